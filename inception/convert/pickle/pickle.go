@@ -40,11 +40,13 @@ type machine struct {
 	cfg   Config
 	stack []any
 	memo  map[uint64]any
+
+	budget int64 // entries that calls may still copy
 }
 
 // Read runs the pickle at the cursor up to its STOP and returns its value; the cursor stands behind it.
 func Read(c *raw.Cursor, cfg Config) (any, error) {
-	m := &machine{c: c, cfg: cfg, memo: map[uint64]any{}}
+	m := &machine{c: c, cfg: cfg, memo: map[uint64]any{}, budget: c.Remaining()}
 	for {
 		at := c.Pos()
 		op, err := c.Byte()
@@ -426,6 +428,11 @@ func (m *machine) call(args any) error {
 	if err != nil {
 		return fmt.Errorf("%s.%s: %w", g.Module, g.Name, err)
 	}
+	if d, ok := v.(*Dict); ok { // a stored list may be copied by any number of calls
+		if m.budget -= int64(len(d.Entries)); m.budget < 0 {
+			return errors.New("its dictionaries are larger than the pickle itself")
+		}
+	}
 	return m.push(v)
 }
 
@@ -522,7 +529,7 @@ func (m *machine) name(op byte) error {
 	if g == nil {
 		return &NameError{module, name}
 	}
-	if g.Call == nil && g.Name == "" {
+	if g.Inert {
 		return m.push(Opaque{module, name})
 	}
 	return m.push(g)

@@ -29,10 +29,12 @@ func (d *Dict) Get(key string) (any, bool) {
 // Func is what a listed global does when the pickle calls it. It must treat its arguments as hostile.
 type Func func(args Tuple) (any, error)
 
-// Global is a listed name. Call is nil for names that are only passed on as values, such as storage types.
+// Global is a listed name. Call is nil for names that are only passed on as values, such as storage types. Inert
+// says that objects of this type are of no interest: whatever the pickle does with it makes an Opaque.
 type Global struct {
 	Module, Name string
 	Call         Func
+	Inert        bool
 }
 
 // Opaque is an object whose construction was skipped: a name the caller listed as inert, with the arguments and
