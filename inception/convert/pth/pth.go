@@ -248,7 +248,7 @@ func list(r io.ReaderAt, size int64, top any) ([]raw.Tensor, error) {
 			return nil, fmt.Errorf("a key of the dictionary is a %s, want a tensor's name", kind(e.Key))
 		}
 		v, ok := e.Value.(*view)
-		if !ok {
+		if !ok || v.shape == nil {
 			return nil, fmt.Errorf("entry %q is a %s, want a tensor: save net.state_dict()", name, kind(e.Value))
 		}
 		if seen[name] {
