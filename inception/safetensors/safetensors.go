@@ -1,7 +1,7 @@
 // Package safetensors reads and writes the safetensors container: a length, a JSON header and raw little-endian
 // tensors, with the checks that huggingface's own reader makes (https://github.com/huggingface/safetensors,
-// safetensors/src/tensor.rs: read_metadata and validate) and a few more: duplicate keys, odd names and header fields
-// that the format does not know are refused.
+// safetensors/src/tensor.rs: read_metadata and validate) and a few more: duplicate keys, empty names and header fields
+// that the format does not know are refused, and so is a header above MaxHeader.
 //
 // The file, byte by byte: 8 bytes of header length n (little endian), n bytes of JSON, then the data. The header maps
 // a tensor's name to {"dtype","shape","data_offsets":[begin,end]} with offsets counted from the end of the header;
@@ -115,12 +115,4 @@ func (f *File) Lookup(name string) (Info, bool) {
 		return Info{}, false
 	}
 	return f.Tensors[i], true
-}
-
-// Tensor is one tensor to be written: raw little-endian data of the given type.
-type Tensor struct {
-	Name  string
-	DType DType
-	Shape []int
-	Data  []byte // Elements * DType.Size bytes; only read
 }
