@@ -82,7 +82,7 @@ func (t Tensor) ZeroHalo(data []float32) {
 		}
 		// The rows below, each with the right halo of the last one above.
 		last := base + (t.H-1)*t.Row + t.W*Block
-		clear(data[last : last+max(right, t.Halo.Bottom*t.Row)])
+		clear(data[last : last+t.Halo.Bottom*t.Row+right])
 	}
 }
 
@@ -113,6 +113,9 @@ type Spec struct {
 	Filter           []float32 // [Out.C, In.C, KH, KW], read while preparing only
 	Bias             []float32 // [Out.C], nil for none
 	ReLU             bool
+	// Planar says that In is not blocked: element (c, y, x) is at
+	// Off + c*Plane + y*Row + x. It is what the first layer reads.
+	Planar bool
 }
 
 // Validate reports what is wrong with s.

@@ -1,0 +1,220 @@
+package kernel
+
+import "fmt"
+
+// NewDirect prepares the direct convolution of s: every output's sum is
+// computed in registers, block of input channels by block, tap by tap.
+func NewDirect(set Set, s Spec) (Conv, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	d := &direct{level: set.level}
+	d.flags = 0
+	if s.ReLU {
+		d.flags = flagReLU
+	}
+	pixels, widths := shapes(set.level, s.Planar)
+	d.taps = tapOffsets(&s)
+	d.pack(&s, widths)
+	d.tables(&s, pixels)
+	d.split(&s)
+	return d, nil
+}
+
+// direct is a direct convolution. It is immutable once made.
+type direct struct {
+	level  level
+	flags  int
+	depth  int // input channels a tap: Block, or 1 for planar input
+	pixels int // output pixels a tile
+	taps   []int
+	panels []panel
+	w      []float32
+	bias   []float32
+	in     int     // index of the input's first element
+	out    int     // index of the output's first element
+	plane  int     // floats from one output channel block to the next
+	src    []int32 // bytes from in to the first tap of each output pixel
+	dst    []int32 // bytes from out to each output pixel
+	parts  []part
+}
+
+// A panel is a group of outputs that share a micro-kernel call.
+type panel struct {
+	width int // outputs: a multiple of 8, or 4 in plain Go
+	w     int // index of its weights
+	first int // its first output
+	plane int // floats to the next channel block, 0 to drop a surplus one
+}
+
+// A part is some tiles of some panels.
+type part struct {
+	tile, tiles   int
+	panel, panels int
+}
+
+// shapes returns the micro-kernels of a level: the pixels of a tile and the
+// widths of the panels, widest first.
+func shapes(l level, planar bool) (pixels int, widths []int) {
+	switch {
+	case l == levelAVX512 && planar:
+		return 8, []int{32, 16}
+	case l == levelAVX512:
+		return 8, []int{48, 32, 16}
+	case l == levelAVX2:
+		return 6, []int{16}
+	}
+	return 4, []int{4}
+}
+
+// tapOffsets returns the bytes from a pixel's first tap to each of its taps, in
+// the order in which the sum is taken.
+func tapOffsets(s *Spec) []int {
+	steps, pixel := Blocks(s.In.C), Block
+	if s.Planar {
+		steps, pixel = s.In.C, 1
+	}
+	taps := make([]int, 0, steps*s.KH*s.KW)
+	for b := range steps {
+		for y := range s.KH {
+			for x := range s.KW {
+				taps = append(taps, 4*(b*s.In.Plane+y*s.In.Row+x*pixel))
+			}
+		}
+	}
+	return taps
+}
+
+// tables lists where each output pixel reads and writes. The last tile is
+// filled up with its last pixel, which is computed several times, and one more
+// pixel keeps a pointer past the last tile inside the table.
+func (d *direct) tables(s *Spec, pixels int) {
+	pixel := Block
+	if s.Planar {
+		pixel = 1
+	}
+	d.pixels = pixels
+	d.in = s.In.Off - s.PadTop*s.In.Row - s.PadLeft*pixel
+	d.out, d.plane = s.Out.Off, s.Out.Plane
+	n := (s.Out.H*s.Out.W + pixels - 1) / pixels * pixels
+	d.src, d.dst = make([]int32, 0, n+1), make([]int32, 0, n+1)
+	for y := range s.Out.H {
+		for x := range s.Out.W {
+			d.src = append(d.src, int32(4*(y*s.StrideH*s.In.Row+x*s.StrideW*pixel)))
+			d.dst = append(d.dst, int32(4*(y*s.Out.Row+x*Block)))
+		}
+	}
+	for len(d.src) < n+1 {
+		d.src = append(d.src, d.src[len(d.src)-1])
+		d.dst = append(d.dst, d.dst[len(d.dst)-1])
+	}
+}
+
+// pack lays the weights out in the order in which the micro-kernels read them:
+// panel, input channel block, tap, channel in the block, output.
+func (d *direct) pack(s *Spec, widths []int) {
+	d.depth = Block
+	if s.Planar {
+		d.depth = 1
+	}
+	outs := Blocks(s.Out.C) * Block
+	for first := 0; first < outs; {
+		p := panel{width: panelWidth(widths, outs-first, len(d.taps)*d.depth), first: first, w: d.size(), plane: s.Out.Plane}
+		if p.first+p.width > outs {
+			p.plane = 0
+		}
+		d.panels = append(d.panels, p)
+		first += p.width
+	}
+	d.w = make([]float32, d.size())
+	last := d.panels[len(d.panels)-1]
+	d.bias = make([]float32, last.first+last.width)
+	copy(d.bias, s.Bias)
+	kernel := s.KH * s.KW
+	for _, p := range d.panels {
+		at := p.w
+		for t := range d.taps {
+			for c := range d.depth {
+				for o := p.first; o < p.first+p.width; o++ {
+					if i := t/kernel*d.depth + c; o < s.Out.C && i < s.In.C {
+						d.w[at] = s.Filter[(o*s.In.C+i)*kernel+t%kernel]
+					}
+					at++
+				}
+			}
+		}
+	}
+}
+
+// size returns the floats that the panels so far take.
+func (d *direct) size() int {
+	n := 0
+	for _, p := range d.panels {
+		n += p.width * len(d.taps) * d.depth
+	}
+	return n
+}
+
+// panelWidth chooses the next panel's width when left outputs remain and each
+// is a sum of k products.
+func panelWidth(widths []int, left, k int) int {
+	for i, w := range widths {
+		switch {
+		case w > left:
+			continue
+		case i+1 < len(widths) && left-w == widths[len(widths)-1] && left == 2*widths[i+1]:
+			continue // two of the next width rather than a wide and a narrow one
+		case w == 48 && k*w*4 > 224<<10:
+			continue // too much for the second-level cache
+		}
+		return w
+	}
+	return widths[len(widths)-1]
+}
+
+const (
+	partInput = 320 << 10 // bytes of input that should stay in the second-level cache
+	partFlops = 1 << 20   // the least work worth handing out
+	partCount = 32        // and the parts to aim for
+)
+
+// split divides the work: pixels first, as far as the cache asks for it, then
+// groups of panels.
+func (d *direct) split(s *Spec) {
+	tiles := len(d.src) / d.pixels
+	flops := 2 * d.pixels * len(d.taps) * d.depth // of a tile and one output
+	outs := len(d.bias)
+	want := max(1, min(partCount, tiles*outs*flops/partFlops))
+	input := 4 * s.In.C * s.In.H * s.In.W
+	weights := 4 * len(d.w)
+	blocks := (input + partInput - 1) / partInput
+	if weights < partInput {
+		blocks = max(blocks, want) // all panels fit beside the input
+	}
+	blocks = min(blocks, tiles)
+	groups := min(len(d.panels), (want+blocks-1)/blocks)
+	for b := range blocks {
+		for g := range groups {
+			t0, t1 := b*tiles/blocks, (b+1)*tiles/blocks
+			p0, p1 := g*len(d.panels)/groups, (g+1)*len(d.panels)/groups
+			d.parts = append(d.parts, part{t0, t1 - t0, p0, p1 - p0})
+		}
+	}
+}
+
+func (d *direct) Algorithm() string {
+	return fmt.Sprintf("direct %dx%d", d.pixels, d.panels[0].width)
+}
+func (d *direct) Parts() int   { return len(d.parts) }
+func (d *direct) Scratch() int { return 0 }
+
+func (d *direct) Run(i int, out, in, _ []float32) {
+	p := d.parts[i]
+	for _, q := range d.panels[p.panel : p.panel+p.panels] {
+		if d.level == levelRef {
+			d.tileGo(p, q, out, in)
+		} else {
+			d.tileAsm(p, q, out, in)
+		}
+	}
+}

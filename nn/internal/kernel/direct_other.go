@@ -1,0 +1,12 @@
+//go:build !amd64
+
+package kernel
+
+const (
+	flagReLU       = 1 << iota // clamp at zero when storing
+	flagAccumulate             // go on from what out holds, without the bias
+)
+
+func supported() level { return levelRef }
+
+func (d *direct) tileAsm(p part, q panel, out, in []float32) { d.tileGo(p, q, out, in) }

@@ -1,0 +1,45 @@
+package kernel
+
+import "fmt"
+
+// A Set is a family of kernels for one kind of processor.
+type Set struct{ level level }
+
+type level uint8
+
+const (
+	levelRef level = iota
+	levelAVX2
+	levelAVX512
+)
+
+func (l level) String() string { return [...]string{"ref", "avx2", "avx512"}[l] }
+
+// String returns the set's name: "avx512", "avx2" or "ref" (plain Go).
+func (s Set) String() string { return s.level.String() }
+
+// Ref is the set of plain Go kernels, which runs everywhere.
+var Ref = Set{levelRef}
+
+// Sets lists the sets that this processor can run, best first; the last is Ref.
+func Sets() []Set {
+	var sets []Set
+	for l := supported(); l > levelRef; l-- {
+		sets = append(sets, Set{l})
+	}
+	return append(sets, Ref)
+}
+
+// Select returns the set of that name, or the best one if name is empty.
+func Select(name string) (Set, error) {
+	sets := Sets()
+	if name == "" {
+		return sets[0], nil
+	}
+	for _, s := range sets {
+		if s.String() == name {
+			return s, nil
+		}
+	}
+	return Set{}, fmt.Errorf("kernel: no kernels %q on this processor: choose one of %v", name, sets)
+}
