@@ -1,0 +1,217 @@
+package dataset
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"strings"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+	"golang.org/x/image/webp"
+)
+
+// The limits of the zero Limits.
+const (
+	DefaultMaxBytes  = 32 << 20
+	DefaultMaxPixels = 64 << 20
+)
+
+// Limits bound what Decode is willing to look at. The zero value means the defaults.
+type Limits struct {
+	MaxBytes  int64 // largest encoded picture, in bytes; 0 means DefaultMaxBytes
+	MaxPixels int64 // largest width x height, in pixels; 0 means DefaultMaxPixels. Decoding takes up to 8 bytes a pixel
+}
+
+func (l Limits) maxBytes() int64 {
+	if l.MaxBytes > 0 {
+		return l.MaxBytes
+	}
+	return DefaultMaxBytes
+}
+
+func (l Limits) maxPixels() int64 {
+	if l.MaxPixels > 0 {
+		return l.MaxPixels
+	}
+	return DefaultMaxPixels
+}
+
+func (l Limits) check(width, height int) error {
+	pixels := int64(math.MaxInt64)
+	if w, h := int64(width), int64(height); h == 0 || w <= math.MaxInt64/h {
+		pixels = w * h
+	}
+	if limit := l.maxPixels(); pixels > limit {
+		return &TooLargeError{What: "pixels", Got: pixels, Limit: limit, Width: width, Height: height}
+	}
+	return nil
+}
+
+// Info says what a decoded picture was.
+type Info struct {
+	Format        string // "jpeg", "png", "gif", "bmp", "webp" or "tiff"
+	Width, Height int    // in pixels, as stored: before Orientation is applied
+	Orientation   int    // EXIF orientation 1..8; 1 when the file says nothing, or nothing sensible
+}
+
+// codec is how one format is read. config must be cheap and allocate nothing in proportion to the picture.
+type codec struct {
+	config func(data []byte) (width, height int, err error)
+	decode func(data []byte) (image.Image, error)
+	orient func(data []byte) int
+}
+
+func codecOf(format string) codec {
+	upright := func([]byte) int { return 1 }
+	switch format {
+	case "jpeg":
+		return codec{jpegConfig, decodeJPEG, orientJPEG}
+	case "png":
+		return codec{std(png.DecodeConfig), stdDecode(png.Decode), orientPNG}
+	case "gif":
+		return codec{std(gif.DecodeConfig), decodeGIF, upright}
+	case "webp":
+		return codec{std(webp.DecodeConfig), decodeWebP, orientWebP}
+	case "tiff":
+		return codec{tiffConfig, stdDecode(tiff.Decode), orientTIFF}
+	default:
+		return codec{bmpConfig, stdDecode(bmp.Decode), upright}
+	}
+}
+
+func std(config func(io.Reader) (image.Config, error)) func([]byte) (int, int, error) {
+	return func(data []byte) (int, int, error) {
+		c, err := config(bytes.NewReader(data))
+		return c.Width, c.Height, err
+	}
+}
+
+func stdDecode(decode func(io.Reader) (image.Image, error)) func([]byte) (image.Image, error) {
+	return func(data []byte) (image.Image, error) { return decode(bytes.NewReader(data)) }
+}
+
+// Decode decodes one picture. Its format is told by the first bytes, never by a name. The dimensions are read and held against lim
+// before any pixel is decoded. The picture is returned as stored: Info.Orientation is not applied, alpha is not composited; Recipe.Apply
+// does both. Of an animation, and of a file of several pages, the first picture counts. Colour profiles are ignored.
+//
+// Bytes after the picture's end are ignored. A picture that ends before its last pixel is an error, since half a picture looks like
+// another class. The errors are *TooLargeError, *DecodeError, and *UnsupportedError, which errors.Is finds as ErrUnsupported. No input
+// makes Decode panic.
+func Decode(data []byte, lim Limits) (img image.Image, info Info, err error) {
+	if n := int64(len(data)); n > lim.maxBytes() {
+		return nil, Info{}, &TooLargeError{What: "bytes", Got: n, Limit: lim.maxBytes()}
+	}
+	if len(data) == 0 {
+		return nil, Info{}, &UnsupportedError{Format: "an empty file"}
+	}
+	format, ok := Sniff(data)
+	if !ok {
+		return nil, Info{}, &UnsupportedError{Format: format}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			img, err = nil, &DecodeError{Format: format, Err: fmt.Errorf("the decoder gave up: %v", p)}
+		}
+	}()
+	c := codecOf(format)
+	info = Info{Format: format, Orientation: 1}
+	if info.Width, info.Height, err = c.config(data); err != nil {
+		return nil, info, explain(format, data, err)
+	}
+	if info.Width <= 0 || info.Height <= 0 {
+		return nil, info, &DecodeError{Format: format, Err: fmt.Errorf("got %dx%d pixels, want at least 1x1", info.Width, info.Height)}
+	}
+	if err := lim.check(info.Width, info.Height); err != nil {
+		return nil, info, err
+	}
+	if img, err = c.decode(data); err != nil {
+		return nil, info, explain(format, data, err)
+	}
+	if b := img.Bounds(); b.Dx() != info.Width || b.Dy() != info.Height {
+		return nil, info, &DecodeError{Format: format, Err: fmt.Errorf("the header says %dx%d pixels, the data %dx%d", info.Width, info.Height, b.Dx(), b.Dy())}
+	}
+	info.Orientation = c.orient(data)
+	return img, info, nil
+}
+
+// explain turns a decoder's error into one of this package's.
+func explain(format string, data []byte, err error) error {
+	var (
+		unsupported *UnsupportedError
+		inJPEG      jpeg.UnsupportedError
+		inPNG       png.UnsupportedError
+		inTIFF      tiff.UnsupportedError
+	)
+	switch {
+	case errors.As(err, &unsupported):
+		return err
+	case errors.As(err, &inJPEG):
+		return &UnsupportedError{Format: format, Reason: string(inJPEG)}
+	case errors.As(err, &inPNG):
+		return &UnsupportedError{Format: format, Reason: string(inPNG)}
+	case errors.As(err, &inTIFF):
+		return &UnsupportedError{Format: format, Reason: string(inTIFF)}
+	case errors.Is(err, bmp.ErrUnsupported):
+		return &UnsupportedError{Format: format, Reason: bmpReason(data)}
+	case errors.Is(err, io.EOF) || strings.HasSuffix(err.Error(), io.ErrUnexpectedEOF.Error()):
+		err = io.ErrUnexpectedEOF // image/gif reports the end of the file by its text alone
+	}
+	return &DecodeError{Format: format, Err: err}
+}
+
+// ReadFile reads a regular file of at most lim.MaxBytes bytes. A folder, device or pipe is an error, a larger file a *TooLargeError.
+func ReadFile(path string, lim Limits) (data []byte, err error) {
+	info, err := os.Stat(path) // before opening: opening a pipe would wait for its writer
+	if err != nil {
+		return nil, fmt.Errorf("dataset: read picture: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("dataset: read picture %q: got a %s, want a regular file", path, modeName(info.Mode()))
+	}
+	limit := lim.maxBytes()
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%q: %w", path, &TooLargeError{What: "bytes", Got: info.Size(), Limit: limit})
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: read picture: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	data = make([]byte, 0, info.Size()+1)
+	for int64(len(data)) <= limit {
+		n, err := f.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if errors.Is(err, io.EOF) {
+			return data, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("dataset: read picture: %w", err)
+		}
+		if len(data) == cap(data) { // the file grew since it was measured
+			data = append(data, 0)[:len(data)]
+		}
+	}
+	return nil, fmt.Errorf("%q: %w", path, &TooLargeError{What: "bytes", Got: int64(len(data)), Limit: limit})
+}
+
+func modeName(m os.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "folder"
+	case m&os.ModeNamedPipe != 0:
+		return "pipe"
+	case m&os.ModeSocket != 0:
+		return "socket"
+	case m&os.ModeDevice != 0:
+		return "device"
+	}
+	return "special file"
+}
