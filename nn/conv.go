@@ -1,0 +1,132 @@
+package nn
+
+import (
+	"fmt"
+	"hash"
+
+	"github.com/chewxy/hm"
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/c236555e/rehead/nn/internal/ir"
+	"github.com/c236555e/rehead/nn/internal/ref"
+)
+
+// Padding is the number of pixels added to each side of an image. For a
+// convolution they are zeros; a max pool never chooses them; an average pool
+// counts them or not.
+type Padding struct{ Top, Bottom, Left, Right int }
+
+// Conv2D is a two-dimensional convolution (cross-correlation, as all networks
+// use it):
+//
+//	y[n,o,i,j] = b[o] + sum over c,u,v of w[o,c,u,v] * x[n,c, i*Stride[0]+u-Top, j*Stride[1]+v-Left]
+//
+// Arguments: x [N,C,H,W], w [O,C,KH,KW] and, if wanted, b [O]. Result
+// [N,O,OH,OW] with OH = (H+Top+Bottom-KH)/Stride[0] + 1, likewise OW.
+// A stride of 0 means 1. The weights are frozen: there is no gradient.
+type Conv2D struct {
+	Name    string
+	Stride  [2]int // vertical, horizontal
+	Padding Padding
+
+	own
+	frozen
+}
+
+// Type returns the signature in Gorgonia's type system.
+func (o *Conv2D) Type() hm.Type { return opType(o) }
+
+// InferShape returns the result's shape, or a [*ShapeError].
+func (o *Conv2D) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) { return opInfer(o, in) }
+
+// Do computes the result into the operator's own buffer.
+func (o *Conv2D) Do(in ...gorgonia.Value) (gorgonia.Value, error) { return opDo(o, in) }
+
+// WriteHash writes a hash that no other instance has.
+func (o *Conv2D) WriteHash(h hash.Hash) { opHash(o, h) }
+
+// Hashcode returns the hash that WriteHash writes.
+func (o *Conv2D) Hashcode() uint32 { return opHashcode(o) }
+
+func (o *Conv2D) String() string { return opString(o) }
+
+func (o *Conv2D) kind() string  { return "conv2d" }
+func (o *Conv2D) label() string { return o.Name }
+func (o *Conv2D) dims() []int   { return []int{4, 4, 1, 4} }
+
+func (o *Conv2D) bind(out *output) operator {
+	c := *o
+	c.out = out
+	return &c
+}
+
+func (o *Conv2D) window(w tensor.Shape) ir.Window {
+	return window([2]int{w[2], w[3]}, o.Stride, o.Padding)
+}
+
+func (o *Conv2D) infer(s []tensor.Shape) (tensor.Shape, error) {
+	if err := arity(o, s, 2, 3); err != nil {
+		return nil, err
+	}
+	x, w := s[0], s[1]
+	if x[1] != w[1] {
+		return nil, want(o, "weight", w, fmt.Sprintf("[O %d KH KW] for an input of %d channels", x[1], x[1]))
+	}
+	if len(s) == 3 && s[2][0] != w[0] {
+		return nil, want(o, "bias", s[2], fmt.Sprintf("[%d], one for each output channel", w[0]))
+	}
+	oh, ow, err := slide(o, o.window(w), x)
+	if err != nil {
+		return nil, err
+	}
+	return tensor.Shape{x[0], w[0], oh, ow}, nil
+}
+
+func (o *Conv2D) compute(dst []float32, in []view) error {
+	k := ref.Kernel[float32]{W: in[1].data, Out: in[1].shape[0], Window: o.window(in[1].shape)}
+	if len(in) == 3 {
+		k.B = in[2].data
+	}
+	ref.Conv2D(dst, in[0].data, image(in[0].shape), k)
+	return nil
+}
+
+func image(s tensor.Shape) ref.Image { return ref.Image{N: s[0], C: s[1], H: s[2], W: s[3]} }
+
+// window puts kernel, stride and padding together; a stride of 0 means 1.
+func window(kernel, stride [2]int, p Padding) ir.Window {
+	for i := range stride {
+		if stride[i] == 0 {
+			stride[i] = 1
+		}
+	}
+	return ir.Window{
+		KH: kernel[0], KW: kernel[1], StrideH: stride[0], StrideW: stride[1],
+		Top: p.Top, Bottom: p.Bottom, Left: p.Left, Right: p.Right,
+	}
+}
+
+// slide returns the number of positions of w over x [N,C,H,W].
+func slide(o operator, w ir.Window, x tensor.Shape) (oh, ow int, err error) {
+	const most = 1 << 20 // beyond any image, below any overflow
+	for _, p := range []int{w.Top, w.Bottom, w.Left, w.Right} {
+		if p < 0 || p > most {
+			return 0, 0, want(o, "padding", fmt.Sprintf("%+v", Padding{w.Top, w.Bottom, w.Left, w.Right}), fmt.Sprintf("0 to %d pixels on each side", most))
+		}
+	}
+	for _, k := range []int{w.KH, w.KW} {
+		if k < 1 || k > most {
+			return 0, 0, want(o, "kernel", []int{w.KH, w.KW}, fmt.Sprintf("1 to %d", most))
+		}
+	}
+	for _, s := range []int{w.StrideH, w.StrideW} {
+		if s < 1 || s > most {
+			return 0, 0, want(o, "stride", []int{w.StrideH, w.StrideW}, fmt.Sprintf("0 (for 1) to %d", most))
+		}
+	}
+	if oh, ow = w.Out(x[2], x[3]); oh < 1 || ow < 1 {
+		return 0, 0, want(o, "input", x, fmt.Sprintf("at least %dx%d pixels for a %dx%d kernel with this padding", max(1, w.KH-w.Top-w.Bottom), max(1, w.KW-w.Left-w.Right), w.KH, w.KW))
+	}
+	return oh, ow, nil
+}

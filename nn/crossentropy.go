@@ -1,0 +1,145 @@
+package nn
+
+import (
+	"fmt"
+	"hash"
+
+	"github.com/chewxy/hm"
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/c236555e/rehead/nn/internal/ref"
+)
+
+// CrossEntropy is the weighted cross entropy of softmax(logits) with respect
+// to the targets, summed over the rows:
+//
+//	loss = sum over n of weights[n] * -sum over k of targets[n,k] * log softmax(logits[n])[k]
+//
+// Arguments: logits [N,K], targets [N,K], weights [N]. Result: a scalar. It has
+// a gradient with respect to the logits only.
+//
+// It is computed from log-sum-exp, so that large logits do not overflow. A
+// target of 0 contributes nothing and a weight of 0 leaves its row out, whatever
+// the logits are there. A logit of -Inf under a positive target makes the loss
+// +Inf; a row with a NaN, a +Inf, or nothing but -Inf makes it NaN.
+type CrossEntropy struct {
+	Name string
+
+	own
+}
+
+// Type returns the signature in Gorgonia's type system.
+func (o *CrossEntropy) Type() hm.Type { return opType(o) }
+
+// InferShape returns the result's shape, or a [*ShapeError].
+func (o *CrossEntropy) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
+	return opInfer(o, in)
+}
+
+// Do computes the result into the operator's own buffer.
+func (o *CrossEntropy) Do(in ...gorgonia.Value) (gorgonia.Value, error) { return opDo(o, in) }
+
+// WriteHash writes a hash that no other instance has.
+func (o *CrossEntropy) WriteHash(h hash.Hash) { opHash(o, h) }
+
+// Hashcode returns the hash that WriteHash writes.
+func (o *CrossEntropy) Hashcode() uint32 { return opHashcode(o) }
+
+func (o *CrossEntropy) String() string { return opString(o) }
+
+func (o *CrossEntropy) kind() string  { return "crossentropy" }
+func (o *CrossEntropy) label() string { return o.Name }
+func (o *CrossEntropy) dims() []int   { return []int{2, 2, 1, 0} }
+
+func (o *CrossEntropy) bind(out *output) operator {
+	c := *o
+	c.out = out
+	return &c
+}
+
+func (o *CrossEntropy) infer(s []tensor.Shape) (tensor.Shape, error) {
+	if err := arity(o, s, 3); err != nil {
+		return nil, err
+	}
+	if err := lossShapes(o, s); err != nil {
+		return nil, err
+	}
+	return tensor.ScalarShape(), nil
+}
+
+func (o *CrossEntropy) compute(dst []float32, in []view) error {
+	loss := ref.CrossEntropy(in[0].data, in[1].data, in[2].data, in[0].shape[1])
+	if o.out != nil {
+		o.out.loss = loss
+	}
+	dst[0] = float32(loss)
+	return nil
+}
+
+// DiffWRT says that only the logits have a gradient.
+func (o *CrossEntropy) DiffWRT(int) []bool { return []bool{true, false, false} }
+
+// SymDiff returns the gradient with respect to the logits,
+// grad * weights[n] * (softmax(logits[n])[k] * sum(targets[n]) - targets[n,k]).
+func (o *CrossEntropy) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+	dx, err := Apply(&crossEntropyGrad{name: o.Name}, in[0], in[1], in[2], grad)
+	if err != nil {
+		return nil, err
+	}
+	return gorgonia.Nodes{dx, nil, nil}, nil
+}
+
+func lossShapes(o operator, s []tensor.Shape) error {
+	if !s[0].Eq(s[1]) {
+		return want(o, "targets", s[1], fmt.Sprintf("%v, as the logits", s[0]))
+	}
+	if s[2][0] != s[0][0] {
+		return want(o, "weights", s[2], fmt.Sprintf("[%d], one for each row", s[0][0]))
+	}
+	return nil
+}
+
+// crossEntropyGrad is logits, targets [N,K], weights [N], grad (a scalar) ->
+// the gradient with respect to the logits [N,K].
+type crossEntropyGrad struct {
+	name string
+	own
+	frozen
+}
+
+func (o *crossEntropyGrad) Type() hm.Type { return opType(o) }
+func (o *crossEntropyGrad) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
+	return opInfer(o, in)
+}
+func (o *crossEntropyGrad) Do(in ...gorgonia.Value) (gorgonia.Value, error) { return opDo(o, in) }
+func (o *crossEntropyGrad) WriteHash(h hash.Hash)                           { opHash(o, h) }
+func (o *crossEntropyGrad) Hashcode() uint32                                { return opHashcode(o) }
+func (o *crossEntropyGrad) String() string                                  { return opString(o) }
+
+func (o *crossEntropyGrad) kind() string  { return "crossentropy-gradient" }
+func (o *crossEntropyGrad) label() string { return o.name }
+func (o *crossEntropyGrad) dims() []int   { return []int{2, 2, 1, 0, 2} }
+
+func (o *crossEntropyGrad) bind(out *output) operator {
+	c := *o
+	c.out = out
+	return &c
+}
+
+func (o *crossEntropyGrad) infer(s []tensor.Shape) (tensor.Shape, error) {
+	if err := arity(o, s, 4); err != nil {
+		return nil, err
+	}
+	if err := lossShapes(o, s); err != nil {
+		return nil, err
+	}
+	return s[0].Clone(), nil
+}
+
+func (o *crossEntropyGrad) compute(dst []float32, in []view) error {
+	ref.CrossEntropyGrad(dst, in[0].shape[1], ref.Loss[float32]{
+		Logits: in[0].data, Targets: in[1].data, Weights: in[2].data, Grad: float64(in[3].data[0]),
+	})
+	return nil
+}

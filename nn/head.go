@@ -1,0 +1,109 @@
+package nn
+
+import (
+	"fmt"
+	"sync"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// A HeadGraph is a softmax head's loss and its gradient as a Gorgonia graph:
+// [Dense], [CrossEntropy] and gorgonia.Grad, on the tape machine, for a fixed
+// number of examples at a time. It is reused from call to call; concurrent
+// calls wait for each other.
+type HeadGraph struct {
+	mu       sync.Mutex
+	vm       gorgonia.VM
+	leaves   []headLeaf // x, targets, weights, w, b
+	loss     *output    // where CrossEntropy keeps the loss before rounding
+	dw, db   *Node
+	examples int
+}
+
+// headLeaf is one leaf and the tensor header it is fed through.
+type headLeaf struct {
+	node *Node
+	size int
+}
+
+// NewHeadGraph builds the graph for chunks of so many examples of so many
+// features, and so many classes, each at least 1.
+func NewHeadGraph(examples, features, classes int) (*HeadGraph, error) {
+	g := NewGraph()
+	h := &HeadGraph{examples: examples}
+	var nodes []*Node
+	for _, l := range []struct {
+		name  string
+		shape []int
+	}{
+		{"x", []int{examples, features}}, {"targets", []int{examples, classes}}, {"weights", []int{examples}},
+		{"w", []int{classes, features}}, {"b", []int{classes}},
+	} {
+		n, err := Input(g, l.name, l.shape...)
+		if err != nil {
+			return nil, fmt.Errorf("nn: head graph of %d examples, %d features, %d classes: %w", examples, features, classes, err)
+		}
+		nodes = append(nodes, n)
+		h.leaves = append(h.leaves, headLeaf{n, n.Shape().TotalSize()})
+	}
+	logits, err := Apply(&Dense{Name: "logits"}, nodes[0], nodes[3], nodes[4])
+	if err != nil {
+		return nil, err
+	}
+	loss, err := Apply(&CrossEntropy{Name: "loss"}, logits, nodes[1], nodes[2])
+	if err != nil {
+		return nil, err
+	}
+	grads, err := gorgonia.Grad(loss, nodes[3], nodes[4])
+	if err != nil {
+		return nil, fmt.Errorf("nn: head graph: %w", err)
+	}
+	h.loss, h.dw, h.db = loss.Op().(operator).owned(), grads[0], grads[1]
+	// Only what these three need is compiled: the gradient by x, which Grad
+	// makes as well, would cost a third product.
+	prog, registers, err := gorgonia.CompileFunction(g, nodes, gorgonia.Nodes{loss, h.dw, h.db})
+	if err != nil {
+		return nil, fmt.Errorf("nn: head graph: %w", err)
+	}
+	h.vm, err = tape(g, gorgonia.WithPrecompiled(prog, registers))
+	return h, err
+}
+
+// LossGrad computes the weighted cross entropy of softmax(x*transposed(w) + b)
+// with the targets, summed (not averaged) over the examples, and its gradients
+// by w and b, which overwrite gradW and gradB.
+//
+// x is [examples,features], targets [examples,classes], weights [examples]; w
+// and gradW are [classes,features], b and gradB [classes]. An example of weight
+// 0 counts nothing, whatever is in its row of x as long as that is finite: a
+// last, smaller chunk is filled up with them. The slices stay the caller's; the
+// gradients must not overlap the rest.
+func (h *HeadGraph) LossGrad(x, targets, weights, w, b, gradW, gradB []float32) (loss float64, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, data := range [][]float32{x, targets, weights, w, b} {
+		l := h.leaves[i]
+		if len(data) != l.size {
+			return 0, fmt.Errorf("nn: head graph: %s: got %d values, want %d for shape %v", l.node.Name(), len(data), l.size, l.node.Shape())
+		}
+		if err := gorgonia.Let(l.node, tensor.New(tensor.WithShape(l.node.Shape()...), tensor.WithBacking(data))); err != nil {
+			return 0, fmt.Errorf("nn: head graph: %s: %w", l.node.Name(), err)
+		}
+	}
+	if len(gradW) != len(w) || len(gradB) != len(b) {
+		return 0, fmt.Errorf("nn: head graph: gradients: got room for %d and %d values, want %d and %d", len(gradW), len(gradB), len(w), len(b))
+	}
+	defer h.vm.Reset()
+	if err := h.vm.RunAll(); err != nil {
+		return 0, fmt.Errorf("nn: head graph: %w", err)
+	}
+	for i, n := range []*Node{h.dw, h.db} {
+		v, err := viewOf(n.Value())
+		if err != nil {
+			return 0, fmt.Errorf("nn: head graph: gradient %d: %w", i, err)
+		}
+		copy([][]float32{gradW, gradB}[i], v.data)
+	}
+	return h.loss.loss, nil
+}

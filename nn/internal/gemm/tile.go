@@ -1,0 +1,88 @@
+// Package gemm multiplies float32 matrices and computes convolutions in plain
+// Go, on packed panels and a small register tile.
+//
+// The left operand is packed in panels of two rows, the right one in panels of
+// three columns, both in blocks of kc steps along the sum; the innermost loop
+// then reads both from first to last. The order in which one result is summed
+// depends on nothing but the length of the sum, so results do not change with
+// the number of threads or the place of a value in the matrix.
+package gemm
+
+import "unsafe"
+
+// The register tile and the blocks. Six sums, their factors and products fit
+// the fifteen vector registers that Go's compiler has on amd64; wider tiles
+// spill and run at half the speed (BenchmarkTile).
+const (
+	mr = 2
+	nr = 3
+	kc = 256 // steps of a sum per block: a block of nb columns fits the L1 cache
+	nb = 24  // columns per block
+)
+
+// steps is the length of the block at k of a sum of n steps, rounded up to the
+// two steps that tile takes at a time; packing fills up with zeros.
+func steps(k, n int) int { return (min(kc, n-k) + 1) &^ 1 }
+
+// tile adds to two rows and three columns of c what k steps of the panels a
+// (two rows) and b (three columns) contribute. k is even; a holds at least 2*k
+// values, b 3*k, c two rows ldc apart.
+func tile(k int, a, b, c []float32, ldc int) {
+	r0, r1 := c[:nr], c[ldc:][:nr]
+	_, _ = a[:mr*k], b[:nr*k]
+	var c00, c01, c02, c10, c11, c12 float32
+	pa, pb := unsafe.Pointer(unsafe.SliceData(a)), unsafe.Pointer(unsafe.SliceData(b))
+	for ; k > 0; k -= 2 {
+		p, q := (*[2 * mr]float32)(pa), (*[2 * nr]float32)(pb)
+		c00 += p[0] * q[0]
+		c10 += p[1] * q[0]
+		c01 += p[0] * q[1]
+		c11 += p[1] * q[1]
+		c02 += p[0] * q[2]
+		c12 += p[1] * q[2]
+		c00 += p[2] * q[3]
+		c10 += p[3] * q[3]
+		c01 += p[2] * q[4]
+		c11 += p[3] * q[4]
+		c02 += p[2] * q[5]
+		c12 += p[3] * q[5]
+		pa, pb = unsafe.Add(pa, 2*mr*4), unsafe.Add(pb, 2*nr*4)
+	}
+	r0[0] += c00
+	r0[1] += c01
+	r0[2] += c02
+	r1[0] += c10
+	r1[1] += c11
+	r1[2] += c12
+}
+
+// extent is the size of a matrix: rows by cols, rows ld values apart.
+type extent struct{ rows, cols, ld int }
+
+// block adds to the matrix c what k steps of the packed panels a and b
+// contribute. Panels at the edges are packed in full, padded with zeros.
+func block(c []float32, s extent, k int, a, b []float32) {
+	var edge [mr * nr]float32
+	for i := 0; i < s.rows; i += mr {
+		pa := a[i*k:][:mr*k]
+		for j := 0; j < s.cols; j += nr {
+			pb := b[j*k:][:nr*k]
+			at := i*s.ld + j
+			if i+mr <= s.rows && j+nr <= s.cols {
+				tile(k, pa, pb, c[at:], s.ld)
+				continue
+			}
+			edge = [mr * nr]float32{}
+			tile(k, pa, pb, edge[:], nr)
+			for y := range min(mr, s.rows-i) {
+				row := c[at+y*s.ld:]
+				for x := range min(nr, s.cols-j) {
+					row[x] += edge[y*nr+x]
+				}
+			}
+		}
+	}
+}
+
+// up rounds n up to a multiple of m.
+func up(n, m int) int { return (n + m - 1) / m * m }

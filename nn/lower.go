@@ -1,0 +1,277 @@
+package nn
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/c236555e/rehead/nn/internal/ir"
+)
+
+// lowering turns a graph into an ir.Net.
+type lowering struct {
+	net   *ir.Net
+	input *Node
+	uses  map[*Node]int // how often a node is an argument or an output
+	value map[*Node]int // index into net.Values
+	maker map[int]int   // value -> step that computes it
+}
+
+// lower lists what lies between input and outputs as steps, fused where only
+// the fused result is wanted.
+func lower(input *Node, outputs []*Node) (*ir.Net, error) {
+	if input == nil || input.Graph() == nil || input.Op() != nil {
+		return nil, errors.New("nn: compile: the input is not a leaf made by Input")
+	}
+	if len(outputs) == 0 {
+		return nil, errors.New("nn: compile: got no outputs, want at least 1")
+	}
+	for i, n := range outputs {
+		if n == nil || n.Graph() != input.Graph() {
+			return nil, fmt.Errorf("nn: compile: output %d is not a node of the input's graph", i)
+		}
+	}
+	order, err := reachable(outputs)
+	if err != nil {
+		return nil, fmt.Errorf("nn: compile: %w", err)
+	}
+	l := &lowering{net: new(ir.Net), input: input, uses: map[*Node]int{}, value: map[*Node]int{}, maker: map[int]int{}}
+	for _, n := range order {
+		for _, arg := range arguments(n) {
+			l.uses[arg]++
+		}
+	}
+	for _, n := range outputs {
+		l.uses[n]++
+	}
+	l.net.Input = l.add(input, input.Name())
+	for _, n := range order {
+		if n.Op() == nil {
+			continue // inputs are known, weights are read where they are used
+		}
+		if err := l.node(n); err != nil {
+			return nil, err
+		}
+	}
+	for i, n := range outputs {
+		v, ok := l.value[n]
+		if !ok {
+			return nil, fmt.Errorf("nn: compile: output %d, %q, is a leaf other than the input, want something computed", i, n.Name())
+		}
+		l.net.Outputs = append(l.net.Outputs, v)
+	}
+	return l.net, nil
+}
+
+// arguments returns n's arguments in order.
+func arguments(n *Node) []*Node {
+	var args []*Node
+	for it := n.Graph().From(n.ID()); it != nil && it.Next(); {
+		args = append(args, it.Node().(*Node))
+	}
+	return args
+}
+
+// reachable lists the nodes that outputs need, arguments before their users.
+func reachable(outputs []*Node) ([]*Node, error) {
+	const under, done = 1, 2
+	state := map[*Node]int{}
+	var order []*Node
+	type visit struct {
+		n    *Node
+		args []*Node
+	}
+	for _, out := range outputs {
+		stack := []visit{{out, arguments(out)}}
+		for len(stack) > 0 {
+			top := &stack[len(stack)-1]
+			if state[top.n] == done {
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			state[top.n] = under
+			if len(top.args) == 0 {
+				state[top.n] = done
+				order = append(order, top.n)
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			next := top.args[0]
+			top.args = top.args[1:]
+			switch state[next] {
+			case under:
+				return nil, fmt.Errorf("the graph has a cycle through %q", next.Name())
+			case 0:
+				stack = append(stack, visit{next, arguments(next)})
+			}
+		}
+	}
+	return order, nil
+}
+
+// add makes a value for n and returns its index.
+func (l *lowering) add(n *Node, name string) int {
+	v := len(l.net.Values)
+	l.net.Values = append(l.net.Values, ir.Value{Name: name, Shape: n.Shape()[1:]})
+	l.value[n] = v
+	return v
+}
+
+// arg returns the value of an argument that varies from image to image.
+func (l *lowering) arg(o operator, i int, n *Node) (int, error) {
+	if v, ok := l.value[n]; ok {
+		return v, nil
+	}
+	if n.Value() != nil {
+		return 0, fmt.Errorf("nn: compile: %v: argument %d is the parameter %q, want the input or something computed from it", o, i, n.Name())
+	}
+	return 0, fmt.Errorf("nn: compile: %v: argument %d is %q, which has no values and is not the program's input", o, i, n.Name())
+}
+
+// weights returns the values of an argument that is the same for all images.
+func (l *lowering) weights(o operator, i int, n *Node) ([]float32, error) {
+	if n.Op() != nil || n == l.input || n.Value() == nil {
+		return nil, fmt.Errorf("nn: compile: %v: argument %d is %q, want a parameter", o, i, n.Name())
+	}
+	v, err := viewOf(n.Value())
+	if err != nil {
+		return nil, fmt.Errorf("nn: compile: parameter %q: %w", n.Name(), err)
+	}
+	if !v.shape.Eq(n.Shape()) {
+		return nil, fmt.Errorf("nn: compile: parameter %q: got values of shape %v, want %v", n.Name(), v.shape, n.Shape())
+	}
+	for j, x := range v.data {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return nil, fmt.Errorf("nn: compile: parameter %q: value %d is %v, want finite numbers", n.Name(), j, x)
+		}
+	}
+	return v.data, nil
+}
+
+// node lowers one operator, fusing it with the step before where it can.
+func (l *lowering) node(n *Node) error {
+	o, ok := n.Op().(operator)
+	if !ok {
+		return fmt.Errorf("nn: compile: operator %v of node %q is not known, want operators of package nn", n.Op(), n.Name())
+	}
+	args := arguments(n)
+	params := make([][]float32, len(args))
+	vary := 1 // arguments that are values, from the first
+	switch o.(type) {
+	case *Concat:
+		vary = len(args)
+	case *Conv2D, *BatchNorm, *ReLU, *MaxPool, *AvgPool, *GlobalAvgPool, *Dense, *Softmax:
+	default:
+		return fmt.Errorf("nn: compile: operator %v has no result for each image, so a Program cannot run it; a Machine can", o)
+	}
+	step := ir.Step{Name: o.label()}
+	for i, a := range args {
+		var err error
+		if i >= vary {
+			params[i], err = l.weights(o, i, a)
+		} else {
+			var v int
+			v, err = l.arg(o, i, a)
+			step.In = append(step.In, v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	switch o := o.(type) {
+	case *Conv2D:
+		step.Kind, step.Window, step.W = ir.Conv, o.window(args[1].Shape()), params[1]
+		step.B = make([]float32, args[1].Shape()[0])
+		if len(params) == 3 {
+			copy(step.B, params[2])
+		}
+	case *BatchNorm:
+		scale, shift, err := o.affine(params)
+		if err != nil {
+			return err
+		}
+		if made := l.fusible(args[0], ir.Conv); made != nil {
+			fold(made, scale, shift)
+			l.value[n] = l.value[args[0]]
+			return nil
+		}
+		step.Kind, step.W, step.B = ir.Affine, narrow(scale), narrow(shift)
+	case *ReLU:
+		if made := l.fusible(args[0], ir.Conv, ir.Affine); made != nil {
+			made.ReLU = true
+			l.value[n] = l.value[args[0]]
+			return nil
+		}
+		step.Kind = ir.ReLU
+	case *MaxPool:
+		step.Kind, step.Window = ir.MaxPool, o.window()
+	case *AvgPool:
+		step.Kind, step.Window, step.CountBorder = ir.AvgPool, o.window(), o.CountBorder
+	case *GlobalAvgPool:
+		step.Kind = ir.GlobalAvgPool
+	case *Concat:
+		step.Kind = ir.Concat
+	case *Dense:
+		step.Kind, step.W, step.B = ir.Dense, params[1], params[2]
+	case *Softmax:
+		step.Kind = ir.Softmax
+	}
+	step.Out = l.add(n, o.label())
+	l.maker[step.Out] = len(l.net.Steps)
+	l.net.Steps = append(l.net.Steps, step)
+	return nil
+}
+
+// fusible returns the step that computes n if it is of one of the kinds, not
+// clamped yet, and nobody else wants its result as it is.
+func (l *lowering) fusible(n *Node, kinds ...ir.Kind) *ir.Step {
+	s, ok := l.maker[l.value[n]]
+	if !ok || l.uses[n] != 1 {
+		return nil
+	}
+	step := &l.net.Steps[s]
+	for _, k := range kinds {
+		if step.Kind == k && !step.ReLU {
+			return step
+		}
+	}
+	return nil
+}
+
+// affine returns the batch norm as scale*x + shift per channel. The arguments
+// are x, gamma, beta, mean, variance.
+func (o *BatchNorm) affine(p [][]float32) (scale, shift []float64, err error) {
+	gamma, beta, mean, variance := p[1], p[2], p[3], p[4]
+	scale, shift = make([]float64, len(gamma)), make([]float64, len(gamma))
+	for c := range gamma {
+		spread := float64(variance[c]) + o.Eps
+		if !(spread > 0) {
+			return nil, nil, fmt.Errorf("nn: compile: %v: channel %d: variance plus eps is %v, want more than 0", o, c, spread)
+		}
+		scale[c] = float64(gamma[c]) / math.Sqrt(spread)
+		shift[c] = float64(beta[c]) - float64(mean[c])*scale[c]
+	}
+	return scale, shift, nil
+}
+
+// fold multiplies what a convolution computes by scale and adds shift, per
+// output channel, in new weights.
+func fold(step *ir.Step, scale, shift []float64) {
+	w := make([]float32, len(step.W))
+	each := len(w) / len(scale)
+	for c, s := range scale {
+		for i := c * each; i < (c+1)*each; i++ {
+			w[i] = float32(float64(step.W[i]) * s)
+		}
+		step.B[c] = float32(float64(step.B[c])*s + shift[c])
+	}
+	step.W = w
+}
+
+func narrow(x []float64) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		y[i] = float32(v)
+	}
+	return y
+}

@@ -1,0 +1,132 @@
+package nn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+)
+
+// Config says what a [Program] runs on. The zero value is a good choice.
+type Config struct {
+	// Threads is the number of CPU threads one call uses at most, 1 to 4096.
+	// 0 means GOMAXPROCS. It never changes a result.
+	Threads int
+	// Device is one of [Devices]. "" and "auto" take the first accelerator
+	// that works on this machine, else "cpu".
+	Device string
+	// Kernel forces the device's kernels: "ref" is plain Go on the CPU.
+	// "" takes the fastest that this machine can run.
+	Kernel string
+}
+
+// Validate reports the first field out of range.
+func (c Config) Validate() error {
+	if c.Threads < 0 || c.Threads > 4096 {
+		return fmt.Errorf("nn: config: Threads: got %d, want 0 (all processors) to 4096", c.Threads)
+	}
+	return nil
+}
+
+// threads returns the number of threads to use.
+func (c Config) threads() int {
+	if c.Threads == 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return c.Threads
+}
+
+// A Program is a graph compiled for inference: batch norm folded into the
+// convolutions, bias and ReLU fused, concatenation in place, memory planned
+// ahead. It is immutable and safe for concurrent use: each call borrows the
+// memory that it needs, and a steady state allocates nothing.
+type Program struct {
+	device  string
+	exec    Executor
+	input   int   // values per image
+	outputs []int // values per image of each output
+
+	mu     sync.RWMutex // held for reading while a Run is under way
+	closed bool
+}
+
+// Compile compiles what lies between input and outputs, a graph of this
+// package's operators built at any batch size. Weights are read now; later
+// changes to them have no effect. An operator that a Program cannot run, a
+// weight that is not finite, and a leaf other than input that has no values
+// are errors that name it. Close releases the Program.
+func Compile(cfg Config, input *Node, outputs ...*Node) (*Program, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	net, err := lower(input, outputs)
+	if err != nil {
+		return nil, err
+	}
+	dev, err := device(cfg.Device)
+	if err != nil {
+		return nil, err
+	}
+	exec, err := dev.Compile(net, cfg)
+	if err != nil {
+		return nil, err
+	}
+	p := &Program{device: dev.Name(), exec: exec, input: net.Values[net.Input].Size()}
+	for _, v := range net.Outputs {
+		p.outputs = append(p.outputs, net.Values[v].Size())
+	}
+	return p, nil
+}
+
+// Run computes n images: in is [n, the input's shape], out[i] [n, the i-th
+// output's shape], both row-major and owned by the caller; lengths must fit
+// exactly. It returns soon after ctx ends, with an error that wraps ctx.Err();
+// out is then partly written. An image's result never depends on n, on its
+// neighbours or on the number of threads, bit for bit. Safe for concurrent use.
+func (p *Program) Run(ctx context.Context, n int, in []float32, out ...[]float32) error {
+	if n < 1 || n > maxElements {
+		return fmt.Errorf("nn: run: got %d images, want at least 1", n)
+	}
+	if len(in) != n*p.input {
+		return fmt.Errorf("nn: run: input: got %d values, want %d for %d images of %d", len(in), n*p.input, n, p.input)
+	}
+	if len(out) != len(p.outputs) {
+		return fmt.Errorf("nn: run: got %d outputs, want %d", len(out), len(p.outputs))
+	}
+	for i, size := range p.outputs {
+		if len(out[i]) != n*size {
+			return fmt.Errorf("nn: run: output %d: got room for %d values, want %d for %d images of %d", i, len(out[i]), n*size, n, size)
+		}
+	}
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.closed {
+		return errors.New("nn: run: the program is closed")
+	}
+	if err := p.exec.Run(ctx, n, in, out); err != nil {
+		return fmt.Errorf("nn: run: %w", err)
+	}
+	return nil
+}
+
+// Kernel names the kernels in use, such as "ref".
+func (p *Program) Kernel() string { return p.exec.Kernel() }
+
+// Threads returns the number of threads one call uses at most.
+func (p *Program) Threads() int { return p.exec.Threads() }
+
+// Device names the device in use, such as "cpu".
+func (p *Program) Device() string { return p.device }
+
+// Close waits for the calls under way and releases everything. Later calls of
+// Run fail; later calls of Close do nothing.
+func (p *Program) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	return p.exec.Close()
+}
