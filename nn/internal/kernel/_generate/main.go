@@ -43,6 +43,8 @@ func main() {
 	} {
 		t.generate()
 	}
+	generateMaxPool()
+	generateAvgPool()
 	Generate()
 }
 

@@ -10,3 +10,5 @@ const (
 func supported() level { return levelRef }
 
 func (d *direct) tileAsm(p part, q panel, out, in []float32) { d.tileGo(p, q, out, in) }
+
+func (p *pool) runAsm(b int, g *poolGroup, out, in []float32) { p.runGo(b, g, out, in) }

@@ -1,0 +1,207 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/c236555e/rehead/nn/internal/ir"
+	"github.com/c236555e/rehead/nn/internal/kernel"
+)
+
+// Config says how to compile; its zero value works.
+type Config struct {
+	// Threads is the number of goroutines that compute, the caller's among
+	// them. 0 means GOMAXPROCS.
+	Threads int
+	// Kernel names the set of kernels, one of kernel.Sets. "" means the best
+	// one this processor can run.
+	Kernel string
+}
+
+// inFlight is the number of images that are taken through the regions together:
+// more reuse the weights while they are in the cache, and evict each other's
+// activations.
+const inFlight = 4
+
+// Executor runs one network. It is safe for concurrent use; runs take turns.
+type Executor struct {
+	plan    *plan
+	threads int
+	team    *team
+	turn    chan struct{} // holds a token while nobody runs
+	closed  chan struct{}
+	once    sync.Once
+
+	// What follows belongs to the run that has the turn.
+	regions []region // those to go through
+	region  region   // the current one
+	images  []image  // those under way
+	space   []float32
+	scratch [][]float32
+}
+
+// Compile prepares net. The weights of convolutions are copied as they are
+// packed; others are kept.
+func Compile(net *ir.Net, cfg Config) (*Executor, error) {
+	set, err := kernel.Select(cfg.Kernel)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Threads < 0 {
+		return nil, fmt.Errorf("engine: got %d threads, want at least 1, or 0 for all", cfg.Threads)
+	}
+	p, err := newPlan(net, set)
+	if err != nil {
+		return nil, err
+	}
+	e := &Executor{plan: p, threads: cfg.Threads, turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	if e.threads == 0 {
+		e.threads = runtime.GOMAXPROCS(0)
+	}
+	for range e.threads {
+		e.scratch = append(e.scratch, make([]float32, p.scratch))
+	}
+	e.regions = p.regions
+	e.team = newTeam(e.threads, e)
+	e.turn <- struct{}{}
+	return e, nil
+}
+
+// Kernel returns the name of the kernels in use.
+func (e *Executor) Kernel() string { return e.plan.set.String() }
+
+// Threads returns the number of goroutines that compute.
+func (e *Executor) Threads() int { return e.threads }
+
+// Close ends the team. Runs under way finish first; later ones fail.
+func (e *Executor) Close() error {
+	e.once.Do(func() {
+		close(e.closed)
+		<-e.turn
+		e.team.close()
+		e.space, e.images = nil, nil
+	})
+	return nil
+}
+
+var errClosed = errors.New("engine: the program is closed")
+
+// Run computes n images: in holds n inputs, out[i] has room for n times output
+// i. It waits for its turn and returns ctx's error soon after ctx ends.
+func (e *Executor) Run(ctx context.Context, n int, in []float32, out [][]float32) error {
+	if n < 1 {
+		return fmt.Errorf("engine: got %d images, want at least 1", n)
+	}
+	if err := e.acquire(ctx); err != nil {
+		return err
+	}
+	defer func() { e.turn <- struct{}{} }()
+	size := len(in) / n
+	e.team.begin()
+	defer e.team.end()
+	for first := 0; first < n; first += inFlight {
+		e.load(first, min(inFlight, n-first), size, in, out)
+		if err := e.runRegions(ctx); err != nil {
+			return err
+		}
+	}
+	e.unload()
+	return nil
+}
+
+// acquire waits for the turn.
+func (e *Executor) acquire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-e.closed:
+		return errClosed
+	default:
+	}
+	select {
+	case <-e.turn:
+		return nil
+	case <-e.closed:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// load puts images first to first+n under way.
+func (e *Executor) load(first, n, size int, in []float32, out [][]float32) {
+	if len(e.space) < n*e.plan.arena {
+		e.space = make([]float32, n*e.plan.arena)
+	}
+	e.images = e.images[:0]
+	for i := range n {
+		e.images = append(e.images, image{
+			arena: e.space[i*e.plan.arena:][:e.plan.arena],
+			in:    in[(first+i)*size:][:size],
+			out:   out, index: first + i,
+		})
+	}
+}
+
+// unload lets go of the caller's slices.
+func (e *Executor) unload() { clear(e.images) }
+
+// runRegions takes the images under way through the network.
+func (e *Executor) runRegions(ctx context.Context) error {
+	for _, r := range e.regions {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		e.region = r
+		e.team.run()
+	}
+	return nil
+}
+
+// span divides the units of the current region, task by task and in a task
+// image by image, into ranges of about equal cost.
+func (e *Executor) span(m int) (from, to int) { return e.boundary(m), e.boundary(m + 1) }
+
+// boundary returns the first unit of member m.
+func (e *Executor) boundary(m int) int {
+	if m == 0 {
+		return 0
+	}
+	total := 0.0
+	for i := range e.region {
+		total += e.region[i].cost * float64(e.region[i].parts)
+	}
+	want := total * float64(m) / float64(e.threads)
+	unit := 0
+	for i := range e.region {
+		t := &e.region[i]
+		cost := t.cost * float64(t.parts)
+		if m < e.threads && want < cost {
+			return unit + int(want/cost*float64(t.parts*len(e.images)))
+		}
+		want -= cost
+		unit += t.parts * len(e.images)
+	}
+	return unit
+}
+
+// unit does one unit of the current region.
+func (e *Executor) unit(i, m int) {
+	for k := range e.region {
+		t := &e.region[k]
+		n := t.parts * len(e.images)
+		if i < n {
+			if t.sharesWeights {
+				t.run(e.images[i%len(e.images)], i/len(e.images), e.scratch[m])
+			} else {
+				t.run(e.images[i/t.parts], i%t.parts, e.scratch[m])
+			}
+			return
+		}
+		i -= n
+	}
+}
