@@ -47,7 +47,71 @@ def answers(out):
                     f.write(v.astype("<f4").tobytes())
 
 
-WRITERS = {"pth": write_pth, "answers": answers}
+def keras_layers(net):
+    """(number, kernel HWIO, beta, mean, variance) in the order in which Keras creates the layers, which is that of
+    torchvision's modules without the auxiliary classifier."""
+    blocks = [(n, m) for n, m in net.named_modules() if hasattr(m, "conv") and hasattr(m, "bn") and not n.startswith("AuxLogits")]
+    assert len(blocks) == 94
+    for i, (_, m) in enumerate(blocks, 1):
+        bn = m.bn
+        yield i, m.conv.weight.detach().permute(2, 3, 1, 0).contiguous().numpy(), *(v.detach().numpy() for v in (bn.bias, bn.running_mean, bn.running_var))
+
+
+def write_h5(out):
+    """Keras's layout of 2016: a group for every layer, weights or not, layer_names sorted as Keras sorts by depth (here:
+    shuffled, which is as good), datasets <layer>/<layer>/kernel:0."""
+    import h5py
+
+    net = narrow.plain(narrow.make(WIDTH, CLASSES, SEED))
+    for top in (True, False):
+        with h5py.File(f"{out}/keras{'' if top else '_notop'}.h5", "w") as f:
+            layers = {"input_1": []}
+            for i, kernel, beta, mean, var in keras_layers(net):
+                layers[f"conv2d_{i}"] = [("kernel", kernel)]
+                layers[f"batch_normalization_{i}"] = [("beta", beta), ("moving_mean", mean), ("moving_variance", var)]
+                layers[f"activation_{i}"] = []
+            for name in [f"mixed{i}" for i in range(11)] + ["mixed9_0", "mixed9_1", "max_pooling2d_1", "avg_pool"]:
+                layers[name] = []
+            if top:
+                layers["predictions"] = [("kernel", net.fc.weight.detach().numpy().T.copy()), ("bias", net.fc.bias.detach().numpy())]
+            names = list(layers)
+            np.random.default_rng(0).shuffle(names)
+            f.attrs["layer_names"] = np.array([n.encode() for n in names])
+            f.attrs["backend"], f.attrs["keras_version"] = b"tensorflow", b"2.0.4"
+            for name in names:
+                g = f.create_group(name)
+                g.attrs["weight_names"] = np.array([f"{name}/{w}:0".encode() for w, _ in layers[name]])
+                for w, v in layers[name]:
+                    g.create_dataset(f"{name}/{w}:0", data=v)
+
+
+def write_kinds(out):
+    """kinds.h5: every kind of dataset that the HDF5 reader knows; element i is i (i/7 rounded in half precision)."""
+    import h5py
+
+    with h5py.File(f"{out}/kinds.h5", "w") as f:
+        v = np.arange(5 * 7 * 11, dtype="f4").reshape(5, 7, 11)
+        f["plain"], f["double"], f["half"] = v, v.astype("f8"), (v / 7).astype("f2")
+        f["scalar"], f["integers"], f["text"] = np.float32(3), v.astype("i4"), b"hello"
+        f.create_dataset("empty", (0, 3), "f4")
+        f.create_dataset("chunked", data=v, chunks=(2, 3, 4))
+        f.create_dataset("gzip", data=v, chunks=(2, 7, 5), compression="gzip")
+        f.create_dataset("shuffled", data=v.astype("f8"), chunks=(3, 3, 3), compression="gzip", shuffle=True)
+        f.create_dataset("many", data=np.arange(2000, dtype="f4"), chunks=(7,))
+        f.create_dataset("compact", (4,), "f4", dcpl=compact(h5py), data=np.arange(4, dtype="f4"))
+        for i in range(400):  # more than one node of the group's tree
+            f[f"deep/er/t{i:03d}"] = np.float32([i])
+        for i in range(40):  # an object header with continuations
+            f["plain"].attrs[f"note{i}"] = "x" * 60
+
+
+def compact(h5py):
+    p = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    p.set_layout(h5py.h5d.COMPACT)
+    return p
+
+
+WRITERS = {"pth": write_pth, "h5": write_h5, "kinds": write_kinds, "answers": answers}
 
 if __name__ == "__main__":
     for kind in sys.argv[2:] or WRITERS:

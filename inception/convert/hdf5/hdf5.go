@@ -1,0 +1,423 @@
+package hdf5
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/c236555e/rehead/inception/convert/raw"
+)
+
+const signature = "\x89HDF\r\n\x1a\n"
+
+// Is tells an HDF5 file by its first bytes.
+func Is(head []byte) bool { return bytes.HasPrefix(head, []byte(signature)) }
+
+const (
+	maxDepth   = 8       // of groups
+	maxObjects = 1 << 16 // groups and datasets; a Keras InceptionV3 has about 900
+	maxTree    = 32      // levels of a B-tree
+	undefined  = ^uint64(0)
+)
+
+type reader struct {
+	r    io.ReaderAt
+	size int64
+	all  *raw.Cursor
+	seen map[uint64]bool // objects and tree nodes
+	out  []raw.Tensor
+}
+
+// Read lists the datasets of a file of the given size, by their paths without a leading slash, in the order of the
+// groups' trees (by name).
+func Read(r io.ReaderAt, size int64) ([]raw.Tensor, error) {
+	f := &reader{r: r, size: size, all: raw.NewCursor(r, 0, size), seen: map[uint64]bool{}}
+	root, err := f.superblock()
+	if err != nil {
+		return nil, err
+	}
+	if err := f.object("", root, 0); err != nil {
+		return nil, err
+	}
+	return f.out, nil
+}
+
+// at returns a cursor over n bytes at addr.
+func (f *reader) at(addr uint64, n int64, what string) (*raw.Cursor, error) {
+	if addr > uint64(f.size) || uint64(n) > uint64(f.size)-addr {
+		return nil, fmt.Errorf("%s at offset %d with %d bytes lies outside a file of %d: it is truncated or damaged", what, addr, n, f.size)
+	}
+	return f.all.At(int64(addr), n)
+}
+
+// once marks an address and fails when it was visited before.
+func (f *reader) once(addr uint64, what string) error {
+	if f.seen[addr] {
+		return fmt.Errorf("%s at offset %d is reached twice: links go in a circle or overlap", what, addr)
+	}
+	if len(f.seen) >= maxObjects {
+		return fmt.Errorf("has more than %d objects, which no weight file has", maxObjects)
+	}
+	f.seen[addr] = true
+	return nil
+}
+
+// superblock returns the address of the root group's object header.
+func (f *reader) superblock() (uint64, error) {
+	c, err := f.at(0, 24, "the superblock")
+	if err != nil {
+		return 0, err
+	}
+	b, err := c.Bytes(24)
+	if err != nil {
+		return 0, err
+	}
+	if !Is(b) {
+		return 0, errors.New("does not start as an HDF5 file")
+	}
+	skip := int64(24)
+	switch v := b[8]; v {
+	case 0:
+	case 1:
+		skip = 28
+	default:
+		return 0, fmt.Errorf("HDF5 superblock has version %d, want 0 or 1: save the weights again with h5py's default libver", v)
+	}
+	if b[13] != 8 || b[14] != 8 {
+		return 0, fmt.Errorf("HDF5 addresses have %d and lengths %d bytes, want 8", b[13], b[14])
+	}
+	if c, err = f.at(uint64(skip), 4*8+16, "the superblock"); err != nil {
+		return 0, err
+	}
+	var v [6]uint64 // base, free space, end of file, driver, name offset, root header
+	for i := range v {
+		if v[i], err = c.Uint64(); err != nil {
+			return 0, err
+		}
+	}
+	if v[0] != 0 {
+		return 0, fmt.Errorf("HDF5 base address is %d, want 0: the file has a user block", v[0])
+	}
+	if v[2] > uint64(f.size) {
+		return 0, fmt.Errorf("file has %d bytes, but its HDF5 header says %d: it is truncated; fetch it again", f.size, v[2])
+	}
+	return v[5], nil
+}
+
+// message is one message of an object header.
+type message struct {
+	kind uint16
+	body *raw.Cursor
+}
+
+// The kinds of message that matter here.
+const (
+	msgDataspace    = 0x01
+	msgLinkInfo     = 0x02
+	msgDatatype     = 0x03
+	msgLink         = 0x06
+	msgExternal     = 0x07
+	msgLayout       = 0x08
+	msgFilters      = 0x0b
+	msgContinuation = 0x10
+	msgSymbolTable  = 0x11
+)
+
+// header reads the messages of an object header of version 1, continuations included.
+func (f *reader) header(addr uint64) ([]message, error) {
+	c, err := f.at(addr, 16, "an object header")
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.Bytes(4)
+	if err != nil {
+		return nil, err
+	}
+	if b[0] != 1 {
+		return nil, fmt.Errorf("object header at offset %d has version %d, want 1: save the weights again with h5py's default libver", addr, b[0])
+	}
+	left := int(b[2]) | int(b[3])<<8
+	if err := c.Skip(4); err != nil {
+		return nil, err
+	}
+	n, err := c.Uint32()
+	if err != nil {
+		return nil, err
+	}
+	block, err := f.at(addr+16, int64(n), "an object header")
+	if err != nil {
+		return nil, err
+	}
+	var out []message
+	for blocks := []*raw.Cursor{block}; len(blocks) > 0 && left > 0; blocks = blocks[1:] {
+		for c := blocks[0]; left > 0 && c.Remaining() >= 8; left-- {
+			m, flags, err := oneMessage(c)
+			if err != nil {
+				return nil, err
+			}
+			switch m.kind {
+			case msgContinuation:
+				next, err := f.continuation(m.body)
+				if err != nil {
+					return nil, err
+				}
+				blocks = append(blocks, next)
+			case msgDataspace, msgDatatype, msgLayout, msgFilters, msgSymbolTable:
+				if flags&2 != 0 {
+					return nil, fmt.Errorf("object header at offset %d shares a message of type %d, which weight files never do", addr, m.kind)
+				}
+				out = append(out, m)
+			case msgLinkInfo, msgLink, msgExternal:
+				out = append(out, m)
+			}
+		}
+	}
+	return out, nil
+}
+
+func oneMessage(c *raw.Cursor) (message, byte, error) {
+	kind, err := c.Uint16()
+	if err != nil {
+		return message{}, 0, err
+	}
+	n, err := c.Uint16()
+	if err != nil {
+		return message{}, 0, err
+	}
+	flags, err := c.Byte()
+	if err != nil {
+		return message{}, 0, err
+	}
+	if err := c.Skip(3); err != nil {
+		return message{}, 0, err
+	}
+	body, err := c.Sub(int64(n))
+	return message{kind, body}, flags, err
+}
+
+func (f *reader) continuation(c *raw.Cursor) (*raw.Cursor, error) {
+	addr, err := c.Uint64()
+	if err != nil {
+		return nil, err
+	}
+	n, err := c.Uint64()
+	if err != nil {
+		return nil, err
+	}
+	if n > uint64(f.size) {
+		return nil, fmt.Errorf("continuation of an object header has %d bytes in a file of %d", n, f.size)
+	}
+	if err := f.once(addr, "continuation of an object header"); err != nil {
+		return nil, err
+	}
+	return f.at(addr, int64(n), "continuation of an object header")
+}
+
+// object reads a group or a dataset.
+func (f *reader) object(name string, addr uint64, depth int) error {
+	if err := f.once(addr, fmt.Sprintf("object %q", name)); err != nil {
+		return err
+	}
+	msgs, err := f.header(addr)
+	if err != nil {
+		return fmt.Errorf("object %q: %w", name, err)
+	}
+	data := false
+	for _, m := range msgs {
+		switch m.kind {
+		case msgSymbolTable:
+			if depth >= maxDepth {
+				return fmt.Errorf("group %q lies more than %d deep", name, maxDepth)
+			}
+			return f.group(name, m.body, depth)
+		case msgLinkInfo, msgLink:
+			return fmt.Errorf("group %q has links of the newer kind: save the weights again with h5py's default libver", name)
+		case msgLayout:
+			data = true
+		}
+	}
+	if !data {
+		return nil // a named type or an empty dataset
+	}
+	t, err := f.dataset(name, msgs)
+	if err != nil {
+		return fmt.Errorf("tensor %q at offset %d: %w", name, addr, err)
+	}
+	f.out = append(f.out, t)
+	return nil
+}
+
+// group walks the members of a symbol table.
+func (f *reader) group(name string, c *raw.Cursor, depth int) error {
+	tree, err := c.Uint64()
+	if err != nil {
+		return err
+	}
+	heap, err := c.Uint64()
+	if err != nil {
+		return err
+	}
+	names, err := f.heap(heap)
+	if err != nil {
+		return fmt.Errorf("group %q: %w", name, err)
+	}
+	return f.members(tree, -1, func(node *raw.Cursor) error {
+		return f.symbols(node, func(link, addr uint64, cache uint32) error {
+			member, err := text(names, link)
+			if err != nil {
+				return fmt.Errorf("group %q: %w", name, err)
+			}
+			if name != "" {
+				member = name + "/" + member
+			}
+			if cache == 2 {
+				return fmt.Errorf("%q is a symbolic link, want a group or a dataset", member)
+			}
+			return f.object(member, addr, depth+1)
+		})
+	})
+}
+
+// heap returns the data segment of a local heap.
+func (f *reader) heap(addr uint64) (*raw.Cursor, error) {
+	c, err := f.at(addr, 32, "a local heap")
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.Bytes(8)
+	if err != nil {
+		return nil, err
+	}
+	if string(b[:4]) != "HEAP" || b[4] != 0 {
+		return nil, fmt.Errorf("no local heap of version 0 at offset %d", addr)
+	}
+	size, err := c.Uint64()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Skip(8); err != nil {
+		return nil, err
+	}
+	data, err := c.Uint64()
+	if err != nil {
+		return nil, err
+	}
+	if size > uint64(f.size) {
+		return nil, fmt.Errorf("local heap at offset %d has %d bytes in a file of %d", addr, size, f.size)
+	}
+	return f.at(data, int64(size), "a local heap")
+}
+
+// text reads the name at an offset of a heap.
+func text(heap *raw.Cursor, off uint64) (string, error) {
+	if off >= uint64(heap.Remaining()) {
+		return "", fmt.Errorf("a name at offset %d of a heap of %d bytes", off, heap.Remaining())
+	}
+	c, err := heap.At(heap.Pos()+int64(off), heap.Remaining()-int64(off))
+	if err != nil {
+		return "", err
+	}
+	var s []byte
+	for len(s) < 1024 {
+		b, err := c.Byte()
+		if err != nil {
+			return "", err
+		}
+		if b == 0 {
+			if len(s) == 0 {
+				return "", errors.New("a member of a group has no name")
+			}
+			return string(s), nil
+		}
+		s = append(s, b)
+	}
+	return "", errors.New("a member's name is longer than 1024 bytes")
+}
+
+// members walks a group's B-tree and hands on each leaf. level is what the node must have, -1 at the root.
+func (f *reader) members(addr uint64, level int, leaf func(*raw.Cursor) error) error {
+	if err := f.once(addr, "tree node"); err != nil {
+		return err
+	}
+	n, lv, c, err := f.node(addr, 0, level)
+	if err != nil {
+		return err
+	}
+	for range n {
+		if err := c.Skip(8); err != nil { // the key
+			return err
+		}
+		child, err := c.Uint64()
+		if err != nil {
+			return err
+		}
+		if lv > 0 {
+			err = f.members(child, lv-1, leaf)
+		} else if err = f.once(child, "symbol table"); err == nil {
+			var s *raw.Cursor
+			if s, err = f.at(child, 8, "a symbol table"); err == nil {
+				err = leaf(s)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// node reads the head of a B-tree node of the given type and returns its entries, its level and a cursor at its keys.
+func (f *reader) node(addr uint64, kind byte, level int) (int, int, *raw.Cursor, error) {
+	c, err := f.at(addr, 24, "a tree node")
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	b, err := c.Bytes(8)
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	lv, n := int(b[5]), int(b[6])|int(b[7])<<8
+	if string(b[:4]) != "TREE" || b[4] != kind || lv > maxTree || level >= 0 && lv != level {
+		return 0, 0, nil, fmt.Errorf("no tree node of type %d and level %d at offset %d", kind, max(level, 0), addr)
+	}
+	c, err = f.at(addr+24, f.size-int64(addr)-24, "a tree node")
+	return n, lv, c, err
+}
+
+// symbols reads a symbol table node.
+func (f *reader) symbols(c *raw.Cursor, each func(link, addr uint64, cache uint32) error) error {
+	at := c.Pos()
+	b, err := c.Bytes(8)
+	if err != nil {
+		return err
+	}
+	if string(b[:4]) != "SNOD" || b[4] != 1 {
+		return fmt.Errorf("no symbol table of version 1 at offset %d", at)
+	}
+	n := int(b[6]) | int(b[7])<<8
+	if c, err = f.at(uint64(at)+8, int64(n)*40, "a symbol table"); err != nil {
+		return err
+	}
+	for range n {
+		link, err := c.Uint64()
+		if err != nil {
+			return err
+		}
+		addr, err := c.Uint64()
+		if err != nil {
+			return err
+		}
+		cache, err := c.Uint32()
+		if err != nil {
+			return err
+		}
+		if err := c.Skip(20); err != nil {
+			return err
+		}
+		if err := each(link, addr, cache); err != nil {
+			return err
+		}
+	}
+	return nil
+}
