@@ -67,3 +67,12 @@ func (f Flavor) Recipe() dataset.Recipe {
 	}
 	return r
 }
+
+// resized is the recipe for another side of the output; what is cropped stays in proportion.
+func resized(r dataset.Recipe, size int) dataset.Recipe {
+	if r.Resize > 0 {
+		r.Resize = max(size, (r.Resize*size+r.Size/2)/r.Size)
+	}
+	r.Size = size
+	return r
+}

@@ -1,9 +1,19 @@
 package inception
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception/internal/strictjson"
+	"github.com/c236555e/rehead/inception/safetensors"
 )
 
 // Head is the linear classifier on the bottleneck: logits = W b + B.
@@ -12,6 +22,47 @@ type Head struct {
 	Features int
 	W        []float32 // [Classes,Features]
 	B        []float32 // [Classes]
+}
+
+// Logits computes W b + B in float64 for one bottleneck [Features]. dst is [Classes].
+func (h *Head) Logits(bottleneck []float32, dst []float64) {
+	f := h.Features
+	bottleneck = bottleneck[:f]
+	for k := range dst[:h.Classes] {
+		row := h.W[k*f : (k+1)*f]
+		var a0, a1, a2, a3 float64 // four sums, so that additions need not wait for each other
+		i := 0
+		for ; i+4 <= len(row); i += 4 {
+			w, b := row[i:i+4:i+4], bottleneck[i:i+4:i+4]
+			a0 += float64(w[0]) * float64(b[0])
+			a1 += float64(w[1]) * float64(b[1])
+			a2 += float64(w[2]) * float64(b[2])
+			a3 += float64(w[3]) * float64(b[3])
+		}
+		for ; i < len(row); i++ {
+			a0 += float64(row[i]) * float64(bottleneck[i])
+		}
+		dst[k] = (a0 + a1) + (a2 + a3) + float64(h.B[k])
+	}
+}
+
+// Validate checks the head's sizes and values.
+func (h *Head) Validate() error {
+	switch {
+	case h.Classes < 2 || h.Classes > maxClasses:
+		return fmt.Errorf("inception: head: got %d classes, want 2 to %d", h.Classes, maxClasses)
+	case h.Features < 1 || h.Features > features(maxWidth):
+		return fmt.Errorf("inception: head: got %d features, want 1 to %d", h.Features, features(maxWidth))
+	case len(h.W) != h.Classes*h.Features:
+		return fmt.Errorf("inception: head: W has %d values, want %d x %d", len(h.W), h.Classes, h.Features)
+	case len(h.B) != h.Classes:
+		return fmt.Errorf("inception: head: B has %d values, want %d", len(h.B), h.Classes)
+	case safetensors.NotFinite(h.W) >= 0:
+		return fmt.Errorf("inception: head: value %d of W is not finite", safetensors.NotFinite(h.W))
+	case safetensors.NotFinite(h.B) >= 0:
+		return fmt.Errorf("inception: head: value %d of B is not finite", safetensors.NotFinite(h.B))
+	}
+	return nil
 }
 
 // Model is a trained classifier: everything that is needed to answer for a picture as it was trained to.
@@ -26,8 +77,8 @@ type Model struct {
 	Trunk       *Weights            // nil when the model was saved without it: see AttachTrunk
 	Seed        uint64              // the seed of the training run
 	Split       dataset.SplitConfig // how the pictures were split
-	Training    json.RawMessage     // the settings of the training run, a JSON object
-	Metrics     json.RawMessage     // what the training run measured, a JSON object
+	Training    json.RawMessage     // the settings of the training run, a JSON object; nil means {}
+	Metrics     json.RawMessage     // what the training run measured, a JSON object; nil means {}
 	ToolVersion string              // the rehead that made it
 	SelfTest    *SelfTest           // optional: pictures with the answers that are expected of them
 	Report      []byte              // optional: report.html
@@ -40,9 +91,165 @@ type SelfTest struct {
 	Logits      [][]float32 // [P][Classes], before the temperature
 }
 
-// SaveOptions says what Save writes; the zero value stores everything in float32.
-type SaveOptions struct {
-	NoTrunk bool   // store only the trunk's digest
-	DType   string // of the trunk: "f32" (also "") or "f16"
-	Report  []byte // report.html; nil writes Model.Report, if there is one
+// Validate checks that labels, head, recipe and trunk are good and belong together.
+func (m *Model) Validate() error {
+	if err := m.Head.Validate(); err != nil {
+		return err
+	}
+	if err := checkLabels(m.Labels, m.Head.Classes); err != nil {
+		return err
+	}
+	if t := m.Temperature; t != 0 && !(t > 0 && t <= math.MaxFloat32) {
+		return fmt.Errorf("inception: model: temperature is %g, want a finite number above 0, or 0 for 1", t)
+	}
+	if err := checkRecipe(m.Recipe); err != nil {
+		return fmt.Errorf("inception: model: %w", err)
+	}
+	if _, err := ParseFlavor(string(m.Flavor)); err != nil {
+		return err
+	}
+	if err := checkWidth(m.Width); err != nil {
+		return err
+	}
+	if f := features(m.Width); f != m.Head.Features {
+		return fmt.Errorf("inception: model: the head reads %d features, but a trunk of width %g gives %d", m.Head.Features, m.Width, f)
+	}
+	if !isDigest(m.TrunkDigest) {
+		return fmt.Errorf("inception: model: trunk digest %q is not a SHA-256 in lower-case hexadecimal", m.TrunkDigest)
+	}
+	if m.Trunk != nil {
+		if err := m.belongs(m.Trunk); err != nil {
+			return err
+		}
+	}
+	for _, part := range []struct {
+		name string
+		json json.RawMessage
+	}{{"training settings", m.Training}, {"metrics", m.Metrics}} {
+		if len(part.json) == 0 {
+			continue
+		}
+		if err := strictjson.Check(part.json); err != nil {
+			return fmt.Errorf("inception: model: %s: %w", part.name, err)
+		}
+		if bytes.TrimLeft(part.json, " \t\r\n")[0] != '{' {
+			return fmt.Errorf("inception: model: %s are no JSON object", part.name)
+		}
+	}
+	if m.SelfTest != nil {
+		return m.SelfTest.validate(&m.Head)
+	}
+	return nil
+}
+
+// checkLabels wants one non-empty line of text for each class, all different.
+func checkLabels(labels []string, classes int) error {
+	if len(labels) != classes {
+		return fmt.Errorf("inception: model: got %d labels for %d classes, want one each", len(labels), classes)
+	}
+	seen := make(map[string]int, len(labels))
+	for i, l := range labels {
+		if l == "" || !utf8.ValidString(l) || slices.ContainsFunc([]rune(l), unicode.IsControl) {
+			return fmt.Errorf("inception: model: label %d is %q, want text without line breaks or control characters", i, l)
+		}
+		if first, ok := seen[l]; ok {
+			return fmt.Errorf("inception: model: labels %d and %d are both %q, want all different", first, i, l)
+		}
+		seen[l] = i
+	}
+	return nil
+}
+
+// belongs reports whether w is the trunk that the head was made for.
+func (m *Model) belongs(w *Weights) error {
+	if w.Digest != m.TrunkDigest {
+		return fmt.Errorf("inception: model: the trunk (%s, width %g, digest %.12s) is not the one the head was trained on (%s, width %g, digest %.12s): give the same weights as in training",
+			w.Flavor, w.Width, w.Digest, m.Flavor, m.Width, m.TrunkDigest)
+	}
+	if w.Flavor != m.Flavor || w.Width != m.Width {
+		return fmt.Errorf("inception: model: the model says flavour %s and width %g, its trunk %s and %g: train it again", m.Flavor, m.Width, w.Flavor, w.Width)
+	}
+	return nil
+}
+
+func isDigest(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(s) == 64
+}
+
+// AttachTrunk gives a model that was saved without its trunk the weights that belong to it; others are refused.
+func (m *Model) AttachTrunk(w *Weights) error {
+	if err := m.belongs(w); err != nil {
+		return err
+	}
+	m.Trunk = w.trunkOnly().withRecipe(m.Recipe)
+	return nil
+}
+
+// temperature is the one in use.
+func (m *Model) temperature() float64 {
+	if m.Temperature == 0 {
+		return 1
+	}
+	return m.Temperature
+}
+
+// Probabilities turns one picture's logits [Classes] into probabilities, softmax(logits/Temperature), in place.
+func (m *Model) Probabilities(logits []float64) {
+	top := math.Inf(-1)
+	for _, z := range logits {
+		top = max(top, z)
+	}
+	sum, t := 0.0, m.temperature()
+	for i, z := range logits {
+		logits[i] = math.Exp((z - top) / t)
+		sum += logits[i]
+	}
+	for i := range logits {
+		logits[i] /= sum
+	}
+}
+
+// Rank turns one picture's logits [Classes], which it leaves alone, into predictions of all classes, most probable
+// first and ties in the order of the labels.
+func (m *Model) Rank(logits []float64) []Prediction {
+	p := slices.Clone(logits)
+	m.Probabilities(p)
+	ranked := make([]Prediction, len(p))
+	for i := range p {
+		ranked[i] = Prediction{m.Labels[i], p[i]}
+	}
+	slices.SortStableFunc(ranked, func(a, b Prediction) int {
+		switch {
+		case a.Probability > b.Probability:
+			return -1
+		case a.Probability < b.Probability:
+			return 1
+		}
+		return 0
+	})
+	return ranked
+}
+
+// ModelFromWeights makes a model of weights that have a classifier. Without labels of their own its classes are
+// called by their numbers.
+func ModelFromWeights(w *Weights) (*Model, error) {
+	if w.Classes == 0 {
+		return nil, errors.New("inception: these weights have no classifier: train a head on them with `rehead train DIR --weights FILE`")
+	}
+	m := &Model{
+		Labels: w.Labels,
+		Head:   Head{Classes: w.Classes, Features: w.Features(), W: w.Tensors["fc.weight"].Data, B: w.Tensors["fc.bias"].Data},
+		Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest, Trunk: w.trunkOnly(),
+	}
+	if m.Labels == nil {
+		for i := range w.Classes {
+			m.Labels = append(m.Labels, strconv.Itoa(i))
+		}
+	}
+	return m, m.Validate()
 }

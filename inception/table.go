@@ -115,6 +115,9 @@ func table() []row {
 // MinSize is the smallest side in pixels of an input that leaves one pixel for Mixed_7a.
 const MinSize = 75
 
+// maxSize bounds the input, and with it the memory that a file can ask for.
+const maxSize = 4096
+
 // Layer is one convolution of the network, as a loader of weights needs to know it.
 type Layer struct {
 	Path   string // torchvision's, "Mixed_5b.branch1x1"
@@ -157,7 +160,7 @@ func checkWidth(width float64) error {
 }
 
 // maxWidth bounds the width multiplier, and with it the memory that a file can ask for.
-const maxWidth = 4
+const maxWidth = 2
 
 // walk goes through the table as the network would run: each is called for every convolution, done (which may be nil)
 // for every row with its output shape [C,H,W]. It returns the shape of the last block.
@@ -165,8 +168,8 @@ func walk(width float64, size int, each func(Layer), done func(row, [3]int)) ([3
 	if err := checkWidth(width); err != nil {
 		return [3]int{}, err
 	}
-	if size < MinSize || size > 1<<14 {
-		return [3]int{}, fmt.Errorf("inception: input size %d is out of range: want %d to %d pixels", size, MinSize, 1<<14)
+	if size < MinSize || size > maxSize {
+		return [3]int{}, fmt.Errorf("inception: input size %d is out of range: want %d to %d pixels", size, MinSize, maxSize)
 	}
 	rows := table()
 	in, out := [3]int{3, size, size}, [3]int{}

@@ -1,7 +1,9 @@
 package inception
 
 import (
-	"github.com/c236555e/rehead/dataset"
+	"context"
+	"fmt"
+
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -9,6 +11,22 @@ import (
 type Trunk struct {
 	weights *Weights
 	program *nn.Program
+}
+
+// NewTrunk compiles the network up to the bottleneck for pictures of w.Recipe.Size.
+func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
+	if err := checkRecipe(w.Recipe); err != nil {
+		return nil, fmt.Errorf("inception: trunk: %w", err)
+	}
+	net, err := Build(nn.NewGraph(), w.trunkOnly(), w.Recipe.Size, 1)
+	if err != nil {
+		return nil, err
+	}
+	program, err := nn.Compile(cfg, net.Input, net.Bottleneck)
+	if err != nil {
+		return nil, err
+	}
+	return &Trunk{weights: w, program: program}, nil
 }
 
 // Features returns F, the length of a bottleneck.
@@ -20,9 +38,21 @@ func (t *Trunk) Size() int { return t.weights.Recipe.Size }
 // Weights returns the weights that the trunk was made from.
 func (t *Trunk) Weights() *Weights { return t.weights }
 
-// EmbedConfig sets how EmbedAll shares out its work; the zero value is good.
-type EmbedConfig struct {
-	Batch    int            // most pictures in one forward pass; 0 means 8
-	Decoders int            // goroutines that read, decode and resize; 0 means GOMAXPROCS
-	Limits   dataset.Limits // of one picture
+// Program returns the compiled network, for its description (device, kernel, threads).
+func (t *Trunk) Program() *nn.Program { return t.program }
+
+// pixels is the number of values of one input.
+func (t *Trunk) pixels() int { return 3 * t.Size() * t.Size() }
+
+// Embed turns n pictures, pixels [n,3,Size,Size] as the recipe makes them, into bottlenecks [n,Features]. Both slices
+// stay the caller's. A picture's result depends on nothing but the picture: not on n, its neighbours or the threads.
+func (t *Trunk) Embed(ctx context.Context, n int, pixels, bottlenecks []float32) error {
+	if n < 1 || len(pixels) != n*t.pixels() || len(bottlenecks) != n*t.Features() {
+		return fmt.Errorf("inception: embed: got %d pictures, %d input and %d output values, want at least 1 picture with %d and %d values each",
+			n, len(pixels), len(bottlenecks), t.pixels(), t.Features())
+	}
+	return t.program.Run(ctx, n, pixels, bottlenecks)
 }
+
+// Close releases the compiled program.
+func (t *Trunk) Close() error { return t.program.Close() }

@@ -1,7 +1,17 @@
 package inception
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
 )
 
@@ -21,11 +31,12 @@ type Tensor struct {
 // graphs and programs share its slices.
 type Weights struct {
 	Flavor  Flavor
-	Width   float64        // width multiplier, 1 for the published network
-	Source  string         // where the numbers come from, for people
-	Recipe  dataset.Recipe // the flavour's, unless the file says otherwise
-	Classes int            // classes of the classifier, 0 without one
-	Labels  []string       // the classifier's labels in order; nil when the file has none
+	Width   float64           // width multiplier, 1 for the published network
+	Source  string            // where the numbers come from, for people
+	Recipe  dataset.Recipe    // the flavour's, unless the file says otherwise
+	Classes int               // classes of the classifier, 0 without one
+	Labels  []string          // the classifier's labels in order; nil when the file has none
+	Notes   map[string]string // what else a file's metadata says; kept, never interpreted
 	Tensors map[string]Tensor
 	// Digest is the hex SHA-256 that names the trunk: flavour, and name, shape and values of every convolution's
 	// tensors. Neither the file's layout nor the classifier is part of it, and float16 storage only as far as it
@@ -33,5 +44,367 @@ type Weights struct {
 	Digest string
 }
 
+// Format is the value of the metadata key "format" of a converted weight file.
+const Format = "rehead-trunk/1"
+
+// maxClasses bounds the classifier of a weight file.
+const maxClasses = 1 << 20
+
 // Features returns the length of the bottleneck, 2048 at width 1.
 func (w *Weights) Features() int { return features(w.Width) }
+
+// slot is a tensor that the network needs.
+type slot struct {
+	name  string
+	shape []int
+}
+
+func (s slot) elements() int {
+	n := 1
+	for _, d := range s.shape {
+		n *= d
+	}
+	return n
+}
+
+// slots lists the tensors of the convolutions in the order of the table.
+func slots(width float64) ([]slot, error) {
+	layers, err := Layers(width, MinSize)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]slot, 0, 2*len(layers)+2)
+	for _, l := range layers {
+		list = append(list, slot{l.Path + ".weight", l.Shape[:]}, slot{l.Path + ".bias", l.Shape[:1]})
+	}
+	return list, nil
+}
+
+// require checks names and shapes of what a file or a caller has against what the network needs, and returns the
+// slots of everything: the convolutions in the order of the table, then the classifier if there is one.
+func require(width float64, have map[string][]int, fail func(name, format string, args ...any) error) ([]slot, int, error) {
+	list, err := slots(width)
+	if err != nil {
+		return nil, 0, err
+	}
+	classes := 0
+	weight, hasWeight := have["fc.weight"]
+	if _, hasBias := have["fc.bias"]; hasWeight || hasBias {
+		if len(weight) == 2 {
+			classes = weight[0]
+		}
+		if hasWeight && (classes < 1 || classes > maxClasses) {
+			return nil, 0, fail("fc.weight", "got shape %v, want [K,%d] with K in 1..%d", weight, features(width), maxClasses)
+		}
+		list = append(list, slot{"fc.weight", []int{classes, features(width)}}, slot{"fc.bias", []int{classes}})
+	}
+	known := make(map[string]bool, len(list))
+	for _, s := range list {
+		known[s.name] = true
+		shape, ok := have[s.name]
+		if !ok {
+			return nil, 0, fail(s.name, "is missing: a network of width %g needs it; fetch or convert the file again", width)
+		}
+		if !slices.Equal(shape, s.shape) {
+			return nil, 0, fail(s.name, "got shape %v, want %v at width %g", shape, s.shape, width)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		if !known[name] {
+			return nil, 0, fail(name, "is unknown to the network: want only <path>.weight and <path>.bias of its convolutions, fc.weight and fc.bias")
+		}
+	}
+	return list, classes, nil
+}
+
+// NewWeights checks that tensors are exactly those of a network of the given width and returns them as Weights with
+// the flavour's recipe. The map and its slices belong to the Weights from then on. What is wrong with a tensor is a
+// *FormatError without a file's name.
+func NewWeights(flavor Flavor, width float64, source string, tensors map[string]Tensor) (*Weights, error) {
+	if _, err := ParseFlavor(string(flavor)); err != nil {
+		return nil, err
+	}
+	fail := func(name, format string, args ...any) error {
+		return &FormatError{Tensor: name, Offset: -1, Reason: fmt.Sprintf(format, args...)}
+	}
+	have := make(map[string][]int, len(tensors))
+	for name, t := range tensors {
+		have[name] = t.Shape
+	}
+	list, classes, err := require(width, have, fail)
+	if err != nil {
+		return nil, err
+	}
+	w := &Weights{Flavor: flavor, Width: width, Source: source, Recipe: flavor.Recipe(), Classes: classes, Tensors: tensors}
+	sums := make([][sha256.Size]byte, len(list))
+	err = parallel(len(list), func(i int) error {
+		s := list[i]
+		data := tensors[s.name].Data
+		if len(data) != s.elements() {
+			return fail(s.name, "got %d values, want %d for shape %v", len(data), s.elements(), s.shape)
+		}
+		if k := safetensors.NotFinite(data); k >= 0 {
+			return fail(s.name, "value %d is %v, want finite values", k, data[k])
+		}
+		h := sha256.New()
+		var raw []byte
+		for part := range slices.Chunk(data, 1<<14) {
+			raw = safetensors.PutFloat32(raw[:0], part)
+			h.Write(raw)
+		}
+		h.Sum(sums[i][:0])
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.Digest = digest(flavor, list, sums)
+	return w, nil
+}
+
+// digest names a trunk: a SHA-256 over the flavour and, in the order of the table, every tensor's name, shape and
+// SHA-256 of its values as little-endian float32. It is a tree so that its leaves can be computed side by side.
+func digest(flavor Flavor, list []slot, sums [][sha256.Size]byte) string {
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "rehead trunk digest 1\n%s\n", flavor) // a hash never fails to write
+	for i, s := range list {
+		if s.name == "fc.weight" || s.name == "fc.bias" {
+			continue
+		}
+		_, _ = fmt.Fprintf(h, "%s %v %x\n", s.name, s.shape, sums[i])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// ReadWeights reads and checks a converted weight file: safetensors with the metadata "format" (see Format), "flavor",
+// "width" and, optionally, "source", "recipe" and "labels" (JSON). Everything that is wrong with it is a *FormatError.
+func ReadWeights(path string) (*Weights, error) {
+	f, file, err := safetensors.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	w, err := weightsFrom(f)
+	if e := file.Close(); err == nil && e != nil {
+		err = e
+	}
+	return w, err
+}
+
+// weightsFrom reads the weights of an opened file.
+func weightsFrom(f *safetensors.File) (*Weights, error) {
+	w, err := describe(f)
+	if err != nil {
+		return nil, err
+	}
+	have := make(map[string][]int, len(f.Tensors))
+	for _, t := range f.Tensors {
+		have[t.Name] = t.Shape
+		if t.DType != safetensors.F32 && t.DType != safetensors.F16 {
+			return nil, &FormatError{File: f.Name, Tensor: t.Name, Offset: t.Offset, Reason: fmt.Sprintf("got dtype %s, want F32 or F16: convert the file again", t.DType)}
+		}
+	}
+	list, classes, err := require(w.Width, have, func(name, format string, args ...any) error {
+		offset := int64(-1)
+		if t, ok := f.Lookup(name); ok {
+			offset = t.Offset
+		}
+		return &FormatError{File: f.Name, Tensor: name, Offset: offset, Reason: fmt.Sprintf(format, args...)}
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.Classes = classes
+	if w.Labels != nil && len(w.Labels) != classes {
+		return nil, &FormatError{File: f.Name, Offset: -1, Reason: fmt.Sprintf("metadata: got %d labels, want one for each of the %d classes", len(w.Labels), classes)}
+	}
+	total := 0
+	for _, s := range list {
+		total += s.elements()
+	}
+	room := make([]float32, total) // at most twice the file, whose tensors have been counted
+	w.Tensors = make(map[string]Tensor, len(list))
+	for _, s := range list {
+		n := s.elements()
+		w.Tensors[s.name] = Tensor{Shape: s.shape, Data: room[:n:n]}
+		room = room[n:]
+	}
+	sums := make([][sha256.Size]byte, len(list))
+	err = parallel(len(list), func(i int) error {
+		info, _ := f.Lookup(list[i].name)
+		h := sha256.New()
+		if err := f.Float32(info, w.Tensors[info.Name].Data, h); err != nil {
+			return err
+		}
+		h.Sum(sums[i][:0])
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.Digest = digest(w.Flavor, list, sums)
+	return w, nil
+}
+
+// describe reads a weight file's metadata.
+func describe(f *safetensors.File) (*Weights, error) {
+	bad := func(format string, args ...any) error {
+		return &FormatError{File: f.Name, Offset: -1, Reason: "metadata: " + fmt.Sprintf(format, args...)}
+	}
+	w := &Weights{}
+	meta := maps.Clone(f.Metadata)
+	take := func(key string) string {
+		v := meta[key]
+		delete(meta, key)
+		return v
+	}
+	if got := take("format"); got != Format {
+		return nil, bad("format is %q, want %q: convert the file with `rehead weights convert`", got, Format)
+	}
+	flavor, err := ParseFlavor(take("flavor"))
+	if err != nil {
+		return nil, bad("%v", err)
+	}
+	w.Flavor, w.Recipe = flavor, flavor.Recipe()
+	text := take("width")
+	w.Width, err = strconv.ParseFloat(text, 64)
+	if err == nil {
+		err = checkWidth(w.Width)
+	}
+	if err != nil {
+		return nil, bad("width %q: %v", text, err)
+	}
+	w.Source = take("source")
+	if text, ok := meta["recipe"]; ok {
+		delete(meta, "recipe")
+		w.Recipe = dataset.Recipe{}
+		if err := strictjson.Unmarshal([]byte(text), &w.Recipe); err != nil {
+			return nil, bad("recipe: %v", err)
+		}
+	}
+	if err := checkRecipe(w.Recipe); err != nil {
+		return nil, bad("recipe: %v", err)
+	}
+	if text, ok := meta["labels"]; ok {
+		delete(meta, "labels")
+		if err := strictjson.Unmarshal([]byte(text), &w.Labels); err != nil {
+			return nil, bad("labels: %v", err)
+		}
+	}
+	if len(meta) > 0 {
+		w.Notes = meta
+	}
+	return w, nil
+}
+
+// checkRecipe checks a recipe for use in front of this network.
+func checkRecipe(r dataset.Recipe) error {
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if r.Size < MinSize || r.Size > maxSize {
+		return fmt.Errorf("inception: recipe: size is %d, want %d to %d pixels", r.Size, MinSize, maxSize)
+	}
+	return nil
+}
+
+// Write writes the weights to path, whole or not at all, as "f32" (also "") or "f16". Equal weights give equal bytes.
+// As "f16", a value that float16 cannot hold is an error, and what is read back has another Digest.
+func (w *Weights) Write(path string, dtype string) error {
+	return writeFile(path, func(out io.Writer) error { return w.encode(out, dtype, true) })
+}
+
+// encode writes the weights, with or without their classifier.
+func (w *Weights) encode(out io.Writer, dtype string, classifier bool) error {
+	stored, err := parseDType(dtype)
+	if err != nil {
+		return err
+	}
+	meta := maps.Clone(w.Notes)
+	if meta == nil {
+		meta = map[string]string{}
+	}
+	meta["format"], meta["flavor"] = Format, string(w.Flavor)
+	meta["width"] = strconv.FormatFloat(w.Width, 'g', -1, 64)
+	if w.Source != "" {
+		meta["source"] = w.Source
+	}
+	if w.Recipe != w.Flavor.Recipe() {
+		text, err := json.Marshal(w.Recipe)
+		if err != nil {
+			return fmt.Errorf("inception: write weights: recipe: %w", err)
+		}
+		meta["recipe"] = string(text)
+	}
+	if classifier && w.Labels != nil {
+		text, err := json.Marshal(w.Labels)
+		if err != nil {
+			return fmt.Errorf("inception: write weights: labels: %w", err)
+		}
+		meta["labels"] = string(text)
+	}
+	tensors := make([]safetensors.Tensor, 0, len(w.Tensors))
+	for name, t := range w.Tensors {
+		if !classifier && (name == "fc.weight" || name == "fc.bias") {
+			continue
+		}
+		tensors = append(tensors, safetensors.Tensor{Name: name, DType: stored, Shape: t.Shape, Values: t.Data})
+	}
+	return safetensors.Write(out, meta, tensors)
+}
+
+func parseDType(s string) (safetensors.DType, error) {
+	switch s {
+	case "", "f32":
+		return safetensors.F32, nil
+	case "f16":
+		return safetensors.F16, nil
+	}
+	return "", fmt.Errorf("inception: data type %q is unknown: use f32 or f16", s)
+}
+
+// Halved returns the weights as they are after they have been stored as float16 and read again. A head that will be
+// saved beside a float16 trunk is best trained on them: the digest stays the same then.
+func (w *Weights) Halved() (*Weights, error) {
+	tensors := make(map[string]Tensor, len(w.Tensors))
+	for _, name := range slices.Sorted(maps.Keys(w.Tensors)) {
+		t := w.Tensors[name]
+		data := make([]float32, len(t.Data))
+		for i, v := range t.Data {
+			h, ok := safetensors.Half(v)
+			if !ok {
+				return nil, &FormatError{Tensor: name, Offset: -1, Reason: fmt.Sprintf("value %d is %v, which float16 cannot hold: use f32", i, v)}
+			}
+			data[i] = safetensors.FromHalf(h)
+		}
+		tensors[name] = Tensor{Shape: t.Shape, Data: data}
+	}
+	r, err := NewWeights(w.Flavor, w.Width, w.Source, tensors)
+	if err != nil {
+		return nil, err
+	}
+	r.Recipe, r.Labels, r.Notes = w.Recipe, w.Labels, w.Notes
+	return r, nil
+}
+
+// trunkOnly returns the weights without their classifier; the digest is the same.
+func (w *Weights) trunkOnly() *Weights {
+	if w.Classes == 0 {
+		return w
+	}
+	bare := *w
+	bare.Classes, bare.Labels = 0, nil
+	bare.Tensors = maps.Clone(w.Tensors)
+	delete(bare.Tensors, "fc.weight")
+	delete(bare.Tensors, "fc.bias")
+	return &bare
+}
+
+// withRecipe returns the weights with another input recipe.
+func (w *Weights) withRecipe(r dataset.Recipe) *Weights {
+	if w.Recipe == r {
+		return w
+	}
+	other := *w
+	other.Recipe = r
+	return &other
+}

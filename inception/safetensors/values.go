@@ -18,33 +18,33 @@ var decoders = map[DType]func(dst []float32, raw []byte) int{
 		if odd&(1<<31) == 0 {
 			return -1
 		}
-		return firstOdd(dst)
+		return NotFinite(dst)
 	},
 	F16: func(dst []float32, raw []byte) int {
 		for i := range dst {
 			dst[i] = FromHalf(binary.LittleEndian.Uint16(raw[2*i:]))
 		}
-		return firstOdd(dst)
+		return NotFinite(dst)
 	},
 	BF16: func(dst []float32, raw []byte) int {
 		for i := range dst {
 			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i:])) << 16)
 		}
-		return firstOdd(dst)
+		return NotFinite(dst)
 	},
 	F64: func(dst []float32, raw []byte) int {
 		for i := range dst {
 			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(raw[8*i:])))
 		}
-		return firstOdd(dst)
+		return NotFinite(dst)
 	},
 }
 
 // exponent masks the exponent of a float32; all ones mean NaN or infinity.
 const exponent = 0xff << 23
 
-// firstOdd is the index of the first NaN or infinity, or -1.
-func firstOdd(v []float32) int {
+// NotFinite returns the index of the first NaN or infinity, or -1.
+func NotFinite(v []float32) int {
 	for i, x := range v {
 		if math.Float32bits(x)&exponent == exponent {
 			return i

@@ -121,7 +121,7 @@ func (t Tensor) check() error {
 	if want := elements * int64(t.DType.Size()); want != t.bytes() {
 		return fmt.Errorf("safetensors: tensor %q: got %d bytes, want %d for %s %v", t.Name, t.bytes(), want, t.DType, t.Shape)
 	}
-	if i := firstOdd(t.Values); i >= 0 {
+	if i := NotFinite(t.Values); i >= 0 {
 		return fmt.Errorf("safetensors: tensor %q: value %d is %v, want finite values", t.Name, i, t.Values[i])
 	}
 	if t.DType == F16 {

@@ -1,0 +1,147 @@
+package inception
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception/internal/strictjson"
+)
+
+// ModelFormat is the "format" of the model.json that this package writes and reads.
+const ModelFormat = "rehead-model/1"
+
+// The files of a model.
+const (
+	manifestFile = "model.json"
+	headFile     = "head.safetensors"
+	trunkFile    = "trunk.safetensors"
+	selfTestFile = "selftest.safetensors"
+	labelsFile   = "labels.txt"
+	metricsFile  = "metrics.json"
+	reportFile   = "report.html"
+)
+
+// modelFiles lists every file that a model can have beside model.json.
+func modelFiles() []string {
+	return []string{headFile, trunkFile, selfTestFile, labelsFile, metricsFile, reportFile}
+}
+
+// manifest is model.json.
+type manifest struct {
+	Format   string              `json:"format"`
+	Digest   string              `json:"digest"` // SHA-256 of this very file with these 64 digits replaced by zeros
+	Tool     string              `json:"tool"`
+	Labels   []string            `json:"labels"`
+	Flavor   Flavor              `json:"flavor"`
+	Width    float64             `json:"width"`
+	Recipe   dataset.Recipe      `json:"recipe"`
+	Head     headEntry           `json:"head"`
+	Trunk    trunkEntry          `json:"trunk"`
+	Seed     uint64              `json:"seed"`
+	Split    dataset.SplitConfig `json:"split"`
+	Training json.RawMessage     `json:"training"`
+	Metrics  json.RawMessage     `json:"metrics"`
+	Files    map[string]entry    `json:"files"` // of every other file
+}
+
+type headEntry struct {
+	Classes     int     `json:"classes"`
+	Features    int     `json:"features"`
+	Temperature float64 `json:"temperature"`
+}
+
+type trunkEntry struct {
+	Digest string `json:"digest"`          // Weights.Digest
+	DType  string `json:"dtype,omitempty"` // of trunk.safetensors; empty when it was left out
+}
+
+// entry is what model.json knows of another file.
+type entry struct {
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// seal encodes the manifest with its own digest in it.
+func (m manifest) seal() ([]byte, error) {
+	m.Digest = strings.Repeat("0", 64)
+	data, err := indented(m)
+	if err != nil {
+		return nil, err
+	}
+	at := digestPlace(data)
+	if at < 0 {
+		return nil, fmt.Errorf("inception: %s has no place for its digest", manifestFile)
+	}
+	sum := sha256.Sum256(data)
+	hex.Encode(data[at:at+64], sum[:])
+	return data, nil
+}
+
+// digestPlace finds the 64 digits of the manifest's own digest: its second field, right behind the format.
+func digestPlace(data []byte) int {
+	const key = `"digest": "`
+	at := bytes.Index(data, []byte(key))
+	if at < 0 || at+len(key)+64 > len(data) {
+		return -1
+	}
+	return at + len(key)
+}
+
+// parseManifest decodes and checks model.json.
+func parseManifest(name string, data []byte) (*manifest, error) {
+	bad := func(format string, args ...any) error {
+		return &FormatError{File: name, Offset: -1, Reason: fmt.Sprintf(format, args...)}
+	}
+	var head struct {
+		Format string `json:"format"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, bad("is damaged (%v): restore the model or train again", err)
+	}
+	if head.Format != ModelFormat {
+		return nil, bad("its format is %q, this rehead reads %q: use the rehead that wrote it, or train again", head.Format, ModelFormat)
+	}
+	m := new(manifest)
+	if err := strictjson.Unmarshal(data, m); err != nil {
+		return nil, bad("%v: restore the model or train again", err)
+	}
+	at := digestPlace(data)
+	if at < 0 || string(data[at:at+64]) != m.Digest {
+		return nil, bad("its digest is not where it was written: restore the model or train again")
+	}
+	blank := bytes.Clone(data)
+	copy(blank[at:], strings.Repeat("0", 64))
+	if sum := sha256.Sum256(blank); hex.EncodeToString(sum[:]) != m.Digest {
+		return nil, bad("was changed after it was written (SHA-256 %x, want %.16s...): restore the model or train again", sum[:8], m.Digest)
+	}
+	return m, nil
+}
+
+// indented encodes v for people: two spaces, and < > & as they are.
+func indented(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// object is a JSON object in its shortest form, {} for none.
+func object(raw json.RawMessage) (json.RawMessage, error) {
+	if len(raw) == 0 {
+		return json.RawMessage("{}"), nil
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
