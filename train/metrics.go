@@ -1,12 +1,21 @@
 package train
 
-// Part measures one part of the pictures. With no pictures in it the rest is zero, and null in JSON.
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
+)
+
+// Part measures one part of the pictures. With no picture in it the rest is zero, and null in JSON.
 type Part struct {
 	Images   int
 	Correct  int
-	Accuracy float64    // Correct / Images
-	Interval [2]float64 // Wilson score interval of Accuracy, 95 %
-	LogLoss  float64    // mean of -ln p(true label)
+	Accuracy float64    // Correct / Images, 0..1
+	Interval [2]float64 // Wilson interval of Accuracy, 95 %
+	LogLoss  float64    // mean of -ln p(true label), with the model's temperature
 }
 
 // Class measures one label.
@@ -15,39 +24,240 @@ type Class struct {
 	Train      int     `json:"train"` // pictures in each part
 	Validation int     `json:"validation"`
 	Test       int     `json:"test"`
-	Measured   int     `json:"measured"` // pictures of this label in ConfusionPart
-	Precision  float64 `json:"precision"`
-	Recall     float64 `json:"recall"`
+	Measured   int     `json:"measured"`  // pictures of this label in ConfusionPart
+	Precision  float64 `json:"precision"` // 0 when nothing was predicted to be it
+	Recall     float64 `json:"recall"`    // 0 when nothing was measured
 	F1         float64 `json:"f1"`
 }
 
 // Metrics is what a run measured. In JSON the parts are flat: "test_images", "test_correct", "test_accuracy",
-// "test_accuracy_interval", "test_log_loss", and the same with "train_" and "validation_"; those of All have no prefix
-// but "accuracy", "accuracy_interval", "correct", "log_loss".
+// "test_accuracy_interval", "test_log_loss", the same with "train_" and "validation_", and "accuracy",
+// "accuracy_interval", "correct" and "log_loss" for all pictures together.
 type Metrics struct {
-	Images      int // pictures used
+	Images      int // pictures measured
 	Classes     int
 	Quarantined int // pictures that could not be read
-	Duplicates  int // pictures whose bytes are those of an earlier one
+	Duplicates  int // pictures with the same bytes as an earlier one
 
 	All, Train, Validation, Test Part
 
-	ConfusionPart string  // which part Confusion and PerClass are about: "test", "validation", "train" or "all"
-	Confusion     [][]int // [true label][predicted label]
-	PerClass      []Class
+	ConfusionPart   string  // what Confusion, PerClass and the two ECE are about: "test", "validation", "train" or "all"
+	Confusion       [][]int // [true label][predicted label]
+	PerClass        []Class
+	Temperature     float64 // the model's: fitted on the validation part, 1 when there is none
+	ECE             float64 // expected calibration error, 15 bins of confidence, with Temperature
+	ECEUncalibrated float64 // the same with temperature 1
+}
 
-	Temperature     float64 // fitted on the validation part; 1 when there is none
-	ECE             float64 // expected calibration error on ConfusionPart, 15 bins, with Temperature
-	ECEUncalibrated float64 // and with temperature 1
+// part is the JSON of Part: null for what is not known.
+type part struct {
+	images, correct *int
+	accuracy, loss  **float64
+	interval        **[2]float64
+}
+
+// metricsJSON is the JSON of Metrics.
+type metricsJSON struct {
+	Images  int `json:"images"`
+	Classes int `json:"classes"`
+
+	TrainAccuracy      *float64 `json:"train_accuracy"`
+	ValidationAccuracy *float64 `json:"validation_accuracy"`
+	TestAccuracy       *float64 `json:"test_accuracy"`
+	Accuracy           *float64 `json:"accuracy"`
+
+	TrainInterval      *[2]float64 `json:"train_accuracy_interval"`
+	ValidationInterval *[2]float64 `json:"validation_accuracy_interval"`
+	TestInterval       *[2]float64 `json:"test_accuracy_interval"`
+	Interval           *[2]float64 `json:"accuracy_interval"`
+
+	TrainLogLoss      *float64 `json:"train_log_loss"`
+	ValidationLogLoss *float64 `json:"validation_log_loss"`
+	TestLogLoss       *float64 `json:"test_log_loss"`
+	LogLoss           *float64 `json:"log_loss"`
+
+	TrainImages       int `json:"train_images"`
+	ValidationImages  int `json:"validation_images"`
+	TestImages        int `json:"test_images"`
+	TrainCorrect      int `json:"train_correct"`
+	ValidationCorrect int `json:"validation_correct"`
+	TestCorrect       int `json:"test_correct"`
+	Correct           int `json:"correct"`
+
+	Quarantined     int     `json:"quarantined"`
+	Duplicates      int     `json:"duplicates"`
+	Temperature     float64 `json:"temperature"`
+	ECE             float64 `json:"ece"`
+	ECEUncalibrated float64 `json:"ece_uncalibrated"`
+	ConfusionPart   string  `json:"confusion_part"`
+	PerClass        []Class `json:"per_class"`
+	Confusion       [][]int `json:"confusion"`
+}
+
+// pairs matches the parts of m with their places in j.
+func (m *Metrics) pairs(j *metricsJSON) map[*Part]part {
+	return map[*Part]part{
+		&m.Train:      {&j.TrainImages, &j.TrainCorrect, &j.TrainAccuracy, &j.TrainLogLoss, &j.TrainInterval},
+		&m.Validation: {&j.ValidationImages, &j.ValidationCorrect, &j.ValidationAccuracy, &j.ValidationLogLoss, &j.ValidationInterval},
+		&m.Test:       {&j.TestImages, &j.TestCorrect, &j.TestAccuracy, &j.TestLogLoss, &j.TestInterval},
+		&m.All:        {&j.Images, &j.Correct, &j.Accuracy, &j.LogLoss, &j.Interval},
+	}
+}
+
+// MarshalJSON writes the flat form.
+func (m Metrics) MarshalJSON() ([]byte, error) {
+	j := metricsJSON{
+		Classes: m.Classes, Quarantined: m.Quarantined, Duplicates: m.Duplicates, Temperature: m.Temperature,
+		ECE: m.ECE, ECEUncalibrated: m.ECEUncalibrated, ConfusionPart: m.ConfusionPart, PerClass: m.PerClass, Confusion: m.Confusion,
+	}
+	for p, out := range m.pairs(&j) {
+		*out.images, *out.correct = p.Images, p.Correct
+		if p.Images > 0 {
+			*out.accuracy, *out.loss, *out.interval = &p.Accuracy, &p.LogLoss, &p.Interval
+		}
+	}
+	j.Images = m.Images
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads the flat form.
+func (m *Metrics) UnmarshalJSON(data []byte) error {
+	var j metricsJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	*m = Metrics{
+		Images: j.Images, Classes: j.Classes, Quarantined: j.Quarantined, Duplicates: j.Duplicates, Temperature: j.Temperature,
+		ECE: j.ECE, ECEUncalibrated: j.ECEUncalibrated, ConfusionPart: j.ConfusionPart, PerClass: j.PerClass, Confusion: j.Confusion,
+	}
+	for p, in := range m.pairs(&j) {
+		p.Images, p.Correct = *in.images, *in.correct
+		if *in.accuracy != nil && *in.loss != nil && *in.interval != nil {
+			p.Accuracy, p.LogLoss, p.Interval = **in.accuracy, **in.loss, **in.interval
+		}
+	}
+	return nil
 }
 
 // Picture is one picture and what the model said of it.
 type Picture struct {
 	Path        string  `json:"image"`
-	Rel         string  `json:"rel"`
-	Part        string  `json:"part"`
+	Rel         string  `json:"path"` // slash path below the folder's root
+	Part        string  `json:"part"` // "train", "validation" or "test"
 	Label       string  `json:"label"`
 	Predicted   string  `json:"predicted"`
-	Probability float64 `json:"probability"` // of Predicted
-	OfLabel     float64 `json:"probability_of_label"`
+	Probability float64 `json:"probability"`          // of Predicted, 0..1
+	OfLabel     float64 `json:"probability_of_label"` // of Label, 0..1
+}
+
+// measured is what metrics are made from: pictures with labels of the model, and their logits.
+type measured struct {
+	items   []dataset.Item // [n]; Label indexes labels
+	logits  []float64      // [n,K]
+	labels  []string       // [K]
+	temp    float64
+	confuse string // "all", or "" for the best part there is
+}
+
+// measure computes everything that follows from the logits.
+func (d measured) measure() (Metrics, []Picture) {
+	k := len(d.labels)
+	m := Metrics{Images: len(d.items), Classes: k, Temperature: d.temp, PerClass: make([]Class, k), ConfusionPart: d.confuse}
+	parts := []*Part{dataset.Train: &m.Train, dataset.Validation: &m.Validation, dataset.Test: &m.Test}
+	pictures := make([]Picture, len(d.items))
+	prob := make([]float64, k)
+	for i, it := range d.items {
+		row := d.logits[i*k : (i+1)*k]
+		top := argmax(row)
+		softmax(prob, row, d.temp)
+		loss := crossEntropy(row, it.Label, d.temp)
+		for _, p := range []*Part{parts[it.Split], &m.All} {
+			p.Images++
+			p.LogLoss += loss
+			if top == it.Label {
+				p.Correct++
+			}
+		}
+		pictures[i] = Picture{
+			Path: it.Path, Rel: it.Rel, Part: it.Split.String(), Label: d.labels[it.Label],
+			Predicted: d.labels[top], Probability: prob[top], OfLabel: prob[it.Label],
+		}
+	}
+	for _, p := range append(parts, &m.All) {
+		if p.Images > 0 {
+			p.Accuracy = float64(p.Correct) / float64(p.Images)
+			p.LogLoss /= float64(p.Images)
+			p.Interval = Wilson(p.Correct, p.Images)
+		}
+	}
+	if m.ConfusionPart == "" {
+		for _, s := range []dataset.Split{dataset.Train, dataset.Validation, dataset.Test} {
+			if parts[s].Images > 0 {
+				m.ConfusionPart = s.String()
+			}
+		}
+	}
+	d.confusion(&m)
+	return m, pictures
+}
+
+// confusion fills what is about ConfusionPart alone.
+func (d measured) confusion(m *Metrics) {
+	k := len(d.labels)
+	m.Confusion = make([][]int, k)
+	for i := range m.Confusion {
+		m.Confusion[i] = make([]int, k)
+		m.PerClass[i].Label = d.labels[i]
+	}
+	var logits []float64
+	var labels []int
+	for i, it := range d.items {
+		c := &m.PerClass[it.Label]
+		switch it.Split {
+		case dataset.Train:
+			c.Train++
+		case dataset.Validation:
+			c.Validation++
+		case dataset.Test:
+			c.Test++
+		}
+		if m.ConfusionPart != "all" && it.Split.String() != m.ConfusionPart {
+			continue
+		}
+		row := d.logits[i*k : (i+1)*k]
+		logits, labels = append(logits, row...), append(labels, it.Label)
+		m.Confusion[it.Label][argmax(row)]++
+	}
+	m.ECE = calibrationError(logits, labels, k, d.temp)
+	m.ECEUncalibrated = calibrationError(logits, labels, k, 1)
+	for i := range m.PerClass {
+		c := &m.PerClass[i]
+		predicted := 0
+		for j := range k {
+			c.Measured += m.Confusion[i][j]
+			predicted += m.Confusion[j][i]
+		}
+		right := float64(m.Confusion[i][i])
+		c.Precision = ratio(right, predicted)
+		c.Recall = ratio(right, c.Measured)
+		c.F1 = ratio(2*right, predicted+c.Measured)
+	}
+}
+
+// ratio is a/n, and 0 for 0 of 0.
+func ratio(a float64, n int) float64 {
+	if n == 0 {
+		return 0
+	}
+	return a / float64(n)
+}
+
+// headMetrics measures a head on embedded pictures.
+func headMetrics(ctx context.Context, head inception.Head, rows [][]float32, d measured, threads int) (Metrics, []Picture, error) {
+	var err error
+	if d.logits, err = headLogits(ctx, head, rows, threads); err != nil {
+		return Metrics{}, nil, fmt.Errorf("train: measure: %w", err)
+	}
+	m, pictures := d.measure()
+	return m, pictures, nil
 }

@@ -2,7 +2,10 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
@@ -21,10 +24,184 @@ type Result struct {
 	Seconds  map[Phase]float64 // wall time of each phase
 }
 
-// Run trains a classifier on folder with the trunk w. The folder is split here (its items' Split fields are set).
+// Settings is the JSON of Model.Training.
+type Settings struct {
+	Solver        string   `json:"solver"` // "lbfgs"
+	L2            float64  `json:"l2"`
+	Search        []Choice `json:"l2_search,omitempty"` // what was tried, when L2 was searched for
+	Tolerance     float64  `json:"tolerance"`
+	MaxIterations int      `json:"max_iterations"`
+	Iterations    int      `json:"iterations"`
+	Evaluations   int      `json:"evaluations"`
+	Loss          float64  `json:"loss"`
+	Gradient      float64  `json:"gradient"`
+	Converged     bool     `json:"converged"`
+}
+
+// Run trains a classifier on folder with the trunk w. The folder is split here (its items' Split fields are set), and
+// pictures with the same bytes never come to lie in different parts.
 //
 // When ctx ends, Run returns soon with an error that wraps ctx.Err(); bottlenecks embedded so far stay in the cache, and
 // the same call made again goes on from there.
 func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg Config) (*Result, error) {
-	return nil, errors.New("train: run: this package is being written")
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if folder == nil || w == nil {
+		return nil, errors.New("train: run: got no folder or no weights, want both")
+	}
+	if err := checkLabels(folder); err != nil {
+		return nil, err
+	}
+	cfg.Split = resolved(cfg.Split)
+	r := &run{cfg: cfg, folder: folder, weights: w, res: &Result{Seconds: map[Phase]float64{}}}
+	if err := r.embed(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.solve(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.finish(ctx); err != nil {
+		return nil, err
+	}
+	return r.res, nil
+}
+
+// resolved is c with its defaults written out, so that a model says how it was split whatever later defaults are.
+func resolved(c dataset.SplitConfig) dataset.SplitConfig {
+	for _, f := range []*float64{&c.Validation, &c.Test} {
+		switch {
+		case *f == 0:
+			*f = 0.1
+		case *f < 0:
+			*f = -1
+		}
+	}
+	return c
+}
+
+// run is a training run on its way.
+type run struct {
+	cfg     Config
+	folder  *dataset.Folder
+	weights *inception.Weights
+	res     *Result
+
+	items      []dataset.Item // that have a bottleneck
+	rows       [][]float32    // theirs
+	duplicates int
+	tried      []Choice
+	temp       float64
+}
+
+// embed splits the folder, checks the plan and gets every bottleneck.
+func (r *run) embed(ctx context.Context) error {
+	e := &embedder{
+		weights: r.weights, recipe: r.weights.Recipe, cacheDir: r.cfg.CacheDir, maxBad: r.cfg.maxBad(len(r.folder.Items)), nn: r.cfg.nn(),
+		embed:    inception.EmbedConfig{Batch: r.cfg.Batch, Decoders: r.cfg.Decoders, Limits: r.cfg.Limits},
+		progress: r.cfg.Progress, seconds: r.res.Seconds,
+	}
+	out, bad, err := e.hash(ctx, r.folder.Items)
+	if err != nil {
+		return err
+	}
+	if err := r.folder.SplitUnique(r.cfg.Split, out.sums); err != nil {
+		return err
+	}
+	if r.res.Notes, err = checkSplit(r.folder.Labels, r.folder.Items, r.cfg.Split); err != nil {
+		return err
+	}
+	for i, n := range r.res.Notes {
+		if r.cfg.Progress != nil {
+			r.cfg.Progress(Event{Phase: PhaseCheck, Done: i + 1, Total: len(r.res.Notes), Note: n})
+		}
+	}
+	if err := e.run(ctx, r.folder.Items, out, bad); err != nil {
+		return err
+	}
+	r.items, r.rows = out.dropBad(r.folder.Items)
+	r.duplicates = out.duplicates()
+	r.res.Problems = append(append([]dataset.Problem(nil), r.folder.Problems...), out.problems...)
+	r.res.Embedded, r.res.Cached = out.done, out.cached
+	if len(out.problems) > 0 {
+		if _, err := checkSplit(r.folder.Labels, r.items, r.cfg.Split); err != nil {
+			return fmt.Errorf("%w (after %d unreadable pictures were set aside)", err, len(out.problems))
+		}
+	}
+	return nil
+}
+
+// part returns the examples of one part.
+func (r *run) part(s dataset.Split) Examples {
+	ex := Examples{Classes: len(r.folder.Labels)}
+	for i, it := range r.items {
+		if it.Split == s {
+			ex.Rows, ex.Labels = append(ex.Rows, r.rows[i]), append(ex.Labels, it.Label)
+		}
+	}
+	return ex
+}
+
+// solve fits the head and its temperature.
+func (r *run) solve(ctx context.Context) error {
+	began := time.Now()
+	valid := r.part(dataset.Validation)
+	cfg := r.cfg.fit()
+	cfg.Validation = &valid
+	s, err := newSolver(ctx, r.part(dataset.Train), cfg, newHeadGraph)
+	if err != nil {
+		return err
+	}
+	r.cfg.Tolerance, r.cfg.MaxIterations, r.cfg.Threads = s.cfg.Tolerance, s.cfg.MaxIterations, s.cfg.Threads
+	phase := PhaseFit
+	if r.cfg.L2 < 0 {
+		phase = PhaseSearch
+		r.res.Fit, r.tried, err = s.search(valid)
+	} else {
+		r.res.Fit, err = s.fit(s.cfg.L2, nil)
+	}
+	if err != nil {
+		return err
+	}
+	if !r.res.Fit.Converged {
+		r.res.Notes = append(r.res.Notes, fmt.Sprintf("the head's solver stopped after %d iterations with a gradient of %.2g, want %.2g or less; its accuracy may suffer",
+			r.res.Fit.Iterations, r.res.Fit.Gradient, r.cfg.Tolerance))
+	}
+	logits, err := headLogits(ctx, r.res.Fit.Head, valid.Rows, r.cfg.Threads)
+	if err != nil {
+		return err
+	}
+	r.temp = fitTemperature(logits, valid.Labels, valid.Classes)
+	r.res.Seconds[phase] = time.Since(began).Seconds()
+	return nil
+}
+
+// finish measures the head and puts the model together.
+func (r *run) finish(ctx context.Context) error {
+	p := newMeter(PhaseMeasure, len(r.items), r.cfg.Progress, r.res.Seconds)
+	m, pictures, err := headMetrics(ctx, r.res.Fit.Head, r.rows, measured{items: r.items, labels: r.folder.Labels, temp: r.temp}, r.cfg.Threads)
+	if err != nil {
+		return err
+	}
+	m.Quarantined, m.Duplicates = len(r.folder.Items)-len(r.items), r.duplicates
+	p.end()
+	fit := r.res.Fit
+	training, err := json.Marshal(Settings{
+		Solver: "lbfgs", L2: fit.L2, Search: r.tried, Tolerance: r.cfg.Tolerance, MaxIterations: r.cfg.MaxIterations,
+		Iterations: fit.Iterations, Evaluations: fit.Evaluations, Loss: fit.Loss, Gradient: fit.Gradient, Converged: fit.Converged,
+	})
+	if err != nil {
+		return fmt.Errorf("train: settings: %w", err)
+	}
+	metrics, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("train: metrics: %w", err)
+	}
+	r.res.Metrics, r.res.Pictures = m, pictures
+	r.res.Model = &inception.Model{
+		Labels: append([]string(nil), r.folder.Labels...), Head: fit.Head, Temperature: r.temp,
+		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest, Trunk: r.weights,
+		Seed: r.cfg.Seed, Split: r.cfg.Split, Training: training, Metrics: metrics, ToolVersion: r.cfg.ToolVersion,
+	}
+	return nil
 }

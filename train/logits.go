@@ -1,0 +1,132 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
+)
+
+// headLogits returns the logits [n,K] of bottlenecks, computed as a classifier does.
+func headLogits(ctx context.Context, head inception.Head, rows [][]float32, threads int) ([]float64, error) {
+	out := make([]float64, len(rows)*head.Classes)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(threadCount(threads), len(rows)) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(rows) {
+					return
+				}
+				head.Logits(rows[i], out[i*head.Classes:(i+1)*head.Classes])
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("train: head: stopped: %w", context.Cause(ctx))
+	}
+	return out, nil
+}
+
+// headAccuracy returns the part of ex that the head gets right, or nearly so: it is for progress, and computes in float32
+// for speed.
+func headAccuracy(ctx context.Context, head inception.Head, ex Examples, threads int) (acc float64, err error) {
+	prog, err := headProgram(head, threads)
+	if err != nil {
+		return 0, fmt.Errorf("train: head: %w", err)
+	}
+	defer func() {
+		if cerr := prog.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	most := min(chunkRows, len(ex.Rows))
+	x, y := make([]float32, most*head.Features), make([]float32, most*head.Classes)
+	right := 0
+	for lo := 0; lo < len(ex.Rows); lo += most {
+		hi := min(lo+most, len(ex.Rows))
+		for i, row := range ex.Rows[lo:hi] {
+			copy(x[i*head.Features:(i+1)*head.Features], row)
+		}
+		if err := prog.Run(ctx, hi-lo, x[:(hi-lo)*head.Features], y[:(hi-lo)*head.Classes]); err != nil {
+			return 0, fmt.Errorf("train: head: %w", err)
+		}
+		for i, label := range ex.Labels[lo:hi] {
+			if argmax(y[i*head.Classes:(i+1)*head.Classes]) == label {
+				right++
+			}
+		}
+	}
+	return float64(right) / float64(len(ex.Rows)), nil
+}
+
+// headProgram compiles W x + b.
+func headProgram(head inception.Head, threads int) (*nn.Program, error) {
+	g := nn.NewGraph()
+	x, err := nn.Input(g, "bottleneck", 1, head.Features)
+	if err != nil {
+		return nil, err
+	}
+	w, err := nn.Param(g, "head.weight", head.W, head.Classes, head.Features)
+	if err != nil {
+		return nil, err
+	}
+	b, err := nn.Param(g, "head.bias", head.B, head.Classes)
+	if err != nil {
+		return nil, err
+	}
+	y, err := nn.Apply(&nn.Dense{Name: "head"}, x, w, b)
+	if err != nil {
+		return nil, err
+	}
+	return nn.Compile(nn.Config{Threads: threads, Device: "cpu"}, x, y)
+}
+
+// argmax returns the index of the largest value, the first of equals.
+func argmax[T float32 | float64](v []T) int {
+	best := 0
+	for i, x := range v {
+		if x > v[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// softmax writes the softmax of logits / temperature to p, in float64.
+func softmax(p []float64, logits []float64, temperature float64) {
+	top := logits[argmax(logits)]
+	sum := 0.0
+	for i, l := range logits {
+		p[i] = math.Exp((l - top) / temperature)
+		sum += p[i]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+}
+
+// crossEntropy returns -ln softmax(logits / temperature)[label], finite for finite logits.
+func crossEntropy(logits []float64, label int, temperature float64) float64 {
+	top := logits[argmax(logits)]
+	sum := 0.0
+	for _, l := range logits {
+		sum += math.Exp((l - top) / temperature)
+	}
+	return math.Log(sum) - (logits[label]-top)/temperature
+}
+
+// threadCount resolves 0.
+func threadCount(n int) int {
+	if n == 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return n
+}

@@ -1,0 +1,196 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/c236555e/rehead/nn"
+)
+
+// chunkRows is the most examples that go through the graph at once. It bounds memory, and as sums are formed chunk by
+// chunk it is part of the result's last bits: never derive it from the number of threads.
+const chunkRows = 512
+
+// lossGrad is what nn.HeadGraph does: the sums of the weighted cross entropies of a chunk and of their gradients.
+type lossGrad interface {
+	LossGrad(x, targets, weights, w, b, gradW, gradB []float32) (float64, error)
+}
+
+// newHeadGraph makes the Gorgonia graph for chunks of a size; tests put another implementation in its place.
+func newHeadGraph(examples, features, classes int) (lossGrad, error) {
+	return nn.NewHeadGraph(examples, features, classes)
+}
+
+// objective is the regularised mean cross entropy as a function of theta = (W [K,F], b [K]).
+type objective struct {
+	ctx   context.Context
+	ex    Examples
+	scale scale
+	chunk int // rows in a chunk
+	l2    float64
+	lanes []*lane
+
+	w32, b32 []float32 // theta, as the graph takes it
+	evals    int
+}
+
+// lane is what one goroutine needs to work on chunks.
+type lane struct {
+	graph              lossGrad
+	x, targets, weight []float32 // [chunk,F], [chunk,K], [chunk]
+	gradW, gradB       []float32
+	filled             int // rows of the chunk whose target is set
+}
+
+func newObjective(ctx context.Context, ex Examples, s scale, threads int, graph func(n, f, k int) (lossGrad, error)) (*objective, error) {
+	n, f, k := len(ex.Rows), ex.Features(), ex.Classes
+	chunks := (n + chunkRows - 1) / chunkRows
+	o := &objective{
+		ctx: ctx, ex: ex, scale: s, chunk: (n + chunks - 1) / chunks,
+		w32: make([]float32, k*f), b32: make([]float32, k),
+	}
+	for range min(threads, chunks) {
+		g, err := graph(o.chunk, f, k)
+		if err != nil {
+			return nil, fmt.Errorf("train: fit: %w", err)
+		}
+		o.lanes = append(o.lanes, &lane{
+			graph: g,
+			x:     make([]float32, o.chunk*f), targets: make([]float32, o.chunk*k), weight: make([]float32, o.chunk),
+			gradW: make([]float32, k*f), gradB: make([]float32, k),
+		})
+	}
+	return o, nil
+}
+
+// dim returns the number of parameters.
+func (o *objective) dim() int { return len(o.w32) + len(o.b32) }
+
+// value returns the objective at theta and writes its gradient to grad.
+func (o *objective) value(theta, grad []float64) (float64, error) {
+	o.evals++
+	for i := range o.w32 {
+		o.w32[i] = float32(theta[i])
+	}
+	for i := range o.b32 {
+		o.b32[i] = float32(theta[len(o.w32)+i])
+	}
+	loss, err := o.sum(grad)
+	if err != nil {
+		return 0, err
+	}
+	n := float64(len(o.ex.Rows))
+	loss /= n
+	for i := range grad {
+		grad[i] /= n
+	}
+	square := 0.0
+	for i, w := range theta[:len(o.w32)] {
+		square += w * w
+		grad[i] += o.l2 * w
+	}
+	return loss + o.l2/2*square, nil
+}
+
+// sum adds up loss and gradient over the chunks, in the order of the chunks whoever computes them.
+func (o *objective) sum(grad []float64) (float64, error) {
+	clear(grad)
+	var (
+		total float64
+		first error
+		next  atomic.Int64
+		mu    sync.Mutex
+		turn  int
+		wg    sync.WaitGroup
+	)
+	moved := sync.NewCond(&mu)
+	work := func(l *lane) {
+		for {
+			c := int(next.Add(1)) - 1
+			lo := c * o.chunk
+			if lo >= len(o.ex.Rows) {
+				return
+			}
+			err := o.ctx.Err()
+			var loss float64
+			if err == nil {
+				loss, err = o.run(l, lo, min(lo+o.chunk, len(o.ex.Rows)))
+			}
+			mu.Lock()
+			for turn != c && first == nil {
+				moved.Wait()
+			}
+			if first == nil {
+				first = err
+			}
+			if first == nil {
+				total += loss
+				l.addTo(grad)
+			}
+			turn++
+			stop := first != nil
+			moved.Broadcast()
+			mu.Unlock()
+			if stop {
+				return
+			}
+		}
+	}
+	for _, l := range o.lanes {
+		wg.Go(func() { work(l) })
+	}
+	wg.Wait()
+	return total, first
+}
+
+// run puts rows lo..hi-1 through the lane's graph; what is left of the chunk has weight 0.
+func (o *objective) run(l *lane, lo, hi int) (float64, error) {
+	f, k := o.ex.Features(), o.ex.Classes
+	clear(l.targets[:l.filled*k])
+	for i := lo; i < hi; i++ {
+		r := i - lo
+		o.scale.apply(l.x[r*f:(r+1)*f], o.ex.Rows[i])
+		l.targets[r*k+o.ex.Labels[i]] = 1
+		l.weight[r] = 1
+	}
+	l.filled = hi - lo
+	clear(l.weight[l.filled:])
+	loss, err := l.graph.LossGrad(l.x, l.targets, l.weight, o.w32, o.b32, l.gradW, l.gradB)
+	if err != nil {
+		return 0, fmt.Errorf("train: fit: %w", err)
+	}
+	return loss, nil
+}
+
+func (l *lane) addTo(grad []float64) {
+	for i, g := range l.gradW {
+		grad[i] += float64(g)
+	}
+	for i, g := range l.gradB {
+		grad[len(l.gradW)+i] += float64(g)
+	}
+}
+
+// memo gives an optimiser that asks for value and gradient apart both from one evaluation.
+type memo struct {
+	o        *objective
+	x, grad  []float64
+	loss     float64
+	err      error
+	computed bool
+}
+
+func (m *memo) at(x []float64) {
+	if m.computed && slices.Equal(m.x, x) {
+		return
+	}
+	if m.x == nil {
+		m.x, m.grad = make([]float64, len(x)), make([]float64, len(x))
+	}
+	copy(m.x, x)
+	m.loss, m.err = m.o.value(m.x, m.grad)
+	m.computed = true
+}
