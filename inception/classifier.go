@@ -84,18 +84,35 @@ func (c *Classifier) Classify(ctx context.Context, lim dataset.Limits, images ..
 	if good == 0 {
 		return results, nil
 	}
-	features := c.trunk.Features()
-	vectors := make([]float32, good*features)
-	if err := c.trunk.Embed(ctx, good, input[:good*pixels], vectors); err != nil {
+	answers, err := c.Infer(ctx, good, input[:good*pixels])
+	if err != nil {
 		return nil, err
 	}
+	for i := range results {
+		if results[i].Err != nil {
+			continue
+		}
+		info := results[i].Info
+		results[i], answers = answers[0], answers[1:]
+		results[i].Info = info
+	}
+	return results, nil
+}
+
+// Infer answers for n pictures in one forward pass, pixels [n,3,Size,Size] as Model().Recipe.Load writes them: the part
+// of Classify that follows decoding, for callers that decode elsewhere. The results' Info is zero; a picture's Err is set
+// when the network's answer for it is not finite.
+func (c *Classifier) Infer(ctx context.Context, n int, pixels []float32) ([]Result, error) {
+	features := c.trunk.Features()
+	vectors := make([]float32, n*features)
+	if err := c.trunk.Embed(ctx, n, pixels, vectors); err != nil {
+		return nil, err
+	}
+	results := make([]Result, n)
 	logits := make([]float64, c.model.Head.Classes)
 	for i := range results {
 		r := &results[i]
-		if r.Err != nil {
-			continue
-		}
-		r.Bottleneck, vectors = vectors[:features:features], vectors[features:]
+		r.Bottleneck = vectors[i*features : (i+1)*features : (i+1)*features]
 		if safetensors.NotFinite(r.Bottleneck) >= 0 {
 			r.Bottleneck, r.Err = nil, errors.New("inception: the network's answer is not finite: its weights are unfit for this picture")
 			continue
