@@ -9,8 +9,10 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert/hdf5"
 	"github.com/c236555e/rehead/inception/convert/pth"
 	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/safetensors"
 )
 
 // Options change how a file is read; the zero value detects everything.
@@ -18,8 +20,7 @@ type Options struct {
 	Flavor inception.Flavor // "" detects it from the file
 }
 
-// Load reads the weights in any supported file: rehead's own safetensors, or a PyTorch .pth (see the package comment
-// for how the kind and the flavour are told).
+// Load reads the weights in any supported file (see the package comment for which, and how kind and flavour are told).
 func Load(path string) (*inception.Weights, error) { return LoadWith(path, Options{}) }
 
 // LoadWith is Load with options.
@@ -63,7 +64,7 @@ type file struct {
 	path   string
 	size   int64
 	head   []byte
-	format string // "safetensors", "pth", "pth-stream"
+	format string
 }
 
 // The kinds of file that are told apart.
@@ -71,6 +72,7 @@ const (
 	formatSafetensors = "safetensors"
 	formatZIP         = "pth"
 	formatStream      = "pth-stream"
+	formatHDF5        = "hdf5"
 )
 
 // open opens a regular file and tells its kind.
@@ -108,10 +110,12 @@ func sniff(head []byte, size int64) (string, error) {
 		return formatZIP, nil
 	case pth.IsStream(head):
 		return formatStream, nil
+	case hdf5.Is(head):
+		return formatHDF5, nil
 	case isSafetensors(head, size):
 		return formatSafetensors, nil
 	}
-	return "", fmt.Errorf("is no weight file that rehead knows: want safetensors or a PyTorch .pth")
+	return "", fmt.Errorf("is no weight file that rehead knows: want safetensors, a PyTorch .pth or a Keras .h5")
 }
 
 // isSafetensors: a header length that fits the file, then a JSON object.
@@ -128,28 +132,80 @@ func isSafetensors(head []byte, size int64) bool {
 
 // load reads the weights of an open file.
 func load(f *file, o Options) (*inception.Weights, error) {
-	var src *source
-	switch f.format {
-	case formatSafetensors:
+	src, err := f.source()
+	if err != nil {
+		return nil, err
+	}
+	if src == nil { // rehead's own format
 		w, err := inception.ReadWeights(f.path)
 		if err != nil || o.Flavor == "" || o.Flavor == w.Flavor {
 			return w, err
 		}
-		return inception.NewWeights(o.Flavor, w.Width, w.Source, w.Tensors)
+		other, err := inception.NewWeights(o.Flavor, w.Width, w.Source, w.Tensors)
+		if err != nil {
+			return nil, err
+		}
+		other.Labels, other.Notes = w.Labels, w.Notes
+		return other, nil
+	}
+	src.name = filepath.Base(f.path)
+	if o.Flavor != "" {
+		src.flavor, src.reason, src.recipe = o.Flavor, "as asked for", nil
+	}
+	return assemble(src)
+}
+
+// source maps the tensors of a foreign file; it is nil for rehead's own format.
+func (f *file) source() (*source, error) {
+	switch f.format {
+	case formatSafetensors:
+		st, err := safetensors.New(f.path, f, f.size)
+		if err != nil || st.Metadata["format"] == inception.Format {
+			return nil, err
+		}
+		tensors, err := fromSafetensors(st, f, f.size)
+		if err != nil {
+			return nil, err
+		}
+		src, err := torchNames(tensors)
+		if err == nil {
+			src.what = "safetensors"
+		}
+		return src, err
 	case formatZIP, formatStream:
 		tensors, err := pth.Read(f, f.size)
 		if err != nil {
 			return nil, err
 		}
-		if src, err = torchNames(tensors); err != nil {
+		return torchNames(tensors)
+	case formatHDF5:
+		tensors, err := hdf5.Read(f, f.size)
+		if err != nil {
 			return nil, err
 		}
+		return kerasNames(tensors)
 	}
-	src.name = filepath.Base(f.path)
-	if o.Flavor != "" {
-		src.flavor = o.Flavor
+	return nil, fmt.Errorf("is of a kind that has no reader: %s", f.format)
+}
+
+// fromSafetensors lists the tensors of a file that others wrote.
+func fromSafetensors(st *safetensors.File, r io.ReaderAt, size int64) ([]raw.Tensor, error) {
+	types := map[safetensors.DType]raw.DType{
+		safetensors.F16: raw.F16, safetensors.BF16: raw.BF16, safetensors.F32: raw.F32, safetensors.F64: raw.F64,
+		safetensors.I64: raw.I64, safetensors.I32: raw.I32, safetensors.I16: raw.I16, safetensors.I8: raw.I8,
+		safetensors.U8: raw.U8, safetensors.BOOL: raw.Bool,
 	}
-	return assemble(src)
+	out := make([]raw.Tensor, 0, len(st.Tensors))
+	for _, i := range st.Tensors {
+		t := raw.Tensor{Name: i.Name, Shape: i.Shape, DType: types[i.DType], Offset: i.Offset}
+		load, err := raw.Dense(r, size, i.Offset, i.Elements(), t.DType)
+		if err != nil {
+			return nil, tensorError(t, "%v", err)
+		}
+		t.Load = load
+		out = append(out, t)
+	}
+	return out, nil
 }
 
 // fileError puts the file in front of an error that does not name it yet.

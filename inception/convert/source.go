@@ -136,15 +136,15 @@ func (src *source) width() (float64, error) {
 			l2 = 0
 		}
 		if s[0] < 16 || l2 >= hi || h2 <= lo {
-			return 0, tensorError(u.weight, "has %d output channels, want %s", s[0], want(lo, hi, l.Shape[0]))
+			return 0, tensorError(u.weight, "has %d output channels, want %s", s[0], channels(lo, hi, l.Shape[0]))
 		}
 		lo, hi = max(lo, l2), min(hi, h2)
 	}
 	return src.round(lo, hi, base)
 }
 
-// want says how many channels of d fit a width multiplier in lo..hi.
-func want(lo, hi float64, d int) string {
+// channels says how many channels of d fit a width multiplier in lo..hi.
+func channels(lo, hi float64, d int) string {
 	if math.IsInf(hi, 1) {
 		return "at least 16"
 	}
