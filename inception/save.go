@@ -158,6 +158,14 @@ const (
 	present // a rehead model and nothing else
 )
 
+// CheckTarget says, before a long run begins, whether Save would refuse to write to dir.
+func CheckTarget(dir string) error {
+	if _, err := inspectTarget(dir); err != nil {
+		return fmt.Errorf("inception: save model %s: %w", dir, err)
+	}
+	return nil
+}
+
 // inspectTarget refuses whatever must not be replaced.
 func inspectTarget(dir string) (target, error) {
 	stat, err := os.Lstat(dir)
