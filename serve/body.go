@@ -19,7 +19,6 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, b *budget) (b
 	held := int64(0)
 	release = func() { b.release(held) }
 	if r.ContentLength > limit {
-		drain(r, limit)
 		return nil, release, &http.MaxBytesError{Limit: limit}
 	}
 	reader := http.MaxBytesReader(w, r.Body, limit)
@@ -38,10 +37,6 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, b *budget) (b
 			return body, release, nil
 		}
 		if err != nil {
-			var tooLarge *http.MaxBytesError
-			if errors.As(err, &tooLarge) {
-				drain(r, limit)
-			}
 			return nil, release, bodyError(err)
 		}
 	}

@@ -2,7 +2,7 @@ package serve
 
 import "sync/atomic"
 
-// budget counts bytes against a bound. A nil budget has none.
+// budget counts bytes against a bound.
 type budget struct {
 	limit int64
 	used  atomic.Int64
@@ -10,9 +10,6 @@ type budget struct {
 
 // acquire takes n bytes, or nothing when they would pass the bound.
 func (b *budget) acquire(n int64) bool {
-	if b == nil {
-		return true
-	}
 	if b.used.Add(n) > b.limit {
 		b.used.Add(-n)
 		return false
@@ -20,8 +17,4 @@ func (b *budget) acquire(n int64) bool {
 	return true
 }
 
-func (b *budget) release(n int64) {
-	if b != nil {
-		b.used.Add(-n)
-	}
-}
+func (b *budget) release(n int64) { b.used.Add(-n) }

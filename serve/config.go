@@ -1,8 +1,12 @@
 package serve
 
 import (
+	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"slices"
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
@@ -12,11 +16,18 @@ import (
 const (
 	DefaultTopK              = 5
 	DefaultMaxBodyBytes      = 32 << 20
+	DefaultMaxHeldBytes      = 512 << 20
+	DefaultMaxHeaderBytes    = 32 << 10
+	DefaultMaxRecords        = 4096
+	DefaultMaxBatch          = 8
+	DefaultMaxQueue          = 256
+	DefaultMaxConnections    = 8192
 	DefaultRequestTimeout    = 55 * time.Second
+	DefaultLoadTimeout       = 6 * time.Minute
 	DefaultReadHeaderTimeout = 5 * time.Second
 	DefaultIdleTimeout       = 2 * time.Minute
 	DefaultShutdownTimeout   = 25 * time.Second
-	DefaultMaxHeaderBytes    = 32 << 10
+	DefaultModelName         = "model"
 )
 
 // Config says how a [Server] behaves. The zero value works.
@@ -25,26 +36,73 @@ type Config struct {
 	// 0 means DefaultTopK; a negative value means every label.
 	TopK int
 
+	// Compat is whose answers are given; "" is Rehead's own.
+	Compat Compat
+
+	// DefaultAccept is the type of the answer where Accept is absent or a
+	// wildcard: "application/json" (also ""), "application/json;verbose",
+	// "application/jsonlines" or "text/csv".
+	DefaultAccept string
+
+	// Batch says that the server runs a batch transform job: a picture that
+	// cannot be read is answered by {"error": "..."} in its place, since a
+	// status of 4xx would lose every other record of its file, and lines are
+	// answered by lines.
+	Batch bool
+
+	// BatchStrategy and MaxConcurrentTransforms are what GET
+	// /execution-parameters proposes. "" means "MULTI_RECORD" (the SDK's local
+	// mode wants "MultiRecord"); 0 means as many as a batch can use.
+	BatchStrategy           string
+	MaxConcurrentTransforms int
+
+	// Placeholders answers {"error": "..."} in a bad picture's place outside
+	// batch transform too.
+	Placeholders bool
+
 	// Limits bound one picture: its bytes and its pixels. Zero fields take the
 	// defaults of package dataset.
 	Limits dataset.Limits
 
-	// MaxBodyBytes bounds one request's body, in bytes. 0 means
-	// DefaultMaxBodyBytes. A larger body is answered with 413.
-	MaxBodyBytes int64
+	// MaxBodyBytes bounds one request's body, in bytes, and MaxHeldBytes the
+	// bodies of all requests together; 0 means DefaultMaxBodyBytes and
+	// DefaultMaxHeldBytes. A larger body is answered with 413, and one that
+	// finds no room with 503.
+	MaxBodyBytes, MaxHeldBytes int64
 
-	// RequestTimeout bounds one request from its header to its answer,
-	// the reading of its body and its wait in the queue included. 0 means
+	// MaxRecords bounds the pictures of one request; 0 means DefaultMaxRecords.
+	MaxRecords int
+
+	// MaxBatch is the most pictures in one forward pass; 0 means
+	// DefaultMaxBatch. Passes is how many forward passes run at once; 0 means
+	// 1, which suits a network that uses every core by itself. Decoders is how
+	// many pictures are decoded at once; 0 means GOMAXPROCS.
+	MaxBatch, Passes, Decoders int
+
+	// MaxQueue is how many pictures may be waiting or under way before further
+	// requests are answered with 503 and Retry-After; 0 means DefaultMaxQueue.
+	// A request whose wait would outlast its deadline is refused earlier.
+	MaxQueue int
+
+	// RequestTimeout bounds one request from its header to its answer, the
+	// reading of its body and its wait in the queue included. 0 means
 	// DefaultRequestTimeout, which is below the 60 s that SageMaker waits.
 	RequestTimeout time.Duration
 
-	// ReadHeaderTimeout bounds the reading of a request's header; 0 means
-	// DefaultReadHeaderTimeout.
-	ReadHeaderTimeout time.Duration
+	// LoadTimeout bounds the loading and unloading of one of many models;
+	// 0 means DefaultLoadTimeout.
+	LoadTimeout time.Duration
 
-	// IdleTimeout is how long a kept-alive connection may wait for its next
-	// request; 0 means DefaultIdleTimeout.
-	IdleTimeout time.Duration
+	// ReadHeaderTimeout bounds the reading of a request's header, and
+	// IdleTimeout the wait of a kept-alive connection for its next request;
+	// 0 means DefaultReadHeaderTimeout and DefaultIdleTimeout.
+	ReadHeaderTimeout, IdleTimeout time.Duration
+
+	// DrainDelay is how long Serve goes on accepting after its context has
+	// ended, while /ping and /readyz already answer 503 and connections are
+	// closed after their answers, so that a load balancer can look elsewhere.
+	// 0 means not at all.
+	DrainDelay time.Duration
 
 	// ShutdownTimeout bounds how long Serve waits for the requests that it has
 	// accepted once its context has ended. 0 means DefaultShutdownTimeout,
@@ -55,6 +113,38 @@ type Config struct {
 	// DefaultMaxHeaderBytes.
 	MaxHeaderBytes int
 
+	// MaxConnections bounds the open connections; further ones wait to be
+	// accepted. 0 means DefaultMaxConnections.
+	MaxConnections int
+
+	// Token, where it is not empty, is asked of every route but the health
+	// checks, as "Authorization: Bearer TOKEN".
+	Token string
+
+	// TLS, where it is not nil, makes Serve speak TLS, 1.2 or later. It needs a
+	// certificate.
+	TLS *tls.Config
+
+	// Fetch, where it is not nil, lets records be URLs. By default none is
+	// fetched.
+	Fetch *FetchConfig
+
+	// ModelName is what the model is called in the routes under /v2; "" means
+	// DefaultModelName. Version is the tool's.
+	ModelName, Version string
+
+	// Open loads a model by its path, for [Server.Reload] and the routes under
+	// /models.
+	Open func(ctx context.Context, path string) (Classifier, error)
+
+	// MultiModel adds SageMaker's routes under /models, which load and unload
+	// models below the folder ModelRoot ("" means any folder) within
+	// MemoryBudget bytes (0 means no bound). The server is then ready with no
+	// model loaded.
+	MultiModel   bool
+	ModelRoot    string
+	MemoryBudget int64
+
 	// Logger takes the access log and what the server has to say of itself.
 	// Nil means that nothing is logged. Of a request only its id, route, sizes,
 	// times, status and the digest of its body are logged.
@@ -63,46 +153,88 @@ type Config struct {
 
 // Validate returns an error that names the first field that is out of range.
 func (c Config) Validate() error {
-	durations := []struct {
-		name  string
-		value time.Duration
-	}{
-		{"RequestTimeout", c.RequestTimeout},
-		{"ReadHeaderTimeout", c.ReadHeaderTimeout},
-		{"IdleTimeout", c.IdleTimeout},
-		{"ShutdownTimeout", c.ShutdownTimeout},
+	if err := c.validateNumbers(); err != nil {
+		return err
 	}
-	for _, d := range durations {
-		if d.value < 0 {
-			return fmt.Errorf("serve: Config.%s: got %v, want 0 for the default or a positive duration", d.name, d.value)
-		}
+	switch c.Compat {
+	case CompatNone, CompatBuiltin, CompatTFBlog:
+	default:
+		return fmt.Errorf("serve: Config.Compat: got %q, want %q, %q or none", c.Compat, CompatBuiltin, CompatTFBlog)
 	}
-	sizes := []struct {
-		name  string
-		value int64
-	}{
-		{"MaxBodyBytes", c.MaxBodyBytes},
-		{"MaxHeaderBytes", int64(c.MaxHeaderBytes)},
-		{"Limits.MaxBytes", c.Limits.MaxBytes},
-		{"Limits.MaxPixels", c.Limits.MaxPixels},
+	answers := []string{"", typeJSON, typeVerboseJSON, typeJSONLines, typeCSV}
+	if !slices.Contains(answers, c.DefaultAccept) {
+		return fmt.Errorf("serve: Config.DefaultAccept: got %q, want one of %q", c.DefaultAccept, answers[1:])
 	}
-	for _, s := range sizes {
-		if s.value < 0 {
-			return fmt.Errorf("serve: Config.%s: got %d, want 0 for the default or a positive number", s.name, s.value)
-		}
+	if c.MultiModel && c.Open == nil {
+		return fmt.Errorf("serve: Config.Open: got none, want a function that loads models, since MultiModel is set")
+	}
+	if c.TLS != nil && len(c.TLS.Certificates) == 0 && c.TLS.GetCertificate == nil && c.TLS.GetConfigForClient == nil {
+		return fmt.Errorf("serve: Config.TLS: got no certificate, want one in Certificates or GetCertificate")
+	}
+	if c.Fetch != nil {
+		return c.Fetch.Validate()
 	}
 	return nil
 }
+
+func (c Config) validateNumbers() error {
+	numbers := []struct {
+		name  string
+		value int64
+	}{
+		{"RequestTimeout", int64(c.RequestTimeout)},
+		{"LoadTimeout", int64(c.LoadTimeout)},
+		{"ReadHeaderTimeout", int64(c.ReadHeaderTimeout)},
+		{"IdleTimeout", int64(c.IdleTimeout)},
+		{"DrainDelay", int64(c.DrainDelay)},
+		{"ShutdownTimeout", int64(c.ShutdownTimeout)},
+		{"MaxBodyBytes", c.MaxBodyBytes},
+		{"MaxHeldBytes", c.MaxHeldBytes},
+		{"MaxHeaderBytes", int64(c.MaxHeaderBytes)},
+		{"MaxRecords", int64(c.MaxRecords)},
+		{"MaxBatch", int64(c.MaxBatch)},
+		{"MaxQueue", int64(c.MaxQueue)},
+		{"MaxConnections", int64(c.MaxConnections)},
+		{"MaxConcurrentTransforms", int64(c.MaxConcurrentTransforms)},
+		{"Passes", int64(c.Passes)},
+		{"Decoders", int64(c.Decoders)},
+		{"MemoryBudget", c.MemoryBudget},
+		{"Limits.MaxBytes", c.Limits.MaxBytes},
+		{"Limits.MaxPixels", c.Limits.MaxPixels},
+	}
+	for _, n := range numbers {
+		if n.value < 0 {
+			return fmt.Errorf("serve: Config.%s: got %d, want 0 for the default or a positive value", n.name, n.value)
+		}
+	}
+	if c.MaxBodyBytes > maxBodyBytes {
+		return fmt.Errorf("serve: Config.MaxBodyBytes: got %d, want at most %d", c.MaxBodyBytes, int64(maxBodyBytes))
+	}
+	return nil
+}
+
+// maxBodyBytes is more than any of SageMaker's payloads (1 GB, asynchronous).
+const maxBodyBytes = 4 << 30
 
 // withDefaults returns c with its zero fields replaced.
 func (c Config) withDefaults() Config {
 	setDefault(&c.TopK, DefaultTopK)
 	setDefault(&c.MaxBodyBytes, DefaultMaxBodyBytes)
+	setDefault(&c.MaxHeldBytes, max(DefaultMaxHeldBytes, 4*c.MaxBodyBytes))
+	setDefault(&c.MaxHeaderBytes, DefaultMaxHeaderBytes)
+	setDefault(&c.MaxRecords, DefaultMaxRecords)
+	setDefault(&c.MaxBatch, DefaultMaxBatch)
+	setDefault(&c.MaxQueue, DefaultMaxQueue)
+	setDefault(&c.MaxConnections, DefaultMaxConnections)
+	setDefault(&c.Passes, 1)
+	setDefault(&c.Decoders, runtime.GOMAXPROCS(0))
 	setDefault(&c.RequestTimeout, DefaultRequestTimeout)
+	setDefault(&c.LoadTimeout, DefaultLoadTimeout)
 	setDefault(&c.ReadHeaderTimeout, DefaultReadHeaderTimeout)
 	setDefault(&c.IdleTimeout, DefaultIdleTimeout)
 	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
-	setDefault(&c.MaxHeaderBytes, DefaultMaxHeaderBytes)
+	setDefault(&c.ModelName, DefaultModelName)
+	setDefault(&c.BatchStrategy, "MULTI_RECORD")
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -39,7 +39,7 @@ func asStatus(err error) *statusError {
 		return status
 	}
 	var tooLarge *dataset.TooLargeError
-	var bad *dataset.DecodeError
+	var damaged *dataset.DecodeError
 	var maxBytes *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -48,7 +48,7 @@ func asStatus(err error) *statusError {
 		return fail(http.StatusRequestEntityTooLarge, "the body is larger than the limit of %d bytes", maxBytes.Limit)
 	case errors.Is(err, dataset.ErrUnsupported):
 		return fail(http.StatusUnsupportedMediaType, "%v", err)
-	case errors.As(err, &bad):
+	case errors.As(err, &damaged):
 		return fail(http.StatusBadRequest, "%v", err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fail(http.StatusGatewayTimeout, "the answer was not ready within the request's deadline")

@@ -12,30 +12,43 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 )
 
-// fake is a Classifier without a network: a picture's label is the strongest
-// channel of its first pixel. Decoding, and its errors, are the real ones.
+// fake is a Classifier without a network: a picture's label is its strongest
+// channel. Decoding, and its errors, are the real ones.
 type fake struct {
 	block   chan struct{} // when set, a forward pass waits for it to close, or for its context
-	started chan struct{} // when set, receives once per forward pass
+	started chan int      // when set, receives the size of each forward pass
 	fault   error         // when set, what a forward pass answers
+	unfit   error         // when set, what the self-test answers
+	slow    time.Duration // how long a forward pass takes
 	calls   atomic.Int64
 	closes  atomic.Int64
 }
 
 var fakeLabels = []string{"red", "green", "blue"}
 
-func (f *fake) Model() *inception.Model { return &inception.Model{Labels: fakeLabels} }
-func (f *fake) Close() error            { f.closes.Add(1); return nil }
+const fakeSize = 7
 
-func (f *fake) Classify(ctx context.Context, limits dataset.Limits, images ...[]byte) ([]inception.Result, error) {
+func (f *fake) Model() *inception.Model {
+	return &inception.Model{
+		Labels: fakeLabels,
+		Head:   inception.Head{Classes: 3, Features: 3, W: make([]float32, 9), B: make([]float32, 3)},
+		Recipe: dataset.Recipe{Size: fakeSize, Orient: true, Geometry: dataset.Squash, Filter: dataset.Bilinear, Std: [3]float32{1, 1, 1}},
+	}
+}
+
+func (f *fake) Close() error                { f.closes.Add(1); return nil }
+func (f *fake) Check(context.Context) error { return f.unfit }
+
+func (f *fake) Infer(ctx context.Context, n int, pixels []float32) ([]inception.Result, error) {
 	f.calls.Add(1)
 	if f.started != nil {
-		f.started <- struct{}{}
+		f.started <- n
 	}
 	if f.block != nil {
 		select {
@@ -44,20 +57,37 @@ func (f *fake) Classify(ctx context.Context, limits dataset.Limits, images ...[]
 			return nil, ctx.Err()
 		}
 	}
+	time.Sleep(f.slow)
 	if f.fault != nil {
 		return nil, f.fault
 	}
-	results := make([]inception.Result, len(images))
-	for i, data := range images {
-		img, info, err := dataset.Decode(data, limits)
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		r, g, b, _ := img.At(img.Bounds().Min.X, img.Bounds().Min.Y).RGBA()
-		results[i] = inception.Result{Info: info, Predictions: rank(float64(r), float64(g), float64(b))}
+	results := make([]inception.Result, n)
+	for i := range results {
+		results[i] = fakeResult(pixels[i*3*fakeSize*fakeSize:][:3*fakeSize*fakeSize])
 	}
 	return results, nil
+}
+
+// fakeResult depends on every pixel, so that mixed-up tensors show.
+func fakeResult(pixels []float32) inception.Result {
+	means := make([]float64, 3)
+	for i, v := range pixels {
+		means[i/(fakeSize*fakeSize)] += float64(v) / (fakeSize * fakeSize)
+	}
+	return inception.Result{
+		Predictions: rank(means...),
+		Bottleneck:  []float32{float32(means[0]), float32(means[1]), float32(means[2])},
+	}
+}
+
+// expect is what the fake answers for one picture.
+func expect(t testing.TB, data []byte) inception.Result {
+	t.Helper()
+	pixels := make([]float32, 3*fakeSize*fakeSize)
+	if _, err := (&fake{}).Model().Recipe.Load(data, dataset.Limits{}, pixels); err != nil {
+		t.Fatal(err)
+	}
+	return fakeResult(pixels)
 }
 
 func rank(values ...float64) []inception.Prediction {

@@ -12,7 +12,7 @@ func TestContract33Ping(t *testing.T) {
 	for _, method := range methods {
 		wantStatus(t, do(s.Handler(), method, "/ping", nil), http.StatusServiceUnavailable, "")
 	}
-	if err := s.Install(&fake{}); err != nil {
+	if err := s.Install(t.Context(), &fake{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, method := range methods {
@@ -29,7 +29,7 @@ func TestContract33Ping(t *testing.T) {
 }
 
 func TestPingAnswersWhileTheModelIsBusy(t *testing.T) {
-	f := &fake{block: make(chan struct{}), started: make(chan struct{}, 1)}
+	f := &fake{block: make(chan struct{}), started: make(chan int, 1)}
 	s := newServer(t, f, Config{})
 	done := make(chan int)
 	go func() {

@@ -2,77 +2,121 @@ package serve
 
 import (
 	"net/http"
-	"strconv"
+	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/c236555e/rehead/inception"
 )
 
-// answer is the JSON of one picture.
-type answer struct {
-	Predictions []inception.Prediction `json:"predictions"` // ranked, best first
+// offers are the types of an answer, the default first.
+func (s *Server) offers(kind mediaType) []string {
+	offers := []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV}
+	preferred := s.cfg.DefaultAccept
+	if preferred == "" && s.cfg.Batch && (kind.name == typeJSONLines || kind.name == typeCSV) {
+		preferred = typeJSONLines
+	}
+	if preferred == "" || preferred == typeJSON {
+		return offers
+	}
+	offers = slices.DeleteFunc(offers, func(o string) bool { return o == preferred })
+	return append([]string{preferred}, offers...)
 }
 
-// invocations answers POST /invocations: a picture in, ranked labels out.
+// invocations answers POST /invocations: pictures in, ranked labels out.
 func (s *Server) invocations(c *gin.Context) error {
 	m, err := s.acquire()
 	if err != nil {
 		return err
 	}
 	defer m.release()
-	form, ok := negotiate(c.Request.Header.Values("Accept"), typeJSON)
-	if !ok {
-		return fail(http.StatusNotAcceptable, "no type of Accept can be answered; this server answers %s", typeJSON)
-	}
-	top, err := s.topK(c.Request)
+	return s.invoke(c, m)
+}
+
+// invoke answers one request with the model.
+func (s *Server) invoke(c *gin.Context, m *model) error {
+	o, err := s.options(c.Request)
 	if err != nil {
 		return err
 	}
-	body, release, err := readBody(c.Writer, c.Request, s.cfg.MaxBodyBytes, s.bodies)
+	body, release, err := s.body(c)
 	defer release()
 	if err != nil {
 		return err
 	}
 	if len(body) == 0 {
-		return fail(http.StatusBadRequest, "the body is empty, want the bytes of a picture")
+		return bad("the body is empty, want the bytes of a picture")
 	}
-	if kind := contentType(c.Request, body); !kind.isPicture() {
-		return fail(http.StatusUnsupportedMediaType,
-			"content type %q is not supported; send a picture's bytes as image/jpeg, image/png, %s or %s", kind.name, typeImage, typeBytes)
+	kind := contentType(c.Request, body)
+	form, ok := negotiate(c.Request.Header.Values("Accept"), s.offers(kind)...)
+	if !ok {
+		return fail(http.StatusNotAcceptable, "no type of Accept can be answered; this server answers %s", strings.Join(s.offers(kind), ", "))
 	}
-	results, err := m.Classify(c.Request.Context(), s.cfg.Limits, body)
+	if !kind.isPicture() { // the pictures are copied out of the body
+		if !s.bodies.acquire(int64(len(body))) {
+			return busy("the server holds as many bytes of requests as it may; try again")
+		}
+		defer s.bodies.release(int64(len(body)))
+	}
+	records, l, err := s.parser().parse(kind, body, &o)
 	if err != nil {
 		return err
 	}
-	if err := results[0].Err; err != nil {
+	results, err := s.pipeline.classify(c.Request.Context(), m, records)
+	if err != nil {
 		return err
 	}
-	c.Header("Content-Type", form)
-	c.JSON(http.StatusOK, answer{Predictions: first(results[0].Predictions, top)})
+	note(c).count(results)
+	if err := s.refuse(results, l); err != nil {
+		return err
+	}
+	answer, err := answerer{form: form, compat: s.cfg.Compat, layout: l, opts: o, model: m}.write(results)
+	if err != nil {
+		return err
+	}
+	echoAttributes(c)
+	c.Data(http.StatusOK, form, answer)
 	return nil
 }
 
-// topK reads the query's top_k: how many labels to rank, 0 for every one.
-func (s *Server) topK(r *http.Request) (int, error) {
-	text := r.URL.Query().Get("top_k")
-	if text == "" {
-		return s.cfg.TopK, nil
-	}
-	k, err := strconv.Atoi(text)
-	if err != nil || k < 0 {
-		return 0, fail(http.StatusBadRequest, "top_k is not a count of labels; want 1 or more, or 0 for every label")
-	}
-	if k == 0 {
-		return -1, nil
-	}
-	return k, nil
+func (s *Server) parser() parser {
+	return parser{maxRecords: s.cfg.MaxRecords, urls: s.cfg.Fetch != nil, text: s.cfg.Compat == CompatTFBlog}
 }
 
-// first returns the k best of a ranking, all of it for a negative k.
-func first(ranked []inception.Prediction, k int) []inception.Prediction {
-	if k < 0 || k > len(ranked) {
-		k = len(ranked)
+// refuse answers for the first picture that could not be read, unless the
+// server stands in for it: then the other pictures keep their answers.
+func (s *Server) refuse(results []inception.Result, l layout) error {
+	if s.cfg.Batch || s.cfg.Placeholders {
+		return nil
 	}
-	return ranked[:k]
+	for i := range results {
+		if results[i].Err == nil {
+			continue
+		}
+		status := *asStatus(results[i].Err)
+		if l != layoutOne {
+			status.msg = "record " + itoa(i+1) + " of " + itoa(len(results)) + ": " + status.msg
+		}
+		return &status
+	}
+	return nil
+}
+
+// echoAttributes gives a client its custom attributes back, by which it can
+// tell its answers apart: SageMaker passes on only what the container sets.
+func echoAttributes(c *gin.Context) {
+	if attributes := c.Request.Header.Get(headerAttributes); attributes != "" && visible(attributes) {
+		c.Header(headerAttributes, attributes)
+	}
+}
+
+// visible reports whether text is printable ASCII.
+func visible(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
 }

@@ -43,13 +43,9 @@ func TestContract34Invocations(t *testing.T) {
 }
 
 func TestProbabilitiesKeepEveryDigit(t *testing.T) {
-	f := &fake{}
-	s := newServer(t, f, Config{})
+	s := newServer(t, &fake{}, Config{})
 	body := picture(t, 5, 4, red)
-	want, err := f.Classify(t.Context(), dataset.Limits{}, body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := expect(t, body)
 	w := do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png")
 	wantStatus(t, w, http.StatusOK, "")
 	var got struct{ Predictions []inception.Prediction }
@@ -57,8 +53,8 @@ func TestProbabilitiesKeepEveryDigit(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, p := range got.Predictions {
-		if p != want[0].Predictions[i] {
-			t.Errorf("prediction %d: got %v, want %v", i, p, want[0].Predictions[i])
+		if p != want.Predictions[i] {
+			t.Errorf("prediction %d: got %v, want %v", i, p, want.Predictions[i])
 		}
 	}
 }
@@ -91,9 +87,10 @@ func TestContract37Faults(t *testing.T) {
 		text    string
 	}{
 		{"empty body", nil, Config{}, nil, nil, 400, "empty"},
-		{"not a picture", nil, Config{}, []byte("hello"), []string{"Content-Type", "image/png"}, 415, "unsupported"},
+		{"not a picture", nil, Config{}, []byte("hello"), []string{"Content-Type", "image/png"}, 415, "picture"},
+		{"a format that is not decoded", nil, Config{}, []byte("%PDF-1.7 and so on"), []string{"Content-Type", "image/png"}, 415, "PDF"},
 		{"damaged picture", nil, Config{}, ok[:len(ok)/2], []string{"Content-Type", "image/png"}, 400, "png"},
-		{"content type", nil, Config{}, ok, []string{"Content-Type", "application/pdf"}, 415, "application/pdf"},
+		{"content type", nil, Config{}, ok, []string{"Content-Type", "application/pdf"}, 415, "not supported"},
 		{"accept", nil, Config{}, ok, []string{"Accept", "image/gif"}, 406, "Accept"},
 		{"body limit", nil, Config{MaxBodyBytes: 16}, ok, nil, 413, "16"},
 		{"pixel limit", nil, Config{Limits: dataset.Limits{MaxPixels: 29}}, ok, nil, 413, "pixel"},
@@ -150,7 +147,7 @@ func TestPanicIsAnswered(t *testing.T) {
 
 type panics struct{ *fake }
 
-func (panics) Classify(context.Context, dataset.Limits, ...[]byte) ([]inception.Result, error) {
+func (panics) Infer(context.Context, int, []float32) ([]inception.Result, error) {
 	panic("a bug")
 }
 

@@ -2,55 +2,107 @@ package serve
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 )
 
-// handle wraps a route: a deadline for it, an answer for its error, and for its
-// panic, which must not take the process with it.
-func (s *Server) handle(route func(*gin.Context) error) gin.HandlerFunc {
+// route is a handler that leaves its error to be answered by its wrapper.
+type route func(*gin.Context) error
+
+// handle wraps a route: an id, a deadline, the bearer token, an answer for its
+// error and for its panic, and a line in the log.
+func (s *Server) handle(pattern string, r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		begin := time.Now()
+		n := &notes{id: requestID(c.Request)}
+		c.Set(notesKey, n)
+		c.Header(headerRequestID, n.id)
+		c.Header("X-Content-Type-Options", "nosniff")
+		if s.stopping.Load() {
+			c.Header("Connection", "close") // the client's next request finds another server
+		}
 		ctx, cancel := context.WithTimeout(c.Request.Context(), s.cfg.RequestTimeout)
 		defer cancel()
 		c.Request = c.Request.WithContext(ctx)
-		if err := s.protect(route, c); err != nil {
-			s.answerError(c, err)
+		s.metrics.inFlight.Inc()
+		defer s.metrics.inFlight.Dec()
+		defer s.log(c, pattern, begin)
+		if err := s.protect(pattern, r, c); err != nil {
+			s.answerError(c, pattern, err)
 		}
 	}
 }
 
 // protect turns a panic of the route into an error. http.ErrAbortHandler keeps
 // its meaning.
-func (s *Server) protect(route func(*gin.Context) error, c *gin.Context) (err error) {
+func (s *Server) protect(pattern string, r route, c *gin.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler { //nolint:errorlint // a sentinel that is panicked, not returned
 				panic(p)
 			}
-			s.cfg.Logger.Error("panic", "route", c.FullPath(), "panic", p, "stack", string(debug.Stack()))
-			err = fail(http.StatusInternalServerError, "the server could not answer this request; its log says why")
+			err = fmt.Errorf("serve: panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return route(c)
+	if !s.open[pattern] && !s.authorized(c.Request) {
+		c.Header("WWW-Authenticate", "Bearer")
+		return fail(http.StatusUnauthorized, "this server wants the header Authorization: Bearer with its token")
+	}
+	return r(c)
+}
+
+// authorized compares digests, whose length tells nothing, in constant time.
+func (s *Server) authorized(r *http.Request) bool {
+	if s.cfg.Token == "" {
+		return true
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	got, want := sha256.Sum256([]byte(strings.TrimSpace(token))), sha256.Sum256([]byte(s.cfg.Token))
+	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
 // answerError writes the error's status and sentence, unless an answer has
 // begun.
-func (s *Server) answerError(c *gin.Context, err error) {
+func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 	status := asStatus(err)
 	if status.code == http.StatusInternalServerError {
-		s.cfg.Logger.Error("request failed", "route", c.FullPath(), "error", err)
+		s.cfg.Logger.Error("request failed", "id", note(c).id, "route", pattern, "error", err)
 	}
-	if c.Writer.Written() {
+	if c.Writer.Written() || status.code == statusClientClosed {
 		return
+	}
+	if status.code != http.StatusUnauthorized && status.code != http.StatusRequestTimeout {
+		drain(c.Request, s.cfg.MaxBodyBytes)
 	}
 	if status.retry > 0 {
 		seconds := max(1, int((status.retry+time.Second-1)/time.Second))
 		c.Header("Retry-After", strconv.Itoa(seconds))
 	}
-	c.JSON(status.code, gin.H{"error": status.msg})
+	switch {
+	case strings.HasPrefix(pattern, "/models"):
+		c.JSON(status.code, managementError{Code: status.code, Type: errorType(status.code), Message: status.msg})
+	case s.cfg.Compat == CompatTFBlog && status.code == http.StatusUnsupportedMediaType && pattern == "/invocations":
+		c.String(status.code, "This predictor only supports TXT data")
+	default:
+		c.JSON(status.code, errorRecord{status.msg})
+	}
 }
+
+// body reads the request's body and notes its digest.
+func (s *Server) body(c *gin.Context) (body []byte, release func(), err error) {
+	body, release, err = readBody(c.Writer, c.Request, s.cfg.MaxBodyBytes, s.bodies)
+	if err == nil {
+		note(c).body(body)
+	}
+	return body, release, err
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -26,16 +26,44 @@ func (s *Server) routes() *gin.Engine {
 	e.RedirectTrailingSlash = false
 	e.ForwardedByClientIP = false
 	_ = e.SetTrustedProxies(nil) // nil is always valid: trust none
-	e.NoRoute(s.handle(func(c *gin.Context) error {
-		return fail(http.StatusNotFound, "no such route; pictures go to POST /invocations")
+	e.NoRoute(s.handle("unmatched", func(*gin.Context) error {
+		return fail(http.StatusNotFound, "there is no such route; pictures go to POST /invocations")
 	}))
-	e.NoMethod(s.handle(func(c *gin.Context) error {
-		return fail(http.StatusMethodNotAllowed, "this route does not answer the method %s", c.Request.Method)
+	e.NoMethod(s.handle("unmatched", func(*gin.Context) error {
+		return fail(http.StatusMethodNotAllowed, "this route does not answer that method")
 	}))
 
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
-		e.Handle(method, "/ping", s.handle(s.ping))
+	s.open, s.health = make(map[string]bool), make(map[string]bool)
+	add := func(method, pattern string, r route) { e.Handle(method, pattern, s.handle(pattern, r)) }
+	check := func(pattern string, r route) {
+		s.open[pattern], s.health[pattern] = true, true
+		add(http.MethodGet, pattern, r)
+		add(http.MethodHead, pattern, r)
 	}
-	e.POST("/invocations", s.handle(s.invocations))
+	check("/ping", s.ping)
+	add(http.MethodPost, "/ping", s.ping)
+	check("/livez", s.livez)
+	check("/readyz", s.readyz)
+	check("/v2/health/live", s.healthLive)
+	check("/v2/health/ready", s.healthReady)
+
+	s.health["/metrics"] = true
+	add(http.MethodGet, "/metrics", s.showMetrics)
+	add(http.MethodPost, "/invocations", s.invocations)
+	add(http.MethodGet, "/execution-parameters", s.executionParameters)
+
+	add(http.MethodGet, "/v2", s.serverMetadata)
+	for _, m := range []string{"/v2/models/:name", "/v2/models/:name/versions/:version"} {
+		add(http.MethodGet, m, s.modelMetadata)
+		add(http.MethodGet, m+"/ready", s.modelReady)
+		add(http.MethodPost, m+"/infer", s.infer)
+	}
+	if s.cfg.MultiModel {
+		add(http.MethodGet, "/models", s.listModels)
+		add(http.MethodPost, "/models", s.loadModel)
+		add(http.MethodGet, "/models/:name", s.showModel)
+		add(http.MethodDelete, "/models/:name", s.unloadModel)
+		add(http.MethodPost, "/models/:name/invoke", s.invokeModel)
+	}
 	return e
 }

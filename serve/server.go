@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gin-gonic/gin"
 )
@@ -18,48 +20,64 @@ import (
 type Server struct {
 	cfg      Config
 	engine   *gin.Engine
+	pipeline *pipeline
+	metrics  *metrics
 	bodies   *budget
+	open     map[string]bool // patterns that ask for no token
+	health   map[string]bool // patterns whose log lines are for debugging
 	stopping atomic.Bool
 
 	mu      sync.Mutex
-	current *model // nil until a model is installed
+	current *model            // nil until a model is installed
+	models  map[string]*model // loaded by name; nil while one is loading
+	memory  int64             // bytes of the models by name, those on their way included
 	closed  bool
 }
 
-// New returns a server for the classifier, which it owns from then on:
-// [Server.Close] closes it. With a nil classifier the server answers 503 until
-// [Server.Install] gives it one, so that a container can listen, and be pinged,
-// while its model is still being read.
+// New returns a server for the classifier, which it owns from then on, if New
+// returns no error: [Server.Close] closes it. With a nil classifier the server
+// answers 503 until [Server.Install] gives it one, so that a container can
+// listen, and be pinged, while its model is still being read.
 func New(c Classifier, cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg.withDefaults()}
+	s := &Server{cfg: cfg.withDefaults(), models: make(map[string]*model)}
+	s.bodies = &budget{limit: s.cfg.MaxHeldBytes}
+	s.metrics = newMetrics(s)
+	s.pipeline = newPipeline(s.cfg, s.metrics)
 	s.engine = s.routes()
 	if c != nil {
-		if err := s.Install(c); err != nil {
+		if err := s.Install(context.Background(), c); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-// Install makes c the model that answers from now on. Requests that are under
-// way finish with the model that they started with, which is closed after the
-// last of them; none fails because of the change.
-func (s *Server) Install(c Classifier) error {
+// Install makes c the model that answers from now on, if it passes its own
+// check; otherwise it says why not, the model before it stays, and c is the
+// caller's. Requests that are under way finish with the model that they started
+// with, which is closed after the last of them: none fails by the change.
+func (s *Server) Install(ctx context.Context, c Classifier) error {
 	if c == nil {
-		return errors.New("serve: Install: got a nil classifier, want a model")
+		return errors.New("serve: install: got a nil classifier, want a model")
 	}
-	next := newModel(c)
+	if err := c.Check(ctx); err != nil {
+		s.metrics.reloads.WithLabelValues("failed").Inc()
+		return fmt.Errorf("serve: install: the model fails its self-test and is not served: %w", err)
+	}
+	next := newModel(s.cfg.ModelName, c, s.pipeline)
 	s.mu.Lock()
-	previous := s.current
 	if s.closed {
 		s.mu.Unlock()
-		return errors.New("serve: Install: the server is closed")
+		next.abandon()
+		return errors.New("serve: install: the server is closed")
 	}
+	previous := s.current
 	s.current = next
 	s.mu.Unlock()
+	s.metrics.reloads.WithLabelValues("ok").Inc()
 	if previous != nil {
 		previous.release()
 	}
@@ -69,11 +87,12 @@ func (s *Server) Install(c Classifier) error {
 // Handler returns the server's routes, for a test or for another http.Server.
 func (s *Server) Handler() http.Handler { return s.engine }
 
-// Ready reports whether a model is installed and the server is not stopping.
+// Ready reports whether a model is installed (or, with Config.MultiModel, may
+// be loaded) and the server is not stopping.
 func (s *Server) Ready() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.current != nil && !s.stopping.Load()
+	return !s.stopping.Load() && (s.current != nil || s.cfg.MultiModel)
 }
 
 // acquire returns the installed model, to be released by the caller.
@@ -101,14 +120,33 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		MaxHeaderBytes:    s.cfg.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
 	}
+	limited := limitConnections(listener, s.cfg.MaxConnections)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() {
+		if s.cfg.TLS == nil {
+			failed <- server.Serve(limited)
+			return
+		}
+		server.TLSConfig = s.cfg.TLS.Clone()
+		server.TLSConfig.MinVersion = max(server.TLSConfig.MinVersion, tls.VersionTLS12)
+		failed <- server.ServeTLS(limited, "", "")
+	}()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
 	s.stopping.Store(true)
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %s: %w", listener.Addr(), err)
+	case <-time.After(s.cfg.DrainDelay):
+	}
+	return s.shutdown(ctx, server, failed)
+}
+
+// shutdown waits for the accepted requests, and cuts off those that outlast it.
+func (s *Server) shutdown(ctx context.Context, server *http.Server, failed <-chan error) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
 	defer cancel()
 	err := server.Shutdown(drain)
@@ -120,17 +158,30 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return err
 }
 
-// Close retires the model: it is closed once the requests that use it have
-// finished. Call it after Serve has returned.
+// Close retires the models: each is closed once the requests that use it have
+// finished, which Close waits for. Call it after Serve has returned.
 func (s *Server) Close() error {
 	s.stopping.Store(true)
 	s.mu.Lock()
-	last := s.current
-	s.current, s.closed = nil, true
-	s.mu.Unlock()
-	if last == nil {
-		return nil
+	var last []*model
+	if s.current != nil {
+		last = append(last, s.current)
 	}
-	last.release()
-	return last.wait()
+	for _, m := range s.models {
+		if m != nil {
+			last = append(last, m)
+		}
+	}
+	s.current, s.closed = nil, true
+	clear(s.models)
+	s.mu.Unlock()
+	var errs []error
+	for _, m := range last {
+		m.release()
+		errs = append(errs, m.wait())
+	}
+	if s.pipeline.fetch != nil {
+		s.pipeline.fetch.close()
+	}
+	return errors.Join(errs...)
 }

@@ -66,7 +66,7 @@ func start(t testing.TB, s *Server) (url string, stop func() error) {
 
 // SAGEMAKER.md 29: SIGTERM, then 30 s: what was accepted is answered.
 func TestContract29StopFinishesAcceptedRequests(t *testing.T) {
-	f := &fake{block: make(chan struct{}), started: make(chan struct{}, 1)}
+	f := &fake{block: make(chan struct{}), started: make(chan int, 1)}
 	s := newServer(t, f, Config{})
 	url, stop := start(t, s)
 	client := &http.Client{Transport: &http.Transport{}}
@@ -103,7 +103,7 @@ func TestContract29StopFinishesAcceptedRequests(t *testing.T) {
 }
 
 func TestShutdownTimeoutCutsOff(t *testing.T) {
-	f := &fake{block: make(chan struct{}), started: make(chan struct{}, 1)}
+	f := &fake{block: make(chan struct{}), started: make(chan int, 1)}
 	s := newServer(t, f, Config{ShutdownTimeout: 30 * time.Millisecond})
 	url, stop := start(t, s)
 	done := make(chan struct{})
@@ -122,14 +122,14 @@ func TestShutdownTimeoutCutsOff(t *testing.T) {
 }
 
 func TestInstallKeepsRequestsUnderWay(t *testing.T) {
-	old := &fake{block: make(chan struct{}), started: make(chan struct{}, 1)}
+	old := &fake{block: make(chan struct{}), started: make(chan int, 1)}
 	s := newServer(t, old, Config{})
 	done := make(chan int)
 	go func() {
 		done <- do(s.Handler(), http.MethodPost, "/invocations", picture(t, 3, 2, red), "Content-Type", "image/png").Code
 	}()
 	<-old.started
-	if err := s.Install(&fake{}); err != nil {
+	if err := s.Install(t.Context(), &fake{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := old.closes.Load(); n != 0 {

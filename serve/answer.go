@@ -1,0 +1,199 @@
+package serve
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/c236555e/rehead/inception"
+)
+
+// Compat is whose answers the server gives.
+type Compat string
+
+// The containers that clients may have been written for.
+const (
+	// CompatNone answers Rehead's own records.
+	CompatNone Compat = ""
+	// CompatBuiltin answers as SageMaker's built-in image classification does:
+	// a bare array of probabilities in the order of the classes, and
+	// {"prediction": [...]} for JSON Lines.
+	CompatBuiltin Compat = "builtin"
+	// CompatTFBlog takes text/plain, a picture's URL, and answers
+	// {"label": "probability"} of the best, as the container of AWS's blog post
+	// of 2018 on InceptionV3 does.
+	CompatTFBlog Compat = "tfblog"
+)
+
+// answerRecord is Rehead's own record: what one picture is answered.
+type answerRecord struct {
+	Predictions []inception.Prediction `json:"predictions"` // ranked, best first
+	Embedding   []float32              `json:"embedding,omitempty"`
+}
+
+// verboseRecord is the record of application/json;verbose, both lists in the
+// order of the classes.
+type verboseRecord struct {
+	Probabilities  []float64 `json:"probabilities"`
+	Labels         []string  `json:"labels"`
+	PredictedLabel string    `json:"predicted_label"`
+	Embedding      []float32 `json:"embedding,omitempty"`
+}
+
+// errorRecord stands in for a picture that could not be read.
+type errorRecord struct {
+	Error string `json:"error"`
+}
+
+// answerer writes the results of one request.
+type answerer struct {
+	form   string // one of the offered media types
+	compat Compat
+	layout layout
+	opts   options
+	model  *model
+}
+
+// write returns the body of the answer.
+func (a answerer) write(results []inception.Result) ([]byte, error) {
+	switch a.form {
+	case typeCSV:
+		if a.compat != CompatTFBlog {
+			return a.csv(results)
+		}
+	case typeJSONLines:
+		return a.lines(results)
+	}
+	records := make([]json.RawMessage, len(results))
+	for i := range results {
+		r, err := a.record(&results[i])
+		if err != nil {
+			return nil, err
+		}
+		records[i] = r
+	}
+	switch a.layout {
+	case layoutOne:
+		return records[0], nil
+	case layoutInputs:
+		return json.Marshal(map[string][]json.RawMessage{"outputs": records})
+	}
+	return json.Marshal(map[string][]json.RawMessage{"predictions": records})
+}
+
+func (a answerer) lines(results []inception.Result) ([]byte, error) {
+	var b bytes.Buffer
+	for i := range results {
+		r, err := a.record(&results[i])
+		if err != nil {
+			return nil, err
+		}
+		b.Write(r)
+		b.WriteByte('\n')
+	}
+	return b.Bytes(), nil
+}
+
+// record writes one result as JSON.
+func (a answerer) record(r *inception.Result) (json.RawMessage, error) {
+	if r.Err != nil {
+		return json.Marshal(errorRecord{asStatus(r.Err).msg})
+	}
+	var embedding []float32
+	if a.opts.embedding {
+		embedding = r.Bottleneck
+	}
+	switch {
+	case a.form == typeVerboseJSON:
+		return json.Marshal(verboseRecord{
+			Probabilities:  a.model.probabilities(r),
+			Labels:         a.model.Model().Labels,
+			PredictedLabel: r.Predictions[0].Label,
+			Embedding:      embedding,
+		})
+	case a.compat == CompatTFBlog:
+		return labelObject(first(r.Predictions, a.opts.topK))
+	case a.compat == CompatBuiltin && a.form == typeJSONLines:
+		return json.Marshal(map[string][]float64{"prediction": a.model.probabilities(r)})
+	case a.compat == CompatBuiltin:
+		return json.Marshal(a.model.probabilities(r))
+	}
+	return json.Marshal(answerRecord{Predictions: first(r.Predictions, a.opts.topK), Embedding: embedding})
+}
+
+// csv writes a row a picture: label and probability by turns, best first, or,
+// for CompatBuiltin, the probabilities in the order of the classes. A picture
+// that could not be read has an empty cell and the reason.
+func (a answerer) csv(results []inception.Result) ([]byte, error) {
+	if a.opts.embedding {
+		return nil, fail(http.StatusNotAcceptable, "an embedding cannot be answered as CSV; accept %s", typeJSON)
+	}
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	for i := range results {
+		if err := w.Write(a.row(&results[i])); err != nil {
+			return nil, fmt.Errorf("serve: writing CSV: %w", err)
+		}
+	}
+	w.Flush()
+	return b.Bytes(), w.Error()
+}
+
+func (a answerer) row(r *inception.Result) []string {
+	if r.Err != nil {
+		return []string{"", asStatus(r.Err).msg}
+	}
+	var row []string
+	if a.compat == CompatBuiltin {
+		for _, p := range a.model.probabilities(r) {
+			row = append(row, formatFloat(p))
+		}
+		return row
+	}
+	for _, p := range first(r.Predictions, a.opts.topK) {
+		row = append(row, p.Label, formatFloat(p.Probability))
+	}
+	return row
+}
+
+// labelObject is {"label": "probability"}, the best first.
+func labelObject(ranked []inception.Prediction) ([]byte, error) {
+	b := []byte{'{'}
+	for i, p := range ranked {
+		label, err := json.Marshal(p.Label)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, label...)
+		b = append(b, `: "`...)
+		b = append(b, formatFloat(p.Probability)...)
+		b = append(b, '"')
+	}
+	return append(b, '}'), nil
+}
+
+// formatFloat gives the shortest digits that read back as the same float64.
+func formatFloat(p float64) string { return strconv.FormatFloat(p, 'g', -1, 64) }
+
+// first returns the k best of a ranking, all of it for a negative k.
+func first(ranked []inception.Prediction, k int) []inception.Prediction {
+	if k < 0 || k > len(ranked) {
+		k = len(ranked)
+	}
+	return ranked[:k]
+}
+
+// probabilities are a result's in the order of the classes.
+func (m *model) probabilities(r *inception.Result) []float64 {
+	p := make([]float64, len(m.index))
+	for _, prediction := range r.Predictions {
+		p[m.index[prediction.Label]] = prediction.Probability
+	}
+	return p
+}

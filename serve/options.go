@@ -1,0 +1,155 @@
+package serve
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Headers of SageMaker's runtime that the server reads or writes.
+const (
+	headerAttributes  = "X-Amzn-SageMaker-Custom-Attributes"
+	headerInferenceID = "X-Amzn-SageMaker-Inference-Id"
+	headerRequestID   = "X-Request-Id"
+)
+
+// maxAttributes is how long SageMaker lets custom attributes be.
+const maxAttributes = 1024
+
+// options are what a request may ask for besides its answer. They come from the
+// query, from the custom attributes (SageMaker passes no query on) and from the
+// "parameters" of a JSON body, the later over the earlier.
+type options struct {
+	topK      int // labels to rank; negative: every one
+	embedding bool
+}
+
+// options reads the query and the custom attributes.
+func (s *Server) options(r *http.Request) (options, error) {
+	o := options{topK: s.cfg.TopK}
+	query := r.URL.Query()
+	for _, key := range []string{"top_k", "embedding"} {
+		if query.Has(key) {
+			if err := o.set(key, query.Get(key)); err != nil {
+				return o, err
+			}
+		}
+	}
+	attributes := r.Header.Get(headerAttributes)
+	if len(attributes) > maxAttributes {
+		return o, fail(http.StatusBadRequest, "%s has %d characters, want at most %d", headerAttributes, len(attributes), maxAttributes)
+	}
+	separator := func(c rune) bool { return c == ',' || c == ';' }
+	for _, attribute := range strings.FieldsFunc(attributes, separator) {
+		key, value, _ := strings.Cut(strings.TrimSpace(attribute), "=")
+		name, ours := strings.CutPrefix(strings.ToLower(strings.TrimSpace(key)), "rehead-")
+		if !ours {
+			continue
+		}
+		if err := o.set(strings.ReplaceAll(name, "-", "_"), strings.TrimSpace(value)); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+// set gives one option its value.
+func (o *options) set(name, value string) error {
+	switch name {
+	case "top_k":
+		k, err := strconv.Atoi(value)
+		if err != nil || k < 0 {
+			return fail(http.StatusBadRequest, "top_k is not a count of labels; want 1 or more, or 0 for every label")
+		}
+		o.topK = k
+		if k == 0 {
+			o.topK = -1
+		}
+	case "embedding":
+		on, err := strconv.ParseBool(value)
+		if err != nil {
+			return fail(http.StatusBadRequest, "embedding is neither true nor false")
+		}
+		o.embedding = on
+	default:
+		return fail(http.StatusBadRequest, "the option is not known; want top_k or embedding")
+	}
+	return nil
+}
+
+// parameters reads the "parameters" object of a JSON body. Null is none.
+func (o *options) parameters(data json.RawMessage) error {
+	if string(data) == "null" {
+		return nil
+	}
+	members, err := object(data)
+	if err != nil {
+		return fail(http.StatusBadRequest, `"parameters" is not an object: %v`, err)
+	}
+	for _, m := range members {
+		text := string(m.value)
+		if len(text) > 1 && text[0] == '"' {
+			text = strings.Trim(text, `"`)
+		}
+		if err := o.set(m.key, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// member is one key of a JSON object with its value as it stands.
+type member struct {
+	key   string
+	value json.RawMessage
+}
+
+// object reads a JSON object one level deep, its members in order. A key that
+// comes twice is an error: readers differ in which of the two they take.
+func object(data []byte) ([]member, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("want a JSON object")
+	}
+	var members []member
+	seen := make(map[string]bool)
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, badJSON(err)
+		}
+		key, ok := t.(string)
+		if !ok {
+			return nil, errors.New("want a JSON object")
+		}
+		if seen[key] {
+			return nil, errors.New("a key of the JSON object comes twice")
+		}
+		seen[key] = true
+		m := member{key: key}
+		if err := d.Decode(&m.value); err != nil {
+			return nil, badJSON(err)
+		}
+		members = append(members, m)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, badJSON(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON object")
+	}
+	return members, nil
+}
+
+// badJSON says where JSON ends to be JSON, and shows nothing of it.
+func badJSON(err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return errors.New("the JSON is malformed at byte " + strconv.FormatInt(syntax.Offset, 10))
+	}
+	return errors.New("the JSON is malformed, or ends early")
+}

@@ -1,0 +1,239 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"math"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
+)
+
+// pipeline is what the models of a server share: who may come in, how many
+// pictures are decoded at once, how many decoded ones may wait, and how many
+// forward passes run. Each bound is a channel's capacity.
+type pipeline struct {
+	limits   dataset.Limits
+	maxBatch int
+	window   int           // pictures of one request that may be under way
+	maxQueue int64         // pictures that all requests may have waiting or under way
+	admitted atomic.Int64  //
+	decoders chan struct{} // a place for each picture being decoded
+	buffers  chan struct{} // a place for each decoded picture that waits or runs
+	passes   chan struct{} // a place for each forward pass
+	fetch    *fetcher      // nil when pictures are not fetched
+	observe  observer
+	pace     pace
+}
+
+// record is one picture of a request in one of the forms that it can come in,
+// or the reason why it cannot be read.
+type record struct {
+	data   []byte      // an encoded picture
+	url    string      // where one is to be fetched
+	img    image.Image // a decoded picture, upright
+	tensor []float32   // [3,Size,Size], made by the recipe elsewhere
+	err    error
+}
+
+func newPipeline(cfg Config, observe observer) *pipeline {
+	p := &pipeline{
+		limits:   cfg.Limits,
+		maxBatch: cfg.MaxBatch,
+		window:   cfg.MaxBatch + cfg.Decoders,
+		maxQueue: int64(cfg.MaxQueue),
+		decoders: make(chan struct{}, cfg.Decoders),
+		buffers:  make(chan struct{}, 2*cfg.MaxBatch*cfg.Passes+cfg.Decoders),
+		passes:   make(chan struct{}, cfg.Passes),
+	}
+	if cfg.Fetch != nil {
+		p.fetch = newFetcher(*cfg.Fetch)
+	}
+	p.observe = paced{observer: observe, pace: &p.pace}
+	return p
+}
+
+// admit takes places in the queue for a request of n pictures, or answers at
+// once that there is no room, rather than let the queue, and the waiting in it,
+// grow. A request of many pictures takes as many places as it uses at once.
+func (p *pipeline) admit(ctx context.Context, n int) (release func(), err error) {
+	places := int64(min(n, p.window))
+	waiting := p.admitted.Add(places)
+	release = sync.OnceFunc(func() { p.admitted.Add(-places) })
+	wait := p.pace.estimate(waiting - places)
+	if waiting > p.maxQueue && waiting > places {
+		release()
+		return nil, p.full(wait)
+	}
+	if deadline, ok := ctx.Deadline(); ok && waiting > places && wait > time.Until(deadline) {
+		release()
+		return nil, p.full(wait)
+	}
+	return release, nil
+}
+
+func (p *pipeline) full(wait time.Duration) error {
+	e := busy("the server has as many pictures waiting as it can answer in time; try again")
+	e.retry = max(time.Second, wait/2)
+	return e
+}
+
+// classify decodes the pictures and runs them through the model, a window of
+// them at a time. The answers are in order; a picture that cannot be read has
+// its own error, and the returned error means that none is answered.
+func (p *pipeline) classify(ctx context.Context, m *model, records []record) ([]inception.Result, error) {
+	n := len(records)
+	release, err := p.admit(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	results := make([]inception.Result, n)
+	if n == 1 {
+		err := p.one(ctx, m, &records[0], &results[0])
+		return results, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(n, p.window) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				if err := p.one(ctx, m, &records[i], &results[i]); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return results, nil
+}
+
+// one takes one picture the whole way. Its fault, if it has one, goes into its
+// result; the returned error is the server's or the request's.
+func (p *pipeline) one(ctx context.Context, m *model, r *record, result *inception.Result) error {
+	if r.err == nil && r.url != "" {
+		r.data, r.err = p.fetch.get(ctx, r.url)
+	}
+	if r.err != nil {
+		return blame(ctx, r.err, result)
+	}
+	if err := enter(ctx, p.buffers); err != nil {
+		return err
+	}
+	defer leave(p.buffers)
+	pixels := m.buffer()
+	info, err := p.decode(ctx, m, r, pixels)
+	if err != nil {
+		m.recycle(pixels)
+		return blame(ctx, err, result)
+	}
+	answer, reusable, err := m.batcher.run(ctx, pixels)
+	if reusable {
+		m.recycle(pixels)
+	}
+	if err == nil && answer.Err != nil && r.tensor != nil {
+		return blame(ctx, fail(http.StatusUnprocessableEntity, "the network's answer for the tensor is not finite; its values are out of range"), result)
+	}
+	if err = errors.Join(err, answer.Err); err != nil {
+		return err
+	}
+	*result = answer
+	result.Info = info
+	return nil
+}
+
+// blame puts an error that is the picture's into its result, and returns every
+// other.
+func blame(ctx context.Context, err error, result *inception.Result) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if asStatus(err).code >= http.StatusInternalServerError {
+		return err
+	}
+	result.Err = err
+	return nil
+}
+
+// decode makes the tensor on one of the decoders' places, behind a recover:
+// what a stranger sent must not end the process, whichever decoder it defeats.
+func (p *pipeline) decode(ctx context.Context, m *model, r *record, pixels []float32) (info dataset.Info, err error) {
+	if err := enter(ctx, p.decoders); err != nil {
+		return info, err
+	}
+	defer leave(p.decoders)
+	begin := time.Now()
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("serve: decoding a picture panicked: %v\n%s", r, debug.Stack())
+		}
+		p.observe.decoded(time.Since(begin))
+	}()
+	recipe := m.Model().Recipe
+	switch {
+	case r.tensor != nil:
+		copy(pixels, r.tensor)
+		return info, nil
+	case r.img != nil:
+		return info, recipe.Apply(r.img, 1, pixels)
+	}
+	return recipe.Load(r.data, p.limits, pixels)
+}
+
+func enter(ctx context.Context, places chan struct{}) error {
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func leave(places chan struct{}) { <-places }
+
+// pace is a moving average of the seconds that a picture takes in a forward
+// pass, from which waiting times are estimated.
+type pace struct{ bits atomic.Uint64 }
+
+func (p *pace) add(pictures int, took time.Duration) {
+	now := took.Seconds() / float64(pictures)
+	for {
+		old := p.bits.Load()
+		average := math.Float64frombits(old)
+		if average == 0 {
+			average = now
+		}
+		average += (now - average) / 8
+		if p.bits.CompareAndSwap(old, math.Float64bits(average)) {
+			return
+		}
+	}
+}
+
+// estimate is how long so many pictures take; 0 before the first pass.
+func (p *pace) estimate(pictures int64) time.Duration {
+	return time.Duration(float64(pictures) * math.Float64frombits(p.bits.Load()) * float64(time.Second))
+}
+
+// paced passes everything on and keeps the pace.
+type paced struct {
+	observer
+	pace *pace
+}
+
+func (p paced) passed(pictures int, took time.Duration) {
+	p.pace.add(pictures, took)
+	p.observer.passed(pictures, took)
+}
