@@ -35,7 +35,7 @@ func LoadWith(path string, o Options) (*inception.Weights, error) {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // only read from
-	w, err := load(f, o)
+	w, _, err := load(f, o)
 	return w, fileError(path, err)
 }
 
@@ -65,6 +65,7 @@ type file struct {
 	size   int64
 	head   []byte
 	format string
+	sha256 string // once it was asked for
 }
 
 // The kinds of file that are told apart.
@@ -130,29 +131,39 @@ func isSafetensors(head []byte, size int64) bool {
 	return n >= 2 && n <= 100<<20
 }
 
-// load reads the weights of an open file.
-func load(f *file, o Options) (*inception.Weights, error) {
+// load reads the weights of an open file; the source is nil for rehead's own format.
+func load(f *file, o Options) (*inception.Weights, *source, error) {
 	src, err := f.source()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if src == nil { // rehead's own format
-		w, err := inception.ReadWeights(f.path)
-		if err != nil || o.Flavor == "" || o.Flavor == w.Flavor {
-			return w, err
-		}
-		other, err := inception.NewWeights(o.Flavor, w.Width, w.Source, w.Tensors)
-		if err != nil {
-			return nil, err
-		}
-		other.Labels, other.Notes = w.Labels, w.Notes
-		return other, nil
+	if src == nil {
+		w, err := own(f, o)
+		return w, nil, err
+	}
+	if src.sha256, err = f.digest(); err != nil {
+		return nil, nil, err
 	}
 	src.name = filepath.Base(f.path)
 	if o.Flavor != "" {
 		src.flavor, src.reason, src.recipe = o.Flavor, "as asked for", nil
 	}
-	return assemble(src)
+	w, err := assemble(src)
+	return w, src, err
+}
+
+// own reads rehead's own format.
+func own(f *file, o Options) (*inception.Weights, error) {
+	w, err := inception.ReadWeights(f.path)
+	if err != nil || o.Flavor == "" || o.Flavor == w.Flavor {
+		return w, err
+	}
+	other, err := inception.NewWeights(o.Flavor, w.Width, w.Source, w.Tensors)
+	if err != nil {
+		return nil, err
+	}
+	other.Labels = w.Labels
+	return other, nil
 }
 
 // source maps the tensors of a foreign file; it is nil for rehead's own format.

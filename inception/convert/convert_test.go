@@ -171,12 +171,17 @@ func checkAnswers(t *testing.T, w *inception.Weights, want wanted, kind string) 
 	a := want.answers[kind]
 	wantF := append(a.Features[0][:], a.Features[1][:]...)
 	wantL := append(a.Logits[0][:], a.Logits[1][:]...)
-	f, l := run(t, w, fixtureSize, 2, pictures(2, fixtureSize), false)
-	if d := distance(f, wantF); !(d <= tolerance) {
-		t.Errorf("bottlenecks differ from PyTorch's by %.2g, want at most %g", d, tolerance)
-	}
-	if d := distance(l, wantL); !(d <= tolerance) {
-		t.Errorf("logits differ from PyTorch's by %.2g, want at most %g", d, tolerance)
+	for _, machine := range []bool{false, true} {
+		if machine && w.Flavor != inception.Torchvision {
+			continue // one flavour tells whether the machine can do it
+		}
+		f, l := run(t, w, fixtureSize, 2, pictures(2, fixtureSize), machine)
+		if d := distance(f, wantF); !(d <= tolerance) {
+			t.Errorf("tape machine %v: bottlenecks differ from PyTorch's by %.2g, want at most %g", machine, d, tolerance)
+		}
+		if d := distance(l, wantL); !(d <= tolerance) {
+			t.Errorf("tape machine %v: logits differ from PyTorch's by %.2g, want at most %g", machine, d, tolerance)
+		}
 	}
 }
 
@@ -226,14 +231,47 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// TestDescribe: the summary of a foreign file and of the same once converted.
+func TestDescribe(t *testing.T) {
+	path := fixture.File(t, "torchvision.pth")
+	info, err := Describe(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Format != "pth" || info.Flavor != inception.Torchvision || info.Width != fixtureWidth || info.Classes != fixtureClasses ||
+		info.Features != fixtureFeatures || info.Tensors != 190 || info.Ignored != 94+16 || len(info.SHA256) != 64 || info.Reason == "" {
+		t.Errorf("got %+v", info)
+	}
+	w, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir() + "/out.safetensors"
+	if err := w.Write(out, "f16"); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Describe(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Format != "safetensors" || again.Flavor != info.Flavor || again.Parameters != info.Parameters || again.Source != info.Source ||
+		again.Notes["source_sha256"] != info.SHA256 || again.Notes["average_pool_border"] != "counted" || again.Bytes > 2*info.Parameters+60000 {
+		t.Errorf("once converted: got %+v", again)
+	}
+}
+
 // TestParityTorch makes full-width networks with the peers' reference.py and holds bottlenecks and logits to
 // torchvision's, for one picture and three, by the program and by the tape machine.
 func TestParityTorch(t *testing.T) {
 	script := fixture.Shared(t, os.Getenv("REHEAD_SHARED"), "peers/reference.py")
+	if raceDetector {
+		t.Skip("nothing here runs side by side that the narrow networks do not run too")
+	}
+	full := os.Getenv("REHEAD_PARITY") == "full"
 	for _, seed := range []string{"1", "2", "3"} {
 		t.Run("seed "+seed, func(t *testing.T) {
-			if testing.Short() && seed != "1" {
-				t.Skip("one seed is enough for a short run")
+			if seed != "1" && !full {
+				t.Skip("one seed is enough unless REHEAD_PARITY=full")
 			}
 			dir := t.TempDir()
 			fixture.Python(t, "torch, torchvision, numpy, PIL", script, dir, seed, "3")
@@ -248,8 +286,8 @@ func TestParityTorch(t *testing.T) {
 			per := 3 * 299 * 299
 			for _, n := range []int{1, 3} {
 				for _, machine := range []bool{false, true} {
-					if machine && (seed != "1" || n != 1 && testing.Short()) {
-						continue // the tape machine is slow; the same numbers decide
+					if machine && n != 1 && !full {
+						continue // half a minute; the narrow networks do it every time
 					}
 					f, l := run(t, w, 299, n, pixels[:n*per], machine)
 					df, dl := distance(f, features[:n*2048]), distance(l, logits[:n*1000])

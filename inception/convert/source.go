@@ -16,6 +16,7 @@ const bnEps = 1e-3
 // source is a network as a file has it: which tensors make up which layer.
 type source struct {
 	name    string // the file, for Weights.Source
+	sha256  string // of the file
 	what    string // the format and how it was told, for people
 	flavor  inception.Flavor
 	reason  string // why this flavour
@@ -104,6 +105,7 @@ func assemble(src *source) (*inception.Weights, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.Notes = src.notes()
 	if src.recipe != nil {
 		w.Recipe = *src.recipe
 	}
