@@ -75,7 +75,7 @@ func codecOf(format string) codec {
 	case "jpeg":
 		return codec{jpegConfig, decodeJPEG, orientJPEG}
 	case "png":
-		return codec{std(png.DecodeConfig), stdDecode(png.Decode), orientPNG}
+		return codec{pngConfig, stdDecode(png.Decode), orientPNG}
 	case "gif":
 		return codec{std(gif.DecodeConfig), decodeGIF, upright}
 	case "webp":
@@ -110,7 +110,7 @@ func Decode(data []byte, lim Limits) (img image.Image, info Info, err error) {
 		return nil, Info{}, &TooLargeError{What: "bytes", Got: n, Limit: lim.maxBytes()}
 	}
 	if len(data) == 0 {
-		return nil, Info{}, &UnsupportedError{Format: "an empty file"}
+		return nil, Info{}, &DecodeError{Err: errors.New("the file is empty (0 bytes): fetch or export it again")}
 	}
 	format, ok := Sniff(data)
 	if !ok {
@@ -161,7 +161,10 @@ func explain(format string, data []byte, err error) error {
 		return &UnsupportedError{Format: format, Reason: string(inTIFF)}
 	case errors.Is(err, bmp.ErrUnsupported):
 		return &UnsupportedError{Format: format, Reason: bmpReason(data)}
-	case errors.Is(err, io.EOF) || strings.HasSuffix(err.Error(), io.ErrUnexpectedEOF.Error()):
+	case errors.Is(err, jpeg.FormatError("short Huffman data")), errors.Is(err, png.FormatError("not enough pixel data")),
+		errors.Is(err, tiff.FormatError("not enough pixel data")):
+		err = io.ErrUnexpectedEOF // these decoders' words for it
+	case errors.Is(err, io.EOF), strings.HasSuffix(err.Error(), io.ErrUnexpectedEOF.Error()), err.Error() == "gif: not enough image data":
 		err = io.ErrUnexpectedEOF // image/gif reports the end of the file by its text alone
 	}
 	return &DecodeError{Format: format, Err: err}

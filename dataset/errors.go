@@ -20,9 +20,9 @@ type UnsupportedError struct {
 func (e *UnsupportedError) Error() string {
 	switch {
 	case e.Format == "":
-		return "dataset: decode: the bytes are of no known picture format: want JPEG, PNG, GIF, BMP, WebP or TIFF"
+		return "dataset: decode: got bytes of no known format, want a JPEG, PNG, GIF, BMP, WebP or TIFF picture"
 	case e.Reason == "":
-		return fmt.Sprintf("dataset: decode: this is %s, which is not supported: convert it to JPEG or PNG", e.Format)
+		return fmt.Sprintf("dataset: decode: got %s, want a JPEG, PNG, GIF, BMP, WebP or TIFF picture: convert it", e.Format)
 	}
 	return fmt.Sprintf("dataset: decode: %s: %s is not supported: convert it to a plain JPEG or PNG", e.Format, e.Reason)
 }
@@ -48,12 +48,15 @@ func (e *TooLargeError) Error() string {
 
 // DecodeError says that a picture of a supported format is damaged.
 type DecodeError struct {
-	Format string // as Info.Format
+	Format string // as Info.Format; empty for an empty file
 	Err    error  // what the decoder met; io.ErrUnexpectedEOF for a truncated file
 }
 
 // Error names the format and the damage.
 func (e *DecodeError) Error() string {
+	if e.Format == "" {
+		return fmt.Sprintf("dataset: decode: %v", e.Err)
+	}
 	if errors.Is(e.Err, io.ErrUnexpectedEOF) {
 		return fmt.Sprintf("dataset: decode: %s: the file is truncated, it ends before the picture does: fetch or export it again", e.Format)
 	}

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"image"
 	"image/jpeg"
@@ -18,6 +19,7 @@ type jpegHead struct {
 	precision  int  // bits a sample
 	components int
 	adobe      bool   // has Adobe's APP14, which says how four components are to be read
+	huffman    bool   // has Huffman tables before the first scan
 	exif       []byte // the TIFF structure of the first Exif segment
 	scans      int    // counted for progressive pictures only
 }
@@ -49,6 +51,8 @@ func scanJPEG(data []byte) (h jpegHead) {
 			if h.frame != 0xc2 {
 				return h
 			}
+		case marker == 0xc4:
+			h.huffman = true
 		case marker == 0xe1 && h.exif == nil && bytes.HasPrefix(segment, []byte(exifMark)):
 			h.exif = segment[len(exifMark):]
 		case marker == 0xee && bytes.HasPrefix(segment, []byte("Adobe")) && len(segment) >= 12:
@@ -86,13 +90,41 @@ func jpegConfig(data []byte) (width, height int, err error) {
 // adobeCMYK is the APP14 segment that says: four components, stored inverted, not converted to YCCK.
 const adobeCMYK = "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 
+// standardHuffman holds the typical tables of ITU-T T.81, annex K.3, as the payload of a DHT segment in hexadecimal: for each its class and
+// number, how many codes there are of each length 1..16, and the values. The frames of Motion-JPEG cameras leave them out.
+const standardHuffman = "" +
+	"00" + "00010501010101010100000000000000" + "000102030405060708090a0b" +
+	"10" + "0002010303020403050504040000017d" + "01020300041105122131410613516107227114328191a1082342b1c11552d1f0" +
+	"2433627282090a161718191a25262728292a3435363738393a434445464748494a535455565758595a636465666768696a73747576777879" +
+	"7a838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9dae1e2" +
+	"e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8f9fa" +
+	"01" + "00030101010101010101010000000000" + "000102030405060708090a0b" +
+	"11" + "00020102040403040705040400010277" + "000102031104052131061241510761711322328108144291a1b1c109233352f0" +
+	"156272d10a162434e125f11718191a262728292a35363738393a434445464748494a535455565758595a636465666768696a737475767778" +
+	"797a82838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9da" +
+	"e2e3e4e5e6e7e8e9eaf2f3f4f5f6f7f8f9fa"
+
 // decodeJPEG decodes baseline, extended and progressive pictures of 8 bits a sample: grey, YCbCr, RGB, CMYK and YCCK. Four components
-// without Adobe's marker are taken to be inverted CMYK as Photoshop writes it, which is what Pillow does.
+// without Adobe's marker are taken to be inverted CMYK as Photoshop writes it, which is what Pillow does; a sequential picture without
+// Huffman tables has the standard ones.
 func decodeJPEG(data []byte) (image.Image, error) {
-	if h := scanJPEG(data); h.components == 4 && !h.adobe {
-		return jpeg.Decode(io.MultiReader(bytes.NewReader(data[:2]), bytes.NewReader([]byte(adobeCMYK)), bytes.NewReader(data[2:])))
+	h := scanJPEG(data)
+	var insert []byte
+	if h.components == 4 && !h.adobe {
+		insert = append(insert, adobeCMYK...)
 	}
-	return jpeg.Decode(bytes.NewReader(data))
+	if !h.huffman && (h.frame == 0xc0 || h.frame == 0xc1) && h.scans > 0 {
+		tables, err := hex.DecodeString(standardHuffman)
+		if err != nil {
+			return nil, err
+		}
+		n := len(tables) + 2
+		insert = append(append(insert, 0xff, 0xc4, byte(n>>8), byte(n)), tables...)
+	}
+	if insert == nil {
+		return jpeg.Decode(bytes.NewReader(data))
+	}
+	return jpeg.Decode(io.MultiReader(bytes.NewReader(data[:2]), bytes.NewReader(insert), bytes.NewReader(data[2:])))
 }
 
 func orientJPEG(data []byte) int { return exifOrientation(scanJPEG(data).exif) }

@@ -35,7 +35,9 @@ var shapes = [...]struct {
 	{"circle", func(x, y float64) bool { return x*x+y*y < 0.8 }},
 	{"stripes", func(x, y float64) bool { return square(x, y, 0.9) && int(math.Floor(y*5+100))%2 == 0 }},
 	{"cross", func(x, y float64) bool { return square(x, y, 0.9) && (math.Abs(x) < 0.28 || math.Abs(y) < 0.28) }},
-	{"checks", func(x, y float64) bool { return square(x, y, 0.9) && int(math.Floor(x*3+100)+math.Floor(y*3+100))%2 == 0 }},
+	{"checks", func(x, y float64) bool {
+		return square(x, y, 0.9) && int(math.Floor(x*3+100)+math.Floor(y*3+100))%2 == 0
+	}},
 	{"ring", func(x, y float64) bool { d := x*x + y*y; return 0.3 < d && d < 0.85 }},
 	{"square", func(x, y float64) bool { return square(x, y, 0.75) }},
 	{"dots", func(x, y float64) bool {
@@ -86,9 +88,9 @@ func Picture(class, i int, seed uint64) *image.NRGBA {
 			grey := ground + slopeX*float64(x) + slopeY*float64(y)
 			n := (rng.Float64() + rng.Float64() - 1) * noise
 			img.SetNRGBA(x, y, color.NRGBA{
-				R: level(grey+cover*(colour.r*shade-grey)+n),
-				G: level(grey+cover*(colour.g*shade-grey)+n),
-				B: level(grey+cover*(colour.b*shade-grey)+n),
+				R: level(grey + cover*(colour.r*shade-grey) + n),
+				G: level(grey + cover*(colour.g*shade-grey) + n),
+				B: level(grey + cover*(colour.b*shade-grey) + n),
 				A: 255,
 			})
 		}

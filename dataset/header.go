@@ -4,10 +4,24 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"image/png"
+	"math"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 )
+
+// pngConfig reads the dimensions of a PNG; those too large for image/png are handed on, so that the pixel limit refuses them.
+func pngConfig(data []byte) (width, height int, err error) {
+	width, height, err = std(png.DecodeConfig)(data)
+	if err != nil && len(data) >= 24 && string(data[12:16]) == "IHDR" {
+		w, h := binary.BigEndian.Uint32(data[16:]), binary.BigEndian.Uint32(data[20:])
+		if uint64(w)*uint64(h) > math.MaxInt32 && w <= math.MaxInt32 && h <= math.MaxInt32 {
+			return int(w), int(h), nil
+		}
+	}
+	return width, height, err
+}
 
 // bmpConfig reads the dimensions of a BMP.
 func bmpConfig(data []byte) (width, height int, err error) { return std(bmp.DecodeConfig)(data) }
