@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"context"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/c236555e/rehead/nn/internal/ir"
+	"github.com/c236555e/rehead/nn/internal/kernel"
+)
+
+func compile(tb testing.TB, net *ir.Net, cfg Config) *Executor {
+	tb.Helper()
+	e, err := Compile(net, cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return e
+}
+
+func uniform(seed uint64, n int) []float32 {
+	r := rand.New(rand.NewPCG(seed, 7))
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = r.Float32()*2 - 1
+	}
+	return v
+}
+
+// TestNetwork compares the whole network, narrow, with the reference.
+func TestNetwork(t *testing.T) {
+	for _, width := range []float64{0.25, 0.4} {
+		net := inceptionV3(107, width)
+		for i, s := range net.Steps {
+			if s.Kind == ir.Concat || i%7 == 0 {
+				net.Outputs = append(net.Outputs, s.Out)
+			}
+		}
+		in := uniform(1, net.Values[net.Input].Size())
+		want := evaluate(t, net, in)
+		for _, set := range kernel.Sets() {
+			e := compile(t, net, Config{Threads: 2, Kernel: set.String()})
+			out := make([][]float32, len(net.Outputs))
+			for i, o := range net.Outputs {
+				out[i] = make([]float32, net.Values[o].Size())
+			}
+			if err := e.Run(context.Background(), 1, in, out); err != nil {
+				t.Fatal(err)
+			}
+			for i, o := range net.Outputs {
+				// float32 rounding of a hundred layers; Winograd's is larger.
+				if d := distance(out[i], want[o]); !(d < 2e-5) {
+					t.Errorf("width %g, %v: %s differs by %.2g", width, set, net.Values[o].Name, d)
+				}
+			}
+		}
+	}
+}
+
+// TestSteadyState asserts that a run allocates nothing and that results depend
+// on neither the batch nor the threads.
+func TestSteadyState(t *testing.T) {
+	net := inceptionV3(91, 0.25)
+	const n = 7
+	size := net.Values[net.Input].Size()
+	in := uniform(2, n*size)
+	var want []float32
+	for _, threads := range []int{1, 2, 5} {
+		e := compile(t, net, Config{Threads: threads})
+		features := net.Values[net.Outputs[0]].Size()
+		out := [][]float32{make([]float32, n*features)}
+		run := func(n int, in []float32, out [][]float32) {
+			if err := e.Run(context.Background(), n, in, out); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run(n, in, out)
+		if want == nil {
+			want = slices.Clone(out[0])
+		}
+		if !slices.Equal(out[0], want) {
+			t.Errorf("%d threads change the result", threads)
+		}
+		one := [][]float32{make([]float32, features)}
+		for i := range n {
+			run(1, in[i*size:][:size], one)
+			if !slices.Equal(one[0], want[i*features:][:features]) {
+				t.Errorf("%d threads: image %d alone differs from the batch", threads, i)
+			}
+		}
+		if a := testing.AllocsPerRun(5, func() { run(n, in, out) }); a != 0 {
+			t.Errorf("%d threads: %v allocations a run, want none", threads, a)
+		}
+	}
+}
+
+// BenchmarkNetwork times the full network, batch and threads.
+func BenchmarkNetwork(b *testing.B) {
+	net := inceptionV3(299, 1)
+	for _, set := range kernel.Sets() {
+		for _, threads := range []int{1, 2} {
+			if threads > runtime.NumCPU() {
+				continue
+			}
+			e := compile(b, net, Config{Threads: threads, Kernel: set.String()})
+			for _, n := range []int{1, 8} {
+				in := uniform(1, n*net.Values[net.Input].Size())
+				out := [][]float32{make([]float32, n*2048)}
+				b.Run(set.String()+"/threads="+strconv.Itoa(threads)+"/batch="+strconv.Itoa(n), func(b *testing.B) {
+					for range b.N {
+						if err := e.Run(context.Background(), n, in, out); err != nil {
+							b.Fatal(err)
+						}
+					}
+					b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*n), "ms/image")
+				})
+			}
+		}
+	}
+}
