@@ -1,3 +1,18 @@
-// Package dataset turns files into what the network is fed: it decodes pictures, applies a model's recipe, reads folders of
-// label folders, splits them, and keeps bottlenecks on disk.
+// Package dataset turns files into what the network is fed, and remembers what came of it.
+//
+//	bytes --Decode--> image.Image --Recipe.Apply--> [3,Size,Size] float32      (Recipe.Load does both)
+//	folder --Scan--> Folder --Split--> train, validation, test
+//	SHA-256 of the bytes --Cache--> bottleneck
+//
+// Decode reads JPEG, PNG, GIF, BMP, WebP and TIFF by their first bytes, under limits on bytes and pixels, and never panics. A Recipe is
+// stored in every model: the one path from bytes to tensor for training, prediction, evaluation, serving and benchmarks. A tensor is
+// planar, channels R, G, B, rows from the top, float32.
+//
+// How close the pixels are to other software's, measured on the pictures of many libraries' test suites: lossless formats are equal to
+// Pillow's; JPEG differs by at most 4 of 255 and 0.03 on average (another inverse cosine transform; chroma is interpolated and converted
+// exactly as libjpeg does), WebP by at most 1. The filters "bilinear", "bicubic" and "lanczos" differ from Pillow's, and so from
+// torchvision's of PIL pictures, by at most 1; "tf1-bilinear" is TensorFlow 1's own arithmetic.
+//
+// Functions and methods are safe for concurrent use, unless their comments say otherwise: Recipe and Cache are, a Folder while it is only
+// read, an NPYWriter is not. Nothing is logged; what is left out of a Folder is listed in its Problems.
 package dataset

@@ -102,7 +102,11 @@ func (f *Folder) tooFew(least int) error {
 	}
 	also := ""
 	if n := len(f.Problems); n > 0 {
-		also = fmt.Sprintf("; %d problems, the first: %s: %s", n, f.Problems[0].Path, f.Problems[0].Reason)
+		var first []string
+		for _, p := range f.Problems[:min(n, 3)] {
+			first = append(first, p.Path+": "+p.Reason)
+		}
+		also = fmt.Sprintf("; %d problems, among them: %s", n, strings.Join(first, "; "))
 	}
 	return fmt.Errorf("dataset: scan %q: %s, want at least %d: give each label a folder of its own with pictures in it%s", f.Root, found, least, also)
 }

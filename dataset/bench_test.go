@@ -1,0 +1,99 @@
+package dataset_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"github.com/c236555e/rehead/dataset"
+)
+
+func BenchmarkDecode(b *testing.B) {
+	for _, format := range []string{"jpeg", "png"} {
+		b.Run(format, func(b *testing.B) {
+			data := encode(b, format, noise(500, 375, 1))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := dataset.Decode(data, dataset.Limits{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkApply(b *testing.B) {
+	for _, size := range [][2]int{{320, 240}, {1600, 1200}} {
+		img, _, err := dataset.Decode(encode(b, "jpeg", noise(size[0], size[1], 1)), dataset.Limits{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, filter := range filters {
+			b.Run(fmt.Sprintf("%dx%d/%s", size[0], size[1], filter), func(b *testing.B) {
+				r := recipe(299, filter)
+				dst := make([]float32, 3*299*299)
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := r.Apply(img, 1, dst); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkFlowers takes photographs of 0.05 to 0.25 megapixel through Load; an iteration is one photograph.
+func BenchmarkFlowers(b *testing.B) {
+	paths, err := filepath.Glob(filepath.Join(shared(b, "data", "flowers"), "*", "*.jpg"))
+	if err != nil || len(paths) == 0 {
+		b.Fatalf("%d photographs, %v", len(paths), err)
+	}
+	var files [][]byte
+	for _, path := range paths {
+		data, err := dataset.ReadFile(path, dataset.Limits{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		files = append(files, data)
+	}
+	b.Run("decode", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			if _, _, err := dataset.Decode(files[i%len(files)], dataset.Limits{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for _, filter := range filters {
+		b.Run("load/"+filter, func(b *testing.B) {
+			r := recipe(299, filter)
+			dst := make([]float32, 3*299*299)
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if _, err := r.Load(files[i%len(files)], dataset.Limits{}, dst); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkCache(b *testing.B) {
+	c := open(b, b.TempDir(), 2048)
+	defer closed(b, c)
+	v := vector(1, 2048)
+	b.Run("put", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			if err := c.Put(sum(i), v); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("get", func(b *testing.B) {
+		for b.Loop() {
+			if _, ok := c.Get(sum(0)); !ok {
+				b.Fatal("lost")
+			}
+		}
+	})
+}

@@ -1,0 +1,397 @@
+package dataset_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/c236555e/rehead/dataset"
+)
+
+func cacheKey(features int) dataset.CacheKey {
+	return dataset.CacheKey{Trunk: "c0ffee", Recipe: recipe(75, dataset.TF1Bilinear), Features: features}
+}
+
+func sum(i int) [sha256.Size]byte { return sha256.Sum256([]byte(strconv.Itoa(i))) }
+
+// vector is picture i's bottleneck.
+func vector(i, features int) []float32 {
+	v := make([]float32, features)
+	for j := range v {
+		v[j] = float32(i) + float32(j)/16
+	}
+	return v
+}
+
+func open(t testing.TB, dir string, features int) *dataset.Cache {
+	t.Helper()
+	c, err := dataset.OpenCache(dir, cacheKey(features))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// fill puts pictures from..to-1.
+func fill(t testing.TB, c *dataset.Cache, from, to, features int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		if err := c.Put(sum(i), vector(i, features)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// holds checks that pictures from..to-1 are there and right.
+func holds(t testing.TB, c *dataset.Cache, from, to, features int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		if v, ok := c.Get(sum(i)); !ok || !slices.Equal(v, vector(i, features)) {
+			t.Fatalf("picture %d: got %v, %v", i, v, ok)
+		}
+	}
+}
+
+func closed(t testing.TB, c *dataset.Cache) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCache(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "folder")
+	c := open(t, dir, 7)
+	if _, ok := c.Get(sum(0)); ok || c.Len() != 0 {
+		t.Error("a new cache has something in it")
+	}
+	fill(t, c, 0, 20, 7)
+	fill(t, c, 0, 20, 7) // again: nothing happens
+	holds(t, c, 0, 20, 7)
+	odd := []float32{float32(math.Inf(-1)), 0, -0.5, 1e-44, math.MaxFloat32, 3, 4}
+	if err := c.Put(sum(99), odd); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Put(sum(100), odd[1:]); err == nil {
+		t.Error("a bottleneck of the wrong length accepted")
+	}
+	closed(t, c)
+	closed(t, c)
+	if _, ok := c.Get(sum(0)); ok {
+		t.Error("Get after Close")
+	}
+	if err := c.Put(sum(0), odd); !errors.Is(err, dataset.ErrCacheClosed) {
+		t.Errorf("Put after Close: %v", err)
+	}
+	size := sizeOf(t, c.Path())
+	c = open(t, dir, 7)
+	defer closed(t, c)
+	holds(t, c, 0, 20, 7)
+	if v, ok := c.Get(sum(99)); !ok || !slices.Equal(v, odd) {
+		t.Errorf("got %v, %v", v, ok)
+	}
+	fill(t, c, 0, 20, 7)
+	if got := sizeOf(t, c.Path()); got != size || c.Len() != 21 {
+		t.Errorf("the second run has %d pictures in %d bytes, the first 21 in %d", c.Len(), got, size)
+	}
+	if info, err := os.Stat(c.Path()); err != nil || info.Mode().Perm()&0o133 != 0 && os.PathSeparator == '/' {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+func sizeOf(t testing.TB, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// TestCacheKeys: another trunk, recipe or length never finds another's bottlenecks.
+func TestCacheKeys(t *testing.T) {
+	dir := t.TempDir()
+	c := open(t, dir, 7)
+	defer closed(t, c)
+	fill(t, c, 0, 3, 7)
+	for name, change := range map[string]func(*dataset.CacheKey){
+		"trunk":    func(k *dataset.CacheKey) { k.Trunk = "c0ffef" },
+		"filter":   func(k *dataset.CacheKey) { k.Recipe.Filter = dataset.Bilinear },
+		"orient":   func(k *dataset.CacheKey) { k.Recipe.Orient = false },
+		"mean":     func(k *dataset.CacheKey) { k.Recipe.Mean[2] = 1e-5 },
+		"features": func(k *dataset.CacheKey) { k.Features = 8 },
+	} {
+		key := cacheKey(7)
+		change(&key)
+		other, err := dataset.OpenCache(dir, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other.Len() != 0 || other.Path() == c.Path() {
+			t.Errorf("another %s finds the same file", name)
+		}
+		closed(t, other)
+	}
+	for name, change := range map[string]func(*dataset.CacheKey){
+		"trunk":    func(k *dataset.CacheKey) { k.Trunk = "" },
+		"features": func(k *dataset.CacheKey) { k.Features = 0 },
+		"filter":   func(k *dataset.CacheKey) { k.Recipe.Filter = "" },
+	} {
+		key := cacheKey(7)
+		change(&key)
+		if _, err := dataset.OpenCache(dir, key); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("bad %s: %v", name, err)
+		}
+	}
+}
+
+// TestCacheTornTail cuts the file at every byte, as a crash would leave it: what was whole is found, what was not is computed anew, and the
+// file is sound afterwards.
+func TestCacheTornTail(t *testing.T) {
+	const features, pictures = 5, 4
+	c := open(t, t.TempDir(), features)
+	start := sizeOf(t, c.Path())
+	fill(t, c, 0, pictures, features)
+	name := filepath.Base(c.Path())
+	closed(t, c)
+	whole, err := os.ReadFile(c.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	length := (int64(len(whole)) - start) / pictures
+	dir := t.TempDir()
+	path := filepath.Join(dir, name)
+	for cut := range whole {
+		write(t, path, whole[:cut])
+		c := open(t, dir, features)
+		left := int(max(int64(cut)-start, 0) / length)
+		if c.Len() != left || c.Damaged() != 0 {
+			t.Fatalf("cut at %d: %d pictures, %d damaged, want %d and none", cut, c.Len(), c.Damaged(), left)
+		}
+		holds(t, c, 0, left, features)
+		fill(t, c, left, pictures, features)
+		closed(t, c)
+		if again, err := os.ReadFile(path); err != nil || !bytes.Equal(again, whole) {
+			t.Fatalf("cut at %d: the file does not grow back: %d bytes, want %d, %v", cut, len(again), len(whole), err)
+		}
+	}
+}
+
+// TestCacheTornByAnother: a process that dies in the middle of an append leaves a torn record that a living one cuts off.
+func TestCacheTornByAnother(t *testing.T) {
+	c := open(t, t.TempDir(), 5)
+	defer closed(t, c)
+	fill(t, c, 0, 2, 5)
+	f, err := os.OpenFile(c.Path(), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(make([]byte, 33)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, c, 2, 4, 5)
+	again := open(t, filepath.Dir(c.Path()), 5)
+	defer closed(t, again)
+	holds(t, again, 0, 4, 5)
+	if again.Len() != 4 || again.Damaged() != 0 {
+		t.Errorf("got %d pictures, %d damaged", again.Len(), again.Damaged())
+	}
+}
+
+// TestCacheDamage changes every byte of the records in turn: the picture concerned is not found, the others are.
+func TestCacheDamage(t *testing.T) {
+	const features, pictures = 3, 3
+	c := open(t, t.TempDir(), features)
+	start := sizeOf(t, c.Path())
+	fill(t, c, 0, pictures, features)
+	closed(t, c)
+	whole, err := os.ReadFile(c.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	length := (int64(len(whole)) - start) / pictures
+	dir := filepath.Dir(c.Path())
+	for at := range whole {
+		damaged := append([]byte(nil), whole...)
+		damaged[at] ^= 0x10
+		write(t, c.Path(), damaged)
+		again, err := dataset.OpenCache(dir, cacheKey(features))
+		if int64(at) < start {
+			if err == nil || !strings.Contains(err.Error(), "delete") {
+				t.Fatalf("header byte %d changed: %v", at, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		hit := int((int64(at) - start) / length)
+		if again.Damaged() != 1 || again.Len() != pictures-1 {
+			t.Fatalf("byte %d changed: %d damaged, %d left", at, again.Damaged(), again.Len())
+		}
+		for i := range pictures {
+			if _, ok := again.Get(sum(i)); ok == (i == hit) {
+				t.Fatalf("byte %d of picture %d changed: picture %d found: %v", at, hit, i, ok)
+			}
+		}
+		fill(t, again, hit, hit+1, features)
+		holds(t, again, 0, pictures, features)
+		// damage that happens while the file is open is noticed too
+		f, err := os.OpenFile(c.Path(), os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt([]byte{0xa5, 0x5a}, start+int64((hit+1)%pictures)*length+40); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := again.Get(sum((hit + 1) % pictures)); ok {
+			t.Fatal("a damaged bottleneck was returned")
+		}
+		fill(t, again, (hit+1)%pictures, (hit+1)%pictures+1, features)
+		holds(t, again, 0, pictures, features)
+		closed(t, again)
+	}
+}
+
+func TestCacheGoroutines(t *testing.T) {
+	dir := t.TempDir()
+	a, b := open(t, dir, 9), open(t, dir, 9)
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			c := []*dataset.Cache{a, b}[g%2]
+			for i := range 60 {
+				n := (i*7 + g*13) % 100
+				if err := c.Put(sum(n), vector(n, 9)); err != nil {
+					t.Error(err)
+				}
+				if v, ok := c.Get(sum(n)); !ok || !slices.Equal(v, vector(n, 9)) {
+					t.Errorf("picture %d: %v, %v", n, v, ok)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	closed(t, a)
+	closed(t, b)
+	c := open(t, dir, 9)
+	defer closed(t, c)
+	if want := int64(c.Len()*(32+36+4)) + headerLen(t, 9); sizeOf(t, c.Path()) != want || c.Damaged() != 0 {
+		t.Errorf("%d bytes for %d pictures, want %d: a picture was stored twice", sizeOf(t, c.Path()), c.Len(), want)
+	}
+}
+
+func headerLen(t testing.TB, features int) int64 {
+	c := open(t, t.TempDir(), features)
+	defer closed(t, c)
+	return sizeOf(t, c.Path())
+}
+
+// TestCacheProcesses lets processes append to one file; one is killed in between.
+func TestCacheProcesses(t *testing.T) {
+	if dir := os.Getenv("DATASET_TEST_CACHE"); dir != "" {
+		c := open(t, dir, 600)
+		from, err := strconv.Atoi(os.Getenv("DATASET_TEST_FROM"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Println("begun")
+		fill(t, c, from, from+300, 600)
+		closed(t, c)
+		return
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	child := func(from int) *exec.Cmd {
+		cmd := exec.Command(exe, "-test.run=^TestCacheProcesses$")
+		cmd.Env = append(os.Environ(), "DATASET_TEST_CACHE="+dir, "DATASET_TEST_FROM="+strconv.Itoa(from))
+		return cmd
+	}
+	victim := child(5000)
+	out, err := victim.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := victim.Start(); err != nil {
+		t.Skipf("cannot start processes here: %v", err)
+	}
+	others := []*exec.Cmd{child(0), child(150), child(400)}
+	for _, cmd := range others {
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Error(err)
+	}
+	if err := victim.Process.Kill(); err != nil {
+		t.Log(err) // it may have ended
+	}
+	_ = victim.Wait()
+	for _, cmd := range others {
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+	c := open(t, dir, 600)
+	defer closed(t, c)
+	holds(t, c, 0, 700, 600)
+	if c.Damaged() != 0 {
+		t.Errorf("%d damaged records", c.Damaged())
+	}
+	if want := int64(c.Len()*(32+2400+4)) + headerLen(t, 600); sizeOf(t, c.Path()) != want {
+		t.Errorf("%d bytes for %d pictures, want %d", sizeOf(t, c.Path()), c.Len(), want)
+	}
+}
+
+func FuzzCache(f *testing.F) {
+	c := open(f, f.TempDir(), 3)
+	fill(f, c, 0, 3, 3)
+	closed(f, c)
+	whole, err := os.ReadFile(c.Path())
+	if err != nil {
+		f.Fatal(err)
+	}
+	name := filepath.Base(c.Path())
+	for _, cut := range []int{0, 1, 12, len(whole) / 2, len(whole) - 1, len(whole)} {
+		f.Add(whole[:cut])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, name), data)
+		c, err := dataset.OpenCache(dir, cacheKey(3))
+		if err != nil {
+			return
+		}
+		for i := range 3 {
+			if v, ok := c.Get(sum(i)); ok && len(v) != 3 {
+				t.Fatalf("picture %d: got %v, want 3 values", i, v)
+			}
+		}
+		fill(t, c, 10, 13, 3)
+		holds(t, c, 10, 13, 3)
+		closed(t, c)
+		c = open(t, dir, 3)
+		holds(t, c, 10, 13, 3)
+		closed(t, c)
+	})
+}

@@ -1,0 +1,48 @@
+package dataset_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/draw"
+)
+
+// A folder of label folders, split, and its first picture as the network is fed with it.
+func Example() {
+	dir, err := os.MkdirTemp("", "pictures")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := draw.Folder(dir, 3, 10, 1); err != nil {
+		panic(err)
+	}
+	folder, err := dataset.Scan(dir, dataset.ScanConfig{})
+	if err != nil {
+		panic(err)
+	}
+	if err := folder.Split(dataset.SplitConfig{}); err != nil {
+		panic(err)
+	}
+	for i, n := range folder.Counts() {
+		fmt.Println(folder.Labels[i], n)
+	}
+	recipe := dataset.Recipe{
+		Size: 299, Orient: true, Geometry: dataset.Squash, Filter: dataset.Bilinear,
+		Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5},
+	}
+	data, err := dataset.ReadFile(filepath.Join(dir, filepath.FromSlash(folder.Items[0].Rel)), dataset.Limits{})
+	if err != nil {
+		panic(err)
+	}
+	pixels := make([]float32, 3*299*299)
+	info, err := recipe.Load(data, dataset.Limits{}, pixels)
+	fmt.Println(info.Format, err, len(pixels))
+	// Output:
+	// blue-cross [6 3 1]
+	// green-stripes [6 3 1]
+	// red-circle [6 3 1]
+	// jpeg <nil> 268203
+}
