@@ -239,7 +239,7 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	if info.Format != "pth" || info.Flavor != inception.Torchvision || info.Width != fixtureWidth || info.Classes != fixtureClasses ||
-		info.Features != fixtureFeatures || info.Tensors != 190 || info.Ignored != 94+16 || len(info.SHA256) != 64 || info.Reason == "" {
+		info.Features != fixtureFeatures || info.Tensors != 190 || info.Ignored != 94+14 || len(info.SHA256) != 64 || info.Reason == "" {
 		t.Errorf("got %+v", info)
 	}
 	w, err := Load(path)
