@@ -94,7 +94,7 @@ func (s *solver) fit(l2 float64, start []float64) (*Fit, error) {
 		gain := f.Iterations == 0 || res.F < f.Loss
 		f.theta, f.Loss = res.X, res.F
 		f.Gradient = floats.Norm(res.Gradient, math.Inf(1))
-		f.Iterations += max(0, res.MajorIterations-1) // the start counts as one
+		f.Iterations += max(0, res.MajorIterations-1)
 		if f.Converged = f.Gradient <= s.cfg.Tolerance; f.Converged || !gain || err == nil || f.Iterations >= s.cfg.MaxIterations {
 			break
 		}
@@ -145,11 +145,11 @@ func (s *solver) minimize(m *memo, rec *recorder, start []float64, iterations in
 	}
 	return optimize.Minimize(p, start, &optimize.Settings{
 		GradientThreshold: s.cfg.Tolerance,
-		MajorIterations:   iterations,
+		MajorIterations:   iterations + 1, // the start counts as one
 		Converger:         optimize.NeverTerminate{},
 		Recorder:          rec,
 	}, &optimize.LBFGS{
-		Linesearcher:      &optimize.MoreThuente{DecreaseFactor: 1e-4, CurvatureFactor: 0.9},
+		Linesearcher:      newWolfe(),
 		Store:             15,
 		GradStopThreshold: math.NaN(),
 	})

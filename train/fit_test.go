@@ -1,0 +1,473 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// near reports whether got is want within atol + rtol*|want|; never for NaN.
+func near(got, want, atol, rtol float64) bool { return math.Abs(got-want) <= atol+rtol*math.Abs(want) }
+
+// clouds makes n examples around one centre for each class, of unequal scale in each feature.
+func clouds(seed uint64, n, features, classes int) Examples {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	centre := make([][]float64, classes)
+	for k := range centre {
+		centre[k] = make([]float64, features)
+		for j := range centre[k] {
+			centre[k][j] = rng.NormFloat64()
+		}
+	}
+	scale := make([]float64, features)
+	for j := range scale {
+		scale[j] = math.Exp(rng.NormFloat64())
+	}
+	ex := Examples{Classes: classes}
+	for i := range n {
+		k := i % classes
+		row := make([]float32, features)
+		for j := range row {
+			row[j] = float32(scale[j] * max(0, 0.5+0.6*centre[k][j]+rng.NormFloat64()))
+		}
+		ex.Rows, ex.Labels = append(ex.Rows, row), append(ex.Labels, k)
+	}
+	return ex
+}
+
+// plain is the objective of the package comment, written down once more: float64, one example after another, nothing
+// shared with the code under test.
+type plain struct {
+	z      [][]float64
+	labels []int
+	k      int
+	l2     float64
+}
+
+func newPlain(ex Examples, l2 float64) *plain {
+	f, n := len(ex.Rows[0]), float64(len(ex.Rows))
+	p := &plain{labels: ex.Labels, k: ex.Classes, l2: l2}
+	for range ex.Rows {
+		p.z = append(p.z, make([]float64, f))
+	}
+	for j := range f {
+		mean, sq := 0.0, 0.0
+		for _, r := range ex.Rows {
+			mean += float64(r[j]) / n
+		}
+		for _, r := range ex.Rows {
+			sq += (float64(r[j]) - mean) * (float64(r[j]) - mean) / n
+		}
+		for i, r := range ex.Rows {
+			if sq > 1e-20 {
+				p.z[i][j] = (float64(r[j]) - mean) / math.Sqrt(sq)
+			}
+		}
+	}
+	return p
+}
+
+func (p *plain) at(theta []float64) (loss float64, grad []float64) {
+	f, n := len(p.z[0]), float64(len(p.z))
+	grad = make([]float64, len(theta))
+	logits := make([]float64, p.k)
+	for i, z := range p.z {
+		sum := 0.0
+		for k := range logits {
+			logits[k] = theta[p.k*f+k]
+			for j, v := range z {
+				logits[k] += theta[k*f+j] * v
+			}
+			sum += math.Exp(logits[k])
+		}
+		loss -= math.Log(math.Exp(logits[p.labels[i]])/sum) / n
+		for k := range logits {
+			d := math.Exp(logits[k]) / sum / n
+			if k == p.labels[i] {
+				d -= 1 / n
+			}
+			for j, v := range z {
+				grad[k*f+j] += d * v
+			}
+			grad[p.k*f+k] += d
+		}
+	}
+	for i, w := range theta[:p.k*f] {
+		loss += p.l2 / 2 * w * w
+		grad[i] += p.l2 * w
+	}
+	return loss, grad
+}
+
+func mustFit(t testing.TB, ex Examples, cfg FitConfig) *Fit {
+	t.Helper()
+	fit, err := FitHead(context.Background(), ex, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fit
+}
+
+func normal(seed uint64, n int) []float64 {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = rng.NormFloat64()
+	}
+	return v
+}
+
+func TestPlainGradient(t *testing.T) { // the reference itself, by central differences
+	p := newPlain(clouds(3, 17, 4, 3), 0.2)
+	theta := normal(1, 3*4+3)
+	_, grad := p.at(theta)
+	for i, keep := range theta {
+		const h = 1e-5
+		theta[i] = keep + h
+		up, _ := p.at(theta)
+		theta[i] = keep - h
+		down, _ := p.at(theta)
+		theta[i] = keep
+		if d := (up - down) / (2 * h); !near(grad[i], d, 1e-8, 1e-6) {
+			t.Errorf("component %d: got %g, central difference %g", i, grad[i], d)
+		}
+	}
+}
+
+func TestObjective(t *testing.T) { // value and gradient away from the solution, in several chunks with a smaller last one
+	ex := clouds(5, 2*chunkRows+331, 9, 4)
+	const l2 = 0.07
+	theta := normal(2, 4*9+4)
+	wantLoss, wantGrad := newPlain(ex, l2).at(theta)
+	for _, threads := range []int{1, 2, 5} {
+		o, err := newObjective(context.Background(), ex, newScale(ex.Rows, threads), threads, newHeadGraph)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.l2 = l2
+		grad := normal(3, len(theta))
+		for again := range 2 { // the second evaluation starts from a used state
+			loss, err := o.value(theta, grad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !near(loss, wantLoss, 0, 1e-6) { // float32 logits of size about 3: 2e-7 each
+				t.Errorf("threads %d, run %d: loss: got %.9g, want %.9g", threads, again, loss, wantLoss)
+			}
+			for i := range grad {
+				if !near(grad[i], wantGrad[i], 2e-6, 1e-5) {
+					t.Errorf("threads %d, run %d: gradient %d: got %g, want %g", threads, again, i, grad[i], wantGrad[i])
+				}
+			}
+		}
+	}
+}
+
+func TestFitAgainstGradientDescent(t *testing.T) {
+	ex := clouds(1, 61, 7, 3)
+	const l2 = 0.05
+	p := newPlain(ex, l2)
+	theta := make([]float64, 3*7+3)
+	var loss float64
+	for range 20000 {
+		var grad []float64
+		loss, grad = p.at(theta)
+		for i := range theta {
+			theta[i] -= 0.3 * grad[i]
+		}
+	}
+	fit := mustFit(t, ex, FitConfig{L2: l2, Tolerance: 1e-6})
+	if !fit.Converged || !near(fit.Loss, loss, 0, 1e-6) {
+		t.Errorf("got loss %.9g (converged %t), want %.9g", fit.Loss, fit.Converged, loss)
+	}
+	for i := range theta {
+		if !near(fit.theta[i], theta[i], 1e-4, 0) { // gradient / L2 bounds the distance: some times 1e-6 / 0.05
+			t.Errorf("parameter %d: got %.6g, want %.6g", i, fit.theta[i], theta[i])
+		}
+	}
+}
+
+func TestFitAgainstScikitLearn(t *testing.T) {
+	data, err := os.ReadFile("testdata/logistic.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Problems []struct {
+			Classes       int         `json:"classes"`
+			L2            float64     `json:"l2"`
+			Rows          [][]float32 `json:"rows"`
+			Labels        []int       `json:"labels"`
+			Loss          float64     `json:"loss"`
+			Probabilities [][]float64 `json:"probabilities"`
+		} `json:"problems"`
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Problems) != 3 {
+		t.Fatalf("got %d problems, want 3", len(file.Problems))
+	}
+	for _, p := range file.Problems {
+		fit := mustFit(t, Examples{Rows: p.Rows, Labels: p.Labels, Classes: p.Classes}, FitConfig{L2: p.L2, Tolerance: 1e-6})
+		if !near(fit.Loss, p.Loss, 0, 1e-6) {
+			t.Errorf("%d x %d: loss: got %.9g, want %.9g", len(p.Rows), len(p.Rows[0]), fit.Loss, p.Loss)
+		}
+		logits, err := headLogits(context.Background(), fit.Head, p.Rows, 2) // through the folded head
+		if err != nil {
+			t.Fatal(err)
+		}
+		prob := make([]float64, p.Classes)
+		for i, want := range p.Probabilities {
+			softmax(prob, logits[i*p.Classes:(i+1)*p.Classes], 1)
+			for k := range want {
+				if !near(prob[k], want[k], 1e-4, 0) {
+					t.Errorf("%d x %d: row %d, class %d: got probability %.6f, want %.6f", len(p.Rows), len(p.Rows[0]), i, k, prob[k], want[k])
+				}
+			}
+		}
+	}
+}
+
+func TestFitGradientAtSolution(t *testing.T) {
+	ex := clouds(9, 300, 40, 6)
+	for _, tol := range []float64{1e-3, 1e-5} {
+		fit := mustFit(t, ex, FitConfig{L2: 0.01, Tolerance: tol})
+		_, grad := newPlain(ex, 0.01).at(fit.theta)
+		norm := 0.0
+		for _, g := range grad {
+			norm = max(norm, math.Abs(g))
+		}
+		if !(norm <= tol+1e-6) || !fit.Converged || !(fit.Gradient <= tol) { // 1e-6: float32 sums
+			t.Errorf("tolerance %g: got a gradient of %g (%g by float32, converged %t)", tol, norm, fit.Gradient, fit.Converged)
+		}
+	}
+}
+
+func TestFitL2Monotone(t *testing.T) {
+	ex := clouds(11, 200, 20, 4)
+	lastNorm, lastLoss := math.Inf(1), 0.0
+	for _, l2 := range []float64{0.001, 0.01, 0.1, 1, 10} {
+		fit := mustFit(t, ex, FitConfig{L2: l2})
+		norm := 0.0
+		for _, w := range fit.theta[:len(fit.Head.W)] {
+			norm += w * w
+		}
+		loss := fit.Loss - l2/2*norm
+		if !(norm < lastNorm) || !(loss > lastLoss) {
+			t.Errorf("L2 %g: got |W|^2 %g and cross entropy %g, want below %g and above %g", l2, norm, loss, lastNorm, lastLoss)
+		}
+		lastNorm, lastLoss = norm, loss
+	}
+}
+
+func TestFitSameBitsForAnyThreads(t *testing.T) {
+	ex := clouds(13, 3*chunkRows+5, 10, 3)
+	want := mustFit(t, ex, FitConfig{Threads: 1})
+	for _, threads := range []int{2, 3, 8} {
+		got := mustFit(t, ex, FitConfig{Threads: threads})
+		if !slices.Equal(got.Head.W, want.Head.W) || !slices.Equal(got.Head.B, want.Head.B) || got.Loss != want.Loss {
+			t.Errorf("%d threads: another head than with 1", threads)
+		}
+	}
+}
+
+func TestFitIgnoresConstantFeatures(t *testing.T) {
+	ex := clouds(15, 90, 6, 3)
+	for _, row := range ex.Rows {
+		row[1], row[4] = 0, 0.3 // 0.3: the mean of its float64 sum is not exactly itself
+	}
+	fit := mustFit(t, ex, FitConfig{})
+	for i, w := range fit.Head.W {
+		if j := i % 6; (j == 1 || j == 4) && w != 0 {
+			t.Errorf("class %d: constant feature %d got weight %g, want 0", i/6, j, w)
+		}
+	}
+	if err := fit.Head.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFitIterationLimit(t *testing.T) {
+	fit := mustFit(t, clouds(17, 120, 15, 3), FitConfig{L2: 1e-3, Tolerance: 1e-6, MaxIterations: 3})
+	if fit.Converged || fit.Iterations != 3 || !(fit.Gradient > 1e-6) {
+		t.Errorf("got %d iterations, gradient %g, converged %t; want 3, more than 1e-6, false", fit.Iterations, fit.Gradient, fit.Converged)
+	}
+}
+
+func TestFitProgress(t *testing.T) {
+	ex := clouds(19, 120, 15, 3)
+	var events []Event
+	fit := mustFit(t, ex, FitConfig{Validation: &ex, Progress: func(e Event) { events = append(events, e) }})
+	quiet := mustFit(t, ex, FitConfig{})
+	if !slices.Equal(fit.Head.W, quiet.Head.W) {
+		t.Error("watching the progress changes the head")
+	}
+	if len(events) < 3 {
+		t.Fatalf("got %d events, want one an iteration", len(events))
+	}
+	for i, e := range events[1:] {
+		if e.Phase != PhaseFit || e.Done < events[i].Done || !(e.Loss <= events[i].Loss+1e-6) {
+			t.Errorf("event %d: got %+v after %+v", i+1, e, events[i])
+		}
+	}
+	last := events[len(events)-1]
+	acc, err := headAccuracy(context.Background(), fit.Head, ex, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last.Done != fit.Iterations || last.Loss != fit.Loss || last.TrainAccuracy != acc || last.ValidationAccuracy != acc || acc < 0.5 {
+		t.Errorf("last event: got %+v, want iteration %d, loss %g, accuracies %g", last, fit.Iterations, fit.Loss, acc)
+	}
+}
+
+func TestFitCancelled(t *testing.T) {
+	ex := clouds(21, 600, 200, 20)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	n := 0
+	_, err := FitHead(ctx, ex, FitConfig{Tolerance: 1e-12, Progress: func(Event) {
+		if n++; n == 3 {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want context.Canceled", err)
+	}
+	if n > 4 {
+		t.Errorf("%d events after the end of the context", n-3)
+	}
+	late, stop := context.WithDeadline(context.Background(), time.Now().Add(-time.Second))
+	defer stop()
+	if _, err := FitHead(late, ex, FitConfig{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want context.DeadlineExceeded", err)
+	}
+}
+
+// failing is a graph that fails from its third call on.
+type failing struct {
+	lossGrad
+	calls int
+}
+
+var errGraph = errors.New("the graph broke")
+
+func (f *failing) LossGrad(x, targets, weights, w, b, gradW, gradB []float32) (float64, error) {
+	if f.calls++; f.calls >= 3 {
+		return 0, errGraph
+	}
+	return f.lossGrad.LossGrad(x, targets, weights, w, b, gradW, gradB)
+}
+
+func TestFitReportsTheGraphsError(t *testing.T) {
+	for _, threads := range []int{1, 3} {
+		s, err := newSolver(context.Background(), clouds(23, 4*chunkRows, 5, 3), FitConfig{Threads: threads}, func(n, f, k int) (lossGrad, error) {
+			g, err := newHeadGraph(n, f, k)
+			return &failing{lossGrad: g}, err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.fit(0.1, nil); !errors.Is(err, errGraph) {
+			t.Errorf("%d threads: got %v, want the graph's error", threads, err)
+		}
+	}
+}
+
+func TestFitRefuses(t *testing.T) {
+	nan := float32(math.NaN())
+	type rows = [][]float32
+	for _, c := range []struct {
+		name, want string
+		ex         Examples
+		cfg        FitConfig
+	}{
+		{"no rows", "no rows", Examples{Classes: 2}, FitConfig{}},
+		{"one class", "1 classes", Examples{Rows: rows{{1}}, Labels: []int{0}, Classes: 1}, FitConfig{}},
+		{"class without rows", "class 1 of 2", Examples{Rows: rows{{1}}, Labels: []int{0}, Classes: 2}, FitConfig{}},
+		{"ragged", "row 1: got 2 features, want 1", Examples{Rows: rows{{1}, {1, 2}}, Labels: []int{0, 1}, Classes: 2}, FitConfig{}},
+		{"no features", "row 0: got 0 features", Examples{Rows: rows{{}, {}}, Labels: []int{0, 1}, Classes: 2}, FitConfig{}},
+		{"labels", "2 rows and 1 labels", Examples{Rows: rows{{1}, {2}}, Labels: []int{0}, Classes: 2}, FitConfig{}},
+		{"label out of range", "got label 2, want 0..1", Examples{Rows: rows{{1}, {2}}, Labels: []int{0, 2}, Classes: 2}, FitConfig{}},
+		{"NaN", "row 1, feature 0", Examples{Rows: rows{{1}, {nan}}, Labels: []int{0, 1}, Classes: 2}, FitConfig{}},
+		{"L2", "L2: got -1", clouds(1, 9, 2, 3), FitConfig{L2: -1}},
+		{"L2 NaN", "L2: got NaN", clouds(1, 9, 2, 3), FitConfig{L2: math.NaN()}},
+		{"tolerance", "Tolerance", clouds(1, 9, 2, 3), FitConfig{Tolerance: -1}},
+		{"iterations", "MaxIterations", clouds(1, 9, 2, 3), FitConfig{MaxIterations: -1}},
+		{"threads", "Threads", clouds(1, 9, 2, 3), FitConfig{Threads: -1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := FitHead(context.Background(), c.ex, c.cfg)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestSearch(t *testing.T) {
+	all := clouds(25, 600, 60, 3) // many features for its size: a weak L2 overfits
+	ex := Examples{Rows: all.Rows[:150], Labels: all.Labels[:150], Classes: 3}
+	valid := Examples{Rows: all.Rows[150:], Labels: all.Labels[150:], Classes: 3}
+	s, err := newSolver(context.Background(), ex, FitConfig{}, newHeadGraph)
+	if err != nil {
+		t.Fatal(err)
+	}
+	best, tried, err := s.search(valid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tried) != len(l2Grid) || best.L2 == l2Grid[len(l2Grid)-1] {
+		t.Fatalf("tried %d of %d and chose %g, want all and not the weakest", len(tried), len(l2Grid), best.L2)
+	}
+	logits, err := headLogits(context.Background(), best.Head, valid.Rows, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loss := 0.0
+	for i, l := range valid.Labels {
+		loss += crossEntropy(logits[i*3:i*3+3], l, 1) / float64(len(valid.Labels))
+	}
+	for _, c := range tried {
+		if c.ValidationLogLoss < loss-1e-12 {
+			t.Errorf("chose L2 %g (%g), but %g gives %g", best.L2, loss, c.L2, c.ValidationLogLoss)
+		}
+		if c.L2 == best.L2 && !near(c.ValidationLogLoss, loss, 0, 1e-12) {
+			t.Errorf("the head's validation loss is %g, its choice says %g", loss, c.ValidationLogLoss)
+		}
+	}
+	cold := mustFit(t, ex, FitConfig{L2: best.L2, Tolerance: 1e-6})
+	if !near(best.Loss, cold.Loss, 0, 1e-3) {
+		t.Errorf("from a warm start the loss is %g, from zero %g", best.Loss, cold.Loss)
+	}
+	if _, _, err := s.search(Examples{Classes: 3}); err == nil || !strings.Contains(err.Error(), "no validation picture") {
+		t.Errorf("without validation pictures: got %v", err)
+	}
+}
+
+func TestFoldKeepsTheFunction(t *testing.T) {
+	ex := clouds(27, 50, 11, 4)
+	theta := normal(4, 4*11+4)
+	head := newScale(ex.Rows, 3).fold(theta, 4)
+	logits := make([]float64, 4)
+	p := newPlain(ex, 0)
+	for i, row := range ex.Rows {
+		head.Logits(row, logits)
+		for k := range logits {
+			want := theta[4*11+k]
+			for j, z := range p.z[i] {
+				want += theta[k*11+j] * z
+			}
+			if !near(logits[k], want, 1e-5, 1e-5) { // the head is stored in float32
+				t.Errorf("row %d, class %d: got %g, want %g", i, k, logits[k], want)
+			}
+		}
+	}
+}
