@@ -219,7 +219,7 @@ func openParts(p parts) (*Model, error) {
 	if m.Metrics, err = object(man.Metrics); err != nil {
 		return nil, err
 	}
-	for name := range man.Files {
+	for _, name := range slices.Sorted(maps.Keys(man.Files)) {
 		if err := m.take(p, name, man.Files[name]); err != nil {
 			return nil, err
 		}
@@ -242,7 +242,7 @@ func (man *manifest) covers(p parts, names []string) error {
 			return &FormatError{File: p.label(name), Offset: -1, Reason: manifestFile + " does not list it: remove it, or restore the model"}
 		}
 	}
-	for name := range man.Files {
+	for _, name := range slices.Sorted(maps.Keys(man.Files)) {
 		if !slices.Contains(modelFiles(), name) {
 			return &FormatError{File: p.label(manifestFile), Offset: -1, Reason: fmt.Sprintf("lists %q, which is no file of a model: restore the model or train again", name)}
 		}

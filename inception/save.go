@@ -1,6 +1,7 @@
 package inception
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -14,12 +15,13 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/nn"
 )
 
 // SaveOptions says what Save writes; the zero value stores everything in float32.
 type SaveOptions struct {
 	NoTrunk bool   // store only the trunk's digest
-	DType   string // of the trunk: "f32" (also "") or "f16", which changes its digest unless it is Weights.Halved
+	DType   string // of the trunk: "f32" (also "") or "f16", which gives it another digest and records the self-test anew, unless it is Weights.Halved
 	Report  []byte // report.html; nil writes Model.Report, if there is one
 }
 
@@ -110,11 +112,9 @@ func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
 			return err
 		}})
 	}
-	if m.SelfTest != nil {
-		files = append(files, part{selfTestFile, m.SelfTest.encode})
-	}
+	selfTest := m.SelfTest
 	if opts.NoTrunk {
-		return files, man, nil
+		return append(files, selfTest.parts()...), man, nil
 	}
 	if m.Trunk == nil {
 		return nil, man, errors.New("the model has no trunk: attach the weights it was trained on, or leave the trunk out on purpose")
@@ -125,8 +125,14 @@ func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
 		if trunk, err = trunk.Halved(); err != nil {
 			return nil, man, err
 		}
+		if selfTest != nil && trunk.Digest != m.TrunkDigest {
+			if selfTest, err = m.rerecord(trunk); err != nil {
+				return nil, man, err
+			}
+		}
 		man.Trunk.DType, man.Trunk.Digest = "f16", trunk.Digest
 	}
+	files = append(files, selfTest.parts()...)
 	return append(files, part{trunkFile, func(w io.Writer) error { return trunk.encode(w, man.Trunk.DType, false) }}), man, nil
 }
 
@@ -135,6 +141,26 @@ func (h *Head) encode(w io.Writer) error {
 		{Name: "weight", DType: safetensors.F32, Shape: []int{h.Classes, h.Features}, Values: h.W},
 		{Name: "bias", DType: safetensors.F32, Shape: []int{h.Classes}, Values: h.B},
 	})
+}
+
+// rerecord is the model's self-test with the answers of another trunk, computed on the CPU.
+func (m *Model) rerecord(trunk *Weights) (*SelfTest, error) {
+	other := *m
+	other.Trunk, other.TrunkDigest = trunk, trunk.Digest
+	c, err := NewClassifier(&other, nn.Config{Device: "cpu"})
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.Record(context.Background(), m.SelfTest.Pictures...)
+	return s, errors.Join(err, c.Close())
+}
+
+// parts is the self-test's file, if there is a self-test.
+func (s *SelfTest) parts() []part {
+	if s == nil {
+		return nil
+	}
+	return []part{{selfTestFile, s.encode}}
 }
 
 func (s *SelfTest) encode(w io.Writer) error {

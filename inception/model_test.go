@@ -1,0 +1,587 @@
+package inception
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/nn"
+)
+
+// sketch is an encoded drawn picture.
+func sketch(t testing.TB, class, i int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, draw.Picture(class, i, 1)); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// small is a whole model with everything in it.
+func small(t testing.TB) *Model {
+	t.Helper()
+	w := tiny(t, TF2015)
+	m, err := ModelFromWeights(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Labels = []string{"C++", "daisy & <rose>", "日本"}
+	m.Temperature = 1.25
+	m.Seed = math.MaxUint64
+	m.Split = dataset.SplitConfig{Validation: 0.2, Test: -1, Salt: "s"}
+	m.Training = json.RawMessage(`{"l2":1e-4,"deep":{"a":[1,2]},"Deep":"<&>"}`)
+	m.Metrics = json.RawMessage(`{"test_accuracy":0.9375}`)
+	m.ToolVersion = "v0.0.1"
+	m.Report = []byte("<html>report</html>")
+	c, err := NewClassifier(m, nn.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if m.SelfTest, err = c.Record(context.Background(), sketch(t, 0, 0), sketch(t, 1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// contents reads a whole folder.
+func contents(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, e := range list {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[e.Name()] = string(data)
+	}
+	return files
+}
+
+func mustSave(t testing.TB, m *Model, dir string, opts SaveOptions) {
+	t.Helper()
+	if err := m.Save(dir, opts); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustOpen(t testing.TB, path string) *Model {
+	t.Helper()
+	m, err := OpenModel(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// sameModel compares all but the trunk's tensors and the layout of JSON.
+func sameModel(t *testing.T, got, want *Model) {
+	t.Helper()
+	a, b := *got, *want
+	for _, m := range []*Model{&a, &b} {
+		var err error
+		if m.Training, err = object(m.Training); err != nil {
+			t.Fatal(err)
+		}
+		if m.Metrics, err = object(m.Metrics); err != nil {
+			t.Fatal(err)
+		}
+		m.Temperature, m.Trunk = m.temperature(), nil
+	}
+	if !reflect.DeepEqual(a, b) {
+		t.Errorf("got %+v\nwant %+v", a, b)
+	}
+	if (got.Trunk == nil) != (want.Trunk == nil) {
+		t.Errorf("a trunk: got %v, want %v", got.Trunk != nil, want.Trunk != nil)
+	} else if got.Trunk != nil {
+		if d := equalWeights(got.Trunk, want.Trunk); d != "" {
+			t.Errorf("the trunk's %s differs", d)
+		}
+	}
+}
+
+// TestModelRoundTrip: save -> open -> save gives the same model and the same bytes, with every option.
+func TestModelRoundTrip(t *testing.T) {
+	full := small(t)
+	bare := *full
+	bare.SelfTest, bare.Report, bare.Training, bare.Metrics, bare.Temperature = nil, nil, nil, nil, 0
+	halved := *full
+	var err error
+	if halved.Trunk, err = full.Trunk.Halved(); err != nil {
+		t.Fatal(err)
+	}
+	halved.TrunkDigest = halved.Trunk.Digest
+	for _, c := range []struct {
+		name  string
+		model *Model
+		opts  SaveOptions
+		files int
+	}{
+		{"full", full, SaveOptions{}, 7},
+		{"bare", &bare, SaveOptions{DType: "f32"}, 5},
+		{"float16", &halved, SaveOptions{DType: "f16"}, 7},
+		{"no trunk", full, SaveOptions{NoTrunk: true}, 6},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			first, second := filepath.Join(dir, "new", "first"), filepath.Join(dir, "second")
+			mustSave(t, c.model, first, c.opts)
+			got := mustOpen(t, first)
+			want := *c.model
+			if c.opts.NoTrunk {
+				want.Trunk = nil
+			}
+			sameModel(t, got, &want)
+			mustSave(t, got, second, c.opts)
+			a, b := contents(t, first), contents(t, second)
+			if len(a) != c.files || !reflect.DeepEqual(a, b) {
+				t.Errorf("got %d files, want %d; equal: %v", len(a), c.files, reflect.DeepEqual(a, b))
+			}
+			if !c.opts.NoTrunk {
+				return
+			}
+			if _, err := NewClassifier(got, nn.Config{}); err == nil || !strings.Contains(err.Error(), "without its trunk") {
+				t.Errorf("a classifier without a trunk: %v", err)
+			}
+			if err := got.AttachTrunk(tiny(t, Keras)); err == nil || !strings.Contains(err.Error(), "not the one") {
+				t.Errorf("a foreign trunk was attached: %v", err)
+			}
+			if err := got.AttachTrunk(tiny(t, TF2015)); err != nil || got.Trunk.Classes != 0 {
+				t.Errorf("the model's own trunk, with a classifier: %v", err)
+			}
+			sameModel(t, got, full)
+		})
+	}
+}
+
+// TestModelFloat16: a trunk that is rounded on the way out is another trunk, and the model says so.
+func TestModelFloat16(t *testing.T) {
+	m := small(t)
+	dir := filepath.Join(t.TempDir(), "m")
+	mustSave(t, m, dir, SaveOptions{DType: "f16"})
+	got := mustOpen(t, dir)
+	if got.TrunkDigest == m.TrunkDigest || got.TrunkDigest != got.Trunk.Digest {
+		t.Errorf("got trunk digest %s, from %s", got.TrunkDigest, m.TrunkDigest)
+	}
+	c, err := NewClassifier(got, nn.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Check(context.Background()); err != nil {
+		t.Errorf("float16 storage moved the answers too far: %v", err)
+	}
+}
+
+// TestModelChangedByte changes bytes of every file, cuts it short and takes it away.
+func TestModelChangedByte(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "m")
+	mustSave(t, small(t), dir, SaveOptions{DType: "f16"})
+	for name, good := range contents(t, dir) {
+		path := filepath.Join(dir, name)
+		step := 1 + len(good)/40
+		for at := 0; at < len(good); at += step {
+			bad := []byte(good)
+			bad[at] ^= 1 << (at % 8)
+			if err := os.WriteFile(path, bad, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := OpenModel(dir)
+			var format *FormatError
+			if !errors.As(err, &format) || format.File != path {
+				t.Fatalf("%s with byte %d changed: got %v, want a FormatError that names it", name, at, err)
+			}
+		}
+		for _, n := range []int{0, 1, len(good) / 2, len(good) - 1} {
+			if err := os.WriteFile(path, []byte(good[:n]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := OpenModel(dir); err == nil || !strings.Contains(err.Error(), path) {
+				t.Fatalf("%s cut to %d bytes: got %v", name, n, err)
+			}
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenModel(dir); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "missing") {
+			t.Fatalf("without %s: got %v", name, err)
+		}
+		if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustOpen(t, dir)
+}
+
+// TestManifestChangedBit changes every bit of a model.json.
+func TestManifestChangedBit(t *testing.T) {
+	man := manifest{Format: ModelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"), Metrics: json.RawMessage("{}")}
+	good, err := man.seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parseManifest("m", good); err != nil {
+		t.Fatal(err)
+	}
+	for at := range good {
+		for bit := range 8 {
+			bad := slices.Clone(good)
+			bad[at] ^= 1 << bit
+			if _, err := parseManifest("m", bad); err == nil {
+				t.Fatalf("bit %d of byte %d changed: %q was accepted", bit, at, bad)
+			}
+		}
+	}
+}
+
+// TestModelListsItsFiles: a file of a model that model.json does not know is an error, any other file is not.
+func TestModelListsItsFiles(t *testing.T) {
+	m := small(t)
+	m.Report = nil
+	dir := filepath.Join(t.TempDir(), "m")
+	mustSave(t, m, dir, SaveOptions{NoTrunk: true})
+	if err := os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, dir)
+	for _, name := range []string{reportFile, trunkFile} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenModel(dir); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("with a foreign %s: got %v", name, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestModelJSON: even with a digest that fits, a manifest must be one that Save writes.
+func TestModelJSON(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "m")
+	mustSave(t, small(t), dir, SaveOptions{NoTrunk: true})
+	good := contents(t, dir)[manifestFile]
+	for _, c := range []struct{ name, old, new, want string }{
+		{"later format", `rehead-model/1`, `rehead-model/2`, "format"},
+		{"unknown key", `"tool":`, `"extra": 1, "tool":`, "unknown field"},
+		{"key twice", `"seed":`, `"seed": 1, "seed":`, "twice"},
+		{"fewer labels", `"C++",`, ``, "labels"},
+		{"same label", `"C++"`, `"日本"`, ""},
+		{"empty label", `"C++"`, `""`, ""},
+		{"wider", `"width": 0.02`, `"width": 1`, "features"},
+		{"temperature", `"temperature": 1.25`, `"temperature": -1`, "temperature"},
+		{"flavour", `"flavor": "tf-2015"`, `"flavor": "caffe"`, "flavour"},
+		{"size", `"size": 107`, `"size": 74`, "size"},
+		{"classes", `"classes": 3`, `"classes": 4`, "want F32"},
+		{"huge", `"classes": 3`, `"classes": 9000000000000000000`, "want F32"},
+		{"path", `"labels.txt": {`, `"../labels.txt": {`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bad := strings.Replace(good, c.old, c.new, 1)
+			if bad == good {
+				t.Fatalf("%q is not in model.json", c.old)
+			}
+			if err := os.WriteFile(filepath.Join(dir, manifestFile), reseal(t, bad), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := OpenModel(dir)
+			var format *FormatError
+			if !errors.As(err, &format) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "was changed after") && c.want != "" {
+				t.Errorf("got %v, want a FormatError with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// reseal gives a changed manifest the digest that fits it.
+func reseal(t *testing.T, text string) []byte {
+	t.Helper()
+	data := []byte(text)
+	at := digestPlace(data)
+	copy(data[at:], strings.Repeat("0", 64))
+	sum := sha256.Sum256(data)
+	hex.Encode(data[at:at+64], sum[:])
+	return data
+}
+
+// TestSaveReplaces: a model gives way to the next one, whole, by either way of saving; nothing else does.
+func TestSaveReplaces(t *testing.T) {
+	m := small(t)
+	other := *m
+	other.Seed, other.SelfTest = 1, nil
+	root := t.TempDir()
+	dir := filepath.Join(root, "m")
+	if err := os.Mkdir(dir, 0o700); err != nil { // empty is fine
+		t.Fatal(err)
+	}
+	mustSave(t, m, dir, SaveOptions{})
+	mustSave(t, &other, dir, SaveOptions{NoTrunk: true})
+	beside := contents(t, dir)
+	if got := mustOpen(t, dir); got.Seed != 1 || got.Trunk != nil || len(beside) != 5 {
+		t.Errorf("got seed %d, trunk %v and %d files", got.Seed, got.Trunk != nil, len(beside))
+	}
+	mustSave(t, m, dir, SaveOptions{})
+	files, man, err := other.prepare(SaveOptions{NoTrunk: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := saveInside(dir, files, man); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(beside, contents(t, dir)) {
+		t.Error("saved below the folder, the files differ from those saved beside it")
+	}
+	link := filepath.Join(root, "link")
+	if err := os.Symlink(dir, link); err == nil {
+		mustSave(t, m, link, SaveOptions{NoTrunk: true})
+		if got := mustOpen(t, dir); got.Seed != m.Seed {
+			t.Error("saving through a link did not reach the folder")
+		}
+		if err := os.Remove(link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, _ := os.ReadDir(root); len(list) != 1 {
+		t.Errorf("%d entries stand around the model, want it alone", len(list))
+	}
+}
+
+func TestSaveRefuses(t *testing.T) {
+	m := small(t)
+	for _, c := range []struct {
+		name    string
+		prepare func(dir string) error
+		want    string
+	}{
+		{"a file", func(dir string) error { return os.WriteFile(dir, []byte("x"), 0o600) }, "a file of this name"},
+		{"somebody's folder", func(dir string) error {
+			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "thesis.doc"), []byte("x"), 0o600))
+		}, "thesis.doc"},
+		{"somebody's labels", func(dir string) error {
+			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, labelsFile), []byte("x"), 0o600))
+		}, "neither empty nor"},
+		{"somebody's model.json", func(dir string) error {
+			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, manifestFile), []byte(`{"format":"keras"}`), 0o600))
+		}, "not written by rehead"},
+		{"a model with notes", func(dir string) error {
+			return errors.Join(m.Save(dir, SaveOptions{NoTrunk: true}), os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("x"), 0o600))
+		}, "notes.txt"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root := t.TempDir()
+			dir := filepath.Join(root, "m")
+			if err := c.prepare(dir); err != nil {
+				t.Fatal(err)
+			}
+			err := m.Save(dir, SaveOptions{})
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("got %v, want an error with %q and the folder", err, c.want)
+			}
+			if list, _ := os.ReadDir(root); len(list) != 1 {
+				t.Errorf("%d entries were left, want 1", len(list))
+			}
+		})
+	}
+	trunkless := *m
+	trunkless.Trunk = nil
+	dir := filepath.Join(t.TempDir(), "m")
+	for name, err := range map[string]error{
+		"no trunk":          trunkless.Save(dir, SaveOptions{}),
+		"unknown data type": m.Save(dir, SaveOptions{DType: "f8"}),
+		"no head":           (&Model{}).Save(dir, SaveOptions{}),
+	} {
+		if err == nil {
+			t.Errorf("%s was saved", name)
+		}
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something was left behind: %v", err)
+	}
+}
+
+// pack is a .tar.gz of the given entries.
+func pack(t testing.TB, headers []tar.Header, bodies []string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	zipped := gzip.NewWriter(&b)
+	tape := tar.NewWriter(zipped)
+	for i, h := range headers {
+		h.Size, h.Mode = int64(len(bodies[i])), 0o644
+		if err := tape.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tape.Write([]byte(bodies[i])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(tape.Close(), zipped.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestOpenArchive(t *testing.T) {
+	m := small(t)
+	root := t.TempDir()
+	dir := filepath.Join(root, "m")
+	mustSave(t, m, dir, SaveOptions{})
+	files := contents(t, dir)
+	var names []string
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	entries := func(prefix string, skip ...string) (h []tar.Header, b []string) {
+		for _, name := range names {
+			if !slices.Contains(skip, name) {
+				h, b = append(h, tar.Header{Name: prefix + name}), append(b, files[name])
+			}
+		}
+		return h, b
+	}
+	path := filepath.Join(root, "model.bin") // the name says nothing
+	write := func(data []byte) {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, prefix := range []string{"", "./"} {
+		h, b := entries(prefix)
+		h, b = append(h, tar.Header{Name: "code/inference.py"}), append(b, "import os")
+		write(pack(t, h, b))
+		sameModel(t, mustOpen(t, path), m)
+	}
+	with := func(extra tar.Header, body string, skip ...string) []byte {
+		h, b := entries("", skip...)
+		return pack(t, append(h, extra), append(b, body))
+	}
+	deeper, bodies := entries("m/")
+	plain, plainBodies := entries("")
+	whole := pack(t, plain, plainBodies)
+	for _, c := range []struct {
+		name, want string
+		data       []byte
+	}{
+		{"one folder too deep", "not at the top", pack(t, deeper, bodies)},
+		{"missing file", headFile + ": is missing", with(tar.Header{Name: "x"}, "", headFile)},
+		{"file twice", "twice", with(tar.Header{Name: "./" + headFile}, files[headFile])},
+		{"way out", "leads out", with(tar.Header{Name: "../" + headFile}, files[headFile], headFile)},
+		{"absolute", "leads out", with(tar.Header{Name: "/etc/passwd"}, "")},
+		{"link", "not a regular file", with(tar.Header{Name: headFile, Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, "", headFile)},
+		{"changed file", "was changed", with(tar.Header{Name: labelsFile}, strings.Replace(files[labelsFile], "C", "D", 1), labelsFile)},
+		{"empty", manifestFile + ": is missing", pack(t, nil, nil)},
+		{"cut in half", "cut short", whole[:len(whole)/2]},
+		{"cut at the end", "cut short", whole[:len(whole)-1]},
+		{"gzip of something else", "damaged", gzipped(t, strings.Repeat("x", 2000))},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			write(c.data)
+			_, err := OpenModel(path)
+			var format *FormatError
+			if !errors.As(err, &format) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v, want a FormatError with %q and the path", err, c.want)
+			}
+		})
+	}
+}
+
+func gzipped(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write([]byte(text))
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestOpenWeightFile: a converted file with a classifier is a model as it is.
+func TestOpenWeightFile(t *testing.T) {
+	w := tiny(t, Keras)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "w.safetensors")
+	if err := w.Write(path, ""); err != nil {
+		t.Fatal(err)
+	}
+	m := mustOpen(t, path)
+	if !slices.Equal(m.Labels, []string{"0", "1", "2"}) || m.TrunkDigest != w.Digest || m.Head.Features != 96 {
+		t.Errorf("got %v, %s, %d features", m.Labels, m.TrunkDigest, m.Head.Features)
+	}
+	saved := filepath.Join(dir, "m")
+	mustSave(t, m, saved, SaveOptions{})
+	sameModel(t, mustOpen(t, saved), m)
+	if err := w.trunkOnly().Write(path, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenModel(path); err == nil || !strings.Contains(err.Error(), "rehead train") {
+		t.Errorf("weights without a classifier: got %v", err)
+	}
+	if err := os.WriteFile(path, []byte("hello, world"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenModel(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a text file: got %v", err)
+	}
+	if _, err := OpenModel(filepath.Join(dir, "nothing")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: got %v", err)
+	}
+}
+
+func FuzzManifest(f *testing.F) {
+	man := manifest{Format: ModelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"), Metrics: json.RawMessage("{}")}
+	data, err := man.seal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add([]byte(`{"format": "rehead-model/1", "digest": ""}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := parseManifest("fuzz", data)
+		var format *FormatError
+		if err != nil && !errors.As(err, &format) {
+			t.Fatalf("got %v, want a *FormatError", err)
+		}
+		if err == nil && m.Format != ModelFormat {
+			t.Fatalf("accepted format %q", m.Format)
+		}
+	})
+}
+
+func FuzzUnpack(f *testing.F) {
+	f.Add(pack(f, []tar.Header{{Name: manifestFile}, {Name: "../x"}}, []string{"{}", "y"}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := unpack("fuzz", bytes.NewReader(data))
+		var format *FormatError
+		if err != nil && !errors.As(err, &format) {
+			t.Fatalf("got %v, want a *FormatError", err)
+		}
+		for name := range a.files {
+			if name != manifestFile && !slices.Contains(modelFiles(), name) {
+				t.Fatalf("kept %q", name)
+			}
+		}
+	})
+}
