@@ -1,0 +1,470 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
+)
+
+const (
+	classes  = 3
+	perClass = 20 // so few that a note says so
+)
+
+// drawn writes a small folder of drawn pictures.
+func drawn(t testing.TB, perClass int) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "shapes")
+	if err := draw.Folder(dir, classes, perClass, 1); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func scan(t testing.TB, dir string) *dataset.Folder {
+	t.Helper()
+	f, err := dataset.Scan(dir, dataset.ScanConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// narrow makes up a small trunk.
+func narrow(t testing.TB) *inception.Weights {
+	t.Helper()
+	w, err := inception.Random(inception.RandomConfig{Width: 0.125, Size: 75, Seed: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func mustRun(t testing.TB, dir string, w *inception.Weights, cfg Config) *Result {
+	t.Helper()
+	res, err := Run(context.Background(), scan(t, dir), w, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// write puts a file into a folder.
+func write(t testing.TB, data []byte, elem ...string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(elem...), data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t testing.TB, elem ...string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(elem...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// tree returns every file below dir.
+func tree(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		files[rel] = string(read(t, path))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestRun(t *testing.T) {
+	dir, w := drawn(t, perClass), narrow(t)
+	cfg := Config{CacheDir: filepath.Join(t.TempDir(), "cache"), Seed: 5, ToolVersion: "test"}
+	var events []Event
+	cfg.Progress = func(e Event) { events = append(events, e) }
+	first := mustRun(t, dir, w, cfg)
+	n := classes * perClass
+	if first.Embedded != n || first.Cached != 0 || len(first.Problems) != 0 || len(first.Pictures) != n || first.Metrics.Images != n {
+		t.Errorf("got %d embedded, %d cached, %d problems, %d pictures, %d images; want %d, 0, 0, %d, %d",
+			first.Embedded, first.Cached, len(first.Problems), len(first.Pictures), first.Metrics.Images, n, n, n)
+	}
+	m := first.Metrics
+	if m.Train.Accuracy < 0.95 || m.All.Accuracy < 0.7 || m.Train.Images+m.Validation.Images+m.Test.Images != n || m.Test.Images < classes {
+		t.Errorf("got %+v", m)
+	}
+	if !first.Fit.Converged || first.Fit.L2 != DefaultL2 {
+		t.Errorf("fit: got converged %t, L2 %g", first.Fit.Converged, first.Fit.L2)
+	}
+	checkEvents(t, events)
+	checkModel(t, first, w)
+
+	cfg.Progress = nil
+	second := mustRun(t, dir, w, cfg)
+	if second.Embedded != 0 || second.Cached != n {
+		t.Errorf("second run: got %d embedded, %d cached, want 0, %d", second.Embedded, second.Cached, n)
+	}
+	cfg.CacheDir, cfg.Threads, cfg.Batch = "", 1, 3
+	moved := filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.Rename(dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	third := mustRun(t, moved, w, cfg)
+	var saved []map[string]string
+	for i, r := range []*Result{first, second, third} {
+		out := filepath.Join(t.TempDir(), fmt.Sprint("model", i))
+		if err := r.Model.Save(out, inception.SaveOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		saved = append(saved, tree(t, out))
+	}
+	for name, data := range saved[0] {
+		if saved[1][name] != data {
+			t.Errorf("%s: the cached run gives other bytes", name)
+		}
+		if saved[2][name] != data {
+			t.Errorf("%s: the run in a moved folder, without cache, on one thread and in other batches gives other bytes", name)
+		}
+	}
+	if len(saved[0]) < 3 || len(saved[0]) != len(saved[1]) || len(saved[0]) != len(saved[2]) {
+		t.Errorf("got %d, %d and %d files", len(saved[0]), len(saved[1]), len(saved[2]))
+	}
+}
+
+func checkEvents(t *testing.T, events []Event) {
+	t.Helper()
+	var phases []Phase
+	last := map[Phase]Event{}
+	for _, e := range events {
+		if len(phases) == 0 || phases[len(phases)-1] != e.Phase {
+			phases = append(phases, e.Phase)
+		}
+		if e.Done < last[e.Phase].Done {
+			t.Errorf("%s went from %d back to %d", e.Phase, last[e.Phase].Done, e.Done)
+		}
+		last[e.Phase] = e
+	}
+	if want := []Phase{PhaseHash, PhaseCheck, PhaseEmbed, PhaseFit, PhaseMeasure}; !reflect.DeepEqual(phases, want) {
+		t.Errorf("phases: got %v, want %v", phases, want)
+	}
+	for _, p := range []Phase{PhaseHash, PhaseEmbed, PhaseMeasure} {
+		if e := last[p]; e.Done != classes*perClass || e.Total != e.Done {
+			t.Errorf("%s ended at %d of %d, want %d", p, e.Done, e.Total, classes*perClass)
+		}
+	}
+}
+
+func checkModel(t *testing.T, r *Result, w *inception.Weights) {
+	t.Helper()
+	m := r.Model
+	if err := m.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if m.Seed != 5 || m.ToolVersion != "test" || m.TrunkDigest != w.Digest || m.Recipe != w.Recipe || m.Split.Validation != 0.1 || m.Split.Test != 0.1 {
+		t.Errorf("model: got %+v", m)
+	}
+	var s Settings
+	if err := json.Unmarshal(m.Training, &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.L2 != DefaultL2 || !s.Converged || s.Solver != "lbfgs" || s.Iterations != r.Fit.Iterations || s.Tolerance != DefaultTolerance {
+		t.Errorf("settings: got %+v", s)
+	}
+	var back Metrics
+	if err := json.Unmarshal(m.Metrics, &back); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(back, r.Metrics) {
+		t.Errorf("the model's metrics are not the result's: %+v", back)
+	}
+	c, err := inception.NewClassifier(m, nn.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, p := range r.Pictures[:5] {
+		got, err := c.Classify(context.Background(), dataset.Limits{}, read(t, p.Path))
+		if err != nil || got[0].Err != nil {
+			t.Fatal(err, got[0].Err)
+		}
+		if top := got[0].Predictions[0]; top.Label != p.Predicted || top.Probability != p.Probability {
+			t.Errorf("%s: training says %s %v, the classifier %s %v", p.Rel, p.Predicted, p.Probability, top.Label, top.Probability)
+		}
+	}
+}
+
+func TestRunEmbedsOnlyWhatIsNew(t *testing.T) {
+	dir, w := drawn(t, 10), narrow(t)
+	cfg := Config{CacheDir: t.TempDir()}
+	mustRun(t, dir, w, cfg)
+	label := draw.Label(0)
+	write(t, read(t, dir, label, "0000.jpg"), dir, label, "again.jpg") // the same bytes under another name
+	if err := os.Remove(filepath.Join(dir, label, "0001.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, read(t, dir, label, "0002.jpg"), dir, label, "0001.jpg") // another picture under a known name
+	more := filepath.Join(t.TempDir(), "more")
+	if err := draw.Folder(more, classes, 2, 99); err != nil {
+		t.Fatal(err)
+	}
+	write(t, read(t, more, label, "0000.jpg"), dir, label, "new.jpg")
+	write(t, read(t, more, label, "0001.jpg"), dir, label, "new2.jpg")
+	res := mustRun(t, dir, w, cfg)
+	if res.Embedded != 2 || res.Cached != 3*10+1 || res.Metrics.Duplicates != 2 {
+		t.Errorf("got %d embedded, %d cached, %d duplicates; want 2, 31, 2", res.Embedded, res.Cached, res.Metrics.Duplicates)
+	}
+	parts := map[string]string{}
+	for _, p := range res.Pictures {
+		parts[p.Rel] = p.Part
+	}
+	if a, b := parts[label+"/0000.jpg"], parts[label+"/again.jpg"]; a != b {
+		t.Errorf("equal pictures came to lie in %s and %s", a, b)
+	}
+}
+
+func TestRunQuarantines(t *testing.T) {
+	dir, w := drawn(t, 10), narrow(t)
+	label := draw.Label(1)
+	good := read(t, dir, label, "0003.jpg")
+	write(t, good[:len(good)/3], dir, label, "cut.jpg")
+	write(t, good[:len(good)/3], dir, label, "cut2.jpg") // a duplicate, and just as bad
+	res := mustRun(t, dir, w, Config{})
+	if res.Metrics.Quarantined != 2 || len(res.Problems) != 2 || res.Metrics.Images != 30 || res.Metrics.Duplicates != 0 {
+		t.Fatalf("got %d quarantined, %d problems, %d images, %d duplicates", res.Metrics.Quarantined, len(res.Problems), res.Metrics.Images, res.Metrics.Duplicates)
+	}
+	for i, p := range res.Problems {
+		if want := []string{"cut.jpg", "cut2.jpg"}[i]; filepath.Base(p.Path) != want || p.Reason == "" {
+			t.Errorf("problem %d: got %+v, want %s and a reason", i, p, want)
+		}
+	}
+	for _, limit := range []int{-1, 1} {
+		_, err := Run(context.Background(), scan(t, dir), w, Config{MaxBad: limit})
+		if err == nil || !strings.Contains(err.Error(), "cut.jpg") || !strings.Contains(err.Error(), "cannot be read") {
+			t.Errorf("at most %d bad: got %v, want an error that names cut.jpg", limit, err)
+		}
+	}
+	for i := range 10 {
+		name := fmt.Sprintf("%04d.jpg", i)
+		if i%5 == 4 {
+			name = fmt.Sprintf("%04d.png", i)
+		}
+		data := read(t, dir, label, name)
+		write(t, data[:len(data)/3], dir, label, name)
+	}
+	_, err := Run(context.Background(), scan(t, dir), w, Config{MaxBad: 100})
+	if err == nil || !strings.Contains(err.Error(), label) || !strings.Contains(err.Error(), "12 unreadable") {
+		t.Errorf("a label without a readable picture: got %v, want an error that names %s", err, label)
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	w := narrow(t)
+	one := func(labels ...string) *dataset.Folder {
+		f := &dataset.Folder{Root: "some/where", Labels: labels}
+		for i, l := range labels {
+			f.Items = append(f.Items, dataset.Item{Path: "missing/" + l, Rel: l + "/a.jpg", Label: i})
+		}
+		return f
+	}
+	for _, c := range []struct {
+		name, want string
+		folder     *dataset.Folder
+		cfg        Config
+	}{
+		{"no folder", "no folder", nil, Config{}},
+		{"no picture", "some/where: got no picture", one(), Config{}},
+		{"no readable picture", "1 files were left out, the first is x.jpg: broken", &dataset.Folder{Root: "r", Problems: []dataset.Problem{{Path: "x.jpg", Reason: "broken"}}}, Config{}},
+		{"one label", `one label only ("daisy")`, one("daisy"), Config{}},
+		{"label out of range", "got label 7", &dataset.Folder{Labels: []string{"a", "b"}, Items: []dataset.Item{{Label: 7}}}, Config{}},
+		{"files gone", "2 of 2 pictures cannot be read", one("a", "b"), Config{MaxBad: 1}},
+		{"split", "split", one("a", "b"), Config{Split: dataset.SplitConfig{Test: 2}}},
+		{"batch", "Batch", one("a", "b"), Config{Batch: -1}},
+		{"tolerance", "Tolerance", one("a", "b"), Config{Tolerance: -1}},
+		{"device", "device", scan(t, drawn(t, 3)), Config{Device: "abacus"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Run(context.Background(), c.folder, w, c.cfg)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestRunChecksBeforeItEmbeds(t *testing.T) {
+	dir := drawn(t, 3)
+	first := draw.Label(0)
+	for _, l := range []string{draw.Label(1), draw.Label(2)} { // pictures that every label has can only be trained on
+		for _, n := range []string{"0000.jpg", "0001.jpg", "0002.jpg"} {
+			write(t, read(t, dir, first, n), dir, l, n)
+		}
+	}
+	res, err := Run(context.Background(), scan(t, dir), narrow(t), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notes := strings.Join(res.Notes, "\n"); !strings.Contains(notes, "validation") || !strings.Contains(notes, "test") || !strings.Contains(notes, "fewer than 20") {
+		t.Errorf("got notes %q, want one about each part and one about the few pictures", notes)
+	}
+	if res.Model.Temperature != 1 || res.Metrics.ConfusionPart != "train" || res.Embedded != 3 {
+		t.Errorf("got temperature %g, confusion of %s, %d embedded", res.Model.Temperature, res.Metrics.ConfusionPart, res.Embedded)
+	}
+	// Legacy has no floors: with nearly everything held out, some label is left without a training picture.
+	embedded := false
+	_, err = Run(context.Background(), scan(t, dir), narrow(t), Config{
+		Split:    dataset.SplitConfig{Validation: 0.45, Test: 0.54, Legacy: true},
+		Progress: func(e Event) { embedded = embedded || e.Phase == PhaseEmbed },
+	})
+	if err == nil || !strings.Contains(err.Error(), "no picture to train on") || embedded {
+		t.Errorf("got %v (embedded %t), want an error before any embedding", err, embedded)
+	}
+}
+
+func TestRunCancelledKeepsTheCache(t *testing.T) {
+	dir, w := drawn(t, perClass), narrow(t)
+	cache := t.TempDir()
+	for _, phase := range []Phase{PhaseHash, PhaseEmbed, PhaseFit} {
+		ctx, cancel := context.WithCancel(context.Background())
+		_, err := Run(ctx, scan(t, dir), w, Config{CacheDir: cache, Progress: func(e Event) {
+			if e.Phase == phase {
+				cancel()
+			}
+		}})
+		cancel()
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "stopped") {
+			t.Errorf("%s: got %v, want context.Canceled", phase, err)
+		}
+	}
+	res := mustRun(t, dir, w, Config{CacheDir: cache})
+	if res.Embedded != 0 || res.Cached != classes*perClass { // the run that was stopped in PhaseFit had embedded everything
+		t.Errorf("got %d embedded, %d cached, want 0, %d", res.Embedded, res.Cached, classes*perClass)
+	}
+}
+
+func TestRunSearch(t *testing.T) {
+	res := mustRun(t, drawn(t, 10), narrow(t), Config{L2: -1})
+	var s Settings
+	if err := json.Unmarshal(res.Model.Training, &s); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Search) != len(l2Grid) || s.L2 != res.Fit.L2 || !slices.Contains(l2Grid[:], s.L2) {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestEvaluate(t *testing.T) {
+	dir, w := drawn(t, perClass), narrow(t)
+	cache := t.TempDir()
+	res := mustRun(t, dir, w, Config{CacheDir: cache, Split: dataset.SplitConfig{Salt: "pepper"}})
+	out := filepath.Join(t.TempDir(), "model")
+	if err := res.Model.Save(out, inception.SaveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := inception.OpenModel(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := filepath.Join(t.TempDir(), "moved")
+	if err := os.Rename(dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	folder := scan(t, moved)
+	before := slices.Clone(folder.Items)
+	all, err := Evaluate(context.Background(), m, folder, EvaluateConfig{CacheDir: cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(before, folder.Items) {
+		t.Error("Evaluate changed the folder")
+	}
+	if all.Embedded != 0 || all.Train != res.Metrics.Train || all.Validation != res.Metrics.Validation || all.Test != res.Metrics.Test || all.ConfusionPart != "all" {
+		t.Errorf("all: got %+v\nwant %+v", all.Metrics, res.Metrics)
+	}
+	test, err := Evaluate(context.Background(), m, folder, EvaluateConfig{Part: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if test.Embedded != res.Metrics.Test.Images || test.Test != res.Metrics.Test || test.All != test.Test || test.Train.Images != 0 || !reflect.DeepEqual(test.Confusion, res.Metrics.Confusion) {
+		t.Errorf("test: got %+v\nwant %+v", test.Metrics, res.Metrics)
+	}
+	if data, err := json.Marshal(test); err != nil || !bytes.Contains(data, []byte(`"test_accuracy":`)) {
+		t.Errorf("JSON: got %s, %v", data, err)
+	}
+
+	if err := os.RemoveAll(filepath.Join(moved, draw.Label(0))); err != nil { // labels are matched by name, not by place
+		t.Fatal(err)
+	}
+	fewer, err := Evaluate(context.Background(), m, scan(t, moved), EvaluateConfig{CacheDir: cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]Picture{}
+	for _, p := range all.Pictures {
+		want[p.Rel] = p
+	}
+	if len(fewer.Pictures) != 2*perClass {
+		t.Errorf("got %d pictures, want %d", len(fewer.Pictures), 2*perClass)
+	}
+	for _, p := range fewer.Pictures {
+		if p != want[p.Rel] {
+			t.Errorf("got %+v, want %+v", p, want[p.Rel])
+		}
+	}
+	if err := os.Rename(filepath.Join(moved, draw.Label(1)), filepath.Join(moved, "gnu")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Evaluate(context.Background(), m, scan(t, moved), EvaluateConfig{}); err == nil || !strings.Contains(err.Error(), `label "gnu"`) {
+		t.Errorf("an unknown label: got %v, want an error that names it", err)
+	}
+}
+
+func TestEvaluateRefuses(t *testing.T) {
+	dir, w := drawn(t, 4), narrow(t)
+	m := mustRun(t, dir, w, Config{Split: dataset.SplitConfig{Validation: -1}}).Model
+	headless := *m
+	headless.Trunk = nil
+	for _, c := range []struct {
+		name, want string
+		m          *inception.Model
+		folder     *dataset.Folder
+		cfg        EvaluateConfig
+	}{
+		{"no model", "no model", nil, scan(t, dir), EvaluateConfig{}},
+		{"no trunk", "without its trunk", &headless, scan(t, dir), EvaluateConfig{}},
+		{"part", `Part: got "tset"`, m, scan(t, dir), EvaluateConfig{Part: "tset"}},
+		{"empty part", "no picture in the validation part", m, scan(t, dir), EvaluateConfig{Part: "validation"}},
+		{"empty folder", "no picture in the all part", m, &dataset.Folder{Root: "x"}, EvaluateConfig{}},
+		{"batch", "Batch", m, scan(t, dir), EvaluateConfig{Batch: -2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := Evaluate(context.Background(), c.m, c.folder, c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Evaluate(ctx, m, scan(t, dir), EvaluateConfig{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: got %v", err)
+	}
+}
