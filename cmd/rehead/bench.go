@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert"
+)
+
+// spread summarises timings.
+type spread struct {
+	Min    float64 `json:"min"`
+	Median float64 `json:"median"`
+	P99    float64 `json:"p99"`
+}
+
+func newSpread(v []float64) spread {
+	slices.Sort(v)
+	return spread{v[0], v[len(v)/2], v[min(len(v)-1, len(v)*99/100)]}
+}
+
+// forwardReport is what `bench forward --json` prints.
+type forwardReport struct {
+	MsPerImage      spread  `json:"ms_per_image"`
+	ImagesPerSecond float64 `json:"images_per_second"`
+	Runs            int     `json:"runs"`
+	Threads         int     `json:"threads"`
+	Batch           int     `json:"batch"`
+	Size            int     `json:"size"`
+	Weights         string  `json:"weights"`
+	Device          string  `json:"device"`
+	Kernel          string  `json:"kernel"`
+	LoadMs          float64 `json:"load_ms"`
+	GFLOP           float64 `json:"gflop_per_image"`
+	GFLOPS          float64 `json:"gflop_per_second"`
+	RSSMB           float64 `json:"rss_mb"`
+}
+
+func newBench(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure this machine",
+		Args:  needArgs(0, 0),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newBenchForward(a))
+	return cmd
+}
+
+func newBenchForward(a *app) *cobra.Command {
+	var (
+		engine   engineFlags
+		weights  string
+		batch    int
+		duration time.Duration
+		asJSON   bool
+	)
+	cmd := &cobra.Command{
+		Use:   "forward",
+		Short: "Time the trunk's forward pass on random pixels",
+		Args:  needArgs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if batch < 1 {
+				return usagef("--batch: got %d, want at least 1", batch)
+			}
+			cfg, err := engine.config()
+			if err != nil {
+				return err
+			}
+			start := time.Now()
+			w, err := convert.Resolve(weights)
+			if err != nil {
+				return err
+			}
+			trunk, err := inception.NewTrunk(w, cfg)
+			if err != nil {
+				return err
+			}
+			defer trunk.Close()
+			load := time.Since(start)
+			times, err := timeForward(cmd.Context(), trunk, batch, duration)
+			if err != nil {
+				return err
+			}
+			program := trunk.Program()
+			r := forwardReport{
+				Runs: len(times), Threads: program.Threads(), Batch: batch, Size: trunk.Size(), Weights: weights,
+				Device: program.Device(), Kernel: program.Kernel(), LoadMs: float64(load.Microseconds()) / 1e3, RSSMB: peakRSS(),
+			}
+			r.MsPerImage = newSpread(times)
+			r.ImagesPerSecond = 1e3 / r.MsPerImage.Median
+			r.GFLOP = flop(w) / 1e9
+			r.GFLOPS = r.GFLOP * r.ImagesPerSecond
+			if asJSON {
+				return printJSON(a.stdout, r)
+			}
+			a.say("%.1f ms an image (min %.1f, p99 %.1f; %d runs), %.1f images/s, %.0f GFLOP/s; %d threads, batch %d, %s, kernel %s, %.0f MB",
+				r.MsPerImage.Median, r.MsPerImage.Min, r.MsPerImage.P99, r.Runs, r.ImagesPerSecond, r.GFLOPS, r.Threads, r.Batch, r.Device, r.Kernel, r.RSSMB)
+			return nil
+		},
+	}
+	engine.add(cmd, a)
+	cmd.Flags().StringVar(&weights, "weights", "random", weightsHelp)
+	cmd.Flags().IntVar(&batch, "batch", 1, "pictures a forward pass")
+	cmd.Flags().DurationVar(&duration, "duration", 5*time.Second, "how long to measure, after three passes to warm up")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// timeForward runs the trunk for at least d and three passes, and returns milliseconds an image of each pass.
+func timeForward(ctx context.Context, trunk *inception.Trunk, batch int, d time.Duration) ([]float64, error) {
+	size := trunk.Size()
+	pixels := make([]float32, batch*3*size*size)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range pixels {
+		pixels[i] = rng.Float32()*2 - 1
+	}
+	out := make([]float32, batch*trunk.Features())
+	const warm, least = 3, 3
+	var times []float64
+	var start time.Time
+	for i := 0; i < warm+least || time.Since(start) < d; i++ {
+		if i == warm {
+			start = time.Now()
+		}
+		t := time.Now()
+		if err := trunk.Embed(ctx, batch, pixels, out); err != nil {
+			return nil, err
+		}
+		if i >= warm {
+			times = append(times, float64(time.Since(t).Nanoseconds())/1e6/float64(batch))
+		}
+	}
+	return times, nil
+}
+
+// peakRSS is the most memory this process has held, in MB (1e6 bytes): the kernel's own figure on Linux, Go's elsewhere.
+func peakRSS() float64 {
+	if status, err := os.ReadFile("/proc/self/status"); err == nil {
+		for line := range strings.Lines(string(status)) {
+			if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+				if kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64); err == nil {
+					return kb * 1024 / 1e6
+				}
+			}
+		}
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.Sys) / 1e6
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
+)
+
+func newDemo(a *app) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Draw pictures, train on them, and classify one that was held out: all in a new folder, with no download",
+		Args:  needArgs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.demo(cmd.Context(), out)
+		},
+	}
+	cmd.Flags().StringVarP(&out, "output", "o", "rehead-demo", "folder to write the pictures and the model to")
+	return cmd
+}
+
+func (a *app) demo(ctx context.Context, out string) error {
+	pictures, model := filepath.Join(out, "pictures"), filepath.Join(out, "model")
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	if _, err := os.Stat(pictures); err != nil {
+		if err := draw.Folder(pictures, 5, 60, 1); err != nil {
+			return err
+		}
+	}
+	a.say("drew 5 labels of 60 pictures in %s", pictures)
+	a.say("The trunk of this demonstration is a narrow InceptionV3 with random weights: it shows the way, not the accuracy of a trained one.")
+	o := trainOptions{weights: "random:0.25", out: model, cache: filepath.Join(out, "cache"), dtype: "f32"}
+	o.cfg.Split = dataset.SplitConfig{Validation: 0.1, Test: 0.1}
+	result, err := a.train(ctx, pictures, &o)
+	if err != nil {
+		return err
+	}
+	m, err := inception.OpenModel(model)
+	if err != nil {
+		return err
+	}
+	classifier, err := inception.NewClassifier(m, nn.Config{})
+	if err != nil {
+		return err
+	}
+	defer classifier.Close()
+	for _, p := range result.Pictures {
+		if p.Part != dataset.Test.String() {
+			continue
+		}
+		a.say("\na picture that was held out, by `rehead predict %s %s`:", model, p.Path)
+		if err := a.printPrediction(predictFile(ctx, classifier, p.Path, limitFlags{}, 3), false); err != nil {
+			return err
+		}
+		a.say("\nNext: rehead serve %s, then curl --data-binary @%s -H 'Content-Type: image/jpeg' http://localhost:8080/invocations", model, p.Path)
+		return nil
+	}
+	return fmt.Errorf("demo: no picture was held out of %s", pictures)
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert"
+)
+
+func newEmbed(a *app) *cobra.Command {
+	var (
+		engine  engineFlags
+		limits  limitFlags
+		weights string
+		out     string
+		batch   int
+		asJSON  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "embed IMAGE|DIR... -o features.npy",
+		Short: "Write the bottlenecks of pictures as a float32 .npy array, a row a picture",
+		Args:  needArgs(1, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return usagef("embed: -o is missing: name the .npy file to write")
+			}
+			cfg, err := engine.config()
+			if err != nil {
+				return err
+			}
+			if err := parentExists(out); err != nil {
+				return err
+			}
+			paths, problems, err := listPictures(args)
+			if err != nil {
+				return err
+			}
+			a.printProblems(problems)
+			w, err := convert.Resolve(weights)
+			if err != nil {
+				return err
+			}
+			trunk, err := inception.NewTrunk(w, cfg)
+			if err != nil {
+				return err
+			}
+			defer trunk.Close()
+			return a.embed(cmd, trunk, paths, out, limits.limits(), batch, asJSON)
+		},
+	}
+	engine.add(cmd, a)
+	limits.add(cmd)
+	cmd.Flags().StringVar(&weights, "weights", defaultWeights, weightsHelp)
+	cmd.Flags().StringVarP(&out, "output", "o", "", "the .npy file to write")
+	cmd.Flags().IntVar(&batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object when done")
+	return cmd
+}
+
+func (a *app) embed(cmd *cobra.Command, trunk *inception.Trunk, paths []string, out string, lim dataset.Limits, batch int, asJSON bool) (err error) {
+	w, err := dataset.CreateNPY(out, trunk.Features())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	bar := a.progress("embedding", len(paths))
+	defer bar.done()
+	read := func(i int) ([]byte, error) { return dataset.ReadFile(paths[i], lim) }
+	emit := func(i int, vec []float32, err error) error {
+		if err != nil {
+			return fmt.Errorf("%s: %w; take it out of the list: nothing was written", paths[i], err)
+		}
+		bar.add(1)
+		return w.Append(vec)
+	}
+	if err := trunk.EmbedAll(cmd.Context(), len(paths), read, emit, inception.EmbedConfig{Batch: batch, Limits: lim}); err != nil {
+		return err
+	}
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	bar.done()
+	if asJSON {
+		return printJSON(a.stdout, struct {
+			Images   int    `json:"images"`
+			Features int    `json:"features"`
+			Output   string `json:"output"`
+		}{len(paths), trunk.Features(), out})
+	}
+	a.say("wrote %s: %d x %d float32", out, len(paths), trunk.Features())
+	return nil
+}
+
+// listPictures expands folders to the pictures below them, sorted by path; what is named directly keeps its place. Files below
+// a folder that are no pictures are left out and returned as problems.
+func listPictures(args []string) (paths []string, problems []dataset.Problem, err error) {
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !info.IsDir() {
+			paths = append(paths, arg)
+			continue
+		}
+		folder, err := dataset.List(arg, dataset.ScanConfig{})
+		if err != nil {
+			return nil, nil, err
+		}
+		problems = append(problems, folder.Problems...)
+		for _, item := range folder.Items {
+			paths = append(paths, item.Path)
+		}
+	}
+	return paths, problems, nil
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/train"
+)
+
+func newEvaluate(a *app) *cobra.Command {
+	var (
+		engine engineFlags
+		limits limitFlags
+		cache  string
+		asJSON bool
+		cfg    train.EvaluateConfig
+	)
+	cmd := &cobra.Command{
+		Use:   "evaluate MODEL DIR",
+		Short: "Measure a model on a folder of label folders",
+		Args:  needArgs(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			nnConfig, err := engine.config()
+			if err != nil {
+				return err
+			}
+			cfg.Threads, cfg.Device, cfg.Kernel = nnConfig.Threads, nnConfig.Device, nnConfig.Kernel
+			cfg.Limits = limits.limits()
+			if cfg.CacheDir, err = a.cacheDir(cache); err != nil {
+				return err
+			}
+			model, err := engine.model(args[0])
+			if err != nil {
+				return err
+			}
+			folder, err := dataset.Scan(args[1], dataset.ScanConfig{})
+			if err != nil {
+				return err
+			}
+			p := a.trainProgress()
+			cfg.Progress = p.event
+			result, err := train.Evaluate(cmd.Context(), model, folder, cfg)
+			p.done()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.stdout, result)
+			}
+			a.printProblems(result.Problems)
+			a.printParts(&result.Metrics)
+			for _, c := range result.PerClass {
+				a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)", c.Label, c.Precision, c.Recall, c.F1, c.Measured)
+			}
+			return nil
+		},
+	}
+	engine.add(cmd, a)
+	engine.addTrunk(cmd)
+	limits.add(cmd)
+	f := cmd.Flags()
+	f.StringVar(&cfg.Part, "part", "all", "which pictures: all, train, validation or test, by the split rule that the model stores")
+	f.StringVar(&cache, "cache", "", "folder of the bottleneck cache, as for train")
+	f.IntVar(&cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up, as for train")
+	f.IntVar(&cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}

@@ -1,0 +1,15 @@
+// Command rehead puts a new softmax head on a frozen InceptionV3 and serves it.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, osApp(), os.Args[1:]))
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/dataset"
+)
+
+// printJSON writes v as one line of JSON to w.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
+
+// limitFlags are the bounds that every picture read from disk or network must keep.
+type limitFlags struct {
+	maxBytes  int64
+	maxPixels int64
+}
+
+func (l *limitFlags) limits() dataset.Limits {
+	return dataset.Limits{MaxBytes: l.maxBytes, MaxPixels: l.maxPixels}
+}
+
+func (l *limitFlags) add(cmd *cobra.Command) {
+	cmd.Flags().Int64Var(&l.maxBytes, "max-bytes", dataset.DefaultMaxBytes, "most bytes of one picture")
+	cmd.Flags().Int64Var(&l.maxPixels, "max-pixels", dataset.DefaultMaxPixels, "most pixels of one picture")
+}
+
+// parentExists asks that the folder that path is to be written into is there, before any work is done.
+func parentExists(path string) error {
+	dir := filepath.Dir(filepath.Clean(path))
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("%s: the folder %s does not exist; create it first or choose another -o", path, dir)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s: %s is not a folder", path, dir)
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert"
+)
+
+// prediction is one line of `predict --json`.
+type prediction struct {
+	Image       string                 `json:"image"`
+	Predictions []inception.Prediction `json:"predictions,omitempty"`
+	Error       string                 `json:"error,omitempty"`
+}
+
+func newPredict(a *app) *cobra.Command {
+	var (
+		engine engineFlags
+		limits limitFlags
+		top    int
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "predict MODEL IMAGE...",
+		Short: "Rank a model's labels for pictures",
+		Args:  needArgs(2, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if top < 1 {
+				return usagef("--top: got %d, want at least 1", top)
+			}
+			classifier, err := engine.classifier(args[0])
+			if err != nil {
+				return err
+			}
+			defer classifier.Close()
+			failed := 0
+			for _, path := range args[1:] {
+				line := predictFile(cmd.Context(), classifier, path, limits, top)
+				if err := cmd.Context().Err(); err != nil {
+					return err
+				}
+				if line.Error != "" {
+					failed++
+				}
+				if err := a.printPrediction(line, asJSON); err != nil {
+					return err
+				}
+			}
+			if failed > 0 {
+				return fmt.Errorf("predict: %d of %d pictures could not be classified; the reasons stand above", failed, len(args)-1)
+			}
+			return nil
+		},
+	}
+	engine.add(cmd, a)
+	engine.addTrunk(cmd)
+	limits.add(cmd)
+	cmd.Flags().IntVar(&top, "top", 5, "labels to print per picture")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per picture")
+	return cmd
+}
+
+// model opens a MODEL argument, with the trunk from --weights where the model was saved without its own.
+func (e *engineFlags) model(path string) (*inception.Model, error) {
+	m, err := inception.OpenModel(path)
+	if err != nil || e.trunk == "" {
+		return m, err
+	}
+	w, err := convert.Resolve(e.trunk)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.AttachTrunk(w)
+}
+
+// addTrunk adds --weights to commands that open a MODEL.
+func (e *engineFlags) addTrunk(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&e.trunk, "weights", "", "trunk of a model that was saved without one (--no-trunk): a weight file or REF")
+}
+
+// classifier opens a model and compiles its network.
+func (e *engineFlags) classifier(path string) (*inception.Classifier, error) {
+	cfg, err := e.config()
+	if err != nil {
+		return nil, err
+	}
+	model, err := e.model(path)
+	if err != nil {
+		return nil, err
+	}
+	return inception.NewClassifier(model, cfg)
+}
+
+func predictFile(ctx context.Context, c *inception.Classifier, path string, limits limitFlags, top int) prediction {
+	line := prediction{Image: path}
+	data, err := dataset.ReadFile(path, limits.limits())
+	if err == nil {
+		var results []inception.Result
+		if results, err = c.Classify(ctx, limits.limits(), data); err == nil {
+			err = results[0].Err
+			line.Predictions = results[0].Predictions
+		}
+	}
+	if err != nil {
+		line.Error = oneLine(err)
+		return line
+	}
+	line.Predictions = line.Predictions[:min(top, len(line.Predictions))]
+	return line
+}
+
+func (a *app) printPrediction(line prediction, asJSON bool) error {
+	if asJSON {
+		return printJSON(a.stdout, line)
+	}
+	if line.Error != "" {
+		a.say("%s: %s", line.Image, line.Error)
+		return nil
+	}
+	a.say("%s", line.Image)
+	for _, p := range line.Predictions {
+		a.say("  %6.2f %%  %s", 100*p.Probability, p.Label)
+	}
+	return nil
+}

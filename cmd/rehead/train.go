@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/train"
+)
+
+// trainOptions is the command line of `train`.
+type trainOptions struct {
+	engine  engineFlags
+	limits  limitFlags
+	weights string
+	out     string
+	cache   string
+	dtype   string
+	noTrunk bool
+	asJSON  bool
+	cfg     train.Config
+}
+
+func newTrain(a *app) *cobra.Command {
+	var o trainOptions
+	cmd := &cobra.Command{
+		Use:   "train DIR",
+		Short: "Train a softmax head on a folder of label folders",
+		Args:  needArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, err := a.train(cmd.Context(), args[0], &o)
+			return err
+		},
+	}
+	o.engine.add(cmd, a)
+	o.limits.add(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.weights, "weights", defaultWeights, weightsHelp)
+	f.StringVarP(&o.out, "output", "o", "model", "folder to write the model to")
+	f.StringVar(&o.cache, "cache", "", "folder of the bottleneck cache (default: rehead in the user's cache folder, or REHEAD_CACHE); \"none\" for no cache")
+	f.StringVar(&o.dtype, "dtype", "f32", "how the trunk is stored in the model: f32 or f16")
+	f.BoolVar(&o.noTrunk, "no-trunk", false, "store only the trunk's digest in the model")
+	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
+	f.Float64Var(&o.cfg.Split.Validation, "validation", 0.1, "share of the pictures held out to choose with; 0 for none")
+	f.Float64Var(&o.cfg.Split.Test, "test", 0.1, "share of the pictures held out to measure with; 0 for none")
+	f.StringVar(&o.cfg.Split.Salt, "salt", "", "text that the stable split is salted with")
+	f.BoolVar(&o.cfg.Split.Legacy, "legacy-split", false, "split exactly as TensorFlow's retrain.py")
+	f.Uint64Var(&o.cfg.Seed, "seed", 0, "seed, stored in the model")
+	f.Float64Var(&o.cfg.L2, "l2", 0, "weight decay of the head (0: a good default; negative: the best of a grid on the validation pictures)")
+	f.IntVar(&o.cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up (0: a tenth, at least 10; negative: none)")
+	f.IntVar(&o.cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
+	return cmd
+}
+
+// train runs a whole training and leaves the model at o.out.
+func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Result, error) {
+	cfg, err := a.trainConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := parentExists(o.out); err != nil {
+		return nil, err
+	}
+	if err := inception.CheckTarget(o.out); err != nil {
+		return nil, err
+	}
+	folder, err := dataset.Scan(dir, dataset.ScanConfig{})
+	if err != nil {
+		return nil, err
+	}
+	w, err := convert.Resolve(o.weights)
+	if err != nil {
+		return nil, err
+	}
+	if !o.asJSON {
+		a.say("%d pictures of %d labels; trunk %s", len(folder.Items), len(folder.Labels), describeTrunk(w))
+	}
+	p := a.trainProgress()
+	cfg.Progress = p.event
+	result, err := train.Run(ctx, folder, w, cfg)
+	p.done()
+	if err != nil {
+		return nil, err
+	}
+	if err := result.Model.Save(o.out, inception.SaveOptions{NoTrunk: o.noTrunk, DType: o.dtype}); err != nil {
+		return nil, err
+	}
+	if o.asJSON {
+		return result, a.printTrainJSON(result, o.out)
+	}
+	a.printTrained(result, o.out)
+	return result, nil
+}
+
+func (a *app) trainConfig(o *trainOptions) (train.Config, error) {
+	engine, err := o.engine.config()
+	if err != nil {
+		return train.Config{}, err
+	}
+	cfg := o.cfg
+	cfg.Threads, cfg.Device, cfg.Kernel = engine.Threads, engine.Device, engine.Kernel
+	cfg.Limits = o.limits.limits()
+	cfg.ToolVersion = toolVersion()
+	cfg.Split.Validation = share(cfg.Split.Validation)
+	cfg.Split.Test = share(cfg.Split.Test)
+	if cfg.CacheDir, err = a.cacheDir(o.cache); err != nil {
+		return train.Config{}, err
+	}
+	return cfg, nil
+}
+
+// share turns a fraction as people write it (0: none) into dataset.SplitConfig's (0: default, negative: none).
+func share(f float64) float64 {
+	if f == 0 {
+		return -1
+	}
+	return f
+}
+
+// cacheDir says where bottlenecks are kept; "" for nowhere.
+func (a *app) cacheDir(flag string) (string, error) {
+	switch {
+	case flag == "none":
+		return "", nil
+	case flag != "":
+		return flag, nil
+	case a.getenv("REHEAD_CACHE") != "":
+		return filepath.Join(a.getenv("REHEAD_CACHE"), "bottlenecks"), nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no folder for the bottleneck cache: %w; name one with --cache, or --cache none", err)
+	}
+	return filepath.Join(dir, "rehead", "bottlenecks"), nil
+}
+
+func describeTrunk(w *inception.Weights) string {
+	return fmt.Sprintf("%s, width %g, %d pixels (%s)", w.Flavor, w.Width, w.Recipe.Size, w.Source)
+}
+
+func (a *app) printTrainJSON(r *train.Result, out string) error {
+	metrics, err := json.Marshal(r.Metrics)
+	if err != nil {
+		return fmt.Errorf("train: metrics: %w", err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(metrics, &all); err != nil {
+		return fmt.Errorf("train: metrics: %w", err)
+	}
+	all["model"] = out
+	all["labels"] = r.Model.Labels
+	all["embedded"] = r.Embedded
+	all["cached"] = r.Cached
+	all["seconds"] = r.Seconds
+	all["problems"] = problemsJSON(r.Problems)
+	return printJSON(a.stdout, all)
+}
+
+// problemJSON is a file that was left out, as JSON shows it.
+type problemJSON struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+func problemsJSON(problems []dataset.Problem) []problemJSON {
+	out := make([]problemJSON, 0, len(problems))
+	for _, p := range problems {
+		out = append(out, problemJSON{p.Path, oneLine(fmt.Errorf("%s", p.Reason))})
+	}
+	return out
+}
+
+func (a *app) printTrained(r *train.Result, out string) {
+	a.printProblems(r.Problems)
+	a.say("%d bottlenecks computed, %d from the cache", r.Embedded, r.Cached)
+	a.printParts(&r.Metrics)
+	a.say("model written to %s", out)
+}
+
+func (a *app) printProblems(problems []dataset.Problem) {
+	if len(problems) == 0 {
+		return
+	}
+	a.say("%d files were left out:", len(problems))
+	for _, p := range problems {
+		a.say("  %s: %s", p.Path, p.Reason)
+	}
+}
+
+// printParts prints the accuracy on each part that has pictures.
+func (a *app) printParts(m *train.Metrics) {
+	for _, part := range []struct {
+		name string
+		p    train.Part
+	}{{"train", m.Train}, {"validation", m.Validation}, {"test", m.Test}, {"all", m.All}} {
+		if part.p.Images > 0 && (part.name != "all" || m.Train.Images+m.Validation.Images+m.Test.Images == 0) {
+			a.say("%-10s accuracy %6.2f %%  (95 %% interval %.2f to %.2f; %d of %d pictures)", part.name, 100*part.p.Accuracy,
+				100*part.p.Interval[0], 100*part.p.Interval[1], part.p.Correct, part.p.Images)
+		}
+	}
+}
+
+// trainProgress draws a bar for each phase on a terminal and prints a line as each phase ends elsewhere.
+type trainProgress struct {
+	a     *app
+	bar   *progress
+	phase train.Phase
+}
+
+func (a *app) trainProgress() *trainProgress { return &trainProgress{a: a} }
+
+func (p *trainProgress) event(e train.Event) {
+	if p.bar == nil || e.Phase != p.phase {
+		p.done()
+		p.phase, p.bar = e.Phase, p.a.progress(string(e.Phase), e.Total)
+	}
+	p.bar.of = e.Total
+	p.bar.set(e.Done)
+}
+
+func (p *trainProgress) done() {
+	if p.bar != nil {
+		p.bar.done()
+	}
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/nn"
+)
+
+// toolVersion is the module's version as Go recorded it: a tag for `go install …@vX`, else "devel" with the commit where known.
+func toolVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	version := info.Main.Version
+	if version == "" || version == "(devel)" {
+		version = "devel"
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+				version += "+" + s.Value[:12]
+			}
+		}
+	}
+	return version
+}
+
+func newVersion(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, the kernels and the devices of this binary",
+		Args:  needArgs(0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			v := struct {
+				Version string   `json:"version"`
+				Go      string   `json:"go"`
+				OS      string   `json:"os"`
+				Arch    string   `json:"arch"`
+				Kernel  string   `json:"kernel"`
+				Devices []string `json:"devices"`
+			}{toolVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, nn.Kernels()[0], nn.Devices()}
+			if asJSON {
+				return printJSON(a.stdout, v)
+			}
+			_, err := fmt.Fprintf(a.stdout, "rehead %s (%s, %s/%s), kernel %s, devices %v\n", v.Version, v.Go, v.OS, v.Arch, v.Kernel, v.Devices)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
