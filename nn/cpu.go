@@ -6,10 +6,14 @@ import (
 	"github.com/c236555e/rehead/nn/internal/engine"
 	"github.com/c236555e/rehead/nn/internal/ir"
 	"github.com/c236555e/rehead/nn/internal/kernel"
+	"github.com/c236555e/rehead/nn/internal/plain"
 )
 
 // cpuName is what Config.Device calls the processor itself.
 const cpuName = "cpu"
+
+// plainName is the kernel that every processor can run.
+const plainName = "ref"
 
 // cpu is the built-in device.
 type cpu struct{}
@@ -20,17 +24,28 @@ type cpu struct{}
 func Kernels() []string {
 	var names []string
 	for _, s := range kernel.Sets() {
-		names = append(names, s.String())
+		if s != kernel.Ref {
+			names = append(names, s.String())
+		}
 	}
-	return names
+	return append(names, plainName)
 }
 
 func (cpu) Name() string { return cpuName }
 
 func (cpu) Probe() error { return nil }
 
+// Compile leaves assembly to the engine, whose blocked layout needs it, and
+// plain Go to the executor that is made for it.
 func (cpu) Compile(net *ir.Net, cfg Config) (Executor, error) {
-	e, err := engine.Compile(net, engine.Config{Threads: cfg.threads(), Kernel: cfg.Kernel})
+	name := cfg.Kernel
+	if name == "" {
+		name = Kernels()[0]
+	}
+	if name == plainName {
+		return plain.New(net, cfg.threads()), nil
+	}
+	e, err := engine.Compile(net, engine.Config{Threads: cfg.threads(), Kernel: name})
 	if err != nil {
 		return nil, fmt.Errorf("nn: device %q: %w", cpuName, err)
 	}

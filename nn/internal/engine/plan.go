@@ -365,7 +365,10 @@ func (p *planner) copyParts(s ir.Step) {
 // into its epilogue.
 func (p *planner) elementwise(s ir.Step, t *task) {
 	in, out := p.values[s.In[0]], p.values[s.Out]
-	scale, shift := make([]float32, out.span()), make([]float32, out.span())
+	// To the end of the last block, so that nothing stale is left in it: what
+	// reads the block multiplies its spare lanes by zero, and that keeps a NaN.
+	lanes := kernel.Blocks(out.span()) * kernel.Block
+	scale, shift := make([]float32, lanes), make([]float32, lanes)
 	relu := s.ReLU
 	for c, lane := range out.lanes {
 		scale[lane] = 1
@@ -387,5 +390,10 @@ func (p *planner) softmax(s ir.Step, t *task) {
 	in, out := p.values[s.In[0]].tensor(), p.values[s.Out].tensor()
 	lanes := p.values[s.In[0]].lanes
 	t.algorithm = "softmax"
-	t.run = func(im image, _ int, _ []float32) { kernel.Softmax(im.arena[out.Off:], im.arena[in.Off:], lanes) }
+	spare := kernel.Blocks(out.C) * kernel.Block
+	t.run = func(im image, _ int, _ []float32) {
+		dst := im.arena[out.Off:][:spare]
+		kernel.Softmax(dst, im.arena[in.Off:], lanes)
+		clear(dst[len(lanes):])
+	}
 }

@@ -1,0 +1,191 @@
+package gemm
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/c236555e/rehead/nn/internal/ir"
+	"github.com/c236555e/rehead/nn/internal/ref"
+)
+
+func random(rng *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	return x
+}
+
+// near fails on NaN: float32 sums of n terms drift by about sqrt(n) roundings.
+func near(t *testing.T, got, want []float32, terms int) {
+	t.Helper()
+	atol := 4e-7 * math.Sqrt(float64(terms)) * 4
+	for i := range want {
+		g, w := float64(got[i]), float64(want[i])
+		if !(math.Abs(g-w) <= atol+1e-5*math.Abs(w)) {
+			t.Fatalf("value %d: got %v, want %v", i, g, w)
+		}
+	}
+}
+
+func transposed(x []float32, rows, cols int) []float32 {
+	y := make([]float32, len(x))
+	for i := range rows {
+		for j := range cols {
+			y[j*rows+i] = x[i*cols+j]
+		}
+	}
+	return y
+}
+
+func TestProducts(t *testing.T) {
+	for _, s := range []Size{
+		{1, 1, 1}, {2, 3, 2}, {3, 2, 5}, {1, 7, 300}, {5, 1, 257}, {67, 131, 259}, {130, 25, 512}, {513, 520, 3}, {4, 5, 0},
+	} {
+		t.Run(fmt.Sprintf("%dx%dx%d", s.M, s.N, s.K), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, uint64(s.M*s.N+s.K)))
+			a, b, c := random(rng, s.M*s.K), random(rng, s.N*s.K), random(rng, s.M*s.N)
+			want := slices.Clone(c)
+			for i := range s.M {
+				for j := range s.N {
+					sum := float64(c[i*s.N+j])
+					for k := range s.K {
+						sum += float64(a[i*s.K+k]) * float64(b[j*s.K+k])
+					}
+					want[i*s.N+j] = float32(sum)
+				}
+			}
+			at, bt := transposed(a, s.M, s.K), transposed(b, s.N, s.K)
+			for name, run := range map[string]func(c []float32){
+				"NT": func(c []float32) { NT(c, a, b, s) },
+				"NN": func(c []float32) { NN(c, a, bt, s) },
+				"TN": func(c []float32) { TN(c, at, bt, s) },
+			} {
+				t.Run(name, func(t *testing.T) {
+					framed := slices.Concat([]float32{7}, c, []float32{7})
+					run(framed[1 : 1+len(c)])
+					near(t, framed[1:1+len(c)], want, s.K)
+					if framed[0] != 7 || framed[len(framed)-1] != 7 {
+						t.Error("wrote outside the result")
+					}
+				})
+			}
+		})
+	}
+}
+
+// convs are shapes whose sizes never coincide, so that none can stand in for
+// another: C, H, W, O, then the window.
+var convs = []struct {
+	c, h, w, o int
+	win        ir.Window
+}{
+	{1, 1, 1, 1, ir.Window{KH: 1, KW: 1, StrideH: 1, StrideW: 1}},
+	{5, 11, 7, 9, ir.Window{KH: 3, KW: 2, StrideH: 1, StrideW: 1, Top: 1, Bottom: 2, Left: 0, Right: 3}},
+	{6, 9, 13, 4, ir.Window{KH: 1, KW: 7, StrideH: 1, StrideW: 1, Left: 3, Right: 3}},
+	{6, 13, 9, 4, ir.Window{KH: 7, KW: 1, StrideH: 1, StrideW: 1, Top: 3, Bottom: 3}},
+	{3, 23, 17, 8, ir.Window{KH: 3, KW: 5, StrideH: 2, StrideW: 3}},
+	{70, 8, 6, 131, ir.Window{KH: 3, KW: 2, StrideH: 1, StrideW: 2, Top: 2, Bottom: 0, Left: 1, Right: 4}},
+	{300, 5, 4, 67, ir.Window{KH: 1, KW: 1, StrideH: 1, StrideW: 1}},
+	{2, 3, 2, 3, ir.Window{KH: 5, KW: 6, StrideH: 2, StrideW: 1, Top: 4, Bottom: 5, Left: 6, Right: 7}},
+}
+
+func TestConv(t *testing.T) {
+	for i, s := range convs {
+		for _, relu := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d relu=%v", i, relu), func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(2, uint64(i)))
+				x := random(rng, s.c*s.h*s.w)
+				step := &ir.Step{Window: s.win, ReLU: relu, W: random(rng, s.o*s.c*s.win.KH*s.win.KW), B: random(rng, s.o)}
+				oh, ow := s.win.Out(s.h, s.w)
+				want := make([]float32, s.o*oh*ow)
+				ref.Conv2D(want, x, ref.Image{N: 1, C: s.c, H: s.h, W: s.w}, ref.Kernel[float32]{W: step.W, B: step.B, Out: s.o, Window: s.win})
+				if relu {
+					ref.ReLU(want, want)
+				}
+				var first []float32
+				for _, threads := range []int{1, 2, 7} {
+					conv := NewConv(step, []int{s.c, s.h, s.w}, threads)
+					got, scratch := make([]float32, len(want)+1), make([]float32, Scratch)
+					for i := range got {
+						got[i] = float32(math.NaN())
+					}
+					for i := range scratch {
+						scratch[i] = float32(math.NaN())
+					}
+					for task := conv.Tasks() - 1; task >= 0; task-- {
+						conv.Task(task, got[:len(want)], x, scratch)
+					}
+					near(t, got, want, s.c*s.win.KH*s.win.KW)
+					if !math.IsNaN(float64(got[len(want)])) {
+						t.Error("wrote beyond the result")
+					}
+					if first == nil {
+						first = got[:len(want)]
+					} else if !slices.Equal(first, got[:len(want)]) {
+						t.Errorf("%d threads change the result", threads)
+					}
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkTile(b *testing.B) {
+	x, y, c := make([]float32, mr*kc), make([]float32, nr*kc), make([]float32, mr*nr)
+	for b.Loop() {
+		tile(kc, x, y, c, nr)
+	}
+	b.ReportMetric(2*mr*nr*kc*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+}
+
+// BenchmarkNetwork runs the convolutions of InceptionV3 at 299x299 on one
+// thread, image sizes and channels as its table has them.
+func BenchmarkNetwork(b *testing.B) {
+	for _, l := range network {
+		b.Run(l.String(), func(b *testing.B) {
+			win := ir.Window{KH: l.kh, KW: l.kw, StrideH: l.stride, StrideW: l.stride}
+			if l.same {
+				win.Top, win.Bottom, win.Left, win.Right = l.kh/2, l.kh/2, l.kw/2, l.kw/2
+			}
+			step := &ir.Step{Window: win, W: make([]float32, l.o*l.c*l.kh*l.kw), B: make([]float32, l.o)}
+			conv := NewConv(step, []int{l.c, l.size, l.size}, 2)
+			x, scratch := make([]float32, l.c*l.size*l.size), make([]float32, Scratch)
+			dst := make([]float32, l.o*conv.pixels)
+			for b.Loop() {
+				for task := range conv.Tasks() {
+					conv.Task(task, dst, x, scratch)
+				}
+			}
+			b.ReportMetric(2*float64(l.o*conv.depth*conv.pixels)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
+	}
+}
+
+type layer struct {
+	size, c, o, kh, kw, stride int
+	same                       bool
+}
+
+func (l layer) String() string {
+	return fmt.Sprintf("%dx%d-%d-%d-%dx%d-%d", l.size, l.size, l.c, l.o, l.kh, l.kw, l.stride)
+}
+
+var network = []layer{
+	{299, 3, 32, 3, 3, 2, false},
+	{149, 32, 32, 3, 3, 1, false},
+	{147, 32, 64, 3, 3, 1, true},
+	{73, 64, 80, 1, 1, 1, true},
+	{73, 80, 192, 3, 3, 1, false},
+	{35, 48, 64, 5, 5, 1, true},
+	{35, 96, 96, 3, 3, 1, true},
+	{35, 288, 384, 3, 3, 2, false},
+	{17, 768, 192, 1, 1, 1, true},
+	{17, 160, 160, 1, 7, 1, true},
+	{17, 192, 192, 7, 1, 1, true},
+	{8, 2048, 320, 1, 1, 1, true},
+	{8, 448, 384, 3, 3, 1, true},
+}
