@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -9,7 +11,9 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert/graphdef"
 	"github.com/c236555e/rehead/inception/convert/hdf5"
+	"github.com/c236555e/rehead/inception/convert/onnx"
 	"github.com/c236555e/rehead/inception/convert/pth"
 	"github.com/c236555e/rehead/inception/convert/raw"
 	"github.com/c236555e/rehead/inception/safetensors"
@@ -18,6 +22,8 @@ import (
 // Options change how a file is read; the zero value detects everything.
 type Options struct {
 	Flavor inception.Flavor // "" detects it from the file
+	Labels string           // file with a label a line for the classifier; "" looks beside a graph of retrain.py's
+	DType  string           // of what Convert writes: "f32" (also "") or "f16"
 }
 
 // Load reads the weights in any supported file (see the package comment for which, and how kind and flavour are told).
@@ -37,6 +43,49 @@ func LoadWith(path string, o Options) (*inception.Weights, error) {
 	defer f.Close() //nolint:errcheck // only read from
 	w, _, err := load(f, o)
 	return w, fileError(path, err)
+}
+
+// Result is what Convert wrote.
+type Result struct {
+	Weights *inception.Weights
+	Model   *inception.Model // not nil when OUT is a model folder
+}
+
+// Convert reads the weights in a file of any supported kind and writes them to out, whole or not at all: a converted
+// weight file, or, when in is a graph that retrain.py made and its labels are known, a whole model folder (trunk,
+// head, labels, the recipe of 2015).
+func Convert(in, out string, o Options) (*Result, error) {
+	f, err := open(in)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	w, src, err := load(f, o)
+	if err != nil {
+		return nil, fileError(in, err)
+	}
+	res := &Result{Weights: w}
+	if src == nil || !src.retrained() || w.Labels == nil {
+		return res, w.Write(out, o.DType)
+	}
+	if res.Model, err = inception.ModelFromWeights(w); err != nil {
+		return nil, fileError(in, err)
+	}
+	return res, res.Model.Save(out, inception.SaveOptions{DType: o.DType})
+}
+
+// LoadModel reads a file of any supported kind that has a classifier as a whole model. Labels come from the file, from
+// Options.Labels, or from beside a graph of retrain.py's.
+func LoadModel(path string, o Options) (*inception.Model, error) {
+	w, err := LoadWith(path, o)
+	if err != nil {
+		return nil, err
+	}
+	if w.Classes == 0 {
+		return nil, fmt.Errorf("convert: %s: has no classifier: use it as the trunk of rehead train", path)
+	}
+	m, err := inception.ModelFromWeights(w)
+	return m, fileError(path, err)
 }
 
 // Resolve returns the weights that a reference of the command line names: "random" or "random:WIDTH" for made-up ones
@@ -61,11 +110,20 @@ func Resolve(ref string) (*inception.Weights, error) {
 // file is an open weight file.
 type file struct {
 	*os.File
+	data   io.ReaderAt // what is read: the file itself, or what was unpacked from it
 	path   string
-	size   int64
+	size   int64 // of data
+	length int64 // of the file
 	head   []byte
 	format string
-	sha256 string // once it was asked for
+	from   *unpacked // nil for a file that is not packed
+	sha256 string    // once it was asked for
+}
+
+// peek reads the first bytes.
+func (f *file) peek() error {
+	f.head = make([]byte, min(f.size, 512))
+	return raw.ReadFull(f.data, f.head, 0)
 }
 
 // The kinds of file that are told apart.
@@ -74,6 +132,8 @@ const (
 	formatZIP         = "pth"
 	formatStream      = "pth-stream"
 	formatHDF5        = "hdf5"
+	formatONNX        = "onnx"
+	formatGraphDef    = "graphdef"
 )
 
 // open opens a regular file and tells its kind.
@@ -86,14 +146,20 @@ func open(path string) (*file, error) {
 	if err == nil && !st.Mode().IsRegular() {
 		err = fmt.Errorf("is not a regular file: give the weight file itself")
 	}
-	f := &file{File: osf, path: path}
+	f := &file{File: osf, data: osf, path: path}
 	if err == nil {
-		f.size = st.Size()
-		f.head = make([]byte, min(f.size, 512))
-		_, err = io.ReadFull(osf, f.head)
+		f.size, f.length = st.Size(), st.Size()
+		err = f.peek()
+	}
+	if err == nil && isGzip(f.head) {
+		f.from, err = unpack(bufio.NewReaderSize(io.NewSectionReader(osf, 0, f.length), 1<<16))
+		if err == nil {
+			f.data, f.size = bytes.NewReader(f.from.data), int64(len(f.from.data))
+			err = f.peek()
+		}
 	}
 	if err == nil {
-		f.format, err = sniff(f.head, f.size)
+		f.format, err = sniff(f.head, f.size, f.data)
 	}
 	if err != nil {
 		osf.Close() //nolint:errcheck // only read from
@@ -103,7 +169,7 @@ func open(path string) (*file, error) {
 }
 
 // sniff tells the kind of a file by its first bytes.
-func sniff(head []byte, size int64) (string, error) {
+func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 	switch {
 	case size == 0:
 		return "", fmt.Errorf("is empty: fetch the weight file again")
@@ -115,8 +181,12 @@ func sniff(head []byte, size int64) (string, error) {
 		return formatHDF5, nil
 	case isSafetensors(head, size):
 		return formatSafetensors, nil
+	case onnx.Is(head):
+		return formatONNX, nil
+	case graphdef.Is(head):
+		return formatGraphDef, nil
 	}
-	return "", fmt.Errorf("is no weight file that rehead knows: want safetensors, a PyTorch .pth or a Keras .h5")
+	return "", fmt.Errorf("is no weight file that rehead knows: want safetensors, a PyTorch .pth, a Keras .h5, an ONNX file or a frozen TensorFlow graph")
 }
 
 // isSafetensors: a header length that fits the file, then a JSON object.
@@ -148,6 +218,9 @@ func load(f *file, o Options) (*inception.Weights, *source, error) {
 	if o.Flavor != "" {
 		src.flavor, src.reason, src.recipe = o.Flavor, "as asked for", nil
 	}
+	if err := src.withLabels(f, o); err != nil {
+		return nil, nil, err
+	}
 	w, err := assemble(src)
 	return w, src, err
 }
@@ -170,11 +243,11 @@ func own(f *file, o Options) (*inception.Weights, error) {
 func (f *file) source() (*source, error) {
 	switch f.format {
 	case formatSafetensors:
-		st, err := safetensors.New(f.path, f, f.size)
-		if err != nil || st.Metadata["format"] == inception.Format {
+		st, err := safetensors.New(f.path, f.data, f.size)
+		if err != nil || st.Metadata["format"] == inception.Format && f.from == nil {
 			return nil, err
 		}
-		tensors, err := fromSafetensors(st, f, f.size)
+		tensors, err := fromSafetensors(st, f.data, f.size)
 		if err != nil {
 			return nil, err
 		}
@@ -184,17 +257,29 @@ func (f *file) source() (*source, error) {
 		}
 		return src, err
 	case formatZIP, formatStream:
-		tensors, err := pth.Read(f, f.size)
+		tensors, err := pth.Read(f.data, f.size)
 		if err != nil {
 			return nil, err
 		}
 		return torchNames(tensors)
 	case formatHDF5:
-		tensors, err := hdf5.Read(f, f.size)
+		tensors, err := hdf5.Read(f.data, f.size)
 		if err != nil {
 			return nil, err
 		}
 		return kerasNames(tensors)
+	case formatONNX:
+		g, err := onnx.Read(f.data, f.size)
+		if err != nil {
+			return nil, err
+		}
+		return onnxSource(g)
+	case formatGraphDef:
+		g, err := graphdef.Read(f.data, f.size)
+		if err != nil {
+			return nil, err
+		}
+		return tfSource(g)
 	}
 	return nil, fmt.Errorf("is of a kind that has no reader: %s", f.format)
 }

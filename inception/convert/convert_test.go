@@ -202,6 +202,11 @@ func TestFormats(t *testing.T) {
 		{"torchvision.pth", Options{Flavor: inception.PytorchFID}, inception.PytorchFID, "fid", true, 2e-7},
 		{"keras.h5", Options{}, inception.Keras, "tf", false, 2e-7},
 		{"keras_notop.h5", Options{}, inception.Keras, "", false, 2e-7},
+		{"folded.onnx", Options{}, inception.Torchvision, "torch", true, 4e-7}, // folded in float32 by the exporter
+		{"unfolded.onnx", Options{}, inception.PytorchFID, "fid", true, 2e-7},
+		{"classify_image_graph_def.pb", Options{}, inception.TF2015, "fid", true, 2e-7},
+		{"slim.pb", Options{}, inception.TFSlim, "tf", false, 2e-7},
+		{"slim-fused.pb", Options{}, inception.TFSlim, "tf", false, 2e-7},
 		{"keras.h5", Options{Flavor: inception.TFSlim}, inception.TFSlim, "tf", false, 2e-7},
 	} {
 		t.Run(c.file+" "+string(c.o.Flavor), func(t *testing.T) {

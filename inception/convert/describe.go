@@ -47,7 +47,7 @@ func Describe(path string) (*Info, error) {
 		return nil, fileError(path, err)
 	}
 	info := &Info{
-		File: path, Bytes: f.size, SHA256: sum, Format: f.format, Flavor: w.Flavor, Width: w.Width, Features: w.Features(),
+		File: path, Bytes: f.length, SHA256: sum, Format: f.format, Flavor: w.Flavor, Width: w.Width, Features: w.Features(),
 		Classes: w.Classes, Tensors: len(w.Tensors), Digest: w.Digest, Source: w.Source, Recipe: w.Recipe, Notes: w.Notes, Labels: w.Labels,
 	}
 	for _, t := range w.Tensors {
@@ -65,8 +65,8 @@ func (f *file) digest() (string, error) {
 		return f.sha256, nil
 	}
 	h := sha256.New()
-	n, err := io.Copy(h, io.NewSectionReader(f.File, 0, f.size))
-	if err == nil && n != f.size {
+	n, err := io.Copy(h, io.NewSectionReader(f.File, 0, f.length))
+	if err == nil && n != f.length {
 		err = fmt.Errorf("shrank to %d bytes while it was read", n)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert/graph"
 	"github.com/c236555e/rehead/inception/convert/raw"
 )
 
@@ -22,6 +23,7 @@ type source struct {
 	reason  string // why this flavour
 	units   map[string]*unit
 	fc      *classifier
+	head    *graph.Node // of a graph: where the logits are made
 	labels  []string
 	recipe  *dataset.Recipe // nil: the flavour's
 	ignored []string        // tensors that inference does not use
@@ -41,7 +43,10 @@ type unit struct {
 	layout layout
 	bias   *raw.Tensor // of the convolution itself
 	norm   *norm
+	after  *affine // of a graph: everything between the convolution and its ReLU, bias and norm included
 }
+
+type tensor = raw.Tensor
 
 // norm is a batch norm at inference: y = gamma (x - mean) / sqrt(variance + eps) + beta.
 type norm struct {
@@ -221,6 +226,11 @@ func (u *unit) fold(shape [4]int) (w, b []float32, err error) {
 			return nil, nil, err
 		}
 	}
+	if u.after != nil {
+		if err := u.after.put(scale, shift); err != nil {
+			return nil, nil, tensorError(u.weight, "%v", err)
+		}
+	}
 	b = make([]float32, o)
 	n := len(w) / o
 	for i := range b {
@@ -241,6 +251,22 @@ func (u *unit) fold(shape [4]int) (w, b []float32, err error) {
 		return nil, nil, tensorError(u.weight, "has a bias that is not finite once batch norm is folded in (channel %d)", at)
 	}
 	return w, b, nil
+}
+
+// put copies a graph's scale and shift, of which one element stands for all.
+func (a *affine) put(scale, shift []float64) error {
+	for i, v := range [][]float64{a.scale, a.shift} {
+		dst := [][]float64{scale, shift}[i]
+		if len(v) > 1 && len(v) != len(dst) {
+			return fmt.Errorf("has %d channels, but %d are scaled and shifted behind it", len(dst), len(v))
+		}
+		for j := range dst {
+			if len(v) > 0 {
+				dst[j] = v[j%len(v)]
+			}
+		}
+	}
+	return nil
 }
 
 // apply puts the batch norm behind y = scale x + shift.

@@ -198,7 +198,7 @@ func (f *reader) tensor(x wire.Field) (string, *graph.Const, error) {
 		case 8:
 			k.Name, err = x.Text(maxName)
 		case 9:
-			if body, err = x.Message(); err == nil && k.DType == raw.I64 || k.DType == raw.I32 {
+			if body, err = x.Message(); err == nil && (k.DType == raw.I64 || k.DType == raw.I32) {
 				ints, err = smallInts(body, k.DType)
 			}
 		case 13:

@@ -85,6 +85,29 @@ def write_h5(out):
                     g.create_dataset(f"{name}/{w}:0", data=v)
 
 
+def write_onnx(out):
+    """What torch.onnx.export makes of torchvision's network: batch norm folded (its default) and, from an older opset, not;
+    and pytorch-fid's pools."""
+    net, x = narrow.make(WIDTH, CLASSES, SEED), narrow.pictures(1)
+    common = dict(input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "n"}, "y": {0: "n"}})
+    torch.onnx.export(net, x, f"{out}/folded.onnx", opset_version=13, **common)
+    with narrow.pooling(net, "fid"):
+        torch.onnx.export(net, x, f"{out}/unfolded.onnx", opset_version=10, training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False, keep_initializers_as_inputs=True, **common)
+
+
+def write_pb(out):
+    import graphs
+
+    net = narrow.make(WIDTH, CLASSES, SEED)
+    graphs.graph_2015(net).write(f"{out}/classify_image_graph_def.pb")
+    rng = np.random.default_rng(7)
+    head = rng.integers(-3, 4, (net.fc.weight.shape[1], 3)).astype("f4") / 8, np.float32([0.5, -0.25, 0.125])
+    graphs.graph_2015(net, head).write(f"{out}/output_graph.pb")
+    plain = narrow.plain(narrow.make(WIDTH, CLASSES, SEED))
+    graphs.graph_slim(plain, fused=False).write(f"{out}/slim.pb")
+    graphs.graph_slim(plain, fused=True).write(f"{out}/slim-fused.pb")
+
+
 def write_kinds(out):
     """kinds.h5: every kind of dataset that the HDF5 reader knows; element i is i (i/7 rounded in half precision)."""
     import h5py
@@ -111,7 +134,7 @@ def compact(h5py):
     return p
 
 
-WRITERS = {"pth": write_pth, "h5": write_h5, "kinds": write_kinds, "answers": answers}
+WRITERS = {"pth": write_pth, "h5": write_h5, "onnx": write_onnx, "pb": write_pb, "kinds": write_kinds, "answers": answers}
 
 if __name__ == "__main__":
     for kind in sys.argv[2:] or WRITERS:

@@ -1,0 +1,97 @@
+package inception
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/c236555e/rehead/nn"
+)
+
+const realWeights = "inception-2015-12-05.safetensors"
+
+// BenchmarkReadWeights reads, checks and digests the full network, 87 MB.
+func BenchmarkReadWeights(b *testing.B) {
+	path := shared(b, "weights", realWeights)
+	b.SetBytes(87093928)
+	for b.Loop() {
+		if _, err := ReadWeights(path); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// benchModel is a model folder around the full network.
+func benchModel(b *testing.B, dtype string) string {
+	w, err := ReadWeights(shared(b, "weights", realWeights))
+	if err != nil {
+		b.Fatal(err)
+	}
+	m := &Model{
+		Labels: []string{"a", "b"}, Head: Head{Classes: 2, Features: 2048, W: make([]float32, 4096), B: make([]float32, 2)},
+		Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest, Trunk: w,
+	}
+	dir := filepath.Join(b.TempDir(), "m")
+	if err := m.Save(dir, SaveOptions{DType: dtype}); err != nil {
+		b.Fatal(err)
+	}
+	return dir
+}
+
+func BenchmarkOpenModel(b *testing.B) {
+	for _, dtype := range []string{"f32", "f16"} {
+		b.Run(dtype, func(b *testing.B) {
+			dir := benchModel(b, dtype)
+			for b.Loop() {
+				if _, err := OpenModel(dir); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkReady is what a server does before it is ready: open, check and compile.
+func BenchmarkReady(b *testing.B) {
+	dir := benchModel(b, "f32")
+	for b.Loop() {
+		m, err := OpenModel(dir)
+		if err != nil {
+			b.Fatal(err)
+		}
+		c, err := NewClassifier(m, nn.Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRandom(b *testing.B) {
+	for b.Loop() {
+		if _, err := Random(RandomConfig{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEmbed(b *testing.B) {
+	w, err := Random(RandomConfig{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	t, err := NewTrunk(w, nn.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer t.Close()
+	in, out := drawn(299, 1), make([]float32, t.Features())
+	for b.Loop() {
+		if err := t.Embed(context.Background(), 1, in, out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Logf("device %s, kernel %s, %d threads", t.Program().Device(), t.Program().Kernel(), t.Program().Threads())
+}

@@ -1,0 +1,98 @@
+package convert
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+)
+
+// maxUnpacked bounds what is taken out of an archive; the largest official file has 96 MB.
+const maxUnpacked = 512 << 20
+
+// isGzip tells a gzip file by its first bytes.
+func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte("\x1f\x8b\x08")) }
+
+// unpacked is a weight file out of an archive, and the label files beside it.
+type unpacked struct {
+	name  string
+	data  []byte
+	texts map[string]string // small text files by base name
+}
+
+// unpack takes the one weight file out of a .tgz such as inception-2015-12-05.tgz, or out of a plain .gz.
+func unpack(r io.Reader) (*unpacked, error) {
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, fmt.Errorf("gzip: %w", err)
+	}
+	b := bufio.NewReaderSize(z, 1<<16)
+	if head, _ := b.Peek(512); len(head) < 262 || string(head[257:262]) != "ustar" {
+		data, err := slurp(b, maxUnpacked)
+		if err != nil {
+			return nil, fmt.Errorf("gzip: %w", err)
+		}
+		return &unpacked{data: data}, nil
+	}
+	out := &unpacked{texts: map[string]string{}}
+	for t, n := tar.NewReader(b), 0; ; n++ {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("tar: %w", err)
+		}
+		if n > 1000 {
+			return nil, errors.New("archive has more than 1000 files")
+		}
+		if h.Typeflag != tar.TypeReg {
+			continue
+		}
+		if err := out.take(path.Base(h.Name), h.Size, t); err != nil {
+			return nil, fmt.Errorf("%s in the archive: %w", h.Name, err)
+		}
+	}
+	if out.data == nil {
+		return nil, errors.New("archive has no weight file (.pb, .ckpt, .h5, .pth, .onnx or .safetensors)")
+	}
+	return out, nil
+}
+
+// take keeps a weight file or a text file.
+func (u *unpacked) take(name string, size int64, r io.Reader) error {
+	switch path.Ext(name) {
+	case ".pb", ".ckpt", ".h5", ".pth", ".pt", ".onnx", ".safetensors":
+		if u.data != nil {
+			return fmt.Errorf("is a second weight file beside %s: unpack the archive and name one", u.name)
+		}
+		if size > maxUnpacked {
+			return fmt.Errorf("has %d bytes, want at most %d", size, maxUnpacked)
+		}
+		data, err := slurp(r, maxUnpacked)
+		u.name, u.data = name, data
+		return err
+	case ".txt", ".pbtxt":
+		if size <= 4<<20 && len(u.texts) < 16 && !strings.HasPrefix(name, ".") {
+			data, err := slurp(r, 4<<20)
+			u.texts[name] = string(data)
+			return err
+		}
+	}
+	return nil
+}
+
+// slurp reads everything, growing as it comes: a size that the archive claims is not believed.
+func slurp(r io.Reader, limit int64) ([]byte, error) {
+	var b bytes.Buffer
+	n, err := b.ReadFrom(io.LimitReader(r, limit+1))
+	if err == nil && n > limit {
+		err = fmt.Errorf("unpacks to more than %d bytes", limit)
+	}
+	return b.Bytes(), err
+}

@@ -1,0 +1,103 @@
+package convert
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// maxLabels bounds a label file.
+const (
+	maxLabels     = 1 << 20
+	maxLabelBytes = 64 << 20
+)
+
+// readLabels reads a file with a label a line, as retrain.py writes it: UTF-8, "\n" or "\r\n" at the end, no empty
+// lines except the last.
+func readLabels(path string) ([]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("convert: labels: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	var out []string
+	s := bufio.NewScanner(io.LimitReader(f, maxLabelBytes))
+	s.Buffer(nil, 1<<16)
+	empty := 0
+	for s.Scan() {
+		l := strings.TrimSpace(s.Text())
+		if l == "" {
+			empty++
+			continue
+		}
+		if empty > 0 {
+			return nil, fmt.Errorf("convert: labels %s: line %d is empty, want a label on each line", path, len(out)+1)
+		}
+		if out = append(out, l); len(out) > maxLabels {
+			return nil, fmt.Errorf("convert: labels %s: more than %d lines", path, maxLabels)
+		}
+	}
+	if err := s.Err(); err != nil {
+		return nil, fmt.Errorf("convert: labels %s: %w", path, err)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("convert: labels %s: is empty, want a label on each line", path)
+	}
+	return out, nil
+}
+
+// besideLabels looks for the label file that retrain.py leaves beside a graph: output_graph.pb and output_labels.txt.
+// It returns "" when there is none.
+func besideLabels(graph string) (string, error) {
+	dir, base := filepath.Split(graph)
+	var names []string
+	if stem, ok := strings.CutSuffix(base, "graph.pb"); ok {
+		names = append(names, stem+"labels.txt")
+	}
+	names = append(names, "output_labels.txt", "retrained_labels.txt", "labels.txt")
+	for _, n := range names {
+		p := filepath.Join(dir, n)
+		st, err := os.Stat(p)
+		switch {
+		case err == nil && st.Mode().IsRegular():
+			return p, nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return "", fmt.Errorf("convert: labels: %w", err)
+		}
+	}
+	return "", nil
+}
+
+// withLabels gives the classifier of a retrained graph its labels.
+func (src *source) withLabels(f *file, o Options) error {
+	file := o.Labels
+	if file == "" && src.retrained() {
+		var err error
+		if file, err = besideLabels(f.path); err != nil || file == "" {
+			return err
+		}
+	}
+	if file == "" {
+		return nil
+	}
+	labels, err := readLabels(file)
+	if err != nil {
+		return err
+	}
+	if n := src.classes(); len(labels) != n {
+		return fmt.Errorf("convert: labels %s: has %d labels, but the classifier of %s has %d classes: name the file that belongs to it", file, len(labels), f.path, n)
+	}
+	src.labels = labels
+	return nil
+}
+
+// retrained reports whether a graph's classifier is someone's own, as retrain.py leaves it: its weights are not those
+// that the network was published with.
+func (src *source) retrained() bool {
+	return src.head != nil && (strings.HasPrefix(src.head.Name, "final_training_ops/") || src.classes() < 1000)
+}
