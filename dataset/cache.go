@@ -129,9 +129,6 @@ func (c *Cache) open(header []byte) error {
 		if _, err := c.file.WriteAt(header, 0); err != nil {
 			return fmt.Errorf("dataset: bottleneck cache: %w", err)
 		}
-		if err := c.file.Sync(); err != nil {
-			return fmt.Errorf("dataset: bottleneck cache: %w", err)
-		}
 	}
 	return c.refresh()
 }

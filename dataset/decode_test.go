@@ -292,6 +292,9 @@ func TestReadFile(t *testing.T) {
 // the same size or refused for a reason known here, what Pillow refuses is refused; nothing takes more than 300 MB.
 func TestAwkward(t *testing.T) {
 	dir := shared(t, "data", "awkward")
+	if raceEnabled {
+		t.Skip("a minute of decoding that shares nothing, under the race detector")
+	}
 	known := map[string]string{ // refused here though Pillow decodes them
 		"hopper_rle8.bmp": "run-length", "hopper_rle8_row_overflow.bmp": "run-length", "rgb32bf-rgba.bmp": "colour mask",
 		"testimgari.jpg": "arithmetic", "jpg-cmyk-2.jpg": "subsampling", "no_palette.gif": "no color table",

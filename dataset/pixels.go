@@ -12,6 +12,7 @@ const Background = 255
 type rows struct {
 	img     image.Image
 	palette [256][3]uint8 // of an image.Paletted
+	cb, cr  []int32       // a row of chroma of an image.YCbCr, blended down
 }
 
 func (r *rows) init(img image.Image) {
@@ -48,7 +49,7 @@ func (r *rows) read(y int, xs []int32, dst []uint8) {
 	b := r.img.Bounds()
 	switch m := r.img.(type) {
 	case *image.YCbCr:
-		readYCbCr(m, y, xs, dst)
+		r.readYCbCr(m, y, xs, dst)
 	case *image.Gray:
 		row := m.Pix[y*m.Stride:]
 		for i, x := range xs {
@@ -130,9 +131,7 @@ func chromaRows(m *image.YCbCr, y, v int) (near, far int) {
 // readYCbCr converts as libjpeg does by default: chroma that was halved is interpolated with a triangle (3/4 of the nearer sample, 1/4
 // of the farther), then BT.601 in full range with 16 bits of fraction. Chroma quartered in one direction is repeated.
 // Source: libjpeg-turbo, jdsample.c (fancy upsampling) and jdcolor.c.
-func readYCbCr(m *image.YCbCr, y int, xs []int32, dst []uint8) {
-	ax, ay := m.Rect.Min.X, m.Rect.Min.Y+y
-	luma := m.Y[y*m.YStride:]
+func (r *rows) readYCbCr(m *image.YCbCr, y int, xs []int32, dst []uint8) {
 	shift, v := uint(0), 1
 	switch m.SubsampleRatio {
 	case image.YCbCrSubsampleRatio422:
@@ -146,41 +145,70 @@ func readYCbCr(m *image.YCbCr, y int, xs []int32, dst []uint8) {
 	case image.YCbCrSubsampleRatio410:
 		shift, v = 2, 2
 	}
-	near, far := chromaRows(m, ay, v)
-	first := int32(ax >> shift)
-	last := int32((m.Rect.Max.X-1)>>shift) - first
-	cbN, crN := m.Cb[near:], m.Cr[near:]
-	cbF, crF := m.Cb[far:], m.Cr[far:]
-	repeat := shift == 1 && last < 2 // libjpeg does not interpolate so narrow a picture
-	odd := int32(ay & 1)
-	for i, x := range xs {
-		at := x + int32(ax)
-		c := at>>shift - first
-		var cb, cr int32
-		switch {
-		case shift == 0 && v == 1 || shift == 2 || repeat:
-			cb, cr = int32(cbN[c]), int32(crN[c])
-		case shift == 0: // 4:4:0
-			cb = (3*int32(cbN[c]) + int32(cbF[c]) + 1 + odd) >> 2
-			cr = (3*int32(crN[c]) + int32(crF[c]) + 1 + odd) >> 2
-		default:
-			n := min(max(c-1+2*(at&1), 0), last)
-			if v == 1 { // 4:2:2
-				cb = (3*int32(cbN[c]) + int32(cbN[n]) + 1 + at&1) >> 2
-				cr = (3*int32(crN[c]) + int32(crN[n]) + 1 + at&1) >> 2
-			} else { // 4:2:0
-				cb = (9*int32(cbN[c]) + 3*int32(cbF[c]) + 3*int32(cbN[n]) + int32(cbF[n]) + 8 - at&1) >> 4
-				cr = (9*int32(crN[c]) + 3*int32(crF[c]) + 3*int32(crN[n]) + int32(crF[n]) + 8 - at&1) >> 4
-			}
+	left := m.Rect.Min.X
+	first := left >> shift
+	n := (m.Rect.Max.X-1)>>shift - first + 1
+	triangle := shift == 1 && n > 2 // libjpeg does not interpolate so narrow a picture
+	r.cb, r.cr = grow(r.cb, n+2), grow(r.cr, n+2)
+	scale := blendDown(m, m.Rect.Min.Y+y, v, n, shift < 2 && (shift == 0 || triangle), r.cb, r.cr)
+	luma := m.Y[y*m.YStride:]
+	cbs, crs := r.cb, r.cr
+	if !triangle {
+		half := int32(0)
+		if scale == 4 { // 4:4:0
+			half = 1 + int32((m.Rect.Min.Y+y)&1)
 		}
-		yy := int32(luma[x])<<16 + 1<<15
-		cb -= 128
-		cr -= 128
-		d := dst[3*i : 3*i+3 : 3*i+3]
-		d[0] = clamp8((yy + 91881*cr) >> 16)
-		d[1] = clamp8((yy - 22554*cb - 46802*cr) >> 16)
-		d[2] = clamp8((yy + 116130*cb) >> 16)
+		down := uint(scale >> 1) // divides by 1 or 4
+		for i, x := range xs {
+			c := (int(x)+left)>>shift - first + 1
+			toRGB(luma[x], (cbs[c]+half)>>down, (crs[c]+half)>>down, dst[3*i:3*i+3:3*i+3])
+		}
+		return
 	}
+	half, odds, down := int32(1), int32(1), uint(2) // 4:2:2
+	if scale == 4 {                                 // 4:2:0
+		half, odds, down = 8, -1, 4
+	}
+	for i, x := range xs {
+		at := int(x) + left
+		c := at>>1 - first + 1
+		odd := at & 1
+		near := c - 1 + 2*odd
+		add := half + odds*int32(odd)
+		cb, cr := (3*cbs[c]+cbs[near]+add)>>(down&31), (3*crs[c]+crs[near]+add)>>(down&31)
+		toRGB(luma[x], cb, cr, dst[3*i:3*i+3:3*i+3])
+	}
+}
+
+// blendDown puts the n chroma samples of picture row y (absolute) at cb[1] and cr[1], the first and the last repeated beside them. Where
+// rows were halved and blend is set it gives 3 x the nearer row + the farther one, and answers 4, else the row it lies in, and answers 1.
+func blendDown(m *image.YCbCr, y, v, n int, blend bool, cb, cr []int32) (scale int) {
+	near, far := chromaRows(m, y, v)
+	cbN, crN := m.Cb[near:near+n], m.Cr[near:near+n]
+	scale = 1
+	if v == 2 && blend {
+		scale = 4
+		cbF, crF := m.Cb[far:far+n], m.Cr[far:far+n]
+		for i := range n {
+			cb[i+1] = 3*int32(cbN[i]) + int32(cbF[i])
+			cr[i+1] = 3*int32(crN[i]) + int32(crF[i])
+		}
+	} else {
+		for i := range n {
+			cb[i+1], cr[i+1] = int32(cbN[i]), int32(crN[i])
+		}
+	}
+	cb[0], cr[0], cb[n+1], cr[n+1] = cb[1], cr[1], cb[n], cr[n]
+	return scale
+}
+
+func toRGB(luma uint8, cb, cr int32, d []uint8) {
+	y := int32(luma)<<16 + 1<<15
+	cb -= 128
+	cr -= 128
+	d[0] = clamp8((y + 91881*cr) >> 16)
+	d[1] = clamp8((y - 22554*cb - 46802*cr) >> 16)
+	d[2] = clamp8((y + 116130*cb) >> 16)
 }
 
 // fill writes the rectangle of the picture (from its top left corner) to out, opaque. out.Pix is reused when it is large enough.

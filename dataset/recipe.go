@@ -35,8 +35,8 @@ const MaxSize = 4096
 // takes no unknown fields.
 //
 // The steps: EXIF orientation; geometry and filter; then y = (x-Mean)/Std for each channel, in float32. "tf1-bilinear" hands its
-// unrounded floats on, as TensorFlow does; the other filters are those of disintegration/imaging, which like Pillow rounds to 8 bits after
-// each of its two passes: the two differ by at most 1 of 255.
+// unrounded floats on, as TensorFlow does; the other filters are those of disintegration/imaging, which like Pillow's round to 8 bits after
+// each of two passes.
 type Recipe struct {
 	Size     int        `json:"size"`               // output is [3,Size,Size]; in pixels, 1..MaxSize
 	Orient   bool       `json:"orient"`             // apply the EXIF orientation first

@@ -137,16 +137,22 @@ func slow(img *image.NRGBA, c, w, h int, filter string) []float64 {
 		return rows
 	}
 	across, down := taps(img.Rect.Dx(), w), taps(img.Rect.Dy(), h)
+	middle := make([]float64, w*img.Rect.Dy())
+	for v := range img.Rect.Dy() {
+		for x, tx := range across {
+			for u, wx := range tx {
+				middle[v*w+x] += wx * float64(img.Pix[v*img.Stride+4*u+c])
+			}
+		}
+	}
 	out := make([]float64, w*h)
 	for y, ty := range down {
-		for x, tx := range across {
-			for v, wy := range ty {
-				if wy == 0 {
-					continue
-				}
-				for u, wx := range tx {
-					out[y*w+x] += wy * wx * float64(img.Pix[v*img.Stride+4*u+c])
-				}
+		for v, wy := range ty {
+			if wy == 0 {
+				continue
+			}
+			for x := range w {
+				out[y*w+x] += wy * middle[v*w+x]
 			}
 		}
 	}

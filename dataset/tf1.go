@@ -1,5 +1,7 @@
 package dataset
 
+import "math"
+
 // tf1 is TensorFlow 1's resize_bilinear with align_corners=false, the resize of the first Inception-v3: output pixel i stands at
 // in = i*scale, scale = float32(input)/float32(output), without half-pixel centres, and is interpolated between floor(in) and the next
 // pixel, whatever the scale. All is float32, and products are rounded before they are added, so that results do not depend on whether the
@@ -34,7 +36,17 @@ func (t *tf1) resize(r *Recipe, p plan, s *scratch, dst []float32) {
 		top, bottom := t.rowAt(p.from.Min.Y+above, s), t.rowAt(p.from.Min.Y+below, s)
 		for c := range 3 {
 			mean, std := r.Mean[c], r.Std[c]
+			fraction, _ := math.Frexp(float64(std))
 			a, b, out := top[c*n:(c+1)*n], bottom[c*n:(c+1)*n], dst[(c*n+y)*n:(c*n+y+1)*n]
+			a, b = a[:len(out)], b[:len(out)]
+			if fraction == 0.5 { // a power of two: to multiply by its inverse is the same to the last bit, and faster
+				inverse := 1 / std
+				for x := range out {
+					v := a[x] + float32((b[x]-a[x])*lerp)
+					out[x] = (v - mean) * inverse
+				}
+				continue
+			}
 			for x := range out {
 				v := a[x] + float32((b[x]-a[x])*lerp)
 				out[x] = (v - mean) / std
@@ -81,8 +93,10 @@ func (t *tf1) rowAt(y int, s *scratch) []float32 {
 	s.rows.read(y, s.xs, s.rgb)
 	n := len(t.lerp)
 	red, green, blue := row.rgb[:n], row.rgb[n:2*n], row.rgb[2*n:3*n]
+	left, right := t.left[:n], t.right[:n]
 	for x, lerp := range t.lerp {
-		a, b := s.rgb[3*t.left[x]:][:3:3], s.rgb[3*t.right[x]:][:3:3]
+		i, j := 3*left[x], 3*right[x]
+		a, b := s.rgb[i:i+3:i+3], s.rgb[j:j+3:j+3]
 		r0, g0, b0 := float32(a[0]), float32(a[1]), float32(a[2])
 		red[x] = r0 + float32((float32(b[0])-r0)*lerp)
 		green[x] = g0 + float32((float32(b[1])-g0)*lerp)
