@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/c236555e/rehead/inception"
@@ -55,6 +56,16 @@ type answerer struct {
 	layout layout
 	opts   options
 	model  *model
+}
+
+// trim drops what the answer does not show of a result.
+func (a answerer) trim(r *inception.Result) {
+	if !a.opts.embedding {
+		r.Bottleneck = nil
+	}
+	if a.form != typeVerboseJSON && a.compat != CompatBuiltin {
+		r.Predictions = slices.Clone(first(r.Predictions, a.opts.topK))
+	}
 }
 
 // write returns the body of the answer.

@@ -167,3 +167,5 @@ func wantStatus(t testing.TB, w *httptest.ResponseRecorder, code int, text strin
 // onlyReader hides a reader's other methods, so that a request has no length
 // and is sent in chunks.
 type onlyReader struct{ io.Reader }
+
+func splitLines(text string) []string { return strings.Split(strings.TrimSuffix(text, "\n"), "\n") }

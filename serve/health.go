@@ -39,7 +39,7 @@ func (s *Server) readyStatus() int {
 }
 
 func (s *Server) showMetrics(c *gin.Context) error {
-	s.metrics.handler().ServeHTTP(c.Writer, c.Request)
+	s.metrics.handler.ServeHTTP(c.Writer, c.Request)
 	return nil
 }
 

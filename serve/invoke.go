@@ -63,7 +63,8 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 	if err != nil {
 		return err
 	}
-	results, err := s.pipeline.classify(c.Request.Context(), m, records)
+	a := answerer{form: form, compat: s.cfg.Compat, layout: l, opts: o, model: m}
+	results, err := s.pipeline.classify(c.Request.Context(), m, records, a.trim)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 	if err := s.refuse(results, l); err != nil {
 		return err
 	}
-	answer, err := answerer{form: form, compat: s.cfg.Compat, layout: l, opts: o, model: m}.write(results)
+	answer, err := a.write(results)
 	if err != nil {
 		return err
 	}

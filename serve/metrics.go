@@ -14,7 +14,7 @@ import (
 // that two servers in a process do not meet. Times are seconds. Labels hold a
 // route's pattern and a status, never anything of a request.
 type metrics struct {
-	registry *prometheus.Registry
+	handler  http.Handler
 	requests *prometheus.CounterVec   // by route and status
 	duration *prometheus.HistogramVec // by route
 	pictures *prometheus.CounterVec   // by result: answered or unreadable
@@ -37,8 +37,9 @@ func newMetrics(s *Server) *metrics {
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
+	registry := prometheus.NewRegistry()
 	m := &metrics{
-		registry: prometheus.NewRegistry(),
+		handler:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}),
 		requests: counter("rehead_requests_total", "Requests answered.", "route", "code"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "rehead_request_duration_seconds", Help: "From a request's header to its answer.", Buckets: seconds,
@@ -51,7 +52,7 @@ func newMetrics(s *Server) *metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "rehead_requests_in_flight", Help: "Requests under way."}),
 		reloads:  counter("rehead_model_loads_total", "Models loaded, or refused.", "result"),
 	}
-	m.registry.MustRegister(
+	registry.MustRegister(
 		m.requests, m.duration, m.pictures, m.waiting, m.decoding, m.forward, m.batch, m.inFlight, m.reloads,
 		gauge("rehead_queue_pictures", "Pictures waiting or under way.", func() float64 { return float64(s.pipeline.admitted.Load()) }),
 		gauge("rehead_body_bytes", "Bytes of request bodies held.", func() float64 { return float64(s.bodies.used.Load()) }),
@@ -66,10 +67,6 @@ func newMetrics(s *Server) *metrics {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
-}
-
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
 // answered counts one request.

@@ -76,7 +76,11 @@ func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 	if status.code == http.StatusInternalServerError {
 		s.cfg.Logger.Error("request failed", "id", note(c).id, "route", pattern, "error", err)
 	}
-	if c.Writer.Written() || status.code == statusClientClosed {
+	if c.Writer.Written() {
+		return
+	}
+	if status.code == statusClientClosed {
+		c.Status(status.code)
 		return
 	}
 	if status.code != http.StatusUnauthorized && status.code != http.StatusRequestTimeout {

@@ -378,9 +378,13 @@ func (s *Server) Reload(ctx context.Context, path string) error {
 }
 
 // Watch looks at the model at path every so often and reloads it when it has
-// changed and stays as it is from one look to the next. A change that cannot be
-// loaded is logged, and the model before it stays. Watch returns when ctx ends.
-func (s *Server) Watch(ctx context.Context, path string, every time.Duration) error {
+// changed since the given [Fingerprint] and stays as it is from one look to the
+// next. A change that cannot be loaded is logged, and the model before it stays.
+// Watch returns when ctx ends.
+//
+// Take the fingerprint before the model is first opened: then no change is
+// missed.
+func (s *Server) Watch(ctx context.Context, path, since string, every time.Duration) error {
 	if s.cfg.Open == nil {
 		return errors.New("serve: watch: Config.Open is not set")
 	}
@@ -389,15 +393,14 @@ func (s *Server) Watch(ctx context.Context, path string, every time.Duration) er
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	current := fingerprint(path)
-	last := current
+	current, last := since, since
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
-		now := fingerprint(path)
+		now := Fingerprint(path)
 		if now == current || now != last || now == "" {
 			last = now
 			continue
@@ -411,9 +414,9 @@ func (s *Server) Watch(ctx context.Context, path string, every time.Duration) er
 	}
 }
 
-// fingerprint sums up names, sizes and times of a model's files; "" when they
-// cannot be read, as between two renames.
-func fingerprint(path string) string {
+// Fingerprint sums up names, sizes and times of a model's files, for
+// [Server.Watch]; it is "" when they cannot be read, as between two renames.
+func Fingerprint(path string) string {
 	var b strings.Builder
 	if info, err := os.Stat(path); err != nil || info.IsDir() && !isFile(filepath.Join(path, "model.json")) {
 		return ""

@@ -79,9 +79,6 @@ func isID(text string) bool {
 // come every few seconds, are logged at a lower level.
 func (s *Server) log(c *gin.Context, route string, begin time.Time) {
 	n, code, took := note(c), c.Writer.Status(), time.Since(begin)
-	if c.Request.Context().Err() != nil && context.Cause(c.Request.Context()) == context.Canceled && !c.Writer.Written() {
-		code = statusClientClosed
-	}
 	s.metrics.answered(route, code, took)
 	s.metrics.pictures.WithLabelValues("answered").Add(float64(n.pictures - n.bad))
 	s.metrics.pictures.WithLabelValues("unreadable").Add(float64(n.bad))

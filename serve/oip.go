@@ -7,6 +7,7 @@ import (
 	"image"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -152,7 +153,7 @@ func (s *Server) infer(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	results, err := s.pipeline.classify(c.Request.Context(), m, records)
+	results, err := s.pipeline.classify(c.Request.Context(), m, records, trimmer(request.Outputs))
 	if err != nil {
 		return err
 	}
@@ -347,6 +348,14 @@ func scalar(data []byte) int {
 		}
 	}
 	return len(data)
+}
+
+// trimmer drops the bottleneck where no output shows it.
+func trimmer(wanted []wantedOutput) func(*inception.Result) {
+	if slices.ContainsFunc(wanted, func(w wantedOutput) bool { return w.Name == outputVector }) {
+		return func(*inception.Result) {}
+	}
+	return func(r *inception.Result) { r.Bottleneck = nil }
 }
 
 // outputs makes the tensors that were asked for.

@@ -87,8 +87,10 @@ func (p *pipeline) full(wait time.Duration) error {
 
 // classify decodes the pictures and runs them through the model, a window of
 // them at a time. The answers are in order; a picture that cannot be read has
-// its own error, and the returned error means that none is answered.
-func (p *pipeline) classify(ctx context.Context, m *model, records []record) ([]inception.Result, error) {
+// its own error, and the returned error means that none is answered. trim drops
+// what the answer will not show of a result, which for thousands of pictures of
+// a thousand classes is much; it may be called for several at once.
+func (p *pipeline) classify(ctx context.Context, m *model, records []record, trim func(*inception.Result)) ([]inception.Result, error) {
 	n := len(records)
 	release, err := p.admit(ctx, n)
 	if err != nil {
@@ -97,8 +99,10 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record) ([]
 	defer release()
 	results := make([]inception.Result, n)
 	if n == 1 {
-		err := p.one(ctx, m, &records[0], &results[0])
-		return results, err
+		if err := p.one(ctx, m, &records[0], &results[0]); err != nil {
+			return nil, err
+		}
+		return results, nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -110,6 +114,8 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record) ([]
 				if err := p.one(ctx, m, &records[i], &results[i]); err != nil {
 					cancel(err)
 				}
+				trim(&results[i])
+				records[i] = record{}
 			}
 		})
 	}

@@ -149,12 +149,14 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 func (s *Server) shutdown(ctx context.Context, server *http.Server, failed <-chan error) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
 	defer cancel()
-	err := server.Shutdown(drain)
+	err := server.Shutdown(drain) // failed receives http.ErrServerClosed
 	if err != nil {
 		_ = server.Close()
 		err = fmt.Errorf("serve: requests were still running %v after the stop and were cut off: %w", s.cfg.ShutdownTimeout, err)
 	}
-	<-failed
+	if ended := <-failed; err == nil && !errors.Is(ended, http.ErrServerClosed) {
+		err = fmt.Errorf("serve: %w", ended)
+	}
 	return err
 }
 
