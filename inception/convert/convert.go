@@ -3,6 +3,7 @@ package convert
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -75,14 +76,22 @@ func Convert(in, out string, o Options) (*Result, error) {
 }
 
 // LoadModel reads a file of any supported kind that has a classifier as a whole model. Labels come from the file, from
-// Options.Labels, or from beside a graph of retrain.py's.
+// Options.Labels, or from beside a graph of retrain.py's, which must have them.
 func LoadModel(path string, o Options) (*inception.Model, error) {
-	w, err := LoadWith(path, o)
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}
-	if w.Classes == 0 {
-		return nil, fmt.Errorf("convert: %s: has no classifier: use it as the trunk of rehead train", path)
+	defer f.Close() //nolint:errcheck // only read from
+	w, src, err := load(f, o)
+	if err == nil && w.Classes == 0 {
+		err = errors.New("has no classifier: use it as the trunk of rehead train")
+	}
+	if err == nil && src != nil && src.retrained() && w.Labels == nil {
+		err = fmt.Errorf("has %d classes, but their labels are not known: put output_labels.txt beside it, or name the file with --labels", w.Classes)
+	}
+	if err != nil {
+		return nil, fileError(path, err)
 	}
 	m, err := inception.ModelFromWeights(w)
 	return m, fileError(path, err)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -300,6 +301,22 @@ func TestParityTorch(t *testing.T) {
 					if !(df <= tolerance) || !(dl <= tolerance) {
 						t.Errorf("batch %d, tape machine %v: bottlenecks differ by %.2g, logits by %.2g, want at most %g", n, machine, df, dl, tolerance)
 					}
+				}
+			}
+			if seed != "1" {
+				return
+			}
+			fixture.Python(t, "torch, torchvision, h5py", filepath.Join(fixture.Dir(), "full.py"), dir)
+			for _, name := range []string{"net.onnx", "net.h5"} {
+				w, err := LoadWith(filepath.Join(dir, name), Options{Flavor: inception.Torchvision})
+				if err != nil {
+					t.Fatal(err)
+				}
+				f, l := run(t, w, 299, 1, pixels[:per], false)
+				df, dl := distance(f, features[:2048]), distance(l, logits[:1000])
+				t.Logf("%s: bottlenecks %.2g, logits %.2g", name, df, dl)
+				if !(df <= tolerance) || !(dl <= tolerance) {
+					t.Errorf("%s: bottlenecks differ by %.2g, logits by %.2g, want at most %g", name, df, dl, tolerance)
 				}
 			}
 		})

@@ -100,17 +100,20 @@ func (m *matcher) evaluate(v string) ([]float64, error) {
 	}
 	n := m.g.By[v]
 	if n == nil || len(n.Inputs) == 0 {
-		return nil, fmt.Errorf("value %q is not a constant: freeze the graph first", v)
+		return nil, fmt.Errorf("value %q: %w", v, errVariable)
 	}
 	if k := m.d.kind(n); k == opPass || k == opFlatten {
 		return m.vector(n.Inputs[0])
+	}
+	operands := map[string]int{"Rsqrt": 1, "Sqrt": 1, "Neg": 1, "Add": 2, "AddV2": 2, "BiasAdd": 2, "Sub": 2, "Mul": 2, "Div": 2, "RealDiv": 2}[n.Op]
+	if operands == 0 || len(n.Inputs) < operands {
+		return nil, fmt.Errorf("value %q of operator %s: %w", v, n.Op, errVariable)
 	}
 	a, err := m.vector(n.Inputs[0])
 	if err != nil {
 		return nil, err
 	}
-	switch n.Op {
-	case "Rsqrt", "Sqrt", "Neg":
+	if operands == 1 {
 		return each(a, a, func(x, _ float64) float64 {
 			switch n.Op {
 			case "Rsqrt":
@@ -121,16 +124,11 @@ func (m *matcher) evaluate(v string) ([]float64, error) {
 			return -x
 		})
 	}
-	if len(n.Inputs) < 2 {
-		return nil, fmt.Errorf("value %q is made by %s, which is not evaluated in advance", v, n.Op)
-	}
 	b, err := m.vector(n.Inputs[1])
 	if err != nil {
 		return nil, err
 	}
 	switch n.Op {
-	case "Add", "AddV2", "BiasAdd":
-		return each(a, b, func(x, y float64) float64 { return x + y })
 	case "Sub":
 		return each(a, b, func(x, y float64) float64 { return x - y })
 	case "Mul":
@@ -138,7 +136,7 @@ func (m *matcher) evaluate(v string) ([]float64, error) {
 	case "Div", "RealDiv":
 		return each(a, b, func(x, y float64) float64 { return x / y })
 	}
-	return nil, fmt.Errorf("value %q is made by %s, which is not evaluated in advance", v, n.Op)
+	return each(a, b, func(x, y float64) float64 { return x + y })
 }
 
 // each combines two vectors; one element stands for all.
@@ -154,20 +152,35 @@ func each(a, b []float64, f func(x, y float64) float64) ([]float64, error) {
 	return out, nil
 }
 
-var errNotConstant = errors.New("neither operand is a constant: want channels scaled or shifted by constants")
+var (
+	errVariable    = errors.New("is not a constant (a graph must be frozen first)")
+	errNotConstant = errors.New("neither operand is a constant: want channels scaled or shifted by constants")
+)
+
+// operands tells the constant v from the value x that it scales or shifts; flipped says that the constant comes first.
+func (m *matcher) operands(n *graph.Node) (x string, v []float64, flipped bool, err error) {
+	if len(n.Inputs) < 2 {
+		return "", nil, false, errNotConstant
+	}
+	second, err := m.vector(n.Inputs[1])
+	if err == nil {
+		return n.Inputs[0], second, false, nil
+	}
+	if !errors.Is(err, errVariable) {
+		return "", nil, false, err
+	}
+	first, err := m.vector(n.Inputs[0])
+	if errors.Is(err, errVariable) {
+		err = errNotConstant
+	}
+	return n.Inputs[1], first, true, err
+}
 
 // arithmetic is what both dialects have: Add, Sub, Mul and Div of channels and a constant.
 func arithmetic(m *matcher, n *graph.Node, a *affine) (string, error) {
-	if len(n.Inputs) < 2 {
-		return "", errNotConstant
-	}
-	x, c, flipped := n.Inputs[0], n.Inputs[1], false
-	v, err := m.vector(c)
+	x, v, flipped, err := m.operands(n)
 	if err != nil {
-		x, c, flipped = c, x, true
-		if v, err = m.vector(c); err != nil {
-			return "", errNotConstant
-		}
+		return "", err
 	}
 	scale, shift := []float64(nil), []float64(nil)
 	switch n.Op {

@@ -1,0 +1,284 @@
+package convert
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert/graph"
+	"github.com/c236555e/rehead/inception/convert/graphdef"
+	"github.com/c236555e/rehead/inception/convert/internal/fixture"
+	"github.com/c236555e/rehead/inception/convert/onnx"
+)
+
+func readGraph(t testing.TB, name string) *graph.Graph {
+	t.Helper()
+	b := fixture.Read(t, name)
+	read := graphdef.Read
+	if strings.HasSuffix(name, ".onnx") {
+		read = onnx.Read
+	}
+	g, err := read(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// node finds the n-th node of an operator.
+func node(t *testing.T, g *graph.Graph, op string, n int) *graph.Node {
+	t.Helper()
+	for _, x := range g.Nodes {
+		if x.Op == op {
+			if n--; n < 0 {
+				return x
+			}
+		}
+	}
+	t.Fatalf("no such %s", op)
+	return nil
+}
+
+// TestMatchRefused changes one thing in a good graph each; every change must be noticed and told with its place.
+func TestMatchRefused(t *testing.T) {
+	ints := func(v ...int64) graph.Attr { return graph.Attr{Ints: v} }
+	for _, c := range []struct {
+		name, file string
+		change     func(t *testing.T, g *graph.Graph)
+		want       string
+	}{
+		{"two branches swapped", "folded.onnx", func(t *testing.T, g *graph.Graph) {
+			n := node(t, g, "Concat", 4)
+			n.Inputs[0], n.Inputs[1] = n.Inputs[1], n.Inputs[0]
+		}, "the graph is not an InceptionV3"},
+		{"joined along the height", "folded.onnx", func(t *testing.T, g *graph.Graph) {
+			node(t, g, "Concat", 2).Attrs["axis"] = graph.Attr{Int: 2}
+		}, "want 1 (channels)"},
+		{"another stride", "folded.onnx", func(t *testing.T, g *graph.Graph) {
+			node(t, g, "Conv", 0).Attrs["strides"] = ints(1, 1)
+		}, "stride [1 1]"},
+		{"another padding", "unfolded.onnx", func(t *testing.T, g *graph.Graph) {
+			node(t, g, "Conv", 2).Attrs["pads"] = ints(0, 0, 0, 0)
+		}, "padding [0 0 0 0]"},
+		{"dilated", "folded.onnx", func(t *testing.T, g *graph.Graph) {
+			node(t, g, "Conv", 50).Attrs["dilations"] = ints(2, 2)
+		}, "dilations"},
+		{"grouped", "folded.onnx", func(t *testing.T, g *graph.Graph) {
+			node(t, g, "Conv", 50).Attrs["group"] = graph.Attr{Int: 2}
+		}, "2 groups"},
+		{"no ReLU", "folded.onnx", func(t *testing.T, g *graph.Graph) { node(t, g, "Relu", 7).Op = "LeakyRelu" }, "the graph is not an InceptionV3"},
+		{"a cycle", "folded.onnx", func(t *testing.T, g *graph.Graph) {
+			n := node(t, g, "Conv", 3)
+			for v, by := range g.By {
+				if by == node(t, g, "Concat", 6) {
+					n.Inputs[0] = v
+				}
+			}
+		}, "depends on itself"},
+		{"training mode", "unfolded.onnx", func(t *testing.T, g *graph.Graph) {
+			node(t, g, "BatchNormalization", 3).Attrs["training_mode"] = graph.Attr{Int: 1}
+		}, "training mode"},
+		{"no global pool", "folded.onnx", func(t *testing.T, g *graph.Graph) { node(t, g, "GlobalAveragePool", 0).Op = "GlobalMaxPool" }, "no global average pool"},
+		{"a pool of 2x2", "folded.onnx", func(t *testing.T, g *graph.Graph) {
+			node(t, g, "MaxPool", 0).Attrs["kernel_shape"] = ints(2, 2)
+		}, "pools [2 2]"},
+		{"weights that are no constant", "slim.pb", func(t *testing.T, g *graph.Graph) { delete(g.Consts, "InceptionV3/Conv2d_2b_3x3/weights") }, "freeze the graph"},
+		{"a negative variance", "classify_image_graph_def.pb", func(t *testing.T, g *graph.Graph) {
+			k := g.Consts["mixed_3/conv/batchnorm/moving_variance"]
+			load := k.Load
+			k.Load = func(dst []float32) error {
+				err := load(dst)
+				dst[2] = -1
+				return err
+			}
+		}, "channel 2 is -1"},
+		{"not a number", "slim.pb", func(t *testing.T, g *graph.Graph) {
+			k := g.Consts["InceptionV3/Mixed_6c/Branch_2/Conv2d_0c_1x7/BatchNorm/beta"]
+			load := k.Load
+			k.Load = func(dst []float32) error {
+				err := load(dst)
+				dst[1] /= dst[1] - dst[1]
+				return err
+			}
+		}, "Conv2d_0c_1x7/BatchNorm/beta"},
+		{"joined along the wrong axis", "slim.pb", func(t *testing.T, g *graph.Graph) {
+			g.Consts["InceptionV3/InceptionV3/Mixed_5b/concat/axis"].Ints = []int64{1}
+		}, "is not 3 (channels)"},
+		{"channels first", "slim.pb", func(t *testing.T, g *graph.Graph) {
+			node(t, g, "Conv2D", 1).Attrs["data_format"] = graph.Attr{Text: "NCHW"}
+		}, "want NHWC"},
+		{"another scale", "slim.pb", func(t *testing.T, g *graph.Graph) {
+			g.Consts["InceptionV3/Conv2d_3b_1x1/BatchNorm/moving_mean"].Shape = []int{3}
+		}, "number of channels"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := readGraph(t, c.file)
+			make := tfSource
+			if strings.HasSuffix(c.file, ".onnx") {
+				make = onnxSource
+			}
+			if _, err := make(g); err != nil {
+				t.Fatalf("unchanged: %v", err)
+			}
+			g = readGraph(t, c.file)
+			c.change(t, g)
+			src, err := make(g)
+			if err == nil {
+				src.sha256 = "x"
+				_, err = assemble(src)
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// TestOutline: the expectations derived from the layers' paths, at a few places worked out by hand.
+func TestOutline(t *testing.T) {
+	o, err := newOutline()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, from := range map[string]string{
+		"Conv2d_1a_3x3": "input", "Conv2d_3b_1x1": "max(Conv2d_2b_3x3)", "Conv2d_4a_3x3": "Conv2d_3b_1x1",
+		"Mixed_5b.branch5x5_1": "max(Conv2d_4a_3x3)", "Mixed_5b.branch3x3dbl_3": "Mixed_5b.branch3x3dbl_2", "Mixed_5c.branch_pool": "avg(Mixed_5b)",
+		"Mixed_6a.branch3x3": "Mixed_5d", "Mixed_6b.branch7x7dbl_5": "Mixed_6b.branch7x7dbl_4", "Mixed_7a.branch7x7x3_4": "Mixed_7a.branch7x7x3_3",
+		"Mixed_7b.branch3x3_2b": "Mixed_7b.branch3x3_1", "Mixed_7c.branch3x3dbl_3a": "Mixed_7c.branch3x3dbl_2", "Mixed_7c.branch1x1": "Mixed_7b",
+	} {
+		if o.reads[path] != from {
+			t.Errorf("%s reads %q, want %q", path, o.reads[path], from)
+		}
+	}
+	for joined, block := range map[string]string{
+		"Mixed_6a.branch3x3+Mixed_6a.branch3x3dbl_3+max(Mixed_5d)":                                                                              "Mixed_6a",
+		"Mixed_7c.branch1x1+Mixed_7c.branch3x3_2a+Mixed_7c.branch3x3_2b+Mixed_7c.branch3x3dbl_3a+Mixed_7c.branch3x3dbl_3b+Mixed_7c.branch_pool": "Mixed_7c",
+	} {
+		if o.blocks[joined] != block {
+			t.Errorf("%s is %q, want %q", joined, o.blocks[joined], block)
+		}
+	}
+	if len(o.reads) != 94 || len(o.blocks) != 11 {
+		t.Errorf("%d layers and %d blocks, want 94 and 11", len(o.reads), len(o.blocks))
+	}
+}
+
+// TestRetrained: output_graph.pb and output_labels.txt become a whole model.
+func TestRetrained(t *testing.T) {
+	dir := t.TempDir()
+	in := filepath.Join(dir, "output_graph.pb")
+	if err := os.WriteFile(in, fixture.Read(t, "output_graph.pb"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadModel(in, Options{}); err == nil || !strings.Contains(err.Error(), "output_labels.txt") {
+		t.Errorf("without labels: got error %v, want one that says where they should be", err)
+	}
+	w, err := Load(in) // as a trunk it needs no labels
+	if err != nil || w.Classes != 3 || w.Flavor != inception.TF2015 || w.Labels != nil {
+		t.Fatalf("got %v, %v", w, err)
+	}
+	labels := filepath.Join(dir, "output_labels.txt")
+	if err := os.WriteFile(labels, []byte("daisy\nred rose\r\ntulip\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "model")
+	res, err := Convert(in, out, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := inception.OpenModel(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Model == nil || !reflect.DeepEqual(m.Labels, []string{"daisy", "red rose", "tulip"}) || m.Recipe != inception.TF2015.Recipe() || m.Flavor != inception.TF2015 {
+		t.Errorf("labels %q, recipe %+v", m.Labels, m.Recipe)
+	}
+	checkWeights(t, m.Trunk, want(t, true), 2e-7)
+	g := readGraph(t, "output_graph.pb")
+	k, err := g.Consts["final_training_ops/weights/final_weights"].Float32s()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f := range fixtureFeatures {
+		for c := range 3 {
+			if got := m.Head.W[c*fixtureFeatures+f]; got != k[f*3+c] {
+				t.Fatalf("weight of class %d and feature %d is %g, want %g", c, f, got, k[f*3+c])
+			}
+		}
+	}
+	if !reflect.DeepEqual(m.Head.B, []float32{0.5, -0.25, 0.125}) {
+		t.Errorf("biases are %v", m.Head.B)
+	}
+	if err := os.WriteFile(labels, []byte("daisy\ntulip\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadModel(in, Options{}); err == nil || !strings.Contains(err.Error(), "has 2 labels") {
+		t.Errorf("too few labels: got error %v", err)
+	}
+	if err := os.WriteFile(labels, []byte("a\n\nb\nc\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadModel(in, Options{Labels: labels}); err == nil || !strings.Contains(err.Error(), "line 2 is empty") {
+		t.Errorf("an empty line: got error %v", err)
+	}
+}
+
+// tgz packs files.
+func tgz(t testing.TB, files map[string][]byte, order ...string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	for _, name := range order {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])), Format: tar.FormatUSTAR}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(files[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestArchive: straight from inception-2015-12-05.tgz, and from a file that is only gzipped.
+func TestArchive(t *testing.T) {
+	pb := fixture.Read(t, "classify_image_graph_def.pb")
+	files := map[string][]byte{"classify_image_graph_def.pb": pb, "cropped_panda.jpg": []byte("\xff\xd8"), "LICENSE": []byte("Apache"), "second.pb": pb}
+	path := fixture.Write(t, "inception-2015-12-05.tgz", tgz(t, files, "classify_image_graph_def.pb", "cropped_panda.jpg", "LICENSE"))
+	w, err := Load(path)
+	if err != nil || w.Flavor != inception.TF2015 || w.Classes != fixtureClasses {
+		t.Fatalf("got %v, %v", w, err)
+	}
+	plain, err := Load(fixture.Write(t, "g.pb", pb))
+	if err != nil || plain.Digest != w.Digest {
+		t.Errorf("digests differ, or %v", err)
+	}
+	z, err := os.ReadFile(filepath.Join(fixture.Dir(), "keras.h5.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w, err := Load(fixture.Write(t, "k.h5.gz", z)); err != nil || w.Flavor != inception.Keras {
+		t.Errorf("gzipped: got %v, %v", w, err)
+	}
+	for say, b := range map[string][]byte{
+		"second weight file": tgz(t, files, "classify_image_graph_def.pb", "second.pb"),
+		"no weight file":     tgz(t, files, "LICENSE"),
+		"unexpected EOF":     tgz(t, files, "classify_image_graph_def.pb")[:5000],
+	} {
+		if _, err := Load(fixture.Write(t, "x.tgz", b)); err == nil || !strings.Contains(err.Error(), say) {
+			t.Errorf("got error %v, want one with %q", err, say)
+		}
+	}
+}
