@@ -396,3 +396,23 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestFlowers: every photograph of a well-known data set is found and, one in ten, decoded.
+func TestFlowers(t *testing.T) {
+	f, err := dataset.Scan(shared(t, "data", "flowers"), dataset.ScanConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Labels) != 5 || len(f.Items) != 700 || len(f.Problems) != 0 {
+		t.Errorf("got %q, %d photographs, problems %q; want 5 labels, 700 and none", f.Labels, len(f.Items), f.Problems)
+	}
+	for i := 0; i < len(f.Items); i += 10 {
+		data, err := dataset.ReadFile(f.Items[i].Path, dataset.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, info, err := dataset.Decode(data, dataset.Limits{}); err != nil || info.Format != "jpeg" {
+			t.Errorf("%s: %+v, %v", f.Items[i].Path, info, err)
+		}
+	}
+}
