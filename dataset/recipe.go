@@ -34,7 +34,8 @@ const MaxSize = 4096
 // Recipe turns a picture into the network's input. It is stored in every model, so that training and serving cannot differ. As JSON it
 // takes no unknown fields.
 //
-// The steps: EXIF orientation; geometry and filter; then y = (x-Mean)/Std for each channel, in float32. "tf1-bilinear" hands its
+// The steps: EXIF orientation; geometry and filter; then y = (x-Mean)/Std for each channel, in float32. A picture that is Size x Size
+// already has been prepared by somebody: it is neither cut nor resized, whatever the geometry. "tf1-bilinear" hands its
 // unrounded floats on, as TensorFlow does; the other filters are those of disintegration/imaging, which like Pillow's round to 8 bits after
 // each of two passes.
 type Recipe struct {
@@ -125,6 +126,9 @@ const maxAspect = 32
 
 func (r Recipe) plan(width, height int) plan {
 	p := plan{from: image.Rect(0, 0, width, height), width: r.Size, height: r.Size}
+	if width == r.Size && height == r.Size {
+		return p
+	}
 	switch r.Geometry {
 	case Central: // tf.image.central_crop
 		x, y := int((float64(width)-float64(width)*r.Fraction)/2), int((float64(height)-float64(height)*r.Fraction)/2)
