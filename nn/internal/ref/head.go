@@ -27,9 +27,9 @@ func Dense[T Float](dst, x []T, n int, l Layer[T]) {
 func Softmax[T Float](dst, x []T, k int) {
 	for i := 0; i < len(x); i += k {
 		row, out := x[i:i+k], dst[i:i+k]
-		norm := logSumExp(row)
+		top, norm := logSumExp(row)
 		for j, v := range row {
-			out[j] = T(math.Exp(float64(v) - norm))
+			out[j] = T(math.Exp(float64(v) - top - norm))
 		}
 	}
 }
@@ -56,14 +56,14 @@ func CrossEntropy[T Float](logits, targets, weights []T, k int) float64 {
 			continue
 		}
 		row := logits[i*k : (i+1)*k]
-		norm := logSumExp(row)
+		top, norm := logSumExp(row)
 		sum := 0.0
 		if math.IsNaN(norm) {
 			sum = norm
 		}
 		for j, t := range targets[i*k : (i+1)*k] {
 			if t != 0 {
-				sum += float64(t) * (norm - float64(row[j]))
+				sum += float64(t) * (norm - (float64(row[j]) - top))
 			}
 		}
 		loss += float64(weight) * sum
@@ -91,31 +91,32 @@ func CrossEntropyGrad[T Float](dst []T, k int, l Loss[T]) {
 		for _, t := range targets {
 			total += float64(t)
 		}
-		norm, scale := logSumExp(row), float64(weight)*l.Grad
+		top, norm := logSumExp(row)
+		scale := float64(weight) * l.Grad
 		for j, t := range targets {
-			out[j] = T(scale * (total*math.Exp(float64(row[j])-norm) - float64(t)))
+			out[j] = T(scale * (total*math.Exp(float64(row[j])-top-norm) - float64(t)))
 		}
 	}
 }
 
-// logSumExp computes log(sum(exp(row))) from differences to the maximum. It is
-// NaN for a row with a NaN, a +Inf, or nothing but -Inf.
-func logSumExp[T Float](row []T) float64 {
-	top := math.Inf(-1)
+// logSumExp returns a row's maximum and log(sum(exp(row - maximum))): kept
+// apart, as the second would drown in a large first. norm is NaN for a row with
+// a NaN, a +Inf, or nothing but -Inf.
+func logSumExp[T Float](row []T) (top, norm float64) {
+	top = math.Inf(-1)
 	for _, v := range row {
-		if x := float64(v); x > top || math.IsNaN(x) {
-			top = x
+		x := float64(v)
+		if math.IsNaN(x) {
+			return x, x
 		}
-		if math.IsNaN(top) {
-			return top
-		}
+		top = max(top, x)
 	}
 	if math.IsInf(top, 0) {
-		return math.NaN()
+		return top, math.NaN()
 	}
 	sum := 0.0
 	for _, v := range row {
 		sum += math.Exp(float64(v) - top)
 	}
-	return top + math.Log(sum)
+	return top, math.Log(sum)
 }
