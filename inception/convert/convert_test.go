@@ -13,7 +13,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/internal/fixture"
+	"github.com/c236555e/rehead/inception/internal/fixture"
 	"github.com/c236555e/rehead/nn"
 )
 

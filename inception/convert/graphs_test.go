@@ -13,8 +13,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/graph"
 	"github.com/c236555e/rehead/inception/convert/graphdef"
-	"github.com/c236555e/rehead/inception/convert/internal/fixture"
 	"github.com/c236555e/rehead/inception/convert/onnx"
+	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
 func readGraph(t testing.TB, name string) *graph.Graph {

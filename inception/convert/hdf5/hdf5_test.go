@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/inception/convert/internal/fixture"
 	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
 func list(b []byte) (map[string]raw.Tensor, error) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/inception/convert/graph"
-	"github.com/c236555e/rehead/inception/convert/internal/fixture"
+	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
 func parse(b []byte) (*graph.Graph, error) { return Read(bytes.NewReader(b), int64(len(b))) }

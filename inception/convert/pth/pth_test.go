@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/inception/convert/internal/fixture"
 	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
 func list1(b []byte) ([]raw.Tensor, error) { return Read(bytes.NewReader(b), int64(len(b))) }
