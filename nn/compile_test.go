@@ -1,0 +1,234 @@
+package nn
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"gorgonia.org/gorgonia"
+
+	"github.com/c236555e/rehead/nn/internal/ir"
+)
+
+// small is a network of conv, norm and relu, twice, joined.
+func small(t *testing.T) (x, y *Node) {
+	t.Helper()
+	g := NewGraph()
+	x = input(t, g, "x", 1, 2, 5, 4)
+	y = x
+	for _, name := range []string{"a", "b"} {
+		w := make([]float32, 3*y.Shape()[1])
+		for i := range w {
+			w[i] = float32(i) - 1
+		}
+		c := apply(t, &Conv2D{Name: name + "/conv"}, y, param(t, g, name+"/w", w, 3, y.Shape()[1], 1, 1))
+		n := apply(t, &BatchNorm{Name: name + "/norm", Eps: 1}, c,
+			param(t, g, name+"/gamma", []float32{2, 4, 6}, 3), param(t, g, name+"/beta", []float32{1, 0, -1}, 3),
+			param(t, g, name+"/mean", []float32{0, 1, 2}, 3), param(t, g, name+"/variance", []float32{3, 3, 3}, 3))
+		y = apply(t, &Concat{Name: name + "/join"}, apply(t, &ReLU{Name: name + "/relu"}, n), y)
+	}
+	return x, y
+}
+
+func TestLowerFuses(t *testing.T) {
+	x, y := small(t)
+	net, err := lower(x, []*Node{y})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, s := range net.Steps {
+		kinds = append(kinds, s.Kind.String()+" "+s.Name)
+	}
+	if got, want := strings.Join(kinds, ", "), "conv a/conv, concat a/join, conv b/conv, concat b/join"; got != want {
+		t.Fatalf("got %s, want %s", got, want)
+	}
+	s := net.Steps[0]
+	// gamma / sqrt(3+1) is 1, 2, 3; the weights were -1, 0, 1, 2, 3, 4.
+	for i, want := range []float32{-1, 0, 2, 4, 9, 12} {
+		if s.W[i] != want {
+			t.Errorf("weight %d: got %v, want %v", i, s.W[i], want)
+		}
+	}
+	for i, want := range []float32{1, -2, -7} {
+		if s.B[i] != want {
+			t.Errorf("bias %d: got %v, want %v", i, s.B[i], want)
+		}
+	}
+	if !s.ReLU {
+		t.Error("the ReLU is lost")
+	}
+}
+
+func TestCompileErrors(t *testing.T) {
+	x, y := small(t)
+	g := x.Graph()
+	foreign, err := gorgonia.Sigmoid(y)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := input(t, g, "other", 1, 2, 5, 4)
+	vec := input(t, g, "vec", 2, 3)
+	loss := apply(t, &CrossEntropy{Name: "loss"}, vec, input(t, g, "targets", 2, 3), input(t, g, "weights", 2))
+	weights := input(t, g, "unknown weights", 3, 2, 1, 1)
+	image := param(t, g, "image", make([]float32, 40), 1, 2, 5, 4)
+	bad := param(t, g, "bad", []float32{1, 2, float32(math.NaN()), 4, 5, 6}, 3, 2, 1, 1)
+	zero := param(t, g, "zero", []float32{0, 0}, 2)
+	negative := param(t, g, "negative", []float32{1, -1}, 2)
+	x2, _ := small(t)
+	for _, c := range []struct {
+		name    string
+		cfg     Config
+		input   *Node
+		outputs []*Node
+		want    string
+	}{
+		{"no input", Config{}, nil, []*Node{y}, "input"},
+		{"input computed", Config{}, y, []*Node{y}, "input"},
+		{"no outputs", Config{}, x, nil, "outputs"},
+		{"nil output", Config{}, x, []*Node{nil}, "output 0"},
+		{"other graph", Config{}, x, []*Node{y, x2}, "output 1"},
+		{"foreign operator", Config{}, x, []*Node{foreign}, "igmoid"},
+		{"loss", Config{}, vec, []*Node{loss}, "crossentropy \"loss\""},
+		{"another input", Config{}, x, []*Node{apply(t, &Concat{Name: "join"}, x, other)}, "\"other\""},
+		{"weights fed", Config{}, x, []*Node{apply(t, &Conv2D{Name: "conv"}, x, weights)}, "\"unknown weights\""},
+		{"image stored", Config{}, x, []*Node{apply(t, &ReLU{Name: "relu"}, image)}, "\"image\""},
+		{"leaf as output", Config{}, x, []*Node{other}, "\"other\""},
+		{"weights not finite", Config{}, x, []*Node{apply(t, &Conv2D{Name: "conv"}, x, bad)}, "\"bad\": value 2 is NaN"},
+		{"variance", Config{}, x, []*Node{apply(t, &BatchNorm{Name: "bn", Eps: 1}, x, zero, zero, zero, negative)}, "\"bn\": channel 1"},
+		{"threads", Config{Threads: -1}, x, []*Node{y}, "Threads"},
+		{"device", Config{Device: "abacus"}, x, []*Node{y}, "\"abacus\" is not known, want one of auto, cpu"},
+		{"kernel", Config{Device: "cpu", Kernel: "abacus"}, x, []*Node{y}, "\"abacus\""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := Compile(c.cfg, c.input, c.outputs...)
+			if err == nil {
+				t.Fatalf("got %v, want an error", p)
+			}
+			if !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "nn: ") {
+				t.Fatalf("got %v, want it to say %s", err, c.want)
+			}
+		})
+	}
+}
+
+// countdown is a context that ends after so many questions.
+type countdown struct {
+	context.Context
+	left int
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestCancelBetweenSteps counts how often a run asks: it must ask before every
+// step, and stop at the first refusal.
+func TestCancelBetweenSteps(t *testing.T) {
+	x, y := small(t)
+	p, err := Compile(Config{Device: "cpu", Kernel: "ref", Threads: 2}, x, y)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 3
+	in, out := make([]float32, n*40), make([]float32, n*y.Shape().TotalSize())
+	for after := range n * 4 {
+		ctx := &countdown{context.Background(), after}
+		if err := p.Run(ctx, n, in, out); !errors.Is(err, context.Canceled) {
+			t.Fatalf("ended after %d steps: got %v, want context.Canceled", after, err)
+		}
+		if ctx.left != -1 {
+			t.Fatalf("ended after %d steps: asked %d times more", after, -1-ctx.left)
+		}
+	}
+	if err := p.Run(&countdown{context.Background(), n*4 + 1}, n, in, out); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSteadyStateAllocatesNothing(t *testing.T) {
+	x, y := small(t)
+	for _, kernel := range Kernels() {
+		p, err := Compile(Config{Device: "cpu", Kernel: kernel, Threads: 2}, x, y)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, n := context.Background(), 2
+		in, out := make([]float32, n*40), [][]float32{make([]float32, n*y.Shape().TotalSize())}
+		got := testing.AllocsPerRun(50, func() {
+			if err := p.Run(ctx, n, in, out...); err != nil {
+				t.Error(err)
+			}
+		})
+		if got > 0 {
+			t.Errorf("kernel %s: %v allocations a run, want none", kernel, got)
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// fake is a device that records what it is given.
+type fake struct {
+	name  string
+	probe error
+	seen  *ir.Net
+}
+
+func (f *fake) Name() string { return f.name }
+func (f *fake) Probe() error { return f.probe }
+func (f *fake) Compile(net *ir.Net, _ Config) (Executor, error) {
+	f.seen = net
+	return nil, errors.New("fake: compiled")
+}
+
+func TestDevices(t *testing.T) {
+	before := devices.list
+	defer func() { devices.list = before }()
+	broken, works := &fake{name: "broken", probe: errors.New("no such chip")}, &fake{name: "works"}
+	Register(broken)
+	if d, err := device(""); err != nil || d.Name() != "cpu" && len(before) == 0 {
+		t.Errorf("auto beside a broken device: got %v, %v, want cpu", d, err)
+	}
+	Register(works)
+	x, y := small(t)
+	for name, want := range map[string]string{
+		"broken": "no such chip", "works": "fake: compiled", "nothing": "want one of auto, cpu, broken, works",
+	} {
+		if len(before) > 0 && name == "nothing" {
+			continue
+		}
+		if _, err := Compile(Config{Device: name}, x, y); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("device %s: got %v, want %q", name, err, want)
+		}
+	}
+	if works.seen == nil || len(works.seen.Steps) != 4 {
+		t.Errorf("the device got %v, want 4 steps", works.seen)
+	}
+	p, err := Compile(Config{Device: "cpu"}, x, y)
+	if err != nil || p.Device() != "cpu" || p.Threads() < 1 || p.Kernel() == "" {
+		t.Fatalf("cpu: got %v, %v", p, err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"", "auto", "cpu", "works"} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("registering %q: no panic", name)
+				}
+			}()
+			Register(&fake{name: name})
+		}()
+	}
+}
