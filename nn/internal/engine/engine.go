@@ -36,9 +36,8 @@ type Executor struct {
 	once    sync.Once
 
 	// What follows belongs to the run that has the turn.
-	regions []region // those to go through
-	region  region   // the current one
-	images  []image  // those under way
+	region  region  // the current one
+	images  []image // those under way
 	space   []float32
 	scratch [][]float32
 }
@@ -53,18 +52,18 @@ func Compile(net *ir.Net, cfg Config) (*Executor, error) {
 	if cfg.Threads < 0 {
 		return nil, fmt.Errorf("engine: got %d threads, want at least 1, or 0 for all", cfg.Threads)
 	}
-	p, err := newPlan(net, set)
-	if err != nil {
-		return nil, err
-	}
-	e := &Executor{plan: p, threads: cfg.Threads, turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	e := &Executor{threads: cfg.Threads, turn: make(chan struct{}, 1), closed: make(chan struct{})}
 	if e.threads == 0 {
 		e.threads = runtime.GOMAXPROCS(0)
 	}
+	p, err := newPlan(net, set, e.threads)
+	if err != nil {
+		return nil, err
+	}
+	e.plan = p
 	for range e.threads {
 		e.scratch = append(e.scratch, make([]float32, p.scratch))
 	}
-	e.regions = p.regions
 	e.team = newTeam(e.threads, e)
 	e.turn <- struct{}{}
 	return e, nil
@@ -152,7 +151,7 @@ func (e *Executor) unload() { clear(e.images) }
 
 // runRegions takes the images under way through the network.
 func (e *Executor) runRegions(ctx context.Context) error {
-	for _, r := range e.regions {
+	for _, r := range e.plan.regions {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

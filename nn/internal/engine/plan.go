@@ -38,24 +38,27 @@ type region []task
 type plan struct {
 	set     kernel.Set
 	regions []region
-	arena   int // floats an image
-	scratch int // floats a thread
+	arena   int   // floats an image
+	scratch int   // floats a thread
+	outputs []int // floats of each output
 }
 
 // planner holds what planning needs.
 type planner struct {
-	set    kernel.Set
-	net    *ir.Net
-	steps  []ir.Step
-	values []*value
-	copies []copyStep
-	level  []int // the region that writes each value, -1 for the input
-	plan   *plan
+	set     kernel.Set
+	threads int
+	net     *ir.Net
+	steps   []ir.Step
+	values  []*value
+	copies  []copyStep
+	level   []int // the region that writes each value, -1 for the input
+	plan    *plan
 }
 
-// newPlan plans net.
-func newPlan(net *ir.Net, set kernel.Set) (*plan, error) {
-	p := &planner{set: set, net: net, plan: &plan{set: set}}
+// newPlan plans net for a number of threads, which decides how work is divided,
+// never what is computed.
+func newPlan(net *ir.Net, set kernel.Set, threads int) (*plan, error) {
+	p := &planner{set: set, threads: threads, net: net, plan: &plan{set: set}}
 	steps, vals := rewrite(net)
 	values, copies, err := layOut(net, steps, vals)
 	if err != nil {
@@ -72,6 +75,7 @@ func newPlan(net *ir.Net, set kernel.Set) (*plan, error) {
 	p.zeroHalos()
 	for i, o := range net.Outputs {
 		p.output(i, o)
+		p.plan.outputs = append(p.plan.outputs, vals[o].Size())
 	}
 	for _, r := range p.plan.regions {
 		slices.SortStableFunc(r, func(a, b task) int { return compare(b.cost, a.cost) })
@@ -278,7 +282,7 @@ func (p *planner) conv(s ir.Step, t *task) error {
 	} else {
 		spec.In = in.tensor()
 	}
-	c, err := choose(p.set, spec)
+	c, err := choose(p.set, spec, p.threads)
 	if err != nil {
 		return fmt.Errorf("engine: step %q: %w", s.Name, err)
 	}
