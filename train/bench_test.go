@@ -91,3 +91,59 @@ func BenchmarkObjective(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFlowers is five-fold cross-validation on the bottlenecks of real photographs, as retrain.py computed them.
+func BenchmarkFlowers(b *testing.B) {
+	for _, set := range []string{"photos", "all"} {
+		for _, l2 := range []float64{0.01, 0.03, DefaultL2, 0.1, 0.3} {
+			b.Run(fmt.Sprintf("%s/l2=%g", set, l2), func(b *testing.B) {
+				ex, _ := flowers(b, set)
+				for b.Loop() {
+					right, loss := 0, 0.0
+					for fold := range 5 {
+						r, l := foldError(b, ex, fold, FitConfig{L2: l2})
+						right, loss = right+r, loss+l
+					}
+					n := float64(len(ex.Rows))
+					b.ReportMetric(100*float64(right)/n, "%correct")
+					b.ReportMetric(loss/n, "logloss")
+				}
+			})
+		}
+	}
+}
+
+// foldError fits to all but every fifth example and measures on those: how many are right, and their summed log loss.
+func foldError(t testing.TB, ex Examples, fold int, cfg FitConfig) (right int, loss float64) {
+	t.Helper()
+	fit, held := Examples{Classes: ex.Classes}, Examples{Classes: ex.Classes}
+	for i, row := range ex.Rows { // rows are sorted by label, so that this is stratified
+		part := &fit
+		if i%5 == fold {
+			part = &held
+		}
+		part.Rows, part.Labels = append(part.Rows, row), append(part.Labels, ex.Labels[i])
+	}
+	logits, err := headLogits(context.Background(), mustFit(t, fit, cfg).Head, held.Rows, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range held.Labels {
+		row := logits[i*ex.Classes : (i+1)*ex.Classes]
+		loss += crossEntropy(row, l, 1)
+		if argmax(row) == l {
+			right++
+		}
+	}
+	return right, loss
+}
+
+// On these vectors scikit-learn's LogisticRegression at the same L2 gets 88.6 % right in five folds, with a log loss of
+// 0.36; one fold is 140 photographs, of which that is 124 with a standard error of 4.
+func TestHeadOnFlowers(t *testing.T) {
+	ex, _ := flowers(t, "photos")
+	right, loss := foldError(t, ex, 0, FitConfig{})
+	if right < 116 || !(loss/140 < 0.5) {
+		t.Errorf("got %d of 140 right and a log loss of %.3f, want at least 116 and less than 0.5", right, loss/140)
+	}
+}
