@@ -2,9 +2,11 @@ package inception
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -94,4 +96,50 @@ func BenchmarkEmbed(b *testing.B) {
 		}
 	}
 	b.Logf("device %s, kernel %s, %d threads", t.Program().Device(), t.Program().Kernel(), t.Program().Threads())
+}
+
+// BenchmarkEmbedAll goes from the JPEG's bytes to the bottleneck at full width; the time is a picture's. What it takes
+// beyond BenchmarkEmbed is decoding, resizing and waiting.
+func BenchmarkEmbedAll(b *testing.B) {
+	w, err := ReadWeights(shared(b, "weights", realWeights))
+	if err != nil {
+		b.Fatal(err)
+	}
+	t, err := NewTrunk(w, nn.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer t.Close()
+	list := storedVectors(b, 7)
+	b.ResetTimer()
+	err = t.EmbedAll(context.Background(), b.N, func(i int) ([]byte, error) { return os.ReadFile(list[i%len(list)].path) },
+		func(_ int, _ []float32, err error) error { return err }, EmbedConfig{})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkClassify is one picture's way in predict and serve at width 0.25 and 128 pixels, where the network itself
+// is cheap.
+func BenchmarkClassify(b *testing.B) {
+	w, err := Random(RandomConfig{Width: 0.25, Size: 128, Classes: 5})
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := ModelFromWeights(w)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := NewClassifier(m, nn.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	data := sketch(b, 0, 0)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Classify(context.Background(), dataset.Limits{}, data); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -144,26 +144,32 @@ func agree(got [][]float32, want []stored) agreement {
 
 // TestRealVectors compares the real network, from the JPEG's bytes on, with the vectors that retrain.py computed for
 // the same photographs in 2017. Two convolutions of the weight file were fitted, so it is not the same network to the
-// last digit: its README measured with Pillow's decoder a relative distance of 0.21 and a cosine of 0.979 on average,
-// 0.952 at worst. A wrong pool, filter or scale gives less than 0.95 on average. BenchmarkRealVectors measures all.
+// last digit: with PyTorch and Pillow's decoder every fifth photograph gives a relative distance of 0.205 and a cosine
+// of 0.9793 on average, 0.9517 at worst; this package gives 0.205, 0.9793 and 0.9515 for them. (The two decoders alone
+// move a bottleneck by 0.8 % of its norm.) A wrong pool, filter or scale gives less than 0.95 on average.
 func TestRealVectors(t *testing.T) {
-	list := storedVectors(t, 29) // 25 of 700, all labels
+	list := storedVectors(t, 35) // 20 of 700, all labels
 	a := agree(embedStored(t, list), list)
 	t.Logf("%d photographs: relative distance %.4f, cosine %.4f on average, %.4f at worst", len(list), a.relative, a.mean, a.worst)
-	if !(a.relative < 0.23 && a.mean > 0.974 && a.worst > 0.94) {
-		t.Errorf("got %+v, want a relative distance below 0.23 and cosines above 0.974 and 0.94", a)
+	if !(a.relative < 0.225 && a.mean > 0.975 && a.worst > 0.945) {
+		t.Errorf("got %+v, want a relative distance below 0.225 and cosines above 0.975 and 0.945", a)
 	}
 }
 
-// BenchmarkRealVectors is TestRealVectors for all 700 photographs: go test -run - -bench RealVectors -benchtime 1x.
+// BenchmarkRealVectors reprints the figures of TestRealVectors, for every fifth photograph and for all 700:
+//
+//	go test -run - -bench RealVectors -benchtime 1x ./inception
 func BenchmarkRealVectors(b *testing.B) {
-	list := storedVectors(b, 1)
-	for b.Loop() {
-		a := agree(embedStored(b, list), list)
-		b.ReportMetric(a.relative, "relative")
-		b.ReportMetric(a.mean, "cosine")
-		b.ReportMetric(a.worst, "worst-cosine")
-		b.ReportMetric(b.Elapsed().Seconds()*1000/float64(b.N*len(list)), "ms/image")
+	for name, step := range map[string]int{"fifth": 5, "all": 1} {
+		b.Run(name, func(b *testing.B) {
+			list := storedVectors(b, step)
+			for b.Loop() {
+				a := agree(embedStored(b, list), list)
+				b.ReportMetric(a.relative, "relative")
+				b.ReportMetric(a.mean, "cosine")
+				b.ReportMetric(a.worst, "worst-cosine")
+			}
+		})
 	}
 }
 
