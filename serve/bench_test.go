@@ -1,0 +1,116 @@
+package serve
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/serve/load"
+)
+
+// photographs are real ones, from data/flowers of the folder that REHEAD_SHARED
+// names, or else drawn ones of a camera's usual size for the web.
+func photographs(b *testing.B, n int) [][]byte {
+	b.Helper()
+	shared := os.Getenv("REHEAD_SHARED")
+	if shared == "" {
+		shared = filepath.Join("..", "..", "shared")
+	}
+	paths, err := filepath.Glob(filepath.Join(shared, "data", "flowers", "*", "*.jpg"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var pictures [][]byte
+	for i := range min(n, len(paths)) {
+		data, err := os.ReadFile(paths[i*len(paths)/n])
+		if err != nil {
+			b.Fatal(err)
+		}
+		pictures = append(pictures, data)
+	}
+	if len(pictures) > 0 {
+		return pictures
+	}
+	for i := range n {
+		img := image.NewRGBA(image.Rect(0, 0, 500, 333))
+		for y := range 333 {
+			for x := range 500 {
+				v := 127 + 100*math.Sin(float64(x*(i+3))/40)*math.Cos(float64(y*(i+2))/30)
+				img.Set(x, y, color.RGBA{R: uint8(v), G: uint8(255 - v), B: uint8(x * y), A: 255})
+			}
+		}
+		var data bytes.Buffer
+		if err := jpeg.Encode(&data, img, nil); err != nil {
+			b.Fatal(err)
+		}
+		pictures = append(pictures, data.Bytes())
+	}
+	return pictures
+}
+
+// BenchmarkForward is what the server is measured against: the network alone,
+// at its best batch, and one picture decoded and run with nothing between.
+func BenchmarkForward(b *testing.B) {
+	c := realModel(b, 1, 299)
+	defer func() { _ = c.Close() }()
+	pictures := photographs(b, 32)
+	size := 3 * 299 * 299
+	for _, n := range []int{1, 4, 8, 16} {
+		pixels := make([]float32, n*size)
+		for i := range n {
+			if _, err := c.Model().Recipe.Load(pictures[i%len(pictures)], dataset.Limits{}, pixels[i*size:][:size]); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.Run("batch="+strconv.Itoa(n), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := c.Infer(b.Context(), n, pixels); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "images/s")
+		})
+	}
+	b.Run("decode+forward", func(b *testing.B) {
+		pixels := make([]float32, size)
+		i := 0
+		for b.Loop() {
+			if _, err := c.Model().Recipe.Load(pictures[i%len(pictures)], dataset.Limits{}, pixels); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := c.Infer(b.Context(), 1, pixels); err != nil {
+				b.Fatal(err)
+			}
+			i++
+		}
+	})
+}
+
+// BenchmarkInvocations is the server over loopback, in a closed loop.
+func BenchmarkInvocations(b *testing.B) {
+	c := realModel(b, 1, 299)
+	pictures := photographs(b, 32)
+	s := newServer(b, c, Config{})
+	url, _ := start(b, s)
+	for _, clients := range []int{1, 4, 16} {
+		b.Run("clients="+strconv.Itoa(clients), func(b *testing.B) {
+			got, err := load.Run(b.Context(), load.Config{
+				URL: url + "/invocations", Bodies: pictures, Clients: clients, Requests: b.N, Duration: time.Hour,
+			})
+			if err != nil || got.Answered != b.N {
+				b.Fatalf("%+v, %v", got, err)
+			}
+			b.ReportMetric(got.Speed, "images/s")
+			b.ReportMetric(got.PerImage.Median, "p50-ms")
+			b.ReportMetric(got.PerImage.P99, "p99-ms")
+		})
+	}
+}
