@@ -25,14 +25,14 @@ const (
 func steps(k, n int) int { return (min(kc, n-k) + 1) &^ 1 }
 
 // tile adds to two rows and three columns of c what k steps of the panels a
-// (two rows) and b (three columns) contribute. k is even; a holds at least 2*k
+// (two rows) and b (three columns) contribute. k is even and at least 2; a holds at least 2*k
 // values, b 3*k, c two rows ldc apart.
 func tile(k int, a, b, c []float32, ldc int) {
 	r0, r1 := c[:nr], c[ldc:][:nr]
 	_, _ = a[:mr*k], b[:nr*k]
 	var c00, c01, c02, c10, c11, c12 float32
 	pa, pb := unsafe.Pointer(unsafe.SliceData(a)), unsafe.Pointer(unsafe.SliceData(b))
-	for ; k > 0; k -= 2 {
+	for {
 		p, q := (*[2 * mr]float32)(pa), (*[2 * nr]float32)(pb)
 		c00 += p[0] * q[0]
 		c10 += p[1] * q[0]
@@ -46,6 +46,9 @@ func tile(k int, a, b, c []float32, ldc int) {
 		c11 += p[3] * q[4]
 		c02 += p[2] * q[5]
 		c12 += p[3] * q[5]
+		if k -= 2; k <= 0 {
+			break // before the pointers leave their panels
+		}
 		pa, pb = unsafe.Add(pa, 2*mr*4), unsafe.Add(pb, 2*nr*4)
 	}
 	r0[0] += c00
