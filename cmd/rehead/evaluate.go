@@ -33,7 +33,7 @@ func newEvaluate(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			folder, err := dataset.Scan(args[1], dataset.ScanConfig{})
+			folder, err := dataset.Scan(args[1], dataset.ScanConfig{MinLabels: 1})
 			if err != nil {
 				return err
 			}
