@@ -15,6 +15,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/graphdef"
 	"github.com/c236555e/rehead/inception/convert/onnx"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/inception/labels"
 )
 
 func readGraph(t testing.TB, name string) *graph.Graph {
@@ -226,6 +227,28 @@ func TestRetrained(t *testing.T) {
 	}
 	if _, err := LoadModel(in, Options{Labels: labels}); err == nil || !strings.Contains(err.Error(), "line 2 is empty") {
 		t.Errorf("an empty line: got error %v", err)
+	}
+}
+
+func TestLabelMap(t *testing.T) {
+	out := labels.For(1008)
+	err := readLabelMap("# a comment\nentry {\n  target_class: 782\n  target_class_string: \"n03710721\"\n}\nentry {\n  target_class: 449\n  target_class_string: \"n01440764\"\n}\n", out)
+	if err != nil || out[782] != "maillot tank suit" || out[449] != "tench" || out[977] != "maillot (977)" {
+		t.Errorf("got %q, %q, %q, %v", out[782], out[449], out[977], err)
+	}
+	for _, bad := range []string{"target_class: 1008", "target_class: x", "target_class_string: \"n01440764\"", "target_class: 1\ntarget_class_string: \"n0\""} {
+		if err := readLabelMap(bad, out); err == nil {
+			t.Errorf("%q: want an error", bad)
+		}
+	}
+	src := &source{fc: &classifier{}}
+	src.fc.weight.Shape = []int{1000, 2048}
+	if err := src.published(&file{}); err != nil || len(src.labels) != 1000 || src.labels[1] != "goldfish" {
+		t.Errorf("1000 classes got %d labels, %v", len(src.labels), err)
+	}
+	src.fc.weight.Shape = []int{7, 2048}
+	if err := src.published(&file{}); err != nil || src.labels != nil {
+		t.Errorf("7 classes got %d labels, %v", len(src.labels), err)
 	}
 }
 

@@ -8,7 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+
+	"github.com/c236555e/rehead/inception/labels"
 )
 
 // maxLabels bounds a label file.
@@ -83,16 +86,56 @@ func (src *source) withLabels(f *file, o Options) error {
 		}
 	}
 	if file == "" {
-		return nil
+		return src.published(f)
 	}
-	labels, err := readLabels(file)
+	lines, err := readLabels(file)
 	if err != nil {
 		return err
 	}
-	if n := src.classes(); len(labels) != n {
-		return fmt.Errorf("convert: labels %s: has %d labels, but the classifier of %s has %d classes: name the file that belongs to it", file, len(labels), f.path, n)
+	if n := src.classes(); len(lines) != n {
+		return fmt.Errorf("convert: labels %s: has %d labels, but the classifier of %s has %d classes: name the file that belongs to it", file, len(lines), f.path, n)
 	}
-	src.labels = labels
+	src.labels = lines
+	return nil
+}
+
+// labelMap is the file in inception-2015-12-05.tgz that says which row of its classifier is which synset.
+const labelMap = "imagenet_2012_challenge_label_map_proto.pbtxt"
+
+// published gives a classifier with as many classes as the published ones the names of ImageNet's classes.
+func (src *source) published(f *file) error {
+	n := src.classes()
+	if src.labels = labels.For(n); src.labels == nil || src.retrained() {
+		src.labels = nil
+		return nil
+	}
+	if f.from == nil || n != 1008 || f.from.texts[labelMap] == "" {
+		return nil
+	}
+	return readLabelMap(f.from.texts[labelMap], src.labels)
+}
+
+// readLabelMap sets the labels that a text of entries { target_class: 449 target_class_string: "n01440764" } names.
+func readLabelMap(text string, out []string) error {
+	class := -1
+	for i, line := range strings.Split(text, "\n") {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		value = strings.Trim(strings.TrimSpace(value), `"`)
+		switch key {
+		case "target_class":
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 1 || n >= len(out) {
+				return fmt.Errorf("convert: %s: line %d: class %q, want 1..%d", labelMap, i+1, value, len(out)-1)
+			}
+			class = n
+		case "target_class_string":
+			name := labels.Named(value)
+			if name == "" || class < 0 {
+				return fmt.Errorf("convert: %s: line %d: synset %q without a class, or not one of ImageNet's 1000", labelMap, i+1, value)
+			}
+			out[class], class = name, -1
+		}
+	}
 	return nil
 }
 
