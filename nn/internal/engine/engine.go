@@ -61,8 +61,9 @@ func Compile(net *ir.Net, cfg Config) (*Executor, error) {
 		return nil, err
 	}
 	e.plan = p
+	var slab kernel.Slab
 	for range e.threads {
-		e.scratch = append(e.scratch, make([]float32, p.scratch))
+		e.scratch = append(e.scratch, slab.Alloc(p.scratch))
 	}
 	e.team = newTeam(e.threads, e)
 	e.turn <- struct{}{}
@@ -134,7 +135,7 @@ func (e *Executor) acquire(ctx context.Context) error {
 // load puts images first to first+n under way.
 func (e *Executor) load(first, n, size int, in []float32, out [][]float32) {
 	if len(e.space) < n*e.plan.arena {
-		e.space = make([]float32, n*e.plan.arena)
+		e.space = new(kernel.Slab).Alloc(n * e.plan.arena)
 	}
 	e.images = e.images[:0]
 	for i := range n {

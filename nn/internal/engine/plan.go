@@ -52,6 +52,7 @@ type planner struct {
 	values  []*value
 	copies  []copyStep
 	level   []int // the region that writes each value, -1 for the input
+	slab    kernel.Slab // the packed weights
 	plan    *plan
 }
 
@@ -274,6 +275,7 @@ func (p *planner) conv(s ir.Step, t *task) error {
 	spec := kernel.Spec{
 		Out: out.tensor(), KH: w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW,
 		PadTop: w.Top, PadLeft: w.Left, Bias: s.B, ReLU: s.ReLU,
+		Alloc:  p.slab.Alloc,
 		Filter: spread(s.W, out.c, in, w.KH*w.KW),
 	}
 	if s.In[0] == p.net.Input {

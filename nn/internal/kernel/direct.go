@@ -8,6 +8,9 @@ func NewDirect(set Set, s Spec) (Conv, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
+	if err := s.validateHalo(); err != nil {
+		return nil, err
+	}
 	d := &direct{level: set.level}
 	d.flags = 0
 	if s.ReLU {
@@ -126,7 +129,7 @@ func (d *direct) pack(s *Spec, widths []int) {
 		d.panels = append(d.panels, p)
 		first += p.width
 	}
-	d.w = make([]float32, d.size())
+	d.w = s.alloc(d.size())
 	last := d.panels[len(d.panels)-1]
 	d.bias = make([]float32, last.first+last.width)
 	copy(d.bias, s.Bias)

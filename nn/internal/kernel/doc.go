@@ -49,4 +49,9 @@
 // (Go modules of their own, so that avo is no dependency of this one):
 //
 //	go generate ./nn/internal/kernel
+//
+// TestGenerated runs them again and compares.
 package kernel
+
+//go:generate sh -c "cd _generate && go run . -out ../kernel_amd64.s"
+//go:generate sh -c "cd _generate_wino && go run . -out ../wino_amd64.s"

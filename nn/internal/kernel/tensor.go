@@ -104,7 +104,8 @@ type Conv interface {
 //	out[o,y,x] = act(bias[o] + sum_{i,kh,kw} filter[o,i,kh,kw] *
 //	             in[i, y*StrideH - PadTop + kh, x*StrideW - PadLeft + kw])
 //
-// where in is zero outside its plane, which its halo must spell out.
+// where in is zero outside its plane. The direct convolution needs a halo that
+// spells this out.
 type Spec struct {
 	In, Out          Tensor
 	KH, KW           int
@@ -116,6 +117,16 @@ type Spec struct {
 	// Planar says that In is not blocked: element (c, y, x) is at
 	// Off + c*Plane + y*Row + x. It is what the first layer reads.
 	Planar bool
+	// Alloc returns n zeros for packed weights; nil means the ordinary way.
+	Alloc func(n int) []float32
+}
+
+// alloc returns n zeros that start at a cache line.
+func (s *Spec) alloc(n int) []float32 {
+	if s.Alloc != nil {
+		return s.Alloc(n)
+	}
+	return aligned(n)
 }
 
 // Validate reports what is wrong with s.
@@ -131,6 +142,12 @@ func (s *Spec) Validate() error {
 	if s.Bias != nil && len(s.Bias) != s.Out.C {
 		return fmt.Errorf("kernel: convolution: bias has %d values, want %d", len(s.Bias), s.Out.C)
 	}
+	return nil
+}
+
+// validateHalo reports whether the input's halo is too small to be read in
+// place of the padding.
+func (s *Spec) validateHalo() error {
 	bottom := (s.Out.H-1)*s.StrideH + s.KH - s.PadTop - s.In.H
 	right := (s.Out.W-1)*s.StrideW + s.KW - s.PadLeft - s.In.W
 	if h := s.In.Halo; h.Top < s.PadTop || h.Left < s.PadLeft || h.Bottom < bottom || h.Right < right {
