@@ -1,0 +1,130 @@
+package sagemaker
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Hyperparameters reads hyperparameters.json: one flat object whose values are strings in the service. Clients spell them in several
+// ways: as they are, as Python prints them (True, None), or as JSON inside the string ("\"sgd\"", "true", "0.1"). All come out as plain
+// text: true and false in lower case, strings without quotes, and null or None not at all.
+func (l Layout) Hyperparameters() (map[string]string, error) {
+	var raw map[string]json.RawMessage
+	if err := readJSON(l.config("hyperparameters.json"), &raw); err != nil {
+		return nil, err
+	}
+	out := make(map[string]string, len(raw))
+	for name, value := range raw {
+		if text, ok := plain(value, 2); ok {
+			out[name] = text
+		}
+	}
+	return out, nil
+}
+
+// plain undoes up to depth layers of JSON in a string. ok is false for null.
+func plain(value json.RawMessage, depth int) (text string, ok bool) {
+	value = bytes.TrimSpace(value)
+	if string(value) == "null" {
+		return "", false
+	}
+	var s string
+	if json.Unmarshal(value, &s) != nil {
+		return string(value), true // a number, true, false, a list
+	}
+	switch strings.TrimSpace(s) {
+	case "None", "null":
+		return "", false
+	case "True":
+		return "true", true
+	case "False":
+		return "false", true
+	}
+	if depth > 1 && json.Valid([]byte(s)) {
+		return plain(json.RawMessage(s), depth-1)
+	}
+	return s, true
+}
+
+// Setting is what a hyperparameter does.
+type Setting struct {
+	Set    func(value string) error // nil: the value is taken note of and changes nothing
+	Reason string                   // for a nil Set: why it changes nothing, a clause
+}
+
+// Apply sets every hyperparameter through table, in the order of their names, and returns a note for each that changes nothing. A
+// name that the table lacks is an error with the nearest name that it has; names that the service and its clients add of themselves
+// are passed over.
+func Apply(values map[string]string, table map[string]Setting) (notes []string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if internal(name) {
+			continue
+		}
+		setting, known := table[name]
+		if !known {
+			return nil, fmt.Errorf("sagemaker: hyperparameter %q is unknown: did you mean %q? Known are %s", name, Nearest(name, slices.Collect(maps.Keys(table))),
+				strings.Join(effective(table), ", "))
+		}
+		if setting.Set == nil {
+			notes = append(notes, fmt.Sprintf("hyperparameter %s=%s changes nothing: %s", name, values[name], setting.Reason))
+			continue
+		}
+		if err := setting.Set(values[name]); err != nil {
+			return nil, fmt.Errorf("sagemaker: hyperparameter %q: %w", name, err)
+		}
+	}
+	return notes, nil
+}
+
+// effective lists the names that change something.
+func effective(table map[string]Setting) []string {
+	var names []string
+	for name, s := range table {
+		if s.Set != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// internal names are added by the service's tuner and by its clients.
+func internal(name string) bool {
+	return strings.HasPrefix(name, "_") || strings.HasPrefix(name, "sagemaker_") || name == "model_dir"
+}
+
+// Nearest returns the candidate with the fewest single-letter edits from name; of equals the first in order.
+func Nearest(name string, candidates []string) string {
+	slices.Sort(candidates)
+	best, least := "", len(name)+1<<10
+	for _, c := range candidates {
+		if d := edits(name, c); d < least {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+// edits is the Levenshtein distance of two names.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			swap := diagonal
+			if a[i] != b[j] {
+				swap++
+			}
+			diagonal, row[j+1] = row[j+1], min(swap, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

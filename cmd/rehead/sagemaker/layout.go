@@ -1,0 +1,133 @@
+package sagemaker
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Layout is the tree of folders below the base, /opt/ml in the service.
+type Layout string
+
+// Path joins parts to the base.
+func (l Layout) Path(parts ...string) string {
+	return filepath.Join(append([]string{string(l)}, parts...)...)
+}
+
+// The places that matter.
+func (l Layout) Model() string          { return l.Path("model") }             // what is uploaded as model.tar.gz
+func (l Layout) OutputData() string     { return l.Path("output", "data") }    // uploaded as output.tar.gz
+func (l Layout) Checkpoints() string    { return l.Path("checkpoints") }       // there only when checkpoints were asked for
+func (l Layout) Failure() string        { return l.Path("output", "failure") } // its first 1,024 characters become FailureReason
+func (l Layout) Data(c string) string   { return l.Path("input", "data", c) }  // a channel's files
+func (l Layout) config(f string) string { return l.Path("input", "config", f) }
+
+// Present reports whether the base holds a training job's input.
+func (l Layout) Present() bool {
+	_, err := os.Stat(l.Path("input"))
+	return err == nil
+}
+
+// Channel is one input of a training job.
+type Channel struct {
+	Name        string `json:"-"`
+	Dir         string `json:"-"`
+	InputMode   string `json:"TrainingInputMode"`
+	ContentType string `json:"ContentType"`
+	Records     string `json:"RecordWrapperType"`
+}
+
+// Channels lists the job's inputs by name: those of inputdataconfig.json, or without it the folders of input/data. A channel in
+// Pipe mode or wrapped in RecordIO is an error: pictures are read as files.
+func (l Layout) Channels() (map[string]Channel, error) {
+	path := l.config("inputdataconfig.json")
+	channels := map[string]Channel{}
+	if err := readJSON(path, &channels); err != nil {
+		return nil, err
+	}
+	if len(channels) == 0 {
+		entries, err := os.ReadDir(l.Path("input", "data"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("sagemaker: channels: %w", err)
+		}
+		for _, e := range entries {
+			if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+				channels[e.Name()] = Channel{}
+			}
+		}
+	}
+	for name, c := range channels {
+		if strings.EqualFold(c.InputMode, "Pipe") {
+			return nil, fmt.Errorf("sagemaker: %s: channel %q is in Pipe mode: set its TrainingInputMode to File or FastFile", path, name)
+		}
+		if strings.EqualFold(c.Records, "RecordIO") {
+			return nil, fmt.Errorf("sagemaker: %s: channel %q is wrapped in RecordIO: give the pictures as files in label folders", path, name)
+		}
+		c.Name, c.Dir = name, l.Data(name)
+		channels[name] = c
+	}
+	return channels, nil
+}
+
+// Hosts is resourceconfig.json.
+type Hosts struct {
+	Current string   `json:"current_host"`
+	All     []string `json:"hosts"`
+}
+
+// Hosts reads which host this is and how many there are.
+func (l Layout) Hosts() (Hosts, error) {
+	var h Hosts
+	if err := readJSON(l.config("resourceconfig.json"), &h); err != nil {
+		return Hosts{}, err
+	}
+	slices.Sort(h.All)
+	return h, nil
+}
+
+// maxConfig bounds a configuration file, in bytes.
+const maxConfig = 1 << 20
+
+// readJSON decodes a file into v; a missing or empty one leaves v alone.
+func readJSON(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(strings.TrimSpace(string(data))) == 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sagemaker: %w", err)
+	}
+	if len(data) > maxConfig {
+		return fmt.Errorf("sagemaker: %s: %d bytes, want at most %d", path, len(data), maxConfig)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("sagemaker: %s: %w", path, err)
+	}
+	return nil
+}
+
+// WriteFailure leaves the reason of a failure where the service looks for it, unless one is there already.
+func (l Layout) WriteFailure(reason string) error {
+	const most = 1024 // characters that the service shows
+	if utf8.RuneCountInString(reason) > most {
+		reason = string([]rune(reason)[:most])
+	}
+	if err := os.MkdirAll(filepath.Dir(l.Failure()), 0o755); err != nil {
+		return fmt.Errorf("sagemaker: failure file: %w", err)
+	}
+	f, err := os.OpenFile(l.Failure(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sagemaker: failure file: %w", err)
+	}
+	_, err = f.WriteString(reason)
+	return errors.Join(err, f.Close())
+}
