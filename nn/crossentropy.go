@@ -3,11 +3,13 @@ package nn
 import (
 	"fmt"
 	"hash"
+	"runtime"
 
 	"github.com/chewxy/hm"
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/c236555e/rehead/nn/internal/par"
 	"github.com/c236555e/rehead/nn/internal/ref"
 )
 
@@ -69,7 +71,15 @@ func (o *CrossEntropy) infer(s []tensor.Shape) (tensor.Shape, error) {
 }
 
 func (o *CrossEntropy) compute(dst []float32, in []view) error {
-	loss := ref.CrossEntropy(in[0].data, in[1].data, in[2].data, in[0].shape[1])
+	n, k := in[0].shape[0], in[0].shape[1]
+	sums := make([]float64, (n+lossRows-1)/lossRows)
+	lossParts(n, func(part, from, to int) {
+		sums[part] = ref.CrossEntropy(in[0].data[from*k:to*k], in[1].data[from*k:to*k], in[2].data[from:to], k)
+	})
+	loss := 0.0
+	for _, s := range sums {
+		loss += s
+	}
 	if o.out != nil {
 		o.out.loss = loss
 	}
@@ -138,8 +148,23 @@ func (o *crossEntropyGrad) infer(s []tensor.Shape) (tensor.Shape, error) {
 }
 
 func (o *crossEntropyGrad) compute(dst []float32, in []view) error {
-	ref.CrossEntropyGrad(dst, in[0].shape[1], ref.Loss[float32]{
-		Logits: in[0].data, Targets: in[1].data, Weights: in[2].data, Grad: float64(in[3].data[0]),
+	n, k := in[0].shape[0], in[0].shape[1]
+	lossParts(n, func(_, from, to int) {
+		ref.CrossEntropyGrad(dst[from*k:to*k], k, ref.Loss[float32]{
+			Logits: in[0].data[from*k : to*k], Targets: in[1].data[from*k : to*k],
+			Weights: in[2].data[from:to], Grad: float64(in[3].data[0]),
+		})
 	})
 	return nil
+}
+
+// lossRows is the number of rows that are computed and summed together. It is
+// fixed, so that the order of the sums does not depend on the threads.
+const lossRows = 64
+
+// lossParts calls f for each group of lossRows rows, side by side.
+func lossParts(n int, f func(part, from, to int)) {
+	par.Do(runtime.GOMAXPROCS(0), (n+lossRows-1)/lossRows, func(part int) {
+		f(part, part*lossRows, min((part+1)*lossRows, n))
+	})
 }

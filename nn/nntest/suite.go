@@ -31,7 +31,7 @@ type Runner interface {
 type Open func(input *nn.Node, outputs ...*nn.Node) (Runner, error)
 
 // randoms is the number of random graphs in the suite.
-const randoms = 40
+const randoms = 24
 
 // Test runs every graph of the suite on what open returns.
 func Test(t *testing.T, open Open, tol Tolerance) {

@@ -81,7 +81,7 @@ func (c *Conv) Task(task int, dst, x, scratch []float32) {
 	for k := 0; k < c.depth; k += kc {
 		n := steps(k, c.depth)
 		c.gather(scratch, x, k, p0, cols)
-		block(dst[o0*c.pixels+p0:], extent{rows, cols, c.pixels}, n, c.weights[at+o0*n:], scratch)
+		plain.block(dst[o0*c.pixels+p0:], extent{rows, cols, c.pixels}, n, c.weights[at+o0*n:], scratch)
 		at += up(c.out, mr) * n
 	}
 	if !c.relu {

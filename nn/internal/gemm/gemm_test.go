@@ -60,9 +60,12 @@ func TestProducts(t *testing.T) {
 			}
 			at, bt := transposed(a, s.M, s.K), transposed(b, s.N, s.K)
 			for name, run := range map[string]func(c []float32){
-				"NT": func(c []float32) { NT(c, a, b, s) },
-				"NN": func(c []float32) { NN(c, a, bt, s) },
-				"TN": func(c []float32) { TN(c, at, bt, s) },
+				"NT":       func(c []float32) { NT(c, a, b, s) },
+				"NN":       func(c []float32) { NN(c, a, bt, s) },
+				"TN":       func(c []float32) { TN(c, at, bt, s) },
+				"NT plain": func(c []float32) { plain.mul(c, matrix{a, s.K, 1}, matrix{b, 1, s.K}, s) },
+				"NN plain": func(c []float32) { plain.mul(c, matrix{a, s.K, 1}, matrix{bt, s.N, 1}, s) },
+				"TN plain": func(c []float32) { plain.mul(c, matrix{at, 1, s.M}, matrix{bt, s.N, 1}, s) },
 			} {
 				t.Run(name, func(t *testing.T) {
 					framed := slices.Concat([]float32{7}, c, []float32{7})
@@ -74,6 +77,34 @@ func TestProducts(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestPlaceDoesNotMatter multiplies one row and column among others: their
+// product must be the same bits wherever they stand.
+func TestPlaceDoesNotMatter(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 8))
+	const k = 301
+	row, col := random(rng, k), random(rng, k)
+	for _, f := range formats() {
+		var want float32
+		for _, s := range []Size{{1, 1, k}, {7, 17, k}, {13, 35, k}} {
+			for i := range s.M {
+				for j := range s.N {
+					a, b, c := random(rng, s.M*k), random(rng, s.N*k), make([]float32, s.M*s.N)
+					copy(a[i*k:], row)
+					copy(b[j*k:], col)
+					f.mul(c, matrix{a, k, 1}, matrix{b, 1, k}, s)
+					got := c[i*s.N+j]
+					if s.M == 1 {
+						want = got
+					}
+					if math.Float32bits(got) != math.Float32bits(want) {
+						t.Fatalf("%dx%d tile, %v, place %d, %d: got %v, want %v", f.mr, f.nr, s, i, j, got, want)
+					}
+				}
+			}
+		}
 	}
 }
 
@@ -135,11 +166,38 @@ func TestConv(t *testing.T) {
 }
 
 func BenchmarkTile(b *testing.B) {
-	x, y, c := make([]float32, mr*kc), make([]float32, nr*kc), make([]float32, mr*nr)
-	for b.Loop() {
-		tile(kc, x, y, c, nr)
+	for _, f := range formats() {
+		b.Run(fmt.Sprintf("%dx%d", f.mr, f.nr), func(b *testing.B) {
+			x, y, c := make([]float32, f.mr*kc), make([]float32, f.nr*kc), make([]float32, f.mr*f.nr)
+			for b.Loop() {
+				f.tile(kc, x, y, c, f.nr)
+			}
+			b.ReportMetric(2*float64(f.mr*f.nr*kc)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
 	}
-	b.ReportMetric(2*mr*nr*kc*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+}
+
+// formats lists those that this processor can run.
+func formats() []format {
+	if f := best(); f.avx2 {
+		return []format{plain, f}
+	}
+	return []format{plain}
+}
+
+// BenchmarkNT is the product of a softmax head: 1,024 examples of 2,048
+// features, 257 classes, on all threads.
+func BenchmarkNT(b *testing.B) {
+	s := Size{1024, 257, 2048}
+	for _, f := range formats() {
+		b.Run(fmt.Sprintf("%dx%d", f.mr, f.nr), func(b *testing.B) {
+			x, y, c := make([]float32, s.M*s.K), make([]float32, s.N*s.K), make([]float32, s.M*s.N)
+			for b.Loop() {
+				f.mul(c, matrix{x, s.K, 1}, matrix{y, 1, s.K}, s)
+			}
+			b.ReportMetric(2*float64(s.M*s.N*s.K)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
+	}
 }
 
 // BenchmarkNetwork runs the convolutions of InceptionV3 at 299x299 on one

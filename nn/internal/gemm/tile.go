@@ -1,23 +1,40 @@
-// Package gemm multiplies float32 matrices and computes convolutions in plain
-// Go, on packed panels and a small register tile.
+// Package gemm multiplies float32 matrices, with AVX2 where the processor has
+// it and else in plain Go, and computes convolutions in plain Go.
 //
-// The left operand is packed in panels of two rows, the right one in panels of
-// three columns, both in blocks of kc steps along the sum; the innermost loop
-// then reads both from first to last. The order in which one result is summed
-// depends on nothing but the length of the sum, so results do not change with
-// the number of threads or the place of a value in the matrix.
+// The left operand is packed in panels of a few rows, the right one in panels
+// of a few columns, both in blocks of kc steps along the sum; the innermost loop
+// then reads both from first to last and keeps its sums in registers. The order
+// in which one result is summed depends on nothing but the length of the sum,
+// so results do not change with the number of threads or the place of a value
+// in the matrix. The formats differ in rounding: AVX2 fuses each product with
+// its addition.
 package gemm
 
 import "unsafe"
 
-// The register tile and the blocks. Six sums, their factors and products fit
-// the fifteen vector registers that Go's compiler has on amd64; wider tiles
-// spill and run at half the speed (BenchmarkTile).
+// kc is the number of steps of a sum per block: the panels of a block fit the
+// L1 cache.
+const kc = 256
+
+// format is a register tile and how operands are packed for it.
+type format struct {
+	mr, nr int  // rows and columns of the tile
+	nb     int  // columns whose panels stay in the L1 cache while rows go by
+	avx2   bool // the tile is tile6x16AVX2, else tile
+}
+
+// The tile of plain Go. Six sums, their factors and products fit the fifteen
+// vector registers that Go's compiler has on amd64; wider tiles spill and run
+// at half the speed (BenchmarkTile).
 const (
 	mr = 2
 	nr = 3
-	kc = 256 // steps of a sum per block: a block of nb columns fits the L1 cache
-	nb = 24  // columns per block
+	nb = 24
+)
+
+var (
+	plain  = format{mr: mr, nr: nr, nb: nb}
+	vector = format{mr: 6, nr: 16, nb: 16, avx2: true}
 )
 
 // steps is the length of the block at k of a sum of n steps, rounded up to the
@@ -64,27 +81,36 @@ type extent struct{ rows, cols, ld int }
 
 // block adds to the matrix c what k steps of the packed panels a and b
 // contribute. Panels at the edges are packed in full, padded with zeros.
-func block(c []float32, s extent, k int, a, b []float32) {
-	var edge [mr * nr]float32
-	for i := 0; i < s.rows; i += mr {
-		pa := a[i*k:][:mr*k]
-		for j := 0; j < s.cols; j += nr {
-			pb := b[j*k:][:nr*k]
+func (f format) block(c []float32, s extent, k int, a, b []float32) {
+	var edge [6 * 16]float32
+	for i := 0; i < s.rows; i += f.mr {
+		pa := a[i*k:][:f.mr*k]
+		for j := 0; j < s.cols; j += f.nr {
+			pb := b[j*k:][:f.nr*k]
 			at := i*s.ld + j
-			if i+mr <= s.rows && j+nr <= s.cols {
-				tile(k, pa, pb, c[at:], s.ld)
+			if i+f.mr <= s.rows && j+f.nr <= s.cols {
+				f.tile(k, pa, pb, c[at:], s.ld)
 				continue
 			}
-			edge = [mr * nr]float32{}
-			tile(k, pa, pb, edge[:], nr)
-			for y := range min(mr, s.rows-i) {
+			clear(edge[:])
+			f.tile(k, pa, pb, edge[:], f.nr)
+			for y := range min(f.mr, s.rows-i) {
 				row := c[at+y*s.ld:]
-				for x := range min(nr, s.cols-j) {
-					row[x] += edge[y*nr+x]
+				for x := range min(f.nr, s.cols-j) {
+					row[x] += edge[y*f.nr+x]
 				}
 			}
 		}
 	}
+}
+
+func (f format) tile(k int, a, b, c []float32, ldc int) {
+	if f.avx2 {
+		_ = c[(f.mr-1)*ldc+f.nr-1]
+		tile6x16AVX2(k, unsafe.SliceData(a), unsafe.SliceData(b), unsafe.SliceData(c), ldc)
+		return
+	}
+	tile(k, a, b, c, ldc)
 }
 
 // up rounds n up to a multiple of m.
