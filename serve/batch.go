@@ -11,15 +11,17 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// batcher lets pictures of different requests share forward passes. It never
-// waits for company: a picture that finds the network idle runs at once, and
-// those that arrive meanwhile form the next batch. So batching adds no latency
-// to a lone request, and under load the batches grow by themselves.
+// batcher lets pictures of different requests share forward passes. A picture
+// that finds the network idle, and nobody else's picture being decoded, runs at
+// once; those that arrive meanwhile form the next batch. So batching adds no
+// latency to a lone request, and under load the batches grow by themselves.
+// Where other pictures are being decoded, a batch waits for them, for a quarter
+// of the time at most that a full one takes: the cores that decode them would be
+// missing to its pass anyway.
 type batcher struct {
 	infer    func(ctx context.Context, n int, pixels []float32) ([]inception.Result, error)
-	passes   chan struct{} // shared by all models: a place for each forward pass that may run at once
+	shared   *pipeline
 	maxBatch int
-	observe  observer
 	queue    chan *task
 	done     sync.WaitGroup
 }
@@ -44,35 +46,38 @@ type outcome struct {
 	err    error
 }
 
-// newBatcher starts as many dispatchers as passes may run at once. At most
-// capacity tasks may be submitted and unanswered.
-func newBatcher(c Classifier, maxBatch, capacity int, passes chan struct{}, observe observer) *batcher {
-	b := &batcher{infer: c.Infer, passes: passes, maxBatch: maxBatch, observe: observe, queue: make(chan *task, capacity)}
-	for range cap(passes) {
+// newBatcher starts as many dispatchers as passes may run at once.
+func newBatcher(c Classifier, shared *pipeline) *batcher {
+	b := &batcher{infer: c.Infer, shared: shared, maxBatch: shared.maxBatch, queue: make(chan *task, cap(shared.buffers))}
+	for range cap(shared.passes) {
 		b.done.Go(b.dispatch)
 	}
 	return b
 }
 
-// run submits a picture and waits for its result, or for ctx. The pixels are
-// the batcher's until it returns, and beyond when it returns early: the caller
-// then must not reuse them, which reusable says.
-func (b *batcher) run(ctx context.Context, pixels []float32) (r inception.Result, reusable bool, err error) {
+// submit queues a picture. Its pixels are the batcher's until the reply.
+func (b *batcher) submit(ctx context.Context, pixels []float32) (*task, error) {
 	t := &task{ctx: ctx, pixels: pixels, since: time.Now(), reply: make(chan outcome, 1)}
 	select {
 	case b.queue <- t:
+		return t, nil
 	case <-ctx.Done():
-		return r, true, ctx.Err()
-	}
-	select {
-	case o := <-t.reply:
-		return o.result, true, o.err
-	case <-ctx.Done():
-		return r, false, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
-// close ends the dispatchers; no run may be under way or follow.
+// wait returns the picture's result. Where the request ends first the pixels
+// stay the batcher's: finished says whether the caller may reuse them.
+func (t *task) wait() (r inception.Result, finished bool, err error) {
+	select {
+	case o := <-t.reply:
+		return o.result, true, o.err
+	case <-t.ctx.Done():
+		return r, false, t.ctx.Err()
+	}
+}
+
+// close ends the dispatchers; no submit may be under way or follow.
 func (b *batcher) close() {
 	close(b.queue)
 	b.done.Wait()
@@ -82,17 +87,18 @@ func (b *batcher) close() {
 func (b *batcher) dispatch() {
 	var buffer []float32
 	for first := range b.queue {
-		b.passes <- struct{}{} // while this waits, the queue grows, and with it the batch
-		batch := b.gather(first)
-		if len(batch) > 0 {
+		b.shared.passes <- struct{}{} // while this waits, the queue grows, and with it the batch
+		if batch := b.gather(first); len(batch) > 0 {
+			b.shared.gate.begin()
 			buffer = b.pass(batch, buffer)
+			b.shared.gate.end()
 		}
-		<-b.passes
+		<-b.shared.passes
 	}
 }
 
-// gather takes what is queued, up to the batch size, and leaves out the tasks
-// whose requests have ended.
+// gather makes a batch of the first task, of what is queued, and of what is
+// decoded soon, without the tasks whose requests have ended.
 func (b *batcher) gather(first *task) []*task {
 	batch := make([]*task, 0, b.maxBatch)
 	keep := func(t *task) {
@@ -100,18 +106,34 @@ func (b *batcher) gather(first *task) []*task {
 			t.reply <- outcome{err: err}
 			return
 		}
-		b.observe.queued(time.Since(t.since))
+		b.shared.observe.queued(time.Since(t.since))
 		batch = append(batch, t)
 	}
 	keep(first)
-	for len(batch) < b.maxBatch {
+	timer := time.NewTimer(b.shared.pace.estimate(int64(b.maxBatch)) / 4)
+	defer timer.Stop()
+	for settled := false; len(batch) < b.maxBatch; {
 		select {
 		case t, ok := <-b.queue:
 			if !ok {
 				return batch
 			}
 			keep(t)
+			continue
 		default:
+		}
+		if settled || len(batch) == 0 {
+			return batch
+		}
+		select {
+		case t, ok := <-b.queue:
+			if !ok {
+				return batch
+			}
+			keep(t)
+		case <-b.shared.gate.settled(): // a decoder leaves after it has queued its picture: one more look
+			settled = true
+		case <-timer.C:
 			return batch
 		}
 	}
@@ -135,7 +157,7 @@ func (b *batcher) pass(batch []*task, buffer []float32) []float32 {
 	defer cancel()
 	begin := time.Now()
 	results, err := b.guarded(ctx, len(batch), pixels)
-	b.observe.passed(len(batch), time.Since(begin))
+	b.shared.observe.passed(len(batch), time.Since(begin))
 	for i, t := range batch {
 		o := outcome{err: err}
 		if err == nil {

@@ -45,7 +45,7 @@ func send(ctx context.Context, s *Server, body []byte) <-chan *httptest.Response
 // it runs share the next pass.
 func TestBatchesFormWhileThePassRuns(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int)}
-	s := newServer(t, f, Config{MaxBatch: 4, Decoders: 2})
+	s := newServer(t, f, Config{MaxBatch: 4, Decoders: 2, DecodersBeside: 2})
 	body := picture(t, 3, 2, red)
 	first := send(t.Context(), s, body)
 	if n := <-f.started; n != 1 {
@@ -94,7 +94,7 @@ func TestAnswersAreNotMixedUp(t *testing.T) {
 // a batch takes the batch with it.
 func TestCancellationReachesTheForwardPass(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 3)}
-	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 2})
+	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 2, DecodersBeside: 2})
 	body := picture(t, 3, 2, red)
 	ctx, cancel := context.WithCancel(t.Context())
 	running := send(ctx, s, body)
@@ -116,7 +116,7 @@ func TestCancellationReachesTheForwardPass(t *testing.T) {
 // One client's leaving does not end the pass that another waits for.
 func TestCancellationSparesTheOthers(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 3)}
-	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 2})
+	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 2, DecodersBeside: 2})
 	body := picture(t, 3, 2, red)
 	first := send(t.Context(), s, body)
 	<-f.started

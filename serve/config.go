@@ -76,8 +76,11 @@ type Config struct {
 	// MaxBatch is the most pictures in one forward pass; 0 means
 	// DefaultMaxBatch. Passes is how many forward passes run at once; 0 means
 	// 1, which suits a network that uses every core by itself. Decoders is how
-	// many pictures are decoded at once; 0 means GOMAXPROCS.
-	MaxBatch, Passes, Decoders int
+	// many pictures are decoded at once while no pass runs, 0 meaning
+	// GOMAXPROCS, and DecodersBeside how many while one does: as many as the
+	// network leaves cores idle, 0 when it uses them all, Decoders when it runs
+	// on a device of its own.
+	MaxBatch, Passes, Decoders, DecodersBeside int
 
 	// MaxQueue is how many pictures may be waiting or under way before further
 	// requests are answered with 503 and Retry-After; 0 means DefaultMaxQueue.
@@ -198,6 +201,7 @@ func (c Config) validateNumbers() error {
 		{"MaxConcurrentTransforms", int64(c.MaxConcurrentTransforms)},
 		{"Passes", int64(c.Passes)},
 		{"Decoders", int64(c.Decoders)},
+		{"DecodersBeside", int64(c.DecodersBeside)},
 		{"MemoryBudget", c.MemoryBudget},
 		{"Limits.MaxBytes", c.Limits.MaxBytes},
 		{"Limits.MaxPixels", c.Limits.MaxPixels},

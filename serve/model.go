@@ -26,7 +26,7 @@ func newModel(name string, c Classifier, p *pipeline) *model {
 	m := &model{
 		Classifier: c,
 		name:       name,
-		batcher:    newBatcher(c, p.maxBatch, cap(p.buffers), p.passes, p.observe),
+		batcher:    newBatcher(c, p),
 		index:      make(map[string]int),
 		closed:     make(chan struct{}),
 	}

@@ -18,14 +18,14 @@ import (
 
 // pipeline is what the models of a server share: who may come in, how many
 // pictures are decoded at once, how many decoded ones may wait, and how many
-// forward passes run. Each bound is a channel's capacity.
+// forward passes run.
 type pipeline struct {
 	limits   dataset.Limits
 	maxBatch int
 	window   int           // pictures of one request that may be under way
 	maxQueue int64         // pictures that all requests may have waiting or under way
 	admitted atomic.Int64  //
-	decoders chan struct{} // a place for each picture being decoded
+	gate     *gate         // says when a picture may be decoded
 	buffers  chan struct{} // a place for each decoded picture that waits or runs
 	passes   chan struct{} // a place for each forward pass
 	fetch    *fetcher      // nil when pictures are not fetched
@@ -49,7 +49,7 @@ func newPipeline(cfg Config, observe observer) *pipeline {
 		maxBatch: cfg.MaxBatch,
 		window:   cfg.MaxBatch + cfg.Decoders,
 		maxQueue: int64(cfg.MaxQueue),
-		decoders: make(chan struct{}, cfg.Decoders),
+		gate:     newGate(cfg.Decoders, cfg.DecodersBeside),
 		buffers:  make(chan struct{}, 2*cfg.MaxBatch*cfg.Passes+cfg.Decoders),
 		passes:   make(chan struct{}, cfg.Passes),
 	}
@@ -140,13 +140,13 @@ func (p *pipeline) one(ctx context.Context, m *model, r *record, result *incepti
 	}
 	defer leave(p.buffers)
 	pixels := m.buffer()
-	info, err := p.decode(ctx, m, r, pixels)
+	t, info, err := p.submit(ctx, m, r, pixels)
 	if err != nil {
 		m.recycle(pixels)
 		return blame(ctx, err, result)
 	}
-	answer, reusable, err := m.batcher.run(ctx, pixels)
-	if reusable {
+	answer, finished, err := t.wait()
+	if finished {
 		m.recycle(pixels)
 	}
 	if err == nil && answer.Err != nil && r.tensor != nil {
@@ -173,13 +173,23 @@ func blame(ctx context.Context, err error, result *inception.Result) error {
 	return nil
 }
 
-// decode makes the tensor on one of the decoders' places, behind a recover:
-// what a stranger sent must not end the process, whichever decoder it defeats.
-func (p *pipeline) decode(ctx context.Context, m *model, r *record, pixels []float32) (info dataset.Info, err error) {
-	if err := enter(ctx, p.decoders); err != nil {
-		return info, err
+// submit decodes a picture when the gate lets it and queues it for the network.
+func (p *pipeline) submit(ctx context.Context, m *model, r *record, pixels []float32) (*task, dataset.Info, error) {
+	if err := p.gate.enter(ctx); err != nil {
+		return nil, dataset.Info{}, err
 	}
-	defer leave(p.decoders)
+	defer p.gate.leave()
+	info, err := p.decode(m, r, pixels)
+	if err != nil {
+		return nil, info, err
+	}
+	t, err := m.batcher.submit(ctx, pixels)
+	return t, info, err
+}
+
+// decode makes the tensor, behind a recover: what a stranger sent must not end
+// the process, whichever decoder it defeats.
+func (p *pipeline) decode(m *model, r *record, pixels []float32) (info dataset.Info, err error) {
 	begin := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
