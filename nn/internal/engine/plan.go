@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/c236555e/rehead/nn/internal/ir"
 	"github.com/c236555e/rehead/nn/internal/kernel"
@@ -51,8 +54,9 @@ type planner struct {
 	steps   []ir.Step
 	values  []*value
 	copies  []copyStep
-	level   []int // the region that writes each value, -1 for the input
-	slab    kernel.Slab // the packed weights
+	level   []int          // the region that writes each value, -1 for the input
+	slab    kernel.Slab    // the packed weights
+	prepare []func() error // convolutions still to be prepared
 	plan    *plan
 }
 
@@ -73,28 +77,21 @@ func newPlan(net *ir.Net, set kernel.Set, threads int) (*plan, error) {
 			return nil, err
 		}
 	}
+	if err := parallel(threads, p.prepare); err != nil {
+		return nil, err
+	}
 	p.zeroHalos()
 	for i, o := range net.Outputs {
 		p.output(i, o)
 		p.plan.outputs = append(p.plan.outputs, vals[o].Size())
 	}
 	for _, r := range p.plan.regions {
-		slices.SortStableFunc(r, func(a, b task) int { return compare(b.cost, a.cost) })
+		slices.SortStableFunc(r, func(a, b task) int { return cmp.Compare(b.cost, a.cost) })
 		for _, t := range r {
 			p.plan.scratch = max(p.plan.scratch, t.scratch)
 		}
 	}
 	return p.plan, nil
-}
-
-func compare(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // schedule finds each step's region, each buffer's life and each halo.
@@ -194,12 +191,13 @@ func (p *planner) allocate() int {
 	return total
 }
 
-// add puts t into region at.
-func (p *planner) add(at int, t task) {
+// add puts t into region at and returns its index there.
+func (p *planner) add(at int, t task) int {
 	for len(p.plan.regions) <= at {
 		p.plan.regions = append(p.plan.regions, nil)
 	}
 	p.plan.regions[at] = append(p.plan.regions[at], t)
+	return len(p.plan.regions[at]) - 1
 }
 
 // zeroHalos adds a task for each buffer with a halo to the region that writes
@@ -241,7 +239,8 @@ func (p *planner) step(s ir.Step) error {
 	var err error
 	switch s.Kind {
 	case ir.Conv, ir.Dense:
-		err = p.conv(s, &t)
+		p.conv(s, t)
+		return nil
 	case ir.MaxPool, ir.AvgPool, ir.GlobalAvgPool:
 		err = p.pool(s, &t)
 	case ir.Concat:
@@ -266,7 +265,8 @@ func (p *planner) step(s ir.Step) error {
 }
 
 // conv prepares a convolution or a dense layer, which is one of a single pixel.
-func (p *planner) conv(s ir.Step, t *task) error {
+// Packing the weights is put off: it is worth doing on all processors.
+func (p *planner) conv(s ir.Step, t task) {
 	in, out := p.values[s.In[0]], p.values[s.Out]
 	w := s.Window
 	if s.Kind == ir.Dense {
@@ -275,8 +275,7 @@ func (p *planner) conv(s ir.Step, t *task) error {
 	spec := kernel.Spec{
 		Out: out.tensor(), KH: w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW,
 		PadTop: w.Top, PadLeft: w.Left, Bias: s.B, ReLU: s.ReLU,
-		Alloc:  p.slab.Alloc,
-		Filter: spread(s.W, out.c, in, w.KH*w.KW),
+		Alloc: p.slab.Alloc,
 	}
 	if s.In[0] == p.net.Input {
 		spec.Planar = true
@@ -284,15 +283,37 @@ func (p *planner) conv(s ir.Step, t *task) error {
 	} else {
 		spec.In = in.tensor()
 	}
-	c, err := choose(p.set, spec, p.threads)
-	if err != nil {
-		return fmt.Errorf("engine: step %q: %w", s.Name, err)
-	}
 	t.shape = fmt.Sprintf("%dx%dx%d %dx%d/%d > %dx%dx%d", in.c, in.h, in.w, w.KH, w.KW, w.StrideH, out.c, out.h, out.w)
 	t.flop = 2 * float64(in.c*w.KH*w.KW) * float64(out.c*out.h*out.w)
-	t.kernel(c, t.flop/64, spec.Planar)
 	t.sharesWeights = len(s.W) > in.c*in.h*in.w
-	return nil
+	at, index := p.level[s.Out], p.add(p.level[s.Out], t)
+	p.prepare = append(p.prepare, func() error {
+		spec.Filter = spread(s.W, out.c, in, w.KH*w.KW)
+		c, err := choose(p.set, spec, p.threads)
+		if err != nil {
+			return fmt.Errorf("engine: step %q: %w", s.Name, err)
+		}
+		t := &p.plan.regions[at][index]
+		t.kernel(c, t.flop/64, spec.Planar)
+		return nil
+	})
+}
+
+// parallel calls all functions, n at a time, and returns the first error in
+// their order.
+func parallel(n int, calls []func() error) error {
+	errs := make([]error, len(calls))
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(n, len(calls)) {
+		wait.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(calls); i = int(next.Add(1)) - 1 {
+				errs[i] = calls[i]()
+			}
+		})
+	}
+	wait.Wait()
+	return cmp.Or(errs...)
 }
 
 // kernel makes t run c.

@@ -133,16 +133,26 @@ func (d *direct) pack(s *Spec, widths []int) {
 	last := d.panels[len(d.panels)-1]
 	d.bias = make([]float32, last.first+last.width)
 	copy(d.bias, s.Bias)
-	kernel := s.KH * s.KW
 	for _, p := range d.panels {
-		at := p.w
-		for t := range d.taps {
-			for c := range d.depth {
-				for o := p.first; o < p.first+p.width; o++ {
-					if i := t/kernel*d.depth + c; o < s.Out.C && i < s.In.C {
-						d.w[at] = s.Filter[(o*s.In.C+i)*kernel+t%kernel]
-					}
-					at++
+		d.packPanel(s, p)
+	}
+}
+
+// packPanel lays out one panel. Outputs are done eight at a time: that many
+// rows of the filter are read side by side.
+func (d *direct) packPanel(s *Spec, p panel) {
+	area := s.KH * s.KW
+	k := s.In.C * area
+	for first := p.first; first < min(p.first+p.width, s.Out.C); first += 8 {
+		outs := min(8, p.first+p.width-first, s.Out.C-first)
+		rows := s.Filter[first*k:][:outs*k]
+		for i := range s.In.C {
+			at := p.w + first - p.first + (i/d.depth*area*d.depth+i%d.depth)*p.width
+			for t := range area {
+				to := d.w[at+t*d.depth*p.width:][:outs]
+				from := rows[i*area+t:]
+				for o := range to {
+					to[o] = from[o*k]
 				}
 			}
 		}

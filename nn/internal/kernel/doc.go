@@ -53,5 +53,4 @@
 // TestGenerated runs them again and compares.
 package kernel
 
-//go:generate sh -c "cd _generate && go run . -out ../kernel_amd64.s"
-//go:generate sh -c "cd _generate_wino && go run . -out ../wino_amd64.s"
+//go:generate go -C _generate run . -out ../kernel_amd64.s
