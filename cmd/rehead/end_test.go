@@ -312,11 +312,17 @@ func TestBenchForward(t *testing.T) {
 // serveModel runs `rehead serve` on a free port of the loopback and returns its address and what ends it.
 func serveModel(t *testing.T, model string) (addr string, stop func() outcome) {
 	t.Helper()
+	return serveWith(t, nil, "serve", model, "--addr", "127.0.0.1:0")
+}
+
+// serveWith is serveModel for any arguments and environment.
+func serveWith(t *testing.T, env map[string]string, args ...string) (addr string, stop func() outcome) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	log := &watched{found: make(chan string, 1)}
-	a := &app{stdout: io.Discard, stderr: log, getenv: func(string) string { return "" }}
+	a := &app{stdout: io.Discard, stderr: log, getenv: func(name string) string { return env[name] }}
 	done := make(chan int, 1)
-	go func() { done <- run(ctx, a, []string{"serve", model, "--addr", "127.0.0.1:0"}) }()
+	go func() { done <- run(ctx, a, args) }()
 	stop = sync.OnceValue(func() outcome {
 		cancel()
 		return outcome{code: <-done, stderr: log.String()}

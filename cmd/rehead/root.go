@@ -107,7 +107,17 @@ a MODEL is a model folder, its .tar.gz, or a weight file that still has its Imag
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          needArgs(0, 0),
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.inTrainingJob() { // a job whose entry point has no arguments
+				job, _, err := cmd.Find([]string{"train"})
+				if err != nil {
+					return err
+				}
+				job.SetContext(cmd.Context())
+				return job.RunE(job, nil)
+			}
+			return cmd.Help()
+		},
 	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)

@@ -26,15 +26,22 @@ type trainOptions struct {
 	noTrunk bool
 	asJSON  bool
 	cfg     train.Config
+
+	validationDir, testDir string // label folders of their own for these parts
 }
 
 func newTrain(a *app) *cobra.Command {
 	var o trainOptions
 	cmd := &cobra.Command{
-		Use:   "train DIR",
+		Use:   "train [DIR]",
 		Short: "Train a softmax head on a folder of label folders",
-		Args:  needArgs(1, 1),
+		Long: `train embeds the pictures of a folder of label folders with a frozen trunk and solves for a softmax head. Without DIR it
+is a SageMaker training job: data, settings and model are below /opt/ml (SAGEMAKER_BASE_DIR overrides it).`,
+		Args: needArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return a.containerTrain(cmd.Context(), &o)
+			}
 			_, err := a.train(cmd.Context(), args[0], &o)
 			return err
 		},
