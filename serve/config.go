@@ -77,9 +77,9 @@ type Config struct {
 	// DefaultMaxBatch. Passes is how many forward passes run at once; 0 means
 	// 1, which suits a network that uses every core by itself. Decoders is how
 	// many pictures are decoded at once while no pass runs, 0 meaning
-	// GOMAXPROCS, and DecodersBeside how many while one does: as many as the
-	// network leaves cores idle, 0 when it uses them all, Decoders when it runs
-	// on a device of its own.
+	// GOMAXPROCS, and DecodersBeside how many while one does; 0 means as many as
+	// the network leaves cores idle, all of Decoders when it runs on a device of
+	// its own.
 	MaxBatch, Passes, Decoders, DecodersBeside int
 
 	// MaxQueue is how many pictures may be waiting or under way before further

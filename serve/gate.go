@@ -22,6 +22,14 @@ type gate struct {
 
 func newGate(alone, beside int) *gate { return &gate{alone: alone, beside: min(alone, beside)} }
 
+// spare says how many cores the network leaves to decoders while it runs.
+func (g *gate) spare(cores int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.beside = min(g.alone, max(cores, 0))
+	g.admit()
+}
+
 // enter waits for a decoder's place. After it succeeds, leave must be called.
 func (g *gate) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {

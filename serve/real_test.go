@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"image/color"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -32,6 +33,30 @@ func realModel(t testing.TB, width float64, size int) *inception.Classifier {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// A network that uses every core is not disturbed by decoders; one that leaves
+// some idle is.
+func TestDecodersUseIdleCores(t *testing.T) {
+	cores := runtime.GOMAXPROCS(4)
+	defer runtime.GOMAXPROCS(cores)
+	for threads, want := range map[int]int{4: 0, 1: 3} {
+		w, err := inception.Random(inception.RandomConfig{Width: 0.1, Classes: 3, Size: 75})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := inception.ModelFromWeights(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := inception.NewClassifier(m, nn.Config{Device: "cpu", Threads: threads})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := newServer(t, c, Config{}).pipeline.gate.beside; got != want {
+			t.Errorf("%d threads on 4 cores: %d decoders beside a pass, want %d", threads, got, want)
+		}
+	}
 }
 
 // The server's answers are those of Classify, which is what predict prints, to

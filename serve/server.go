@@ -8,11 +8,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/c236555e/rehead/inception"
 )
 
 // Server answers requests with a model's predictions. It is safe for
@@ -78,10 +81,26 @@ func (s *Server) Install(ctx context.Context, c Classifier) error {
 	s.current = next
 	s.mu.Unlock()
 	s.metrics.reloads.WithLabelValues("ok").Inc()
+	s.share(c)
 	if previous != nil {
 		previous.release()
 	}
 	return nil
+}
+
+// share lets as many pictures be decoded while the network runs as it leaves
+// cores idle, unless the Config says how many.
+func (s *Server) share(c Classifier) {
+	network, ok := c.(interface{ Trunk() *inception.Trunk })
+	if !ok || s.cfg.DecodersBeside > 0 {
+		return
+	}
+	program := network.Trunk().Program()
+	if program.Device() != "cpu" {
+		s.pipeline.gate.spare(s.cfg.Decoders)
+		return
+	}
+	s.pipeline.gate.spare(runtime.GOMAXPROCS(0) - program.Threads()*s.cfg.Passes)
 }
 
 // Handler returns the server's routes, for a test or for another http.Server.
