@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -43,6 +45,19 @@ type forwardReport struct {
 	GFLOP           float64 `json:"gflop_per_image"`
 	GFLOPS          float64 `json:"gflop_per_second"`
 	RSSMB           float64 `json:"rss_mb"`
+
+	Profile []layerTime `json:"profile,omitempty"`
+}
+
+// layerTime is one step of the network in a profile.
+type layerTime struct {
+	Name      string  `json:"name"`
+	Algorithm string  `json:"algorithm"`
+	Shape     string  `json:"shape"`
+	Ms        float64 `json:"ms"`
+	GFLOP     float64 `json:"gflop"`
+	GFLOPS    float64 `json:"gflop_per_second"`
+	Share     float64 `json:"share"` // of the sum of all steps, 0..1
 }
 
 func newBench(a *app) *cobra.Command {
@@ -62,6 +77,7 @@ func newBenchForward(a *app) *cobra.Command {
 		weights  string
 		batch    int
 		duration time.Duration
+		profile  bool
 		asJSON   bool
 	)
 	cmd := &cobra.Command{
@@ -100,11 +116,17 @@ func newBenchForward(a *app) *cobra.Command {
 			r.ImagesPerSecond = 1e3 / r.MsPerImage.Median
 			r.GFLOP = flop(w) / 1e9
 			r.GFLOPS = r.GFLOP * r.ImagesPerSecond
+			if profile {
+				if r.Profile, err = profileForward(cmd.Context(), trunk); err != nil {
+					return err
+				}
+			}
 			if asJSON {
 				return printJSON(a.stdout, r)
 			}
 			a.say("%.1f ms an image (min %.1f, p99 %.1f; %d runs), %.1f images/s, %.0f GFLOP/s; %d threads, batch %d, %s, kernel %s, %.0f MB",
 				r.MsPerImage.Median, r.MsPerImage.Min, r.MsPerImage.P99, r.Runs, r.ImagesPerSecond, r.GFLOPS, r.Threads, r.Batch, r.Device, r.Kernel, r.RSSMB)
+			a.printProfile(r.Profile)
 			return nil
 		},
 	}
@@ -112,18 +134,67 @@ func newBenchForward(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&weights, "weights", "random", weightsHelp)
 	cmd.Flags().IntVar(&batch, "batch", 1, "pictures a forward pass")
 	cmd.Flags().DurationVar(&duration, "duration", 5*time.Second, "how long to measure, after three passes to warm up")
+	cmd.Flags().BoolVar(&profile, "profile", false, "also time each step of the network by itself, at batch 1")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }
 
-// timeForward runs the trunk for at least d and three passes, and returns milliseconds an image of each pass.
-func timeForward(ctx context.Context, trunk *inception.Trunk, batch int, d time.Duration) ([]float64, error) {
-	size := trunk.Size()
-	pixels := make([]float32, batch*3*size*size)
+// profileForward times each step of the network for one picture: the shortest of ten rounds.
+func profileForward(ctx context.Context, trunk *inception.Trunk) ([]layerTime, error) {
+	const rounds = 10
+	steps, err := trunk.Program().Profile(ctx, rounds, randomPixels(1, trunk.Size()))
+	if err != nil {
+		return nil, err
+	}
+	total := 0.0
+	for _, s := range steps {
+		total += s.Time.Seconds()
+	}
+	out := make([]layerTime, len(steps))
+	for i, s := range steps {
+		out[i] = layerTime{s.Name, s.Algorithm, s.Shape, s.Time.Seconds() * 1e3, s.GFLOP, s.GFLOP / s.Time.Seconds(), s.Time.Seconds() / total}
+	}
+	return out, nil
+}
+
+// printProfile prints a row a step, then a row an algorithm.
+func (a *app) printProfile(steps []layerTime) {
+	if len(steps) == 0 {
+		return
+	}
+	a.say("\n%-34s %-22s %-40s %8s %9s %7s", "step", "algorithm", "shape", "ms", "GFLOP/s", "share")
+	kinds := map[string]*layerTime{}
+	for _, s := range steps {
+		a.say("%-34s %-22s %-40s %8.3f %9.0f %6.1f%%", s.Name, s.Algorithm, s.Shape, s.Ms, s.GFLOPS, 100*s.Share)
+		k := kinds[s.Algorithm]
+		if k == nil {
+			k = &layerTime{Algorithm: s.Algorithm}
+			kinds[s.Algorithm] = k
+		}
+		k.Ms, k.GFLOP, k.Share = k.Ms+s.Ms, k.GFLOP+s.GFLOP, k.Share+s.Share
+	}
+	names := slices.Collect(maps.Keys(kinds))
+	slices.SortFunc(names, func(x, y string) int { return cmp.Or(cmp.Compare(kinds[y].Ms, kinds[x].Ms), cmp.Compare(x, y)) })
+	a.say("")
+	for _, name := range names {
+		k := kinds[name]
+		a.say("%-34s %-22s %-40s %8.3f %9.0f %6.1f%%", "all of", name, "", k.Ms, k.GFLOP/k.Ms*1e3, 100*k.Share)
+	}
+}
+
+// randomPixels are n inputs of size x size in -1..1, the same every time.
+func randomPixels(n, size int) []float32 {
+	pixels := make([]float32, n*3*size*size)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range pixels {
 		pixels[i] = rng.Float32()*2 - 1
 	}
+	return pixels
+}
+
+// timeForward runs the trunk for at least d and three passes, and returns milliseconds an image of each pass.
+func timeForward(ctx context.Context, trunk *inception.Trunk, batch int, d time.Duration) ([]float64, error) {
+	pixels := randomPixels(batch, trunk.Size())
 	out := make([]float32, batch*trunk.Features())
 	const warm, least = 3, 3
 	var times []float64
