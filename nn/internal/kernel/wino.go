@@ -70,11 +70,18 @@ type side struct {
 func newSide(m, r int) side {
 	s := side{m: m, r: r, n: m + r - 1}
 	if r > 1 {
-		s.powers = points(s.n)
-		s.forward = spread(s.powers.forward())
-		s.inverse = spread(s.powers.inverse(m))
+		p := points(s.n)
+		s.forward, s.inverse = spread(p.forward()), spread(p.inverse(m))
 	}
 	return s
+}
+
+// filter returns the filter transform.
+func (s *side) filter() [][]float64 {
+	if s.r == 1 {
+		return [][]float64{{1}}
+	}
+	return points(s.n).filter(s.m, s.r)
 }
 
 // spread repeats every value eight times.
@@ -238,14 +245,8 @@ func (w *winograd) pack(s *Spec) {
 	w.bias = make([]float32, panels*winoWidth)
 	copy(w.bias, s.Bias)
 	ic := w.depth * Block
-	w.weights = aligned(panels * w.points * ic * winoWidth)
-	gv, gh := [][]float64{{1}}, [][]float64{{1}}
-	if w.v.powers != nil {
-		gv = w.v.powers.filter(w.v.r)
-	}
-	if w.h.powers != nil {
-		gh = w.h.powers.filter(w.h.r)
-	}
+	w.weights = s.alloc(panels * w.points * ic * winoWidth)
+	gv, gh := w.v.filter(), w.h.filter()
 	taps := s.KH * s.KW
 	half := make([]float64, len(gv)*s.KW*winoWidth) // [point down][kw][output]
 	var sum [winoWidth]float64
@@ -350,7 +351,7 @@ func (w *winograd) forwardFlat(p winoPart, in, s []float32) {
 	along, across := w.order()
 	l := winoLines{
 		inStep: 4 * across.step, outStep: 4 * Block,
-		inLine: 4 * w.in.Plane, outLine: 4 * p.tiles * Block, coef: &along.forward[0],
+		inLine: 4 * w.in.Plane, outLine: 4 * p.tiles * Block, coef: unsafe.SliceData(along.forward),
 	}
 	for t := p.tile; t < p.tile+p.tiles; t += l.n {
 		i, k := t/across.outLen, t%across.outLen
@@ -376,7 +377,7 @@ func (w *winograd) inverseFlat(p winoPart, b int, out, s []float32) {
 	along, across := w.order()
 	l := winoLines{
 		inStep: 4 * Block, outStep: 4 * across.outStep,
-		coef: &along.inverse[0], bias: &w.bias[b*Block], floor: w.floor,
+		coef: unsafe.SliceData(along.inverse), bias: &w.bias[b*Block], floor: w.floor,
 	}
 	for t := p.tile; t < p.tile+p.tiles; t += l.n {
 		i, k := t/across.outLen, t%across.outLen
@@ -398,10 +399,10 @@ func (w *winograd) inverseFlat(p winoPart, b int, out, s []float32) {
 // forwardTiles transforms the input of the tiles of p: down into lines, then
 // across, a run of tiles side by side at a time.
 func (w *winograd) forwardTiles(p winoPart, in, s []float32) {
-	down := winoLines{inStep: 4 * Block, outStep: 4 * Block, coef: &w.v.forward[0]}
+	down := winoLines{inStep: 4 * Block, outStep: 4 * Block, coef: unsafe.SliceData(w.v.forward)}
 	across := winoLines{
 		inStep: 4 * w.h.m * Block, outStep: 4 * Block,
-		inLine: 4 * w.lineStep, outLine: 4 * w.h.n * w.vStep, coef: &w.h.forward[0],
+		inLine: 4 * w.lineStep, outLine: 4 * w.h.n * w.vStep, coef: unsafe.SliceData(w.h.forward),
 	}
 	lines := s[w.lineAt:]
 	for t := p.tile; t < p.tile+p.tiles; t += across.n {
@@ -441,10 +442,10 @@ func (w *winograd) forwardTiles(p winoPart, in, s []float32) {
 func (w *winograd) inverseTiles(p winoPart, b int, out, s []float32) {
 	across := winoLines{
 		inStep: 4 * Block, outStep: 4 * w.h.m * Block,
-		inLine: 4 * w.h.n * w.mStep, outLine: 4 * w.lineStep, coef: &w.h.inverse[0],
+		inLine: 4 * w.h.n * w.mStep, outLine: 4 * w.lineStep, coef: unsafe.SliceData(w.h.inverse),
 	}
 	down := winoLines{
-		inStep: 4 * Block, outStep: 4 * Block, coef: &w.v.inverse[0],
+		inStep: 4 * Block, outStep: 4 * Block, coef: unsafe.SliceData(w.v.inverse),
 		bias: &w.bias[b*Block], floor: w.floor,
 	}
 	lines := s[w.lineAt:]
@@ -497,16 +498,18 @@ func (w *winograd) multiply(p winoPart, q int, s []float32) {
 	size := w.depth * Block * winoWidth
 	a := winoProduct{blocks: w.depth, aStep: 4 * p.tiles * Block, cStep: 4 * p.tiles * Block}
 	for x := range w.points {
-		a.a, a.b, a.c = &s[x*w.vStep], &w.weights[(q*w.points+x)*size], &s[w.mAt+x*w.mStep]
-		if full > 0 {
-			a.groups = full
-			w.product(winoRows, &a)
-		}
-		for _, r := range rest {
-			if r > 0 {
-				a.groups = 1
-				w.product(r, &a)
+		a.b = &w.weights[(q*w.points+x)*size]
+		tile := 0
+		next := func(groups, rows int) {
+			if groups*rows > 0 {
+				a.a, a.c = &s[x*w.vStep+tile*Block], &s[w.mAt+x*w.mStep+tile*Block]
+				a.groups = groups
+				w.product(rows, &a)
+				tile += groups * rows
 			}
 		}
+		next(full, winoRows)
+		next(1, rest[0])
+		next(1, rest[1])
 	}
 }

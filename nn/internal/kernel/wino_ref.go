@@ -24,44 +24,101 @@ func (l *winoLines) each(f func(in, out int)) {
 // fma returns a*b + c rounded (almost always) once: the product is exact.
 func fma(a, b, c float32) float32 { return float32(float64(a)*float64(b) + float64(c)) }
 
-// forwardGo applies the input transform of n points. The row of ±a is
-// (x ± a) R(x) with R(x) = x * product of (x² - b²) over the other pairs.
+// A mirrored is a polynomial in x² that reads the same backwards, but for the
+// sign if odd is set: coefficients 1, then those of half (each repeated for
+// eight lanes), then these again in reverse.
+type mirrored struct {
+	degree int
+	odd    bool
+	half   []float32
+}
+
+// next cuts the polynomial of that degree off the front of the constants.
+func next(degree int, odd bool, coef []float32) (mirrored, []float32) {
+	n := degree / 2
+	if odd {
+		n = max(0, degree-1) / 2
+	}
+	return mirrored{degree, odd, coef[:n*Block]}, coef[n*Block:]
+}
+
+// apply returns the sum of coefficient j times d[base+2j].
+func (p *mirrored) apply(d *[maxPoints]lanes, base int) lanes {
+	if p.degree == 0 {
+		return d[base]
+	}
+	sign := float32(1)
+	if p.odd {
+		sign = -1
+	}
+	var sum lanes
+	for i := range sum {
+		sum[i] = d[base+2*p.degree][i] + sign*d[base][i]
+		for j := 1; 2*j < p.degree; j++ {
+			t := d[base+2*(p.degree-j)][i] + sign*d[base+2*j][i]
+			sum[i] = fma(p.half[(j-1)*Block], t, sum[i])
+		}
+		if p.degree%2 == 0 && !p.odd {
+			sum[i] = fma(p.half[len(p.half)-1], d[base+p.degree][i], sum[i])
+		}
+	}
+	return sum
+}
+
+// forwardGo applies the input transform of n points. Writing the row of ±a as
+// (x ± a) x T(x²) (x² - 1/a²), where T is the product over the other quads and
+// 1, splits it into an even and an odd part; 1/a shares T.
 func (l *winoLines) forwardGo(n int) {
 	q := (n - 2) / 2
-	coef := unsafe.Slice(l.coef, (q+q*q)*Block)
+	quads, one := q/2, q%2 == 1
+	all := unsafe.Slice(l.coef, winoConstants(n)*Block)
 	var d [maxPoints]lanes
 	l.each(func(in, out int) {
 		for x := range n {
 			d[x] = *after(l.in[x], in)
 		}
-		for lane := range Block {
-			e, o := d[n-2][lane], d[n-1][lane]
-			c := coef
-			for k := range q {
-				e, o = fma(c[0], d[2*k][lane], e), fma(c[0], d[2*k+1][lane], o)
-				c = c[Block:]
-			}
-			after(l.out[0], out)[lane], after(l.out[n-1], out)[lane] = e, o
-			for p := range q {
-				e, o = d[2*q][lane], d[2*q-1][lane]
-				for k := range q - 1 {
-					e, o = fma(c[0], d[2*k+2][lane], e), fma(c[0], d[2*k+1][lane], o)
-					c = c[Block:]
-				}
-				a := c[0]
-				c = c[Block:]
-				after(l.out[1+2*p], out)[lane] = fma(a, o, e)
-				after(l.out[2+2*p], out)[lane] = fma(-a, o, e)
+		coef := all
+		for i := range quads {
+			var t mirrored
+			t, coef = next(q-2, one, coef)
+			k, g := coef[0], coef[Block]
+			coef = coef[2*Block:]
+			// Even and odd parts: highs times T, and lows.
+			e0, e1 := t.apply(&d, 2), t.apply(&d, 4)
+			o0, o1 := t.apply(&d, 1), t.apply(&d, 3)
+			for j := range Block {
+				e, o := fma(-k, e0[j], e1[j]), fma(-k, o0[j], o1[j])
+				after(l.out[1+4*i], out)[j] = fma(g, e, o)
+				after(l.out[2+4*i], out)[j] = fma(-g, e, o)
+				e, o = fma(k, e1[j], -e0[j]), fma(k, o1[j], -o0[j])
+				after(l.out[3+4*i], out)[j] = fma(g, o, e)
+				after(l.out[4+4*i], out)[j] = fma(-g, o, e)
 			}
 		}
+		if one {
+			var t mirrored
+			t, coef = next(q-1, false, coef)
+			e, o := t.apply(&d, 2), t.apply(&d, 1)
+			for j := range Block {
+				after(l.out[n-3], out)[j] = e[j] + o[j]
+				after(l.out[n-2], out)[j] = e[j] - o[j]
+			}
+		}
+		t, _ := next(q, one, coef)
+		*after(l.out[0], out) = t.apply(&d, 0)
+		*after(l.out[n-1], out) = t.apply(&d, 1)
 	})
 }
+
+// winoConstants returns how many constants the input transform of n points has.
+func winoConstants(n int) int { return len(points(n).forward()) }
 
 // inverseGo applies the output transform of n points to m outputs; the last one
 // of a convolution adds the bias and clamps.
 func (l *winoLines) inverseGo(m, n int, last bool) {
 	q := (n - 2) / 2
-	coef := unsafe.Slice(l.coef, (m-1)*q*Block)
+	quads, one := q/2, q%2 == 1
+	coef := unsafe.Slice(l.coef, (m-1)*quads*Block)
 	var bias lanes
 	if last {
 		bias = *after(l.bias, 0)
@@ -72,57 +129,59 @@ func (l *winoLines) inverseGo(m, n int, last bool) {
 			d[x] = *after(l.in[x], in)
 		}
 		for p := range q {
-			for lane, v := range d[2+2*p] {
-				d[1+2*p][lane], d[2+2*p][lane] = d[1+2*p][lane]+v, d[1+2*p][lane]-v
+			for i, v := range d[2+2*p] {
+				d[1+2*p][i], d[2+2*p][i] = d[1+2*p][i]+v, d[1+2*p][i]-v
 			}
 		}
 		for j := range m {
-			for lane := range Block {
-				y := bias[lane]
+			for i := range Block {
+				y := bias[i]
 				switch j {
 				case 0:
-					y += d[0][lane]
+					y += d[0][i]
 				case m - 1:
-					y += d[n-1][lane]
+					y += d[n-1][i]
 				}
-				for p := range q {
-					if j == 0 {
-						y += d[1+2*p][lane]
+				times := func(quad, power int, x float32) {
+					if power == 0 {
+						y += x
 					} else {
-						y = fma(coef[((j-1)*q+p)*Block], d[1+2*p+j%2][lane], y)
+						y = fma(coef[(quad*(m-1)+power-1)*Block], x, y)
 					}
+				}
+				for p := range quads {
+					times(p, j, d[1+4*p+j%2][i])
+					times(p, m-1-j, d[3+4*p+j%2][i])
+				}
+				if one {
+					y += d[n-3+j%2][i]
 				}
 				if last && y < l.floor {
 					y = l.floor
 				}
-				after(l.out[j], out)[lane] = y
+				after(l.out[j], out)[i] = y
 			}
 		}
 	})
 }
 
-// productGo multiplies groups of rows tiles by 16 outputs, four rows and two
-// outputs at a time.
+// productGo multiplies groups of rows tiles by 16 outputs.
 func (p *winoProduct) productGo(rows int) {
-	for ; p.groups > 0; p.groups-- {
-		for r := range rows {
-			for half := range 2 {
-				var sum lanes
-				for b := range p.blocks {
-					a := after(p.a, b*p.aStep+r*4*Block)
-					w := unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(p.b), b*4*Block*winoWidth)), Block*winoWidth)
-					for k, x := range a {
-						v := w[k*winoWidth+half*Block:][:Block]
-						for o := range sum {
-							sum[o] = fma(x, v[o], sum[o])
-						}
+	w := unsafe.Slice(p.b, p.blocks*Block*winoWidth)
+	for r := range p.groups * rows {
+		for half := range 2 {
+			var sum lanes
+			for b := range p.blocks {
+				a := after(p.a, b*p.aStep+r*4*Block)
+				w := w[b*Block*winoWidth+half*Block:]
+				for k, x := range a {
+					v := (*lanes)(w[k*winoWidth:])
+					for o := range sum {
+						sum[o] = fma(x, v[o], sum[o])
 					}
 				}
-				*after(p.c, half*p.cStep+r*4*Block) = sum
 			}
+			*after(p.c, half*p.cStep+r*4*Block) = sum
 		}
-		p.a = &after(p.a, 4*Block*(rows-1))[0]
-		p.a = (*float32)(unsafe.Add(unsafe.Pointer(p.a), 4*Block))
-		p.c = (*float32)(unsafe.Add(unsafe.Pointer(p.c), rows*4*Block))
 	}
 }

@@ -53,8 +53,8 @@ type lines struct {
 	in, out int
 	ins     []GPPhysical // pointers kept in registers: the first of in and out
 	outs    []GPPhysical
-	consts  int                 // vectors of constants so far
-	held    map[int]VecPhysical // those kept in registers
+	held    map[int]VecPhysical // constants kept in registers
+	free    []VecPhysical
 }
 
 const vec = 32
@@ -148,73 +148,156 @@ func (l *lines) store(i int, y VecPhysical) {
 	VMOVUPS(y, Mem{Base: p, Index: to, Scale: 1})
 }
 
-// next returns the next constant: a register, or memory.
-func (l *lines) next() Op {
-	i := l.consts
-	l.consts++
+// constant returns constant i: a register, or memory.
+func (l *lines) constant(i int) Op {
 	if y, ok := l.held[i]; ok {
 		return y
 	}
 	return Mem{Base: coef, Disp: i * vec}
 }
 
-// nextIn returns the next constant in a register, y if need be.
-func (l *lines) nextIn(y VecPhysical) VecPhysical {
-	c := l.next()
-	if held, ok := c.(VecPhysical); ok {
-		return held
-	}
-	VMOVUPS(c, y)
+// take and give hand out the vector registers that are free.
+func (l *lines) take() VecPhysical {
+	y := l.free[0]
+	l.free = l.free[1:]
 	return y
 }
 
-// forward writes the input transform of n points 0, ±a, ±b, ..., infinity.
-//
-// The row of ±a is (x ± a) R(x) with R(x) = x * product of (x² - b²) over the
-// other pairs: the even and the odd powers of d share R's coefficients.
-// Constants: those of the product over all pairs but the leading 1; then for
-// each pair those of R but the leading 1, and a.
+func (l *lines) give(y ...VecPhysical) { l.free = append(l.free, y...) }
+
+// A poly is a polynomial in z = x² that reads the same backwards, but for the
+// sign if odd is set: its coefficients are 1, those at constants from first on,
+// and these again in reverse.
+type poly struct {
+	degree int
+	odd    bool
+	first  int
+}
+
+// coefs returns the number of constants of a polynomial.
+func (p poly) coefs() int {
+	if p.degree == 0 {
+		return 0
+	}
+	if p.odd {
+		return (p.degree - 1) / 2
+	}
+	return p.degree / 2
+}
+
+// apply computes the sum of coefficient j times d[base+2j]. The second result
+// says whether the register is a temporary one.
+func (l *lines) apply(p poly, d []VecPhysical, base int) (VecPhysical, bool) {
+	if p.degree == 0 {
+		return d[base], false
+	}
+	pair := func(j int, y VecPhysical) {
+		lo, hi := d[base+2*j], d[base+2*(p.degree-j)]
+		if p.odd {
+			VSUBPS(lo, hi, y)
+		} else {
+			VADDPS(lo, hi, y)
+		}
+	}
+	sum := l.take()
+	pair(0, sum)
+	for j := 1; 2*j < p.degree; j++ {
+		t := l.take()
+		pair(j, t)
+		VFMADD231PS(l.constant(p.first+j-1), t, sum)
+		l.give(t)
+	}
+	if j := p.degree / 2; p.degree%2 == 0 && !p.odd {
+		VFMADD231PS(l.constant(p.first+j-1), d[base+2*j], sum)
+	}
+	return sum, true
+}
+
+// own returns y itself if it is temporary, else a copy.
+func (l *lines) own(y VecPhysical, temporary bool) VecPhysical {
+	if temporary {
+		return y
+	}
+	t := l.take()
+	VMOVAPS(y, t)
+	return t
+}
+
+// forward writes the input transform of n points; winoForwardGo is the same in
+// Go and explains it.
 func forward(n int) {
 	q := (n - 2) / 2
-	e, o, c, t := ymm[n], ymm[n+1], ymm[n+2], ymm[n+3]
-	d := ymm[:n]
+	quads, one := q/2, q%2 == 1
+	t := poly{degree: q - 2, odd: one}
+	each := t.coefs() + 2
+	others := poly{degree: q - 1, first: quads * each}
+	all := poly{degree: q, odd: one, first: quads * each}
+	if one {
+		all.first += others.coefs()
+	}
+	spare := max(0, 16-n-3)
 	l := begin(fmt.Sprintf("winoForward%d", n), fmt.Sprintf("applies the input transform of %d points.", n),
-		n, n, ymm[n+4:], q+q*q)
+		n, n, ymm[16-spare:], all.first+all.coefs())
+	d := append([]VecPhysical(nil), ymm[:n]...)
+	l.free = append(l.free, ymm[n:16-spare]...)
 	for i := range n {
 		l.load(i, d[i])
 	}
-	VMOVAPS(d[n-2], e)
-	VMOVAPS(d[n-1], o)
-	for k := range q {
-		k0 := l.nextIn(c)
-		VFMADD231PS(k0, d[2*k], e)
-		VFMADD231PS(k0, d[2*k+1], o)
+	for i := range 2 {
+		y, _ := l.apply(all, d, i)
+		l.store(i*(n-1), y)
+		l.give(y)
 	}
-	l.store(0, e)
-	l.store(n-1, o)
-	for p := range q {
-		VMOVAPS(d[2*q], e)
-		VMOVAPS(d[2*q-1], o)
-		for k := range q - 1 {
-			r := l.nextIn(c)
-			VFMADD231PS(r, d[2*k+2], e)
-			VFMADD231PS(r, d[2*k+1], o)
+	l.give(d[0], d[n-1])
+	for i := range quads {
+		t.first = i * each
+		k, g := l.constant(t.first+each-2), l.constant(t.first+each-1)
+		// reduce returns high - k low and k high - low.
+		reduce := func(base int) (VecPhysical, VecPhysical) {
+			low, lowTemp := l.apply(t, d, base)
+			high, highTemp := l.apply(t, d, base+2)
+			y := l.take()
+			VMOVAPS(high, y)
+			VFMSUB132PS(k, low, y)
+			x := l.own(high, highTemp)
+			VFNMADD231PS(k, low, x)
+			if lowTemp {
+				l.give(low)
+			}
+			return x, y
 		}
-		a := l.nextIn(c)
-		VMOVAPS(e, t)
-		VFMADD231PS(a, o, e)
-		VFNMADD231PS(a, o, t)
-		l.store(1+2*p, e)
-		l.store(2+2*p, t)
+		// spread stores x + g y and x - g y.
+		spread := func(p int, x, y VecPhysical) {
+			z := l.take()
+			VMOVAPS(x, z)
+			VFMADD231PS(g, y, z)
+			l.store(p, z)
+			VFNMADD231PS(g, y, x)
+			l.store(p+1, x)
+			l.give(x, y, z)
+		}
+		e, eInv := reduce(2)
+		o, oInv := reduce(1)
+		spread(1+4*i, o, e)
+		spread(3+4*i, eInv, oInv)
+	}
+	if one {
+		e, _ := l.apply(others, d, 2)
+		o, _ := l.apply(others, d, 1)
+		y := l.take()
+		VADDPS(o, e, y)
+		l.store(n-3, y)
+		VSUBPS(o, e, y)
+		l.store(n-2, y)
 	}
 	l.end()
 }
 
 // inverse writes the output transform of n points to m outputs; the last one
 // of a convolution adds the bias and clamps at the floor.
-// Constants: for each power j = 1..m-1 the j-th power of every pair's point.
 func inverse(m, n int, last bool) {
 	q := (n - 2) / 2
+	quads, one := q/2, q%2 == 1
 	name, doc := fmt.Sprintf("winoInverse%dx%d", m, n), "applies the output transform of %d points to %d outputs."
 	spare := ymm[n+2:]
 	var bias, floor VecPhysical
@@ -225,54 +308,67 @@ func inverse(m, n int, last bool) {
 		bias, floor, spare = ymm[n+2], ymm[n+3], ymm[n+4:]
 		hold = []VecPhysical{bias, floor}
 	}
-	l := begin(name, fmt.Sprintf(doc, n, m), n, m, spare, (m-1)*q, hold...)
+	l := begin(name, fmt.Sprintf(doc, n, m), n, m, spare, (m-1)*quads, hold...)
 	d := append([]VecPhysical(nil), ymm[:n]...)
 	y, t := ymm[n], ymm[n+1]
 	for i := range n {
 		l.load(i, d[i])
 	}
-	for p := range q {
+	for p := range q { // sums in 1+2p, differences in 2+2p
 		s, f := d[1+2*p], d[2+2*p]
 		VADDPS(f, s, t)
 		VSUBPS(f, s, f)
-		d[1+2*p], t = t, s // sums in 1+2p, differences in 2+2p
+		d[1+2*p], t = t, s
 	}
-	// d now names the registers; y and t are free.
-	finish := func(j int) {
+	for j := range m {
+		type product struct {
+			c int
+			x VecPhysical
+		}
+		var terms []VecPhysical
+		var products []product
+		add := func(i, power int, x VecPhysical) {
+			if power == 0 {
+				terms = append(terms, x)
+			} else {
+				products = append(products, product{i*(m-1) + power - 1, x})
+			}
+		}
+		if last {
+			terms = append(terms, bias)
+		}
+		switch j {
+		case 0:
+			terms = append(terms, d[0])
+		case m - 1:
+			terms = append(terms, d[n-1])
+		}
+		for i := range quads {
+			add(i, j, d[1+4*i+j%2])
+			add(i, m-1-j, d[3+4*i+j%2])
+		}
+		if one {
+			terms = append(terms, d[n-3+j%2])
+		}
+		switch len(terms) {
+		case 0:
+			VMULPS(l.constant(products[0].c), products[0].x, y)
+			products = products[1:]
+		case 1:
+			VMOVAPS(terms[0], y)
+		default:
+			VADDPS(terms[0], terms[1], y)
+			for _, x := range terms[2:] {
+				VADDPS(x, y, y)
+			}
+		}
+		for _, p := range products {
+			VFMADD231PS(l.constant(p.c), p.x, y)
+		}
 		if last {
 			VMAXPS(y, floor, y)
 		}
 		l.store(j, y)
-	}
-	if last {
-		VADDPS(d[0], bias, y)
-	} else {
-		VMOVAPS(d[0], y)
-	}
-	for p := range q {
-		VADDPS(d[1+2*p], y, y)
-	}
-	finish(0)
-	for j := 1; j < m; j++ {
-		if j == m-1 {
-			if last {
-				VADDPS(d[n-1], bias, y)
-			} else {
-				VMOVAPS(d[n-1], y)
-			}
-		} else if last {
-			VMOVAPS(bias, y)
-		}
-		for p := range q {
-			x := d[1+2*p+j%2]
-			c := l.next()
-			if p == 0 && !last && j < m-1 {
-				VMULPS(c, x, y)
-			} else {
-				VFMADD231PS(c, x, y)
-			}
-		}
-		finish(j)
 	}
 	l.end()
 }
