@@ -17,6 +17,7 @@ const (
 	DefaultTopK              = 5
 	DefaultMaxBodyBytes      = 32 << 20
 	DefaultMaxHeldBytes      = 512 << 20
+	DefaultMaxDecodeBytes    = 1 << 30
 	DefaultMaxHeaderBytes    = 32 << 10
 	DefaultMaxRecords        = 4096
 	DefaultMaxBatch          = 8
@@ -69,6 +70,10 @@ type Config struct {
 	// DefaultMaxHeldBytes. A larger body is answered with 413, and one that
 	// finds no room with 503.
 	MaxBodyBytes, MaxHeldBytes int64
+
+	// MaxDecodeBytes bounds, roughly, what pictures take while they are decoded,
+	// all of them together; 0 means DefaultMaxDecodeBytes. Further ones wait.
+	MaxDecodeBytes int64
 
 	// MaxRecords bounds the pictures of one request; 0 means DefaultMaxRecords.
 	MaxRecords int
@@ -193,6 +198,7 @@ func (c Config) validateNumbers() error {
 		{"ShutdownTimeout", int64(c.ShutdownTimeout)},
 		{"MaxBodyBytes", c.MaxBodyBytes},
 		{"MaxHeldBytes", c.MaxHeldBytes},
+		{"MaxDecodeBytes", c.MaxDecodeBytes},
 		{"MaxHeaderBytes", int64(c.MaxHeaderBytes)},
 		{"MaxRecords", int64(c.MaxRecords)},
 		{"MaxBatch", int64(c.MaxBatch)},
@@ -225,6 +231,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.TopK, DefaultTopK)
 	setDefault(&c.MaxBodyBytes, DefaultMaxBodyBytes)
 	setDefault(&c.MaxHeldBytes, max(DefaultMaxHeldBytes, 4*c.MaxBodyBytes))
+	setDefault(&c.MaxDecodeBytes, DefaultMaxDecodeBytes)
 	setDefault(&c.MaxHeaderBytes, DefaultMaxHeaderBytes)
 	setDefault(&c.MaxRecords, DefaultMaxRecords)
 	setDefault(&c.MaxBatch, DefaultMaxBatch)

@@ -2,36 +2,89 @@
 //
 // # Purpose
 //
-// A [Server] speaks the contract of a SageMaker inference container: GET /ping
-// says whether the model is loaded, POST /invocations takes a picture and
-// answers its labels ranked by probability. It is an ordinary [http.Handler],
-// so a test needs no socket; [Server.Serve] puts that handler behind an
-// [http.Server] with every time-out set, and drains it when its context ends.
+// A [Server] speaks the contract of a SageMaker inference container, that of its
+// multi-model endpoints, and the Open Inference Protocol. It is an ordinary
+// [http.Handler], so a test needs no socket; [Server.Serve] puts that handler
+// behind an [http.Server] with every time-out set, and drains it when its
+// context ends.
 //
-// # Layout
+// # Routes
 //
-// Nothing here touches tensors by hand. A request's bytes go to the
-// [Classifier], whose recipe decodes and resizes them exactly as in training,
-// so the probabilities of a server and of `rehead predict` are the same
-// float64 values. Probabilities lie in 0..1, times are [time.Duration], sizes
-// are bytes, and a picture's size is a count of pixels.
+//	GET, HEAD, POST /ping          200 when a model is installed, else 503; no body
+//	GET, HEAD /livez, /readyz      the process answers; a model is installed
+//	POST /invocations              pictures in, ranked labels out
+//	GET /execution-parameters      what a batch transform job asks
+//	GET /metrics                   Prometheus
+//	/models...                     with Config.MultiModel: load, list, show, unload, invoke
+//	/v2...                         Open Inference Protocol: health, metadata, infer
 //
-// # Concurrency
+// # Invocations
 //
-// A Server is safe for concurrent use. It starts no goroutine that outlives
-// [Server.Close].
+// A body holds one picture or many:
+//
+//	image/*, application/x-image, application/octet-stream, or no type: a picture's bytes
+//	application/json       {"b64": "..."}, {"instances": [...]} or {"inputs": ...}
+//	application/jsonlines  an instance a line
+//	text/csv               a picture a row, in base64; "; header=present" passes the first over
+//	multipart/form-data    each file is a picture, each other field an option
+//	text/plain             a picture's URL, with CompatTFBlog only
+//
+// An instance is a base64 string, {"b64": "..."}, an input of any name with
+// either, or, where Config.Fetch allows it, {"url": "..."}.
+//
+// Accept chooses the answer. By default a picture is answered by the record
+// {"predictions": [{"label": "...", "probability": 0.98}, ...]}, best first.
+// {"instances": [...]} is answered by {"predictions": [record, ...]}, inputs by
+// {"outputs": [record, ...]}, several files as instances are. As JSON Lines and
+// CSV there is a record a line. application/json;verbose gives
+// {"probabilities": [...], "labels": [...], "predicted_label": "..."} in the
+// order of the classes. [Compat] chooses the records of other containers.
+//
+// The options top_k (0: every label) and embedding (true: the bottleneck too)
+// come in the query, as rehead-top-k=3 and rehead-embedding=true in
+// X-Amzn-SageMaker-Custom-Attributes, as fields of a form, or in the
+// "parameters" of a JSON body.
 //
 // # Errors
 //
-// An error answer is a JSON object {"error": "one sentence"}. A status of 4xx
-// means that the request is at fault and 5xx that the server is:
+// An error answer is {"error": "one sentence"}; under /models it has code, type
+// and message. A status of 4xx means that the request is at fault and 5xx that
+// the server is:
 //
 //	400  the picture or the body cannot be read
+//	401  the bearer token is missing
+//	404  no such route or model
 //	406  no form of answer named by Accept can be given
 //	408  the body arrived too slowly
-//	413  the body, or the picture in pixels, is over its limit
+//	409  a model of that name is loaded already
+//	413  the body, or the picture in bytes or pixels, is over its limit
 //	415  the content type, or the picture's format, is not supported
-//	500  the forward pass failed
+//	422  a tensor is finite and the network's answer for it is not
+//	424  a picture could not be fetched from its host
+//	500  the forward pass failed; the log says why, under the request's id
 //	503  not ready, stopping, or too busy (with Retry-After)
 //	504  the request's deadline passed
+//	507  the memory budget has no room for another model
+//
+// One bad record fails its request, unless Config.Batch or Config.Placeholders
+// has {"error": "..."} stand in its place.
+//
+// # How pictures meet the network
+//
+// Requests decode in parallel, as many at once as there are cores, and share
+// forward passes. A lone picture runs at once; pictures that arrive while a pass
+// runs are decoded after it and run together. The bytes of all bodies, the
+// memory of all decoders and the length of the queue are bounded; what finds no
+// room is answered with 503 rather than kept. A request that ends, by its
+// deadline or because its client has left, leaves the queue, and ends its pass
+// when no other request waits for it.
+//
+// The recipe in the model decodes exactly as in training, and a picture's result
+// never depends on its neighbours in a batch, so the probabilities of a server
+// and of `rehead predict` are the same float64 values.
+//
+// # Concurrency
+//
+// A Server is safe for concurrent use. It starts goroutines for each installed
+// model, which end with the model; none outlives [Server.Close].
 package serve

@@ -2,9 +2,12 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/c236555e/rehead/dataset"
 )
 
 // inside lets n goroutines through a gate and returns how many are in.
@@ -87,7 +90,7 @@ func TestGateForgetsWhoLeft(t *testing.T) {
 func TestBatchWaitsForDecoders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}
-		p := newPipeline(Config{MaxBatch: 4, Decoders: 2, Passes: 1, MaxQueue: 9}, newMetrics(&Server{}))
+		p := newPipeline(Config{MaxBatch: 4, Decoders: 2, Passes: 1, MaxQueue: 9, MaxDecodeBytes: 1 << 20}, newMetrics(&Server{}))
 		p.pace.add(1, time.Second)
 		b := newBatcher(f, p)
 		defer b.close()
@@ -131,4 +134,28 @@ func TestBatchWaitsForDecoders(t *testing.T) {
 		}
 		p.gate.leave()
 	})
+}
+
+// Large pictures are decoded one after the other when they would not fit
+// together, and one that is larger than all the room alone.
+func TestDecodingIsBounded(t *testing.T) {
+	body := picture(t, 100, 100, red)
+	p := newPipeline(Config{Decoders: 4, Passes: 1, MaxDecodeBytes: 100 * 100 * bytesPerPixel * 3 / 2}.withDefaults(), newMetrics(&Server{}))
+	release, err := p.room(t.Context(), &record{data: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := p.room(ctx, &record{data: body}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a second picture: got %v, want it to wait", err)
+	}
+	release()
+	if release, err = p.room(t.Context(), &record{data: picture(t, 400, 300, red)}); err != nil {
+		t.Fatalf("a picture larger than the room, alone: %v", err)
+	}
+	release()
+	if _, err := p.room(t.Context(), &record{data: []byte("no picture")}); !errors.Is(err, dataset.ErrUnsupported) {
+		t.Errorf("no picture: got %v, want ErrUnsupported", err)
+	}
 }

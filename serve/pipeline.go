@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 )
@@ -20,17 +22,19 @@ import (
 // pictures are decoded at once, how many decoded ones may wait, and how many
 // forward passes run.
 type pipeline struct {
-	limits   dataset.Limits
-	maxBatch int
-	window   int           // pictures of one request that may be under way
-	maxQueue int64         // pictures that all requests may have waiting or under way
-	admitted atomic.Int64  //
-	gate     *gate         // says when a picture may be decoded
-	buffers  chan struct{} // a place for each decoded picture that waits or runs
-	passes   chan struct{} // a place for each forward pass
-	fetch    *fetcher      // nil when pictures are not fetched
-	observe  observer
-	pace     pace
+	limits    dataset.Limits
+	maxBatch  int
+	window    int          // pictures of one request that may be under way
+	maxQueue  int64        // pictures that all requests may have waiting or under way
+	admitted  atomic.Int64 //
+	gate      *gate        // says when a picture may be decoded
+	decoding  *semaphore.Weighted
+	maxDecode int64         // bytes of decoding
+	buffers   chan struct{} // a place for each decoded picture that waits or runs
+	passes    chan struct{} // a place for each forward pass
+	fetch     *fetcher      // nil when pictures are not fetched
+	observe   observer
+	pace      pace
 }
 
 // record is one picture of a request in one of the forms that it can come in,
@@ -45,13 +49,15 @@ type record struct {
 
 func newPipeline(cfg Config, observe observer) *pipeline {
 	p := &pipeline{
-		limits:   cfg.Limits,
-		maxBatch: cfg.MaxBatch,
-		window:   cfg.MaxBatch + cfg.Decoders,
-		maxQueue: int64(cfg.MaxQueue),
-		gate:     newGate(cfg.Decoders, cfg.DecodersBeside),
-		buffers:  make(chan struct{}, 2*cfg.MaxBatch*cfg.Passes+cfg.Decoders),
-		passes:   make(chan struct{}, cfg.Passes),
+		limits:    cfg.Limits,
+		maxBatch:  cfg.MaxBatch,
+		window:    cfg.MaxBatch + cfg.Decoders,
+		maxQueue:  int64(cfg.MaxQueue),
+		gate:      newGate(cfg.Decoders, cfg.DecodersBeside),
+		decoding:  semaphore.NewWeighted(cfg.MaxDecodeBytes),
+		maxDecode: cfg.MaxDecodeBytes,
+		buffers:   make(chan struct{}, 2*cfg.MaxBatch*cfg.Passes+cfg.Decoders),
+		passes:    make(chan struct{}, cfg.Passes),
 	}
 	if cfg.Fetch != nil {
 		p.fetch = newFetcher(*cfg.Fetch)
@@ -173,8 +179,36 @@ func blame(ctx context.Context, err error, result *inception.Result) error {
 	return nil
 }
 
+// bytesPerPixel is about what a picture takes while it is decoded and resized:
+// its stored form, of up to 8 bytes a pixel, and one of 4 that is worked on.
+const bytesPerPixel = 12
+
+// room waits until the picture can be unpacked within the memory that all
+// decoders share: a few pictures of tens of megapixels, which a few kilobytes
+// can hold, must not exhaust the process. One that is larger than all of it is
+// decoded alone. Pictures that their header already condemns get no further.
+func (p *pipeline) room(ctx context.Context, r *record) (release func(), err error) {
+	if r.data == nil {
+		return func() {}, nil
+	}
+	info, err := dataset.Inspect(r.data, p.limits)
+	if err != nil {
+		return nil, err
+	}
+	need := min(int64(info.Width)*int64(info.Height)*bytesPerPixel, p.maxDecode)
+	if err := p.decoding.Acquire(ctx, need); err != nil {
+		return nil, err
+	}
+	return func() { p.decoding.Release(need) }, nil
+}
+
 // submit decodes a picture when the gate lets it and queues it for the network.
 func (p *pipeline) submit(ctx context.Context, m *model, r *record, pixels []float32) (*task, dataset.Info, error) {
+	release, err := p.room(ctx, r)
+	if err != nil {
+		return nil, dataset.Info{}, err
+	}
+	defer release()
 	if err := p.gate.enter(ctx); err != nil {
 		return nil, dataset.Info{}, err
 	}

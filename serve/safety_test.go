@@ -140,7 +140,7 @@ func TestMetrics(t *testing.T) {
 		`rehead_pictures_total{result="unreadable"} 1`,
 		`rehead_batch_size_sum 3`,
 		`rehead_forward_duration_seconds_count 3`,
-		`rehead_decode_duration_seconds_count 4`,
+		`rehead_decode_duration_seconds_count 3`,
 		`rehead_queue_pictures 0`,
 		`rehead_body_bytes 0`,
 		`rehead_ready 1`,
