@@ -1,13 +1,19 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
 	"image/color"
 	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
@@ -87,4 +93,98 @@ func TestAnswersAreThoseOfPredict(t *testing.T) {
 		})
 	}
 	clients.Wait()
+}
+
+// open is what `rehead serve` opens models with.
+func open(_ context.Context, path string) (Classifier, error) {
+	m, err := inception.OpenModel(path)
+	if err != nil {
+		return nil, err
+	}
+	return inception.NewClassifier(m, nn.Config{Threads: 1})
+}
+
+// save writes a narrow model with a label of its own, whole or not at all.
+func save(t testing.TB, path, label string, seed uint64) {
+	t.Helper()
+	w, err := inception.Random(inception.RandomConfig{Width: 0.1, Seed: seed, Classes: 3, Size: 75})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := inception.ModelFromWeights(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Labels = []string{label + "-a", label + "-b", label + "-c"}
+	if err := m.Save(path, inception.SaveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A model that is trained anew over the old one is served without one failed
+// request.
+func TestHotReloadOfARealModel(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m")
+	save(t, path, "old", 1)
+	since := Fingerprint(path)
+	c, err := open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, c, Config{Open: open})
+	ctx, stop := context.WithCancel(t.Context())
+	var watcher, clients sync.WaitGroup
+	watcher.Go(func() {
+		if err := s.Watch(ctx, path, since, 10*time.Millisecond); err != nil {
+			t.Error(err)
+		}
+	})
+	body := picture(t, 40, 30, red)
+	var fresh atomic.Int64
+	for range 3 {
+		clients.Go(func() {
+			for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+				w := do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png")
+				if w.Code != http.StatusOK {
+					t.Errorf("got %d %s, want 200", w.Code, w.Body)
+					return
+				}
+				if strings.Contains(w.Body.String(), `"new-`) {
+					fresh.Add(1)
+					return
+				}
+			}
+		})
+	}
+	save(t, path, "new", 2)
+	clients.Wait()
+	stop()
+	watcher.Wait()
+	if fresh.Load() != 3 {
+		t.Errorf("%d of 3 clients saw the new model", fresh.Load())
+	}
+}
+
+// Two real models side by side, and a damaged one refused.
+func TestRealModelsByName(t *testing.T) {
+	root := t.TempDir()
+	for i, name := range []string{"one", "two", "bad"} {
+		if err := os.Mkdir(filepath.Join(root, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		save(t, filepath.Join(root, name, "model"), name, uint64(i))
+	}
+	if err := os.Truncate(filepath.Join(root, "bad", "model", "trunk.safetensors"), 1000); err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, nil, Config{MultiModel: true, ModelRoot: root, Open: open})
+	body := picture(t, 40, 30, red)
+	for _, name := range []string{"one", "two"} {
+		wantStatus(t, loadModel(s, name, filepath.Join(root, name, "model")), http.StatusOK, "")
+		wantStatus(t, do(s.Handler(), http.MethodPost, "/models/"+name+"/invoke", body), http.StatusOK, name+"-a")
+	}
+	wantStatus(t, loadModel(s, "bad", filepath.Join(root, "bad", "model")), http.StatusBadRequest, "trunk.safetensors")
+	wantStatus(t, do(s.Handler(), http.MethodDelete, "/models/one", nil), http.StatusOK, "")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/one/invoke", body), http.StatusNotFound, "")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/two/invoke", body), http.StatusOK, "two-b")
 }
