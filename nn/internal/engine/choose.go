@@ -7,7 +7,7 @@ import "github.com/c236555e/rehead/nn/internal/kernel"
 // machine always computes the same bits. Plain Go always convolves directly: it
 // is what the others are compared with.
 func choose(set kernel.Set, s kernel.Spec, threads int) (kernel.Conv, error) {
-	if t, ok := tiling(&s); ok && set != kernel.Ref {
+	if t, ok := tiling(set, &s); ok {
 		return kernel.NewWinograd(set, s, t, threads)
 	}
 	return kernel.NewDirect(set, s)
@@ -16,8 +16,8 @@ func choose(set kernel.Set, s kernel.Spec, threads int) (kernel.Conv, error) {
 // tiling returns the fast convolution that measured best for shapes like s, if
 // one beat the direct convolution. A larger tile multiplies less and transforms
 // more, and has more weights to fetch: small planes want small tiles.
-func tiling(s *kernel.Spec) (kernel.Tiling, bool) {
-	if len(kernel.Tilings(s)) == 0 || s.In.C < 16 || s.Out.C < 16 {
+func tiling(set kernel.Set, s *kernel.Spec) (kernel.Tiling, bool) {
+	if set == kernel.Ref || len(kernel.Tilings(s)) == 0 || s.In.C < 16 || s.Out.C < 16 {
 		return kernel.Tiling{}, false
 	}
 	side := min(s.Out.H, s.Out.W)

@@ -27,8 +27,9 @@ func (v *value) tensor() kernel.Tensor { return v.buf.tensor.Slice(v.block, v.sp
 type buffer struct {
 	lanes, h, w int
 	halo        kernel.Border
-	tensor      kernel.Tensor // once allocated
-	first, last int           // the regions that write it first and read it last
+	tensor      kernel.Tensor // once it is allocated
+	allocated   bool
+	first, last int // the regions that write it first and read it last
 }
 
 // size returns the floats of an image that b takes, rounded up so that every

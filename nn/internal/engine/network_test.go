@@ -177,13 +177,16 @@ func evaluate(tb testing.TB, net *ir.Net, in []float32) [][]float32 {
 	return all
 }
 
-// distance returns |a-b| / |b|, and NaN if either has one.
+// distance returns |a-b| / |b|, and NaN if either has one, 0 if they are equal.
 func distance(a, b []float32) float64 {
 	diff, norm := 0.0, 0.0
 	for i := range b {
 		d := float64(a[i]) - float64(b[i])
 		diff += d * d
 		norm += float64(b[i]) * float64(b[i])
+	}
+	if diff == 0 {
+		return 0
 	}
 	return math.Sqrt(diff / norm)
 }

@@ -107,7 +107,7 @@ func (p *planner) schedule() {
 		for _, i := range s.In {
 			p.read(i, at)
 		}
-		if s.Kind == ir.Conv && s.In[0] != p.net.Input {
+		if s.Kind == ir.Conv && s.In[0] != p.net.Input && !p.fast(s) {
 			b := &p.values[s.In[0]].buf.halo
 			h := halo(s.Window, p.values[s.In[0]], p.values[s.Out])
 			*b = kernel.Border{Top: max(b.Top, h.Top), Bottom: max(b.Bottom, h.Bottom), Left: max(b.Left, h.Left), Right: max(b.Right, h.Right)}
@@ -183,7 +183,7 @@ func (p *planner) allocate() int {
 			}
 			at = max(at, s.at+s.b.size())
 		}
-		b.tensor = kernel.Padded(b.lanes, b.h, b.w, b.halo).At(at)
+		b.tensor, b.allocated = kernel.Padded(b.lanes, b.h, b.w, b.halo).At(at), true
 		i, _ := slices.BinarySearchFunc(placed, at, func(s spot, at int) int { return s.at - at })
 		placed = slices.Insert(placed, i, spot{at, b})
 		total = max(total, at+b.size())
@@ -264,31 +264,51 @@ func (p *planner) step(s ir.Step) error {
 	return nil
 }
 
-// conv prepares a convolution or a dense layer, which is one of a single pixel.
-// Packing the weights is put off: it is worth doing on all processors.
-func (p *planner) conv(s ir.Step, t task) {
+// spec describes the convolution or dense layer s, without its weights.
+func (p *planner) spec(s ir.Step) kernel.Spec {
 	in, out := p.values[s.In[0]], p.values[s.Out]
 	w := s.Window
 	if s.Kind == ir.Dense {
 		w = ir.Window{KH: 1, KW: 1, StrideH: 1, StrideW: 1}
 	}
 	spec := kernel.Spec{
-		Out: out.tensor(), KH: w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW,
-		PadTop: w.Top, PadLeft: w.Left, Bias: s.B, ReLU: s.ReLU,
-		Alloc: p.slab.Alloc,
+		Out: kernel.Tensor{C: out.span(), H: out.h, W: out.w},
+		In:  kernel.Tensor{C: in.span(), H: in.h, W: in.w},
+		KH:  w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW, PadTop: w.Top, PadLeft: w.Left,
+		Bias: s.B, ReLU: s.ReLU, Alloc: p.slab.Alloc,
 	}
-	if s.In[0] == p.net.Input {
+	if out.buf.allocated {
+		spec.Out = out.tensor()
+	}
+	switch {
+	case s.In[0] == p.net.Input:
 		spec.Planar = true
-		spec.In = kernel.Tensor{C: in.c, H: in.h, W: in.w, Row: in.w, Plane: in.h * in.w}
-	} else {
+		spec.In.Row, spec.In.Plane = in.w, in.h*in.w
+	case in.buf.allocated:
 		spec.In = in.tensor()
 	}
-	t.shape = fmt.Sprintf("%dx%dx%d %dx%d/%d > %dx%dx%d", in.c, in.h, in.w, w.KH, w.KW, w.StrideH, out.c, out.h, out.w)
-	t.flop = 2 * float64(in.c*w.KH*w.KW) * float64(out.c*out.h*out.w)
+	return spec
+}
+
+// fast reports whether s will be computed by an algorithm that minds the border
+// itself and needs no halo.
+func (p *planner) fast(s ir.Step) bool {
+	spec := p.spec(s)
+	_, ok := tiling(p.set, &spec)
+	return ok
+}
+
+// conv prepares a convolution or a dense layer, which is one of a single pixel.
+// Packing the weights is put off: it is worth doing on all processors.
+func (p *planner) conv(s ir.Step, t task) {
+	in, out := p.values[s.In[0]], p.values[s.Out]
+	spec := p.spec(s)
+	t.shape = fmt.Sprintf("%dx%dx%d %dx%d/%d > %dx%dx%d", in.c, in.h, in.w, spec.KH, spec.KW, spec.StrideH, out.c, out.h, out.w)
+	t.flop = 2 * float64(in.c*spec.KH*spec.KW) * float64(out.c*out.h*out.w)
 	t.sharesWeights = len(s.W) > in.c*in.h*in.w
 	at, index := p.level[s.Out], p.add(p.level[s.Out], t)
 	p.prepare = append(p.prepare, func() error {
-		spec.Filter = spread(s.W, out.c, in, w.KH*w.KW)
+		spec.Filter = spread(s.W, out.c, in, spec.KH*spec.KW)
 		c, err := choose(p.set, spec, p.threads)
 		if err != nil {
 			return fmt.Errorf("engine: step %q: %w", s.Name, err)
