@@ -106,40 +106,55 @@ func stdDecode(decode func(io.Reader) (image.Image, error)) func([]byte) (image.
 // another class. The errors are *TooLargeError, *DecodeError, and *UnsupportedError, which errors.Is finds as ErrUnsupported. No input
 // makes Decode panic.
 func Decode(data []byte, lim Limits) (img image.Image, info Info, err error) {
-	if n := int64(len(data)); n > lim.maxBytes() {
-		return nil, Info{}, &TooLargeError{What: "bytes", Got: n, Limit: lim.maxBytes()}
-	}
-	if len(data) == 0 {
-		return nil, Info{}, &DecodeError{Err: errors.New("the file is empty (0 bytes): fetch or export it again")}
-	}
-	format, ok := Sniff(data)
-	if !ok {
-		return nil, Info{}, &UnsupportedError{Format: format}
+	info, err = Inspect(data, lim)
+	if err != nil {
+		return nil, info, err
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			img, err = nil, &DecodeError{Format: format, Err: fmt.Errorf("the decoder gave up: %v", p)}
+			img, err = nil, &DecodeError{Format: info.Format, Err: fmt.Errorf("the decoder gave up: %v", p)}
+		}
+	}()
+	if img, err = codecOf(info.Format).decode(data); err != nil {
+		return nil, info, explain(info.Format, data, err)
+	}
+	if b := img.Bounds(); b.Dx() != info.Width || b.Dy() != info.Height {
+		return nil, info, &DecodeError{Format: info.Format, Err: fmt.Errorf("the header says %dx%d pixels, the data %dx%d", info.Width, info.Height, b.Dx(), b.Dy())}
+	}
+	return img, info, nil
+}
+
+// Inspect reads a picture's header: its format, dimensions and orientation, held against lim. It allocates nothing in proportion to the
+// picture, finds the errors of Decode that the header shows, and never panics.
+func Inspect(data []byte, lim Limits) (info Info, err error) {
+	if n := int64(len(data)); n > lim.maxBytes() {
+		return Info{}, &TooLargeError{What: "bytes", Got: n, Limit: lim.maxBytes()}
+	}
+	if len(data) == 0 {
+		return Info{}, &DecodeError{Err: errors.New("the file is empty (0 bytes): fetch or export it again")}
+	}
+	format, ok := Sniff(data)
+	if !ok {
+		return Info{}, &UnsupportedError{Format: format}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = &DecodeError{Format: format, Err: fmt.Errorf("the decoder gave up: %v", p)}
 		}
 	}()
 	c := codecOf(format)
 	info = Info{Format: format, Orientation: 1}
 	if info.Width, info.Height, err = c.config(data); err != nil {
-		return nil, info, explain(format, data, err)
+		return info, explain(format, data, err)
 	}
 	if info.Width <= 0 || info.Height <= 0 {
-		return nil, info, &DecodeError{Format: format, Err: fmt.Errorf("got %dx%d pixels, want at least 1x1", info.Width, info.Height)}
+		return info, &DecodeError{Format: format, Err: fmt.Errorf("got %dx%d pixels, want at least 1x1", info.Width, info.Height)}
 	}
 	if err := lim.check(info.Width, info.Height); err != nil {
-		return nil, info, err
-	}
-	if img, err = c.decode(data); err != nil {
-		return nil, info, explain(format, data, err)
-	}
-	if b := img.Bounds(); b.Dx() != info.Width || b.Dy() != info.Height {
-		return nil, info, &DecodeError{Format: format, Err: fmt.Errorf("the header says %dx%d pixels, the data %dx%d", info.Width, info.Height, b.Dx(), b.Dy())}
+		return info, err
 	}
 	info.Orientation = c.orient(data)
-	return img, info, nil
+	return info, nil
 }
 
 // explain turns a decoder's error into one of this package's.

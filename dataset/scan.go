@@ -21,6 +21,12 @@ type Item struct {
 	Rel   string // slash path below the root in Unicode NFC, "daisy/a.jpg"
 	Label int    // index into Folder.Labels; -1 from List
 	Split Split  // set by Folder.Split
+
+	// From manifests and Join; zero from Scan.
+	Fixed  bool    // Split was given, and Folder.Split leaves it
+	Group  string  // pictures of one group, such as a person or a place, are never split; "" for none
+	Weight float64 // of the picture in training, above 0; 0 means 1
+	Key    string  // what Folder.Split hashes; "" means Rel below its first element
 }
 
 // Problem is a file or folder that was left out, and why, in a sentence that follows the path.
@@ -29,7 +35,7 @@ type Problem struct{ Path, Reason string }
 // Folder is a set of pictures in a folder of label folders.
 type Folder struct {
 	Root     string
-	Labels   []string  // the label folders' names in Unicode NFC, sorted by bytes; nil from List
+	Labels   []string  // the label folders' names in Unicode NFC, sorted by bytes; nil from List. Numbered classes keep their order
 	Items    []Item    // sorted by Rel
 	Problems []Problem // sorted by Path
 	Ignored  int       // hidden and housekeeping files and folders that were passed over: .DS_Store, Thumbs.db, .ipynb_checkpoints...

@@ -37,10 +37,11 @@ func (s Split) String() string {
 
 // SplitConfig says how a Folder is split. It is stored in the model. The zero value works.
 type SplitConfig struct {
-	Validation float64 `json:"validation"`       // fraction of the pictures; 0 means 0.1, negative means none
-	Test       float64 `json:"test"`             // fraction of the pictures; 0 means 0.1, negative means none
-	Salt       string  `json:"salt,omitempty"`   // another salt gives another split
-	Legacy     bool    `json:"legacy,omitempty"` // split exactly as TensorFlow's retrain.py does; Salt is not used
+	Validation float64 `json:"validation"`           // fraction of the pictures; 0 means 0.1, negative means none
+	Test       float64 `json:"test"`                 // fraction of the pictures; 0 means 0.1, negative means none
+	Salt       string  `json:"salt,omitempty"`       // another salt gives another split
+	Legacy     bool    `json:"legacy,omitempty"`     // split exactly as TensorFlow's retrain.py does; Salt is not used
+	Stratified bool    `json:"stratified,omitempty"` // every label's shares exact to a group, at the cost that new pictures may move others
 }
 
 // fractions resolves the zero and negative values.
@@ -82,50 +83,84 @@ func (c SplitConfig) Validate() error {
 // Floors: a label of at least three groups has at least one in every split that is wanted; the groups with u nearest to the boundary
 // move. A label of two groups has one in train and one in test (in validation where no test is wanted); a single group goes into train.
 //
+// Items of one Group stay together too, under whatever labels: such a group goes by the hash of its name, and counts as its first item's
+// label's for the floors. Fixed items stay where they are, and take the rest of their group with them; a named group whose fixed items lie
+// in different splits is an error.
+//
+// With cfg.Stratified each label's groups, in the order of u, fill validation and test up to the nearest whole number of pictures.
+//
 // With cfg.Legacy the answer is exactly that of retrain.py for the same image_dir, without floors, and another one once the folder has
 // moved: int(sha1(path), 16) % 2^27 * 100/(2^27-1), of the whole path as it was given, held against the percentages.
-func (f *Folder) Split(cfg SplitConfig) error { return f.split(cfg, nil) }
+func (f *Folder) Split(cfg SplitConfig) error { return f.SplitTogether(cfg, Same{}) }
 
-// SplitUnique is Split for when the SHA-256 of every item's bytes is known, in the order of Items: equal pictures of one label are one
-// group, and equal pictures of several labels, which no head can tell apart, go into train with their groups. With cfg.Legacy the sums are not used.
+// SplitUnique is SplitTogether for when only the SHA-256 of every item's bytes is known, in the order of Items.
 func (f *Folder) SplitUnique(cfg SplitConfig, sums [][sha256.Size]byte) error {
 	if len(sums) != len(f.Items) {
 		return fmt.Errorf("dataset: split: got %d digests, want one for each of %d items", len(sums), len(f.Items))
 	}
-	return f.split(cfg, sums)
+	return f.SplitTogether(cfg, Same{Sums: sums})
 }
 
-func (f *Folder) split(cfg SplitConfig, sums [][sha256.Size]byte) error {
+// Same says which items show the same thing, beside what Item.Group says. The zero value says nothing.
+type Same struct {
+	Sums [][sha256.Size]byte // of every item's bytes, in the order of Items; nil when not known
+	Near [][]int             // groups of items, by their index, that are nearly the same picture
+}
+
+func (s Same) check(items int) error {
+	if s.Sums != nil && len(s.Sums) != items {
+		return fmt.Errorf("dataset: split: got %d digests, want one for each of %d items", len(s.Sums), items)
+	}
+	for _, group := range s.Near {
+		for _, i := range group {
+			if i < 0 || i >= items {
+				return fmt.Errorf("dataset: split: a group has item %d, want 0..%d", i, items-1)
+			}
+		}
+	}
+	return nil
+}
+
+// SplitTogether is Split, but what is the same stays together: the same pictures of one label are one group, and the same pictures of
+// several labels, which no head can tell apart, go into train with their groups. Of the same pictures in different fixed splits all go into
+// the one that is held out more (test, validation, train). With cfg.Legacy nothing is kept together.
+func (f *Folder) SplitTogether(cfg SplitConfig, same Same) error {
 	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if err := same.check(len(f.Items)); err != nil {
 		return err
 	}
 	validation, test := cfg.fractions()
 	if cfg.Legacy {
 		for i := range f.Items {
-			f.Items[i].Split = legacySplit(f.Items[i].Path, validation, test)
+			if it := &f.Items[i]; !it.Fixed {
+				it.Split = legacySplit(it.Path, validation, test)
+			}
 		}
 		return nil
 	}
+	groups, err := f.groups(cfg.Salt, same)
+	if err != nil {
+		return err
+	}
 	byLabel := make([][]*group, len(f.Labels))
-	for _, g := range f.groups(cfg.Salt, sums) {
-		if g.mixed {
+	for _, g := range groups {
+		switch label := f.Items[g.items[0]].Label; {
+		case g.fixed:
+			g.assign(f, g.split)
+		case g.mixed && !g.named:
 			g.assign(f, Train)
-			continue
+		default:
+			byLabel[label] = append(byLabel[label], g)
 		}
-		label := f.Items[g.items[0]].Label
-		if label < 0 || label >= len(f.Labels) {
-			return fmt.Errorf("dataset: split: item %q has label %d, want 0..%d", f.Items[g.items[0]].Rel, label, len(f.Labels)-1)
-		}
-		byLabel[label] = append(byLabel[label], g)
 	}
 	for _, groups := range byLabel {
-		slices.SortFunc(groups, func(a, b *group) int {
-			if c := cmp.Compare(a.u, b.u); c != 0 {
-				return c
-			}
-			return strings.Compare(a.key, b.key)
-		})
+		sortGroups(groups)
 		nv, nt := shares(groups, validation, test)
+		if cfg.Stratified {
+			nv, nt = exactShares(groups, validation, test)
+		}
 		for i, g := range groups {
 			switch {
 			case i < nv:
@@ -140,6 +175,37 @@ func (f *Folder) split(cfg SplitConfig, sums [][sha256.Size]byte) error {
 	return nil
 }
 
+func sortGroups(groups []*group) {
+	slices.SortFunc(groups, func(a, b *group) int {
+		if c := cmp.Compare(a.u, b.u); c != 0 {
+			return c
+		}
+		return strings.Compare(a.key, b.key)
+	})
+}
+
+// exactShares is shares by pictures instead of by u: groups are taken until the wanted number of pictures is nearest.
+func exactShares(groups []*group, validation, test float64) (nv, nt int) {
+	total := 0
+	for _, g := range groups {
+		total += len(g.items)
+	}
+	take := func(from int, want float64) (n int) {
+		got := 0
+		for _, g := range groups[from:] {
+			if math.Abs(float64(got+len(g.items))-want) > math.Abs(float64(got)-want) {
+				break
+			}
+			got += len(g.items)
+			n++
+		}
+		return n
+	}
+	nv = take(0, math.Round(validation*float64(total)))
+	nt = take(nv, math.Round(test*float64(total)))
+	return floors(len(groups), nv, nt, validation > 0, test > 0)
+}
+
 // shares says how many of a label's groups, sorted by u, go into validation and into test.
 func shares(groups []*group, validation, test float64) (nv, nt int) {
 	for _, g := range groups {
@@ -149,31 +215,33 @@ func shares(groups []*group, validation, test float64) (nv, nt int) {
 			nt++
 		}
 	}
-	switch n := len(groups); {
-	case n == 0:
+	return floors(len(groups), nv, nt, validation > 0, test > 0)
+}
+
+// floors sees to it that n groups give at least one to each split that is wanted, as far as they go.
+func floors(n, nv, nt int, validation, test bool) (int, int) {
+	switch {
+	case n <= 1:
 		return 0, 0
-	case n == 1:
-		return 0, 0
-	case n == 2 && test > 0:
+	case n == 2 && test:
 		return 0, 1
-	case n == 2 && validation > 0:
+	case n == 2 && validation:
 		return 1, 0
-	default:
-		if validation > 0 {
-			nv = max(nv, 1)
-		}
-		if test > 0 {
-			nt = max(nt, 1)
-		}
-		for nv+nt >= n {
-			if nv >= nt {
-				nv--
-			} else {
-				nt--
-			}
-		}
-		return nv, nt
 	}
+	if validation {
+		nv = max(nv, 1)
+	}
+	if test {
+		nt = max(nt, 1)
+	}
+	for nv+nt >= n {
+		if nv >= nt {
+			nv--
+		} else {
+			nt--
+		}
+	}
+	return nv, nt
 }
 
 // group is a set of items that stay together.
@@ -182,6 +250,9 @@ type group struct {
 	u     float64 // 0..1, from that key
 	items []int
 	mixed bool // it spans labels
+	named bool // by Item.Group
+	fixed bool // it goes to split, since some item of it lies there
+	split Split
 }
 
 func (g *group) assign(f *Folder, s Split) {
@@ -190,68 +261,92 @@ func (g *group) assign(f *Folder, s Split) {
 	}
 }
 
-// groups puts together items of one label and key, and items of equal bytes.
-func (f *Folder) groups(salt string, sums [][sha256.Size]byte) []*group {
-	parent := make([]int, len(f.Items))
-	for i := range parent {
-		parent[i] = i
-	}
-	find := func(i int) int {
-		for parent[i] != i {
-			parent[i] = parent[parent[i]]
-			i = parent[i]
-		}
-		return i
-	}
-	union := func(i, j int) { // the smaller index leads
-		i, j = find(i), find(j)
-		parent[max(i, j)] = min(i, j)
-	}
+// groups puts together items of one label and key, of one Group, and those that are the same.
+func (f *Folder) groups(salt string, same Same) ([]*group, error) {
+	together, keys := newForest(len(f.Items)), make([]string, len(f.Items))
 	type labelKey struct {
 		label int
 		key   string
+		fixed bool
+		split Split
 	}
-	byKey := make(map[labelKey]int, len(f.Items))
-	keys := make([]string, len(f.Items))
+	byKey, byName := make(map[labelKey]int, len(f.Items)), make(map[string]int)
 	for i, it := range f.Items {
-		keys[i] = hashKey(it.Rel)
-		k := labelKey{it.Label, keys[i]}
+		if it.Label < 0 || it.Label >= len(f.Labels) {
+			return nil, fmt.Errorf("dataset: split: item %q has label %d, want 0..%d", it.Rel, it.Label, len(f.Labels)-1)
+		}
+		keys[i] = it.hashKey()
+		k := labelKey{label: it.Label, key: keys[i], fixed: it.Fixed}
+		if it.Fixed {
+			k.split = it.Split
+		}
 		if first, met := byKey[k]; met {
-			union(first, i)
+			together.union(first, i)
 		} else {
 			byKey[k] = i
 		}
+		if it.Group == "" {
+			continue
+		}
+		if first, met := byName[it.Group]; !met {
+			byName[it.Group] = i
+		} else if other := f.Items[first]; it.Fixed && other.Fixed && it.Split != other.Split {
+			return nil, fmt.Errorf("dataset: split: group %q is in %v (%s) and in %v (%s): give all of it one split", it.Group, other.Split, other.Rel, it.Split, it.Rel)
+		} else {
+			together.union(first, i)
+			if it.Fixed { // so that a later one is held against a fixed one
+				byName[it.Group] = i
+			}
+		}
 	}
-	bySum := make(map[[sha256.Size]byte]int, len(sums))
-	for i, sum := range sums {
+	bySum := make(map[[sha256.Size]byte]int, len(same.Sums))
+	for i, sum := range same.Sums {
 		if first, met := bySum[sum]; met {
-			union(first, i)
+			together.union(first, i)
 		} else {
 			bySum[sum] = i
+		}
+	}
+	for _, near := range same.Near {
+		for _, i := range near[min(1, len(near)):] {
+			together.union(near[0], i)
 		}
 	}
 	var out []*group
 	byRoot := make(map[int]*group)
 	for i, it := range f.Items {
-		r := find(i)
+		r := together.find(i)
 		g := byRoot[r]
 		if g == nil {
 			g = &group{key: keys[i], u: place(salt, keys[i])}
 			byRoot[r] = g
 			out = append(out, g)
 		}
+		if it.Group != "" && !g.named {
+			g.named, g.key = true, it.Group
+			g.u = place(salt, "group\x00"+it.Group)
+		}
+		if it.Fixed {
+			g.fixed, g.split = true, max(g.split, it.Split)
+		}
 		g.mixed = g.mixed || it.Label != f.Items[r].Label
 		g.items = append(g.items, i)
 	}
-	return out
+	return out, nil
 }
 
 const noHash = "_nohash_"
 
 // hashKey is the path below the label's folder, up to "_nohash_".
-func hashKey(rel string) string {
-	_, below, _ := strings.Cut(rel, "/")
-	key, _, _ := strings.Cut(below, noHash)
+func (it *Item) hashKey() string {
+	key := it.Key
+	if key == "" {
+		var below bool
+		if _, key, below = strings.Cut(it.Rel, "/"); !below {
+			key = it.Rel
+		}
+	}
+	key, _, _ = strings.Cut(key, noHash)
 	return key
 }
 

@@ -1,0 +1,514 @@
+package dataset
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"image"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// CheckConfig says what Check looks for. The zero value works.
+type CheckConfig struct {
+	Limits       Limits
+	Workers      int     // goroutines that read and decode; 0 means GOMAXPROCS
+	Memory       int64   // bytes of decoded pictures held at a time; 0 means 512 MiB; a picture that needs more is decoded alone
+	MinImages    int     // fewest readable pictures of a label that is not tiny; 0 means 20
+	MinSide      int     // shortest side that is not small, in pixels; 0 means 32
+	MaxAspect    float64 // longest picture, long side by short; 0 means 5
+	MaxImbalance float64 // largest label by smallest; 0 means 10
+	Recipe       *Recipe // is timed on every picture; nil: decoding alone is
+	Features     int     // length of a bottleneck, for the size of the cache; 0 means 2,048
+	Progress     func(done, total int)
+}
+
+func (c CheckConfig) withDefaults() (CheckConfig, error) {
+	switch {
+	case c.Workers < 0 || c.Memory < 0 || c.MinImages < 0 || c.MinSide < 0 || c.Features < 0:
+		return c, errors.New("dataset: check: Workers, Memory, MinImages, MinSide and Features: got a negative number, want 0 (default) or more")
+	case !(c.MaxAspect >= 0) || !(c.MaxImbalance >= 0):
+		return c, errors.New("dataset: check: MaxAspect and MaxImbalance: want 0 (default) or more")
+	}
+	if c.Recipe != nil {
+		if err := c.Recipe.Validate(); err != nil {
+			return c, err
+		}
+	}
+	c.Workers = cmp.Or(c.Workers, runtime.GOMAXPROCS(0))
+	c.Memory = cmp.Or(c.Memory, 512<<20)
+	c.MinImages = cmp.Or(c.MinImages, 20)
+	c.MinSide = cmp.Or(c.MinSide, 32)
+	c.MaxAspect = cmp.Or(c.MaxAspect, 5)
+	c.MaxImbalance = cmp.Or(c.MaxImbalance, 10)
+	c.Features = cmp.Or(c.Features, 2048)
+	return c, nil
+}
+
+// Severity says how bad a Finding is.
+type Severity string
+
+// The severities of a Finding.
+const (
+	Fatal   Severity = "error"   // training is impossible
+	Warning Severity = "warning" // the model will suffer, or the numbers will mislead
+	Note    Severity = "note"    // worth knowing
+)
+
+// The codes of Findings. They are stable.
+const (
+	CodeFolder      = "folder"                   // the folder or manifest cannot be read as labelled pictures at all
+	CodeFewLabels   = "few-labels"               // fewer than two labels have readable pictures
+	CodeEmptyLabel  = "empty-label"              // a label has pictures, but none that can be read
+	CodeTinyLabel   = "tiny-label"               // a label has few readable pictures
+	CodeSimilar     = "similar-labels"           // labels that differ in case, spaces or punctuation alone
+	CodeImbalance   = "imbalance"                // the largest label is many times the smallest
+	CodeUnreadable  = "unreadable"               // damaged, truncated, too large or unsupported pictures
+	CodeManyBad     = "many-unreadable"          // more of them than training puts up with unasked
+	CodeLeftOut     = "left-out"                 // files that are no pictures, lie outside the labels, or cannot be opened
+	CodeSmall       = "small"                    // pictures with a very short side
+	CodeAspect      = "aspect"                   // very long or tall pictures
+	CodeFeatureless = "featureless"              // pictures of nearly one shade
+	CodeSame        = "duplicates"               // equal bytes within a label
+	CodeSameAcross  = "duplicates-across-labels" // equal bytes under several labels
+	CodeNear        = "near-duplicates"          // nearly the same picture within a label
+	CodeNearAcross  = "near-duplicates-across-labels"
+	CodeLeak        = "duplicates-across-parts" // equal or nearly equal pictures in fixed train, validation or test parts
+	CodeDisagree    = "label-disagrees"         // the nearest neighbours have another label
+)
+
+// Finding is one thing that Check found, about one picture, one label or many.
+type Finding struct {
+	Severity Severity `json:"severity"`
+	Code     string   `json:"code"`
+	Count    int      `json:"count"`            // pictures, labels or groups concerned
+	Label    string   `json:"label,omitempty"`  // the label concerned, where it is one
+	Images   []string `json:"images,omitempty"` // Item.Rel of up to 20 pictures concerned
+	Message  string   `json:"message"`          // one sentence, with what to do about it
+}
+
+// LabelCount is how many pictures a label has.
+type LabelCount struct {
+	Label    string `json:"label"`
+	Images   int    `json:"images"`   // that look like pictures
+	Readable int    `json:"readable"` // that were decoded
+}
+
+// Range is the least, the middle and the largest of a measure over the readable pictures.
+type Range struct {
+	Min    int64 `json:"min"`
+	Median int64 `json:"median"`
+	Max    int64 `json:"max"`
+}
+
+// Unreadable is a file that cannot be used, and why.
+type Unreadable struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// Twins are pictures that are the same, or nearly.
+type Twins struct {
+	Images   []string `json:"images"`             // Item.Rel, sorted
+	Labels   []string `json:"labels"`             // of the pictures, sorted, each once
+	Distance float64  `json:"distance"`           // 0..1, the largest between a picture and its nearest here; 0 for equal bytes
+	Cosine   *float64 `json:"cosine,omitempty"`   // the largest cosine distance of linked bottlenecks, 0..2; after Refine
+	Mirrored bool     `json:"mirrored,omitempty"` // some are mirror images of others
+	items    []int
+}
+
+// Cost is what training on the folder takes, from what was measured here.
+type Cost struct {
+	DecodeSeconds    float64 `json:"decode_seconds"`     // to decode, resize and scale every picture, on Workers goroutines
+	ImagesPerSecond  float64 `json:"images_per_second"`  // of that
+	Workers          int     `json:"workers"`            // goroutines
+	MemoryBytes      int64   `json:"memory_bytes"`       // decoded pictures of Workers goroutines at the worst moment, and all bottlenecks
+	CacheBytes       int64   `json:"cache_bytes"`        // bottleneck cache of the distinct pictures
+	LargestBytes     int64   `json:"largest_bytes"`      // what decoding the largest picture takes
+	EmbedSeconds     float64 `json:"embed_seconds"`      // all pictures through the trunk; 0 when it was not measured
+	TrainSeconds     float64 `json:"train_seconds"`      // to fit the head; 0 when it was not measured
+	TrainSecondsCold float64 `json:"train_seconds_cold"` // the whole of a first training run; 0 when it was not measured
+}
+
+// Checkup is what Check found. Its JSON keys are stable.
+type Checkup struct {
+	Root           string         `json:"root"`
+	Trainable      bool           `json:"trainable"` // no Finding is Fatal
+	Images         int            `json:"images"`    // files that look like pictures
+	Readable       int            `json:"readable"`  // that were decoded in full
+	Ignored        int            `json:"ignored"`   // hidden and housekeeping files
+	Formats        map[string]int `json:"formats"`   // readable pictures by format
+	Labels         []LabelCount   `json:"labels"`
+	Width          Range          `json:"width"` // pixels, upright
+	Height         Range          `json:"height"`
+	Bytes          Range          `json:"bytes"`
+	Rotated        int            `json:"rotated"` // pictures whose EXIF orientation is not upright
+	Findings       []Finding      `json:"findings"`
+	Problems       []Unreadable   `json:"problems"`
+	Duplicates     []Twins        `json:"duplicates"`
+	NearDuplicates []Twins        `json:"near_duplicates"`
+	Disagreements  []Disagreement `json:"disagreements"` // after Refine
+	Cost           Cost           `json:"cost"`
+
+	folder   *Folder
+	cfg      CheckConfig
+	pictures []checked
+	prints   []fingerprint
+	same     [][]int // items of equal bytes
+	repeats  []bool  // an earlier item has the same bytes
+	pairs    []pair
+}
+
+// checked is what Check keeps of one picture.
+type checked struct {
+	sum           [sha256.Size]byte
+	err           error
+	format        string
+	width, height int32 // upright
+	bytes         int64
+	need          int64 // bytes that decoding takes
+	seconds       float64
+	rotated       bool
+}
+
+// Check reads and decodes every picture of a folder, in parallel and in bounded memory, and says what training on it should know: files
+// that cannot be read, sizes, labels, equal and nearly equal pictures, cost. Findings are no errors; an error means that the check itself
+// failed or ctx ended.
+func Check(ctx context.Context, folder *Folder, cfg CheckConfig) (*Checkup, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c := &Checkup{
+		Root: folder.Root, Images: len(folder.Items), Ignored: folder.Ignored, Formats: map[string]int{},
+		Problems: []Unreadable{}, folder: folder, cfg: cfg,
+		pictures: make([]checked, len(folder.Items)), prints: make([]fingerprint, len(folder.Items)),
+	}
+	for _, it := range folder.Items {
+		if it.Label < 0 || it.Label >= len(folder.Labels) {
+			return nil, fmt.Errorf("dataset: check: item %q has label %d, want 0..%d", it.Rel, it.Label, len(folder.Labels)-1)
+		}
+	}
+	if err := c.readAll(ctx); err != nil {
+		return nil, err
+	}
+	c.findSame()
+	c.pairs = nearPairs(c.prints, func(i int) bool { return c.pictures[i].err == nil && !c.repeats[i] })
+	c.NearDuplicates = c.twins(c.pairs)
+	c.Disagreements = []Disagreement{}
+	c.summarize()
+	c.report()
+	return c, nil
+}
+
+// readAll fills pictures and prints.
+func (c *Checkup) readAll(ctx context.Context) error {
+	total := len(c.pictures)
+	gate := newGate(c.cfg.Memory)
+	stop := context.AfterFunc(ctx, gate.close)
+	defer stop()
+	var next, done atomic.Int64
+	var telling sync.Mutex
+	var wg sync.WaitGroup
+	for range min(c.cfg.Workers, total) {
+		wg.Go(func() {
+			var tensor []float32
+			if r := c.cfg.Recipe; r != nil {
+				tensor = make([]float32, 3*r.Size*r.Size)
+			}
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= total {
+					return
+				}
+				if !c.read(i, gate, tensor) {
+					return
+				}
+				if n := int(done.Add(1)); c.cfg.Progress != nil {
+					telling.Lock()
+					c.cfg.Progress(n, total)
+					telling.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return fmt.Errorf("dataset: check: stopped after %d of %d pictures: %w", done.Load(), total, context.Cause(ctx))
+	}
+	return nil
+}
+
+// read looks at one picture; false when the gate was closed.
+func (c *Checkup) read(i int, g *gate, tensor []float32) bool {
+	p := &c.pictures[i]
+	path := c.folder.Items[i].Path
+	if !g.enter(c.cfg.Limits.maxBytes()) {
+		return false
+	}
+	data, err := ReadFile(path, c.cfg.Limits)
+	p.bytes = int64(len(data))
+	g.leave(c.cfg.Limits.maxBytes())
+	if err != nil {
+		p.err = err
+		return true
+	}
+	p.sum = sha256.Sum256(data)
+	info, err := Inspect(data, c.cfg.Limits)
+	p.format = info.Format
+	if err != nil {
+		p.err = err
+		return true
+	}
+	p.need = int64(len(data)) + decodedBytes(data, info)
+	if !g.enter(p.need) {
+		return false
+	}
+	defer g.leave(p.need)
+	began := time.Now()
+	img, info, err := Decode(data, c.cfg.Limits)
+	if err == nil && c.cfg.Recipe != nil {
+		err = c.cfg.Recipe.Apply(img, info.Orientation, tensor)
+	}
+	p.seconds = time.Since(began).Seconds()
+	if err == nil {
+		p.err = c.fingerprint(i, img, info.Orientation)
+	} else {
+		p.err = err
+	}
+	w, h := info.Width, info.Height
+	if info.Orientation >= 5 {
+		w, h = h, w
+	}
+	p.width, p.height, p.rotated = int32(w), int32(h), info.Orientation > 1
+	return true
+}
+
+func (c *Checkup) fingerprint(i int, img image.Image, orientation int) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("dataset: check: the picture cannot be read: %v", p)
+		}
+	}()
+	c.prints[i] = newFingerprint(img, orientation)
+	return nil
+}
+
+// decodedBytes is about what Decode and Apply take for a picture.
+func decodedBytes(data []byte, info Info) int64 {
+	each := int64(4)
+	switch info.Format {
+	case "png", "tiff", "webp":
+		each = 8
+	case "gif":
+		each = 2
+	case "jpeg":
+		if h := scanJPEG(data[:min(len(data), 1<<16)]); h.frame == 0xc2 {
+			each = 16 // coefficients of the whole picture, 4 bytes each
+		}
+	}
+	if info.Orientation > 1 {
+		each += 8
+	}
+	return each*int64(info.Width)*int64(info.Height) + 1<<16
+}
+
+// gate lets work in as long as it fits into a budget of bytes; what is larger than all of it goes in alone.
+type gate struct {
+	mu     sync.Mutex
+	free   *sync.Cond
+	budget int64
+	used   int64
+	closed bool
+}
+
+func newGate(budget int64) *gate {
+	g := &gate{budget: budget}
+	g.free = sync.NewCond(&g.mu)
+	return g
+}
+
+func (g *gate) enter(n int64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for !g.closed && g.used > 0 && g.used+n > g.budget {
+		g.free.Wait()
+	}
+	if g.closed {
+		return false
+	}
+	g.used += n
+	return true
+}
+
+func (g *gate) leave(n int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.used -= n
+	g.free.Broadcast()
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	g.free.Broadcast()
+}
+
+// findSame groups the pictures whose files have equal bytes, unreadable ones too.
+func (c *Checkup) findSame() {
+	bySum := make(map[[sha256.Size]byte][]int, len(c.pictures))
+	for i := range c.pictures {
+		if p := &c.pictures[i]; p.sum != [sha256.Size]byte{} {
+			bySum[p.sum] = append(bySum[p.sum], i)
+		}
+	}
+	for _, items := range bySum {
+		if len(items) > 1 {
+			c.same = append(c.same, items)
+		}
+	}
+	slices.SortFunc(c.same, func(a, b []int) int { return a[0] - b[0] })
+	c.Duplicates, c.repeats = []Twins{}, make([]bool, len(c.pictures))
+	for _, items := range c.same {
+		c.Duplicates = append(c.Duplicates, c.twinsOf(items))
+		for _, i := range items[1:] {
+			c.repeats[i] = true
+		}
+	}
+}
+
+// twins turns pairs into groups.
+func (c *Checkup) twins(pairs []pair) []Twins {
+	f := newForest(len(c.pictures))
+	for _, p := range pairs {
+		f.union(p.i, p.j)
+	}
+	members, listed := map[int][]int{}, make([]bool, len(c.pictures))
+	for _, p := range pairs {
+		for _, i := range [2]int{p.i, p.j} {
+			if r := f.find(i); !listed[i] {
+				listed[i] = true
+				members[r] = append(members[r], i)
+			}
+		}
+	}
+	roots := make([]int, 0, len(members))
+	for r := range members {
+		roots = append(roots, r)
+	}
+	slices.Sort(roots)
+	out := make([]Twins, 0, len(roots))
+	at := map[int]int{}
+	for n, r := range roots {
+		slices.Sort(members[r])
+		at[r] = n
+		out = append(out, c.twinsOf(members[r]))
+	}
+	for _, p := range pairs {
+		t := &out[at[f.find(p.i)]]
+		t.Distance = max(t.Distance, p.distance)
+		t.Mirrored = t.Mirrored || p.mirrored
+	}
+	return out
+}
+
+func (c *Checkup) twinsOf(items []int) Twins {
+	t := Twins{items: items}
+	for _, i := range items {
+		it := c.folder.Items[i]
+		t.Images = append(t.Images, it.Rel)
+		t.Labels = append(t.Labels, c.folder.Labels[it.Label])
+	}
+	slices.Sort(t.Labels)
+	t.Labels = slices.Compact(t.Labels)
+	return t
+}
+
+// Same returns the groups that Check and Refine found, for SplitTogether and FoldsTogether: equal pictures, and nearly equal ones.
+func (c *Checkup) Same() Same {
+	s := Same{Sums: make([][sha256.Size]byte, len(c.pictures))}
+	for i := range c.pictures {
+		if s.Sums[i] = c.pictures[i].sum; s.Sums[i] == [sha256.Size]byte{} { // never read: equal to nothing
+			s.Sums[i] = sha256.Sum256([]byte("unreadable\x00" + c.folder.Items[i].Path))
+		}
+	}
+	for _, t := range c.NearDuplicates {
+		s.Near = append(s.Near, t.items)
+	}
+	return s
+}
+
+// summarize fills counts, ranges, problems and cost.
+func (c *Checkup) summarize() {
+	c.Labels = make([]LabelCount, len(c.folder.Labels))
+	for i, l := range c.folder.Labels {
+		c.Labels[i].Label = l
+	}
+	for _, p := range c.folder.Problems {
+		c.Problems = append(c.Problems, Unreadable(p))
+	}
+	var widths, heights, sizes, needs []int64
+	distinct := map[[sha256.Size]byte]bool{}
+	seconds := 0.0
+	for i := range c.pictures {
+		p, it := &c.pictures[i], c.folder.Items[i]
+		c.Labels[it.Label].Images++
+		seconds += p.seconds
+		needs = append(needs, p.need)
+		if p.err != nil {
+			c.Problems = append(c.Problems, Unreadable{it.Path, p.err.Error()})
+			continue
+		}
+		c.Readable++
+		c.Labels[it.Label].Readable++
+		c.Formats[p.format]++
+		if p.rotated {
+			c.Rotated++
+		}
+		distinct[p.sum] = true
+		widths, heights, sizes = append(widths, int64(p.width)), append(heights, int64(p.height)), append(sizes, p.bytes)
+	}
+	c.Width, c.Height, c.Bytes = rangeOf(widths), rangeOf(heights), rangeOf(sizes)
+	slices.SortFunc(needs, func(a, b int64) int { return cmp.Compare(b, a) })
+	workers := c.cfg.Workers
+	c.Cost = Cost{
+		Workers:       workers,
+		DecodeSeconds: seconds / float64(workers),
+		CacheBytes:    cacheBytes(len(distinct), c.cfg.Features),
+		MemoryBytes:   4 * int64(c.cfg.Features) * int64(c.Readable),
+	}
+	for i, n := range needs[:min(len(needs), workers)] {
+		if i == 0 {
+			c.Cost.LargestBytes = n
+		}
+		c.Cost.MemoryBytes += n
+	}
+	if seconds > 0 {
+		c.Cost.ImagesPerSecond = float64(len(c.pictures)) / c.Cost.DecodeSeconds
+	}
+}
+
+// cacheBytes is the length of a cache file.
+func cacheBytes(pictures, features int) int64 {
+	return 1<<9 + int64(pictures)*(sha256.Size+4*int64(features)+4)
+}
+
+func rangeOf(values []int64) Range {
+	if len(values) == 0 {
+		return Range{}
+	}
+	slices.Sort(values)
+	return Range{values[0], values[len(values)/2], values[len(values)-1]}
+}
+
+// aspect is long side by short.
+func (p *checked) aspect() float64 {
+	return float64(max(p.width, p.height)) / math.Max(1, float64(min(p.width, p.height)))
+}

@@ -1,0 +1,306 @@
+package dataset
+
+import (
+	"image"
+	"math"
+	"math/bits"
+	"slices"
+)
+
+// fingerprint is what near duplicates are found by: a hash that survives another compression, another size and small cuts, and a tiny
+// picture to hold the finds against. It is of the upright picture, squashed.
+type fingerprint struct {
+	hash   uint64 // perceptual hash: signs of the lowest 8x8 cosines against their median
+	mirror uint64 // of the picture flipped left to right
+	luma   [side * side]uint8
+	chroma [2][16]uint8 // Cb and Cr on a grid of 4x4
+	detail float64      // standard deviation of luma, 0..128
+}
+
+const (
+	grid = 32 // the hash is computed on grid x grid cells
+	side = 16 // the tiny picture has side x side
+	fine = 8  // samples a cell has at most in each direction
+)
+
+// featureless is the detail below which a picture shows nothing that a hash could be made of.
+const featureless = 3
+
+// cosines[u][x] = cos((2x+1)u*pi/(2*grid)), the basis of the DCT.
+var cosines = func() (t [8][grid]float64) {
+	for u := range t {
+		for x := range t[u] {
+			t[u][x] = math.Cos(float64(2*x+1) * float64(u) * math.Pi / (2 * grid))
+		}
+	}
+	return t
+}()
+
+// newFingerprint reads at most 256 x 256 pixels of the picture, evenly spread.
+func newFingerprint(img image.Image, orientation int) fingerprint {
+	s := pool.Get().(*scratch)
+	defer func() {
+		s.rows.img = nil
+		pool.Put(s)
+	}()
+	s.rows.init(img)
+	w, h := img.Bounds().Dx(), img.Bounds().Dy()
+	nx, ny := grid*min(fine, max(1, w/grid)), grid*min(fine, max(1, h/grid))
+	s.xs = grow(s.xs, nx)
+	for i := range s.xs {
+		s.xs[i] = int32((2*i + 1) * w / (2 * nx))
+	}
+	s.rgb = grow(s.rgb, 3*nx)
+	var cells [grid * grid][3]float64
+	for j := range ny {
+		s.rows.read((2*j+1)*h/(2*ny), s.xs, s.rgb)
+		for i := range nx {
+			c := &cells[j*grid/ny*grid+i*grid/nx]
+			c[0] += float64(s.rgb[3*i])
+			c[1] += float64(s.rgb[3*i+1])
+			c[2] += float64(s.rgb[3*i+2])
+		}
+	}
+	samples := float64(nx / grid * (ny / grid))
+	var turned [grid * grid][3]float64
+	for y := range grid {
+		for x := range grid {
+			at := &turned[turn(orientation, x, y)]
+			for c := range 3 {
+				at[c] = cells[y*grid+x][c] / samples
+			}
+		}
+	}
+	return fingerprintOf(&turned)
+}
+
+// turn says where cell (x,y) of a square picture lies once an EXIF orientation is undone.
+func turn(orientation, x, y int) int {
+	const last = grid - 1
+	switch orientation {
+	case 2:
+		x = last - x
+	case 3:
+		x, y = last-x, last-y
+	case 4:
+		y = last - y
+	case 5:
+		x, y = y, x
+	case 6:
+		x, y = last-y, x
+	case 7:
+		x, y = last-y, last-x
+	case 8:
+		x, y = y, last-x
+	}
+	return y*grid + x
+}
+
+func fingerprintOf(cells *[grid * grid][3]float64) (f fingerprint) {
+	var luma [grid * grid]float64
+	var chroma [2][16]float64
+	var small [side * side]float64
+	for y := range grid {
+		for x := range grid {
+			c := cells[y*grid+x]
+			l := 0.299*c[0] + 0.587*c[1] + 0.114*c[2]
+			luma[y*grid+x] = l
+			small[y/2*side+x/2] += l / 4
+			at := y/8*4 + x/8
+			chroma[0][at] += (c[2] - l) * 0.564 / 64
+			chroma[1][at] += (c[0] - l) * 0.713 / 64
+		}
+	}
+	var mean, square float64
+	for i, v := range small {
+		f.luma[i] = level(v)
+		mean += v / float64(len(small))
+	}
+	for _, v := range small {
+		square += (v - mean) * (v - mean) / float64(len(small))
+	}
+	f.detail = math.Sqrt(square)
+	for c := range chroma {
+		for i, v := range chroma[c] {
+			f.chroma[c][i] = level(v + 128)
+		}
+	}
+	f.hash, f.mirror = hashOf(&luma)
+	return f
+}
+
+func level(v float64) uint8 { return uint8(math.Round(min(max(v, 0), 255))) }
+
+// hashOf is the perceptual hash (Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010) of the picture and of
+// its mirror image, in which the cosines of odd horizontal frequency change their sign.
+func hashOf(luma *[grid * grid]float64) (hash, mirror uint64) {
+	var across [grid][8]float64
+	for y := range grid {
+		for u := range 8 {
+			for x := range grid {
+				across[y][u] += luma[y*grid+x] * cosines[u][x]
+			}
+		}
+	}
+	var plain, flipped [64]float64
+	for v := range 8 {
+		for u := range 8 {
+			sum := 0.0
+			for y := range grid {
+				sum += across[y][u] * cosines[v][y]
+			}
+			if u+v == 0 {
+				sum = 0 // brightness
+			}
+			plain[v*8+u], flipped[v*8+u] = sum, sum
+			if u%2 == 1 {
+				flipped[v*8+u] = -sum
+			}
+		}
+	}
+	return signs(plain), signs(flipped)
+}
+
+func signs(values [64]float64) (hash uint64) {
+	sorted := values
+	slices.Sort(sorted[:])
+	median := (sorted[31] + sorted[32]) / 2
+	for i, v := range values {
+		if v > median {
+			hash |= 1 << i
+		}
+	}
+	return hash
+}
+
+// What counts as nearly the same picture. Measured on photographs: TestNearDuplicates.
+const (
+	maxBits   = 10   // bits in which the hashes may differ
+	maxUnlike = 0.06 // 1 - correlation of the tiny pictures' luma
+	maxShift  = 48   // difference of mean luma, of 255
+	maxTint   = 7    // mean difference of chroma, of 255
+)
+
+// unlike holds two tiny pictures against each other: 1 - correlation of luma, 0 for equal pictures; ok when they pass for one picture.
+// With mirrored, b is flipped left to right.
+func (a *fingerprint) unlike(b *fingerprint, mirrored bool) (distance float64, ok bool) {
+	var sa, sb, saa, sbb, sab float64
+	for y := range side {
+		for x := range side {
+			bx := x
+			if mirrored {
+				bx = side - 1 - x
+			}
+			va, vb := float64(a.luma[y*side+x]), float64(b.luma[y*side+bx])
+			sa, sb, saa, sbb, sab = sa+va, sb+vb, saa+va*va, sbb+vb*vb, sab+va*vb
+		}
+	}
+	const n = side * side
+	spread := (saa - sa*sa/n) * (sbb - sb*sb/n)
+	if !(spread > 0) || math.Abs(sa-sb)/n > maxShift {
+		return 1, false
+	}
+	distance = max(0, 1-(sab-sa*sb/n)/math.Sqrt(spread))
+	if distance > maxUnlike {
+		return distance, false
+	}
+	tint := 0.0
+	for c := range a.chroma {
+		for i := range a.chroma[c] {
+			at := i
+			if mirrored {
+				at = i/4*4 + 3 - i%4
+			}
+			tint += math.Abs(float64(a.chroma[c][i]) - float64(b.chroma[c][at]))
+		}
+	}
+	return distance, tint/32 <= maxTint
+}
+
+// pair is two pictures, i < j, that are nearly the same.
+type pair struct {
+	i, j     int
+	distance float64 // 0..1
+	mirrored bool
+}
+
+const (
+	bands      = 4    // pieces of 16 bits that a hash is found by
+	bandRadius = 2    // bits in which a piece may differ: hashes that differ in at most 11 bits agree so in one piece
+	maxTried   = 4096 // candidates a picture is held against at most
+)
+
+// nearPairs finds pictures that are nearly the same among those of use. A picture that matches several of one group is paired with one of
+// them. The work grows with the number of pictures, not with its square.
+func nearPairs(prints []fingerprint, use func(i int) bool) []pair {
+	var tables [bands][1 << 16][]int32
+	masks := []uint16{0}
+	for a := range 16 {
+		masks = append(masks, 1<<a)
+		for b := range a {
+			masks = append(masks, 1<<a|1<<b)
+		}
+	}
+	groups := newForest(len(prints))
+	tried := make([]int32, len(prints)) // the picture that was last held against this one
+	var out []pair
+	for i := range prints {
+		p := &prints[i]
+		if !use(i) || p.detail < featureless {
+			continue
+		}
+		count := 0
+		for flip, hash := range [2]uint64{p.hash, p.mirror} {
+			for band := range bands {
+				piece := uint16(hash >> (16 * band))
+				for _, mask := range masks {
+					for _, j := range tables[band][piece^mask] {
+						stamp := int32(2*i + flip + 1)
+						if tried[j] == stamp || count == maxTried {
+							continue
+						}
+						tried[j] = stamp
+						if bits.OnesCount64(hash^prints[j].hash) > maxBits || groups.find(i) == groups.find(int(j)) {
+							continue
+						}
+						count++
+						if d, ok := p.unlike(&prints[j], flip == 1); ok {
+							out = append(out, pair{i: int(j), j: i, distance: d, mirrored: flip == 1})
+							groups.union(i, int(j))
+						}
+					}
+				}
+			}
+		}
+		for band := range bands {
+			piece := uint16(p.hash >> (16 * band))
+			tables[band][piece] = append(tables[band][piece], int32(i))
+		}
+	}
+	return out
+}
+
+// forest is a set of disjoint groups.
+type forest []int
+
+func newForest(n int) forest {
+	f := make(forest, n)
+	for i := range f {
+		f[i] = i
+	}
+	return f
+}
+
+// find returns the smallest member of i's group.
+func (f forest) find(i int) int {
+	for f[i] != i {
+		f[i] = f[f[i]]
+		i = f[i]
+	}
+	return i
+}
+
+func (f forest) union(i, j int) {
+	i, j = f.find(i), f.find(j)
+	f[max(i, j)] = min(i, j)
+}
