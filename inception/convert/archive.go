@@ -21,7 +21,7 @@ func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte("\x1f\x8b\x0
 // unpacked is a weight file out of an archive, and the label files beside it.
 type unpacked struct {
 	name  string
-	data  []byte
+	data  *pages
 	texts map[string]string // small text files by base name
 }
 
@@ -80,19 +80,63 @@ func (u *unpacked) take(name string, size int64, r io.Reader) error {
 	case ".txt", ".pbtxt":
 		if size <= 4<<20 && len(u.texts) < 16 && !strings.HasPrefix(name, ".") {
 			data, err := slurp(r, 4<<20)
-			u.texts[name] = string(data)
+			if err == nil && len(data.page) > 0 {
+				u.texts[name] = string(bytes.Join(data.page, nil))
+			}
 			return err
 		}
 	}
 	return nil
 }
 
-// slurp reads everything, growing as it comes: a size that the archive claims is not believed.
-func slurp(r io.Reader, limit int64) ([]byte, error) {
-	var b bytes.Buffer
-	n, err := b.ReadFrom(io.LimitReader(r, limit+1))
-	if err == nil && n > limit {
-		err = fmt.Errorf("unpacks to more than %d bytes", limit)
+// pages holds what was unpacked in pieces of equal size, so that it can grow without being copied.
+type pages struct {
+	page [][]byte
+	size int64
+}
+
+const pageSize = 1 << 20
+
+// ReadAt implements io.ReaderAt.
+func (p *pages) ReadAt(b []byte, off int64) (int, error) {
+	n := 0
+	for n < len(b) && off < p.size {
+		page := p.page[off/pageSize]
+		k := copy(b[n:], page[off%pageSize:])
+		n, off = n+k, off+int64(k)
 	}
-	return b.Bytes(), err
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// slurp reads everything, growing as it comes: a size that the archive claims is not believed.
+func slurp(r io.Reader, limit int64) (*pages, error) {
+	p := &pages{}
+	for {
+		page := make([]byte, pageSize)
+		n, err := io.ReadFull(r, page)
+		if n > 0 {
+			p.page = append(p.page, page[:n:n])
+			p.size += int64(n)
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && n > 0 && atEnd(r) {
+			return p, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if p.size > limit {
+			return nil, fmt.Errorf("unpacks to more than %d bytes", limit)
+		}
+	}
+}
+
+// atEnd tells a short last page from a stream that is cut off: ReadFull makes one error of both, but a reader that
+// ended well keeps saying EOF.
+func atEnd(r io.Reader) bool {
+	var one [1]byte
+	_, err := r.Read(one[:])
+	return errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF)
 }

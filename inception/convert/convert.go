@@ -2,7 +2,6 @@ package convert
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -163,7 +162,7 @@ func open(path string) (*file, error) {
 	if err == nil && isGzip(f.head) {
 		f.from, err = unpack(bufio.NewReaderSize(io.NewSectionReader(osf, 0, f.length), 1<<16))
 		if err == nil {
-			f.data, f.size = bytes.NewReader(f.from.data), int64(len(f.from.data))
+			f.data, f.size = f.from.data, f.from.data.size
 			err = f.peek()
 		}
 	}

@@ -1,0 +1,142 @@
+package convert
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/c236555e/rehead/inception/convert/hdf5"
+	"github.com/c236555e/rehead/inception/convert/pth"
+	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/internal/fixture"
+)
+
+// index finds a tensor by name.
+func index(t *testing.T, ts []raw.Tensor, name string) int {
+	t.Helper()
+	for i, x := range ts {
+		if x.Name == name {
+			return i
+		}
+	}
+	t.Fatalf("no tensor %q", name)
+	return -1
+}
+
+// poison makes element i of a tensor v.
+func poison(x *raw.Tensor, i int, v float32) {
+	load := x.Load
+	x.Load = func(dst []float32) error {
+		err := load(dst)
+		dst[i] = v
+		return err
+	}
+}
+
+// TestTensorsRefused changes one tensor of a good file each; the error must name it and say where it lies.
+func TestTensorsRefused(t *testing.T) {
+	type change func(t *testing.T, ts []raw.Tensor) []raw.Tensor
+	drop := func(name string) change {
+		return func(t *testing.T, ts []raw.Tensor) []raw.Tensor {
+			i := index(t, ts, name)
+			return append(ts[:i], ts[i+1:]...)
+		}
+	}
+	edit := func(name string, f func(x *raw.Tensor)) change {
+		return func(t *testing.T, ts []raw.Tensor) []raw.Tensor {
+			f(&ts[index(t, ts, name)])
+			return ts
+		}
+	}
+	reshape := func(name string, shape ...int) change { return edit(name, func(x *raw.Tensor) { x.Shape = shape }) }
+	set := func(name string, i int, v float32) change { return edit(name, func(x *raw.Tensor) { poison(x, i, v) }) }
+	nan, inf := float32(math.NaN()), float32(math.Inf(-1))
+	for _, c := range []struct {
+		name, file string
+		change     change
+		want       []string
+	}{
+		{"missing weight", "torchvision.pth", drop("Mixed_6c.branch7x7_2.conv.weight"), []string{"Mixed_6c.branch7x7_2.conv.weight", "missing"}},
+		{"missing mean", "torchvision.pth", drop("Mixed_7a.branch3x3_1.bn.running_mean"), []string{"Mixed_7a.branch3x3_1.bn.running_mean", "missing"}},
+		{"missing gamma", "torchvision.pth", drop("Conv2d_1a_3x3.bn.weight"), []string{"Conv2d_1a_3x3.bn.weight", "missing"}},
+		{"missing classifier", "torchvision.pth", drop("fc.weight"), []string{"fc.weight", "missing"}},
+		{"unknown", "torchvision.pth", edit("fc.bias", func(x *raw.Tensor) { x.Name = "Mixed_8a.conv.weight" }), []string{"Mixed_8a.conv.weight", "not a tensor of InceptionV3"}},
+		{"twice", "torchvision.pth", edit("Mixed_5c.branch1x1.conv.weight", func(x *raw.Tensor) { x.Name = "Mixed_5b.branch1x1.conv.weight" }), []string{"Mixed_5b.branch1x1.conv.weight"}},
+		{"kernel of another size", "torchvision.pth", reshape("Mixed_5b.branch5x5_2.conv.weight", 16, 16, 3, 3), []string{"Mixed_5b.branch5x5_2.conv.weight", "at byte", "[16 16 3 3]", "[16 16 5 5]"}},
+		{"too few axes", "torchvision.pth", reshape("Mixed_5b.branch5x5_2.conv.weight", 16, 400), []string{"Mixed_5b.branch5x5_2.conv.weight", "four axes"}},
+		{"too few channels", "torchvision.pth", reshape("Conv2d_2a_3x3.conv.weight", 15, 16, 3, 3), []string{"Conv2d_2a_3x3.conv.weight", "15 output channels"}},
+		{"short vector", "torchvision.pth", reshape("Mixed_7c.branch1x1.bn.bias", 3), []string{"Mixed_7c.branch1x1.bn.bias", "[3]", "at byte"}},
+		{"classifier of other features", "torchvision.pth", reshape("fc.weight", 127, 10), []string{"fc.weight", "127 features"}},
+		{"huge shape", "torchvision.pth", reshape("fc.weight", 1<<29, 127), []string{"fc.weight", "more than"}},
+		{"not a number", "torchvision.pth", set("Mixed_6e.branch_pool.conv.weight", 3, nan), []string{"Mixed_6e.branch_pool.conv.weight", "element 3 is NaN", "at byte"}},
+		{"infinite", "torchvision.pth", set("Mixed_6e.branch_pool.bn.running_mean", 2, inf), []string{"Mixed_6e.branch_pool.bn.running_mean", "element 2 is -Inf"}},
+		{"negative variance", "torchvision.pth", set("Mixed_6e.branch_pool.bn.running_var", 1, -1), []string{"Mixed_6e.branch_pool.bn.running_var", "channel 1 has variance -1"}},
+		{"too large once folded", "torchvision.pth", func(t *testing.T, ts []raw.Tensor) []raw.Tensor {
+			ts = set("Mixed_6e.branch_pool.bn.running_var", 0, 0)(t, ts)
+			return set("Mixed_6e.branch_pool.bn.weight", 0, math.MaxFloat32)(t, ts)
+		}, []string{"Mixed_6e.branch_pool", "no longer finite"}},
+		{"integers", "torchvision.pth", edit("Mixed_6e.branch_pool.conv.weight", func(x *raw.Tensor) { x.DType = raw.I32 }), []string{"Mixed_6e.branch_pool.conv.weight", "int32"}},
+
+		{"missing kernel", "keras.h5", drop("conv2d_40/conv2d_40/kernel:0"), []string{"93 convolutions"}},
+		{"missing beta", "keras.h5", drop("batch_normalization_7/batch_normalization_7/beta:0"), []string{"batch_normalization_7/batch_normalization_7/beta:0", "missing"}},
+		{"a gap in the numbers", "keras.h5", edit("conv2d_94/conv2d_94/kernel:0", func(x *raw.Tensor) { x.Name = "conv2d_95/conv2d_95/kernel:0" }), []string{"conv2d_94/conv2d_94/kernel:0", "gap"}},
+		{"two kernels", "keras.h5", edit("conv2d_2/conv2d_2/kernel:0", func(x *raw.Tensor) { x.Name = "conv2d_1/x/kernel:0" }), []string{"conv2d_1/x/kernel:0", "second kernel"}},
+		{"a second dense layer", "keras.h5", edit("conv2d_2/conv2d_2/kernel:0", func(x *raw.Tensor) { x.Name = "dense_1/dense_1/kernel:0" }), []string{"second dense layer"}},
+		{"two layers swapped", "keras.h5", edit("conv2d_94/conv2d_94/kernel:0", func(x *raw.Tensor) { x.Shape = []int{3, 3, 127, 16} }), []string{"conv2d_94/conv2d_94/kernel:0", "[16 127 3 3]"}},
+		{"unknown part", "keras.h5", edit("batch_normalization_7/batch_normalization_7/beta:0", func(x *raw.Tensor) { x.Name = "batch_normalization_7/batch_normalization_7/delta:0" }), []string{"delta:0", "unknown"}},
+		{"unknown layer", "keras.h5", edit("predictions/predictions/bias:0", func(x *raw.Tensor) { x.Name = "lambda_1/lambda_1/alpha:0" }), []string{"lambda_1/lambda_1/alpha:0"}},
+		{"a strange name", "keras.h5", edit("predictions/predictions/bias:0", func(x *raw.Tensor) { x.Name = "bias" }), []string{`"bias"`, "not a tensor"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := fixture.Read(t, c.file)
+			read, names := pth.Read, torchNames
+			if strings.HasSuffix(c.file, ".h5") {
+				read, names = hdf5.Read, kerasNames
+			}
+			ts, err := read(bytes.NewReader(b), int64(len(b)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			src, err := names(c.change(t, ts))
+			if err == nil {
+				_, err = assemble(src)
+			}
+			if err == nil {
+				t.Fatal("want an error")
+			}
+			for _, w := range c.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("got error %v, want one with %q", err, w)
+				}
+			}
+		})
+	}
+}
+
+// TestFilesRefused: whole files that are no weights, or cut off.
+func TestFilesRefused(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		b    []byte
+		want string
+	}{
+		{"empty.pth", nil, "is empty"},
+		{"photo.h5", []byte("\xff\xd8\xff\xe0 a photograph"), "is no weight file"},
+		{"page.pth", []byte("<!DOCTYPE html><html>not found</html>"), "is no weight file"},
+		{"cut.pth", fixture.Read(t, "torchvision.pth")[:400000], "truncated"},
+		{"cut-old.pth", fixture.Read(t, "old.pth")[:400000], "cut off"},
+		{"cut.h5", fixture.Read(t, "keras.h5")[:400000], "truncated"},
+		{"cut.onnx", fixture.Read(t, "folded.onnx")[:400000], "truncated"},
+		{"cut.pb", fixture.Read(t, "slim.pb")[:400000], "truncated"},
+		{"cut.tgz", []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abc"), "gzip"},
+	} {
+		path := fixture.Write(t, c.name, c.b)
+		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: got error %v, want one with the path and %q", c.name, err, c.want)
+		}
+	}
+	if _, err := Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "regular file") {
+		t.Errorf("a folder: got error %v", err)
+	}
+}
