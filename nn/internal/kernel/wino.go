@@ -320,6 +320,9 @@ type winoProduct struct {
 	aStep  int
 	cStep  int
 	groups int
+	// What to fetch into the cache meanwhile, in bytes from b on, and how far
+	// to move on after every second row of b.
+	ahead, fetch int
 }
 
 func (w *winograd) Run(part int, out, in, scratch []float32) {
@@ -497,15 +500,22 @@ func (w *winograd) multiply(p winoPart, q int, s []float32) {
 	full, rest := rowGroups(p.tiles)
 	size := w.depth * Block * winoWidth
 	a := winoProduct{blocks: w.depth, aStep: 4 * p.tiles * Block, cStep: 4 * p.tiles * Block}
+	passes := full
+	for _, r := range rest {
+		passes += min(r, 1)
+	}
+	a.fetch = min(64, (128+passes-1)/passes)
 	for x := range w.points {
 		a.b = &w.weights[(q*w.points+x)*size]
 		tile := 0
+		a.ahead = 4 * size
 		next := func(groups, rows int) {
 			if groups*rows > 0 {
 				a.a, a.c = &s[x*w.vStep+tile*Block], &s[w.mAt+x*w.mStep+tile*Block]
 				a.groups = groups
 				w.product(rows, &a)
 				tile += groups * rows
+				a.ahead += groups * w.depth * (Block / 2) * a.fetch
 			}
 		}
 		next(full, winoRows)

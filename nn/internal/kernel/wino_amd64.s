@@ -1764,10 +1764,13 @@ winoInverse6x12Last_done:
 	RET
 
 // func winoProduct1(p *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·winoProduct1(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), SI
 	MOVQ 32(SI), R12
+	MOVQ 8(SI), R13
+	ADDQ 56(SI), R13
+	MOVQ 64(SI), R14
 
 winoProduct1_group:
 	MOVQ   (SI), R8
@@ -1777,6 +1780,8 @@ winoProduct1_group:
 	VXORPS Y1, Y1, Y1
 
 winoProduct1_block:
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
 	VBROADCASTSS (R8), Y14
@@ -1787,6 +1792,8 @@ winoProduct1_block:
 	VBROADCASTSS 4(R8), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      128(R9), Y12
 	VMOVUPS      160(R9), Y13
 	VBROADCASTSS 8(R8), Y14
@@ -1797,6 +1804,8 @@ winoProduct1_block:
 	VBROADCASTSS 12(R8), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      256(R9), Y12
 	VMOVUPS      288(R9), Y13
 	VBROADCASTSS 16(R8), Y14
@@ -1807,6 +1816,8 @@ winoProduct1_block:
 	VBROADCASTSS 20(R8), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      384(R9), Y12
 	VMOVUPS      416(R9), Y13
 	VBROADCASTSS 24(R8), Y14
@@ -1833,10 +1844,13 @@ winoProduct1_block:
 	RET
 
 // func winoProduct2(p *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·winoProduct2(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), SI
 	MOVQ 32(SI), R12
+	MOVQ 8(SI), R13
+	ADDQ 56(SI), R13
+	MOVQ 64(SI), R14
 
 winoProduct2_group:
 	MOVQ   (SI), R8
@@ -1848,6 +1862,8 @@ winoProduct2_group:
 	VXORPS Y3, Y3, Y3
 
 winoProduct2_block:
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
 	VBROADCASTSS (R8), Y14
@@ -1864,6 +1880,8 @@ winoProduct2_block:
 	VBROADCASTSS 36(R8), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      128(R9), Y12
 	VMOVUPS      160(R9), Y13
 	VBROADCASTSS 8(R8), Y14
@@ -1880,6 +1898,8 @@ winoProduct2_block:
 	VBROADCASTSS 44(R8), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      256(R9), Y12
 	VMOVUPS      288(R9), Y13
 	VBROADCASTSS 16(R8), Y14
@@ -1896,6 +1916,8 @@ winoProduct2_block:
 	VBROADCASTSS 52(R8), Y15
 	VFMADD231PS  Y12, Y15, Y2
 	VFMADD231PS  Y13, Y15, Y3
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      384(R9), Y12
 	VMOVUPS      416(R9), Y13
 	VBROADCASTSS 24(R8), Y14
@@ -1930,10 +1952,13 @@ winoProduct2_block:
 	RET
 
 // func winoProduct3(p *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·winoProduct3(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), SI
 	MOVQ 32(SI), R12
+	MOVQ 8(SI), R13
+	ADDQ 56(SI), R13
+	MOVQ 64(SI), R14
 
 winoProduct3_group:
 	MOVQ   (SI), R8
@@ -1947,6 +1972,8 @@ winoProduct3_group:
 	VXORPS Y5, Y5, Y5
 
 winoProduct3_block:
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
 	VBROADCASTSS (R8), Y14
@@ -1969,6 +1996,8 @@ winoProduct3_block:
 	VBROADCASTSS 68(R8), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      128(R9), Y12
 	VMOVUPS      160(R9), Y13
 	VBROADCASTSS 8(R8), Y14
@@ -1991,6 +2020,8 @@ winoProduct3_block:
 	VBROADCASTSS 76(R8), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      256(R9), Y12
 	VMOVUPS      288(R9), Y13
 	VBROADCASTSS 16(R8), Y14
@@ -2013,6 +2044,8 @@ winoProduct3_block:
 	VBROADCASTSS 84(R8), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      384(R9), Y12
 	VMOVUPS      416(R9), Y13
 	VBROADCASTSS 24(R8), Y14
@@ -2055,10 +2088,13 @@ winoProduct3_block:
 	RET
 
 // func winoProduct4(p *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·winoProduct4(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), SI
 	MOVQ 32(SI), R12
+	MOVQ 8(SI), R13
+	ADDQ 56(SI), R13
+	MOVQ 64(SI), R14
 
 winoProduct4_group:
 	MOVQ   (SI), R8
@@ -2074,6 +2110,8 @@ winoProduct4_group:
 	VXORPS Y7, Y7, Y7
 
 winoProduct4_block:
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
 	VBROADCASTSS (R8), Y14
@@ -2102,6 +2140,8 @@ winoProduct4_block:
 	VBROADCASTSS 100(R8), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      128(R9), Y12
 	VMOVUPS      160(R9), Y13
 	VBROADCASTSS 8(R8), Y14
@@ -2130,6 +2170,8 @@ winoProduct4_block:
 	VBROADCASTSS 108(R8), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      256(R9), Y12
 	VMOVUPS      288(R9), Y13
 	VBROADCASTSS 16(R8), Y14
@@ -2158,6 +2200,8 @@ winoProduct4_block:
 	VBROADCASTSS 116(R8), Y15
 	VFMADD231PS  Y12, Y15, Y6
 	VFMADD231PS  Y13, Y15, Y7
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      384(R9), Y12
 	VMOVUPS      416(R9), Y13
 	VBROADCASTSS 24(R8), Y14
@@ -2208,10 +2252,13 @@ winoProduct4_block:
 	RET
 
 // func winoProduct5(p *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·winoProduct5(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), SI
 	MOVQ 32(SI), R12
+	MOVQ 8(SI), R13
+	ADDQ 56(SI), R13
+	MOVQ 64(SI), R14
 
 winoProduct5_group:
 	MOVQ   (SI), R8
@@ -2229,6 +2276,8 @@ winoProduct5_group:
 	VXORPS Y9, Y9, Y9
 
 winoProduct5_block:
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
 	VBROADCASTSS (R8), Y14
@@ -2263,6 +2312,8 @@ winoProduct5_block:
 	VBROADCASTSS 132(R8), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      128(R9), Y12
 	VMOVUPS      160(R9), Y13
 	VBROADCASTSS 8(R8), Y14
@@ -2297,6 +2348,8 @@ winoProduct5_block:
 	VBROADCASTSS 140(R8), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      256(R9), Y12
 	VMOVUPS      288(R9), Y13
 	VBROADCASTSS 16(R8), Y14
@@ -2331,6 +2384,8 @@ winoProduct5_block:
 	VBROADCASTSS 148(R8), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      384(R9), Y12
 	VMOVUPS      416(R9), Y13
 	VBROADCASTSS 24(R8), Y14
@@ -2389,10 +2444,13 @@ winoProduct5_block:
 	RET
 
 // func winoProduct6(p *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·winoProduct6(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), SI
 	MOVQ 32(SI), R12
+	MOVQ 8(SI), R13
+	ADDQ 56(SI), R13
+	MOVQ 64(SI), R14
 
 winoProduct6_group:
 	MOVQ   (SI), R8
@@ -2412,6 +2470,8 @@ winoProduct6_group:
 	VXORPS Y11, Y11, Y11
 
 winoProduct6_block:
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      (R9), Y12
 	VMOVUPS      32(R9), Y13
 	VBROADCASTSS (R8), Y14
@@ -2452,6 +2512,8 @@ winoProduct6_block:
 	VBROADCASTSS 164(R8), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      128(R9), Y12
 	VMOVUPS      160(R9), Y13
 	VBROADCASTSS 8(R8), Y14
@@ -2492,6 +2554,8 @@ winoProduct6_block:
 	VBROADCASTSS 172(R8), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      256(R9), Y12
 	VMOVUPS      288(R9), Y13
 	VBROADCASTSS 16(R8), Y14
@@ -2532,6 +2596,8 @@ winoProduct6_block:
 	VBROADCASTSS 180(R8), Y15
 	VFMADD231PS  Y12, Y15, Y10
 	VFMADD231PS  Y13, Y15, Y11
+	PREFETCHT1   (R13)
+	ADDQ         R14, R13
 	VMOVUPS      384(R9), Y12
 	VMOVUPS      416(R9), Y13
 	VBROADCASTSS 24(R8), Y14

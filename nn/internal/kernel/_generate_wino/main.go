@@ -382,6 +382,8 @@ const (
 	productAStep
 	productCStep
 	productGroups
+	productAhead
+	productFetch
 )
 
 // product writes the matrix product of rows tiles by 16 outputs:
@@ -392,7 +394,11 @@ func product(rows int) {
 	Doc(fmt.Sprintf("%s multiplies groups of %d tiles by 16 outputs.", name, rows))
 	a, b, c, blocks, aStep := R8, R9, R10, R11, R12
 	Load(Param("p"), args)
+	fetch, step := R13, R14
 	MOVQ(arg(productAStep), aStep)
+	MOVQ(arg(productB), fetch)
+	ADDQ(arg(productAhead), fetch)
+	MOVQ(arg(productFetch), step)
 	Label(name + "_group")
 	MOVQ(arg(productA), a)
 	MOVQ(arg(productB), b)
@@ -406,6 +412,10 @@ func product(rows int) {
 	}
 	Label(name + "_block")
 	for k := range 8 {
+		if k%2 == 0 {
+			PREFETCHT1(Mem{Base: fetch})
+			ADDQ(step, fetch)
+		}
 		for v := range 2 {
 			VMOVUPS(Mem{Base: b, Disp: (2*k + v) * vec}, w[v])
 		}
