@@ -77,7 +77,7 @@ func BenchmarkObjective(b *testing.B) {
 		b.Run(fmt.Sprintf("%dx%dx%d", s.n, s.f, s.k), func(b *testing.B) {
 			ex := likeBottlenecks(s.n, s.f, s.k)
 			threads := runtime.GOMAXPROCS(0)
-			o, err := newObjective(context.Background(), ex, newScale(ex.Rows, threads), threads, newHeadGraph)
+			o, err := newObjective(context.Background(), ex, newScale(ex.Rows, 0.5, threads), threads, newHeadGraph)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -95,7 +95,7 @@ func BenchmarkObjective(b *testing.B) {
 // BenchmarkFlowers is five-fold cross-validation on the bottlenecks of real photographs, as retrain.py computed them.
 func BenchmarkFlowers(b *testing.B) {
 	for _, set := range []string{"photos", "all"} {
-		for _, l2 := range []float64{0.01, 0.03, DefaultL2, 0.1, 0.3} {
+		for _, l2 := range []float64{0.01, 0.03, DefaultL2(5), 0.1, 0.3} {
 			b.Run(fmt.Sprintf("%s/l2=%g", set, l2), func(b *testing.B) {
 				ex, _ := flowers(b, set)
 				for b.Loop() {

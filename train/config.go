@@ -11,10 +11,42 @@ import (
 
 // What the zero value of a setting means.
 const (
-	DefaultL2            = 0.05
 	DefaultTolerance     = 1e-4
 	DefaultMaxIterations = 1000
 )
+
+// DefaultL2 returns what an L2 of 0 means: 0.3 / classes. The best L2 falls with the number of classes as the data's own
+// curvature does. Measured in five folds with ScaleHalf: 5 classes of flowers, best at 0.06 (2,936 pictures) and 0.1
+// (560); 70 classes of small pictures, best at 0.004 (1,400).
+func DefaultL2(classes int) float64 { return 0.3 / float64(max(classes, 1)) }
+
+// Scaling says how bottlenecks are scaled, after their mean was taken off, before L2 is applied to what multiplies them.
+// In each case the scaled features have variance 1 on average, so that an L2 means the same for any trunk.
+type Scaling string
+
+// The scalings.
+const (
+	// ScaleHalf divides each feature by the square root of its standard deviation: half-way between the other two, each of
+	// which is a little better on some data and worse on other.
+	ScaleHalf Scaling = "half"
+	// ScaleStandard divides each feature by its standard deviation.
+	ScaleStandard Scaling = "standard"
+	// ScaleCommon divides all features by the same number.
+	ScaleCommon Scaling = "common"
+)
+
+// power is what the standard deviation is raised to, before it divides.
+func (s Scaling) power() (p float64, ok bool) {
+	switch s {
+	case "", ScaleHalf:
+		return 0.5, true
+	case ScaleStandard:
+		return 1, true
+	case ScaleCommon:
+		return 0, true
+	}
+	return 0, false
+}
 
 // Config sets a training run; the zero value is a good one.
 type Config struct {
@@ -22,6 +54,7 @@ type Config struct {
 	Seed          uint64              // kept in the model; draws whatever is drawn
 	CacheDir      string              // folder of bottleneck caches, made if need be; "": bottlenecks are kept in memory only
 	L2            float64             // weight of |W|^2/2; 0 means DefaultL2; negative: the best of a grid on the validation part
+	Scaling       Scaling             // "" means ScaleHalf
 	Tolerance     float64             // largest component of the gradient at the solution; 0 means DefaultTolerance
 	MaxIterations int                 // of the solver; 0 means DefaultMaxIterations
 	MaxBad        int                 // most unreadable pictures before the run is given up; 0 means a tenth of all (at least 10), negative means none
@@ -65,13 +98,14 @@ func (c Config) nn() nn.Config {
 
 func (c Config) fit() FitConfig {
 	return FitConfig{
-		L2: max(c.L2, 0), Tolerance: c.Tolerance, MaxIterations: c.MaxIterations, Threads: c.Threads, Progress: c.Progress,
+		L2: max(c.L2, 0), Scaling: c.Scaling, Tolerance: c.Tolerance, MaxIterations: c.MaxIterations, Threads: c.Threads, Progress: c.Progress,
 	}
 }
 
 // FitConfig sets the solver of a head; the zero value is a good one.
 type FitConfig struct {
-	L2            float64     // weight of |W|^2/2 on standardised bottlenecks; 0 means DefaultL2
+	L2            float64     // weight of |W|^2/2 on scaled bottlenecks; 0 means DefaultL2
+	Scaling       Scaling     // "" means ScaleHalf
 	Tolerance     float64     // the solver stops when no component of the gradient is larger; 0 means DefaultTolerance
 	MaxIterations int         // 0 means DefaultMaxIterations
 	Threads       int         // 0 means GOMAXPROCS; changes no bit of the result
@@ -81,7 +115,10 @@ type FitConfig struct {
 
 // Validate names the first field that is wrong.
 func (c FitConfig) Validate() error {
+	_, known := c.Scaling.power()
 	switch {
+	case !known:
+		return fmt.Errorf("train: config: Scaling: got %q, want %s (default), %s or %s", c.Scaling, ScaleHalf, ScaleStandard, ScaleCommon)
 	case !(c.L2 >= 0) || math.IsInf(c.L2, 0):
 		return fmt.Errorf("train: config: L2: got %g, want a finite number, 0 (default) or more", c.L2)
 	case !(c.Tolerance >= 0) || math.IsInf(c.Tolerance, 0):

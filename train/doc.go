@@ -12,13 +12,14 @@
 //
 // # The head
 //
-// With standardised bottlenecks z = (x - mean) / std (of the training part), the head minimises
+// With bottlenecks z = (x - mean) * scale, mean and scale being those of the training part (see Scaling), the head
+// minimises
 //
 //	L(W, b) = 1/n sum_i -log softmax(W z_i + b)[y_i] + L2/2 |W|^2
 //
 // by L-BFGS from W = 0, b = 0; loss and gradient come from the Gorgonia graph of nn.HeadGraph. L is strictly convex in W
 // for L2 > 0, so that there is one answer, and it is found when the largest component of the gradient is at most
-// FitConfig.Tolerance. Mean and std are then folded into W and b in float64: the head of the model takes plain bottlenecks.
+// FitConfig.Tolerance. Mean and scale are then folded into W and b in float64: the head of the model takes plain bottlenecks.
 //
 // # Determinism
 //

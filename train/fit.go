@@ -22,11 +22,11 @@ type Fit struct {
 	Evaluations int  // of loss and gradient
 	Converged   bool // Gradient <= Tolerance; false when MaxIterations or the limits of float32 came first
 
-	theta []float64 // W [K,F], b [K] on standardised bottlenecks
+	theta []float64 // W [K,F], b [K] on scaled bottlenecks
 }
 
 // FitHead solves for the head that minimises the regularised mean cross entropy of ex: see the package comment.
-// Memory: about 35 vectors of K*F float64, and per thread one chunk of 512 standardised examples.
+// Memory: about 35 vectors of K*F float64, and per thread one chunk of 512 scaled examples.
 func FitHead(ctx context.Context, ex Examples, cfg FitConfig) (*Fit, error) {
 	s, err := newSolver(ctx, ex, cfg, newHeadGraph)
 	if err != nil {
@@ -52,7 +52,10 @@ func newSolver(ctx context.Context, ex Examples, cfg FitConfig, graph func(n, f,
 		return nil, err
 	}
 	if cfg.L2 == 0 {
-		cfg.L2 = DefaultL2
+		cfg.L2 = DefaultL2(ex.Classes)
+	}
+	if cfg.Scaling == "" {
+		cfg.Scaling = ScaleHalf
 	}
 	if cfg.Tolerance == 0 {
 		cfg.Tolerance = DefaultTolerance
@@ -61,7 +64,8 @@ func newSolver(ctx context.Context, ex Examples, cfg FitConfig, graph func(n, f,
 		cfg.MaxIterations = DefaultMaxIterations
 	}
 	cfg.Threads = threadCount(cfg.Threads)
-	sc := newScale(ex.Rows, cfg.Threads)
+	power, _ := cfg.Scaling.power()
+	sc := newScale(ex.Rows, power, cfg.Threads)
 	obj, err := newObjective(ctx, ex, sc, cfg.Threads, graph)
 	if err != nil {
 		return nil, err

@@ -51,7 +51,7 @@ type plain struct {
 	l2     float64
 }
 
-func newPlain(ex Examples, l2 float64) *plain {
+func newPlain(ex Examples, l2 float64) *plain { // with ScaleStandard
 	f, n := len(ex.Rows[0]), float64(len(ex.Rows))
 	p := &plain{labels: ex.Labels, k: ex.Classes, l2: l2}
 	for range ex.Rows {
@@ -147,7 +147,7 @@ func TestObjective(t *testing.T) { // value and gradient away from the solution,
 	theta := normal(2, 4*9+4)
 	wantLoss, wantGrad := newPlain(ex, l2).at(theta)
 	for _, threads := range []int{1, 2, 5} {
-		o, err := newObjective(context.Background(), ex, newScale(ex.Rows, threads), threads, newHeadGraph)
+		o, err := newObjective(context.Background(), ex, newScale(ex.Rows, 1, threads), threads, newHeadGraph)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +183,7 @@ func TestFitAgainstGradientDescent(t *testing.T) {
 			theta[i] -= 0.3 * grad[i]
 		}
 	}
-	fit := mustFit(t, ex, FitConfig{L2: l2, Tolerance: 1e-6})
+	fit := mustFit(t, ex, FitConfig{L2: l2, Scaling: ScaleStandard, Tolerance: 1e-6})
 	if !fit.Converged || !near(fit.Loss, loss, 0, 1e-6) {
 		t.Errorf("got loss %.9g (converged %t), want %.9g", fit.Loss, fit.Converged, loss)
 	}
@@ -216,7 +216,7 @@ func TestFitAgainstScikitLearn(t *testing.T) {
 		t.Fatalf("got %d problems, want 3", len(file.Problems))
 	}
 	for _, p := range file.Problems {
-		fit := mustFit(t, Examples{Rows: p.Rows, Labels: p.Labels, Classes: p.Classes}, FitConfig{L2: p.L2, Tolerance: 1e-6})
+		fit := mustFit(t, Examples{Rows: p.Rows, Labels: p.Labels, Classes: p.Classes}, FitConfig{L2: p.L2, Scaling: ScaleStandard, Tolerance: 1e-6})
 		if !near(fit.Loss, p.Loss, 0, 1e-6) {
 			t.Errorf("%d x %d: loss: got %.9g, want %.9g", len(p.Rows), len(p.Rows[0]), fit.Loss, p.Loss)
 		}
@@ -239,7 +239,7 @@ func TestFitAgainstScikitLearn(t *testing.T) {
 func TestFitGradientAtSolution(t *testing.T) {
 	ex := clouds(9, 300, 40, 6)
 	for _, tol := range []float64{1e-3, 1e-5} {
-		fit := mustFit(t, ex, FitConfig{L2: 0.01, Tolerance: tol})
+		fit := mustFit(t, ex, FitConfig{L2: 0.01, Scaling: ScaleStandard, Tolerance: tol})
 		_, grad := newPlain(ex, 0.01).at(fit.theta)
 		norm := 0.0
 		for _, g := range grad {
@@ -399,6 +399,7 @@ func TestFitRefuses(t *testing.T) {
 		{"NaN", "row 1, feature 0", Examples{Rows: rows{{1}, {nan}}, Labels: []int{0, 1}, Classes: 2}, FitConfig{}},
 		{"L2", "L2: got -1", clouds(1, 9, 2, 3), FitConfig{L2: -1}},
 		{"L2 NaN", "L2: got NaN", clouds(1, 9, 2, 3), FitConfig{L2: math.NaN()}},
+		{"scaling", `Scaling: got "none"`, clouds(1, 9, 2, 3), FitConfig{Scaling: "none"}},
 		{"tolerance", "Tolerance", clouds(1, 9, 2, 3), FitConfig{Tolerance: -1}},
 		{"iterations", "MaxIterations", clouds(1, 9, 2, 3), FitConfig{MaxIterations: -1}},
 		{"threads", "Threads", clouds(1, 9, 2, 3), FitConfig{Threads: -1}},
@@ -413,7 +414,10 @@ func TestFitRefuses(t *testing.T) {
 }
 
 func TestSearch(t *testing.T) {
-	all := clouds(25, 600, 60, 3) // many features for its size: a weak L2 overfits
+	all := clouds(25, 600, 60, 3) // many features for its size, and every fourth label wrong: a weak L2 overfits
+	for i := 0; i < 600; i += 4 {
+		all.Labels[i] = (all.Labels[i] + 1) % 3
+	}
 	ex := Examples{Rows: all.Rows[:150], Labels: all.Labels[:150], Classes: 3}
 	valid := Examples{Rows: all.Rows[150:], Labels: all.Labels[150:], Classes: 3}
 	s, err := newSolver(context.Background(), ex, FitConfig{}, newHeadGraph)
@@ -424,7 +428,7 @@ func TestSearch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(tried) != len(l2Grid) || best.L2 == l2Grid[len(l2Grid)-1] {
+	if len(tried) != len(l2Grid) || best.L2 == tried[len(tried)-1].L2 {
 		t.Fatalf("tried %d of %d and chose %g, want all and not the weakest", len(tried), len(l2Grid), best.L2)
 	}
 	logits, err := headLogits(context.Background(), best.Head, valid.Rows, 1)
@@ -452,10 +456,58 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+func TestScale(t *testing.T) {
+	ex := clouds(29, 70, 9, 3)
+	for _, row := range ex.Rows {
+		row[4] = 2.5
+	}
+	std := make([]float64, 9)
+	for j := range std {
+		mean := 0.0
+		for _, row := range ex.Rows {
+			mean += float64(row[j]) / 70
+		}
+		for _, row := range ex.Rows {
+			std[j] += (float64(row[j]) - mean) * (float64(row[j]) - mean) / 70
+		}
+		std[j] = math.Sqrt(std[j])
+	}
+	for _, c := range []struct {
+		scaling Scaling
+		power   float64
+	}{{"", 0.5}, {ScaleHalf, 0.5}, {ScaleStandard, 1}, {ScaleCommon, 0}} {
+		power, ok := c.scaling.power()
+		if !ok || power != c.power {
+			t.Fatalf("%q: got power %g, want %g", c.scaling, power, c.power)
+		}
+		s := newScale(ex.Rows, power, 2)
+		z, sum := make([]float32, 9), make([]float64, 9)
+		for _, row := range ex.Rows {
+			s.apply(z, row)
+			for j, v := range z {
+				sum[j] += float64(v) * float64(v) / 70
+			}
+		}
+		total := 0.0
+		for j, v := range sum {
+			total += v
+			if j != 4 { // the scaled deviation is proportional to std^(1-power)
+				want := math.Sqrt(sum[0]) * math.Pow(std[j]/std[0], 1-power)
+				if !near(math.Sqrt(v), want, 0, 1e-5) {
+					t.Errorf("%q: feature %d: got deviation %g, want %g", c.scaling, j, math.Sqrt(v), want)
+				}
+			}
+		}
+		if !near(total/8, 1, 1e-5, 0) || sum[4] != 0 {
+			t.Errorf("%q: got a mean variance of %g, and %g for the constant feature; want 1 and 0", c.scaling, total/8, sum[4])
+		}
+	}
+}
+
 func TestFoldKeepsTheFunction(t *testing.T) {
 	ex := clouds(27, 50, 11, 4)
 	theta := normal(4, 4*11+4)
-	head := newScale(ex.Rows, 3).fold(theta, 4)
+	head := newScale(ex.Rows, 1, 3).fold(theta, 4)
 	logits := make([]float64, 4)
 	p := newPlain(ex, 0)
 	for i, row := range ex.Rows {

@@ -27,6 +27,7 @@ type Result struct {
 // Settings is the JSON of Model.Training.
 type Settings struct {
 	Solver        string   `json:"solver"` // "lbfgs"
+	Scaling       Scaling  `json:"scaling"`
 	L2            float64  `json:"l2"`
 	Search        []Choice `json:"l2_search,omitempty"` // what was tried, when L2 was searched for
 	Tolerance     float64  `json:"tolerance"`
@@ -152,7 +153,7 @@ func (r *run) solve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.cfg.Tolerance, r.cfg.MaxIterations, r.cfg.Threads = s.cfg.Tolerance, s.cfg.MaxIterations, s.cfg.Threads
+	r.cfg.Scaling, r.cfg.Tolerance, r.cfg.MaxIterations, r.cfg.Threads = s.cfg.Scaling, s.cfg.Tolerance, s.cfg.MaxIterations, s.cfg.Threads
 	phase := PhaseFit
 	if r.cfg.L2 < 0 {
 		phase = PhaseSearch
@@ -187,7 +188,7 @@ func (r *run) finish(ctx context.Context) error {
 	p.end()
 	fit := r.res.Fit
 	training, err := json.Marshal(Settings{
-		Solver: "lbfgs", L2: fit.L2, Search: r.tried, Tolerance: r.cfg.Tolerance, MaxIterations: r.cfg.MaxIterations,
+		Solver: "lbfgs", Scaling: r.cfg.Scaling, L2: fit.L2, Search: r.tried, Tolerance: r.cfg.Tolerance, MaxIterations: r.cfg.MaxIterations,
 		Iterations: fit.Iterations, Evaluations: fit.Evaluations, Loss: fit.Loss, Gradient: fit.Gradient, Converged: fit.Converged,
 	})
 	if err != nil {

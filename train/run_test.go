@@ -113,7 +113,7 @@ func TestRun(t *testing.T) {
 	if m.Train.Accuracy < 0.95 || m.All.Accuracy < 0.7 || m.Train.Images+m.Validation.Images+m.Test.Images != n || m.Test.Images < classes {
 		t.Errorf("got %+v", m)
 	}
-	if !first.Fit.Converged || first.Fit.L2 != DefaultL2 {
+	if !first.Fit.Converged || first.Fit.L2 != DefaultL2(classes) {
 		t.Errorf("fit: got converged %t, L2 %g", first.Fit.Converged, first.Fit.L2)
 	}
 	checkEvents(t, events)
@@ -187,7 +187,7 @@ func checkModel(t *testing.T, r *Result, w *inception.Weights) {
 	if err := json.Unmarshal(m.Training, &s); err != nil {
 		t.Fatal(err)
 	}
-	if s.L2 != DefaultL2 || !s.Converged || s.Solver != "lbfgs" || s.Iterations != r.Fit.Iterations || s.Tolerance != DefaultTolerance {
+	if s.L2 != DefaultL2(classes) || s.Scaling != ScaleHalf || !s.Converged || s.Solver != "lbfgs" || s.Iterations != r.Fit.Iterations || s.Tolerance != DefaultTolerance {
 		t.Errorf("settings: got %+v", s)
 	}
 	var back Metrics
@@ -367,7 +367,7 @@ func TestRunSearch(t *testing.T) {
 	if err := json.Unmarshal(res.Model.Training, &s); err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Search) != len(l2Grid) || s.L2 != res.Fit.L2 || !slices.Contains(l2Grid[:], s.L2) {
+	if len(s.Search) != len(l2Grid) || s.L2 != res.Fit.L2 || !slices.ContainsFunc(s.Search, func(c Choice) bool { return c.L2 == s.L2 }) {
 		t.Errorf("got %+v", s)
 	}
 }

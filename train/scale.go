@@ -7,7 +7,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// scale standardises bottlenecks: z = (x - mean) * inv. A feature that does not vary has inv 0 and so no say.
+// scale centres and scales bottlenecks: z = (x - mean) * inv. A feature that does not vary has inv 0 and so no say.
 type scale struct {
 	mean, inv []float64 // [F]
 	m32, i32  []float32 // the same, as applied
@@ -17,23 +17,38 @@ type scale struct {
 // rounding alone gives about 1e-14.
 const constant = 1e-12
 
-// newScale measures the mean and the standard deviation of each feature, in float64 and in two passes.
-func newScale(rows [][]float32, threads int) scale {
+// newScale measures the mean and the standard deviation of each feature, in float64 and in two passes. inv is the
+// standard deviation to the power of -power, times what makes the mean variance of z 1.
+func newScale(rows [][]float32, power float64, threads int) scale {
 	f := len(rows[0])
 	s := scale{mean: make([]float64, f), inv: make([]float64, f), m32: make([]float32, f), i32: make([]float32, f)}
+	variance := make([]float64, f)
 	var wg sync.WaitGroup
 	step := (f + threads - 1) / threads
 	for lo := 0; lo < f; lo += step {
-		wg.Go(func() { s.measure(rows, lo, min(lo+step, f)) })
+		wg.Go(func() { measureFeatures(rows, lo, s.mean[lo:min(lo+step, f)], variance[lo:min(lo+step, f)]) })
 	}
 	wg.Wait()
+	total, varying := 0.0, 0.0
+	for j, v := range variance {
+		if v > constant*s.mean[j]*s.mean[j] && v > math.SmallestNonzeroFloat32 {
+			s.inv[j] = math.Pow(v, -power/2)
+			total += v * s.inv[j] * s.inv[j]
+			varying++
+		}
+	}
+	for j := range s.inv {
+		if s.inv[j] > 0 {
+			s.inv[j] *= math.Sqrt(varying / total)
+		}
+		s.m32[j], s.i32[j] = float32(s.mean[j]), float32(s.inv[j])
+	}
 	return s
 }
 
-// measure does features lo..hi-1.
-func (s scale) measure(rows [][]float32, lo, hi int) {
-	n := float64(len(rows))
-	mean, sq := s.mean[lo:hi], make([]float64, hi-lo)
+// measureFeatures does the features from lo on, as many as mean and variance have room for.
+func measureFeatures(rows [][]float32, lo int, mean, variance []float64) {
+	n, hi := float64(len(rows)), lo+len(mean)
 	for _, row := range rows {
 		for j, v := range row[lo:hi] {
 			mean[j] += float64(v)
@@ -45,18 +60,15 @@ func (s scale) measure(rows [][]float32, lo, hi int) {
 	for _, row := range rows {
 		for j, v := range row[lo:hi] {
 			d := float64(v) - mean[j]
-			sq[j] += d * d
+			variance[j] += d * d
 		}
 	}
-	for j := range mean {
-		if v := sq[j] / n; v > constant*mean[j]*mean[j] && v > math.SmallestNonzeroFloat32 {
-			s.inv[lo+j] = 1 / math.Sqrt(v)
-		}
-		s.m32[lo+j], s.i32[lo+j] = float32(mean[j]), float32(s.inv[lo+j])
+	for j := range variance {
+		variance[j] /= n
 	}
 }
 
-// apply writes the standardised row x to dst.
+// apply writes the scaled row x to dst.
 func (s scale) apply(dst, x []float32) {
 	m, v := s.m32[:len(x)], s.i32[:len(x)]
 	dst = dst[:len(x)]
@@ -65,7 +77,7 @@ func (s scale) apply(dst, x []float32) {
 	}
 }
 
-// fold turns the head theta (W [K,F], then b [K]) on standardised bottlenecks into one on plain bottlenecks:
+// fold turns the head theta (W [K,F], then b [K]) on scaled bottlenecks into one on plain bottlenecks:
 // W' = W inv, b' = b - W' mean.
 func (s scale) fold(theta []float64, classes int) inception.Head {
 	f := len(s.mean)

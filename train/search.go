@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// l2Grid is what a search for L2 tries, from the strongest to the weakest: each fit starts at the one before.
-var l2Grid = [...]float64{1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001}
+// l2Grid is what a search for L2 tries, in multiples of DefaultL2, from the strongest to the weakest: each fit starts at
+// the one before.
+var l2Grid = [...]float64{30, 10, 3, 1, 0.3, 0.1, 0.03}
 
 // Choice is one L2 that a search tried, and what it was worth.
 type Choice struct {
@@ -24,7 +25,8 @@ func (s *solver) search(valid Examples) (best *Fit, tried []Choice, err error) {
 	began := time.Now()
 	var start []float64
 	least := 0.0
-	for i, l2 := range l2Grid {
+	for i, multiple := range l2Grid {
+		l2 := multiple * DefaultL2(s.ex.Classes)
 		fit, err := s.fit(l2, start)
 		if err != nil {
 			return nil, nil, err
