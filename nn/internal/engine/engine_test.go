@@ -40,7 +40,7 @@ func uniform(seed uint64, n int) []float32 {
 // TestNetwork compares the whole network, narrow, with the reference.
 func TestNetwork(t *testing.T) {
 	for _, width := range []float64{0.25, 0.4} {
-		net := inceptionV3(107, width)
+		net := inceptionV3(75, width)
 		for i, s := range net.Steps {
 			if s.Kind == ir.Concat || i%7 == 0 {
 				net.Outputs = append(net.Outputs, s.Out)

@@ -16,10 +16,11 @@ func NewDirect(set Set, s Spec) (Conv, error) {
 	if s.ReLU {
 		d.flags = flagReLU
 	}
-	pixels, widths := shapes(set.level, s.Planar)
+	tiles, widths := shapes(set.level, s.Planar)
+	d.sizes = tiles
 	d.taps = tapOffsets(&s)
 	d.pack(&s, widths)
-	d.tables(&s, pixels)
+	d.tables(&s)
 	d.split(&s)
 	return d, nil
 }
@@ -29,7 +30,7 @@ type direct struct {
 	level  level
 	flags  int
 	depth  int // input channels a tap: Block, or 1 for planar input
-	pixels int // output pixels a tile
+	sizes  sizes
 	taps   []int
 	panels []panel
 	w      []float32
@@ -50,24 +51,65 @@ type panel struct {
 	plane int // floats to the next channel block, 0 to drop a surplus one
 }
 
-// A part is some tiles of some panels.
+// A part is some pixels of some panels.
 type part struct {
-	tile, tiles   int
+	runs          []run
 	panel, panels int
 }
 
-// shapes returns the micro-kernels of a level: the pixels of a tile and the
-// widths of the panels, widest first.
-func shapes(l level, planar bool) (pixels int, widths []int) {
+// A run is tiles of one size, one after the other.
+type run struct{ first, pixels, tiles int }
+
+// sizes are the tiles that there are micro-kernels for: least to most pixels.
+type sizes struct{ least, most int }
+
+// cover returns runs that cover n pixels from first on: tiles of the largest
+// size and at the end some smaller ones, so that every pixel is done once. A few pixels that no sizes add up to are covered with some to spare.
+func (z sizes) cover(first, n int) []run {
+	var runs []run
+	add := func(pixels, tiles int) {
+		if tiles > 0 {
+			runs = append(runs, run{first, pixels, tiles})
+			first += pixels * tiles
+		}
+	}
+	full, rest := n/z.most, n%z.most
+	tiles := 0 // smaller ones, at the end
+	if rest > 0 {
+		tiles = 1
+		for tiles*z.least > rest && full > 0 && tiles < 5 {
+			full--
+			rest += z.most
+			tiles++
+		}
+		if tiles*z.least > rest {
+			full, rest, tiles = n/z.most, z.least, 1
+			rest = max(rest, n%z.most)
+		}
+	}
+	add(z.most, full)
+	if tiles > 0 {
+		small := rest / tiles
+		add(small+1, rest%tiles)
+		add(small, tiles-rest%tiles)
+	}
+	return runs
+}
+
+// shapes returns the micro-kernels of a level: the sizes of tiles and the widths
+// of the panels, widest first.
+func shapes(l level, planar bool) (tiles sizes, widths []int) {
 	switch {
 	case l == levelAVX512 && planar:
-		return 8, []int{32, 16}
+		return sizes{8, 8}, []int{32, 16}
 	case l == levelAVX512:
-		return 8, []int{48, 32, 16}
+		return sizes{5, 8}, []int{48, 32, 16}
+	case l == levelAVX2 && planar:
+		return sizes{6, 6}, []int{16}
 	case l == levelAVX2:
-		return 6, []int{16}
+		return sizes{4, 6}, []int{16}
 	}
-	return 4, []int{4}
+	return sizes{4, 4}, []int{4}
 }
 
 // tapOffsets returns the bytes from a pixel's first tap to each of its taps, in
@@ -88,26 +130,25 @@ func tapOffsets(s *Spec) []int {
 	return taps
 }
 
-// tables lists where each output pixel reads and writes. The last tile is
-// filled up with its last pixel, which is computed several times, and one more
-// pixel keeps a pointer past the last tile inside the table.
-func (d *direct) tables(s *Spec, pixels int) {
+// tables lists where each output pixel reads and writes. The last pixel is
+// repeated, for a last tile that is not full, and to keep a pointer past it
+// inside the table.
+func (d *direct) tables(s *Spec) {
 	pixel := Block
 	if s.Planar {
 		pixel = 1
 	}
-	d.pixels = pixels
 	d.in = s.In.Off - s.PadTop*s.In.Row - s.PadLeft*pixel
 	d.out, d.plane = s.Out.Off, s.Out.Plane
-	n := (s.Out.H*s.Out.W + pixels - 1) / pixels * pixels
-	d.src, d.dst = make([]int32, 0, n+1), make([]int32, 0, n+1)
+	n := s.Out.H*s.Out.W + d.sizes.most
+	d.src, d.dst = make([]int32, 0, n), make([]int32, 0, n)
 	for y := range s.Out.H {
 		for x := range s.Out.W {
 			d.src = append(d.src, int32(4*(y*s.StrideH*s.In.Row+x*s.StrideW*pixel)))
 			d.dst = append(d.dst, int32(4*(y*s.Out.Row+x*Block)))
 		}
 	}
-	for len(d.src) < n+1 {
+	for len(d.src) < n {
 		d.src = append(d.src, d.src[len(d.src)-1])
 		d.dst = append(d.dst, d.dst[len(d.dst)-1])
 	}
@@ -194,29 +235,33 @@ const (
 // split divides the work: pixels first, as far as the cache asks for it, then
 // groups of panels.
 func (d *direct) split(s *Spec) {
-	tiles := len(d.src) / d.pixels
-	flops := 2 * d.pixels * len(d.taps) * d.depth // of a tile and one output
-	outs := len(d.bias)
-	want := max(1, min(partCount, tiles*outs*flops/partFlops))
+	pixels := s.Out.H * s.Out.W
+	flops := 2 * len(d.taps) * d.depth * len(d.bias) // of a pixel
+	want := max(1, min(partCount, pixels*flops/partFlops))
 	input := 4 * s.In.C * s.In.H * s.In.W
-	weights := 4 * len(d.w)
 	blocks := (input + partInput - 1) / partInput
-	if weights < partInput {
+	if 4*len(d.w) < partInput {
 		blocks = max(blocks, want) // all panels fit beside the input
 	}
-	blocks = min(blocks, tiles)
+	blocks = max(1, min(blocks, pixels/(2*d.sizes.most)))
 	groups := min(len(d.panels), (want+blocks-1)/blocks)
 	for b := range blocks {
+		// Blocks start at whole tiles, so that only the last has smaller ones.
+		first := b * pixels / blocks / d.sizes.most * d.sizes.most
+		end := (b + 1) * pixels / blocks / d.sizes.most * d.sizes.most
+		if b+1 == blocks {
+			end = pixels
+		}
+		runs := d.sizes.cover(first, end-first)
 		for g := range groups {
-			t0, t1 := b*tiles/blocks, (b+1)*tiles/blocks
 			p0, p1 := g*len(d.panels)/groups, (g+1)*len(d.panels)/groups
-			d.parts = append(d.parts, part{t0, t1 - t0, p0, p1 - p0})
+			d.parts = append(d.parts, part{runs, p0, p1 - p0})
 		}
 	}
 }
 
 func (d *direct) Algorithm() string {
-	return fmt.Sprintf("direct %dx%d", d.pixels, d.panels[0].width)
+	return fmt.Sprintf("direct %dx%d", d.sizes.most, d.panels[0].width)
 }
 func (d *direct) Parts() int   { return len(d.parts) }
 func (d *direct) Scratch() int { return 0 }

@@ -27,22 +27,103 @@ const (
 func tile6x16x8AVX2(a *tileArgs)
 
 //go:noescape
+func tile5x16x8AVX2(a *tileArgs)
+
+//go:noescape
+func tile4x16x8AVX2(a *tileArgs)
+
+//go:noescape
 func tile6x16x1AVX2(a *tileArgs)
 
 //go:noescape
 func tile8x48x8AVX512(a *tileArgs)
 
 //go:noescape
+func tile7x48x8AVX512(a *tileArgs)
+
+//go:noescape
+func tile6x48x8AVX512(a *tileArgs)
+
+//go:noescape
+func tile5x48x8AVX512(a *tileArgs)
+
+//go:noescape
 func tile8x32x8AVX512(a *tileArgs)
 
 //go:noescape
+func tile7x32x8AVX512(a *tileArgs)
+
+//go:noescape
+func tile6x32x8AVX512(a *tileArgs)
+
+//go:noescape
+func tile5x32x8AVX512(a *tileArgs)
+
+//go:noescape
 func tile8x16x8AVX512(a *tileArgs)
+
+//go:noescape
+func tile7x16x8AVX512(a *tileArgs)
+
+//go:noescape
+func tile6x16x8AVX512(a *tileArgs)
+
+//go:noescape
+func tile5x16x8AVX512(a *tileArgs)
 
 //go:noescape
 func tile8x32x1AVX512(a *tileArgs)
 
 //go:noescape
 func tile8x16x1AVX512(a *tileArgs)
+
+// tile runs the micro-kernel of a level for so many pixels, outputs and input
+// channels a tap.
+func tile(l level, pixels, outs, depth int, a *tileArgs) {
+	if l == levelAVX2 {
+		switch {
+		case depth == 1:
+			tile6x16x1AVX2(a)
+		case pixels == 6:
+			tile6x16x8AVX2(a)
+		case pixels == 5:
+			tile5x16x8AVX2(a)
+		default:
+			tile4x16x8AVX2(a)
+		}
+		return
+	}
+	switch outs*16 + pixels + depth/Block*8 {
+	case 32*16 + 8:
+		tile8x32x1AVX512(a)
+	case 16*16 + 8:
+		tile8x16x1AVX512(a)
+	case 48*16 + 8 + 8:
+		tile8x48x8AVX512(a)
+	case 48*16 + 8 + 7:
+		tile7x48x8AVX512(a)
+	case 48*16 + 8 + 6:
+		tile6x48x8AVX512(a)
+	case 48*16 + 8 + 5:
+		tile5x48x8AVX512(a)
+	case 32*16 + 8 + 8:
+		tile8x32x8AVX512(a)
+	case 32*16 + 8 + 7:
+		tile7x32x8AVX512(a)
+	case 32*16 + 8 + 6:
+		tile6x32x8AVX512(a)
+	case 32*16 + 8 + 5:
+		tile5x32x8AVX512(a)
+	case 16*16 + 8 + 8:
+		tile8x16x8AVX512(a)
+	case 16*16 + 8 + 7:
+		tile7x16x8AVX512(a)
+	case 16*16 + 8 + 6:
+		tile6x16x8AVX512(a)
+	case 16*16 + 8 + 5:
+		tile5x16x8AVX512(a)
+	}
+}
 
 // supported returns the best level this processor and its system can run.
 func supported() level {
@@ -55,37 +136,20 @@ func supported() level {
 	return levelRef
 }
 
-// tileAsm computes the tiles of part p for the outputs of panel q.
+// tileAsm computes the pixels of part p for the outputs of panel q.
 func (d *direct) tileAsm(p part, q panel, out, in []float32) {
-	first := p.tile * d.pixels
-	o := d.out + q.first/Block*d.plane
 	a := tileArgs{
 		x:     &in[d.in],
 		w:     &d.w[q.w],
 		bias:  &d.bias[q.first],
-		out:   &out[o],
+		out:   &out[d.out+q.first/Block*d.plane],
 		taps:  &d.taps[0],
 		ntaps: len(d.taps),
-		src:   &d.src[first],
-		dst:   &d.dst[first],
-		tiles: p.tiles,
 		plane: 4 * q.plane,
 		flags: d.flags,
 	}
-	switch {
-	case d.level == levelAVX2 && d.depth == 1:
-		tile6x16x1AVX2(&a)
-	case d.level == levelAVX2:
-		tile6x16x8AVX2(&a)
-	case d.depth == 1 && q.width == 32:
-		tile8x32x1AVX512(&a)
-	case d.depth == 1:
-		tile8x16x1AVX512(&a)
-	case q.width == 48:
-		tile8x48x8AVX512(&a)
-	case q.width == 32:
-		tile8x32x8AVX512(&a)
-	default:
-		tile8x16x8AVX512(&a)
+	for _, r := range p.runs {
+		a.src, a.dst, a.tiles = &d.src[r.first], &d.dst[r.first], r.tiles
+		tile(d.level, r.pixels, q.width, d.depth, &a)
 	}
 }

@@ -1,23 +1,25 @@
 package kernel
 
-// tileGo computes the tiles of part p for the four outputs of panel q in plain
-// Go: four pixels by four outputs in registers.
+// tileGo computes the pixels of part p for the four outputs of panel q in plain
+// Go: four pixels at a time.
 func (d *direct) tileGo(p part, q panel, out, in []float32) {
 	w := d.w[q.w : q.w+4*len(d.taps)*d.depth]
 	bias := d.bias[q.first : q.first+4]
 	base := d.out + q.first/Block*d.plane + q.first%Block
-	for t := p.tile; t < p.tile+p.tiles; t++ {
-		src, dst := d.src[4*t:4*t+4], d.dst[4*t:4*t+4]
-		var acc [4][4]float32
-		d.sumGo(&acc, w, src, in)
-		for i := range acc {
-			o := out[base+int(dst[i])/4:][:4]
-			for j, v := range acc[i] {
-				v += bias[j]
-				if v < 0 && d.flags&flagReLU != 0 {
-					v = 0
+	for _, r := range p.runs {
+		for t := range r.tiles {
+			first := r.first + t*r.pixels
+			var acc [4][4]float32
+			d.sumGo(&acc, w, d.src[first:][:4], in)
+			for i := range acc {
+				o := out[base+int(d.dst[first+i])/4:][:4]
+				for j, v := range acc[i] {
+					v += bias[j]
+					if v < 0 && d.flags&flagReLU != 0 {
+						v = 0
+					}
+					o[j] = v
 				}
-				o[j] = v
 			}
 		}
 	}

@@ -32,17 +32,17 @@ const (
 )
 
 func main() {
-	for _, t := range []tile{
-		{"AVX2", 6, 2, 8},
-		{"AVX2", 6, 2, 1},
-		{"AVX512", 8, 3, 8},
-		{"AVX512", 8, 2, 8},
-		{"AVX512", 8, 1, 8},
-		{"AVX512", 8, 2, 1},
-		{"AVX512", 8, 1, 1},
-	} {
-		t.generate()
+	for pixels := 6; pixels >= 4; pixels-- {
+		tile{"AVX2", pixels, 2, 8}.generate()
 	}
+	tile{"AVX2", 6, 2, 1}.generate()
+	for vectors := 3; vectors >= 1; vectors-- {
+		for pixels := 8; pixels >= 5; pixels-- {
+			tile{"AVX512", pixels, vectors, 8}.generate()
+		}
+	}
+	tile{"AVX512", 8, 2, 1}.generate()
+	tile{"AVX512", 8, 1, 1}.generate()
 	generateMaxPool()
 	generateAvgPool()
 	Generate()
