@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert/ckpt"
 	"github.com/c236555e/rehead/inception/convert/graphdef"
 	"github.com/c236555e/rehead/inception/convert/hdf5"
 	"github.com/c236555e/rehead/inception/convert/onnx"
@@ -142,6 +143,7 @@ const (
 	formatHDF5        = "hdf5"
 	formatONNX        = "onnx"
 	formatGraphDef    = "graphdef"
+	formatCheckpoint  = "checkpoint"
 )
 
 // open opens a regular file and tells its kind.
@@ -189,12 +191,14 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatHDF5, nil
 	case isSafetensors(head, size):
 		return formatSafetensors, nil
+	case ckpt.Is(r, size):
+		return formatCheckpoint, nil
 	case onnx.Is(head):
 		return formatONNX, nil
 	case graphdef.Is(head):
 		return formatGraphDef, nil
 	}
-	return "", fmt.Errorf("is no weight file that rehead knows: want safetensors, a PyTorch .pth, a Keras .h5, an ONNX file or a frozen TensorFlow graph")
+	return "", fmt.Errorf("is no weight file that rehead knows: want safetensors, a PyTorch .pth, a Keras .h5, an ONNX file, a frozen TensorFlow graph or a TF-slim .ckpt")
 }
 
 // isSafetensors: a header length that fits the file, then a JSON object.
@@ -282,6 +286,12 @@ func (f *file) source() (*source, error) {
 			return nil, err
 		}
 		return onnxSource(g)
+	case formatCheckpoint:
+		tensors, err := ckpt.Read(f.data, f.size)
+		if err != nil {
+			return nil, err
+		}
+		return slimNames(tensors)
 	case formatGraphDef:
 		g, err := graphdef.Read(f.data, f.size)
 		if err != nil {

@@ -207,6 +207,7 @@ func TestFormats(t *testing.T) {
 		{"unfolded.onnx", Options{}, inception.PytorchFID, "fid", true, 2e-7},
 		{"classify_image_graph_def.pb", Options{}, inception.TF2015, "fid", true, 2e-7},
 		{"slim.pb", Options{}, inception.TFSlim, "tf", false, 2e-7},
+		{"inception_v3.ckpt", Options{}, inception.TFSlim, "tf", false, 2e-7},
 		{"slim-fused.pb", Options{}, inception.TFSlim, "tf", false, 2e-7},
 		{"keras.h5", Options{Flavor: inception.TFSlim}, inception.TFSlim, "tf", false, 2e-7},
 	} {

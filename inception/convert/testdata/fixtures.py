@@ -108,6 +108,12 @@ def write_pb(out):
     graphs.graph_slim(plain, fused=True).write(f"{out}/slim-fused.pb")
 
 
+def write_ckpt(out):
+    import checkpoint
+
+    checkpoint.write(narrow.plain(narrow.make(WIDTH, CLASSES, SEED)), f"{out}/inception_v3.ckpt")
+
+
 def write_kinds(out):
     """kinds.h5: every kind of dataset that the HDF5 reader knows; element i is i (i/7 rounded in half precision)."""
     import h5py
@@ -134,7 +140,7 @@ def compact(h5py):
     return p
 
 
-WRITERS = {"pth": write_pth, "h5": write_h5, "onnx": write_onnx, "pb": write_pb, "kinds": write_kinds, "answers": answers}
+WRITERS = {"pth": write_pth, "h5": write_h5, "onnx": write_onnx, "pb": write_pb, "ckpt": write_ckpt, "kinds": write_kinds, "answers": answers}
 
 if __name__ == "__main__":
     for kind in sys.argv[2:] or WRITERS:
