@@ -3,12 +3,14 @@ package nn
 import (
 	"fmt"
 	"hash"
+	"runtime"
 
 	"github.com/chewxy/hm"
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"github.com/c236555e/rehead/nn/internal/ir"
+	"github.com/c236555e/rehead/nn/internal/par"
 	"github.com/c236555e/rehead/nn/internal/ref"
 )
 
@@ -84,11 +86,19 @@ func (o *Conv2D) infer(s []tensor.Shape) (tensor.Shape, error) {
 }
 
 func (o *Conv2D) compute(dst []float32, in []view) error {
-	k := ref.Kernel[float32]{W: in[1].data, Out: in[1].shape[0], Window: o.window(in[1].shape)}
-	if len(in) == 3 {
-		k.B = in[2].data
-	}
-	ref.Conv2D(dst, in[0].data, image(in[0].shape), k)
+	s, win, outs := image(in[0].shape), o.window(in[1].shape), in[1].shape[0]
+	x, each, plane := s.C*s.H*s.W, s.C*win.KH*win.KW, len(dst)/(s.N*outs)
+	one := s
+	one.N = 1
+	// Each channel of each image by itself: the reference is slow enough.
+	par.Do(runtime.GOMAXPROCS(0), s.N*outs, func(task int) {
+		n, c := task/outs, task%outs
+		k := ref.Kernel[float32]{W: in[1].data[c*each : (c+1)*each], Out: 1, Window: win}
+		if len(in) == 3 {
+			k.B = in[2].data[c : c+1]
+		}
+		ref.Conv2D(dst[task*plane:(task+1)*plane], in[0].data[n*x:(n+1)*x], one, k)
+	})
 	return nil
 }
 

@@ -66,10 +66,22 @@ func Conv2D[T Float](dst, x []T, s Image, k Kernel[T]) {
 func convRow[T Float](row []float64, line, weights []T, win ir.Window) {
 	for v, wt := range weights {
 		w := float64(wt)
-		for j := range row {
-			if x := j*win.StrideW + v - win.Left; x >= 0 && x < len(line) {
-				row[j] += w * float64(line[x])
+		// Position j looks at column j*stride+start, which has to lie inside.
+		start := v - win.Left
+		from := max(0, (win.StrideW-1-start)/win.StrideW)
+		to := min(len(row), (len(line)-1-start+win.StrideW)/win.StrideW)
+		if from >= to {
+			continue
+		}
+		part, src := row[from:to], line[from*win.StrideW+start:]
+		if win.StrideW == 1 {
+			for j, x := range src[:len(part)] {
+				part[j] += w * float64(x)
 			}
+			continue
+		}
+		for j := range part {
+			part[j] += w * float64(src[j*win.StrideW])
 		}
 	}
 }
