@@ -1,0 +1,71 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Join puts a folder and separate folders for validation and test into one, whose Items of the latter are Fixed; either may be nil. Items
+// are copied. Item.Rel of the validation and test pictures begins with "validation/" and "test/". A label that the folder to train on
+// lacks is an error that names it.
+//
+// Items of folder that are not Fixed may still be given any split by Folder.Split: ask it for none of what was given here.
+func Join(folder, validation, test *Folder) (*Folder, error) {
+	if folder == nil {
+		return nil, errors.New("dataset: join: there is no folder to train on")
+	}
+	out := &Folder{
+		Root: folder.Root, Labels: slices.Clone(folder.Labels), Items: slices.Clone(folder.Items),
+		Problems: slices.Clone(folder.Problems), Ignored: folder.Ignored,
+	}
+	at := make(map[string]int, len(out.Labels))
+	for i, l := range out.Labels {
+		at[l] = i
+	}
+	for _, part := range []struct {
+		split Split
+		from  *Folder
+	}{{Validation, validation}, {Test, test}} {
+		if part.from == nil {
+			continue
+		}
+		to := make([]int, len(part.from.Labels))
+		for i, l := range part.from.Labels {
+			label, known := at[l]
+			if !known {
+				return nil, fmt.Errorf("dataset: join: label %q of the %v folder %q is not in %q: a head cannot learn it there%s",
+					l, part.split, part.from.Root, folder.Root, didYouMean(l, lowered(out.Labels)))
+			}
+			to[i] = label
+		}
+		for _, it := range part.from.Items {
+			if it.Label < 0 || it.Label >= len(to) {
+				return nil, fmt.Errorf("dataset: join: item %q has label %d, want 0..%d", it.Rel, it.Label, len(to)-1)
+			}
+			it.Label, it.Split, it.Fixed = to[it.Label], part.split, true
+			it.Key = it.hashKey()
+			it.Rel = part.split.String() + "/" + it.Rel
+			out.Items = append(out.Items, it)
+		}
+		out.Problems = append(out.Problems, part.from.Problems...)
+		out.Ignored += part.from.Ignored
+	}
+	slices.SortFunc(out.Items, func(a, b Item) int {
+		if c := strings.Compare(a.Rel, b.Rel); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Path, b.Path)
+	})
+	slices.SortStableFunc(out.Problems, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
+	return out, nil
+}
+
+func lowered(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = strings.ToLower(n)
+	}
+	return out
+}

@@ -1,0 +1,436 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// The formats of ManifestConfig.
+const (
+	CSV       = "csv"       // a header and a line for each picture, parted by commas, semicolons or tabs
+	JSONL     = "jsonl"     // a JSON object on each line
+	LST       = "lst"       // index<TAB>class<TAB>path, as MXNet and SageMaker's image classification have it
+	Augmented = "augmented" // SageMaker's augmented manifest: JSON lines with source-ref and a class
+)
+
+// ManifestConfig says how a manifest is read. The zero value works.
+type ManifestConfig struct {
+	Format      string   // CSV, JSONL, LST or Augmented; "" means by content
+	Root        string   // folder that relative paths start from; "" means the manifest's
+	StripPrefix string   // is cut off paths before they are looked up below Root: "s3://bucket/flowers/"
+	Classes     []string // LST, Augmented: the names of classes 0, 1, 2...; nil: the numbers are the names
+	Attribute   string   // Augmented: the key of the class; "" means the only one that there is
+	MinLabels   int      // fewest labels with pictures; 0 means 2
+	MaxRows     int      // most lines; 0 means 4,000,000
+}
+
+// maxRecord bounds a line of a manifest, in bytes.
+const maxRecord = 1 << 20
+
+// columns are the names that CSV headers and JSONL keys may have, and what they mean.
+var columns = []struct{ name, meaning string }{
+	{"image", "image"}, {"path", "image"}, {"label", "label"}, {"split", "split"}, {"group", "group"}, {"weight", "weight"},
+}
+
+// row is a line of a manifest.
+type row struct {
+	line   int
+	image  string
+	label  string
+	class  int // LST, Augmented: the number; -1 without
+	split  string
+	group  string
+	weight string
+}
+
+// ReadManifest reads a list of labelled pictures.
+//
+// CSV and JSONL have the columns image (or path), label, and optionally split (train, validation or test; empty: chosen by Folder.Split),
+// group (see Item.Group) and weight (see Item.Weight), in any order; any other column is an error. Cells are trimmed of spaces. A CSV file
+// has a header. In an augmented manifest the class name is taken from "<attribute>-metadata" where it is, else from Classes.
+//
+// A path is relative to Root unless it is absolute; slashes part it on every system. Labels are taken in Unicode NFC. Folder.Labels is
+// sorted by bytes; classes that have numbers keep the order of these.
+//
+// A picture that is missing, empty or no picture becomes a Problem, and so does a line that repeats an earlier one; a picture with two
+// labels is an error, as is a line that cannot be understood, which is named by its number. Lines may have a megabyte.
+func ReadManifest(file string, cfg ManifestConfig) (_ *Folder, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: manifest: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("dataset: manifest: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("dataset: manifest %q: got a %s, want a file", file, modeName(info.Mode()))
+	}
+	m := &manifest{file: file, cfg: cfg, labels: map[string]int{}, byClass: map[int]string{}, at: map[string]int{}}
+	m.cfg.Root = cmp.Or(cfg.Root, filepath.Dir(file))
+	m.cfg.MaxRows = cmp.Or(cfg.MaxRows, 4_000_000)
+	m.scan.folder.Root = m.cfg.Root
+	if err := m.read(f); err != nil {
+		return nil, fmt.Errorf("dataset: manifest %q: %w", file, err)
+	}
+	return m.done()
+}
+
+// manifest is one that is being read.
+type manifest struct {
+	file    string
+	cfg     ManifestConfig
+	scan    scanner
+	labels  map[string]int // to their place in order of appearance
+	names   []string       // in that order
+	numbers []int          // of the names; -1 for none
+	byClass map[int]string // the name of each number
+	at      map[string]int // path to item
+	lines   []int          // of the items
+	rows    int
+}
+
+func (m *manifest) read(r io.Reader) error {
+	b := bufio.NewReaderSize(r, 1<<16)
+	if mark, err := b.Peek(3); err == nil && string(mark) == "\xef\xbb\xbf" {
+		if _, err := b.Discard(3); err != nil {
+			return err
+		}
+	}
+	head, err := b.Peek(1 << 16)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	format := m.cfg.Format
+	if format == "" {
+		if format, err = sniffManifest(head); err != nil {
+			return err
+		}
+	}
+	switch format {
+	case CSV:
+		return m.readCSV(b, head)
+	case JSONL, Augmented:
+		return m.readLines(b, func(line int, text []byte) error {
+			if format == Augmented {
+				return m.augmented(line, text)
+			}
+			return m.object(line, text)
+		})
+	case LST:
+		return m.readLines(b, m.listed)
+	}
+	return fmt.Errorf("format: got %q, want %q, %q, %q or %q", format, CSV, JSONL, LST, Augmented)
+}
+
+// sniffManifest tells a manifest's format by its first line.
+func sniffManifest(head []byte) (string, error) {
+	head = bytes.TrimLeft(head, " \t\r\n")
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	if len(line) == 0 {
+		return "", errors.New("the file is empty, want a line for each picture")
+	}
+	if !utf8.Valid(line[:max(0, len(line)-3)]) || bytes.IndexByte(line, 0) >= 0 {
+		return "", errors.New("the file is no text in UTF-8, want CSV, JSON lines or .lst")
+	}
+	if line[0] == '{' {
+		if bytes.Contains(line, []byte(`"source-ref"`)) {
+			return Augmented, nil
+		}
+		return JSONL, nil
+	}
+	if fields := bytes.Split(line, []byte("\t")); len(fields) >= 3 {
+		_, err1 := strconv.ParseFloat(string(fields[0]), 64)
+		_, err2 := strconv.ParseFloat(string(fields[1]), 64)
+		if err1 == nil && err2 == nil {
+			return LST, nil
+		}
+	}
+	return CSV, nil
+}
+
+// readLines hands the lines that are not blank to do.
+func (m *manifest) readLines(r io.Reader, do func(line int, text []byte) error) error {
+	s := bufio.NewScanner(r)
+	s.Buffer(make([]byte, 1<<16), maxRecord)
+	line := 0
+	for s.Scan() {
+		line++
+		text := bytes.TrimSpace(s.Bytes())
+		if len(text) == 0 {
+			continue
+		}
+		if !utf8.Valid(text) {
+			return fmt.Errorf("line %d: not UTF-8: save the file as UTF-8", line)
+		}
+		if err := do(line, text); err != nil {
+			return fmt.Errorf("line %d: %w", line, err)
+		}
+	}
+	if errors.Is(s.Err(), bufio.ErrTooLong) {
+		return fmt.Errorf("line %d: longer than %d bytes", line+1, maxRecord)
+	}
+	return s.Err()
+}
+
+// listed takes a line of a .lst file. Between class and path there may be more numbers in MXNet's format; they mean several labels.
+func (m *manifest) listed(line int, text []byte) error {
+	fields := strings.Split(string(text), "\t")
+	if len(fields) != 3 {
+		return fmt.Errorf("got %d fields parted by tabs, want 3: index, class, path", len(fields))
+	}
+	if index, err := strconv.ParseFloat(strings.TrimSpace(fields[0]), 64); err != nil || index != math.Trunc(index) || index < 0 {
+		return fmt.Errorf("index: got %q, want a whole number", fields[0])
+	}
+	class, err := classNumber(strings.TrimSpace(fields[1]))
+	if err != nil {
+		return err
+	}
+	return m.add(row{line: line, image: fields[2], class: class})
+}
+
+// classNumber reads 3, "3" or, as MXNet's tools write it, 3.000000.
+func classNumber(text string) (int, error) {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || v != math.Trunc(v) || !(0 <= v && v < 1e6) {
+		return 0, fmt.Errorf("class: got %q, want a whole number from 0", text)
+	}
+	return int(v), nil
+}
+
+// add takes up one row.
+func (m *manifest) add(r row) error {
+	if m.rows++; m.rows > m.cfg.MaxRows {
+		return fmt.Errorf("more than %d lines: raise the limit", m.cfg.MaxRows)
+	}
+	it := Item{Group: strings.TrimSpace(r.group)}
+	var err error
+	if it.Path, it.Rel, it.Key, err = m.locate(strings.TrimSpace(r.image), strings.TrimSpace(r.label)); err != nil {
+		return err
+	}
+	if it.Label, err = m.label(r); err != nil {
+		return err
+	}
+	if it.Split, it.Fixed, err = parseSplit(strings.TrimSpace(r.split)); err != nil {
+		return err
+	}
+	if text := strings.TrimSpace(r.weight); text != "" {
+		it.Weight, err = strconv.ParseFloat(text, 64)
+		if err != nil || !(it.Weight > 0) || math.IsInf(it.Weight, 0) {
+			return fmt.Errorf("weight: got %q, want a number above 0; leave pictures out that are not to count", text)
+		}
+	}
+	if i, met := m.at[it.Path]; met {
+		other := m.scan.folder.Items[i]
+		if other.Label != it.Label {
+			return fmt.Errorf("%q has label %q here and %q on line %d: a picture has one label", r.image, m.names[it.Label], m.names[other.Label], m.lines[i])
+		}
+		m.scan.problem(it.Path, fmt.Sprintf("line %d repeats line %d and was left out", r.line, m.lines[i]))
+		return nil
+	}
+	m.at[it.Path] = len(m.scan.folder.Items)
+	m.lines = append(m.lines, r.line)
+	m.scan.folder.Items = append(m.scan.folder.Items, it)
+	return nil
+}
+
+// locate turns a manifest's path into one that can be opened, and into Item.Rel and Item.Key.
+func (m *manifest) locate(image, label string) (file, rel, key string, err error) {
+	if p := m.cfg.StripPrefix; p != "" {
+		if !strings.HasPrefix(image, p) {
+			return "", "", "", fmt.Errorf("image: got %q, want a path that begins with %q", image, p)
+		}
+		image = strings.TrimLeft(strings.TrimPrefix(image, p), "/")
+	}
+	switch {
+	case image == "":
+		return "", "", "", errors.New("image: the path is empty")
+	case strings.Contains(image, "://"):
+		return "", "", "", fmt.Errorf("image: got %q, want a file: copy the pictures here and have the prefix of their address cut off", image)
+	case strings.ContainsFunc(image, unicode.IsControl):
+		return "", "", "", fmt.Errorf("image: the path %q has control characters", image)
+	}
+	file = filepath.FromSlash(image)
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(m.cfg.Root, file)
+	}
+	file = filepath.Clean(file)
+	rel = strings.TrimLeft(path.Clean(filepath.ToSlash(image)), "/")
+	if below, err := filepath.Rel(m.cfg.Root, file); err == nil && filepath.IsLocal(below) {
+		rel = filepath.ToSlash(below)
+	}
+	rel = norm.NFC.String(rel)
+	if first, _, deeper := strings.Cut(rel, "/"); !deeper || first != norm.NFC.String(label) {
+		key = rel // else it is what Scan of the same folder would hash
+	}
+	return file, rel, key, nil
+}
+
+// label finds or makes the row's label, in order of appearance.
+func (m *manifest) label(r row) (int, error) {
+	name := norm.NFC.String(strings.TrimSpace(r.label))
+	if r.class >= 0 && name == "" {
+		switch {
+		case m.cfg.Classes == nil:
+			name = strconv.Itoa(r.class)
+		case r.class >= len(m.cfg.Classes):
+			return 0, fmt.Errorf("class: got %d, but there are names for 0..%d only", r.class, len(m.cfg.Classes)-1)
+		default:
+			name = norm.NFC.String(strings.TrimSpace(m.cfg.Classes[r.class]))
+		}
+	}
+	if name == "" {
+		return 0, errors.New("label: is empty")
+	}
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return 0, fmt.Errorf("label: %q has control characters", name)
+	}
+	if other, known := m.byClass[r.class]; known && r.class >= 0 && other != name {
+		return 0, fmt.Errorf("class %d: is named %q here and was named %q before", r.class, name, other)
+	}
+	m.byClass[r.class] = name
+	at, met := m.labels[name]
+	if !met {
+		at = len(m.names)
+		m.labels[name] = at
+		m.names, m.numbers = append(m.names, name), append(m.numbers, r.class)
+	} else if m.numbers[at] != r.class {
+		return 0, fmt.Errorf("label %q: is class %d here and was class %d before: one name for two classes", name, r.class, m.numbers[at])
+	}
+	return at, nil
+}
+
+func parseSplit(text string) (s Split, fixed bool, err error) {
+	switch strings.ToLower(text) {
+	case "":
+		return Train, false, nil
+	case "train", "training":
+		return Train, true, nil
+	case "validation", "val", "valid", "dev":
+		return Validation, true, nil
+	case "test", "testing":
+		return Test, true, nil
+	}
+	return 0, false, fmt.Errorf("split: got %q, want train, validation, test or nothing%s", text, didYouMean(text, []string{"train", "validation", "test"}))
+}
+
+// done looks at the files, and puts labels and items in order.
+func (m *manifest) done() (*Folder, error) {
+	order := make([]int, len(m.names)) // new place to old
+	for i := range order {
+		order[i] = i
+	}
+	numbered := !slices.Contains(m.numbers, -1)
+	slices.SortFunc(order, func(a, b int) int {
+		if numbered {
+			return m.numbers[a] - m.numbers[b]
+		}
+		return strings.Compare(m.names[a], m.names[b])
+	})
+	items := m.scan.folder.Items
+	m.scan.folder.Items = nil
+	counts := make([]int, len(m.names))
+	for i, it := range items {
+		if !m.found(it.Path, m.lines[i]) {
+			items[i].Label = -1
+			continue
+		}
+		counts[it.Label]++
+	}
+	place := make([]int, len(m.names)) // old place to new
+	for _, old := range order {
+		if counts[old] == 0 {
+			m.scan.problem(m.file, fmt.Sprintf("label %q has no picture that can be read and was left out", m.names[old]))
+			continue
+		}
+		place[old] = len(m.scan.folder.Labels)
+		m.scan.folder.Labels = append(m.scan.folder.Labels, m.names[old])
+	}
+	for _, it := range items {
+		if it.Label >= 0 {
+			it.Label = place[it.Label]
+			m.scan.folder.Items = append(m.scan.folder.Items, it)
+		}
+	}
+	out := m.scan.done()
+	least := cmp.Or(m.cfg.MinLabels, 2)
+	if n := len(out.Labels); n < least {
+		also := ""
+		if len(out.Problems) > 0 {
+			also = fmt.Sprintf("; %d problems, the first: %s: %s", len(out.Problems), out.Problems[0].Path, out.Problems[0].Reason)
+		}
+		return nil, fmt.Errorf("dataset: manifest %q: %d lines give %d labels with pictures, want at least %d%s", m.file, m.rows, n, least, also)
+	}
+	return out, nil
+}
+
+// found tells whether there is a picture at path; if not, it is a Problem.
+func (m *manifest) found(path string, line int) bool {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		err = errors.New("is a folder, not a file")
+	}
+	if err == nil {
+		var format string
+		var ok bool
+		if format, ok, err = m.scan.sniff(path, info); err == nil && !ok {
+			err = fmt.Errorf("is no picture that can be read: it is %s", cmp.Or(format, "of no known format"))
+		}
+	}
+	if err != nil {
+		m.scan.problem(path, fmt.Sprintf("%s (line %d of %s)", reasonOf(err), line, filepath.Base(m.file)))
+		return false
+	}
+	return true
+}
+
+// didYouMean names the candidate nearest to text, or nothing when none is near.
+func didYouMean(text string, candidates []string) string {
+	best, least := "", 1+len(text)/2
+	for _, c := range candidates {
+		if d := edits(strings.ToLower(text), c); d <= least && (best == "" || d < edits(strings.ToLower(text), best)) {
+			best = c
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// edits is the Levenshtein distance, of texts cut to 64 bytes.
+func edits(a, b string) int {
+	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,413 @@
+package dataset_test
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/c236555e/rehead/dataset"
+)
+
+// manifestOf writes text beside the pictures of root and reads it.
+func manifestOf(t testing.TB, root, text string, cfg dataset.ManifestConfig) (*dataset.Folder, error) {
+	t.Helper()
+	path := filepath.Join(root, "list.txt")
+	write(t, path, []byte(text))
+	return dataset.ReadManifest(path, cfg)
+}
+
+func TestReadManifest(t *testing.T) {
+	root := tree(t, "a/1.png", "a/2.png", "b/1.png", "b/ü 2.png")
+	abs := filepath.ToSlash(filepath.Join(root, "b", "1.png"))
+	for _, test := range []struct {
+		name, text string
+		cfg        dataset.ManifestConfig
+		labels     string // joined by |
+		items      string // rel:label:split+fixed:group:weight, joined by |
+	}{
+		{"csv", "image,label,split,group,weight\na/1.png,cat,train,g1,2\na/2.png, dog ,,,\r\n\nb/1.png,\"cat\",TEST,g1,0.5\n", dataset.ManifestConfig{},
+			"cat|dog", "a/1.png:cat:train!:g1:2|a/2.png:dog:train::0|b/1.png:cat:test!:g1:0.5"},
+		{"semicolons, other order, mark", "\xef\xbb\xbfLabel;Path\ncat;a/1.png\ndog;b/ü 2.png", dataset.ManifestConfig{},
+			"cat|dog", "a/1.png:cat:train::0|b/ü 2.png:dog:train::0"},
+		{"tabs", "path\tlabel\na/1.png\tcat, small\nb/1.png\tdog\n", dataset.ManifestConfig{},
+			"cat, small|dog", "a/1.png:cat, small:train::0|b/1.png:dog:train::0"},
+		{"absolute", "path,label\n" + abs + ",x\na/../a/1.png,y\n", dataset.ManifestConfig{},
+			"x|y", "a/1.png:y:train::0|b/1.png:x:train::0"},
+		{"jsonl", `{"image":"a/1.png","label":"cat","weight":2.5}` + "\n\n" + `{"label":"dog","path":"b/1.png","split":"validation","group":null}` + "\n", dataset.ManifestConfig{},
+			"cat|dog", "a/1.png:cat:train::2.5|b/1.png:dog:validation!::0"},
+		{"lst", "0\t10\ta/1.png\n1\t2.000000\ta/2.png\n2\t10\tb/1.png\n", dataset.ManifestConfig{},
+			"2|10", "a/1.png:10:train::0|a/2.png:2:train::0|b/1.png:10:train::0"},
+		{"lst with names", "0\t1\ta/1.png\n1\t0\ta/2.png\n", dataset.ManifestConfig{Classes: []string{"zebra", "ant"}},
+			"zebra|ant", "a/1.png:ant:train::0|a/2.png:zebra:train::0"},
+		{"augmented", `{"source-ref":"s3://bucket/f/a/1.png","class":1}` + "\n" + `{"source-ref":"s3://bucket/f/b/1.png","class":"0"}`, dataset.ManifestConfig{StripPrefix: "s3://bucket/f"},
+			"0|1", "a/1.png:1:train::0|b/1.png:0:train::0"},
+		{"ground truth", `{"source-ref":"a/1.png","job":1,"job-metadata":{"class-name":"cat","confidence":0.9}}` + "\n" +
+			`{"source-ref":"b/1.png","job":0,"job-metadata":{"class-name":"dog"},"other-metadata":{}}`, dataset.ManifestConfig{},
+			"dog|cat", "a/1.png:cat:train::0|b/1.png:dog:train::0"},
+		{"attribute", `{"source-ref":"a/1.png","x":9,"y":1}` + "\n" + `{"source-ref":"b/1.png","y":0,"x":9}`, dataset.ManifestConfig{Attribute: "y"},
+			"0|1", "a/1.png:1:train::0|b/1.png:0:train::0"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f, err := manifestOf(t, root, test.text, test.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(f.Labels, "|"); got != test.labels {
+				t.Errorf("labels: got %q, want %q", got, test.labels)
+			}
+			var items []string
+			for _, it := range f.Items {
+				mark := ""
+				if it.Fixed {
+					mark = "!"
+				}
+				items = append(items, fmt.Sprintf("%s:%s:%v%s:%s:%v", it.Rel, f.Labels[it.Label], it.Split, mark, it.Group, it.Weight))
+				if _, err := os.Stat(it.Path); err != nil {
+					t.Error(err)
+				}
+			}
+			if got := strings.Join(items, "|"); got != test.items {
+				t.Errorf("items: got\n%s, want\n%s", got, test.items)
+			}
+			if len(f.Problems) != 0 {
+				t.Errorf("problems: %q", f.Problems)
+			}
+		})
+	}
+}
+
+func TestReadManifestRefuses(t *testing.T) {
+	root := tree(t, "a/1.png", "a/2.png", "b/1.png")
+	long := strings.Repeat("x", 2<<20)
+	for _, test := range []struct {
+		name, text string
+		cfg        dataset.ManifestConfig
+		want       []string
+	}{
+		{"empty", " \n\n", dataset.ManifestConfig{}, []string{"empty"}},
+		{"binary", "\x89PNG\r\n\x1a\n\x00", dataset.ManifestConfig{}, []string{"UTF-8"}},
+		{"unknown column", "image,lable\na/1.png,x\n", dataset.ManifestConfig{}, []string{`"lable"`, `did you mean "label"?`}},
+		{"unknown key", `{"image":"a/1.png","labels":"x"}`, dataset.ManifestConfig{}, []string{"line 1", `"labels"`, `"label"`}},
+		{"no header", "a/1.png,x\n", dataset.ManifestConfig{}, []string{"header", `"a/1.png"`}},
+		{"no label column", "image,split\n", dataset.ManifestConfig{}, []string{`no column "label"`}},
+		{"column twice", "image,label,path\n", dataset.ManifestConfig{}, []string{`"image" and "path"`}},
+		{"short record", "image,label\na/1.png\n", dataset.ManifestConfig{}, []string{"line 2", "fields"}},
+		{"quotation mark", "image,label\n\"a/1.png,x\n" + long, dataset.ManifestConfig{}, []string{"quotation mark"}},
+		{"bad split", "image,label,split\na/1.png,x,tets\n", dataset.ManifestConfig{}, []string{"line 2", `"tets"`, `did you mean "test"?`}},
+		{"weight 0", "image,label,weight\na/1.png,x,0\n", dataset.ManifestConfig{}, []string{"weight", `"0"`}},
+		{"weight NaN", "image,label,weight\na/1.png,x,NaN\n", dataset.ManifestConfig{}, []string{"weight"}},
+		{"two labels", "image,label\na/1.png,x\na/2.png,y\na/./1.png,y\n", dataset.ManifestConfig{}, []string{"line 4", "line 2", `"x"`, `"y"`}},
+		{"no label", "image,label\na/1.png,\n", dataset.ManifestConfig{}, []string{"line 2", "label"}},
+		{"control", "image,label\na/1.png,x\x01\n", dataset.ManifestConfig{}, []string{"control"}},
+		{"not UTF-8", "image,label\na/1.png,x\xff\n", dataset.ManifestConfig{}, []string{"line 2", "UTF-8"}},
+		{"address", "image,label\nhttps://host/a.png,x\n", dataset.ManifestConfig{}, []string{"https://host/a.png", "prefix"}},
+		{"other prefix", "image,label\ns3://b/a.png,x\n", dataset.ManifestConfig{StripPrefix: "s3://c/"}, []string{"s3://c/"}},
+		{"one label", "image,label\na/1.png,x\nb/9.png,y\n", dataset.ManifestConfig{}, []string{"1 labels", "b/9.png"}},
+		{"key twice", `{"image":"a/1.png","image":"a/2.png","label":"x"}`, dataset.ManifestConfig{}, []string{"twice"}},
+		{"two objects", `{"image":"a/1.png","label":"x"} {}`, dataset.ManifestConfig{}, []string{"more than one"}},
+		{"number as label", `{"image":"a/1.png","label":3}`, dataset.ManifestConfig{}, []string{"label", "string"}},
+		{"torn JSON", `{"image":"a/1.png","label":"x"`, dataset.ManifestConfig{}, []string{"line 1", "JSON"}},
+		{"long line", `{"image":"` + long + `"}`, dataset.ManifestConfig{Format: dataset.JSONL}, []string{"line 1", "longer"}},
+		{"lst: several labels", "0\t1\ta/1.png\n0\t1\t2\ta/2.png\n", dataset.ManifestConfig{}, []string{"line 2", "4 fields"}},
+		{"lst: class", "0\t1\ta/1.png\n0\t-1\ta/2.png\n", dataset.ManifestConfig{}, []string{"line 2", "class"}},
+		{"lst: no such name", "0\t2\ta/1.png\n", dataset.ManifestConfig{Classes: []string{"a", "b"}}, []string{"line 1", "0..1"}},
+		{"two names", `{"source-ref":"a/1.png","j":1,"j-metadata":{"class-name":"x"}}` + "\n" + `{"source-ref":"a/2.png","j":1,"j-metadata":{"class-name":"y"}}`, dataset.ManifestConfig{}, []string{"line 2", "class 1"}},
+		{"two attributes", `{"source-ref":"a/1.png","j":1,"k":1}`, dataset.ManifestConfig{}, []string{`"j" and "k"`}},
+		{"no attribute", `{"source-ref":"a/1.png"}`, dataset.ManifestConfig{}, []string{"no class"}},
+		{"rows", "image,label\na/1.png,x\na/2.png,y\nb/1.png,y\n", dataset.ManifestConfig{MaxRows: 2}, []string{"more than 2"}},
+		{"format", "image,label\n", dataset.ManifestConfig{Format: "xml"}, []string{`"xml"`}},
+	} {
+		_, err := manifestOf(t, root, test.text, test.cfg)
+		if err == nil {
+			t.Errorf("%s: accepted", test.name)
+			continue
+		}
+		for _, want := range append(test.want, "list.txt") {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want one that says %q", test.name, err, want)
+			}
+		}
+	}
+	if _, err := dataset.ReadManifest(root, dataset.ManifestConfig{}); err == nil {
+		t.Error("a folder accepted as manifest")
+	}
+}
+
+func TestReadManifestProblems(t *testing.T) {
+	root := tree(t, "a/1.png", "a/2.png", "b/1.png")
+	write(t, filepath.Join(root, "words.jpg"), []byte("words"))
+	f, err := manifestOf(t, root, "image,label\na/1.png,x\na/2.png,y\nmissing.png,y\nwords.jpg,z\na/1.png,x\nb,x\n", dataset.ManifestConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Items) != 2 || strings.Join(f.Labels, "") != "xy" || len(f.Problems) != 5 {
+		t.Errorf("got %+v", f)
+	}
+	for _, want := range []string{"line 4", "line 5", "repeats line 2", "folder", `label "z"`} {
+		if !slices.ContainsFunc(f.Problems, func(p dataset.Problem) bool { return strings.Contains(p.Reason, want) }) {
+			t.Errorf("no problem says %q: %q", want, f.Problems)
+		}
+	}
+}
+
+// TestManifestSplitsAsFolder: a list of the folder's own files is split as the folder is.
+func TestManifestSplitsAsFolder(t *testing.T) {
+	var names []string
+	for i := range 40 {
+		names = append(names, fmt.Sprintf("x/%d.png", i), fmt.Sprintf("y/sub/%d.png", i))
+	}
+	root := tree(t, names...)
+	f, err := dataset.Scan(root, dataset.ScanConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := split(t, f, dataset.SplitConfig{})
+	var text strings.Builder
+	for _, it := range f.Items {
+		line, err := json.Marshal(map[string]string{"image": it.Rel, "label": f.Labels[it.Label]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(append(line, '\n'))
+	}
+	m, err := manifestOf(t, root, text.String(), dataset.ManifestConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := split(t, m, dataset.SplitConfig{}); !same(got, want) {
+		t.Error("the manifest is split otherwise than the folder")
+	}
+	// Pictures of one name in folders that are no labels are no group.
+	m, err = manifestOf(t, root, strings.NewReplacer(`"label":"x"`, `"label":"q"`, `"label":"y"`, `"label":"r"`).Replace(text.String()), dataset.ManifestConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	folds, err := m.Folds(4, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for fold := range 4 {
+		if n := countOf(folds, fold); n != 20 {
+			t.Errorf("fold %d has %d pictures", fold, n)
+		}
+	}
+}
+
+func countOf(values []int, v int) (n int) {
+	for _, x := range values {
+		if x == v {
+			n++
+		}
+	}
+	return n
+}
+
+func TestReadClasses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "classes.txt")
+	write(t, path, []byte("\xef\xbb\xbfzebra\r\nant\r\n\r\n"))
+	if got, err := dataset.ReadClasses(path); err != nil || !slices.Equal(got, []string{"zebra", "ant"}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, bad := range []string{"", "a\n\nb", "a\nb\na", "\xff"} {
+		write(t, path, []byte(bad))
+		if got, err := dataset.ReadClasses(path); err == nil {
+			t.Errorf("%q accepted as %q", bad, got)
+		}
+	}
+}
+
+func TestJoin(t *testing.T) {
+	scan := func(names ...string) *dataset.Folder {
+		t.Helper()
+		f, err := dataset.Scan(tree(t, names...), dataset.ScanConfig{MinLabels: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	train := scan("a/1.png", "a/2.png", "a/3.png", "b/1.png", "b/2.png", "b/3.png")
+	test := scan("b/1.png", "b/9.png")
+	f, err := dataset.Join(train, nil, test)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Split(dataset.SplitConfig{Validation: 0.2, Test: -1}); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Items) != 8 || f.Items[6].Rel != "test/b/1.png" || f.Items[6].Split != dataset.Test || f.Labels[f.Items[6].Label] != "b" {
+		t.Errorf("got %+v", f.Items)
+	}
+	if c := f.Counts(); c != nil && (c[0] != [3]int{2, 1, 0} || c[1] != [3]int{2, 1, 2}) {
+		t.Errorf("got %v", c)
+	}
+	if err := f.Split(dataset.SplitConfig{Legacy: true}); err != nil || f.Items[7].Split != dataset.Test {
+		t.Errorf("the legacy split moves what was given: %v, %v", f.Items[7], err)
+	}
+	if _, err := dataset.Join(train, scan("aa/1.png"), nil); err == nil || !strings.Contains(err.Error(), `"aa"`) || !strings.Contains(err.Error(), `did you mean "a"?`) {
+		t.Errorf("an unknown label: %v", err)
+	}
+	if _, err := dataset.Join(nil, test, nil); err == nil {
+		t.Error("nothing to train on accepted")
+	}
+}
+
+// TestSplitTogether: nothing that is named, equal or nearly equal crosses.
+func TestSplitTogether(t *testing.T) {
+	for _, cfg := range []dataset.SplitConfig{{}, {Stratified: true}, {Validation: 0.3, Test: 0.3, Salt: "x"}} {
+		f := made("r", 3, 200)
+		together := dataset.Same{Sums: make([][sha256.Size]byte, len(f.Items))}
+		for i := range f.Items {
+			if i%2 == 0 {
+				f.Items[i].Group = fmt.Sprintf("person %d", i%50) // spans the labels
+			}
+			together.Sums[i] = sha256.Sum256(fmt.Append(nil, i/3))
+		}
+		for i := 1; i+2 < 100; i += 10 {
+			together.Near = append(together.Near, []int{i, i + 2})
+		}
+		f.Items[0].Fixed, f.Items[0].Split = true, dataset.Test
+		if err := f.SplitTogether(cfg, together); err != nil {
+			t.Fatal(err)
+		}
+		inGroup := map[string]dataset.Split{}
+		for i, it := range f.Items {
+			keys := []string{fmt.Sprint("sum ", i/3)}
+			if it.Group != "" {
+				keys = append(keys, it.Group)
+			}
+			for n, near := range together.Near {
+				if slices.Contains(near, i) {
+					keys = append(keys, fmt.Sprint("near ", n))
+				}
+			}
+			for _, key := range keys {
+				if s, met := inGroup[key]; met && s != it.Split {
+					t.Fatalf("%+v: %q is in %v and in %v", cfg, key, s, it.Split)
+				}
+				inGroup[key] = it.Split
+			}
+		}
+		if inGroup["person 0"] != dataset.Test {
+			t.Error("a group does not follow its fixed item")
+		}
+		folds, err := f.FoldsTogether(3, "", together)
+		if err != nil {
+			t.Fatal(err)
+		}
+		byGroup := map[string]int{}
+		for i, it := range f.Items {
+			if (folds[i] < 0) != (it.Split != dataset.Train) {
+				t.Fatalf("item of %v is in fold %d", it.Split, folds[i])
+			}
+			if fold, met := byGroup[it.Group]; it.Group != "" && met && fold != folds[i] {
+				t.Fatalf("group %q is in folds %d and %d", it.Group, fold, folds[i])
+			}
+			byGroup[it.Group] = folds[i]
+		}
+	}
+}
+
+func TestSplitStratified(t *testing.T) {
+	f := made("r", 4, 130)
+	split(t, f, dataset.SplitConfig{Stratified: true, Validation: 0.2, Test: 0.1})
+	for label, c := range f.Counts() {
+		if c != [3]int{91, 26, 13} {
+			t.Errorf("label %d: got %v", label, c)
+		}
+	}
+}
+
+// TestSplitNamedGroups: named groups that span labels reach all three splits.
+func TestSplitNamedGroups(t *testing.T) {
+	f := made("r", 2, 500)
+	for i := range f.Items {
+		f.Items[i].Group = fmt.Sprint(i % 100)
+	}
+	split(t, f, dataset.SplitConfig{Validation: 0.2, Test: 0.2})
+	for label, c := range f.Counts() {
+		if c[0] < 200 || c[1] < 40 || c[2] < 40 {
+			t.Errorf("label %d: got %v", label, c)
+		}
+	}
+	f.Items[0].Fixed, f.Items[0].Split = true, dataset.Test
+	f.Items[100].Fixed, f.Items[100].Split = true, dataset.Validation
+	if err := f.Split(dataset.SplitConfig{}); err == nil || !strings.Contains(err.Error(), `group "0"`) {
+		t.Errorf("a group in two fixed splits: %v", err)
+	}
+}
+
+func TestFolds(t *testing.T) {
+	f := made("r", 3, 101)
+	folds, err := f.Folds(5, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[[2]int]int{}
+	for i, it := range f.Items {
+		counts[[2]int{it.Label, folds[i]}]++
+	}
+	for label := range 3 {
+		for fold := range 5 {
+			if n := counts[[2]int{label, fold}]; n != 20 && n != 21 {
+				t.Errorf("label %d, fold %d: %d", label, fold, n)
+			}
+		}
+	}
+	again, err := made("elsewhere", 3, 101).Folds(5, "")
+	if err != nil || !slices.Equal(folds, again) {
+		t.Errorf("moving the root changes the folds: %v", err)
+	}
+	if other, err := f.Folds(5, "salt"); err != nil || slices.Equal(folds, other) {
+		t.Errorf("another salt gives the same folds: %v", err)
+	}
+	if _, err := f.Folds(1, ""); err == nil {
+		t.Error("one fold accepted")
+	}
+	if _, err := f.FoldsTogether(2, "", dataset.Same{Near: [][]int{{0, 999}}}); err == nil {
+		t.Error("an item out of range accepted")
+	}
+}
+
+func FuzzManifest(f *testing.F) {
+	for _, text := range []string{
+		"image,label,split,group,weight\na.png,x,train,g,1\nb.png,y,,,\n",
+		"path;label\na.png;\"x\ny\"\n", "{\"image\":\"a.png\",\"label\":\"x\",\"weight\":1e3}\n{}",
+		"0\t1\ta.png\n1\t0.000\tb.png\n", `{"source-ref":"s3://b/a.png","j":"1","j-metadata":{"class-name":"x"}}`, "\xef\xbb\xbf", "\"", "{\"a\":[[[[",
+	} {
+		f.Add([]byte(text), "", false)
+	}
+	dir := f.TempDir()
+	write(f, filepath.Join(dir, "a.png"), encode(f, "png", noise(2, 2, 1)))
+	write(f, filepath.Join(dir, "b.png"), encode(f, "png", noise(2, 2, 2)))
+	path := filepath.Join(dir, "list")
+	f.Fuzz(func(t *testing.T, data []byte, format string, names bool) {
+		cfg := dataset.ManifestConfig{Format: format, MinLabels: 1, MaxRows: 100, Root: dir}
+		if names {
+			cfg.Classes = []string{"p", "q"}
+		}
+		write(t, path, data)
+		m, err := dataset.ReadManifest(path, cfg)
+		if err != nil {
+			if m != nil || !strings.Contains(err.Error(), "list") {
+				t.Fatalf("got %v with %v", m, err)
+			}
+			return
+		}
+		if len(m.Items) == 0 || len(m.Labels) == 0 {
+			t.Fatalf("nothing accepted: %+v", m)
+		}
+		for _, it := range m.Items {
+			if it.Label < 0 || it.Label >= len(m.Labels) || it.Weight < 0 || it.Rel == "" || m.Labels[it.Label] == "" {
+				t.Fatalf("got %+v", it)
+			}
+		}
+		if err := m.Split(dataset.SplitConfig{}); err != nil && !strings.Contains(err.Error(), "group") {
+			t.Fatal(err)
+		}
+	})
+}
