@@ -24,7 +24,7 @@ type Config struct {
 // inFlight is the number of images that are taken through the regions together:
 // more reuse the weights while they are in the cache, and evict each other's
 // activations.
-const inFlight = 4
+const inFlight = 2
 
 // Executor runs one network. It is safe for concurrent use; runs take turns.
 type Executor struct {

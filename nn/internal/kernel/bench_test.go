@@ -75,3 +75,57 @@ func BenchmarkDirect(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPool times the network's poolings.
+func BenchmarkPool(b *testing.B) {
+	for _, c := range []struct {
+		name     string
+		in, side int
+		spec     PoolSpec
+	}{
+		{"max_64x147x147_3x3_s2", 64, 147, PoolSpec{KH: 3, KW: 3, StrideH: 2, StrideW: 2, Max: true}},
+		{"max_288x35x35_3x3_s2", 288, 35, PoolSpec{KH: 3, KW: 3, StrideH: 2, StrideW: 2, Max: true}},
+		{"mean_64x35x35_3x3_s1", 64, 35, PoolSpec{KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1}},
+		{"mean_192x17x17_3x3_s1", 192, 17, PoolSpec{KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1}},
+		{"mean_2048x8x8_8x8_s1", 2048, 8, PoolSpec{KH: 8, KW: 8, StrideH: 1, StrideW: 1}},
+	} {
+		for _, set := range Sets() {
+			b.Run(set.String()+"/"+c.name, func(b *testing.B) {
+				s := c.spec
+				side := (c.side+2*s.PadTop-s.KH)/s.StrideH + 1
+				s.In, s.Out = Dense(c.in, c.side, c.side), Dense(c.in, side, side)
+				pool, err := NewPool(set, s)
+				if err != nil {
+					b.Fatal(err)
+				}
+				p := prepared{conv: pool, in: make([]float32, s.In.Size()), out: make([]float32, s.Out.Size())}
+				b.SetBytes(int64(4 * (len(p.in) + len(p.out))))
+				for b.Loop() {
+					p.run()
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkConvert times what lies between the caller's layout and the blocked.
+func BenchmarkConvert(b *testing.B) {
+	t := Dense(192, 35, 35)
+	planar, blocked := make([]float32, 192*35*35), make([]float32, t.Size())
+	lanes := make([]int, t.C)
+	for i := range lanes {
+		lanes[i] = i
+	}
+	b.Run("unpack", func(b *testing.B) {
+		b.SetBytes(int64(4 * len(planar)))
+		for b.Loop() {
+			Unpack(blocked, t, planar, t.C)
+		}
+	})
+	b.Run("pack", func(b *testing.B) {
+		b.SetBytes(int64(4 * len(planar)))
+		for b.Loop() {
+			Pack(planar, blocked, t, lanes)
+		}
+	})
+}

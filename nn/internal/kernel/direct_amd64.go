@@ -18,10 +18,8 @@ type tileArgs struct {
 	flags int
 }
 
-const (
-	flagReLU       = 1 << iota // clamp at zero when storing
-	flagAccumulate             // go on from what out holds, without the bias
-)
+// flagReLU makes a kernel clamp at zero.
+const flagReLU = 1
 
 //go:noescape
 func tile6x16x8AVX2(a *tileArgs)

@@ -24,8 +24,6 @@ tile6x16x8AVX2_tile:
 	ADDQ    AX, R13
 	ADDQ    $0x00000018, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile6x16x8AVX2_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
@@ -39,40 +37,9 @@ tile6x16x8AVX2_tile:
 	VMOVAPS Y1, Y9
 	VMOVAPS Y0, Y10
 	VMOVAPS Y1, Y11
-	JMP     tile6x16x8AVX2_start
-
-tile6x16x8AVX2_resume:
-	MOVQ    72(SI), CX
-	MOVQ    56(SI), DX
-	MOVLQSX (DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y1
-	VMOVUPS (DI), Y0
-	MOVLQSX 4(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y3
-	VMOVUPS (DI), Y2
-	MOVLQSX 8(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y5
-	VMOVUPS (DI), Y4
-	MOVLQSX 12(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y7
-	VMOVUPS (DI), Y6
-	MOVLQSX 16(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y9
-	VMOVUPS (DI), Y8
-	MOVLQSX 20(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y11
-	VMOVUPS (DI), Y10
-
-tile6x16x8AVX2_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile6x16x8AVX2_tap:
 	MOVQ         (CX), AX
@@ -309,8 +276,6 @@ tile5x16x8AVX2_tile:
 	ADDQ    AX, R12
 	ADDQ    $0x00000014, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile5x16x8AVX2_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
@@ -322,36 +287,9 @@ tile5x16x8AVX2_tile:
 	VMOVAPS Y1, Y7
 	VMOVAPS Y0, Y8
 	VMOVAPS Y1, Y9
-	JMP     tile5x16x8AVX2_start
-
-tile5x16x8AVX2_resume:
-	MOVQ    72(SI), CX
-	MOVQ    56(SI), DX
-	MOVLQSX (DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y1
-	VMOVUPS (DI), Y0
-	MOVLQSX 4(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y3
-	VMOVUPS (DI), Y2
-	MOVLQSX 8(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y5
-	VMOVUPS (DI), Y4
-	MOVLQSX 12(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y7
-	VMOVUPS (DI), Y6
-	MOVLQSX 16(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y9
-	VMOVUPS (DI), Y8
-
-tile5x16x8AVX2_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile5x16x8AVX2_tap:
 	MOVQ         (CX), AX
@@ -556,8 +494,6 @@ tile4x16x8AVX2_tile:
 	ADDQ    AX, R11
 	ADDQ    $0x00000010, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile4x16x8AVX2_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
@@ -567,32 +503,9 @@ tile4x16x8AVX2_tile:
 	VMOVAPS Y1, Y5
 	VMOVAPS Y0, Y6
 	VMOVAPS Y1, Y7
-	JMP     tile4x16x8AVX2_start
-
-tile4x16x8AVX2_resume:
-	MOVQ    72(SI), CX
-	MOVQ    56(SI), DX
-	MOVLQSX (DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y1
-	VMOVUPS (DI), Y0
-	MOVLQSX 4(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y3
-	VMOVUPS (DI), Y2
-	MOVLQSX 8(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y5
-	VMOVUPS (DI), Y4
-	MOVLQSX 12(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y7
-	VMOVUPS (DI), Y6
-
-tile4x16x8AVX2_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile4x16x8AVX2_tap:
 	MOVQ         (CX), AX
@@ -771,8 +684,6 @@ tile6x16x1AVX2_tile:
 	ADDQ    AX, R13
 	ADDQ    $0x00000018, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile6x16x1AVX2_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
@@ -786,40 +697,9 @@ tile6x16x1AVX2_tile:
 	VMOVAPS Y1, Y9
 	VMOVAPS Y0, Y10
 	VMOVAPS Y1, Y11
-	JMP     tile6x16x1AVX2_start
-
-tile6x16x1AVX2_resume:
-	MOVQ    72(SI), CX
-	MOVQ    56(SI), DX
-	MOVLQSX (DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y1
-	VMOVUPS (DI), Y0
-	MOVLQSX 4(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y3
-	VMOVUPS (DI), Y2
-	MOVLQSX 8(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y5
-	VMOVUPS (DI), Y4
-	MOVLQSX 12(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y7
-	VMOVUPS (DI), Y6
-	MOVLQSX 16(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y9
-	VMOVUPS (DI), Y8
-	MOVLQSX 20(DX), DI
-	ADDQ    24(SI), DI
-	VMOVUPS (DI)(CX*1), Y11
-	VMOVUPS (DI), Y10
-
-tile6x16x1AVX2_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile6x16x1AVX2_tap:
 	MOVQ         (CX), AX
@@ -922,8 +802,6 @@ tile8x48x8AVX512_tile:
 	ADDQ    AX, R15
 	ADDQ    $0x00000020, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile8x48x8AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
@@ -949,89 +827,9 @@ tile8x48x8AVX512_tile:
 	VMOVAPS Z0, Z21
 	VMOVAPS Z1, Z22
 	VMOVAPS Z2, Z23
-	JMP     tile8x48x8AVX512_start
-
-tile8x48x8AVX512_resume:
-	MOVQ         72(SI), CX
-	LEAQ         (CX)(CX*2), AX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y2
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z2, Z2
-	VMOVUPS      (DI)(CX*2), Y1
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z1, Z1
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y5
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z5, Z5
-	VMOVUPS      (DI)(CX*2), Y4
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z4, Z4
-	VMOVUPS      (DI), Y3
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z3, Z3
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y8
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z8, Z8
-	VMOVUPS      (DI)(CX*2), Y7
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z7, Z7
-	VMOVUPS      (DI), Y6
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z6, Z6
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y11
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z11, Z11
-	VMOVUPS      (DI)(CX*2), Y10
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z10, Z10
-	VMOVUPS      (DI), Y9
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z9, Z9
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y14
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z14, Z14
-	VMOVUPS      (DI)(CX*2), Y13
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z13, Z13
-	VMOVUPS      (DI), Y12
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z12, Z12
-	MOVLQSX      20(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y17
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z17, Z17
-	VMOVUPS      (DI)(CX*2), Y16
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z16, Z16
-	VMOVUPS      (DI), Y15
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z15, Z15
-	MOVLQSX      24(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y20
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z20, Z20
-	VMOVUPS      (DI)(CX*2), Y19
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z19, Z19
-	VMOVUPS      (DI), Y18
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z18, Z18
-	MOVLQSX      28(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y23
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z23, Z23
-	VMOVUPS      (DI)(CX*2), Y22
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z22, Z22
-	VMOVUPS      (DI), Y21
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z21, Z21
-
-tile8x48x8AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile8x48x8AVX512_tap:
 	MOVQ         (CX), AX
@@ -1453,8 +1251,6 @@ tile7x48x8AVX512_tile:
 	ADDQ    AX, R14
 	ADDQ    $0x0000001c, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile7x48x8AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
@@ -1477,80 +1273,9 @@ tile7x48x8AVX512_tile:
 	VMOVAPS Z0, Z18
 	VMOVAPS Z1, Z19
 	VMOVAPS Z2, Z20
-	JMP     tile7x48x8AVX512_start
-
-tile7x48x8AVX512_resume:
-	MOVQ         72(SI), CX
-	LEAQ         (CX)(CX*2), AX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y2
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z2, Z2
-	VMOVUPS      (DI)(CX*2), Y1
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z1, Z1
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y5
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z5, Z5
-	VMOVUPS      (DI)(CX*2), Y4
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z4, Z4
-	VMOVUPS      (DI), Y3
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z3, Z3
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y8
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z8, Z8
-	VMOVUPS      (DI)(CX*2), Y7
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z7, Z7
-	VMOVUPS      (DI), Y6
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z6, Z6
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y11
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z11, Z11
-	VMOVUPS      (DI)(CX*2), Y10
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z10, Z10
-	VMOVUPS      (DI), Y9
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z9, Z9
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y14
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z14, Z14
-	VMOVUPS      (DI)(CX*2), Y13
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z13, Z13
-	VMOVUPS      (DI), Y12
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z12, Z12
-	MOVLQSX      20(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y17
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z17, Z17
-	VMOVUPS      (DI)(CX*2), Y16
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z16, Z16
-	VMOVUPS      (DI), Y15
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z15, Z15
-	MOVLQSX      24(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y20
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z20, Z20
-	VMOVUPS      (DI)(CX*2), Y19
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z19, Z19
-	VMOVUPS      (DI), Y18
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z18, Z18
-
-tile7x48x8AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile7x48x8AVX512_tap:
 	MOVQ         (CX), AX
@@ -1926,8 +1651,6 @@ tile6x48x8AVX512_tile:
 	ADDQ    AX, R13
 	ADDQ    $0x00000018, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile6x48x8AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
@@ -1947,71 +1670,9 @@ tile6x48x8AVX512_tile:
 	VMOVAPS Z0, Z15
 	VMOVAPS Z1, Z16
 	VMOVAPS Z2, Z17
-	JMP     tile6x48x8AVX512_start
-
-tile6x48x8AVX512_resume:
-	MOVQ         72(SI), CX
-	LEAQ         (CX)(CX*2), AX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y2
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z2, Z2
-	VMOVUPS      (DI)(CX*2), Y1
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z1, Z1
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y5
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z5, Z5
-	VMOVUPS      (DI)(CX*2), Y4
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z4, Z4
-	VMOVUPS      (DI), Y3
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z3, Z3
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y8
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z8, Z8
-	VMOVUPS      (DI)(CX*2), Y7
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z7, Z7
-	VMOVUPS      (DI), Y6
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z6, Z6
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y11
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z11, Z11
-	VMOVUPS      (DI)(CX*2), Y10
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z10, Z10
-	VMOVUPS      (DI), Y9
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z9, Z9
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y14
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z14, Z14
-	VMOVUPS      (DI)(CX*2), Y13
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z13, Z13
-	VMOVUPS      (DI), Y12
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z12, Z12
-	MOVLQSX      20(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y17
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z17, Z17
-	VMOVUPS      (DI)(CX*2), Y16
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z16, Z16
-	VMOVUPS      (DI), Y15
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z15, Z15
-
-tile6x48x8AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile6x48x8AVX512_tap:
 	MOVQ         (CX), AX
@@ -2341,8 +2002,6 @@ tile5x48x8AVX512_tile:
 	ADDQ    AX, R12
 	ADDQ    $0x00000014, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile5x48x8AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
@@ -2359,62 +2018,9 @@ tile5x48x8AVX512_tile:
 	VMOVAPS Z0, Z12
 	VMOVAPS Z1, Z13
 	VMOVAPS Z2, Z14
-	JMP     tile5x48x8AVX512_start
-
-tile5x48x8AVX512_resume:
-	MOVQ         72(SI), CX
-	LEAQ         (CX)(CX*2), AX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y2
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z2, Z2
-	VMOVUPS      (DI)(CX*2), Y1
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z1, Z1
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y5
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z5, Z5
-	VMOVUPS      (DI)(CX*2), Y4
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z4, Z4
-	VMOVUPS      (DI), Y3
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z3, Z3
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y8
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z8, Z8
-	VMOVUPS      (DI)(CX*2), Y7
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z7, Z7
-	VMOVUPS      (DI), Y6
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z6, Z6
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y11
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z11, Z11
-	VMOVUPS      (DI)(CX*2), Y10
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z10, Z10
-	VMOVUPS      (DI), Y9
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z9, Z9
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	LEAQ         (DI)(CX*4), BX
-	VMOVUPS      (BX), Y14
-	VINSERTF64X4 $0x01, (BX)(CX*1), Z14, Z14
-	VMOVUPS      (DI)(CX*2), Y13
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z13, Z13
-	VMOVUPS      (DI), Y12
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z12, Z12
-
-tile5x48x8AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile5x48x8AVX512_tap:
 	MOVQ         (CX), AX
@@ -2706,8 +2312,6 @@ tile8x32x8AVX512_tile:
 	ADDQ    AX, R15
 	ADDQ    $0x00000020, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile8x32x8AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
@@ -2725,65 +2329,9 @@ tile8x32x8AVX512_tile:
 	VMOVAPS Z1, Z13
 	VMOVAPS Z0, Z14
 	VMOVAPS Z1, Z15
-	JMP     tile8x32x8AVX512_start
-
-tile8x32x8AVX512_resume:
-	MOVQ         72(SI), CX
-	LEAQ         (CX)(CX*2), AX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y1
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z1, Z1
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y3
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z3, Z3
-	VMOVUPS      (DI), Y2
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z2, Z2
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y5
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z5, Z5
-	VMOVUPS      (DI), Y4
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z4, Z4
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y7
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z7, Z7
-	VMOVUPS      (DI), Y6
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z6, Z6
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y9
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z9, Z9
-	VMOVUPS      (DI), Y8
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z8, Z8
-	MOVLQSX      20(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y11
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z11, Z11
-	VMOVUPS      (DI), Y10
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z10, Z10
-	MOVLQSX      24(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y13
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z13, Z13
-	VMOVUPS      (DI), Y12
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z12, Z12
-	MOVLQSX      28(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y15
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z15, Z15
-	VMOVUPS      (DI), Y14
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z14, Z14
-
-tile8x32x8AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile8x32x8AVX512_tap:
 	MOVQ         (CX), AX
@@ -3101,8 +2649,6 @@ tile7x32x8AVX512_tile:
 	ADDQ    AX, R14
 	ADDQ    $0x0000001c, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile7x32x8AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
@@ -3118,59 +2664,9 @@ tile7x32x8AVX512_tile:
 	VMOVAPS Z1, Z11
 	VMOVAPS Z0, Z12
 	VMOVAPS Z1, Z13
-	JMP     tile7x32x8AVX512_start
-
-tile7x32x8AVX512_resume:
-	MOVQ         72(SI), CX
-	LEAQ         (CX)(CX*2), AX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y1
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z1, Z1
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y3
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z3, Z3
-	VMOVUPS      (DI), Y2
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z2, Z2
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y5
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z5, Z5
-	VMOVUPS      (DI), Y4
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z4, Z4
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y7
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z7, Z7
-	VMOVUPS      (DI), Y6
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z6, Z6
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y9
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z9, Z9
-	VMOVUPS      (DI), Y8
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z8, Z8
-	MOVLQSX      20(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y11
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z11, Z11
-	VMOVUPS      (DI), Y10
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z10, Z10
-	MOVLQSX      24(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y13
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z13, Z13
-	VMOVUPS      (DI), Y12
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z12, Z12
-
-tile7x32x8AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile7x32x8AVX512_tap:
 	MOVQ         (CX), AX
@@ -3454,8 +2950,6 @@ tile6x32x8AVX512_tile:
 	ADDQ    AX, R13
 	ADDQ    $0x00000018, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile6x32x8AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
@@ -3469,53 +2963,9 @@ tile6x32x8AVX512_tile:
 	VMOVAPS Z1, Z9
 	VMOVAPS Z0, Z10
 	VMOVAPS Z1, Z11
-	JMP     tile6x32x8AVX512_start
-
-tile6x32x8AVX512_resume:
-	MOVQ         72(SI), CX
-	LEAQ         (CX)(CX*2), AX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y1
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z1, Z1
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y3
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z3, Z3
-	VMOVUPS      (DI), Y2
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z2, Z2
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y5
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z5, Z5
-	VMOVUPS      (DI), Y4
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z4, Z4
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y7
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z7, Z7
-	VMOVUPS      (DI), Y6
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z6, Z6
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y9
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z9, Z9
-	VMOVUPS      (DI), Y8
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z8, Z8
-	MOVLQSX      20(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y11
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z11, Z11
-	VMOVUPS      (DI), Y10
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z10, Z10
-
-tile6x32x8AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile6x32x8AVX512_tap:
 	MOVQ         (CX), AX
@@ -3765,8 +3215,6 @@ tile5x32x8AVX512_tile:
 	ADDQ    AX, R12
 	ADDQ    $0x00000014, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile5x32x8AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
@@ -3778,47 +3226,9 @@ tile5x32x8AVX512_tile:
 	VMOVAPS Z1, Z7
 	VMOVAPS Z0, Z8
 	VMOVAPS Z1, Z9
-	JMP     tile5x32x8AVX512_start
-
-tile5x32x8AVX512_resume:
-	MOVQ         72(SI), CX
-	LEAQ         (CX)(CX*2), AX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y1
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z1, Z1
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y3
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z3, Z3
-	VMOVUPS      (DI), Y2
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z2, Z2
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y5
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z5, Z5
-	VMOVUPS      (DI), Y4
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z4, Z4
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y7
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z7, Z7
-	VMOVUPS      (DI), Y6
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z6, Z6
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y9
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z9, Z9
-	VMOVUPS      (DI), Y8
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z8, Z8
-
-tile5x32x8AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile5x32x8AVX512_tap:
 	MOVQ         (CX), AX
@@ -4042,8 +3452,6 @@ tile8x16x8AVX512_tile:
 	ADDQ    AX, R15
 	ADDQ    $0x00000020, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile8x16x8AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVAPS Z0, Z1
@@ -4053,48 +3461,9 @@ tile8x16x8AVX512_tile:
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
 	VMOVAPS Z0, Z7
-	JMP     tile8x16x8AVX512_start
-
-tile8x16x8AVX512_resume:
-	MOVQ         72(SI), CX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y1
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z1, Z1
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y2
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z2, Z2
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y3
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z3, Z3
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y4
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z4, Z4
-	MOVLQSX      20(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y5
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z5, Z5
-	MOVLQSX      24(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y6
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z6, Z6
-	MOVLQSX      28(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y7
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z7, Z7
-
-tile8x16x8AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile8x16x8AVX512_tap:
 	MOVQ         (CX), AX
@@ -4315,8 +3684,6 @@ tile7x16x8AVX512_tile:
 	ADDQ    AX, R14
 	ADDQ    $0x0000001c, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile7x16x8AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVAPS Z0, Z1
@@ -4325,44 +3692,9 @@ tile7x16x8AVX512_tile:
 	VMOVAPS Z0, Z4
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
-	JMP     tile7x16x8AVX512_start
-
-tile7x16x8AVX512_resume:
-	MOVQ         72(SI), CX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y1
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z1, Z1
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y2
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z2, Z2
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y3
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z3, Z3
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y4
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z4, Z4
-	MOVLQSX      20(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y5
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z5, Z5
-	MOVLQSX      24(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y6
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z6, Z6
-
-tile7x16x8AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile7x16x8AVX512_tap:
 	MOVQ         (CX), AX
@@ -4560,8 +3892,6 @@ tile6x16x8AVX512_tile:
 	ADDQ    AX, R13
 	ADDQ    $0x00000018, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile6x16x8AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVAPS Z0, Z1
@@ -4569,40 +3899,9 @@ tile6x16x8AVX512_tile:
 	VMOVAPS Z0, Z3
 	VMOVAPS Z0, Z4
 	VMOVAPS Z0, Z5
-	JMP     tile6x16x8AVX512_start
-
-tile6x16x8AVX512_resume:
-	MOVQ         72(SI), CX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y1
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z1, Z1
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y2
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z2, Z2
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y3
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z3, Z3
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y4
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z4, Z4
-	MOVLQSX      20(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y5
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z5, Z5
-
-tile6x16x8AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile6x16x8AVX512_tap:
 	MOVQ         (CX), AX
@@ -4777,44 +4076,15 @@ tile5x16x8AVX512_tile:
 	ADDQ    AX, R12
 	ADDQ    $0x00000014, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile5x16x8AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
 	VMOVAPS Z0, Z4
-	JMP     tile5x16x8AVX512_start
-
-tile5x16x8AVX512_resume:
-	MOVQ         72(SI), CX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y1
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z1, Z1
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y2
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z2, Z2
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y3
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z3, Z3
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y4
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z4, Z4
-
-tile5x16x8AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile5x16x8AVX512_tap:
 	MOVQ         (CX), AX
@@ -4974,8 +4244,6 @@ tile8x32x1AVX512_tile:
 	ADDQ    AX, R15
 	ADDQ    $0x00000020, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile8x32x1AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
@@ -4993,65 +4261,9 @@ tile8x32x1AVX512_tile:
 	VMOVAPS Z1, Z13
 	VMOVAPS Z0, Z14
 	VMOVAPS Z1, Z15
-	JMP     tile8x32x1AVX512_start
-
-tile8x32x1AVX512_resume:
-	MOVQ         72(SI), CX
-	LEAQ         (CX)(CX*2), AX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y1
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z1, Z1
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y3
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z3, Z3
-	VMOVUPS      (DI), Y2
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z2, Z2
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y5
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z5, Z5
-	VMOVUPS      (DI), Y4
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z4, Z4
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y7
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z7, Z7
-	VMOVUPS      (DI), Y6
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z6, Z6
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y9
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z9, Z9
-	VMOVUPS      (DI), Y8
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z8, Z8
-	MOVLQSX      20(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y11
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z11, Z11
-	VMOVUPS      (DI), Y10
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z10, Z10
-	MOVLQSX      24(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y13
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z13, Z13
-	VMOVUPS      (DI), Y12
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z12, Z12
-	MOVLQSX      28(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI)(CX*2), Y15
-	VINSERTF64X4 $0x01, (DI)(AX*1), Z15, Z15
-	VMOVUPS      (DI), Y14
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z14, Z14
-
-tile8x32x1AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile8x32x1AVX512_tap:
 	MOVQ         (CX), AX
@@ -5189,8 +4401,6 @@ tile8x16x1AVX512_tile:
 	ADDQ    AX, R15
 	ADDQ    $0x00000020, DI
 	MOVQ    DI, 48(SI)
-	TESTQ   $0x00000002, 80(SI)
-	JNE     tile8x16x1AVX512_resume
 	MOVQ    16(SI), DI
 	VMOVUPS (DI), Z0
 	VMOVAPS Z0, Z1
@@ -5200,48 +4410,9 @@ tile8x16x1AVX512_tile:
 	VMOVAPS Z0, Z5
 	VMOVAPS Z0, Z6
 	VMOVAPS Z0, Z7
-	JMP     tile8x16x1AVX512_start
-
-tile8x16x1AVX512_resume:
-	MOVQ         72(SI), CX
-	MOVQ         56(SI), DX
-	MOVLQSX      (DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y0
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z0, Z0
-	MOVLQSX      4(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y1
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z1, Z1
-	MOVLQSX      8(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y2
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z2, Z2
-	MOVLQSX      12(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y3
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z3, Z3
-	MOVLQSX      16(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y4
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z4, Z4
-	MOVLQSX      20(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y5
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z5, Z5
-	MOVLQSX      24(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y6
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z6, Z6
-	MOVLQSX      28(DX), DI
-	ADDQ         24(SI), DI
-	VMOVUPS      (DI), Y7
-	VINSERTF64X4 $0x01, (DI)(CX*1), Z7, Z7
-
-tile8x16x1AVX512_start:
-	MOVQ 8(SI), BX
-	MOVQ 32(SI), CX
-	MOVQ 40(SI), DX
+	MOVQ    8(SI), BX
+	MOVQ    32(SI), CX
+	MOVQ    40(SI), DX
 
 tile8x16x1AVX512_tap:
 	MOVQ         (CX), AX

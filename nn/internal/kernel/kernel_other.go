@@ -2,10 +2,7 @@
 
 package kernel
 
-const (
-	flagReLU       = 1 << iota // clamp at zero when storing
-	flagAccumulate             // go on from what out holds, without the bias
-)
+const flagReLU = 1
 
 func supported() level { return levelRef }
 

@@ -18,13 +18,6 @@ func (s shape) gflop() float64 {
 	return 2e-9 * float64(s.in*s.kh*s.kw*s.out*s.outH()*s.outW())
 }
 
-func (s shape) kind() string {
-	if s.in == 3 {
-		return "first"
-	}
-	return fmt.Sprintf("%dx%d/%d", s.kh, s.kw, s.stride)
-}
-
 func (s shape) String() string {
 	return fmt.Sprintf("%dx%dx%d_%dx%dx%d_s%d", s.in, s.h, s.w, s.out, s.kh, s.kw, s.stride)
 }

@@ -58,7 +58,6 @@ type side struct {
 	m, r, n int       // outputs, taps, points: n = m + r - 1
 	forward []float32 // constants, each eight times
 	inverse []float32
-	powers  pointSet
 	step    int // floats from one input element to the next along this side
 	outStep int
 	len     int // input elements along this side
@@ -150,7 +149,7 @@ type winograd struct {
 	// The scratch memory: transformed input, products, one row of tiles half
 	// transformed, and a place for outputs beyond the edge.
 	vStep, mStep     int // floats from one point to the next
-	vAt, mAt, lineAt int
+	mAt, lineAt      int
 	lineStep, waste  int
 	scratch          int
 }

@@ -25,11 +25,8 @@ const (
 	argFlags
 )
 
-// Bits of tileArgs.flags.
-const (
-	flagReLU = 1 << iota
-	flagAccumulate
-)
+// flagReLU is a bit of tileArgs.flags.
+const flagReLU = 1
 
 func main() {
 	for pixels := 6; pixels >= 4; pixels-- {
@@ -115,9 +112,7 @@ func (t tile) generate() {
 	ADDQ(U32(4*t.pixels), tmp)
 	MOVQ(tmp, arg(argSrc))
 
-	// Accumulators start at the bias, or go on from the output.
-	TESTQ(U32(flagAccumulate), arg(argFlags))
-	JNE(LabelRef(name + "_resume"))
+	// Accumulators start at the bias.
 	MOVQ(arg(argBias), tmp)
 	for v := range t.vectors {
 		VMOVUPS(Mem{Base: tmp, Disp: v * width}, t.acc(0, v))
@@ -127,18 +122,6 @@ func (t tile) generate() {
 			VMOVAPS(t.acc(0, v), t.acc(p, v))
 		}
 	}
-	JMP(LabelRef(name + "_start"))
-	Label(name + "_resume")
-	t.each(args, func(p, v int, at, high Mem) {
-		if t.lanes() == 8 {
-			VMOVUPS(at, t.acc(p, v))
-			return
-		}
-		VMOVUPS(at, half(p*t.vectors+v))
-		VINSERTF64X4(Imm(1), high, t.acc(p, v), t.acc(p, v))
-	})
-
-	Label(name + "_start")
 	MOVQ(arg(argW), w)
 	MOVQ(arg(argTaps), taps)
 	MOVQ(arg(argNTaps), left)
@@ -195,7 +178,7 @@ func (t tile) generate() {
 	RET()
 }
 
-// each visits the tile's outputs: vector v of pixel p lies at at, its upper
+// each visits the places of the tile's outputs: vector v of pixel p lies at at, its upper
 // eight lanes, if it has any, at high. The last channel block of a pixel is
 // visited first, so that with a plane pitch of 0 the first one overwrites it:
 // that is how a panel with one block too many is stored.
