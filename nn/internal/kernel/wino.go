@@ -148,10 +148,10 @@ type winograd struct {
 	parts   []winoPart
 	// The scratch memory: transformed input, products, one row of tiles half
 	// transformed, and a place for outputs beyond the edge.
-	vStep, mStep     int // floats from one point to the next
-	mAt, lineAt      int
-	lineStep, waste  int
-	scratch          int
+	vStep, mStep    int // floats from one point to the next
+	mAt, lineAt     int
+	lineStep, waste int
+	scratch         int
 }
 
 // A winoPart is some tiles for some panels.
