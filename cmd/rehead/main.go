@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	_ "golang.org/x/crypto/x509roots/fallback" // certificates where the system has none, as in an image FROM scratch
 )
 
 func main() {

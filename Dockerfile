@@ -1,0 +1,12 @@
+# The SageMaker container: one static binary and nothing else. Build the binary first, then the image:
+#   CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o dist/rehead ./cmd/rehead
+#   docker build -t rehead .        (or: buildah bud -t rehead .)
+# It trains with `docker run -v DIR:/opt/ml rehead train` and serves with `docker run -p 8080:8080 -v DIR:/opt/ml rehead serve`.
+FROM scratch
+LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
+      com.amazonaws.sagemaker.capabilities.multi-models=true
+COPY dist/rehead /rehead
+# The service runs the image as root and mounts over /opt/ml; elsewhere any user will do, and no path needs to be writable.
+ENV HOME=/tmp
+EXPOSE 8080
+ENTRYPOINT ["/rehead"]
