@@ -231,7 +231,7 @@ func TestFormats(t *testing.T) {
 			}
 			known := want(t, c.gamma)
 			checkWeights(t, w, known, c.tol)
-			if c.kind != "" {
+			if c.kind != "" && (!raceDetector || c.file == "keras.h5") { // one is enough where they take long
 				checkAnswers(t, w, known, c.kind)
 			}
 		})

@@ -70,7 +70,7 @@ func (s Store) Lookup(name string) (*Pulled, error) {
 	d := json.NewDecoder(strings.NewReader(string(b)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil || f.Format != format || len(f.Weights) != 64 || strings.ContainsAny(f.Weights, `/\.`) {
-		return nil, fmt.Errorf("registry: %s is damaged (%v): run rehead weights pull %s again", path, orFormat(err, f.Format), name)
+		return nil, fmt.Errorf("registry: %s is damaged (%w): run rehead weights pull %s again", path, orFormat(err, f.Format), name)
 	}
 	return &f.Pulled, nil
 }
