@@ -116,15 +116,15 @@ func TestClassify(t *testing.T) {
 // TestCheck: a self-test notices another recipe, another pool and another head.
 func TestCheck(t *testing.T) {
 	m := small(t)
-	check := func(m *Model) error {
-		c, err := NewClassifier(m, nn.Config{Kernel: "ref", Device: "cpu"})
+	check := func(m *Model, kernel string) error {
+		c, err := NewClassifier(m, nn.Config{Kernel: kernel, Device: "cpu"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
 		return c.Check(context.Background())
 	}
-	if err := check(m); err != nil {
+	if err := check(m, "ref"); err != nil {
 		t.Fatal(err)
 	}
 	recipe, head, pool := *m, *m, *m
@@ -134,13 +134,13 @@ func TestCheck(t *testing.T) {
 	w.Flavor = TFSlim
 	pool.Trunk, pool.Flavor = &w, TFSlim
 	for name, wrong := range map[string]*Model{"recipe": &recipe, "head": &head, "pool": &pool} {
-		if err := check(wrong); err == nil || !strings.Contains(err.Error(), "self-test") {
+		if err := check(wrong, ""); err == nil || !strings.Contains(err.Error(), "self-test") {
 			t.Errorf("another %s: got %v", name, err)
 		}
 	}
 	none := *m
 	none.SelfTest = nil
-	if err := check(&none); err != nil {
+	if err := check(&none, ""); err != nil {
 		t.Error(err)
 	}
 }

@@ -199,7 +199,7 @@ func TestModelChangedByte(t *testing.T) {
 	mustSave(t, small(t), dir, SaveOptions{DType: "f16"})
 	for name, good := range contents(t, dir) {
 		path := filepath.Join(dir, name)
-		step := 1 + len(good)/40
+		step := 1 + len(good)/16
 		for at := 0; at < len(good); at += step {
 			bad := []byte(good)
 			bad[at] ^= 1 << (at % 8)
@@ -233,8 +233,8 @@ func TestModelChangedByte(t *testing.T) {
 	mustOpen(t, dir)
 }
 
-// TestManifestChangedBit changes every bit of a model.json.
-func TestManifestChangedBit(t *testing.T) {
+// TestManifestChangedByte changes every byte of a model.json.
+func TestManifestChangedByte(t *testing.T) {
 	man := manifest{Format: ModelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"), Metrics: json.RawMessage("{}")}
 	good, err := man.seal()
 	if err != nil {
@@ -244,12 +244,10 @@ func TestManifestChangedBit(t *testing.T) {
 		t.Fatal(err)
 	}
 	for at := range good {
-		for bit := range 8 {
-			bad := slices.Clone(good)
-			bad[at] ^= 1 << bit
-			if _, err := parseManifest("m", bad); err == nil {
-				t.Fatalf("bit %d of byte %d changed: %q was accepted", bit, at, bad)
-			}
+		bad := slices.Clone(good)
+		bad[at] ^= 1 << (at % 8)
+		if _, err := parseManifest("m", bad); err == nil {
+			t.Fatalf("byte %d changed: %q was accepted", at, bad)
 		}
 	}
 }
@@ -425,7 +423,10 @@ func TestSaveRefuses(t *testing.T) {
 func pack(t testing.TB, headers []tar.Header, bodies []string) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	zipped := gzip.NewWriter(&b)
+	zipped, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	tape := tar.NewWriter(zipped)
 	for i, h := range headers {
 		h.Size, h.Mode = int64(len(bodies[i])), 0o644
@@ -473,6 +474,9 @@ func TestOpenArchive(t *testing.T) {
 		write(pack(t, h, b))
 		sameModel(t, mustOpen(t, path), m)
 	}
+	mustSave(t, m, dir, SaveOptions{NoTrunk: true}) // which is most of the work
+	files = contents(t, dir)
+	names = slices.DeleteFunc(names, func(name string) bool { return name == trunkFile })
 	with := func(extra tar.Header, body string, skip ...string) []byte {
 		h, b := entries("", skip...)
 		return pack(t, append(h, extra), append(b, body))
