@@ -207,6 +207,14 @@ func Check(ctx context.Context, folder *Folder, cfg CheckConfig) (*Checkup, erro
 	return c, nil
 }
 
+// Hopeless is the Checkup of what Scan or ReadManifest refused: nothing but one fatal Finding that says why.
+func Hopeless(root string, err error) *Checkup {
+	return &Checkup{
+		Root: root, Formats: map[string]int{}, Labels: []LabelCount{}, Problems: []Unreadable{}, Duplicates: []Twins{}, NearDuplicates: []Twins{},
+		Disagreements: []Disagreement{}, Findings: []Finding{{Severity: Fatal, Code: CodeFolder, Count: 1, Message: err.Error()}},
+	}
+}
+
 // readAll fills pictures and prints.
 func (c *Checkup) readAll(ctx context.Context) error {
 	total := len(c.pictures)
@@ -430,6 +438,9 @@ func (c *Checkup) twinsOf(items []int) Twins {
 	t.Labels = slices.Compact(t.Labels)
 	return t
 }
+
+// Usable tells whether item i of the folder was decoded in full.
+func (c *Checkup) Usable(i int) bool { return c.pictures[i].err == nil }
 
 // Same returns the groups that Check and Refine found, for SplitTogether and FoldsTogether: equal pictures, and nearly equal ones.
 func (c *Checkup) Same() Same {

@@ -26,17 +26,17 @@ type trainOptions struct {
 	noTrunk bool
 	asJSON  bool
 	cfg     train.Config
-
-	validationDir, testDir string // label folders of their own for these parts
+	dataFlags
 }
 
 func newTrain(a *app) *cobra.Command {
 	var o trainOptions
 	cmd := &cobra.Command{
-		Use:   "train [DIR]",
+		Use:   "train [DIR|MANIFEST]",
 		Short: "Train a softmax head on a folder of label folders",
-		Long: `train embeds the pictures of a folder of label folders with a frozen trunk and solves for a softmax head. Without DIR it
-is a SageMaker training job: data, settings and model are below /opt/ml (SAGEMAKER_BASE_DIR overrides it).`,
+		Long: `train embeds the pictures of a folder of label folders, or of a manifest (CSV, JSON lines, .lst), with a frozen trunk and
+solves for a softmax head. Without DIR it is a SageMaker training job: data, settings and model are below /opt/ml
+(SAGEMAKER_BASE_DIR overrides it).`,
 		Args: needArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -48,6 +48,7 @@ is a SageMaker training job: data, settings and model are below /opt/ml (SAGEMAK
 	}
 	o.engine.add(cmd, a)
 	o.limits.add(cmd)
+	o.dataFlags.add(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.weights, "weights", defaultWeights, weightsHelp)
 	f.StringVarP(&o.out, "output", "o", "model", "folder to write the model to")
@@ -78,7 +79,7 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err := inception.CheckTarget(o.out); err != nil {
 		return nil, err
 	}
-	folder, err := dataset.Scan(dir, dataset.ScanConfig{})
+	folder, err := o.open(dir, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +118,7 @@ func (a *app) trainConfig(o *trainOptions) (train.Config, error) {
 	cfg.ToolVersion = toolVersion()
 	cfg.Split.Validation = share(cfg.Split.Validation)
 	cfg.Split.Test = share(cfg.Split.Test)
+	cfg.Split = o.split(cfg.Split)
 	if cfg.CacheDir, err = a.cacheDir(o.cache); err != nil {
 		return train.Config{}, err
 	}

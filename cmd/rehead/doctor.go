@@ -1,0 +1,329 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/nn"
+	"github.com/c236555e/rehead/train"
+)
+
+// doctorOptions is the command line of `doctor`.
+type doctorOptions struct {
+	engine  engineFlags
+	limits  limitFlags
+	data    dataFlags
+	weights string
+	cache   string
+	memory  int64
+	asJSON  bool
+	cfg     dataset.CheckConfig
+	refine  dataset.RefineConfig
+}
+
+func newDoctor(a *app) *cobra.Command {
+	var o doctorOptions
+	cmd := &cobra.Command{
+		Use:   "doctor DIR|MANIFEST",
+		Short: "Check a training set: unreadable files, duplicates, doubtful labels, expected cost",
+		Long: `doctor decodes every picture and lists what would hurt training: files that cannot be read, odd sizes, tiny or unbalanced
+labels, equal and nearly equal pictures within and across labels. With --weights it embeds the pictures through the bottleneck
+cache too, which a later training run then finds, and lists pictures whose nearest neighbours have another label. It changes
+nothing in DIR. Exit code 0 with findings, too; 1 only when training on DIR is impossible.`,
+		Args: needArgs(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.doctor(cmd.Context(), args[0], &o) },
+	}
+	o.engine.add(cmd, a)
+	o.limits.add(cmd)
+	o.data.add(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.weights, "weights", "", weightsHelp+"; without it nothing is embedded")
+	f.StringVar(&o.cache, "cache", "", "folder of the bottleneck cache, as for train")
+	f.Int64Var(&o.memory, "memory", 512, "MiB of decoded pictures to hold at a time")
+	f.IntVar(&o.cfg.MinImages, "min-images", 0, "fewest readable pictures of a label that is not tiny (0: 20)")
+	f.IntVar(&o.cfg.MinSide, "min-side", 0, "shortest side, in pixels, of a picture that is not small (0: 32)")
+	f.Float64Var(&o.cfg.MaxAspect, "max-aspect", 0, "longest picture, long side by short (0: 5)")
+	f.Float64Var(&o.cfg.MaxImbalance, "max-imbalance", 0, "largest label by smallest (0: 10)")
+	f.Float64Var(&o.refine.Margin, "min-margin", 0, "share of the neighbours' votes, below 1, by which another label must lead (0: 0.5)")
+	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
+	engine, err := o.engine.config()
+	if err != nil {
+		return err
+	}
+	cacheDir, err := a.cacheDir(o.cache)
+	if err != nil {
+		return err
+	}
+	var w *inception.Weights
+	if o.weights != "" {
+		if w, err = convert.Resolve(o.weights); err != nil {
+			return err
+		}
+		o.cfg.Recipe, o.cfg.Features = &w.Recipe, w.Features()
+	}
+	folder, err := o.data.open(dir, 1)
+	if err != nil { // nothing to train on: said in both forms
+		if o.asJSON {
+			return errors.Join(err, printJSON(a.stdout, dataset.Hopeless(dir, err)))
+		}
+		return err
+	}
+	o.cfg.Limits, o.cfg.Workers, o.cfg.Memory = o.limits.limits(), engine.Threads, o.memory<<20
+	bar := a.progress("checking", len(folder.Items))
+	defer bar.done()
+	o.cfg.Progress = func(done, _ int) { bar.set(done) }
+	c, err := dataset.Check(ctx, folder, o.cfg)
+	bar.done()
+	if err != nil {
+		return err
+	}
+	if w != nil && c.Trainable {
+		if err := a.doctorNeighbours(ctx, c, folder, w, engine, cacheDir, o); err != nil {
+			return err
+		}
+	}
+	if o.asJSON {
+		err = printJSON(a.stdout, c)
+	} else {
+		a.printCheckup(c)
+	}
+	if i := slices.IndexFunc(c.Findings, func(f dataset.Finding) bool { return f.Severity == dataset.Fatal }); i >= 0 && err == nil {
+		err = fmt.Errorf("doctor: training on %s is impossible: %s", dir, c.Findings[i].Message)
+	}
+	return err
+}
+
+// doctorNeighbours embeds the pictures and adds what the bottlenecks show to c, and what training takes.
+func (a *app) doctorNeighbours(ctx context.Context, c *dataset.Checkup, folder *dataset.Folder, w *inception.Weights, engine nn.Config, cacheDir string, o *doctorOptions) error {
+	e := &doctorEmbedder{folder: folder, sums: c.Same().Sums, rows: make([][]float32, len(folder.Items)), limits: o.limits.limits()}
+	if cacheDir != "" {
+		cache, err := dataset.OpenCache(cacheDir, dataset.CacheKey{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features()})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = cache.Close() }() // every bottleneck was written when it was put
+		e.cache = cache
+	}
+	missing := e.lookup(c)
+	bar := a.progress("embedding", len(missing))
+	defer bar.done()
+	each, err := e.embed(ctx, w, engine, missing, bar)
+	if err != nil {
+		return err
+	}
+	bar.done()
+	if err := c.Refine(ctx, e.rows, o.refine); err != nil {
+		return err
+	}
+	fit, err := e.timeFit(ctx, engine.Threads)
+	if err != nil {
+		return err
+	}
+	c.Cost.EmbedSeconds, c.Cost.TrainSeconds = each*float64(e.distinct), fit
+	c.Cost.TrainSecondsCold = c.Cost.EmbedSeconds + fit // decoding overlaps the forward pass
+	return nil
+}
+
+// doctorEmbedder gets the bottlenecks of a checked folder, from the cache where it has them.
+type doctorEmbedder struct {
+	folder   *dataset.Folder
+	sums     [][sha256.Size]byte
+	rows     [][]float32
+	cache    *dataset.Cache // nil for none
+	limits   dataset.Limits
+	distinct int
+}
+
+// lookup fills rows from the cache and returns an item for each picture that it lacks.
+func (e *doctorEmbedder) lookup(c *dataset.Checkup) []int {
+	var missing []int
+	seen := map[[sha256.Size]byte]int{}
+	for i, sum := range e.sums {
+		if !c.Usable(i) {
+			continue
+		}
+		if first, met := seen[sum]; met {
+			e.rows[i] = e.rows[first]
+			continue
+		}
+		seen[sum] = i
+		if e.cache != nil {
+			e.rows[i], _ = e.cache.Get(sum)
+		}
+		if e.rows[i] == nil {
+			missing = append(missing, i)
+		}
+	}
+	e.distinct = len(seen)
+	return missing
+}
+
+// embed computes what is missing, and returns the seconds that a picture takes. When nothing is missing a few are computed again.
+func (e *doctorEmbedder) embed(ctx context.Context, w *inception.Weights, engine nn.Config, missing []int, bar *progress) (each float64, err error) {
+	const sample = 8
+	todo := missing
+	for i := 0; len(missing) == 0 && i < len(e.rows) && len(todo) < sample; i++ {
+		if e.rows[i] != nil {
+			todo = append(todo, i)
+		}
+	}
+	if len(todo) == 0 {
+		return 0, nil
+	}
+	trunk, err := inception.NewTrunk(w, engine)
+	if err != nil {
+		return 0, err
+	}
+	defer trunk.Close()
+	fresh := make(map[[sha256.Size]byte][]float32, len(missing))
+	began := time.Now()
+	read := func(j int) ([]byte, error) {
+		data, err := dataset.ReadFile(e.folder.Items[todo[j]].Path, e.limits)
+		if err == nil && sha256.Sum256(data) != e.sums[todo[j]] {
+			err = errors.New("the file changed while it was looked at; run again")
+		}
+		return data, err
+	}
+	emit := func(j int, vec []float32, err error) error {
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.folder.Items[todo[j]].Path, err)
+		}
+		if len(missing) == 0 {
+			return nil
+		}
+		bar.add(1)
+		fresh[e.sums[todo[j]]] = slices.Clone(vec)
+		if e.cache != nil {
+			return e.cache.Put(e.sums[todo[j]], vec)
+		}
+		return nil
+	}
+	if err := trunk.EmbedAll(ctx, len(todo), read, emit, inception.EmbedConfig{Limits: e.limits}); err != nil {
+		return 0, err
+	}
+	for i, sum := range e.sums {
+		if e.rows[i] == nil {
+			e.rows[i] = fresh[sum]
+		}
+	}
+	return time.Since(began).Seconds() / float64(len(todo)), nil
+}
+
+// timeFit solves for a head on up to 1,000 pictures and says how long all of them would take.
+func (e *doctorEmbedder) timeFit(ctx context.Context, threads int) (seconds float64, err error) {
+	const most = 1000
+	total := 0
+	byLabel := make([][]int, len(e.folder.Labels))
+	for i, row := range e.rows {
+		if row != nil {
+			total++
+			label := e.folder.Items[i].Label
+			byLabel[label] = append(byLabel[label], i)
+		}
+	}
+	ex := train.Examples{Classes: len(byLabel)}
+	for label, items := range byLabel {
+		for _, i := range items[:min(len(items), max(1, most*len(items)/total))] {
+			ex.Rows, ex.Labels = append(ex.Rows, e.rows[i]), append(ex.Labels, label)
+		}
+	}
+	began := time.Now()
+	if _, err := train.FitHead(ctx, ex, train.FitConfig{Threads: threads}); err != nil {
+		return 0, err
+	}
+	return time.Since(began).Seconds() * float64(total) / float64(len(ex.Rows)), nil
+}
+
+// printCheckup prints what people want to know first: the findings, the worst first.
+func (a *app) printCheckup(c *dataset.Checkup) {
+	var formats []string
+	for _, f := range slices.Sorted(maps.Keys(c.Formats)) {
+		formats = append(formats, fmt.Sprintf("%d %s", c.Formats[f], f))
+	}
+	a.say("%s: %d pictures of %d labels, %d readable (%s)", c.Root, c.Images, len(c.Labels), c.Readable, strings.Join(formats, ", "))
+	a.say("sides %d to %d by %d to %d pixels; %d turned by EXIF", c.Width.Min, c.Width.Max, c.Height.Min, c.Height.Max, c.Rotated)
+	for _, severity := range []dataset.Severity{dataset.Fatal, dataset.Warning, dataset.Note} {
+		for _, f := range c.Findings {
+			if f.Severity == severity {
+				a.say("%s: %s", severity, f.Message)
+			}
+		}
+	}
+	if len(c.Findings) == 0 {
+		a.say("nothing found")
+	}
+	a.printTwins("equal pictures", c.Duplicates)
+	a.printTwins("nearly equal pictures", c.NearDuplicates)
+	if n := len(c.Disagreements); n > 0 {
+		a.say("labels that the nearest neighbours contradict, the surest first:")
+		for _, d := range c.Disagreements[:min(n, longest)] {
+			a.say("  %s: is %q, neighbours say %q (%.0f %%); nearest: %s", d.Image, d.Label, d.Suggested, 100*d.Share, d.Nearest[0].Image)
+		}
+		a.more(n)
+	}
+	if n := len(c.Problems); n > 0 {
+		a.say("files left out:")
+		for _, p := range c.Problems[:min(n, longest)] {
+			a.say("  %s: %s", p.Path, oneLine(errors.New(p.Reason)))
+		}
+		a.more(n)
+	}
+	a.say("expected: %s to decode (%.0f pictures/s on %d threads), %.1f MB of memory for pictures and bottlenecks, %.1f MB of cache",
+		roughly(c.Cost.DecodeSeconds), c.Cost.ImagesPerSecond, c.Cost.Workers, mega(c.Cost.MemoryBytes), mega(c.Cost.CacheBytes))
+	if c.Cost.TrainSeconds > 0 {
+		a.say("training: %s with an empty cache, %s with this one", roughly(c.Cost.TrainSecondsCold), roughly(c.Cost.TrainSeconds))
+	}
+}
+
+// longest is how many lines of a list are printed for people; --json has them all.
+const longest = 20
+
+func (a *app) more(n int) {
+	if n > longest {
+		a.say("  and %d more: see --json", n-longest)
+	}
+}
+
+func (a *app) printTwins(what string, twins []dataset.Twins) {
+	if len(twins) == 0 {
+		return
+	}
+	a.say("%s:", what)
+	for _, t := range twins[:min(len(twins), longest)] {
+		mark := ""
+		if len(t.Labels) > 1 {
+			mark = " (across labels)"
+		}
+		shown := t.Images[:min(len(t.Images), 4)]
+		more := ""
+		if n := len(t.Images) - len(shown); n > 0 {
+			more = fmt.Sprintf(" and %d more", n)
+		}
+		a.say("  %s%s%s", strings.Join(shown, " = "), more, mark)
+	}
+	a.more(len(twins))
+}
+
+func mega(bytes int64) float64 { return float64(bytes) / 1e6 }
+
+func roughly(seconds float64) string {
+	if seconds < 10 {
+		return fmt.Sprintf("%.1f s", seconds)
+	}
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
