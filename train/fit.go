@@ -168,8 +168,6 @@ type recorder struct {
 	done     int
 	measured time.Time
 	cost     time.Duration
-	trainAcc float64
-	validAcc float64
 }
 
 // Init is part of optimize.Recorder.

@@ -176,7 +176,7 @@ func TestFitAgainstGradientDescent(t *testing.T) {
 	p := newPlain(ex, l2)
 	theta := make([]float64, 3*7+3)
 	var loss float64
-	for range 20000 {
+	for range 8000 {
 		var grad []float64
 		loss, grad = p.at(theta)
 		for i := range theta {
