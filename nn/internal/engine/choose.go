@@ -36,7 +36,7 @@ func tiling(set kernel.Set, s *kernel.Spec) (kernel.Tiling, bool) {
 		return kernel.Tiling{H: 4, W: 4}, s.KW == 5
 	case s.KW != 3:
 		return kernel.Tiling{}, false
-	case side > 64:
+	case side > 24:
 		return kernel.Tiling{H: 6, W: 6}, true
 	case side > 10:
 		return kernel.Tiling{H: 4, W: 4}, true
