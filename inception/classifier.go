@@ -33,6 +33,12 @@ type Classifier struct {
 	model   *Model
 	trunk   *Trunk
 	buffers sync.Pool // of *[]float32, inputs
+	cfg     nn.Config
+	explain struct { // for Explain, compiled when it is first called
+		sync.Mutex
+		explainer *explainer
+		closed    bool
+	}
 }
 
 // NewClassifier compiles the model's trunk.
@@ -47,7 +53,7 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Classifier{model: m, trunk: trunk}
+	c := &Classifier{model: m, trunk: trunk, cfg: cfg}
 	c.buffers.New = func() any { return new([]float32) }
 	return c, nil
 }
@@ -114,7 +120,7 @@ func (c *Classifier) Infer(ctx context.Context, n int, pixels []float32) ([]Resu
 		r := &results[i]
 		r.Bottleneck = vectors[i*features : (i+1)*features : (i+1)*features]
 		if safetensors.NotFinite(r.Bottleneck) >= 0 {
-			r.Bottleneck, r.Err = nil, errors.New("inception: the network's answer is not finite: its weights are unfit for this picture")
+			r.Bottleneck, r.Err = nil, errNotFinite
 			continue
 		}
 		c.model.Head.Logits(r.Bottleneck, logits)
@@ -154,8 +160,17 @@ func (c *Classifier) Model() *Model { return c.model }
 // Trunk returns the compiled trunk.
 func (c *Classifier) Trunk() *Trunk { return c.trunk }
 
-// Close releases the compiled trunk.
-func (c *Classifier) Close() error { return c.trunk.Close() }
+// Close releases what was compiled.
+func (c *Classifier) Close() error {
+	err := c.trunk.Close()
+	c.explain.Lock()
+	defer c.explain.Unlock()
+	c.explain.closed = true
+	if c.explain.explainer != nil {
+		err = errors.Join(err, c.explain.explainer.program.Close())
+	}
+	return err
+}
 
 // SelfTestTolerance is how far, as the norm of the difference over the norm of what is stored, an answer of the
 // self-test may be off: float32 kernels that add in another order stay a hundred times below it, a swapped pool, a

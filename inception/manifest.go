@@ -24,11 +24,13 @@ const (
 	labelsFile   = "labels.txt"
 	metricsFile  = "metrics.json"
 	reportFile   = "report.html"
+
+	neighboursFile = "neighbours.safetensors"
 )
 
 // modelFiles lists every file that a model can have beside model.json.
 func modelFiles() []string {
-	return []string{headFile, trunkFile, selfTestFile, labelsFile, metricsFile, reportFile}
+	return []string{headFile, trunkFile, selfTestFile, labelsFile, metricsFile, reportFile, neighboursFile}
 }
 
 // manifest is model.json.

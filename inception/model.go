@@ -82,6 +82,7 @@ type Model struct {
 	ToolVersion string              // the rehead that made it
 	SelfTest    *SelfTest           // optional: pictures with the answers that are expected of them
 	Report      []byte              // optional: report.html
+	Neighbours  *Neighbours         // optional: training pictures, for explanations
 }
 
 // SelfTest is a few tiny pictures with the bottlenecks and logits that the model gave for them when it was made.
@@ -134,6 +135,11 @@ func (m *Model) Validate() error {
 		}
 		if bytes.TrimLeft(part.json, " \t\r\n")[0] != '{' {
 			return fmt.Errorf("inception: model: %s are no JSON object", part.name)
+		}
+	}
+	if m.Neighbours != nil {
+		if err := m.Neighbours.validate(m); err != nil {
+			return err
 		}
 	}
 	if m.SelfTest != nil {

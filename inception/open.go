@@ -272,6 +272,8 @@ func (m *Model) take(p parts, name string, e entry) error {
 		if string(data) != strings.Join(m.Labels, "\n")+"\n" {
 			return &FormatError{File: p.label(name), Offset: -1, Reason: "does not have the labels of " + manifestFile + ": restore the model or train again"}
 		}
+	case neighboursFile:
+		return m.takeNeighbours(p.label(name), data)
 	case reportFile:
 		m.Report = data
 	}

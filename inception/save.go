@@ -112,6 +112,7 @@ func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
 			return err
 		}})
 	}
+	files = append(files, m.Neighbours.parts()...)
 	selfTest := m.SelfTest
 	if opts.NoTrunk {
 		return append(files, selfTest.parts()...), man, nil

@@ -1,0 +1,222 @@
+package inception
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/nn"
+)
+
+// Explanation says what a classifier saw in one picture. Its predictions and bottleneck are those of Classify, bit for
+// bit.
+type Explanation struct {
+	Predictions []Prediction // every class, as in Result
+	Bottleneck  []float32    // [F]
+	Info        dataset.Info // what the picture was
+	Grid        Grid         // where the cells of the maps lie on the picture
+	Maps        []Map        // of the most probable labels, in their order
+	Nearest     []Neighbour  // the most similar training pictures, when the model keeps some; the nearest first
+}
+
+// Map is the class activation map of one label (Zhou et al., "Learning Deep Features for Discriminative Localization",
+// 2016). With a linear head on global average pooling it is exact: the mean of all cells plus Bias is Logit.
+type Map struct {
+	Label       string      `json:"label"`
+	Probability float64     `json:"probability"`
+	Logit       float64     `json:"logit"` // before the temperature
+	Bias        float64     `json:"bias"`  // the head's, for this label
+	Cells       [][]float32 `json:"cells"` // [h][w]: what speaks for the label here, or against it if negative
+}
+
+// Grid places the cells of a map on the picture as the recipe sees it (upright, if the recipe says so): cell [i][j] is
+// centred at (X+j*StepX, Y+i*StepY), in pixels of the picture. Of what lies outside Seen the network saw nothing.
+type Grid struct {
+	Width  int        `json:"width"` // of the picture, in pixels
+	Height int        `json:"height"`
+	X      float64    `json:"x"`
+	Y      float64    `json:"y"`
+	StepX  float64    `json:"step_x"`
+	StepY  float64    `json:"step_y"`
+	Seen   [4]float64 `json:"seen"` // left, top, right, bottom edge of what the network saw, in pixels
+}
+
+// explainer is the network with the block before the pooling as its only output.
+type explainer struct {
+	program     *nn.Program
+	cells       int // of one map, along each side
+	first, step float64
+}
+
+// newExplainer compiles the trunk up to its last block.
+func newExplainer(w *Weights, cfg nn.Config) (*explainer, error) {
+	net, err := Build(nn.NewGraph(), w.trunkOnly(), w.Recipe.Size, 1)
+	if err != nil {
+		return nil, err
+	}
+	blocks := Blocks()
+	last := net.Taps[blocks[len(blocks)-1]]
+	e := &explainer{cells: last.Shape()[2]}
+	e.first, e.step = fieldCentres()
+	e.program, err = nn.Compile(cfg, net.Input, last, net.Bottleneck)
+	return e, err
+}
+
+// fieldCentres walks the table and returns where the receptive fields of the last block's cells are centred on the
+// input: the first at first pixels from the edge, each further one step pixels on. The branches of a block agree.
+func fieldCentres() (first, step float64) {
+	first, step = 0.5, 1
+	block := ""
+	for _, r := range table() {
+		if r.block == block {
+			continue
+		}
+		block = r.block
+		for _, s := range r.steps {
+			if s.kind == forked { // padded, and of stride 1
+				continue
+			}
+			first += step * (float64(s.kernel[0]-1)/2 - float64(s.pad[0]))
+			step *= float64(s.stride)
+		}
+	}
+	return first, step
+}
+
+// grid places the cells on a picture.
+func (e *explainer) grid(v dataset.Frame, size int) Grid {
+	return Grid{
+		Width: v.Width, Height: v.Height,
+		X: v.X + e.first*v.ScaleX, Y: v.Y + e.first*v.ScaleY,
+		StepX: e.step * v.ScaleX, StepY: e.step * v.ScaleY,
+		Seen: [4]float64{v.X, v.Y, v.X + float64(size)*v.ScaleX, v.Y + float64(size)*v.ScaleY},
+	}
+}
+
+// Explain answers for one image, which is encoded bytes, as Classify does, and says why: the class activation maps of
+// the top most probable labels (0 or fewer: of every label), and the training pictures that are most like it, when the
+// model keeps some. The first call compiles the network a second time, which takes about as much time and memory as
+// NewClassifier does.
+func (c *Classifier) Explain(ctx context.Context, lim dataset.Limits, image []byte, top int) (*Explanation, error) {
+	pixels := make([]float32, c.trunk.pixels())
+	info, err := c.model.Recipe.Load(image, lim, pixels)
+	if err != nil {
+		return nil, err
+	}
+	return c.ExplainPixels(ctx, pixels, info, top)
+}
+
+// ExplainPixels is the part of Explain that follows decoding: pixels [3,Size,Size] and info are what Model().Recipe.Load
+// gave.
+func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info, top int) (*Explanation, error) {
+	if len(pixels) != c.trunk.pixels() {
+		return nil, fmt.Errorf("inception: explain: got %d input values, want %d of one picture", len(pixels), c.trunk.pixels())
+	}
+	e, err := c.explainer()
+	if err != nil {
+		return nil, err
+	}
+	features, area := c.trunk.Features(), e.cells*e.cells
+	block, bottleneck := make([]float32, features*area), make([]float32, features)
+	if err := e.program.Run(ctx, 1, pixels, block, bottleneck); err != nil {
+		return nil, err
+	}
+	if safetensors.NotFinite(bottleneck) >= 0 {
+		return nil, errNotFinite
+	}
+	logits := make([]float64, c.model.Head.Classes)
+	c.model.Head.Logits(bottleneck, logits)
+	x := &Explanation{
+		Predictions: c.model.Rank(logits), Bottleneck: bottleneck, Info: info,
+		Grid: e.grid(c.model.Recipe.Frame(info), c.trunk.Size()), Nearest: c.model.Neighbours.nearest(bottleneck, nearestCount),
+	}
+	if top <= 0 || top > len(x.Predictions) {
+		top = len(x.Predictions)
+	}
+	for _, p := range x.Predictions[:top] {
+		k := slices.Index(c.model.Labels, p.Label)
+		x.Maps = append(x.Maps, Map{
+			Label: p.Label, Probability: p.Probability, Logit: logits[k], Bias: float64(c.model.Head.B[k]),
+			Cells: c.model.Head.activation(k, block, e.cells),
+		})
+	}
+	return x, nil
+}
+
+// activation is class k's map: the head's weights on each cell of the block [F,cells,cells].
+func (h *Head) activation(k int, block []float32, cells int) [][]float32 {
+	sums := make([]float64, cells*cells)
+	for f, w := range h.W[k*h.Features : (k+1)*h.Features] {
+		for i, v := range block[f*len(sums) : (f+1)*len(sums)] {
+			sums[i] += float64(w) * float64(v)
+		}
+	}
+	rows := make([][]float32, cells)
+	for i := range rows {
+		rows[i] = make([]float32, cells)
+		for j := range rows[i] {
+			rows[i][j] = float32(sums[i*cells+j])
+		}
+	}
+	return rows
+}
+
+// errNotFinite is about one picture.
+var errNotFinite = errors.New("inception: the network's answer is not finite: its weights are unfit for this picture")
+
+// explainer compiles on first use; a failure is tried again.
+func (c *Classifier) explainer() (*explainer, error) {
+	c.explain.Lock()
+	defer c.explain.Unlock()
+	if c.explain.closed {
+		return nil, errors.New("inception: explain: the classifier is closed")
+	}
+	if c.explain.explainer == nil {
+		e, err := newExplainer(c.trunk.weights, c.cfg)
+		if err != nil {
+			return nil, err
+		}
+		c.explain.explainer = e
+	}
+	return c.explain.explainer, nil
+}
+
+// at is a map's value at the point (x,y) of the picture: bilinear between the centres of the cells, and that of the
+// nearest outside them.
+func (g *Grid) at(cells [][]float32, x, y float64) float64 {
+	place := func(p, first, step float64, n int) (lower int, part float64) {
+		u := min(max((p-first)/step, 0), float64(n-1))
+		lower = min(int(u), max(n-2, 0))
+		return lower, u - float64(lower)
+	}
+	i, down := place(y, g.Y, g.StepY, len(cells))
+	j, right := place(x, g.X, g.StepX, len(cells[0]))
+	row := func(i int) float64 {
+		r := cells[min(i, len(cells)-1)]
+		return float64(r[j])*(1-right) + float64(r[min(j+1, len(r)-1)])*right
+	}
+	return row(i)*(1-down) + row(i+1)*down
+}
+
+// Sample returns one of the maps in the geometry of the picture, [height][width]: bilinear between the cells, and 0 where
+// the network saw nothing. Width and height may be those of a smaller copy of the picture.
+func (x *Explanation) Sample(m *Map, width, height int) [][]float32 {
+	g := &x.Grid
+	out := make([][]float32, height)
+	for i := range out {
+		out[i] = make([]float32, width)
+		py := (float64(i) + 0.5) * float64(g.Height) / float64(height)
+		if py < g.Seen[1] || py > g.Seen[3] {
+			continue
+		}
+		for j := range out[i] {
+			if px := (float64(j) + 0.5) * float64(g.Width) / float64(width); px >= g.Seen[0] && px <= g.Seen[2] {
+				out[i][j] = float32(g.at(m.Cells, px, py))
+			}
+		}
+	}
+	return out
+}
