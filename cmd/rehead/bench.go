@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert"
 )
 
 // spread summarises timings.
@@ -93,7 +92,7 @@ func newBenchForward(a *app) *cobra.Command {
 				return err
 			}
 			start := time.Now()
-			w, err := convert.Resolve(weights)
+			w, err := a.resolve(weights)
 			if err != nil {
 				return err
 			}

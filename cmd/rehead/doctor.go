@@ -14,7 +14,6 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
 )
@@ -71,7 +70,7 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 	}
 	var w *inception.Weights
 	if o.weights != "" {
-		if w, err = convert.Resolve(o.weights); err != nil {
+		if w, err = a.resolve(o.weights); err != nil {
 			return err
 		}
 		o.cfg.Recipe, o.cfg.Features = &w.Recipe, w.Features()

@@ -9,7 +9,6 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert"
 )
 
 func newEmbed(a *app) *cobra.Command {
@@ -41,7 +40,7 @@ func newEmbed(a *app) *cobra.Command {
 				return err
 			}
 			a.printProblems(problems)
-			w, err := convert.Resolve(weights)
+			w, err := a.resolve(weights)
 			if err != nil {
 				return err
 			}

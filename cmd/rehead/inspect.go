@@ -35,7 +35,7 @@ func newInspect(a *app) *cobra.Command {
 		Short: "Describe a model: labels, recipe, trunk, settings, what it scored",
 		Args:  needArgs(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			m, err := inception.OpenModel(args[0])
+			m, err := openModel(args[0])
 			if err != nil {
 				return err
 			}

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -67,15 +70,31 @@ func newPredict(a *app) *cobra.Command {
 
 // model opens a MODEL argument, with the trunk from --weights where the model was saved without its own.
 func (e *engineFlags) model(path string) (*inception.Model, error) {
-	m, err := inception.OpenModel(path)
+	m, err := openModel(path)
 	if err != nil || e.trunk == "" {
 		return m, err
 	}
-	w, err := convert.Resolve(e.trunk)
+	w, err := e.resolve(e.trunk)
 	if err != nil {
 		return nil, err
 	}
 	return m, m.AttachTrunk(w)
+}
+
+// openModel opens a model folder, its archive, or any weight file with a classifier.
+func openModel(path string) (*inception.Model, error) {
+	m, err := inception.OpenModel(path)
+	if err == nil || errors.As(err, new(*fs.PathError)) {
+		return m, err
+	}
+	if info, statErr := os.Stat(path); statErr != nil || info.IsDir() {
+		return nil, err
+	}
+	converted, convertErr := convert.LoadModel(path, convert.Options{})
+	if convertErr != nil {
+		return nil, err
+	}
+	return converted, nil
 }
 
 // addTrunk adds --weights to commands that open a MODEL.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -78,9 +79,12 @@ type engineFlags struct {
 	device  string
 	kernel  string
 	trunk   string // REF of the trunk for a model without one; see addTrunk
+
+	resolve func(ref string) (*inception.Weights, error)
 }
 
 func (e *engineFlags) add(cmd *cobra.Command, a *app) {
+	e.resolve = a.resolve
 	cmd.Flags().IntVar(&e.threads, "threads", 0, "threads of the network (0: one per core)")
 	cmd.Flags().StringVar(&e.device, "device", "auto", "where the network runs: "+strings.Join(append([]string{"auto"}, nn.Devices()...), ", "))
 	cmd.Flags().StringVar(&e.kernel, "kernel", a.getenv("REHEAD_KERNEL"), "kernels: ref for plain Go, else the best of this machine (env REHEAD_KERNEL)")

@@ -11,7 +11,6 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert"
 	"github.com/c236555e/rehead/train"
 )
 
@@ -83,7 +82,7 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err != nil {
 		return nil, err
 	}
-	w, err := convert.Resolve(o.weights)
+	w, err := a.resolve(o.weights)
 	if err != nil {
 		return nil, err
 	}
@@ -135,19 +134,29 @@ func share(f float64) float64 {
 
 // cacheDir says where bottlenecks are kept; "" for nowhere.
 func (a *app) cacheDir(flag string) (string, error) {
-	switch {
-	case flag == "none":
+	switch flag {
+	case "none":
 		return "", nil
-	case flag != "":
-		return flag, nil
-	case a.getenv("REHEAD_CACHE") != "":
-		return filepath.Join(a.getenv("REHEAD_CACHE"), "bottlenecks"), nil
+	case "":
+		dir, err := a.cacheRoot()
+		if err != nil {
+			return "", fmt.Errorf("%w; name one with --cache, or --cache none", err)
+		}
+		return filepath.Join(dir, "bottlenecks"), nil
+	}
+	return flag, nil
+}
+
+// cacheRoot is the folder of all that can be made or fetched again.
+func (a *app) cacheRoot() (string, error) {
+	if dir := a.getenv("REHEAD_CACHE"); dir != "" {
+		return dir, nil
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("no folder for the bottleneck cache: %w; name one with --cache, or --cache none", err)
+		return "", fmt.Errorf("no cache folder: %w; name one in REHEAD_CACHE", err)
 	}
-	return filepath.Join(dir, "rehead", "bottlenecks"), nil
+	return filepath.Join(dir, "rehead"), nil
 }
 
 func describeTrunk(w *inception.Weights) string {
