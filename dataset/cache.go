@@ -176,6 +176,9 @@ func sound(record []byte) bool {
 	return crc32.Checksum(body, castagnoli) == binary.LittleEndian.Uint32(record[len(body):])
 }
 
+// records holds buffers of one record between calls.
+var records = sync.Pool{New: func() any { return new([]byte) }}
+
 // Get returns the bottleneck of the picture with this digest in a slice of its own, and whether there is one.
 func (c *Cache) Get(sha [sha256.Size]byte) ([]float32, bool) {
 	c.mu.RLock()
@@ -184,7 +187,10 @@ func (c *Cache) Get(sha [sha256.Size]byte) ([]float32, bool) {
 	if !ok || c.file == nil {
 		return nil, false
 	}
-	record := make([]byte, c.recordLen())
+	buf := records.Get().(*[]byte)
+	defer records.Put(buf)
+	*buf = grow(*buf, int(c.recordLen()))
+	record := *buf
 	if _, err := c.file.ReadAt(record, at); err != nil || !sound(record) || [sha256.Size]byte(record) != sha {
 		return nil, false
 	}

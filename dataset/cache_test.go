@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/c236555e/rehead/dataset"
 )
@@ -394,4 +396,70 @@ func FuzzCache(f *testing.F) {
 		holds(t, c, 10, 13, 3)
 		closed(t, c)
 	})
+}
+
+// TestCacheKilled kills a process that appends at ten random moments with SIGKILL; each time what it left is sound and the next one goes
+// on, and in the end the file is, byte for byte, that of a run nobody disturbed.
+func TestCacheKilled(t *testing.T) {
+	const features, pictures, kills = 700, 4000, 10
+	if dir := os.Getenv("DATASET_TEST_KILLED"); dir != "" {
+		c := open(t, dir, features)
+		fmt.Println("begun")
+		fill(t, c, 0, pictures, features)
+		closed(t, c)
+		return
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Skip(err)
+	}
+	quiet := open(t, t.TempDir(), features)
+	began := time.Now()
+	fill(t, quiet, 0, pictures, features)
+	took := time.Since(began)
+	closed(t, quiet)
+	dir := t.TempDir()
+	child := func() *exec.Cmd {
+		cmd := exec.Command(exe, "-test.run=^TestCacheKilled$")
+		cmd.Env = append(os.Environ(), "DATASET_TEST_KILLED="+dir)
+		return cmd
+	}
+	rng := rand.New(rand.NewPCG(uint64(began.UnixNano()), 1))
+	before := 0
+	for n := range kills {
+		cmd := child()
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Skipf("cannot start processes here: %v", err)
+		}
+		if _, err := out.Read(make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Duration(rng.Float64() * 3 * float64(took) / kills))
+		if err := cmd.Process.Kill(); err != nil {
+			t.Log(err) // it may have ended
+		}
+		_ = cmd.Wait()
+		c := open(t, dir, features)
+		if c.Damaged() != 0 || c.Len() < before || c.Len() > pictures {
+			t.Fatalf("kill %d: %d pictures after %d, %d damaged", n, c.Len(), before, c.Damaged())
+		}
+		before = c.Len()
+		holds(t, c, 0, before, features)
+		closed(t, c)
+	}
+	t.Logf("killed %d times, at last with %d of %d pictures", kills, before, pictures)
+	if text, err := child().CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	c := open(t, dir, features)
+	closed(t, c)
+	got, err1 := os.ReadFile(c.Path())
+	want, err2 := os.ReadFile(quiet.Path())
+	if err := errors.Join(err1, err2); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("after %d kills the file differs from an undisturbed one: %d bytes, want %d; %v", kills, len(got), len(want), err)
+	}
 }
