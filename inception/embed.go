@@ -31,8 +31,9 @@ func (c EmbedConfig) Validate() error {
 // goroutines; emit is called from the caller's goroutine in order of i, with the bottleneck [Features], which is valid
 // until emit returns, or with the error that kept this picture from being read or decoded, after which the run goes on.
 //
-// Reading, decoding and resizing overlap the forward pass; a forward pass takes what is ready, up to Batch pictures,
-// and never waits for more. At most 3*Batch+Decoders pictures are held at a time, as [3,Size,Size] tensors. An error of
+// Reading overlaps the forward pass. So do decoding and resizing where the network leaves processors for them; where it
+// uses every one, in step, a decoder that took one of them away would hold up all the others, so then decoding has all
+// processors between two passes and none during one. At most 3*Batch+Decoders pictures are held at a time, as [3,Size,Size] tensors. An error of
 // emit, of the forward pass or of ctx ends the run and is returned, after every goroutine has ended.
 func (t *Trunk) EmbedAll(ctx context.Context, n int, read func(i int) ([]byte, error), emit func(i int, vec []float32, err error) error, cfg EmbedConfig) error {
 	if err := cfg.Validate(); err != nil {
@@ -55,6 +56,7 @@ func (t *Trunk) EmbedAll(ctx context.Context, n int, read func(i int) ([]byte, e
 		decoded: make(chan picture, held),
 		batches: make(chan batch, 1),
 		spare:   make(chan batch, 3),
+		inTurn:  t.program.Device() == "cpu" && t.program.Threads() >= runtime.GOMAXPROCS(0),
 	}
 	for range held {
 		p.free <- nil // made on first use, so that a short run stays small
@@ -85,6 +87,9 @@ type pipeline struct {
 	decoded chan picture   // in any order; has room for all that are held
 	batches chan batch     // in order
 	spare   chan batch     // to be filled again
+
+	inTurn bool         // decoders and the network take turns
+	turn   sync.RWMutex // then held by the network to write, by decoders to read
 }
 
 // job is a picture to be decoded, and where to.
@@ -137,10 +142,44 @@ func (p *pipeline) decode(ctx context.Context, todo <-chan job) {
 		}
 		data, err := p.read(j.i)
 		if err == nil {
-			_, err = p.trunk.weights.Recipe.Load(data, p.cfg.Limits, j.dst)
+			err = p.load(data, j.dst)
 		}
 		p.decoded <- picture{j.i, j.dst, err}
 	}
+}
+
+// load decodes and resizes one picture, when it is the decoders' turn.
+func (p *pipeline) load(data []byte, dst []float32) error {
+	if p.inTurn {
+		p.turn.RLock()
+		defer p.turn.RUnlock()
+	}
+	_, err := p.trunk.weights.Recipe.Load(data, p.cfg.Limits, dst)
+	return err
+}
+
+// embed runs the network, when it is its turn.
+func (p *pipeline) embed(ctx context.Context, n int, input, vectors []float32) error {
+	if p.inTurn {
+		p.turn.Lock()
+		defer p.turn.Unlock()
+	}
+	return p.trunk.Embed(ctx, n, input, vectors)
+}
+
+// enough reports whether a pass should begin with the pictures that wait: with the next one where decoding goes on beside
+// it, with a full batch where it does not.
+func (p *pipeline) enough(waiting map[int]picture, next int) bool {
+	want := 1
+	if p.inTurn {
+		want = min(p.cfg.Batch, p.n-next)
+	}
+	for i := range want {
+		if _, ok := waiting[next+i]; !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // forward puts pictures in order and runs the network on as many as are ready.
@@ -149,7 +188,7 @@ func (p *pipeline) forward(ctx context.Context) {
 	waiting := make(map[int]picture, cap(p.decoded))
 	var input []float32
 	for next := 0; next < p.n; {
-		if _, ok := waiting[next]; !ok {
+		if !p.enough(waiting, next) {
 			select {
 			case pic := <-p.decoded:
 				waiting[pic.i] = pic
@@ -195,7 +234,7 @@ func (p *pipeline) forward(ctx context.Context) {
 			b.vectors = b.vectors[:need]
 		}
 		if good > 0 {
-			b.err = p.trunk.Embed(ctx, good, input, b.vectors)
+			b.err = p.embed(ctx, good, input, b.vectors)
 		}
 		select {
 		case p.batches <- b:
