@@ -103,7 +103,7 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder, c
 		d.temp = 1
 	}
 	p := newMeter(PhaseMeasure, len(items), cfg.Progress, e.seconds)
-	if out.Metrics, out.Pictures, err = headMetrics(ctx, m.Head, rows, d, cfg.Threads); err != nil {
+	if out.Metrics, out.Pictures, err = headMetrics(ctx, m.Head, rows, &d, cfg.Threads); err != nil {
 		return nil, err
 	}
 	p.end()

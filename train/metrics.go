@@ -28,6 +28,10 @@ type Class struct {
 	Precision  float64 `json:"precision"` // 0 when nothing was predicted to be it
 	Recall     float64 `json:"recall"`    // 0 when nothing was measured
 	F1         float64 `json:"f1"`
+
+	// ROCAUC is the chance that a picture of this label gets a higher probability of it than one of another label, in
+	// ConfusionPart; ties count half. nil (null) when either kind is missing there.
+	ROCAUC *float64 `json:"roc_auc"`
 }
 
 // Metrics is what a run measured. In JSON the parts are flat: "test_images", "test_correct", "test_accuracy",
@@ -41,12 +45,14 @@ type Metrics struct {
 
 	All, Train, Validation, Test Part
 
-	ConfusionPart   string  // what Confusion, PerClass and the two ECE are about: "test", "validation", "train" or "all"
+	ConfusionPart   string  // what Confusion, PerClass, TopK, ROCAUC and the two ECE are about: "test", "validation", "train" or "all"
 	Confusion       [][]int // [true label][predicted label]
 	PerClass        []Class
-	Temperature     float64 // the model's: fitted on the validation part, 1 when there is none
-	ECE             float64 // expected calibration error, 15 bins of confidence, with Temperature
-	ECEUncalibrated float64 // the same with temperature 1
+	TopK            []float64 // [k-1]: how often the label is among the k most probable, for k to 5 or the number of classes
+	ROCAUC          *float64  // mean of Class.ROCAUC where there is one; nil (null) when there is none
+	Temperature     float64   // the model's: fitted on the validation part, 1 when there is none
+	ECE             float64   // expected calibration error, 15 bins of confidence, with Temperature
+	ECEUncalibrated float64   // the same with temperature 1
 }
 
 // part is the JSON of Part: null for what is not known.
@@ -84,14 +90,16 @@ type metricsJSON struct {
 	TestCorrect       int `json:"test_correct"`
 	Correct           int `json:"correct"`
 
-	Quarantined     int     `json:"quarantined"`
-	Duplicates      int     `json:"duplicates"`
-	Temperature     float64 `json:"temperature"`
-	ECE             float64 `json:"ece"`
-	ECEUncalibrated float64 `json:"ece_uncalibrated"`
-	ConfusionPart   string  `json:"confusion_part"`
-	PerClass        []Class `json:"per_class"`
-	Confusion       [][]int `json:"confusion"`
+	Quarantined     int       `json:"quarantined"`
+	Duplicates      int       `json:"duplicates"`
+	Temperature     float64   `json:"temperature"`
+	ECE             float64   `json:"ece"`
+	ECEUncalibrated float64   `json:"ece_uncalibrated"`
+	ConfusionPart   string    `json:"confusion_part"`
+	TopK            []float64 `json:"top_k_accuracy"` // of ConfusionPart; [0] is top-1
+	ROCAUC          *float64  `json:"roc_auc"`
+	PerClass        []Class   `json:"per_class"`
+	Confusion       [][]int   `json:"confusion"`
 }
 
 // pairs matches the parts of m with their places in j.
@@ -108,7 +116,8 @@ func (m *Metrics) pairs(j *metricsJSON) map[*Part]part {
 func (m Metrics) MarshalJSON() ([]byte, error) {
 	j := metricsJSON{
 		Classes: m.Classes, Quarantined: m.Quarantined, Duplicates: m.Duplicates, Temperature: m.Temperature,
-		ECE: m.ECE, ECEUncalibrated: m.ECEUncalibrated, ConfusionPart: m.ConfusionPart, PerClass: m.PerClass, Confusion: m.Confusion,
+		ECE: m.ECE, ECEUncalibrated: m.ECEUncalibrated, ConfusionPart: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC,
+		PerClass: m.PerClass, Confusion: m.Confusion,
 	}
 	for p, out := range m.pairs(&j) {
 		*out.images, *out.correct = p.Images, p.Correct
@@ -128,7 +137,8 @@ func (m *Metrics) UnmarshalJSON(data []byte) error {
 	}
 	*m = Metrics{
 		Images: j.Images, Classes: j.Classes, Quarantined: j.Quarantined, Duplicates: j.Duplicates, Temperature: j.Temperature,
-		ECE: j.ECE, ECEUncalibrated: j.ECEUncalibrated, ConfusionPart: j.ConfusionPart, PerClass: j.PerClass, Confusion: j.Confusion,
+		ECE: j.ECE, ECEUncalibrated: j.ECEUncalibrated, ConfusionPart: j.ConfusionPart, TopK: j.TopK, ROCAUC: j.ROCAUC,
+		PerClass: j.PerClass, Confusion: j.Confusion,
 	}
 	for p, in := range m.pairs(&j) {
 		p.Images, p.Correct = *in.images, *in.correct
@@ -230,6 +240,8 @@ func (d measured) confusion(m *Metrics) {
 	}
 	m.ECE = calibrationError(logits, labels, k, d.temp)
 	m.ECEUncalibrated = calibrationError(logits, labels, k, 1)
+	m.TopK = topK(logits, labels, k)
+	m.ROCAUC = classAUC(logits, labels, d.temp, m.PerClass)
 	for i := range m.PerClass {
 		c := &m.PerClass[i]
 		predicted := 0
@@ -252,8 +264,8 @@ func ratio(a float64, n int) float64 {
 	return a / float64(n)
 }
 
-// headMetrics measures a head on embedded pictures.
-func headMetrics(ctx context.Context, head inception.Head, rows [][]float32, d measured, threads int) (Metrics, []Picture, error) {
+// headMetrics measures a head on embedded pictures, whose logits it leaves in d.
+func headMetrics(ctx context.Context, head inception.Head, rows [][]float32, d *measured, threads int) (Metrics, []Picture, error) {
 	var err error
 	if d.logits, err = headLogits(ctx, head, rows, threads); err != nil {
 		return Metrics{}, nil, fmt.Errorf("train: measure: %w", err)

@@ -143,13 +143,17 @@ func TestMeasure(t *testing.T) {
 	if m.ConfusionPart != "test" || !reflect.DeepEqual(m.Confusion, [][]int{{1, 1, 0}, {0, 1, 0}, {0, 0, 0}}) {
 		t.Errorf("confusion of %s: got %v", m.ConfusionPart, m.Confusion)
 	}
+	auc := 0.75 // one of two is ahead of the other label's picture, the other one level with it
 	want := []Class{
-		{Label: "a", Train: 1, Test: 2, Measured: 2, Precision: 1, Recall: 0.5, F1: 2. / 3},
-		{Label: "b", Train: 1, Test: 1, Measured: 1, Precision: 0.5, Recall: 1, F1: 2. / 3},
+		{Label: "a", Train: 1, Test: 2, Measured: 2, Precision: 1, Recall: 0.5, F1: 2. / 3, ROCAUC: &auc},
+		{Label: "b", Train: 1, Test: 1, Measured: 1, Precision: 0.5, Recall: 1, F1: 2. / 3, ROCAUC: &auc},
 		{Label: "c", Train: 1},
 	}
 	if !reflect.DeepEqual(m.PerClass, want) {
 		t.Errorf("per class: got %+v, want %+v", m.PerClass, want)
+	}
+	if !reflect.DeepEqual(m.TopK, []float64{2. / 3, 1, 1}) || m.ROCAUC == nil || *m.ROCAUC != auc {
+		t.Errorf("got top-k %v, ROC-AUC %v, want [2/3 1 1] and %g", m.TopK, m.ROCAUC, auc)
 	}
 	right, wrong := math.Log(1+2*math.Exp(-5)), 5+math.Log(1+2*math.Exp(-5))
 	for _, c := range []struct {
@@ -195,6 +199,7 @@ func TestMetricsJSON(t *testing.T) {
 		"accuracy": 4. / 6, "validation_accuracy_interval": nil, "validation_log_loss": nil, "validation_images": 0.,
 		"test_images": 3., "test_correct": 2., "correct": 4., "quarantined": 2., "duplicates": 1., "temperature": 1.,
 		"test_accuracy_interval": []any{m.Test.Interval[0], m.Test.Interval[1]}, "confusion_part": "test",
+		"roc_auc": 0.75, "top_k_accuracy": []any{2. / 3, 1., 1.},
 	} {
 		if got, ok := keys[key]; !ok || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %v (present %t), want %v", key, got, ok, want)

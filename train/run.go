@@ -22,6 +22,8 @@ type Result struct {
 	Embedded int               // pictures that went through the trunk in this run
 	Cached   int               // pictures whose bottleneck was there already
 	Seconds  map[Phase]float64 // wall time of each phase
+
+	evidence evidence // what Report shows besides
 }
 
 // Settings is the JSON of Model.Training.
@@ -121,6 +123,7 @@ func (r *run) embed(ctx context.Context) error {
 		return err
 	}
 	r.items, r.rows = out.dropBad(r.folder.Items)
+	r.res.evidence.root, r.res.evidence.sums = r.folder.Root, out.goodSums()
 	r.duplicates = out.duplicates()
 	r.res.Problems = append(append([]dataset.Problem(nil), r.folder.Problems...), out.problems...)
 	r.res.Embedded, r.res.Cached = out.done, out.cached
@@ -149,6 +152,7 @@ func (r *run) solve(ctx context.Context) error {
 	valid := r.part(dataset.Validation)
 	cfg := r.cfg.fit()
 	cfg.Validation = &valid
+	cfg.Progress = r.res.evidence.watch(cfg.Progress)
 	s, err := newSolver(ctx, r.part(dataset.Train), cfg, newHeadGraph)
 	if err != nil {
 		return err
@@ -180,17 +184,19 @@ func (r *run) solve(ctx context.Context) error {
 // finish measures the head and puts the model together.
 func (r *run) finish(ctx context.Context) error {
 	p := newMeter(PhaseMeasure, len(r.items), r.cfg.Progress, r.res.Seconds)
-	m, pictures, err := headMetrics(ctx, r.res.Fit.Head, r.rows, measured{items: r.items, labels: r.folder.Labels, temp: r.temp}, r.cfg.Threads)
+	d := measured{items: r.items, labels: r.folder.Labels, temp: r.temp}
+	m, pictures, err := headMetrics(ctx, r.res.Fit.Head, r.rows, &d, r.cfg.Threads)
 	if err != nil {
 		return err
 	}
 	m.Quarantined, m.Duplicates = len(r.folder.Items)-len(r.items), r.duplicates
 	p.end()
 	fit := r.res.Fit
-	training, err := json.Marshal(Settings{
+	settings := Settings{
 		Solver: "lbfgs", Scaling: r.cfg.Scaling, L2: fit.L2, Search: r.tried, Tolerance: r.cfg.Tolerance, MaxIterations: r.cfg.MaxIterations,
 		Iterations: fit.Iterations, Evaluations: fit.Evaluations, Loss: fit.Loss, Gradient: fit.Gradient, Converged: fit.Converged,
-	})
+	}
+	training, err := json.Marshal(settings)
 	if err != nil {
 		return fmt.Errorf("train: settings: %w", err)
 	}
@@ -199,6 +205,8 @@ func (r *run) finish(ctx context.Context) error {
 		return fmt.Errorf("train: metrics: %w", err)
 	}
 	r.res.Metrics, r.res.Pictures = m, pictures
+	e := &r.res.evidence
+	e.items, e.rows, e.logits, e.settings, e.threads, e.limits = r.items, r.rows, d.logits, settings, r.cfg.Threads, r.cfg.Limits
 	r.res.Model = &inception.Model{
 		Labels: append([]string(nil), r.folder.Labels...), Head: fit.Head, Temperature: r.temp,
 		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest, Trunk: r.weights,
