@@ -248,8 +248,8 @@ func TestNearDuplicates(t *testing.T) {
 
 // TestNearDuplicatesFlowers does the same among real photographs.
 func TestNearDuplicatesFlowers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("decodes 700 photographs")
+	if testing.Short() || raceEnabled {
+		t.Skip("decodes 700 photographs: too slow here")
 	}
 	f, err := dataset.Scan(shared(t, "data", "flowers"), dataset.ScanConfig{})
 	if err != nil {

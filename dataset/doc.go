@@ -1,8 +1,9 @@
 // Package dataset turns files into what the network is fed, and remembers what came of it.
 //
 //	bytes --Decode--> image.Image --Recipe.Apply--> [3,Size,Size] float32      (Recipe.Load does both)
-//	folder --Scan--> Folder --Split--> train, validation, test
-//	SHA-256 of the bytes --Cache--> bottleneck
+//	folder --Scan--> Folder --Split--> train, validation, test    (ReadManifest for lists, Join for parts of their own, Folds for k parts)
+//	Folder --Check--> Checkup, --Refine (with bottlenecks)--> near duplicates, doubtful labels
+//	SHA-256 of the bytes --Cache--> bottleneck                    (Augment.CacheSum for altered views of a picture)
 //
 // Decode reads JPEG, PNG, GIF, BMP, WebP and TIFF by their first bytes, under limits on bytes and pixels, and never panics. A Recipe is
 // stored in every model: the one path from bytes to tensor for training, prediction, evaluation, serving and benchmarks. A tensor is
@@ -15,5 +16,5 @@
 // pixels; "tf1-bilinear" is TensorFlow 1's own arithmetic to the last bit.
 //
 // Functions and methods are safe for concurrent use, unless their comments say otherwise: Recipe and Cache are, a Folder while it is only
-// read, an NPYWriter is not. Nothing is logged; what is left out of a Folder is listed in its Problems.
+// read, an NPYWriter and a Checkup are not. Nothing is logged; what is left out of a Folder is listed in its Problems.
 package dataset

@@ -175,35 +175,45 @@ func signs(values [64]float64) (hash uint64) {
 
 // What counts as nearly the same picture. Measured on photographs: TestNearDuplicates.
 const (
-	maxBits   = 10   // bits in which the hashes may differ
-	maxUnlike = 0.06 // 1 - correlation of the tiny pictures' luma
-	maxShift  = 48   // difference of mean luma, of 255
-	maxTint   = 7    // mean difference of chroma, of 255
+	maxBits    = 10   // bits in which the hashes may differ
+	maxUnlike  = 0.06 // 1 - correlation of the tiny pictures' luma
+	maxShift   = 48   // difference of mean luma, of 255
+	maxCropped = 0.1  // the same with bottlenecks that agree, and one perhaps the middle of the other
+	maxTint    = 7    // mean difference of chroma, of 255
 )
 
 // unlike holds two tiny pictures against each other: 1 - correlation of luma, 0 for equal pictures; ok when they pass for one picture.
 // With mirrored, b is flipped left to right.
 func (a *fingerprint) unlike(b *fingerprint, mirrored bool) (distance float64, ok bool) {
-	var sa, sb, saa, sbb, sab float64
-	for y := range side {
-		for x := range side {
-			bx := x
-			if mirrored {
-				bx = side - 1 - x
+	other := b.luma
+	if mirrored {
+		for y := range side {
+			for x := range side {
+				other[y*side+x] = b.luma[y*side+side-1-x]
 			}
-			va, vb := float64(a.luma[y*side+x]), float64(b.luma[y*side+bx])
-			sa, sb, saa, sbb, sab = sa+va, sb+vb, saa+va*va, sbb+vb*vb, sab+va*vb
 		}
+	}
+	distance = apart(&a.luma, &other)
+	return distance, distance <= maxUnlike && a.tinted(b, mirrored)
+}
+
+// apart is 1 - correlation of two tiny pictures; 1 when either shows nothing or one is much brighter.
+func apart(a, b *[side * side]uint8) float64 {
+	var sa, sb, saa, sbb, sab float64
+	for i := range a {
+		va, vb := float64(a[i]), float64(b[i])
+		sa, sb, saa, sbb, sab = sa+va, sb+vb, saa+va*va, sbb+vb*vb, sab+va*vb
 	}
 	const n = side * side
 	spread := (saa - sa*sa/n) * (sbb - sb*sb/n)
 	if !(spread > 0) || math.Abs(sa-sb)/n > maxShift {
-		return 1, false
+		return 1
 	}
-	distance = max(0, 1-(sab-sa*sb/n)/math.Sqrt(spread))
-	if distance > maxUnlike {
-		return distance, false
-	}
+	return math.Max(0, 1-(sab-sa*sb/n)/math.Sqrt(spread))
+}
+
+// tinted tells whether the colours are about the same.
+func (a *fingerprint) tinted(b *fingerprint, mirrored bool) bool {
 	tint := 0.0
 	for c := range a.chroma {
 		for i := range a.chroma[c] {
@@ -214,7 +224,33 @@ func (a *fingerprint) unlike(b *fingerprint, mirrored bool) (distance float64, o
 			tint += math.Abs(float64(a.chroma[c][i]) - float64(b.chroma[c][at]))
 		}
 	}
-	return distance, tint/32 <= maxTint
+	return tint/32 <= maxTint
+}
+
+// cropped is unlike for pictures of which one may be the middle of the other: the least distance over some cuts.
+func (a *fingerprint) cropped(b *fingerprint) (distance float64, ok bool) {
+	distance = apart(&a.luma, &b.luma)
+	for _, part := range [...]float64{0.94, 0.88, 0.82} {
+		inA, inB := middle(&a.luma, part), middle(&b.luma, part)
+		distance = min(distance, apart(&inA, &b.luma), apart(&a.luma, &inB))
+	}
+	return distance, distance <= maxCropped && a.tinted(b, false)
+}
+
+// middle enlarges the middle of a tiny picture to the whole.
+func middle(luma *[side * side]uint8, part float64) (out [side * side]uint8) {
+	for y := range side {
+		for x := range side {
+			u := (float64(x)-(side-1)/2.0)*part + (side-1)/2.0
+			v := (float64(y)-(side-1)/2.0)*part + (side-1)/2.0
+			i, j := int(u), int(v)
+			fu, fv := u-float64(i), v-float64(j)
+			at := func(i, j int) float64 { return float64(luma[min(j, side-1)*side+min(i, side-1)]) }
+			top, bottom := at(i, j)+fu*(at(i+1, j)-at(i, j)), at(i, j+1)+fu*(at(i+1, j+1)-at(i, j+1))
+			out[y*side+x] = level(top + fv*(bottom-top))
+		}
+	}
+	return out
 }
 
 // pair is two pictures, i < j, that are nearly the same.

@@ -20,8 +20,8 @@ import (
 type RefineConfig struct {
 	Neighbours int     // nearest pictures that vote on a label; 0 means 10
 	Margin     float64 // share of the votes, 0..1, by which another label must lead; 0 means 0.5
-	Near       float64 // largest cosine distance of the bottlenecks of nearly equal pictures, 0..2; 0 means 0.05
-	Apart      float64 // cosine distance beyond which pictures that look alike are told apart after all; 0 means 0.4
+	Near       float64 // largest cosine distance of the bottlenecks of nearly equal pictures, whatever they look like, 0..2; 0 means 0.02
+	Apart      float64 // cosine distance beyond which pictures that look alike are told apart after all; 0 means 0.5
 	Workers    int     // goroutines; 0 means GOMAXPROCS
 }
 
@@ -32,8 +32,8 @@ func (c RefineConfig) withDefaults() (RefineConfig, error) {
 	c.Neighbours = cmp.Or(c.Neighbours, 10)
 	c.Workers = cmp.Or(c.Workers, runtime.GOMAXPROCS(0))
 	c.Margin = cmp.Or(c.Margin, 0.5)
-	c.Near = cmp.Or(c.Near, 0.05)
-	c.Apart = cmp.Or(c.Apart, 0.4)
+	c.Near = cmp.Or(c.Near, 0.02)
+	c.Apart = cmp.Or(c.Apart, 0.5)
 	return c, nil
 }
 
@@ -59,8 +59,9 @@ const fewest = 20
 
 // Refine goes on where Check ended, with what the network sees: bottlenecks[i], of one length, belongs to item i of the folder, nil where
 // there is none; they are not kept or changed. Pictures whose tiny copies look alike stay nearly equal only when their bottlenecks are no
-// further apart than cfg.Apart, pictures nearer than cfg.Near become so, and those whose neighbours vote for another label are listed,
-// the surest first. Distances are those of the bottlenecks with each feature's mean taken away and its spread made one.
+// further apart than cfg.Apart; nearer than that, pictures become so of which one looks like the middle of the other or is turned a little,
+// and nearer than cfg.Near they do whatever they look like. Pictures whose neighbours vote for another label are listed, the surest first.
+// Distances are those of the bottlenecks with each feature's mean taken away and its spread made one.
 //
 // Of more than 1,024 pictures the neighbours are looked for in a random projection first, so that a few may be missed. Fewer than 20 leave
 // everything as it is. An error means wrong lengths, or that ctx ended.
@@ -117,12 +118,14 @@ func (c *Checkup) refinePairs(s *space, near [][]neighbour, cfg RefineConfig) []
 	for a, list := range near {
 		for _, n := range list {
 			i, j := s.items[a], s.items[n.row]
-			if 1-n.cosine > cfg.Near || c.repeats[i] || c.repeats[j] || together.find(i) == together.find(j) {
+			if 1-n.cosine > cfg.Apart || c.repeats[i] || c.repeats[j] || together.find(i) == together.find(j) {
 				continue
 			}
-			together.union(i, j)
-			d, _ := c.prints[min(i, j)].unlike(&c.prints[max(i, j)], false)
-			out = append(out, pair{i: min(i, j), j: max(i, j), distance: min(d, 1)})
+			d, ok := c.prints[min(i, j)].cropped(&c.prints[max(i, j)])
+			if ok || 1-n.cosine <= cfg.Near {
+				together.union(i, j)
+				out = append(out, pair{i: min(i, j), j: max(i, j), distance: min(d, 1)})
+			}
 		}
 	}
 	return out

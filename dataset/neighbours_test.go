@@ -129,8 +129,8 @@ func TestDisagreements(t *testing.T) {
 
 // TestDisagreementsFlowers flips 5 % of the labels of real photographs, with the vectors of the real network.
 func TestDisagreementsFlowers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("decodes 700 photographs")
+	if testing.Short() || raceEnabled {
+		t.Skip("decodes 700 photographs: too slow here")
 	}
 	byRel := bottlenecksOf(t)
 	f, err := dataset.Scan(shared(t, "data", "flowers"), dataset.ScanConfig{})
