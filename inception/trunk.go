@@ -9,11 +9,12 @@ import (
 
 // Trunk is the network up to the bottleneck, compiled; safe for concurrent use.
 type Trunk struct {
-	weights *Weights
+	weights *Weights // without its tensors: the program has packed them
 	program *nn.Program
 }
 
-// NewTrunk compiles the network up to the bottleneck for pictures of w.Recipe.Size.
+// NewTrunk compiles the network up to the bottleneck for pictures of w.Recipe.Size. It keeps nothing of w's tensors, so a
+// caller that drops w frees them.
 func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
 	if err := checkRecipe(w.Recipe); err != nil {
 		return nil, fmt.Errorf("inception: trunk: %w", err)
@@ -26,7 +27,9 @@ func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Trunk{weights: w, program: program}, nil
+	described := *w
+	described.Tensors = nil
+	return &Trunk{weights: &described, program: program}, nil
 }
 
 // Features returns F, the length of a bottleneck.
@@ -35,7 +38,7 @@ func (t *Trunk) Features() int { return t.weights.Features() }
 // Size returns the side of the input in pixels.
 func (t *Trunk) Size() int { return t.weights.Recipe.Size }
 
-// Weights returns the weights that the trunk was made from.
+// Weights describes the weights that the trunk was made from: all but their tensors.
 func (t *Trunk) Weights() *Weights { return t.weights }
 
 // Program returns the compiled network, for its description (device, kernel, threads).
