@@ -19,7 +19,7 @@ import (
 type CheckConfig struct {
 	Limits       Limits
 	Workers      int     // goroutines that read and decode; 0 means GOMAXPROCS
-	Memory       int64   // bytes of decoded pictures held at a time; 0 means 512 MiB; a picture that needs more is decoded alone
+	Memory       int64   // bytes of decoded pictures held at a time, by a high estimate; 0 means 512 MiB; a picture that needs more is decoded alone
 	MinImages    int     // fewest readable pictures of a label that is not tiny; 0 means 20
 	MinSide      int     // shortest side that is not small, in pixels; 0 means 32
 	MaxAspect    float64 // longest picture, long side by short; 0 means 5
@@ -495,12 +495,14 @@ func (c *Checkup) summarize() {
 		CacheBytes:    cacheBytes(len(distinct), c.cfg.Features),
 		MemoryBytes:   4 * int64(c.cfg.Features) * int64(c.Readable),
 	}
+	worst := int64(0)
 	for i, n := range needs[:min(len(needs), workers)] {
 		if i == 0 {
 			c.Cost.LargestBytes = n
 		}
-		c.Cost.MemoryBytes += n
+		worst += n
 	}
+	c.Cost.MemoryBytes += min(worst, max(c.cfg.Memory, c.Cost.LargestBytes))
 	if seconds > 0 {
 		c.Cost.ImagesPerSecond = float64(len(c.pictures)) / c.Cost.DecodeSeconds
 	}

@@ -227,7 +227,7 @@ func score(t testing.TB, c *dataset.Checkup, planted map[string]string) (precisi
 // TestNearDuplicates plants 20 altered copies across labels of drawn pictures, which resemble each other more than photographs do.
 func TestNearDuplicates(t *testing.T) {
 	root := t.TempDir()
-	if err := draw.Folder(root, 5, 40, 3); err != nil {
+	if err := draw.Folder(root, 5, 24, 3); err != nil {
 		t.Fatal(err)
 	}
 	f, err := dataset.Scan(root, dataset.ScanConfig{})

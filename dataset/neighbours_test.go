@@ -74,7 +74,7 @@ func flips(c *dataset.Checkup, flipped map[string]bool) (precision, recall float
 // TestDisagreements flips 5 % of the labels of drawn pictures; thumbnails stand in for bottlenecks.
 func TestDisagreements(t *testing.T) {
 	root := t.TempDir()
-	if err := draw.Folder(root, 4, 60, 5); err != nil {
+	if err := draw.Folder(root, 4, 30, 5); err != nil {
 		t.Fatal(err)
 	}
 	f, err := dataset.Scan(root, dataset.ScanConfig{})

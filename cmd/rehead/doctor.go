@@ -49,7 +49,7 @@ nothing in DIR. Exit code 0 with findings, too; 1 only when training on DIR is i
 	f := cmd.Flags()
 	f.StringVar(&o.weights, "weights", "", weightsHelp+"; without it nothing is embedded")
 	f.StringVar(&o.cache, "cache", "", "folder of the bottleneck cache, as for train")
-	f.Int64Var(&o.memory, "memory", 512, "MiB of decoded pictures to hold at a time")
+	f.Int64Var(&o.memory, "memory", 512, "MiB of decoded pictures to hold at a time; the process may take twice that")
 	f.IntVar(&o.cfg.MinImages, "min-images", 0, "fewest readable pictures of a label that is not tiny (0: 20)")
 	f.IntVar(&o.cfg.MinSide, "min-side", 0, "shortest side, in pixels, of a picture that is not small (0: 32)")
 	f.Float64Var(&o.cfg.MaxAspect, "max-aspect", 0, "longest picture, long side by short (0: 5)")

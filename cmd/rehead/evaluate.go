@@ -3,7 +3,6 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/train"
 )
 
@@ -16,7 +15,7 @@ func newEvaluate(a *app) *cobra.Command {
 		cfg    train.EvaluateConfig
 	)
 	cmd := &cobra.Command{
-		Use:   "evaluate MODEL DIR",
+		Use:   "evaluate MODEL DIR|MANIFEST",
 		Short: "Measure a model on a folder of label folders",
 		Args:  needArgs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,7 +32,7 @@ func newEvaluate(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			folder, err := dataset.Scan(args[1], dataset.ScanConfig{MinLabels: 1})
+			folder, err := new(dataFlags).open(args[1], 1)
 			if err != nil {
 				return err
 			}
