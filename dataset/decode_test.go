@@ -416,3 +416,27 @@ func TestFlowers(t *testing.T) {
 		}
 	}
 }
+
+// TestInspect: the header says what decoding finds, and what it refuses for its size.
+func TestInspect(t *testing.T) {
+	for _, format := range []string{"jpeg", "png", "gif", "bmp", "tiff"} {
+		data := encode(t, format, noise(23, 17, 1))
+		if format == "jpeg" || format == "png" {
+			data = withEXIF(data, 6)
+		}
+		_, want, err := dataset.Decode(data, dataset.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := dataset.Inspect(data, dataset.Limits{}); err != nil || got != want {
+			t.Errorf("%s: got %+v, %v, want %+v", format, got, err, want)
+		}
+		var large *dataset.TooLargeError
+		if _, err := dataset.Inspect(data, dataset.Limits{MaxPixels: 23*17 - 1}); !errors.As(err, &large) {
+			t.Errorf("%s: too many pixels: %v", format, err)
+		}
+	}
+	if _, err := dataset.Inspect([]byte("words"), dataset.Limits{}); !errors.Is(err, dataset.ErrUnsupported) {
+		t.Errorf("words: %v", err)
+	}
+}

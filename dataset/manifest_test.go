@@ -373,6 +373,43 @@ func TestFolds(t *testing.T) {
 	}
 }
 
+// TestSplitFixedTwins: equal pictures that were given different parts all go into the one that is held out more.
+func TestSplitFixedTwins(t *testing.T) {
+	f := made("r", 2, 10)
+	sums := make([][sha256.Size]byte, len(f.Items))
+	for i := range sums {
+		sums[i] = sha256.Sum256([]byte{byte(i)})
+		f.Items[i].Fixed, f.Items[i].Split = true, dataset.Split(i%3)
+	}
+	sums[6], sums[7], sums[14] = sums[2], sums[2], sums[2] // train, validation, test; and test under the other label
+	if err := f.SplitUnique(dataset.SplitConfig{}, sums); err != nil {
+		t.Fatal(err)
+	}
+	for i, it := range f.Items {
+		want := dataset.Split(i % 3)
+		if i == 6 || i == 7 || i == 14 {
+			want = dataset.Test
+		}
+		if it.Split != want {
+			t.Errorf("item %d is in %v, want %v", i, it.Split, want)
+		}
+	}
+}
+
+func FuzzClasses(f *testing.F) {
+	for _, text := range []string{"a\nb\n", "\xef\xbb\xbfa\r\n", "", "a\n\nb", "\xff"} {
+		f.Add([]byte(text))
+	}
+	path := filepath.Join(f.TempDir(), "classes")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		write(t, path, data)
+		names, err := dataset.ReadClasses(path)
+		if err == nil && (len(names) == 0 || slices.Contains(names, "")) {
+			t.Fatalf("got %q", names)
+		}
+	})
+}
+
 func FuzzManifest(f *testing.F) {
 	for _, text := range []string{
 		"image,label,split,group,weight\na.png,x,train,g,1\nb.png,y,,,\n",
