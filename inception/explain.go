@@ -146,6 +146,12 @@ func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info d
 	return x, nil
 }
 
+// PrepareExplain compiles what Explain needs, ahead of its first call.
+func (c *Classifier) PrepareExplain() error {
+	_, err := c.explainer()
+	return err
+}
+
 // activation is class k's map: the head's weights on each cell of the block [F,cells,cells].
 func (h *Head) activation(k int, block []float32, cells int) [][]float32 {
 	sums := make([]float64, cells*cells)
@@ -175,7 +181,7 @@ func (c *Classifier) explainer() (*explainer, error) {
 		return nil, errors.New("inception: explain: the classifier is closed")
 	}
 	if c.explain.explainer == nil {
-		e, err := newExplainer(c.trunk.weights, c.cfg)
+		e, err := newExplainer(c.model.Trunk.withRecipe(c.model.Recipe), c.cfg)
 		if err != nil {
 			return nil, err
 		}

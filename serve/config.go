@@ -141,6 +141,12 @@ type Config struct {
 	// DefaultModelName. Version is the tool's.
 	ModelName, Version string
 
+	// Page adds the page for people at / with the routes that it uses: POST
+	// /v1/explain and GET /v1/model. They show what the model's metrics and, where
+	// it keeps some, its training pictures are. With a Token the page's own files
+	// are open, and it asks for the token.
+	Page bool
+
 	// Open loads a model by its path, for [Server.Reload] and the routes under
 	// /models.
 	Open func(ctx context.Context, path string) (Classifier, error)

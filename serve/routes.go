@@ -52,6 +52,17 @@ func (s *Server) routes() *gin.Engine {
 	add(http.MethodPost, "/invocations", s.invocations)
 	add(http.MethodGet, "/execution-parameters", s.executionParameters)
 
+	if s.cfg.Page {
+		for _, f := range [][3]string{{"/", "index.html", "text/html; charset=utf-8"}, {"/page.css", "page.css", "text/css; charset=utf-8"},
+			{"/page.js", "page.js", "text/javascript; charset=utf-8"}} {
+			s.open[f[0]] = true
+			add(http.MethodGet, f[0], pageFile(f[1], f[2]))
+			add(http.MethodHead, f[0], pageFile(f[1], f[2]))
+		}
+		add(http.MethodGet, "/v1/model", s.showModelCard)
+		add(http.MethodPost, "/v1/explain", s.explain)
+	}
+
 	add(http.MethodGet, "/v2", s.serverMetadata)
 	for _, m := range []string{"/v2/models/:name", "/v2/models/:name/versions/:version"} {
 		add(http.MethodGet, m, s.modelMetadata)
