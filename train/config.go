@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -60,6 +61,7 @@ type Config struct {
 	MaxBad        int                 // most unreadable pictures before the run is given up; 0 means a tenth of all (at least 10), negative means none
 	Batch         int                 // pictures in one forward pass; 0 means inception's default
 	Decoders      int                 // goroutines that decode and resize; 0 means GOMAXPROCS
+	Neighbours    int                 // most training pictures whose thumbnails the model keeps for explanations, 0 (none) to inception.MaxNeighbours
 	Threads       int                 // for the trunk and the solver; 0 means GOMAXPROCS
 	Device        string              // nn.Config.Device
 	Kernel        string              // nn.Config.Kernel
@@ -75,6 +77,9 @@ func (c Config) Validate() error {
 	}
 	if c.Batch < 0 || c.Decoders < 0 {
 		return fmt.Errorf("train: config: Batch and Decoders: got %d and %d, want 0 (default) or more", c.Batch, c.Decoders)
+	}
+	if c.Neighbours < 0 || c.Neighbours > inception.MaxNeighbours {
+		return fmt.Errorf("train: config: Neighbours: got %d, want 0 (none) to %d", c.Neighbours, inception.MaxNeighbours)
 	}
 	return c.fit().Validate()
 }
@@ -142,6 +147,7 @@ const (
 	PhaseSearch  Phase = "search"  // choosing L2; counted in fits
 	PhaseFit     Phase = "fit"     // solving for the head; counted in iterations of the solver
 	PhaseMeasure Phase = "measure" // accuracy and the rest; counted in pictures
+	PhaseKeep    Phase = "keep"    // making thumbnails, where Config.Neighbours asks for some; counted in pictures
 )
 
 // Event is progress. The first event of a phase has Done 0 and the last has Done equal to Total, but for PhaseFit, which

@@ -212,5 +212,6 @@ func (r *run) finish(ctx context.Context) error {
 		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest, Trunk: r.weights,
 		Seed: r.cfg.Seed, Split: r.cfg.Split, Training: training, Metrics: metrics, ToolVersion: r.cfg.ToolVersion,
 	}
-	return nil
+	r.res.Model.Neighbours, err = r.neighbours(ctx)
+	return err
 }
