@@ -59,7 +59,7 @@ func (a *app) runJob(ctx context.Context, l sagemaker.Layout, o *trainOptions) e
 		return err
 	}
 	o.validationDir, o.testDir = channels["validation"].Dir, channels["test"].Dir
-	o.out = l.Model()
+	o.out, o.cfg.Neighbours = l.Model(), 0 // an endpoint shows no training pictures unless the job asks for it
 	if _, err := os.Stat(l.Checkpoints()); err == nil {
 		o.cache = filepath.Join(l.Checkpoints(), "bottlenecks")
 	}
@@ -163,6 +163,7 @@ func hyperparameters(o *trainOptions) map[string]sagemaker.Setting {
 		"legacy_split":          {Set: flag(&o.cfg.Split.Legacy)},
 		"seed":                  {Set: seed(&o.cfg.Seed)},
 		"l2":                    {Set: number(&o.cfg.L2)},
+		"neighbours":            {Set: whole(&o.cfg.Neighbours)},
 		"max_bad":               {Set: whole(&o.cfg.MaxBad)},
 		"batch":                 {Set: whole(&o.cfg.Batch)},
 		"threads":               {Set: whole(&o.engine.threads)},

@@ -18,6 +18,7 @@ import (
 type prediction struct {
 	Image       string                 `json:"image"`
 	Predictions []inception.Prediction `json:"predictions,omitempty"`
+	Explanation *explanation           `json:"explanation,omitempty"`
 	Error       string                 `json:"error,omitempty"`
 }
 
@@ -25,6 +26,7 @@ func newPredict(a *app) *cobra.Command {
 	var (
 		engine engineFlags
 		limits limitFlags
+		why    explainFlags
 		top    int
 		asJSON bool
 	)
@@ -36,14 +38,21 @@ func newPredict(a *app) *cobra.Command {
 			if top < 1 {
 				return usagef("--top: got %d, want at least 1", top)
 			}
+			if err := why.prepare(); err != nil {
+				return err
+			}
 			classifier, err := engine.classifier(args[0])
 			if err != nil {
 				return err
 			}
 			defer classifier.Close()
+			answer := predictFile
+			if why.on {
+				answer = why.explainFile
+			}
 			failed := 0
 			for _, path := range args[1:] {
-				line := predictFile(cmd.Context(), classifier, path, limits, top)
+				line := answer(cmd.Context(), classifier, path, limits, top)
 				if err := cmd.Context().Err(); err != nil {
 					return err
 				}
@@ -63,6 +72,7 @@ func newPredict(a *app) *cobra.Command {
 	engine.add(cmd, a)
 	engine.addTrunk(cmd)
 	limits.add(cmd)
+	why.add(cmd)
 	cmd.Flags().IntVar(&top, "top", 5, "labels to print per picture")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per picture")
 	return cmd
@@ -144,6 +154,9 @@ func (a *app) printPrediction(line prediction, asJSON bool) error {
 	a.say("%s", line.Image)
 	for _, p := range line.Predictions {
 		a.say("  %6.2f %%  %s", 100*p.Probability, p.Label)
+	}
+	if line.Explanation != nil {
+		a.printExplanation(line.Explanation)
 	}
 	return nil
 }

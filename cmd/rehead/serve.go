@@ -62,6 +62,7 @@ func newServe(a *app) *cobra.Command {
 	f.IntVar(&o.cfg.MaxQueue, "max-queue", serve.DefaultMaxQueue, "most pictures waiting before requests are answered with 503")
 	f.DurationVar(&o.cfg.RequestTimeout, "timeout", serve.DefaultRequestTimeout, "most time for one request")
 	f.DurationVar(&o.cfg.ShutdownTimeout, "shutdown-timeout", serve.DefaultShutdownTimeout, "most time for accepted requests to finish after SIGTERM")
+	f.BoolVar(&o.cfg.Page, "page", true, "the page for people at /; as a SageMaker container only where this flag is given")
 	f.BoolVar(&o.watch, "watch", false, "serve a changed model without a restart")
 	f.StringSliceVar(&o.fetchHosts, "fetch-host", nil, `hosts that pictures may be fetched from by URL over https ("*.example.com", or "*" for any public host); none by default`)
 	f.StringVar(&o.cert, "tls-cert", "", "PEM file of the certificate: speak TLS")
@@ -160,6 +161,7 @@ func (a *app) serveConfig(o *serveOptions) (serve.Config, error) {
 // containerServe follows SageMaker's environment. path is left "" for a multi-model server.
 func (a *app) containerServe(cmd *cobra.Command, o *serveOptions, path *string) error {
 	l := a.layout()
+	o.cfg.Page = o.cfg.Page && cmd.Flags().Changed("page")
 	setNumber := func(name string, set func(int)) error {
 		v := a.getenv(name)
 		if v == "" {

@@ -61,6 +61,7 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	f.BoolVar(&o.cfg.Split.Legacy, "legacy-split", false, "split exactly as TensorFlow's retrain.py")
 	f.Uint64Var(&o.cfg.Seed, "seed", 0, "seed, stored in the model")
 	f.Float64Var(&o.cfg.L2, "l2", 0, "weight decay of the head (0: a good default; negative: the best of a grid on the validation pictures)")
+	f.IntVar(&o.cfg.Neighbours, "neighbours", 500, "most training pictures that the model keeps, as thumbnails, to explain with; as a SageMaker job 0 by default")
 	f.IntVar(&o.cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up (0: a tenth, at least 10; negative: none)")
 	f.IntVar(&o.cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
 	return cmd

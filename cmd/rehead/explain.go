@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
+)
+
+// explainSide bounds the pictures that --explain-dir writes, in pixels.
+const explainSide = 1024
+
+// explanation is what `predict --explain` adds to a line.
+type explanation struct {
+	Grid    inception.Grid        `json:"grid"`
+	Maps    []inception.Map       `json:"maps"`
+	Nearest []inception.Neighbour `json:"nearest,omitempty"` // without their thumbnails
+	Picture string                `json:"picture,omitempty"` // the PNG that was written
+}
+
+// explainFlags are --explain and --explain-dir.
+type explainFlags struct {
+	on    bool
+	dir   string
+	taken map[string]bool // names in dir
+}
+
+func (e *explainFlags) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&e.on, "explain", false, "say why: the class activation map of each label printed, and the most similar training pictures")
+	cmd.Flags().StringVar(&e.dir, "explain-dir", "", "folder to write each picture to as PNG, with the map of its best label over it (implies --explain)")
+}
+
+// prepare makes the folder.
+func (e *explainFlags) prepare() error {
+	if e.dir == "" {
+		return nil
+	}
+	e.on, e.taken = true, make(map[string]bool)
+	if err := os.MkdirAll(e.dir, 0o777); err != nil {
+		return fmt.Errorf("--explain-dir: %w; choose another folder", err)
+	}
+	return nil
+}
+
+// explainFile answers for one picture and says why.
+func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier, path string, limits limitFlags, top int) prediction {
+	line := prediction{Image: path}
+	err := func() error {
+		data, err := dataset.ReadFile(path, limits.limits())
+		if err != nil {
+			return err
+		}
+		x, err := c.Explain(ctx, limits.limits(), data, top)
+		if err != nil {
+			return err
+		}
+		line.Predictions = x.Predictions[:min(top, len(x.Predictions))]
+		line.Explanation = &explanation{Grid: x.Grid, Maps: x.Maps, Nearest: x.Nearest}
+		for i := range x.Nearest {
+			x.Nearest[i].Thumbnail = nil
+		}
+		if e.dir == "" {
+			return nil
+		}
+		line.Explanation.Picture = e.name(path)
+		return drawExplanation(line.Explanation.Picture, c.Model().Recipe, data, limits.limits(), x)
+	}()
+	if err != nil {
+		return prediction{Image: path, Error: oneLine(err)}
+	}
+	return line
+}
+
+// name is a place in the folder that no picture of this run has taken.
+func (e *explainFlags) name(path string) string {
+	base := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	name := base
+	for n := 2; e.taken[strings.ToLower(name)]; n++ { // some file systems take a.png and A.png for the same
+		name = fmt.Sprintf("%s-%d", base, n)
+	}
+	e.taken[strings.ToLower(name)] = true
+	return filepath.Join(e.dir, name+".png")
+}
+
+// drawExplanation writes the picture with the map of its best label over it, whole or not at all.
+func drawExplanation(path string, recipe dataset.Recipe, data []byte, lim dataset.Limits, x *inception.Explanation) (err error) {
+	img, _, err := recipe.Thumbnail(data, lim, explainSide)
+	if err != nil {
+		return err
+	}
+	x.Blend(img, &x.Maps[0])
+	file, err := os.CreateTemp(filepath.Dir(path), ".explain-*.tmp")
+	if err != nil {
+		return fmt.Errorf("--explain-dir: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("--explain-dir: %s could not be written: %w", path, err), os.Remove(file.Name()))
+		}
+	}()
+	err = png.Encode(file, img)
+	if err == nil {
+		err = file.Chmod(0o644)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
+
+// printExplanation prints for people what they can read of it.
+func (a *app) printExplanation(x *explanation) {
+	for _, n := range x.Nearest {
+		a.say("  like %s (%s, similarity %.3f)", n.Path, n.Label, n.Similarity)
+	}
+	if x.Picture != "" {
+		a.say("  map of %s: %s", x.Maps[0].Label, x.Picture)
+	}
+}
