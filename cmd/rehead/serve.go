@@ -193,6 +193,9 @@ func (a *app) containerServe(cmd *cobra.Command, o *serveOptions, path *string) 
 	o.cfg.DefaultAccept = a.getenv("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT")
 	o.cfg.Batch = strings.EqualFold(a.getenv("SAGEMAKER_BATCH"), "true")
 	o.cfg.BatchStrategy = a.getenv("SAGEMAKER_BATCH_STRATEGY")
+	if o.cfg.BatchStrategy == "" && a.getenv("SAGEMAKER_BATCH") == "True" {
+		o.cfg.BatchStrategy = "MultiRecord" // the SDK's local mode, which copies what it is told and knows this spelling alone
+	}
 	if strings.EqualFold(a.getenv("SAGEMAKER_MULTI_MODEL"), "true") {
 		o.cfg.MultiModel, o.cfg.ModelRoot, o.cfg.MemoryBudget = true, l.Path("models"), memoryBudget()
 		return nil
