@@ -16,15 +16,16 @@ import (
 
 // trainOptions is the command line of `train`.
 type trainOptions struct {
-	engine  engineFlags
-	limits  limitFlags
-	weights string
-	out     string
-	cache   string
-	dtype   string
-	noTrunk bool
-	asJSON  bool
-	cfg     train.Config
+	engine   engineFlags
+	limits   limitFlags
+	weights  string
+	out      string
+	cache    string
+	dtype    string
+	noTrunk  bool
+	noReport bool
+	asJSON   bool
+	cfg      train.Config
 	dataFlags
 }
 
@@ -54,6 +55,7 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	f.StringVar(&o.cache, "cache", "", "folder of the bottleneck cache (default: rehead in the user's cache folder, or REHEAD_CACHE); \"none\" for no cache")
 	f.StringVar(&o.dtype, "dtype", "f32", "how the trunk is stored in the model: f32 or f16")
 	f.BoolVar(&o.noTrunk, "no-trunk", false, "store only the trunk's digest in the model")
+	f.BoolVar(&o.noReport, "no-report", false, "write no report.html into the model")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	f.Float64Var(&o.cfg.Split.Validation, "validation", 0.1, "share of the pictures held out to choose with; 0 for none")
 	f.Float64Var(&o.cfg.Split.Test, "test", 0.1, "share of the pictures held out to measure with; 0 for none")
@@ -61,7 +63,7 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	f.BoolVar(&o.cfg.Split.Legacy, "legacy-split", false, "split exactly as TensorFlow's retrain.py")
 	f.Uint64Var(&o.cfg.Seed, "seed", 0, "seed, stored in the model")
 	f.Float64Var(&o.cfg.L2, "l2", 0, "weight decay of the head (0: a good default; negative: the best of a grid on the validation pictures)")
-	f.IntVar(&o.cfg.Neighbours, "neighbours", 500, "most training pictures that the model keeps, as thumbnails, to explain with; as a SageMaker job 0 by default")
+	f.IntVar(&o.cfg.Neighbours, "neighbours", 200, "most training pictures that the model keeps, as thumbnails, to explain with; as a SageMaker job 0 by default")
 	f.IntVar(&o.cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up (0: a tenth, at least 10; negative: none)")
 	f.IntVar(&o.cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
 	return cmd
@@ -97,15 +99,35 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err != nil {
 		return nil, err
 	}
-	if err := result.Model.Save(o.out, inception.SaveOptions{NoTrunk: o.noTrunk, DType: o.dtype}); err != nil {
+	var report []byte
+	if !o.noReport {
+		report = a.report(ctx, result)
+	}
+	if err := result.Model.Save(o.out, inception.SaveOptions{Report: report, NoTrunk: o.noTrunk, DType: o.dtype}); err != nil {
 		return nil, err
 	}
 	if o.asJSON {
-		return result, a.printTrainJSON(result, o.out)
+		return result, a.printTrainJSON(result, o.out, report != nil)
 	}
 	a.printTrained(result, o.out)
+	if report != nil {
+		a.say("report written to %s", reportPath(o.out))
+	}
 	return result, nil
 }
+
+// report makes the report of a training, or says why there is none: a trained model is worth saving without it.
+func (a *app) report(ctx context.Context, r *train.Result) []byte {
+	report, err := r.Report(ctx)
+	if err != nil {
+		fmt.Fprintf(a.stderr, "the model gets no report: %s\n", oneLine(err))
+		return nil
+	}
+	return report
+}
+
+// reportPath is where the report of the model folder out lies.
+func reportPath(out string) string { return filepath.Join(out, "report.html") }
 
 func (a *app) trainConfig(o *trainOptions) (train.Config, error) {
 	engine, err := o.engine.config()
@@ -164,7 +186,7 @@ func describeTrunk(w *inception.Weights) string {
 	return fmt.Sprintf("%s, width %g, %d pixels (%s)", w.Flavor, w.Width, w.Recipe.Size, w.Source)
 }
 
-func (a *app) printTrainJSON(r *train.Result, out string) error {
+func (a *app) printTrainJSON(r *train.Result, out string, report bool) error {
 	metrics, err := json.Marshal(r.Metrics)
 	if err != nil {
 		return fmt.Errorf("train: metrics: %w", err)
@@ -174,6 +196,10 @@ func (a *app) printTrainJSON(r *train.Result, out string) error {
 		return fmt.Errorf("train: metrics: %w", err)
 	}
 	all["model"] = out
+	all["report"] = nil
+	if report {
+		all["report"] = reportPath(out)
+	}
 	all["labels"] = r.Model.Labels
 	all["embedded"] = r.Embedded
 	all["cached"] = r.Cached

@@ -1,0 +1,412 @@
+package train
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"image/jpeg"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/c236555e/rehead/dataset"
+)
+
+// Bounds on what a report shows, and on its pictures.
+const (
+	mostMistakes   = 20
+	mostNearest    = 3
+	mostSuspects   = 16
+	mostDuplicates = 12
+	mostCopies     = 6 // listed of one picture
+	reportSide     = 96
+	reportBytes    = 1_200_000 // of all of them together, in base64
+)
+
+// pictureView is a picture on the page.
+type pictureView struct {
+	Picture
+	Thumbnail     template.URL // "" where there is none
+	Width, Height int
+
+	index int
+}
+
+// thumbnails fills in the views, in their order, until there is no room left; a picture that has gone has none.
+func (e *evidence) thumbnails(ctx context.Context, recipe dataset.Recipe, views []*pictureView) error {
+	var wanted []int
+	for _, v := range views {
+		wanted = append(wanted, v.index)
+	}
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+	made := make([]pictureView, len(wanted))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(threadCount(e.threads), len(wanted)) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(wanted) {
+					return
+				}
+				made[i] = e.thumbnail(recipe, e.items[wanted[i]].Path)
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped: %w", context.Cause(ctx))
+	}
+	left := reportBytes
+	for _, v := range views {
+		at, _ := slices.BinarySearch(wanted, v.index)
+		if t := made[at]; len(t.Thumbnail) <= left {
+			v.Thumbnail, v.Width, v.Height = t.Thumbnail, t.Width, t.Height
+			left -= len(t.Thumbnail)
+		}
+	}
+	return nil
+}
+
+func (e *evidence) thumbnail(recipe dataset.Recipe, path string) (v pictureView) {
+	data, err := dataset.ReadFile(path, e.limits)
+	if err != nil {
+		return v
+	}
+	img, _, err := recipe.Thumbnail(data, e.limits, reportSide)
+	if err != nil {
+		return v
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 72}); err != nil {
+		return v
+	}
+	v.Thumbnail = template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes()))
+	v.Width, v.Height = img.Rect.Dx(), img.Rect.Dy()
+	return v
+}
+
+// mistakeView shows the surest wrong answers.
+type mistakeView struct {
+	HeldOut bool // of pictures that were not trained on
+	Of      int  // pictures looked at
+	Wrong   int
+	List    []mistake
+}
+
+type mistake struct {
+	pictureView
+	Nearest []alike
+}
+
+// alike is a training picture that is like another one.
+type alike struct {
+	pictureView
+	Cosine float64
+}
+
+// mistakes ranks the wrong answers on held-out pictures, or on all where nothing was held out.
+func (e *evidence) mistakes(ctx context.Context, pictures []Picture) (mistakeView, error) {
+	var v mistakeView
+	v.HeldOut = slices.ContainsFunc(e.items, func(it dataset.Item) bool { return it.Split != dataset.Train })
+	var wrong []int
+	for i, p := range pictures {
+		if v.HeldOut && e.items[i].Split == dataset.Train {
+			continue
+		}
+		v.Of++
+		if p.Label != p.Predicted {
+			wrong = append(wrong, i)
+		}
+	}
+	v.Wrong = len(wrong)
+	slices.SortStableFunc(wrong, func(a, b int) int { return cmp.Compare(pictures[b].Probability, pictures[a].Probability) })
+	lengths := make([]float64, len(e.rows))
+	if len(wrong) > 0 {
+		for i, row := range e.rows {
+			lengths[i] = math.Sqrt(dot(row, row))
+		}
+	}
+	for _, i := range wrong[:min(len(wrong), mostMistakes)] {
+		if ctx.Err() != nil {
+			return v, fmt.Errorf("stopped: %w", context.Cause(ctx))
+		}
+		v.List = append(v.List, mistake{pictureView{Picture: pictures[i], index: i}, e.nearest(i, pictures, lengths)})
+	}
+	return v, nil
+}
+
+// nearest returns the training pictures with the largest cosine between bottlenecks, other than picture i itself.
+func (e *evidence) nearest(i int, pictures []Picture, lengths []float64) []alike {
+	var best []alike
+	for j, it := range e.items {
+		if it.Split != dataset.Train || j == i || e.sums[j] == e.sums[i] || lengths[i] == 0 || lengths[j] == 0 {
+			continue
+		}
+		c := dot(e.rows[i], e.rows[j]) / (lengths[i] * lengths[j])
+		at := len(best)
+		for at > 0 && best[at-1].Cosine < c {
+			at--
+		}
+		if at < mostNearest {
+			best = slices.Insert(best, at, alike{pictureView{Picture: pictures[j], index: j}, c})
+			best = best[:min(len(best), mostNearest)]
+		}
+	}
+	return best
+}
+
+// dot is the scalar product in float64.
+func dot(a, b []float32) float64 {
+	sum := 0.0
+	b = b[:len(a)]
+	for i, v := range a {
+		sum += float64(v) * float64(b[i])
+	}
+	return sum
+}
+
+// suspectView shows pictures whose label may be wrong.
+type suspectView struct {
+	Method string // how the probabilities came about, one sentence
+	Judged int    // pictures with such a probability
+	Found  int
+	List   []suspect
+}
+
+type suspect struct {
+	pictureView
+	Suggested string
+	Share     float64 // probability of Suggested
+	Own       float64 // probability of the label
+}
+
+// reportWork is the number of multiplications and additions that one piece of a report may take: some seconds.
+const reportWork = 3e11
+
+// fitWork estimates the multiplications and additions of a fit to n examples.
+func (e *evidence) fitWork(n, classes, iterations int) float64 {
+	return 4 * float64(n) * float64(len(e.rows[0])) * float64(classes) * float64(max(iterations, 1))
+}
+
+const (
+	folds       = 5
+	neverJudged = -1 // instead of a fold
+)
+
+// suspects looks for wrong labels: with probabilities from cross-validation where that is cheap, else from the model
+// itself on what it was not trained on, else by the neighbours' labels.
+func (e *evidence) suspects(ctx context.Context, pictures []Picture, labels []string, temperature float64) (suspectView, error) {
+	k := len(labels)
+	logits, part := e.logits, make([]int, len(e.items))
+	for i, it := range e.items {
+		if it.Split == dataset.Train {
+			part[i] = neverJudged
+		}
+	}
+	v := suspectView{Method: "Probabilities are the model's own, for pictures that it was not trained on; cross-validating all of them would have taken too long."}
+	if deal, ok := dealFolds(e.items, e.sums, k); ok && folds*e.fitWork(len(e.items), k, e.settings.Iterations) <= reportWork {
+		var err error
+		if logits, err = e.crossValidate(ctx, deal, k); err != nil {
+			return v, err
+		}
+		part = deal
+		v.Method = fmt.Sprintf("Probabilities are cross-validated: each picture was judged by a head trained on the other folds of %d, equal pictures in one fold.", folds)
+	}
+	prob := make([]float64, len(logits))
+	for i := range e.items {
+		softmax(prob[i*k:(i+1)*k], logits[i*k:(i+1)*k], temperature)
+	}
+	found := confidentErrors(prob, e.items, part, k)
+	for _, p := range part {
+		if p != neverJudged {
+			v.Judged++
+		}
+	}
+	if v.Judged == 0 {
+		v.Method = "Nothing was held out, and cross-validation is impossible or would have taken too long: no label was judged."
+	}
+	v.Found = len(found)
+	for _, f := range found[:min(len(found), mostSuspects)] {
+		v.List = append(v.List, suspect{
+			pictureView: pictureView{Picture: pictures[f.index], index: f.index}, Suggested: labels[f.suggested],
+			Share: prob[f.index*k+f.suggested], Own: prob[f.index*k+e.items[f.index].Label],
+		})
+	}
+	return v, nil
+}
+
+// labelError is a picture that looks like another label.
+type labelError struct {
+	index, suggested int
+	margin           float64
+}
+
+// confidentErrors finds pictures that are confidently of another label than their own (Northcutt, Jiang and Chuang,
+// "Confident Learning", 2021): a label is confident when its probability is at least the mean that it has among the
+// pictures labelled so. The surest come first.
+func confidentErrors(prob []float64, items []dataset.Item, part []int, k int) []labelError {
+	threshold, count := make([]float64, k), make([]float64, k)
+	for i, it := range items {
+		if part[i] != neverJudged {
+			threshold[it.Label] += prob[i*k+it.Label]
+			count[it.Label]++
+		}
+	}
+	for l := range threshold {
+		threshold[l] = cmp.Or(threshold[l]/math.Max(1, count[l]), math.Inf(1)) // nothing is like a label that was not judged
+	}
+	var found []labelError
+	for i, it := range items {
+		if part[i] == neverJudged {
+			continue
+		}
+		best, p := -1, prob[i*k:(i+1)*k]
+		for l, v := range p {
+			if v >= threshold[l] && (best < 0 || v > p[best]) {
+				best = l
+			}
+		}
+		if best >= 0 && best != it.Label && p[best] > p[it.Label] {
+			found = append(found, labelError{i, best, p[best] - p[it.Label]})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b labelError) int { return cmp.Compare(b.margin, a.margin) })
+	return found
+}
+
+// dealFolds deals the pictures of each label to folds by the digests of their bytes, equal ones to the same. A label with
+// a single picture is never judged. It is not ok when some fold would leave a label without a picture to train on.
+func dealFolds(items []dataset.Item, sums [][sha256.Size]byte, k int) ([]int, bool) {
+	byLabel := make([][][sha256.Size]byte, k)
+	known := make(map[[sha256.Size]byte]int, len(items))
+	for i, it := range items {
+		if _, again := known[sums[i]]; !again {
+			known[sums[i]] = neverJudged
+			byLabel[it.Label] = append(byLabel[it.Label], sums[i])
+		}
+	}
+	next := 0
+	for _, list := range byLabel {
+		if len(list) < 2 {
+			continue
+		}
+		slices.SortFunc(list, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
+		for _, s := range list {
+			known[s] = next % folds
+			next++
+		}
+	}
+	deal := make([]int, len(items))
+	total, held := make([]int, k), make([][folds]int, k)
+	for i, it := range items {
+		deal[i] = known[sums[i]]
+		total[it.Label]++
+		if deal[i] >= 0 {
+			held[it.Label][deal[i]]++
+		}
+	}
+	for l := range k {
+		for _, n := range held[l] {
+			if total[l] == 0 || n == total[l] {
+				return nil, false
+			}
+		}
+	}
+	return deal, true
+}
+
+// crossValidate returns logits [n,K] of heads that were not trained on the picture; zero for what no fold has.
+func (e *evidence) crossValidate(ctx context.Context, deal []int, k int) ([]float64, error) {
+	out := make([]float64, len(e.items)*k)
+	for f := range folds {
+		ex := Examples{Classes: k}
+		var rows [][]float32
+		var at []int
+		for i, it := range e.items {
+			if deal[i] == f {
+				rows, at = append(rows, e.rows[i]), append(at, i)
+			} else {
+				ex.Rows, ex.Labels = append(ex.Rows, e.rows[i]), append(ex.Labels, it.Label)
+			}
+		}
+		if len(at) == 0 {
+			continue
+		}
+		fit, err := FitHead(ctx, ex, FitConfig{
+			L2: e.settings.L2, Scaling: e.settings.Scaling, Tolerance: max(e.settings.Tolerance, 1e-3),
+			MaxIterations: e.settings.MaxIterations, Threads: e.threads,
+		})
+		if err != nil {
+			return nil, err
+		}
+		logits, err := headLogits(ctx, fit.Head, rows, e.threads)
+		if err != nil {
+			return nil, err
+		}
+		for j, i := range at {
+			copy(out[i*k:(i+1)*k], logits[j*k:(j+1)*k])
+		}
+	}
+	return out, nil
+}
+
+// duplicateView shows pictures that are there more than once, byte for byte.
+type duplicateView struct {
+	Groups    int // pictures with copies
+	Conflicts int // of them, those with more than one label
+	List      []duplicate
+}
+
+type duplicate struct {
+	First    pictureView
+	Conflict bool
+	Copies   []Picture // First among them, the first few
+	More     int
+}
+
+// duplicates groups equal pictures, those of several labels first.
+func (e *evidence) duplicates(pictures []Picture) duplicateView {
+	groups := make(map[[sha256.Size]byte][]int, len(e.sums))
+	for i, s := range e.sums {
+		groups[s] = append(groups[s], i)
+	}
+	var v duplicateView
+	var all []duplicate
+	for i, s := range e.sums { // in order
+		g := groups[s]
+		if len(g) < 2 || g[0] != i {
+			continue
+		}
+		d := duplicate{First: pictureView{Picture: pictures[i], index: i}}
+		for n, j := range g {
+			d.Conflict = d.Conflict || e.items[j].Label != e.items[i].Label
+			if n < mostCopies {
+				d.Copies = append(d.Copies, pictures[j])
+			}
+		}
+		d.More = len(g) - len(d.Copies)
+		v.Groups++
+		if d.Conflict {
+			v.Conflicts++
+		}
+		all = append(all, d)
+	}
+	slices.SortStableFunc(all, func(a, b duplicate) int {
+		switch {
+		case a.Conflict == b.Conflict:
+			return 0
+		case a.Conflict:
+			return -1
+		}
+		return 1
+	})
+	v.List = all[:min(len(all), mostDuplicates)]
+	return v
+}
