@@ -28,6 +28,10 @@ func tiling(set kernel.Set, s *kernel.Spec) (kernel.Tiling, bool) {
 		return 4
 	}
 	switch {
+	case s.StrideH > 1 || s.StrideW > 1:
+		// A fifth faster, but with five times the weights.
+		large := 49*s.In.C*s.Out.C > 2<<20
+		return kernel.Tiling{H: 3, W: 3}, s.StrideH == s.StrideW && side > 10 && !large
 	case s.KH == 1:
 		return kernel.Tiling{H: 1, W: min(line(s.Out.W), most(s.KW))}, true
 	case s.KW == 1:

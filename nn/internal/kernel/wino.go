@@ -11,34 +11,37 @@ import (
 // tap wide is not transformed and has 1.
 type Tiling struct{ H, W int }
 
-// sides lists the outputs per tile that are implemented for an r-tap side.
-func sides(r int) []int {
-	switch r {
-	case 1:
+// sides lists the outputs per tile that are implemented for a side of r taps
+// and that stride.
+func sides(r, stride int) []int {
+	switch [2]int{r, stride} {
+	case [2]int{1, 1}:
 		return []int{1}
-	case 3:
+	case [2]int{3, 1}:
 		return []int{2, 4, 6}
-	case 5:
+	case [2]int{3, 2}:
+		return []int{3}
+	case [2]int{5, 1}:
 		return []int{2, 4}
-	case 7:
+	case [2]int{7, 1}:
 		return []int{4, 6}
 	}
 	return nil
 }
 
 // Tilings returns the fast convolutions that can compute s: none unless its
-// stride is 1, its input blocked, and its kernel 3, 5 or 7 taps wide along at
-// least one side and 1 along the other, or 3x3 or 5x5.
+// input is blocked, and its kernel 1, 3, 5 or 7 taps wide along each side and
+// more than 1 along one, with stride 1, or 2 for 3 taps.
 func Tilings(s *Spec) []Tiling {
-	if s.StrideH != 1 || s.StrideW != 1 || s.Planar || s.KH*s.KW == 1 {
+	if s.Planar || s.KH*s.KW == 1 {
 		return nil
 	}
 	if s.KH == 1 && (s.PadTop != 0 || s.Out.H > s.In.H) || s.KW == 1 && (s.PadLeft != 0 || s.Out.W > s.In.W) {
 		return nil
 	}
 	var list []Tiling
-	for _, h := range sides(s.KH) {
-		for _, w := range sides(s.KW) {
+	for _, h := range sides(s.KH, s.StrideH) {
+		for _, w := range sides(s.KW, s.StrideW) {
 			if (h+s.KH-1)*(w+s.KW-1) <= maxTilePoints {
 				list = append(list, Tiling{h, w})
 			}
@@ -55,9 +58,11 @@ const (
 
 // side is the transform along one side of a tile.
 type side struct {
-	m, r, n int       // outputs, taps, points: n = m + r - 1
+	m, r, n int       // outputs, taps, points
+	advance int       // input elements from one tile to the next
 	forward []float32 // constants, each eight times
 	inverse []float32
+	filter  [][]float64
 	step    int // floats from one input element to the next along this side
 	outStep int
 	len     int // input elements along this side
@@ -66,21 +71,19 @@ type side struct {
 	tiles   int
 }
 
-func newSide(m, r int) side {
-	s := side{m: m, r: r, n: m + r - 1}
-	if r > 1 {
+func newSide(m, r, stride int) side {
+	s := side{m: m, r: r, n: m + r - 1, advance: m * stride}
+	switch {
+	case stride == 2:
+		s.n, s.filter = stridedPoints, stridedFilter()
+	case r == 1:
+		s.filter = [][]float64{{1}}
+	default:
 		p := points(s.n)
 		s.forward, s.inverse = spread(p.forward()), spread(p.inverse(m))
+		s.filter = p.filter(m, r)
 	}
 	return s
-}
-
-// filter returns the filter transform.
-func (s *side) filter() [][]float64 {
-	if s.r == 1 {
-		return [][]float64{{1}}
-	}
-	return points(s.n).filter(s.m, s.r)
 }
 
 // spread repeats every value eight times.
@@ -119,7 +122,7 @@ func NewWinograd(set Set, s Spec, t Tiling, threads int) (Conv, error) {
 	if s.ReLU {
 		w.floor = 0
 	}
-	w.v, w.h = newSide(t.H, s.KH), newSide(t.W, s.KW)
+	w.v, w.h = newSide(t.H, s.KH, s.StrideH), newSide(t.W, s.KW, s.StrideW)
 	w.v.step, w.v.outStep, w.v.len, w.v.outLen, w.v.pad = s.In.Row, s.Out.Row, s.In.H, s.Out.H, s.PadTop
 	w.h.step, w.h.outStep, w.h.len, w.h.outLen, w.h.pad = Block, Block, s.In.W, s.Out.W, s.PadLeft
 	// One side alone: the other one's elements are so many independent tiles.
@@ -158,7 +161,11 @@ type winograd struct {
 type winoPart struct{ tile, tiles, panel, panels int }
 
 func (w *winograd) Algorithm() string {
-	return fmt.Sprintf("winograd F(%dx%d,%dx%d)", w.v.m, w.h.m, w.v.r, w.h.r)
+	name := fmt.Sprintf("winograd F(%dx%d,%dx%d)", w.v.m, w.h.m, w.v.r, w.h.r)
+	if w.v.advance > w.v.m || w.h.advance > w.h.m {
+		name += "/2"
+	}
+	return name
 }
 func (w *winograd) Parts() int   { return len(w.parts) }
 func (w *winograd) Scratch() int { return w.scratch }
@@ -176,29 +183,32 @@ func (w *winograd) order() (along, across *side) {
 }
 
 const (
-	winoCache = 512 << 10 // bytes of transformed input that a part may take
-	winoRows  = 6         // tiles that a micro-kernel multiplies at once
+	winoCache   = 512 << 10 // bytes of transformed input that a part may take,
+	winoTiles   = 36        // unless it is this many tiles or fewer
+	winoWeights = 4 << 20   // bytes of weights that each thread may read through
+	winoRows    = 6         // tiles that a micro-kernel multiplies at once
 )
 
 // split divides the work: into blocks of tiles whose transforms fit the cache,
-// then, if that leaves threads idle, into groups of panels, each of which
-// transforms the input again.
+// as many as there are threads if the blocks do not become too small or the
+// weights, which each reads, are too large; then, if that leaves threads idle,
+// into groups of panels, each of which transforms the input again.
 func (w *winograd) split(threads int) {
 	tiles := w.v.tiles * w.h.tiles
 	panels := len(w.bias) / winoWidth
 	perTile := 4 * w.points * w.depth * Block
-	most := max(winoRows, winoCache/perTile/winoRows*winoRows)
+	most := max(winoTiles, winoCache/perTile)
 	blocks := (tiles + most - 1) / most
 	threads = max(1, threads)
-	if blocks%threads != 0 && tiles >= 4*winoRows*threads {
-		blocks += threads - blocks%threads
+	if 4*len(w.weights) <= winoWeights {
+		even := (blocks + threads - 1) / threads * threads
+		blocks = max(blocks, min(even, tiles/(2*winoRows)))
 	}
-	w.size = ((tiles+blocks-1)/blocks + winoRows - 1) / winoRows * winoRows
-	w.size = min(w.size, tiles)
+	w.size = evenTiles(tiles, blocks)
 	blocks = (tiles + w.size - 1) / w.size
 	groups := 1
-	if blocks < threads {
-		groups = min(panels, (threads+blocks-1)/blocks)
+	for blocks*groups < 4*threads && blocks*groups%threads != 0 && groups < panels {
+		groups++
 	}
 	for b := range blocks {
 		for g := range groups {
@@ -208,6 +218,27 @@ func (w *winograd) split(threads int) {
 		}
 	}
 	w.place()
+}
+
+// evenTiles returns how many tiles to give each block but the last so that the
+// slowest block takes the least time.
+func evenTiles(tiles, blocks int) int {
+	size := (tiles + blocks - 1) / blocks
+	best := size
+	for s := size; s < size+winoRows && s <= tiles; s++ {
+		if rowTime(s) < rowTime(best) {
+			best = s
+		}
+	}
+	return best
+}
+
+// rowTime returns the time that the products of a block of tiles take, in
+// thousandths of what a tile takes in a full group.
+func rowTime(tiles int) int {
+	full, rest := rowGroups(tiles)
+	each := [winoRows]int{0, 4000, 4000, 4050, 4350, 5300}
+	return full*winoRows*1000 + each[rest[0]] + each[rest[1]]
 }
 
 // place lays out the scratch memory. Steps between points are odd numbers of
@@ -228,7 +259,7 @@ func (w *winograd) place() {
 		n += (across.outLen-1)*across.outStep + Block
 	} else {
 		run := min(w.size, w.h.tiles)
-		w.lineStep = odd(max((run-1)*w.h.m+w.h.n, run*w.h.m) * Block)
+		w.lineStep = odd(max((run-1)*w.h.advance+w.h.n, run*w.h.m) * Block)
 		n += w.v.n * w.lineStep
 		w.zeros = make([]float32, w.in.W*Block)
 		w.waste = n
@@ -245,7 +276,7 @@ func (w *winograd) pack(s *Spec) {
 	copy(w.bias, s.Bias)
 	ic := w.depth * Block
 	w.weights = s.alloc(panels * w.points * ic * winoWidth)
-	gv, gh := w.v.filter(), w.h.filter()
+	gv, gh := w.v.filter, w.h.filter
 	taps := s.KH * s.KW
 	half := make([]float64, len(gv)*s.KW*winoWidth) // [point down][kw][output]
 	var sum [winoWidth]float64
@@ -361,7 +392,7 @@ func (w *winograd) forwardFlat(p winoPart, in, s []float32) {
 		for b := range w.depth {
 			l.lines = 1
 			for x := range along.n {
-				at := i*along.m - along.pad + x
+				at := i*along.advance - along.pad + x
 				if at < 0 || at >= along.len {
 					l.in[x] = &w.zeros[0]
 				} else {
@@ -403,7 +434,7 @@ func (w *winograd) inverseFlat(p winoPart, b int, out, s []float32) {
 func (w *winograd) forwardTiles(p winoPart, in, s []float32) {
 	down := winoLines{inStep: 4 * Block, outStep: 4 * Block, coef: unsafe.SliceData(w.v.forward)}
 	across := winoLines{
-		inStep: 4 * w.h.m * Block, outStep: 4 * Block,
+		inStep: 4 * w.h.advance * Block, outStep: 4 * Block,
 		inLine: 4 * w.lineStep, outLine: 4 * w.h.n * w.vStep, coef: unsafe.SliceData(w.h.forward),
 	}
 	lines := s[w.lineAt:]
@@ -411,30 +442,40 @@ func (w *winograd) forwardTiles(p winoPart, in, s []float32) {
 		i, j := t/w.h.tiles, t%w.h.tiles
 		run := min(w.h.tiles-j, p.tile+p.tiles-t)
 		across.n = run
-		y0, x0 := i*w.v.m-w.v.pad, j*w.h.m-w.h.pad
-		cols := (run-1)*w.h.m + w.h.n
-		lo, hi := max(0, -x0), min(cols, w.in.W-x0)
+		y0, x0 := i*w.v.advance-w.v.pad, j*w.h.advance-w.h.pad
+		cols := (run-1)*w.h.advance + w.h.n
+		lo := min(max(0, -x0), cols)
+		hi := max(lo, min(cols, w.in.W-x0))
 		for y := range w.v.n {
 			clear(lines[y*w.lineStep:][:lo*Block])
 			clear(lines[y*w.lineStep+hi*Block:][:(cols-hi)*Block])
 		}
 		for b := range w.depth {
-			down.n, down.lines = hi-lo, 1
-			for y := range w.v.n {
-				if at := y0 + y; at < 0 || at >= w.in.H {
-					down.in[y] = &w.zeros[0]
-				} else {
-					down.in[y] = &in[w.in.Off+b*w.in.Plane+at*w.in.Row+(x0+lo)*Block]
+			if hi > lo {
+				w.forwardDown(&down, in, b, y0, x0+lo)
+				for y := range w.v.n {
+					down.out[y] = &lines[y*w.lineStep+lo*Block]
 				}
-				down.out[y] = &lines[y*w.lineStep+lo*Block]
+				down.n, down.lines = hi-lo, 1
+				w.forward(&w.v, &down)
 			}
-			w.forward(&w.v, &down)
 			across.lines = w.v.n
 			for x := range w.h.n {
 				across.in[x] = &lines[x*Block]
 				across.out[x] = &s[x*w.vStep+(b*p.tiles+t-p.tile)*Block]
 			}
 			w.forward(&w.h, &across)
+		}
+	}
+}
+
+// forwardDown points l at the rows from y0 on of input block b, from column x on.
+func (w *winograd) forwardDown(l *winoLines, in []float32, b, y0, x int) {
+	for y := range w.v.n {
+		if at := y0 + y; at < 0 || at >= w.in.H {
+			l.in[y] = &w.zeros[0]
+		} else {
+			l.in[y] = &in[w.in.Off+b*w.in.Plane+at*w.in.Row+x*Block]
 		}
 	}
 }

@@ -9,6 +9,9 @@ func winoForward4(l *winoLines)
 func winoForward6(l *winoLines)
 
 //go:noescape
+func winoForward7(l *winoLines)
+
+//go:noescape
 func winoForward8(l *winoLines)
 
 //go:noescape
@@ -34,6 +37,12 @@ func winoInverse4x6(l *winoLines)
 
 //go:noescape
 func winoInverse4x6Last(l *winoLines)
+
+//go:noescape
+func winoInverse3x7(l *winoLines)
+
+//go:noescape
+func winoInverse3x7Last(l *winoLines)
 
 //go:noescape
 func winoInverse4x8(l *winoLines)
@@ -88,6 +97,8 @@ func (w *winograd) forward(x *side, l *winoLines) {
 		winoForward4(l)
 	case 6:
 		winoForward6(l)
+	case stridedPoints:
+		winoForward7(l)
 	case 8:
 		winoForward8(l)
 	case 10:
@@ -122,6 +133,12 @@ func (w *winograd) inverse(x *side, last bool, l *winoLines) {
 			winoInverse4x6Last(l)
 		} else {
 			winoInverse4x6(l)
+		}
+	case [2]int{3, stridedPoints}:
+		if last {
+			winoInverse3x7Last(l)
+		} else {
+			winoInverse3x7(l)
 		}
 	case [2]int{4, 8}:
 		if last {

@@ -1763,6 +1763,213 @@ winoInverse6x12Last_done:
 	VZEROUPPER
 	RET
 
+// func winoForward7(l *byte)
+// Requires: AVX
+TEXT ·winoForward7(SB), NOSPLIT, $0-8
+	MOVQ l+0(FP), SI
+	MOVQ 240(SI), CX
+	MOVQ (SI), R8
+	MOVQ 8(SI), R9
+	MOVQ 16(SI), R10
+	MOVQ 24(SI), R11
+	MOVQ 32(SI), R12
+	MOVQ 40(SI), R13
+	MOVQ 48(SI), R14
+	MOVQ 96(SI), R15
+
+winoForward7_line:
+	MOVQ 224(SI), DX
+	XORQ AX, AX
+	XORQ BX, BX
+
+winoForward7_next:
+	VMOVUPS (R8)(AX*1), Y0
+	VMOVUPS (R9)(AX*1), Y1
+	VMOVUPS (R10)(AX*1), Y2
+	VMOVUPS (R11)(AX*1), Y3
+	VMOVUPS (R12)(AX*1), Y4
+	VMOVUPS (R13)(AX*1), Y5
+	VMOVUPS (R14)(AX*1), Y6
+	VSUBPS  Y0, Y4, Y7
+	VADDPS  Y2, Y4, Y8
+	VSUBPS  Y2, Y4, Y9
+	VSUBPS  Y2, Y6, Y10
+	VMOVUPS Y7, (R15)(BX*1)
+	MOVQ    104(SI), DI
+	VMOVUPS Y8, (DI)(BX*1)
+	MOVQ    112(SI), DI
+	VMOVUPS Y9, (DI)(BX*1)
+	MOVQ    120(SI), DI
+	VMOVUPS Y10, (DI)(BX*1)
+	MOVQ    128(SI), DI
+	VMOVUPS Y1, (DI)(BX*1)
+	MOVQ    136(SI), DI
+	VMOVUPS Y3, (DI)(BX*1)
+	MOVQ    144(SI), DI
+	VMOVUPS Y5, (DI)(BX*1)
+	ADDQ    192(SI), AX
+	ADDQ    200(SI), BX
+	DECQ    DX
+	JNE     winoForward7_next
+	DECQ    232(SI)
+	JEQ     winoForward7_done
+	MOVQ    208(SI), DI
+	ADDQ    DI, R8
+	ADDQ    DI, R9
+	ADDQ    DI, R10
+	ADDQ    DI, R11
+	ADDQ    DI, R12
+	ADDQ    DI, R13
+	ADDQ    DI, R14
+	MOVQ    216(SI), DI
+	ADDQ    DI, R15
+	ADDQ    DI, 104(SI)
+	ADDQ    DI, 112(SI)
+	ADDQ    DI, 120(SI)
+	ADDQ    DI, 128(SI)
+	ADDQ    DI, 136(SI)
+	ADDQ    DI, 144(SI)
+	JMP     winoForward7_line
+
+winoForward7_done:
+	VZEROUPPER
+	RET
+
+// func winoInverse3x7(l *byte)
+// Requires: AVX
+TEXT ·winoInverse3x7(SB), NOSPLIT, $0-8
+	MOVQ l+0(FP), SI
+	MOVQ 240(SI), CX
+	MOVQ (SI), R8
+	MOVQ 8(SI), R9
+	MOVQ 16(SI), R10
+	MOVQ 24(SI), R11
+	MOVQ 32(SI), R12
+	MOVQ 40(SI), R13
+	MOVQ 48(SI), R14
+	MOVQ 96(SI), R15
+
+winoInverse3x7_line:
+	MOVQ 224(SI), DX
+	XORQ AX, AX
+	XORQ BX, BX
+
+winoInverse3x7_next:
+	VMOVUPS (R8)(AX*1), Y0
+	VMOVUPS (R9)(AX*1), Y1
+	VMOVUPS (R10)(AX*1), Y2
+	VMOVUPS (R11)(AX*1), Y3
+	VMOVUPS (R12)(AX*1), Y4
+	VMOVUPS (R13)(AX*1), Y5
+	VMOVUPS (R14)(AX*1), Y6
+	VADDPS  Y2, Y1, Y7
+	VSUBPS  Y2, Y1, Y8
+	VADDPS  Y0, Y4, Y4
+	VADDPS  Y3, Y6, Y6
+	VADDPS  Y7, Y4, Y4
+	VMOVUPS Y4, (R15)(BX*1)
+	VADDPS  Y8, Y5, Y5
+	MOVQ    104(SI), DI
+	VMOVUPS Y5, (DI)(BX*1)
+	VADDPS  Y7, Y6, Y6
+	MOVQ    112(SI), DI
+	VMOVUPS Y6, (DI)(BX*1)
+	ADDQ    192(SI), AX
+	ADDQ    200(SI), BX
+	DECQ    DX
+	JNE     winoInverse3x7_next
+	DECQ    232(SI)
+	JEQ     winoInverse3x7_done
+	MOVQ    208(SI), DI
+	ADDQ    DI, R8
+	ADDQ    DI, R9
+	ADDQ    DI, R10
+	ADDQ    DI, R11
+	ADDQ    DI, R12
+	ADDQ    DI, R13
+	ADDQ    DI, R14
+	MOVQ    216(SI), DI
+	ADDQ    DI, R15
+	ADDQ    DI, 104(SI)
+	ADDQ    DI, 112(SI)
+	JMP     winoInverse3x7_line
+
+winoInverse3x7_done:
+	VZEROUPPER
+	RET
+
+// func winoInverse3x7Last(l *byte)
+// Requires: AVX
+TEXT ·winoInverse3x7Last(SB), NOSPLIT, $0-8
+	MOVQ         l+0(FP), SI
+	MOVQ         240(SI), CX
+	MOVQ         (SI), R8
+	MOVQ         8(SI), R9
+	MOVQ         16(SI), R10
+	MOVQ         24(SI), R11
+	MOVQ         32(SI), R12
+	MOVQ         40(SI), R13
+	MOVQ         48(SI), R14
+	MOVQ         96(SI), R15
+	MOVQ         248(SI), DI
+	VMOVUPS      (DI), Y14
+	VBROADCASTSS 256(SI), Y15
+
+winoInverse3x7Last_line:
+	MOVQ 224(SI), DX
+	XORQ AX, AX
+	XORQ BX, BX
+
+winoInverse3x7Last_next:
+	VMOVUPS (R8)(AX*1), Y0
+	VMOVUPS (R9)(AX*1), Y1
+	VMOVUPS (R10)(AX*1), Y2
+	VMOVUPS (R11)(AX*1), Y3
+	VMOVUPS (R12)(AX*1), Y4
+	VMOVUPS (R13)(AX*1), Y5
+	VMOVUPS (R14)(AX*1), Y6
+	VADDPS  Y2, Y1, Y7
+	VSUBPS  Y2, Y1, Y8
+	VADDPS  Y14, Y4, Y4
+	VADDPS  Y14, Y5, Y5
+	VADDPS  Y14, Y6, Y6
+	VADDPS  Y0, Y4, Y4
+	VADDPS  Y3, Y6, Y6
+	VADDPS  Y7, Y4, Y4
+	VMAXPS  Y4, Y15, Y4
+	VMOVUPS Y4, (R15)(BX*1)
+	VADDPS  Y8, Y5, Y5
+	VMAXPS  Y5, Y15, Y5
+	MOVQ    104(SI), DI
+	VMOVUPS Y5, (DI)(BX*1)
+	VADDPS  Y7, Y6, Y6
+	VMAXPS  Y6, Y15, Y6
+	MOVQ    112(SI), DI
+	VMOVUPS Y6, (DI)(BX*1)
+	ADDQ    192(SI), AX
+	ADDQ    200(SI), BX
+	DECQ    DX
+	JNE     winoInverse3x7Last_next
+	DECQ    232(SI)
+	JEQ     winoInverse3x7Last_done
+	MOVQ    208(SI), DI
+	ADDQ    DI, R8
+	ADDQ    DI, R9
+	ADDQ    DI, R10
+	ADDQ    DI, R11
+	ADDQ    DI, R12
+	ADDQ    DI, R13
+	ADDQ    DI, R14
+	MOVQ    216(SI), DI
+	ADDQ    DI, R15
+	ADDQ    DI, 104(SI)
+	ADDQ    DI, 112(SI)
+	JMP     winoInverse3x7Last_line
+
+winoInverse3x7Last_done:
+	VZEROUPPER
+	RET
+
 // func winoProduct1(p *byte)
 // Requires: AVX, FMA3, MMX+
 TEXT ·winoProduct1(SB), NOSPLIT, $0-8

@@ -148,3 +148,21 @@ func (s pointSet) filter(m, r int) [][]float64 {
 	last[r-1] = 1
 	return append(g, last)
 }
+
+// stridedPoints is the number of products behind 3 outputs of a 3-tap filter
+// with stride 2, which come from 7 inputs. It is the sum of F(3, 2) of the outer
+// taps on the even inputs and the middle tap on the odd ones: 4 + 3 products
+// instead of 9, and no constants.
+const stridedPoints = 7
+
+// stridedFilter returns the filter transform for stride 2.
+func stridedFilter() [][]float64 {
+	var g [][]float64
+	for _, row := range points(4).filter(3, 2) {
+		g = append(g, []float64{row[0], 0, row[1]})
+	}
+	for range 3 {
+		g = append(g, []float64{0, 1, 0})
+	}
+	return g
+}

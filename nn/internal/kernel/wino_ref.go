@@ -69,6 +69,10 @@ func (p *mirrored) apply(d *[maxPoints]lanes, base int) lanes {
 // (x ± a) x T(x²) (x² - 1/a²), where T is the product over the other quads and
 // 1, splits it into an even and an odd part; 1/a shares T.
 func (l *winoLines) forwardGo(n int) {
+	if n == stridedPoints {
+		l.forwardStridedGo()
+		return
+	}
 	q := (n - 2) / 2
 	quads, one := q/2, q%2 == 1
 	all := unsafe.Slice(l.coef, winoConstants(n)*Block)
@@ -116,6 +120,10 @@ func winoConstants(n int) int { return len(points(n).forward()) }
 // inverseGo applies the output transform of n points to m outputs; the last one
 // of a convolution adds the bias and clamps.
 func (l *winoLines) inverseGo(m, n int, last bool) {
+	if n == stridedPoints {
+		l.inverseStridedGo(last)
+		return
+	}
 	q := (n - 2) / 2
 	quads, one := q/2, q%2 == 1
 	coef := unsafe.Slice(l.coef, (m-1)*quads*Block)
@@ -156,6 +164,39 @@ func (l *winoLines) inverseGo(m, n int, last bool) {
 				if one {
 					y += d[n-3+j%2][i]
 				}
+				if last && y < l.floor {
+					y = l.floor
+				}
+				after(l.out[j], out)[i] = y
+			}
+		}
+	})
+}
+
+// forwardStridedGo applies the input transform for stride 2: that of the four
+// points 0, 1, -1, infinity to the even inputs, none to the odd ones.
+func (l *winoLines) forwardStridedGo() {
+	l.each(func(in, out int) {
+		for i := range Block {
+			d := func(x int) float32 { return after(l.in[x], in)[i] }
+			for p, v := range [stridedPoints]float32{d(4) - d(0), d(4) + d(2), d(4) - d(2), d(6) - d(2), d(1), d(3), d(5)} {
+				after(l.out[p], out)[i] = v
+			}
+		}
+	})
+}
+
+// inverseStridedGo applies the output transform for stride 2.
+func (l *winoLines) inverseStridedGo(last bool) {
+	var bias lanes
+	if last {
+		bias = *after(l.bias, 0)
+	}
+	l.each(func(in, out int) {
+		for i, b := range bias {
+			d := func(x int) float32 { return after(l.in[x], in)[i] }
+			s, f := d(1)+d(2), d(1)-d(2)
+			for j, y := range [3]float32{b + d(4) + d(0) + s, b + d(5) + f, b + d(6) + d(3) + s} {
 				if last && y < l.floor {
 					y = l.floor
 				}
