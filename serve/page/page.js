@@ -21,6 +21,8 @@ function make(tag, className, text) {
 const percent = (p, digits = 1) => (100 * p).toFixed(digits) + " %";
 const count = (n, one, many) => n.toLocaleString("en") + " " + (n === 1 ? one : many);
 
+const some = (list, n) => list.slice(0, n).join(", ") + (list.length > n ? " and " + (list.length - n).toLocaleString("en") + " more" : "");
+
 // call asks the server, and throws the server's own sentence where it refuses.
 async function call(path, options = {}) {
   const headers = { ...options.headers };
@@ -68,14 +70,14 @@ async function loadModel() {
 function showModel() {
   $("title").textContent = model.name === "model" ? "Rehead" : model.name;
   document.title = model.name === "model" ? "Rehead" : model.name + " – Rehead";
-  const first = model.labels.slice(0, 6).join(", ");
-  $("subtitle").textContent = count(model.labels.length, "label", "labels") + ": " + first + (model.labels.length > 6 ? ", …" : "");
+  $("subtitle").textContent = count(model.labels.length, "label", "labels") + ": " + some(model.labels, 20);
   showAccuracy(model.metrics);
   showFacts();
   showClasses(model.metrics.per_class || []);
   $("curl").textContent = "curl --data-binary @picture.jpg -H 'Content-Type: image/jpeg' \\\n  " + (token ? "-H 'Authorization: Bearer …' \\\n  " : "") +
     new URL("invocations", location.href);
   $("nearest-section").hidden = !model.neighbours;
+  document.body.classList.remove("loading");
 }
 
 function showAccuracy(metrics) {
@@ -104,6 +106,7 @@ function showFacts() {
     central: "the central " + percent(r.fraction || 0) + " squashed",
   }[r.geometry];
   const facts = [
+    ["Labels", some(model.labels, 60)],
     ["Trunk", "InceptionV3, " + model.flavor + ", width " + model.width + ", " + model.trunk.slice(0, 12)],
     ["Recipe", r.size + " × " + r.size + " pixels: " + geometry + ", " + r.filter + (r.orient ? ", turned upright" : "")],
   ];

@@ -1,0 +1,266 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/c236555e/rehead/inception"
+)
+
+// browser starts a headless Chromium that can reach nothing but this machine, and keeps what its console says.
+func browser(t *testing.T) (ctx context.Context, console func() []string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a browser, which takes seconds: run without -short")
+	}
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("needs a browser: install chromium")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(60*time.Second),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"), chromedp.UserDataDir(t.TempDir()))
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox) // which Chromium refuses to have as root
+	}
+	allocated, free := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(free)
+	ctx, stop := chromedp.NewContext(allocated)
+	t.Cleanup(stop)
+	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	t.Cleanup(cancel)
+	var mu sync.Mutex
+	var said []string
+	chromedp.ListenTarget(ctx, func(event any) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch e := event.(type) {
+		case *log.EventEntryAdded:
+			said = append(said, e.Entry.Text+" "+e.Entry.URL)
+		case *runtime.EventExceptionThrown:
+			said = append(said, e.ExceptionDetails.Error())
+		case *network.EventRequestWillBeSent:
+			if u := e.Request.URL; !strings.HasPrefix(u, "http://127.0.0.1:") && !strings.HasPrefix(u, "data:") {
+				said = append(said, "asked for "+u)
+			}
+		}
+	})
+	return ctx, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return said
+	}
+}
+
+// shiftScript counts what moves of itself on the page (cumulative layout shift).
+const shiftScript = `window.shifted = 0; new PerformanceObserver(list => {
+	for (const e of list.getEntries()) if (!e.hadRecentInput) window.shifted += e.value;
+}).observe({ type: "layout-shift", buffered: true });`
+
+// pageState is what a person finds on the page.
+type pageState struct {
+	Labels   []string `json:"labels"`
+	Shares   []string `json:"shares"`
+	Error    string   `json:"error"`
+	Canvas   string   `json:"canvas"`
+	Where    string   `json:"where"`
+	Nearest  []string `json:"nearest"`
+	Facts    string   `json:"facts"`
+	Accuracy string   `json:"accuracy"`
+	Wide     bool     `json:"wide"` // wider than the window
+	Nameless int      `json:"nameless"`
+	Shifted  float64  `json:"shifted"`
+	Focus    string   `json:"focus"`
+}
+
+const stateScript = `(() => {
+	const text = q => [...document.querySelectorAll(q)].map(e => e.textContent);
+	const named = e => e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || e.closest("label")?.textContent.trim() ||
+		(e.id && document.querySelector("label[for=" + e.id + "]")) || e.textContent.trim();
+	return {
+		labels: text(".row:not(.blank) .name"), shares: text(".row:not(.blank) .share"),
+		error: document.querySelector("#error").hidden ? "" : document.querySelector("#error").textContent,
+		canvas: document.querySelector("#canvas").getAttribute("aria-label"), where: document.querySelector("#where").textContent,
+		nearest: text("#nearest li b"), facts: document.querySelector("#facts").textContent, accuracy: document.querySelector("#accuracy").textContent,
+		wide: document.documentElement.scrollWidth > window.innerWidth,
+		nameless: [...document.querySelectorAll("input, button, summary, [tabindex], section, canvas")].filter(e => !named(e)).length,
+		shifted: window.shifted, focus: document.activeElement.id || document.activeElement.className || document.activeElement.tagName,
+	};
+})()`
+
+func state(t *testing.T, ctx context.Context) (s pageState) {
+	t.Helper()
+	var raw json.RawMessage
+	if err := chromedp.Run(ctx, chromedp.Evaluate(stateScript, &raw)); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestPageInABrowser goes the way of a person: looks at the card, gives a picture, reads the ranking, changes the map by
+// keyboard, gives a file that is no picture, and reads why. Set REHEAD_SCREENSHOTS to a folder to see it.
+func TestPageInABrowser(t *testing.T) {
+	ctx, console := browser(t)
+	c := realModel(t, 0.1, 171)
+	c.Model().Labels = []string{"circle", "<b>square</b>", "a label that is so long that no row can hold the whole of it, whatever is done", "star", "ring", "6", "7"}
+	c.Model().Metrics = json.RawMessage(`{"images":40,"train_images":32,"test_images":8,"test_accuracy":0.875,"test_accuracy_interval":[0.529,0.978],
+		"per_class":[{"label":"circle","train":5,"measured":2,"precision":1,"recall":0.5,"f1":0.6667}]}`)
+	keepOne(t, c.Model())
+	visit(t, ctx, newServer(t, c, Config{Page: true}), c.Model())
+	for _, line := range console() {
+		if !strings.Contains(line, "415") { // the refusal that is asked for below
+			t.Errorf("the browser says: %s", line)
+		}
+	}
+}
+
+func visit(t *testing.T, ctx context.Context, s *Server, m *inception.Model) {
+	url, stop := start(t, s)
+	defer func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	dir := t.TempDir()
+	good, bad := filepath.Join(dir, "good.png"), filepath.Join(dir, "bad.png")
+	if err := os.WriteFile(good, gradient(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(bad, []byte("no picture"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var enabled, failed = `!document.querySelector("#overlay").disabled`, `!document.querySelector("#error").hidden`
+	for _, size := range [][2]int64{{1280, 900}, {400, 800}} {
+		for _, scheme := range []string{"light", "dark"} {
+			name := fmt.Sprintf("%s-%d", scheme, size[0])
+			step := func(actions ...chromedp.Action) {
+				t.Helper()
+				if err := chromedp.Run(ctx, actions...); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+			step(
+				emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+				chromedp.EmulateViewport(size[0], size[1]),
+				chromedp.Navigate(url+"/"),
+				chromedp.Evaluate(shiftScript, nil),
+				chromedp.Poll(`document.querySelectorAll("#facts dd").length > 3`, nil),
+			)
+			if got := state(t, ctx); len(got.Labels) != 0 || got.Wide || got.Error != "" || got.Nameless != 0 ||
+				!strings.Contains(got.Facts, "171 × 171") || !strings.Contains(got.Accuracy, "87.5 %") {
+				t.Errorf("%s: at first: %+v", name, got)
+			}
+			screenshot(t, ctx, name+"-1-empty")
+			step(chromedp.SetUploadFiles("#file", []string{good}, chromedp.ByQuery), chromedp.Poll(enabled, nil))
+			got := state(t, ctx)
+			if len(got.Labels) != 5 || got.Wide || got.Error != "" || got.Nameless != 0 || got.Labels[0] == got.Labels[1] ||
+				!strings.Contains(got.Canvas, got.Labels[0]) || !strings.Contains(got.Where, got.Labels[0]) {
+				t.Errorf("%s: with a picture: %+v", name, got)
+			}
+			if len(got.Nearest) != 1 || got.Nearest[0] != m.Labels[0] {
+				t.Errorf("%s: the nearest are %q", name, got.Nearest)
+			}
+			screenshot(t, ctx, name+"-2-answer")
+			// By keyboard: from the first label down to the second.
+			step(chromedp.Focus(`.row input`, chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowDown))
+			if next := state(t, ctx); !strings.Contains(next.Canvas, got.Labels[1]) {
+				t.Errorf("%s: after the down key the map is %q, want that of %s", name, next.Canvas, got.Labels[1])
+			}
+			step(chromedp.SetUploadFiles("#file", []string{bad}, chromedp.ByQuery), chromedp.Poll(failed, nil))
+			got = state(t, ctx)
+			if got.Error == "" || !strings.Contains(got.Error, "want a JPEG") || len(got.Labels) != 0 || got.Wide {
+				t.Errorf("%s: with no picture: %+v", name, got)
+			}
+			if !(got.Shifted <= 0.1) {
+				t.Errorf("%s: the layout shifted by %g, want at most 0.1", name, got.Shifted)
+			}
+			screenshot(t, ctx, name+"-3-error")
+		}
+	}
+}
+
+// TestPageAsksForTheToken: the page's files are open, and it takes the token for the rest.
+func TestPageAsksForTheToken(t *testing.T) {
+	ctx, _ := browser(t)
+	url, stop := start(t, newServer(t, realModel(t, 0.1, 75), Config{Page: true, Token: "secret"}))
+	defer func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	var subtitle string
+	err := chromedp.Run(ctx,
+		chromedp.Navigate(url+"/"),
+		chromedp.WaitVisible("#token", chromedp.ByQuery),
+		chromedp.SendKeys("#token", "secret\r", chromedp.ByQuery),
+		chromedp.WaitNotVisible("#token", chromedp.ByQuery),
+		chromedp.Text("#subtitle", &subtitle, chromedp.ByQuery),
+	)
+	if err != nil || !strings.Contains(subtitle, "7 labels") {
+		t.Errorf("got %q, %v", subtitle, err)
+	}
+}
+
+// gradient is a wide picture with a bright blob.
+func gradient(t testing.TB) []byte {
+	t.Helper()
+	img := image.NewNRGBA(image.Rect(0, 0, 320, 180))
+	for y := range 180 {
+		for x := range 320 {
+			c := color.NRGBA{uint8(x / 2), uint8(y), 90, 255}
+			if (x-220)*(x-220)+(y-70)*(y-70) < 1600 {
+				c = color.NRGBA{250, 230, 120, 255}
+			}
+			img.SetNRGBA(x, y, c)
+		}
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// screenshot keeps the whole page, where somebody wants to look at it.
+func screenshot(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	dir := os.Getenv("REHEAD_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	var data []byte
+	err := chromedp.Run(ctx, chromedp.FullScreenshot(&data, 100))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name+".png"), data, 0o600)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
