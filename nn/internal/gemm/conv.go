@@ -39,7 +39,7 @@ func NewConv(step *ir.Step, shape []int, threads int) *Conv {
 		size := up(c.out, mr) * steps(k, c.depth)
 		at := len(c.weights)
 		c.weights = c.weights[:at+size]
-		pack(c.weights[at:], matrix{step.W[k:], c.depth, 1}, mr, c.out, min(kc, c.depth-k))
+		pack(c.weights[at:], matrix{step.W[k:], c.depth, 1}, panels{mr, c.out, min(kc, c.depth-k), steps(k, c.depth)})
 	}
 	c.offset = make([]int, c.depth)
 	for k := range c.offset {
@@ -81,7 +81,7 @@ func (c *Conv) Task(task int, dst, x, scratch []float32) {
 	for k := 0; k < c.depth; k += kc {
 		n := steps(k, c.depth)
 		c.gather(scratch, x, k, p0, cols)
-		plain.block(dst[o0*c.pixels+p0:], extent{rows, cols, c.pixels}, n, c.weights[at+o0*n:], scratch)
+		block(dst[o0*c.pixels+p0:], extent{rows, cols, c.pixels}, n, c.weights[at+o0*n:], scratch)
 		at += up(c.out, mr) * n
 	}
 	if !c.relu {

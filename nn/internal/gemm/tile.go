@@ -1,13 +1,16 @@
-// Package gemm multiplies float32 matrices, with AVX2 where the processor has
-// it and else in plain Go, and computes convolutions in plain Go.
+// Package gemm multiplies float32 matrices, in AVX2 or AVX-512 where the
+// processor has it and else in plain Go, and computes convolutions in plain Go.
 //
-// The left operand is packed in panels of a few rows, the right one in panels
-// of a few columns, both in blocks of kc steps along the sum; the innermost loop
-// then reads both from first to last and keeps its sums in registers. The order
-// in which one result is summed depends on nothing but the length of the sum,
-// so results do not change with the number of threads or the place of a value
-// in the matrix. The formats differ in rounding: AVX2 fuses each product with
-// its addition.
+// The innermost loop keeps a tile of sums in registers. The operand of which
+// each task needs all is packed once for all of them, in panels as wide as the
+// tile and blocks of kc steps along the sum; the other one is read where it lies
+// if the tile can, else packed by the task. Products with few rows or columns
+// would spend their time packing, so they read both where they lie.
+//
+// The order in which one result is summed depends on nothing but the size of the
+// product, so results do not change with the number of threads or the place of
+// a value in the matrix. AVX2 and AVX-512 give the same bits; plain Go does not
+// fuse each product with its addition and rounds differently.
 package gemm
 
 import "unsafe"
@@ -16,11 +19,19 @@ import "unsafe"
 // L1 cache.
 const kc = 256
 
+// set is a set of instructions.
+type set uint8
+
+const (
+	setPlain  set = iota // Go
+	setAVX2              // with FMA
+	setAVX512            // its foundation, beside the former
+)
+
 // format is a register tile and how operands are packed for it.
 type format struct {
-	mr, nr int  // rows and columns of the tile
-	nb     int  // columns whose panels stay in the L1 cache while rows go by
-	avx2   bool // the tile is tile6x16AVX2, else tile
+	mr, nr int // rows and columns of the tile
+	set    set // instructions that it takes
 }
 
 // The tile of plain Go. Six sums, their factors and products fit the fifteen
@@ -32,10 +43,7 @@ const (
 	nb = 24
 )
 
-var (
-	plain  = format{mr: mr, nr: nr, nb: nb}
-	vector = format{mr: 6, nr: 16, nb: 16, avx2: true}
-)
+var plain = format{mr: mr, nr: nr}
 
 // steps is the length of the block at k of a sum of n steps, rounded up to the
 // two steps that tile takes at a time; packing fills up with zeros.
@@ -80,37 +88,56 @@ func tile(k int, a, b, c []float32, ldc int) {
 type extent struct{ rows, cols, ld int }
 
 // block adds to the matrix c what k steps of the packed panels a and b
-// contribute. Panels at the edges are packed in full, padded with zeros.
-func (f format) block(c []float32, s extent, k int, a, b []float32) {
-	var edge [6 * 16]float32
-	for i := 0; i < s.rows; i += f.mr {
-		pa := a[i*k:][:f.mr*k]
-		for j := 0; j < s.cols; j += f.nr {
-			pb := b[j*k:][:f.nr*k]
-			at := i*s.ld + j
-			if i+f.mr <= s.rows && j+f.nr <= s.cols {
-				f.tile(k, pa, pb, c[at:], s.ld)
-				continue
-			}
-			clear(edge[:])
-			f.tile(k, pa, pb, edge[:], f.nr)
-			for y := range min(f.mr, s.rows-i) {
-				row := c[at+y*s.ld:]
-				for x := range min(f.nr, s.cols-j) {
-					row[x] += edge[y*f.nr+x]
-				}
-			}
+// contribute, in plain Go. Panels at the edges are packed in full, padded with
+// zeros.
+func block(c []float32, s extent, k int, a, b []float32) {
+	for j := 0; j < s.cols; j += nr {
+		for i := 0; i < s.rows; i += mr {
+			at := extent{min(mr, s.rows-i), min(nr, s.cols-j), s.ld}
+			plain.tile(k, operand{a[i*k:], 1, mr}, operand{b[j*k:], 1, nr}, c[i*s.ld+j:], at)
 		}
 	}
 }
 
-func (f format) tile(k int, a, b, c []float32, ldc int) {
-	if f.avx2 {
-		_ = c[(f.mr-1)*ldc+f.nr-1]
-		tile6x16AVX2(k, unsafe.SliceData(a), unsafe.SliceData(b), unsafe.SliceData(c), ldc)
+// operand is where a tile reads: rows (of the left operand) or columns (of the
+// right one) are line values apart, the steps of the sum step values.
+type operand struct {
+	data       []float32
+	line, step int
+}
+
+// tile adds to c what k steps of a and b contribute. c is the size of a tile or
+// smaller; a and b are readable for a whole one, or for half one where c has no
+// more columns than that.
+func (f format) tile(k int, a, b operand, c []float32, s extent) {
+	width := f.nr
+	if f.set != setPlain && s.cols <= f.nr/2 {
+		width = f.nr / 2
+	}
+	if s.rows == f.mr && s.cols == width {
+		f.whole(k, a, b, c, extent{f.mr, width, s.ld})
 		return
 	}
-	tile(k, a, b, c, ldc)
+	var edge [12 * 32]float32
+	f.whole(k, a, b, edge[:], extent{f.mr, width, width})
+	for y := range s.rows {
+		row := c[y*s.ld:][:s.cols]
+		for x := range row {
+			row[x] += edge[y*width+x]
+		}
+	}
+}
+
+// whole is tile at full size, or with half the columns.
+func (f format) whole(k int, a, b operand, c []float32, s extent) {
+	if f.set == setPlain {
+		tile(k, a.data, b.data, c, s.ld)
+		return
+	}
+	_ = a.data[(f.mr-1)*a.line+(k-1)*a.step]
+	_ = b.data[(k-1)*b.step+s.cols-1]
+	_ = c[(f.mr-1)*s.ld+s.cols-1]
+	f.assembly(k, a, b, c, s)
 }
 
 // up rounds n up to a multiple of m.

@@ -2,9 +2,16 @@
 
 package gemm
 
-// best returns the format of the only tile there is.
-func best() format { return plain }
+// formats lists those that this processor can run.
+func formats() []format { return []format{plain} }
 
-func tile6x16AVX2(int, *float32, *float32, *float32, int) {
-	panic("gemm: there is no AVX2 on this processor")
+// avx2 is never used.
+var avx2 format
+
+func (f format) assembly(int, operand, operand, []float32, extent) {
+	panic("gemm: there is no assembly for this processor")
+}
+
+func dot4x3(int, *[4]*float32, *[3]*float32, *[12]float32) {
+	panic("gemm: there is no assembly for this processor")
 }
