@@ -86,6 +86,26 @@ func winoProduct5(p *winoProduct)
 //go:noescape
 func winoProduct6(p *winoProduct)
 
+//go:noescape
+func winoExpand16(e *winoExpand)
+
+//go:noescape
+func winoExpandNarrow16(e *winoExpand)
+
+// expand multiplies by a filter transform; the result is float32 if narrow.
+func (w *winograd) expand(e *winoExpand, narrow bool) {
+	switch {
+	case w.level == levelRef && narrow:
+		expandGo[float32](e)
+	case w.level == levelRef:
+		expandGo[float64](e)
+	case narrow:
+		winoExpandNarrow16(e)
+	default:
+		winoExpand16(e)
+	}
+}
+
 // forward applies the input transform of side x.
 func (w *winograd) forward(x *side, l *winoLines) {
 	if w.level == levelRef {

@@ -2869,3 +2869,83 @@ winoProduct6_block:
 	JNE          winoProduct6_group
 	VZEROUPPER
 	RET
+
+// func winoExpand16(e *byte)
+// Requires: AVX, FMA3
+TEXT ·winoExpand16(SB), NOSPLIT, $0-8
+	MOVQ e+0(FP), SI
+	MOVQ 8(SI), R9
+	MOVQ 16(SI), R10
+	MOVQ 24(SI), R11
+	MOVQ 32(SI), R12
+	MOVQ 40(SI), R13
+
+winoExpand16_row:
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	MOVQ   (SI), R8
+	MOVQ   R12, R14
+
+winoExpand16_tap:
+	VBROADCASTSD (R9), Y4
+	VFMADD231PD  (R8), Y4, Y0
+	VFMADD231PD  32(R8), Y4, Y1
+	VFMADD231PD  64(R8), Y4, Y2
+	VFMADD231PD  96(R8), Y4, Y3
+	ADDQ         $0x08, R9
+	ADDQ         $0x00000080, R8
+	DECQ         R14
+	JNE          winoExpand16_tap
+	VMOVUPD      Y0, (R10)
+	VMOVUPD      Y1, 32(R10)
+	VMOVUPD      Y2, 64(R10)
+	VMOVUPD      Y3, 96(R10)
+	ADDQ         R13, R10
+	DECQ         R11
+	JNE          winoExpand16_row
+	VZEROUPPER
+	RET
+
+// func winoExpandNarrow16(e *byte)
+// Requires: AVX, FMA3
+TEXT ·winoExpandNarrow16(SB), NOSPLIT, $0-8
+	MOVQ e+0(FP), SI
+	MOVQ 8(SI), R9
+	MOVQ 16(SI), R10
+	MOVQ 24(SI), R11
+	MOVQ 32(SI), R12
+	MOVQ 40(SI), R13
+
+winoExpandNarrow16_row:
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	MOVQ   (SI), R8
+	MOVQ   R12, R14
+
+winoExpandNarrow16_tap:
+	VBROADCASTSD (R9), Y4
+	VFMADD231PD  (R8), Y4, Y0
+	VFMADD231PD  32(R8), Y4, Y1
+	VFMADD231PD  64(R8), Y4, Y2
+	VFMADD231PD  96(R8), Y4, Y3
+	ADDQ         $0x08, R9
+	ADDQ         $0x00000080, R8
+	DECQ         R14
+	JNE          winoExpandNarrow16_tap
+	VCVTPD2PSY   Y0, X0
+	VMOVUPS      X0, (R10)
+	VCVTPD2PSY   Y1, X1
+	VMOVUPS      X1, 16(R10)
+	VCVTPD2PSY   Y2, X2
+	VMOVUPS      X2, 32(R10)
+	VCVTPD2PSY   Y3, X3
+	VMOVUPS      X3, 48(R10)
+	ADDQ         R13, R10
+	DECQ         R11
+	JNE          winoExpandNarrow16_row
+	VZEROUPPER
+	RET

@@ -127,9 +127,9 @@ func (s pointSet) inverse(m int) []float32 {
 
 // filter returns G for m outputs and r taps: a row of r coefficients for each
 // point.
-func (s pointSet) filter(m, r int) [][]float64 {
+func (s pointSet) filter(m, r int) []float64 {
 	list := s.finite(m)
-	g := make([][]float64, 0, len(list)+1)
+	g := make([]float64, 0, (len(list)+1)*r)
 	for i, p := range list {
 		v := p.row * p.column
 		for j, q := range list {
@@ -137,16 +137,12 @@ func (s pointSet) filter(m, r int) [][]float64 {
 				v /= p.x - q.x
 			}
 		}
-		row := make([]float64, r)
-		for k := range row {
-			row[k] = v
+		for range r {
+			g = append(g, v)
 			v *= p.x
 		}
-		g = append(g, row)
 	}
-	last := make([]float64, r)
-	last[r-1] = 1
-	return append(g, last)
+	return append(append(g, make([]float64, r-1)...), 1)
 }
 
 // stridedPoints is the number of products behind 3 outputs of a 3-tap filter
@@ -156,13 +152,14 @@ func (s pointSet) filter(m, r int) [][]float64 {
 const stridedPoints = 7
 
 // stridedFilter returns the filter transform for stride 2.
-func stridedFilter() [][]float64 {
-	var g [][]float64
-	for _, row := range points(4).filter(3, 2) {
-		g = append(g, []float64{row[0], 0, row[1]})
+func stridedFilter() []float64 {
+	var g []float64
+	outer := points(4).filter(3, 2)
+	for ; len(outer) > 0; outer = outer[2:] {
+		g = append(g, outer[0], 0, outer[1])
 	}
 	for range 3 {
-		g = append(g, []float64{0, 1, 0})
+		g = append(g, 0, 1, 0)
 	}
 	return g
 }

@@ -226,3 +226,19 @@ func (p *winoProduct) productGo(rows int) {
 		}
 	}
 }
+
+// expandGo multiplies a small matrix by lanes of 16.
+func expandGo[T float32 | float64](e *winoExpand) {
+	in := unsafe.Slice(e.in, e.taps*winoWidth)
+	m := unsafe.Slice(e.matrix, e.rows*e.taps)
+	for i := range e.rows {
+		out := unsafe.Slice((*T)(unsafe.Add(e.out, i*e.step)), winoWidth)
+		for o := range out {
+			sum := 0.0
+			for k, v := range m[i*e.taps:][:e.taps] {
+				sum += v * in[k*winoWidth+o]
+			}
+			out[o] = T(sum)
+		}
+	}
+}

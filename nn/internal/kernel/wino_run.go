@@ -1,0 +1,242 @@
+package kernel
+
+import "unsafe"
+
+// winoLines applies a one-dimensional transform to lines x n vectors of eight
+// lanes: vector (line, k) of element i lies line*inLine + k*inStep bytes after
+// in[i], and its result likewise. The kernels move the pointers and count lines
+// down. The generator knows the layout.
+type winoLines struct {
+	in, out         [maxPoints]*float32
+	inStep, outStep int
+	inLine, outLine int
+	n, lines        int
+	coef            *float32
+	bias            *float32 // of the eight lanes, in the last transform
+	floor           float32  // least output: 0 or -Inf
+}
+
+// winoProduct multiplies groups of tiles by 16 outputs. The kernels move a and
+// c on and count groups down. The generator knows the layout.
+type winoProduct struct {
+	a      *float32 // [blocks][...][8], a step of aStep bytes
+	b      *float32 // [blocks*8][16]
+	c      *float32 // [2][...][8], a step of cStep bytes
+	blocks int
+	aStep  int
+	cStep  int
+	groups int
+	// What to fetch into the cache meanwhile, in bytes from b on, and how far
+	// to move on after every second row of b.
+	ahead, fetch int
+}
+
+// Run computes one part.
+func (w *winograd) Run(part int, out, in, scratch []float32) {
+	p := w.parts[part]
+	// The kernels check no bounds: these stand for all of theirs.
+	_ = in[w.in.Index((w.depth-1)*Block, w.in.H-1, w.in.W-1)+Block-1]
+	_ = out[w.out.Index((Blocks(w.out.C)-1)*Block, w.out.H-1, w.out.W-1)+Block-1]
+	_ = scratch[:w.scratch]
+	s := scratch[alignment(scratch):]
+	if w.flat() {
+		w.forwardFlat(p, in, s)
+	} else {
+		w.forwardTiles(p, in, s)
+	}
+	for q := p.panel; q < p.panel+p.panels; q++ {
+		w.multiply(p, q, s)
+		for b := 2 * q; b < min(2*q+2, Blocks(w.out.C)); b++ {
+			if w.flat() {
+				w.inverseFlat(p, b, out, s)
+			} else {
+				w.inverseTiles(p, b, out, s)
+			}
+		}
+	}
+}
+
+// forwardFlat transforms the input of the tiles of p along the only side.
+func (w *winograd) forwardFlat(p winoPart, in, s []float32) {
+	along, across := w.order()
+	l := winoLines{
+		inStep: 4 * across.step, outStep: 4 * Block,
+		inLine: 4 * w.in.Plane, outLine: 4 * p.tiles * Block, coef: unsafe.SliceData(along.forward),
+	}
+	for t := p.tile; t < p.tile+p.tiles; t += l.n {
+		i, k := t/across.outLen, t%across.outLen
+		l.n, l.lines = min(across.outLen-k, p.tile+p.tiles-t), 1
+		for b := range w.depth {
+			l.lines = 1
+			for x := range along.n {
+				at := i*along.advance - along.pad + x
+				if at < 0 || at >= along.len {
+					l.in[x] = &w.zeros[0]
+				} else {
+					l.in[x] = &in[w.in.Off+b*w.in.Plane+at*along.step+k*across.step]
+				}
+				l.out[x] = &s[x*w.vStep+(b*p.tiles+t-p.tile)*Block]
+			}
+			w.forward(along, &l)
+		}
+	}
+}
+
+// inverseFlat transforms the products of the tiles of p for output block b.
+func (w *winograd) inverseFlat(p winoPart, b int, out, s []float32) {
+	along, across := w.order()
+	l := winoLines{
+		inStep: 4 * Block, outStep: 4 * across.outStep,
+		coef: unsafe.SliceData(along.inverse), bias: &w.bias[b*Block], floor: w.floor,
+	}
+	for t := p.tile; t < p.tile+p.tiles; t += l.n {
+		i, k := t/across.outLen, t%across.outLen
+		l.n, l.lines = min(across.outLen-k, p.tile+p.tiles-t), 1
+		for x := range along.n {
+			l.in[x] = &s[w.mAt+x*w.mStep+(b%2*p.tiles+t-p.tile)*Block]
+		}
+		for y := range along.m {
+			if at := i*along.m + y; at < along.outLen {
+				l.out[y] = &out[w.out.Off+b*w.out.Plane+at*along.outStep+k*across.outStep]
+			} else {
+				l.out[y] = &s[w.waste]
+			}
+		}
+		w.inverse(along, true, &l)
+	}
+}
+
+// forwardTiles transforms the input of the tiles of p: down into lines, then
+// across, a run of tiles side by side at a time.
+func (w *winograd) forwardTiles(p winoPart, in, s []float32) {
+	down := winoLines{inStep: 4 * Block, outStep: 4 * Block, coef: unsafe.SliceData(w.v.forward)}
+	across := winoLines{
+		inStep: 4 * w.h.advance * Block, outStep: 4 * Block,
+		inLine: 4 * w.lineStep, outLine: 4 * w.h.n * w.vStep, coef: unsafe.SliceData(w.h.forward),
+	}
+	lines := s[w.lineAt:]
+	for t := p.tile; t < p.tile+p.tiles; t += across.n {
+		i, j := t/w.h.tiles, t%w.h.tiles
+		run := min(w.h.tiles-j, p.tile+p.tiles-t)
+		across.n = run
+		y0, x0 := i*w.v.advance-w.v.pad, j*w.h.advance-w.h.pad
+		cols := (run-1)*w.h.advance + w.h.n
+		lo := min(max(0, -x0), cols)
+		hi := max(lo, min(cols, w.in.W-x0))
+		for y := range w.v.n {
+			clear(lines[y*w.lineStep:][:lo*Block])
+			clear(lines[y*w.lineStep+hi*Block:][:(cols-hi)*Block])
+		}
+		for b := range w.depth {
+			if hi > lo {
+				w.forwardDown(&down, in, b, y0, x0+lo)
+				for y := range w.v.n {
+					down.out[y] = &lines[y*w.lineStep+lo*Block]
+				}
+				down.n, down.lines = hi-lo, 1
+				w.forward(&w.v, &down)
+			}
+			across.lines = w.v.n
+			for x := range w.h.n {
+				across.in[x] = &lines[x*Block]
+				across.out[x] = &s[x*w.vStep+(b*p.tiles+t-p.tile)*Block]
+			}
+			w.forward(&w.h, &across)
+		}
+	}
+}
+
+// forwardDown points l at the rows from y0 on of input block b, from column x on.
+func (w *winograd) forwardDown(l *winoLines, in []float32, b, y0, x int) {
+	for y := range w.v.n {
+		if at := y0 + y; at < 0 || at >= w.in.H {
+			l.in[y] = &w.zeros[0]
+		} else {
+			l.in[y] = &in[w.in.Off+b*w.in.Plane+at*w.in.Row+x*Block]
+		}
+	}
+}
+
+// inverseTiles transforms the products of the tiles of p for output block b:
+// across into lines, then down.
+func (w *winograd) inverseTiles(p winoPart, b int, out, s []float32) {
+	across := winoLines{
+		inStep: 4 * Block, outStep: 4 * w.h.m * Block,
+		inLine: 4 * w.h.n * w.mStep, outLine: 4 * w.lineStep, coef: unsafe.SliceData(w.h.inverse),
+	}
+	down := winoLines{
+		inStep: 4 * Block, outStep: 4 * Block, coef: unsafe.SliceData(w.v.inverse),
+		bias: &w.bias[b*Block], floor: w.floor,
+	}
+	lines := s[w.lineAt:]
+	for t := p.tile; t < p.tile+p.tiles; t += across.n {
+		i, j := t/w.h.tiles, t%w.h.tiles
+		across.n, across.lines = min(w.h.tiles-j, p.tile+p.tiles-t), w.v.n
+		for x := range w.h.n {
+			across.in[x] = &s[w.mAt+x*w.mStep+(b%2*p.tiles+t-p.tile)*Block]
+		}
+		for x := range w.h.m {
+			across.out[x] = &lines[x*Block]
+		}
+		run := across.n
+		w.inverse(&w.h, false, &across)
+		down.n, down.lines = min(run*w.h.m, w.out.W-j*w.h.m), 1
+		for y := range w.v.n {
+			down.in[y] = &lines[y*w.lineStep]
+		}
+		for y := range w.v.m {
+			if at := i*w.v.m + y; at < w.out.H {
+				down.out[y] = &out[w.out.Off+b*w.out.Plane+at*w.out.Row+j*w.h.m*Block]
+			} else {
+				down.out[y] = &s[w.waste]
+			}
+		}
+		w.inverse(&w.v, true, &down)
+	}
+}
+
+// rowGroups says how many tiles to multiply at a time: as many full groups as
+// leave no remainder of one to three, which the processor's latency would make
+// as slow as four.
+func rowGroups(tiles int) (full int, rest [2]int) {
+	full = tiles / winoRows
+	switch r := tiles % winoRows; {
+	case r == 0:
+	case r > 3 || full == 0:
+		rest[0] = r
+	default:
+		full--
+		rest[0] = (winoRows + r + 1) / 2
+		rest[1] = winoRows + r - rest[0]
+	}
+	return full, rest
+}
+
+// multiply computes the products of the tiles of p and panel q, point by point.
+func (w *winograd) multiply(p winoPart, q int, s []float32) {
+	full, rest := rowGroups(p.tiles)
+	size := w.depth * Block * winoWidth
+	a := winoProduct{blocks: w.depth, aStep: 4 * p.tiles * Block, cStep: 4 * p.tiles * Block}
+	passes := full
+	for _, r := range rest {
+		passes += min(r, 1)
+	}
+	a.fetch = min(64, (128+passes-1)/passes)
+	for x := range w.points {
+		a.b = &w.weights[(q*w.points+x)*size]
+		tile := 0
+		a.ahead = 4 * size
+		next := func(groups, rows int) {
+			if groups*rows > 0 {
+				a.a, a.c = &s[x*w.vStep+tile*Block], &s[w.mAt+x*w.mStep+tile*Block]
+				a.groups = groups
+				w.product(rows, &a)
+				tile += groups * rows
+				a.ahead += groups * w.depth * (Block / 2) * a.fetch
+			}
+		}
+		next(full, winoRows)
+		next(1, rest[0])
+		next(1, rest[1])
+	}
+}
