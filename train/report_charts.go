@@ -368,6 +368,7 @@ const (
 	mostCells = 25
 	mostHeat  = 100
 	mostPairs = 20
+	mostNamed = 3000 // squares of the picture, if they are to have names
 )
 
 // confusionView shows what is taken for what.
@@ -441,6 +442,11 @@ func newConfusion(m *Metrics) confusionView {
 		}
 	}
 	v.Side = float64(heatCell * len(v.Labels))
+	if len(v.Heat) > mostNamed {
+		for i := range v.Heat {
+			v.Heat[i].Title = ""
+		}
+	}
 	slices.SortStableFunc(pairs, func(a, b pair) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(b.Share, a.Share))
 	})

@@ -25,7 +25,7 @@ const (
 	mostDuplicates = 12
 	mostCopies     = 6 // listed of one picture
 	reportSide     = 96
-	reportBytes    = 1_200_000 // of all of them together, in base64
+	reportBytes    = 900_000 // of all of them together, in base64
 )
 
 // pictureView is a picture on the page.

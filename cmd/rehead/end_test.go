@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset/draw"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/train"
 )
 
 // outcome is what a command line left behind.
@@ -131,6 +133,30 @@ func TestFromPicturesToAnswers(t *testing.T) {
 			if !bytes.Equal(one, two) {
 				t.Errorf("%s differs between two runs with the same inputs and seed", f.Name())
 			}
+		}
+	})
+
+	t.Run("the report", func(t *testing.T) {
+		path := filepath.Join(w.model, "report.html")
+		if got := w.trained["report"]; got != path {
+			t.Errorf("train --json: report is %v, want %s", got, path)
+		}
+		html, err := os.ReadFile(path)
+		if err != nil || !bytes.HasPrefix(html, []byte("<!DOCTYPE html>")) || !bytes.Contains(html, []byte(draw.Label(0))) {
+			t.Errorf("report.html: %v, %.40q", err, html)
+		}
+		without := filepath.Join(w.dir, "without")
+		var trained map[string]any
+		must(t, &trained, "train", w.pictures, "--weights", w.trunk, "-o", without, "--cache", filepath.Join(w.dir, "cache"), "--no-report", "--json")
+		if report, ok := trained["report"]; !ok || report != nil {
+			t.Errorf("train --no-report --json: report is %v (present %t), want null", report, ok)
+		}
+		if _, err := os.Stat(filepath.Join(without, "report.html")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("train --no-report: report.html: %v", err)
+		}
+		a := &app{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}} // a report that fails costs no model
+		if got := a.report(t.Context(), &train.Result{}); got != nil || !strings.Contains(fmt.Sprint(a.stderr), "gets no report") {
+			t.Errorf("a result without pictures: got %d bytes, and said %v", len(got), a.stderr)
 		}
 	})
 

@@ -1,0 +1,498 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"image/jpeg"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/inception"
+)
+
+// sections are the ids that every report has.
+var sections = []string{"accuracy", "learning", "calibration", "confusion", "classes", "mistakes", "map", "suspects", "duplicates", "left-out", "facts"}
+
+// document is what a test wants to know of a report.
+type document struct {
+	text     string          // all of it, spaces joined
+	ids      map[string]bool //
+	pictures int             // img elements
+	headings []string        //
+	elements map[string]int
+}
+
+var space = regexp.MustCompile(`[\s\x{a0}]+`)
+
+// parse reads a report as XML, which is stricter than HTML asks for, and refuses whatever reaches beyond the file.
+func parse(t *testing.T, html []byte) document {
+	t.Helper()
+	d := document{ids: map[string]bool{}, elements: map[string]int{}}
+	dec := xml.NewDecoder(bytes.NewReader(html))
+	dec.Entity = xml.HTMLEntity
+	var text strings.Builder
+	var open, links []string
+	for {
+		tok, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("the report does not parse: %v", err)
+		}
+		switch tok := tok.(type) {
+		case xml.StartElement:
+			name := tok.Name.Local
+			open = append(open, name)
+			d.elements[name]++
+			if !slices.Contains(allowed, name) {
+				t.Errorf("got an element %s", name)
+			}
+			for _, a := range tok.Attr {
+				switch key := a.Name.Local; {
+				case key == "id":
+					if d.ids[a.Value] {
+						t.Errorf("the id %s is there twice", a.Value)
+					}
+					d.ids[a.Value] = true
+				case key == "href":
+					links = append(links, a.Value)
+				case key == "aria-labelledby":
+					for _, id := range strings.Fields(a.Value) {
+						links = append(links, "#"+id)
+					}
+				case key == "src":
+					d.pictures++
+					checkThumbnail(t, a.Value)
+				case strings.HasPrefix(key, "on"), key == "srcset", key == "action":
+					t.Errorf("%s has an attribute %s", name, key)
+				case key == "style" && !regexp.MustCompile(`^(--a|width):[\d.]+%$`).MatchString(a.Value):
+					t.Errorf("%s has the style %q", name, a.Value)
+				}
+			}
+		case xml.EndElement:
+			open = open[:len(open)-1]
+		case xml.CharData:
+			if slices.Contains(open, "style") {
+				if regexp.MustCompile(`url\(|@import|//`).Match(tok) {
+					t.Error("the style sheet asks for another file")
+				}
+				continue
+			}
+			text.WriteString(string(tok) + " ")
+			if n := len(open); n > 0 && (open[n-1] == "h1" || open[n-1] == "h2") {
+				d.headings = append(d.headings, string(tok))
+			}
+		}
+	}
+	for _, l := range links {
+		if !strings.HasPrefix(l, "#") || !d.ids[l[1:]] {
+			t.Errorf("got a link to %s, want one to an id of the file", l)
+		}
+	}
+	d.text = space.ReplaceAllString(text.String(), " ")
+	if !bytes.HasPrefix(html, []byte("<!DOCTYPE html>")) {
+		t.Error("the report does not begin with its doctype")
+	}
+	for _, bad := range []string{"ZgotmplZ", "%!", "NaN", "Inf", "<nil>"} {
+		if bytes.Contains(html, []byte(bad)) {
+			t.Errorf("the report has %q in it", bad)
+		}
+	}
+	for _, id := range sections {
+		if !d.ids[id] {
+			t.Errorf("there is no section %s", id)
+		}
+	}
+	if len(d.headings) != 1+len(sections) {
+		t.Errorf("got the headings %q, want the title and one for each of %d sections", d.headings, len(sections))
+	}
+	return d
+}
+
+// allowed are the elements of a report: none runs, none loads anything but img, whose source is looked at.
+var allowed = strings.Fields(`html head meta title style body header main footer nav section article h1 h2 h3 p a b i strong small br span div ul ol li
+	dl dt dd table caption thead tbody tr th td figure figcaption details summary img svg desc g rect circle path line text`)
+
+func checkThumbnail(t *testing.T, src string) {
+	t.Helper()
+	data, ok := strings.CutPrefix(src, "data:image/jpeg;base64,")
+	if !ok {
+		t.Fatalf("got a picture from %.40s, want a data URL", src)
+	}
+	raw, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := jpeg.DecodeConfig(bytes.NewReader(raw))
+	if err != nil || max(img.Width, img.Height) > reportSide {
+		t.Errorf("got a thumbnail of %d x %d (%v), want at most %d", img.Width, img.Height, err, reportSide)
+	}
+}
+
+func mustReport(t *testing.T, r *Result) []byte {
+	t.Helper()
+	html, err := r.Report(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(html) > 2<<20 {
+		t.Errorf("the report has %d bytes, want at most 2 MiB", len(html))
+	}
+	return html
+}
+
+func wants(t *testing.T, d document, phrases ...string) {
+	t.Helper()
+	for _, p := range phrases {
+		if !strings.Contains(d.text, strings.TrimSpace(space.ReplaceAllString(p, " "))) {
+			t.Errorf("the report does not say %q", p)
+		}
+	}
+}
+
+func TestReport(t *testing.T) {
+	dir, w := drawn(t, perClass), narrow(t)
+	one, two := draw.Label(0), draw.Label(1)
+	good := read(t, dir, one, "0003.jpg")
+	write(t, good[:len(good)/3], dir, one, "cut.jpg")
+	write(t, read(t, dir, one, "0000.jpg"), dir, one, "again.jpg")
+	write(t, read(t, dir, one, "0001.jpg"), dir, two, "mislabelled.jpg") // a copy under another label
+	cache := t.TempDir()
+	first := mustRun(t, dir, w, Config{CacheDir: cache, ToolVersion: "1.2.3", Seed: 77})
+	html := mustReport(t, first)
+	d := parse(t, html)
+	m := first.Metrics
+	wants(t, d, percent(m.Test.Accuracy), fmt.Sprintf("%d of %d pictures", m.Test.Correct, m.Test.Images), one+"/cut.jpg", one+"/again.jpg",
+		two+"/mislabelled.jpg", "Labels differ", "2 pictures are there more than once, byte for byte, 1 under more than one label",
+		"cross-validated", w.Digest, "rehead 1.2.3", "77", "fewer than 20")
+	if d.pictures == 0 || d.elements["circle"] < m.Images {
+		t.Errorf("got %d pictures and %d circles for %d pictures", d.pictures, d.elements["circle"], m.Images)
+	}
+	if bytes.Contains(html, []byte(filepath.Dir(dir))) {
+		t.Error("the report says where the folder lies")
+	}
+
+	moved := filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.Rename(dir, moved); err != nil {
+		t.Fatal(err)
+	}
+	second := mustRun(t, moved, w, Config{Threads: 1, Batch: 3, ToolVersion: "1.2.3", Seed: 77, Progress: func(Event) {}})
+	if !bytes.Equal(mustReport(t, second), html) {
+		t.Error("the run in a moved folder, without cache, on one thread and in other batches gives another report")
+	}
+
+	if err := os.RemoveAll(moved); err != nil { // the pictures are gone, the rest is not
+		t.Fatal(err)
+	}
+	if d := parse(t, mustReport(t, second)); d.pictures != 0 {
+		t.Errorf("got %d pictures of files that are gone", d.pictures)
+	} else {
+		wants(t, d, "no thumbnail")
+	}
+}
+
+func TestReportOfFewAndOfASearch(t *testing.T) {
+	res := mustRun(t, drawn(t, 2), narrow(t), Config{Split: dataset.SplitConfig{Validation: -1, Test: -1}})
+	wants(t, parse(t, mustReport(t, res)), "all of them trained on", "no temperature was fitted", "train accuracy")
+	res = mustRun(t, drawn(t, 10), narrow(t), Config{L2: -1})
+	wants(t, parse(t, mustReport(t, res)), "L2 was searched for", "Search for L2")
+}
+
+func TestReportFails(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if html, err := madeUp(t, []string{"a", "b"}, 10).Report(ctx); !errors.Is(err, context.Canceled) || html != nil {
+		t.Errorf("got %d bytes and %v, want context.Canceled", len(html), err)
+	}
+	if _, err := (&Result{}).Report(context.Background()); err == nil || !strings.Contains(err.Error(), "Run") {
+		t.Errorf("got %v, want an error", err)
+	}
+	broken := madeUp(t, []string{"a", "b"}, 10)
+	broken.evidence.logits = nil // would be out of range
+	if _, err := broken.Report(context.Background()); err == nil || !strings.Contains(err.Error(), "report") {
+		t.Errorf("got %v, want an error instead of a panic", err)
+	}
+}
+
+// madeUp is the result of a run on points around a centre for each label, whose pictures do not exist. Every fifth one is
+// held out for validation and the next for the test.
+func madeUp(t testing.TB, labels []string, per int) *Result {
+	t.Helper()
+	const features = 24
+	rng := rand.New(rand.NewPCG(4, 5))
+	r := &Result{}
+	var train Examples
+	train.Classes = len(labels)
+	e := &r.evidence
+	e.root = filepath.FromSlash("/data/set")
+	for l, name := range labels {
+		centre := make([]float64, features)
+		for j := range centre {
+			centre[j] = 0.9 * rng.NormFloat64()
+		}
+		for i := range per {
+			row := make([]float32, features)
+			for j := range row {
+				row[j] = float32(centre[j] + rng.NormFloat64())
+			}
+			rel := fmt.Sprintf("%s/%d.jpg", name, i)
+			it := dataset.Item{Path: filepath.Join(e.root, filepath.FromSlash(rel)), Rel: rel, Label: l}
+			switch i % 5 {
+			case 3:
+				it.Split = dataset.Validation
+			case 4:
+				it.Split = dataset.Test
+			default:
+				train.Rows, train.Labels = append(train.Rows, row), append(train.Labels, l)
+			}
+			e.items, e.rows, e.sums = append(e.items, it), append(e.rows, row), append(e.sums, sha256.Sum256([]byte(rel)))
+		}
+	}
+	fit, err := FitHead(context.Background(), train, FitConfig{Progress: e.watch(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := measured{items: e.items, labels: labels, temp: 1.25}
+	if r.Metrics, r.Pictures, err = headMetrics(context.Background(), fit.Head, e.rows, &d, 0); err != nil {
+		t.Fatal(err)
+	}
+	e.logits = d.logits
+	e.settings = Settings{Solver: "lbfgs", Scaling: ScaleHalf, L2: fit.L2, Tolerance: DefaultTolerance, MaxIterations: DefaultMaxIterations, Iterations: fit.Iterations}
+	r.Fit = fit
+	r.Model = &inception.Model{Labels: labels, Head: fit.Head, Temperature: 1.25, Recipe: inception.TF2015.Recipe(), Flavor: inception.TF2015, Width: 1}
+	return r
+}
+
+func TestReportEscapes(t *testing.T) {
+	odd := []string{
+		`<script>alert(1)</script>`, `"quotes' & <b>amps`, `https://example.com/?a=b`, "\u65e5\u672c\u8a9e \u0627\u0644\u0639\u0631\u0628\u064a\u0629", `</title></svg><img src=x onerror=alert(1)>`,
+		`{{.Title}}`, strings.Repeat("very long ", 30), `javascript:alert(1)`, `a}body{display:none`, `</style>`, "\u202egnp.exe", "--> ]]>", "100 %",
+	}
+	r := madeUp(t, odd, 12)
+	r.Notes = odd
+	for _, l := range odd {
+		r.Problems = append(r.Problems, dataset.Problem{Path: "/data/set/" + l, Reason: "open /data/set/" + l + ": broken"})
+	}
+	r.Model.ToolVersion = odd[0]
+	r.Model.Split.Salt = odd[1]
+	html := mustReport(t, r)
+	d := parse(t, html)
+	for _, l := range odd {
+		wants(t, d, l)
+	}
+	for _, bad := range []string{"<script", "<img src=x", "/data/set", "<b>amps"} {
+		if bytes.Contains(html, []byte(bad)) {
+			t.Errorf("the report has %q in it", bad)
+		}
+	}
+	if got := bytes.Count(html, []byte("</style>")); got != 1 {
+		t.Errorf("got %d ends of the style sheet", got)
+	}
+	if !bytes.Equal(mustReport(t, r), html) {
+		t.Error("a second report differs from the first")
+	}
+}
+
+func TestReportOfManyLabels(t *testing.T) {
+	for _, c := range []struct {
+		labels, per int
+		phrase      string
+		rects       bool
+	}{{60, 20, "hover for what a square stands for", true}, {120, 10, "too many labels to draw it: 120", false}} {
+		var labels []string
+		for i := range c.labels {
+			labels = append(labels, fmt.Sprintf("label %03d", i))
+		}
+		d := parse(t, mustReport(t, madeUp(t, labels, c.per)))
+		wants(t, d, c.phrase, "Most frequent confusions", labels[c.labels-1])
+		if rects := d.elements["rect"] > c.labels; rects != c.rects {
+			t.Errorf("%d labels: got %d rectangles", c.labels, d.elements["rect"])
+		}
+		if got := d.elements["tr"]; got < c.labels {
+			t.Errorf("%d labels: got %d rows of tables", c.labels, got)
+		}
+	}
+}
+
+func TestConfusionIsBounded(t *testing.T) {
+	m := Metrics{Confusion: make([][]int, mostHeat), PerClass: make([]Class, mostHeat)}
+	for i := range m.Confusion {
+		m.Confusion[i] = slices.Repeat([]int{2}, mostHeat)
+		m.PerClass[i] = Class{Label: fmt.Sprint("label ", i), Measured: 2 * mostHeat}
+	}
+	v := newConfusion(&m)
+	if len(v.Heat) != mostHeat*mostHeat || v.Heat[5].Title != "" || len(v.Pairs) != mostPairs || v.More != mostHeat*(mostHeat-1)-mostPairs {
+		t.Errorf("got %d squares, the title %q, %d pairs and %d more", len(v.Heat), v.Heat[5].Title, len(v.Pairs), v.More)
+	}
+}
+
+// A solver that is stopped early gives what the run had at that iteration: the curve is the run's own.
+func TestLearningIsTheRunsOwn(t *testing.T) {
+	r := madeUp(t, []string{"a", "b", "c", "d"}, 40)
+	v, err := r.evidence.learning(context.Background(), r.Fit, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	losses := map[int]float64{}
+	for _, it := range r.evidence.lossesOf(r.Fit.L2) {
+		losses[it.done] = it.loss
+	}
+	if len(v.Rows) < 4 || len(losses) < r.Fit.Iterations {
+		t.Fatalf("got %d rows and %d losses of %d iterations", len(v.Rows), len(losses), r.Fit.Iterations)
+	}
+	for _, row := range v.Rows {
+		if want, ok := losses[row.Iteration]; !ok || !near(row.Loss, want, 0, 1e-12) {
+			t.Errorf("iteration %d: got a loss of %.12g, want the run's %.12g", row.Iteration, row.Loss, want)
+		}
+	}
+	last := v.Rows[len(v.Rows)-1]
+	if last.Iteration != r.Fit.Iterations || !near(last.Train, r.Metrics.Train.Accuracy, 0.02, 0) || !near(last.Validation, r.Metrics.Validation.Accuracy, 0.05, 0) {
+		t.Errorf("got %+v at the end, want what was measured: %+v", last, r.Metrics.Train)
+	}
+}
+
+func TestPrincipal(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 9))
+	const n, f = 90, 30
+	rows := make([][]float32, n)
+	x := mat.NewDense(n, f, nil)
+	for i := range rows {
+		rows[i] = make([]float32, f)
+		a, b := 6*rng.NormFloat64(), 3*rng.NormFloat64()
+		for j := range f {
+			rows[i][j] = float32(5 + a*math.Sin(float64(j)) + b*math.Cos(2*float64(j)) + rng.NormFloat64())
+			x.Set(i, j, float64(rows[i][j]))
+		}
+	}
+	xy, shares := principal(rows)
+	var pc stat.PC
+	if !pc.PrincipalComponents(x, nil) {
+		t.Fatal("gonum's components do not converge")
+	}
+	vars := pc.VarsTo(nil)
+	total := 0.0
+	for _, v := range vars {
+		total += v
+	}
+	var vectors, at mat.Dense
+	pc.VectorsTo(&vectors)
+	at.Mul(x, &vectors)
+	for d := range 2 {
+		if !near(shares[d], vars[d]/total, 0, 1e-6) {
+			t.Errorf("axis %d: got %g of the variance, want %g", d, shares[d], vars[d]/total)
+		}
+		var mine, theirs []float64
+		for i := range n {
+			mine, theirs = append(mine, xy[i][d]), append(theirs, at.At(i, d))
+		}
+		if c := math.Abs(stat.Correlation(mine, theirs, nil)); !(c > 1-1e-9) || !near(stat.Variance(mine, nil), vars[d], 0, 1e-6) {
+			t.Errorf("axis %d: correlation %g with gonum's, variance %g, want %g", d, c, stat.Variance(mine, nil), vars[d])
+		}
+	}
+	for _, flat := range [][][]float32{{{1, 2, 3}}, {{1, 2, 3}, {1, 2, 3}}, {{1}, {2}}} { // no or one direction only
+		xy, shares := principal(flat)
+		if len(xy) != len(flat) || math.IsNaN(xy[0][0]) || xy[0][1] != 0 || shares[1] != 0 {
+			t.Errorf("%v: got %v, %v", flat, xy, shares)
+		}
+	}
+}
+
+func TestDealFolds(t *testing.T) {
+	r := madeUp(t, []string{"a", "b", "c"}, 30)
+	e := &r.evidence
+	e.sums[3], e.sums[40] = e.sums[2], e.sums[2] // copies, one under another label
+	deal, ok := dealFolds(e.items, e.sums, 3)
+	if !ok || deal[3] != deal[2] || deal[40] != deal[2] {
+		t.Errorf("got %t, copies in the folds %d, %d and %d", ok, deal[2], deal[3], deal[40])
+	}
+	var count [3][folds]int
+	for i, f := range deal {
+		count[e.items[i].Label][f]++
+	}
+	for l, c := range count {
+		for f, n := range c {
+			if n < 5 || n > 7 {
+				t.Errorf("label %d, fold %d: got %d of 30 pictures", l, f, n)
+			}
+		}
+	}
+	single := append(slices.Clone(e.items), dataset.Item{Label: 3})
+	deal, ok = dealFolds(single, append(slices.Clone(e.sums), [32]byte{1}), 4)
+	if !ok || deal[len(deal)-1] != neverJudged {
+		t.Errorf("a label's only picture: got %t and fold %d, want it never judged", ok, deal[len(deal)-1])
+	}
+	if _, ok := dealFolds([]dataset.Item{{Label: 0}, {Label: 0}, {Label: 1}}, [][32]byte{{1}, {2}, {2}}, 2); ok {
+		t.Error("a label whose only picture is a copy of another label's: want no folds")
+	}
+}
+
+// Labels that are swapped on purpose come out, and few others.
+func TestSuspects(t *testing.T) {
+	ex, files := flowers(t, "photos")
+	var r Result
+	e := &r.evidence
+	labels := []string{"daisy", "dandelion", "roses", "sunflowers", "tulips"}
+	swapped := map[int]bool{}
+	rng := rand.New(rand.NewPCG(6, 7))
+	var pictures []Picture
+	for i, l := range ex.Labels {
+		if rng.Float64() < 0.05 {
+			swapped[i] = true
+			l = (l + 1 + rng.IntN(4)) % 5
+		}
+		e.items = append(e.items, dataset.Item{Rel: files[i], Label: l})
+		e.sums = append(e.sums, sha256.Sum256([]byte(files[i])))
+		pictures = append(pictures, Picture{Rel: files[i], Label: labels[l]})
+	}
+	e.rows, e.logits = ex.Rows, make([]float64, len(ex.Rows)*5)
+	e.settings = Settings{L2: DefaultL2(5), Tolerance: 1e-3, Iterations: 60}
+	v, err := e.suspects(context.Background(), pictures, labels, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, s := range v.List {
+		if swapped[s.index] {
+			found++
+		}
+	}
+	if v.Judged != len(ex.Rows) || len(v.List) != mostSuspects || found < mostSuspects*3/4 {
+		t.Errorf("judged %d of %d; %d of the first %d suspects were swapped (%d in all, %d suspected)", v.Judged, len(ex.Rows), found, len(v.List), len(swapped), v.Found)
+	}
+	t.Logf("%d labels swapped, %d suspected, %d of the first %d right", len(swapped), v.Found, found, len(v.List))
+	e.items[0].Split = dataset.Test // without cross-validation only what was held out is judged
+	e.settings.Iterations = 1 << 30
+	if v, err = e.suspects(context.Background(), pictures, labels, 1); err != nil || v.Judged != 1 || !strings.Contains(v.Method, "model's own") {
+		t.Errorf("got %+v, %v", v, err)
+	}
+	e.items[0].Split = dataset.Train
+	if v, err = e.suspects(context.Background(), pictures, labels, 1); err != nil || v.Judged != 0 || v.Found != 0 || !strings.Contains(v.Method, "no label was judged") {
+		t.Errorf("got %+v, %v", v, err)
+	}
+}
+
+func TestNiceStep(t *testing.T) {
+	for _, c := range [][2]float64{{1.61, 0.2}, {5, 1}, {0.069, 0.01}, {9.99, 2}, {0, 1}, {math.Inf(1), 1}} {
+		if got := niceStep(c[0]); !near(got, c[1], 0, 1e-12) {
+			t.Errorf("%g: got %g, want %g", c[0], got, c[1])
+		}
+	}
+}
