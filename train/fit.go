@@ -26,7 +26,8 @@ type Fit struct {
 }
 
 // FitHead solves for the head that minimises the regularised mean cross entropy of ex: see the package comment.
-// Memory: about 35 vectors of K*F float64, and per thread one chunk of 512 scaled examples.
+// Memory: a scaled copy of the rows, about 35 vectors of K*F float64, and for each thread two gradients and the logits of
+// some thousand examples.
 func FitHead(ctx context.Context, ex Examples, cfg FitConfig) (*Fit, error) {
 	s, err := newSolver(ctx, ex, cfg, newHeadGraph)
 	if err != nil {

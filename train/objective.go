@@ -12,7 +12,7 @@ import (
 
 // chunkRows is the most examples that go through the graph at once. It bounds memory, and as sums are formed chunk by
 // chunk it is part of the result's last bits: never derive it from the number of threads.
-const chunkRows = 512
+const chunkRows = 1024
 
 // lossGrad is what nn.HeadGraph does: the sums of the weighted cross entropies of a chunk and of their gradients.
 type lossGrad interface {
@@ -28,8 +28,8 @@ func newHeadGraph(examples, features, classes int) (lossGrad, error) {
 type objective struct {
 	ctx   context.Context
 	ex    Examples
-	scale scale
-	chunk int // rows in a chunk
+	x     []float32 // the scaled rows, [chunks*chunk,F]: the last chunk is filled up with zeros
+	chunk int       // rows in a chunk
 	l2    float64
 	lanes []*lane
 
@@ -39,27 +39,28 @@ type objective struct {
 
 // lane is what one goroutine needs to work on chunks.
 type lane struct {
-	graph              lossGrad
-	x, targets, weight []float32 // [chunk,F], [chunk,K], [chunk]
-	gradW, gradB       []float32
-	filled             int // rows of the chunk whose target is set
+	graph           lossGrad
+	targets, weight []float32 // [chunk,K], [chunk]
+	gradW, gradB    []float32
+	labels          []int // of the rows whose target is set
 }
 
 func newObjective(ctx context.Context, ex Examples, s scale, threads int, graph func(n, f, k int) (lossGrad, error)) (*objective, error) {
 	n, f, k := len(ex.Rows), ex.Features(), ex.Classes
 	chunks := (n + chunkRows - 1) / chunkRows
 	o := &objective{
-		ctx: ctx, ex: ex, scale: s, chunk: (n + chunks - 1) / chunks,
+		ctx: ctx, ex: ex, chunk: (n + chunks - 1) / chunks,
 		w32: make([]float32, k*f), b32: make([]float32, k),
 	}
+	o.x = s.matrix(ex.Rows, chunks*o.chunk, threads)
 	for range min(threads, chunks) {
 		g, err := graph(o.chunk, f, k)
 		if err != nil {
 			return nil, fmt.Errorf("train: fit: %w", err)
 		}
 		o.lanes = append(o.lanes, &lane{
-			graph: g,
-			x:     make([]float32, o.chunk*f), targets: make([]float32, o.chunk*k), weight: make([]float32, o.chunk),
+			graph:   g,
+			targets: make([]float32, o.chunk*k), weight: make([]float32, o.chunk),
 			gradW: make([]float32, k*f), gradB: make([]float32, k),
 		})
 	}
@@ -149,16 +150,16 @@ func (o *objective) sum(grad []float64) (float64, error) {
 // run puts rows lo..hi-1 through the lane's graph; what is left of the chunk has weight 0.
 func (o *objective) run(l *lane, lo, hi int) (float64, error) {
 	f, k := o.ex.Features(), o.ex.Classes
-	clear(l.targets[:l.filled*k])
-	for i := lo; i < hi; i++ {
-		r := i - lo
-		o.scale.apply(l.x[r*f:(r+1)*f], o.ex.Rows[i])
-		l.targets[r*k+o.ex.Labels[i]] = 1
+	for r, label := range l.labels {
+		l.targets[r*k+label] = 0
+	}
+	l.labels = o.ex.Labels[lo:hi]
+	clear(l.weight)
+	for r, label := range l.labels {
+		l.targets[r*k+label] = 1
 		l.weight[r] = 1
 	}
-	l.filled = hi - lo
-	clear(l.weight[l.filled:])
-	loss, err := l.graph.LossGrad(l.x, l.targets, l.weight, o.w32, o.b32, l.gradW, l.gradB)
+	loss, err := l.graph.LossGrad(o.x[lo*f:][:o.chunk*f], l.targets, l.weight, o.w32, o.b32, l.gradW, l.gradB)
 	if err != nil {
 		return 0, fmt.Errorf("train: fit: %w", err)
 	}

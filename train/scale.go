@@ -77,6 +77,23 @@ func (s scale) apply(dst, x []float32) {
 	}
 }
 
+// matrix returns the scaled rows one after another, n of them: those that rows has not are zeros.
+func (s scale) matrix(rows [][]float32, n, threads int) []float32 {
+	f := len(s.mean)
+	x := make([]float32, n*f)
+	var wg sync.WaitGroup
+	step := (len(rows) + threads - 1) / threads
+	for lo := 0; lo < len(rows); lo += step {
+		wg.Go(func() {
+			for i := lo; i < min(lo+step, len(rows)); i++ {
+				s.apply(x[i*f:(i+1)*f], rows[i])
+			}
+		})
+	}
+	wg.Wait()
+	return x
+}
+
 // fold turns the head theta (W [K,F], then b [K]) on scaled bottlenecks into one on plain bottlenecks:
 // W' = W inv, b' = b - W' mean.
 func (s scale) fold(theta []float64, classes int) inception.Head {
