@@ -206,10 +206,11 @@ func (o *denseGradB) infer(s []tensor.Shape) (tensor.Shape, error) {
 }
 
 func (o *denseGradB) compute(dst []float32, in []view) error {
-	k := len(dst)
-	sums := make([]float64, k)
-	for i, g := range in[0].data {
-		sums[i%k] += float64(g)
+	sums := make([]float64, len(dst))
+	for at := 0; at < len(in[0].data); at += len(sums) {
+		for i, g := range in[0].data[at:][:len(sums)] {
+			sums[i] += float64(g)
+		}
 	}
 	for i, s := range sums {
 		dst[i] = float32(s)

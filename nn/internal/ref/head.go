@@ -27,7 +27,7 @@ func Dense[T Float](dst, x []T, n int, l Layer[T]) {
 func Softmax[T Float](dst, x []T, k int) {
 	for i := 0; i < len(x); i += k {
 		row, out := x[i:i+k], dst[i:i+k]
-		top, norm := logSumExp(row)
+		top, norm := logSumExp(row, nil)
 		for j, v := range row {
 			out[j] = T(math.Exp(float64(v) - top - norm))
 		}
@@ -56,7 +56,7 @@ func CrossEntropy[T Float](logits, targets, weights []T, k int) float64 {
 			continue
 		}
 		row := logits[i*k : (i+1)*k]
-		top, norm := logSumExp(row)
+		top, norm := logSumExp(row, nil)
 		sum := 0.0
 		if math.IsNaN(norm) {
 			sum = norm
@@ -91,18 +91,20 @@ func CrossEntropyGrad[T Float](dst []T, k int, l Loss[T]) {
 		for _, t := range targets {
 			total += float64(t)
 		}
-		top, norm := logSumExp(row)
+		_, norm := logSumExp(row, out)
 		scale := float64(weight) * l.Grad
+		part := total / math.Exp(norm) // of what logSumExp left in out
 		for j, t := range targets {
-			out[j] = T(scale * (total*math.Exp(float64(row[j])-top-norm) - float64(t)))
+			out[j] = T(scale * (part*float64(out[j]) - float64(t)))
 		}
 	}
 }
 
 // logSumExp returns a row's maximum and log(sum(exp(row - maximum))): kept
 // apart, as the second would drown in a large first. norm is NaN for a row with
-// a NaN, a +Inf, or nothing but -Inf.
-func logSumExp[T Float](row []T) (top, norm float64) {
+// a NaN, a +Inf, or nothing but -Inf. It leaves the terms of the sum in terms,
+// unless that is nil or norm NaN.
+func logSumExp[T Float](row, terms []T) (top, norm float64) {
 	top = math.Inf(-1)
 	for _, v := range row {
 		x := float64(v)
@@ -115,8 +117,12 @@ func logSumExp[T Float](row []T) (top, norm float64) {
 		return top, math.NaN()
 	}
 	sum := 0.0
-	for _, v := range row {
-		sum += math.Exp(float64(v) - top)
+	for j, v := range row {
+		e := math.Exp(float64(v) - top)
+		sum += e
+		if terms != nil {
+			terms[j] = T(e)
+		}
 	}
 	return top, math.Log(sum)
 }
