@@ -236,6 +236,15 @@ func (r *Result) facts() []fact {
 	if m.Split.Salt != "" {
 		how += fmt.Sprintf(", salted with %q", m.Split.Salt)
 	}
+	given := 0
+	for _, it := range r.evidence.items {
+		if it.Fixed {
+			given++
+		}
+	}
+	if given > 0 {
+		how += fmt.Sprintf("; given for %d of the pictures", given)
+	}
 	facts := []fact{
 		{"Pictures used", fmt.Sprintf("%d of %d labels", r.Metrics.Images, r.Metrics.Classes)},
 		{"Unreadable pictures", fmt.Sprint(r.Metrics.Quarantined)},

@@ -361,6 +361,7 @@ func (e *evidence) crossValidate(ctx context.Context, deal []int, k int) ([]floa
 type duplicateView struct {
 	Groups    int // pictures with copies
 	Conflicts int // of them, those with more than one label
+	Crossing  int // of them, those in more than one part, as only a given split has them
 	List      []duplicate
 }
 
@@ -390,6 +391,9 @@ func (e *evidence) duplicates(pictures []Picture) duplicateView {
 			if n < mostCopies {
 				d.Copies = append(d.Copies, pictures[j])
 			}
+		}
+		if slices.ContainsFunc(g, func(j int) bool { return e.items[j].Split != e.items[i].Split }) {
+			v.Crossing++
 		}
 		d.More = len(g) - len(d.Copies)
 		v.Groups++

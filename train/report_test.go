@@ -415,6 +415,20 @@ func TestPrincipal(t *testing.T) {
 	}
 }
 
+func TestDuplicatesAcrossParts(t *testing.T) {
+	r := madeUp(t, []string{"a", "b", "c"}, 10)
+	e := &r.evidence
+	e.sums[4], e.sums[6], e.sums[12] = e.sums[5], e.sums[5], e.sums[11] // test and train; train alone
+	for _, i := range []int{4, 5, 6} {
+		e.items[i].Fixed = true
+	}
+	v := e.duplicates(r.Pictures)
+	if v.Groups != 2 || v.Crossing != 1 || v.Conflicts != 0 || len(v.List) != 2 || len(v.List[0].Copies) != 3 {
+		t.Errorf("got %+v", v)
+	}
+	wants(t, parse(t, mustReport(t, r)), "1 has copies in different parts", "given for 3 of the pictures")
+}
+
 func TestDealFolds(t *testing.T) {
 	r := madeUp(t, []string{"a", "b", "c"}, 30)
 	e := &r.evidence
