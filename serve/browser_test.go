@@ -43,11 +43,11 @@ func browser(t *testing.T) (ctx context.Context, console func() []string) {
 		t.Skip("needs a browser: install chromium")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(60*time.Second),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"), chromedp.UserDataDir(t.TempDir()))
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // which Chromium refuses to have as root
 	}
-	allocated, free := chromedp.NewExecAllocator(t.Context(), options...)
+	allocated, free := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(free)
 	ctx, stop := chromedp.NewContext(allocated)
 	t.Cleanup(stop)
