@@ -18,6 +18,17 @@
 //	/models...                     with Config.MultiModel: load, list, show, unload, invoke
 //	/v2...                         Open Inference Protocol: health, metadata, infer
 //
+// With Config.Page there is also a page for people, with what it asks for:
+//
+//	GET, HEAD /, /page.css, /page.js   the page, under a Content-Security-Policy of its own files alone
+//	POST /v1/explain                   one picture's bytes in; ranking, activation maps, nearest training pictures out
+//	GET /v1/model                      labels, recipe, trunk, device and kernel, metrics
+//
+// /v1/explain takes the options of /invocations and keeps its token, limits, queue
+// and deadline. The mean of a map's cells plus its bias is the label's logit; grid
+// says where on the picture the cells lie. Its first request compiles the network
+// once more.
+//
 // # Invocations
 //
 // A body holds one picture or many:
