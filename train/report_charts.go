@@ -126,19 +126,21 @@ func (e *evidence) learning(ctx context.Context, fit *Fit, classes int) (learnin
 		v.draw(losses)
 		return v, nil
 	}
+	s, err := newSolver(ctx, train, FitConfig{L2: e.settings.L2, Scaling: e.settings.Scaling, Tolerance: e.settings.Tolerance, Threads: e.threads}, newHeadGraph)
+	if err != nil {
+		return v, err
+	}
 	for n := 1; ; n *= 2 {
 		at := *fit
 		if searched || n < fit.Iterations {
-			early, err := FitHead(ctx, train, FitConfig{
-				L2: e.settings.L2, Scaling: e.settings.Scaling, Tolerance: e.settings.Tolerance, MaxIterations: n, Threads: e.threads,
-			})
+			s.cfg.MaxIterations = n
+			early, err := s.fit(s.cfg.L2, nil)
 			if err != nil {
 				return v, err
 			}
 			at = *early
 		}
 		row := learningRow{Iteration: at.Iterations, Loss: at.Loss, HasValidation: len(valid.Rows) > 0}
-		var err error
 		if row.Train, err = headAccuracy(ctx, at.Head, train, e.threads); err != nil {
 			return v, err
 		}

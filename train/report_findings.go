@@ -188,7 +188,7 @@ type suspect struct {
 }
 
 // reportWork is the number of multiplications and additions that one piece of a report may take: some seconds.
-const reportWork = 3e11
+const reportWork = 1e11
 
 // fitWork estimates the multiplications and additions of a fit to n examples.
 func (e *evidence) fitWork(n, classes, iterations int) float64 {
