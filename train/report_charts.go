@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
 )
 
 // chart is a line chart, in the units of its view box.
@@ -141,11 +142,11 @@ func (e *evidence) learning(ctx context.Context, fit *Fit, classes int) (learnin
 			at = *early
 		}
 		row := learningRow{Iteration: at.Iterations, Loss: at.Loss, HasValidation: len(valid.Rows) > 0}
-		if row.Train, err = headAccuracy(ctx, at.Head, train, e.threads); err != nil {
+		if row.Train, err = e.accuracy(ctx, at.Head, train); err != nil {
 			return v, err
 		}
 		if row.HasValidation {
-			if row.Validation, err = headAccuracy(ctx, at.Head, valid, e.threads); err != nil {
+			if row.Validation, err = e.accuracy(ctx, at.Head, valid); err != nil {
 				return v, err
 			}
 		}
@@ -163,6 +164,21 @@ func (e *evidence) learning(ctx context.Context, fit *Fit, classes int) (learnin
 	}
 	v.draw(losses)
 	return v, nil
+}
+
+// accuracy measures a head as Metrics does.
+func (e *evidence) accuracy(ctx context.Context, head inception.Head, ex Examples) (float64, error) {
+	logits, err := headLogits(ctx, head, ex.Rows, e.threads)
+	if err != nil {
+		return 0, err
+	}
+	right := 0
+	for i, label := range ex.Labels {
+		if argmax(logits[i*ex.Classes:(i+1)*ex.Classes]) == label {
+			right++
+		}
+	}
+	return float64(right) / float64(len(ex.Labels)), nil
 }
 
 // lossesOf returns the losses of the run's fit with this L2.
