@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -49,6 +50,7 @@ func newEmbed(a *app) *cobra.Command {
 				return err
 			}
 			defer trunk.Close()
+			debug.FreeOSMemory() // the tensors that were packed
 			return a.embed(cmd, trunk, paths, out, limits.limits(), batch, asJSON)
 		},
 	}

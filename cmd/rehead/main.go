@@ -5,12 +5,17 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	_ "golang.org/x/crypto/x509roots/fallback" // certificates where the system has none, as in an image FROM scratch
 )
 
 func main() {
+	if os.Getenv("GOGC") == "" {
+		// Most of the heap is packed weights, which never die: by default garbage could grow to their size again.
+		debug.SetGCPercent(30)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, osApp(), os.Args[1:]))
