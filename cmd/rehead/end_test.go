@@ -279,6 +279,7 @@ func badInput(t *testing.T, w world) {
 	if o.code != exitFailed || !strings.Contains(o.stdout, "broken.jpg") || !strings.Contains(o.stdout, `"error"`) {
 		t.Errorf("predict of an unreadable picture: code %d, %q, %q", o.code, o.stdout, o.stderr)
 	}
+	fails(t, []string{"predict", w.model, broken}, "broken.jpg")
 	fails(t, []string{"embed", broken, "--weights", w.trunk, "-o", filepath.Join(w.dir, "broken.npy")}, "broken.jpg")
 	if _, err := os.Stat(filepath.Join(w.dir, "broken.npy")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a failed embed left its output behind (%v)", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -50,23 +51,29 @@ func newPredict(a *app) *cobra.Command {
 			if why.on {
 				answer = why.explainFile
 			}
-			failed := 0
+			var failed []string
 			for _, path := range args[1:] {
 				line := answer(cmd.Context(), classifier, path, limits, top)
 				if err := cmd.Context().Err(); err != nil {
 					return err
 				}
 				if line.Error != "" {
-					failed++
+					failed = append(failed, path+": "+line.Error)
+					if !asJSON { // the sentence that the command ends with tells
+						continue
+					}
 				}
 				if err := a.printPrediction(line, asJSON); err != nil {
 					return err
 				}
 			}
-			if failed > 0 {
-				return fmt.Errorf("predict: %d of %d pictures could not be classified; the reasons stand above", failed, len(args)-1)
+			switch len(failed) {
+			case 0:
+				return nil
+			case 1:
+				return errors.New(failed[0])
 			}
-			return nil
+			return fmt.Errorf("predict: %d of %d pictures could not be classified: %s", len(failed), len(args)-1, strings.Join(failed, "; "))
 		},
 	}
 	engine.add(cmd, a)
@@ -146,10 +153,6 @@ func predictFile(ctx context.Context, c *inception.Classifier, path string, limi
 func (a *app) printPrediction(line prediction, asJSON bool) error {
 	if asJSON {
 		return printJSON(a.stdout, line)
-	}
-	if line.Error != "" {
-		a.say("%s: %s", line.Image, line.Error)
-		return nil
 	}
 	a.say("%s", line.Image)
 	for _, p := range line.Predictions {
