@@ -116,7 +116,7 @@ func NewWinograd(set Set, s Spec, t Tiling, threads int) (Conv, error) {
 		return nil, fmt.Errorf("kernel: Winograd convolution: no tiling %dx%d of a %dx%d kernel with stride %dx%d: choose one of %v",
 			t.H, t.W, s.KH, s.KW, s.StrideH, s.StrideW, Tilings(&s))
 	}
-	w := &winograd{level: min(set.level, levelAVX2), in: s.In, out: s.Out}
+	w := &winograd{level: set.level, in: s.In, out: s.Out}
 	w.floor = float32(math.Inf(-1))
 	if s.ReLU {
 		w.floor = 0
@@ -185,7 +185,8 @@ const (
 	winoCache   = 512 << 10 // bytes of transformed input that a part may take,
 	winoTiles   = 36        // unless it is this many tiles or fewer
 	winoWeights = 4 << 20   // bytes of weights that each thread may read through
-	winoRows    = 6         // tiles that a micro-kernel multiplies at once
+	winoRows    = 6         // tiles that a micro-kernel multiplies at once,
+	winoWide    = 16        // and one for AVX-512
 )
 
 // split divides the work: into blocks of tiles whose transforms fit the cache,
@@ -203,7 +204,7 @@ func (w *winograd) split(threads int) {
 		even := (blocks + threads - 1) / threads * threads
 		blocks = max(blocks, min(even, tiles/(2*winoRows)))
 	}
-	w.size = evenTiles(tiles, blocks)
+	w.size = w.evenTiles(tiles, blocks)
 	blocks = (tiles + w.size - 1) / w.size
 	groups := 1
 	for blocks*groups < 4*threads && blocks*groups%threads != 0 && groups < panels {
@@ -221,23 +222,15 @@ func (w *winograd) split(threads int) {
 
 // evenTiles returns how many tiles to give each block but the last so that the
 // slowest block takes the least time.
-func evenTiles(tiles, blocks int) int {
+func (w *winograd) evenTiles(tiles, blocks int) int {
 	size := (tiles + blocks - 1) / blocks
 	best := size
 	for s := size; s < size+winoRows && s <= tiles; s++ {
-		if rowTime(s) < rowTime(best) {
+		if rowTime(w.level, s) < rowTime(w.level, best) {
 			best = s
 		}
 	}
 	return best
-}
-
-// rowTime returns the time that the products of a block of tiles take, in
-// thousandths of what a tile takes in a full group.
-func rowTime(tiles int) int {
-	full, rest := rowGroups(tiles)
-	each := [winoRows]int{0, 4000, 4000, 4050, 4350, 5300}
-	return full*winoRows*1000 + each[rest[0]] + each[rest[1]]
 }
 
 // place lays out the scratch memory. Steps between points are odd numbers of

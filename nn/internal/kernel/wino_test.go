@@ -25,15 +25,10 @@ var winoWindows = []ir.Window{
 	{KH: 1, KW: 5, StrideH: 1, StrideW: 1, Left: 1, Right: 2},
 }
 
-// winoSets lists the sets that have their own fast convolutions.
-func winoSets() []Set {
-	return slices.DeleteFunc(Sets(), func(s Set) bool { return s.level > levelAVX2 })
-}
-
 // winograds lists the fast convolutions of s on every set for that many threads.
 func winograds(s *Spec, threads int) []variant {
 	var list []variant
-	for _, set := range winoSets() {
+	for _, set := range Sets() {
 		for _, t := range Tilings(s) {
 			list = append(list, variant{fmt.Sprintf("%dx%d/%v", t.H, t.W, set), 1e-5,
 				func(s Spec) (Conv, error) { return NewWinograd(set, s, t, threads) }})
@@ -97,7 +92,7 @@ func TestWinogradVariantsAgree(t *testing.T) {
 		b := newBed(conformCase{in: 19, h: 15, w: 16, out: 33, win: win}, r, nil)
 		first := map[string][]float32{}
 		for _, tile := range Tilings(&b.spec) {
-			for _, set := range winoSets() {
+			for _, set := range Sets() {
 				v := variant{name: set.String(), make: func(s Spec) (Conv, error) { return NewWinograd(set, s, tile, 2) }}
 				_, got := b.run(t, v, r)
 				name := fmt.Sprint(tile)
@@ -107,7 +102,7 @@ func TestWinogradVariantsAgree(t *testing.T) {
 				}
 				for i, x := range got {
 					if !(math.Abs(float64(x-first[name][i])) <= 1e-6*b.scale[i]) {
-						t.Errorf("%+v %v %v: output %d is %v, and %v with %v", win, tile, set, i, x, first[name][i], winoSets()[0])
+						t.Errorf("%+v %v %v: output %d is %v, and %v with %v", win, tile, set, i, x, first[name][i], Sets()[0])
 						break
 					}
 				}
@@ -125,7 +120,7 @@ func TestWinogradKeepsNaNInTile(t *testing.T) {
 		const y, x = 13, 14
 		b := newBed(c, r, map[int]float32{(3*c.h+y)*c.w + x: float32(math.NaN())})
 		for _, tile := range Tilings(&b.spec) {
-			for _, set := range winoSets() {
+			for _, set := range Sets() {
 				v := variant{name: set.String(), make: func(s Spec) (Conv, error) { return NewWinograd(set, s, tile, 2) }}
 				_, got := b.run(t, v, r)
 				reads := func(out, pad, m, k, stride, at int) bool {
@@ -174,7 +169,7 @@ func TestWinogradError(t *testing.T) {
 		}
 		Unpack(b.in, b.spec.In, rectified, 96)
 		b.reference(conformCase{in: 96, h: 21, w: 22, out: 32, win: c.win}, rectified)
-		for _, set := range winoSets() {
+		for _, set := range Sets() {
 			v := variant{name: set.String(), make: func(s Spec) (Conv, error) { return NewWinograd(set, s, c.tile, 1) }}
 			_, got := b.run(t, v, r)
 			var e2, w2 float64

@@ -24,6 +24,9 @@ func main() {
 	for r := 1; r <= 6; r++ {
 		product(r)
 	}
+	for r := 1; r <= 16; r++ {
+		productWide(r)
+	}
 	expand(false)
 	expand(true)
 	Generate()
@@ -32,6 +35,10 @@ func main() {
 var ymm = []VecPhysical{Y0, Y1, Y2, Y3, Y4, Y5, Y6, Y7, Y8, Y9, Y10, Y11, Y12, Y13, Y14, Y15}
 
 var xmm = []VecPhysical{X0, X1, X2, X3}
+
+var zmm = []VecPhysical{
+	Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15, Z16, Z17,
+}
 
 // Offsets of winoLines's fields, which wino_amd64.go checks.
 const (
@@ -500,6 +507,62 @@ func product(rows int) {
 	ADDQ(arg(productCStep), c)
 	for r := range rows {
 		VMOVUPS(acc(r, 1), Mem{Base: c, Disp: r * vec})
+	}
+	DECQ(arg(productGroups))
+	JNE(LabelRef(name + "_group"))
+	VZEROUPPER()
+	RET()
+}
+
+// productWide writes the same product as product for AVX-512: all 16 outputs in
+// one register, and up to 16 tiles.
+func productWide(rows int) {
+	name := fmt.Sprintf("winoProductWide%d", rows)
+	TEXT(name, NOSPLIT, "func(p *byte)")
+	Doc(fmt.Sprintf("%s multiplies groups of %d tiles by 16 outputs.", name, rows))
+	a, b, c, blocks, aStep, fetch, step, half := R8, R9, R10, R11, R12, R13, R14, R15
+	Load(Param("p"), args)
+	MOVQ(arg(productAStep), aStep)
+	MOVQ(arg(productB), fetch)
+	ADDQ(arg(productAhead), fetch)
+	MOVQ(arg(productFetch), step)
+	MOVQ(step, half)
+	SHRQ(Imm(1), half)
+	acc, low := zmm[:rows], ymm[:rows]
+	weights := []VecPhysical{zmm[16], zmm[17]}
+	Label(name + "_group")
+	MOVQ(arg(productA), a)
+	MOVQ(arg(productB), b)
+	MOVQ(arg(productBlocks), blocks)
+	for _, z := range acc {
+		VPXORQ(z, z, z)
+	}
+	Label(name + "_block")
+	for k := range 8 {
+		if k%2 == 0 {
+			PREFETCHT1(Mem{Base: fetch})
+			PREFETCHT1(Mem{Base: fetch, Index: half, Scale: 1})
+			ADDQ(step, fetch)
+		}
+		w := weights[k%2]
+		VMOVUPS(Mem{Base: b, Disp: 2 * k * vec}, w)
+		for r, z := range acc {
+			VFMADD231PS_BCST(Mem{Base: a, Disp: r*vec + 4*k}, w, z)
+		}
+	}
+	ADDQ(aStep, a)
+	ADDQ(U32(16*vec), b)
+	DECQ(blocks)
+	JNE(LabelRef(name + "_block"))
+	MOVQ(arg(productC), c)
+	for r, y := range low {
+		VMOVUPS(y, Mem{Base: c, Disp: r * vec})
+	}
+	ADDQ(U32(rows*vec), arg(productA))
+	ADDQ(U32(rows*vec), arg(productC))
+	ADDQ(arg(productCStep), c)
+	for r, z := range acc {
+		VEXTRACTF64X4(Imm(1), z, Mem{Base: c, Disp: r * vec})
 	}
 	DECQ(arg(productGroups))
 	JNE(LabelRef(name + "_group"))
