@@ -115,7 +115,11 @@ func (l *winoLines) forwardGo(n int) {
 }
 
 // winoConstants returns how many constants the input transform of n points has.
-func winoConstants(n int) int { return len(points(n).forward()) }
+// Each product of q quads has q, whether or not 1 is among its factors.
+func winoConstants(n int) int {
+	quads, one := (n-2)/4, (n-2)/2%2
+	return quads*(quads+1) + quads*(one+1)
+}
 
 // inverseGo applies the output transform of n points to m outputs; the last one
 // of a convolution adds the bias and clamps.

@@ -187,11 +187,17 @@ func TestWinogradError(t *testing.T) {
 	}
 }
 
-// TestWinogradAllocates asserts that running the assembly allocates nothing.
-func TestWinogradAllocates(t *testing.T) {
-	if Sets()[0].String() == "ref" {
-		t.Skip("plain Go allocates the functions that its transforms call for each line")
+// TestWinogradConstants holds the count of constants to their list.
+func TestWinogradConstants(t *testing.T) {
+	for n := 4; n <= 12; n += 2 {
+		if got, want := winoConstants(n), len(points(n).forward()); got != want {
+			t.Errorf("%d points: got %d constants, want %d", n, got, want)
+		}
 	}
+}
+
+// TestWinogradAllocates asserts that running allocates nothing.
+func TestWinogradAllocates(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	for _, win := range winoWindows[:7] {
 		b := newBed(conformCase{in: 16, h: 14, w: 15, out: 16, win: win}, r, nil)
