@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 )
 
@@ -234,6 +236,24 @@ func (c *Cache) Put(sha [sha256.Size]byte, v []float32) error {
 		c.end += int64(len(record))
 		return nil
 	})
+}
+
+// Merge puts every sound record of other, which must be of the same key, into c, and returns how many were new.
+func (c *Cache) Merge(other *Cache) (added int, err error) {
+	other.mu.RLock()
+	sums := slices.Collect(maps.Keys(other.index))
+	other.mu.RUnlock()
+	for _, sha := range sums {
+		v, ok := other.Get(sha)
+		if _, have := c.Get(sha); have || !ok {
+			continue
+		}
+		if err := c.Put(sha, v); err != nil {
+			return added, err
+		}
+		added++
+	}
+	return added, nil
 }
 
 // has tells whether a sound record of sha is on disk; one that was damaged since it was indexed is not.

@@ -121,6 +121,28 @@ func sizeOf(t testing.TB, path string) int64 {
 }
 
 // TestCacheKeys: another trunk, recipe or length never finds another's bottlenecks.
+func TestCacheMerge(t *testing.T) {
+	a, b := open(t, t.TempDir(), 3), open(t, t.TempDir(), 3)
+	fill(t, a, 0, 5, 3)
+	fill(t, b, 3, 9, 3)
+	if added, err := a.Merge(b); err != nil || added != 4 || a.Len() != 9 {
+		t.Errorf("got %d new of %d, %v; want 4 of 9", added, a.Len(), err)
+	}
+	holds(t, a, 0, 9, 3)
+	if added, err := a.Merge(b); err != nil || added != 0 {
+		t.Errorf("again: got %d new, %v; want none", added, err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Merge(b); err == nil {
+		t.Error("into a closed cache: got no error")
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestCacheKeys(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, dir, 7)

@@ -99,11 +99,7 @@ type run struct {
 
 // embed splits the folder, checks the plan and gets every bottleneck.
 func (r *run) embed(ctx context.Context) error {
-	e := &embedder{
-		weights: r.weights, recipe: r.weights.Recipe, cacheDir: r.cfg.CacheDir, maxBad: r.cfg.maxBad(len(r.folder.Items)), nn: r.cfg.nn(),
-		embed:    inception.EmbedConfig{Batch: r.cfg.Batch, Decoders: r.cfg.Decoders, Limits: r.cfg.Limits},
-		progress: r.cfg.Progress, seconds: r.res.Seconds,
-	}
+	e := r.cfg.embedder(r.weights, len(r.folder.Items), r.res.Seconds)
 	out, bad, err := e.hash(ctx, r.folder.Items)
 	if err != nil {
 		return err

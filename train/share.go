@@ -1,0 +1,72 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
+)
+
+// Embedded is what Embed did.
+type Embedded struct {
+	Cache    string            // the cache file that has the bottlenecks now
+	Pictures int               // that went through the trunk
+	Cached   int               // whose bottleneck was there already
+	Problems []dataset.Problem // pictures that could not be read, and why
+}
+
+// Embed puts the bottlenecks of the folder's pictures into the cache below cfg.CacheDir and trains nothing: a share of the work of a
+// Run that comes later, perhaps on another machine that merges the cache file (see MergeCache). Unlike in Run, pictures that cannot be
+// read are no error, however many: Run meets them again and counts them all.
+func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg Config) (*Embedded, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if folder == nil || w == nil || cfg.CacheDir == "" {
+		return nil, errors.New("train: embed: got no folder, no weights or no CacheDir, want all three")
+	}
+	e := cfg.embedder(w, len(folder.Items), map[Phase]float64{})
+	e.maxBad = len(folder.Items)
+	out, bad, err := e.hash(ctx, folder.Items)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.run(ctx, folder.Items, out, bad); err != nil {
+		return nil, err
+	}
+	c, err := dataset.OpenCache(cfg.CacheDir, cacheKey(w))
+	if err != nil {
+		return nil, fmt.Errorf("train: cache: %w", err)
+	}
+	return &Embedded{Cache: c.Path(), Pictures: out.done, Cached: out.cached, Problems: out.problems}, c.Close()
+}
+
+// MergeCache puts the bottlenecks of the cache below from into the one below into, both of the trunk w, and returns how many were new.
+func MergeCache(w *inception.Weights, into, from string) (added int, err error) {
+	var caches [2]*dataset.Cache
+	for i, dir := range [2]string{into, from} {
+		c, err := dataset.OpenCache(dir, cacheKey(w))
+		if err != nil {
+			return 0, fmt.Errorf("train: cache: %w", err)
+		}
+		defer func() { err = errors.Join(err, c.Close()) }()
+		caches[i] = c
+	}
+	return caches[0].Merge(caches[1])
+}
+
+// cacheKey says which bottlenecks are the trunk's.
+func cacheKey(w *inception.Weights) dataset.CacheKey {
+	return dataset.CacheKey{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features()}
+}
+
+// embedder is one for n pictures of a run with these settings.
+func (c Config) embedder(w *inception.Weights, n int, seconds map[Phase]float64) *embedder {
+	return &embedder{
+		weights: w, recipe: w.Recipe, cacheDir: c.CacheDir, maxBad: c.maxBad(n), nn: c.nn(),
+		embed:    inception.EmbedConfig{Batch: c.Batch, Decoders: c.Decoders, Limits: c.Limits},
+		progress: c.Progress, seconds: seconds,
+	}
+}
