@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/datatest"
 )
 
 func BenchmarkDecode(b *testing.B) {
@@ -45,7 +46,7 @@ func BenchmarkApply(b *testing.B) {
 
 // BenchmarkFlowers takes photographs of 0.05 to 0.25 megapixel through Load; an iteration is one photograph.
 func BenchmarkFlowers(b *testing.B) {
-	paths, err := filepath.Glob(filepath.Join(shared(b, "data", "flowers"), "*", "*.jpg"))
+	paths, err := filepath.Glob(filepath.Join(datatest.Shared(b, "data", "flowers"), "*", "*.jpg"))
 	if err != nil || len(paths) == 0 {
 		b.Fatalf("%d photographs, %v", len(paths), err)
 	}

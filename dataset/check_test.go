@@ -18,6 +18,7 @@ import (
 	"github.com/disintegration/imaging"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/datatest"
 	"github.com/c236555e/rehead/dataset/draw"
 )
 
@@ -251,7 +252,7 @@ func TestNearDuplicatesFlowers(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("decodes 700 photographs: too slow here")
 	}
-	f, err := dataset.Scan(shared(t, "data", "flowers"), dataset.ScanConfig{})
+	f, err := dataset.Scan(datatest.Shared(t, "data", "flowers"), dataset.ScanConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +275,7 @@ func TestNearDuplicatesFlowers(t *testing.T) {
 
 // TestCheckAwkward runs the check over files that break decoders.
 func TestCheckAwkward(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(shared(t, "data", "awkward"), "*"))
+	files, err := filepath.Glob(filepath.Join(datatest.Shared(t, "data", "awkward"), "*"))
 	if err != nil || len(files) == 0 {
 		t.Fatal(err)
 	}

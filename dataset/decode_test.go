@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/datatest"
 )
 
 // quarters are the colours of testdata's pictures: upper left, upper right, lower left, lower right.
@@ -291,7 +292,7 @@ func TestReadFile(t *testing.T) {
 // TestAwkward holds Decode against what Pillow makes of pictures from the test suites of many libraries: what Pillow decodes is decoded to
 // the same size or refused for a reason known here, what Pillow refuses is refused; nothing takes more than 300 MB.
 func TestAwkward(t *testing.T) {
-	dir := shared(t, "data", "awkward")
+	dir := datatest.Shared(t, "data", "awkward")
 	if raceEnabled {
 		t.Skip("a minute of decoding that shares nothing, under the race detector")
 	}
@@ -399,7 +400,7 @@ func FuzzDecode(f *testing.F) {
 
 // TestFlowers: every photograph of a well-known data set is found and, one in ten, decoded.
 func TestFlowers(t *testing.T) {
-	f, err := dataset.Scan(shared(t, "data", "flowers"), dataset.ScanConfig{})
+	f, err := dataset.Scan(datatest.Shared(t, "data", "flowers"), dataset.ScanConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}

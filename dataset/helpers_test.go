@@ -20,20 +20,6 @@ import (
 	"github.com/c236555e/rehead/dataset"
 )
 
-// shared is the path of real data beside the checkout; the test is skipped where there is none.
-func shared(t testing.TB, elem ...string) string {
-	t.Helper()
-	root := os.Getenv("REHEAD_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared")
-	}
-	path := filepath.Join(append([]string{root}, elem...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("needs real data, which is not part of the project: %v", err)
-	}
-	return path
-}
-
 func testdata(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", name))

@@ -13,17 +13,18 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/datatest"
 	"github.com/c236555e/rehead/dataset/draw"
 )
 
 // bottlenecksOf reads the vectors that retrain.py computed for the 700 photographs, by Rel.
 func bottlenecksOf(t testing.TB) map[string][]float32 {
 	t.Helper()
-	data, err := os.ReadFile(shared(t, "data", "flowers-bottlenecks", "photos-float32.npy"))
+	data, err := os.ReadFile(datatest.Shared(t, "data", "flowers-bottlenecks", "photos-float32.npy"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(shared(t, "data", "flowers-bottlenecks", "photos.csv"))
+	f, err := os.Open(datatest.Shared(t, "data", "flowers-bottlenecks", "photos.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +134,7 @@ func TestDisagreementsFlowers(t *testing.T) {
 		t.Skip("decodes 700 photographs: too slow here")
 	}
 	byRel := bottlenecksOf(t)
-	f, err := dataset.Scan(shared(t, "data", "flowers"), dataset.ScanConfig{})
+	f, err := dataset.Scan(datatest.Shared(t, "data", "flowers"), dataset.ScanConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}

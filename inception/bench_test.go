@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/datatest"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -14,7 +15,7 @@ const realWeights = "inception-2015-12-05.safetensors"
 
 // BenchmarkReadWeights reads, checks and digests the full network, 87 MB.
 func BenchmarkReadWeights(b *testing.B) {
-	path := shared(b, "weights", realWeights)
+	path := datatest.Shared(b, "weights", realWeights)
 	b.SetBytes(87093928)
 	for b.Loop() {
 		if _, err := ReadWeights(path); err != nil {
@@ -25,7 +26,7 @@ func BenchmarkReadWeights(b *testing.B) {
 
 // benchModel is a model folder around the full network.
 func benchModel(b *testing.B, dtype string) string {
-	w, err := ReadWeights(shared(b, "weights", realWeights))
+	w, err := ReadWeights(datatest.Shared(b, "weights", realWeights))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func BenchmarkEmbed(b *testing.B) {
 // BenchmarkEmbedAll goes from the JPEG's bytes to the bottleneck at full width; the time is a picture's. What it takes
 // beyond BenchmarkEmbed is decoding, resizing and waiting.
 func BenchmarkEmbedAll(b *testing.B) {
-	w, err := ReadWeights(shared(b, "weights", realWeights))
+	w, err := ReadWeights(datatest.Shared(b, "weights", realWeights))
 	if err != nil {
 		b.Fatal(err)
 	}

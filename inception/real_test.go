@@ -6,12 +6,12 @@ import (
 	"encoding/csv"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/datatest"
 	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
@@ -29,29 +29,15 @@ func floats(t testing.TB, raw []byte) []float32 {
 	return v
 }
 
-// torch returns a Python with PyTorch and torchvision, or skips the test. Debian's is tried first.
-func torch(t testing.TB) string {
-	t.Helper()
-	for _, python := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(python, "-c", "import torch, torchvision").Run() == nil {
-			return python
-		}
-	}
-	t.Skip("needs a Python with PyTorch and torchvision (Debian: python3-torchvision)")
-	return ""
-}
-
 // torchForward runs testdata/forward.py.
 func torchForward(t testing.TB, weights string, pixels []float32) []float32 {
 	t.Helper()
-	python, dir := torch(t), t.TempDir()
+	dir := t.TempDir()
 	in, out := filepath.Join(dir, "in"), filepath.Join(dir, "out")
 	if err := os.WriteFile(in, safetensors.PutFloat32(nil, pixels), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if text, err := exec.Command(python, filepath.Join("testdata", "forward.py"), weights, in, out).CombinedOutput(); err != nil {
-		t.Fatalf("forward.py: %v\n%s", err, text)
-	}
+	datatest.Python(t, "torch, torchvision", filepath.Join("testdata", "forward.py"), weights, in, out)
 	raw, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
@@ -68,11 +54,11 @@ type stored struct {
 // storedVectors reads every step-th photograph of the flowers.
 func storedVectors(t testing.TB, step int) []stored {
 	t.Helper()
-	raw, err := os.ReadFile(shared(t, "data", "flowers-bottlenecks", "photos-float32.npy"))
+	raw, err := os.ReadFile(datatest.Shared(t, "data", "flowers-bottlenecks", "photos-float32.npy"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	table, err := os.Open(shared(t, "data", "flowers-bottlenecks", "photos.csv"))
+	table, err := os.Open(datatest.Shared(t, "data", "flowers-bottlenecks", "photos.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +74,7 @@ func storedVectors(t testing.TB, step int) []stored {
 		if err != nil || len(values) < (at+1)*2048 {
 			t.Fatalf("row %v: %v", rows[i], err)
 		}
-		list = append(list, stored{shared(t, "data", "flowers", rows[i][1], filepath.Base(rows[i][2])), values[at*2048 : (at+1)*2048]})
+		list = append(list, stored{datatest.Shared(t, "data", "flowers", rows[i][1], filepath.Base(rows[i][2])), values[at*2048 : (at+1)*2048]})
 	}
 	return list
 }
@@ -96,7 +82,7 @@ func storedVectors(t testing.TB, step int) []stored {
 // embedStored runs the real network over the photographs.
 func embedStored(t testing.TB, list []stored) [][]float32 {
 	t.Helper()
-	w, err := ReadWeights(shared(t, "weights", realWeights))
+	w, err := ReadWeights(datatest.Shared(t, "weights", realWeights))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +164,7 @@ func TestRealAgainstTorch(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs PyTorch")
 	}
-	path := shared(t, "weights", realWeights)
+	path := datatest.Shared(t, "weights", realWeights)
 	w, err := ReadWeights(path)
 	if err != nil {
 		t.Fatal(err)

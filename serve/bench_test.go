@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/datatest"
 	"github.com/c236555e/rehead/serve/load"
 )
 
@@ -20,11 +21,7 @@ import (
 // names, or else drawn ones of a camera's usual size for the web.
 func photographs(b *testing.B, n int) [][]byte {
 	b.Helper()
-	shared := os.Getenv("REHEAD_SHARED")
-	if shared == "" {
-		shared = filepath.Join("..", "..", "shared")
-	}
-	paths, err := filepath.Glob(filepath.Join(shared, "data", "flowers", "*", "*.jpg"))
+	paths, err := filepath.Glob(filepath.Join(datatest.Folder(b), "data", "flowers", "*", "*.jpg"))
 	if err != nil {
 		b.Fatal(err)
 	}

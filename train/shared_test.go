@@ -6,35 +6,21 @@ import (
 	"encoding/csv"
 	"math"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"testing"
-)
 
-// shared returns the path of a file of the shared folder: large real data that is not part of the project. The test is
-// skipped where it is missing.
-func shared(t testing.TB, elem ...string) string {
-	t.Helper()
-	root := os.Getenv("REHEAD_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared")
-	}
-	path := filepath.Join(append([]string{root}, elem...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("needs %s (set REHEAD_SHARED to the folder of shared data): %v", filepath.Join(elem...), err)
-	}
-	return path
-}
+	"github.com/c236555e/rehead/dataset/datatest"
+)
 
 // flowers returns the bottlenecks that retrain.py itself computed for a set of flower photographs: "all" (3,670) or
 // "photos" (700).
 func flowers(t testing.TB, set string) (Examples, []string) {
 	t.Helper()
 	npy := map[string]string{"all": "all-float16.npy", "photos": "photos-float32.npy"}[set]
-	rows := readNPY(t, shared(t, "data", "flowers-bottlenecks", npy))
-	f, err := os.Open(shared(t, "data", "flowers-bottlenecks", set+".csv"))
+	rows := readNPY(t, datatest.Shared(t, "data", "flowers-bottlenecks", npy))
+	f, err := os.Open(datatest.Shared(t, "data", "flowers-bottlenecks", set+".csv"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/datatest"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 	"github.com/c236555e/rehead/nn"
@@ -270,9 +271,9 @@ func TestDescribe(t *testing.T) {
 // TestParityTorch makes full-width networks with the peers' reference.py and holds bottlenecks and logits to
 // torchvision's, for one picture and three, by the program and by the tape machine.
 func TestParityTorch(t *testing.T) {
-	script := fixture.Shared(t, os.Getenv("REHEAD_SHARED"), "peers/reference.py")
-	if raceDetector {
-		t.Skip("nothing here runs side by side that the narrow networks do not run too")
+	script := datatest.Shared(t, "peers", "reference.py")
+	if raceDetector || testing.Short() {
+		t.Skip("half a minute; the narrow networks do it every time")
 	}
 	full := os.Getenv("REHEAD_PARITY") == "full"
 	for _, seed := range []string{"1", "2", "3"} {
@@ -281,7 +282,7 @@ func TestParityTorch(t *testing.T) {
 				t.Skip("one seed is enough unless REHEAD_PARITY=full")
 			}
 			dir := t.TempDir()
-			fixture.Python(t, "torch, torchvision, numpy, PIL", script, dir, seed, "3")
+			datatest.Python(t, "torch, torchvision, numpy, PIL", script, dir, seed, "3")
 			w, err := Load(dir + "/weights.pth")
 			if err != nil {
 				t.Fatal(err)
@@ -307,7 +308,7 @@ func TestParityTorch(t *testing.T) {
 			if seed != "1" {
 				return
 			}
-			fixture.Python(t, "torch, torchvision, h5py", filepath.Join(fixture.Dir(), "full.py"), dir)
+			datatest.Python(t, "torch, torchvision, h5py", filepath.Join(fixture.Dir(t), "full.py"), dir)
 			for _, name := range []string{"net.onnx", "net.h5"} {
 				w, err := LoadWith(filepath.Join(dir, name), Options{Flavor: inception.Torchvision})
 				if err != nil {

@@ -288,7 +288,7 @@ func TestArchive(t *testing.T) {
 	if err != nil || plain.Digest != w.Digest {
 		t.Errorf("digests differ, or %v", err)
 	}
-	z, err := os.ReadFile(filepath.Join(fixture.Dir(), "keras.h5.gz"))
+	z, err := os.ReadFile(filepath.Join(fixture.Dir(t), "keras.h5.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
