@@ -355,7 +355,7 @@ func TestEntries(t *testing.T) {
 			t.Errorf("%s is there twice", e.Name)
 		}
 		seen[e.Name], seen[e.File] = true, true
-		if !strings.HasPrefix(e.URL, "https://") || !strings.HasSuffix(e.URL, "/"+e.File) || e.License == "" || e.Source == "" {
+		if !strings.HasPrefix(e.URL, "https://") || !strings.HasSuffix(e.URL, "/"+e.File) || e.License == "" || e.Source == "" || e.Checked == "" || e.Size == 0 {
 			t.Errorf("%s: %+v", e.Name, e)
 		}
 		if _, err := inception.ParseFlavor(string(e.Flavor)); err != nil {
@@ -366,6 +366,9 @@ func TestEntries(t *testing.T) {
 		}
 		if n := len(e.SHA256); n != 0 && n != 8 && n != 64 || strings.Trim(e.SHA256, "0123456789abcdef") != "" {
 			t.Errorf("%s: SHA-256 %q", e.Name, e.SHA256)
+		}
+		if (e.SHA256 == "") != strings.Contains(e.Checked, "none is published") {
+			t.Errorf("%s: says of its digest %q: %q", e.Name, e.SHA256, e.Checked)
 		}
 		if n := len(e.SHA256); n == 8 && !strings.Contains(e.File, e.SHA256) {
 			t.Errorf("%s: its name does not hold its digest's first digits", e.Name)
