@@ -2,7 +2,6 @@ package inception
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -33,12 +32,6 @@ type Classifier struct {
 	model   *Model
 	trunk   *Trunk
 	buffers sync.Pool // of *[]float32, inputs
-	cfg     nn.Config
-	explain struct { // for Explain, compiled when it is first called
-		sync.Mutex
-		explainer *explainer
-		closed    bool
-	}
 }
 
 // NewClassifier compiles the model's trunk.
@@ -53,7 +46,7 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Classifier{model: m, trunk: trunk, cfg: cfg}
+	c := &Classifier{model: m, trunk: trunk}
 	c.buffers.New = func() any { return new([]float32) }
 	return c, nil
 }
@@ -161,16 +154,7 @@ func (c *Classifier) Model() *Model { return c.model }
 func (c *Classifier) Trunk() *Trunk { return c.trunk }
 
 // Close releases what was compiled.
-func (c *Classifier) Close() error {
-	err := c.trunk.Close()
-	c.explain.Lock()
-	defer c.explain.Unlock()
-	c.explain.closed = true
-	if c.explain.explainer != nil {
-		err = errors.Join(err, c.explain.explainer.program.Close())
-	}
-	return err
-}
+func (c *Classifier) Close() error { return c.trunk.Close() }
 
 // SelfTestTolerance is how far, as the norm of the difference over the norm of what is stored, an answer of the
 // self-test may be off: float32 kernels that add in another order stay a hundred times below it, a swapped pool, a

@@ -8,7 +8,6 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception/safetensors"
-	"github.com/c236555e/rehead/nn"
 )
 
 // Explanation says what a classifier saw in one picture. Its predictions and bottleneck are those of Classify, bit for
@@ -44,27 +43,6 @@ type Grid struct {
 	Seen   [4]float64 `json:"seen"` // left, top, right, bottom edge of what the network saw, in pixels
 }
 
-// explainer is the network with the block before the pooling as its only output.
-type explainer struct {
-	program     *nn.Program
-	cells       int // of one map, along each side
-	first, step float64
-}
-
-// newExplainer compiles the trunk up to its last block.
-func newExplainer(w *Weights, cfg nn.Config) (*explainer, error) {
-	net, err := Build(nn.NewGraph(), w.trunkOnly(), w.Recipe.Size, 1)
-	if err != nil {
-		return nil, err
-	}
-	blocks := Blocks()
-	last := net.Taps[blocks[len(blocks)-1]]
-	e := &explainer{cells: last.Shape()[2]}
-	e.first, e.step = fieldCentres()
-	e.program, err = nn.Compile(cfg, net.Input, last, net.Bottleneck)
-	return e, err
-}
-
 // fieldCentres walks the table and returns where the receptive fields of the last block's cells are centred on the
 // input: the first at first pixels from the edge, each further one step pixels on. The branches of a block agree.
 func fieldCentres() (first, step float64) {
@@ -86,20 +64,20 @@ func fieldCentres() (first, step float64) {
 	return first, step
 }
 
-// grid places the cells on a picture.
-func (e *explainer) grid(v dataset.Frame, size int) Grid {
+// newGrid places the cells on a picture that the network sees with a side of size pixels.
+func newGrid(v dataset.Frame, size int) Grid {
+	first, step := fieldCentres()
 	return Grid{
 		Width: v.Width, Height: v.Height,
-		X: v.X + e.first*v.ScaleX, Y: v.Y + e.first*v.ScaleY,
-		StepX: e.step * v.ScaleX, StepY: e.step * v.ScaleY,
+		X: v.X + first*v.ScaleX, Y: v.Y + first*v.ScaleY,
+		StepX: step * v.ScaleX, StepY: step * v.ScaleY,
 		Seen: [4]float64{v.X, v.Y, v.X + float64(size)*v.ScaleX, v.Y + float64(size)*v.ScaleY},
 	}
 }
 
 // Explain answers for one image, which is encoded bytes, as Classify does, and says why: the class activation maps of
 // the top most probable labels (0 or fewer: of every label), and the training pictures that are most like it, when the
-// model keeps some. The first call compiles the network a second time, which takes about as much time and memory as
-// NewClassifier does.
+// model keeps some.
 func (c *Classifier) Explain(ctx context.Context, lim dataset.Limits, image []byte, top int) (*Explanation, error) {
 	pixels := make([]float32, c.trunk.pixels())
 	info, err := c.model.Recipe.Load(image, lim, pixels)
@@ -115,13 +93,8 @@ func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info d
 	if len(pixels) != c.trunk.pixels() {
 		return nil, fmt.Errorf("inception: explain: got %d input values, want %d of one picture", len(pixels), c.trunk.pixels())
 	}
-	e, err := c.explainer()
+	bottleneck, block, err := c.trunk.embedBlock(ctx, pixels)
 	if err != nil {
-		return nil, err
-	}
-	features, area := c.trunk.Features(), e.cells*e.cells
-	block, bottleneck := make([]float32, features*area), make([]float32, features)
-	if err := e.program.Run(ctx, 1, pixels, block, bottleneck); err != nil {
 		return nil, err
 	}
 	if safetensors.NotFinite(bottleneck) >= 0 {
@@ -131,7 +104,7 @@ func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info d
 	c.model.Head.Logits(bottleneck, logits)
 	x := &Explanation{
 		Predictions: c.model.Rank(logits), Bottleneck: bottleneck, Info: info,
-		Grid: e.grid(c.model.Recipe.Frame(info), c.trunk.Size()), Nearest: c.model.Neighbours.nearest(bottleneck, nearestCount),
+		Grid: newGrid(c.model.Recipe.Frame(info), c.trunk.Size()), Nearest: c.model.Neighbours.nearest(bottleneck, nearestCount),
 	}
 	if top <= 0 || top > len(x.Predictions) {
 		top = len(x.Predictions)
@@ -140,16 +113,10 @@ func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info d
 		k := slices.Index(c.model.Labels, p.Label)
 		x.Maps = append(x.Maps, Map{
 			Label: p.Label, Probability: p.Probability, Logit: logits[k], Bias: float64(c.model.Head.B[k]),
-			Cells: c.model.Head.activation(k, block, e.cells),
+			Cells: c.model.Head.activation(k, block, c.trunk.cells),
 		})
 	}
 	return x, nil
-}
-
-// PrepareExplain compiles what Explain needs, ahead of its first call.
-func (c *Classifier) PrepareExplain() error {
-	_, err := c.explainer()
-	return err
 }
 
 // activation is class k's map: the head's weights on each cell of the block [F,cells,cells].
@@ -172,23 +139,6 @@ func (h *Head) activation(k int, block []float32, cells int) [][]float32 {
 
 // errNotFinite is about one picture.
 var errNotFinite = errors.New("inception: the network's answer is not finite: its weights are unfit for this picture")
-
-// explainer compiles on first use; a failure is tried again.
-func (c *Classifier) explainer() (*explainer, error) {
-	c.explain.Lock()
-	defer c.explain.Unlock()
-	if c.explain.closed {
-		return nil, errors.New("inception: explain: the classifier is closed")
-	}
-	if c.explain.explainer == nil {
-		e, err := newExplainer(c.model.Trunk.withRecipe(c.model.Recipe), c.cfg)
-		if err != nil {
-			return nil, err
-		}
-		c.explain.explainer = e
-	}
-	return c.explain.explainer, nil
-}
 
 // at is a map's value at the point (x,y) of the picture: bilinear between the centres of the cells, and that of the
 // nearest outside them.

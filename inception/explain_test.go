@@ -150,15 +150,13 @@ func TestFieldCentres(t *testing.T) {
 // TestExplainGrid: the cells lie on the picture where the recipe looked, also when it cuts the middle out of a wide
 // picture that is stored on its side, and Sample and Blend follow them.
 func TestExplainGrid(t *testing.T) {
-	e := &explainer{cells: 8}
-	e.first, e.step = fieldCentres()
 	squash := dataset.Recipe{Size: 299, Orient: true, Geometry: dataset.Squash, Filter: dataset.Bilinear, Std: [3]float32{1, 1, 1}}
-	g := e.grid(squash.Frame(dataset.Info{Width: 598, Height: 299, Orientation: 1}), 299)
+	g := newGrid(squash.Frame(dataset.Info{Width: 598, Height: 299, Orientation: 1}), 299)
 	if g.Width != 598 || g.Height != 299 || g.StepX != 64 || g.StepY != 32 || g.Seen != [4]float64{0, 0, 598, 299} {
 		t.Errorf("squashed: %+v", g)
 	}
 	crop := dataset.Recipe{Size: 299, Resize: 299, Orient: true, Geometry: dataset.Crop, Filter: dataset.Bilinear, Std: [3]float32{1, 1, 1}}
-	g = e.grid(crop.Frame(dataset.Info{Width: 299, Height: 899, Orientation: 8}), 299) // stored on its side
+	g = newGrid(crop.Frame(dataset.Info{Width: 299, Height: 899, Orientation: 8}), 299) // stored on its side
 	if g.Width != 899 || g.Height != 299 || g.StepX != 32 || g.StepY != 32 || g.Seen != [4]float64{300, 0, 599, 299} || g.X+3.5*g.StepX != 449.5 {
 		t.Errorf("cut: %+v", g)
 	}

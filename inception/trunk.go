@@ -9,8 +9,9 @@ import (
 
 // Trunk is the network up to the bottleneck, compiled; safe for concurrent use.
 type Trunk struct {
-	weights *Weights // without its tensors: the program has packed them
-	program *nn.Program
+	weights *Weights    // without its tensors: the program has packed them
+	program *nn.Program // its outputs: the bottleneck, and the block before the pooling
+	cells   int         // of that block, along each side
 }
 
 // NewTrunk compiles the network up to the bottleneck for pictures of w.Recipe.Size. It keeps nothing of w's tensors, so a
@@ -23,13 +24,15 @@ func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := nn.Compile(cfg, net.Input, net.Bottleneck)
+	blocks := Blocks()
+	last := net.Taps[blocks[len(blocks)-1]]
+	program, err := nn.Compile(cfg, net.Input, net.Bottleneck, last)
 	if err != nil {
 		return nil, err
 	}
 	described := *w
 	described.Tensors = nil
-	return &Trunk{weights: &described, program: program}, nil
+	return &Trunk{weights: &described, program: program, cells: last.Shape()[2]}, nil
 }
 
 // Features returns F, the length of a bottleneck.
@@ -54,7 +57,14 @@ func (t *Trunk) Embed(ctx context.Context, n int, pixels, bottlenecks []float32)
 		return fmt.Errorf("inception: embed: got %d pictures, %d input and %d output values, want at least 1 picture with %d and %d values each",
 			n, len(pixels), len(bottlenecks), t.pixels(), t.Features())
 	}
-	return t.program.Run(ctx, n, pixels, bottlenecks)
+	return t.program.Run(ctx, n, pixels, bottlenecks, nil)
+}
+
+// embedBlock is Embed for one picture, with the block before the pooling, [F,cells,cells], whose cells' means are the
+// bottleneck.
+func (t *Trunk) embedBlock(ctx context.Context, pixels []float32) (bottleneck, block []float32, err error) {
+	bottleneck, block = make([]float32, t.Features()), make([]float32, t.Features()*t.cells*t.cells)
+	return bottleneck, block, t.program.Run(ctx, 1, pixels, bottleneck, block)
 }
 
 // Close releases the compiled program.

@@ -26,7 +26,8 @@ type Device interface {
 // An Executor runs one compiled network on one device.
 type Executor interface {
 	// Run computes n images: in holds n times the input, out[i] n times the
-	// i-th output, lengths already checked. It is safe for concurrent use,
+	// i-th output, lengths already checked, or nil where that output is not
+	// wanted. It is safe for concurrent use,
 	// returns ctx.Err() soon after ctx ends, and an image's result depends
 	// on nothing but that image.
 	Run(ctx context.Context, n int, in []float32, out [][]float32) error

@@ -81,7 +81,7 @@ func Compile(cfg Config, input *Node, outputs ...*Node) (*Program, error) {
 
 // Run computes n images: in is [n, the input's shape], out[i] [n, the i-th
 // output's shape], both row-major and owned by the caller; lengths must fit
-// exactly. It returns soon after ctx ends, with an error that wraps ctx.Err();
+// exactly. An out[i] that is nil is not wanted and costs nothing. It returns soon after ctx ends, with an error that wraps ctx.Err();
 // out is then partly written. An image's result never depends on n, on its
 // neighbours or on the number of threads, bit for bit. Safe for concurrent use.
 func (p *Program) Run(ctx context.Context, n int, in []float32, out ...[]float32) error {
@@ -95,7 +95,7 @@ func (p *Program) Run(ctx context.Context, n int, in []float32, out ...[]float32
 		return fmt.Errorf("nn: run: got %d outputs, want %d", len(out), len(p.outputs))
 	}
 	for i, size := range p.outputs {
-		if len(out[i]) != n*size {
+		if out[i] != nil && len(out[i]) != n*size {
 			return fmt.Errorf("nn: run: output %d: got room for %d values, want %d for %d images of %d", i, len(out[i]), n*size, n, size)
 		}
 	}

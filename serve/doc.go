@@ -26,8 +26,7 @@
 //
 // /v1/explain takes the options of /invocations and keeps its token, limits, queue
 // and deadline. The mean of a map's cells plus its bias is the label's logit; grid
-// says where on the picture the cells lie. Its first request compiles the network
-// once more.
+// says where on the picture the cells lie.
 //
 // # Invocations
 //

@@ -15,9 +15,6 @@ import (
 
 // Explainer is what a [Classifier] can also be: one that says why. *[inception.Classifier] is one.
 type Explainer interface {
-	// PrepareExplain does, once, what ExplainPixels needs beforehand.
-	PrepareExplain() error
-
 	// ExplainPixels runs a forward pass over one picture, pixels [3,Size,Size] and info as Model().Recipe.Load gives
 	// them, and explains the top most probable labels, every label if top is 0 or less.
 	ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info, top int) (*inception.Explanation, error)
@@ -82,9 +79,6 @@ func (p *pipeline) explain(ctx context.Context, m *model, e Explainer, data []by
 		return nil, err
 	}
 	defer release()
-	if err := e.PrepareExplain(); err != nil {
-		return nil, err
-	}
 	if err := enter(ctx, p.buffers); err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"image"
 	"image/jpeg"
 	"net/http"
@@ -188,10 +187,7 @@ func TestExplainRefuses(t *testing.T) {
 type explaining struct {
 	fake
 	explain func(ctx context.Context) (*inception.Explanation, error)
-	unready error
 }
-
-func (e *explaining) PrepareExplain() error { return e.unready }
 
 func (e *explaining) ExplainPixels(ctx context.Context, _ []float32, _ dataset.Info, _ int) (*inception.Explanation, error) {
 	return e.explain(ctx)
@@ -243,10 +239,5 @@ func TestExplainKeepsTheServersBounds(t *testing.T) {
 			}
 		}
 		wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body), http.StatusOK, "red")
-	})
-	t.Run("not ready", func(t *testing.T) {
-		if got := post(newServer(t, &explaining{unready: errors.New("no memory")}, Config{Page: true})); got != http.StatusInternalServerError {
-			t.Errorf("got %d, want 500", got)
-		}
 	})
 }

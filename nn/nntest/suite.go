@@ -128,6 +128,46 @@ func Same(t testing.TB, what string, got, want []float32) {
 	}
 }
 
+// testUnwanted compiles two outputs, of which one is read by what leads to the
+// other, and asks for both, for each alone, and for none.
+func testUnwanted(t *testing.T, cfg nn.Config) {
+	b := newBuilder(t, 98)
+	x := b.input(19, 11, 9)
+	inner := b.reduction(b.inception(x, true))
+	outer := b.globalAvgPool(inner)
+	r, err := OnProgram(cfg)(x.node, outer.node, inner.node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := r.(program)
+	defer func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	in := narrow(x.data)
+	want, err := p.Run(images, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, wanted := range map[string][2]bool{"the first": {true, false}, "the second": {false, true}, "none": {}} {
+		out := make([][]float32, 2)
+		for i := range out {
+			if wanted[i] {
+				out[i] = make([]float32, len(want[i]))
+			}
+		}
+		if err := p.Program.Run(context.Background(), images, in, out...); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for i := range out {
+			if wanted[i] {
+				Same(t, name, out[i], want[i])
+			}
+		}
+	}
+}
+
 func narrow(x []float64) []float32 {
 	y := make([]float32, len(x))
 	for i, v := range x {
@@ -207,6 +247,7 @@ func TestProgram(t *testing.T, cfg nn.Config, tol Tolerance) {
 	t.Run("cancelled", func(t *testing.T) { testCancelled(t, cfg) })
 	t.Run("closed", func(t *testing.T) { testClosed(t, cfg) })
 	t.Run("arguments", func(t *testing.T) { testArguments(t, cfg) })
+	t.Run("unwanted outputs", func(t *testing.T) { testUnwanted(t, cfg) })
 }
 
 // block is the graph that the tests below run.

@@ -221,14 +221,17 @@ func (p *planner) zeroHalos() {
 func (p *planner) output(i, v int) {
 	val := p.values[v]
 	size := val.c * val.h * val.w
-	pack := func(im image, _ int, _ []float32) { copy(im.out[i][im.index*size:][:size], im.in) }
+	pack := func(to []float32, im image) { copy(to, im.in) }
 	if val.buf != nil {
 		t, lanes := val.tensor(), val.lanes
-		pack = func(im image, _ int, _ []float32) {
-			kernel.Pack(im.out[i][im.index*size:][:size], im.arena, t, lanes)
+		pack = func(to []float32, im image) { kernel.Pack(to, im.arena, t, lanes) }
+	}
+	run := func(im image, _ int, _ []float32) {
+		if im.out[i] != nil { // else it is not wanted
+			pack(im.out[i][im.index*size:][:size], im)
 		}
 	}
-	p.add(p.level[v]+1, task{name: val.name, algorithm: "output", parts: 1, cost: float64(size), run: pack})
+	p.add(p.level[v]+1, task{name: val.name, algorithm: "output", parts: 1, cost: float64(size), run: run})
 }
 
 // step adds the tasks of s.

@@ -110,6 +110,9 @@ func (e *Executor) Run(ctx context.Context, n int, in []float32, out [][]float32
 			}
 		}
 		for o, v := range e.net.Outputs {
+			if out[o] == nil { // not wanted
+				continue
+			}
 			value := e.value(ws, v)
 			copy(out[o][i*len(value):], value)
 		}
