@@ -68,8 +68,8 @@ func (f Flavor) Recipe() dataset.Recipe {
 	return r
 }
 
-// resized is the recipe for another side of the output; what is cropped stays in proportion.
-func resized(r dataset.Recipe, size int) dataset.Recipe {
+// Resized returns a recipe for another side of the network's input, in pixels; what is cropped stays in proportion.
+func Resized(r dataset.Recipe, size int) dataset.Recipe {
 	if r.Resize > 0 {
 		r.Resize = max(size, (r.Resize*size+r.Size/2)/r.Size)
 	}

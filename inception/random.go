@@ -38,7 +38,7 @@ func Random(cfg RandomConfig) (*Weights, error) {
 	}
 	recipe := cfg.Flavor.Recipe()
 	if cfg.Size != 0 {
-		recipe = resized(recipe, cfg.Size)
+		recipe = Resized(recipe, cfg.Size)
 		if err := checkRecipe(recipe); err != nil {
 			return nil, fmt.Errorf("inception: random weights: %w", err)
 		}

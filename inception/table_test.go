@@ -132,7 +132,7 @@ func TestFlavors(t *testing.T) {
 		if err := checkRecipe(r); err != nil {
 			t.Errorf("%s: %v", c.flavor, err)
 		}
-		small := resized(r, 128)
+		small := Resized(r, 128)
 		if err := checkRecipe(small); err != nil || small.Size != 128 {
 			t.Errorf("%s at 128 pixels: %+v, %v", c.flavor, small, err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert"
 )
 
 // spread summarises timings.
@@ -113,7 +114,7 @@ func newBenchForward(a *app) *cobra.Command {
 			}
 			r.MsPerImage = newSpread(times)
 			r.ImagesPerSecond = 1e3 / r.MsPerImage.Median
-			r.GFLOP = flop(w) / 1e9
+			r.GFLOP = convert.InfoOf(w).GFLOP
 			r.GFLOPS = r.GFLOP * r.ImagesPerSecond
 			if profile {
 				if r.Profile, err = profileForward(cmd.Context(), trunk); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/inception/registry"
 )
 
 // prediction is one line of `predict --json`.
@@ -107,7 +108,7 @@ func openModel(path string) (*inception.Model, error) {
 	if info, statErr := os.Stat(path); statErr != nil || info.IsDir() {
 		return nil, err
 	}
-	converted, convertErr := convert.LoadModel(path, convert.Options{})
+	converted, convertErr := convert.LoadModel(path, convert.Options{Official: registry.Official})
 	if convertErr != nil {
 		return nil, err
 	}

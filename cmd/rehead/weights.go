@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
 	"github.com/c236555e/rehead/inception/registry"
@@ -51,7 +51,7 @@ func (a *app) resolve(ref string) (*inception.Weights, error) {
 	}
 	store, err := a.store()
 	if err != nil { // no cache folder: nothing was pulled into it
-		return convert.Resolve(ref)
+		return convert.Resolve(ref, convert.Options{Official: registry.Official})
 	}
 	return store.Resolve(ref)
 }
@@ -173,29 +173,41 @@ func newWeightsVerify(a *app) *cobra.Command {
 
 func newWeightsConvert(a *app) *cobra.Command {
 	var (
-		options convert.Options
-		flavor  string
-		asJSON  bool
+		options   convert.Options
+		flavor    string
+		mean, std []float32
+		asJSON    bool
 	)
 	cmd := &cobra.Command{
 		Use:   "convert IN OUT",
 		Short: "Convert a weight file to rehead's own format, batch norm folded; retrain.py's graph to a whole model",
 		Long: `convert reads PyTorch .pth and .safetensors (torchvision, timm, pytorch-fid), Keras .h5, ONNX, TensorFlow's frozen GraphDef
-(also inside inception-2015-12-05.tgz) and TF-slim's .ckpt; the file's bytes decide, never its name. retrain.py's
-output_graph.pb, with its labels beside it or in --labels, becomes a model folder.`,
+(also inside inception-2015-12-05.tgz) and TF-slim's checkpoints (.ckpt, or .index with its .data file); the file's bytes
+decide, never its name. retrain.py's output_graph.pb, with its labels beside it or in --labels, becomes a model folder.
+
+A published file is known by its SHA-256 and gets its authors' recipe. Another one gets its flavour's, which --flavor, --mean,
+--std and --size change: a network of your own trained with ImageNet's mean and deviation wants
+--flavor timm --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375`,
 		Args: needArgs(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			start := time.Now()
 			if err := parentExists(args[1]); err != nil {
 				return err
 			}
-			options.Flavor = inception.Flavor(flavor)
+			options.Flavor, options.Official = inception.Flavor(flavor), registry.Official
+			var err error
+			if options.Mean, err = channels("mean", mean); err != nil {
+				return err
+			}
+			if options.Std, err = channels("std", std); err != nil {
+				return err
+			}
 			r, err := convert.Convert(args[0], args[1], options)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return printJSON(a.stdout, describeWeights(r.Weights))
+				return printJSON(a.stdout, convert.InfoOf(r.Weights))
 			}
 			what := "weights"
 			if r.Model != nil {
@@ -207,10 +219,24 @@ output_graph.pb, with its labels beside it or in --labels, becomes a model folde
 		},
 	}
 	cmd.Flags().StringVar(&flavor, "flavor", "", "the network's flavour where the file does not tell (default: detected)")
+	cmd.Flags().Float32SliceVar(&mean, "mean", nil, "R,G,B in 0..255: what the input is reduced by, instead of the flavour's")
+	cmd.Flags().Float32SliceVar(&std, "std", nil, "R,G,B: what it is then divided by")
+	cmd.Flags().IntVar(&options.Size, "size", 0, "side of the input in pixels, 75 or more (default: the flavour's 299)")
 	cmd.Flags().StringVar(&options.DType, "dtype", "f32", "f32 or f16")
 	cmd.Flags().StringVar(&options.Labels, "labels", "", "file with a label a line, for the classifier")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object when done")
 	return cmd
+}
+
+// channels are the three numbers of a flag, nil when it was not given.
+func channels(flag string, v []float32) (*[3]float32, error) {
+	switch len(v) {
+	case 0:
+		return nil, nil
+	case 3:
+		return (*[3]float32)(v), nil
+	}
+	return nil, usagef("--%s: got %d numbers, want three: R,G,B", flag, len(v))
 }
 
 func newWeightsInfo(a *app) *cobra.Command {
@@ -220,15 +246,14 @@ func newWeightsInfo(a *app) *cobra.Command {
 		Short: "Describe weights: flavour, width, recipe, classifier, source, digest",
 		Args:  needArgs(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			w, err := a.resolve(args[0])
+			info, err := a.describe(args[0])
 			if err != nil {
 				return err
 			}
-			info := describeWeights(w)
 			if asJSON {
 				return printJSON(a.stdout, info)
 			}
-			_, err = fmt.Fprint(a.stdout, info.String())
+			_, err = fmt.Fprint(a.stdout, weightsCard(info))
 			return err
 		},
 	}
@@ -236,47 +261,35 @@ func newWeightsInfo(a *app) *cobra.Command {
 	return cmd
 }
 
-// weightsCard is what `weights info --json` prints.
-type weightsCard struct {
-	Flavor     inception.Flavor `json:"flavor"`
-	Width      float64          `json:"width"`
-	Features   int              `json:"features"`
-	Classes    int              `json:"classes"`
-	Parameters int              `json:"parameters"`
-	Tensors    int              `json:"tensors"`
-	GFLOP      float64          `json:"gflop_per_image"`
-	Recipe     dataset.Recipe   `json:"recipe"`
-	Source     string           `json:"source"`
-	Digest     string           `json:"digest"`
-
-	Notes map[string]string `json:"notes,omitempty"` // what a conversion wrote down: why this flavour, the file's digest
-}
-
-func describeWeights(w *inception.Weights) weightsCard {
-	card := weightsCard{
-		Flavor: w.Flavor, Width: w.Width, Features: w.Features(), Classes: w.Classes, Tensors: len(w.Tensors),
-		GFLOP: flop(w) / 1e9, Recipe: w.Recipe, Source: w.Source, Digest: w.Digest, Notes: w.Notes,
+// describe says what a REF is: with its file's facts where there is a file.
+func (a *app) describe(ref string) (*convert.Info, error) {
+	store, err := a.store()
+	if _, findErr := registry.Find(ref); err == nil && findErr == nil {
+		p, err := store.Lookup(ref)
+		if err != nil {
+			return nil, err
+		}
+		return convert.Describe(store.Path(p), convert.Options{})
 	}
-	for _, t := range w.Tensors {
-		card.Parameters += len(t.Data)
+	if _, err := os.Stat(ref); err == nil {
+		return convert.Describe(ref, convert.Options{Official: registry.Official})
 	}
-	return card
-}
-
-// flop counts the multiplications and additions of the trunk's convolutions for one picture.
-func flop(w *inception.Weights) float64 {
-	cost, err := inception.TrunkCost(w.Width, w.Recipe.Size)
+	w, err := a.resolve(ref)
 	if err != nil {
-		return 0
+		return nil, err
 	}
-	return float64(cost.FLOPs())
+	return convert.InfoOf(w), nil
 }
 
-// String is the card as people read it.
-func (c weightsCard) String() string {
+// weightsCard is a description as people read it.
+func weightsCard(c *convert.Info) string {
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-11s "+format+"\n", append([]any{name}, args...)...)
+		fmt.Fprintf(&b, "%-19s "+format+"\n", append([]any{name}, args...)...)
+	}
+	if c.File != "" {
+		row("file", "%s", c.File)
+		row("kind", "%s, %d bytes, SHA-256 %s", c.Format, c.Bytes, c.SHA256)
 	}
 	row("flavour", "%s", c.Flavor)
 	row("width", "%g (%.2f M parameters in %d tensors, %.2f GFLOP a picture)", c.Width, float64(c.Parameters)/1e6, c.Tensors, c.GFLOP)
@@ -291,6 +304,9 @@ func (c weightsCard) String() string {
 	}
 	row("source", "%s", c.Source)
 	row("digest", "%s", c.Digest)
+	if c.Ignored > 0 {
+		row("passed over", "%d tensors that inference does not use", c.Ignored)
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.Notes)) {
 		row(name, "%s", c.Notes[name])
 	}

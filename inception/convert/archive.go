@@ -10,6 +10,8 @@ import (
 	"io"
 	"path"
 	"strings"
+
+	"github.com/c236555e/rehead/inception/convert/pth"
 )
 
 // maxUnpacked bounds what is taken out of an archive; the largest official file has 96 MB.
@@ -32,7 +34,7 @@ func unpack(r io.Reader) (*unpacked, error) {
 		return nil, fmt.Errorf("gzip: %w", err)
 	}
 	b := bufio.NewReaderSize(z, 1<<16)
-	if head, _ := b.Peek(512); len(head) < 262 || string(head[257:262]) != "ustar" {
+	if head, _ := b.Peek(512); !pth.IsTar(head) {
 		data, err := slurp(b, maxUnpacked)
 		if err != nil {
 			return nil, fmt.Errorf("gzip: %w", err)

@@ -1,23 +1,15 @@
 package convert
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/ckpt"
-	"github.com/c236555e/rehead/inception/convert/graphdef"
-	"github.com/c236555e/rehead/inception/convert/hdf5"
-	"github.com/c236555e/rehead/inception/convert/onnx"
-	"github.com/c236555e/rehead/inception/convert/pth"
 	"github.com/c236555e/rehead/inception/convert/raw"
-	"github.com/c236555e/rehead/inception/safetensors"
 )
 
 // Options change how a file is read; the zero value detects everything.
@@ -25,6 +17,31 @@ type Options struct {
 	Flavor inception.Flavor // "" detects it from the file
 	Labels string           // file with a label a line for the classifier; "" looks beside a graph of retrain.py's
 	DType  string           // of what Convert writes: "f32" (also "") or "f16"
+
+	// The recipe is the flavour's, or what rehead's own format says, except for what is set here.
+	Mean, Std *[3]float32 // of the input, R, G, B in 0..255
+	Size      int         // side of the input in pixels, 75..4096; 0 leaves it; what is cropped stays in proportion
+
+	// Official, when set, tells a published file by the SHA-256 and the length of its bytes: its flavour and recipe then
+	// hold, unless Flavor is set. See registry.Official.
+	Official func(sha256 string, size int64) (inception.Flavor, dataset.Recipe, bool)
+}
+
+// recipe applies what is asked for to a recipe.
+func (o Options) recipe(r dataset.Recipe) (dataset.Recipe, error) {
+	if o.Mean != nil {
+		r.Mean = *o.Mean
+	}
+	if o.Std != nil {
+		r.Std = *o.Std
+	}
+	if o.Size != 0 {
+		if o.Size < inception.MinSize {
+			return r, fmt.Errorf("the input is to have %d pixels a side, want at least %d", o.Size, inception.MinSize)
+		}
+		r = inception.Resized(r, o.Size)
+	}
+	return r, r.Validate()
 }
 
 // Load reads the weights in any supported file (see the package comment for which, and how kind and flavour are told).
@@ -41,7 +58,7 @@ func LoadWith(path string, o Options) (*inception.Weights, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read from
+	defer f.Close()
 	w, _, err := load(f, o)
 	return w, fileError(path, err)
 }
@@ -60,7 +77,7 @@ func Convert(in, out string, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read from
+	defer f.Close()
 	w, src, err := load(f, o)
 	if err != nil {
 		return nil, fileError(in, err)
@@ -82,7 +99,7 @@ func LoadModel(path string, o Options) (*inception.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read from
+	defer f.Close()
 	w, src, err := load(f, o)
 	if err == nil && w.Classes == 0 {
 		err = errors.New("has no classifier: use it as the trunk of rehead train")
@@ -98,8 +115,8 @@ func LoadModel(path string, o Options) (*inception.Model, error) {
 }
 
 // Resolve returns the weights that a reference of the command line names: "random" or "random:WIDTH" for made-up ones
-// (seed 0, 1000 classes), or the path of a supported file.
-func Resolve(ref string) (*inception.Weights, error) {
+// (seed 0, 1000 classes), or the path of a supported file, which is loaded with the options.
+func Resolve(ref string, o Options) (*inception.Weights, error) {
 	switch name, arg, has := strings.Cut(ref, ":"); {
 	case ref == "":
 		return nil, fmt.Errorf("convert: no weights are named: give the path of a weight file, or random for made-up weights")
@@ -113,104 +130,7 @@ func Resolve(ref string) (*inception.Weights, error) {
 		}
 		return inception.Random(inception.RandomConfig{Width: width, Classes: 1000})
 	}
-	return Load(ref)
-}
-
-// file is an open weight file.
-type file struct {
-	*os.File
-	data   io.ReaderAt // what is read: the file itself, or what was unpacked from it
-	path   string
-	size   int64 // of data
-	length int64 // of the file
-	head   []byte
-	format string
-	from   *unpacked // nil for a file that is not packed
-	sha256 string    // once it was asked for
-}
-
-// peek reads the first bytes.
-func (f *file) peek() error {
-	f.head = make([]byte, min(f.size, 512))
-	return raw.ReadFull(f.data, f.head, 0)
-}
-
-// The kinds of file that are told apart.
-const (
-	formatSafetensors = "safetensors"
-	formatZIP         = "pth"
-	formatStream      = "pth-stream"
-	formatHDF5        = "hdf5"
-	formatONNX        = "onnx"
-	formatGraphDef    = "graphdef"
-	formatCheckpoint  = "checkpoint"
-)
-
-// open opens a regular file and tells its kind.
-func open(path string) (*file, error) {
-	osf, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("convert: %w", err)
-	}
-	st, err := osf.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("is not a regular file: give the weight file itself")
-	}
-	f := &file{File: osf, data: osf, path: path}
-	if err == nil {
-		f.size, f.length = st.Size(), st.Size()
-		err = f.peek()
-	}
-	if err == nil && isGzip(f.head) {
-		f.from, err = unpack(bufio.NewReaderSize(io.NewSectionReader(osf, 0, f.length), 1<<16))
-		if err == nil {
-			f.data, f.size = f.from.data, f.from.data.size
-			err = f.peek()
-		}
-	}
-	if err == nil {
-		f.format, err = sniff(f.head, f.size, f.data)
-	}
-	if err != nil {
-		osf.Close() //nolint:errcheck // only read from
-		return nil, fileError(path, err)
-	}
-	return f, nil
-}
-
-// sniff tells the kind of a file by its first bytes.
-func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
-	switch {
-	case size == 0:
-		return "", fmt.Errorf("is empty: fetch the weight file again")
-	case pth.IsZIP(head):
-		return formatZIP, nil
-	case pth.IsStream(head):
-		return formatStream, nil
-	case hdf5.Is(head):
-		return formatHDF5, nil
-	case isSafetensors(head, size):
-		return formatSafetensors, nil
-	case ckpt.Is(r, size):
-		return formatCheckpoint, nil
-	case onnx.Is(head):
-		return formatONNX, nil
-	case graphdef.Is(head):
-		return formatGraphDef, nil
-	}
-	return "", fmt.Errorf("is no weight file that rehead knows: want safetensors, a PyTorch .pth, a Keras .h5, an ONNX file, a frozen TensorFlow graph or a TF-slim .ckpt")
-}
-
-// isSafetensors: a header length that fits the file, then a JSON object.
-func isSafetensors(head []byte, size int64) bool {
-	if len(head) < 9 || head[8] != '{' {
-		return false
-	}
-	n := uint64(0)
-	for i := 7; i >= 0; i-- {
-		n = n<<8 | uint64(head[i])
-	}
-	return n >= 2 && n <= 100<<20
+	return LoadWith(ref, o)
 }
 
 // load reads the weights of an open file; the source is nil for rehead's own format.
@@ -219,22 +139,37 @@ func load(f *file, o Options) (*inception.Weights, *source, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	var w *inception.Weights
 	if src == nil {
-		w, err := own(f, o)
-		return w, nil, err
+		w, err = own(f, o)
+	} else {
+		w, err = src.read(f, o)
 	}
+	if err == nil {
+		w.Recipe, err = o.recipe(w.Recipe)
+	}
+	return w, src, err
+}
+
+// read assembles a foreign file.
+func (src *source) read(f *file, o Options) (*inception.Weights, error) {
+	var err error
 	if src.sha256, err = f.digest(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	src.name = filepath.Base(f.path)
-	if o.Flavor != "" {
+	switch {
+	case o.Flavor != "":
 		src.flavor, src.reason, src.recipe = o.Flavor, "as asked for", nil
+	case o.Official != nil:
+		if flavor, recipe, ok := o.Official(src.sha256, f.length); ok {
+			src.flavor, src.reason, src.recipe = flavor, "a published file, told by its SHA-256", &recipe
+		}
 	}
 	if err := src.withLabels(f, o); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	w, err := assemble(src)
-	return w, src, err
+	return assemble(src)
 }
 
 // own reads rehead's own format.
@@ -249,77 +184,6 @@ func own(f *file, o Options) (*inception.Weights, error) {
 	}
 	other.Labels = w.Labels
 	return other, nil
-}
-
-// source maps the tensors of a foreign file; it is nil for rehead's own format.
-func (f *file) source() (*source, error) {
-	switch f.format {
-	case formatSafetensors:
-		st, err := safetensors.New(f.path, f.data, f.size)
-		if err != nil || st.Metadata["format"] == inception.Format && f.from == nil {
-			return nil, err
-		}
-		tensors, err := fromSafetensors(st, f.data, f.size)
-		if err != nil {
-			return nil, err
-		}
-		src, err := torchNames(tensors)
-		if err == nil {
-			src.what = "safetensors"
-		}
-		return src, err
-	case formatZIP, formatStream:
-		tensors, err := pth.Read(f.data, f.size)
-		if err != nil {
-			return nil, err
-		}
-		return torchNames(tensors)
-	case formatHDF5:
-		tensors, err := hdf5.Read(f.data, f.size)
-		if err != nil {
-			return nil, err
-		}
-		return kerasNames(tensors)
-	case formatONNX:
-		g, err := onnx.Read(f.data, f.size)
-		if err != nil {
-			return nil, err
-		}
-		return onnxSource(g)
-	case formatCheckpoint:
-		tensors, err := ckpt.Read(f.data, f.size)
-		if err != nil {
-			return nil, err
-		}
-		return slimNames(tensors)
-	case formatGraphDef:
-		g, err := graphdef.Read(f.data, f.size)
-		if err != nil {
-			return nil, err
-		}
-		return tfSource(g)
-	}
-	return nil, fmt.Errorf("is of a kind that has no reader: %s", f.format)
-}
-
-// fromSafetensors lists the tensors of a file that others wrote.
-func fromSafetensors(st *safetensors.File, r io.ReaderAt, size int64) ([]raw.Tensor, error) {
-	types := map[safetensors.DType]raw.DType{
-		safetensors.F16: raw.F16, safetensors.BF16: raw.BF16, safetensors.F32: raw.F32, safetensors.F64: raw.F64,
-		safetensors.I64: raw.I64, safetensors.I32: raw.I32, safetensors.I16: raw.I16, safetensors.I8: raw.I8,
-		safetensors.U8: raw.U8, safetensors.BOOL: raw.Bool,
-	}
-	out := make([]raw.Tensor, 0, len(st.Tensors))
-	for _, i := range st.Tensors {
-		t := raw.Tensor{Name: i.Name, Shape: i.Shape, DType: types[i.DType], Offset: i.Offset}
-		load, err := raw.Dense(r, size, i.Offset, i.Elements(), t.DType)
-		if err != nil {
-			return nil, tensorError(t, "%v", err)
-		}
-		t.Load = load
-		out = append(out, t)
-	}
-	return out, nil
 }
 
 // fileError puts the file in front of an error that does not name it yet.

@@ -202,6 +202,7 @@ func TestFormats(t *testing.T) {
 		{"nested.pth", Options{}, inception.Torchvision, "torch", true, 2e-7},
 		{"timm-bf16.pth", Options{}, inception.Timm, "", true, 4e-3},
 		{"torchvision.pth", Options{Flavor: inception.PytorchFID}, inception.PytorchFID, "fid", true, 2e-7},
+		{"timm.safetensors", Options{}, inception.Timm, "torch", true, 2e-7},
 		{"keras.h5", Options{}, inception.Keras, "tf", false, 2e-7},
 		{"keras_notop.h5", Options{}, inception.Keras, "", false, 2e-7},
 		{"folded.onnx", Options{}, inception.Torchvision, "torch", true, 4e-7}, // folded in float32 by the exporter
@@ -239,10 +240,68 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// TestBundle: a checkpoint of the second version is found by its prefix, its index and each of its files.
+func TestBundle(t *testing.T) {
+	const name = "inception_v3_v2"
+	dir := fixture.Files(t, name+".index", name+".data-00000-of-00002", name+".data-00001-of-00002")
+	for _, end := range []string{"", ".index", ".data-00001-of-00002"} {
+		w, err := Load(filepath.Join(dir, name+end))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.Flavor != inception.TFSlim || w.Classes != fixtureClasses || !strings.Contains(w.Source, name) {
+			t.Errorf("%q: flavour %s, %d classes, source %q", end, w.Flavor, w.Classes, w.Source)
+		}
+		checkWeights(t, w, want(t, false), 2e-7)
+	}
+	if err := os.Remove(filepath.Join(dir, name+".data-00001-of-00002")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), name+".data-00001-of-00002") {
+		t.Errorf("without a file of values: got error %v, want one that names it", err)
+	}
+}
+
+// TestRecipe: what is asked for goes into the recipe, and a published file brings its own.
+func TestRecipe(t *testing.T) {
+	path := fixture.File(t, "timm.safetensors")
+	mean, std := [3]float32{123.675, 116.28, 103.53}, [3]float32{58.395, 57.12, 57.375}
+	gluon := inception.Timm.Recipe()
+	gluon.Mean, gluon.Std = mean, std
+	w, err := LoadWith(path, Options{Mean: &mean, Std: &std})
+	if err != nil || w.Recipe != gluon {
+		t.Fatalf("got %v, recipe %+v, want %+v", err, w.Recipe, gluon)
+	}
+	again := t.TempDir() + "/again.safetensors"
+	if err := w.Write(again, "f32"); err != nil {
+		t.Fatal(err)
+	}
+	if w, err = LoadWith(again, Options{Size: 150}); err != nil || w.Recipe.Size != 150 || w.Recipe.Resize != 171 || w.Recipe.Mean != mean {
+		t.Errorf("for 150 pixels: got %v, recipe %+v", err, w.Recipe)
+	}
+	asked := ""
+	official := func(sha256 string, size int64) (inception.Flavor, dataset.Recipe, bool) {
+		asked = sha256
+		return inception.PytorchFID, gluon, size == 821848
+	}
+	if w, err = LoadWith(path, Options{Official: official}); err != nil || w.Flavor != inception.PytorchFID || w.Recipe != gluon || asked != w.Notes["source_sha256"] {
+		t.Errorf("a published file: got %v, flavour %s, recipe %+v", err, w.Flavor, w.Recipe)
+	}
+	if w, err = LoadWith(path, Options{Official: official, Flavor: inception.Torchvision}); err != nil || w.Recipe != inception.Torchvision.Recipe() {
+		t.Errorf("a published file whose flavour is overridden: got %v, recipe %+v", err, w.Recipe)
+	}
+	zero := [3]float32{1, 0, 1}
+	for say, o := range map[string]Options{"74 pixels": {Size: 74}, `"size"`: {Size: 5000}, "std[1]": {Std: &zero}} {
+		if _, err := LoadWith(path, o); err == nil || !strings.Contains(err.Error(), say) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%+v: got error %v, want one with the path and %q", o, err, say)
+		}
+	}
+}
+
 // TestDescribe: the summary of a foreign file and of the same once converted.
 func TestDescribe(t *testing.T) {
 	path := fixture.File(t, "torchvision.pth")
-	info, err := Describe(path)
+	info, err := Describe(path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +317,7 @@ func TestDescribe(t *testing.T) {
 	if err := w.Write(out, "f16"); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Describe(out)
+	again, err := Describe(out, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,14 +425,14 @@ func npy(t *testing.T, path string, n int) []float32 {
 }
 
 func TestResolve(t *testing.T) {
-	w, err := Resolve("random:0.05")
+	w, err := Resolve("random:0.05", Options{})
 	if err != nil || w.Width != 0.05 || w.Classes != 1000 {
 		t.Fatalf("got %v, %v", w, err)
 	}
 	for ref, say := range map[string]string{
 		"": "no weights are named", "random:x": `width "x"`, "random:-1": "positive", "random:NaN": "positive", "/no/such/file": "no such file",
 	} {
-		if _, err := Resolve(ref); err == nil || !strings.Contains(err.Error(), say) {
+		if _, err := Resolve(ref, Options{}); err == nil || !strings.Contains(err.Error(), say) {
 			t.Errorf("%q: got error %v, want one with %q", ref, err, say)
 		}
 	}
@@ -381,7 +440,7 @@ func TestResolve(t *testing.T) {
 	if err := w.Write(path, "f32"); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Resolve(path)
+	again, err := Resolve(path, Options{})
 	if err != nil || again.Digest != w.Digest {
 		t.Fatalf("got %v, want the same weights again", err)
 	}

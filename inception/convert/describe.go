@@ -10,12 +10,14 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// Info is what a weight file is, for people and for `rehead weights info --json`.
+// Info is what weights are, for people and for `rehead weights info --json`. Weights that come from no file lack what is
+// said of the file.
 type Info struct {
-	File       string            `json:"file"`
-	Bytes      int64             `json:"bytes"`
-	SHA256     string            `json:"sha256"` // of the file
-	Format     string            `json:"format"` // "safetensors", "pth", "pth-stream", "hdf5", "onnx", "graphdef", "checkpoint"
+	File   string `json:"file,omitempty"`
+	Bytes  int64  `json:"bytes,omitempty"`  // of the file
+	SHA256 string `json:"sha256,omitempty"` // of the file
+	Format string `json:"format,omitempty"` // "safetensors", "pth", "pth-stream", "hdf5", "onnx", "graphdef", "checkpoint"
+
 	Flavor     inception.Flavor  `json:"flavor"`
 	Reason     string            `json:"reason,omitempty"` // why this flavour
 	Width      float64           `json:"width"`
@@ -23,22 +25,38 @@ type Info struct {
 	Classes    int               `json:"classes"`  // 0 without a classifier
 	Tensors    int               `json:"tensors"`  // once converted
 	Parameters int64             `json:"parameters"`
-	Ignored    int               `json:"ignored"` // tensors of the file that inference does not use
-	Digest     string            `json:"digest"`  // of the converted trunk: inception.Weights.Digest
+	GFLOP      float64           `json:"gflop_per_image"` // multiplications and additions of the trunk at the recipe's size, in 1e9
+	Ignored    int               `json:"ignored"`         // tensors of the file that inference does not use
+	Digest     string            `json:"digest"`          // of the converted trunk: inception.Weights.Digest
 	Source     string            `json:"source,omitempty"`
 	Recipe     dataset.Recipe    `json:"recipe"`
 	Notes      map[string]string `json:"notes,omitempty"`
 	Labels     []string          `json:"labels,omitempty"`
 }
 
-// Describe reads a weight file of any supported kind, checks it as Load does, and says what it is.
-func Describe(path string) (*Info, error) {
+// InfoOf describes weights, wherever they come from.
+func InfoOf(w *inception.Weights) *Info {
+	info := &Info{
+		Flavor: w.Flavor, Width: w.Width, Features: w.Features(), Classes: w.Classes, Tensors: len(w.Tensors),
+		Digest: w.Digest, Source: w.Source, Recipe: w.Recipe, Notes: w.Notes, Labels: w.Labels,
+	}
+	for _, t := range w.Tensors {
+		info.Parameters += int64(len(t.Data))
+	}
+	if cost, err := inception.TrunkCost(w.Width, w.Recipe.Size); err == nil {
+		info.GFLOP = float64(cost.FLOPs()) / 1e9
+	}
+	return info
+}
+
+// Describe reads a weight file of any supported kind, checks it as LoadWith does, and says what it is.
+func Describe(path string, o Options) (*Info, error) {
 	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read from
-	w, src, err := load(f, Options{})
+	defer f.Close()
+	w, src, err := load(f, o)
 	if err != nil {
 		return nil, fileError(path, err)
 	}
@@ -46,13 +64,8 @@ func Describe(path string) (*Info, error) {
 	if err != nil {
 		return nil, fileError(path, err)
 	}
-	info := &Info{
-		File: path, Bytes: f.length, SHA256: sum, Format: f.format, Flavor: w.Flavor, Width: w.Width, Features: w.Features(),
-		Classes: w.Classes, Tensors: len(w.Tensors), Digest: w.Digest, Source: w.Source, Recipe: w.Recipe, Notes: w.Notes, Labels: w.Labels,
-	}
-	for _, t := range w.Tensors {
-		info.Parameters += int64(len(t.Data))
-	}
+	info := InfoOf(w)
+	info.File, info.Bytes, info.SHA256, info.Format = f.path, f.length, sum, f.format
 	if src != nil {
 		info.Reason, info.Ignored = src.reason, len(src.ignored)
 	}

@@ -374,6 +374,20 @@ func TestEntries(t *testing.T) {
 			t.Errorf("%s: its name does not hold its digest's first digits", e.Name)
 		}
 	}
+	e, err := Find("timm-gluon")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := e.SHA256 + strings.Repeat("0", 56)
+	if flavor, recipe, ok := Official(sum, e.Size); !ok || flavor != inception.Timm || recipe != e.Recipe || recipe.Mean[0] != 123.675 {
+		t.Errorf("gluon's file: got %s, %+v, %v", flavor, recipe, ok)
+	}
+	if _, _, ok := Official(sum, e.Size+1); ok {
+		t.Error("a file of another size was taken for gluon's")
+	}
+	if _, _, ok := Official(strings.Repeat("0", 64), 88931400); ok {
+		t.Error("a file was told by its size alone")
+	}
 	if _, err := Find("inception"); err == nil || !strings.Contains(err.Error(), "torchvision") {
 		t.Errorf("got error %v, want one that lists the names", err)
 	}

@@ -98,11 +98,12 @@ func (s Store) Pulls() ([]*Pulled, error) {
 	return out, nil
 }
 
-// Resolve returns the weights that a reference names: the name of a pulled set, or whatever convert.Resolve knows. A
+// Resolve returns the weights that a reference names: the name of a pulled set, or whatever convert.Resolve knows, a
+// published file with its own recipe. A
 // file of that name in the working folder is reached as ./NAME.
 func (s Store) Resolve(ref string) (*inception.Weights, error) {
 	if _, err := Find(ref); err != nil {
-		return convert.Resolve(ref)
+		return convert.Resolve(ref, convert.Options{Official: Official})
 	}
 	p, err := s.Lookup(ref)
 	if err != nil {

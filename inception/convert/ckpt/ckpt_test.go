@@ -12,7 +12,7 @@ import (
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
-func list(b []byte) ([]raw.Tensor, error) { return Read(bytes.NewReader(b), int64(len(b))) }
+func list(b []byte) ([]raw.Tensor, error) { return Read(bytes.NewReader(b), int64(len(b)), nil) }
 
 func TestRead(t *testing.T) {
 	got, err := list(fixture.Read(t, "inception_v3.ckpt"))
@@ -38,8 +38,8 @@ func seal(b []byte, at, n int) {
 	binary.LittleEndian.PutUint32(b[at+n+1:], (h>>15|h<<17)+0xa282ead8)
 }
 
-// table is a checkpoint of one block with the given entries (key of one byte, value).
-func table(values ...string) []byte {
+// sheet is a checkpoint of one block with the given entries (key of one byte, value).
+func sheet(values ...string) []byte {
 	block := func(entries ...string) []byte {
 		var b []byte
 		for i, v := range entries {
@@ -74,7 +74,7 @@ const (
 )
 
 func TestSmall(t *testing.T) {
-	got, err := list(table(meta, values))
+	got, err := list(sheet(meta, values))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestRefused(t *testing.T) {
 	good := fixture.Read(t, "inception_v3.ckpt")
 	flipped := append([]byte(nil), good...)
 	flipped[len(good)/2] ^= 1
-	packed := table(meta, values)
+	packed := sheet(meta, values)
 	packed[len(meta)+len(values)+16] = 1 // kind of compression of the first block
 	for _, c := range []struct {
 		name string
@@ -99,13 +99,15 @@ func TestRefused(t *testing.T) {
 		{"a bit flipped", flipped, "checksum"},
 		{"compressed", packed, "compressed"},
 		{"its first half is missing", good[len(good)/2:], ""},
-		{"values missing", table(meta), "values of 0 tensors"},
-		{"values twice", table(meta, values, values), `"w" at offset`},
-		{"unlisted", table(meta, strings.Replace(values, "w", "v", 1)), `"v" at offset`},
-		{"listed twice", table(meta+meta, values), ""},
-		{"too few values", table(strings.Replace(meta, "\x08\x02", "\x08\x03", 1), values), "too few values"},
-		{"no values", table(meta, "\x12\x03\x0a\x01w"), "has no values"},
-		{"a slice", table(meta, "\x12\x17\x0a\x01w\x12\x06\x0a\x04\x08\x01\x10\x01\x1a\x0a\x2a\x08\x00\x00\x80\x3f\x00\x00\x00\x40"), "several slices"},
+		{"values missing", sheet(meta), "values of 0 tensors"},
+		{"values twice", sheet(meta, values, values), `"w" at offset`},
+		{"unlisted", sheet(meta, strings.Replace(values, "w", "v", 1)), `"v" at offset`},
+		{"listed twice", sheet(meta+meta, values), "is not what a checkpoint holds"},
+		{"a key that shares too much", wrap([]byte("\x00\x01\x00a\x05\x01\x00b\x00\x00\x00\x00\x01\x00\x00\x00")), "shares 5 bytes of a key of 1"},
+		{"files missing", bundleOf(header, entryOf(0, 8, 0)), ".data files"},
+		{"too few values", sheet(strings.Replace(meta, "\x08\x02", "\x08\x03", 1), values), "too few values"},
+		{"no values", sheet(meta, "\x12\x03\x0a\x01w"), "has no values"},
+		{"a slice", sheet(meta, "\x12\x17\x0a\x01w\x12\x06\x0a\x04\x08\x01\x10\x01\x1a\x0a\x2a\x08\x00\x00\x80\x3f\x00\x00\x00\x40"), "several slices"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := list(c.file); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -117,7 +119,7 @@ func TestRefused(t *testing.T) {
 
 // FuzzRead fuzzes the contents of a data block; a fuzzer would never find the checksums around it.
 func FuzzRead(f *testing.F) {
-	good := table(meta, values)
+	good := sheet(meta, values)
 	f.Add(good[:len(good)-footer-22])
 	f.Add([]byte{})
 	f.Add([]byte("\x00\x01\x03a\x12\x01x\x00\x00\x00\x00\x01\x00\x00\x00"))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/c236555e/rehead/inception/convert/graph"
 	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/tfproto"
 	"github.com/c236555e/rehead/inception/convert/wire"
 )
 
@@ -36,9 +37,6 @@ func Is(head []byte) bool {
 	}
 	return false
 }
-
-// types are DataType of types.proto.
-var types = map[int64]raw.DType{1: raw.F32, 2: raw.F64, 3: raw.I32, 4: raw.U8, 5: raw.I16, 6: raw.I8, 9: raw.I64, 10: raw.Bool, 14: raw.BF16, 19: raw.F16}
 
 type reader struct {
 	g    *graph.Graph
@@ -202,12 +200,9 @@ func (f *reader) tensor(name string, c *raw.Cursor) (*graph.Const, string, error
 		case 1:
 			var v int64
 			v, err = x.Int()
-			k.DType = types[v]
+			k.DType = tfproto.DType(v)
 		case 2:
-			var s *raw.Cursor
-			if s, err = x.Message(); err == nil {
-				k.Shape, err = shape(s)
-			}
+			k.Shape, err = tfproto.Shape(x)
 		case 4:
 			content, err = x.Message()
 		case 5:
@@ -228,38 +223,7 @@ func (f *reader) tensor(name string, c *raw.Cursor) (*graph.Const, string, error
 	if err != nil {
 		return nil, "", err
 	}
-	if _, err := raw.Elements(k.Shape); err != nil {
-		return nil, "", err
-	}
 	return k, text, f.values(k, content, packed, floats)
-}
-
-// shape reads TensorShapeProto.
-func shape(c *raw.Cursor) ([]int, error) {
-	var out []int
-	err := wire.Each(c, func(x wire.Field) error {
-		if x.Num != 2 {
-			return nil
-		}
-		d, err := x.Message()
-		if err != nil {
-			return err
-		}
-		n := int64(0)
-		err = wire.Each(d, func(x wire.Field) error {
-			var err error
-			if x.Num == 1 {
-				n, err = x.Int()
-			}
-			return err
-		})
-		if err == nil && (n < 0 || n > raw.MaxElements || len(out) >= 8) {
-			err = fmt.Errorf("axis %d has length %d, want at most 8 axes of 0..%d", len(out), n, raw.MaxElements)
-		}
-		out = append(out, int(n))
-		return err
-	})
-	return out, err
 }
 
 // values gives a tensor its Load: from tensor_content, from float_val with one float an element, or from fewer floats,
@@ -267,7 +231,7 @@ func shape(c *raw.Cursor) ([]int, error) {
 func (f *reader) values(k *graph.Const, content, packed *raw.Cursor, floats []float32) error {
 	n := k.Len()
 	if !k.DType.Float() {
-		k.Load = func([]float32) error { return errors.New("its elements are not floats") }
+		k.Load = raw.NotFloat
 		if content != nil && len(k.Ints) == 0 && (k.DType == raw.I32 || k.DType == raw.I64) && n <= maxInts {
 			return smallInts(k, content)
 		}

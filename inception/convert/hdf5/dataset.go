@@ -40,8 +40,8 @@ func (f *reader) dataset(name string, msgs []message) (raw.Tensor, error) {
 	if _, err := raw.Elements(t.Shape); err != nil {
 		return t, err
 	}
-	if !t.DType.Float() { // listed, so that whoever needs it can say what it is
-		t.Load = func([]float32) error { return errors.New("its elements are not floats") }
+	if !t.DType.Float() {
+		t.Load = raw.NotFloat
 		return t, nil
 	}
 	return t, f.layout(&t, layout, filters)

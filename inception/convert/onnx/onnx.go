@@ -262,7 +262,7 @@ func (f *reader) values(k *graph.Const, body *raw.Cursor, floats []float32, doub
 	}
 	switch {
 	case !k.DType.Float():
-		k.Load = func([]float32) error { return fmt.Errorf("its elements are not floats") }
+		k.Load = raw.NotFloat
 		return nil
 	case body != nil:
 		if double && k.DType != raw.F64 || body.Remaining() != int64(n)*int64(k.DType.Size()) {

@@ -1,6 +1,7 @@
 package raw
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -22,6 +23,9 @@ type Tensor struct {
 	// Load fills dst, which has one element for each of the tensor's, in row-major order.
 	Load func(dst []float32) error
 }
+
+// NotFloat is the Load of a tensor whose elements are not floats: it is listed, so that whoever needs it can say what it is.
+func NotFloat([]float32) error { return errors.New("its elements are not floats") }
 
 // Len is the number of elements.
 func (t Tensor) Len() int {

@@ -1,6 +1,7 @@
-"""A TensorFlow checkpoint of the first version (TF-slim's inception_v3.ckpt), written byte by byte: LevelDB's table format
-with blocks stored plainly, keys in order, values as SavedTensorSlices. Sources: tensorflow/core/lib/io/table_format.txt,
-tensorflow/core/util/saved_tensor_slice.proto and saved_tensor_slice_util.cc."""
+"""TensorFlow checkpoints, written byte by byte: of the first version (TF-slim's inception_v3.ckpt), LevelDB's table format
+with blocks stored plainly, keys in order, values as SavedTensorSlices; and of the second, a table of BundleEntryProto
+(inception_v3_v2.index) beside the values. Sources: tensorflow/core/lib/io/table_format.txt,
+tensorflow/core/util/saved_tensor_slice.proto, saved_tensor_slice_util.cc and tensor_bundle/, core/protobuf/tensor_bundle.proto."""
 import struct
 import numpy as np
 from graphs import field, names_slim, parts, varint
@@ -62,7 +63,7 @@ class Table:
             f.write(self.out + (meta + index).ljust(40, b"\x00") + struct.pack("<Q", 0xDB4775248B80FB57))
 
 
-def write(net, path):
+def named(net):
     modules, variables = dict(net.named_modules()), {}
     for p, scope in names_slim().items():
         w, _, beta, mean, var = parts(modules[p])
@@ -71,7 +72,15 @@ def write(net, path):
     variables["InceptionV3/Logits/Conv2d_1c_1x1/weights"] = net.fc.weight.detach().numpy().T.copy()[None, None]
     variables["InceptionV3/Logits/Conv2d_1c_1x1/biases"] = net.fc.bias.detach().numpy()
     variables["InceptionV3/AuxLogits/Conv2d_1b_1x1/weights"] = np.ones((1, 1, 2, 3), "f4")
-    shape = lambda v: b"".join(field(2, field(1, d)) for d in v.shape)
+    return variables
+
+
+def shape(v):
+    return b"".join(field(2, field(1, d)) for d in v.shape)
+
+
+def write(net, path):
+    variables = named(net)
     whole = lambda v: b"".join(field(1, b"") for _ in v.shape)
     meta = b"".join(field(1, field(1, n) + field(2, shape(v)) + field(3, 1) + field(4, whole(v))) for n, v in sorted(variables.items()))
     meta += field(1, field(1, "global_step") + field(2, b"") + field(3, 9) + field(4, b"")) + field(2, field(1, 1))
@@ -82,3 +91,25 @@ def write(net, path):
     for k, v in sorted(slices.items()):
         t.add(k, field(2, v))
     t.write(path)
+
+
+def write_bundle(net, prefix, shards=2):
+    """The second version: the variables, a counter and what Adam keeps, dealt out to files of values."""
+    variables = named(net) | {"global_step": np.array(156, "<i8")}
+    variables["InceptionV3/Conv2d_1a_3x3/weights/Adam"] = np.zeros((3, 3, 3, 16), "f4")
+    files, entries = [b""] * shards, {}
+    for i, (name, v) in enumerate(sorted(variables.items())):
+        body, at = v.tobytes(), i % shards
+        e = field(1, 9 if v.dtype == np.int64 else 1) + field(2, shape(v))
+        e += field(3, at) if at else b""  # proto3 leaves zeros out
+        e += field(4, len(files[at])) if files[at] else b""
+        entries[name] = e + field(5, len(body)) + varint(6 << 3 | 5) + struct.pack("<I", crc32c(body))
+        files[at] += body
+    t = Table()
+    t.add(b"", field(1, shards) + field(3, field(1, 1)))
+    for name, e in sorted(entries.items()):
+        t.add(name.encode(), e)
+    t.write(prefix + ".index")
+    for i, body in enumerate(files):
+        with open(f"{prefix}.data-{i:05d}-of-{shards:05d}", "wb") as f:
+            f.write(body)

@@ -2,11 +2,11 @@
 """fixtures.py OUTDIR [KIND...]: small InceptionV3 files in the layouts in which the official ones are published.
 
 The command that wrote what is committed here:
-    /usr/bin/python3 fixtures.py . && gzip -9nf *.pth *.h5 *.onnx *.pb *.ckpt *.safetensors *.tgz
+    /usr/bin/python3 fixtures.py . && gzip -9nf *.pth *.h5 *.onnx *.pb *.ckpt *.index *.data-* *.safetensors
 All hold the same network (width 0.06, 10 classes, seed 1; see narrow.py), except that TF-slim and Keras have no gamma.
 want.bin holds, little-endian, what a reader must get out of them: see answers() below.
 PyTorch 1.13, torchvision 0.14, h5py 3.7 (Debian 12)."""
-import struct, sys
+import json, struct, sys
 import numpy as np, torch
 import narrow
 
@@ -111,7 +111,25 @@ def write_pb(out):
 def write_ckpt(out):
     import checkpoint
 
-    checkpoint.write(narrow.plain(narrow.make(WIDTH, CLASSES, SEED)), f"{out}/inception_v3.ckpt")
+    net = narrow.plain(narrow.make(WIDTH, CLASSES, SEED))
+    checkpoint.write(net, f"{out}/inception_v3.ckpt")
+    checkpoint.write_bundle(net, f"{out}/inception_v3_v2")
+
+
+def write_safetensors(out):
+    """The files of timm's hub: torchvision's names without the auxiliary classifier, contiguous, "format": "pt". Debian has no
+    safetensors package: the bytes are laid out by the format's own description (huggingface/safetensors, README)."""
+    sd = {k: v for k, v in narrow.make(WIDTH, CLASSES, SEED).state_dict().items() if not k.startswith("AuxLogits")}
+    header, body = {"__metadata__": {"format": "pt"}}, b""
+    for k, v in sorted(sd.items(), key=lambda kv: (-kv[1].element_size(), kv[0])):
+        b = v.contiguous().numpy().tobytes()
+        kind = {torch.float32: "F32", torch.int64: "I64"}[v.dtype]
+        header[k] = {"dtype": kind, "shape": list(v.shape), "data_offsets": [len(body), len(body) + len(b)]}
+        body += b
+    head = json.dumps(header, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    with open(f"{out}/timm.safetensors", "wb") as f:
+        f.write(struct.pack("<Q", len(head)) + head + body)
 
 
 def write_kinds(out):
@@ -140,7 +158,7 @@ def compact(h5py):
     return p
 
 
-WRITERS = {"pth": write_pth, "h5": write_h5, "onnx": write_onnx, "pb": write_pb, "ckpt": write_ckpt, "kinds": write_kinds, "answers": answers}
+WRITERS = {"pth": write_pth, "h5": write_h5, "onnx": write_onnx, "pb": write_pb, "ckpt": write_ckpt, "safetensors": write_safetensors, "kinds": write_kinds, "answers": answers}
 
 if __name__ == "__main__":
     for kind in sys.argv[2:] or WRITERS:

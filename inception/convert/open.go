@@ -1,0 +1,240 @@
+package convert
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert/ckpt"
+	"github.com/c236555e/rehead/inception/convert/graphdef"
+	"github.com/c236555e/rehead/inception/convert/hdf5"
+	"github.com/c236555e/rehead/inception/convert/onnx"
+	"github.com/c236555e/rehead/inception/convert/pth"
+	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/safetensors"
+)
+
+// file is an open weight file.
+type file struct {
+	*os.File
+	data   io.ReaderAt // what is read: the file itself, or what was unpacked from it
+	path   string
+	size   int64 // of data
+	length int64 // of the file
+	head   []byte
+	format string
+	from   *unpacked  // nil for a file that is not packed
+	sha256 string     // once it was asked for
+	beside []*os.File // further files of a checkpoint
+}
+
+// Close closes the file and those beside it, which were only read from.
+func (f *file) Close() {
+	for _, g := range append(f.beside, f.File) {
+		_ = g.Close()
+	}
+}
+
+// shardName is how TensorFlow calls the files beside a checkpoint's index.
+var shardName = regexp.MustCompile(`^(.*)\.data-\d{5}-of-\d{5}$`)
+
+// locate returns the file that a path stands for: a checkpoint of the second version is known by its prefix, and by each
+// of its files.
+func locate(path string) string {
+	prefix := path
+	if m := shardName.FindStringSubmatch(path); m != nil {
+		prefix = m[1]
+	} else if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	if _, err := os.Stat(prefix + ".index"); err == nil {
+		return prefix + ".index"
+	}
+	return path
+}
+
+// shards opens the files that hold the values of a checkpoint's index.
+func (f *file) shards() ckpt.Shard {
+	prefix, ok := strings.CutSuffix(f.path, ".index")
+	if !ok || f.from != nil {
+		return nil
+	}
+	return func(i, n int) (io.ReaderAt, int64, error) {
+		g, err := os.Open(fmt.Sprintf("%s.data-%05d-of-%05d", prefix, i, n))
+		if err != nil {
+			return nil, 0, fmt.Errorf("its values are not beside the index: %w", err)
+		}
+		f.beside = append(f.beside, g)
+		st, err := g.Stat()
+		if err != nil {
+			return nil, 0, err
+		}
+		if !st.Mode().IsRegular() {
+			return nil, 0, fmt.Errorf("%s is not a regular file", g.Name())
+		}
+		return g, st.Size(), nil
+	}
+}
+
+// peek reads the first bytes.
+func (f *file) peek() error {
+	f.head = make([]byte, min(f.size, 512))
+	return raw.ReadFull(f.data, f.head, 0)
+}
+
+// The kinds of file that are told apart.
+const (
+	formatSafetensors = "safetensors"
+	formatZIP         = "pth"
+	formatStream      = "pth-stream"
+	formatHDF5        = "hdf5"
+	formatONNX        = "onnx"
+	formatGraphDef    = "graphdef"
+	formatCheckpoint  = "checkpoint"
+)
+
+// open opens a regular file and tells its kind.
+func open(path string) (*file, error) {
+	path = locate(path)
+	osf, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("convert: %w", err)
+	}
+	st, err := osf.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = fmt.Errorf("is not a regular file: give the weight file itself")
+	}
+	f := &file{File: osf, data: osf, path: path}
+	if err == nil {
+		f.size, f.length = st.Size(), st.Size()
+		err = f.peek()
+	}
+	if err == nil && isGzip(f.head) {
+		f.from, err = unpack(bufio.NewReaderSize(io.NewSectionReader(osf, 0, f.length), 1<<16))
+		if err == nil {
+			f.data, f.size = f.from.data, f.from.data.size
+			err = f.peek()
+		}
+	}
+	if err == nil {
+		f.format, err = sniff(f.head, f.size, f.data)
+	}
+	if err != nil {
+		osf.Close() //nolint:errcheck // only read from
+		return nil, fileError(path, err)
+	}
+	return f, nil
+}
+
+// sniff tells the kind of a file by its first bytes.
+func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
+	switch {
+	case size == 0:
+		return "", fmt.Errorf("is empty: fetch the weight file again")
+	case pth.IsZIP(head):
+		return formatZIP, nil
+	case pth.IsStream(head):
+		return formatStream, nil
+	case hdf5.Is(head):
+		return formatHDF5, nil
+	case isSafetensors(head, size):
+		return formatSafetensors, nil
+	case ckpt.Is(r, size):
+		return formatCheckpoint, nil
+	case onnx.Is(head):
+		return formatONNX, nil
+	case graphdef.Is(head):
+		return formatGraphDef, nil
+	case pth.IsTar(head):
+		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with torch.save(net.state_dict(), path); unpack any other archive first")
+	}
+	return "", fmt.Errorf("is no weight file that rehead knows: want safetensors, a PyTorch .pth, a Keras .h5, an ONNX file, a frozen TensorFlow graph or a TF-slim .ckpt")
+}
+
+// isSafetensors: a header length that fits the file, then a JSON object.
+func isSafetensors(head []byte, size int64) bool {
+	if len(head) < 9 || head[8] != '{' {
+		return false
+	}
+	n := uint64(0)
+	for i := 7; i >= 0; i-- {
+		n = n<<8 | uint64(head[i])
+	}
+	return n >= 2 && n <= 100<<20
+}
+
+// source maps the tensors of a foreign file; it is nil for rehead's own format.
+func (f *file) source() (*source, error) {
+	switch f.format {
+	case formatSafetensors:
+		st, err := safetensors.New(f.path, f.data, f.size)
+		if err != nil || st.Metadata["format"] == inception.Format && f.from == nil {
+			return nil, err
+		}
+		tensors, err := fromSafetensors(st, f.data, f.size)
+		if err != nil {
+			return nil, err
+		}
+		src, err := torchNames(tensors)
+		if err == nil {
+			src.what = "safetensors"
+		}
+		return src, err
+	case formatZIP, formatStream:
+		tensors, err := pth.Read(f.data, f.size)
+		if err != nil {
+			return nil, err
+		}
+		return torchNames(tensors)
+	case formatHDF5:
+		tensors, err := hdf5.Read(f.data, f.size)
+		if err != nil {
+			return nil, err
+		}
+		return kerasNames(tensors)
+	case formatONNX:
+		g, err := onnx.Read(f.data, f.size)
+		if err != nil {
+			return nil, err
+		}
+		return onnxSource(g)
+	case formatCheckpoint:
+		tensors, err := ckpt.Read(f.data, f.size, f.shards())
+		if err != nil {
+			return nil, err
+		}
+		return slimNames(tensors)
+	case formatGraphDef:
+		g, err := graphdef.Read(f.data, f.size)
+		if err != nil {
+			return nil, err
+		}
+		return tfSource(g)
+	}
+	return nil, fmt.Errorf("is of a kind that has no reader: %s", f.format)
+}
+
+// fromSafetensors lists the tensors of a file that others wrote.
+func fromSafetensors(st *safetensors.File, r io.ReaderAt, size int64) ([]raw.Tensor, error) {
+	types := map[safetensors.DType]raw.DType{
+		safetensors.F16: raw.F16, safetensors.BF16: raw.BF16, safetensors.F32: raw.F32, safetensors.F64: raw.F64,
+		safetensors.I64: raw.I64, safetensors.I32: raw.I32, safetensors.I16: raw.I16, safetensors.I8: raw.I8,
+		safetensors.U8: raw.U8, safetensors.BOOL: raw.Bool,
+	}
+	out := make([]raw.Tensor, 0, len(st.Tensors))
+	for _, i := range st.Tensors {
+		t := raw.Tensor{Name: i.Name, Shape: i.Shape, DType: types[i.DType], Offset: i.Offset}
+		load, err := raw.Dense(r, size, i.Offset, i.Elements(), t.DType)
+		if err != nil {
+			return nil, tensorError(t, "%v", err)
+		}
+		t.Load = load
+		out = append(out, t)
+	}
+	return out, nil
+}
