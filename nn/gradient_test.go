@@ -2,6 +2,7 @@ package nn_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -90,6 +91,24 @@ func TestGradients(t *testing.T) {
 				},
 				func(v map[string][]float64) float64 {
 					return ref.CrossEntropy(forward(v), v["targets"], v["weights"], 6)
+				})
+		})
+		t.Run(fmt.Sprint("binary cross entropy ", s), func(t *testing.T) {
+			each, eachShape := maps.Clone(leaves), maps.Clone(shapes)
+			each["weights"], eachShape["weights"] = make([]float32, c.n*6), []int{c.n, 6}
+			for i := range each["weights"] {
+				each["weights"][i] = 0.25 * float32(i%7) // some of them 0
+			}
+			gradient(t, each, eachShape, wrt,
+				func(v map[string]*nn.Node) (*nn.Node, error) {
+					z, err := logits(v)
+					if err != nil {
+						return nil, err
+					}
+					return nn.Apply(&nn.BinaryCrossEntropy{Name: "loss"}, z, v["targets"], v["weights"])
+				},
+				func(v map[string][]float64) float64 {
+					return ref.BinaryCrossEntropy(forward(v), v["targets"], v["weights"])
 				})
 		})
 		t.Run(fmt.Sprint("softmax ", s), func(t *testing.T) {

@@ -8,10 +8,10 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// A HeadGraph is a softmax head's loss and its gradient as a Gorgonia graph:
-// [Dense], [CrossEntropy] and gorgonia.Grad, on the tape machine, for a fixed
-// number of examples at a time. It is reused from call to call; concurrent
-// calls wait for each other.
+// A HeadGraph is a head's loss and its gradient as a Gorgonia graph: [Dense],
+// [CrossEntropy] or [BinaryCrossEntropy], and gorgonia.Grad, on the tape
+// machine, for a fixed number of examples at a time. It is reused from call to
+// call; concurrent calls wait for each other.
 type HeadGraph struct {
 	mu       sync.Mutex
 	vm       gorgonia.VM
@@ -27,9 +27,20 @@ type headLeaf struct {
 	size int
 }
 
-// NewHeadGraph builds the graph for chunks of so many examples of so many
-// features, and so many classes, each at least 1.
+// NewHeadGraph builds the graph of a softmax head for chunks of so many
+// examples of so many features, and so many classes, each at least 1.
 func NewHeadGraph(examples, features, classes int) (*HeadGraph, error) {
+	return newHeadGraph(&CrossEntropy{Name: "loss"}, []int{examples}, examples, features, classes)
+}
+
+// NewBinaryHeadGraph is NewHeadGraph for a head of sigmoids, in which each
+// class is a question of its own: the loss is [BinaryCrossEntropy], and
+// LossGrad's weights are [examples,classes].
+func NewBinaryHeadGraph(examples, features, classes int) (*HeadGraph, error) {
+	return newHeadGraph(&BinaryCrossEntropy{Name: "loss"}, []int{examples, classes}, examples, features, classes)
+}
+
+func newHeadGraph(lossOp operator, weights []int, examples, features, classes int) (*HeadGraph, error) {
 	g := NewGraph()
 	h := &HeadGraph{examples: examples}
 	var nodes []*Node
@@ -37,7 +48,7 @@ func NewHeadGraph(examples, features, classes int) (*HeadGraph, error) {
 		name  string
 		shape []int
 	}{
-		{"x", []int{examples, features}}, {"targets", []int{examples, classes}}, {"weights", []int{examples}},
+		{"x", []int{examples, features}}, {"targets", []int{examples, classes}}, {"weights", weights},
 		{"w", []int{classes, features}}, {"b", []int{classes}},
 	} {
 		n, err := Input(g, l.name, l.shape...)
@@ -51,7 +62,7 @@ func NewHeadGraph(examples, features, classes int) (*HeadGraph, error) {
 	if err != nil {
 		return nil, err
 	}
-	loss, err := Apply(&CrossEntropy{Name: "loss"}, logits, nodes[1], nodes[2])
+	loss, err := Apply(lossOp, logits, nodes[1], nodes[2])
 	if err != nil {
 		return nil, err
 	}
@@ -70,11 +81,12 @@ func NewHeadGraph(examples, features, classes int) (*HeadGraph, error) {
 	return h, err
 }
 
-// LossGrad computes the weighted cross entropy of softmax(x*transposed(w) + b)
-// with the targets, summed (not averaged) over the examples, and its gradients
-// by w and b, which overwrite gradW and gradB.
+// LossGrad computes the weighted cross entropy of softmax(x*transposed(w) + b),
+// or of sigmoids, with the targets, summed (not averaged) over the examples, and
+// its gradients by w and b, which overwrite gradW and gradB.
 //
-// x is [examples,features], targets [examples,classes], weights [examples]; w
+// x is [examples,features], targets [examples,classes], weights [examples]
+// ([examples,classes] for sigmoids); w
 // and gradW are [classes,features], b and gradB [classes]. An example of weight
 // 0 counts nothing, whatever is in its row of x as long as that is finite: a
 // last, smaller chunk is filled up with them. The slices stay the caller's; the

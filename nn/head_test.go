@@ -102,6 +102,47 @@ func TestHeadGraph(t *testing.T) {
 	}
 }
 
+// TestBinaryHeadGraph holds the graph of sigmoids to central differences.
+func TestBinaryHeadGraph(t *testing.T) {
+	for i, s := range [][3]int{{1, 1, 1}, {5, 7, 3}, {67, 35, 6}} {
+		c := newHeadCase(uint64(70+i), s[0], s[1], s[2])
+		weights := make([]float32, c.n*c.k)
+		for i := range weights {
+			weights[i] = 0.5 + float32(i%3)
+		}
+		h, err := nn.NewBinaryHeadGraph(c.n, c.f, c.k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gradW, gradB := make([]float32, len(c.w)), make([]float32, len(c.b))
+		w, b := long(c.w), long(c.b)
+		f := func() float64 {
+			logits := make([]float64, c.n*c.k)
+			ref.Dense(logits, long(c.x), c.n, ref.Layer[float64]{W: w, B: b, F: c.f})
+			return ref.BinaryCrossEntropy(logits, long(c.targets), long(weights))
+		}
+		wantW, wantB := make([]float64, len(w)), make([]float64, len(b))
+		for i := range w {
+			wantW[i] = slope(f, w, i)
+		}
+		for i := range b {
+			wantB[i] = slope(f, b, i)
+		}
+		loss, err := h.LossGrad(c.x, c.targets, weights, c.w, c.b, gradW, gradB)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := f(); !(math.Abs(loss-want) <= 1e-5*math.Abs(want)) {
+			t.Errorf("%v: loss: got %v, want %v", s, loss, want)
+		}
+		nntest.Near(t, "gradient by w", gradW, wantW, nntest.Tolerance{Rel: 1e-5})
+		nntest.Near(t, "gradient by b", gradB, wantB, nntest.Tolerance{Rel: 1e-5})
+		if _, err := h.LossGrad(c.x, c.targets, c.weights, c.w, c.b, gradW, gradB); err == nil && c.k > 1 {
+			t.Errorf("%v: weights of rows instead of places: no error", s)
+		}
+	}
+}
+
 // TestHeadGraphLargeLogits checks what Gorgonia's own softmax gets wrong: rows
 // of very different size, and logits beyond what exp can take.
 func TestHeadGraphLargeLogits(t *testing.T) {

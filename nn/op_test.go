@@ -85,6 +85,9 @@ func TestShapes(t *testing.T) {
 		{"crossentropy", &CrossEntropy{}, [][]int{{2, 5}, {2, 5}, {2}}, []int{}, ""},
 		{"crossentropy, targets", &CrossEntropy{}, [][]int{{2, 5}, {2, 4}, {2}}, nil, "targets: got (2, 4), want (2, 5)"},
 		{"crossentropy, weights", &CrossEntropy{}, [][]int{{2, 5}, {2, 5}, {5}}, nil, "weights: got (5), want [2]"},
+		{"binary crossentropy", &BinaryCrossEntropy{}, [][]int{{2, 5}, {2, 5}, {2, 5}}, []int{}, ""},
+		{"binary crossentropy, targets", &BinaryCrossEntropy{}, [][]int{{2, 5}, {2, 4}, {2, 5}}, nil, "targets: got (2, 4), want (2, 5)"},
+		{"binary crossentropy, weights", &BinaryCrossEntropy{}, [][]int{{2, 5}, {2, 5}, {3, 5}}, nil, "weights: got (3, 5), want (2, 5)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewGraph()
@@ -177,7 +180,7 @@ func TestOneLiteralManyTimes(t *testing.T) {
 func TestOperatorContract(t *testing.T) {
 	for _, op := range []operator{
 		&Conv2D{}, &BatchNorm{}, &ReLU{}, &MaxPool{}, &AvgPool{}, &GlobalAvgPool{}, &Concat{}, &Dense{}, &Softmax{}, &CrossEntropy{},
-		&denseGradX{}, &denseGradW{}, &denseGradB{}, &softmaxGrad{}, &crossEntropyGrad{},
+		&BinaryCrossEntropy{}, &denseGradX{}, &denseGradW{}, &denseGradB{}, &softmaxGrad{}, &crossEntropyGrad{}, &binaryCrossEntropyGrad{},
 	} {
 		t.Run(op.kind(), func(t *testing.T) {
 			a, b := op.bind(&output{args: 1}), op.bind(&output{args: 1})

@@ -201,3 +201,28 @@ func TestCrossEntropy(t *testing.T) {
 		}
 	}
 }
+
+func TestBinaryCrossEntropy(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, c := range []struct {
+		name                               string
+		logit, target, weight, want, slope float64
+	}{
+		{"even", 0, 1, 1, math.Ln2, -0.5},
+		{"even, not of it", 0, 0, 1, math.Ln2, 0.5},
+		{"weight", 0, 1, 3, 3 * math.Ln2, -1.5},
+		{"soft target", math.Log(3), 0.75, 1, 0.25*math.Log(4) + 0.75*math.Log(4.0/3), 0},
+		{"huge, right", 1e5, 1, 1, 0, 0},
+		{"huge, wrong", 1e5, 0, 1, 1e5, 1},
+		{"minus huge, right", -1e5, 0, 1, 0, 0},
+		{"minus huge, wrong", -1e5, 1, 1, 1e5, -1},
+		{"infinite, wrong", -inf, 1, 1, inf, -1},
+		{"NaN", nan, 1, 1, nan, nan},
+		{"NaN, weight 0", nan, 1, 0, 0, 0},
+	} {
+		near(t, c.name, []float64{BinaryCrossEntropy([]float64{c.logit}, []float64{c.target}, []float64{c.weight})}, []float64{c.want})
+		grad := []float64{9}
+		BinaryCrossEntropyGrad(grad, Loss[float64]{Logits: []float64{c.logit}, Targets: []float64{c.target}, Weights: []float64{c.weight}, Grad: 1})
+		near(t, c.name+": gradient", grad, []float64{c.slope})
+	}
+}
