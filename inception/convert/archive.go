@@ -14,8 +14,12 @@ import (
 	"github.com/c236555e/rehead/inception/convert/pth"
 )
 
-// maxUnpacked bounds what is taken out of an archive; the largest official file has 96 MB.
-const maxUnpacked = 512 << 20
+// What is taken out of an archive is bounded: the largest official file has 96 MB, and weights hardly shrink when they
+// are packed, so an archive whose contents are many times its size holds something else.
+const (
+	maxUnpacked = 512 << 20
+	maxRatio    = 64
+)
 
 // isGzip tells a gzip file by its first bytes.
 func isGzip(head []byte) bool { return bytes.HasPrefix(head, []byte("\x1f\x8b\x08")) }
@@ -28,14 +32,16 @@ type unpacked struct {
 }
 
 // unpack takes the one weight file out of a .tgz such as inception-2015-12-05.tgz, or out of a plain .gz.
-func unpack(r io.Reader) (*unpacked, error) {
+// size is the archive's.
+func unpack(r io.Reader, size int64) (*unpacked, error) {
+	limit := min(maxUnpacked, maxRatio*size)
 	z, err := gzip.NewReader(r)
 	if err != nil {
 		return nil, fmt.Errorf("gzip: %w", err)
 	}
 	b := bufio.NewReaderSize(z, 1<<16)
 	if head, _ := b.Peek(512); !pth.IsTar(head) {
-		data, err := slurp(b, maxUnpacked)
+		data, err := slurp(b, limit)
 		if err != nil {
 			return nil, fmt.Errorf("gzip: %w", err)
 		}
@@ -56,7 +62,7 @@ func unpack(r io.Reader) (*unpacked, error) {
 		if h.Typeflag != tar.TypeReg {
 			continue
 		}
-		if err := out.take(path.Base(h.Name), h.Size, t); err != nil {
+		if err := out.take(path.Base(h.Name), h.Size, limit, t); err != nil {
 			return nil, fmt.Errorf("%s in the archive: %w", h.Name, err)
 		}
 	}
@@ -67,21 +73,21 @@ func unpack(r io.Reader) (*unpacked, error) {
 }
 
 // take keeps a weight file or a text file.
-func (u *unpacked) take(name string, size int64, r io.Reader) error {
+func (u *unpacked) take(name string, size, limit int64, r io.Reader) error {
 	switch path.Ext(name) {
 	case ".pb", ".ckpt", ".h5", ".pth", ".pt", ".onnx", ".safetensors":
 		if u.data != nil {
 			return fmt.Errorf("is a second weight file beside %s: unpack the archive and name one", u.name)
 		}
-		if size > maxUnpacked {
-			return fmt.Errorf("has %d bytes, want at most %d", size, maxUnpacked)
+		if size > limit {
+			return fmt.Errorf("has %d bytes, want at most %d in an archive of this size", size, limit)
 		}
-		data, err := slurp(r, maxUnpacked)
+		data, err := slurp(r, limit)
 		u.name, u.data = name, data
 		return err
 	case ".txt", ".pbtxt":
 		if size <= 4<<20 && len(u.texts) < 16 && !strings.HasPrefix(name, ".") {
-			data, err := slurp(r, 4<<20)
+			data, err := slurp(r, min(4<<20, limit))
 			if err == nil && len(data.page) > 0 {
 				u.texts[name] = string(bytes.Join(data.page, nil))
 			}
@@ -123,14 +129,14 @@ func slurp(r io.Reader, limit int64) (*pages, error) {
 			p.page = append(p.page, page[:n:n])
 			p.size += int64(n)
 		}
+		if p.size > limit {
+			return nil, fmt.Errorf("unpacks to more than %d bytes, which no weights packed in so few do", limit)
+		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && n > 0 && atEnd(r) {
 			return p, nil
 		}
 		if err != nil {
 			return nil, err
-		}
-		if p.size > limit {
-			return nil, fmt.Errorf("unpacks to more than %d bytes", limit)
 		}
 	}
 }

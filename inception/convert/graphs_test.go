@@ -298,7 +298,7 @@ func TestArchive(t *testing.T) {
 	for say, b := range map[string][]byte{
 		"second weight file": tgz(t, files, "classify_image_graph_def.pb", "second.pb"),
 		"no weight file":     tgz(t, files, "LICENSE"),
-		"unexpected EOF":     tgz(t, files, "classify_image_graph_def.pb")[:5000],
+		"unexpected EOF":     tgz(t, files, "classify_image_graph_def.pb")[:50000],
 	} {
 		if _, err := Load(fixture.Write(t, "x.tgz", b)); err == nil || !strings.Contains(err.Error(), say) {
 			t.Errorf("got error %v, want one with %q", err, say)

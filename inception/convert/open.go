@@ -115,7 +115,7 @@ func open(path string) (*file, error) {
 		err = f.peek()
 	}
 	if err == nil && isGzip(f.head) {
-		f.from, err = unpack(bufio.NewReaderSize(io.NewSectionReader(osf, 0, f.length), 1<<16))
+		f.from, err = unpack(bufio.NewReaderSize(io.NewSectionReader(osf, 0, f.length), 1<<16), f.length)
 		if err == nil {
 			f.data, f.size = f.from.data, f.from.data.size
 			err = f.peek()

@@ -9,6 +9,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/graph"
 	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/safetensors"
 )
 
 // bnEps is what every published InceptionV3 adds to its variances.
@@ -244,10 +245,10 @@ func (u *unit) fold(shape [4]int) (w, b []float32, err error) {
 			row[j] = float32(float64(v) * s)
 		}
 	}
-	if at := raw.Finite(w); at >= 0 {
+	if at := safetensors.NotFinite(w); at >= 0 {
 		return nil, nil, tensorError(u.weight, "is no longer finite once batch norm is folded in (element %d of the result)", at)
 	}
-	if at := raw.Finite(b); at >= 0 {
+	if at := safetensors.NotFinite(b); at >= 0 {
 		return nil, nil, tensorError(u.weight, "has a bias that is not finite once batch norm is folded in (channel %d)", at)
 	}
 	return w, b, nil
@@ -373,7 +374,7 @@ func finite(t raw.Tensor) ([]float32, error) {
 	if err != nil {
 		return nil, &inception.FormatError{Tensor: t.Name, Offset: t.Offset, Reason: "cannot be read", Err: err}
 	}
-	if i := raw.Finite(v); i >= 0 {
+	if i := safetensors.NotFinite(v); i >= 0 {
 		return nil, tensorError(t, "element %d is %v, want finite numbers only", i, v[i])
 	}
 	return v, nil

@@ -37,7 +37,7 @@ func readBundle(t table, open Shard) ([]raw.Tensor, error) {
 	if err := t.each(f.entry); err != nil {
 		return nil, err
 	}
-	return f.out, nil
+	return f.out, raw.Disjoint(f.out)
 }
 
 // entry reads BundleHeaderProto, which the empty key has, or BundleEntryProto.
@@ -137,7 +137,7 @@ func (f *bundle) tensor(c *raw.Cursor) (raw.Tensor, error) {
 	if want := int64(n) * int64(t.DType.Size()); size != want {
 		return t, fmt.Errorf("has %d bytes, want %d for shape %v of %v", size, want, t.Shape, t.DType)
 	}
-	t.Offset = off
+	t.Offset, t.Span, t.File = off, size, int(in)
 	load, err := raw.Dense(s.r, s.size, off, n, t.DType)
 	if err != nil {
 		return t, fmt.Errorf("file %d of values: %w", in, err)

@@ -106,6 +106,7 @@ func TestBundleRefused(t *testing.T) {
 		{"a slice", "several slices", bundleOf(header, entryOf(0, 8, 0)+"\x3a\x00"), pair},
 		{"big-endian", "big-endian", bundleOf("\x08\x01\x10\x01", entryOf(0, 8, 0)), pair},
 		{"no files", "has 0 files", bundleOf("\x08\x00", entryOf(0, 8, 0)), pair},
+		{"overlapping values", `"c" at offset 0 overlaps tensor "b" at offset 0`, bundleOf(header, entryOf(0, 8, 0), entryOf(0, 8, 0)), pair},
 		{"the same name twice", `stands behind "b"`, nil, pair},
 	} {
 		t.Run(c.name, func(t *testing.T) {

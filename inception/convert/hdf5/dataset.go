@@ -150,7 +150,7 @@ func (f *reader) layout(t *raw.Tensor, c, filters *raw.Cursor) error {
 		if addr > uint64(f.size) && n > 0 {
 			return fmt.Errorf("lies at offset %d of a file of %d bytes: it is truncated", addr, f.size)
 		}
-		t.Offset = int64(min(addr, uint64(f.size)))
+		t.Offset, t.Span = int64(min(addr, uint64(f.size))), int64(size)
 		t.Load, err = raw.Dense(f.r, f.size, t.Offset, n, t.DType)
 		return err
 	case 2:
@@ -191,6 +191,9 @@ func (f *reader) chunked(t *raw.Tensor, c, filters *raw.Cursor) error {
 	if k.tree == undefined {
 		return errors.New("was declared but never written")
 	}
+	if err := f.once(k.tree, "chunk tree"); err != nil {
+		return err
+	}
 	for i, d := range t.Shape {
 		n, err := c.Uint32()
 		if err != nil {
@@ -214,13 +217,16 @@ func (f *reader) chunked(t *raw.Tensor, c, filters *raw.Cursor) error {
 		}
 	}
 	t.Offset = int64(min(k.tree, uint64(f.size)))
-	// A deflated byte can stand for at most about 1032; more than that is no honest dataset.
-	if int64(t.Len())*int64(t.DType.Size()) > 1100*f.size {
+	// A deflated byte can stand for about 1032, but weights hardly shrink: so much from so little are none.
+	if int64(t.Len())*int64(t.DType.Size()) > maxInflate*f.size {
 		return fmt.Errorf("shape %v cannot come from a file of %d bytes", t.Shape, f.size)
 	}
 	t.Load = k.load
 	return nil
 }
+
+// maxInflate is how many bytes of values a byte of the file may stand for.
+const maxInflate = 64
 
 const (
 	filterDeflate = 1
@@ -279,13 +285,13 @@ func pipeline(c *raw.Cursor) ([]uint16, error) {
 func (k *chunks) load(dst []float32) error {
 	covered := 0
 	seen := map[uint64]bool{}
-	starts := map[string]bool{}
+	starts, at := map[string]bool{}, map[uint64]bool{}
 	err := k.walk(k.tree, -1, seen, func(p piece) error {
-		if key := fmt.Sprint(p.at); starts[key] {
-			return fmt.Errorf("two chunks start at %v", p.at)
-		} else {
-			starts[key] = true
+		key := fmt.Sprint(p.at)
+		if starts[key] || at[p.addr] {
+			return fmt.Errorf("two chunks start at element %v, or at offset %d of the file", p.at, p.addr)
 		}
+		starts[key], at[p.addr] = true, true
 		n, err := k.piece(p, dst)
 		covered += n
 		return err

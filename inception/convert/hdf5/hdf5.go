@@ -27,12 +27,14 @@ type reader struct {
 	all  *raw.Cursor
 	seen map[uint64]bool // objects and tree nodes
 	out  []raw.Tensor
+
+	names map[string]bool
 }
 
 // Read lists the datasets of a file of the given size, by their paths without a leading slash, in the order of the
 // groups' trees (by name).
 func Read(r io.ReaderAt, size int64) ([]raw.Tensor, error) {
-	f := &reader{r: r, size: size, all: raw.NewCursor(r, 0, size), seen: map[uint64]bool{}}
+	f := &reader{r: r, size: size, all: raw.NewCursor(r, 0, size), seen: map[uint64]bool{}, names: map[string]bool{}}
 	root, err := f.superblock()
 	if err != nil {
 		return nil, err
@@ -40,7 +42,7 @@ func Read(r io.ReaderAt, size int64) ([]raw.Tensor, error) {
 	if err := f.object("", root, 0); err != nil {
 		return nil, err
 	}
-	return f.out, nil
+	return f.out, raw.Disjoint(f.out)
 }
 
 // at returns a cursor over n bytes at addr.
@@ -244,6 +246,10 @@ func (f *reader) object(name string, addr uint64, depth int) error {
 	if err != nil {
 		return fmt.Errorf("tensor %q at offset %d: %w", name, addr, err)
 	}
+	if f.names[name] {
+		return fmt.Errorf("tensor %q at offset %d is there twice", name, addr)
+	}
+	f.names[name] = true
 	f.out = append(f.out, t)
 	return nil
 }

@@ -68,7 +68,9 @@ func (f *reader) part(x wire.Field) error {
 		if name == "" {
 			return x.Bad(errors.New("an initialiser has no name"))
 		}
-		return f.g.AddConst(name, c)
+		if err := f.g.AddConst(name, c); err != nil {
+			return x.Bad(err)
+		}
 	case 15:
 		return x.Bad(errors.New("sparse initialisers are not read: export the network without them"))
 	}
@@ -119,9 +121,14 @@ func (f *reader) node(x wire.Field) error {
 	}
 	if n.Op == "Constant" && value != nil && len(outputs) == 1 {
 		value.Name = outputs[0]
-		return f.g.AddConst(outputs[0], value)
+		err = f.g.AddConst(outputs[0], value)
+	} else {
+		err = f.g.Add(n, outputs...)
 	}
-	return f.g.Add(n, outputs...)
+	if err != nil {
+		return x.Bad(err)
+	}
+	return nil
 }
 
 // attribute reads AttributeProto into n; a tensor is returned.

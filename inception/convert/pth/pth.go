@@ -255,25 +255,38 @@ func list(r io.ReaderAt, size int64, top any) ([]raw.Tensor, error) {
 		if !ok || v.shape == nil {
 			return nil, fmt.Errorf("entry %q is a %s, want a tensor: save net.state_dict()", name, kind(e.Value))
 		}
-		if seen[name] {
-			return nil, fmt.Errorf("tensor %q stands in the dictionary twice", name)
-		}
-		seen[name] = true
-		t := raw.Tensor{Name: name, Shape: v.shape, DType: v.st.dtype, Offset: v.st.off + int64(v.first)*int64(v.st.dtype.Size())}
 		if v.st.off < 0 {
 			return nil, fmt.Errorf("tensor %q uses storage %q, which the file does not have", name, v.st.key)
 		}
+		es := int64(v.st.dtype.Size())
+		t := raw.Tensor{Name: name, Shape: v.shape, DType: v.st.dtype, Offset: v.st.off + int64(v.first)*es}
+		if seen[name] {
+			return nil, fmt.Errorf("tensor %q at offset %d stands in the dictionary twice", name, t.Offset)
+		}
+		seen[name] = true
 		load, err := raw.Strided(r, size, v.st.off, v.st.count, v.first, v.shape, v.stride, v.st.dtype)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q at offset %d: %w", name, t.Offset, err)
 		}
-		t.Load = load
+		t.Load, t.Span = load, v.elements()*es
 		out = append(out, t)
 	}
 	if len(out) == 0 {
 		return nil, errors.New("its dictionary has no tensors: save net.state_dict()")
 	}
-	return out, nil
+	return out, raw.Disjoint(out)
+}
+
+// elements is how far a tensor reaches in its storage; its strides have been checked.
+func (v *view) elements() int64 {
+	n := int64(1)
+	for i, d := range v.shape {
+		if d == 0 {
+			return 0
+		}
+		n += int64(d-1) * int64(v.stride[i])
+	}
+	return n
 }
 
 func hasTensor(d *pickle.Dict) bool {

@@ -214,8 +214,13 @@ func TestRefused(t *testing.T) {
 		})
 	}
 	twice := strings.TrimSuffix(good, "u.") + strings.TrimSuffix(strings.TrimPrefix(good, "}("), "u.") + "u."
-	if _, err := list1(archive(t, twice, data, zip.Store)); err == nil || !strings.Contains(err.Error(), `"w" stands in the dictionary twice`) {
+	if _, err := list1(archive(t, twice, data, zip.Store)); err == nil || !strings.Contains(err.Error(), `"w" at offset `) || !strings.Contains(err.Error(), "twice") {
 		t.Errorf("duplicate tensor: got error %v", err)
+	}
+	other := strings.Replace(strings.TrimPrefix(good, "}("), "S'w'", "S'v'", 1)
+	shared := strings.TrimSuffix(good, "u.") + strings.TrimSuffix(other, "u.") + "u."
+	if _, err := list1(archive(t, shared, data, zip.Store)); err == nil || !strings.Contains(err.Error(), `tensor "w" at offset `) || !strings.Contains(err.Error(), `overlaps tensor "v"`) {
+		t.Errorf("two tensors of one storage: got error %v", err)
 	}
 }
 

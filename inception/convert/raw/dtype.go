@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/c236555e/rehead/inception/safetensors"
 )
 
 // DType is the type of a tensor's elements as the file stores them.
@@ -64,7 +66,7 @@ func Decode(dst []float32, src []byte, d DType) error {
 	switch d {
 	case F16:
 		for i := range dst {
-			dst[i] = Half(binary.LittleEndian.Uint16(src[2*i:]))
+			dst[i] = safetensors.FromHalf(binary.LittleEndian.Uint16(src[2*i:]))
 		}
 	case BF16:
 		for i := range dst {
@@ -80,20 +82,4 @@ func Decode(dst []float32, src []byte, d DType) error {
 		}
 	}
 	return nil
-}
-
-// Half is the value of an IEEE 754 binary16 number.
-func Half(h uint16) float32 {
-	sign := uint32(h&0x8000) << 16
-	exp := uint32(h>>10) & 0x1f
-	frac := uint32(h) & 0x3ff
-	switch {
-	case exp == 0x1f: // infinity or NaN
-		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
-	case exp != 0:
-		return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
-	default: // zero or subnormal: frac * 2^-24
-		v := float32(frac) * (1.0 / (1 << 24))
-		return math.Float32frombits(sign | math.Float32bits(v))
-	}
 }

@@ -1,10 +1,11 @@
 package raw
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"slices"
 )
 
 // chunk is how many bytes are read from a file at a time.
@@ -19,6 +20,8 @@ type Tensor struct {
 	Shape  []int  // as the file orders the axes; empty for a scalar
 	DType  DType
 	Offset int64 // position of the first value in the file, for messages; -1 when the values lie in pieces
+	Span   int64 // bytes from there to behind the last value, 0 where nothing else can lie between
+	File   int   // which of several files, counted from 0
 
 	// Load fills dst, which has one element for each of the tensor's, in row-major order.
 	Load func(dst []float32) error
@@ -46,6 +49,26 @@ func (t Tensor) Float32s() ([]float32, error) {
 		return nil, fmt.Errorf("tensor %q at offset %d: %w", t.Name, t.Offset, err)
 	}
 	return dst, nil
+}
+
+// Disjoint fails when the values of two tensors share bytes of the file. No tensor of InceptionV3 is another's, and a file
+// that says otherwise could make much of few bytes.
+func Disjoint(tensors []Tensor) error {
+	order := make([]*Tensor, 0, len(tensors))
+	for i := range tensors {
+		if t := &tensors[i]; t.Span > 0 {
+			order = append(order, t)
+		}
+	}
+	slices.SortFunc(order, func(a, b *Tensor) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Name, b.Name))
+	})
+	for i := 1; i < len(order); i++ {
+		if a, b := order[i-1], order[i]; a.File == b.File && b.Offset < a.Offset+a.Span {
+			return fmt.Errorf("tensor %q at offset %d overlaps tensor %q at offset %d: want values of its own for each", b.Name, b.Offset, a.Name, a.Offset)
+		}
+	}
+	return nil
 }
 
 // Elements is the number of elements of a shape; it fails when an axis is negative or the product exceeds
@@ -167,14 +190,4 @@ func ReadFull(r io.ReaderAt, b []byte, off int64) error {
 		return fmt.Errorf("file ends at %d, want %d more bytes: %w", off+int64(n), len(b)-n, io.ErrUnexpectedEOF)
 	}
 	return err
-}
-
-// Finite returns the index of the first value that is NaN or infinite, or -1.
-func Finite(v []float32) int {
-	for i, x := range v {
-		if math.Float32bits(x)&0x7f800000 == 0x7f800000 {
-			return i
-		}
-	}
-	return -1
 }

@@ -1,0 +1,284 @@
+package convert
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert/ckpt"
+	"github.com/c236555e/rehead/inception/convert/graph"
+	"github.com/c236555e/rehead/inception/convert/graphdef"
+	"github.com/c236555e/rehead/inception/convert/hdf5"
+	"github.com/c236555e/rehead/inception/convert/onnx"
+	"github.com/c236555e/rehead/inception/convert/pth"
+	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/inception/safetensors"
+)
+
+// everyFormat names a fixture of each.
+var everyFormat = []string{
+	"torchvision.pth", "old.pth", "timm.safetensors", "keras.h5", "unfolded.onnx", "slim.pb", "classify_image_graph_def.pb", "inception_v3.ckpt",
+}
+
+// tensorsOf lists the tensors of a fixture with their places in the file.
+func tensorsOf(t *testing.T, name string, b []byte) []raw.Tensor {
+	t.Helper()
+	r, size := bytes.NewReader(b), int64(len(b))
+	var out []raw.Tensor
+	var err error
+	consts := func(g *graph.Graph, e error) {
+		if err = e; err == nil {
+			for name, k := range g.Consts {
+				k.Name = name
+				out = append(out, k.Tensor)
+			}
+		}
+	}
+	switch filepath.Ext(name) {
+	case ".pth":
+		out, err = pth.Read(r, size)
+	case ".h5":
+		out, err = hdf5.Read(r, size)
+	case ".ckpt":
+		out, err = ckpt.Read(r, size, nil)
+	case ".onnx":
+		consts(onnx.Read(r, size))
+	case ".pb":
+		consts(graphdef.Read(r, size))
+	case ".safetensors":
+		var st *safetensors.File
+		if st, err = safetensors.New(name, r, size); err == nil {
+			out, err = fromSafetensors(st, r, size)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// place is how an error says where: a file's byte, in either of two words.
+var place = regexp.MustCompile(`(offset|byte) \d+`)
+
+// TestNotFinite writes NaN and infinity over one value of a whole file of each format: the error names the tensor and its place.
+func TestNotFinite(t *testing.T) {
+	for _, name := range everyFormat {
+		t.Run(name, func(t *testing.T) {
+			good := fixture.Read(t, name)
+			tried := 0
+			for _, x := range tensorsOf(t, name, good) {
+				if x.DType != raw.F32 || x.Offset < 0 || x.Len() < 16 || !strings.Contains(x.Name, "7b") && !strings.Contains(x.Name, "_7") {
+					continue
+				}
+				if strings.HasPrefix(x.Name, "AuxLogits") || strings.Contains(x.Name, "/AuxLogits/") {
+					continue
+				}
+				if tried++; tried > 6 {
+					break
+				}
+				bad := bytes.Clone(good)
+				v := []float64{math.NaN(), math.Inf(1)}[tried%2]
+				binary.LittleEndian.PutUint32(bad[x.Offset+4:], math.Float32bits(float32(v)))
+				_, err := Load(fixture.Write(t, name, bad))
+				if name == "inception_v3.ckpt" { // its checksums see everything first
+					if err == nil || !strings.Contains(err.Error(), "checksum") || !place.MatchString(err.Error()) {
+						t.Errorf("%s: got error %v, want one about a checksum", x.Name, err)
+					}
+					continue
+				}
+				if err == nil || !strings.Contains(err.Error(), `"`+x.Name) || !strings.Contains(err.Error(), fmt.Sprint(x.Offset)) || !strings.Contains(err.Error(), "finite") {
+					t.Errorf("%v in %s at %d: got error %v", v, x.Name, x.Offset, err)
+				}
+			}
+			if tried == 0 {
+				t.Error("no tensor was tried")
+			}
+		})
+	}
+}
+
+// allocated returns the bytes that f allocates, which bounds what it holds at any time.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestMemory cuts files of each format short and overwrites their bytes with all kinds of others, sizes above all: reading
+// them must not allocate more than a small multiple of their length, whatever they claim.
+func TestMemory(t *testing.T) {
+	if raceDetector {
+		t.Skip("nothing here runs side by side, and the detector allocates too")
+	}
+	const base = 24 << 20 // the network's tables, windows, and what a graph's single values may stand for
+	for _, name := range everyFormat {
+		t.Run(name, func(t *testing.T) {
+			good := fixture.Read(t, name)
+			rng := rand.New(rand.NewPCG(1, uint64(len(good))))
+			path := filepath.Join(t.TempDir(), name)
+			for i := range 60 {
+				bad := bytes.Clone(good)
+				switch i % 3 {
+				case 0:
+					bad = bad[:rng.IntN(len(bad))]
+				case 1: // somewhere among the headers at either end
+					at := rng.IntN(min(len(bad)-8, 30000))
+					if rng.IntN(2) == 0 {
+						at = len(bad) - 8 - at
+					}
+					binary.LittleEndian.PutUint64(bad[at:], rng.Uint64()>>rng.IntN(64))
+				case 2:
+					for range 20 {
+						bad[rng.IntN(len(bad))] = byte(rng.Uint32())
+					}
+				}
+				if err := os.WriteFile(path, bad, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				var err error
+				if n := allocated(func() { _, err = Load(path) }); n > base+16*uint64(len(good)) {
+					t.Fatalf("change %d: %d bytes were allocated for a file of %d (error %v)", i, n, len(bad), err)
+				}
+			}
+		})
+	}
+}
+
+// TestBombs: little that unpacks to much is refused before it is unpacked.
+func TestBombs(t *testing.T) {
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	if _, err := w.Write(make([]byte, 300<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	zeros := map[string][]byte{"bomb.pb": make([]byte, 64<<20)}
+	for name, b := range map[string][]byte{"bomb.gz": z.Bytes(), "bomb.tgz": tgz(t, zeros, "bomb.pb")} {
+		path := fixture.Write(t, name, b)
+		var err error
+		n := allocated(func() { _, err = Load(path) })
+		if err == nil || !strings.Contains(err.Error(), "bytes") || n > 66*uint64(len(b))+16<<20 {
+			t.Errorf("%s: %d bytes allocated for %d, error %v", name, n, len(b), err)
+		}
+	}
+}
+
+// FuzzArchive: whatever is packed, and however, reading it ends in weights or in an error.
+func FuzzArchive(f *testing.F) {
+	pb := []byte("\x0a\x08\x0a\x01a\x12\x03Foo")
+	f.Add(tgz(f, map[string][]byte{"a.pb": pb}, "a.pb"))
+	f.Add(tgz(f, map[string][]byte{"a.pb": pb, labelMap: []byte("entry {\n  target_class: 449\n}")}, labelMap, "a.pb"))
+	f.Add(tgz(f, map[string][]byte{"LICENSE": []byte("x")}, "LICENSE"))
+	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abc"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		u, err := unpack(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		if u.data == nil || u.data.size > maxRatio*int64(len(b)) {
+			t.Fatalf("%d bytes came out of %d", u.data.size, len(b))
+		}
+		got := make([]byte, u.data.size)
+		if n, err := u.data.ReadAt(got, 0); int64(n) != u.data.size || err != nil {
+			t.Fatalf("read %d of %d bytes: %v", n, u.data.size, err)
+		}
+	})
+}
+
+// FuzzLabelMap: no text sets a label outside the classifier.
+func FuzzLabelMap(f *testing.F) {
+	f.Add("entry {\n  target_class: 449\n  target_class_string: \"n01440764\"\n}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		out := make([]string, 1008)
+		if err := readLabelMap(text, out); err != nil && !strings.Contains(err.Error(), "line") {
+			t.Fatalf("got error %v, want one that names the line", err)
+		}
+	})
+}
+
+// full writes a network of the full width as others do, batch norm and all, as safetensors: about 95 MB.
+func full(tb testing.TB) string {
+	tb.Helper()
+	w, err := inception.Random(inception.RandomConfig{Classes: 1000})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var out []safetensors.Tensor
+	add := func(name string, shape []int, v []float32) {
+		out = append(out, safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: shape, Values: v})
+	}
+	for name, t := range w.Tensors {
+		path, conv := strings.CutSuffix(name, ".weight")
+		switch {
+		case strings.HasPrefix(name, "fc."):
+			add(name, t.Shape, t.Data)
+		case conv:
+			one := make([]float32, t.Shape[0])
+			for i := range one {
+				one[i] = 1
+			}
+			add(path+".conv.weight", t.Shape, t.Data)
+			for _, part := range []string{"weight", "bias", "running_mean", "running_var"} {
+				add(path+".bn."+part, t.Shape[:1], one)
+			}
+		}
+	}
+	path := filepath.Join(tb.TempDir(), "full.safetensors")
+	f, err := os.Create(path)
+	if err == nil {
+		err = safetensors.Write(f, map[string]string{"format": "pt"}, out)
+	}
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
+// BenchmarkConvert converts a foreign file of the full width and reports its size and what was allocated for it, in MB.
+func BenchmarkConvert(b *testing.B) {
+	in := full(b)
+	st, err := os.Stat(in)
+	if err != nil {
+		b.Fatal(err)
+	}
+	out := filepath.Join(b.TempDir(), "out.safetensors")
+	var total uint64
+	for b.Loop() {
+		total += allocated(func() { _, err = Convert(in, out, Options{}) })
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(st.Size())/1e6, "file-MB")
+	b.ReportMetric(float64(total)/float64(b.N)/1e6, "allocated-MB/op")
+}
+
+// TestConvertMemory: a file of the full width is converted in less than 400 MB, all that is allocated counted.
+func TestConvertMemory(t *testing.T) {
+	if raceDetector || testing.Short() {
+		t.Skip("makes a file of 95 MB")
+	}
+	in, out := full(t), filepath.Join(t.TempDir(), "out.safetensors")
+	var err error
+	if n := allocated(func() { _, err = Convert(in, out, Options{DType: "f16"}) }); err != nil || n > 400e6 {
+		t.Errorf("%d bytes were allocated, error %v; want at most 400 MB", n, err)
+	}
+}
