@@ -122,10 +122,11 @@ func newWeightsPull(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			bar := a.progress("kB", 0)
-			cfg.Progress = func(done, total int64) {
-				bar.of = int(total / 1000)
-				bar.set(int(done / 1000))
+			bar := a.transfer(args[0])
+			cfg.Progress = bar.set
+			cfg.Retrying = func(err error, pause time.Duration) {
+				bar.done()
+				fmt.Fprintf(a.stderr, "%s; trying again in %s\n", oneLine(err), pause)
 			}
 			p, err := store.Pull(cmd.Context(), args[0], cfg)
 			bar.done()
@@ -136,6 +137,9 @@ func newWeightsPull(a *app) *cobra.Command {
 				return printJSON(a.stdout, p)
 			}
 			a.say("%s: %s from %s, digest %.12s; use it as --weights %s", p.Name, store.Path(p), p.From, p.Digest, p.Name)
+			if p.SHA256 == "" {
+				a.say("its publisher states no digest: only its size was checked; this copy's SHA-256 is %s", p.FileSHA256)
+			}
 			return nil
 		},
 	}
@@ -305,7 +309,7 @@ func weightsCard(c *convert.Info) string {
 	row("source", "%s", c.Source)
 	row("digest", "%s", c.Digest)
 	if c.Ignored > 0 {
-		row("passed over", "%d tensors that inference does not use", c.Ignored)
+		row("passed over", "%d of the file's tensors, which inference does not use", c.Ignored)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Notes)) {
 		row(name, "%s", c.Notes[name])

@@ -54,7 +54,11 @@ func (d *download) run(ctx context.Context) error {
 		if err == nil || errors.As(err, &p) || ctx.Err() != nil || try >= tries {
 			return err
 		}
-		t := time.NewTimer(wait(try))
+		pause := wait(try)
+		if d.cfg.Retrying != nil {
+			d.cfg.Retrying(err, pause)
+		}
+		t := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
 			t.Stop()
@@ -189,7 +193,7 @@ func (d *download) fill(f *os.File, body io.Reader, have, total int64) error {
 		n, err := body.Read(buf)
 		if n > 0 {
 			if _, err := f.Write(buf[:n]); err != nil {
-				return errPermanent{fmt.Errorf("cannot be stored: %w", err)}
+				return errPermanent{fmt.Errorf("cannot be stored: %w (what is here is kept: pull again when there is room)", err)}
 			}
 			if have += int64(n); have > maxFile || total > 0 && have > total {
 				return errPermanent{fmt.Errorf("%s sends more than the %d bytes it promised", d.url, max(total, maxFile))}

@@ -23,6 +23,8 @@ type PullConfig struct {
 	Client   *http.Client                // nil: one that honours proxies and never goes from HTTPS to HTTP
 	Retries  int                         // times an interrupted download is taken up again; 0 means 5, negative none
 	Wait     func(try int) time.Duration // before each; nil: 1, 2, 4, ... seconds
+
+	Retrying func(err error, pause time.Duration) // called before such a pause with what went wrong; may be nil
 }
 
 // Pull fetches, checks, converts and stores the set called name. A set that is there already is fetched again only

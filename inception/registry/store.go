@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -66,20 +66,42 @@ func (s Store) Lookup(name string) (*Pulled, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
-	var f setFile
-	d := json.NewDecoder(strings.NewReader(string(b)))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&f); err != nil || f.Format != format || len(f.Weights) != 64 || strings.ContainsAny(f.Weights, `/\.`) {
-		return nil, fmt.Errorf("registry: %s is damaged (%w): run rehead weights pull %s again", path, orFormat(err, f.Format), name)
+	p, err := parseSet(b)
+	if err == nil && p.Name != name {
+		err = fmt.Errorf("it is about %q", p.Name)
 	}
-	return &f.Pulled, nil
+	if err != nil {
+		return nil, fmt.Errorf("registry: %s is damaged (%w): run rehead weights pull %s again", path, err, name)
+	}
+	return p, nil
 }
 
-func orFormat(err error, got string) error {
-	if err != nil {
-		return err
+// maxSet bounds a set's JSON; a bottleneck of 2048 numbers takes some 40 KB of it.
+const maxSet = 1 << 20
+
+// parseSet reads and checks a set's JSON.
+func parseSet(b []byte) (*Pulled, error) {
+	if len(b) > maxSet {
+		return nil, fmt.Errorf("%d bytes, want at most %d", len(b), maxSet)
 	}
-	return fmt.Errorf("format %q, want %q", got, format)
+	var f setFile
+	if err := strictjson.Unmarshal(b, &f); err != nil {
+		return nil, err
+	}
+	switch {
+	case f.Format != format:
+		return nil, fmt.Errorf("format %q, want %q", f.Format, format)
+	case !isDigest(f.Weights) || !isDigest(f.Digest):
+		return nil, fmt.Errorf("weights %q and digest %q, want two SHA-256 in lower-case hexadecimal", f.Weights, f.Digest)
+	case f.DType != "f32" && f.DType != "f16":
+		return nil, fmt.Errorf("dtype %q, want f32 or f16", f.DType)
+	}
+	return &f.Pulled, f.Recipe.Validate()
+}
+
+// isDigest reports whether s is a SHA-256 as hex.EncodeToString writes it.
+func isDigest(s string) bool {
+	return len(s) == 2*sha256.Size && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // Pulls lists the pulled sets in the order of Entries.

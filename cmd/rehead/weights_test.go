@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/inception/registry"
+	"github.com/c236555e/rehead/inception/safetensors"
+)
+
+// foreignWeights writes a narrow network under PyTorch's names, one of its counters included.
+func foreignWeights(t *testing.T) string {
+	t.Helper()
+	w, err := inception.Random(inception.RandomConfig{Width: 0.1, Classes: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := []safetensors.Tensor{{Name: "Conv2d_1a_3x3.bn.num_batches_tracked", DType: safetensors.I64, Data: make([]byte, 8)}}
+	for name, x := range w.Tensors {
+		if path, part, _ := strings.Cut(name, ".weight"); part == "" && path != name && path != "fc" {
+			name = path + ".conv.weight"
+		}
+		out = append(out, safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: x.Shape, Values: x.Data})
+	}
+	var b bytes.Buffer
+	if err := safetensors.Write(&b, map[string]string{"format": "pt"}, out); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "timm.safetensors")
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestWeights goes through the subcommands of weights with a file that PyTorch wrote.
+func TestWeights(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	foreign := foreignWeights(t)
+	var info convert.Info
+	must(t, &info, "weights", "info", foreign, "--json")
+	if info.Format != "safetensors" || info.Flavor != "timm" || info.Classes != 10 || len(info.SHA256) != 64 || info.Ignored != 1 || info.GFLOP <= 0 {
+		t.Errorf("info: got %+v", info)
+	}
+	if o := command(t, "weights", "info", foreign); o.code != exitDone || !strings.Contains(o.stdout, info.SHA256) || !strings.Contains(o.stdout, "passed over") {
+		t.Errorf("info: got %q", o.stdout)
+	}
+	out := filepath.Join(t.TempDir(), "out.safetensors")
+	var made convert.Info
+	must(t, &made, "weights", "convert", foreign, out, "--dtype", "f16", "--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375", "--size", "150", "--json")
+	if made.Recipe.Mean != [3]float32{123.675, 116.28, 103.53} || made.Recipe.Size != 150 || made.Flavor != "timm" {
+		t.Errorf("convert: got %+v", made)
+	}
+	must(t, &info, "weights", "info", out, "--json")
+	if info.Recipe != made.Recipe || info.Notes["source_sha256"] == "" || info.File != out {
+		t.Errorf("info of what was converted: got %+v", info)
+	}
+	must(t, &info, "weights", "info", "random:0.1", "--json")
+	if info.Width != 0.1 || info.Classes != 1000 {
+		t.Errorf("info of made-up weights: got %+v", info)
+	}
+	var list []struct {
+		registry.Entry
+		Pulled bool `json:"pulled"`
+	}
+	must(t, &list, "weights", "list", "--json")
+	if len(list) != len(registry.Entries()) || list[0].Name != "keras" || list[0].Pulled {
+		t.Errorf("list: got %+v", list)
+	}
+
+	bad := filepath.Join(t.TempDir(), "bad.safetensors")
+	data, err := os.ReadFile(foreign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(bad, data[:len(data)-3], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	never := filepath.Join(t.TempDir(), "never")
+	fails(t, []string{"weights", "convert", bad, never}, bad, "tensor")
+	fails(t, []string{"weights", "convert", foreign, never, "--flavor", "vgg"}, "vgg", "torchvision")
+	fails(t, []string{"weights", "convert", foreign, never, "--size", "20"}, foreign, "at least")
+	fails(t, []string{"weights", "info", "keras"}, "weights pull keras")
+	fails(t, []string{"weights", "verify", "keras"}, "weights pull keras")
+	fails(t, []string{"weights", "pull", "vgg"}, "vgg", "keras")
+	fails(t, []string{"weights", "pull", "keras", "--from", foreign}, "want 96112376", "not the published one")
+	if _, err := os.Stat(never); err == nil {
+		t.Error("a conversion that failed left a file")
+	}
+	if o := command(t, "weights", "convert", foreign, never, "--mean", "1,2"); o.code != exitUsage || !strings.Contains(o.stderr, "R,G,B") {
+		t.Errorf("two numbers for a mean: exit code %d, %q", o.code, o.stderr)
+	}
+}
+
+// TestTransfer: the line that a terminal shows during a download, and that it goes away.
+func TestTransfer(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{stderr: &out, errTTY: true}
+	bar := a.transfer("keras")
+	bar.set(30e6, 60e6)
+	bar.set(60e6, 60e6)
+	if s := out.String(); !strings.Contains(s, "keras ███████████████░░░░░░░░░░░░░░░ 30.0 of 60.0 MB") || !strings.Contains(s, "60.0 of 60.0 MB") || !strings.Contains(s, "checking") {
+		t.Errorf("got %q", s)
+	}
+	bar.set(1e6, 0)
+	bar.done()
+	if s := out.String(); !strings.Contains(s, "keras 1.0 MB") || !strings.HasSuffix(s, "\r\x1b[K") {
+		t.Errorf("got %q", s)
+	}
+	out.Reset()
+	bar = (&app{stderr: &out}).transfer("keras")
+	bar.set(1, 2)
+	bar.done()
+	if out.Len() > 0 {
+		t.Errorf("no terminal, but %q", out.String())
+	}
+}
