@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/datatest"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 	"github.com/c236555e/rehead/nn"
@@ -325,103 +324,6 @@ func TestDescribe(t *testing.T) {
 		again.Notes["source_sha256"] != info.SHA256 || again.Notes["average_pool_border"] != "counted" || again.Bytes > 2*info.Parameters+60000 {
 		t.Errorf("once converted: got %+v", again)
 	}
-}
-
-// TestParityTorch makes full-width networks with the peers' reference.py and holds bottlenecks and logits to
-// torchvision's, for one picture and three, by the program and by the tape machine.
-func TestParityTorch(t *testing.T) {
-	script := datatest.Shared(t, "peers", "reference.py")
-	if raceDetector || testing.Short() {
-		t.Skip("half a minute; the narrow networks do it every time")
-	}
-	full := os.Getenv("REHEAD_PARITY") == "full"
-	for _, seed := range []string{"1", "2", "3"} {
-		t.Run("seed "+seed, func(t *testing.T) {
-			if seed != "1" && !full {
-				t.Skip("one seed is enough unless REHEAD_PARITY=full")
-			}
-			dir := t.TempDir()
-			datatest.Python(t, "torch, torchvision, numpy, PIL", script, dir, seed, "3")
-			w, err := Load(dir + "/weights.pth")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if w.Flavor != inception.Torchvision || w.Width != 1 || w.Classes != 1000 {
-				t.Fatalf("flavour %s, width %g, %d classes", w.Flavor, w.Width, w.Classes)
-			}
-			pixels, features, logits := reference(t, dir, 3)
-			per := 3 * 299 * 299
-			for _, n := range []int{1, 3} {
-				for _, machine := range []bool{false, true} {
-					if machine && !full {
-						continue // half a minute; the narrow networks do it every time
-					}
-					f, l := run(t, w, 299, n, pixels[:n*per], machine, "")
-					df, dl := distance(f, features[:n*2048]), distance(l, logits[:n*1000])
-					t.Logf("batch %d, tape machine %v: bottlenecks %.2g, logits %.2g", n, machine, df, dl)
-					if !(df <= tolerance) || !(dl <= tolerance) {
-						t.Errorf("batch %d, tape machine %v: bottlenecks differ by %.2g, logits by %.2g, want at most %g", n, machine, df, dl, tolerance)
-					}
-				}
-			}
-			if seed != "1" {
-				return
-			}
-			datatest.Python(t, "torch, torchvision, h5py", filepath.Join(fixture.Dir(t), "full.py"), dir)
-			for _, name := range []string{"net.onnx", "net.h5"} {
-				w, err := LoadWith(filepath.Join(dir, name), Options{Flavor: inception.Torchvision})
-				if err != nil {
-					t.Fatal(err)
-				}
-				f, l := run(t, w, 299, 1, pixels[:per], false, "")
-				df, dl := distance(f, features[:2048]), distance(l, logits[:1000])
-				t.Logf("%s: bottlenecks %.2g, logits %.2g", name, df, dl)
-				if !(df <= tolerance) || !(dl <= tolerance) {
-					t.Errorf("%s: bottlenecks differ by %.2g, logits by %.2g, want at most %g", name, df, dl, tolerance)
-				}
-			}
-		})
-	}
-}
-
-// reference reads what reference.py wrote for n pictures.
-func reference(t *testing.T, dir string, n int) (pixels, features, logits []float32) {
-	t.Helper()
-	r := inception.Torchvision.Recipe()
-	r.Geometry, r.Resize = "squash", 0 // the pictures have the network's size
-	per := 3 * 299 * 299
-	pixels = make([]float32, n*per)
-	for i := range n {
-		b, err := os.ReadFile(dir + "/input" + string(rune('0'+i)) + ".png")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.Load(b, dataset.Limits{}, pixels[i*per:(i+1)*per]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return pixels, npy(t, dir+"/features.npy", n*2048), npy(t, dir+"/logits.npy", n*1000)
-}
-
-// npy reads a float32 file of numpy's of n values.
-func npy(t *testing.T, path string, n int) []float32 {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.HasPrefix(b, []byte("\x93NUMPY\x01\x00")) || !bytes.Contains(b[:128], []byte("'<f4'")) {
-		t.Fatalf("%s is no float32 array", path)
-	}
-	b = b[10+int(binary.LittleEndian.Uint16(b[8:])):]
-	if len(b) != 4*n {
-		t.Fatalf("%s has %d bytes of values, want %d", path, len(b), 4*n)
-	}
-	out := make([]float32, n)
-	if err := binary.Read(bytes.NewReader(b), binary.LittleEndian, out); err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 func TestResolve(t *testing.T) {
