@@ -233,7 +233,12 @@ func (f *reader) values(k *graph.Const, content, packed *raw.Cursor, floats []fl
 	if !k.DType.Float() {
 		k.Load = raw.NotFloat
 		if content != nil && len(k.Ints) == 0 && (k.DType == raw.I32 || k.DType == raw.I64) && n <= maxInts {
-			return smallInts(k, content)
+			if content.Remaining() != int64(n*k.DType.Size()) {
+				return fmt.Errorf("has %d bytes of values, want %d for shape %v of %v", content.Remaining(), n*k.DType.Size(), k.Shape, k.DType)
+			}
+			var err error
+			k.Ints, err = content.Ints(k.DType, maxInts)
+			return err
 		}
 		return nil
 	}
@@ -265,28 +270,6 @@ func (f *reader) values(k *graph.Const, content, packed *raw.Cursor, floats []fl
 			dst[i] = floats[len(floats)-1]
 		}
 		return nil
-	}
-	return nil
-}
-
-func smallInts(k *graph.Const, c *raw.Cursor) error {
-	if c.Remaining() != int64(k.Len()*k.DType.Size()) {
-		return fmt.Errorf("has %d bytes of values, want %d for shape %v of %v", c.Remaining(), k.Len()*k.DType.Size(), k.Shape, k.DType)
-	}
-	for c.Remaining() > 0 {
-		if k.DType == raw.I32 {
-			v, err := c.Uint32()
-			if err != nil {
-				return err
-			}
-			k.Ints = append(k.Ints, int64(int32(v)))
-			continue
-		}
-		v, err := c.Uint64()
-		if err != nil {
-			return err
-		}
-		k.Ints = append(k.Ints, int64(v))
 	}
 	return nil
 }

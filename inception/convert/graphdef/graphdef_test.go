@@ -11,55 +11,37 @@ import (
 
 func parse(b []byte) (*graph.Graph, error) { return Read(bytes.NewReader(b), int64(len(b))) }
 
-func varint(v uint64) []byte {
-	var out []byte
-	for ; v > 127; v >>= 7 {
-		out = append(out, byte(v)|0x80)
-	}
-	return append(out, byte(v))
-}
-
-type pb []byte
-
-func (b pb) num(n int, v uint64) pb { return append(append(b, varint(uint64(n)<<3)...), varint(v)...) }
-
-func (b pb) raw(n int, v []byte) pb {
-	return append(append(append(b, varint(uint64(n)<<3|2)...), varint(uint64(len(v)))...), v...)
-}
-
-func (b pb) str(n int, s string) pb { return b.raw(n, []byte(s)) }
-
 // constant is a graph of one Const node over a TensorProto.
-func constant(name string, t pb) pb {
-	return pb(nil).raw(1, pb(nil).str(1, name).str(2, "Const").raw(5, pb(nil).str(1, "value").raw(2, pb(nil).raw(8, t))))
+func constant(name string, t fixture.PB) fixture.PB {
+	return fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, name).Str(2, "Const").Raw(5, fixture.PB(nil).Str(1, "value").Raw(2, fixture.PB(nil).Raw(8, t))))
 }
 
 // dims is TensorShapeProto.
-func dims(n ...uint64) pb {
-	var s pb
+func dims(n ...uint64) fixture.PB {
+	var s fixture.PB
 	for _, d := range n {
-		s = s.raw(2, pb(nil).num(1, d))
+		s = s.Raw(2, fixture.PB(nil).Num(1, d))
 	}
 	return s
 }
 
-func relu(name string) pb {
-	return pb(nil).raw(1, pb(nil).str(1, name).str(2, "Relu").str(3, "x:0").str(3, "^y").str(3, "z:1"))
+func relu(name string) fixture.PB {
+	return fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, name).Str(2, "Relu").Str(3, "x:0").Str(3, "^y").Str(3, "z:1"))
 }
 
 func TestValues(t *testing.T) {
 	one := []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0x40} // 1, 2
 	for name, c := range map[string]struct {
-		t    pb
+		t    fixture.PB
 		want []float32
 	}{
-		"content": {pb(nil).num(1, 1).raw(2, dims(2)).raw(4, one), []float32{1, 2}},
-		"packed":  {pb(nil).num(1, 1).raw(2, dims(2, 1)).raw(5, one), []float32{1, 2}},
-		"loose":   {append(pb(nil).num(1, 1).raw(2, dims(2)), 0x2d, 0, 0, 0x80, 0x3f, 0x2d, 0, 0, 0, 0x40), []float32{1, 2}},
-		"splat":   {pb(nil).num(1, 1).raw(2, dims(3)).raw(5, one[4:]), []float32{2, 2, 2}},
-		"partly":  {pb(nil).num(1, 1).raw(2, dims(4)).raw(5, one), []float32{1, 2, 2, 2}},
-		"scalar":  {pb(nil).num(1, 1).raw(5, one[:4]), []float32{1}},
-		"half":    {pb(nil).num(1, 19).raw(2, dims(2)).raw(4, []byte{0, 0x3c, 0, 0x40}), []float32{1, 2}},
+		"content": {fixture.PB(nil).Num(1, 1).Raw(2, dims(2)).Raw(4, one), []float32{1, 2}},
+		"packed":  {fixture.PB(nil).Num(1, 1).Raw(2, dims(2, 1)).Raw(5, one), []float32{1, 2}},
+		"loose":   {append(fixture.PB(nil).Num(1, 1).Raw(2, dims(2)), 0x2d, 0, 0, 0x80, 0x3f, 0x2d, 0, 0, 0, 0x40), []float32{1, 2}},
+		"splat":   {fixture.PB(nil).Num(1, 1).Raw(2, dims(3)).Raw(5, one[4:]), []float32{2, 2, 2}},
+		"partly":  {fixture.PB(nil).Num(1, 1).Raw(2, dims(4)).Raw(5, one), []float32{1, 2, 2, 2}},
+		"scalar":  {fixture.PB(nil).Num(1, 1).Raw(5, one[:4]), []float32{1}},
+		"half":    {fixture.PB(nil).Num(1, 19).Raw(2, dims(2)).Raw(4, []byte{0, 0x3c, 0, 0x40}), []float32{1, 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, err := parse(append(relu("r"), constant("w", c.t)...))
@@ -77,7 +59,7 @@ func TestValues(t *testing.T) {
 			}
 		})
 	}
-	g, err := parse(append(relu("r"), constant("axis", pb(nil).num(1, 3).raw(4, []byte{3, 0, 0, 0}))...))
+	g, err := parse(append(relu("r"), constant("axis", fixture.PB(nil).Num(1, 3).Raw(4, []byte{3, 0, 0, 0}))...))
 	if err != nil || len(g.Consts["axis"].Ints) != 1 || g.Consts["axis"].Ints[0] != 3 {
 		t.Errorf("an integer: %+v, %v", g, err)
 	}
@@ -95,15 +77,15 @@ func TestRefused(t *testing.T) {
 	}{
 		{"empty", nil, "no nodes"},
 		{"truncated", whole[:len(whole)/2], "truncated"},
-		{"short content", constant("w", pb(nil).num(1, 1).raw(2, dims(3)).raw(4, make([]byte, 8))), `constant "w" at offset 0: has 8 bytes`},
-		{"too many floats", constant("w", pb(nil).num(1, 1).raw(2, dims(1)).raw(5, make([]byte, 8))), "2 values"},
-		{"no floats", constant("w", pb(nil).num(1, 1).raw(2, dims(2))), "0 values"},
-		{"one float for a million", constant("w", pb(nil).num(1, 1).raw(2, dims(1000, 1000)).raw(5, make([]byte, 4))), "1 values"},
-		{"a huge shape", constant("w", pb(nil).num(1, 1).raw(2, dims(1<<30, 1<<30)).raw(4, nil)), "more than"},
-		{"a negative axis", constant("w", pb(nil).num(1, 1).raw(2, dims(1<<63)).raw(4, nil)), "axis 0"},
-		{"no value", pb(nil).raw(1, pb(nil).str(1, "w").str(2, "Const")), `"w" has no value`},
+		{"short content", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(3)).Raw(4, make([]byte, 8))), `constant "w" at offset 0: has 8 bytes`},
+		{"too many floats", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1)).Raw(5, make([]byte, 8))), "2 values"},
+		{"no floats", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(2))), "0 values"},
+		{"one float for a million", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1000, 1000)).Raw(5, make([]byte, 4))), "1 values"},
+		{"a huge shape", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1<<30, 1<<30)).Raw(4, nil)), "more than"},
+		{"a negative axis", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1<<63)).Raw(4, nil)), "axis 0"},
+		{"no value", fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, "w").Str(2, "Const")), `"w" has no value`},
 		{"a name twice", append(relu("r"), relu("r")...), `"r" is made twice`},
-		{"an attribute twice", pb(nil).raw(1, pb(nil).str(1, "r").raw(5, pb(nil).str(1, "T")).raw(5, pb(nil).str(1, "T"))), `"T" is there twice`},
+		{"an attribute twice", fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, "r").Raw(5, fixture.PB(nil).Str(1, "T")).Raw(5, fixture.PB(nil).Str(1, "T"))), `"T" is there twice`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := parse(c.file); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -115,8 +97,8 @@ func TestRefused(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	f.Add(fixture.Read(f, "classify_image_graph_def.pb")[:20000])
-	f.Add([]byte(append(relu("r"), constant("w", pb(nil).num(1, 1).raw(2, dims(4)).raw(5, make([]byte, 8)))...)))
-	f.Add([]byte(constant("axis", pb(nil).num(1, 3).raw(4, []byte{3, 0, 0, 0}))))
+	f.Add([]byte(append(relu("r"), constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(4)).Raw(5, make([]byte, 8)))...)))
+	f.Add([]byte(constant("axis", fixture.PB(nil).Num(1, 3).Raw(4, []byte{3, 0, 0, 0}))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		g, err := parse(b)
 		if err != nil {

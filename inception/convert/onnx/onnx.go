@@ -206,7 +206,7 @@ func (f *reader) tensor(x wire.Field) (string, *graph.Const, error) {
 			k.Name, err = x.Text(maxName)
 		case 9:
 			if body, err = x.Message(); err == nil && (k.DType == raw.I64 || k.DType == raw.I32) {
-				ints, err = smallInts(body, k.DType)
+				ints, err = body.Ints(k.DType, maxInts)
 			}
 		case 13:
 			external = true
@@ -238,27 +238,6 @@ func shape(dims []int64) ([]int, error) {
 	}
 	_, err := raw.Elements(out)
 	return out, err
-}
-
-// smallInts reads the first few integers of raw data.
-func smallInts(c *raw.Cursor, d raw.DType) ([]int64, error) {
-	var out []int64
-	for s := *c; s.Remaining() >= int64(d.Size()) && len(out) < maxInts; {
-		if d == raw.I32 {
-			v, err := s.Uint32()
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, int64(int32(v)))
-			continue
-		}
-		v, err := s.Uint64()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, int64(v))
-	}
-	return out, nil
 }
 
 // values gives a tensor its Load.

@@ -11,27 +11,8 @@ import (
 
 func parse(b []byte) (*graph.Graph, error) { return Read(bytes.NewReader(b), int64(len(b))) }
 
-// pb writes protobuf fields: a number's tag and value, or a string's tag, length and bytes.
-type pb []byte
-
-func varint(v uint64) []byte {
-	var out []byte
-	for ; v > 127; v >>= 7 {
-		out = append(out, byte(v)|0x80)
-	}
-	return append(out, byte(v))
-}
-
-func (b pb) num(n int, v uint64) pb { return append(append(b, varint(uint64(n)<<3)...), varint(v)...) }
-
-func (b pb) raw(n int, v []byte) pb {
-	return append(append(append(b, varint(uint64(n)<<3|2)...), varint(uint64(len(v)))...), v...)
-}
-
-func (b pb) str(n int, s string) pb { return b.raw(n, []byte(s)) }
-
 // model wraps graph fields.
-func model(g pb) []byte { return pb(nil).num(1, 7).str(2, "pytorch").raw(7, g) }
+func model(g fixture.PB) []byte { return fixture.PB(nil).Num(1, 7).Str(2, "pytorch").Raw(7, g) }
 
 func TestRead(t *testing.T) {
 	g, err := parse(fixture.Read(t, "folded.onnx"))
@@ -61,17 +42,17 @@ func TestRead(t *testing.T) {
 // TestValues: every way in which a tensor may hold its numbers.
 func TestValues(t *testing.T) {
 	one := []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0x40} // 1, 2
-	for name, x := range map[string]pb{
-		"raw":          pb(nil).num(1, 2).num(2, 1).str(8, "w").raw(9, one),
-		"packed dims":  pb(nil).raw(1, []byte{2}).num(2, 1).str(8, "w").raw(9, one),
-		"float data":   pb(nil).num(1, 2).num(2, 1).raw(4, one).str(8, "w"),
-		"loose floats": append(append(pb(nil).num(1, 2).num(2, 1), 0x25, 0, 0, 0x80, 0x3f, 0x25, 0, 0, 0, 0x40), pb(nil).str(8, "w")...),
-		"half":         pb(nil).num(1, 2).num(2, 10).str(8, "w").raw(9, []byte{0, 0x3c, 0, 0x40}),
-		"bfloat":       pb(nil).num(1, 2).num(2, 16).str(8, "w").raw(9, []byte{0x80, 0x3f, 0, 0x40}),
-		"double":       pb(nil).num(1, 2).num(2, 11).raw(10, []byte{0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0x40}).str(8, "w"),
+	for name, x := range map[string]fixture.PB{
+		"raw":          fixture.PB(nil).Num(1, 2).Num(2, 1).Str(8, "w").Raw(9, one),
+		"packed dims":  fixture.PB(nil).Raw(1, []byte{2}).Num(2, 1).Str(8, "w").Raw(9, one),
+		"float data":   fixture.PB(nil).Num(1, 2).Num(2, 1).Raw(4, one).Str(8, "w"),
+		"loose floats": append(append(fixture.PB(nil).Num(1, 2).Num(2, 1), 0x25, 0, 0, 0x80, 0x3f, 0x25, 0, 0, 0, 0x40), fixture.PB(nil).Str(8, "w")...),
+		"half":         fixture.PB(nil).Num(1, 2).Num(2, 10).Str(8, "w").Raw(9, []byte{0, 0x3c, 0, 0x40}),
+		"bfloat":       fixture.PB(nil).Num(1, 2).Num(2, 16).Str(8, "w").Raw(9, []byte{0x80, 0x3f, 0, 0x40}),
+		"double":       fixture.PB(nil).Num(1, 2).Num(2, 11).Raw(10, []byte{0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0x40}).Str(8, "w"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			g, err := parse(model(pb(nil).raw(5, x)))
+			g, err := parse(model(fixture.PB(nil).Raw(5, x)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,8 +62,8 @@ func TestValues(t *testing.T) {
 			}
 		})
 	}
-	constant := pb(nil).str(2, "c").str(4, "Constant").raw(5, pb(nil).str(1, "value").raw(5, pb(nil).num(1, 2).num(2, 7).raw(9, []byte{3, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255})))
-	g, err := parse(model(pb(nil).raw(1, constant)))
+	constant := fixture.PB(nil).Str(2, "c").Str(4, "Constant").Raw(5, fixture.PB(nil).Str(1, "value").Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 7).Raw(9, []byte{3, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255})))
+	g, err := parse(model(fixture.PB(nil).Raw(1, constant)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +73,7 @@ func TestValues(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	good := pb(nil).num(1, 2).num(2, 1).str(8, "w").raw(9, make([]byte, 8))
+	good := fixture.PB(nil).Num(1, 2).Num(2, 1).Str(8, "w").Raw(9, make([]byte, 8))
 	whole := fixture.Read(t, "folded.onnx")
 	for _, c := range []struct {
 		name string
@@ -103,13 +84,13 @@ func TestRefused(t *testing.T) {
 		{"no protobuf", []byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), "64 bits"},
 		{"two graphs", append(model(nil), model(nil)...), "2 graphs"},
 		{"truncated", whole[:len(whole)/2], "truncated"},
-		{"short data", model(pb(nil).raw(5, pb(nil).num(1, 3).num(2, 1).str(8, "w").raw(9, make([]byte, 8)))), `tensor "w" at offset`},
-		{"large shape", model(pb(nil).raw(5, pb(nil).num(1, 1<<30).num(1, 1<<30).num(2, 1).str(8, "w"))), "more than"},
-		{"negative axis", model(pb(nil).raw(5, pb(nil).num(1, 1<<63).num(2, 1).str(8, "w"))), "axis 0"},
-		{"duplicate", model(pb(nil).raw(5, good).raw(5, good)), `"w" is made twice`},
-		{"nameless", model(pb(nil).raw(5, pb(nil).num(2, 1).raw(9, make([]byte, 4)))), "no name"},
-		{"external", model(pb(nil).raw(5, pb(nil).num(1, 2).num(2, 1).str(8, "w").num(14, 1))), "another file"},
-		{"sparse", model(pb(nil).raw(15, nil)), "sparse"},
+		{"short data", model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 3).Num(2, 1).Str(8, "w").Raw(9, make([]byte, 8)))), `tensor "w" at offset`},
+		{"large shape", model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 1<<30).Num(1, 1<<30).Num(2, 1).Str(8, "w"))), "more than"},
+		{"negative axis", model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 1<<63).Num(2, 1).Str(8, "w"))), "axis 0"},
+		{"duplicate", model(fixture.PB(nil).Raw(5, good).Raw(5, good)), `"w" is made twice`},
+		{"nameless", model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(2, 1).Raw(9, make([]byte, 4)))), "no name"},
+		{"external", model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 1).Str(8, "w").Num(14, 1))), "another file"},
+		{"sparse", model(fixture.PB(nil).Raw(15, nil)), "sparse"},
 		{"a group", model([]byte{0x0b}), "wire type 3"},
 		{"field 0", model([]byte{0x00, 0x00}), "field number 0"},
 	} {
@@ -123,8 +104,8 @@ func TestRefused(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	f.Add(fixture.Read(f, "folded.onnx")[:20000])
-	f.Add(model(pb(nil).raw(5, pb(nil).num(1, 2).num(2, 1).str(8, "w").raw(9, make([]byte, 8)))))
-	f.Add(model(pb(nil).raw(1, pb(nil).str(2, "c").str(4, "Constant").raw(5, pb(nil).str(1, "value").raw(5, pb(nil).num(1, 2).num(2, 7).raw(9, make([]byte, 16)))))))
+	f.Add(model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 1).Str(8, "w").Raw(9, make([]byte, 8)))))
+	f.Add(model(fixture.PB(nil).Raw(1, fixture.PB(nil).Str(2, "c").Str(4, "Constant").Raw(5, fixture.PB(nil).Str(1, "value").Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 7).Raw(9, make([]byte, 16)))))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		g, err := parse(b)
 		if err != nil {

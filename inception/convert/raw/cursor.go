@@ -203,3 +203,24 @@ func (c *Cursor) Uvarint() (uint64, error) {
 	}
 	return 0, fmt.Errorf("offset %d: a variable-length number does not fit 64 bits", start)
 }
+
+// Ints returns the first integers of type I32 or I64 up to the cursor's end, at most limit of them; the cursor stays.
+func (c *Cursor) Ints(d DType, limit int) ([]int64, error) {
+	var out []int64
+	for s := *c; s.Remaining() >= int64(d.Size()) && len(out) < limit; {
+		if d == I32 {
+			v, err := s.Uint32()
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, int64(int32(v)))
+			continue
+		}
+		v, err := s.Uint64()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, int64(v))
+	}
+	return out, nil
+}
