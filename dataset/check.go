@@ -9,7 +9,6 @@ import (
 	"image"
 	"math"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +25,7 @@ type CheckConfig struct {
 	MaxImbalance float64 // largest label by smallest; 0 means 10
 	Recipe       *Recipe // is timed on every picture; nil: decoding alone is
 	Features     int     // length of a bottleneck, for the size of the cache; 0 means 2,048
+	Looks        *Looks  // optional: pictures that are known there are not decoded again, and others become known
 	Progress     func(done, total int)
 }
 
@@ -123,19 +123,6 @@ type Twins struct {
 	items    []int
 }
 
-// Cost is what training on the folder takes, from what was measured here.
-type Cost struct {
-	DecodeSeconds    float64 `json:"decode_seconds"`     // to decode, resize and scale every picture, on Workers goroutines
-	ImagesPerSecond  float64 `json:"images_per_second"`  // of that
-	Workers          int     `json:"workers"`            // goroutines
-	MemoryBytes      int64   `json:"memory_bytes"`       // decoded pictures of Workers goroutines at the worst moment, and all bottlenecks
-	CacheBytes       int64   `json:"cache_bytes"`        // bottleneck cache of the distinct pictures
-	LargestBytes     int64   `json:"largest_bytes"`      // what decoding the largest picture takes
-	EmbedSeconds     float64 `json:"embed_seconds"`      // all pictures through the trunk; 0 when it was not measured
-	TrainSeconds     float64 `json:"train_seconds"`      // to fit the head; 0 when it was not measured
-	TrainSecondsCold float64 `json:"train_seconds_cold"` // the whole of a first training run; 0 when it was not measured
-}
-
 // Checkup is what Check found. Its JSON keys are stable.
 type Checkup struct {
 	Root           string         `json:"root"`
@@ -163,6 +150,9 @@ type Checkup struct {
 	same     [][]int // items of equal bytes
 	repeats  []bool  // an earlier item has the same bytes
 	pairs    []pair
+	decoded  int   // pictures that were decoded and timed
+	failed   error // why Looks could not be written
+	mu       sync.Mutex
 }
 
 // checked is what Check keeps of one picture.
@@ -230,7 +220,7 @@ func (c *Checkup) readAll(ctx context.Context) error {
 			if r := c.cfg.Recipe; r != nil {
 				tensor = make([]float32, 3*r.Size*r.Size)
 			}
-			for ctx.Err() == nil {
+			for ctx.Err() == nil && !c.stopped() {
 				i := int(next.Add(1)) - 1
 				if i >= total {
 					return
@@ -247,6 +237,9 @@ func (c *Checkup) readAll(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	if c.failed != nil {
+		return c.failed
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("dataset: check: stopped after %d of %d pictures: %w", done.Load(), total, context.Cause(ctx))
 	}
@@ -268,6 +261,9 @@ func (c *Checkup) read(i int, g *gate, tensor []float32) bool {
 		return true
 	}
 	p.sum = sha256.Sum256(data)
+	if c.cfg.Looks.get(p, &c.prints[i]) && p.within(c.cfg.Limits) {
+		return true
+	}
 	info, err := Inspect(data, c.cfg.Limits)
 	p.format = info.Format
 	if err != nil {
@@ -295,7 +291,28 @@ func (c *Checkup) read(i int, g *gate, tensor []float32) bool {
 		w, h = h, w
 	}
 	p.width, p.height, p.rotated = int32(w), int32(h), info.Orientation > 1
+	c.met(i)
 	return true
+}
+
+// met counts a picture that was decoded, and makes it known to later checks.
+func (c *Checkup) met(i int) {
+	var err error
+	if c.pictures[i].err == nil {
+		err = c.cfg.Looks.put(&c.pictures[i], &c.prints[i])
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.decoded++
+	if c.failed == nil {
+		c.failed = err
+	}
+}
+
+func (c *Checkup) stopped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed != nil
 }
 
 func (c *Checkup) fingerprint(i int, img image.Image, orientation int) (err error) {
@@ -308,139 +325,11 @@ func (c *Checkup) fingerprint(i int, img image.Image, orientation int) (err erro
 	return nil
 }
 
-// decodedBytes is about what Decode and Apply take for a picture.
-func decodedBytes(data []byte, info Info) int64 {
-	each := int64(4)
-	switch info.Format {
-	case "png", "tiff", "webp":
-		each = 8
-	case "gif":
-		each = 2
-	case "jpeg":
-		if h := scanJPEG(data[:min(len(data), 1<<16)]); h.frame == 0xc2 {
-			each = 16 // coefficients of the whole picture, 4 bytes each
-		}
-	}
-	if info.Orientation > 1 {
-		each += 8
-	}
-	return each*int64(info.Width)*int64(info.Height) + 1<<16
-}
-
-// gate lets work in as long as it fits into a budget of bytes; what is larger than all of it goes in alone.
-type gate struct {
-	mu     sync.Mutex
-	free   *sync.Cond
-	budget int64
-	used   int64
-	closed bool
-}
-
-func newGate(budget int64) *gate {
-	g := &gate{budget: budget}
-	g.free = sync.NewCond(&g.mu)
-	return g
-}
-
-func (g *gate) enter(n int64) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for !g.closed && g.used > 0 && g.used+n > g.budget {
-		g.free.Wait()
-	}
-	if g.closed {
-		return false
-	}
-	g.used += n
-	return true
-}
-
-func (g *gate) leave(n int64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.used -= n
-	g.free.Broadcast()
-}
-
-func (g *gate) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.closed = true
-	g.free.Broadcast()
-}
-
-// findSame groups the pictures whose files have equal bytes, unreadable ones too.
-func (c *Checkup) findSame() {
-	bySum := make(map[[sha256.Size]byte][]int, len(c.pictures))
-	for i := range c.pictures {
-		if p := &c.pictures[i]; p.sum != [sha256.Size]byte{} {
-			bySum[p.sum] = append(bySum[p.sum], i)
-		}
-	}
-	for _, items := range bySum {
-		if len(items) > 1 {
-			c.same = append(c.same, items)
-		}
-	}
-	slices.SortFunc(c.same, func(a, b []int) int { return a[0] - b[0] })
-	c.Duplicates, c.repeats = []Twins{}, make([]bool, len(c.pictures))
-	for _, items := range c.same {
-		c.Duplicates = append(c.Duplicates, c.twinsOf(items))
-		for _, i := range items[1:] {
-			c.repeats[i] = true
-		}
-	}
-}
-
-// twins turns pairs into groups.
-func (c *Checkup) twins(pairs []pair) []Twins {
-	f := newForest(len(c.pictures))
-	for _, p := range pairs {
-		f.union(p.i, p.j)
-	}
-	members, listed := map[int][]int{}, make([]bool, len(c.pictures))
-	for _, p := range pairs {
-		for _, i := range [2]int{p.i, p.j} {
-			if r := f.find(i); !listed[i] {
-				listed[i] = true
-				members[r] = append(members[r], i)
-			}
-		}
-	}
-	roots := make([]int, 0, len(members))
-	for r := range members {
-		roots = append(roots, r)
-	}
-	slices.Sort(roots)
-	out := make([]Twins, 0, len(roots))
-	at := map[int]int{}
-	for n, r := range roots {
-		slices.Sort(members[r])
-		at[r] = n
-		out = append(out, c.twinsOf(members[r]))
-	}
-	for _, p := range pairs {
-		t := &out[at[f.find(p.i)]]
-		t.Distance = max(t.Distance, p.distance)
-		t.Mirrored = t.Mirrored || p.mirrored
-	}
-	return out
-}
-
-func (c *Checkup) twinsOf(items []int) Twins {
-	t := Twins{items: items}
-	for _, i := range items {
-		it := c.folder.Items[i]
-		t.Images = append(t.Images, it.Rel)
-		t.Labels = append(t.Labels, c.folder.Labels[it.Label])
-	}
-	slices.Sort(t.Labels)
-	t.Labels = slices.Compact(t.Labels)
-	return t
-}
-
 // Usable tells whether item i of the folder was decoded in full.
 func (c *Checkup) Usable(i int) bool { return c.pictures[i].err == nil }
+
+// Err says why item i of the folder cannot be used; nil when it was decoded in full.
+func (c *Checkup) Err(i int) error { return c.pictures[i].err }
 
 // Same returns the groups that Check and Refine found, for SplitTogether and FoldsTogether: equal pictures, and nearly equal ones.
 func (c *Checkup) Same() Same {
@@ -454,71 +343,6 @@ func (c *Checkup) Same() Same {
 		s.Near = append(s.Near, t.items)
 	}
 	return s
-}
-
-// summarize fills counts, ranges, problems and cost.
-func (c *Checkup) summarize() {
-	c.Labels = make([]LabelCount, len(c.folder.Labels))
-	for i, l := range c.folder.Labels {
-		c.Labels[i].Label = l
-	}
-	for _, p := range c.folder.Problems {
-		c.Problems = append(c.Problems, Unreadable(p))
-	}
-	var widths, heights, sizes, needs []int64
-	distinct := map[[sha256.Size]byte]bool{}
-	seconds := 0.0
-	for i := range c.pictures {
-		p, it := &c.pictures[i], c.folder.Items[i]
-		c.Labels[it.Label].Images++
-		seconds += p.seconds
-		needs = append(needs, p.need)
-		if p.err != nil {
-			c.Problems = append(c.Problems, Unreadable{it.Path, p.err.Error()})
-			continue
-		}
-		c.Readable++
-		c.Labels[it.Label].Readable++
-		c.Formats[p.format]++
-		if p.rotated {
-			c.Rotated++
-		}
-		distinct[p.sum] = true
-		widths, heights, sizes = append(widths, int64(p.width)), append(heights, int64(p.height)), append(sizes, p.bytes)
-	}
-	c.Width, c.Height, c.Bytes = rangeOf(widths), rangeOf(heights), rangeOf(sizes)
-	slices.SortFunc(needs, func(a, b int64) int { return cmp.Compare(b, a) })
-	workers := c.cfg.Workers
-	c.Cost = Cost{
-		Workers:       workers,
-		DecodeSeconds: seconds / float64(workers),
-		CacheBytes:    cacheBytes(len(distinct), c.cfg.Features),
-		MemoryBytes:   4 * int64(c.cfg.Features) * int64(c.Readable),
-	}
-	worst := int64(0)
-	for i, n := range needs[:min(len(needs), workers)] {
-		if i == 0 {
-			c.Cost.LargestBytes = n
-		}
-		worst += n
-	}
-	c.Cost.MemoryBytes += min(worst, max(c.cfg.Memory, c.Cost.LargestBytes))
-	if seconds > 0 {
-		c.Cost.ImagesPerSecond = float64(len(c.pictures)) / c.Cost.DecodeSeconds
-	}
-}
-
-// cacheBytes is the length of a cache file.
-func cacheBytes(pictures, features int) int64 {
-	return 1<<9 + int64(pictures)*(sha256.Size+4*int64(features)+4)
-}
-
-func rangeOf(values []int64) Range {
-	if len(values) == 0 {
-		return Range{}
-	}
-	slices.Sort(values)
-	return Range{values[0], values[len(values)/2], values[len(values)-1]}
 }
 
 // aspect is long side by short.

@@ -167,7 +167,7 @@ func (c *Checkup) reportTwins() {
 			}
 		}
 		if groups > 0 {
-			c.add(Note, kind.code, groups, within, fmt.Sprintf("%s of %s within a label (%d pictures): equal ones never cross the split", count(groups, "group"), kind.what, len(within)))
+			c.add(Note, kind.code, groups, within, fmt.Sprintf("%s of %s within a label (%d pictures): training keeps a group in one part", count(groups, "group"), kind.what, len(within)))
 		}
 		if crossing > 0 {
 			c.add(Warning, kind.across, crossing, across, fmt.Sprintf("%s of %s under several labels (%d pictures): no head can tell them apart; keep one label each", count(crossing, "group"), kind.what, len(across)))

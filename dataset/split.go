@@ -42,7 +42,11 @@ type SplitConfig struct {
 	Salt       string  `json:"salt,omitempty"`       // another salt gives another split
 	Legacy     bool    `json:"legacy,omitempty"`     // split exactly as TensorFlow's retrain.py does; Salt is not used
 	Stratified bool    `json:"stratified,omitempty"` // every label's shares exact to a group, at the cost that new pictures may move others
+	Near       int     `json:"near,omitempty"`       // NearVersion where Same.Near was kept together in training; what SplitTogether does is up to its Same
 }
+
+// NearVersion numbers the rule by which Check finds nearly equal pictures.
+const NearVersion = 1
 
 // fractions resolves the zero and negative values.
 func (c SplitConfig) fractions() (validation, test float64) {

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 
@@ -67,6 +68,65 @@ func checkSplit(labels []string, items []dataset.Item, cfg dataset.SplitConfig) 
 		}
 	}
 	return notes, nil
+}
+
+// noteCrowded says why nearly equal pictures may lie in different parts.
+const noteCrowded = "so many pictures are nearly equal that keeping them together would leave too few to measure with: only equal ones are kept together"
+
+// divide splits the folder. Equal pictures stay together, and nearly equal ones as long as at least half of what is held
+// out without that rule still is; cfg.Near then says so. With a legacy split each goes its way.
+func divide(f *dataset.Folder, cfg *dataset.SplitConfig, c *dataset.Checkup, sums [][sha256.Size]byte) (crowded bool, err error) {
+	cfg.Near = 0
+	if err := f.SplitUnique(*cfg, sums); err != nil {
+		return false, err
+	}
+	near := nearGroups(f.Items, c)
+	if cfg.Legacy || len(near) == 0 {
+		return false, nil
+	}
+	plain := parts(f)
+	if err := f.SplitTogether(*cfg, dataset.Same{Sums: sums, Near: near}); err != nil {
+		return false, err
+	}
+	if got := parts(f); 2*got[dataset.Validation] < plain[dataset.Validation] || 2*got[dataset.Test] < plain[dataset.Test] {
+		return true, f.SplitUnique(*cfg, sums)
+	}
+	cfg.Near = dataset.NearVersion
+	return false, nil
+}
+
+// parts counts the items of each part.
+func parts(f *dataset.Folder) (n [3]int) {
+	for _, label := range f.Counts() {
+		for s, count := range label {
+			n[s] += count
+		}
+	}
+	return n
+}
+
+// nearGroups are the nearly equal pictures that are to stay together. A picture whose part was given is left where it is:
+// of those only the ones that are held out most count, so that no other picture of the group is trained on.
+func nearGroups(items []dataset.Item, c *dataset.Checkup) [][]int {
+	var out [][]int
+	for _, group := range c.Same().Near {
+		most := dataset.Train
+		for _, i := range group {
+			if items[i].Fixed {
+				most = max(most, items[i].Split)
+			}
+		}
+		var keep []int
+		for _, i := range group {
+			if !items[i].Fixed || items[i].Split == most {
+				keep = append(keep, i)
+			}
+		}
+		if len(keep) > 1 {
+			out = append(out, keep)
+		}
+	}
+	return out
 }
 
 // fraction returns what cfg asks for.

@@ -142,7 +142,7 @@ type Phase string
 // The phases of a run, in their order.
 const (
 	PhaseCheck   Phase = "check"   // the plan: one event for each Note
-	PhaseHash    Phase = "hash"    // reading pictures and looking them up; counted in pictures
+	PhaseHash    Phase = "hash"    // reading and checking pictures; counted in pictures
 	PhaseEmbed   Phase = "embed"   // pictures through the trunk; counted in pictures
 	PhaseSearch  Phase = "search"  // choosing L2; counted in fits
 	PhaseFit     Phase = "fit"     // solving for the head; counted in iterations of the solver
@@ -158,7 +158,7 @@ type Event struct {
 	Total   int
 	Elapsed time.Duration // since the phase began
 	Rate    float64       // done a second; 0 when not known yet
-	Note    string        // PhaseCheck: something worth knowing before time is spent, one sentence
+	Note    string        // PhaseCheck: something worth knowing before time is spent; PhaseEmbed: what it will take, once measured; a sentence, or ""
 	Bad     int           // PhaseHash, PhaseEmbed: pictures that could not be read so far
 
 	// PhaseFit and PhaseSearch:

@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
@@ -19,6 +17,7 @@ import (
 type embedder struct {
 	weights  *inception.Weights
 	recipe   dataset.Recipe
+	classes  int // of the head to come, for what is to be expected; 0 where there is none
 	cacheDir string
 	maxBad   int
 	nn       nn.Config
@@ -61,43 +60,6 @@ func (e *embedded) duplicates() int {
 		seen[s] = true
 	}
 	return n
-}
-
-// hash reads every picture and returns the digests of their bytes. A file that cannot be read is a problem; its digest
-// is that of its path, so that it resembles no other.
-func (e *embedder) hash(ctx context.Context, items []dataset.Item) (*embedded, []error, error) {
-	out := &embedded{sums: make([][sha256.Size]byte, len(items)), rows: make([][]float32, len(items))}
-	bad := make([]error, len(items))
-	p := e.start(PhaseHash, len(items))
-	workers := e.embed.Decoders
-	if workers == 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(workers, len(items)) {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(items) {
-					return
-				}
-				data, err := dataset.ReadFile(items[i].Path, e.embed.Limits)
-				if err != nil {
-					bad[i] = err
-					data = []byte("unreadable\x00" + items[i].Rel)
-				}
-				out.sums[i] = sha256.Sum256(data)
-				p.step(err != nil)
-			}
-		})
-	}
-	wg.Wait()
-	if ctx.Err() != nil {
-		return nil, nil, fmt.Errorf("train: hash: stopped after %d of %d pictures: %w", p.done, len(items), context.Cause(ctx))
-	}
-	p.end()
-	return out, bad, nil
 }
 
 // run gets the bottlenecks of hashed pictures. bad holds, for each item, why it cannot be read, or nil.
@@ -185,7 +147,14 @@ func (e *embedder) trunk(ctx context.Context, items []dataset.Item, out *embedde
 		}
 		return nil
 	}
-	err = trunk.EmbedAll(ctx, len(missing), read, emit, e.embed)
+	first := min(len(missing), e.measured()) // whose time tells what the others will take
+	began := time.Now()
+	err = trunk.EmbedAll(ctx, first, read, emit, e.embed)
+	if rest := len(missing) - first; err == nil && rest > 0 {
+		p.note(e.expect(time.Since(began)/time.Duration(first), len(items), rest))
+		after := func(j int) ([]byte, error) { return read(first + j) }
+		err = trunk.EmbedAll(ctx, rest, after, func(j int, vec []float32, err error) error { return emit(first+j, vec, err) }, e.embed)
+	}
 	if cerr := trunk.Close(); err == nil {
 		err = cerr
 	}
@@ -257,6 +226,7 @@ type meter struct {
 	done    int
 	bad     int
 	total   int
+	said    string // to go with the next event
 	send    func(Event)
 	seconds map[Phase]float64
 }
@@ -286,6 +256,23 @@ func (m *meter) step(bad bool) {
 	}
 }
 
+// at is step for who counts himself.
+func (m *meter) at(done int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.done = max(m.done, done); m.done < m.total && time.Since(m.last) >= meterPause {
+		m.report()
+	}
+}
+
+// note sends an event with something to say.
+func (m *meter) note(text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.said = text
+	m.report()
+}
+
 // end sends the phase's last event.
 func (m *meter) end() {
 	m.mu.Lock()
@@ -300,7 +287,8 @@ func (m *meter) report() {
 	if m.send == nil {
 		return
 	}
-	e := Event{Phase: m.phase, Done: m.done, Total: m.total, Bad: m.bad, Elapsed: m.last.Sub(m.began)}
+	e := Event{Phase: m.phase, Done: m.done, Total: m.total, Bad: m.bad, Elapsed: m.last.Sub(m.began), Note: m.said}
+	m.said = ""
 	if s := e.Elapsed.Seconds(); s > 0 {
 		e.Rate = float64(m.done) / s
 	}

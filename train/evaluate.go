@@ -76,11 +76,15 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder, c
 	}
 	mine := *folder
 	mine.Items = append([]dataset.Item(nil), folder.Items...)
-	got, bad, err := e.hash(ctx, mine.Items)
+	got, bad, checkup, err := e.look(ctx, &mine)
 	if err != nil {
 		return nil, err
 	}
-	if err := mine.SplitUnique(m.Split, got.sums); err != nil {
+	same := dataset.Same{Sums: got.sums}
+	if m.Split.Near != 0 {
+		same.Near = nearGroups(mine.Items, checkup)
+	}
+	if err := mine.SplitTogether(m.Split, same); err != nil {
 		return nil, err
 	}
 	items := keepPart(mine.Items, got, &bad, cfg.Part)

@@ -22,6 +22,7 @@ type Result struct {
 	Embedded int               // pictures that went through the trunk in this run
 	Cached   int               // pictures whose bottleneck was there already
 	Seconds  map[Phase]float64 // wall time of each phase
+	Checkup  *dataset.Checkup  // what the pictures looked like before they were used
 
 	evidence evidence // what Report shows besides
 }
@@ -100,15 +101,21 @@ type run struct {
 // embed splits the folder, checks the plan and gets every bottleneck.
 func (r *run) embed(ctx context.Context) error {
 	e := r.cfg.embedder(r.weights, len(r.folder.Items), r.res.Seconds)
-	out, bad, err := e.hash(ctx, r.folder.Items)
+	e.classes = len(r.folder.Labels)
+	out, bad, checkup, err := e.look(ctx, r.folder)
 	if err != nil {
 		return err
 	}
-	if err := r.folder.SplitUnique(r.cfg.Split, out.sums); err != nil {
+	r.res.Checkup = checkup
+	crowded, err := divide(r.folder, &r.cfg.Split, checkup, out.sums)
+	if err != nil {
 		return err
 	}
 	if r.res.Notes, err = checkSplit(r.folder.Labels, r.folder.Items, r.cfg.Split); err != nil {
 		return err
+	}
+	if crowded {
+		r.res.Notes = append(r.res.Notes, noteCrowded)
 	}
 	for i, n := range r.res.Notes {
 		if r.cfg.Progress != nil {

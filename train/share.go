@@ -29,7 +29,7 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cf
 	}
 	e := cfg.embedder(w, len(folder.Items), map[Phase]float64{})
 	e.maxBad = len(folder.Items)
-	out, bad, err := e.hash(ctx, folder.Items)
+	out, bad, _, err := e.look(ctx, folder)
 	if err != nil {
 		return nil, err
 	}
