@@ -295,12 +295,13 @@ func (c *Checkup) read(i int, g *gate, tensor []float32) bool {
 	return true
 }
 
-// met counts a picture that was decoded, and makes it known to later checks.
+// met counts a picture that was decoded in full, and makes it known to later checks.
 func (c *Checkup) met(i int) {
-	var err error
-	if c.pictures[i].err == nil {
-		err = c.cfg.Looks.put(&c.pictures[i], &c.prints[i])
+	if c.pictures[i].err != nil {
+		c.pictures[i].seconds = 0
+		return
 	}
+	err := c.cfg.Looks.put(&c.pictures[i], &c.prints[i])
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.decoded++
