@@ -150,9 +150,14 @@ type Checkup struct {
 	same     [][]int // items of equal bytes
 	repeats  []bool  // an earlier item has the same bytes
 	pairs    []pair
-	decoded  int   // pictures that were decoded and timed
-	failed   error // why Looks could not be written
-	mu       sync.Mutex
+	tally    *tally
+}
+
+// tally is what the goroutines of a Check write to together.
+type tally struct {
+	mu      sync.Mutex
+	decoded int   // pictures that were decoded and timed
+	failed  error // why Looks could not be written
 }
 
 // checked is what Check keeps of one picture.
@@ -177,7 +182,7 @@ func Check(ctx context.Context, folder *Folder, cfg CheckConfig) (*Checkup, erro
 	}
 	c := &Checkup{
 		Root: folder.Root, Images: len(folder.Items), Ignored: folder.Ignored, Formats: map[string]int{},
-		Problems: []Unreadable{}, folder: folder, cfg: cfg,
+		Problems: []Unreadable{}, folder: folder, cfg: cfg, tally: new(tally),
 		pictures: make([]checked, len(folder.Items)), prints: make([]fingerprint, len(folder.Items)),
 	}
 	for _, it := range folder.Items {
@@ -237,8 +242,8 @@ func (c *Checkup) readAll(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	if c.failed != nil {
-		return c.failed
+	if c.tally.failed != nil {
+		return c.tally.failed
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("dataset: check: stopped after %d of %d pictures: %w", done.Load(), total, context.Cause(ctx))
@@ -302,18 +307,18 @@ func (c *Checkup) met(i int) {
 		return
 	}
 	err := c.cfg.Looks.put(&c.pictures[i], &c.prints[i])
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.decoded++
-	if c.failed == nil {
-		c.failed = err
+	c.tally.mu.Lock()
+	defer c.tally.mu.Unlock()
+	c.tally.decoded++
+	if c.tally.failed == nil {
+		c.tally.failed = err
 	}
 }
 
 func (c *Checkup) stopped() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.failed != nil
+	c.tally.mu.Lock()
+	defer c.tally.mu.Unlock()
+	return c.tally.failed != nil
 }
 
 func (c *Checkup) fingerprint(i int, img image.Image, orientation int) (err error) {

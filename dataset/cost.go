@@ -55,7 +55,7 @@ func (c *Checkup) summarize() {
 	workers := c.cfg.Workers
 	c.Cost = Cost{
 		Workers:       workers,
-		DecodeSeconds: seconds * float64(c.Readable) / float64(max(1, c.decoded)) / float64(workers),
+		DecodeSeconds: seconds * float64(c.Readable) / float64(max(1, c.tally.decoded)) / float64(workers),
 		CacheBytes:    cacheBytes(len(distinct), c.cfg.Features),
 		MemoryBytes:   4 * int64(c.cfg.Features) * int64(c.Readable),
 	}
@@ -77,7 +77,7 @@ const sampled = 16
 
 // sample decodes a few known pictures for their time, where CheckConfig.Recipe asks for it and nothing else was decoded.
 func (c *Checkup) sample() (seconds float64) {
-	if c.decoded > 0 || c.cfg.Recipe == nil || len(c.pictures) == 0 {
+	if c.tally.decoded > 0 || c.cfg.Recipe == nil || len(c.pictures) == 0 {
 		return 0
 	}
 	n := min(sampled, len(c.pictures))
@@ -94,7 +94,7 @@ func (c *Checkup) sample() (seconds float64) {
 		began := time.Now()
 		if _, err := c.cfg.Recipe.Load(data, c.cfg.Limits, tensor); err == nil {
 			seconds += time.Since(began).Seconds()
-			c.decoded++
+			c.tally.decoded++
 		}
 	}
 	return seconds
