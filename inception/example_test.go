@@ -59,3 +59,31 @@ func Example() {
 	// 2 labels, probabilities add up to 1.000
 	// the second is refused: true
 }
+
+// Pictures become bottlenecks, the vectors that heads are trained on: the trunk alone, with the recipe that its weights ask
+// for.
+func ExampleTrunk_Embed() {
+	w, err := inception.Random(inception.RandomConfig{Width: 0.1, Size: 128})
+	if err != nil {
+		log.Fatal(err)
+	}
+	trunk, err := inception.NewTrunk(w, nn.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer trunk.Close()
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, draw.Picture(0, 0, 1)); err != nil {
+		log.Fatal(err)
+	}
+	pixels := make([]float32, 3*trunk.Size()*trunk.Size())
+	if _, err := w.Recipe.Load(picture.Bytes(), dataset.Limits{}, pixels); err != nil {
+		log.Fatal(err)
+	}
+	bottleneck := make([]float32, trunk.Features())
+	if err := trunk.Embed(context.Background(), 1, pixels, bottleneck); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(trunk.Size(), len(bottleneck))
+	// Output: 128 203
+}
