@@ -232,8 +232,8 @@ func TestRetrained(t *testing.T) {
 
 func TestLabelMap(t *testing.T) {
 	out := labels.For(1008)
-	err := readLabelMap("# a comment\nentry {\n  target_class: 782\n  target_class_string: \"n03710721\"\n}\nentry {\n  target_class: 449\n  target_class_string: \"n01440764\"\n}\n", out)
-	if err != nil || out[782] != "maillot tank suit" || out[449] != "tench" || out[977] != "maillot (977)" {
+	err := readLabelMap("# a comment\nentry {\n  target_class: 977\n  target_class_string: \"n03710721\"\n}\nentry {\n  target_class: 449\n  target_class_string: \"n01440764\"\n}\n", out)
+	if err != nil || out[977] != "maillot tank suit" || out[449] != "tench" || out[782] != "maillot" {
 		t.Errorf("got %q, %q, %q, %v", out[782], out[449], out[977], err)
 	}
 	for _, bad := range []string{"target_class: 1008", "target_class: x", "target_class_string: \"n01440764\"", "target_class: 1\ntarget_class_string: \"n0\""} {

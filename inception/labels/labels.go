@@ -9,8 +9,8 @@
 // Sources: the synsets are those of tensorflow/models research/slim/datasets/imagenet_lsvrc_2015_synsets.txt, the
 // names those of torchvision's models (where two classes share a name, the second has a word more), the challenge's
 // numbers those of the label file that TensorFlow's first image classifier shipped with
-// (imagenet_comp_graph_label_strings.txt), matched by name. That file calls the classes 782 and 977 both "maillot":
-// which of them is n03710637 and which n03710721 it does not say, and neither does this package.
+// (imagenet_comp_graph_label_strings.txt), matched by name; of the two classes that it calls "maillot", those of
+// imagenet_2012_challenge_label_map_proto.pbtxt, which lies beside the graph of 2015.
 package labels
 
 import (
@@ -22,12 +22,12 @@ import (
 )
 
 //go:embed imagenet.txt
-var table string // synset, number in the challenge (0: one of the two maillots), name
+var table string // synset, number in the challenge, name
 
 // Class is one of the 1000.
 type Class struct {
 	Synset string // "n01440764"
-	Number int    // in the challenge, 1..1000; 0 for the two classes whose number is not known
+	Number int    // in the challenge, 1..1000
 	Name   string // "tench"; no two classes have the same
 }
 
@@ -71,14 +71,8 @@ func For(classes int) []string {
 			out[c.Number] = c.Name
 		}
 		out[0] = Background
-		for i := range out {
-			switch {
-			case out[i] != "":
-			case i > 1000:
-				out[i] = fmt.Sprintf("unused %d", i)
-			default:
-				out[i] = fmt.Sprintf("maillot (%d)", i)
-			}
+		for i := 1001; i < classes; i++ {
+			out[i] = fmt.Sprintf("unused %d", i)
 		}
 		return out
 	}
