@@ -15,7 +15,7 @@ type Trunk struct {
 }
 
 // NewTrunk compiles the network up to the bottleneck for pictures of w.Recipe.Size. It keeps nothing of w's tensors, so a
-// caller that drops w frees them.
+// caller that drops w frees them. Errors name the recipe's field, the input's size or the device that will not do.
 func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
 	if err := checkRecipe(w.Recipe); err != nil {
 		return nil, fmt.Errorf("inception: trunk: %w", err)

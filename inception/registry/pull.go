@@ -28,7 +28,8 @@ type PullConfig struct {
 }
 
 // Pull fetches, checks, converts and stores the set called name. A set that is there already is fetched again only
-// when its stored file is missing or damaged.
+// when its stored file is missing or damaged. A pull that was interrupted, by ctx or the network, is taken up by the next;
+// a file with another size or digest than the entry states, or other classes, is refused and thrown away.
 func (s Store) Pull(ctx context.Context, name string, cfg PullConfig) (*Pulled, error) {
 	e, err := Find(name)
 	if err != nil {
