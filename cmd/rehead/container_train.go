@@ -82,23 +82,21 @@ func (a *app) runJob(ctx context.Context, l sagemaker.Layout, o *trainOptions) e
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
-	result, err := a.train(ctx, dir, o)
-	if err != nil {
-		return err
+	o.job = true
+	result, failed := a.train(ctx, dir, o)
+	if result == nil {
+		return failed
 	}
 	m := &result.Metrics
-	// Lines that metric definitions look for: our own, and those of the built-in algorithm and of retrain.py.
-	a.say("train:accuracy=%.6f train:loss=%.6f", m.Train.Accuracy, m.Train.LogLoss)
+	// More lines that metric definitions look for: those of the built-in algorithm and of retrain.py.
 	a.say("Epoch[0] Train-accuracy=%.6f", m.Train.Accuracy)
 	if m.Validation.Images > 0 {
-		a.say("validation:accuracy=%.6f validation:loss=%.6f", m.Validation.Accuracy, m.Validation.LogLoss)
 		a.say("Epoch[0] Validation-accuracy=%.6f", m.Validation.Accuracy)
 	}
 	if m.Test.Images > 0 {
-		a.say("test:accuracy=%.6f test:loss=%.6f", m.Test.Accuracy, m.Test.LogLoss)
 		a.say("Final test accuracy = %.1f%% (N=%d)", 100*m.Test.Accuracy, m.Test.Images)
 	}
-	return nil
+	return failed // with a result: its accuracy is below --min-accuracy
 }
 
 // trainingChannel finds the pictures: the channel train or training, else the only one that can be meant.
@@ -165,6 +163,7 @@ func hyperparameters(o *trainOptions) map[string]sagemaker.Setting {
 		"l2":                    {Set: number(&o.cfg.L2)},
 		"neighbours":            {Set: whole(&o.cfg.Neighbours)},
 		"max_bad":               {Set: whole(&o.cfg.MaxBad)},
+		"min_accuracy":          {Set: number(&o.least)},
 		"batch":                 {Set: whole(&o.cfg.Batch)},
 		"threads":               {Set: whole(&o.engine.threads)},
 		"dtype":                 {Set: text(&o.dtype)},

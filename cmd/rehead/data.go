@@ -19,6 +19,12 @@ func (d *dataFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&d.validationDir, "validation-dir", "", "folder or manifest of the pictures to choose with, instead of --validation")
 	f.StringVar(&d.testDir, "test-dir", "", "folder or manifest of the pictures to measure with, instead of --test")
+	d.addManifest(cmd)
+}
+
+// addManifest adds the flags that say how a manifest is read.
+func (d *dataFlags) addManifest(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.StringVar(&d.imageRoot, "image-root", "", "folder that a manifest's relative paths start from (default: the manifest's)")
 	f.StringVar(&d.stripPrefix, "strip-prefix", "", "beginning that is cut off a manifest's paths, such as s3://bucket/flowers/")
 	f.StringVar(&d.classes, "classes", "", "file with the names of a manifest's numbered classes, one a line")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/train"
@@ -10,15 +12,20 @@ func newEvaluate(a *app) *cobra.Command {
 	var (
 		engine engineFlags
 		limits limitFlags
+		data   dataFlags
 		cache  string
+		least  float64
 		asJSON bool
 		cfg    train.EvaluateConfig
 	)
 	cmd := &cobra.Command{
 		Use:   "evaluate MODEL DIR|MANIFEST",
-		Short: "Measure a model on a folder of label folders",
+		Short: "Measure a model on a folder of label folders, or on a manifest",
 		Args:  needArgs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := errors.Join(checkGate(least), checkPart(cfg.Part)); err != nil {
+				return err
+			}
 			nnConfig, err := engine.config()
 			if err != nil {
 				return err
@@ -32,7 +39,7 @@ func newEvaluate(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			folder, err := new(dataFlags).open(args[1], 1)
+			folder, err := data.open(args[1], 1)
 			if err != nil {
 				return err
 			}
@@ -44,24 +51,26 @@ func newEvaluate(a *app) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(a.stdout, result)
+				return errors.Join(printJSON(a.stdout, result), result.Reach(least))
 			}
 			a.printProblems(result.Problems)
 			a.printParts(&result.Metrics)
 			for _, c := range result.PerClass {
 				a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)", c.Label, c.Precision, c.Recall, c.F1, c.Measured)
 			}
-			return nil
+			return result.Reach(least)
 		},
 	}
 	engine.add(cmd, a)
 	engine.addTrunk(cmd)
 	limits.add(cmd)
+	data.addManifest(cmd)
 	f := cmd.Flags()
 	f.StringVar(&cfg.Part, "part", "all", "which pictures: all, train, validation or test, by the split rule that the model stores")
 	f.StringVar(&cache, "cache", "", "folder of the bottleneck cache, as for train")
 	f.IntVar(&cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up, as for train")
 	f.IntVar(&cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
+	addGate(cmd, &least)
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

@@ -2,11 +2,15 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/c236555e/rehead/train"
 )
 
-// progress shows how far a long step is: a bar that redraws itself on a terminal, nothing elsewhere.
+// progress shows how far a long step is: a bar that redraws itself on a terminal; elsewhere a line now and then, when the step is long.
 type progress struct {
 	a       *app
 	what    string
@@ -16,24 +20,40 @@ type progress struct {
 	visible bool
 }
 
+// The pauses between two pictures of the bar, and between two lines where there is no terminal.
+const (
+	barPause  = 100 * time.Millisecond
+	linePause = 15 * time.Second
+)
+
 func (a *app) progress(what string, of int) *progress {
-	return &progress{a: a, what: what, of: of, start: time.Now()}
+	now := time.Now()
+	return &progress{a: a, what: what, of: of, start: now, drawn: now.Add(-barPause)}
 }
 
 func (p *progress) add(n int) { p.set(p.n + n) }
 
 func (p *progress) set(n int) {
 	p.n = n
-	now := time.Now()
-	if !p.a.errTTY || p.of == 0 || now.Sub(p.drawn) < 100*time.Millisecond && n < p.of {
+	if p.of == 0 {
 		return
 	}
-	p.drawn, p.visible = now, true
-	const width = 30
-	full := min(width, width*n/p.of)
+	now := time.Now()
+	since := now.Sub(p.drawn)
 	rate := float64(n) / max(now.Sub(p.start).Seconds(), 1e-9)
-	left := time.Duration(float64(p.of-n) / max(rate, 1e-9) * float64(time.Second)).Round(time.Second)
-	fmt.Fprintf(p.a.stderr, "\r%s %s%s %d/%d  %.1f/s  %s left \x1b[K", p.what, strings.Repeat("█", full), strings.Repeat("░", width-full), n, p.of, rate, left)
+	left := time.Duration(min(float64(p.of-n)/max(rate, 1e-9), 1e7) * float64(time.Second)).Round(time.Second)
+	switch {
+	case p.a.errTTY && (since >= barPause || n == p.of):
+		const width = 30
+		full := min(width, width*n/p.of)
+		fmt.Fprintf(p.a.stderr, "\r%s %s%s %d/%d  %.1f/s  %s left \x1b[K", p.what, strings.Repeat("█", full), strings.Repeat("░", width-full), n, p.of, rate, left)
+		p.visible = true
+	case !p.a.errTTY && n > 0 && n < p.of && since >= linePause:
+		fmt.Fprintf(p.a.stderr, "%s: %d of %d, %.1f a second, %s left\n", p.what, n, p.of, rate, left)
+	default:
+		return
+	}
+	p.drawn = now
 }
 
 // done wipes the bar. It may be called more than once.
@@ -41,5 +61,54 @@ func (p *progress) done() {
 	if p.visible {
 		fmt.Fprint(p.a.stderr, "\r\x1b[K")
 		p.visible = false
+	}
+}
+
+// trainProgress shows a run: a bar for each phase on a terminal; elsewhere lines, among them the losses and accuracies on the way.
+type trainProgress struct {
+	a     *app
+	bar   *progress
+	phase train.Phase
+}
+
+func (a *app) trainProgress() *trainProgress { return &trainProgress{a: a} }
+
+func (p *trainProgress) event(e train.Event) {
+	if e.Note != "" && e.Phase != train.PhaseCheck { // those of the check are printed with its findings
+		p.done()
+		fmt.Fprintln(p.a.stderr, e.Note)
+	}
+	if e.Phase == train.PhaseCheck {
+		return
+	}
+	if p.bar == nil || e.Phase != p.phase {
+		p.done()
+		p.phase, p.bar = e.Phase, p.a.progress(string(e.Phase), e.Total)
+	}
+	if !p.a.errTTY && e.Phase == train.PhaseFit {
+		p.metrics(e)
+		return
+	}
+	p.bar.of = e.Total
+	p.bar.set(e.Done)
+}
+
+// metrics prints a moment of the solver at which accuracies were measured, as metric definitions want it.
+func (p *trainProgress) metrics(e train.Event) {
+	if math.IsNaN(e.TrainAccuracy) {
+		return
+	}
+	line := fmt.Sprintf("iteration %d: train:objective=%s train:accuracy=%s", e.Done, sixDigits(e.Loss), sixDigits(e.TrainAccuracy))
+	if !math.IsNaN(e.ValidationAccuracy) {
+		line += " validation:accuracy=" + sixDigits(e.ValidationAccuracy)
+	}
+	fmt.Fprintln(p.a.stderr, line)
+}
+
+func sixDigits(v float64) string { return strconv.FormatFloat(v, 'f', 6, 64) }
+
+func (p *trainProgress) done() {
+	if p.bar != nil {
+		p.bar.done()
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,6 +26,8 @@ type trainOptions struct {
 	noTrunk  bool
 	noReport bool
 	asJSON   bool
+	least    float64 // accuracy, 0 for any
+	job      bool    // a training job, whose log is read by machines
 	cfg      train.Config
 	dataFlags
 }
@@ -57,6 +60,7 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	f.BoolVar(&o.noTrunk, "no-trunk", false, "store only the trunk's digest in the model")
 	f.BoolVar(&o.noReport, "no-report", false, "write no report.html into the model")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
+	addGate(cmd, &o.least)
 	f.Float64Var(&o.cfg.Split.Validation, "validation", 0.1, "share of the pictures held out to choose with; 0 for none")
 	f.Float64Var(&o.cfg.Split.Test, "test", 0.1, "share of the pictures held out to measure with; 0 for none")
 	f.StringVar(&o.cfg.Split.Salt, "salt", "", "text that the stable split is salted with")
@@ -73,6 +77,9 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Result, error) {
 	cfg, err := a.trainConfig(o)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkGate(o.least); err != nil {
 		return nil, err
 	}
 	if err := parentExists(o.out); err != nil {
@@ -107,13 +114,17 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 		return nil, err
 	}
 	if o.asJSON {
-		return result, a.printTrainJSON(result, o.out, report != nil)
+		err = a.printTrainJSON(result, o.out, report != nil)
+	} else {
+		a.printTrained(result, o.out)
+		if report != nil {
+			a.say("report written to %s", reportPath(o.out))
+		}
 	}
-	a.printTrained(result, o.out)
-	if report != nil {
-		a.say("report written to %s", reportPath(o.out))
+	if o.job || !a.errTTY {
+		a.printMetricLines(&result.Metrics)
 	}
-	return result, nil
+	return result, errors.Join(err, result.Metrics.Reach(o.least))
 }
 
 // report makes the report of a training, or says why there is none: a trained model is worth saving without it.
@@ -224,6 +235,7 @@ func problemsJSON(problems []dataset.Problem) []problemJSON {
 
 func (a *app) printTrained(r *train.Result, out string) {
 	a.printProblems(r.Problems)
+	a.printFindings(r.Checkup, r.Notes)
 	a.say("%d bottlenecks computed, %d from the cache", r.Embedded, r.Cached)
 	a.printParts(&r.Metrics)
 	a.say("model written to %s", out)
@@ -249,29 +261,5 @@ func (a *app) printParts(m *train.Metrics) {
 			a.say("%-10s accuracy %6.2f %%  (95 %% interval %.2f to %.2f; %d of %d pictures)", part.name, 100*part.p.Accuracy,
 				100*part.p.Interval[0], 100*part.p.Interval[1], part.p.Correct, part.p.Images)
 		}
-	}
-}
-
-// trainProgress draws a bar for each phase on a terminal and prints a line as each phase ends elsewhere.
-type trainProgress struct {
-	a     *app
-	bar   *progress
-	phase train.Phase
-}
-
-func (a *app) trainProgress() *trainProgress { return &trainProgress{a: a} }
-
-func (p *trainProgress) event(e train.Event) {
-	if p.bar == nil || e.Phase != p.phase {
-		p.done()
-		p.phase, p.bar = e.Phase, p.a.progress(string(e.Phase), e.Total)
-	}
-	p.bar.of = e.Total
-	p.bar.set(e.Done)
-}
-
-func (p *trainProgress) done() {
-	if p.bar != nil {
-		p.bar.done()
 	}
 }
