@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -109,10 +110,27 @@ func openModel(path string) (*inception.Model, error) {
 		return nil, err
 	}
 	converted, convertErr := convert.LoadModel(path, convert.Options{Official: registry.Official})
-	if convertErr != nil {
+	switch {
+	case convertErr == nil:
+		return converted, nil
+	case errors.Is(convertErr, convert.ErrKind):
+		return nil, fmt.Errorf("%s is neither a model folder, its .tar.gz nor a weight file", path)
+	case isArchive(path): // what is wrong with a model's archive, OpenModel knows better
 		return nil, err
 	}
-	return converted, nil
+	return nil, convertErr
+}
+
+// isArchive tells a packed file by its first bytes.
+func isArchive(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	var head [2]byte
+	_, err = io.ReadFull(f, head[:])
+	return err == nil && head == [2]byte{0x1f, 0x8b}
 }
 
 // addTrunk adds --weights to commands that open a MODEL.

@@ -85,6 +85,14 @@ func TestWeights(t *testing.T) {
 	fails(t, []string{"weights", "convert", bad, never}, bad, "tensor")
 	fails(t, []string{"weights", "convert", foreign, never, "--flavor", "vgg"}, "vgg", "torchvision")
 	fails(t, []string{"weights", "convert", foreign, never, "--size", "20"}, foreign, "at least")
+	fails(t, []string{"inspect", bad}, bad, "tensor") // a weight file that is damaged is told of as one
+	text := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(text, []byte("not weights at all"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fails(t, []string{"inspect", text}, text, "neither a model folder")
+	trunk := narrow(t, t.TempDir())
+	fails(t, []string{"inspect", trunk}, "no classifier")
 	fails(t, []string{"weights", "info", "keras"}, "weights pull keras")
 	fails(t, []string{"weights", "verify", "keras"}, "weights pull keras")
 	fails(t, []string{"weights", "pull", "vgg"}, "vgg", "keras")
