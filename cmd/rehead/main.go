@@ -16,6 +16,9 @@ func main() {
 		// Most of the heap is packed weights, which never die: by default garbage could grow to their size again.
 		debug.SetGCPercent(30)
 	}
+	if limit, group := systemMemory(); group && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit / 10 * 9) // collect harder before the container's limit ends the process
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, osApp(), os.Args[1:]))

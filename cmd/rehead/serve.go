@@ -7,15 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/serve"
 )
 
@@ -47,6 +42,7 @@ func newServe(a *app) *cobra.Command {
 			} else if err := a.containerServe(cmd, &o, &path); err != nil {
 				return err
 			}
+			o.bound(cmd.Flags().Changed("max-pixels"))
 			return a.serve(cmd.Context(), path, &o)
 		},
 	}
@@ -58,9 +54,17 @@ func newServe(a *app) *cobra.Command {
 	f.IntVar(&o.cfg.TopK, "top", serve.DefaultTopK, "labels in an answer where the request does not say (-1: all)")
 	f.StringVar(&o.compat, "compat", "", `whose answers to give: "" (rehead's), "builtin" (SageMaker's image classification) or "tfblog"`)
 	f.Int64Var(&o.cfg.MaxBodyBytes, "max-body", serve.DefaultMaxBodyBytes, "most bytes of one request")
+	f.Int64Var(&o.cfg.MaxHeldBytes, "max-held", 0, "most bytes of all requests together (0: an eighth of the memory, at most 512 MB)")
+	f.Int64Var(&o.cfg.MaxDecodeBytes, "max-decode", 0, "most bytes of all pictures being decoded (0: a quarter of the memory, at most 1 GB)")
+	f.IntVar(&o.cfg.MaxRecords, "max-records", serve.DefaultMaxRecords, "most pictures of one request")
 	f.IntVar(&o.cfg.MaxBatch, "max-batch", serve.DefaultMaxBatch, "most pictures in one forward pass")
 	f.IntVar(&o.cfg.MaxQueue, "max-queue", serve.DefaultMaxQueue, "most pictures waiting before requests are answered with 503")
+	f.IntVar(&o.cfg.MaxConnections, "max-connections", serve.DefaultMaxConnections, "most open connections; further ones wait to be accepted")
+	f.IntVar(&o.cfg.MaxHeaderBytes, "max-header", serve.DefaultMaxHeaderBytes, "most bytes of a request's header")
+	f.DurationVar(&o.cfg.ReadHeaderTimeout, "header-timeout", serve.DefaultReadHeaderTimeout, "most time for a request's header")
+	f.DurationVar(&o.cfg.IdleTimeout, "idle-timeout", serve.DefaultIdleTimeout, "how long a connection waits for its next request")
 	f.DurationVar(&o.cfg.RequestTimeout, "timeout", serve.DefaultRequestTimeout, "most time for one request")
+	f.DurationVar(&o.cfg.DrainDelay, "drain-delay", time.Second, "how long connections are still served, and asked to close, after SIGTERM")
 	f.DurationVar(&o.cfg.ShutdownTimeout, "shutdown-timeout", serve.DefaultShutdownTimeout, "most time for accepted requests to finish after SIGTERM")
 	f.BoolVar(&o.cfg.Page, "page", true, "the page for people at /; as a SageMaker container only where this flag is given")
 	f.BoolVar(&o.watch, "watch", false, "serve a changed model without a restart")
@@ -69,6 +73,22 @@ func newServe(a *app) *cobra.Command {
 	f.StringVar(&o.key, "tls-key", "", "PEM file of the certificate's key")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error; access is logged at info")
 	return cmd
+}
+
+// bound fills what the command line leaves open with shares of the memory. A picture that would not fit is refused by its header, unless
+// --max-pixels asks for it.
+func (o *serveOptions) bound(pixelsChosen bool) {
+	memory, _ := systemMemory()
+	c := capsFor(memory, o.limits.maxPixels)
+	if o.cfg.MaxHeldBytes == 0 && c.held > 0 {
+		o.cfg.MaxHeldBytes = max(c.held, 2*o.cfg.MaxBodyBytes)
+	}
+	if o.cfg.MaxDecodeBytes == 0 {
+		o.cfg.MaxDecodeBytes = c.decode
+	}
+	if !pixelsChosen {
+		o.limits.maxPixels = c.pixels
+	}
 }
 
 // serve answers requests until ctx ends. It listens first and reads the model afterwards: until then /ping answers 503.
@@ -156,76 +176,4 @@ func (a *app) serveConfig(o *serveOptions) (serve.Config, error) {
 		return c, nil
 	}
 	return cfg, nil
-}
-
-// containerServe follows SageMaker's environment. path is left "" for a multi-model server.
-func (a *app) containerServe(cmd *cobra.Command, o *serveOptions, path *string) error {
-	l := a.layout()
-	o.cfg.Page = o.cfg.Page && cmd.Flags().Changed("page")
-	setNumber := func(name string, set func(int)) error {
-		v := a.getenv(name)
-		if v == "" {
-			return nil
-		}
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 0 {
-			return fmt.Errorf("serve: environment variable %s: got %q, want a whole number, 0 or more", name, v)
-		}
-		set(n)
-		return nil
-	}
-	seconds := func(n int) { o.cfg.RequestTimeout = time.Duration(n) * time.Second }
-	err := errors.Join(
-		setNumber("SAGEMAKER_BIND_TO_PORT", func(n int) { o.addr = fmt.Sprintf(":%d", n) }),
-		setNumber("SAGEMAKER_MAX_PAYLOAD_IN_MB", func(n int) { // 0: the service streams without a bound; ours stays
-			if n > 0 {
-				o.cfg.MaxBodyBytes = int64(n) << 20
-				o.cfg.Limits.MaxBytes = max(dataset.DefaultMaxBytes, o.cfg.MaxBodyBytes)
-			}
-		}),
-		setNumber("MODEL_SERVER_TIMEOUT", seconds),
-		setNumber("SAGEMAKER_MODEL_SERVER_TIMEOUT", seconds),
-		setNumber("SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", func(n int) { o.cfg.MaxConcurrentTransforms = n }),
-	)
-	if err != nil {
-		return err
-	}
-	o.cfg.DefaultAccept = a.getenv("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT")
-	o.cfg.Batch = strings.EqualFold(a.getenv("SAGEMAKER_BATCH"), "true")
-	o.cfg.BatchStrategy = a.getenv("SAGEMAKER_BATCH_STRATEGY")
-	if o.cfg.BatchStrategy == "" && a.getenv("SAGEMAKER_BATCH") == "True" {
-		o.cfg.BatchStrategy = "MultiRecord" // the SDK's local mode, which copies what it is told and knows this spelling alone
-	}
-	if strings.EqualFold(a.getenv("SAGEMAKER_MULTI_MODEL"), "true") {
-		o.cfg.MultiModel, o.cfg.ModelRoot, o.cfg.MemoryBudget = true, l.Path("models"), memoryBudget()
-		return nil
-	}
-	if _, err := os.Stat(filepath.Join(l.Model(), "model.json")); err != nil {
-		return usagef("serve: name a MODEL; without one, a SageMaker model is looked for in %s, and there is none", l.Model())
-	}
-	*path = l.Model()
-	return nil
-}
-
-// memoryBudget is what loaded models may hold together: two thirds of this machine's or control group's memory; 0 where neither is known.
-func memoryBudget() int64 {
-	for _, file := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
-		if data, err := os.ReadFile(file); err == nil {
-			if n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64); err == nil && n < 1<<50 {
-				return n / 3 * 2
-			}
-		}
-	}
-	data, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
-			if kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64); err == nil {
-				return kb * 1024 / 3 * 2
-			}
-		}
-	}
-	return 0
 }

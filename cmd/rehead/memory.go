@@ -1,0 +1,96 @@
+package main
+
+import (
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// unlimited is what control groups of the first version call no limit, or anything near it.
+const unlimited = 1 << 50
+
+// memoryLimit is the memory that this process may use, in bytes: the tightest limit of its control groups, of either version, else the
+// machine's; 0 where neither is known. root is the file system's root. Processors need no such search: Go's runtime sets GOMAXPROCS
+// from the control group's quota itself.
+func memoryLimit(root fs.FS) (limit int64, group bool) {
+	limit = math.MaxInt64
+	tighten := func(file string) {
+		if data, err := fs.ReadFile(root, file); err == nil {
+			if n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64); err == nil && n > 0 && n < unlimited {
+				limit = min(limit, n)
+			}
+		}
+	}
+	groups, _ := fs.ReadFile(root, "proc/self/cgroup")
+	for line := range strings.Lines("0::/\n0:memory:/\n" + string(groups)) { // in a container the groups are often mounted as its root
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) != 3 {
+			continue
+		}
+		base, files := "", []string(nil)
+		switch {
+		case fields[1] == "":
+			base, files = "sys/fs/cgroup", []string{"memory.max", "memory.high"}
+		case strings.Contains(","+fields[1]+",", ",memory,"):
+			base, files = "sys/fs/cgroup/memory", []string{"memory.limit_in_bytes"}
+		}
+		for _, file := range files {
+			for dir := path.Clean("/" + fields[2]); ; dir = path.Dir(dir) { // a parent's limit binds its children
+				tighten(path.Join(base, dir, file))
+				if dir == "/" {
+					break
+				}
+			}
+		}
+	}
+	if limit < math.MaxInt64 {
+		return limit, true
+	}
+	data, err := fs.ReadFile(root, "proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
+			if fields := strings.Fields(rest); len(fields) > 0 {
+				if kb, err := strconv.ParseInt(fields[0], 10, 64); err == nil {
+					return kb * 1024, false
+				}
+			}
+		}
+	}
+	return 0, false
+}
+
+// systemMemory is memoryLimit of this process.
+func systemMemory() (limit int64, group bool) { return memoryLimit(os.DirFS("/")) }
+
+// caps are the bounds of a server that follow from its memory.
+type caps struct {
+	held, decode, pixels, models int64
+}
+
+// Bounds that more memory does not raise, and less does not lower.
+const (
+	mostHeld, leastHeld     = 512 << 20, 64 << 20
+	mostDecode, leastDecode = 1 << 30, 96 << 20
+	decodeBytesPerPixel     = 12 // what package serve reckons with
+)
+
+// capsFor shares memory out: an eighth for bodies, a quarter for decoders, and no picture that would need more than that quarter by
+// itself; of a multi-model server's two thirds for models, the rest is what the others leave. Nothing is bounded where the memory is unknown (0).
+func capsFor(memory, maxPixels int64) caps {
+	if memory <= 0 {
+		return caps{pixels: maxPixels}
+	}
+	c := caps{
+		held:   min(max(memory/8, leastHeld), mostHeld),
+		decode: min(max(memory/4, leastDecode), mostDecode),
+		models: memory / 3 * 2,
+	}
+	c.pixels = min(maxPixels, c.decode/decodeBytesPerPixel)
+	return c
+}
