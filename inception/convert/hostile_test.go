@@ -161,13 +161,13 @@ func TestMemory(t *testing.T) {
 func TestBombs(t *testing.T) {
 	var z bytes.Buffer
 	w := gzip.NewWriter(&z)
-	if _, err := w.Write(make([]byte, 300<<20)); err != nil {
+	if _, err := w.Write(make([]byte, 80<<20)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	zeros := map[string][]byte{"bomb.pb": make([]byte, 64<<20)}
+	zeros := map[string][]byte{"bomb.pb": make([]byte, 32<<20)}
 	for name, b := range map[string][]byte{"bomb.gz": z.Bytes(), "bomb.tgz": tgz(t, zeros, "bomb.pb")} {
 		path := fixture.Write(t, name, b)
 		var err error
