@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/c236555e/rehead/inception/internal/atomicfile"
 	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
@@ -263,7 +264,7 @@ func writeAll(dir string, files []part, man manifest) error {
 		for _, f := range files {
 			h := sha256.New()
 			count := &counter{}
-			err := writeSynced(filepath.Join(dir, f.name), func(w io.Writer) error {
+			err := atomicfile.WriteSynced(filepath.Join(dir, f.name), func(w io.Writer) error {
 				return f.write(io.MultiWriter(w, h, count))
 			})
 			if err != nil {
@@ -275,14 +276,14 @@ func writeAll(dir string, files []part, man manifest) error {
 		if err != nil {
 			return err
 		}
-		err = writeSynced(filepath.Join(dir, manifestFile), func(w io.Writer) error {
+		err = atomicfile.WriteSynced(filepath.Join(dir, manifestFile), func(w io.Writer) error {
 			_, err := w.Write(data)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		return syncFolder(dir)
+		return atomicfile.SyncFolder(dir)
 	}()
 	if err != nil {
 		return &writeError{errors.Join(err, os.RemoveAll(dir))}
@@ -308,7 +309,7 @@ func saveBeside(dir string, state target, files []part, man manifest) error {
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(temp))
 	}
-	return syncFolder(parent)
+	return atomicfile.SyncFolder(parent)
 }
 
 // replace renames temp to dir and removes what was there.
@@ -351,5 +352,5 @@ func saveInside(dir string, files []part, man manifest) error {
 			return errors.Join(err, os.RemoveAll(temp))
 		}
 	}
-	return errors.Join(os.Remove(temp), syncFolder(dir))
+	return errors.Join(os.Remove(temp), atomicfile.SyncFolder(dir))
 }

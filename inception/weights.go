@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception/internal/atomicfile"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
 )
@@ -310,7 +311,10 @@ func checkRecipe(r dataset.Recipe) error {
 // Write writes the weights to path, whole or not at all, as "f32" (also "") or "f16". Equal weights give equal bytes.
 // As "f16", a value that float16 cannot hold is an error, and what is read back has another Digest.
 func (w *Weights) Write(path string, dtype string) error {
-	return writeFile(path, func(out io.Writer) error { return w.encode(out, dtype, true) })
+	if err := atomicfile.Write(path, func(out io.Writer) error { return w.encode(out, dtype, true) }); err != nil {
+		return fmt.Errorf("inception: %w", err)
+	}
+	return nil
 }
 
 // encode writes the weights, with or without their classifier.

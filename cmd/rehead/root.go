@@ -131,7 +131,7 @@ a MODEL is a model folder, its .tar.gz, or a weight file that still has its Imag
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newTrain(a), newPredict(a), newEvaluate(a), newServe(a), newEmbed(a),
-		newBench(a), newWeights(a), newInspect(a), newDoctor(a), newDemo(a), newVersion(a),
+		newBench(a), newWeights(a), newInspect(a), newExport(a), newDoctor(a), newDemo(a), newVersion(a),
 	)
 	return root
 }

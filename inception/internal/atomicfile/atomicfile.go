@@ -1,4 +1,5 @@
-package inception
+// Package atomicfile writes files that appear whole or not at all.
+package atomicfile
 
 import (
 	"bufio"
@@ -11,24 +12,24 @@ import (
 	"runtime"
 )
 
-// writeFile makes a file that appears at path whole or not at all: it is written beside it, synced and renamed.
-func writeFile(path string, write func(io.Writer) error) error {
+// Write makes a file that appears at path whole or not at all: it is written beside it, synced and renamed.
+func Write(path string, write func(io.Writer) error) error {
 	dir, base := filepath.Split(path)
 	if stat, err := os.Stat(path); err == nil && stat.IsDir() {
-		return fmt.Errorf("inception: write %s: it is a folder, name a file", path)
+		return fmt.Errorf("write %s: it is a folder, name a file", path)
 	}
 	temp := filepath.Join(dir, fmt.Sprintf(".%s.tmp-%08x", base, rand.Uint32()))
-	if err := writeSynced(temp, write); err != nil {
-		return fmt.Errorf("inception: write %s: %w", path, err)
+	if err := WriteSynced(temp, write); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := os.Rename(temp, path); err != nil {
-		return errors.Join(fmt.Errorf("inception: write %s: %w", path, err), os.Remove(temp))
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(temp))
 	}
-	return syncFolder(filepath.Dir(path))
+	return SyncFolder(filepath.Dir(path))
 }
 
-// writeSynced makes the new file path and leaves nothing when it fails.
-func writeSynced(path string, write func(io.Writer) error) error {
+// WriteSynced makes the new file path and leaves nothing when it fails.
+func WriteSynced(path string, write func(io.Writer) error) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
@@ -50,8 +51,8 @@ func writeSynced(path string, write func(io.Writer) error) error {
 	return nil
 }
 
-// syncFolder makes the names in a folder last; Windows has no such call.
-func syncFolder(path string) error {
+// SyncFolder makes the names in a folder last; Windows has no such call.
+func SyncFolder(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}

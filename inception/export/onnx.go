@@ -1,0 +1,184 @@
+package export
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/internal/atomicfile"
+	"github.com/c236555e/rehead/nn"
+)
+
+// ONNX writes the model as one ONNX file (IR version 8, operator set 13, weights inside, float32):
+//
+//	in   image          [N,3,S,S]  RGB pixels, 0..255, resized to the recipe's size S by the caller
+//	out  probabilities  [N,K]      0..1, in the order of the labels, after the model's temperature
+//	out  logits         [N,K]      before the temperature
+//	out  bottleneck     [N,F]
+//
+// Scaling to the trunk's range is part of the file. Its metadata holds "labels" and "recipe" (JSON), "trunk_digest" and
+// "tool". The same model gives the same bytes. A model without its trunk is refused: attach it first.
+func ONNX(m *inception.Model, w io.Writer) error {
+	if err := m.Validate(); err != nil {
+		return err
+	}
+	if m.Trunk == nil {
+		return errors.New("export: ONNX: the model has no trunk: attach the weights it was trained on")
+	}
+	net, err := network(m)
+	if err != nil {
+		return fmt.Errorf("export: ONNX: %w", err)
+	}
+	labels, err := json.Marshal(m.Labels)
+	if err != nil {
+		return err
+	}
+	recipe, err := json.Marshal(m.Recipe)
+	if err != nil {
+		return err
+	}
+	file := file{graph: net, tool: m.ToolVersion, meta: [][2]string{
+		{"labels", string(labels)}, {"recipe", string(recipe)}, {"trunk_digest", m.TrunkDigest}, {"tool", "rehead " + m.ToolVersion},
+	}}
+	return file.write(w)
+}
+
+// ONNXFile writes what [ONNX] writes to path, whole or not at all; another file of this name is replaced.
+func ONNXFile(m *inception.Model, path string) error {
+	return atomicfile.Write(path, func(w io.Writer) error { return ONNX(m, w) })
+}
+
+// The names of what goes in and comes out.
+const (
+	inputName         = "image"
+	probabilitiesName = "probabilities"
+	logitsName        = "logits"
+	bottleneckName    = "bottleneck"
+)
+
+// network lists the nodes and weights of the whole model.
+func network(m *inception.Model) (*graph, error) {
+	g := nn.NewGraph()
+	size := m.Recipe.Size
+	net, err := inception.Build(g, m.Trunk, size, 1)
+	if err != nil {
+		return nil, err
+	}
+	head := m.Head
+	weight, err := nn.Param(g, "head.weight", head.W, head.Classes, head.Features)
+	if err != nil {
+		return nil, err
+	}
+	bias, err := nn.Param(g, "head.bias", head.B, head.Classes)
+	if err != nil {
+		return nil, err
+	}
+	logits, err := nn.Apply(&nn.Dense{Name: "head"}, net.Bottleneck, weight, bias)
+	if err != nil {
+		return nil, err
+	}
+	out := &graph{
+		inputs: []value{{inputName, []int{3, size, size}}},
+		outputs: []value{
+			{probabilitiesName, []int{head.Classes}}, {logitsName, []int{head.Classes}}, {bottleneckName, []int{head.Features}},
+		},
+	}
+	t := translation{out: out, names: map[*nn.Node]string{net.Bottleneck: bottleneckName, logits: logitsName}}
+	t.names[net.Input] = t.scaled(m)
+	if err := nn.Walk([]*nn.Node{logits}, t.visit); err != nil {
+		return nil, err
+	}
+	scaled := logitsName
+	if m.Temperature != 0 && m.Temperature != 1 {
+		scaled = "logits_over_temperature"
+		out.tensor("temperature", nil, []float32{float32(m.Temperature)})
+		out.node("Div", scaled, []string{logitsName, "temperature"})
+	}
+	out.node("Softmax", probabilitiesName, []string{scaled}, integer("axis", -1))
+	return out, nil
+}
+
+// translation turns nn's operators into ONNX's.
+type translation struct {
+	out   *graph
+	names map[*nn.Node]string // of the value that a node gives
+	count int
+}
+
+// scaled adds (pixel - mean) / std and returns its name.
+func (t *translation) scaled(m *inception.Model) string {
+	r := m.Recipe
+	t.out.tensor("mean", []int{1, 3, 1, 1}, r.Mean[:])
+	t.out.tensor("std", []int{1, 3, 1, 1}, r.Std[:])
+	t.out.node("Sub", "centred", []string{inputName, "mean"})
+	t.out.node("Div", "scaled", []string{"centred", "std"})
+	return "scaled"
+}
+
+// visit adds one node of the graph.
+func (t *translation) visit(n *nn.Node, args []*nn.Node) error {
+	if n.Op() == nil {
+		return t.leaf(n)
+	}
+	in := make([]string, len(args))
+	for i, a := range args {
+		in[i] = t.names[a]
+	}
+	t.count++
+	name := t.names[n]
+	if name == "" {
+		name = "v" + strconv.Itoa(t.count)
+		t.names[n] = name
+	}
+	switch op := n.Op().(type) {
+	case *nn.Conv2D:
+		kernel := args[1].Shape()
+		t.out.node("Conv", name, in, window([2]int{kernel[2], kernel[3]}, op.Stride, op.Padding)...)
+	case *nn.ReLU:
+		t.out.node("Relu", name, in)
+	case *nn.MaxPool:
+		t.out.node("MaxPool", name, in, window(op.Kernel, op.Stride, op.Padding)...)
+	case *nn.AvgPool:
+		counted := 0
+		if op.CountBorder {
+			counted = 1
+		}
+		t.out.node("AveragePool", name, in, append(window(op.Kernel, op.Stride, op.Padding), integer("count_include_pad", counted))...)
+	case *nn.Concat:
+		t.out.node("Concat", name, in, integer("axis", 1))
+	case *nn.GlobalAvgPool:
+		t.out.node("GlobalAveragePool", name+"_map", in)
+		t.out.node("Flatten", name, []string{name + "_map"}, integer("axis", 1))
+	case *nn.Dense:
+		t.out.node("Gemm", name, in, integer("transB", 1))
+	default:
+		return fmt.Errorf("operator %v has no translation", op)
+	}
+	return nil
+}
+
+// leaf adds a weight; the input has its name already.
+func (t *translation) leaf(n *nn.Node) error {
+	if t.names[n] != "" {
+		return nil
+	}
+	data, err := nn.ParamData(n)
+	if err != nil {
+		return err
+	}
+	t.names[n] = n.Name()
+	t.out.tensor(n.Name(), n.Shape(), data)
+	return nil
+}
+
+// window is the attributes that convolutions and pools share.
+func window(kernel, stride [2]int, p nn.Padding) []attribute {
+	return []attribute{
+		integers("kernel_shape", kernel[0], kernel[1]),
+		integers("strides", stride[0], stride[1]),
+		integers("pads", p.Top, p.Left, p.Bottom, p.Right),
+	}
+}

@@ -1,0 +1,166 @@
+package export_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/inception/convert/onnx"
+	"github.com/c236555e/rehead/inception/export"
+	"github.com/c236555e/rehead/nn"
+)
+
+// model has a narrow trunk of made-up weights.
+func model(t *testing.T, flavor inception.Flavor, size int) *inception.Model {
+	t.Helper()
+	w, err := inception.Random(inception.RandomConfig{Width: 0.1, Seed: 3, Size: size, Classes: 3, Flavor: flavor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := inception.ModelFromWeights(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Labels, m.Temperature = []string{"daisy", "日本", "C++"}, 1.5
+	return m
+}
+
+// TestONNXRoundTrip reads back what was written: the same graph and the same weights, for each structure.
+func TestONNXRoundTrip(t *testing.T) {
+	for _, flavor := range inception.Flavors() {
+		t.Run(string(flavor), func(t *testing.T) {
+			m := model(t, flavor, 107)
+			path := filepath.Join(t.TempDir(), "m.onnx")
+			if err := export.ONNXFile(m, path); err != nil {
+				t.Fatal(err)
+			}
+			w, err := convert.LoadWith(path, convert.Options{Flavor: flavor})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w.Digest != m.TrunkDigest {
+				t.Errorf("the trunk came back with digest %.12s, want %.12s", w.Digest, m.TrunkDigest)
+			}
+		})
+	}
+}
+
+func TestONNXIsDeterministic(t *testing.T) {
+	m := model(t, inception.TF2015, 107)
+	var a, b bytes.Buffer
+	if err := export.ONNX(m, &a); err != nil {
+		t.Fatal(err)
+	}
+	if err := export.ONNX(m, &b); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(a.Bytes(), b.Bytes()) {
+		t.Error("two exports of one model differ")
+	}
+	g, err := onnx.Read(bytes.NewReader(a.Bytes()), int64(a.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"probabilities", "logits", "bottleneck"} {
+		if g.By[name] == nil {
+			t.Errorf("no node computes %s", name)
+		}
+	}
+	if !bytes.Contains(a.Bytes(), []byte(`["daisy","日本","C++"]`)) {
+		t.Error("the labels are not in the file")
+	}
+}
+
+func TestONNXWithoutTrunk(t *testing.T) {
+	m := model(t, inception.TF2015, 107)
+	m.Trunk = nil
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if err := export.ONNXFile(m, path); err == nil || !strings.Contains(err.Error(), "attach") {
+		t.Errorf("got error %v, want one that says what to attach", err)
+	}
+	if list, _ := os.ReadDir(filepath.Dir(path)); len(list) > 0 {
+		t.Errorf("the failed export left %v", list)
+	}
+}
+
+// TestONNXRuntime asks ONNX Runtime for what the classifier says about the same pixels.
+func TestONNXRuntime(t *testing.T) {
+	if err := exec.Command("node", "-e", "require('onnxruntime-node')").Run(); err != nil {
+		t.Skip("needs node with onnxruntime-node in NODE_PATH: ", err)
+	}
+	const n, size = 3, 107
+	for _, flavor := range inception.Flavors() {
+		t.Run(string(flavor), func(t *testing.T) {
+			m := model(t, flavor, size)
+			dir := t.TempDir()
+			path, raw := filepath.Join(dir, "m.onnx"), filepath.Join(dir, "pixels")
+			if err := export.ONNXFile(m, path); err != nil {
+				t.Fatal(err)
+			}
+			rng := rand.New(rand.NewPCG(1, 2))
+			image := make([]float32, n*3*size*size)
+			scaled := make([]float32, len(image))
+			for i := range image {
+				c := i / (size * size) % 3
+				image[i] = 255 * rng.Float32()
+				scaled[i] = (image[i] - m.Recipe.Mean[c]) / m.Recipe.Std[c]
+			}
+			var b bytes.Buffer
+			if err := binary.Write(&b, binary.LittleEndian, image); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(raw, b.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command("node", filepath.Join("testdata", "run.js"), path, raw, strconv.Itoa(n), strconv.Itoa(size))
+			cmd.Stderr = os.Stderr
+			answer, err := cmd.Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var theirs struct{ Probabilities, Logits, Bottleneck []float64 }
+			if err := json.Unmarshal(answer, &theirs); err != nil {
+				t.Fatal(err)
+			}
+			c, err := inception.NewClassifier(m, nn.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			ours, err := c.Infer(t.Context(), n, scaled)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, r := range ours {
+				for k, label := range m.Labels {
+					for _, p := range r.Predictions {
+						if p.Label == label {
+							near(t, "probability of "+label, theirs.Probabilities[i*len(m.Labels)+k], p.Probability)
+						}
+					}
+				}
+				for j, v := range r.Bottleneck {
+					near(t, "bottleneck "+strconv.Itoa(j), theirs.Bottleneck[i*len(r.Bottleneck)+j], float64(v))
+				}
+			}
+		})
+	}
+}
+
+// near allows for sums of other order, and for Winograd's rounding on so narrow a network.
+func near(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= 1e-4+2e-4*math.Abs(want)) {
+		t.Errorf("%s: ONNX Runtime says %v, rehead %v", what, got, want)
+	}
+}

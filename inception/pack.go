@@ -1,0 +1,72 @@
+package inception
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"github.com/c236555e/rehead/inception/internal/atomicfile"
+)
+
+// Pack writes the model as one .tar.gz, the form in which SageMaker keeps models and OpenModel reads them: the files of
+// Save, flat, model.json first. The file appears whole or not at all and replaces another of its name. Equal models give
+// equal bytes.
+func (m *Model) Pack(path string, opts SaveOptions) error {
+	files, man, err := m.prepare(opts)
+	if err == nil {
+		err = atomicfile.Write(path, func(w io.Writer) error { return packTo(w, files, man) })
+	}
+	if err != nil {
+		return fmt.Errorf("inception: pack model: %w", err)
+	}
+	return nil
+}
+
+// packTo goes over the files twice, for their sizes and digests and to write them, so that none is kept in memory.
+func packTo(w io.Writer, files []part, man manifest) error {
+	man.Files = make(map[string]entry, len(files))
+	for _, f := range files {
+		h, count := sha256.New(), &counter{}
+		if err := f.write(io.MultiWriter(h, count)); err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+		man.Files[f.name] = entry{count.n, hex.EncodeToString(h.Sum(nil))}
+	}
+	front, err := man.seal()
+	if err != nil {
+		return err
+	}
+	zipped, err := gzip.NewWriterLevel(w, gzip.BestSpeed) // weights hardly shrink
+	if err != nil {
+		return err
+	}
+	tape := tar.NewWriter(zipped)
+	add := func(name string, size int64, write func(io.Writer) error) error {
+		err := tape.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, Format: tar.FormatUSTAR})
+		if err == nil {
+			err = write(tape)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	}
+	err = add(manifestFile, int64(len(front)), func(w io.Writer) error {
+		_, err := io.Copy(w, bytes.NewReader(front))
+		return err
+	})
+	for i := 0; i < len(files) && err == nil; i++ {
+		err = add(files[i].name, man.Files[files[i].name].Bytes, files[i].write)
+	}
+	if err == nil {
+		err = tape.Close()
+	}
+	if err == nil {
+		err = zipped.Close()
+	}
+	return err
+}
