@@ -14,6 +14,10 @@ type EmbedConfig struct {
 	Batch    int            // most pictures in one forward pass; 0 means 4
 	Decoders int            // goroutines that read, decode and resize; 0 means GOMAXPROCS
 	Limits   dataset.Limits // of one picture
+
+	// Load, where it is set, turns the bytes of picture i into the network's input [3,Size,Size] in place of the recipe; called from several
+	// goroutines.
+	Load func(i int, data []byte, dst []float32) error
 }
 
 // Validate names the first field that is wrong.
@@ -142,17 +146,20 @@ func (p *pipeline) decode(ctx context.Context, todo <-chan job) {
 		}
 		data, err := p.read(j.i)
 		if err == nil {
-			err = p.load(data, j.dst)
+			err = p.load(j.i, data, j.dst)
 		}
 		p.decoded <- picture{j.i, j.dst, err}
 	}
 }
 
 // load decodes and resizes one picture, when it is the decoders' turn.
-func (p *pipeline) load(data []byte, dst []float32) error {
+func (p *pipeline) load(i int, data []byte, dst []float32) error {
 	if p.inTurn {
 		p.turn.RLock()
 		defer p.turn.RUnlock()
+	}
+	if p.cfg.Load != nil {
+		return p.cfg.Load(i, data, dst)
 	}
 	_, err := p.trunk.weights.Recipe.Load(data, p.cfg.Limits, dst)
 	return err

@@ -55,6 +55,9 @@ type headEntry struct {
 	Classes     int     `json:"classes"`
 	Features    int     `json:"features"`
 	Temperature float64 `json:"temperature"`
+
+	Activation Activation `json:"activation,omitempty"` // "" (models of older versions): Softmax
+	Thresholds []float64  `json:"thresholds,omitempty"` // Model.Thresholds
 }
 
 type trunkEntry struct {

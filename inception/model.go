@@ -16,12 +16,22 @@ import (
 	"github.com/c236555e/rehead/inception/safetensors"
 )
 
+// Activation says how logits become probabilities.
+type Activation string
+
+// The activations.
+const (
+	Softmax Activation = "softmax" // one label a picture: probabilities add up to 1
+	Sigmoid Activation = "sigmoid" // any number of labels a picture: each probability is of its own
+)
+
 // Head is the linear classifier on the bottleneck: logits = W b + B.
 type Head struct {
-	Classes  int
-	Features int
-	W        []float32 // [Classes,Features]
-	B        []float32 // [Classes]
+	Classes    int
+	Features   int
+	W          []float32  // [Classes,Features]
+	B          []float32  // [Classes]
+	Activation Activation // "" means Softmax
 }
 
 // Logits computes W b + B in float64 for one bottleneck [Features]. dst is [Classes].
@@ -55,6 +65,8 @@ func (h *Head) Validate() error {
 		return fmt.Errorf("inception: head: got %d features, want 1 to %d", h.Features, features(maxWidth))
 	case len(h.W) != h.Classes*h.Features:
 		return fmt.Errorf("inception: head: W has %d values, want %d x %d", len(h.W), h.Classes, h.Features)
+	case h.Activation != "" && h.Activation != Softmax && h.Activation != Sigmoid:
+		return fmt.Errorf("inception: head: activation is %q, want %q or %q", h.Activation, Softmax, Sigmoid)
 	case len(h.B) != h.Classes:
 		return fmt.Errorf("inception: head: B has %d values, want %d", len(h.B), h.Classes)
 	case safetensors.NotFinite(h.W) >= 0:
@@ -69,7 +81,8 @@ func (h *Head) Validate() error {
 type Model struct {
 	Labels      []string            // in the order of the head's rows
 	Head        Head                //
-	Temperature float64             // the logits are divided by it before the softmax; 0 means 1
+	Temperature float64             // the logits are divided by it before the activation; 0 means 1
+	Thresholds  []float64           // of a head of sigmoids: from which probability on a picture is said to have a label, 0..1; nil means 0.5 each
 	Recipe      dataset.Recipe      // how a picture becomes the trunk's input
 	Flavor      Flavor              //
 	Width       float64             //
@@ -102,6 +115,9 @@ func (m *Model) Validate() error {
 	}
 	if t := m.Temperature; t != 0 && !(t > 0 && t <= math.MaxFloat32) {
 		return fmt.Errorf("inception: model: temperature is %g, want a finite number above 0, or 0 for 1", t)
+	}
+	if err := m.checkThresholds(); err != nil {
+		return err
 	}
 	if err := checkRecipe(m.Recipe); err != nil {
 		return fmt.Errorf("inception: model: %w", err)
@@ -144,6 +160,21 @@ func (m *Model) Validate() error {
 	}
 	if m.SelfTest != nil {
 		return m.SelfTest.validate(&m.Head)
+	}
+	return nil
+}
+
+func (m *Model) checkThresholds() error {
+	if m.Thresholds == nil {
+		return nil
+	}
+	if !m.Independent() || len(m.Thresholds) != m.Head.Classes {
+		return fmt.Errorf("inception: model: got %d thresholds for %d classes of a %s head, want one a class of a sigmoid head", len(m.Thresholds), m.Head.Classes, m.Head.Activation)
+	}
+	for i, t := range m.Thresholds {
+		if !(0 <= t && t <= 1) {
+			return fmt.Errorf("inception: model: threshold %d is %g, want 0..1", i, t)
+		}
 	}
 	return nil
 }
@@ -204,13 +235,35 @@ func (m *Model) temperature() float64 {
 	return m.Temperature
 }
 
-// Probabilities turns one picture's logits [Classes] into probabilities, softmax(logits/Temperature), in place.
+// Independent reports whether a picture may have any number of labels: whether the head is one of sigmoids.
+func (m *Model) Independent() bool { return m.Head.Activation == Sigmoid }
+
+// Threshold returns the probability from which on a picture is said to have label k; only of use where Independent.
+func (m *Model) Threshold(k int) float64 {
+	if m.Thresholds == nil {
+		return 0.5
+	}
+	return m.Thresholds[k]
+}
+
+// Probabilities turns one picture's logits [Classes] into probabilities, softmax(logits/Temperature) or, where Independent,
+// sigmoid(logits/Temperature), in place.
 func (m *Model) Probabilities(logits []float64) {
+	t := m.temperature()
+	if m.Independent() {
+		for i, z := range logits {
+			e := math.Exp(-math.Abs(z) / t)
+			if logits[i] = 1 / (1 + e); z < 0 {
+				logits[i] = e / (1 + e)
+			}
+		}
+		return
+	}
 	top := math.Inf(-1)
 	for _, z := range logits {
 		top = max(top, z)
 	}
-	sum, t := 0.0, m.temperature()
+	sum := 0.0
 	for i, z := range logits {
 		logits[i] = math.Exp((z - top) / t)
 		sum += logits[i]

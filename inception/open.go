@@ -209,9 +209,13 @@ func openParts(p parts) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{
-		Labels: man.Labels, Head: Head{Classes: man.Head.Classes, Features: man.Head.Features}, Temperature: man.Head.Temperature,
+		Labels: man.Labels, Head: Head{Classes: man.Head.Classes, Features: man.Head.Features, Activation: man.Head.Activation},
+		Temperature: man.Head.Temperature, Thresholds: man.Head.Thresholds,
 		Recipe: man.Recipe, Flavor: man.Flavor, Width: man.Width, TrunkDigest: man.Trunk.Digest,
 		Seed: man.Seed, Split: man.Split, ToolVersion: man.Tool,
+	}
+	if m.Head.Activation == Softmax {
+		m.Head.Activation = "" // which means it: models of older versions say nothing
 	}
 	if m.Training, err = object(man.Training); err != nil {
 		return nil, err

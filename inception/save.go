@@ -1,6 +1,7 @@
 package inception
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -81,7 +82,9 @@ func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
 		return nil, man, err
 	}
 	man.Tool, man.Labels, man.Flavor, man.Width, man.Recipe = m.ToolVersion, m.Labels, m.Flavor, m.Width, m.Recipe
-	man.Head = headEntry{m.Head.Classes, m.Head.Features, m.temperature()}
+	man.Head = headEntry{
+		Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(), Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds,
+	}
 	man.Trunk.Digest, man.Seed, man.Split = m.TrunkDigest, m.Seed, m.Split
 	var err error
 	if man.Training, err = object(m.Training); err != nil {

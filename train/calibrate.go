@@ -1,6 +1,10 @@
 package train
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // Temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", 2017): probabilities are
 // softmax(logits / T), with the T that makes the true labels of held-out pictures most likely. Ranks do not change.
@@ -12,16 +16,26 @@ const (
 	maxTemperature    = 20.0 // T is kept in 1/maxTemperature..maxTemperature
 )
 
-// fitTemperature returns the T that minimises sum_i crossEntropy(logits_i, label_i, T) + (ln T / spread)^2 / 2, by
-// golden-section search over ln T; 1 when there are no examples.
+// fitTemperature is temperatureOf for one label a picture.
 func fitTemperature(logits []float64, labels []int, classes int) float64 {
-	if len(labels) == 0 {
+	return temperatureOf(logits, Examples{Labels: labels, Classes: classes})
+}
+
+// temperatureOf returns the T that minimises sum_i crossEntropy(logits_i, label_i, T) + (ln T / spread)^2 / 2, (with several labels a
+// picture: binaryCrossEntropy), by golden-section search over ln T; 1 when there are no examples.
+func temperatureOf(logits []float64, ex Examples) float64 {
+	if len(ex.Labels) == 0 {
 		return 1
 	}
 	cost := func(lnT float64) float64 {
 		t, sum := math.Exp(lnT), lnT*lnT/(2*temperatureSpread*temperatureSpread)
-		for i, l := range labels {
-			sum += crossEntropy(logits[i*classes:(i+1)*classes], l, t)
+		for i, l := range ex.Labels {
+			row := logits[i*ex.Classes : (i+1)*ex.Classes]
+			if ex.Sets == nil {
+				sum += crossEntropy(row, l, t)
+			} else {
+				sum += binaryCrossEntropy(row, ex.Sets[i], t)
+			}
 		}
 		return sum
 	}
@@ -67,4 +81,57 @@ func calibrationError(logits []float64, labels []int, classes int, temperature f
 		e += math.Abs(right[b] - conf[b])
 	}
 	return e / math.Max(1, float64(len(labels)))
+}
+
+// fitThresholds returns, for each label of several a picture, the probability from which on saying it gives the best F1 on
+// the examples, half-way to the next lower probability there; 0.5 where they do not have the label, and nil without any.
+func fitThresholds(logits []float64, ex Examples, temperature float64) []float64 {
+	if len(ex.Labels) == 0 {
+		return nil
+	}
+	k := ex.Classes
+	out := make([]float64, k)
+	type scored struct {
+		p   float64
+		has bool
+	}
+	list := make([]scored, len(ex.Labels))
+	for l := range k {
+		positives := 0
+		for i := range list {
+			has := slices.Contains(ex.Sets[i], l)
+			if has {
+				positives++
+			}
+			list[i] = scored{sigmoid(logits[i*k+l] / temperature), has}
+		}
+		slices.SortFunc(list, func(a, b scored) int { return cmp.Compare(b.p, a.p) })
+		out[l] = 0.5
+		best, right := 0.0, 0
+		for i, s := range list {
+			if s.has {
+				right++
+			}
+			if i+1 < len(list) && list[i+1].p == s.p {
+				continue
+			}
+			if f1 := 2 * float64(right) / float64(i+1+positives); f1 > best {
+				next := 0.0
+				if i+1 < len(list) {
+					next = list[i+1].p
+				}
+				best, out[l] = f1, (s.p+next)/2
+			}
+		}
+	}
+	return out
+}
+
+// sigmoid is 1/(1+exp(-z)), without overflow.
+func sigmoid(z float64) float64 {
+	e := math.Exp(-math.Abs(z))
+	if z >= 0 {
+		return 1 / (1 + e)
+	}
+	return e / (1 + e)
 }

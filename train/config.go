@@ -1,8 +1,11 @@
 package train
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
@@ -34,6 +37,10 @@ const (
 	ScaleStandard Scaling = "standard"
 	// ScaleCommon divides all features by the same number.
 	ScaleCommon Scaling = "common"
+	// ScaleAuto is whichever of these three does best in cross-validation: see Config.Scaling.
+	ScaleAuto Scaling = "auto"
+	// ScaleNone takes bottlenecks as they are, as retrain.py does.
+	ScaleNone Scaling = "none"
 )
 
 // power is what the standard deviation is raised to, before it divides.
@@ -43,10 +50,37 @@ func (s Scaling) power() (p float64, ok bool) {
 		return 0.5, true
 	case ScaleStandard:
 		return 1, true
-	case ScaleCommon:
+	case ScaleCommon, ScaleNone:
 		return 0, true
 	}
 	return 0, false
+}
+
+// ClassWeights says how much the pictures of each label count. The zero value is all the same.
+type ClassWeights struct {
+	Balanced bool               `json:"balanced,omitempty"` // labels count the same altogether, however many pictures they have
+	Of       map[string]float64 `json:"of,omitempty"`       // factors by label, above 0; labels that are not named have 1
+}
+
+// factors returns the factors in the order of labels.
+func (c ClassWeights) factors(labels []string) ([]float64, error) {
+	if c.Of == nil {
+		return nil, nil
+	}
+	out := make([]float64, len(labels))
+	known := make(map[string]bool, len(labels))
+	for i, l := range labels {
+		out[i], known[l] = 1, true
+		if w, ok := c.Of[l]; ok {
+			out[i] = w
+		}
+	}
+	for _, l := range slices.Sorted(maps.Keys(c.Of)) {
+		if !known[l] {
+			return nil, fmt.Errorf("train: config: ClassWeights: there is no label %q, want labels out of %s", l, quoted(labels))
+		}
+	}
+	return out, nil
 }
 
 // Config sets a training run; the zero value is a good one.
@@ -54,10 +88,19 @@ type Config struct {
 	Split         dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
 	Seed          uint64              // kept in the model; draws whatever is drawn
 	CacheDir      string              // folder of bottleneck caches, made if need be; "": bottlenecks are kept in memory only
-	L2            float64             // weight of |W|^2/2; 0 means DefaultL2; negative: the best of a grid on the validation part
-	Scaling       Scaling             // "" means ScaleHalf
+	Solver        Solver              // how the head is solved for; "" means LBFGS
+	Descent       Descent             // learning rate and the rest of the other solvers
+	L2            float64             // weight of |W|^2/2; 0 means DefaultL2; negative: the best of a grid, by cross-validation on the training part
+	Folds         int                 // of that cross-validation; 0 means 5
+	Scaling       Scaling             // "" means ScaleHalf; ScaleAuto: searched for together with L2, which must then be negative
 	Tolerance     float64             // largest component of the gradient at the solution; 0 means DefaultTolerance
-	MaxIterations int                 // of the solver; 0 means DefaultMaxIterations
+	MaxIterations int                 // of solver LBFGS; 0 means DefaultMaxIterations
+	Smoothing     float64             // label smoothing, 0 (none) to 0.5: see FitConfig
+	ClassWeights  ClassWeights        // how much each label's pictures count, beside the weights that pictures have in a manifest
+	Augment       dataset.Augment     // how views of the training pictures are altered; with Views only
+	Views         int                 // altered views of each training picture to train on beside it, cached as it is; 0 means none
+	WarmStart     *inception.Model    // optional: the solver begins at this model's head; labels may be added, dropped and moved
+	Checkpoints   Checkpoints         // of the solver's state, so that a run which was stopped goes on
 	MaxBad        int                 // most unreadable pictures before the run is given up; 0 means a tenth of all (at least 10), negative means none
 	Batch         int                 // pictures in one forward pass; 0 means inception's default
 	Decoders      int                 // goroutines that decode and resize; 0 means GOMAXPROCS
@@ -81,8 +124,33 @@ func (c Config) Validate() error {
 	if c.Neighbours < 0 || c.Neighbours > inception.MaxNeighbours {
 		return fmt.Errorf("train: config: Neighbours: got %d, want 0 (none) to %d", c.Neighbours, inception.MaxNeighbours)
 	}
-	return c.fit().Validate()
+	if c.Views < 0 || c.Views > maxViews {
+		return fmt.Errorf("train: config: Views: got %d, want 0 (none) to %d", c.Views, maxViews)
+	}
+	if c.Views == 0 && c.Augment != (dataset.Augment{}) || c.Views > 0 && c.Augment == (dataset.Augment{}) {
+		return fmt.Errorf("train: config: Views: got %d and alterations %+v, want both or none", c.Views, c.Augment)
+	}
+	if c.Folds < 0 || c.Folds == 1 {
+		return fmt.Errorf("train: config: Folds: got %d, want 0 (default) or at least 2", c.Folds)
+	}
+	if err := c.Augment.Validate(); err != nil {
+		return err
+	}
+	fit := c.fit()
+	if c.Scaling == ScaleAuto {
+		if c.L2 >= 0 {
+			return fmt.Errorf("train: config: Scaling: got %s with L2 %g, want a negative L2: they are searched for together", c.Scaling, c.L2)
+		}
+		fit.Scaling = ""
+	}
+	if c.L2 < 0 && c.Solver == Retrain {
+		return errors.New("train: config: L2: solver retrain has none to search for")
+	}
+	return fit.Validate()
 }
+
+// maxViews bounds how much a run may grow by views.
+const maxViews = 1000
 
 // maxBad returns how many of n pictures may be bad.
 func (c Config) maxBad(n int) int { return maxBad(c.MaxBad, n) }
@@ -103,19 +171,53 @@ func (c Config) nn() nn.Config {
 
 func (c Config) fit() FitConfig {
 	return FitConfig{
-		L2: max(c.L2, 0), Scaling: c.Scaling, Tolerance: c.Tolerance, MaxIterations: c.MaxIterations, Threads: c.Threads, Progress: c.Progress,
+		Solver: c.Solver, Descent: c.Descent, L2: max(c.L2, 0), Scaling: c.Scaling, Tolerance: c.Tolerance, MaxIterations: c.MaxIterations,
+		Smoothing: c.Smoothing, Balanced: c.ClassWeights.Balanced, Seed: c.Seed,
+		Threads: c.Threads, Progress: c.Progress, Checkpoints: c.Checkpoints,
 	}
 }
 
 // FitConfig sets the solver of a head; the zero value is a good one.
 type FitConfig struct {
-	L2            float64     // weight of |W|^2/2 on scaled bottlenecks; 0 means DefaultL2
-	Scaling       Scaling     // "" means ScaleHalf
-	Tolerance     float64     // the solver stops when no component of the gradient is larger; 0 means DefaultTolerance
-	MaxIterations int         // 0 means DefaultMaxIterations
-	Threads       int         // 0 means GOMAXPROCS; changes no bit of the result
-	Validation    *Examples   // optional: its accuracy is part of the progress
-	Progress      func(Event) // optional
+	Solver        Solver          // "" means LBFGS
+	Descent       Descent         // of every solver but LBFGS
+	L2            float64         // weight of |W|^2/2 on scaled bottlenecks; 0 means DefaultL2, and none for Retrain, which has none
+	Scaling       Scaling         // "" means ScaleHalf, and ScaleNone for Retrain, which has no other
+	Tolerance     float64         // LBFGS stops when no component of the gradient is larger; 0 means DefaultTolerance
+	MaxIterations int             // of LBFGS; 0 means DefaultMaxIterations
+	Smoothing     float64         // label smoothing: the share of each target that is spread over all answers; 0 to 0.5
+	ClassWeights  []float64       // [K], how much the examples of each class count beside their own weights, above 0; nil: all the same
+	Balanced      bool            // classes count the same altogether (with several labels a row: having a label and not having it do)
+	Seed          uint64          // of batches, dropout and first weights
+	Start         *inception.Head // optional: where the solver begins, a head of the same classes and features; nil means at zero
+	Threads       int             // 0 means GOMAXPROCS; changes no bit of the result
+	Validation    *Examples       // optional: its accuracy is part of the progress; the solvers of Descent stop by it
+	Progress      func(Event)     // optional
+	Checkpoints   Checkpoints     // of the solver's state
+}
+
+// resolved is c with its defaults written out.
+func (c FitConfig) resolved(classes int) FitConfig {
+	if c.Solver == "" {
+		c.Solver = LBFGS
+	}
+	if c.Solver == Retrain {
+		c.Scaling, c.Smoothing, c.L2 = ScaleNone, 0, 0
+	} else if c.L2 == 0 {
+		c.L2 = DefaultL2(classes)
+	}
+	if c.Scaling == "" {
+		c.Scaling = ScaleHalf
+	}
+	if c.Tolerance == 0 {
+		c.Tolerance = DefaultTolerance
+	}
+	if c.MaxIterations == 0 {
+		c.MaxIterations = DefaultMaxIterations
+	}
+	c.Descent = c.Descent.resolved(c.Solver)
+	c.Threads = threadCount(c.Threads)
+	return c
 }
 
 // Validate names the first field that is wrong.
@@ -123,7 +225,7 @@ func (c FitConfig) Validate() error {
 	_, known := c.Scaling.power()
 	switch {
 	case !known:
-		return fmt.Errorf("train: config: Scaling: got %q, want %s (default), %s or %s", c.Scaling, ScaleHalf, ScaleStandard, ScaleCommon)
+		return fmt.Errorf("train: config: Scaling: got %q, want %s (default), %s, %s or %s", c.Scaling, ScaleHalf, ScaleStandard, ScaleCommon, ScaleNone)
 	case !(c.L2 >= 0) || math.IsInf(c.L2, 0):
 		return fmt.Errorf("train: config: L2: got %g, want a finite number, 0 (default) or more", c.L2)
 	case !(c.Tolerance >= 0) || math.IsInf(c.Tolerance, 0):
@@ -132,6 +234,40 @@ func (c FitConfig) Validate() error {
 		return fmt.Errorf("train: config: MaxIterations: got %d, want 0 (default) or more", c.MaxIterations)
 	case c.Threads < 0:
 		return fmt.Errorf("train: config: Threads: got %d, want 0 (all) or more", c.Threads)
+	case !(0 <= c.Smoothing && c.Smoothing <= 0.5):
+		return fmt.Errorf("train: config: Smoothing: got %g, want 0 to 0.5", c.Smoothing)
+	}
+	for l, w := range c.ClassWeights {
+		if !(w > 0) || math.IsInf(w, 0) {
+			return fmt.Errorf("train: config: ClassWeights: class %d: got %g, want a finite number above 0", l, w)
+		}
+	}
+	if err := c.Descent.Validate(); err != nil {
+		return err
+	}
+	return c.fits()
+}
+
+// fits refuses settings that the solver has no use for: nothing that was asked for is passed over in silence.
+func (c FitConfig) fits() error {
+	none := Descent{}
+	switch c.Solver {
+	case "", LBFGS:
+		if c.Descent != none {
+			return fmt.Errorf("train: config: Descent: learning rate, schedule, batches, epochs, patience and dropout are of sgd, momentum and adam: solver lbfgs has none, choose another")
+		}
+	case SGD, Momentum, Adam:
+		if c.Descent.Steps != 0 {
+			return fmt.Errorf("train: config: Steps: got %d, want 0: steps are of solver retrain, %s counts epochs", c.Descent.Steps, c.Solver)
+		}
+	case Retrain:
+		d := c.Descent
+		d.Rate, d.Steps, d.Batch = 0, 0, 0
+		if d != none || c.L2 != 0 || c.Smoothing != 0 || c.Scaling != "" && c.Scaling != ScaleNone {
+			return fmt.Errorf("train: config: solver retrain has a learning rate, steps and a batch size only: choose sgd for L2, scaling, label smoothing, dropout, schedules and early stopping")
+		}
+	default:
+		return fmt.Errorf("train: config: Solver: got %q, want %s (default), %s, %s, %s or %s", c.Solver, LBFGS, SGD, Momentum, Adam, Retrain)
 	}
 	return nil
 }
@@ -144,6 +280,7 @@ const (
 	PhaseCheck   Phase = "check"   // the plan: one event for each Note
 	PhaseHash    Phase = "hash"    // reading and checking pictures; counted in pictures
 	PhaseEmbed   Phase = "embed"   // pictures through the trunk; counted in pictures
+	PhaseViews   Phase = "views"   // altered views of training pictures through the trunk, where Config.Views asks for some; counted in views
 	PhaseSearch  Phase = "search"  // choosing L2; counted in fits
 	PhaseFit     Phase = "fit"     // solving for the head; counted in iterations of the solver
 	PhaseMeasure Phase = "measure" // accuracy and the rest; counted in pictures

@@ -159,7 +159,7 @@ func (e *embedder) trunk(ctx context.Context, items []dataset.Item, out *embedde
 		err = cerr
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("train: embed: stopped after %d of %d pictures, which stay in the cache: %w", out.done, len(missing), context.Cause(ctx))
+		return fmt.Errorf("train: embed: stopped after %d of %d pictures%s: %w", out.done, len(missing), e.kept(), context.Cause(ctx))
 	}
 	if err != nil {
 		return err
@@ -171,6 +171,14 @@ func (e *embedder) trunk(ctx context.Context, items []dataset.Item, out *embedde
 		}
 	}
 	return nil
+}
+
+// kept says what becomes of bottlenecks when a run is stopped.
+func (e *embedder) kept() string {
+	if e.cacheDir == "" {
+		return ""
+	}
+	return ", which stay in the cache"
 }
 
 // tooMany says when more pictures are bad than the run may bear.

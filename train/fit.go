@@ -8,19 +8,23 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/inception"
-	"gonum.org/v1/gonum/floats"
-	"gonum.org/v1/gonum/optimize"
+	"github.com/c236555e/rehead/nn"
 )
 
 // Fit is a solved head.
 type Fit struct {
 	Head        inception.Head // takes plain bottlenecks: the standardisation is folded in
+	Solver      Solver
 	L2          float64
 	Loss        float64 // mean cross entropy + L2 term at the solution
 	Gradient    float64 // its gradient's largest component
-	Iterations  int
-	Evaluations int  // of loss and gradient
-	Converged   bool // Gradient <= Tolerance; false when MaxIterations or the limits of float32 came first
+	Iterations  int     // of lbfgs; steps of the others
+	Evaluations int     // of loss and gradient, of all examples or of a batch
+	Converged   bool    // Gradient <= Tolerance; false when MaxIterations or the limits of float32 came first, and for most heads of other solvers
+
+	// Of sgd, momentum and adam, where there is a validation part:
+	BestEpoch      int     // the epoch that the head is of, from 1; 0 where there is no validation part
+	ValidationLoss float64 // mean cross entropy on the validation part after that epoch
 
 	theta []float64 // W [K,F], b [K] on scaled bottlenecks
 }
@@ -33,7 +37,15 @@ func FitHead(ctx context.Context, ex Examples, cfg FitConfig) (*Fit, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.fit(s.cfg.L2, nil)
+	k, err := s.keeper(nil)
+	if err != nil {
+		return nil, err
+	}
+	fit, err := s.solve(k, k.load())
+	if err != nil {
+		return nil, err
+	}
+	return fit, k.remove()
 }
 
 // solver fits heads to one set of examples.
@@ -52,153 +64,205 @@ func newSolver(ctx context.Context, ex Examples, cfg FitConfig, graph func(n, f,
 	if err := ex.trainable(); err != nil {
 		return nil, err
 	}
-	if cfg.L2 == 0 {
-		cfg.L2 = DefaultL2(ex.Classes)
+	if cfg.Start != nil && (cfg.Start.Classes != ex.Classes || cfg.Start.Features != ex.Features()) {
+		return nil, fmt.Errorf("train: fit: the head to start from has %d classes and %d features, want %d and %d", cfg.Start.Classes, cfg.Start.Features, ex.Classes, ex.Features())
 	}
-	if cfg.Scaling == "" {
-		cfg.Scaling = ScaleHalf
+	if cfg.Solver == Retrain && ex.Sets != nil {
+		return nil, errors.New("train: fit: solver retrain knows one label a picture only, as retrain.py does: choose another for several labels")
 	}
-	if cfg.Tolerance == 0 {
-		cfg.Tolerance = DefaultTolerance
-	}
-	if cfg.MaxIterations == 0 {
-		cfg.MaxIterations = DefaultMaxIterations
-	}
-	cfg.Threads = threadCount(cfg.Threads)
+	return newFoldSolver(ctx, ex, cfg.resolved(ex.Classes), graph)
+}
+
+// newFoldSolver is newSolver without its checks: of a fold of examples, a class may have none.
+func newFoldSolver(ctx context.Context, ex Examples, cfg FitConfig, graph func(n, f, k int) (lossGrad, error)) (*solver, error) {
 	power, _ := cfg.Scaling.power()
-	sc := newScale(ex.Rows, power, cfg.Threads)
-	obj, err := newObjective(ctx, ex, sc, cfg.Threads, graph)
+	sc := plainScale(ex.Features())
+	if cfg.Scaling != ScaleNone {
+		sc = newScale(ex.Rows, power, cfg.Threads)
+	}
+	g, err := newGoal(ex, goalConfig{smoothing: cfg.Smoothing, weights: cfg.ClassWeights, balanced: cfg.Balanced})
+	if err != nil {
+		return nil, err
+	}
+	obj, err := newObjective(ctx, g, sc, cfg.Threads, graph)
 	if err != nil {
 		return nil, err
 	}
 	return &solver{ctx: ctx, ex: ex, cfg: cfg, obj: obj, scale: sc}, nil
 }
 
-// restarts is how often L-BFGS may begin anew when its line search sees no way on: near the solution float32 sums can
-// mislead it, and a fresh start from there usually still gains.
-const restarts = 3
+// graphOf makes the Gorgonia graph for chunks of examples: of sigmoids where a row may have several labels.
+func graphOf(ex Examples, graph func(n, f, k int) (lossGrad, error)) func(n, f, k int) (lossGrad, error) {
+	if ex.Sets == nil {
+		return graph
+	}
+	return func(n, f, k int) (lossGrad, error) { return nn.NewBinaryHeadGraph(n, f, k) }
+}
 
-// fit minimises from start, or from zero.
+// solve runs the configured solver, from a saved state or from the start.
+func (s *solver) solve(k *keeper, from *state) (*Fit, error) {
+	if s.cfg.Solver == LBFGS {
+		return s.descend(s.cfg.L2, nil, k, from)
+	}
+	return s.small(k, from)
+}
+
+// fit minimises by L-BFGS from start, or from the configured head, or from zero.
 func (s *solver) fit(l2 float64, start []float64) (*Fit, error) {
+	return s.descend(l2, start, nil, nil)
+}
+
+// start returns where a solver begins.
+func (s *solver) start() []float64 {
+	if s.cfg.Start == nil {
+		return make([]float64, s.obj.dim())
+	}
+	return s.scale.unfold(*s.cfg.Start)
+}
+
+// descend is fit that puts its state away and takes it up again.
+func (s *solver) descend(l2 float64, start []float64, k *keeper, from *state) (*Fit, error) {
 	s.obj.l2 = l2
-	s.obj.evals = 0
-	if start == nil {
-		start = make([]float64, s.obj.dim())
-	}
-	m := &memo{o: s.obj}
 	rec := &recorder{s: s, l2: l2, began: time.Now()}
-	f := &Fit{L2: l2, theta: start}
-	for range restarts + 1 {
-		res, err := s.minimize(m, rec, f.theta, s.cfg.MaxIterations-f.Iterations)
-		if err := s.stopped(m); err != nil {
-			return nil, err
-		}
-		if err != nil && res == nil {
-			return nil, fmt.Errorf("train: fit: %w", err)
-		}
-		gain := f.Iterations == 0 || res.F < f.Loss
-		f.theta, f.Loss = res.X, res.F
-		f.Gradient = floats.Norm(res.Gradient, math.Inf(1))
-		f.Iterations += max(0, res.MajorIterations-1)
-		if f.Converged = f.Gradient <= s.cfg.Tolerance; f.Converged || !gain || err == nil || f.Iterations >= s.cfg.MaxIterations {
-			break
+	m, err := s.minimiser(start, rec, from)
+	if err != nil {
+		return nil, s.why(err)
+	}
+	stuck := false
+	for !stuck && m.slope() > s.cfg.Tolerance && m.iterations < s.cfg.MaxIterations {
+		switch err := m.step(); {
+		case errors.Is(err, errNoWay):
+			stuck = true
+		case err != nil:
+			k.save(rec.with(m.state()))
+			return nil, s.stopped(err, k)
+		default:
+			if err := rec.report(m.x, m.iterations, m.loss, m.slope(), false); err != nil {
+				return nil, s.stopped(err, k)
+			}
+			if k.due() {
+				k.save(rec.with(m.state()))
+			}
 		}
 	}
-	f.Evaluations = s.obj.evals
-	f.Head = s.scale.fold(f.theta, s.ex.Classes)
+	f := &Fit{
+		Solver: LBFGS, L2: l2, theta: m.x, Loss: m.loss, Gradient: m.slope(), Iterations: m.iterations, Evaluations: m.evaluations,
+		Converged: m.slope() <= s.cfg.Tolerance, Head: s.head(m.x),
+	}
 	return f, rec.report(f.theta, f.Iterations, f.Loss, f.Gradient, true)
 }
 
-// stopped returns why the objective could not be computed, if so.
-func (s *solver) stopped(m *memo) error {
+// minimiser begins, or goes on from a state.
+func (s *solver) minimiser(start []float64, rec *recorder, from *state) (*lbfgs, error) {
+	if from != nil {
+		if rest, ok := rec.resume(*from); ok {
+			if m, err := resumeLBFGS(s.obj.value, s.obj.dim(), rest); err == nil {
+				return m, nil
+			}
+		}
+		rec.trace = nil
+	}
+	if start == nil {
+		start = s.start()
+	}
+	return newLBFGS(s.obj.value, start)
+}
+
+// head is what theta means for plain bottlenecks.
+func (s *solver) head(theta []float64) inception.Head {
+	h := s.scale.fold(theta, s.ex.Classes)
+	if s.ex.Sets != nil {
+		h.Activation = inception.Sigmoid
+	}
+	return h
+}
+
+// why turns an error of the objective into what the caller hears.
+func (s *solver) why(err error) error {
 	if s.ctx.Err() != nil {
 		return fmt.Errorf("train: fit: stopped before the head was solved: %w", context.Cause(s.ctx))
 	}
-	return m.err
+	return err
 }
 
-// errStopped makes gonum's loop end; what the caller hears comes from solver.stopped.
-var errStopped = errors.New("stopped")
-
-func (s *solver) minimize(m *memo, rec *recorder, start []float64, iterations int) (*optimize.Result, error) {
-	p := optimize.Problem{
-		Func: func(x []float64) float64 {
-			m.at(x)
-			if m.err != nil {
-				return math.NaN()
-			}
-			return m.loss
-		},
-		Grad: func(grad, x []float64) {
-			m.at(x)
-			copy(grad, m.grad)
-		},
-		Status: func() (optimize.Status, error) {
-			if m.err != nil || s.ctx.Err() != nil {
-				return optimize.Failure, errStopped
-			}
-			return optimize.NotTerminated, nil
-		},
+// stopped is why, and says what became of the solver's state.
+func (s *solver) stopped(err error, k *keeper) error {
+	err = s.why(err)
+	switch {
+	case k == nil || s.ctx.Err() == nil:
+		return err
+	case k.err != nil:
+		return fmt.Errorf("%w; the solver's state could not be kept: %w", err, k.err)
 	}
-	rec.base = rec.done
-	m.at(start)
-	if m.err != nil {
-		return nil, m.err
-	}
-	if norm := floats.Norm(m.grad, math.Inf(1)); norm <= s.cfg.Tolerance {
-		return &optimize.Result{Location: optimize.Location{X: start, F: m.loss, Gradient: m.grad}}, nil
-	}
-	return optimize.Minimize(p, start, &optimize.Settings{
-		GradientThreshold: s.cfg.Tolerance,
-		MajorIterations:   iterations + 1, // the start counts as one
-		Converger:         optimize.NeverTerminate{},
-		Recorder:          rec,
-	}, &optimize.LBFGS{
-		Linesearcher:      newWolfe(),
-		Store:             15,
-		GradStopThreshold: math.NaN(),
-	})
+	return fmt.Errorf("%w; the same run made again goes on from %s", err, k.path)
 }
 
-// recorder turns the optimiser's iterations into progress. What it measures has no influence on the result.
+// recorder turns a solver's iterations into progress, and keeps their losses.
 type recorder struct {
 	s        *solver
 	l2       float64
 	began    time.Time
-	base     int // iterations of the runs before this one
-	done     int
 	measured time.Time
 	cost     time.Duration
+	total    int // 0 means MaxIterations
+	trace    []iteration
 }
 
-// Init is part of optimize.Recorder.
-func (r *recorder) Init() error { return nil }
-
-// Record is part of optimize.Recorder.
-func (r *recorder) Record(loc *optimize.Location, op optimize.Operation, stats *optimize.Stats) error {
-	if op != optimize.MajorIteration || r.s.cfg.Progress == nil {
-		return nil
+// with is a solver's state with the losses so far before it.
+func (r *recorder) with(s state) state {
+	done, loss := make([]float64, len(r.trace)), make([]float64, len(r.trace))
+	for i, it := range r.trace {
+		done[i], loss[i] = float64(it.done), it.loss
 	}
-	r.done = r.base + max(0, stats.MajorIterations-1)
-	return r.report(loc.X, r.done, loc.F, floats.Norm(loc.Gradient, math.Inf(1)), false)
+	return state{ints: s.ints, floats: append([][]float64{done, loss}, s.floats...)}
 }
 
-// report sends an event; accuracies are measured at the end, and on the way as often as costs a tenth of the time.
-func (r *recorder) report(theta []float64, done int, loss, gradient float64, last bool) error {
-	cfg := r.s.cfg
-	if cfg.Progress == nil {
-		return nil
+// resume takes the losses out of a state and tells of them again, so that whoever listens knows what came before.
+func (r *recorder) resume(s state) (state, bool) {
+	if len(s.floats) < 2 || len(s.floats[0]) != len(s.floats[1]) {
+		return s, false
 	}
+	for i, d := range s.floats[0] {
+		r.note(int(d), s.floats[1][i])
+		if r.s.cfg.Progress != nil {
+			r.s.cfg.Progress(r.event(int(d), s.floats[1][i], math.NaN()))
+		}
+	}
+	return state{ints: s.ints, floats: s.floats[2:]}, true
+}
+
+func (r *recorder) note(done int, loss float64) {
+	r.trace = append(r.trace, iteration{done: done, l2: r.l2, loss: loss})
+}
+
+func (r *recorder) event(done int, loss, gradient float64) Event {
 	e := Event{
-		Phase: PhaseFit, Done: done, Total: cfg.MaxIterations, Elapsed: time.Since(r.began), L2: r.l2,
+		Phase: PhaseFit, Done: done, Total: r.total, Elapsed: time.Since(r.began), L2: r.l2,
 		Loss: loss, Gradient: gradient, TrainAccuracy: math.NaN(), ValidationAccuracy: math.NaN(),
+	}
+	if e.Total == 0 {
+		e.Total = r.s.cfg.MaxIterations
 	}
 	if s := e.Elapsed.Seconds(); s > 0 {
 		e.Rate = float64(done) / s
 	}
+	return e
+}
+
+// report sends an event; accuracies are measured at the end, and on the way as often as costs a tenth of the time. What it
+// measures has no influence on the result.
+func (r *recorder) report(theta []float64, done int, loss, gradient float64, last bool) error {
+	if !last {
+		r.note(done, loss)
+	}
+	cfg := r.s.cfg
+	if cfg.Progress == nil {
+		return nil
+	}
+	e := r.event(done, loss, gradient)
 	if since := time.Since(r.measured); last || since > max(time.Second, 10*r.cost) {
 		t := time.Now()
-		head := r.s.scale.fold(theta, r.s.ex.Classes)
+		head := r.s.head(theta)
 		var err error
 		if e.TrainAccuracy, err = headAccuracy(r.s.ctx, head, r.s.ex, cfg.Threads); err != nil {
 			return err

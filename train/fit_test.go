@@ -147,7 +147,7 @@ func TestObjective(t *testing.T) { // value and gradient away from the solution,
 	theta := normal(2, 4*9+4)
 	wantLoss, wantGrad := newPlain(ex, l2).at(theta)
 	for _, threads := range []int{1, 2, 5} {
-		o, err := newObjective(context.Background(), ex, newScale(ex.Rows, 1, threads), threads, newHeadGraph)
+		o, err := newObjective(context.Background(), mustGoal(t, ex), newScale(ex.Rows, 1, threads), threads, newHeadGraph)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -399,7 +399,7 @@ func TestFitRefuses(t *testing.T) {
 		{"NaN", "row 1, feature 0", Examples{Rows: rows{{1}, {nan}}, Labels: []int{0, 1}, Classes: 2}, FitConfig{}},
 		{"L2", "L2: got -1", clouds(1, 9, 2, 3), FitConfig{L2: -1}},
 		{"L2 NaN", "L2: got NaN", clouds(1, 9, 2, 3), FitConfig{L2: math.NaN()}},
-		{"scaling", `Scaling: got "none"`, clouds(1, 9, 2, 3), FitConfig{Scaling: "none"}},
+		{"scaling", `Scaling: got "much"`, clouds(1, 9, 2, 3), FitConfig{Scaling: "much"}},
 		{"tolerance", "Tolerance", clouds(1, 9, 2, 3), FitConfig{Tolerance: -1}},
 		{"iterations", "MaxIterations", clouds(1, 9, 2, 3), FitConfig{MaxIterations: -1}},
 		{"threads", "Threads", clouds(1, 9, 2, 3), FitConfig{Threads: -1}},
@@ -414,45 +414,54 @@ func TestFitRefuses(t *testing.T) {
 }
 
 func TestSearch(t *testing.T) {
-	all := clouds(25, 600, 60, 3) // many features for its size, and every fourth label wrong: a weak L2 overfits
-	for i := 0; i < 600; i += 4 {
-		all.Labels[i] = (all.Labels[i] + 1) % 3
+	ex := clouds(25, 200, 60, 3) // many features for its size, and every fourth label wrong: a weak L2 overfits
+	for i := 0; i < 200; i += 4 {
+		ex.Labels[i] = (ex.Labels[i] + 1) % 3
 	}
-	ex := Examples{Rows: all.Rows[:150], Labels: all.Labels[:150], Classes: 3}
-	valid := Examples{Rows: all.Rows[150:], Labels: all.Labels[150:], Classes: 3}
+	fold := make([]int, 200)
+	for i := range fold {
+		fold[i] = i / 3 % 4
+	}
+	for i := 190; i < 200; i++ {
+		fold[i] = -1 - fold[i] // views
+	}
 	s, err := newSolver(context.Background(), ex, FitConfig{}, newHeadGraph)
 	if err != nil {
 		t.Fatal(err)
 	}
-	best, tried, err := s.search(valid)
+	h, err := newSearch(s, fold, []Scaling{ScaleHalf, ScaleStandard})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(tried) != len(l2Grid) || best.L2 == tried[len(tried)-1].L2 {
-		t.Fatalf("tried %d of %d and chose %g, want all and not the weakest", len(tried), len(l2Grid), best.L2)
-	}
-	logits, err := headLogits(context.Background(), best.Head, valid.Rows, 1)
+	best, err := h.run(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	loss := 0.0
-	for i, l := range valid.Labels {
-		loss += crossEntropy(logits[i*3:i*3+3], l, 1) / float64(len(valid.Labels))
+	if h.folds != 4 || h.pictures != 190 || best.L2 <= l2Grid[len(l2Grid)-1]*DefaultL2(3) {
+		t.Fatalf("got %d folds, %d pictures and L2 %g, want 4, 190 and not the weakest", h.folds, h.pictures, best.L2)
 	}
-	for _, c := range tried {
-		if c.ValidationLogLoss < loss-1e-12 {
-			t.Errorf("chose L2 %g (%g), but %g gives %g", best.L2, loss, c.L2, c.ValidationLogLoss)
+	for _, c := range h.tried { // each as solved for from zero, fold by fold
+		if c.ValidationLogLoss < best.ValidationLogLoss {
+			t.Errorf("chose %+v, but %+v is better", best, c)
 		}
-		if c.L2 == best.L2 && !near(c.ValidationLogLoss, loss, 0, 1e-12) {
-			t.Errorf("the head's validation loss is %g, its choice says %g", loss, c.ValidationLogLoss)
+		loss, right := 0.0, 0
+		for f := range 4 {
+			in := ex.some(func(i int) bool { return fold[i] != f && fold[i] != -1-f })
+			out := ex.some(func(i int) bool { return fold[i] == f })
+			fit := mustFit(t, in, FitConfig{L2: c.L2, Scaling: c.Scaling, Tolerance: searchTolerance / 10})
+			logits, err := headLogits(context.Background(), fit.Head, out.Rows, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, r := score(logits, out, 1)
+			loss, right = loss+l*float64(len(out.Rows))/190, right+r
+		}
+		if !near(c.ValidationLogLoss, loss, 0, 5e-3) || !near(c.ValidationAccuracy, float64(right)/190, 0.02, 0) {
+			t.Errorf("%+v: solved for anew the log loss is %g, the accuracy %g", c, loss, float64(right)/190)
 		}
 	}
-	cold := mustFit(t, ex, FitConfig{L2: best.L2, Tolerance: 1e-6})
-	if !near(best.Loss, cold.Loss, 0, 1e-3) {
-		t.Errorf("from a warm start the loss is %g, from zero %g", best.Loss, cold.Loss)
-	}
-	if _, _, err := s.search(Examples{Classes: 3}); err == nil || !strings.Contains(err.Error(), "no validation picture") {
-		t.Errorf("without validation pictures: got %v", err)
+	if _, err := newSearch(s, make([]int, 200), []Scaling{ScaleHalf}); err == nil || !strings.Contains(err.Error(), "too few") {
+		t.Errorf("one fold: got %v", err)
 	}
 }
 
@@ -522,4 +531,13 @@ func TestFoldKeepsTheFunction(t *testing.T) {
 			}
 		}
 	}
+}
+
+func mustGoal(t testing.TB, ex Examples) *goal {
+	t.Helper()
+	g, err := newGoal(ex, goalConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }

@@ -58,8 +58,8 @@ func headAccuracy(ctx context.Context, head inception.Head, ex Examples, threads
 		if err := prog.Run(ctx, hi-lo, x[:(hi-lo)*head.Features], y[:(hi-lo)*head.Classes]); err != nil {
 			return 0, fmt.Errorf("train: head: %w", err)
 		}
-		for i, label := range ex.Labels[lo:hi] {
-			if argmax(y[i*head.Classes:(i+1)*head.Classes]) == label {
+		for i := lo; i < hi; i++ {
+			if isRight(y[(i-lo)*head.Classes:(i-lo+1)*head.Classes], ex, i) {
 				right++
 			}
 		}
@@ -87,6 +87,57 @@ func headProgram(head inception.Head, threads int) (*nn.Program, error) {
 		return nil, err
 	}
 	return nn.Compile(nn.Config{Threads: threads, Device: "cpu"}, x, y)
+}
+
+// isRight says whether logits answer example i: the label has the largest; of several labels each has one above 0, and no
+// other has.
+func isRight[T float32 | float64](logits []T, ex Examples, i int) bool {
+	if ex.Sets == nil {
+		return argmax(logits) == ex.Labels[i]
+	}
+	set := ex.Sets[i]
+	for l, z := range logits {
+		has := len(set) > 0 && set[0] == l
+		if has {
+			set = set[1:]
+		}
+		if has != (z > 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// score returns the weighted mean cross entropy of logits [n,K] / temperature, and how many examples they answer.
+func score(logits []float64, ex Examples, temperature float64) (loss float64, right int) {
+	k, total := ex.Classes, 0.0
+	for i := range ex.Labels {
+		row, one := logits[i*k:(i+1)*k], 0.0
+		if ex.Sets == nil {
+			one = crossEntropy(row, ex.Labels[i], temperature)
+		} else {
+			one = binaryCrossEntropy(row, ex.Sets[i], temperature)
+		}
+		loss += ex.weight(i) * one
+		total += ex.weight(i)
+		if isRight(row, ex, i) {
+			right++
+		}
+	}
+	return loss / total, right
+}
+
+// binaryCrossEntropy returns the sum over labels of -ln of the probability, sigmoid(logit / temperature), of what is so.
+func binaryCrossEntropy(logits []float64, set []int, temperature float64) float64 {
+	sum := 0.0
+	for _, l := range logits {
+		z := l / temperature
+		sum += max(z, 0) + math.Log1p(math.Exp(-math.Abs(z)))
+	}
+	for _, l := range set {
+		sum -= logits[l] / temperature
+	}
+	return sum
 }
 
 // argmax returns the index of the largest value, the first of equals.

@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -24,43 +23,44 @@ func newHeadGraph(examples, features, classes int) (lossGrad, error) {
 	return nn.NewHeadGraph(examples, features, classes)
 }
 
-// objective is the regularised mean cross entropy as a function of theta = (W [K,F], b [K]).
+// objective is the regularised mean weighted cross entropy as a function of theta = (W [K,F], b [K]).
 type objective struct {
 	ctx   context.Context
 	ex    Examples
+	goal  *goal
 	x     []float32 // the scaled rows, [chunks*chunk,F]: the last chunk is filled up with zeros
 	chunk int       // rows in a chunk
 	l2    float64
 	lanes []*lane
 
 	w32, b32 []float32 // theta, as the graph takes it
-	evals    int
 }
 
 // lane is what one goroutine needs to work on chunks.
 type lane struct {
 	graph           lossGrad
-	targets, weight []float32 // [chunk,K], [chunk]
+	targets, weight []float32 // [chunk,K], [chunk] or, for several labels a row, [chunk,K]
 	gradW, gradB    []float32
-	labels          []int // of the rows whose target is set
+	lo, hi          int // the examples whose targets are put
 }
 
-func newObjective(ctx context.Context, ex Examples, s scale, threads int, graph func(n, f, k int) (lossGrad, error)) (*objective, error) {
+func newObjective(ctx context.Context, goal *goal, s scale, threads int, graph func(n, f, k int) (lossGrad, error)) (*objective, error) {
+	ex := goal.ex
 	n, f, k := len(ex.Rows), ex.Features(), ex.Classes
 	chunks := (n + chunkRows - 1) / chunkRows
 	o := &objective{
-		ctx: ctx, ex: ex, chunk: (n + chunks - 1) / chunks,
+		ctx: ctx, ex: ex, goal: goal, chunk: (n + chunks - 1) / chunks,
 		w32: make([]float32, k*f), b32: make([]float32, k),
 	}
 	o.x = s.matrix(ex.Rows, chunks*o.chunk, threads)
 	for range min(threads, chunks) {
-		g, err := graph(o.chunk, f, k)
+		g, err := graphOf(ex, graph)(o.chunk, f, k)
 		if err != nil {
 			return nil, fmt.Errorf("train: fit: %w", err)
 		}
 		o.lanes = append(o.lanes, &lane{
 			graph:   g,
-			targets: make([]float32, o.chunk*k), weight: make([]float32, o.chunk),
+			targets: goal.blank(o.chunk), weight: make([]float32, o.chunk*goal.width()),
 			gradW: make([]float32, k*f), gradB: make([]float32, k),
 		})
 	}
@@ -72,7 +72,6 @@ func (o *objective) dim() int { return len(o.w32) + len(o.b32) }
 
 // value returns the objective at theta and writes its gradient to grad.
 func (o *objective) value(theta, grad []float64) (float64, error) {
-	o.evals++
 	for i := range o.w32 {
 		o.w32[i] = float32(theta[i])
 	}
@@ -149,16 +148,15 @@ func (o *objective) sum(grad []float64) (float64, error) {
 
 // run puts rows lo..hi-1 through the lane's graph; what is left of the chunk has weight 0.
 func (o *objective) run(l *lane, lo, hi int) (float64, error) {
-	f, k := o.ex.Features(), o.ex.Classes
-	for r, label := range l.labels {
-		l.targets[r*k+label] = 0
+	f := o.ex.Features()
+	for i := l.lo; i < l.hi; i++ {
+		o.goal.drop(i-l.lo, i, l.targets)
 	}
-	l.labels = o.ex.Labels[lo:hi]
 	clear(l.weight)
-	for r, label := range l.labels {
-		l.targets[r*k+label] = 1
-		l.weight[r] = 1
+	for i := lo; i < hi; i++ {
+		o.goal.put(i-lo, i, l.targets, l.weight)
 	}
+	l.lo, l.hi = lo, hi
 	loss, err := l.graph.LossGrad(o.x[lo*f:][:o.chunk*f], l.targets, l.weight, o.w32, o.b32, l.gradW, l.gradB)
 	if err != nil {
 		return 0, fmt.Errorf("train: fit: %w", err)
@@ -173,25 +171,4 @@ func (l *lane) addTo(grad []float64) {
 	for i, g := range l.gradB {
 		grad[len(l.gradW)+i] += float64(g)
 	}
-}
-
-// memo gives an optimiser that asks for value and gradient apart both from one evaluation.
-type memo struct {
-	o        *objective
-	x, grad  []float64
-	loss     float64
-	err      error
-	computed bool
-}
-
-func (m *memo) at(x []float64) {
-	if m.computed && slices.Equal(m.x, x) {
-		return
-	}
-	if m.x == nil {
-		m.x, m.grad = make([]float64, len(x)), make([]float64, len(x))
-	}
-	copy(m.x, x)
-	m.loss, m.err = m.o.value(m.x, m.grad)
-	m.computed = true
 }

@@ -116,6 +116,11 @@ func (e *evidence) learning(ctx context.Context, fit *Fit, classes int) (learnin
 	v := learning{Search: e.settings.Search, L2: fit.L2, Entropy: math.Log(float64(classes)), last: fit.Iterations}
 	losses := e.lossesOf(fit.L2)
 	train, valid := e.examples(dataset.Train, classes), e.examples(dataset.Validation, classes)
+	if fit.Solver != "" && fit.Solver != LBFGS {
+		v.Why = fmt.Sprintf("This head was trained by %s for %d steps; the losses are means over its batches.", fit.Solver, fit.Iterations)
+		v.draw(losses)
+		return v, nil
+	}
 	searched := len(v.Search) > 0
 	rounds := 2 // of about fit.Iterations each
 	if searched {

@@ -367,7 +367,7 @@ func TestRunSearch(t *testing.T) {
 	if err := json.Unmarshal(res.Model.Training, &s); err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Search) != len(l2Grid) || s.L2 != res.Fit.L2 || !slices.ContainsFunc(s.Search, func(c Choice) bool { return c.L2 == s.L2 }) {
+	if n := len(s.Search); n < searchPatience+1 || n > len(l2Grid) || s.Folds != DefaultFolds || s.L2 != res.Fit.L2 || !slices.ContainsFunc(s.Search, func(c Choice) bool { return c.L2 == s.L2 }) {
 		t.Errorf("got %+v", s)
 	}
 }

@@ -13,6 +13,15 @@ type scale struct {
 	m32, i32  []float32 // the same, as applied
 }
 
+// plainScale leaves bottlenecks as they are.
+func plainScale(f int) scale {
+	s := scale{mean: make([]float64, f), inv: make([]float64, f), m32: make([]float32, f), i32: make([]float32, f)}
+	for j := range f {
+		s.inv[j], s.i32[j] = 1, 1
+	}
+	return s
+}
+
 // constant is how far below a feature's mean square its variance may be before the feature counts as constant: float32
 // rounding alone gives about 1e-14.
 const constant = 1e-12
@@ -109,4 +118,21 @@ func (s scale) fold(theta []float64, classes int) inception.Head {
 		h.B[k] = float32(b)
 	}
 	return h
+}
+
+// unfold is the inverse of fold, but for the weights of features that do not vary: those say nothing and become part of b.
+func (s scale) unfold(h inception.Head) []float64 {
+	f := len(s.mean)
+	theta := make([]float64, h.Classes*f+h.Classes)
+	for k := range h.Classes {
+		b := float64(h.B[k])
+		for j, w := range h.W[k*f : k*f+f] {
+			b += float64(w) * s.mean[j]
+			if s.inv[j] != 0 {
+				theta[k*f+j] = float64(w) / s.inv[j]
+			}
+		}
+		theta[h.Classes*f+k] = b
+	}
+	return theta
 }

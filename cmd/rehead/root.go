@@ -151,7 +151,11 @@ func run(ctx context.Context, a *app, args []string) int {
 		return exitUsage
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		fmt.Fprintf(a.stderr, "rehead: %s: interrupted; nothing half-written was left behind\n", cmd.Name())
+		detail := ""
+		if cmd.Name() == "train" { // says what the next run goes on from
+			detail = " (" + oneLine(err) + ")"
+		}
+		fmt.Fprintf(a.stderr, "rehead: %s: interrupted; nothing half-written was left behind%s\n", cmd.Name(), detail)
 		return exitFailed
 	}
 	fmt.Fprintf(a.stderr, "rehead: %s\n", oneLine(err))

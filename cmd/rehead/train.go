@@ -30,6 +30,7 @@ type trainOptions struct {
 	job      bool    // a training job, whose log is read by machines
 	cfg      train.Config
 	dataFlags
+	headFlags
 }
 
 func newTrain(a *app) *cobra.Command {
@@ -66,7 +67,7 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	f.StringVar(&o.cfg.Split.Salt, "salt", "", "text that the stable split is salted with")
 	f.BoolVar(&o.cfg.Split.Legacy, "legacy-split", false, "split exactly as TensorFlow's retrain.py")
 	f.Uint64Var(&o.cfg.Seed, "seed", 0, "seed, stored in the model")
-	f.Float64Var(&o.cfg.L2, "l2", 0, "weight decay of the head (0: a good default; negative: the best of a grid on the validation pictures)")
+	o.headFlags.add(cmd, &o.cfg)
 	f.IntVar(&o.cfg.Neighbours, "neighbours", 200, "most training pictures that the model keeps, as thumbnails, to explain with; as a SageMaker job 0 by default")
 	f.IntVar(&o.cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up (0: a tenth, at least 10; negative: none)")
 	f.IntVar(&o.cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
@@ -113,6 +114,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err := result.Model.Save(o.out, inception.SaveOptions{Report: report, NoTrunk: o.noTrunk, DType: o.dtype}); err != nil {
 		return nil, err
 	}
+	if err := result.Finish(); err != nil {
+		return nil, err
+	}
 	if o.asJSON {
 		err = a.printTrainJSON(result, o.out, report != nil)
 	} else {
@@ -155,7 +159,8 @@ func (a *app) trainConfig(o *trainOptions) (train.Config, error) {
 	if cfg.CacheDir, err = a.cacheDir(o.cache); err != nil {
 		return train.Config{}, err
 	}
-	return cfg, nil
+	cfg.Checkpoints.Dir = cfg.CacheDir
+	return cfg, o.headFlags.resolve(&cfg)
 }
 
 // share turns a fraction as people write it (0: none) into dataset.SplitConfig's (0: default, negative: none).
