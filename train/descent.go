@@ -109,19 +109,19 @@ type walk struct {
 	least                float64   // its validation loss
 	bestEpoch, since     int       // since: epochs without a better one
 	step                 int       // done
+	told                 int       // the step at which an epoch was last measured and told of
 	sum                  float64   // of the batches' losses in this epoch
 
-	graph         lossGrad
-	x             []float32
-	targets, wts  []float32
-	w32, gw       []float32
-	batch         []int
-	order         []int // of this epoch
-	orderOf       int   // the epoch that order is of, from 1
-	byLabel       [][]int
-	stepsAnEpoch  int
-	steps         int
-	sinceReported int
+	graph        lossGrad
+	x            []float32
+	targets, wts []float32
+	w32, gw      []float32
+	batch        []int
+	order        []int // of this epoch
+	orderOf      int   // the epoch that order is of, from 1
+	byLabel      [][]int
+	stepsAnEpoch int
+	steps        int
 }
 
 func (s *solver) newWalk() (*walk, error) {
@@ -278,39 +278,36 @@ func (w *walk) update(mean float64, weights int) {
 	}
 }
 
-// epoch measures the validation part after an epoch, and says whether to go on.
-func (w *walk) epoch() (bool, error) {
+// validates says whether epochs are judged by the validation part.
+func (w *walk) validates() bool {
 	valid := w.s.cfg.Validation
-	if w.s.cfg.Solver == Retrain || valid == nil || len(valid.Rows) == 0 {
-		return true, nil
-	}
-	logits, err := headLogits(w.s.ctx, w.s.head(w.theta), valid.Rows, w.s.cfg.Threads)
-	if err != nil {
-		return false, err
-	}
-	loss, _ := score(logits, *valid, 1)
-	if loss < w.least {
-		w.best, w.least, w.since, w.bestEpoch = append(w.best[:0], w.theta...), loss, 0, w.step/w.stepsAnEpoch
-		return true, nil
-	}
-	w.since++
-	return w.d.Patience < 0 || w.since < w.d.Patience, nil
+	return w.s.cfg.Solver != Retrain && valid != nil && len(valid.Rows) > 0
+}
+
+// more says whether there is anything left to do.
+func (w *walk) more() bool {
+	return w.epochEnds() || w.step < w.steps && (w.d.Patience < 0 || w.since < w.d.Patience)
+}
+
+// epochEnds says whether an epoch is over and has not been measured.
+func (w *walk) epochEnds() bool {
+	return w.told < w.step && (w.step%w.stepsAnEpoch == 0 || w.step == w.steps)
 }
 
 func (w *walk) state() state {
 	return state{
-		ints:   []int64{int64(w.step), int64(w.bestEpoch), int64(w.since)},
+		ints:   []int64{int64(w.step), int64(w.bestEpoch), int64(w.since), int64(w.told)},
 		floats: [][]float64{{w.least, w.sum}, w.theta, w.first, w.second, w.best},
 	}
 }
 
 // resume goes on from a state; it changes nothing when that does not fit.
 func (w *walk) resume(s state) error {
-	if len(s.ints) != 3 || len(s.floats) != 5 || len(s.floats[0]) != 2 || len(s.floats[1]) != len(w.theta) ||
+	if len(s.ints) != 4 || len(s.floats) != 5 || len(s.floats[0]) != 2 || len(s.floats[1]) != len(w.theta) ||
 		len(s.floats[2]) != len(w.first) || len(s.floats[3]) != len(w.second) || len(s.floats[4]) != 0 && len(s.floats[4]) != len(w.theta) {
 		return errState
 	}
-	w.step, w.bestEpoch, w.since = int(s.ints[0]), int(s.ints[1]), int(s.ints[2])
+	w.step, w.bestEpoch, w.since, w.told = int(s.ints[0]), int(s.ints[1]), int(s.ints[2]), int(s.ints[3])
 	w.least, w.sum = s.floats[0][0], s.floats[0][1]
 	w.theta, w.first, w.second, w.best = s.floats[1], s.floats[2], s.floats[3], s.floats[4]
 	return nil
@@ -328,46 +325,59 @@ func (s *solver) small(k *keeper, from *state) (*Fit, error) {
 			rec.trace = nil
 		}
 	}
-	for more := true; more && w.step < w.steps; {
-		// A state is one of between two steps: it is put away before the step that may fail.
+	for w.more() {
 		if k.due() {
 			k.save(rec.with(w.state()))
 		}
-		if err := w.next(); err != nil {
+		do := w.next
+		if w.epochEnds() {
+			do = func() error { return w.endEpoch(rec) }
+		}
+		if err := do(); err != nil { // which changed nothing
 			if s.ctx.Err() != nil {
 				k.save(rec.with(w.state()))
 			}
 			return nil, s.stopped(err, k)
 		}
-		if w.step%w.stepsAnEpoch != 0 && w.step < w.steps {
-			continue
-		}
-		if more, err = w.finishEpoch(rec); err != nil {
-			return nil, s.stopped(err, k)
-		}
 	}
-	return s.finish(w, rec)
+	f, err := s.finish(w, rec)
+	if err != nil && s.ctx.Err() != nil {
+		k.save(rec.with(w.state()))
+	}
+	if err != nil {
+		return nil, s.stopped(err, k)
+	}
+	return f, nil
 }
 
-// finishEpoch reports, and says whether to go on.
-func (w *walk) finishEpoch(rec *recorder) (bool, error) {
-	steps := w.step % w.stepsAnEpoch
-	if steps == 0 {
-		steps = w.stepsAnEpoch
-	}
-	mean := w.sum / float64(steps)
+// endEpoch measures the validation part after an epoch, tells of it and keeps the best head.
+func (w *walk) endEpoch(rec *recorder) error {
+	mean := w.sum / float64(w.step-w.told)
 	if math.IsNaN(mean) || math.IsInf(mean, 0) {
-		return false, fmt.Errorf("train: fit: the loss is %g after %d steps: take a learning rate smaller than %g", mean, w.step, w.d.Rate)
+		return fmt.Errorf("train: fit: the loss is %g after %d steps: take a learning rate smaller than %g", mean, w.step, w.d.Rate)
 	}
-	more, err := w.epoch()
-	if err != nil {
-		return false, err
+	loss := math.Inf(1)
+	if w.validates() {
+		valid := w.s.cfg.Validation
+		logits, err := headLogits(w.s.ctx, w.s.head(w.theta), valid.Rows, w.s.cfg.Threads)
+		if err != nil {
+			return err
+		}
+		loss, _ = score(logits, *valid, 1)
 	}
 	if err := rec.report(w.theta, w.step, mean, math.NaN(), false); err != nil {
-		return false, err
+		return err
 	}
-	w.sum = 0
-	return more, nil
+	rec.note(w.step, mean)
+	w.told, w.sum = w.step, 0
+	switch {
+	case !w.validates():
+	case loss < w.least:
+		w.best, w.least, w.since, w.bestEpoch = append(w.best[:0], w.theta...), loss, 0, w.step/w.stepsAnEpoch
+	default:
+		w.since++
+	}
+	return nil
 }
 
 // finish measures the head that small steps came to as the others are.

@@ -137,11 +137,13 @@ func (s *solver) descend(l2 float64, start []float64, k *keeper, from *state) (*
 			k.save(rec.with(m.state()))
 			return nil, s.stopped(err, k)
 		default:
-			if err := rec.report(m.x, m.iterations, m.loss, m.slope(), false); err != nil {
-				return nil, s.stopped(err, k)
-			}
-			if k.due() {
+			rec.note(m.iterations, m.loss)
+			err := rec.report(m.x, m.iterations, m.loss, m.slope(), false)
+			if err != nil || k.due() {
 				k.save(rec.with(m.state()))
+			}
+			if err != nil {
+				return nil, s.stopped(err, k)
 			}
 		}
 	}
@@ -149,7 +151,11 @@ func (s *solver) descend(l2 float64, start []float64, k *keeper, from *state) (*
 		Solver: LBFGS, L2: l2, theta: m.x, Loss: m.loss, Gradient: m.slope(), Iterations: m.iterations, Evaluations: m.evaluations,
 		Converged: m.slope() <= s.cfg.Tolerance, Head: s.head(m.x),
 	}
-	return f, rec.report(f.theta, f.Iterations, f.Loss, f.Gradient, true)
+	if err := rec.report(f.theta, f.Iterations, f.Loss, f.Gradient, true); err != nil {
+		k.save(rec.with(m.state()))
+		return nil, s.stopped(err, k)
+	}
+	return f, nil
 }
 
 // minimiser begins, or goes on from a state.
@@ -252,9 +258,6 @@ func (r *recorder) event(done int, loss, gradient float64) Event {
 // report sends an event; accuracies are measured at the end, and on the way as often as costs a tenth of the time. What it
 // measures has no influence on the result.
 func (r *recorder) report(theta []float64, done int, loss, gradient float64, last bool) error {
-	if !last {
-		r.note(done, loss)
-	}
 	cfg := r.s.cfg
 	if cfg.Progress == nil {
 		return nil

@@ -53,12 +53,14 @@ func (m *lbfgs) step() error {
 		m.dir, m.nextX, m.nextGrad, m.alpha = make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, lbfgsPairs)
 	}
 	for {
+		before := m.evaluations
 		loss, err := m.search(m.direction())
 		if err == nil {
 			m.take(loss)
 			return nil
 		}
 		if !errors.Is(err, errNoWay) {
+			m.evaluations = before // the search will be made again
 			return err
 		}
 		if len(m.s) == 0 || m.restarts == lbfgsRestarts || !(m.loss < m.before) {

@@ -308,7 +308,7 @@ func (r *run) folds(at []int) ([]int, error) {
 		return nil, nil
 	}
 	f := dataset.Folder{Root: r.folder.Root, Labels: r.folder.Labels, Items: r.items}
-	deal, err := f.FoldsTogether(cmp.Or(r.cfg.Folds, DefaultFolds), r.cfg.Split.Salt, dataset.Same{Sums: r.res.evidence.sums})
+	deal, err := f.FoldsTogether(cmp.Or(r.cfg.Folds, DefaultFolds), r.cfg.Split.Salt, dataset.Same{Sums: r.res.evidence.sums, Near: r.near()})
 	if err != nil {
 		return nil, fmt.Errorf("train: search: %w", err)
 	}
@@ -327,6 +327,27 @@ func (r *run) folds(at []int) ([]int, error) {
 		seen[i] = true
 	}
 	return out, nil
+}
+
+// near is nearGroups of the pictures that have a bottleneck, by their place in r.items.
+func (r *run) near() [][]int {
+	place := make(map[string]int, len(r.items))
+	for i, it := range r.items {
+		place[it.Path] = i
+	}
+	var out [][]int
+	for _, group := range nearGroups(r.folder.Items, r.res.Checkup) {
+		var here []int
+		for _, i := range group {
+			if at, ok := place[r.folder.Items[i].Path]; ok {
+				here = append(here, at)
+			}
+		}
+		if len(here) > 1 {
+			out = append(out, here)
+		}
+	}
+	return out
 }
 
 // keeper is the keeper of the solver's run; fold is what a search deals with.

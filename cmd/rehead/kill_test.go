@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/c236555e/rehead/dataset/draw"
+)
+
+// binary builds the real rehead.
+func binary(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rehead")
+	if runtime.GOOS == "windows" {
+		path += ".exe"
+	}
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v: %s", err, out)
+	}
+	return path
+}
+
+// process runs the real binary; stop, unless nil, ends it when it returns.
+func process(t *testing.T, stop func(p *os.Process), path string, args ...string) (string, error) {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := exec.Command(path, args...)
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if stop != nil {
+			stop(cmd.Process)
+		}
+	}()
+	err := cmd.Wait()
+	<-done
+	return stderr.String(), err
+}
+
+// sameFiles compares two model folders, byte for byte.
+func sameFiles(t *testing.T, got, want string) {
+	t.Helper()
+	files, err := os.ReadDir(want)
+	if err != nil || len(files) < 5 {
+		t.Fatalf("model folder: %v, %v", files, err)
+	}
+	for _, f := range files {
+		one, err1 := os.ReadFile(filepath.Join(got, f.Name()))
+		two, err2 := os.ReadFile(filepath.Join(want, f.Name()))
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(one, two) {
+			t.Errorf("%s differs from that of the run that nobody stopped", f.Name())
+		}
+	}
+}
+
+// TestKilledRunsEndAlike kills the real binary at ten random moments of a training, each time going on from where it was:
+// the last run ends with the model that an undisturbed run makes, byte for byte. Of two more runs one is stopped by
+// SIGTERM, says so and goes on.
+func TestKilledRunsEndAlike(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the binary and trains a dozen times")
+	}
+	dir := t.TempDir()
+	rehead, trunk := binary(t), narrow(t, dir)
+	pictures := filepath.Join(dir, "pictures")
+	if err := draw.Folder(pictures, 4, 30, 9); err != nil {
+		t.Fatal(err)
+	}
+	args := func(name string) []string {
+		return []string{
+			"train", pictures, "--weights", trunk, "-o", filepath.Join(dir, name), "--cache", filepath.Join(dir, "cache of "+name), "--seed", "4",
+			"--solver", "adam", "--epochs", "150", "--patience", "-1", "--l2", "auto", "--scaling", "auto",
+			"--augment", "flip,crop=0.1", "--views", "1", "--checkpoint-every", "10ms",
+		}
+	}
+	began := time.Now()
+	if out, err := process(t, nil, rehead, args("whole")...); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	whole := time.Since(began)
+	rng := rand.New(rand.NewPCG(uint64(began.UnixNano()), 1))
+	killed := 0
+	for range 10 {
+		wait := time.Duration(rng.Float64() * float64(whole) * 0.5)
+		_, err := process(t, func(p *os.Process) {
+			time.Sleep(wait)
+			_ = p.Kill() // the process may have ended
+		}, rehead, args("killed")...)
+		if err != nil {
+			killed++
+			continue
+		}
+		// It came to its end: what follows begins with nothing again.
+		sameFiles(t, filepath.Join(dir, "killed"), filepath.Join(dir, "whole"))
+		if err := os.RemoveAll(filepath.Join(dir, "cache of killed")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if killed < 5 {
+		t.Errorf("%d of 10 runs were killed before their end, want at least 5 for this test to mean anything", killed)
+	}
+	if out, err := process(t, nil, rehead, args("killed")...); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	sameFiles(t, filepath.Join(dir, "killed"), filepath.Join(dir, "whole"))
+	for _, pattern := range []string{"cache of killed/*.checkpoint*", ".rehead-tmp-*/model.json"} {
+		if left, _ := filepath.Glob(filepath.Join(dir, pattern)); len(left) > 0 {
+			t.Errorf("left behind by the last run: %v", left)
+		}
+	}
+	if runtime.GOOS == "windows" {
+		return // there a process cannot be asked to stop
+	}
+	out, err := process(t, func(p *os.Process) {
+		for range 2000 { // until it solves for the head
+			if found, _ := filepath.Glob(filepath.Join(dir, "cache of asked", "*.checkpoint")); len(found) > 0 {
+				break
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		_ = p.Signal(syscall.SIGTERM)
+	}, rehead, args("asked")...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !strings.Contains(out, "interrupted") || !strings.Contains(out, ".checkpoint") {
+		t.Errorf("at SIGTERM: got %v and %q, want exit code 1 and the checkpoint's name", err, out)
+	}
+	if out, err := process(t, nil, rehead, args("asked")...); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	sameFiles(t, filepath.Join(dir, "asked"), filepath.Join(dir, "whole"))
+}
+
+// TestAddingPicturesEmbedsOnlyThem adds 50 pictures to a folder that was trained on.
+func TestAddingPicturesEmbedsOnlyThem(t *testing.T) {
+	dir := t.TempDir()
+	trunk, pictures := narrow(t, dir), filepath.Join(dir, "pictures")
+	if err := draw.Folder(pictures, 2, 40, 1); err != nil {
+		t.Fatal(err)
+	}
+	train := []string{"train", pictures, "--weights", trunk, "--cache", filepath.Join(dir, "cache"), "--json", "-o"}
+	var trained map[string]any
+	must(t, &trained, append(train, filepath.Join(dir, "first"))...)
+	if trained["embedded"] != 80.0 {
+		t.Fatalf("embedded %v, want 80", trained["embedded"])
+	}
+	more := filepath.Join(dir, "more")
+	if err := draw.Folder(more, 2, 25, 2); err != nil {
+		t.Fatal(err)
+	}
+	labels, err := os.ReadDir(more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range labels {
+		files, err := os.ReadDir(filepath.Join(more, l.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if err := os.Rename(filepath.Join(more, l.Name(), f.Name()), filepath.Join(pictures, l.Name(), "new-"+f.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	must(t, &trained, append(train, filepath.Join(dir, "second"), "--warm-start", filepath.Join(dir, "first"))...)
+	if trained["embedded"] != 50.0 || trained["cached"] != 80.0 {
+		t.Errorf("embedded %v, cached %v; want 50 and 80", trained["embedded"], trained["cached"])
+	}
+}
