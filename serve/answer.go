@@ -33,6 +33,7 @@ const (
 type answerRecord struct {
 	Predictions []inception.Prediction `json:"predictions"` // ranked, best first
 	Embedding   []float32              `json:"embedding,omitempty"`
+	Explanation *reasons               `json:"explanation,omitempty"`
 }
 
 // verboseRecord is the record of application/json;verbose, both lists in the
@@ -42,6 +43,7 @@ type verboseRecord struct {
 	Labels         []string  `json:"labels"`
 	PredictedLabel string    `json:"predicted_label"`
 	Embedding      []float32 `json:"embedding,omitempty"`
+	Explanation    *reasons  `json:"explanation,omitempty"`
 }
 
 // errorRecord stands in for a picture that could not be read.
@@ -56,6 +58,34 @@ type answerer struct {
 	layout layout
 	opts   options
 	model  *model
+	asked  []record // whose explanations are answered
+	page   bool     // training pictures may be shown
+}
+
+// check refuses options that the form of the answer has no room for.
+func (a answerer) check() error {
+	switch {
+	case !a.opts.embedding && !a.opts.explain:
+	case a.form == typeCSV:
+		return fail(http.StatusNotAcceptable, "an embedding or explanation cannot be answered as CSV; accept %s", typeJSON)
+	case a.compat != CompatNone && a.form != typeVerboseJSON:
+		return fail(http.StatusNotAcceptable, "an embedding or explanation has no place in this server's answers; accept %s", typeVerboseJSON)
+	}
+	return nil
+}
+
+// reasons returns the explanation of picture i, nil where none was asked for. The training pictures are shown where
+// the page is, which shows them too.
+func (a answerer) reasons(i int) *reasons {
+	if i >= len(a.asked) || a.asked[i].why == nil {
+		return nil
+	}
+	x := a.asked[i].why
+	r := &reasons{Grid: x.Grid, Maps: x.Maps}
+	if a.page {
+		r.Nearest = x.Nearest
+	}
+	return r
 }
 
 // trim drops what the answer does not show of a result.
@@ -80,7 +110,7 @@ func (a answerer) write(results []inception.Result) ([]byte, error) {
 	}
 	records := make([]json.RawMessage, len(results))
 	for i := range results {
-		r, err := a.record(&results[i])
+		r, err := a.record(i, &results[i])
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +128,7 @@ func (a answerer) write(results []inception.Result) ([]byte, error) {
 func (a answerer) lines(results []inception.Result) ([]byte, error) {
 	var b bytes.Buffer
 	for i := range results {
-		r, err := a.record(&results[i])
+		r, err := a.record(i, &results[i])
 		if err != nil {
 			return nil, err
 		}
@@ -108,8 +138,8 @@ func (a answerer) lines(results []inception.Result) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// record writes one result as JSON.
-func (a answerer) record(r *inception.Result) (json.RawMessage, error) {
+// record writes result i as JSON.
+func (a answerer) record(i int, r *inception.Result) (json.RawMessage, error) {
 	if r.Err != nil {
 		return json.Marshal(errorRecord{asStatus(r.Err).msg})
 	}
@@ -124,6 +154,7 @@ func (a answerer) record(r *inception.Result) (json.RawMessage, error) {
 			Labels:         a.model.Model().Labels,
 			PredictedLabel: r.Predictions[0].Label,
 			Embedding:      embedding,
+			Explanation:    a.reasons(i),
 		})
 	case a.compat == CompatTFBlog:
 		return labelObject(first(r.Predictions, a.opts.topK))
@@ -132,16 +163,13 @@ func (a answerer) record(r *inception.Result) (json.RawMessage, error) {
 	case a.compat == CompatBuiltin:
 		return json.Marshal(a.model.probabilities(r))
 	}
-	return json.Marshal(answerRecord{Predictions: first(r.Predictions, a.opts.topK), Embedding: embedding})
+	return json.Marshal(answerRecord{Predictions: first(r.Predictions, a.opts.topK), Embedding: embedding, Explanation: a.reasons(i)})
 }
 
 // csv writes a row a picture: label and probability by turns, best first, or,
 // for CompatBuiltin, the probabilities in the order of the classes. A picture
 // that could not be read has an empty cell and the reason.
 func (a answerer) csv(results []inception.Result) ([]byte, error) {
-	if a.opts.embedding {
-		return nil, fail(http.StatusNotAcceptable, "an embedding cannot be answered as CSV; accept %s", typeJSON)
-	}
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	for i := range results {

@@ -50,8 +50,9 @@
 // {"probabilities": [...], "labels": [...], "predicted_label": "..."} in the
 // order of the classes. [Compat] chooses the records of other containers.
 //
-// The options top_k (0: every label) and embedding (true: the bottleneck too)
-// come in the query, as rehead-top-k=3 and rehead-embedding=true in
+// The options top_k (0: every label), embedding (true: the bottleneck too) and
+// explain (true: activation maps of the top_k labels too, as /v1/explain gives
+// them; training pictures only where Config.Page shows them anyway) come in the query, as rehead-top-k=3 and rehead-embedding=true in
 // X-Amzn-SageMaker-Custom-Attributes, as fields of a form, or in the
 // "parameters" of a JSON body.
 //

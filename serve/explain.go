@@ -23,10 +23,15 @@ type Explainer interface {
 // explanation is the answer of POST /v1/explain.
 type explanation struct {
 	Predictions []inception.Prediction `json:"predictions"`
-	Grid        inception.Grid         `json:"grid"`
-	Maps        []inception.Map        `json:"maps"`
-	Nearest     []inception.Neighbour  `json:"nearest,omitempty"`
-	Embedding   []float32              `json:"embedding,omitempty"`
+	reasons
+	Embedding []float32 `json:"embedding,omitempty"`
+}
+
+// reasons are what led to an answer.
+type reasons struct {
+	Grid    inception.Grid        `json:"grid"`
+	Maps    []inception.Map       `json:"maps"`
+	Nearest []inception.Neighbour `json:"nearest,omitempty"`
 }
 
 // explain answers POST /v1/explain: one picture's bytes in, its ranking and what led to it out.
@@ -36,10 +41,6 @@ func (s *Server) explain(c *gin.Context) error {
 		return err
 	}
 	defer m.release()
-	e, ok := m.Classifier.(Explainer)
-	if !ok {
-		return fail(http.StatusNotImplemented, "this model cannot explain its answers")
-	}
 	o, err := s.options(c.Request)
 	if err != nil {
 		return err
@@ -55,15 +56,20 @@ func (s *Server) explain(c *gin.Context) error {
 	if kind := contentType(c.Request, body); !kind.isPicture() {
 		return fail(http.StatusUnsupportedMediaType, "the content type is not a picture's; send its bytes as image/*, application/x-image or application/octet-stream")
 	}
-	note(c).pictures = 1
-	x, err := s.pipeline.explain(c.Request.Context(), m, e, body, o.topK)
-	if err != nil {
-		if asStatus(err).code < http.StatusInternalServerError {
-			note(c).bad = 1
-		}
+	records := []record{{data: body}}
+	if err := m.explained(records, o.topK); err != nil {
 		return err
 	}
-	answer := explanation{Predictions: first(x.Predictions, o.topK), Grid: x.Grid, Maps: x.Maps, Nearest: x.Nearest}
+	results, err := s.pipeline.classify(c.Request.Context(), m, records, nil)
+	if err != nil {
+		return err
+	}
+	note(c).count(results)
+	if err := results[0].Err; err != nil {
+		return err
+	}
+	x := records[0].why
+	answer := explanation{Predictions: first(x.Predictions, o.topK), reasons: reasons{x.Grid, x.Maps, x.Nearest}}
 	if o.embedding {
 		answer.Embedding = x.Bottleneck
 	}
@@ -72,20 +78,9 @@ func (s *Server) explain(c *gin.Context) error {
 	return nil
 }
 
-// explain takes one picture the way of every other, but for its forward pass, which it does not share.
-func (p *pipeline) explain(ctx context.Context, m *model, e Explainer, data []byte, top int) (*inception.Explanation, error) {
-	release, err := p.admit(ctx, 1)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	if err := enter(ctx, p.buffers); err != nil {
-		return nil, err
-	}
-	defer leave(p.buffers)
-	pixels := m.buffer()
-	defer m.recycle(pixels)
-	info, err := p.load(ctx, m, &record{data: data}, pixels)
+// explain decodes a picture as every other, but runs it in a forward pass of its own.
+func (p *pipeline) explain(ctx context.Context, m *model, r *record, pixels []float32) (*inception.Explanation, error) {
+	info, err := p.load(ctx, m, r, pixels)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +94,19 @@ func (p *pipeline) explain(ctx context.Context, m *model, e Explainer, data []by
 	defer p.gate.end()
 	begin := time.Now()
 	defer func() { p.observe.passed(1, time.Since(begin)) }()
-	return guardedExplain(ctx, e, pixels, info, top)
+	return guardedExplain(ctx, r.explainer, pixels, info, r.top)
+}
+
+// explained asks for the explanation of every record.
+func (m *model) explained(records []record, top int) error {
+	e, ok := m.Classifier.(Explainer)
+	if !ok {
+		return fail(http.StatusNotImplemented, "this model cannot explain its answers")
+	}
+	for i := range records {
+		records[i].explainer, records[i].top = e, top
+	}
+	return nil
 }
 
 // load decodes a picture when the gate lets it.

@@ -63,7 +63,15 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 	if err != nil {
 		return err
 	}
-	a := answerer{form: form, compat: s.cfg.Compat, layout: l, opts: o, model: m}
+	a := answerer{form: form, compat: s.cfg.Compat, layout: l, opts: o, model: m, asked: records, page: s.cfg.Page}
+	if err := a.check(); err != nil {
+		return err
+	}
+	if o.explain {
+		if err := m.explained(records, o.topK); err != nil {
+			return err
+		}
+	}
 	results, err := s.pipeline.classify(c.Request.Context(), m, records, a.trim)
 	if err != nil {
 		return err

@@ -102,6 +102,10 @@ func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 
 // body reads the request's body and notes its digest.
 func (s *Server) body(c *gin.Context) (body []byte, release func(), err error) {
+	if coding := c.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		c.Header("Accept-Encoding", "identity")
+		return nil, func() {}, fail(http.StatusUnsupportedMediaType, "the body's content encoding is not supported; send it as it is")
+	}
 	body, release, err = readBody(c.Writer, c.Request, s.cfg.MaxBodyBytes, s.bodies)
 	if err == nil {
 		note(c).body(body)

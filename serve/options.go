@@ -26,13 +26,14 @@ const maxAttributes = 1024
 type options struct {
 	topK      int // labels to rank; negative: every one
 	embedding bool
+	explain   bool // say why, by activation maps
 }
 
 // options reads the query and the custom attributes.
 func (s *Server) options(r *http.Request) (options, error) {
 	o := options{topK: s.cfg.TopK}
 	query := r.URL.Query()
-	for _, key := range []string{"top_k", "embedding"} {
+	for _, key := range []string{"top_k", "embedding", "explain"} {
 		if query.Has(key) {
 			if err := o.set(key, query.Get(key)); err != nil {
 				return o, err
@@ -69,14 +70,18 @@ func (o *options) set(name, value string) error {
 		if k == 0 {
 			o.topK = -1
 		}
-	case "embedding":
+	case "embedding", "explain":
 		on, err := strconv.ParseBool(value)
 		if err != nil {
-			return fail(http.StatusBadRequest, "embedding is neither true nor false")
+			return fail(http.StatusBadRequest, "%s is neither true nor false", name)
 		}
-		o.embedding = on
+		if name == "explain" {
+			o.explain = on
+		} else {
+			o.embedding = on
+		}
 	default:
-		return fail(http.StatusBadRequest, "the option is not known; want top_k or embedding")
+		return fail(http.StatusBadRequest, "the option is not known; want top_k, embedding or explain")
 	}
 	return nil
 }

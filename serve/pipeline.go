@@ -45,6 +45,10 @@ type record struct {
 	img    image.Image // a decoded picture, upright
 	tensor []float32   // [3,Size,Size], made by the recipe elsewhere
 	err    error
+
+	explainer Explainer              // when set, explains the picture's top labels
+	top       int                    //
+	why       *inception.Explanation // which it leaves here
 }
 
 func newPipeline(cfg Config, observe observer) *pipeline {
@@ -121,7 +125,7 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record, tri
 					cancel(err)
 				}
 				trim(&results[i])
-				records[i] = record{}
+				records[i] = record{why: records[i].why}
 			}
 		})
 	}
@@ -134,7 +138,7 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record, tri
 
 // one takes one picture the whole way. Its fault, if it has one, goes into its
 // result; the returned error is the server's or the request's.
-func (p *pipeline) one(ctx context.Context, m *model, r *record, result *inception.Result) error {
+func (p *pipeline) one(ctx context.Context, m *model, r *record, result *inception.Result) (err error) {
 	if r.err == nil && r.url != "" {
 		r.data, r.err = p.fetch.get(ctx, r.url)
 	}
@@ -146,6 +150,14 @@ func (p *pipeline) one(ctx context.Context, m *model, r *record, result *incepti
 	}
 	defer leave(p.buffers)
 	pixels := m.buffer()
+	if r.explainer != nil {
+		defer m.recycle(pixels)
+		if r.why, err = p.explain(ctx, m, r, pixels); err != nil {
+			return blame(ctx, err, result)
+		}
+		*result = inception.Result{Predictions: r.why.Predictions, Bottleneck: r.why.Bottleneck, Info: r.why.Info}
+		return nil
+	}
 	t, info, err := p.submit(ctx, m, r, pixels)
 	if err != nil {
 		m.recycle(pixels)
