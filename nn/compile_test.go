@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -182,12 +183,20 @@ type fake struct {
 	name  string
 	probe error
 	seen  *ir.Net
+	unit  int
 }
 
-func (f *fake) Name() string { return f.name }
-func (f *fake) Probe() error { return f.probe }
-func (f *fake) Compile(net *ir.Net, _ Config) (Executor, error) {
-	f.seen = net
+func (f *fake) Name() string      { return f.name }
+func (f *fake) Kernels() []string { return []string{"coarse"} }
+func (f *fake) Units() []string   { return []string{f.name + ":0 Fake"} }
+func (f *fake) Probe(unit int) error {
+	if unit > 1 {
+		return errors.New("there are 2")
+	}
+	return f.probe
+}
+func (f *fake) Compile(net *ir.Net, unit int, _ Config) (Executor, error) {
+	f.seen, f.unit = net, unit
 	return nil, errors.New("fake: compiled")
 }
 
@@ -196,7 +205,7 @@ func TestDevices(t *testing.T) {
 	defer func() { devices.list = before }()
 	broken, works := &fake{name: "broken", probe: errors.New("no such chip")}, &fake{name: "works"}
 	Register(broken)
-	if d, err := device(""); err != nil || d.Name() != "cpu" && len(before) == 0 {
+	if d, err := device(Config{}); err != nil || d.Name() != "cpu" && len(before) == 0 {
 		t.Errorf("auto beside a broken device: got %v, %v, want cpu", d, err)
 	}
 	Register(works)
@@ -210,6 +219,32 @@ func TestDevices(t *testing.T) {
 		if _, err := Compile(Config{Device: name}, x, y); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("device %s: got %v, want %q", name, err, want)
 		}
+	}
+	for _, c := range []struct {
+		cfg  Config
+		want string
+	}{
+		{Config{Device: "works:1"}, "fake: compiled"},
+		{Config{Device: "works:2"}, "there are 2"},
+		{Config{Device: "works:-1"}, "a number from 0"},
+		{Config{Device: "works:x"}, "a number from 0"},
+		{Config{Device: "cpu:0"}, "a number from 0"},
+		{Config{Device: "works", Kernel: "ref"}, `has no kernel "ref", want one of coarse`},
+		{Config{Kernel: "coarse"}, "fake: compiled"},
+	} {
+		works.unit = 0
+		if _, err := Compile(c.cfg, x, y); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: got %v, want %q", c.cfg, err, c.want)
+		}
+		if (c.cfg.Device == "works:1") != (works.unit == 1) {
+			t.Errorf("%+v: unit %d was compiled for", c.cfg, works.unit)
+		}
+	}
+	if d, err := device(Config{Kernel: "ref"}); err != nil || d.Name() != "cpu" {
+		t.Errorf("auto with the CPU's kernel: got %v, %v, want cpu", d, err)
+	}
+	if got := Units(); !slices.Contains(got, "works:0 Fake") {
+		t.Errorf("units: got %v, want works:0 Fake among them", got)
 	}
 	if works.seen == nil || len(works.seen.Steps) != 4 {
 		t.Errorf("the device got %v, want 4 steps", works.seen)

@@ -33,11 +33,13 @@ func Kernels() []string {
 
 func (cpu) Name() string { return cpuName }
 
-func (cpu) Probe() error { return nil }
+func (cpu) Kernels() []string { return Kernels() }
+
+func (cpu) Probe(int) error { return nil }
 
 // Compile leaves assembly to the engine, whose blocked layout needs it, and
 // plain Go to the executor that is made for it.
-func (cpu) Compile(net *ir.Net, cfg Config) (Executor, error) {
+func (cpu) Compile(net *ir.Net, _ int, cfg Config) (Executor, error) {
 	name := cfg.Kernel
 	if name == "" {
 		name = Kernels()[0]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -15,12 +16,14 @@ import (
 type Device interface {
 	// Name is what Config.Device selects, such as "cuda".
 	Name() string
-	// Probe returns nil when the device can be used on this machine, else
-	// why it cannot.
-	Probe() error
-	// Compile prepares net. Weights may be copied or kept; they are
-	// read-only either way.
-	Compile(net *ir.Net, cfg Config) (Executor, error)
+	// Kernels lists what Config.Kernel may name, the default first.
+	Kernels() []string
+	// Probe returns nil when the unit of that number, from 0, can be used on
+	// this machine, else why it cannot.
+	Probe(unit int) error
+	// Compile prepares net for a unit. Weights may be copied or kept; they
+	// are read-only either way.
+	Compile(net *ir.Net, unit int, cfg Config) (Executor, error)
 }
 
 // An Executor runs one compiled network on one device.
@@ -52,7 +55,7 @@ func Register(d Device) {
 	devices.Lock()
 	defer devices.Unlock()
 	name := d.Name()
-	if name == "" || name == "auto" || name == cpuName {
+	if name == "" || name == "auto" || name == cpuName || strings.Contains(name, ":") {
 		panic(fmt.Sprintf("nn: register device: the name %q is reserved", name))
 	}
 	if slices.ContainsFunc(devices.list, func(o Device) bool { return o.Name() == name }) {
@@ -72,28 +75,69 @@ func Devices() []string {
 	return names
 }
 
-// device finds the device that cfg asks for. "" and "auto" take the first
-// registered device that works on this machine, else the CPU.
-func device(name string) (Device, error) {
+// Units describes what the registered devices find on this machine, such as
+// "cuda:0 NVIDIA H200"; what is not there is left out without a word.
+func Units() []string {
 	devices.RLock()
 	list := slices.Clone(devices.list)
 	devices.RUnlock()
-	if name == "" || name == "auto" {
+	var units []string
+	for _, d := range list {
+		if l, ok := d.(interface{ Units() []string }); ok {
+			units = append(units, l.Units()...)
+		}
+	}
+	return units
+}
+
+// choice is a device and which of its units.
+type choice struct {
+	Device
+	unit int
+}
+
+// String is what Config.Device would call the choice.
+func (c choice) String() string {
+	if c.Name() == cpuName {
+		return cpuName
+	}
+	return fmt.Sprintf("%s:%d", c.Name(), c.unit)
+}
+
+// device finds the device that cfg asks for. "" and "auto" take the first
+// registered device that works on this machine and has the kernel asked for,
+// else the CPU.
+func device(cfg Config) (choice, error) {
+	devices.RLock()
+	list := slices.Clone(devices.list)
+	devices.RUnlock()
+	if cfg.Device == "" || cfg.Device == "auto" {
 		for _, d := range list {
-			if d.Probe() == nil {
-				return d, nil
+			if (cfg.Kernel == "" || slices.Contains(d.Kernels(), cfg.Kernel)) && d.Probe(0) == nil {
+				return choice{d, 0}, nil
 			}
 		}
-		return cpu{}, nil
+		return choice{cpu{}, 0}, nil
+	}
+	name, number, numbered := strings.Cut(cfg.Device, ":")
+	unit := 0
+	if numbered {
+		var err error
+		if unit, err = strconv.Atoi(number); err != nil || unit < 0 || name == cpuName {
+			return choice{}, fmt.Errorf("nn: device %q: want cpu, or the name of another device and a number from 0, such as cuda:1", cfg.Device)
+		}
 	}
 	for _, d := range append(list, cpu{}) {
 		if d.Name() != name {
 			continue
 		}
-		if err := d.Probe(); err != nil {
-			return nil, fmt.Errorf("nn: device %q cannot be used here: %w", name, err)
+		if err := d.Probe(unit); err != nil {
+			return choice{}, fmt.Errorf("nn: device %q cannot be used here: %w", cfg.Device, err)
 		}
-		return d, nil
+		if cfg.Kernel != "" && !slices.Contains(d.Kernels(), cfg.Kernel) {
+			return choice{}, fmt.Errorf("nn: device %q has no kernel %q, want one of %s", cfg.Device, cfg.Kernel, strings.Join(d.Kernels(), ", "))
+		}
+		return choice{d, unit}, nil
 	}
-	return nil, fmt.Errorf("nn: device %q is not known, want one of auto, %s", name, strings.Join(Devices(), ", "))
+	return choice{}, fmt.Errorf("nn: device %q is not known, want one of auto, %s", cfg.Device, strings.Join(Devices(), ", "))
 }

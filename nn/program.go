@@ -13,11 +13,12 @@ type Config struct {
 	// Threads is the number of CPU threads one call uses at most, 1 to 4096.
 	// 0 means GOMAXPROCS. It never changes a result.
 	Threads int
-	// Device is one of [Devices]. "" and "auto" take the first accelerator
-	// that works on this machine, else "cpu".
+	// Device is one of [Devices]; a number may follow one that has several
+	// units, as in "cuda:1". "" and "auto" take the first accelerator that
+	// works on this machine and has the Kernel, else "cpu".
 	Device string
 	// Kernel forces the device's kernels: "ref" is plain Go on the CPU.
-	// "" takes the fastest that this machine can run.
+	// "" takes the CPU's fastest, or another device's most exact.
 	Kernel string
 }
 
@@ -64,15 +65,15 @@ func Compile(cfg Config, input *Node, outputs ...*Node) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	dev, err := device(cfg.Device)
+	dev, err := device(cfg)
 	if err != nil {
 		return nil, err
 	}
-	exec, err := dev.Compile(net, cfg)
+	exec, err := dev.Compile(net, dev.unit, cfg)
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{device: dev.Name(), exec: exec, input: net.Values[net.Input].Size()}
+	p := &Program{device: dev.String(), exec: exec, input: net.Values[net.Input].Size()}
 	for _, v := range net.Outputs {
 		p.outputs = append(p.outputs, net.Values[v].Size())
 	}
@@ -116,7 +117,7 @@ func (p *Program) Kernel() string { return p.exec.Kernel() }
 // Threads returns the number of threads one call uses at most.
 func (p *Program) Threads() int { return p.exec.Threads() }
 
-// Device names the device in use, such as "cpu".
+// Device names the device in use, such as "cpu" or "cuda:0".
 func (p *Program) Device() string { return p.device }
 
 // Close waits for the calls under way and releases everything. Later calls of

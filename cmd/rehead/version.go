@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,11 +43,16 @@ func newVersion(a *app) *cobra.Command {
 				Arch    string   `json:"arch"`
 				Kernel  string   `json:"kernel"`
 				Devices []string `json:"devices"`
-			}{toolVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, nn.Kernels()[0], nn.Devices()}
+				Found   []string `json:"found,omitempty"`
+			}{toolVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, nn.Kernels()[0], nn.Devices(), nn.Units()}
 			if asJSON {
 				return printJSON(a.stdout, v)
 			}
-			_, err := fmt.Fprintf(a.stdout, "rehead %s (%s, %s/%s), kernel %s, devices %v\n", v.Version, v.Go, v.OS, v.Arch, v.Kernel, v.Devices)
+			found := ""
+			if len(v.Found) > 0 {
+				found = ", found " + strings.Join(v.Found, ", ")
+			}
+			_, err := fmt.Fprintf(a.stdout, "rehead %s (%s, %s/%s), kernel %s, devices %v%s\n", v.Version, v.Go, v.OS, v.Arch, v.Kernel, v.Devices, found)
 			return err
 		},
 	}
