@@ -72,6 +72,9 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	if folder == nil || w == nil {
 		return nil, errors.New("train: run: got no folder or no weights, want both")
 	}
+	if folder.Several {
+		return nil, errors.New("train: run: the pictures have several labels, and a run measures one label a picture: fit such a head with FitHead")
+	}
 	if err := checkLabels(folder); err != nil {
 		return nil, err
 	}
