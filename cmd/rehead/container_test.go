@@ -2,10 +2,15 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,28 +104,203 @@ func TestTrainingJob(t *testing.T) {
 	}
 }
 
-func TestTrainingJobRefusals(t *testing.T) {
-	write := func(l sagemaker.Layout, name, text string) {
-		t.Helper()
-		if err := os.MkdirAll(l.Path("input", "config"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(l.Path("input", "config", name), []byte(text), 0o644); err != nil {
+// jobFolder is /opt/ml of a job with a narrow trunk and drawn pictures of three labels, perLabel each.
+func jobFolder(t *testing.T, perLabel int) sagemaker.Layout {
+	t.Helper()
+	l := sagemaker.Layout(t.TempDir())
+	for _, dir := range []string{l.Data("weights"), l.Path("input", "config"), l.Model()} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for name, c := range map[string]struct{ file, text, want string }{
-		"several hosts": {"resourceconfig.json", `{"current_host":"algo-1","hosts":["algo-1","algo-2"]}`, "InstanceCount"},
-		"pipe mode":     {"inputdataconfig.json", `{"train":{"TrainingInputMode":"Pipe"}}`, "FastFile"},
-		"no channel":    {"inputdataconfig.json", `{"validation":{"TrainingInputMode":"File"}}`, "no channel named train"},
+	narrow(t, l.Data("weights"))
+	if err := draw.Folder(l.Data("train"), 3, perLabel, 5); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// putIn writes a file below the job's folder.
+func putIn(t *testing.T, l sagemaker.Layout, text string, parts ...string) {
+	t.Helper()
+	path := l.Path(parts...)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func config(t *testing.T, l sagemaker.Layout, name, text string) {
+	t.Helper()
+	putIn(t, l, text, "input", "config", name)
+}
+
+// trained runs a job that has to succeed, and returns the model's card and the log.
+func trained(t *testing.T, l sagemaker.Layout) (card modelCard, log string) {
+	t.Helper()
+	o := inContainer(t, string(l), "train")
+	if o.code != exitDone {
+		t.Fatalf("code %d: %s", o.code, o.stderr)
+	}
+	must(t, &card, "inspect", l.Model(), "--json")
+	return card, o.stderr
+}
+
+// lst is the pictures of each label folder below dir as MXNet's image list, their paths below root.
+func lst(t *testing.T, root, dir string) (list string, pictures [][]byte, classes []int) {
+	t.Helper()
+	var b strings.Builder
+	for class := range 3 {
+		paths, err := filepath.Glob(filepath.Join(dir, draw.Label(class), "*"))
+		if err != nil || len(paths) == 0 {
+			t.Fatal(paths, err)
+		}
+		for _, path := range paths {
+			rel, err1 := filepath.Rel(root, path)
+			data, err2 := os.ReadFile(path)
+			if err := errors.Join(err1, err2); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&b, "%d\t%d\t%s\n", len(pictures), class, filepath.ToSlash(rel))
+			pictures, classes = append(pictures, data), append(classes, class)
+		}
+	}
+	return b.String(), pictures, classes
+}
+
+// recordIO packs pictures as MXNet's im2rec does. The drawn ones never have the format's magic number in them.
+func recordIO(t *testing.T, pictures [][]byte, classes []int) string {
+	t.Helper()
+	var out []byte
+	for i, p := range pictures {
+		if bytes.Contains(p, []byte("\x0a\x23\xd7\xce")) {
+			t.Fatal("a picture holds the magic number")
+		}
+		out = append(out, "\x0a\x23\xd7\xce"...)
+		out = binary.LittleEndian.AppendUint32(out, uint32(24+len(p)))
+		out = binary.LittleEndian.AppendUint32(out, 0)
+		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(float32(classes[i])))
+		out = append(out, make([]byte, 16)...)
+		out = append(append(out, p...), make([]byte, -len(p)&3)...)
+	}
+	return string(out)
+}
+
+// SAGEMAKER.md 12, 16, 22: every way that pictures may come in gives a model of them.
+func TestJobChannels(t *testing.T) {
+	names := draw.Label(0) + "\n" + draw.Label(1) + "\n" + draw.Label(2) + "\n"
+	for name, c := range map[string]struct {
+		prepare func(t *testing.T, l sagemaker.Layout)
+		labels  []string // nil: the folders' names
+		log     string
+	}{
+		"validation and test channels": {func(t *testing.T, l sagemaker.Layout) {
+			for i, part := range []string{"validation", "test"} {
+				if err := draw.Folder(l.Data(part), 3, 4, uint64(90+i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			config(t, l, "inputdataconfig.json", `{"train":{"TrainingInputMode":"FastFile"},"validation":{"TrainingInputMode":"File"},"test":{},"weights":{}}`)
+		}, nil, "train      accuracy 100.00 %"},
+		"another name, housekeeping": {func(t *testing.T, l sagemaker.Layout) {
+			if err := os.Rename(l.Data("train"), l.Data("photos")); err != nil {
+				t.Fatal(err)
+			}
+			putIn(t, l, "", "input", "data", "photos", ".DS_Store")
+			putIn(t, l, "", "input", "data", "photos", ".ipynb_checkpoints", "x.jpg")
+			putIn(t, l, "", "input", "data", "photos", draw.Label(0), "empty_$folder$")
+		}, nil, "empty_$folder$"},
+		"images and lists in channels of their own": {func(t *testing.T, l sagemaker.Layout) {
+			list, _, _ := lst(t, l.Data("train"), l.Data("train"))
+			putIn(t, l, list, "input", "data", "train_lst", "train.lst")
+		}, []string{"0", "1", "2"}, ""},
+		"a manifest beside the pictures, with names": {func(t *testing.T, l sagemaker.Layout) {
+			list, _, _ := lst(t, l.Data("train"), l.Data("train"))
+			putIn(t, l, list, "input", "data", "train", "all.lst")
+			putIn(t, l, names, "input", "data", "train", "labels.txt")
+			config(t, l, "hyperparameters.json", `{"classes":"labels.txt"}`)
+		}, []string{draw.Label(0), draw.Label(1), draw.Label(2)}, "reading the manifest all.lst"},
+		"an augmented manifest": {func(t *testing.T, l sagemaker.Layout) {
+			list, _, _ := lst(t, l.Data("train"), l.Data("train"))
+			var b strings.Builder
+			for line := range strings.Lines(list) {
+				f := strings.Split(strings.TrimSpace(line), "\t")
+				fmt.Fprintf(&b, "{\"source-ref\":\"s3://bucket/flowers/%s\",\"class\":%s,\"class-metadata\":{\"class-name\":\"label %s\"}}\n", f[2], f[1], f[1])
+			}
+			putIn(t, l, b.String(), "input", "data", "train", "output.manifest")
+			config(t, l, "hyperparameters.json", `{"strip_prefix":"s3://bucket/flowers/"}`)
+		}, []string{"label 0", "label 1", "label 2"}, ""},
+		"two manifests and no wish for either": {func(t *testing.T, l sagemaker.Layout) {
+			putIn(t, l, "x", "input", "data", "train", "a.csv")
+			putIn(t, l, "x", "input", "data", "train", "b.csv")
+			config(t, l, "hyperparameters.json", `{"manifest":"none"}`)
+		}, nil, ""},
+		"RecordIO": {func(t *testing.T, l sagemaker.Layout) {
+			_, pictures, classes := lst(t, l.Data("train"), l.Data("train"))
+			half := len(pictures) / 2
+			if err := os.RemoveAll(l.Data("train")); err != nil {
+				t.Fatal(err)
+			}
+			putIn(t, l, recordIO(t, pictures[:half], classes[:half]), "input", "data", "train", "train_1.rec")
+			putIn(t, l, recordIO(t, pictures[half:], classes[half:]), "input", "data", "train", "train_2.rec")
+			putIn(t, l, recordIO(t, pictures[:half], classes[:half]), "input", "data", "validation", "val.rec")
+		}, []string{"0", "1", "2"}, "unpacking RecordIO"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := sagemaker.Layout(t.TempDir())
-			write(l, c.file, c.text)
+			l := jobFolder(t, 8)
+			c.prepare(t, l)
+			card, log := trained(t, l)
+			want := c.labels
+			if want == nil {
+				want = []string{draw.Label(0), draw.Label(1), draw.Label(2)}
+				slices.Sort(want)
+			}
+			if !slices.Equal(card.Labels, want) {
+				t.Errorf("labels %q, want %q", card.Labels, want)
+			}
+			if !strings.Contains(log, c.log) {
+				t.Errorf("the log has no %q:\n%s", c.log, log)
+			}
+		})
+	}
+}
+
+func TestTrainingJobRefusals(t *testing.T) {
+	hosts := `{"current_host":"algo-1","hosts":["algo-1","algo-2"]}`
+	for name, c := range map[string]struct {
+		files map[string]string // below the job's folder
+		want  string
+	}{
+		"sharded among hosts": {map[string]string{"input/config/resourceconfig.json": hosts,
+			"input/config/inputdataconfig.json": `{"train":{"S3DistributionType":"ShardedByS3Key"},"weights":{}}`}, "FullyReplicated"},
+		"no host of its own": {map[string]string{"input/config/resourceconfig.json": `{"current_host":"algo-9","hosts":["algo-1","algo-2"]}`}, `"algo-9" is not among hosts`},
+		"pipe mode":          {map[string]string{"input/config/inputdataconfig.json": `{"train":{"TrainingInputMode":"Pipe"}}`}, "FastFile"},
+		"weights in a pipe":  {map[string]string{"input/config/inputdataconfig.json": `{"train":{},"weights":{"TrainingInputMode":"Pipe"}}`}, `"weights" is in Pipe mode`},
+		"no channel":         {map[string]string{"input/config/inputdataconfig.json": `{"validation":{"TrainingInputMode":"File"}}`}, "no channel named train"},
+		"two manifests":      {map[string]string{"input/data/train/a.csv": "x", "input/data/train/b.lst": "x"}, "holds 2 manifests"},
+		"no such manifest":   {map[string]string{"input/config/hyperparameters.json": `{"manifest":"x.csv"}`}, `"x.csv" is not in the channel train`},
+		"path as a manifest": {map[string]string{"input/config/hyperparameters.json": `{"manifest":"../x.csv"}`}, "want the name of a file"},
+		"no such classes":    {map[string]string{"input/config/hyperparameters.json": `{"classes":"labels.txt"}`}, `"labels.txt" is not in the channel train`},
+		"no RecordIO":        {map[string]string{"input/data/train/x.rec": "\xff\xd8\xff\xe0 0123456789"}, "is this a RecordIO file?"},
+		"two weight files":   {map[string]string{"input/data/weights/other.h5": "x"}, "channel weights holds 2 files"},
+		"several labels":     {map[string]string{"input/config/hyperparameters.json": `{"architecture":"mobilenet_v2"}`}, "the network is InceptionV3"},
+		"bad percentage":     {map[string]string{"input/config/hyperparameters.json": `{"testing_percentage":"ten"}`}, `"testing_percentage": got "ten"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := jobFolder(t, 2)
+			for file, text := range c.files {
+				putIn(t, l, text, filepath.FromSlash(file))
+			}
+			putIn(t, l, "the reason of an earlier run", "output", "failure")
 			o := inContainer(t, string(l), "train")
 			reason, err := os.ReadFile(l.Failure())
 			if o.code != exitFailed || err != nil || !strings.Contains(string(reason), c.want) || !strings.Contains(o.stderr, c.want) {
 				t.Errorf("code %d, failure file %q, log %q (%v); want %q", o.code, reason, o.stderr, err, c.want)
+			}
+			if left, err := os.ReadDir(l.Model()); err != nil || len(left) != 0 {
+				t.Errorf("a failed job left %v in the model folder (%v)", left, err)
 			}
 		})
 	}

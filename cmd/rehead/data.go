@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,8 @@ type dataFlags struct {
 	validationDir, testDir string // folders or manifests of their own for these parts
 	imageRoot, stripPrefix string // see dataset.ManifestConfig
 	classes                string // file with the names of numbered classes
+
+	roots map[string]string // image roots of single manifests, before imageRoot
 }
 
 func (d *dataFlags) add(cmd *cobra.Command) {
@@ -64,7 +67,7 @@ func (d *dataFlags) one(path string, minLabels int) (*dataset.Folder, error) {
 	if err != nil || info.IsDir() {
 		return dataset.Scan(path, dataset.ScanConfig{MinLabels: minLabels}) // says what is wrong
 	}
-	cfg := dataset.ManifestConfig{Root: d.imageRoot, StripPrefix: d.stripPrefix, MinLabels: minLabels}
+	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), StripPrefix: d.stripPrefix, MinLabels: minLabels}
 	if d.classes != "" {
 		if cfg.Classes, err = dataset.ReadClasses(d.classes); err != nil {
 			return nil, err

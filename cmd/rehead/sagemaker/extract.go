@@ -26,8 +26,8 @@ const maxRecord = dataset.DefaultMaxBytes + 1<<16
 // Opening a pipe waits for its writer, which need not come: Extract then returns when ctx ends.
 func Extract(ctx context.Context, streams []string, dir string) (list string, err error) {
 	done := make(chan error, 1)
-	list = filepath.Join(dir, "pictures.lst")
-	go func() { done <- extract(ctx, streams, dir, list) }()
+	path := filepath.Join(dir, "pictures.lst")
+	go func() { done <- extract(ctx, streams, dir, path) }()
 	select {
 	case err = <-done:
 	case <-ctx.Done():
@@ -36,7 +36,7 @@ func Extract(ctx context.Context, streams []string, dir string) (list string, er
 	if err != nil {
 		return "", fmt.Errorf("sagemaker: RecordIO: %w", err)
 	}
-	return list, nil
+	return path, nil
 }
 
 func extract(ctx context.Context, streams []string, dir, list string) (err error) {

@@ -36,15 +36,26 @@ func (l Layout) Present() bool {
 
 // Channel is one input of a training job.
 type Channel struct {
-	Name        string `json:"-"`
-	Dir         string `json:"-"`
-	InputMode   string `json:"TrainingInputMode"`
-	ContentType string `json:"ContentType"`
-	Records     string `json:"RecordWrapperType"`
+	Name         string `json:"-"`
+	Dir          string `json:"-"` // in Pipe mode the pipes are beside it: Dir_0, Dir_1...
+	InputMode    string `json:"TrainingInputMode"`
+	ContentType  string `json:"ContentType"`
+	Wrapper      string `json:"RecordWrapperType"`
+	Distribution string `json:"S3DistributionType"`
 }
 
-// Channels lists the job's inputs by name: those of inputdataconfig.json, or without it the folders of input/data. A channel in
-// Pipe mode or wrapped in RecordIO is an error: pictures are read as files.
+// Pipe reports whether the channel comes through a named pipe.
+func (c Channel) Pipe() bool { return strings.EqualFold(c.InputMode, "Pipe") }
+
+// RecordIO reports whether what comes through the pipe is RecordIO: the objects' own format, or what the service wraps them in.
+func (c Channel) RecordIO() bool {
+	return strings.EqualFold(c.Wrapper, "RecordIO") || strings.Contains(strings.ToLower(c.ContentType), "x-recordio")
+}
+
+// Sharded reports whether each host of the job has other objects.
+func (c Channel) Sharded() bool { return strings.EqualFold(c.Distribution, "ShardedByS3Key") }
+
+// Channels lists the job's inputs by name: those of inputdataconfig.json, or without it the folders of input/data.
 func (l Layout) Channels() (map[string]Channel, error) {
 	path := l.config("inputdataconfig.json")
 	channels := map[string]Channel{}
@@ -63,11 +74,8 @@ func (l Layout) Channels() (map[string]Channel, error) {
 		}
 	}
 	for name, c := range channels {
-		if strings.EqualFold(c.InputMode, "Pipe") {
-			return nil, fmt.Errorf("sagemaker: %s: channel %q is in Pipe mode: set its TrainingInputMode to File or FastFile", path, name)
-		}
-		if strings.EqualFold(c.Records, "RecordIO") {
-			return nil, fmt.Errorf("sagemaker: %s: channel %q is wrapped in RecordIO: give the pictures as files in label folders", path, name)
+		if strings.EqualFold(c.Wrapper, "RecordIO") && !c.Pipe() {
+			return nil, fmt.Errorf("sagemaker: %s: channel %q has RecordWrapperType RecordIO, which the service applies in Pipe mode only: leave it out", path, name)
 		}
 		c.Name, c.Dir = name, l.Data(name)
 		channels[name] = c
@@ -108,6 +116,14 @@ func readJSON(path string, v any) error {
 	}
 	if err := json.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("sagemaker: %s: %w", path, err)
+	}
+	return nil
+}
+
+// ClearFailure removes the reason of an earlier run in the same folder, which a laptop may have.
+func (l Layout) ClearFailure() error {
+	if err := os.Remove(l.Failure()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("sagemaker: failure file: %w", err)
 	}
 	return nil
 }

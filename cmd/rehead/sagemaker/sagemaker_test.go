@@ -66,11 +66,22 @@ func TestChannels(t *testing.T) {
 	if channels, err = l.Channels(); err != nil || len(channels) != 1 || channels["train"].Name != "train" {
 		t.Errorf("FastFile: %v, %v", channels, err)
 	}
-	for _, text := range []string{`{"train":{"TrainingInputMode":"Pipe"}}`, `{"train":{"RecordWrapperType":"RecordIO"}}`} {
-		write(t, l, text, "input", "config", "inputdataconfig.json")
-		if _, err := l.Channels(); err == nil || !strings.Contains(err.Error(), `"train"`) {
-			t.Errorf("%s: got %v, want an error that names the channel", text, err)
-		}
+	write(t, l, `{"train":{"TrainingInputMode":"Pipe","ContentType":"application/x-recordio","S3DistributionType":"ShardedByS3Key"},
+		"test":{"TrainingInputMode":"Pipe","RecordWrapperType":"RecordIO"},"validation":{"TrainingInputMode":"Pipe","S3DistributionType":"FullyReplicated"}}`,
+		"input", "config", "inputdataconfig.json")
+	channels, err = l.Channels()
+	if c := channels["train"]; err != nil || !c.Pipe() || !c.RecordIO() || !c.Sharded() {
+		t.Errorf("RecordIO objects in Pipe mode: %+v, %v", c, err)
+	}
+	if c := channels["test"]; !c.Pipe() || !c.RecordIO() || c.Sharded() {
+		t.Errorf("wrapped in Pipe mode: %+v", c)
+	}
+	if c := channels["validation"]; !c.Pipe() || c.RecordIO() || c.Sharded() {
+		t.Errorf("plain Pipe mode: %+v", c)
+	}
+	write(t, l, `{"train":{"TrainingInputMode":"File","RecordWrapperType":"RecordIO"}}`, "input", "config", "inputdataconfig.json")
+	if _, err := l.Channels(); err == nil || !strings.Contains(err.Error(), `"train"`) {
+		t.Errorf("wrapped in File mode: got %v, want an error that names the channel", err)
 	}
 }
 
@@ -99,11 +110,17 @@ func TestWriteFailure(t *testing.T) {
 	if err := l.WriteFailure(strings.Repeat("é", 2000)); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.WriteFailure("later"); err != nil {
+	if err := l.WriteFailure("later"); err != nil { // of the same run
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(l.Failure())
 	if err != nil || string(got) != strings.Repeat("é", 1024) {
 		t.Errorf("got %d bytes, %v; want the first 1,024 characters of the first reason", len(got), err)
+	}
+	if err := errors.Join(l.ClearFailure(), l.ClearFailure(), l.WriteFailure("next run")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(l.Failure()); err != nil || string(got) != "next run" {
+		t.Errorf("a later run: got %q, %v", got, err)
 	}
 }
