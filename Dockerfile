@@ -5,7 +5,11 @@
 FROM scratch
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
       com.amazonaws.sagemaker.capabilities.multi-models=true
-COPY dist/rehead /rehead
+# The binary of this platform; another one for another platform: --platform linux/arm64 --build-arg BINARY=dist/rehead-arm64
+ARG BINARY=dist/rehead
+COPY ${BINARY} /rehead
+# Makes /tmp, where RecordIO is unpacked and a job of several hosts keeps what arrives.
+WORKDIR /tmp
 # The service runs the image as root and mounts over /opt/ml; elsewhere any user will do, and no path needs to be writable.
 ENV HOME=/tmp
 EXPOSE 8080
