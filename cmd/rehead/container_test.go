@@ -25,7 +25,7 @@ func inContainer(t *testing.T, base string, args ...string) outcome {
 	a := &app{stdout: &stdout, stderr: &stderr, getenv: func(name string) string {
 		return map[string]string{"SAGEMAKER_BASE_DIR": base, "TRAINING_JOB_NAME": "job"}[name]
 	}}
-	code := run(t.Context(), a, args)
+	code := run(t.Context(), a, append([]string{}, args...)) // never nil, which would mean the test's own arguments
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
@@ -239,13 +239,19 @@ func TestJobChannels(t *testing.T) {
 		}, nil, ""},
 		"RecordIO": {func(t *testing.T, l sagemaker.Layout) {
 			_, pictures, classes := lst(t, l.Data("train"), l.Data("train"))
+			var held [][]byte
+			var heldClasses []int
+			for i := len(pictures) - 1; i >= 0; i -= 4 {
+				held, heldClasses = append(held, pictures[i]), append(heldClasses, classes[i])
+				pictures, classes = slices.Delete(pictures, i, i+1), slices.Delete(classes, i, i+1)
+			}
 			half := len(pictures) / 2
 			if err := os.RemoveAll(l.Data("train")); err != nil {
 				t.Fatal(err)
 			}
 			putIn(t, l, recordIO(t, pictures[:half], classes[:half]), "input", "data", "train", "train_1.rec")
 			putIn(t, l, recordIO(t, pictures[half:], classes[half:]), "input", "data", "train", "train_2.rec")
-			putIn(t, l, recordIO(t, pictures[:half], classes[:half]), "input", "data", "validation", "val.rec")
+			putIn(t, l, recordIO(t, held, heldClasses), "input", "data", "validation", "val.rec")
 		}, []string{"0", "1", "2"}, "unpacking RecordIO"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -39,9 +39,11 @@ func (a *app) containerTrain(ctx context.Context, o *trainOptions) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil && a.checkpoints(l) != "":
-		return fmt.Errorf("train: stopped by a signal; what was computed is in %s and the same job goes on from there: %w", a.checkpoints(l), err)
+		a.say("stopped by a signal; what was computed is in %s, and the same job goes on from there", a.checkpoints(l))
+		return err
 	case ctx.Err() != nil:
-		return fmt.Errorf("train: stopped by a signal; give the job a CheckpointConfig to go on from where it was stopped: %w", err)
+		a.say("stopped by a signal; with a CheckpointConfig the same job would go on from where it was stopped")
+		return err
 	}
 	return errors.Join(err, l.WriteFailure(oneLine(err)))
 }
