@@ -21,16 +21,6 @@ import (
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
 )
 
-// asBinary in the environment makes the test binary the command itself, so that tests can start and kill real processes.
-const asBinary = "REHEAD_TEST_AS_BINARY"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asBinary) != "" {
-		main()
-	}
-	os.Exit(m.Run())
-}
-
 // process is a `rehead train` of its own below base.
 type process struct {
 	*exec.Cmd
@@ -44,7 +34,7 @@ func startJob(t *testing.T, l sagemaker.Layout, env ...string) *process {
 		t.Fatal(err)
 	}
 	p := &process{Cmd: exec.CommandContext(t.Context(), self, "train")}
-	p.Env = append([]string{asBinary + "=1", "SAGEMAKER_BASE_DIR=" + string(l), "TRAINING_JOB_NAME=job", "TMPDIR=" + t.TempDir(), "HOME=" + t.TempDir()}, env...)
+	p.Env = append([]string{asProgram + "=1", "SAGEMAKER_BASE_DIR=" + string(l), "TRAINING_JOB_NAME=job", "TMPDIR=" + t.TempDir(), "HOME=" + t.TempDir()}, env...)
 	p.Stdout, p.Stderr = &p.log, &p.log
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
