@@ -21,19 +21,19 @@ import (
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
 )
 
-// process is a `rehead train` of its own below base.
-type process struct {
+// jobProcess is a `rehead train` of its own below base.
+type jobProcess struct {
 	*exec.Cmd
 	log bytes.Buffer
 }
 
-func startJob(t *testing.T, l sagemaker.Layout, env ...string) *process {
+func startJob(t *testing.T, l sagemaker.Layout, env ...string) *jobProcess {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{Cmd: exec.CommandContext(t.Context(), self, "train")}
+	p := &jobProcess{Cmd: exec.CommandContext(t.Context(), self, "train")}
 	p.Env = append([]string{asProgram + "=1", "SAGEMAKER_BASE_DIR=" + string(l), "TRAINING_JOB_NAME=job", "TMPDIR=" + t.TempDir(), "HOME=" + t.TempDir()}, env...)
 	p.Stdout, p.Stderr = &p.log, &p.log
 	if err := p.Start(); err != nil {
