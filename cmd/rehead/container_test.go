@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
+	little "encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -179,9 +179,9 @@ func recordIO(t *testing.T, pictures [][]byte, classes []int) string {
 			t.Fatal("a picture holds the magic number")
 		}
 		out = append(out, "\x0a\x23\xd7\xce"...)
-		out = binary.LittleEndian.AppendUint32(out, uint32(24+len(p)))
-		out = binary.LittleEndian.AppendUint32(out, 0)
-		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(float32(classes[i])))
+		out = little.LittleEndian.AppendUint32(out, uint32(24+len(p)))
+		out = little.LittleEndian.AppendUint32(out, 0)
+		out = little.LittleEndian.AppendUint32(out, math.Float32bits(float32(classes[i])))
 		out = append(out, make([]byte, 16)...)
 		out = append(append(out, p...), make([]byte, -len(p)&3)...)
 	}
