@@ -99,7 +99,7 @@ func (m *lbfgs) search(step float64) (loss float64, err error) {
 		return 0, errNoWay
 	}
 	w := newWolfe()
-	op := w.Init(m.loss, slope, step)
+	w.Init(m.loss, slope, step) // asks for an evaluation, as its kin do
 	for range lineTrials {
 		floats.AddScaledTo(m.nextX, m.x, step, m.dir)
 		if floats.Equal(m.nextX, m.x) {
@@ -109,9 +109,11 @@ func (m *lbfgs) search(step float64) (loss float64, err error) {
 		if loss, err = m.value(m.nextX, m.nextGrad); err != nil {
 			return 0, err
 		}
-		if op, step, err = w.Iterate(loss, floats.Dot(m.nextGrad, m.dir)); err != nil {
+		op, next, err := w.Iterate(loss, floats.Dot(m.nextGrad, m.dir))
+		if err != nil {
 			return 0, errNoWay
 		}
+		step = next
 		if op == optimize.MajorIteration {
 			return loss, nil
 		}

@@ -76,7 +76,7 @@ func (a *app) trainProgress() *trainProgress { return &trainProgress{a: a} }
 func (p *trainProgress) event(e train.Event) {
 	if e.Note != "" && e.Phase != train.PhaseCheck { // those of the check are printed with its findings
 		p.done()
-		fmt.Fprintln(p.a.stderr, e.Note)
+		p.a.say("%s", e.Note)
 	}
 	if e.Phase == train.PhaseCheck {
 		return
@@ -102,7 +102,7 @@ func (p *trainProgress) metrics(e train.Event) {
 	if !math.IsNaN(e.ValidationAccuracy) {
 		line += " validation:accuracy=" + sixDigits(e.ValidationAccuracy)
 	}
-	fmt.Fprintln(p.a.stderr, line)
+	p.a.say("%s", line)
 }
 
 func sixDigits(v float64) string { return strconv.FormatFloat(v, 'f', 6, 64) }
