@@ -14,6 +14,7 @@ import (
 // bit.
 type Explanation struct {
 	Predictions []Prediction // every class, as in Result
+	Unknown     *bool        // as in Result
 	Bottleneck  []float32    // [F]
 	Info        dataset.Info // what the picture was
 	Grid        Grid         // where the cells of the maps lie on the picture
@@ -103,7 +104,7 @@ func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info d
 	logits := make([]float64, c.model.Head.Classes)
 	c.model.Head.Logits(bottleneck, logits)
 	x := &Explanation{
-		Predictions: c.model.Rank(logits), Bottleneck: bottleneck, Info: info,
+		Predictions: c.model.Rank(logits), Unknown: c.model.Unknown.rejects(logits), Bottleneck: bottleneck, Info: info,
 		Grid: newGrid(c.model.Recipe.Frame(info), c.trunk.Size()), Nearest: c.model.Neighbours.nearest(bottleneck, nearestCount),
 	}
 	if top <= 0 || top > len(x.Predictions) {

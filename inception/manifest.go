@@ -58,6 +58,7 @@ type headEntry struct {
 
 	Activation Activation `json:"activation,omitempty"` // "" (models of older versions): Softmax
 	Thresholds []float64  `json:"thresholds,omitempty"` // Model.Thresholds
+	Unknown    *Unknown   `json:"unknown,omitempty"`
 }
 
 type trunkEntry struct {

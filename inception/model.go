@@ -83,6 +83,7 @@ type Model struct {
 	Head        Head                //
 	Temperature float64             // the logits are divided by it before the activation; 0 means 1
 	Thresholds  []float64           // of a head of sigmoids: from which probability on a picture is said to have a label, 0..1; nil means 0.5 each
+	Unknown     *Unknown            // optional: when a picture is of none of the labels
 	Recipe      dataset.Recipe      // how a picture becomes the trunk's input
 	Flavor      Flavor              //
 	Width       float64             //
@@ -117,6 +118,9 @@ func (m *Model) Validate() error {
 		return fmt.Errorf("inception: model: temperature is %g, want a finite number above 0, or 0 for 1", t)
 	}
 	if err := m.checkThresholds(); err != nil {
+		return err
+	}
+	if err := m.Unknown.validate(); err != nil {
 		return err
 	}
 	if err := checkRecipe(m.Recipe); err != nil {

@@ -212,7 +212,7 @@ func openParts(p parts) (*Model, error) {
 		Labels: man.Labels, Head: Head{Classes: man.Head.Classes, Features: man.Head.Features, Activation: man.Head.Activation},
 		Temperature: man.Head.Temperature, Thresholds: man.Head.Thresholds,
 		Recipe: man.Recipe, Flavor: man.Flavor, Width: man.Width, TrunkDigest: man.Trunk.Digest,
-		Seed: man.Seed, Split: man.Split, ToolVersion: man.Tool,
+		Unknown: man.Head.Unknown, Seed: man.Seed, Split: man.Split, ToolVersion: man.Tool,
 	}
 	if m.Head.Activation == Softmax {
 		m.Head.Activation = "" // which means it: models of older versions say nothing

@@ -83,7 +83,7 @@ func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
 	}
 	man.Tool, man.Labels, man.Flavor, man.Width, man.Recipe = m.ToolVersion, m.Labels, m.Flavor, m.Width, m.Recipe
 	man.Head = headEntry{
-		Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(), Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds,
+		Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(), Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
 	}
 	man.Trunk.Digest, man.Seed, man.Split = m.TrunkDigest, m.Seed, m.Split
 	var err error

@@ -31,7 +31,8 @@ const (
 
 // answerRecord is Rehead's own record: what one picture is answered.
 type answerRecord struct {
-	Predictions []inception.Prediction `json:"predictions"` // ranked, best first
+	Predictions []inception.Prediction `json:"predictions"`       // ranked, best first
+	Unknown     *bool                  `json:"unknown,omitempty"` // of none of the labels; absent where the model does not tell
 	Embedding   []float32              `json:"embedding,omitempty"`
 	Explanation *reasons               `json:"explanation,omitempty"`
 }
@@ -163,7 +164,7 @@ func (a answerer) record(i int, r *inception.Result) (json.RawMessage, error) {
 	case a.compat == CompatBuiltin:
 		return json.Marshal(a.model.probabilities(r))
 	}
-	return json.Marshal(answerRecord{Predictions: first(r.Predictions, a.opts.topK), Embedding: embedding, Explanation: a.reasons(i)})
+	return json.Marshal(answerRecord{Predictions: first(r.Predictions, a.opts.topK), Unknown: r.Unknown, Embedding: embedding, Explanation: a.reasons(i)})
 }
 
 // csv writes a row a picture: label and probability by turns, best first, or,

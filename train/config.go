@@ -104,6 +104,7 @@ type Config struct {
 	MaxBad        int                 // most unreadable pictures before the run is given up; 0 means a tenth of all (at least 10), negative means none
 	Batch         int                 // pictures in one forward pass; 0 means inception's default
 	Decoders      int                 // goroutines that decode and resize; 0 means GOMAXPROCS
+	Unknown       float64             // share of known pictures, 0..0.5, that the model may take for unknown, of the validation part; 0: it never says so
 	Neighbours    int                 // most training pictures whose thumbnails the model keeps for explanations, 0 (none) to inception.MaxNeighbours
 	Threads       int                 // for the trunk and the solver; 0 means GOMAXPROCS
 	Device        string              // nn.Config.Device
@@ -123,6 +124,9 @@ func (c Config) Validate() error {
 	}
 	if c.Neighbours < 0 || c.Neighbours > inception.MaxNeighbours {
 		return fmt.Errorf("train: config: Neighbours: got %d, want 0 (none) to %d", c.Neighbours, inception.MaxNeighbours)
+	}
+	if !(c.Unknown >= 0 && c.Unknown <= 0.5) {
+		return fmt.Errorf("train: config: Unknown: got %g, want 0 (off) to 0.5", c.Unknown)
 	}
 	if c.Views < 0 || c.Views > maxViews {
 		return fmt.Errorf("train: config: Views: got %d, want 0 (none) to %d", c.Views, maxViews)

@@ -53,6 +53,12 @@ type Metrics struct {
 	Temperature     float64   // the model's: fitted on the validation part, 1 when there is none
 	ECE             float64   // expected calibration error, 15 bins of confidence, with Temperature
 	ECEUncalibrated float64   // the same with temperature 1
+
+	// Of a training run alone; nil elsewhere.
+	Findings    []dataset.Finding // of the checks before the run
+	LabelErrors *LabelErrors
+	Outliers    []Outlier // the farthest first
+	Unknown     *UnknownMetrics
 }
 
 // part is the JSON of Part: null for what is not known.
@@ -100,6 +106,11 @@ type metricsJSON struct {
 	ROCAUC          *float64  `json:"roc_auc"`
 	PerClass        []Class   `json:"per_class"`
 	Confusion       [][]int   `json:"confusion"`
+
+	Findings    []dataset.Finding `json:"findings,omitempty"`
+	LabelErrors *LabelErrors      `json:"label_errors,omitempty"`
+	Outliers    []Outlier         `json:"outliers,omitempty"`
+	Unknown     *UnknownMetrics   `json:"unknown,omitempty"`
 }
 
 // pairs matches the parts of m with their places in j.
@@ -117,7 +128,7 @@ func (m Metrics) MarshalJSON() ([]byte, error) {
 	j := metricsJSON{
 		Classes: m.Classes, Quarantined: m.Quarantined, Duplicates: m.Duplicates, Temperature: m.Temperature,
 		ECE: m.ECE, ECEUncalibrated: m.ECEUncalibrated, ConfusionPart: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC,
-		PerClass: m.PerClass, Confusion: m.Confusion,
+		PerClass: m.PerClass, Confusion: m.Confusion, Findings: m.Findings, LabelErrors: m.LabelErrors, Outliers: m.Outliers, Unknown: m.Unknown,
 	}
 	for p, out := range m.pairs(&j) {
 		*out.images, *out.correct = p.Images, p.Correct
@@ -138,7 +149,7 @@ func (m *Metrics) UnmarshalJSON(data []byte) error {
 	*m = Metrics{
 		Images: j.Images, Classes: j.Classes, Quarantined: j.Quarantined, Duplicates: j.Duplicates, Temperature: j.Temperature,
 		ECE: j.ECE, ECEUncalibrated: j.ECEUncalibrated, ConfusionPart: j.ConfusionPart, TopK: j.TopK, ROCAUC: j.ROCAUC,
-		PerClass: j.PerClass, Confusion: j.Confusion,
+		PerClass: j.PerClass, Confusion: j.Confusion, Findings: j.Findings, LabelErrors: j.LabelErrors, Outliers: j.Outliers, Unknown: j.Unknown,
 	}
 	for p, in := range m.pairs(&j) {
 		p.Images, p.Correct = *in.images, *in.correct

@@ -25,6 +25,7 @@ type evidence struct {
 	settings Settings
 	threads  int
 	limits   dataset.Limits
+	verdict  *verdict // nil until labels were judged
 }
 
 // iteration is a step of the solver. Its loss is the same in every run; what else an Event has depends on the clock.

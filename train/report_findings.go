@@ -187,174 +187,22 @@ type suspect struct {
 	Own       float64 // probability of the label
 }
 
-// reportWork is the number of multiplications and additions that one piece of a report may take: some seconds.
-const reportWork = 1e11
-
-// fitWork estimates the multiplications and additions of a fit to n examples.
-func (e *evidence) fitWork(n, classes, iterations int) float64 {
-	return 4 * float64(n) * float64(len(e.rows[0])) * float64(classes) * float64(max(iterations, 1))
-}
-
-const (
-	folds       = 5
-	neverJudged = -1 // instead of a fold
-)
-
-// suspects looks for wrong labels: with probabilities from cross-validation where that is cheap, else from the model
-// itself on what it was not trained on, else by the neighbours' labels.
+// suspects shows what judge found.
 func (e *evidence) suspects(ctx context.Context, pictures []Picture, labels []string, temperature float64) (suspectView, error) {
-	k := len(labels)
-	logits, part := e.logits, make([]int, len(e.items))
-	for i, it := range e.items {
-		if it.Split == dataset.Train {
-			part[i] = neverJudged
-		}
-	}
-	v := suspectView{Method: "Probabilities are the model's own, for pictures that it was not trained on; cross-validating all of them would have taken too long."}
-	if deal, ok := dealFolds(e.items, e.sums, k); ok && folds*e.fitWork(len(e.items), k, e.settings.Iterations) <= reportWork {
+	if e.verdict == nil {
 		var err error
-		if logits, err = e.crossValidate(ctx, deal, k); err != nil {
-			return v, err
-		}
-		part = deal
-		v.Method = fmt.Sprintf("Probabilities are cross-validated: each picture was judged by a head trained on the other folds of %d, equal pictures in one fold.", folds)
-	}
-	prob := make([]float64, len(logits))
-	for i := range e.items {
-		softmax(prob[i*k:(i+1)*k], logits[i*k:(i+1)*k], temperature)
-	}
-	found := confidentErrors(prob, e.items, part, k)
-	for _, p := range part {
-		if p != neverJudged {
-			v.Judged++
+		if e.verdict, err = e.judge(ctx, len(labels), temperature); err != nil {
+			return suspectView{}, err
 		}
 	}
-	if v.Judged == 0 {
-		v.Method = "Nothing was held out, and cross-validation is impossible or would have taken too long: no label was judged."
-	}
-	v.Found = len(found)
-	for _, f := range found[:min(len(found), mostSuspects)] {
+	v, k := suspectView{Method: e.verdict.method, Judged: e.verdict.judged, Found: len(e.verdict.found)}, len(labels)
+	for _, f := range e.verdict.found[:min(len(e.verdict.found), mostSuspects)] {
 		v.List = append(v.List, suspect{
 			pictureView: pictureView{Picture: pictures[f.index], index: f.index}, Suggested: labels[f.suggested],
-			Share: prob[f.index*k+f.suggested], Own: prob[f.index*k+e.items[f.index].Label],
+			Share: e.verdict.prob[f.index*k+f.suggested], Own: e.verdict.prob[f.index*k+e.items[f.index].Label],
 		})
 	}
 	return v, nil
-}
-
-// labelError is a picture that looks like another label.
-type labelError struct {
-	index, suggested int
-	margin           float64
-}
-
-// confidentErrors finds pictures that are confidently of another label than their own (Northcutt, Jiang and Chuang,
-// "Confident Learning", 2021): a label is confident when its probability is at least the mean that it has among the
-// pictures labelled so. The surest come first.
-func confidentErrors(prob []float64, items []dataset.Item, part []int, k int) []labelError {
-	threshold, count := make([]float64, k), make([]float64, k)
-	for i, it := range items {
-		if part[i] != neverJudged {
-			threshold[it.Label] += prob[i*k+it.Label]
-			count[it.Label]++
-		}
-	}
-	for l := range threshold {
-		threshold[l] = cmp.Or(threshold[l]/math.Max(1, count[l]), math.Inf(1)) // nothing is like a label that was not judged
-	}
-	var found []labelError
-	for i, it := range items {
-		if part[i] == neverJudged {
-			continue
-		}
-		best, p := -1, prob[i*k:(i+1)*k]
-		for l, v := range p {
-			if v >= threshold[l] && (best < 0 || v > p[best]) {
-				best = l
-			}
-		}
-		if best >= 0 && best != it.Label && p[best] > p[it.Label] {
-			found = append(found, labelError{i, best, p[best] - p[it.Label]})
-		}
-	}
-	slices.SortStableFunc(found, func(a, b labelError) int { return cmp.Compare(b.margin, a.margin) })
-	return found
-}
-
-// dealFolds deals the pictures of each label to folds by the digests of their bytes, equal ones to the same. A label with
-// a single picture is never judged. It is not ok when some fold would leave a label without a picture to train on.
-func dealFolds(items []dataset.Item, sums [][sha256.Size]byte, k int) ([]int, bool) {
-	byLabel := make([][][sha256.Size]byte, k)
-	known := make(map[[sha256.Size]byte]int, len(items))
-	for i, it := range items {
-		if _, again := known[sums[i]]; !again {
-			known[sums[i]] = neverJudged
-			byLabel[it.Label] = append(byLabel[it.Label], sums[i])
-		}
-	}
-	next := 0
-	for _, list := range byLabel {
-		if len(list) < 2 {
-			continue
-		}
-		slices.SortFunc(list, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
-		for _, s := range list {
-			known[s] = next % folds
-			next++
-		}
-	}
-	deal := make([]int, len(items))
-	total, held := make([]int, k), make([][folds]int, k)
-	for i, it := range items {
-		deal[i] = known[sums[i]]
-		total[it.Label]++
-		if deal[i] >= 0 {
-			held[it.Label][deal[i]]++
-		}
-	}
-	for l := range k {
-		for _, n := range held[l] {
-			if total[l] == 0 || n == total[l] {
-				return nil, false
-			}
-		}
-	}
-	return deal, true
-}
-
-// crossValidate returns logits [n,K] of heads that were not trained on the picture; zero for what no fold has.
-func (e *evidence) crossValidate(ctx context.Context, deal []int, k int) ([]float64, error) {
-	out := make([]float64, len(e.items)*k)
-	for f := range folds {
-		ex := Examples{Classes: k}
-		var rows [][]float32
-		var at []int
-		for i, it := range e.items {
-			if deal[i] == f {
-				rows, at = append(rows, e.rows[i]), append(at, i)
-			} else {
-				ex.Rows, ex.Labels = append(ex.Rows, e.rows[i]), append(ex.Labels, it.Label)
-			}
-		}
-		if len(at) == 0 {
-			continue
-		}
-		fit, err := FitHead(ctx, ex, FitConfig{
-			L2: e.settings.L2, Scaling: e.settings.Scaling, Tolerance: max(e.settings.Tolerance, 1e-3),
-			MaxIterations: e.settings.MaxIterations, Threads: e.threads,
-		})
-		if err != nil {
-			return nil, err
-		}
-		logits, err := headLogits(ctx, fit.Head, rows, e.threads)
-		if err != nil {
-			return nil, err
-		}
-		for j, i := range at {
-			copy(out[i*k:(i+1)*k], logits[j*k:(j+1)*k])
-		}
-	}
-	return out, nil
 }
 
 // duplicateView shows pictures that are there more than once, byte for byte.

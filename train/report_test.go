@@ -433,27 +433,29 @@ func TestDealFolds(t *testing.T) {
 	r := madeUp(t, []string{"a", "b", "c"}, 30)
 	e := &r.evidence
 	e.sums[3], e.sums[40] = e.sums[2], e.sums[2] // copies, one under another label
-	deal, ok := dealFolds(e.items, e.sums, 3)
-	if !ok || deal[3] != deal[2] || deal[40] != deal[2] {
-		t.Errorf("got %t, copies in the folds %d, %d and %d", ok, deal[2], deal[3], deal[40])
-	}
-	var count [3][folds]int
-	for i, f := range deal {
-		count[e.items[i].Label][f]++
-	}
-	for l, c := range count {
-		for f, n := range c {
-			if n < 5 || n > 7 {
-				t.Errorf("label %d, fold %d: got %d of 30 pictures", l, f, n)
+	for turn := range 2 {
+		deal, ok := dealFolds(e.items, e.sums, 3, turn)
+		if !ok || deal[3] != deal[2] || deal[40] != deal[2] {
+			t.Errorf("got %t, copies in the folds %d, %d and %d", ok, deal[2], deal[3], deal[40])
+		}
+		var count [3][folds]int
+		for i, f := range deal {
+			count[e.items[i].Label][f]++
+		}
+		for l, c := range count {
+			for f, n := range c {
+				if n < 5 || n > 7 {
+					t.Errorf("label %d, fold %d: got %d of 30 pictures", l, f, n)
+				}
 			}
 		}
 	}
 	single := append(slices.Clone(e.items), dataset.Item{Label: 3})
-	deal, ok = dealFolds(single, append(slices.Clone(e.sums), [32]byte{1}), 4)
+	deal, ok := dealFolds(single, append(slices.Clone(e.sums), [32]byte{1}), 4, 0)
 	if !ok || deal[len(deal)-1] != neverJudged {
 		t.Errorf("a label's only picture: got %t and fold %d, want it never judged", ok, deal[len(deal)-1])
 	}
-	if _, ok := dealFolds([]dataset.Item{{Label: 0}, {Label: 0}, {Label: 1}}, [][32]byte{{1}, {2}, {2}}, 2); ok {
+	if _, ok := dealFolds([]dataset.Item{{Label: 0}, {Label: 0}, {Label: 1}}, [][32]byte{{1}, {2}, {2}}, 2, 0); ok {
 		t.Error("a label whose only picture is a copy of another label's: want no folds")
 	}
 }
@@ -491,13 +493,23 @@ func TestSuspects(t *testing.T) {
 	if v.Judged != len(ex.Rows) || len(v.List) != mostSuspects || found < mostSuspects*3/4 {
 		t.Errorf("judged %d of %d; %d of the first %d suspects were swapped (%d in all, %d suspected)", v.Judged, len(ex.Rows), found, len(v.List), len(swapped), v.Found)
 	}
-	t.Logf("%d labels swapped, %d suspected, %d of the first %d right", len(swapped), v.Found, found, len(v.List))
+	hits := 0
+	for _, f := range e.verdict.found {
+		if swapped[f.index] {
+			hits++
+		}
+	}
+	precision, recall := float64(hits)/float64(v.Found), float64(hits)/float64(len(swapped))
+	t.Logf("%d labels swapped, %d suspected: precision %.2f, recall %.2f; %d of the first %d right", len(swapped), v.Found, precision, recall, found, len(v.List))
+	if !(precision >= 0.55) || !(recall >= 0.8) {
+		t.Errorf("got precision %.2f and recall %.2f, want at least 0.55 and 0.8", precision, recall)
+	}
 	e.items[0].Split = dataset.Test // without cross-validation only what was held out is judged
-	e.settings.Iterations = 1 << 30
+	e.settings.Iterations, e.verdict = 1<<30, nil
 	if v, err = e.suspects(context.Background(), pictures, labels, 1); err != nil || v.Judged != 1 || !strings.Contains(v.Method, "model's own") {
 		t.Errorf("got %+v, %v", v, err)
 	}
-	e.items[0].Split = dataset.Train
+	e.items[0].Split, e.verdict = dataset.Train, nil
 	if v, err = e.suspects(context.Background(), pictures, labels, 1); err != nil || v.Judged != 0 || v.Found != 0 || !strings.Contains(v.Method, "no label was judged") {
 		t.Errorf("got %+v, %v", v, err)
 	}

@@ -418,21 +418,28 @@ func (r *run) finish(ctx context.Context) error {
 		return err
 	}
 	m.Quarantined, m.Duplicates = len(r.folder.Items)-len(r.items), r.duplicates
-	p.end()
 	settings := r.settings()
 	training, err := json.Marshal(settings)
 	if err != nil {
 		return fmt.Errorf("train: settings: %w", err)
 	}
+	e := &r.res.evidence
+	e.items, e.rows, e.logits, e.settings, e.threads, e.limits = r.items, r.rows, d.logits, settings, r.cfg.Threads, r.cfg.Limits
+	if err := r.audit(ctx, &m); err != nil {
+		return err
+	}
+	line, err := r.unknown(ctx, &m)
+	if err != nil {
+		return err
+	}
+	p.end()
 	metrics, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("train: metrics: %w", err)
 	}
 	r.res.Metrics, r.res.Pictures = m, pictures
-	e := &r.res.evidence
-	e.items, e.rows, e.logits, e.settings, e.threads, e.limits = r.items, r.rows, d.logits, settings, r.cfg.Threads, r.cfg.Limits
 	r.res.Model = &inception.Model{
-		Labels: append([]string(nil), r.folder.Labels...), Head: r.res.Fit.Head, Temperature: r.temp, Thresholds: r.thresholds,
+		Labels: append([]string(nil), r.folder.Labels...), Head: r.res.Fit.Head, Temperature: r.temp, Thresholds: r.thresholds, Unknown: line,
 		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest, Trunk: r.weights,
 		Seed: r.cfg.Seed, Split: r.cfg.Split, Training: training, Metrics: metrics, ToolVersion: r.cfg.ToolVersion,
 	}

@@ -31,6 +31,7 @@ func hyperparameters(o *trainOptions, job *jobSettings) map[string]sagemaker.Set
 		"l2":                    {Set: number(&o.cfg.L2)},
 		"neighbours":            {Set: whole(&o.cfg.Neighbours)},
 		"max_bad":               {Set: whole(&o.cfg.MaxBad)},
+		"unknown":               {Set: number(&o.cfg.Unknown)},
 		"min_accuracy":          {Set: number(&o.least)},
 		"batch":                 {Set: whole(&o.cfg.Batch)},
 		"threads":               {Set: whole(&o.engine.threads)},

@@ -21,6 +21,7 @@ import (
 type prediction struct {
 	Image       string                 `json:"image"`
 	Predictions []inception.Prediction `json:"predictions,omitempty"`
+	Unknown     *bool                  `json:"unknown,omitempty"` // of none of the labels; absent where the model does not tell
 	Explanation *explanation           `json:"explanation,omitempty"`
 	Error       string                 `json:"error,omitempty"`
 }
@@ -158,7 +159,7 @@ func predictFile(ctx context.Context, c *inception.Classifier, path string, limi
 		var results []inception.Result
 		if results, err = c.Classify(ctx, limits.limits(), data); err == nil {
 			err = results[0].Err
-			line.Predictions = results[0].Predictions
+			line.Predictions, line.Unknown = results[0].Predictions, results[0].Unknown
 		}
 	}
 	if err != nil {
@@ -174,6 +175,9 @@ func (a *app) printPrediction(line prediction, asJSON bool) error {
 		return printJSON(a.stdout, line)
 	}
 	a.say("%s", line.Image)
+	if line.Unknown != nil && *line.Unknown {
+		a.say("  unknown: probably none of the labels")
+	}
 	for _, p := range line.Predictions {
 		a.say("  %6.2f %%  %s", 100*p.Probability, p.Label)
 	}

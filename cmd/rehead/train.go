@@ -69,6 +69,7 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	f.Uint64Var(&o.cfg.Seed, "seed", 0, "seed, stored in the model")
 	o.headFlags.add(cmd, &o.cfg)
 	f.IntVar(&o.cfg.Neighbours, "neighbours", 200, "most training pictures that the model keeps, as thumbnails, to explain with; as a SageMaker job 0 by default")
+	f.Float64Var(&o.cfg.Unknown, "unknown", 0, "share of known pictures, up to 0.5, that the model may take for none of its labels; it then says so of pictures (0: it never does)")
 	f.IntVar(&o.cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up (0: a tenth, at least 10; negative: none)")
 	f.IntVar(&o.cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
 	return cmd

@@ -1,0 +1,331 @@
+package train
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
+)
+
+// LabelErrors are pictures whose label may be wrong.
+type LabelErrors struct {
+	Method string       `json:"method"` // how the probabilities came about, one sentence
+	Judged int          `json:"judged"` // pictures that have one
+	Found  int          `json:"found"`  // suspected of them
+	List   []LabelError `json:"list"`   // the surest first, up to 100
+}
+
+// LabelError is a picture that looks like another label.
+type LabelError struct {
+	Image       string  `json:"image"` // Item.Rel
+	Label       string  `json:"label"`
+	Suggested   string  `json:"suggested"`
+	Probability float64 `json:"probability"`          // of Suggested
+	OfLabel     float64 `json:"probability_of_label"` //
+	Part        string  `json:"part"`                 // "train", "validation" or "test"
+}
+
+// Outlier is a picture far from all others of its label.
+type Outlier struct {
+	Image    string  `json:"image"` // Item.Rel
+	Label    string  `json:"label"`
+	Distance float64 `json:"distance"` // from the middle of the label's bottlenecks, in robust deviations beyond the label's median
+}
+
+// Bounds on the lists in metrics.
+const (
+	mostErrors   = 100
+	mostOutliers = 50
+	farOut       = 5 // robust deviations
+)
+
+// reportWork is the number of multiplications and additions that one piece of a report may take: some seconds.
+const reportWork = 1e11
+
+// fitWork estimates the multiplications and additions of a fit to n examples.
+func (e *evidence) fitWork(n, classes, iterations int) float64 {
+	return 4 * float64(n) * float64(len(e.rows[0])) * float64(classes) * float64(max(iterations, 1))
+}
+
+const (
+	folds       = 5
+	neverJudged = -1 // instead of a fold
+)
+
+// What decides on a label, measured on flowers with 5 % of the labels flipped: TestLabelErrorsFlowers.
+const (
+	suspectMargin = 0.5 // by which another label is more probable
+	suspectRounds = 3   // of cross-validation; from the second on, heads are not trained on suspects
+	suspectL2     = 3   // times DefaultL2: a head that is held tighter believes wrong labels less
+)
+
+// verdict is what judge found.
+type verdict struct {
+	method string
+	judged int
+	prob   []float64 // [n,K]
+	found  []labelError
+}
+
+// judge looks for wrong labels: with probabilities from cross-validation where that is cheap, else from the model itself
+// on what it was not trained on.
+func (e *evidence) judge(ctx context.Context, k int, temperature float64) (*verdict, error) {
+	n := len(e.items)
+	part := make([]int, n)
+	for i, it := range e.items {
+		if it.Split == dataset.Train {
+			part[i] = neverJudged
+		}
+	}
+	v := &verdict{
+		method: "Probabilities are the model's own, for pictures that it was not trained on; cross-validating all of them would have taken too long.",
+		prob:   make([]float64, n*k),
+	}
+	for i := range n {
+		softmax(v.prob[i*k:(i+1)*k], e.logits[i*k:(i+1)*k], temperature)
+	}
+	each := folds * e.fitWork(n, k, e.settings.Iterations)
+	if deal, ok := dealFolds(e.items, e.sums, k, 0); ok && each <= reportWork {
+		part = deal
+		rounds := min(suspectRounds, int(reportWork/each))
+		if err := e.crossJudge(ctx, v, deal, k, rounds); err != nil {
+			return nil, err
+		}
+		v.method = fmt.Sprintf("Probabilities are cross-validated: each picture was judged by heads trained on the other folds of %d, equal pictures in one fold, in %d rounds of which the later ones leave out what the earlier ones suspect.", folds, rounds)
+	}
+	for _, p := range part {
+		if p != neverJudged {
+			v.judged++
+		}
+	}
+	if v.judged == 0 {
+		v.method = "Nothing was held out, and cross-validation is impossible or would have taken too long: no label was judged."
+	}
+	v.found = suspected(v.prob, e.items, part, k)
+	return v, nil
+}
+
+// crossJudge cross-validates in rounds. The last two rounds are averaged, their folds being different ones.
+func (e *evidence) crossJudge(ctx context.Context, v *verdict, deal []int, k, rounds int) error {
+	out := make([]bool, len(e.items)) // suspects, which are not trained on
+	var last []float64
+	for round := range rounds {
+		if round == suspectRounds-1 {
+			last = slices.Clone(v.prob)
+			if other, ok := dealFolds(e.items, e.sums, k, 1); ok {
+				deal = other
+			}
+		}
+		logits, err := e.crossValidate(ctx, deal, k, out)
+		if err != nil {
+			return err
+		}
+		for i := range e.items {
+			softmax(v.prob[i*k:(i+1)*k], logits[i*k:(i+1)*k], 1)
+		}
+		clear(out)
+		for _, f := range suspected(v.prob, e.items, deal, k) {
+			out[f.index] = true
+		}
+	}
+	for i, p := range last {
+		v.prob[i] = (v.prob[i] + p) / 2
+	}
+	return nil
+}
+
+// labelError is a picture that looks like another label.
+type labelError struct {
+	index, suggested int
+	margin           float64
+}
+
+// suspected finds pictures that are of another label than their own by more than suspectMargin. The surest come first.
+func suspected(prob []float64, items []dataset.Item, part []int, k int) []labelError {
+	var found []labelError
+	for i, it := range items {
+		if part[i] == neverJudged {
+			continue
+		}
+		p := prob[i*k : (i+1)*k]
+		if best := argmax(p); p[best]-p[it.Label] > suspectMargin {
+			found = append(found, labelError{i, best, p[best] - p[it.Label]})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b labelError) int { return cmp.Compare(b.margin, a.margin) })
+	return found
+}
+
+// dealFolds deals the pictures of each label to folds by the digests of their bytes, equal ones to the same. A label with
+// a single picture is never judged. Another turn deals otherwise, so that other pictures are in a fold together. It is not ok when some fold would leave a label without a picture to train on.
+func dealFolds(items []dataset.Item, sums [][sha256.Size]byte, k, turn int) ([]int, bool) {
+	byLabel := make([][][sha256.Size]byte, k)
+	known := make(map[[sha256.Size]byte]int, len(items))
+	for i, it := range items {
+		if _, again := known[sums[i]]; !again {
+			known[sums[i]] = neverJudged
+			byLabel[it.Label] = append(byLabel[it.Label], sums[i])
+		}
+	}
+	next := 0
+	for _, list := range byLabel {
+		if len(list) < 2 {
+			continue
+		}
+		slices.SortFunc(list, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
+		for _, s := range list {
+			known[s] = (next + turn*(next/folds)) % folds
+			next++
+		}
+	}
+	deal := make([]int, len(items))
+	total, held := make([]int, k), make([][folds]int, k)
+	for i, it := range items {
+		deal[i] = known[sums[i]]
+		total[it.Label]++
+		if deal[i] >= 0 {
+			held[it.Label][deal[i]]++
+		}
+	}
+	for l := range k {
+		for _, n := range held[l] {
+			if total[l] == 0 || n == total[l] {
+				return nil, false
+			}
+		}
+	}
+	return deal, true
+}
+
+// crossValidate returns logits [n,K] of heads that were not trained on the picture, nor on those that are left out; zero for
+// what no fold has.
+func (e *evidence) crossValidate(ctx context.Context, deal []int, k int, leave []bool) ([]float64, error) {
+	out := make([]float64, len(e.items)*k)
+	for f := range folds {
+		ex := Examples{Classes: k}
+		var spare Examples // what is left out, of labels that would have nothing else
+		count := make([]int, k)
+		var rows [][]float32
+		var at []int
+		for i, it := range e.items {
+			switch {
+			case deal[i] == f:
+				rows, at = append(rows, e.rows[i]), append(at, i)
+			case leave[i]:
+				spare.Rows, spare.Labels = append(spare.Rows, e.rows[i]), append(spare.Labels, it.Label)
+			default:
+				ex.Rows, ex.Labels = append(ex.Rows, e.rows[i]), append(ex.Labels, it.Label)
+				count[it.Label]++
+			}
+		}
+		if len(at) == 0 {
+			continue
+		}
+		for i, l := range spare.Labels {
+			if count[l] == 0 {
+				ex.Rows, ex.Labels = append(ex.Rows, spare.Rows[i]), append(ex.Labels, l)
+			}
+		}
+		fit, err := FitHead(ctx, ex, FitConfig{
+			L2: max(e.settings.L2, suspectL2*DefaultL2(k)), Scaling: e.settings.Scaling, Tolerance: max(e.settings.Tolerance, 1e-3),
+			MaxIterations: e.settings.MaxIterations, Threads: e.threads,
+		})
+		if err != nil {
+			return nil, err
+		}
+		logits, err := headLogits(ctx, fit.Head, rows, e.threads)
+		if err != nil {
+			return nil, err
+		}
+		for j, i := range at {
+			copy(out[i*k:(i+1)*k], logits[j*k:(j+1)*k])
+		}
+	}
+	return out, nil
+}
+
+// audit judges labels and looks for outliers, and copies the findings of the checks into m.
+func (r *run) audit(ctx context.Context, m *Metrics) error {
+	e, labels := &r.res.evidence, r.folder.Labels
+	for _, f := range r.res.Checkup.Findings {
+		if f.Code == dataset.CodeLeftOut { // paths as they were given: metrics are the same wherever the folder lies
+			f.Images = slices.Clone(f.Images)
+			for i, path := range f.Images {
+				f.Images[i] = e.relative(path)
+			}
+		}
+		m.Findings = append(m.Findings, f)
+	}
+	if r.res.Fit.Head.Activation == inception.Sigmoid { // pictures have any number of labels
+		e.verdict = &verdict{method: "Labels of heads that give a picture any number of them are not judged."}
+		return nil
+	}
+	var err error
+	if e.verdict, err = e.judge(ctx, len(labels), r.temp); err != nil {
+		return fmt.Errorf("train: labels: %w", err)
+	}
+	v, k := e.verdict, len(labels)
+	m.LabelErrors = &LabelErrors{Method: v.method, Judged: v.judged, Found: len(v.found), List: []LabelError{}}
+	for _, f := range v.found[:min(len(v.found), mostErrors)] {
+		it := e.items[f.index]
+		m.LabelErrors.List = append(m.LabelErrors.List, LabelError{
+			Image: it.Rel, Label: labels[it.Label], Suggested: labels[f.suggested],
+			Probability: v.prob[f.index*k+f.suggested], OfLabel: v.prob[f.index*k+it.Label], Part: it.Split.String(),
+		})
+	}
+	m.Outliers = e.outliers(labels)
+	return nil
+}
+
+// outliers finds pictures whose bottleneck is far from the mean of their label's: by more than farOut times 1.4826 times the
+// median of the deviations from the median distance.
+func (e *evidence) outliers(labels []string) []Outlier {
+	byLabel := make([][]int, len(labels))
+	for i, it := range e.items {
+		byLabel[it.Label] = append(byLabel[it.Label], i)
+	}
+	var out []Outlier
+	for l, items := range byLabel {
+		if len(items) < few/2 {
+			continue
+		}
+		mean := make([]float64, len(e.rows[0]))
+		for _, i := range items {
+			for j, v := range e.rows[i] {
+				mean[j] += float64(v) / float64(len(items))
+			}
+		}
+		far := make([]float64, len(items))
+		for n, i := range items {
+			for j, v := range e.rows[i] {
+				far[n] += (float64(v) - mean[j]) * (float64(v) - mean[j])
+			}
+			far[n] = math.Sqrt(far[n])
+		}
+		middle := median(far)
+		off := make([]float64, len(far))
+		for n := range far {
+			off[n] = math.Abs(far[n] - middle)
+		}
+		spread := 1.4826 * median(off)
+		for n, i := range items {
+			if d := (far[n] - middle) / spread; spread > 0 && d > farOut {
+				out = append(out, Outlier{e.items[i].Rel, labels[l], d})
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Outlier) int { return cmp.Compare(b.Distance, a.Distance) })
+	return out[:min(len(out), mostOutliers)]
+}
+
+// median leaves values as they are.
+func median(values []float64) float64 {
+	s := slices.Sorted(slices.Values(values))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
