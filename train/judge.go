@@ -58,7 +58,7 @@ const (
 	neverJudged = -1 // instead of a fold
 )
 
-// What decides on a label, measured on flowers with 5 % of the labels flipped: TestLabelErrorsFlowers.
+// What decides on a label, measured on flowers with 5 % of the labels flipped: TestSuspects.
 const (
 	suspectMargin = 0.5 // by which another label is more probable
 	suspectRounds = 3   // of cross-validation; from the second on, heads are not trained on suspects
