@@ -26,6 +26,7 @@ type trainOptions struct {
 	noTrunk  bool
 	noReport bool
 	asJSON   bool
+	events   string  // folder of TensorBoard's event file, "" for none
 	least    float64 // accuracy, 0 for any
 	job      bool    // a training job, whose log is read by machines
 	cfg      train.Config
@@ -60,6 +61,7 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	f.StringVar(&o.dtype, "dtype", "f32", "how the trunk is stored in the model: f32 or f16")
 	f.BoolVar(&o.noTrunk, "no-trunk", false, "store only the trunk's digest in the model")
 	f.BoolVar(&o.noReport, "no-report", false, "write no report.html into the model")
+	f.StringVar(&o.events, "tensorboard", "", "folder to write TensorBoard's event file to while training: losses, accuracies, final metrics, histograms of the head")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	addGate(cmd, &o.least)
 	f.Float64Var(&o.cfg.Split.Validation, "validation", 0.1, "share of the pictures held out to choose with; 0 for none")
@@ -101,10 +103,7 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if !o.asJSON {
 		a.say("%d pictures of %d labels; trunk %s", len(folder.Items), len(folder.Labels), describeTrunk(w))
 	}
-	p := a.trainProgress()
-	cfg.Progress = p.event
-	result, err := train.Run(ctx, folder, w, cfg)
-	p.done()
+	result, failed, err := a.watchedRun(ctx, folder, w, cfg, o.events)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +128,25 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if o.job || !a.errTTY {
 		a.printMetricLines(&result.Metrics)
 	}
-	return result, errors.Join(err, result.Metrics.Reach(o.least))
+	return result, errors.Join(err, failed, result.Metrics.Reach(o.least))
+}
+
+// watchedRun trains with progress on the terminal and, where a folder is named, in TensorBoard's events. Events that cannot be written
+// are worth no trained model: they are failed, to be told of when the model is saved.
+func (a *app) watchedRun(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg train.Config, events string) (r *train.Result, failed, err error) {
+	b, err := newBoard(events)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := a.trainProgress()
+	cfg.Progress = b.watch(p.event)
+	r, err = train.Run(ctx, folder, w, cfg)
+	p.done()
+	if err != nil {
+		return nil, nil, errors.Join(err, b.close())
+	}
+	b.finish(r)
+	return r, b.close(), nil
 }
 
 // report makes the report of a training, or says why there is none: a trained model is worth saving without it.

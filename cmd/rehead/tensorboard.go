@@ -1,0 +1,98 @@
+package main
+
+import (
+	"math"
+	"os"
+
+	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/tensorboard"
+)
+
+// board writes a run's way as TensorBoard's events; nil writes nothing.
+type board struct {
+	w    *tensorboard.Writer
+	told int // the last iteration with a loss
+}
+
+// newBoard makes the event file in dir; nil where dir is "".
+func newBoard(dir string) (*board, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "" // only the file's name has it
+	}
+	w, err := tensorboard.Create(tensorboard.Config{Dir: dir, Host: host})
+	if err != nil {
+		return nil, err
+	}
+	return &board{w: w, told: -1}, nil
+}
+
+// watch returns a Progress that writes the solver's moments and calls next.
+func (b *board) watch(next func(train.Event)) func(train.Event) {
+	if b == nil {
+		return next
+	}
+	return func(e train.Event) {
+		b.event(e)
+		next(e)
+	}
+}
+
+// event writes a moment of the solver: the loss once an iteration, accuracies where they were measured.
+func (b *board) event(e train.Event) {
+	if e.Phase != train.PhaseFit {
+		return
+	}
+	var values []tensorboard.Scalar
+	if e.Done != b.told {
+		values = append(values, tensorboard.Scalar{Tag: "train/loss", Value: e.Loss})
+		b.told = e.Done
+	}
+	for _, s := range []tensorboard.Scalar{{Tag: "train/accuracy", Value: e.TrainAccuracy}, {Tag: "validation/accuracy", Value: e.ValidationAccuracy}} {
+		if !math.IsNaN(s.Value) {
+			values = append(values, s)
+		}
+	}
+	b.w.Scalars(e.Done, values...)
+}
+
+// finish writes what the run ended with.
+func (b *board) finish(r *train.Result) {
+	if b == nil {
+		return
+	}
+	step, m := r.Fit.Iterations, &r.Metrics
+	var values []tensorboard.Scalar
+	add := func(name string, v float64) {
+		values = append(values, tensorboard.Scalar{Tag: "final/" + name, Value: v})
+	}
+	for _, p := range []struct {
+		name string
+		part train.Part
+	}{{"train", m.Train}, {"validation", m.Validation}, {"test", m.Test}} {
+		if p.part.Images > 0 {
+			add(p.name+"_accuracy", p.part.Accuracy)
+			add(p.name+"_log_loss", p.part.LogLoss)
+		}
+	}
+	if m.ROCAUC != nil {
+		add("roc_auc", *m.ROCAUC)
+	}
+	add("ece", m.ECE)
+	add("ece_uncalibrated", m.ECEUncalibrated)
+	add("temperature", m.Temperature)
+	b.w.Scalars(step, values...)
+	b.w.Histogram(step, "head/weights", r.Model.Head.W)
+	b.w.Histogram(step, "head/biases", r.Model.Head.B)
+}
+
+// close ends the file and returns the first failure.
+func (b *board) close() error {
+	if b == nil {
+		return nil
+	}
+	return b.w.Close()
+}
