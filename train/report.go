@@ -64,7 +64,7 @@ var reportFiles embed.FS
 // reportTemplate is only executed, never changed.
 var reportTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"pct": percent, "num": number, "auc": func(v *float64) string { return fmt.Sprintf("%.4f", *v) }, "inc": func(i int) int { return i + 1 }, "sci": func(v float64) string { return fmt.Sprintf("%.3g", v) },
-}).ParseFS(reportFiles, "report/page.html", "report/charts.html", "report/style.css"))
+}).ParseFS(reportFiles, "report/page.html", "report/charts.html", "report/plots.html", "report/style.css"))
 
 // Report writes the run's report: one HTML file of at most about 2 MB that needs nothing else, neither network nor
 // scripts. It reads the pictures that it shows again, and spends some seconds of computing on suspected label errors and
@@ -78,8 +78,8 @@ func (r *Result) Report(ctx context.Context) (html []byte, err error) {
 			html, err = nil, fmt.Errorf("train: report: %v", p)
 		}
 	}()
-	if r.Model == nil || len(r.evidence.rows) == 0 || len(r.evidence.rows) != len(r.Pictures) {
-		return nil, errors.New("train: report: got a result without its bottlenecks, want one that Run returned")
+	if err := r.whole(); err != nil {
+		return nil, fmt.Errorf("train: report: %w", err)
 	}
 	p, err := r.page(ctx)
 	if err != nil {
@@ -90,6 +90,14 @@ func (r *Result) Report(ctx context.Context) (html []byte, err error) {
 		return nil, fmt.Errorf("train: report: %w", err)
 	}
 	return b.Bytes(), nil
+}
+
+// whole asks that the result has what a run leaves behind.
+func (r *Result) whole() error {
+	if r.Model == nil || len(r.evidence.rows) == 0 || len(r.evidence.rows) != len(r.Pictures) {
+		return errors.New("got a result without its bottlenecks, want one that Run returned")
+	}
+	return nil
 }
 
 // page is what the template shows.

@@ -162,6 +162,8 @@ func TestFromPicturesToAnswers(t *testing.T) {
 
 	t.Run("TensorBoard's events", func(t *testing.T) { checkEvents(t, w) })
 
+	t.Run("plots", func(t *testing.T) { checkPlots(t, w) })
+
 	t.Run("evaluate", func(t *testing.T) {
 		var m map[string]any
 		must(t, &m, "evaluate", w.model, w.pictures, "--part", "test", "--cache", "none", "--json")

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"image/png"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,32 +91,16 @@ func (e *explainFlags) name(path string) string {
 }
 
 // drawExplanation writes the picture with the map of its best label over it, whole or not at all.
-func drawExplanation(path string, recipe dataset.Recipe, data []byte, lim dataset.Limits, x *inception.Explanation) (err error) {
+func drawExplanation(path string, recipe dataset.Recipe, data []byte, lim dataset.Limits, x *inception.Explanation) error {
 	img, _, err := recipe.Thumbnail(data, lim, explainSide)
 	if err != nil {
 		return err
 	}
 	x.Blend(img, &x.Maps[0])
-	file, err := os.CreateTemp(filepath.Dir(path), ".explain-*.tmp")
-	if err != nil {
+	if err := writeWhole(path, func(w io.Writer) error { return png.Encode(w, img) }); err != nil {
 		return fmt.Errorf("--explain-dir: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("--explain-dir: %s could not be written: %w", path, err), os.Remove(file.Name()))
-		}
-	}()
-	err = png.Encode(file, img)
-	if err == nil {
-		err = file.Chmod(0o644)
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return nil
 }
 
 // printExplanation prints for people what they can read of it.

@@ -26,6 +26,7 @@ type trainOptions struct {
 	noTrunk  bool
 	noReport bool
 	asJSON   bool
+	plots    string  // folder of the report's charts, "" for none
 	events   string  // folder of TensorBoard's event file, "" for none
 	least    float64 // accuracy, 0 for any
 	job      bool    // a training job, whose log is read by machines
@@ -61,6 +62,7 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	f.StringVar(&o.dtype, "dtype", "f32", "how the trunk is stored in the model: f32 or f16")
 	f.BoolVar(&o.noTrunk, "no-trunk", false, "store only the trunk's digest in the model")
 	f.BoolVar(&o.noReport, "no-report", false, "write no report.html into the model")
+	f.StringVar(&o.plots, "plots", "", "folder to write the report's charts to as SVG files: loss, accuracy, reliability, confusion, labels, map")
 	f.StringVar(&o.events, "tensorboard", "", "folder to write TensorBoard's event file to while training: losses, accuracies, final metrics, histograms of the head")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	addGate(cmd, &o.least)
@@ -92,6 +94,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err := inception.CheckTarget(o.out); err != nil {
 		return nil, err
 	}
+	if err := plotFolder(o.plots); err != nil {
+		return nil, err
+	}
 	folder, err := o.open(dir, 2)
 	if err != nil {
 		return nil, err
@@ -117,6 +122,7 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err := result.Finish(); err != nil {
 		return nil, err
 	}
+	failed = errors.Join(failed, a.writePlots(ctx, o.plots, result))
 	if o.asJSON {
 		err = a.printTrainJSON(result, o.out, report != nil)
 	} else {
