@@ -191,6 +191,15 @@ func ReadWeights(path string) (*Weights, error) {
 	return w, err
 }
 
+// DecodeWeights is ReadWeights for a file of size bytes that is at hand already; errors call it name.
+func DecodeWeights(name string, r io.ReaderAt, size int64) (*Weights, error) {
+	f, err := safetensors.New(name, r, size)
+	if err != nil {
+		return nil, err
+	}
+	return weightsFrom(f)
+}
+
 // weightsFrom reads the weights of an opened file.
 func weightsFrom(f *safetensors.File) (*Weights, error) {
 	w, err := describe(f)

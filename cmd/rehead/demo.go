@@ -11,6 +11,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/draw"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -39,8 +40,8 @@ func (a *app) demo(ctx context.Context, out string) error {
 		}
 	}
 	a.say("drew 5 labels of 60 pictures in %s", pictures)
-	a.say("The trunk of this demonstration is a narrow InceptionV3 with random weights: it shows the way, not the accuracy of a trained one.")
-	o := trainOptions{weights: "random:0.25", out: model, cache: filepath.Join(out, "cache"), dtype: "f32"}
+	a.say("The trunk is the small one in this binary; your own photographs deserve the full network: rehead weights pull keras, then --weights keras.")
+	o := trainOptions{weights: embedded.Name, out: model, cache: filepath.Join(out, "cache"), dtype: "f32"}
 	o.cfg.Split = dataset.SplitConfig{Validation: 0.1, Test: 0.1}
 	result, err := a.train(ctx, pictures, &o)
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -15,13 +14,13 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/inception/registry"
 )
 
 const (
-	embedded       = "embedded"
-	defaultWeights = embedded
-	weightsHelp    = `trunk weights REF: "embedded", "random[:WIDTH]", the name of a pulled set, or a weight file`
+	defaultWeights = embedded.Name
+	weightsHelp    = `trunk weights REF: "embedded" (in this binary), "random[:WIDTH]", the name of a pulled set, or a weight file`
 )
 
 func newWeights(a *app) *cobra.Command {
@@ -44,10 +43,10 @@ func (a *app) store() (registry.Store, error) {
 	return registry.Store{Dir: filepath.Join(dir, "weights")}, nil
 }
 
-// resolve returns the weights that a REF names: those of a pulled set, made-up ones, or those in a file.
+// resolve returns the weights that a REF names: those in the binary, those of a pulled set, made-up ones, or a file's.
 func (a *app) resolve(ref string) (*inception.Weights, error) {
-	if ref == embedded {
-		return nil, errors.New("no trunk is embedded in this binary: name a weight file with --weights, or fetch one with rehead weights pull keras and name it")
+	if ref == embedded.Name {
+		return embedded.Weights()
 	}
 	store, err := a.store()
 	if err != nil { // no cache folder: nothing was pulled into it

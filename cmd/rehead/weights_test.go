@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,5 +127,31 @@ func TestTransfer(t *testing.T) {
 	bar.done()
 	if out.Len() > 0 {
 		t.Errorf("no terminal, but %q", out.String())
+	}
+}
+
+// TestEmbedded: the trunk in the binary is described by its name, and the demonstration learns with it.
+func TestEmbedded(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	var info convert.Info
+	must(t, &info, "weights", "info", "embedded", "--json")
+	if info.Flavor != inception.TF2015 || info.Features != 757 || info.Classes != 0 || info.Recipe.Size != 299 || !strings.Contains(info.Source, "Apache-2.0") {
+		t.Errorf("info: got %+v", info)
+	}
+	if testing.Short() {
+		t.Skip("the demonstration embeds 300 pictures")
+	}
+	out := filepath.Join(t.TempDir(), "demo")
+	must(t, nil, "demo", "-o", out)
+	var card modelCard
+	must(t, &card, "inspect", filepath.Join(out, "model"), "--json")
+	var scores struct {
+		Test float64 `json:"test_accuracy"`
+	}
+	if err := json.Unmarshal(card.Metrics, &scores); err != nil {
+		t.Fatal(err)
+	}
+	if card.Features != 757 || !(scores.Test >= 0.9) {
+		t.Errorf("demo: got %d features and a test accuracy of %v, want 757 and at least 0.9", card.Features, scores.Test)
 	}
 }
