@@ -67,7 +67,7 @@ func newBench(a *app) *cobra.Command {
 		Args:  needArgs(0, 0),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBenchForward(a), newBenchDecode(a), newBenchServe(a))
+	cmd.AddCommand(newBenchForward(a), newBenchDecode(a), newBenchTrain(a), newBenchServe(a))
 	return cmd
 }
 

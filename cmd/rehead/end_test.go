@@ -402,3 +402,14 @@ func post(t *testing.T, url, contentType string, body []byte, v any) int {
 	}
 	return r.StatusCode
 }
+
+func TestBenchTrain(t *testing.T) {
+	var r trainReport
+	must(t, &r, "bench", "train", "--rows", "60", "--features", "16", "--classes", "3", "--runs", "2", "--threads", "1", "--json")
+	if !(r.MsPerImage.Median > 0) || r.Batch != 60 || r.Threads != 1 || !r.Converged {
+		t.Errorf("bench train: %+v", r)
+	}
+	if o := command(t, "bench", "train", "--rows", "1"); o.code != exitUsage {
+		t.Errorf("one row: exit code %d, want %d", o.code, exitUsage)
+	}
+}
