@@ -165,3 +165,13 @@ func channelFile(channels map[string]sagemaker.Channel, name string) (string, er
 	}
 	return files[0], nil
 }
+
+// channelModel finds the model to begin at in the channel model: a model folder, or its only file, such as model.tar.gz.
+func channelModel(channels map[string]sagemaker.Channel) (string, error) {
+	if c, ok := channels["model"]; ok && !c.Pipe() {
+		if _, err := os.Stat(filepath.Join(c.Dir, "model.json")); err == nil {
+			return c.Dir, nil
+		}
+	}
+	return channelFile(channels, "model")
+}

@@ -291,6 +291,8 @@ func TestTrainingJobRefusals(t *testing.T) {
 		"no such classes":    {map[string]string{"input/config/hyperparameters.json": `{"classes":"labels.txt"}`}, `"labels.txt" is not in the channel train`},
 		"no RecordIO":        {map[string]string{"input/data/train/x.rec": "\xff\xd8\xff\xe0 0123456789"}, "is this a RecordIO file?"},
 		"two weight files":   {map[string]string{"input/data/weights/other.h5": "x"}, "channel weights holds 2 files"},
+		"two models":         {map[string]string{"input/data/model/a.tar.gz": "x", "input/data/model/b.tar.gz": "x"}, "channel model holds 2 files"},
+		"no model":           {map[string]string{"input/data/model/model.tar.gz": "x"}, "model.tar.gz"},
 		"several labels":     {map[string]string{"input/config/hyperparameters.json": `{"architecture":"mobilenet_v2"}`}, "the network is InceptionV3"},
 		"bad percentage":     {map[string]string{"input/config/hyperparameters.json": `{"testing_percentage":"ten"}`}, `"testing_percentage": got "ten"`},
 	} {
@@ -313,5 +315,34 @@ func TestTrainingJobRefusals(t *testing.T) {
 	// Without a job around it, train without a folder is bad usage.
 	if o := inContainer(t, filepath.Join(t.TempDir(), "absent"), "train"); o.code != exitUsage {
 		t.Errorf("train without a folder: code %d, %s", o.code, o.stderr)
+	}
+}
+
+// TestJobBeginsAtAnOlderModel gives a second job the first one's model, as an archive and as a folder.
+func TestJobBeginsAtAnOlderModel(t *testing.T) {
+	first := jobFolder(t, 8)
+	trained(t, first)
+	for name, channel := range map[string]func(dir string){
+		"archive": func(dir string) { must(t, nil, "export", first.Model(), "-o", filepath.Join(dir, "model.tar.gz")) },
+		"folder": func(dir string) {
+			if err := os.CopyFS(dir, os.DirFS(first.Model())); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := jobFolder(t, 8)
+			if err := os.MkdirAll(l.Data("model"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			channel(l.Data("model"))
+			card, _ := trained(t, l)
+			var settings struct {
+				WarmStart string `json:"warm_start"`
+			}
+			if err := json.Unmarshal(card.Training, &settings); err != nil || len(settings.WarmStart) != 64 {
+				t.Errorf("the settings are %s (%v), want the digest of the head it began at", card.Training, err)
+			}
+		})
 	}
 }

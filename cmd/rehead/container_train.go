@@ -124,6 +124,9 @@ func (j *job) configure() error {
 	if weights != "" {
 		o.weights = weights
 	}
+	if o.warmStart, err = channelModel(j.channels); err != nil {
+		return err
+	}
 	values, err := j.layout.Hyperparameters()
 	if err != nil {
 		return err
