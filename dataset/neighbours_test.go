@@ -2,8 +2,6 @@ package dataset_test
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/csv"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -17,35 +15,12 @@ import (
 	"github.com/c236555e/rehead/dataset/draw"
 )
 
-// bottlenecksOf reads the vectors that retrain.py computed for the 700 photographs, by Rel.
+// bottlenecksOf returns the vectors that retrain.py computed for the 700 photographs, by Rel.
 func bottlenecksOf(t testing.TB) map[string][]float32 {
 	t.Helper()
-	data, err := os.ReadFile(datatest.Shared(t, "data", "flowers-bottlenecks", "photos-float32.npy"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(datatest.Shared(t, "data", "flowers-bottlenecks", "photos.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	records, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	const features = 2048
-	data = data[len(data)-(len(records)-1)*features*4:]
 	out := map[string][]float32{}
-	for _, r := range records[1:] {
-		row, err := strconv.Atoi(r[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		v := make([]float32, features)
-		for k := range v {
-			v[k] = math.Float32frombits(binary.LittleEndian.Uint32(data[(row*features+k)*4:]))
-		}
-		out[r[1]+"/"+filepath.Base(r[2])] = v
+	for _, f := range datatest.Flowers(t, "photos") {
+		out[f.Rel] = f.Vector
 	}
 	return out
 }

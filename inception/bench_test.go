@@ -113,7 +113,7 @@ func BenchmarkEmbedAll(b *testing.B) {
 	defer t.Close()
 	list := storedVectors(b, 7)
 	b.ResetTimer()
-	err = t.EmbedAll(context.Background(), b.N, func(i int) ([]byte, error) { return os.ReadFile(list[i%len(list)].path) },
+	err = t.EmbedAll(context.Background(), b.N, func(i int) ([]byte, error) { return os.ReadFile(list[i%len(list)].Path) },
 		func(_ int, _ []float32, err error) error { return err }, EmbedConfig{})
 	if err != nil {
 		b.Fatal(err)

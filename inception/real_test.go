@@ -3,11 +3,9 @@ package inception
 import (
 	"context"
 	"encoding/binary"
-	"encoding/csv"
 	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
@@ -45,42 +43,20 @@ func torchForward(t testing.TB, weights string, pixels []float32) []float32 {
 	return floats(t, raw)
 }
 
-// stored is a photograph with the bottleneck that retrain.py itself computed for it.
-type stored struct {
-	path   string
-	vector []float32
-}
-
-// storedVectors reads every step-th photograph of the flowers.
-func storedVectors(t testing.TB, step int) []stored {
+// storedVectors returns every step-th photograph of the flowers, with retrain.py's bottleneck.
+func storedVectors(t testing.TB, step int) []datatest.Flower {
 	t.Helper()
-	raw, err := os.ReadFile(datatest.Shared(t, "data", "flowers-bottlenecks", "photos-float32.npy"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	table, err := os.Open(datatest.Shared(t, "data", "flowers-bottlenecks", "photos.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer table.Close()
-	rows, err := csv.NewReader(table).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	values := floats(t, raw[10+int(binary.LittleEndian.Uint16(raw[8:])):])
-	var list []stored
-	for i := 1; i < len(rows); i += step { // after the line of titles: row, label, file
-		at, err := strconv.Atoi(rows[i][0])
-		if err != nil || len(values) < (at+1)*2048 {
-			t.Fatalf("row %v: %v", rows[i], err)
+	var list []datatest.Flower
+	for i, f := range datatest.Flowers(t, "photos") {
+		if i%step == 0 {
+			list = append(list, f)
 		}
-		list = append(list, stored{datatest.Shared(t, "data", "flowers", rows[i][1], filepath.Base(rows[i][2])), values[at*2048 : (at+1)*2048]})
 	}
 	return list
 }
 
 // embedStored runs the real network over the photographs.
-func embedStored(t testing.TB, list []stored) [][]float32 {
+func embedStored(t testing.TB, list []datatest.Flower) [][]float32 {
 	t.Helper()
 	w, err := ReadWeights(datatest.Shared(t, "weights", realWeights))
 	if err != nil {
@@ -92,7 +68,7 @@ func embedStored(t testing.TB, list []stored) [][]float32 {
 	}
 	defer trunk.Close()
 	got := make([][]float32, len(list))
-	err = trunk.EmbedAll(context.Background(), len(list), func(i int) ([]byte, error) { return os.ReadFile(list[i].path) },
+	err = trunk.EmbedAll(context.Background(), len(list), func(i int) ([]byte, error) { return os.ReadFile(list[i].Path) },
 		func(i int, vec []float32, err error) error {
 			got[i] = append([]float32(nil), vec...)
 			return err
@@ -109,13 +85,13 @@ type agreement struct {
 	mean, worst float64 // cosine similarity of a vector with its reference
 }
 
-func agree(got [][]float32, want []stored) agreement {
+func agree(got [][]float32, want []datatest.Flower) agreement {
 	var diff, norm float64
 	a := agreement{worst: 1}
 	for i, w := range want {
 		var ww, gg, gw float64
-		for k := range w.vector {
-			g, v := float64(got[i][k]), float64(w.vector[k])
+		for k := range w.Vector {
+			g, v := float64(got[i][k]), float64(w.Vector[k])
 			diff += (g - v) * (g - v)
 			ww, gg, gw = ww+v*v, gg+g*g, gw+g*v
 		}
@@ -173,7 +149,7 @@ func TestRealAgainstTorch(t *testing.T) {
 	size := 3 * w.Recipe.Size * w.Recipe.Size
 	pixels := make([]float32, len(list)*size)
 	for i, s := range list {
-		data, err := os.ReadFile(s.path)
+		data, err := os.ReadFile(s.Path)
 		if err != nil {
 			t.Fatal(err)
 		}

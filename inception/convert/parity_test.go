@@ -1,10 +1,9 @@
 package convert
 
 import (
-	"bytes"
-	"encoding/binary"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
@@ -86,26 +85,5 @@ func reference(t *testing.T, dir string, n int) (pixels, features, logits []floa
 			t.Fatal(err)
 		}
 	}
-	return pixels, npy(t, dir+"/features.npy", n*2048), npy(t, dir+"/logits.npy", n*1000)
-}
-
-// npy reads a float32 file of numpy's of n values.
-func npy(t *testing.T, path string, n int) []float32 {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.HasPrefix(b, []byte("\x93NUMPY\x01\x00")) || !bytes.Contains(b[:128], []byte("'<f4'")) {
-		t.Fatalf("%s is no float32 array", path)
-	}
-	b = b[10+int(binary.LittleEndian.Uint16(b[8:])):]
-	if len(b) != 4*n {
-		t.Fatalf("%s has %d bytes of values, want %d", path, len(b), 4*n)
-	}
-	out := make([]float32, n)
-	if err := binary.Read(bytes.NewReader(b), binary.LittleEndian, out); err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return pixels, slices.Concat(datatest.ReadNPY(t, dir+"/features.npy")...), slices.Concat(datatest.ReadNPY(t, dir+"/logits.npy")...)
 }
