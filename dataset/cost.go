@@ -34,7 +34,12 @@ func (c *Checkup) summarize() {
 	seconds := c.sample()
 	for i := range c.pictures {
 		p, it := &c.pictures[i], c.folder.Items[i]
-		c.Labels[it.Label].Images++
+		for _, l := range c.folder.Set(i) {
+			c.Labels[l].Images++
+			if p.err == nil {
+				c.Labels[l].Readable++
+			}
+		}
 		seconds += p.seconds
 		needs = append(needs, p.need)
 		if p.err != nil {
@@ -42,7 +47,6 @@ func (c *Checkup) summarize() {
 			continue
 		}
 		c.Readable++
-		c.Labels[it.Label].Readable++
 		c.Formats[p.format]++
 		if p.rotated {
 			c.Rotated++

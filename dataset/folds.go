@@ -8,7 +8,7 @@ import (
 
 // Folds deals the items of Split Train into k folds for cross-validation and returns the fold 0..k-1 of every item, -1 for the others.
 // Groups are those of Split and never cross. The folds of one label differ by no more than its largest group; the same items and salt give
-// the same folds.
+// the same folds. Where pictures have several labels, folds are dealt by iterative stratification.
 func (f *Folder) Folds(k int, salt string) ([]int, error) { return f.FoldsTogether(k, salt, Same{}) }
 
 // FoldsTogether is Folds, but what is the same stays together as in SplitTogether.
@@ -24,17 +24,20 @@ func (f *Folder) FoldsTogether(k int, salt string, same Same) ([]int, error) {
 		return nil, err
 	}
 	out := make([]int, len(f.Items))
-	byLabel := make([][]*group, len(f.Labels))
+	byLabel, several := make([][]*group, len(f.Labels)), []*group(nil)
 	for _, g := range groups {
 		g.items = slices.DeleteFunc(g.items, func(i int) bool {
 			out[i] = -1
 			return f.Items[i].Split != Train
 		})
-		if len(g.items) > 0 {
+		if len(g.items) > 0 && f.Several {
+			several = append(several, g)
+		} else if len(g.items) > 0 {
 			label := f.Items[g.items[0]].Label
 			byLabel[label] = append(byLabel[label], g)
 		}
 	}
+	f.foldSeveral(several, k, out)
 	total, ofLabel := make([]int, k), make([][]int, len(f.Labels))
 	for label := range ofLabel {
 		ofLabel[label] = make([]int, k)

@@ -18,7 +18,7 @@ func Join(folder, validation, test *Folder) (*Folder, error) {
 	}
 	out := &Folder{
 		Root: folder.Root, Labels: slices.Clone(folder.Labels), Items: slices.Clone(folder.Items),
-		Problems: slices.Clone(folder.Problems), Ignored: folder.Ignored,
+		Problems: slices.Clone(folder.Problems), Ignored: folder.Ignored, Several: folder.Several,
 	}
 	at := make(map[string]int, len(out.Labels))
 	for i, l := range out.Labels {
@@ -30,6 +30,9 @@ func Join(folder, validation, test *Folder) (*Folder, error) {
 	}{{Validation, validation}, {Test, test}} {
 		if part.from == nil {
 			continue
+		}
+		if part.from.Several != out.Several {
+			return nil, fmt.Errorf("dataset: join: one of the %v folder %q and %q has several labels a picture, the other one: read both the same way", part.split, part.from.Root, folder.Root)
 		}
 		to := make([]int, len(part.from.Labels))
 		for i, l := range part.from.Labels {
@@ -44,7 +47,8 @@ func Join(folder, validation, test *Folder) (*Folder, error) {
 			if it.Label < 0 || it.Label >= len(to) {
 				return nil, fmt.Errorf("dataset: join: item %q has label %d, want 0..%d", it.Rel, it.Label, len(to)-1)
 			}
-			it.Label, it.Split, it.Fixed = to[it.Label], part.split, true
+			it.relabel(to, out.Several)
+			it.Split, it.Fixed = part.split, true
 			it.Key = it.hashKey()
 			it.Rel = part.split.String() + "/" + it.Rel
 			out.Items = append(out.Items, it)

@@ -35,6 +35,8 @@ type ManifestConfig struct {
 	StripPrefix string   // is cut off paths before they are looked up below Root: "s3://bucket/flowers/"
 	Classes     []string // LST, Augmented: the names of classes 0, 1, 2...; nil: the numbers are the names
 	Attribute   string   // Augmented: the key of the class; "" means the only one that there is
+	Several     bool     // pictures have any number of labels: see ReadManifest
+	Separator   string   // Several: what parts the labels in a cell of a CSV file; "" means "|"
 	MinLabels   int      // fewest labels with pictures; 0 means 2
 	MaxRows     int      // most lines; 0 means 4,000,000
 }
@@ -53,6 +55,7 @@ type row struct {
 	image  string
 	label  string
 	class  int // LST, Augmented: the number; -1 without
+	set    answers
 	split  string
 	group  string
 	weight string
@@ -66,6 +69,12 @@ type row struct {
 //
 // A path is relative to Root unless it is absolute; slashes part it on every system. Labels are taken in Unicode NFC. Folder.Labels is
 // sorted by bytes; classes that have numbers keep the order of these.
+//
+// With cfg.Several pictures have any number of labels, and none is an answer too: a CSV file's label cell has them parted by cfg.Separator,
+// or there are several columns label, or none but a column of 0 and 1 for each label, named as it is; JSON lines have a list; a .lst file has
+// several numbers between index and path, an augmented manifest a list of numbers. Lists of numbers that are all of one length above 1 and
+// of nothing but 0 and 1 say yes or no for each class in turn, as SageMaker's image classification has it; other lists name classes, as its
+// labelling jobs do, -1 filling up. Lines that repeat a picture add labels to it. Without cfg.Several these are errors.
 //
 // A picture that is missing, empty or no picture becomes a Problem, and so does a line that repeats an earlier one; a picture with two
 // labels is an error, as is a line that cannot be understood, which is named by its number. Lines may have a megabyte.
@@ -85,8 +94,9 @@ func ReadManifest(file string, cfg ManifestConfig) (_ *Folder, err error) {
 	m := &manifest{file: file, cfg: cfg, labels: map[string]int{}, byClass: map[int]string{}, at: map[string]int{}}
 	m.cfg.Root = cmp.Or(cfg.Root, filepath.Dir(file))
 	m.cfg.MaxRows = cmp.Or(cfg.MaxRows, 4_000_000)
-	m.scan.folder.Root = m.cfg.Root
-	if err := m.read(f); err != nil {
+	m.cfg.Separator = cmp.Or(cfg.Separator, "|")
+	m.scan.folder.Root, m.scan.folder.Several = m.cfg.Root, cfg.Several
+	if err := errors.Join(m.read(f), m.resolve()); err != nil {
 		return nil, fmt.Errorf("dataset: manifest %q: %w", file, err)
 	}
 	return m.done()
@@ -104,6 +114,7 @@ type manifest struct {
 	at      map[string]int // path to item
 	lines   []int          // of the items
 	rows    int
+	pending []row // Several: lines whose numbers mean nothing before all of them are known
 }
 
 func (m *manifest) read(r io.Reader) error {
@@ -189,14 +200,21 @@ func (m *manifest) readLines(r io.Reader, do func(line int, text []byte) error) 
 	return s.Err()
 }
 
-// listed takes a line of a .lst file. Between class and path there may be more numbers in MXNet's format; they mean several labels.
+// listed takes a line of a .lst file. More numbers between class and path mean several labels.
 func (m *manifest) listed(line int, text []byte) error {
 	fields := strings.Split(string(text), "\t")
-	if len(fields) != 3 {
+	last := len(fields) - 1
+	switch {
+	case last > 2 && !m.cfg.Several:
+		return fmt.Errorf("got %d fields parted by tabs, want 3: index, class, path; several classes a picture have to be asked for", len(fields))
+	case last < 2:
 		return fmt.Errorf("got %d fields parted by tabs, want 3: index, class, path", len(fields))
 	}
 	if index, err := strconv.ParseFloat(strings.TrimSpace(fields[0]), 64); err != nil || index != math.Trunc(index) || index < 0 {
 		return fmt.Errorf("index: got %q, want a whole number", fields[0])
+	}
+	if m.cfg.Several {
+		return m.numbered(row{line: line, image: fields[last]}, fields[1:last])
 	}
 	class, err := classNumber(strings.TrimSpace(fields[1]))
 	if err != nil {
@@ -219,35 +237,55 @@ func (m *manifest) add(r row) error {
 	if m.rows++; m.rows > m.cfg.MaxRows {
 		return fmt.Errorf("more than %d lines: raise the limit", m.cfg.MaxRows)
 	}
-	it := Item{Group: strings.TrimSpace(r.group)}
-	var err error
-	if it.Path, it.Rel, it.Key, err = m.locate(strings.TrimSpace(r.image), strings.TrimSpace(r.label)); err != nil {
+	it, err := m.item(r)
+	if err != nil {
 		return err
+	}
+	if m.cfg.Several {
+		if it.Labels, err = m.labelSet(r); err != nil {
+			return err
+		}
+		return m.merge(r, it)
 	}
 	if it.Label, err = m.label(r); err != nil {
 		return err
 	}
-	if it.Split, it.Fixed, err = parseSplit(strings.TrimSpace(r.split)); err != nil {
-		return err
-	}
-	if text := strings.TrimSpace(r.weight); text != "" {
-		it.Weight, err = strconv.ParseFloat(text, 64)
-		if err != nil || !(it.Weight > 0) || math.IsInf(it.Weight, 0) {
-			return fmt.Errorf("weight: got %q, want a number above 0; leave pictures out that are not to count", text)
-		}
-	}
 	if i, met := m.at[it.Path]; met {
 		other := m.scan.folder.Items[i]
 		if other.Label != it.Label {
-			return fmt.Errorf("%q has label %q here and %q on line %d: a picture has one label", r.image, m.names[it.Label], m.names[other.Label], m.lines[i])
+			return fmt.Errorf("%q has label %q here and %q on line %d: a picture has one label, unless several are asked for", r.image, m.names[it.Label], m.names[other.Label], m.lines[i])
 		}
 		m.scan.problem(it.Path, fmt.Sprintf("line %d repeats line %d and was left out", r.line, m.lines[i]))
 		return nil
 	}
+	m.take(r, it)
+	return nil
+}
+
+// take appends an item.
+func (m *manifest) take(r row, it Item) {
 	m.at[it.Path] = len(m.scan.folder.Items)
 	m.lines = append(m.lines, r.line)
 	m.scan.folder.Items = append(m.scan.folder.Items, it)
-	return nil
+}
+
+// item is a row without its labels.
+func (m *manifest) item(r row) (Item, error) {
+	it := Item{Group: strings.TrimSpace(r.group)}
+	var err error
+	if it.Path, it.Rel, it.Key, err = m.locate(strings.TrimSpace(r.image), strings.TrimSpace(r.label)); err != nil {
+		return it, err
+	}
+	if it.Split, it.Fixed, err = parseSplit(strings.TrimSpace(r.split)); err != nil {
+		return it, err
+	}
+	if text := strings.TrimSpace(r.weight); text != "" {
+		it.Weight, err = strconv.ParseFloat(text, 64)
+		if err != nil || !(it.Weight > 0) || math.IsInf(it.Weight, 0) {
+			return it, fmt.Errorf("weight: got %q, want a number above 0; leave pictures out that are not to count", text)
+		}
+	}
+	return it, nil
 }
 
 // locate turns a manifest's path into one that can be opened, and into Item.Rel and Item.Key.
@@ -344,27 +382,29 @@ func (m *manifest) done() (*Folder, error) {
 		return strings.Compare(m.names[a], m.names[b])
 	})
 	items := m.scan.folder.Items
-	m.scan.folder.Items = nil
-	counts := make([]int, len(m.names))
+	counts, lost := make([]int, len(m.names)), make([]bool, len(items))
 	for i, it := range items {
-		if !m.found(it.Path, m.lines[i]) {
-			items[i].Label = -1
+		if lost[i] = !m.found(it.Path, m.lines[i]); lost[i] {
 			continue
 		}
-		counts[it.Label]++
+		for _, l := range m.scan.folder.Set(i) {
+			counts[l]++
+		}
 	}
+	m.scan.folder.Items = nil
 	place := make([]int, len(m.names)) // old place to new
 	for _, old := range order {
 		if counts[old] == 0 {
 			m.scan.problem(m.file, fmt.Sprintf("label %q has no picture that can be read and was left out", m.names[old]))
+			place[old] = -1
 			continue
 		}
 		place[old] = len(m.scan.folder.Labels)
 		m.scan.folder.Labels = append(m.scan.folder.Labels, m.names[old])
 	}
-	for _, it := range items {
-		if it.Label >= 0 {
-			it.Label = place[it.Label]
+	for i, it := range items {
+		if !lost[i] {
+			it.relabel(place, m.cfg.Several)
 			m.scan.folder.Items = append(m.scan.folder.Items, it)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -42,7 +43,7 @@ func (m *manifest) readCSV(r io.Reader, head []byte) error {
 	if err != nil {
 		return err
 	}
-	meaning, err := readHeader(names)
+	meaning, err := m.readHeader(names)
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,9 @@ func (m *manifest) readCSV(r io.Reader, head []byte) error {
 		line, _ := c.FieldPos(0)
 		one := row{line: line, class: -1}
 		for i, cell := range record {
-			one.set(meaning[i], cell)
+			if err := one.put(meaning[i], cell, m.cfg); err != nil {
+				return fmt.Errorf("line %d: %w", line, err)
+			}
 		}
 		if !validText(one) {
 			return fmt.Errorf("line %d: not UTF-8: save the file as UTF-8", line)
@@ -70,12 +73,12 @@ func (m *manifest) readCSV(r io.Reader, head []byte) error {
 }
 
 func validText(r row) bool {
-	all := r.image + r.label + r.split + r.group + r.weight
+	all := r.image + r.label + r.split + r.group + r.weight + strings.Join(r.set.names, "")
 	return strings.ToValidUTF8(all, "") == all
 }
 
-// set puts a cell where its column belongs.
-func (r *row) set(meaning, text string) {
+// cell puts a cell where its column belongs.
+func (r *row) cell(meaning, text string) {
 	switch meaning {
 	case "image":
 		r.image = text
@@ -91,15 +94,20 @@ func (r *row) set(meaning, text string) {
 }
 
 // readHeader says what each column means.
-func readHeader(names []string) ([]string, error) {
+func (m *manifest) readHeader(names []string) ([]string, error) {
 	meaning, from := make([]string, len(names)), map[string]string{}
+	labelled := slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(strings.TrimSpace(n), "label") })
 	for i, name := range names {
 		plain := strings.ToLower(strings.TrimSpace(name))
 		means, err := columnOf(plain)
+		if err != nil && m.cfg.Several && !labelled && plain != "" {
+			meaning[i], from["label"] = yesNo+strings.TrimSpace(name), plain
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("header: %w", err)
 		}
-		if other, twice := from[means]; twice {
+		if other, twice := from[means]; twice && !(m.cfg.Several && means == "label") {
 			return nil, fmt.Errorf("header: the columns %q and %q mean the same", other, plain)
 		}
 		meaning[i], from[means] = means, plain
@@ -172,6 +180,10 @@ func (m *manifest) object(line int, text []byte) error {
 		var s string
 		switch {
 		case string(value) == "null":
+		case means == "label" && m.cfg.Several:
+			return r.set.list(value)
+		case means == "label" && value[0] == '[':
+			return fmt.Errorf("label: got a list, %.40s, want a string; several labels a picture have to be asked for", value)
 		case means == "weight" && value[0] != '"':
 			s = string(value)
 		default:
@@ -179,7 +191,7 @@ func (m *manifest) object(line int, text []byte) error {
 				return fmt.Errorf("%s: got %.40s, want a string", key, value)
 			}
 		}
-		r.set(means, s)
+		r.cell(means, s)
 		return nil
 	})
 	if err != nil {
@@ -194,7 +206,7 @@ const sourceRef = "source-ref"
 func (m *manifest) augmented(line int, text []byte) error {
 	r := row{line: line, class: -1}
 	attribute, value := m.cfg.Attribute, json.RawMessage(nil)
-	names := map[string]string{}
+	names, maps := map[string]string{}, map[string]map[string]string{}
 	err := fields(text, func(key string, v json.RawMessage) error {
 		base, meta := strings.CutSuffix(key, "-metadata")
 		switch {
@@ -204,12 +216,13 @@ func (m *manifest) augmented(line int, text []byte) error {
 			}
 		case meta:
 			var about struct {
-				Name string `json:"class-name"`
+				Name string            `json:"class-name"`
+				Map  map[string]string `json:"class-map"` // of several: names by number
 			}
 			if err := json.Unmarshal(v, &about); err != nil {
 				return fmt.Errorf("%s: %w", key, err)
 			}
-			names[base] = about.Name
+			names[base], maps[base] = about.Name, about.Map
 		case m.cfg.Attribute == "" && value != nil:
 			return fmt.Errorf("both %q and %q may be the class: say which attribute it is", attribute, key)
 		case m.cfg.Attribute == "" || key == m.cfg.Attribute:
@@ -222,6 +235,9 @@ func (m *manifest) augmented(line int, text []byte) error {
 	}
 	if value == nil {
 		return fmt.Errorf("no class: want a key such as %q beside %q", "class", sourceRef)
+	}
+	if m.cfg.Several {
+		return m.answered(r, attribute, value, names[attribute], maps[attribute])
 	}
 	r.label = names[attribute]
 	number := strings.Trim(string(value), `"`)

@@ -60,7 +60,8 @@ const fewest = 20
 // Refine goes on where Check ended, with what the network sees: bottlenecks[i], of one length, belongs to item i of the folder, nil where
 // there is none; they are not kept or changed. Pictures whose tiny copies look alike stay nearly equal only when their bottlenecks are no
 // further apart than cfg.Apart; nearer than that, pictures become so of which one looks like the middle of the other or is turned a little,
-// and nearer than cfg.Near they do whatever they look like. Pictures whose neighbours vote for another label are listed, the surest first.
+// and nearer than cfg.Near they do whatever they look like. Pictures whose neighbours vote for another label are listed, the surest first;
+// where pictures have several labels none are.
 // Distances are those of the bottlenecks with each feature's mean taken away and its spread made one.
 //
 // Of more than 1,024 pictures the neighbours are looked for in a random projection first, so that a few may be missed. Fewer than 20 leave
@@ -168,6 +169,9 @@ func (c *Checkup) disagreements(s *space, near [][]neighbour, cfg RefineConfig) 
 		item int
 	}
 	var found []ranked
+	if c.folder.Several { // neighbours vote for one label
+		near = nil
+	}
 	votes := make([]float64, len(c.folder.Labels))
 	for a, list := range near {
 		clear(votes)

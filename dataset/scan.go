@@ -27,7 +27,7 @@ type Item struct {
 	Group  string  // pictures of one group, such as a person or a place, are never split; "" for none
 	Weight float64 // of the picture in training, above 0; 0 means 1
 	Key    string  // what Folder.Split hashes; "" means Rel below its first element
-	Labels []int   // where Folder.Several: all its labels, ascending, Label being the first; nil elsewhere
+	Labels []int   // where Folder.Several: all its labels, ascending, Label being the first, or 0 where there are none; nil elsewhere
 }
 
 // Problem is a file or folder that was left out, and why, in a sentence that follows the path.
@@ -39,7 +39,7 @@ type Folder struct {
 	Labels   []string  // the label folders' names in Unicode NFC, sorted by bytes; nil from List. Numbered classes keep their order
 	Items    []Item    // sorted by Rel
 	Problems []Problem // sorted by Path
-	Several  bool      // from manifests: a picture may have several labels
+	Several  bool      // a picture may have several labels, or none: see ManifestConfig.Several and AsSeveral
 	Ignored  int       // hidden and housekeeping files and folders that were passed over: .DS_Store, Thumbs.db, .ipynb_checkpoints...
 }
 

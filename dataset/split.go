@@ -93,6 +93,10 @@ func (c SplitConfig) Validate() error {
 //
 // With cfg.Stratified each label's groups, in the order of u, fill validation and test up to the nearest whole number of pictures.
 //
+// Where pictures have several labels, parts are dealt by iterative stratification instead, in the order of u: each label's shares come as
+// near to what is wanted as the pictures allow, a label of three groups or more is in every part where that can be, moving the root changes
+// nothing, and new pictures may move others.
+//
 // With cfg.Legacy the answer is exactly that of retrain.py for the same image_dir, without floors, and another one once the folder has
 // moved: int(sha1(path), 16) % 2^27 * 100/(2^27-1), of the whole path as it was given, held against the percentages.
 func (f *Folder) Split(cfg SplitConfig) error { return f.SplitTogether(cfg, Same{}) }
@@ -148,17 +152,20 @@ func (f *Folder) SplitTogether(cfg SplitConfig, same Same) error {
 	if err != nil {
 		return err
 	}
-	byLabel := make([][]*group, len(f.Labels))
+	byLabel, several := make([][]*group, len(f.Labels)), []*group(nil)
 	for _, g := range groups {
 		switch label := f.Items[g.items[0]].Label; {
 		case g.fixed:
 			g.assign(f, g.split)
+		case f.Several:
+			several = append(several, g)
 		case g.mixed && !g.named:
 			g.assign(f, Train)
 		default:
 			byLabel[label] = append(byLabel[label], g)
 		}
 	}
+	f.splitSeveral(several, validation, test)
 	for _, groups := range byLabel {
 		sortGroups(groups)
 		nv, nt := shares(groups, validation, test)
@@ -387,12 +394,15 @@ func legacySplit(path string, validation, test float64) Split {
 	return Train
 }
 
-// Counts returns how many items of each label are in each split: counts[label][split].
+// Counts returns how many items of each label are in each split: counts[label][split]. An item counts for each of its labels.
 func (f *Folder) Counts() [][3]int {
 	counts := make([][3]int, len(f.Labels))
-	for _, it := range f.Items {
-		if it.Label >= 0 && it.Label < len(counts) && it.Split <= Test {
-			counts[it.Label][it.Split]++
+	for i, it := range f.Items {
+		if it.Label < 0 || it.Label >= len(counts) || it.Split > Test {
+			continue
+		}
+		for _, l := range f.Set(i) {
+			counts[l][it.Split]++
 		}
 	}
 	return counts

@@ -68,7 +68,7 @@ func (c *Checkup) twinsOf(items []int) Twins {
 	for _, i := range items {
 		it := c.folder.Items[i]
 		t.Images = append(t.Images, it.Rel)
-		t.Labels = append(t.Labels, c.folder.Labels[it.Label])
+		t.Labels = append(t.Labels, c.folder.LabelText(i))
 	}
 	slices.Sort(t.Labels)
 	t.Labels = slices.Compact(t.Labels)
