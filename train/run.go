@@ -1,15 +1,10 @@
 package train
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
@@ -34,30 +29,6 @@ type Result struct {
 
 // Finish takes away the checkpoint of a run whose model is saved; a run that ends before goes on from it.
 func (r *Result) Finish() error { return r.keeper.remove() }
-
-// Settings is the JSON of Model.Training.
-type Settings struct {
-	Solver        Solver           `json:"solver"`
-	Descent       *Descent         `json:"descent,omitempty"` // of every solver but lbfgs
-	Scaling       Scaling          `json:"scaling"`
-	L2            float64          `json:"l2"`
-	Search        []Choice         `json:"l2_search,omitempty"` // what was tried, when L2 was searched for
-	Folds         int              `json:"folds,omitempty"`     // of that search
-	Smoothing     float64          `json:"label_smoothing,omitempty"`
-	ClassWeights  *ClassWeights    `json:"class_weights,omitempty"`
-	Weighted      bool             `json:"weighted,omitempty"` // pictures had weights of their own
-	Views         int              `json:"views,omitempty"`    // of each training picture
-	Augment       *dataset.Augment `json:"augment,omitempty"`
-	WarmStart     string           `json:"warm_start,omitempty"` // SHA-256 of the head that the solver began at
-	Tolerance     float64          `json:"tolerance"`
-	MaxIterations int              `json:"max_iterations"`
-	Iterations    int              `json:"iterations"` // steps, of every solver but lbfgs
-	Evaluations   int              `json:"evaluations"`
-	BestEpoch     int              `json:"best_epoch,omitempty"`
-	Loss          float64          `json:"loss"`
-	Gradient      float64          `json:"gradient"`
-	Converged     bool             `json:"converged"`
-}
 
 // Run trains a classifier on folder with the trunk w. The folder is split here (its items' Split fields are set), and
 // pictures with the same bytes never come to lie in different parts.
@@ -209,206 +180,6 @@ func (r *run) part(s dataset.Split) (Examples, []int) {
 	return ex, at
 }
 
-// solve fits the head and its temperature.
-func (r *run) solve(ctx context.Context) error {
-	valid, _ := r.part(dataset.Validation)
-	train, at := r.part(dataset.Train)
-	cfg := r.cfg.fit()
-	if cfg.Scaling == ScaleAuto {
-		cfg.Scaling = ""
-	}
-	var err error
-	if cfg.ClassWeights, err = r.cfg.ClassWeights.factors(r.folder.Labels); err != nil {
-		return err
-	}
-	if r.cfg.WarmStart != nil {
-		if cfg.Start, err = r.warm(); err != nil {
-			return err
-		}
-	}
-	cfg.Validation = &valid
-	cfg.Progress = r.res.evidence.watch(cfg.Progress)
-	s, err := newSolver(ctx, train, cfg, newHeadGraph)
-	if err != nil {
-		return err
-	}
-	fold, err := r.folds(at)
-	if err != nil {
-		return err
-	}
-	if r.res.keeper, err = s.keeper(fold); err != nil {
-		return err
-	}
-	if err := r.searchAndFit(s, fold); err != nil {
-		return err
-	}
-	r.cfg.Threads = r.solved.Threads
-	if fit := r.res.Fit; fit.Solver == LBFGS && !fit.Converged {
-		r.res.Notes = append(r.res.Notes, fmt.Sprintf("the head's solver stopped after %d iterations with a gradient of %.2g, want %.2g or less; its accuracy may suffer",
-			fit.Iterations, fit.Gradient, r.solved.Tolerance))
-	}
-	if k := r.res.keeper; k != nil && k.err != nil {
-		r.res.Notes = append(r.res.Notes, fmt.Sprintf("no checkpoint could be written, so that this run could not have gone on after a stop: %v", k.err))
-	}
-	logits, err := headLogits(ctx, r.res.Fit.Head, valid.Rows, r.cfg.Threads)
-	if err != nil {
-		return err
-	}
-	r.temp = temperatureOf(logits, valid)
-	if r.folder.Several {
-		r.thresholds = fitThresholds(logits, valid, r.temp)
-	}
-	return nil
-}
-
-// searchAndFit chooses L2 and scaling, where there are folds to search with, and solves for the head.
-func (r *run) searchAndFit(s *solver, fold []int) error {
-	began, k := time.Now(), r.res.keeper
-	from := k.load()
-	if fold != nil {
-		h, err := newSearch(s, fold, scalings(r.cfg.Scaling))
-		if err != nil {
-			return err
-		}
-		best, err := h.run(k)
-		if err != nil {
-			return err
-		}
-		r.tried, r.foldCount = h.tried, h.folds
-		cfg := s.cfg
-		if cfg.L2 = best.L2; best.Scaling != cfg.Scaling {
-			cfg.Scaling = best.Scaling
-			if s, err = newFoldSolver(s.ctx, s.ex, cfg, newHeadGraph); err != nil {
-				return err
-			}
-		}
-		s.cfg = cfg
-		r.res.Seconds[PhaseSearch] = time.Since(began).Seconds()
-	}
-	began = time.Now()
-	var err error
-	r.res.Fit, err = s.solve(k, from)
-	r.res.Seconds[PhaseFit] = time.Since(began).Seconds()
-	r.solved = s.cfg
-	return err
-}
-
-// scalings lists what is to be tried.
-func scalings(s Scaling) []Scaling {
-	switch s {
-	case ScaleAuto:
-		return []Scaling{ScaleHalf, ScaleStandard, ScaleCommon}
-	case "":
-		return []Scaling{ScaleHalf}
-	}
-	return []Scaling{s}
-}
-
-// folds deals the training pictures for a search, nil when none is wanted: by label, groups and equal pictures together,
-// each picture's views with it (-1-fold). at is the place in r.items of every example.
-func (r *run) folds(at []int) ([]int, error) {
-	if r.cfg.L2 >= 0 {
-		return nil, nil
-	}
-	f := dataset.Folder{Root: r.folder.Root, Labels: r.folder.Labels, Items: r.items}
-	deal, err := f.FoldsTogether(cmp.Or(r.cfg.Folds, DefaultFolds), r.cfg.Split.Salt, dataset.Same{Sums: r.res.evidence.sums, Near: r.near()})
-	if err != nil {
-		return nil, fmt.Errorf("train: search: %w", err)
-	}
-	used := map[int]int{} // folds that have no picture are passed over
-	out := make([]int, len(at))
-	seen := make(map[int]bool, len(at))
-	for j, i := range at {
-		place, ok := used[deal[i]]
-		if !ok {
-			place = len(used)
-			used[deal[i]] = place
-		}
-		if out[j] = place; seen[i] {
-			out[j] = -1 - place
-		}
-		seen[i] = true
-	}
-	return out, nil
-}
-
-// near is nearGroups of the pictures that have a bottleneck, by their place in r.items.
-func (r *run) near() [][]int {
-	place := make(map[string]int, len(r.items))
-	for i, it := range r.items {
-		place[it.Path] = i
-	}
-	var out [][]int
-	for _, group := range nearGroups(r.folder.Items, r.res.Checkup) {
-		var here []int
-		for _, i := range group {
-			if at, ok := place[r.folder.Items[i].Path]; ok {
-				here = append(here, at)
-			}
-		}
-		if len(here) > 1 {
-			out = append(out, here)
-		}
-	}
-	return out
-}
-
-// keeper is the keeper of the solver's run; fold is what a search deals with.
-func (s *solver) keeper(fold []int) (*keeper, error) {
-	c := s.cfg
-	settings := struct {
-		Solver               Solver
-		Descent              Descent
-		L2                   float64
-		Scaling              Scaling
-		Tolerance, Smoothing float64
-		MaxIterations        int
-		ClassWeights         []float64
-		Balanced             bool
-		Seed                 uint64
-		Start                *inception.Head
-		Fold                 []int
-	}{c.Solver, c.Descent, c.L2, c.Scaling, c.Tolerance, c.Smoothing, c.MaxIterations, c.ClassWeights, c.Balanced, c.Seed, c.Start, fold}
-	parts := []*Examples{&s.ex}
-	if c.Validation != nil {
-		parts = append(parts, c.Validation)
-	}
-	return newKeeper(c.Checkpoints, settings, parts...)
-}
-
-// warm is the older model's head with the rows of this run's labels; labels that it does not know begin at zero.
-func (r *run) warm() (*inception.Head, error) {
-	m, labels := r.cfg.WarmStart, r.folder.Labels
-	if err := m.Validate(); err != nil {
-		return nil, fmt.Errorf("train: warm start: %w", err)
-	}
-	if m.TrunkDigest != r.weights.Digest {
-		return nil, fmt.Errorf("train: warm start: the model's trunk (%s, digest %.12s) is not this run's (%s, digest %.12s): give the weights that it was trained on",
-			m.Flavor, m.TrunkDigest, r.weights.Flavor, r.weights.Digest)
-	}
-	if m.Independent() != r.folder.Several {
-		return nil, errors.New("train: warm start: one of the model and the pictures has one label a picture, the other several: start from none")
-	}
-	known := make(map[string]int, len(m.Labels))
-	for i, l := range m.Labels {
-		known[l] = i
-	}
-	f := m.Head.Features
-	h := &inception.Head{Classes: len(labels), Features: f, W: make([]float32, len(labels)*f), B: make([]float32, len(labels)), Activation: m.Head.Activation}
-	found := 0
-	for i, l := range labels {
-		if k, ok := known[l]; ok {
-			copy(h.W[i*f:(i+1)*f], m.Head.W[k*f:(k+1)*f])
-			h.B[i] = m.Head.B[k]
-			found++
-		}
-	}
-	if found == 0 {
-		return nil, fmt.Errorf("train: warm start: the model knows none of the labels %s, only %s: start from none", quoted(labels), quoted(m.Labels))
-	}
-	return h, nil
-}
-
 // finish measures the head and puts the model together.
 func (r *run) finish(ctx context.Context) error {
 	p := newMeter(PhaseMeasure, len(r.items), r.cfg.Progress, r.res.Seconds)
@@ -445,33 +216,4 @@ func (r *run) finish(ctx context.Context) error {
 	}
 	r.res.Model.Neighbours, err = r.neighbours(ctx)
 	return err
-}
-
-// settings says how the head was made.
-func (r *run) settings() Settings {
-	fit, c := r.res.Fit, r.solved
-	s := Settings{
-		Solver: fit.Solver, Scaling: c.Scaling, L2: fit.L2, Search: r.tried, Folds: r.foldCount, Smoothing: c.Smoothing, Views: r.cfg.Views,
-		Tolerance: c.Tolerance, MaxIterations: c.MaxIterations, Iterations: fit.Iterations, Evaluations: fit.Evaluations, BestEpoch: fit.BestEpoch,
-		Loss: fit.Loss, Gradient: fit.Gradient, Converged: fit.Converged,
-	}
-	if fit.Solver != LBFGS {
-		s.Descent = &c.Descent
-	}
-	if r.cfg.ClassWeights.Balanced || r.cfg.ClassWeights.Of != nil {
-		s.ClassWeights = &r.cfg.ClassWeights
-	}
-	if r.cfg.Views > 0 {
-		s.Augment = &r.cfg.Augment
-	}
-	for _, it := range r.items {
-		s.Weighted = s.Weighted || it.Weight != 0 && it.Weight != 1
-	}
-	if c.Start != nil {
-		h := sha256.New()
-		_ = binary.Write(h, binary.LittleEndian, c.Start.W) // a hash takes everything
-		_ = binary.Write(h, binary.LittleEndian, c.Start.B)
-		s.WarmStart = hex.EncodeToString(h.Sum(nil))
-	}
-	return s
 }
