@@ -27,7 +27,7 @@ var errState = errors.New("is not of this solver")
 
 const (
 	checkpointMagic   = "REHEADCP"
-	checkpointVersion = 1
+	checkpointVersion = 2
 
 	// DefaultCheckpointEvery is what a Checkpoints.Every of 0 means.
 	DefaultCheckpointEvery = 5 * time.Second

@@ -195,7 +195,7 @@ type FitConfig struct {
 	Seed          uint64          // of batches, dropout and first weights
 	Start         *inception.Head // optional: where the solver begins, a head of the same classes and features; nil means at zero
 	Threads       int             // 0 means GOMAXPROCS; changes no bit of the result
-	Validation    *Examples       // optional: its accuracy is part of the progress; the solvers of Descent stop by it
+	Validation    *Examples       // optional: its loss and accuracy are part of the progress; the solvers of Descent stop by it
 	Progress      func(Event)     // optional
 	Checkpoints   Checkpoints     // of the solver's state
 }
@@ -307,5 +307,6 @@ type Event struct {
 	Loss               float64 // mean cross entropy + L2 term
 	Gradient           float64 // largest component
 	TrainAccuracy      float64 // 0..1; NaN when not measured at this event
+	ValidationLoss     float64 // weighted mean cross entropy of the validation part, without L2 term, class weights and smoothing; NaN when there is none
 	ValidationAccuracy float64 // 0..1; NaN when not measured at this event
 }

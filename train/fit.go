@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"time"
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
@@ -123,7 +121,7 @@ func (s *solver) start() []float64 {
 // descend is fit that puts its state away and takes it up again.
 func (s *solver) descend(l2 float64, start []float64, k *keeper, from *state) (*Fit, error) {
 	s.obj.l2 = l2
-	rec := &recorder{s: s, l2: l2, began: time.Now()}
+	rec := s.recorder(l2, 0)
 	m, err := s.minimiser(start, rec, from)
 	if err != nil {
 		return nil, s.why(err)
@@ -137,8 +135,10 @@ func (s *solver) descend(l2 float64, start []float64, k *keeper, from *state) (*
 			k.save(rec.with(m.state()))
 			return nil, s.stopped(err, k)
 		default:
-			rec.note(m.iterations, m.loss)
-			err := rec.report(m.x, m.iterations, m.loss, m.slope(), false)
+			err := rec.note(m.x, m.iterations, m.loss)
+			if err == nil {
+				err = rec.report(m.x, m.iterations, m.loss, m.slope(), false)
+			}
 			if err != nil || k.due() {
 				k.save(rec.with(m.state()))
 			}
@@ -201,82 +201,4 @@ func (s *solver) stopped(err error, k *keeper) error {
 		return fmt.Errorf("%w; the solver's state could not be kept: %w", err, k.err)
 	}
 	return fmt.Errorf("%w; the same run made again goes on from %s", err, k.path)
-}
-
-// recorder turns a solver's iterations into progress, and keeps their losses.
-type recorder struct {
-	s        *solver
-	l2       float64
-	began    time.Time
-	measured time.Time
-	cost     time.Duration
-	total    int // 0 means MaxIterations
-	trace    []iteration
-}
-
-// with is a solver's state with the losses so far before it.
-func (r *recorder) with(s state) state {
-	done, loss := make([]float64, len(r.trace)), make([]float64, len(r.trace))
-	for i, it := range r.trace {
-		done[i], loss[i] = float64(it.done), it.loss
-	}
-	return state{ints: s.ints, floats: append([][]float64{done, loss}, s.floats...)}
-}
-
-// resume takes the losses out of a state and tells of them again, so that whoever listens knows what came before.
-func (r *recorder) resume(s state) (state, bool) {
-	if len(s.floats) < 2 || len(s.floats[0]) != len(s.floats[1]) {
-		return s, false
-	}
-	for i, d := range s.floats[0] {
-		r.note(int(d), s.floats[1][i])
-		if r.s.cfg.Progress != nil {
-			r.s.cfg.Progress(r.event(int(d), s.floats[1][i], math.NaN()))
-		}
-	}
-	return state{ints: s.ints, floats: s.floats[2:]}, true
-}
-
-func (r *recorder) note(done int, loss float64) {
-	r.trace = append(r.trace, iteration{done: done, l2: r.l2, loss: loss})
-}
-
-func (r *recorder) event(done int, loss, gradient float64) Event {
-	e := Event{
-		Phase: PhaseFit, Done: done, Total: r.total, Elapsed: time.Since(r.began), L2: r.l2,
-		Loss: loss, Gradient: gradient, TrainAccuracy: math.NaN(), ValidationAccuracy: math.NaN(),
-	}
-	if e.Total == 0 {
-		e.Total = r.s.cfg.MaxIterations
-	}
-	if s := e.Elapsed.Seconds(); s > 0 {
-		e.Rate = float64(done) / s
-	}
-	return e
-}
-
-// report sends an event; accuracies are measured at the end, and on the way as often as costs a tenth of the time. What it
-// measures has no influence on the result.
-func (r *recorder) report(theta []float64, done int, loss, gradient float64, last bool) error {
-	cfg := r.s.cfg
-	if cfg.Progress == nil {
-		return nil
-	}
-	e := r.event(done, loss, gradient)
-	if since := time.Since(r.measured); last || since > max(time.Second, 10*r.cost) {
-		t := time.Now()
-		head := r.s.head(theta)
-		var err error
-		if e.TrainAccuracy, err = headAccuracy(r.s.ctx, head, r.s.ex, cfg.Threads); err != nil {
-			return err
-		}
-		if cfg.Validation != nil && len(cfg.Validation.Rows) > 0 {
-			if e.ValidationAccuracy, err = headAccuracy(r.s.ctx, head, *cfg.Validation, cfg.Threads); err != nil {
-				return err
-			}
-		}
-		r.measured, r.cost = time.Now(), time.Since(t)
-	}
-	cfg.Progress(e)
-	return nil
 }

@@ -38,33 +38,58 @@ func headLogits(ctx context.Context, head inception.Head, rows [][]float32, thre
 // headAccuracy returns the part of ex that the head gets right, or nearly so: it is for progress, and computes in float32
 // for speed.
 func headAccuracy(ctx context.Context, head inception.Head, ex Examples, threads int) (acc float64, err error) {
+	right := 0
+	err = eachAnswer(ctx, head, ex.Rows, threads, func(i int, logits []float32) {
+		if isRight(logits, ex, i) {
+			right++
+		}
+	})
+	return float64(right) / float64(len(ex.Rows)), err
+}
+
+// headLoss returns the weighted mean cross entropy of ex, and headAccuracy, by float32 logits: the same bits however many
+// threads there are.
+func headLoss(ctx context.Context, head inception.Head, ex Examples, threads int) (loss, acc float64, err error) {
+	right, total, wide := 0, 0.0, make([]float64, head.Classes)
+	err = eachAnswer(ctx, head, ex.Rows, threads, func(i int, logits []float32) {
+		for k, z := range logits {
+			wide[k] = float64(z)
+		}
+		loss += ex.weight(i) * ex.entropy(i, wide, 1)
+		total += ex.weight(i)
+		if isRight(logits, ex, i) {
+			right++
+		}
+	})
+	return loss / total, float64(right) / float64(len(ex.Rows)), err
+}
+
+// eachAnswer calls do with the logits [K] of each row in turn, computed in float32.
+func eachAnswer(ctx context.Context, head inception.Head, rows [][]float32, threads int, do func(i int, logits []float32)) (err error) {
 	prog, err := headProgram(head, threads)
 	if err != nil {
-		return 0, fmt.Errorf("train: head: %w", err)
+		return fmt.Errorf("train: head: %w", err)
 	}
 	defer func() {
 		if cerr := prog.Close(); err == nil {
 			err = cerr
 		}
 	}()
-	most := min(chunkRows, len(ex.Rows))
+	most := min(chunkRows, len(rows))
 	x, y := make([]float32, most*head.Features), make([]float32, most*head.Classes)
-	right := 0
-	for lo := 0; lo < len(ex.Rows); lo += most {
-		hi := min(lo+most, len(ex.Rows))
-		for i, row := range ex.Rows[lo:hi] {
+	for lo := 0; lo < len(rows); lo += most {
+		hi := min(lo+most, len(rows))
+		for i, row := range rows[lo:hi] {
 			copy(x[i*head.Features:(i+1)*head.Features], row)
 		}
 		if err := prog.Run(ctx, hi-lo, x[:(hi-lo)*head.Features], y[:(hi-lo)*head.Classes]); err != nil {
-			return 0, fmt.Errorf("train: head: %w", err)
+			return fmt.Errorf("train: head: %w", err)
 		}
 		for i := lo; i < hi; i++ {
-			if isRight(y[(i-lo)*head.Classes:(i-lo+1)*head.Classes], ex, i) {
-				right++
-			}
+			do(i, y[(i-lo)*head.Classes:(i-lo+1)*head.Classes])
 		}
 	}
-	return float64(right) / float64(len(ex.Rows)), nil
+	return nil
 }
 
 // headProgram compiles W x + b.
@@ -112,19 +137,22 @@ func isRight[T float32 | float64](logits []T, ex Examples, i int) bool {
 func score(logits []float64, ex Examples, temperature float64) (loss float64, right int) {
 	k, total := ex.Classes, 0.0
 	for i := range ex.Labels {
-		row, one := logits[i*k:(i+1)*k], 0.0
-		if ex.Sets == nil {
-			one = crossEntropy(row, ex.Labels[i], temperature)
-		} else {
-			one = binaryCrossEntropy(row, ex.Sets[i], temperature)
-		}
-		loss += ex.weight(i) * one
+		row := logits[i*k : (i+1)*k]
+		loss += ex.weight(i) * ex.entropy(i, row, temperature)
 		total += ex.weight(i)
 		if isRight(row, ex, i) {
 			right++
 		}
 	}
 	return loss / total, right
+}
+
+// entropy is the cross entropy of row i's labels and logits [K] / temperature.
+func (e Examples) entropy(i int, logits []float64, temperature float64) float64 {
+	if e.Sets == nil {
+		return crossEntropy(logits, e.Labels[i], temperature)
+	}
+	return binaryCrossEntropy(logits, e.Sets[i], temperature)
 }
 
 // binaryCrossEntropy returns the sum over labels of -ln of the probability, sigmoid(logit / temperature), of what is so.

@@ -28,18 +28,19 @@ type evidence struct {
 	verdict  *verdict // nil until labels were judged
 }
 
-// iteration is a step of the solver. Its loss is the same in every run; what else an Event has depends on the clock.
+// iteration is a step of the solver. Its losses are the same in every run; what else an Event has depends on the clock.
 type iteration struct {
-	done int
-	l2   float64
-	loss float64
+	done       int
+	l2         float64
+	loss       float64
+	validation float64 // NaN where there is no validation part
 }
 
 // watch returns a Progress that keeps the losses and calls next.
 func (e *evidence) watch(next func(Event)) func(Event) {
 	return func(ev Event) {
 		if ev.Phase == PhaseFit {
-			e.losses = append(e.losses, iteration{ev.Done, ev.L2, ev.Loss})
+			e.losses = append(e.losses, iteration{ev.Done, ev.L2, ev.Loss, ev.ValidationLoss})
 		}
 		if next != nil {
 			next(ev)

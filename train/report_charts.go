@@ -163,7 +163,7 @@ func (e *evidence) learning(ctx context.Context, fit *Fit, classes int) (learnin
 	if searched {
 		losses = nil
 		for _, r := range v.Rows {
-			losses = append(losses, iteration{r.Iteration, fit.L2, r.Loss})
+			losses = append(losses, iteration{r.Iteration, fit.L2, r.Loss, math.NaN()})
 		}
 		v.last = losses[len(losses)-1].done
 	}

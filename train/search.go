@@ -158,7 +158,7 @@ func (h *search) report() {
 	a := len(l2Grid) * h.folds
 	e := Event{
 		Phase: PhaseSearch, Done: h.at*a + h.l2*h.folds + h.inFold, Total: len(h.scalings) * a, Elapsed: time.Since(h.began),
-		TrainAccuracy: math.NaN(), ValidationAccuracy: math.NaN(), Gradient: math.NaN(),
+		TrainAccuracy: math.NaN(), ValidationLoss: math.NaN(), ValidationAccuracy: math.NaN(), Gradient: math.NaN(),
 	}
 	if s := e.Elapsed.Seconds(); s > 0 {
 		e.Rate = float64(e.Done) / s

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"time"
 )
 
 // walk is a solver of small steps on its way. Chance is drawn from the seed and the number of the step or epoch alone, so
@@ -229,7 +228,7 @@ func (s *solver) small(k *keeper, from *state) (*Fit, error) {
 	if err != nil {
 		return nil, err
 	}
-	rec := &recorder{s: s, l2: s.cfg.L2, began: time.Now(), total: w.steps}
+	rec := s.recorder(s.cfg.L2, w.steps)
 	if from != nil {
 		if rest, ok := rec.resume(*from); !ok || w.resume(rest) != nil {
 			rec.trace = nil
@@ -243,7 +242,7 @@ func (s *solver) small(k *keeper, from *state) (*Fit, error) {
 		if w.epochEnds() {
 			do = func() error { return w.endEpoch(rec) }
 		}
-		if err := do(); err != nil { // which changed nothing
+		if err := do(); err != nil { // which left the state whole
 			if s.ctx.Err() != nil {
 				k.save(rec.with(w.state()))
 			}
@@ -266,19 +265,10 @@ func (w *walk) endEpoch(rec *recorder) error {
 	if math.IsNaN(mean) || math.IsInf(mean, 0) {
 		return fmt.Errorf("train: fit: the loss is %g after %d steps: take a learning rate smaller than %g", mean, w.step, w.d.Rate)
 	}
-	loss := math.Inf(1)
-	if w.validates() {
-		valid := w.s.cfg.Validation
-		logits, err := headLogits(w.s.ctx, w.s.head(w.theta), valid.Rows, w.s.cfg.Threads)
-		if err != nil {
-			return err
-		}
-		loss, _ = score(logits, *valid, 1)
-	}
-	if err := rec.report(w.theta, w.step, mean, math.NaN(), false); err != nil {
+	if err := rec.note(w.theta, w.step, mean); err != nil {
 		return err
 	}
-	rec.note(w.step, mean)
+	loss := rec.held
 	w.told, w.sum = w.step, 0
 	switch {
 	case !w.validates():
@@ -287,7 +277,7 @@ func (w *walk) endEpoch(rec *recorder) error {
 	default:
 		w.since++
 	}
-	return nil
+	return rec.report(w.theta, w.step, mean, math.NaN(), false)
 }
 
 // finish measures the head that small steps came to as the others are.
@@ -309,5 +299,8 @@ func (s *solver) finish(w *walk, rec *recorder) (*Fit, error) {
 		f.Gradient = max(f.Gradient, math.Abs(g))
 	}
 	f.Converged, f.Head = f.Gradient <= s.cfg.Tolerance, s.head(f.theta)
+	if err := rec.hold(f.theta); err != nil {
+		return nil, err
+	}
 	return f, rec.report(f.theta, f.Iterations, f.Loss, f.Gradient, true)
 }

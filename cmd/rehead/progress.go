@@ -100,7 +100,7 @@ func (p *trainProgress) metrics(e train.Event) {
 	}
 	line := fmt.Sprintf("iteration %d: train:objective=%s train:accuracy=%s", e.Done, sixDigits(e.Loss), sixDigits(e.TrainAccuracy))
 	if !math.IsNaN(e.ValidationAccuracy) {
-		line += " validation:accuracy=" + sixDigits(e.ValidationAccuracy)
+		line += " validation:accuracy=" + sixDigits(e.ValidationAccuracy) + " validation:loss=" + sixDigits(e.ValidationLoss)
 	}
 	p.a.say("%s", line)
 }

@@ -41,7 +41,7 @@ func (b *board) watch(next func(train.Event)) func(train.Event) {
 	}
 }
 
-// event writes a moment of the solver: the loss once an iteration, accuracies where they were measured.
+// event writes a moment of the solver: the losses once an iteration, accuracies where they were measured.
 func (b *board) event(e train.Event) {
 	if e.Phase != train.PhaseFit {
 		return
@@ -49,6 +49,9 @@ func (b *board) event(e train.Event) {
 	var values []tensorboard.Scalar
 	if e.Done != b.told {
 		values = append(values, tensorboard.Scalar{Tag: "train/loss", Value: e.Loss})
+		if !math.IsNaN(e.ValidationLoss) {
+			values = append(values, tensorboard.Scalar{Tag: "validation/loss", Value: e.ValidationLoss})
+		}
 		b.told = e.Done
 	}
 	for _, s := range []tensorboard.Scalar{{Tag: "train/accuracy", Value: e.TrainAccuracy}, {Tag: "validation/accuracy", Value: e.ValidationAccuracy}} {

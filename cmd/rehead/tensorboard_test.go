@@ -30,7 +30,7 @@ func checkEvents(t *testing.T, w world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tag := range []string{"train/loss", "train/accuracy", "validation/accuracy", "final/train_accuracy", "final/validation_log_loss", "final/ece", "head/weights", "head/biases"} {
+	for _, tag := range []string{"train/loss", "validation/loss", "train/accuracy", "validation/accuracy", "final/train_accuracy", "final/validation_log_loss", "final/ece", "head/weights", "head/biases"} {
 		if !bytes.Contains(file, []byte(tag)) {
 			t.Errorf("the events have nothing called %s", tag)
 		}
