@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/pflag"
+
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
 	"github.com/c236555e/rehead/train"
 )
@@ -26,7 +28,7 @@ func (a *app) inTrainingJob() bool {
 
 // containerTrain is `train` without a folder: a SageMaker training job. What goes wrong is also written to the failure file; a job that
 // is stopped has not failed.
-func (a *app) containerTrain(ctx context.Context, o *trainOptions) error {
+func (a *app) containerTrain(ctx context.Context, o *trainOptions, flags *pflag.FlagSet) error {
 	l := a.layout()
 	if !l.Present() {
 		return usagef("train: name a folder of label folders; without one, a SageMaker job is looked for below %s (SAGEMAKER_BASE_DIR), and there is none", string(l))
@@ -34,7 +36,7 @@ func (a *app) containerTrain(ctx context.Context, o *trainOptions) error {
 	if err := l.ClearFailure(); err != nil {
 		return err
 	}
-	err := a.runJob(ctx, l, o)
+	err := a.runJob(ctx, l, o, flags)
 	switch {
 	case err == nil:
 		return nil
@@ -73,7 +75,7 @@ type jobSettings struct {
 	manifest string // file below the training channel; "none": label folders, whatever else lies there
 }
 
-func (a *app) runJob(ctx context.Context, l sagemaker.Layout, o *trainOptions) (err error) {
+func (a *app) runJob(ctx context.Context, l sagemaker.Layout, o *trainOptions, flags *pflag.FlagSet) (err error) {
 	j := &job{app: a, layout: l, o: o}
 	if j.hosts, err = l.Hosts(); err != nil {
 		return err
@@ -81,7 +83,7 @@ func (a *app) runJob(ctx context.Context, l sagemaker.Layout, o *trainOptions) (
 	if j.channels, err = l.Channels(); err != nil {
 		return err
 	}
-	if err := j.configure(); err != nil {
+	if err := j.configure(flags); err != nil {
 		return err
 	}
 	defer func() {
@@ -108,7 +110,7 @@ func (a *app) runJob(ctx context.Context, l sagemaker.Layout, o *trainOptions) (
 }
 
 // configure sets what the layout says, then what the hyperparameters say.
-func (j *job) configure() error {
+func (j *job) configure(flags *pflag.FlagSet) error {
 	o := j.o
 	o.out, o.cfg.Neighbours = j.layout.Model(), 0 // an endpoint shows no training pictures unless the job asks for it
 	if o.cache == "" && j.getenv("REHEAD_CACHE") == "" {
@@ -131,7 +133,7 @@ func (j *job) configure() error {
 	if err != nil {
 		return err
 	}
-	notes, err := sagemaker.Apply(values, hyperparameters(o, &j.settings))
+	notes, err := sagemaker.Apply(values, hyperparameters(flags, o, &j.settings, values))
 	for _, note := range notes {
 		j.say("%s", note)
 	}

@@ -35,8 +35,10 @@ type trainOptions struct {
 	headFlags
 }
 
-func newTrain(a *app) *cobra.Command {
-	var o trainOptions
+func newTrain(a *app) *cobra.Command { return trainCommand(a, &trainOptions{}) }
+
+// trainCommand is `train` with its options in o.
+func trainCommand(a *app, o *trainOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train [DIR|MANIFEST]",
 		Short: "Train a softmax head on a folder of label folders",
@@ -46,9 +48,9 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 		Args: needArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return a.containerTrain(cmd.Context(), &o)
+				return a.containerTrain(cmd.Context(), o, cmd.Flags())
 			}
-			_, err := a.train(cmd.Context(), args[0], &o)
+			_, err := a.train(cmd.Context(), args[0], o)
 			return err
 		},
 	}

@@ -103,6 +103,9 @@ func (v *l2Value) Set(text string) error {
 	return nil
 }
 
+// defaultViews is how many views a picture has where alterations are asked for and no number is.
+const defaultViews = 4
+
 // augmentValue is a list of alterations.
 type augmentValue struct{ cfg *train.Config }
 
@@ -134,7 +137,7 @@ func (v *augmentValue) Set(text string) error {
 		}
 	}
 	if v.cfg.Views == 0 {
-		v.cfg.Views = 4
+		v.cfg.Views = defaultViews
 	}
 	return nil
 }

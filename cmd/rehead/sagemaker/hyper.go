@@ -11,17 +11,25 @@ import (
 
 // Hyperparameters reads hyperparameters.json: one flat object whose values are strings in the service. Clients spell them in several
 // ways: as they are, as Python prints them (True, None), or as JSON inside the string ("\"sgd\"", "true", "0.1"). All come out as plain
-// text: true and false in lower case, strings without quotes, and null or None not at all.
+// text: true and false in lower case, strings without quotes, and null or None not at all. Hyphens in names become underscores, so that a
+// name may be written as its flag is.
 func (l Layout) Hyperparameters() (map[string]string, error) {
 	var raw map[string]json.RawMessage
-	if err := readJSON(l.config("hyperparameters.json"), &raw); err != nil {
+	path := l.config("hyperparameters.json")
+	if err := readJSON(path, &raw); err != nil {
 		return nil, err
 	}
 	out := make(map[string]string, len(raw))
 	for name, value := range raw {
-		if text, ok := plain(value, 2); ok {
-			out[name] = text
+		text, ok := plain(value, 2)
+		if !ok {
+			continue
 		}
+		name = strings.ReplaceAll(name, "-", "_")
+		if _, twice := out[name]; twice {
+			return nil, fmt.Errorf("sagemaker: %s: %q is given twice, with a hyphen and with an underscore: leave one out", path, name)
+		}
+		out[name] = text
 	}
 	return out, nil
 }
