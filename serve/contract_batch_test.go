@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// SAGEMAKER.md 31, 33: connections are accepted and /ping answers while every forward pass is taken.
+// Contract 31, 33: connections are accepted and /ping answers while every forward pass is taken.
 func TestContract31AcceptsWhileBusy(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 1)}
 	s := newServer(t, f, Config{})
@@ -32,7 +32,7 @@ func TestContract31AcceptsWhileBusy(t *testing.T) {
 	wantStatus(t, <-busy, http.StatusOK, "red")
 }
 
-// SAGEMAKER.md 41: a streaming client sends the same request to the same route; there is no bidirectional one.
+// Contract 41: a streaming client sends the same request to the same route; there is no bidirectional one.
 func TestContract41Streaming(t *testing.T) {
 	url, _ := start(t, newServer(t, &fake{}, Config{}))
 	response, err := http.Post(url+"/invocations", typeImage, onlyReader{bytes.NewReader(picture(t, 4, 3, red))})
@@ -54,7 +54,7 @@ func TestContract41Streaming(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 50: a batch job pings until the model is ready, asks how much it may send, and sends as much at once: none is refused.
+// Contract 50: a batch job pings until the model is ready, asks how much it may send, and sends as much at once: none is refused.
 func TestContract50BatchOrder(t *testing.T) {
 	s := newServer(t, nil, Config{Batch: true, MaxBatch: 4})
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/ping", nil), http.StatusServiceUnavailable, "")

@@ -70,7 +70,7 @@ func lines(pictures ...[]byte) []byte {
 	return []byte(b.String())
 }
 
-// SAGEMAKER.md 38: custom attributes come back, an inference id is the
+// Contract 38: custom attributes come back, an inference id is the
 // request's id, and headers that the server does not know are ignored.
 func TestContract38Headers(t *testing.T) {
 	_, header := invoke(t, Config{}, picture(t, 4, 3, red),
@@ -88,7 +88,7 @@ func TestContract38Headers(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 39: Accept chooses, its absence means the default.
+// Contract 39: Accept chooses, its absence means the default.
 func TestContract39Accept(t *testing.T) {
 	body := picture(t, 4, 3, red)
 	for accept, want := range map[string]string{
@@ -107,7 +107,7 @@ func TestContract39Accept(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 45: the built-in algorithm's answers.
+// Contract 45: the built-in algorithm's answers.
 func TestContract45Builtin(t *testing.T) {
 	body := picture(t, 4, 3, blue)
 	want := ordered(expect(t, body))
@@ -135,7 +135,7 @@ func TestContract45Builtin(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 46: application/json;verbose.
+// Contract 46: application/json;verbose.
 func TestContract46Verbose(t *testing.T) {
 	body := picture(t, 4, 3, blue)
 	answer, _ := invoke(t, Config{}, body, "Content-Type", "application/x-image", "Accept", "application/json;verbose")
@@ -150,7 +150,7 @@ func TestContract46Verbose(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 47: many pictures in, as many answers out, in the same order,
+// Contract 47: many pictures in, as many answers out, in the same order,
 // each what its picture alone is answered.
 func TestContract47Answers(t *testing.T) {
 	first, second := picture(t, 4, 3, red), picture(t, 5, 6, blue)
@@ -202,7 +202,7 @@ func TestEmbedding(t *testing.T) {
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations?embedding=1", body, "Accept", typeCSV), http.StatusNotAcceptable, "CSV")
 }
 
-// SAGEMAKER.md 48: the blog post's container, without its faults.
+// Contract 48: the blog post's container, without its faults.
 func TestContract48TFBlog(t *testing.T) {
 	host := pictureHost(t)
 	cfg := Config{Compat: CompatTFBlog, Fetch: host.fetch}
@@ -230,7 +230,7 @@ func TestContract48TFBlog(t *testing.T) {
 		http.StatusBadRequest, "does not fetch")
 }
 
-// SAGEMAKER.md 51: what a batch transform job asks first.
+// Contract 51: what a batch transform job asks first.
 func TestContract51ExecutionParameters(t *testing.T) {
 	for _, c := range []struct {
 		cfg  Config
@@ -249,7 +249,7 @@ func TestContract51ExecutionParameters(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 53: one bad record does not lose its file.
+// Contract 53: one bad record does not lose its file.
 func TestContract53Placeholder(t *testing.T) {
 	good := picture(t, 4, 3, red)
 	alone, _ := invoke(t, Config{}, good)

@@ -72,7 +72,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 44: no URL reaches an address that is not public.
+// Contract 44: no URL reaches an address that is not public.
 func TestContract44Addresses(t *testing.T) {
 	refuse := func(address string) *statusError {
 		_, err := get(t, FetchConfig{Hosts: []string{"*"}, Schemes: []string{"http", "https"}, Timeout: 500 * time.Millisecond}, address)

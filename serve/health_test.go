@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// SAGEMAKER.md 33.
+// Contract 33.
 func TestContract33Ping(t *testing.T) {
 	s := newServer(t, nil, Config{})
 	methods := []string{http.MethodGet, http.MethodHead, http.MethodPost}
@@ -41,4 +41,14 @@ func TestPingAnswersWhileTheModelIsBusy(t *testing.T) {
 	if code := <-done; code != http.StatusOK {
 		t.Errorf("the request: got %d, want 200", code)
 	}
+}
+
+func TestLiveAndReady(t *testing.T) {
+	s := newServer(t, nil, Config{})
+	wantStatus(t, do(s.Handler(), http.MethodGet, "/livez", nil), http.StatusOK, "")
+	wantStatus(t, do(s.Handler(), http.MethodGet, "/readyz", nil), http.StatusServiceUnavailable, "")
+	if err := s.Install(t.Context(), &fake{}); err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, do(s.Handler(), http.MethodGet, "/readyz", nil), http.StatusOK, "")
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// SAGEMAKER.md 34: a picture in, an answer out; 45: the types that clients of
+// Contract 34: a picture in, an answer out; 45: the types that clients of
 // the built-in algorithm send.
 func TestContract34Invocations(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
@@ -74,7 +74,7 @@ func TestTopK(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 37: 4xx for the caller's fault, 5xx for ours, one sentence each.
+// Contract 37: 4xx for the caller's fault, 5xx for ours, one sentence each.
 func TestContract37Faults(t *testing.T) {
 	ok := picture(t, 6, 5, red)
 	cases := []struct {
@@ -151,7 +151,7 @@ func (panics) Infer(context.Context, int, []float32) ([]inception.Result, error)
 	panic("a bug")
 }
 
-// SAGEMAKER.md 35: a body that is too large is answered, not reset.
+// Contract 35: a body that is too large is answered, not reset.
 func TestContract35BodyLimit(t *testing.T) {
 	server := httptest.NewServer(newServer(t, &fake{}, Config{MaxBodyBytes: 1 << 20}).Handler())
 	defer server.Close()
@@ -171,7 +171,7 @@ func TestContract35BodyLimit(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 36: bodies may come in chunks.
+// Contract 36: bodies may come in chunks.
 func TestContract36ChunkedBody(t *testing.T) {
 	server := httptest.NewServer(newServer(t, &fake{}, Config{}).Handler())
 	defer server.Close()

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// SAGEMAKER.md 39: types are compared without case or parameters.
+// Contract 39: types are compared without case or parameters.
 func TestContract39MediaTypes(t *testing.T) {
 	for sent, want := range map[string]string{
 		"text/plain; charset=utf-8":        "text/plain",
@@ -32,7 +32,7 @@ func TestContract39MediaTypes(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 39: 406 when Accept cannot be met, the default for */* or none.
+// Contract 39: 406 when Accept cannot be met, the default for */* or none.
 func TestContract39Negotiation(t *testing.T) {
 	offers := []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV}
 	for accept, want := range map[string]string{

@@ -68,14 +68,14 @@ func multi(shelf *shelf) Config {
 	return Config{MultiModel: true, Open: shelf.load, ModelRoot: shelf.root}
 }
 
-// SAGEMAKER.md 54: ready with no model loaded.
+// Contract 54: ready with no model loaded.
 func TestContract54ReadyWithoutModels(t *testing.T) {
 	s := newServer(t, nil, multi(newShelf(t)))
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/ping", nil), http.StatusOK, "")
 	wantStatus(t, do(newServer(t, nil, Config{}).Handler(), http.MethodGet, "/models", nil), http.StatusNotFound, "route")
 }
 
-// SAGEMAKER.md 55: loading, and each way in which it can fail.
+// Contract 55: loading, and each way in which it can fail.
 func TestContract55Load(t *testing.T) {
 	shelf := newShelf(t, "a", "b")
 	cfg := multi(shelf)
@@ -142,7 +142,7 @@ func TestUnfitModelIsNotLoaded(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 56: the list, in pages, and one model.
+// Contract 56: the list, in pages, and one model.
 func TestContract56List(t *testing.T) {
 	shelf := newShelf(t, "a", "b", "c")
 	s := newServer(t, nil, multi(shelf))
@@ -170,7 +170,7 @@ func TestContract56List(t *testing.T) {
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/models?limit=-1", nil), http.StatusBadRequest, "limit")
 }
 
-// SAGEMAKER.md 57: unloading answers after the memory is released.
+// Contract 57: unloading answers after the memory is released.
 func TestContract57Unload(t *testing.T) {
 	shelf := newShelf(t, "a")
 	shelf.next = func() *fake { return &fake{block: make(chan struct{}), started: make(chan int, 1)} }
@@ -205,7 +205,7 @@ func TestContract57Unload(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 58: a model's own invocations.
+// Contract 58: a model's own invocations.
 func TestContract58Invoke(t *testing.T) {
 	shelf := newShelf(t, "a")
 	s := newServer(t, nil, multi(shelf))
@@ -220,7 +220,7 @@ func TestContract58Invoke(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 59: errors under /models are in the multi-model server's form.
+// Contract 59: errors under /models are in the multi-model server's form.
 func TestContract59ErrorForm(t *testing.T) {
 	s := newServer(t, nil, multi(newShelf(t)))
 	w := do(s.Handler(), http.MethodGet, "/models/a", nil)

@@ -13,7 +13,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 )
 
-// SAGEMAKER.md 60: health.
+// Contract 60: health.
 func TestContract60Health(t *testing.T) {
 	s := newServer(t, nil, Config{})
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/v2/health/live", nil), http.StatusOK, `{"live":true}`)
@@ -30,7 +30,7 @@ func TestContract60Health(t *testing.T) {
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/v2/models/other/ready", nil), http.StatusNotFound, "error")
 }
 
-// SAGEMAKER.md 61: metadata.
+// Contract 61: metadata.
 func TestContract61Metadata(t *testing.T) {
 	s := newServer(t, &fake{}, Config{ModelName: "flowers", Version: "1.2.3"})
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/v2", nil), http.StatusOK, `{"extensions":["classification"],"name":"rehead","version":"1.2.3"}`)
@@ -58,7 +58,7 @@ func ask(t testing.TB, s *Server, name, datatype, shape, data, rest string) *inf
 	return &got
 }
 
-// SAGEMAKER.md 62: inference, in each form that a picture can have.
+// Contract 62: inference, in each form that a picture can have.
 func TestContract62Infer(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
 	first, second := picture(t, 5, 4, red), picture(t, 5, 4, blue)

@@ -31,7 +31,7 @@ func pictures(records []record) []string {
 	return got
 }
 
-// SAGEMAKER.md 47: the common formats, TensorFlow Serving's among them.
+// Contract 47: the common formats, TensorFlow Serving's among them.
 func TestContract47Records(t *testing.T) {
 	one, two := b64("one"), b64("t?>wo") // the second has + or / in it
 	url := base64.RawURLEncoding.EncodeToString([]byte("t?>wo"))

@@ -64,7 +64,7 @@ func start(t testing.TB, s *Server) (url string, stop func() error) {
 	return "http://" + listener.Addr().String(), stop
 }
 
-// SAGEMAKER.md 29: SIGTERM, then 30 s: what was accepted is answered.
+// Contract 29: SIGTERM, then 30 s: what was accepted is answered.
 func TestContract29StopFinishesAcceptedRequests(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 1)}
 	s := newServer(t, f, Config{})

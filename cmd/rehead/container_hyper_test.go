@@ -27,7 +27,7 @@ func settled(t *testing.T, settings string) (o *trainOptions, notes string, err 
 	return o, strings.Join(list, "\n"), err
 }
 
-// Item 23, 27, 28: every setting of `train`, and those of other trainers where they mean the same.
+// Contract 23, 27, 28: every setting of `train`, and those of other trainers where they mean the same.
 func TestContract23HyperparametersThatAct(t *testing.T) {
 	for settings, check := range map[string]func(o *trainOptions) bool{
 		"solver=adam learning_rate=0.01 schedule=cosine epochs=12 patience=3 dropout=0.2": func(o *trainOptions) bool {
@@ -84,7 +84,7 @@ image_resize_interpolation=bilinear how_many_training_steps=400 testing_percenta
 train_batch_size=100 test_batch_size=-1 validation_batch_size=100 flip_left_right=false random_crop=0 random_scale=0 random_brightness=0
 print_misclassified_test_images=false architecture=inception_v3 intermediate_store_frequency=0`
 
-// Item 23, 27, 28: no name of another trainer fails a job; what does not act says why, and where there is one names the nearest of ours.
+// Contract 23, 27, 28: no name of another trainer fails a job; what does not act says why, and where there is one names the nearest of ours.
 func TestContract27HyperparametersOfOthers(t *testing.T) {
 	o, notes, err := settled(t, otherNames)
 	if err != nil {

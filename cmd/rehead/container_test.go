@@ -188,7 +188,7 @@ func recordIO(t *testing.T, pictures [][]byte, classes []int) string {
 	return string(out)
 }
 
-// SAGEMAKER.md 12, 16, 22: every way that pictures may come in gives a model of them.
+// Contract 12, 16, 22: every way that pictures may come in gives a model of them.
 func TestJobChannels(t *testing.T) {
 	names := draw.Label(0) + "\n" + draw.Label(1) + "\n" + draw.Label(2) + "\n"
 	for name, c := range map[string]struct {

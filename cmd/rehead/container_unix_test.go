@@ -81,7 +81,7 @@ func cached(t *testing.T, l sagemaker.Layout) {
 	t.Fatal("no bottleneck among the checkpoints within a minute")
 }
 
-// SAGEMAKER.md 6, 7, 8: a job is stopped or killed while it embeds; the same job again goes on from its checkpoints, and its model has the
+// Contract 6, 7, 8: a job is stopped or killed while it embeds; the same job again goes on from its checkpoints, and its model has the
 // bytes of one that was never disturbed.
 func TestJobResumes(t *testing.T) {
 	if testing.Short() {
@@ -225,7 +225,7 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// SAGEMAKER.md 12, 22: Pipe mode, where the channel is RecordIO or an augmented manifest.
+// Contract 12, 22: Pipe mode, where the channel is RecordIO or an augmented manifest.
 func TestJobPipes(t *testing.T) {
 	for name, about := range map[string]string{
 		"RecordIO objects":   `{"train":{"TrainingInputMode":"Pipe","ContentType":"application/x-recordio"},"weights":{}}`,

@@ -71,7 +71,7 @@ func drawn(t *testing.T) []byte {
 // tree is every file below dir with its size and time.
 func tree(dir string) string { return serve.Fingerprint(dir) }
 
-// SAGEMAKER.md 30: the model lies in a folder that cannot be written to, and serving leaves it as it was.
+// Contract 30: the model lies in a folder that cannot be written to, and serving leaves it as it was.
 func TestContract30ReadOnlyModel(t *testing.T) {
 	base := t.TempDir()
 	l := sagemaker.Layout(base)
@@ -99,7 +99,7 @@ func TestContract30ReadOnlyModel(t *testing.T) {
 // local makes an address that one can ask of one that a server listens on.
 func local(addr string) string { return "http://127.0.0.1" + addr[strings.LastIndexByte(addr, ':'):] }
 
-// SAGEMAKER.md 31: all interfaces, port 8080, HTTP/1.1.
+// Contract 31: all interfaces, port 8080, HTTP/1.1.
 func TestContract31Address(t *testing.T) {
 	if got := newServe(&app{getenv: func(string) string { return "" }}).Flags().Lookup("addr").DefValue; got != ":8080" {
 		t.Errorf("by default the address is %q, want :8080 on every interface", got)
@@ -123,7 +123,7 @@ func TestContract31Address(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 32: the port comes from SAGEMAKER_BIND_TO_PORT, and there is no other: the metrics are on it too.
+// Contract 32: the port comes from SAGEMAKER_BIND_TO_PORT, and there is no other: the metrics are on it too.
 func TestContract32BindToPort(t *testing.T) {
 	probe, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -169,7 +169,7 @@ func containerOptions(t *testing.T, env map[string]string) (serveOptions, error)
 	return o, err
 }
 
-// SAGEMAKER.md 40: the knobs of other containers' workers.
+// Contract 40: the knobs of other containers' workers.
 func TestContract40Knobs(t *testing.T) {
 	for _, c := range []struct {
 		env   map[string]string
@@ -191,7 +191,7 @@ func TestContract40Knobs(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 42: asynchronous requests may take long and bring up to 1 GB.
+// Contract 42: asynchronous requests may take long and bring up to 1 GB.
 func TestContract42Asynchronous(t *testing.T) {
 	o, err := containerOptions(t, map[string]string{"SAGEMAKER_MAX_PAYLOAD_IN_MB": "1024", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600"})
 	if err != nil {
@@ -206,7 +206,7 @@ func TestContract42Asynchronous(t *testing.T) {
 	}
 }
 
-// SAGEMAKER.md 52: the environment of a batch transform job, and of its rehearsal on one's own machine.
+// Contract 52: the environment of a batch transform job, and of its rehearsal on one's own machine.
 func TestContract52BatchEnvironment(t *testing.T) {
 	for _, c := range []struct {
 		env      map[string]string

@@ -19,7 +19,7 @@ func write(t *testing.T, l Layout, text string, parts ...string) {
 	}
 }
 
-// SAGEMAKER contract item 10: every client's spelling of the same values.
+// Contract 10: every client's spelling of the same values.
 func TestHyperparametersInEverySpelling(t *testing.T) {
 	l := Layout(t.TempDir())
 	write(t, l, `{"raw":"sgd","quoted":"\"sgd\"","py":"True","js":"true","none":"None","null":"null","bare":0.5,"text":"0.5","jsontext":"\"0.5\"","path":"s3://b/k","zero":null,"list":"[1, 2]","empty":""}`,
@@ -39,7 +39,7 @@ func TestHyperparametersInEverySpelling(t *testing.T) {
 	}
 }
 
-// Item 15: missing and empty files are no error.
+// Contract 15: missing and empty files are no error.
 func TestMissingAndEmptyFiles(t *testing.T) {
 	l := Layout(t.TempDir())
 	write(t, l, "", "input", "config", "hyperparameters.json")
@@ -104,7 +104,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// Item 5: at most 1,024 characters, and the first reason stays.
+// Contract 5: at most 1,024 characters, and the first reason stays.
 func TestWriteFailure(t *testing.T) {
 	l := Layout(t.TempDir())
 	if err := l.WriteFailure(strings.Repeat("é", 2000)); err != nil {
