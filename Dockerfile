@@ -3,11 +3,15 @@
 #   docker build -t rehead .        (or: buildah bud -t rehead .)
 # It trains with `docker run -v DIR:/opt/ml rehead train` and serves with `docker run -p 8080:8080 -v DIR:/opt/ml rehead serve`.
 FROM scratch
-LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
+LABEL org.opencontainers.image.title=rehead \
+      org.opencontainers.image.description="trains a softmax head on a frozen InceptionV3 and serves it" \
+      org.opencontainers.image.licenses=Apache-2.0 \
+      com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
       com.amazonaws.sagemaker.capabilities.multi-models=true
 # The binary of this platform; another one for another platform: --platform linux/arm64 --build-arg BINARY=dist/rehead-arm64
 ARG BINARY=dist/rehead
 COPY ${BINARY} /rehead
+COPY LICENSE cmd/rehead/licences/third_party.txt /licenses/
 # Makes /tmp, where RecordIO is unpacked and a job of several hosts keeps what arrives.
 WORKDIR /tmp
 # The service runs the image as root and mounts over /opt/ml; elsewhere any user will do, and no path needs to be writable.

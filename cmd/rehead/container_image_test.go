@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/c236555e/rehead/cmd/rehead/licences"
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
 	"github.com/c236555e/rehead/dataset/draw"
 	"github.com/c236555e/rehead/serve"
@@ -66,9 +67,12 @@ func buildImage(t *testing.T) *builtImage {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v: %s", err, out)
 	}
-	for _, name := range []string{"Dockerfile", ".dockerignore"} {
+	for _, name := range []string{"Dockerfile", ".dockerignore", "LICENSE", "cmd/rehead/licences/third_party.txt"} {
 		data, err := os.ReadFile(filepath.Join(module, name))
 		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
@@ -184,9 +188,12 @@ func imageIsAsPromised(t *testing.T, i *builtImage) {
 		t.Fatal(err)
 	}
 	for _, e := range entries { // buildah makes empty folders to mount on
-		if e.Name() != "rehead" && e.Name() != "tmp" && !slices.Contains([]string{"dev", "etc", "proc", "run", "sys"}, e.Name()) {
-			t.Errorf("the image has %s: want nothing but the binary and /tmp", e.Name())
+		if !slices.Contains([]string{"rehead", "licenses", "tmp"}, e.Name()) && !slices.Contains([]string{"dev", "etc", "proc", "run", "sys"}, e.Name()) {
+			t.Errorf("the image has %s: want nothing but the binary, licences and /tmp", e.Name())
 		}
+	}
+	if list, err := os.ReadFile(filepath.Join(i.root, "licenses", "third_party.txt")); err != nil || string(list) != licences.Text() {
+		t.Errorf("the image's list of licences is not the binary's (%v)", err)
 	}
 	info, err := os.Stat(filepath.Join(i.root, "rehead"))
 	if err != nil || info.Mode().Perm()&0o022 != 0 || info.Mode().Perm()&0o005 != 0o005 {

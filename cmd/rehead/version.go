@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/c236555e/rehead/cmd/rehead/licences"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -30,12 +32,16 @@ func toolVersion() string {
 }
 
 func newVersion(a *app) *cobra.Command {
-	var asJSON bool
+	var asJSON, licenses bool
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, the kernels and the devices of this binary",
 		Args:  needArgs(0, 0),
 		RunE: func(*cobra.Command, []string) error {
+			if licenses {
+				_, err := io.WriteString(a.stdout, licences.Text())
+				return err
+			}
 			v := struct {
 				Version string   `json:"version"`
 				Go      string   `json:"go"`
@@ -57,5 +63,6 @@ func newVersion(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.Flags().BoolVar(&licenses, "licenses", false, "print the licences of everything in this binary instead")
 	return cmd
 }
