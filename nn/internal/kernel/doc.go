@@ -45,8 +45,8 @@
 //
 // # Assembly
 //
-// The .s files are written by the generators in _generate and _generate_wino
-// (Go modules of their own, so that avo is no dependency of this one):
+// The .s files are written by the generators in _generate, _generate_wino and
+// _generate_int8 (Go modules of their own, so that avo is no dependency of this one):
 //
 //	go generate ./nn/internal/kernel
 //

@@ -18,7 +18,7 @@ func TestGenerated(t *testing.T) {
 	if err != nil {
 		t.Skip("no go command: ", err)
 	}
-	for dir, file := range map[string]string{"_generate": "kernel_amd64.s", "_generate_wino": "wino_amd64.s"} {
+	for dir, file := range map[string]string{"_generate": "kernel_amd64.s", "_generate_wino": "wino_amd64.s", "_generate_int8": "int8_amd64.s"} {
 		list := exec.Command(tool, "list", "-deps", ".")
 		list.Dir = dir
 		list.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=")

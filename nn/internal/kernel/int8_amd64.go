@@ -1,0 +1,222 @@
+package kernel
+
+//go:generate go -C _generate_int8 run . -out ../int8_amd64.s
+
+import (
+	"math"
+
+	"golang.org/x/sys/cpu"
+)
+
+// byteTile is what a micro-kernel of bytes is handed; the generator knows its
+// layout. The kernels move src and dst on and count tiles down.
+type byteTile struct {
+	x            *float32 // the image's channel block 0, row 0, column 0
+	w            *int8    // weights of the panel: [taps][depth][outputs][4]
+	scale, shift *float32 // of the panel's outputs
+	out          *float32 // channel block 0, row 0, column 0
+	taps         *int     // bytes from a pixel to each of its taps
+	ntaps        int
+	src          *int32 // bytes from x to each pixel's first tap
+	dst          *int32 // bytes from out to each pixel
+	tiles        int
+	groups       [3]int // bytes from a pixel in out to each 16 outputs
+}
+
+//go:noescape
+func byteTile8x48x4VNNI(a *byteTile)
+
+//go:noescape
+func byteTile7x48x4VNNI(a *byteTile)
+
+//go:noescape
+func byteTile6x48x4VNNI(a *byteTile)
+
+//go:noescape
+func byteTile5x48x4VNNI(a *byteTile)
+
+//go:noescape
+func byteTile8x32x4VNNI(a *byteTile)
+
+//go:noescape
+func byteTile7x32x4VNNI(a *byteTile)
+
+//go:noescape
+func byteTile6x32x4VNNI(a *byteTile)
+
+//go:noescape
+func byteTile5x32x4VNNI(a *byteTile)
+
+//go:noescape
+func byteTile8x16x4VNNI(a *byteTile)
+
+//go:noescape
+func byteTile7x16x4VNNI(a *byteTile)
+
+//go:noescape
+func byteTile6x16x4VNNI(a *byteTile)
+
+//go:noescape
+func byteTile5x16x4VNNI(a *byteTile)
+
+//go:noescape
+func byteTile5x16x4AVX2(a *byteTile)
+
+//go:noescape
+func byteTile4x16x4AVX2(a *byteTile)
+
+//go:noescape
+func byteTile8x48x1VNNI(a *byteTile)
+
+//go:noescape
+func byteTile7x48x1VNNI(a *byteTile)
+
+//go:noescape
+func byteTile6x48x1VNNI(a *byteTile)
+
+//go:noescape
+func byteTile5x48x1VNNI(a *byteTile)
+
+//go:noescape
+func byteTile8x32x1VNNI(a *byteTile)
+
+//go:noescape
+func byteTile7x32x1VNNI(a *byteTile)
+
+//go:noescape
+func byteTile6x32x1VNNI(a *byteTile)
+
+//go:noescape
+func byteTile5x32x1VNNI(a *byteTile)
+
+//go:noescape
+func byteTile8x16x1VNNI(a *byteTile)
+
+//go:noescape
+func byteTile7x16x1VNNI(a *byteTile)
+
+//go:noescape
+func byteTile6x16x1VNNI(a *byteTile)
+
+//go:noescape
+func byteTile5x16x1VNNI(a *byteTile)
+
+//go:noescape
+func byteTile5x16x1AVX2(a *byteTile)
+
+//go:noescape
+func byteTile4x16x1AVX2(a *byteTile)
+
+// runByteTile runs the micro-kernel of a level for so many pixels, outputs and
+// words a tap.
+func runByteTile(l level, pixels, outs, depth int, a *byteTile) {
+	if l == levelAVX2 {
+		switch {
+		case depth > 1 && pixels == 5:
+			byteTile5x16x4AVX2(a)
+		case depth > 1:
+			byteTile4x16x4AVX2(a)
+		case pixels == 5:
+			byteTile5x16x1AVX2(a)
+		default:
+			byteTile4x16x1AVX2(a)
+		}
+		return
+	}
+	switch outs*64 + pixels*8 + depth {
+	case 48*64 + 8*8 + 4:
+		byteTile8x48x4VNNI(a)
+	case 48*64 + 7*8 + 4:
+		byteTile7x48x4VNNI(a)
+	case 48*64 + 6*8 + 4:
+		byteTile6x48x4VNNI(a)
+	case 48*64 + 5*8 + 4:
+		byteTile5x48x4VNNI(a)
+	case 32*64 + 8*8 + 4:
+		byteTile8x32x4VNNI(a)
+	case 32*64 + 7*8 + 4:
+		byteTile7x32x4VNNI(a)
+	case 32*64 + 6*8 + 4:
+		byteTile6x32x4VNNI(a)
+	case 32*64 + 5*8 + 4:
+		byteTile5x32x4VNNI(a)
+	case 16*64 + 8*8 + 4:
+		byteTile8x16x4VNNI(a)
+	case 16*64 + 7*8 + 4:
+		byteTile7x16x4VNNI(a)
+	case 16*64 + 6*8 + 4:
+		byteTile6x16x4VNNI(a)
+	case 16*64 + 5*8 + 4:
+		byteTile5x16x4VNNI(a)
+	case 48*64 + 8*8 + 1:
+		byteTile8x48x1VNNI(a)
+	case 48*64 + 7*8 + 1:
+		byteTile7x48x1VNNI(a)
+	case 48*64 + 6*8 + 1:
+		byteTile6x48x1VNNI(a)
+	case 48*64 + 5*8 + 1:
+		byteTile5x48x1VNNI(a)
+	case 32*64 + 8*8 + 1:
+		byteTile8x32x1VNNI(a)
+	case 32*64 + 7*8 + 1:
+		byteTile7x32x1VNNI(a)
+	case 32*64 + 6*8 + 1:
+		byteTile6x32x1VNNI(a)
+	case 32*64 + 5*8 + 1:
+		byteTile5x32x1VNNI(a)
+	case 16*64 + 8*8 + 1:
+		byteTile8x16x1VNNI(a)
+	case 16*64 + 7*8 + 1:
+		byteTile7x16x1VNNI(a)
+	case 16*64 + 6*8 + 1:
+		byteTile6x16x1VNNI(a)
+	case 16*64 + 5*8 + 1:
+		byteTile5x16x1VNNI(a)
+	}
+}
+
+// hasVNNI reports whether the processor multiplies bytes with AVX-512.
+func hasVNNI() bool { return cpu.X86.HasAVX512VNNI }
+
+// tileAsm computes the pixels of part p for the outputs of panel q.
+func (c *byteConv) tileAsm(p part, q bytePanel, out, in []float32) {
+	a := byteTile{
+		x: &in[c.in], w: &c.w[q.w], scale: &c.scale[q.first], shift: &c.shift[q.first],
+		out: &out[c.out], taps: &c.taps[0], ntaps: len(c.taps), groups: q.groups,
+	}
+	for _, r := range p.runs {
+		a.src, a.dst, a.tiles = &c.src[r.first], &c.dst[r.first], r.tiles
+		runByteTile(c.level, r.pixels, q.width, c.depth, &a)
+	}
+}
+
+// bytePoolArgs is what the pooling kernels of bytes are handed; the generator
+// knows its layout.
+type bytePoolArgs struct {
+	x, out   *float32 // the channel block's row 0, column 0
+	taps     *int     // bytes from a pixel's first tap to each of its taps
+	ntaps    int
+	src, dst *int32
+	pixels   int
+	scale    uint64 // the bits of a float32
+}
+
+//go:noescape
+func bytePoolMaxAVX2(a *bytePoolArgs)
+
+//go:noescape
+func bytePoolMeanAVX2(a *bytePoolArgs)
+
+// poolBytesAsm pools a channel block of the pixels of g.
+func poolBytesAsm(g *poolGroup, largest bool, out, in []float32) {
+	a := bytePoolArgs{
+		x: &in[0], out: &out[0], taps: &g.taps[0], ntaps: len(g.taps),
+		src: &g.src[0], dst: &g.dst[0], pixels: len(g.src),
+		scale: uint64(math.Float32bits(g.scale)),
+	}
+	if largest {
+		bytePoolMaxAVX2(&a)
+	} else {
+		bytePoolMeanAVX2(&a)
+	}
+}

@@ -1,0 +1,89 @@
+package kernel
+
+import "math"
+
+// Quantized says which numbers bytes stand for: (byte - Zero) * Step.
+type Quantized struct {
+	Step float32 // above 0
+	Zero byte
+}
+
+// byteMagic is added to a number below 2^22 to round it half to even: the
+// result's low bits are the integer.
+const byteMagic = 3 << 22
+
+// Quantize converts rows first to last of src, [c][H][W] with c of at most
+// WordChannels, to the bytes of the thin tensor t of dst; unused channels get
+// zeros. Numbers that q cannot stand for become its least or greatest, a NaN
+// its least.
+func Quantize(dst []float32, t Tensor, src []float32, c, first, last int, q Quantized) {
+	inverse, shift := 1/q.Step, float32(q.Zero)
+	to := octets(dst)
+	for i := range c {
+		for y := first; y < last; y++ {
+			row := to[4*(t.Off+y*t.Row):][:4*t.W]
+			for x, v := range src[(i*t.H+y)*t.W:][:t.W] {
+				v = float32(v*inverse) + shift
+				if !(v > 0) {
+					v = 0
+				} else if v > 255 {
+					v = 255
+				}
+				row[4*x+i] = byte(math.Float32bits(v + byteMagic))
+			}
+		}
+	}
+	for i := c; i < WordChannels; i++ {
+		for y := first; y < last; y++ {
+			row := to[4*(t.Off+y*t.Row):][:4*t.W]
+			for x := range t.W {
+				row[4*x+i] = 0
+			}
+		}
+	}
+}
+
+// FillThin sets all of the thin tensor t, halo and all, to zero as q has it.
+func FillThin(dst []float32, t Tensor, q Quantized) {
+	to := octets(dst[t.Off-t.Halo.Top*t.Row-t.Halo.Left:][:t.Plane])
+	for i := range to {
+		to[i] = q.Zero
+	}
+}
+
+// Dequantize converts the tensor t of bytes of src to dst, [len(lanes)][H][W];
+// lanes says where each channel lies. A step is what one is worth.
+func Dequantize(dst, src []float32, t Tensor, lanes []int, step float32) {
+	from := octets(src)
+	for c, lane := range lanes {
+		base := 4*(t.Off+lane/ByteBlock*t.Plane) + lane%ByteBlock
+		for y := range t.H {
+			row, to := from[base+4*y*t.Row:], dst[(c*t.H+y)*t.W:][:t.W]
+			for x := range to {
+				to[x] = float32(row[4*Block*x]) * step
+			}
+		}
+	}
+}
+
+// MeanBytes averages channel blocks first to last of the tensor t of bytes over
+// all pixels: float32(sum) * scale, to the tensor o of float32, [lanes][1][1]
+// with a lane for each of t's.
+func MeanBytes(dst []float32, o Tensor, src []float32, t Tensor, first, last int, scale float32) {
+	for b := first; b < last; b++ {
+		var sum [ByteBlock]uint32
+		plane := octets(src[t.Off+b*t.Plane:])
+		for y := range t.H {
+			row := plane[4*y*t.Row:][:t.W*ByteBlock]
+			for len(row) >= ByteBlock {
+				for c, v := range row[:ByteBlock] {
+					sum[c] += uint32(v)
+				}
+				row = row[ByteBlock:]
+			}
+		}
+		for c, v := range sum {
+			dst[o.Index(b*ByteBlock+c, 0, 0)] = float32(v) * scale
+		}
+	}
+}
