@@ -19,6 +19,9 @@ type Config struct {
 	// Kernel names the set of kernels, one of kernel.Sets. "" means the best
 	// one this processor can run.
 	Kernel string
+	// Ranges, by a value's name, makes the network compute with bytes; see
+	// bytes.go. nil means float32.
+	Ranges map[string]ir.Range
 }
 
 // inFlight is the number of images that are taken through the regions together:
@@ -56,7 +59,7 @@ func Compile(net *ir.Net, cfg Config) (*Executor, error) {
 	if e.threads == 0 {
 		e.threads = runtime.GOMAXPROCS(0)
 	}
-	p, err := newPlan(net, set, e.threads)
+	p, err := newPlan(net, set, e.threads, cfg.Ranges)
 	if err != nil {
 		return nil, err
 	}

@@ -208,7 +208,7 @@ func TestPlan(t *testing.T) {
 		s := &net.Steps[i]
 		s.W = make([]float32, len(s.W))
 	}
-	p, err := newPlan(net, kernel.Ref, 1)
+	p, err := newPlan(net, kernel.Ref, 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

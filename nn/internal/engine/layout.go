@@ -11,6 +11,7 @@ import (
 type value struct {
 	name    string
 	c, h, w int     // logical extents; a vector is [C,1,1]
+	per     int     // channels a word: 1 of float32, or 4 bytes
 	lanes   []int   // its channels' lanes, counted from its first block
 	buf     *buffer // the memory it is a part of; nil for the network's input
 	block   int     // its first channel block there
@@ -19,13 +20,18 @@ type value struct {
 // span returns the number of lanes up to the last one in use.
 func (v *value) span() int { return v.lanes[len(v.lanes)-1] + 1 }
 
+// words returns the number of words a pixel up to the last one in use.
+func (v *value) words() int { return (v.span() + v.per - 1) / v.per }
+
 // tensor describes the value inside an image's arena.
-func (v *value) tensor() kernel.Tensor { return v.buf.tensor.Slice(v.block, v.span()) }
+func (v *value) tensor() kernel.Tensor { return v.buf.tensor.Slice(v.block, v.words()) }
 
 // buffer is one allocation of the arena: a value, or a concatenation together
 // with its parts.
 type buffer struct {
-	lanes, h, w int
+	name        string // of the value that it was made for
+	words, h, w int
+	thin        bool // one word a pixel
 	halo        kernel.Border
 	tensor      kernel.Tensor // once it is allocated
 	allocated   bool
@@ -36,14 +42,26 @@ type buffer struct {
 // buffer starts on a cache line of its own.
 func (b *buffer) size() int {
 	const line = 16
-	return (kernel.Padded(b.lanes, b.h, b.w, b.halo).Size() + line - 1) / line * line
+	return (b.layout().Size() + line - 1) / line * line
 }
 
-// layOut gives every value its lanes and its buffer. It returns the parts of
-// concatenations that could not be written in place: they must be copied.
-func layOut(net *ir.Net, steps []ir.Step, vals []ir.Value) (values []*value, copies []copyStep, err error) {
+// layout returns the tensor of b, at index 0.
+func (b *buffer) layout() kernel.Tensor {
+	if b.thin {
+		return kernel.Thin(b.h, b.w, b.halo)
+	}
+	return kernel.Padded(b.words, b.h, b.w, b.halo)
+}
+
+// layOut gives every value its lanes and its buffer, of bytes or of float32. It returns
+// the parts of concatenations that could not be written in place: they must be
+// copied.
+func layOut(net *ir.Net, steps []ir.Step, vals []ir.Value, bytes bool) (values []*value, copies []copyStep, err error) {
 	for _, v := range vals {
-		n := &value{name: v.Name, c: v.Shape[0], h: 1, w: 1}
+		n := &value{name: v.Name, c: v.Shape[0], h: 1, w: 1, per: 1}
+		if bytes && len(v.Shape) == 3 { // vectors are float32
+			n.per = kernel.WordChannels
+		}
 		switch len(v.Shape) {
 		case 1:
 		case 3:
@@ -65,7 +83,7 @@ func layOut(net *ir.Net, steps []ir.Step, vals []ir.Value) (values []*value, cop
 				for _, l := range values[i].lanes {
 					out.lanes = append(out.lanes, start+l)
 				}
-				start += kernel.Blocks(values[i].span()) * kernel.Block
+				start += kernel.Blocks(values[i].words()) * kernel.Block * out.per
 			}
 		default:
 			out.lanes = values[s.In[0]].lanes
@@ -104,14 +122,14 @@ func placeParts(net *ir.Net, values []*value, s ir.Step) (copies []copyStep) {
 		} else {
 			copies = append(copies, copyStep{from: i, to: s.Out, block: block})
 		}
-		block += kernel.Blocks(part.span())
+		block += kernel.Blocks(part.words())
 	}
 	return copies
 }
 
 // place gives v a buffer of its own.
 func (v *value) place() {
-	v.buf = &buffer{lanes: v.span(), h: v.h, w: v.w, first: -1}
+	v.buf = &buffer{name: v.name, words: v.words(), h: v.h, w: v.w, first: -1}
 }
 
 func count(n int) []int {

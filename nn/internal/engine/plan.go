@@ -58,18 +58,33 @@ type planner struct {
 	slab    kernel.Slab    // the packed weights
 	prepare []func() error // convolutions still to be prepared
 	plan    *plan
+	bytes   *byteNet // how to compute with bytes, nil for float32
 }
 
 // newPlan plans net for a number of threads, which decides how work is divided,
-// never what is computed.
-func newPlan(net *ir.Net, set kernel.Set, threads int) (*plan, error) {
+// never what is computed. With ranges it computes with bytes.
+func newPlan(net *ir.Net, set kernel.Set, threads int, ranges map[string]ir.Range) (*plan, error) {
 	p := &planner{set: set, threads: threads, net: net, plan: &plan{set: set}}
-	steps, vals := rewrite(net)
-	values, copies, err := layOut(net, steps, vals)
+	var steps []ir.Step
+	var vals []ir.Value
+	if ranges == nil {
+		steps, vals = rewrite(net)
+	} else {
+		var err error
+		if steps, vals, err = rewriteBytes(net); err != nil {
+			return nil, err
+		}
+	}
+	values, copies, err := layOut(net, steps, vals, ranges != nil)
 	if err != nil {
 		return nil, err
 	}
 	p.steps, p.values, p.copies = steps, values, copies
+	if ranges != nil {
+		if p.bytes, err = newByteNet(p, ranges); err != nil {
+			return nil, err
+		}
+	}
 	p.schedule()
 	p.plan.arena = p.allocate()
 	for _, s := range steps {
@@ -183,7 +198,7 @@ func (p *planner) allocate() int {
 			}
 			at = max(at, s.at+s.b.size())
 		}
-		b.tensor, b.allocated = kernel.Padded(b.lanes, b.h, b.w, b.halo).At(at), true
+		b.tensor, b.allocated = b.layout().At(at), true
 		i, _ := slices.BinarySearchFunc(placed, at, func(s spot, at int) int { return s.at - at })
 		placed = slices.Insert(placed, i, spot{at, b})
 		total = max(total, at+b.size())
@@ -205,7 +220,7 @@ func (p *planner) add(at int, t task) int {
 func (p *planner) zeroHalos() {
 	var done []*buffer
 	for _, v := range p.values {
-		if v.buf == nil || v.buf.first < 0 || v.buf.halo == (kernel.Border{}) || slices.Contains(done, v.buf) {
+		if v.buf == nil || v.buf.first < 0 || v.buf.thin || v.buf.halo == (kernel.Border{}) || slices.Contains(done, v.buf) {
 			continue
 		}
 		done = append(done, v.buf)
@@ -224,7 +239,12 @@ func (p *planner) output(i, v int) {
 	pack := func(to []float32, im image) { copy(to, im.in) }
 	if val.buf != nil {
 		t, lanes := val.tensor(), val.lanes
-		pack = func(to []float32, im image) { kernel.Pack(to, im.arena, t, lanes) }
+		if val.per > 1 {
+			step := p.bytes.step[val.buf]
+			pack = func(to []float32, im image) { kernel.Dequantize(to, im.arena, t, lanes, step) }
+		} else {
+			pack = func(to []float32, im image) { kernel.Pack(to, im.arena, t, lanes) }
+		}
 	}
 	run := func(im image, _ int, _ []float32) {
 		if im.out[i] != nil { // else it is not wanted
@@ -239,6 +259,9 @@ func (p *planner) step(s ir.Step) error {
 	out := p.values[s.Out]
 	t := task{name: s.Name, parts: 1, cost: float64(out.c * out.h * out.w)}
 	t.shape = fmt.Sprintf("%dx%dx%d", out.c, out.h, out.w)
+	if p.bytes != nil {
+		return p.byteStep(s, t)
+	}
 	var err error
 	switch s.Kind {
 	case ir.Conv, ir.Dense:
@@ -296,6 +319,9 @@ func (p *planner) spec(s ir.Step) kernel.Spec {
 // fast reports whether s will be computed by an algorithm that minds the border
 // itself and needs no halo.
 func (p *planner) fast(s ir.Step) bool {
+	if p.bytes != nil {
+		return false
+	}
 	spec := p.spec(s)
 	_, ok := tiling(p.set, &spec)
 	return ok

@@ -70,6 +70,10 @@ func (v Value) Size() int {
 	return n
 }
 
+// Range is the least and the greatest number that a value should be able to
+// hold where it is stored in fewer bits.
+type Range struct{ Low, High float32 }
+
 // Step computes one value from others.
 type Step struct {
 	Kind        Kind

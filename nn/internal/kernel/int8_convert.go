@@ -43,11 +43,23 @@ func Quantize(dst []float32, t Tensor, src []float32, c, first, last int, q Quan
 	}
 }
 
-// FillThin sets all of the thin tensor t, halo and all, to zero as q has it.
-func FillThin(dst []float32, t Tensor, q Quantized) {
-	to := octets(dst[t.Off-t.Halo.Top*t.Row-t.Halo.Left:][:t.Plane])
-	for i := range to {
-		to[i] = q.Zero
+// FillThinHalo sets the halo of the thin tensor t to zero as q has it.
+func FillThinHalo(dst []float32, t Tensor, q Quantized) {
+	fill := func(from, to int) {
+		part := octets(dst[from:to])
+		for i := range part {
+			part[i] = q.Zero
+		}
+	}
+	start := t.Off - t.Halo.Top*t.Row - t.Halo.Left
+	fill(start, t.Off)
+	for y := range t.H {
+		end := t.Off + y*t.Row + t.W
+		if y+1 < t.H {
+			fill(end, t.Off+(y+1)*t.Row)
+		} else {
+			fill(end, start+t.Plane)
+		}
 	}
 }
 

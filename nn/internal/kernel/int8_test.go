@@ -271,10 +271,10 @@ func TestQuantize(t *testing.T) {
 		if got := octets(words)[4*thin.Off:]; got[0] != want || got[1] != 0 || got[2] != 0 {
 			t.Errorf("%v: got % d, want %d 0 0", v, got[:4], want)
 		}
-		FillThin(words, thin, q)
-		for _, b := range octets(words) {
-			if b != q.Zero {
-				t.Errorf("fill: got %d, want %d", b, q.Zero)
+		FillThinHalo(words, thin, q)
+		for i, b := range octets(words) {
+			if inside := i/4 == thin.Off; !inside && b != q.Zero || inside && i%4 == 0 && b != want {
+				t.Errorf("fill: byte %d: got %d", i, b)
 			}
 		}
 	}
