@@ -21,29 +21,33 @@ type serveOptions struct {
 	addr       string
 	compat     string
 	fetchHosts []string
+	fetchWith  []string // schemes
 	cert, key  string
 	watch      bool
 	logLevel   string
 	cfg        serve.Config
 }
 
-func newServe(a *app) *cobra.Command {
-	var o serveOptions
+func newServe(a *app) *cobra.Command { return serveCommand(a, &serveOptions{}) }
+
+// serveCommand is `serve` with its options in o.
+func serveCommand(a *app, o *serveOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [MODEL]",
 		Short: "Answer HTTP requests with a model, as SageMaker's containers do",
 		Long: `serve answers HTTP requests with a model. Without MODEL it is a SageMaker container: the model is below /opt/ml/model
-(SAGEMAKER_BASE_DIR overrides /opt/ml), and the service's environment variables are followed.`,
+(SAGEMAKER_BASE_DIR overrides /opt/ml), the service's environment variables are followed, and each flag can be given as a variable
+(--top 3 as REHEAD_SERVE_TOP=3). The bearer token that clients need, if any, is REHEAD_TOKEN.`,
 		Args: needArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := ""
 			if len(args) == 1 {
 				path = args[0]
-			} else if err := a.containerServe(cmd, &o, &path); err != nil {
+			} else if err := a.containerServe(cmd, o, &path); err != nil {
 				return err
 			}
 			o.bound(cmd.Flags().Changed("max-pixels"))
-			return a.serve(cmd.Context(), path, &o)
+			return a.serve(cmd.Context(), path, o)
 		},
 	}
 	o.engine.add(cmd, a)
@@ -68,7 +72,8 @@ func newServe(a *app) *cobra.Command {
 	f.DurationVar(&o.cfg.ShutdownTimeout, "shutdown-timeout", serve.DefaultShutdownTimeout, "most time for accepted requests to finish after SIGTERM")
 	f.BoolVar(&o.cfg.Page, "page", true, "the page for people at /; as a SageMaker container only where this flag is given")
 	f.BoolVar(&o.watch, "watch", false, "serve a changed model without a restart")
-	f.StringSliceVar(&o.fetchHosts, "fetch-host", nil, `hosts that pictures may be fetched from by URL over https ("*.example.com", or "*" for any public host); none by default`)
+	f.StringSliceVar(&o.fetchHosts, "fetch-host", nil, `hosts that pictures may be fetched from by URL ("*.example.com", or "*" for any public host); none by default`)
+	f.StringSliceVar(&o.fetchWith, "fetch-scheme", []string{"https"}, "how they may be fetched: https, http or both")
 	f.StringVar(&o.cert, "tls-cert", "", "PEM file of the certificate: speak TLS")
 	f.StringVar(&o.key, "tls-key", "", "PEM file of the certificate's key")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error; access is logged at info")
@@ -156,7 +161,7 @@ func (a *app) serveConfig(o *serveOptions) (serve.Config, error) {
 	}
 	cfg.Logger = slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	if len(o.fetchHosts) > 0 {
-		cfg.Fetch = &serve.FetchConfig{Hosts: o.fetchHosts}
+		cfg.Fetch = &serve.FetchConfig{Hosts: o.fetchHosts, Schemes: o.fetchWith}
 	}
 	if (o.cert == "") != (o.key == "") {
 		return cfg, usagef("--tls-cert and --tls-key go together")

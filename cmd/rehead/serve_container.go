@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/c236555e/rehead/dataset"
 )
@@ -17,6 +18,9 @@ import (
 // containerServe follows SageMaker's environment. path is left "" for a multi-model server.
 func (a *app) containerServe(cmd *cobra.Command, o *serveOptions, path *string) error {
 	l := a.layout()
+	if err := a.serveFlags(cmd.Flags()); err != nil {
+		return err
+	}
 	o.cfg.Page = o.cfg.Page && cmd.Flags().Changed("page")
 	if err := a.containerNumbers(o); err != nil {
 		return err
@@ -40,6 +44,22 @@ func (a *app) containerServe(cmd *cobra.Command, o *serveOptions, path *string) 
 	}
 	*path = l.Model()
 	return nil
+}
+
+// serveFlags sets the flags that the command line leaves out from variables: the service starts a container with the argument serve alone,
+// so that --compat builtin is REHEAD_SERVE_COMPAT=builtin there.
+func (a *app) serveFlags(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "REHEAD_SERVE_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value := a.getenv(name)
+		if value == "" || f.Changed || err != nil {
+			return
+		}
+		if failed := flags.Set(f.Name, value); failed != nil {
+			err = fmt.Errorf("serve: environment variable %s: %w", name, failed)
+		}
+	})
+	return err
 }
 
 // containerNumbers reads the variables that hold whole numbers. Those that size a pool of worker processes are accepted and change
