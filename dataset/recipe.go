@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/disintegration/imaging"
+
+	"github.com/c236555e/rehead/dataset/internal/raster"
 )
 
 // The geometries of Recipe.
@@ -161,13 +163,14 @@ type scratch struct {
 	rows   rows
 	xs     []int32
 	rgb    []uint8
+	planes []float32   // a row of the picture in 3 planes
 	canvas image.NRGBA // the part of the picture that is resized, or the picture before it is turned
 	tf1    tf1
 	table  [3][256]float32
 }
 
 // pool holds scratch between calls. It carries no state from one to the next.
-var pool = sync.Pool{New: func() any { return new(scratch) }}
+var pool = sync.Pool{New: func() any { return &scratch{rows: rows{raster: raster.New()}} }}
 
 // maxKept is how large a canvas, in bytes, may go back to the pool: a photograph of 16 megapixels.
 const maxKept = 64 << 20

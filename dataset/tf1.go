@@ -1,14 +1,15 @@
 package dataset
 
-import "math"
+import "image"
 
 // tf1 is TensorFlow 1's resize_bilinear with align_corners=false, the resize of the first Inception-v3: output pixel i stands at
 // in = i*scale, scale = float32(input)/float32(output), without half-pixel centres, and is interpolated between floor(in) and the next
 // pixel, whatever the scale. All is float32, and products are rounded before they are added, so that results do not depend on whether the
 // machine fuses the two. Source: tensorflow/core/kernels/resize_bilinear_op.cc, TensorFlow 1.x.
 type tf1 struct {
-	left, right []int32   // for each output column, where its two pixels lie in a gathered row
+	left, right []int32   // for each output column, where its two pixels lie in a row that was read
 	lerp        []float32 // and how far it is from the left one
+	from, to    int       // the columns of the picture between which all of them lie
 	row         [2]tf1Row
 }
 
@@ -25,7 +26,6 @@ func (t *tf1) resize(r *Recipe, p plan, s *scratch, dst []float32) {
 		t.row[i].y = -1
 		t.row[i].rgb = grow(t.row[i].rgb, 3*n)
 	}
-	s.rgb = grow(s.rgb, 3*len(s.xs))
 	height := p.from.Dy()
 	scale := float32(height) / float32(p.height)
 	for y := range n {
@@ -35,31 +35,31 @@ func (t *tf1) resize(r *Recipe, p plan, s *scratch, dst []float32) {
 		lerp := in - float32(above)
 		top, bottom := t.rowAt(p.from.Min.Y+above, s), t.rowAt(p.from.Min.Y+below, s)
 		for c := range 3 {
-			mean, std := r.Mean[c], r.Std[c]
-			fraction, _ := math.Frexp(float64(std))
-			a, b, out := top[c*n:(c+1)*n], bottom[c*n:(c+1)*n], dst[(c*n+y)*n:(c*n+y+1)*n]
-			a, b = a[:len(out)], b[:len(out)]
-			if fraction == 0.5 { // a power of two: to multiply by its inverse is the same to the last bit, and faster
-				inverse := 1 / std
-				for x := range out {
-					v := a[x] + float32((b[x]-a[x])*lerp)
-					out[x] = (v - mean) * inverse
-				}
-				continue
-			}
-			for x := range out {
-				v := a[x] + float32((b[x]-a[x])*lerp)
-				out[x] = (v - mean) / std
-			}
+			s.rows.raster.Down(dst[(c*n+y)*n:][:n], top[c*n:][:n], bottom[c*n:][:n], lerp, r.Mean[c], r.Std[c])
 		}
 	}
 }
 
-// columns lists the distinct input columns that n output columns touch in s.xs, and sets left, right and lerp.
+// columns sets left, right and lerp of n output columns. Of a picture that is converted a row at a time the rows that are read go from
+// the first of these columns to the last; of others they hold the columns that are touched, listed in s.xs.
 func (t *tf1) columns(p plan, n int, s *scratch) {
 	t.left, t.right, t.lerp = grow(t.left, n), grow(t.right, n), grow(t.lerp, n)
 	width := p.from.Dx()
 	scale := float32(width) / float32(p.width)
+	for i := range n {
+		in := float32(p.x+i) * scale
+		x := min(int(in), width-1)
+		t.lerp[i] = in - float32(x)
+		t.left[i], t.right[i] = int32(p.from.Min.X+x), int32(p.from.Min.X+min(x+1, width-1))
+	}
+	t.from, t.to = int(t.left[0]), int(t.right[n-1])+1
+	if _, ok := s.rows.img.(*image.YCbCr); ok {
+		for i := range n {
+			t.left[i] -= int32(t.from)
+			t.right[i] -= int32(t.from)
+		}
+		return
+	}
 	s.xs = grow(s.xs, 2*n)[:0]
 	place := func(x int32) int32 {
 		for back := 1; back <= 2 && back <= len(s.xs); back++ { // columns ascend, but for a pair that is met again
@@ -71,11 +71,7 @@ func (t *tf1) columns(p plan, n int, s *scratch) {
 		return int32(len(s.xs) - 1)
 	}
 	for i := range n {
-		in := float32(p.x+i) * scale
-		x := min(int(in), width-1)
-		t.lerp[i] = in - float32(x)
-		t.left[i] = place(int32(p.from.Min.X + x))
-		t.right[i] = place(int32(p.from.Min.X + min(x+1, width-1)))
+		t.left[i], t.right[i] = place(t.left[i]), place(t.right[i])
 	}
 }
 
@@ -90,17 +86,29 @@ func (t *tf1) rowAt(y int, s *scratch) []float32 {
 	t.row[0], t.row[1] = t.row[1], t.row[0]
 	row := &t.row[0]
 	row.y = y
-	s.rows.read(y, s.xs, s.rgb)
-	n := len(t.lerp)
-	red, green, blue := row.rgb[:n], row.rgb[n:2*n], row.rgb[2*n:3*n]
-	left, right := t.left[:n], t.right[:n]
-	for x, lerp := range t.lerp {
-		i, j := 3*left[x], 3*right[x]
-		a, b := s.rgb[i:i+3:i+3], s.rgb[j:j+3:j+3]
-		r0, g0, b0 := float32(a[0]), float32(a[1]), float32(a[2])
-		red[x] = r0 + float32((float32(b[0])-r0)*lerp)
-		green[x] = g0 + float32((float32(b[1])-g0)*lerp)
-		blue[x] = b0 + float32((float32(b[2])-b0)*lerp)
+	n, width := len(t.lerp), t.read(y, s)
+	for c := range 3 {
+		s.rows.raster.Across(row.rgb[c*n:][:n], s.planes[c*width:][:width], t.left, t.right, t.lerp)
 	}
 	return row.rgb
+}
+
+// read puts the pixels of row y that are needed into s.planes and returns how many they are.
+func (t *tf1) read(y int, s *scratch) int {
+	if m, ok := s.rows.img.(*image.YCbCr); ok {
+		n := t.to - t.from
+		s.planes = grow(s.planes, 3*n)
+		luma, pairs := s.rows.chroma(m, y, t.from, t.to)
+		s.rows.raster.Planes(s.planes[:n], s.planes[n:2*n], s.planes[2*n:3*n], luma, pairs)
+		return n
+	}
+	n := len(s.xs)
+	s.planes, s.rgb = grow(s.planes, 3*n), grow(s.rgb, 3*n)
+	s.rows.read(y, s.xs, s.rgb)
+	red, green, blue := s.planes[:n], s.planes[n:2*n], s.planes[2*n:3*n]
+	for i := range n {
+		p := s.rgb[3*i : 3*i+3 : 3*i+3]
+		red[i], green[i], blue[i] = float32(p[0]), float32(p[1]), float32(p[2])
+	}
+	return n
 }

@@ -137,3 +137,10 @@ func videoToNRGBA(img image.Image) *image.NRGBA {
 	}
 	return out
 }
+
+func clamp8(v int32) uint8 {
+	if uint32(v) <= 255 {
+		return uint8(v)
+	}
+	return uint8(^(v >> 31)) // below zero: 0; above: 255
+}
