@@ -21,6 +21,7 @@ type modelCard struct {
 	Temperature float64             `json:"temperature"`
 	Trunk       string              `json:"trunk_digest"`
 	HasTrunk    bool                `json:"trunk_stored"`
+	Known       *known              `json:"trunk,omitempty"` // of the trunk in the binary and of pulled ones
 	Seed        uint64              `json:"seed"`
 	Split       dataset.SplitConfig `json:"split"`
 	Training    json.RawMessage     `json:"training,omitempty"`
@@ -41,8 +42,8 @@ func newInspect(a *app) *cobra.Command {
 			}
 			card := modelCard{
 				Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Features: m.Head.Features, Recipe: m.Recipe,
-				Temperature: m.Temperature, Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil, Seed: m.Seed, Split: m.Split,
-				Training: m.Training, Metrics: m.Metrics, ToolVersion: m.ToolVersion,
+				Temperature: m.Temperature, Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil, Known: a.knownTrunk(m.TrunkDigest),
+				Seed: m.Seed, Split: m.Split, Training: m.Training, Metrics: m.Metrics, ToolVersion: m.ToolVersion,
 			}
 			if asJSON {
 				return printJSON(a.stdout, card)
@@ -72,6 +73,12 @@ func (c modelCard) String() string {
 		stored = "not stored: give it with --weights"
 	}
 	row("trunk", "%s, width %g, %d features, digest %s (%s)", c.Flavor, c.Width, c.Features, c.Trunk[:min(12, len(c.Trunk))], stored)
+	if k := c.Known; k != nil {
+		row("", "which is %s, licence %s", k.Name, k.License)
+		if text := k.accuracy(); text != "" {
+			row("", "%s", text)
+		}
+	}
 	recipe, err := json.Marshal(c.Recipe)
 	if err == nil {
 		row("recipe", "%s", recipe)

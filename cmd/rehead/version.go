@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/cmd/rehead/licences"
+	"github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -35,7 +36,7 @@ func newVersion(a *app) *cobra.Command {
 	var asJSON, licenses bool
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the version, the kernels and the devices of this binary",
+		Short: "Print the version, the kernels, the devices and the trunk of this binary",
 		Args:  needArgs(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			if licenses {
@@ -50,7 +51,9 @@ func newVersion(a *app) *cobra.Command {
 				Kernel  string   `json:"kernel"`
 				Devices []string `json:"devices"`
 				Found   []string `json:"found,omitempty"`
-			}{toolVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, nn.Kernels()[0], nn.Devices(), nn.Units()}
+
+				Embedded embedded.Facts `json:"embedded"`
+			}{toolVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, nn.Kernels()[0], nn.Devices(), nn.Units(), embedded.Describe()}
 			if asJSON {
 				return printJSON(a.stdout, v)
 			}
@@ -58,7 +61,9 @@ func newVersion(a *app) *cobra.Command {
 			if len(v.Found) > 0 {
 				found = ", found " + strings.Join(v.Found, ", ")
 			}
-			_, err := fmt.Fprintf(a.stdout, "rehead %s (%s, %s/%s), kernel %s, devices %v%s\n", v.Version, v.Go, v.OS, v.Arch, v.Kernel, v.Devices, found)
+			_, err := fmt.Fprintf(a.stdout, "rehead %s (%s, %s/%s), kernel %s, devices %v%s\ntrunk embedded: %.2f MB, digest %.12s, licence %s, %s\n",
+				v.Version, v.Go, v.OS, v.Arch, v.Kernel, v.Devices, found,
+				float64(v.Embedded.Bytes)/1e6, v.Embedded.Digest, v.Embedded.License, builtIn().accuracy())
 			return err
 		},
 	}

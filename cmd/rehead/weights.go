@@ -1,13 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
-	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,6 +38,14 @@ func (a *app) store() (registry.Store, error) {
 	return registry.Store{Dir: filepath.Join(dir, "weights")}, nil
 }
 
+// storeOf is the store for a name that is to be pulled or verified there.
+func (a *app) storeOf(name string) (registry.Store, error) {
+	if name == embedded.Name {
+		return registry.Store{}, fmt.Errorf("weights: %s is in this binary, which checks it whenever it is read: use it as --weights %s", name, name)
+	}
+	return a.store()
+}
+
 // resolve returns the weights that a REF names: those in the binary, those of a pulled set, made-up ones, or a file's.
 func (a *app) resolve(ref string) (*inception.Weights, error) {
 	if ref == embedded.Name {
@@ -55,58 +58,6 @@ func (a *app) resolve(ref string) (*inception.Weights, error) {
 	return store.Resolve(ref)
 }
 
-func newWeightsList(a *app) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the official weight files, and which of them are here",
-		Args:  needArgs(0, 0),
-		RunE: func(*cobra.Command, []string) error {
-			store, err := a.store()
-			if err != nil {
-				return err
-			}
-			pulls, err := store.Pulls()
-			if err != nil {
-				return err
-			}
-			here := map[string]bool{}
-			for _, p := range pulls {
-				here[p.Name] = true
-			}
-			type line struct {
-				registry.Entry
-				Pulled bool `json:"pulled"`
-			}
-			var lines []line
-			for _, e := range registry.Entries() {
-				lines = append(lines, line{e, here[e.Name]})
-			}
-			if asJSON {
-				return printJSON(a.stdout, lines)
-			}
-			if _, err := fmt.Fprintf(a.stdout, "%-18s %-12s %7s %7s %6s  %-7s %s\n", "name", "flavour", "classes", "MB", "top-1", "here", "file"); err != nil {
-				return err
-			}
-			for _, l := range lines {
-				top1, mark := "", ""
-				if l.Top1 > 0 {
-					top1 = fmt.Sprintf("%.1f", l.Top1)
-				}
-				if l.Pulled {
-					mark = "pulled"
-				}
-				if _, err := fmt.Fprintf(a.stdout, "%-18s %-12s %7d %7.0f %6s  %-7s %s\n", l.Name, l.Flavor, l.Classes, float64(l.Size)/1e6, top1, mark, l.File); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON array")
-	return cmd
-}
-
 func newWeightsPull(a *app) *cobra.Command {
 	var (
 		cfg    registry.PullConfig
@@ -117,7 +68,7 @@ func newWeightsPull(a *app) *cobra.Command {
 		Short: "Download an official weight file, check it, convert it and keep it",
 		Args:  needArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := a.store()
+			store, err := a.storeOf(args[0])
 			if err != nil {
 				return err
 			}
@@ -155,7 +106,7 @@ func newWeightsVerify(a *app) *cobra.Command {
 		Short: "Hash a pulled file again and run its self-test",
 		Args:  needArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			store, err := a.store()
+			store, err := a.storeOf(args[0])
 			if err != nil {
 				return err
 			}
@@ -241,78 +192,4 @@ func channels(flag string, v []float32) (*[3]float32, error) {
 		return (*[3]float32)(v), nil
 	}
 	return nil, usagef("--%s: got %d numbers, want three: R,G,B", flag, len(v))
-}
-
-func newWeightsInfo(a *app) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "info REF",
-		Short: "Describe weights: flavour, width, recipe, classifier, source, digest",
-		Args:  needArgs(1, 1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			info, err := a.describe(args[0])
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(a.stdout, info)
-			}
-			_, err = fmt.Fprint(a.stdout, weightsCard(info))
-			return err
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
-	return cmd
-}
-
-// describe says what a REF is: with its file's facts where there is a file.
-func (a *app) describe(ref string) (*convert.Info, error) {
-	store, err := a.store()
-	if _, findErr := registry.Find(ref); err == nil && findErr == nil {
-		p, err := store.Lookup(ref)
-		if err != nil {
-			return nil, err
-		}
-		return convert.Describe(store.Path(p), convert.Options{})
-	}
-	if _, err := os.Stat(ref); err == nil {
-		return convert.Describe(ref, convert.Options{Official: registry.Official})
-	}
-	w, err := a.resolve(ref)
-	if err != nil {
-		return nil, err
-	}
-	return convert.InfoOf(w), nil
-}
-
-// weightsCard is a description as people read it.
-func weightsCard(c *convert.Info) string {
-	var b strings.Builder
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-19s "+format+"\n", append([]any{name}, args...)...)
-	}
-	if c.File != "" {
-		row("file", "%s", c.File)
-		row("kind", "%s, %d bytes, SHA-256 %s", c.Format, c.Bytes, c.SHA256)
-	}
-	row("flavour", "%s", c.Flavor)
-	row("width", "%g (%.2f M parameters in %d tensors, %.2f GFLOP a picture)", c.Width, float64(c.Parameters)/1e6, c.Tensors, c.GFLOP)
-	row("bottleneck", "%d features", c.Features)
-	if c.Classes > 0 {
-		row("classifier", "%d classes", c.Classes)
-	} else {
-		row("classifier", "none")
-	}
-	if recipe, err := json.Marshal(c.Recipe); err == nil {
-		row("recipe", "%s", recipe)
-	}
-	row("source", "%s", c.Source)
-	row("digest", "%s", c.Digest)
-	if c.Ignored > 0 {
-		row("passed over", "%d of the file's tensors, which inference does not use", c.Ignored)
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.Notes)) {
-		row(name, "%s", c.Notes[name])
-	}
-	return b.String()
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,12 +64,9 @@ func TestWeights(t *testing.T) {
 	if info.Width != 0.1 || info.Classes != 1000 {
 		t.Errorf("info of made-up weights: got %+v", info)
 	}
-	var list []struct {
-		registry.Entry
-		Pulled bool `json:"pulled"`
-	}
+	var list []listed
 	must(t, &list, "weights", "list", "--json")
-	if len(list) != len(registry.Entries()) || list[0].Name != "keras" || list[0].Pulled {
+	if len(list) != 1+len(registry.Entries()) || list[1].Name != "keras" || list[1].Pulled || list[1].BuiltIn {
 		t.Errorf("list: got %+v", list)
 	}
 
@@ -127,31 +123,5 @@ func TestTransfer(t *testing.T) {
 	bar.done()
 	if out.Len() > 0 {
 		t.Errorf("no terminal, but %q", out.String())
-	}
-}
-
-// TestEmbedded: the trunk in the binary is described by its name, and the demonstration learns with it.
-func TestEmbedded(t *testing.T) {
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	var info convert.Info
-	must(t, &info, "weights", "info", "embedded", "--json")
-	if info.Flavor != inception.TF2015 || info.Features != 757 || info.Classes != 0 || info.Recipe.Size != 299 || !strings.Contains(info.Source, "Apache-2.0") {
-		t.Errorf("info: got %+v", info)
-	}
-	if testing.Short() {
-		t.Skip("the demonstration embeds 300 pictures")
-	}
-	out := filepath.Join(t.TempDir(), "demo")
-	must(t, nil, "demo", "-o", out)
-	var card modelCard
-	must(t, &card, "inspect", filepath.Join(out, "model"), "--json")
-	var scores struct {
-		Test float64 `json:"test_accuracy"`
-	}
-	if err := json.Unmarshal(card.Metrics, &scores); err != nil {
-		t.Fatal(err)
-	}
-	if card.Features != 757 || !(scores.Test >= 0.9) {
-		t.Errorf("demo: got %d features and a test accuracy of %v, want 757 and at least 0.9", card.Features, scores.Test)
 	}
 }

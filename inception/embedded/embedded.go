@@ -20,6 +20,9 @@ func Bytes() int { return len(file) }
 // Weights reads and checks the trunk in the binary. Every call reads it again and shares nothing with the others.
 func Weights() (*inception.Weights, error) {
 	w, err := inception.DecodeWeights(Name, strings.NewReader(file), int64(len(file)))
+	if want := Describe().Digest; err == nil && w.Digest != want {
+		err = fmt.Errorf("got digest %s, want %s", w.Digest, want)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("embedded: the binary is damaged: %w", err)
 	}

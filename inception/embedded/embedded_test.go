@@ -2,9 +2,13 @@ package embedded
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"image/png"
 	"math"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,6 +124,25 @@ func TestWeights(t *testing.T) {
 	again.Tensors["Conv2d_1a_3x3.bias"].Data[0]++
 	if w.Tensors["Conv2d_1a_3x3.bias"].Data[0] == again.Tensors["Conv2d_1a_3x3.bias"].Data[0] {
 		t.Error("two calls share their tensors")
+	}
+}
+
+// TestFacts: the facts are those of the file in the binary.
+func TestFacts(t *testing.T) {
+	f, w := Describe(), weights(t)
+	sum := sha256.Sum256([]byte(file))
+	if f.SHA256 != hex.EncodeToString(sum[:]) || f.Digest != w.Digest || f.Bytes != Bytes() || f.Name != Name {
+		t.Errorf("facts.go describes the file %s with digest %s, but the binary has %x with %s: measure that one and write its figures there", f.SHA256, f.Digest, sum, w.Digest)
+	}
+	if !strings.Contains(w.Source, f.License) {
+		t.Errorf("facts.go says licence %q, the file %q", f.License, w.Source)
+	}
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("| **%.1f %%** |", 100*f.Probe.Accuracy); !strings.Contains(string(text), want) {
+		t.Errorf("README.md's table has no %q", want)
 	}
 }
 

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/inception/embedded"
+	"github.com/c236555e/rehead/inception/registry"
+)
+
+// weightsCard is what `weights info --json` prints: what the weights are and, of the trunk in the binary and the
+// official files, what is known of them.
+type weightsCard struct {
+	*convert.Info
+	*known
+}
+
+func newWeightsInfo(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "info REF",
+		Short: "Describe weights: flavour, width, recipe, classifier, source, digest",
+		Args:  needArgs(1, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, err := a.describe(args[0])
+			if err != nil {
+				return err
+			}
+			info := weightsCard{c, a.knownTrunk(c.Digest)}
+			if asJSON {
+				return printJSON(a.stdout, info)
+			}
+			_, err = fmt.Fprint(a.stdout, info.String())
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// describe says what a REF is: with its file's facts where there is a file.
+func (a *app) describe(ref string) (*convert.Info, error) {
+	store, err := a.store()
+	if _, findErr := registry.Find(ref); err == nil && findErr == nil {
+		p, err := store.Lookup(ref)
+		if err != nil {
+			return nil, err
+		}
+		return convert.Describe(store.Path(p), convert.Options{})
+	}
+	if _, err := os.Stat(ref); err == nil {
+		return convert.Describe(ref, convert.Options{Official: registry.Official})
+	}
+	w, err := a.resolve(ref)
+	if err != nil {
+		return nil, err
+	}
+	info := convert.InfoOf(w)
+	if ref == embedded.Name {
+		f := embedded.Describe()
+		info.Bytes, info.SHA256, info.Format = int64(f.Bytes), f.SHA256, "safetensors" // there is no path
+	}
+	return info, nil
+}
+
+// String is the card as people read it.
+func (c weightsCard) String() string {
+	var b strings.Builder
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-19s "+format+"\n", append([]any{name}, args...)...)
+	}
+	if c.known != nil {
+		row("name", "%s, licence %s", c.Name, c.License)
+		if text := c.accuracy(); text != "" {
+			row("accuracy", "%s", text)
+		}
+	}
+	if c.File != "" {
+		row("file", "%s", c.File)
+	}
+	if c.Format != "" {
+		row("kind", "%s, %d bytes, SHA-256 %s", c.Format, c.Bytes, c.SHA256)
+	}
+	row("flavour", "%s", c.Flavor)
+	row("width", "%g (%.2f M parameters in %d tensors, %.2f GFLOP a picture)", c.Width, float64(c.Parameters)/1e6, c.Tensors, c.GFLOP)
+	row("bottleneck", "%d features", c.Features)
+	if c.Classes > 0 {
+		row("classifier", "%d classes", c.Classes)
+	} else {
+		row("classifier", "none")
+	}
+	if recipe, err := json.Marshal(c.Recipe); err == nil {
+		row("recipe", "%s", recipe)
+	}
+	row("source", "%s", c.Source)
+	row("digest", "%s", c.Digest)
+	if c.Ignored > 0 {
+		row("passed over", "%d of the file's tensors, which inference does not use", c.Ignored)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Notes)) {
+		row(name, "%s", c.Notes[name])
+	}
+	return b.String()
+}

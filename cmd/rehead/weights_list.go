@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/inception/embedded"
+	"github.com/c236555e/rehead/inception/registry"
+)
+
+// listed is a line of `weights list`: an official file, or the trunk in the binary, which has neither address nor name of
+// a file.
+type listed struct {
+	registry.Entry
+	Digest  string `json:"digest,omitempty"` // of the converted trunk, where it is here
+	Probe   *probe `json:"probe,omitempty"`
+	Pulled  bool   `json:"pulled"`
+	BuiltIn bool   `json:"built_in"`
+}
+
+func newWeightsList(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the trunk in this binary and the official weight files, and which of them are here",
+		Args:  needArgs(0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			lines, err := a.listWeights()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.stdout, lines)
+			}
+			return printWeights(a.stdout, lines)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON array")
+	return cmd
+}
+
+// listWeights lists the trunk in the binary, then the official files.
+func (a *app) listWeights() ([]listed, error) {
+	store, err := a.store()
+	if err != nil {
+		return nil, err
+	}
+	pulls, err := store.Pulls()
+	if err != nil {
+		return nil, err
+	}
+	digests := map[string]string{}
+	for _, p := range pulls {
+		digests[p.Name] = p.Digest
+	}
+	w, err := embedded.Weights()
+	if err != nil {
+		return nil, err
+	}
+	f := embedded.Describe()
+	lines := []listed{{
+		Entry: registry.Entry{
+			Name: f.Name, SHA256: f.SHA256, Size: int64(f.Bytes), License: f.License, Flavor: w.Flavor, Recipe: w.Recipe,
+			Source: w.Source, Checked: "this binary's own tests",
+		},
+		Digest: f.Digest, Probe: builtIn().Probe, BuiltIn: true,
+	}}
+	for _, e := range registry.Entries() {
+		digest, here := digests[e.Name]
+		lines = append(lines, listed{Entry: e, Digest: digest, Pulled: here})
+	}
+	return lines, nil
+}
+
+// printWeights writes the list as people read it.
+func printWeights(w io.Writer, lines []listed) error {
+	const row = "%-18s %-12s %7v %7v %6s  %-8s %-12s %s\n"
+	if _, err := fmt.Fprintf(w, row, "name", "flavour", "classes", "MB", "top-1", "here", "licence", "file"); err != nil {
+		return err
+	}
+	for _, l := range lines {
+		top1, mark, file := "", "", l.File
+		if l.Top1 > 0 {
+			top1 = fmt.Sprintf("%.1f", l.Top1)
+		}
+		switch {
+		case l.BuiltIn:
+			mark, file = "built in", builtIn().accuracy()
+		case l.Pulled:
+			mark = "pulled"
+		}
+		if _, err := fmt.Fprintf(w, row, l.Name, l.Flavor, l.Classes, fmt.Sprintf("%.0f", float64(l.Size)/1e6), top1, mark, l.License, file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
