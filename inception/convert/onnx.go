@@ -3,6 +3,7 @@ package convert
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/graph"
@@ -28,6 +29,9 @@ func (onnxDialect) kind(n *graph.Node) op {
 	case "AveragePool":
 		return opAvgPool
 	case "GlobalAveragePool", "ReduceMean":
+		if a := n.Attrs["axes"].Ints; len(a) > 0 && !slices.Equal(a, []int64{2, 3}) && !slices.Equal(a, []int64{-2, -1}) {
+			return opOther // a mean over other axes than height and width
+		}
 		return opGlobalPool
 	case "Concat":
 		return opConcat
@@ -177,6 +181,8 @@ func onnxSource(g *graph.Graph) (*source, error) {
 		src.flavor, src.reason = inception.PytorchFID, "the last block's pool takes the maximum"
 	case m.counted && classes == 1001:
 		src.flavor, src.reason = inception.Timm, "average pools count their border, and there are 1001 classes"
+	case m.counted && timmNames(g):
+		src.flavor, src.reason = inception.Timm, "average pools count their border, and ReLUs are a part of the batch norms"
 	case m.counted:
 		src.flavor, src.reason = inception.Torchvision, "average pools count their border (timm's networks do too: name the flavour if it is one of them)"
 	case classes == 1001:
@@ -185,4 +191,9 @@ func onnxSource(g *graph.Graph) (*source, error) {
 		src.flavor, src.reason = inception.Keras, "average pools do not count their border"
 	}
 	return src, nil
+}
+
+// timmNames reports whether the nodes are named as PyTorch's exporter (1.13 and later) names them after timm's modules.
+func timmNames(g *graph.Graph) bool {
+	return slices.ContainsFunc(g.Nodes, func(n *graph.Node) bool { return n.Op == "Relu" && strings.HasSuffix(n.Name, "/bn/act/Relu") })
 }
