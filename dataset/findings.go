@@ -170,7 +170,11 @@ func (c *Checkup) reportTwins() {
 			c.add(Note, kind.code, groups, within, fmt.Sprintf("%s of %s within a label (%d pictures): training keeps a group in one part", count(groups, "group"), kind.what, len(within)))
 		}
 		if crossing > 0 {
-			c.add(Warning, kind.across, crossing, across, fmt.Sprintf("%s of %s under several labels (%d pictures): no head can tell them apart; keep one label each", count(crossing, "group"), kind.what, len(across)))
+			under, advice := "under several labels", "keep one label each"
+			if c.folder.Several {
+				under, advice = "with different labels", "give each all of its labels"
+			}
+			c.add(Warning, kind.across, crossing, across, fmt.Sprintf("%s of %s %s (%d pictures): no head can tell them apart; %s", count(crossing, "group"), kind.what, under, len(across), advice))
 		}
 	}
 	if leaks > 0 {

@@ -206,7 +206,7 @@ func (m *manifest) listed(line int, text []byte) error {
 	last := len(fields) - 1
 	switch {
 	case last > 2 && !m.cfg.Several:
-		return fmt.Errorf("got %d fields parted by tabs, want 3: index, class, path; several classes a picture have to be asked for", len(fields))
+		return fmt.Errorf("got %d fields parted by tabs, want 3: index, class, path; several classes a picture have to be asked for (--multi-label)", len(fields))
 	case last < 2:
 		return fmt.Errorf("got %d fields parted by tabs, want 3: index, class, path", len(fields))
 	}
@@ -253,7 +253,7 @@ func (m *manifest) add(r row) error {
 	if i, met := m.at[it.Path]; met {
 		other := m.scan.folder.Items[i]
 		if other.Label != it.Label {
-			return fmt.Errorf("%q has label %q here and %q on line %d: a picture has one label, unless several are asked for", r.image, m.names[it.Label], m.names[other.Label], m.lines[i])
+			return fmt.Errorf("%q has label %q here and %q on line %d: a picture has one label, unless several are asked for (--multi-label)", r.image, m.names[it.Label], m.names[other.Label], m.lines[i])
 		}
 		m.scan.problem(it.Path, fmt.Sprintf("line %d repeats line %d and was left out", r.line, m.lines[i]))
 		return nil

@@ -23,6 +23,7 @@ type Prediction struct {
 type Result struct {
 	Predictions []Prediction // every class, most probable first, ties in the order of the labels
 	Bottleneck  []float32    // [F]
+	Labels      []string     // where Model.Independent: those whose probability reaches the model's threshold, in the order of Predictions, not nil; nil elsewhere
 	Unknown     *bool        // whether the picture is of none of the labels; nil where the model does not tell
 	Info        dataset.Info // what the picture was
 	Err         error        // why the picture could not be read
@@ -119,6 +120,7 @@ func (c *Classifier) Infer(ctx context.Context, n int, pixels []float32) ([]Resu
 		}
 		c.model.Head.Logits(r.Bottleneck, logits)
 		r.Predictions, r.Unknown = c.model.Rank(logits), c.model.Unknown.rejects(logits)
+		r.Labels = c.model.answered(logits, r.Predictions)
 	}
 	return results, nil
 }

@@ -277,6 +277,26 @@ func (m *Model) Probabilities(logits []float64) {
 	}
 }
 
+// answered returns the labels of a ranking that reach their thresholds, nil unless Independent.
+func (m *Model) answered(logits []float64, ranked []Prediction) []string {
+	if !m.Independent() {
+		return nil
+	}
+	given := make(map[string]bool, len(logits))
+	p := slices.Clone(logits)
+	m.Probabilities(p)
+	for k, v := range p {
+		given[m.Labels[k]] = v >= m.Threshold(k)
+	}
+	out := []string{}
+	for _, r := range ranked {
+		if given[r.Label] {
+			out = append(out, r.Label)
+		}
+	}
+	return out
+}
+
 // Rank turns one picture's logits [Classes], which it leaves alone, into predictions of all classes, most probable
 // first and ties in the order of the labels.
 func (m *Model) Rank(logits []float64) []Prediction {

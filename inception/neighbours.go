@@ -94,7 +94,7 @@ func (n *Neighbours) validate(m *Model) error {
 	}
 	for i, p := range n.Pictures {
 		switch {
-		case !slices.Contains(m.Labels, p.Label):
+		case !m.Independent() && !slices.Contains(m.Labels, p.Label):
 			return fmt.Errorf("inception: neighbours: picture %d has the label %q, which the model does not have", i, p.Label)
 		case p.Path == "":
 			return fmt.Errorf("inception: neighbours: picture %d has no path", i)

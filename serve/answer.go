@@ -32,6 +32,7 @@ const (
 // answerRecord is Rehead's own record: what one picture is answered.
 type answerRecord struct {
 	Predictions []inception.Prediction `json:"predictions"`       // ranked, best first
+	Labels      []string               `json:"labels,omitzero"`   // that the picture has, of a model that gives any number of them; absent elsewhere
 	Unknown     *bool                  `json:"unknown,omitempty"` // of none of the labels; absent where the model does not tell
 	Embedding   []float32              `json:"embedding,omitempty"`
 	Explanation *reasons               `json:"explanation,omitempty"`
@@ -42,7 +43,8 @@ type answerRecord struct {
 type verboseRecord struct {
 	Probabilities  []float64 `json:"probabilities"`
 	Labels         []string  `json:"labels"`
-	PredictedLabel string    `json:"predicted_label"`
+	PredictedLabel string    `json:"predicted_label"`           // the most probable one
+	Predicted      []string  `json:"predicted_labels,omitzero"` // all that the picture has, as in answerRecord
 	Embedding      []float32 `json:"embedding,omitempty"`
 	Explanation    *reasons  `json:"explanation,omitempty"`
 }
@@ -154,6 +156,7 @@ func (a answerer) record(i int, r *inception.Result) (json.RawMessage, error) {
 			Probabilities:  a.model.probabilities(r),
 			Labels:         a.model.Model().Labels,
 			PredictedLabel: r.Predictions[0].Label,
+			Predicted:      r.Labels,
 			Embedding:      embedding,
 			Explanation:    a.reasons(i),
 		})
@@ -164,7 +167,7 @@ func (a answerer) record(i int, r *inception.Result) (json.RawMessage, error) {
 	case a.compat == CompatBuiltin:
 		return json.Marshal(a.model.probabilities(r))
 	}
-	return json.Marshal(answerRecord{Predictions: first(r.Predictions, a.opts.topK), Unknown: r.Unknown, Embedding: embedding, Explanation: a.reasons(i)})
+	return json.Marshal(answerRecord{Predictions: first(r.Predictions, a.opts.topK), Labels: r.Labels, Unknown: r.Unknown, Embedding: embedding, Explanation: a.reasons(i)})
 }
 
 // csv writes a row a picture: label and probability by turns, best first, or,

@@ -22,22 +22,22 @@ func fitTemperature(logits []float64, labels []int, classes int) float64 {
 }
 
 // temperatureOf returns the T that minimises sum_i crossEntropy(logits_i, label_i, T) + (ln T / spread)^2 / 2, (with several labels a
-// picture: binaryCrossEntropy), by golden-section search over ln T; 1 when there are no examples.
+// picture: binaryCrossEntropy; weights of mean 1 multiply it), by golden-section search over ln T; 1 when there are no examples.
 func temperatureOf(logits []float64, ex Examples) float64 {
 	if len(ex.Labels) == 0 {
 		return 1
 	}
+	total := 0.0
+	for i := range ex.Labels {
+		total += ex.weight(i)
+	}
+	scale := float64(len(ex.Labels)) / total
 	cost := func(lnT float64) float64 {
-		t, sum := math.Exp(lnT), lnT*lnT/(2*temperatureSpread*temperatureSpread)
-		for i, l := range ex.Labels {
-			row := logits[i*ex.Classes : (i+1)*ex.Classes]
-			if ex.Sets == nil {
-				sum += crossEntropy(row, l, t)
-			} else {
-				sum += binaryCrossEntropy(row, ex.Sets[i], t)
-			}
+		t, sum := math.Exp(lnT), 0.0
+		for i := range ex.Labels {
+			sum += ex.weight(i) * ex.entropy(i, logits[i*ex.Classes:(i+1)*ex.Classes], t)
 		}
-		return sum
+		return sum*scale + lnT*lnT/(2*temperatureSpread*temperatureSpread)
 	}
 	ratio := (math.Sqrt(5) - 1) / 2
 	lo, hi := -math.Log(maxTemperature), math.Log(maxTemperature)
@@ -84,7 +84,8 @@ func calibrationError(logits []float64, labels []int, classes int, temperature f
 }
 
 // fitThresholds returns, for each label of several a picture, the probability from which on saying it gives the best F1 on
-// the examples, half-way to the next lower probability there; 0.5 where they do not have the label, and nil without any.
+// the examples, weighted as they are, half-way to the next lower probability there, of equally good ones the nearest to 0.5; 0.5 where
+// they do not have the label, and nil without any.
 func fitThresholds(logits []float64, ex Examples, temperature float64) []float64 {
 	if len(ex.Labels) == 0 {
 		return nil
@@ -92,35 +93,36 @@ func fitThresholds(logits []float64, ex Examples, temperature float64) []float64
 	k := ex.Classes
 	out := make([]float64, k)
 	type scored struct {
-		p   float64
-		has bool
+		p, weight float64
+		has       bool
 	}
 	list := make([]scored, len(ex.Labels))
 	for l := range k {
-		positives := 0
+		positives, said, right := 0.0, 0.0, 0.0
 		for i := range list {
-			has := slices.Contains(ex.Sets[i], l)
-			if has {
-				positives++
+			list[i] = scored{sigmoid(logits[i*k+l] / temperature), ex.weight(i), slices.Contains(ex.Sets[i], l)}
+			if list[i].has {
+				positives += list[i].weight
 			}
-			list[i] = scored{sigmoid(logits[i*k+l] / temperature), has}
 		}
-		slices.SortFunc(list, func(a, b scored) int { return cmp.Compare(b.p, a.p) })
+		slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(b.p, a.p) })
 		out[l] = 0.5
-		best, right := 0.0, 0
+		best := 0.0
 		for i, s := range list {
+			said += s.weight
 			if s.has {
-				right++
+				right += s.weight
 			}
 			if i+1 < len(list) && list[i+1].p == s.p {
 				continue
 			}
-			if f1 := 2 * float64(right) / float64(i+1+positives); f1 > best {
-				next := 0.0
-				if i+1 < len(list) {
-					next = list[i+1].p
-				}
-				best, out[l] = f1, (s.p+next)/2
+			next := 0.0
+			if i+1 < len(list) {
+				next = list[i+1].p
+			}
+			at, f1 := (s.p+next)/2, 2*right/(said+positives)
+			if f1 > best || f1 > 0 && f1 == best && math.Abs(at-0.5) < math.Abs(out[l]-0.5) {
+				best, out[l] = f1, at
 			}
 		}
 	}

@@ -22,7 +22,12 @@ func checkLabels(f *dataset.Folder) error {
 	case len(f.Labels) < 2:
 		return fmt.Errorf("train: folder %s: got one label only (%s), want at least two: add a folder with pictures of something else", f.Root, quoted(f.Labels))
 	}
-	for _, it := range f.Items {
+	for i, it := range f.Items {
+		for _, l := range f.Set(i) {
+			if l < 0 || l >= len(f.Labels) {
+				return fmt.Errorf("train: folder %s: picture %s: got label %d, want 0..%d", f.Root, it.Rel, l, len(f.Labels)-1)
+			}
+		}
 		if it.Label < 0 || it.Label >= len(f.Labels) {
 			return fmt.Errorf("train: folder %s: picture %s: got label %d, want 0..%d", f.Root, it.Rel, it.Label, len(f.Labels)-1)
 		}
@@ -31,19 +36,20 @@ func checkLabels(f *dataset.Folder) error {
 }
 
 // checkSplit refuses a split that cannot be trained on, and notes what will be less than one may expect.
-func checkSplit(labels []string, items []dataset.Item, cfg dataset.SplitConfig) (notes []string, err error) {
-	counts := make([][3]int, len(labels))
+func checkSplit(f *dataset.Folder, cfg dataset.SplitConfig) (notes []string, err error) {
+	labels, counts := f.Labels, f.Counts()
 	var total [3]int
-	for _, it := range items {
-		counts[it.Label][it.Split]++
+	for _, it := range f.Items {
 		total[it.Split]++
 	}
-	var none, small []string
+	var none, all, small []string
 	missing := map[dataset.Split][]string{}
 	for l, c := range counts {
 		switch {
 		case c[dataset.Train] == 0:
 			none = append(none, labels[l])
+		case f.Several && c[dataset.Train] == total[dataset.Train]:
+			all = append(all, labels[l])
 		case c[dataset.Train] < few:
 			small = append(small, labels[l])
 		}
@@ -55,6 +61,9 @@ func checkSplit(labels []string, items []dataset.Item, cfg dataset.SplitConfig) 
 	}
 	if len(none) > 0 {
 		return nil, fmt.Errorf("train: no picture to train on for %s: add pictures, or remove the folder", quoted(none))
+	}
+	if len(all) > 0 {
+		return nil, fmt.Errorf("train: every picture to train on has the label %s: add pictures without it, or leave it out, for it tells nothing apart", quoted(all))
 	}
 	if len(small) > 0 {
 		notes = append(notes, fmt.Sprintf("fewer than %d training pictures for %s: expect little of them", few, quoted(small)))

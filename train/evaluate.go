@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
@@ -49,6 +50,8 @@ type Evaluation struct {
 // Evaluate measures a model on a folder of labelled pictures, which it leaves as it is. Labels are matched by name; a
 // label that the model does not know is an error that names it, a label of the model that the folder lacks is none.
 //
+// A model that gives a picture any number of labels is measured on sets of labels, one label a picture being a set of one.
+//
 // The parts are those of the model's own split rule applied to this folder: they are the held-out pictures of the
 // training run when it is the same folder (moved or renamed as it may be), and mean nothing when it is another.
 func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder, cfg EvaluateConfig) (*Evaluation, error) {
@@ -60,6 +63,12 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder, c
 	}
 	if m.Trunk == nil {
 		return nil, errors.New("train: evaluate: the model was saved without its trunk: attach the weights that it was trained with")
+	}
+	switch {
+	case m.Independent():
+		folder = folder.AsSeveral()
+	case folder.Several:
+		return nil, fmt.Errorf("train: evaluate: %s has several labels a picture, the model answers one: read it with one label a picture, or train such a model", folder.Root)
 	}
 	index, err := matchLabels(m.Labels, folder)
 	if err != nil {
@@ -100,9 +109,13 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder, c
 		return nil, fmt.Errorf("train: evaluate: folder %s: none of %d pictures can be read", folder.Root, all)
 	}
 	for i := range items {
-		items[i].Label = index[items[i].Label]
+		it := &items[i]
+		it.Label = index[it.Label]
+		if folder.Several {
+			it.Labels = mapped(it.Labels, index)
+		}
 	}
-	d := measured{items: items, labels: m.Labels, temp: m.Temperature, confuse: partName(cfg.Part)}
+	d := measured{items: items, labels: m.Labels, temp: m.Temperature, confuse: partName(cfg.Part), several: folder.Several, thresholds: m.Thresholds}
 	if d.temp == 0 {
 		d.temp = 1
 	}
@@ -115,6 +128,16 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder, c
 	out.Problems = append(append(out.Problems, folder.Problems...), got.problems...)
 	out.Embedded, out.Cached = got.done, got.cached
 	return out, nil
+}
+
+// mapped returns the set of what index says of each member.
+func mapped(set, index []int) []int {
+	out := make([]int, len(set))
+	for i, l := range set {
+		out[i] = index[l]
+	}
+	slices.Sort(out)
+	return out
 }
 
 // partName is how a part is called where "" will not do.

@@ -9,8 +9,8 @@ import (
 // Examples are labelled bottlenecks.
 type Examples struct {
 	Rows    [][]float32 // [n][F], only read
-	Labels  []int       // [n], each in 0..Classes-1
-	Sets    [][]int     // [n], every label of each row, ascending and at least one; nil: each row has its one of Labels
+	Labels  []int       // [n], each in 0..Classes-1; says nothing where Sets does
+	Sets    [][]int     // [n], every label of each row, ascending, none being an answer too; nil: each row has its one of Labels
 	Weights []float64   // [n], how much each row counts, above 0; nil: all the same
 	Classes int
 }
@@ -78,8 +78,8 @@ func (e Examples) Validate() error {
 		if e.Sets != nil {
 			set := e.Sets[i]
 			sorted := slices.IsSorted(set) && len(slices.Compact(slices.Clone(set))) == len(set)
-			if len(set) == 0 || set[0] < 0 || set[len(set)-1] >= e.Classes || !sorted || !slices.Contains(set, e.Labels[i]) {
-				return fmt.Errorf("train: examples: row %d: got the labels %v and first %d, want ascending labels in 0..%d, that one among them", i, set, e.Labels[i], e.Classes-1)
+			if len(set) > 0 && (set[0] < 0 || set[len(set)-1] >= e.Classes || !sorted) {
+				return fmt.Errorf("train: examples: row %d: got the labels %v, want ascending labels in 0..%d", i, set, e.Classes-1)
 			}
 		}
 		if w := e.weight(i); !(w > 0) || math.IsInf(w, 0) {

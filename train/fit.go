@@ -66,10 +66,12 @@ func newSolver(ctx context.Context, ex Examples, cfg FitConfig, graph func(n, f,
 		return nil, fmt.Errorf("train: fit: the head to start from has %d classes and %d features, want %d and %d", cfg.Start.Classes, cfg.Start.Features, ex.Classes, ex.Features())
 	}
 	if cfg.Solver == Retrain && ex.Sets != nil {
-		return nil, errors.New("train: fit: solver retrain knows one label a picture only, as retrain.py does: choose another for several labels")
+		return nil, errSeveralRetrain
 	}
 	return newFoldSolver(ctx, ex, cfg.resolved(ex.Classes), graph)
 }
+
+var errSeveralRetrain = errors.New("train: fit: solver retrain knows one label a picture only, as retrain.py does: choose another for several labels")
 
 // newFoldSolver is newSolver without its checks: of a fold of examples, a class may have none.
 func newFoldSolver(ctx context.Context, ex Examples, cfg FitConfig, graph func(n, f, k int) (lossGrad, error)) (*solver, error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
+	"strings"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
@@ -15,7 +17,16 @@ type Part struct {
 	Correct  int
 	Accuracy float64    // Correct / Images, 0..1
 	Interval [2]float64 // Wilson interval of Accuracy, 95 %
-	LogLoss  float64    // mean of -ln p(true label), with the model's temperature
+	LogLoss  float64    // mean of -ln p(true label), with the model's temperature; of several labels: of -ln p(of what is so), summed over the labels
+	Weighted *Weighted  // the same with pictures counting as much as a manifest says; nil where all count the same
+}
+
+// Weighted measures a part whose pictures count as much as their weights say. Nothing else in Metrics is weighted: counts, Accuracy, its
+// interval, and all about ConfusionPart take each picture once.
+type Weighted struct {
+	Accuracy float64    // sum of the weights of the correct pictures over that of all
+	Interval [2]float64 // Wilson interval, 95 %, for (sum of weights)^2 / sum of squared weights pictures (Kish's effective number)
+	LogLoss  float64    // weighted mean
 }
 
 // Class measures one label.
@@ -32,11 +43,20 @@ type Class struct {
 	// ROCAUC is the chance that a picture of this label gets a higher probability of it than one of another label, in
 	// ConfusionPart; ties count half. nil (null) when either kind is missing there.
 	ROCAUC *float64 `json:"roc_auc"`
+
+	// Where pictures have several labels; absent elsewhere.
+	Predicted         int         `json:"predicted,omitempty"`          // pictures of ConfusionPart that were given it
+	Threshold         *float64    `json:"threshold,omitempty"`          // probability from which on it is given
+	AveragePrecision  *float64    `json:"average_precision,omitempty"`  // absent where no picture of ConfusionPart has it
+	PrecisionInterval *[2]float64 `json:"precision_interval,omitempty"` // Wilson, 95 %
+	RecallInterval    *[2]float64 `json:"recall_interval,omitempty"`
 }
 
 // Metrics is what a run measured. In JSON the parts are flat: "test_images", "test_correct", "test_accuracy",
 // "test_accuracy_interval", "test_log_loss", the same with "train_" and "validation_", and "accuracy",
-// "accuracy_interval", "correct" and "log_loss" for all pictures together.
+// "accuracy_interval", "correct" and "log_loss" for all pictures together; and where pictures have weights "weighted_accuracy",
+// "weighted_accuracy_interval" and "weighted_log_loss", with and without these prefixes. Where pictures have several labels, a correct one has
+// all of its labels answered and no other, "multi_label" has more, and there is neither top-k nor confusion.
 type Metrics struct {
 	Images      int // pictures measured
 	Classes     int
@@ -48,11 +68,12 @@ type Metrics struct {
 	ConfusionPart   string  // what Confusion, PerClass, TopK, ROCAUC and the two ECE are about: "test", "validation", "train" or "all"
 	Confusion       [][]int // [true label][predicted label]
 	PerClass        []Class
-	TopK            []float64 // [k-1]: how often the label is among the k most probable, for k to 5 or the number of classes
-	ROCAUC          *float64  // mean of Class.ROCAUC where there is one; nil (null) when there is none
-	Temperature     float64   // the model's: fitted on the validation part, 1 when there is none
-	ECE             float64   // expected calibration error, 15 bins of confidence, with Temperature
-	ECEUncalibrated float64   // the same with temperature 1
+	TopK            []float64   // [k-1]: how often the label is among the k most probable, for k to 5 or the number of classes
+	ROCAUC          *float64    // mean of Class.ROCAUC where there is one; nil (null) when there is none
+	Temperature     float64     // the model's: fitted on the validation part, 1 when there is none
+	ECE             float64     // expected calibration error, 15 bins of confidence, with Temperature; of several labels: of every probability
+	ECEUncalibrated float64     // the same with temperature 1
+	MultiLabel      *MultiLabel // nil where pictures have one label
 
 	// Of a training run alone; nil elsewhere.
 	Findings    []dataset.Finding // of the checks before the run
@@ -66,6 +87,13 @@ type part struct {
 	images, correct *int
 	accuracy, loss  **float64
 	interval        **[2]float64
+	weighted        *weightedJSON
+}
+
+// weightedJSON is the JSON of Weighted.
+type weightedJSON struct {
+	accuracy, loss **float64
+	interval       **[2]float64
 }
 
 // metricsJSON is the JSON of Metrics.
@@ -88,6 +116,19 @@ type metricsJSON struct {
 	TestLogLoss       *float64 `json:"test_log_loss"`
 	LogLoss           *float64 `json:"log_loss"`
 
+	TrainWeighted           *float64    `json:"train_weighted_accuracy,omitempty"`
+	ValidationWeighted      *float64    `json:"validation_weighted_accuracy,omitempty"`
+	TestWeighted            *float64    `json:"test_weighted_accuracy,omitempty"`
+	Weighted                *float64    `json:"weighted_accuracy,omitempty"`
+	TrainWeightedRange      *[2]float64 `json:"train_weighted_accuracy_interval,omitempty"`
+	ValidationWeightedRange *[2]float64 `json:"validation_weighted_accuracy_interval,omitempty"`
+	TestWeightedRange       *[2]float64 `json:"test_weighted_accuracy_interval,omitempty"`
+	WeightedRange           *[2]float64 `json:"weighted_accuracy_interval,omitempty"`
+	TrainWeightedLoss       *float64    `json:"train_weighted_log_loss,omitempty"`
+	ValidationWeightedLoss  *float64    `json:"validation_weighted_log_loss,omitempty"`
+	TestWeightedLoss        *float64    `json:"test_weighted_log_loss,omitempty"`
+	WeightedLoss            *float64    `json:"weighted_log_loss,omitempty"`
+
 	TrainImages       int `json:"train_images"`
 	ValidationImages  int `json:"validation_images"`
 	TestImages        int `json:"test_images"`
@@ -107,6 +148,7 @@ type metricsJSON struct {
 	PerClass        []Class   `json:"per_class"`
 	Confusion       [][]int   `json:"confusion"`
 
+	MultiLabel  *MultiLabel       `json:"multi_label,omitempty"`
 	Findings    []dataset.Finding `json:"findings,omitempty"`
 	LabelErrors *LabelErrors      `json:"label_errors,omitempty"`
 	Outliers    []Outlier         `json:"outliers,omitempty"`
@@ -116,10 +158,10 @@ type metricsJSON struct {
 // pairs matches the parts of m with their places in j.
 func (m *Metrics) pairs(j *metricsJSON) map[*Part]part {
 	return map[*Part]part{
-		&m.Train:      {&j.TrainImages, &j.TrainCorrect, &j.TrainAccuracy, &j.TrainLogLoss, &j.TrainInterval},
-		&m.Validation: {&j.ValidationImages, &j.ValidationCorrect, &j.ValidationAccuracy, &j.ValidationLogLoss, &j.ValidationInterval},
-		&m.Test:       {&j.TestImages, &j.TestCorrect, &j.TestAccuracy, &j.TestLogLoss, &j.TestInterval},
-		&m.All:        {&j.Images, &j.Correct, &j.Accuracy, &j.LogLoss, &j.Interval},
+		&m.Train:      {&j.TrainImages, &j.TrainCorrect, &j.TrainAccuracy, &j.TrainLogLoss, &j.TrainInterval, &weightedJSON{&j.TrainWeighted, &j.TrainWeightedLoss, &j.TrainWeightedRange}},
+		&m.Validation: {&j.ValidationImages, &j.ValidationCorrect, &j.ValidationAccuracy, &j.ValidationLogLoss, &j.ValidationInterval, &weightedJSON{&j.ValidationWeighted, &j.ValidationWeightedLoss, &j.ValidationWeightedRange}},
+		&m.Test:       {&j.TestImages, &j.TestCorrect, &j.TestAccuracy, &j.TestLogLoss, &j.TestInterval, &weightedJSON{&j.TestWeighted, &j.TestWeightedLoss, &j.TestWeightedRange}},
+		&m.All:        {&j.Images, &j.Correct, &j.Accuracy, &j.LogLoss, &j.Interval, &weightedJSON{&j.Weighted, &j.WeightedLoss, &j.WeightedRange}},
 	}
 }
 
@@ -128,12 +170,15 @@ func (m Metrics) MarshalJSON() ([]byte, error) {
 	j := metricsJSON{
 		Classes: m.Classes, Quarantined: m.Quarantined, Duplicates: m.Duplicates, Temperature: m.Temperature,
 		ECE: m.ECE, ECEUncalibrated: m.ECEUncalibrated, ConfusionPart: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC,
-		PerClass: m.PerClass, Confusion: m.Confusion, Findings: m.Findings, LabelErrors: m.LabelErrors, Outliers: m.Outliers, Unknown: m.Unknown,
+		PerClass: m.PerClass, Confusion: m.Confusion, Findings: m.Findings, LabelErrors: m.LabelErrors, Outliers: m.Outliers, Unknown: m.Unknown, MultiLabel: m.MultiLabel,
 	}
 	for p, out := range m.pairs(&j) {
 		*out.images, *out.correct = p.Images, p.Correct
 		if p.Images > 0 {
 			*out.accuracy, *out.loss, *out.interval = &p.Accuracy, &p.LogLoss, &p.Interval
+		}
+		if w := p.Weighted; w != nil {
+			*out.weighted.accuracy, *out.weighted.loss, *out.weighted.interval = &w.Accuracy, &w.LogLoss, &w.Interval
 		}
 	}
 	j.Images = m.Images
@@ -149,12 +194,15 @@ func (m *Metrics) UnmarshalJSON(data []byte) error {
 	*m = Metrics{
 		Images: j.Images, Classes: j.Classes, Quarantined: j.Quarantined, Duplicates: j.Duplicates, Temperature: j.Temperature,
 		ECE: j.ECE, ECEUncalibrated: j.ECEUncalibrated, ConfusionPart: j.ConfusionPart, TopK: j.TopK, ROCAUC: j.ROCAUC,
-		PerClass: j.PerClass, Confusion: j.Confusion, Findings: j.Findings, LabelErrors: j.LabelErrors, Outliers: j.Outliers, Unknown: j.Unknown,
+		PerClass: j.PerClass, Confusion: j.Confusion, Findings: j.Findings, LabelErrors: j.LabelErrors, Outliers: j.Outliers, Unknown: j.Unknown, MultiLabel: j.MultiLabel,
 	}
 	for p, in := range m.pairs(&j) {
 		p.Images, p.Correct = *in.images, *in.correct
 		if *in.accuracy != nil && *in.loss != nil && *in.interval != nil {
 			p.Accuracy, p.LogLoss, p.Interval = **in.accuracy, **in.loss, **in.interval
+		}
+		if w := in.weighted; *w.accuracy != nil && *w.loss != nil && *w.interval != nil {
+			p.Weighted = &Weighted{Accuracy: **w.accuracy, LogLoss: **w.loss, Interval: **w.interval}
 		}
 	}
 	return nil
@@ -169,6 +217,11 @@ type Picture struct {
 	Predicted   string  `json:"predicted"`
 	Probability float64 `json:"probability"`          // of Predicted, 0..1
 	OfLabel     float64 `json:"probability_of_label"` // of Label, 0..1
+
+	// Where pictures have several labels, Label and Predicted are all of them, as dataset.Folder.LabelText puts it, and the probabilities are
+	// those of the whole answer: the product over the labels.
+	Labels   []string `json:"labels,omitempty"`
+	Answered []string `json:"answered,omitempty"`
 }
 
 // measured is what metrics are made from: pictures with labels of the model, and their logits.
@@ -178,6 +231,9 @@ type measured struct {
 	labels  []string       // [K]
 	temp    float64
 	confuse string // "all", or "" for the best part there is
+
+	several    bool      // pictures have several labels
+	thresholds []float64 // then: [K], or nil
 }
 
 // measure computes everything that follows from the logits.
@@ -186,22 +242,21 @@ func (d measured) measure() (Metrics, []Picture) {
 	m := Metrics{Images: len(d.items), Classes: k, Temperature: d.temp, PerClass: make([]Class, k), ConfusionPart: d.confuse}
 	parts := []*Part{dataset.Train: &m.Train, dataset.Validation: &m.Validation, dataset.Test: &m.Test}
 	pictures := make([]Picture, len(d.items))
-	prob := make([]float64, k)
+	sums := map[*Part]*weightSums{&m.All: {}, parts[0]: {}, parts[1]: {}, parts[2]: {}}
+	answer := d.answer
+	if d.several {
+		answer = d.answerSeveral
+	}
 	for i, it := range d.items {
-		row := d.logits[i*k : (i+1)*k]
-		top := argmax(row)
-		softmax(prob, row, d.temp)
-		loss := crossEntropy(row, it.Label, d.temp)
+		right, loss := answer(i, &pictures[i])
+		pictures[i].Path, pictures[i].Rel, pictures[i].Part = it.Path, it.Rel, it.Split.String()
 		for _, p := range []*Part{parts[it.Split], &m.All} {
 			p.Images++
 			p.LogLoss += loss
-			if top == it.Label {
+			if right {
 				p.Correct++
 			}
-		}
-		pictures[i] = Picture{
-			Path: it.Path, Rel: it.Rel, Part: it.Split.String(), Label: d.labels[it.Label],
-			Predicted: d.labels[top], Probability: prob[top], OfLabel: prob[it.Label],
+			sums[p].add(it.Weight, right, loss)
 		}
 	}
 	for _, p := range append(parts, &m.All) {
@@ -209,6 +264,9 @@ func (d measured) measure() (Metrics, []Picture) {
 			p.Accuracy = float64(p.Correct) / float64(p.Images)
 			p.LogLoss /= float64(p.Images)
 			p.Interval = Wilson(p.Correct, p.Images)
+		}
+		if sums[&m.All].weighted && p.Images > 0 {
+			p.Weighted = sums[p].result()
 		}
 	}
 	if m.ConfusionPart == "" {
@@ -218,8 +276,77 @@ func (d measured) measure() (Metrics, []Picture) {
 			}
 		}
 	}
-	d.confusion(&m)
+	if d.several {
+		d.severalMetrics(&m)
+	} else {
+		d.confusion(&m)
+	}
 	return m, pictures
+}
+
+// answer fills in what the model says of picture i.
+func (d measured) answer(i int, p *Picture) (right bool, loss float64) {
+	k, label := len(d.labels), d.items[i].Label
+	row, prob := d.logits[i*k:(i+1)*k], make([]float64, k)
+	top := argmax(row)
+	softmax(prob, row, d.temp)
+	p.Label, p.Predicted, p.Probability, p.OfLabel = d.labels[label], d.labels[top], prob[top], prob[label]
+	return top == label, crossEntropy(row, label, d.temp)
+}
+
+// answerSeveral is answer where pictures have several labels.
+func (d measured) answerSeveral(i int, p *Picture) (right bool, loss float64) {
+	k, set := len(d.labels), d.items[i].Labels
+	row := d.logits[i*k : (i+1)*k]
+	said := decide(row, [][]int{set}, d.temp, d.thresholds, k)
+	p.Labels, p.Answered, p.Probability = []string{}, []string{}, 1
+	for l, name := range d.labels {
+		if said.has[l] {
+			p.Labels = append(p.Labels, name)
+		}
+		if said.said[l] {
+			p.Answered = append(p.Answered, name)
+			p.Probability *= said.prob[l]
+		} else {
+			p.Probability *= 1 - said.prob[l]
+		}
+	}
+	loss = binaryCrossEntropy(row, set, d.temp)
+	p.Label, p.Predicted, p.OfLabel = joined(p.Labels), joined(p.Answered), math.Exp(-loss)
+	return said.right(0), loss
+}
+
+// joined is a set of labels as people read it.
+func joined(labels []string) string {
+	if len(labels) == 0 {
+		return "none of the labels"
+	}
+	return strings.Join(labels, " + ")
+}
+
+// weightSums are the sums of a part whose pictures have weights.
+type weightSums struct {
+	all, squares, right, loss float64
+	weighted                  bool
+}
+
+// add takes up a picture; weight 0 is 1.
+func (s *weightSums) add(weight float64, right bool, loss float64) {
+	if weight == 0 {
+		weight = 1
+	}
+	s.weighted = s.weighted || weight != 1
+	s.all += weight
+	s.squares += weight * weight
+	s.loss += weight * loss
+	if right {
+		s.right += weight
+	}
+}
+
+func (s *weightSums) result() *Weighted {
+	share, effective := s.right/s.all, s.all*s.all/s.squares
+	return &Weighted{Accuracy: share, Interval: wilson(share*effective, effective), LogLoss: s.loss / s.all}
 }
 
 // confusion fills what is about ConfusionPart alone.
@@ -233,15 +360,7 @@ func (d measured) confusion(m *Metrics) {
 	var logits []float64
 	var labels []int
 	for i, it := range d.items {
-		c := &m.PerClass[it.Label]
-		switch it.Split {
-		case dataset.Train:
-			c.Train++
-		case dataset.Validation:
-			c.Validation++
-		case dataset.Test:
-			c.Test++
-		}
+		m.PerClass[it.Label].count(it.Split)
 		if m.ConfusionPart != "all" && it.Split.String() != m.ConfusionPart {
 			continue
 		}

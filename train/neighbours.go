@@ -46,7 +46,7 @@ func (r *run) neighbours(ctx context.Context) (*inception.Neighbours, error) {
 			for k := int(next.Add(1)) - 1; k < len(kept) && ctx.Err() == nil; k = int(next.Add(1)) - 1 {
 				it := r.items[kept[k]]
 				inception.Unit(n.Vectors[k*features:(k+1)*features], r.rows[kept[k]])
-				n.Pictures[k] = inception.TrainingPicture{Path: it.Rel, Label: r.folder.Labels[it.Label], Thumbnail: thumbnail(recipe, it.Path, r.cfg.Limits)}
+				n.Pictures[k] = inception.TrainingPicture{Path: it.Rel, Label: r.good().LabelText(kept[k]), Thumbnail: thumbnail(recipe, it.Path, r.cfg.Limits)}
 			}
 		})
 	}

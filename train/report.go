@@ -98,6 +98,9 @@ func (r *Result) whole() error {
 	if r.Model == nil || len(r.evidence.rows) == 0 || len(r.evidence.rows) != len(r.Pictures) {
 		return errors.New("got a result without its bottlenecks, want one that Run returned")
 	}
+	if r.Model.Independent() {
+		return errors.New("pictures have several labels, and the report shows one label a picture: Metrics has what was measured")
+	}
 	return nil
 }
 

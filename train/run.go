@@ -31,7 +31,8 @@ type Result struct {
 func (r *Result) Finish() error { return r.keeper.remove() }
 
 // Run trains a classifier on folder with the trunk w. The folder is split here (its items' Split fields are set), and
-// pictures with the same bytes never come to lie in different parts.
+// pictures with the same bytes never come to lie in different parts. Where the folder has several labels a picture, the head is one of
+// sigmoids with a threshold for each label, fitted on the validation part; labels are not judged then, nor is there a report.
 //
 // When ctx ends, Run returns soon with an error that wraps ctx.Err(); bottlenecks embedded so far stay in the cache, the
 // solver's state where Config.Checkpoints says, and the same call made again goes on from there to the same model. Call
@@ -43,8 +44,8 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	if folder == nil || w == nil {
 		return nil, errors.New("train: run: got no folder or no weights, want both")
 	}
-	if folder.Several {
-		return nil, errors.New("train: run: the pictures have several labels, and a run measures one label a picture: fit such a head with FitHead")
+	if folder.Several && cfg.Solver == Retrain {
+		return nil, errSeveralRetrain
 	}
 	if err := checkLabels(folder); err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func (r *run) embed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.res.Notes, err = checkSplit(r.folder.Labels, r.folder.Items, r.cfg.Split); err != nil {
+	if r.res.Notes, err = checkSplit(r.folder, r.cfg.Split); err != nil {
 		return err
 	}
 	if crowded {
@@ -132,11 +133,16 @@ func (r *run) embed(ctx context.Context) error {
 		}
 	}
 	if len(out.problems) > 0 {
-		if _, err := checkSplit(r.folder.Labels, r.items, r.cfg.Split); err != nil {
+		if _, err := checkSplit(r.good(), r.cfg.Split); err != nil {
 			return fmt.Errorf("%w (after %d unreadable pictures were set aside)", err, len(out.problems))
 		}
 	}
 	return nil
+}
+
+// good is the folder of the pictures that have a bottleneck.
+func (r *run) good() *dataset.Folder {
+	return &dataset.Folder{Root: r.folder.Root, Labels: r.folder.Labels, Items: r.items, Several: r.folder.Several}
 }
 
 // part returns the examples of one part, and the place in r.items of each. Views of training pictures come after them
@@ -183,7 +189,7 @@ func (r *run) part(s dataset.Split) (Examples, []int) {
 // finish measures the head and puts the model together.
 func (r *run) finish(ctx context.Context) error {
 	p := newMeter(PhaseMeasure, len(r.items), r.cfg.Progress, r.res.Seconds)
-	d := measured{items: r.items, labels: r.folder.Labels, temp: r.temp}
+	d := measured{items: r.items, labels: r.folder.Labels, temp: r.temp, several: r.folder.Several, thresholds: r.thresholds}
 	m, pictures, err := headMetrics(ctx, r.res.Fit.Head, r.rows, &d, r.cfg.Threads)
 	if err != nil {
 		return err

@@ -426,7 +426,7 @@ func TestEvaluate(t *testing.T) {
 		t.Errorf("got %d pictures, want %d", len(fewer.Pictures), 2*perClass)
 	}
 	for _, p := range fewer.Pictures {
-		if p != want[p.Rel] {
+		if !reflect.DeepEqual(p, want[p.Rel]) {
 			t.Errorf("got %+v, want %+v", p, want[p.Rel])
 		}
 	}

@@ -111,8 +111,7 @@ func (r *run) folds(at []int) ([]int, error) {
 	if r.cfg.L2 >= 0 {
 		return nil, nil
 	}
-	f := dataset.Folder{Root: r.folder.Root, Labels: r.folder.Labels, Items: r.items}
-	deal, err := f.FoldsTogether(cmp.Or(r.cfg.Folds, DefaultFolds), r.cfg.Split.Salt, dataset.Same{Sums: r.res.evidence.sums, Near: r.near()})
+	deal, err := r.good().FoldsTogether(cmp.Or(r.cfg.Folds, DefaultFolds), r.cfg.Split.Salt, dataset.Same{Sums: r.res.evidence.sums, Near: r.near()})
 	if err != nil {
 		return nil, fmt.Errorf("train: search: %w", err)
 	}

@@ -13,8 +13,13 @@ func Wilson(correct, n int) [2]float64 {
 	if n <= 0 {
 		return [2]float64{0, 1}
 	}
+	return wilson(float64(correct), float64(n))
+}
+
+// wilson is Wilson for numbers that are not whole.
+func wilson(correct, total float64) [2]float64 {
 	const zz = z95 * z95
-	total, p := float64(n), float64(correct)/float64(n)
+	p := correct / total
 	centre := p + zz/(2*total)
 	half := z95 * math.Sqrt(p*(1-p)/total+zz/(4*total*total))
 	d := 1 + zz/total
@@ -22,7 +27,7 @@ func Wilson(correct, n int) [2]float64 {
 	if correct <= 0 {
 		lo = 0
 	}
-	if correct >= n {
+	if correct >= total {
 		hi = 1
 	}
 	return [2]float64{lo, hi}

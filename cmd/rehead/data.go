@@ -15,6 +15,9 @@ type dataFlags struct {
 	imageRoot, stripPrefix string // see dataset.ManifestConfig
 	classes                string // file with the names of numbered classes
 
+	several   bool   // a picture may have several labels
+	separator string // of the labels in a cell of a CSV file
+
 	roots map[string]string // image roots of single manifests, before imageRoot
 }
 
@@ -22,6 +25,7 @@ func (d *dataFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&d.validationDir, "validation-dir", "", "folder or manifest of the pictures to choose with, instead of --validation")
 	f.StringVar(&d.testDir, "test-dir", "", "folder or manifest of the pictures to measure with, instead of --test")
+	f.BoolVar(&d.several, "multi-label", false, "pictures have any number of labels, none included: a head of sigmoids with a threshold for each label is trained")
 	d.addManifest(cmd)
 }
 
@@ -30,6 +34,7 @@ func (d *dataFlags) addManifest(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&d.imageRoot, "image-root", "", "folder that a manifest's relative paths start from (default: the manifest's)")
 	f.StringVar(&d.stripPrefix, "strip-prefix", "", "beginning that is cut off a manifest's paths, such as s3://bucket/flowers/")
+	f.StringVar(&d.separator, "label-separator", "|", "what parts several labels in a CSV manifest's label column")
 	f.StringVar(&d.classes, "classes", "", "file with the names of a manifest's numbered classes, one a line")
 }
 
@@ -65,9 +70,13 @@ func (d *dataFlags) open(path string, minLabels int) (*dataset.Folder, error) {
 func (d *dataFlags) one(path string, minLabels int) (*dataset.Folder, error) {
 	info, err := os.Stat(path)
 	if err != nil || info.IsDir() {
-		return dataset.Scan(path, dataset.ScanConfig{MinLabels: minLabels}) // says what is wrong
+		folder, err := dataset.Scan(path, dataset.ScanConfig{MinLabels: minLabels}) // says what is wrong
+		if err == nil && d.several {
+			folder = folder.AsSeveral()
+		}
+		return folder, err
 	}
-	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), StripPrefix: d.stripPrefix, MinLabels: minLabels}
+	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), StripPrefix: d.stripPrefix, MinLabels: minLabels, Several: d.several, Separator: d.separator}
 	if d.classes != "" {
 		if cfg.Classes, err = dataset.ReadClasses(d.classes); err != nil {
 			return nil, err

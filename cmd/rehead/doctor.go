@@ -231,7 +231,7 @@ func (e *doctorEmbedder) timeFit(ctx context.Context, threads int) (seconds floa
 	for i, row := range e.rows {
 		if row != nil {
 			total++
-			label := e.folder.Items[i].Label
+			label := e.folder.Items[i].Label // of several the first: each label is met
 			byLabel[label] = append(byLabel[label], i)
 		}
 	}
@@ -239,6 +239,9 @@ func (e *doctorEmbedder) timeFit(ctx context.Context, threads int) (seconds floa
 	for label, items := range byLabel {
 		for _, i := range items[:min(len(items), max(1, most*len(items)/total))] {
 			ex.Rows, ex.Labels = append(ex.Rows, e.rows[i]), append(ex.Labels, label)
+			if e.folder.Several {
+				ex.Sets = append(ex.Sets, e.folder.Set(i))
+			}
 		}
 	}
 	began := time.Now()

@@ -39,6 +39,7 @@ func newEvaluate(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			data.several = model.Independent()
 			folder, err := data.open(args[1], 1)
 			if err != nil {
 				return err
@@ -56,7 +57,7 @@ func newEvaluate(a *app) *cobra.Command {
 			a.printProblems(result.Problems)
 			a.printParts(&result.Metrics)
 			for _, c := range result.PerClass {
-				a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)", c.Label, c.Precision, c.Recall, c.F1, c.Measured)
+				a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)%s", c.Label, c.Precision, c.Recall, c.F1, c.Measured, ofSeveral(c))
 			}
 			return result.Reach(least)
 		},

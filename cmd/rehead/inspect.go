@@ -19,6 +19,8 @@ type modelCard struct {
 	Features    int                 `json:"features"`
 	Recipe      dataset.Recipe      `json:"recipe"`
 	Temperature float64             `json:"temperature"`
+	MultiLabel  bool                `json:"multi_label"`          // a picture may have any number of the labels
+	Thresholds  []float64           `json:"thresholds,omitempty"` // then: the probability of each label from which on a picture has it
 	Trunk       string              `json:"trunk_digest"`
 	HasTrunk    bool                `json:"trunk_stored"`
 	Known       *known              `json:"trunk,omitempty"` // of the trunk in the binary and of pulled ones
@@ -42,8 +44,13 @@ func newInspect(a *app) *cobra.Command {
 			}
 			card := modelCard{
 				Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Features: m.Head.Features, Recipe: m.Recipe,
-				Temperature: m.Temperature, Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil, Known: a.knownTrunk(m.TrunkDigest),
+				Temperature: m.Temperature, MultiLabel: m.Independent(), Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil, Known: a.knownTrunk(m.TrunkDigest),
 				Seed: m.Seed, Split: m.Split, Training: m.Training, Metrics: m.Metrics, ToolVersion: m.ToolVersion,
+			}
+			for k := range m.Labels {
+				if card.MultiLabel {
+					card.Thresholds = append(card.Thresholds, m.Threshold(k))
+				}
 			}
 			if asJSON {
 				return printJSON(a.stdout, card)
@@ -84,6 +91,9 @@ func (c modelCard) String() string {
 		row("recipe", "%s", recipe)
 	}
 	row("temperature", "%g", c.Temperature)
+	if c.MultiLabel {
+		row("answers", "any number of labels, each from its probability on: %.4g", c.Thresholds[:min(most, len(c.Thresholds))])
+	}
 	row("seed", "%d", c.Seed)
 	if len(c.Training) > 0 {
 		row("training", "%s", c.Training)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ import (
 type prediction struct {
 	Image       string                 `json:"image"`
 	Predictions []inception.Prediction `json:"predictions,omitempty"`
+	Labels      []string               `json:"labels,omitzero"`   // that the picture has, of a model that gives any number of them; absent elsewhere
 	Unknown     *bool                  `json:"unknown,omitempty"` // of none of the labels; absent where the model does not tell
 	Explanation *explanation           `json:"explanation,omitempty"`
 	Error       string                 `json:"error,omitempty"`
@@ -159,7 +161,7 @@ func predictFile(ctx context.Context, c *inception.Classifier, path string, limi
 		var results []inception.Result
 		if results, err = c.Classify(ctx, limits.limits(), data); err == nil {
 			err = results[0].Err
-			line.Predictions, line.Unknown = results[0].Predictions, results[0].Unknown
+			line.Predictions, line.Labels, line.Unknown = results[0].Predictions, results[0].Labels, results[0].Unknown
 		}
 	}
 	if err != nil {
@@ -178,8 +180,15 @@ func (a *app) printPrediction(line prediction, asJSON bool) error {
 	if line.Unknown != nil && *line.Unknown {
 		a.say("  unknown: probably none of the labels")
 	}
+	if line.Labels != nil && len(line.Labels) == 0 {
+		a.say("  none of the labels")
+	}
 	for _, p := range line.Predictions {
-		a.say("  %6.2f %%  %s", 100*p.Probability, p.Label)
+		mark := ""
+		if line.Labels != nil && slices.Contains(line.Labels, p.Label) {
+			mark = "  <- has it"
+		}
+		a.say("  %6.2f %%  %s%s", 100*p.Probability, p.Label, mark)
 	}
 	if line.Explanation != nil {
 		a.printExplanation(line.Explanation)

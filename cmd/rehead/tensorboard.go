@@ -84,6 +84,11 @@ func (b *board) finish(r *train.Result) {
 	if m.ROCAUC != nil {
 		add("roc_auc", *m.ROCAUC)
 	}
+	if s := m.MultiLabel; s != nil {
+		add("micro_f1", s.MicroF1)
+		add("macro_f1", s.MacroF1)
+		add("mean_average_precision", s.MeanAP)
+	}
 	add("ece", m.ECE)
 	add("ece_uncalibrated", m.ECEUncalibrated)
 	add("temperature", m.Temperature)

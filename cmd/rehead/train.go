@@ -90,6 +90,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err := checkGate(o.least); err != nil {
 		return nil, err
 	}
+	if o.several && o.plots != "" {
+		return nil, usagef("--plots: charts show one label a picture, not those of --multi-label: leave one of them out")
+	}
 	if err := parentExists(o.out); err != nil {
 		return nil, err
 	}
@@ -115,7 +118,11 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 		return nil, err
 	}
 	var report []byte
-	if !o.noReport {
+	switch {
+	case o.noReport:
+	case result.Model.Independent():
+		a.say("no report is written: it shows one label a picture; metrics.json has what was measured")
+	default:
 		report = a.report(ctx, result)
 	}
 	if err := result.Model.Save(o.out, inception.SaveOptions{Report: report, NoTrunk: o.noTrunk, DType: o.dtype}); err != nil {
@@ -289,8 +296,32 @@ func (a *app) printParts(m *train.Metrics) {
 		p    train.Part
 	}{{"train", m.Train}, {"validation", m.Validation}, {"test", m.Test}, {"all", m.All}} {
 		if part.p.Images > 0 && (part.name != "all" || m.Train.Images+m.Validation.Images+m.Test.Images == 0) {
-			a.say("%-10s accuracy %6.2f %%  (95 %% interval %.2f to %.2f; %d of %d pictures)", part.name, 100*part.p.Accuracy,
-				100*part.p.Interval[0], 100*part.p.Interval[1], part.p.Correct, part.p.Images)
+			a.say("%-10s accuracy %6.2f %%  (95 %% interval %.2f to %.2f; %d of %d pictures)%s", part.name, 100*part.p.Accuracy,
+				100*part.p.Interval[0], 100*part.p.Interval[1], part.p.Correct, part.p.Images, weighted(part.p))
 		}
 	}
+	if s := m.MultiLabel; s != nil {
+		a.say("accuracy counts pictures whose every label is right; on the %s pictures micro F1 %.3f, macro F1 %.3f, mean average precision %.3f, %.2f %% of the decisions wrong",
+			m.ConfusionPart, s.MicroF1, s.MacroF1, s.MeanAP, 100*s.HammingLoss)
+	}
+}
+
+// weighted is what weights make of a part's accuracy, "" where pictures have none.
+func weighted(p train.Part) string {
+	if p.Weighted == nil {
+		return ""
+	}
+	return fmt.Sprintf("; weighted %.2f %%", 100*p.Weighted.Accuracy)
+}
+
+// ofSeveral is what more is known of a label where pictures have several, "" elsewhere.
+func ofSeveral(c train.Class) string {
+	if c.Threshold == nil {
+		return ""
+	}
+	ap := "-"
+	if c.AveragePrecision != nil {
+		ap = fmt.Sprintf("%.3f", *c.AveragePrecision)
+	}
+	return fmt.Sprintf("  average precision %s, given from %.3f on", ap, *c.Threshold)
 }

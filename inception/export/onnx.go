@@ -20,7 +20,8 @@ import (
 //	out  bottleneck     [N,F]
 //
 // Scaling to the trunk's range is part of the file. Its metadata holds "labels" and "recipe" (JSON), "trunk_digest" and
-// "tool". The same model gives the same bytes. A model without its trunk is refused: attach it first.
+// "tool", and of a model that gives any number of labels, whose probabilities are sigmoids, "thresholds": from which probability on each
+// label is given. The same model gives the same bytes. A model without its trunk is refused: attach it first.
 func ONNX(m *inception.Model, w io.Writer) error {
 	if err := m.Validate(); err != nil {
 		return err
@@ -40,9 +41,21 @@ func ONNX(m *inception.Model, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	file := file{graph: net, tool: m.ToolVersion, meta: [][2]string{
+	meta := [][2]string(nil)
+	if m.Independent() {
+		thresholds := make([]float64, len(m.Labels))
+		for k := range thresholds {
+			thresholds[k] = m.Threshold(k)
+		}
+		text, err := json.Marshal(thresholds)
+		if err != nil {
+			return err
+		}
+		meta = append(meta, [2]string{"thresholds", string(text)})
+	}
+	file := file{graph: net, tool: m.ToolVersion, meta: append([][2]string{
 		{"labels", string(labels)}, {"recipe", string(recipe)}, {"trunk_digest", m.TrunkDigest}, {"tool", "rehead " + m.ToolVersion},
-	}}
+	}, meta...)}
 	return file.write(w)
 }
 
@@ -97,7 +110,11 @@ func network(m *inception.Model) (*graph, error) {
 		out.tensor("temperature", nil, []float32{float32(m.Temperature)})
 		out.node("Div", scaled, []string{logitsName, "temperature"})
 	}
-	out.node("Softmax", probabilitiesName, []string{scaled}, integer("axis", -1))
+	if m.Independent() {
+		out.node("Sigmoid", probabilitiesName, []string{scaled})
+	} else {
+		out.node("Softmax", probabilitiesName, []string{scaled}, integer("axis", -1))
+	}
 	return out, nil
 }
 
