@@ -18,7 +18,7 @@ func TestEmbedded(t *testing.T) {
 	accuracy := builtIn().accuracy()
 	info := weightsCard{known: new(known)}
 	must(t, &info, "weights", "info", "embedded", "--json")
-	if info.Flavor != inception.TF2015 || info.Features != 757 || info.Classes != 0 || info.Recipe.Size != 299 || info.Bytes != int64(f.Bytes) || info.SHA256 != f.SHA256 ||
+	if info.Flavor != inception.TF2015 || info.Features != 1024 || info.Classes != 0 || info.Recipe.Size != 299 || info.Bytes != int64(f.Bytes) || info.SHA256 != f.SHA256 ||
 		info.Digest != f.Digest || info.Name != f.Name || info.License != "Apache-2.0" || info.Probe == nil || info.Probe.Accuracy != f.Probe.Accuracy {
 		t.Errorf("info: got %+v, %+v", info.Info, info.known)
 	}
@@ -86,8 +86,8 @@ func TestDemo(t *testing.T) {
 	if err := json.Unmarshal(card.Metrics, &scores); err != nil {
 		t.Fatal(err)
 	}
-	if card.Features != 757 || !(scores.Test >= 0.9) {
-		t.Errorf("demo: got %d features and a test accuracy of %v, want 757 and at least 0.9", card.Features, scores.Test)
+	if card.Features != 1024 || !(scores.Test >= 0.9) {
+		t.Errorf("demo: got %d features and a test accuracy of %v, want 1024 and at least 0.9", card.Features, scores.Test)
 	}
 	if card.Known == nil || card.Known.Name != "embedded" || card.Known.Probe == nil {
 		t.Errorf("demo: its trunk is known as %+v", card.Known)

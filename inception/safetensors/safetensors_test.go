@@ -249,6 +249,25 @@ func TestHalf(t *testing.T) {
 	}
 }
 
+// TestDecodeHalves: an array of halves decodes as each half does alone, and its first infinity or NaN is found.
+func TestDecodeHalves(t *testing.T) {
+	raw, got := make([]byte, 2<<16), make([]float32, 1<<16)
+	for i := range got {
+		binary.LittleEndian.PutUint16(raw[2*i:], uint16(i))
+	}
+	if at := decoders[F16](got, raw); at != 0x7c00 {
+		t.Errorf("the first value that is not finite is at %#x, want 0x7c00", at)
+	}
+	for i, v := range got {
+		if want := FromHalf(uint16(i)); math.Float32bits(v) != math.Float32bits(want) {
+			t.Fatalf("half %#04x decodes to %v, want %v", i, v, want)
+		}
+	}
+	if at := decoders[F16](got[:0x7c00], raw); at != -1 {
+		t.Errorf("value %#x is said not to be finite", at)
+	}
+}
+
 func TestWriteRejects(t *testing.T) {
 	one := []float32{1}
 	for _, c := range []struct {

@@ -21,10 +21,20 @@ var decoders = map[DType]func(dst []float32, raw []byte) int{
 		return NotFinite(dst)
 	},
 	F16: func(dst []float32, raw []byte) int {
+		bad := -1
+		raw = raw[:2*len(dst)]
 		for i := range dst {
-			dst[i] = FromHalf(binary.LittleEndian.Uint16(raw[2*i:]))
+			h := binary.LittleEndian.Uint16(raw[2*i:])
+			if exp := h & 0x7c00; exp-0x400 < 0x7c00-0x400 { // neither 0 nor all ones, as nearly always
+				dst[i] = math.Float32frombits(uint32(h&0x8000)<<16 | (uint32(h&0x7fff)<<13 + 112<<23))
+			} else {
+				dst[i] = FromHalf(h)
+				if exp != 0 && bad < 0 {
+					bad = i
+				}
+			}
 		}
-		return NotFinite(dst)
+		return bad
 	},
 	BF16: func(dst []float32, raw []byte) int {
 		for i := range dst {

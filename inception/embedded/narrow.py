@@ -1,19 +1,16 @@
 #!/usr/bin/env python3
 """Make the trunk that rehead embeds: a narrow InceptionV3, from the full one.
 
-  distill.py init    prunes the teacher's channels from the top down, then refits every layer from the bottom up
-  distill.py bank    stores views of the pictures and what the teacher makes of them
-  distill.py train   distils: the student's upper blocks and bottlenecks follow the teacher's
-  distill.py handon  lets the last two blocks hand the one before them on
-  distill.py export  writes float16 safetensors for rehead
+  narrow.py init    prunes the teacher's channels from the top down, then refits every layer from the bottom up
+  narrow.py handon  lets the last two blocks hand the one before them on
+  narrow.py export  writes float16 safetensors for rehead, gzipped
 
 README.md beside this file has the commands as they were run. Needs PyTorch, NumPy and Pillow; a CPU is enough.
 """
-import argparse, io, json, math, os, random, struct, tarfile, time, zlib
+import argparse, gzip, io, json, math, os, random, struct, tarfile, time, zlib
 import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
 from PIL import Image
 
-TAPS = {'Mixed_6b': 0.5, 'Mixed_6e': 1, 'Mixed_7b': 1, 'Mixed_7c': 2}  # block: weight of its loss
 POINTS, CHUNK = 16, 20  # calibration: output positions a layer and view, views held at once
 
 
@@ -69,8 +66,6 @@ def table():
 
 OPS = table()
 BASE = {o[1]: o[3] for o in OPS if o[0] == 'conv'}  # channels at width 1
-CUT = next(i for i, o in enumerate(OPS) if o[1] == 'Mixed_5d') + 1
-LOW, HIGH = OPS[:CUT], OPS[CUT:]  # distillation leaves the lower part as init made it
 PARTS = {'x': []}  # tensor: the convolutions whose channels it has, in order
 for o in OPS:
     PARTS[o[1]] = [o[1]] if o[0] == 'conv' else PARTS[o[2]] if o[0] == 'max' else [p for x in o[2] for p in PARTS[x]]
@@ -98,12 +93,11 @@ class Inception(nn.Module):
     def of(self, path):
         return self.conv[path.replace('.', '/')]
 
-    def forward(self, x, keep=(), see=None, ops=OPS):
-        """The tensors named in keep, from what the first of ops reads; see(path, convolution, its input) is called at every
-        convolution."""
-        at, kept = {ops[0][2]: x}, {}
-        last = {x: i for i, o in enumerate(ops) for x in inputs(o)}
-        for i, o in enumerate(ops):
+    def forward(self, x, keep=(), see=None):
+        """The tensors named in keep; see(path, convolution, its input) is called at every convolution."""
+        at, kept = {'x': x}, {}
+        last = {x: i for i, o in enumerate(OPS) for x in inputs(o)}
+        for i, o in enumerate(OPS):
             if o[0] == 'conv':
                 v = before(at[o[2]], o[7])
                 if see:
@@ -113,7 +107,7 @@ class Inception(nn.Module):
                 at[o[1]] = F.max_pool2d(at[o[2]], 3, 2) if o[0] == 'max' else torch.cat([at[x] for x in o[2]], 1)
             if o[1] in keep:
                 kept[o[1]] = at[o[1]]
-            for x in [x for x in at if last.get(x, len(ops)) <= i]:
+            for x in [x for x in at if last.get(x, len(OPS)) <= i]:
                 del at[x]
         return kept
 
@@ -341,120 +335,16 @@ def init(a):
     log('saved')
 
 
-# ---- bank and train: distillation
-
-@torch.no_grad()
-def bank(a):
-    keep, width = np.load(f'{a.dir}/keep.npz'), torch.load(f'{a.dir}/init.pt')['width']
-    rows = {}
-    for t in TAPS:
-        starts = np.cumsum([0] + [BASE[p] for p in PARTS[t]])
-        rows[t] = torch.from_numpy(np.concatenate([keep[p] + s for p, s in zip(PARTS[t], starts)]))
-    net, pictures, start, store = teacher(a.teacher), Pictures(a.pictures, 11, 150, 50), time.time(), {}
-
-    def array(name, kind, *shape):
-        store[name] = np.lib.format.open_memmap(f'{a.dir}/{name}.npy', 'w+', kind, (a.views, *shape))
-    array('views', 'u1', a.size, a.size, 3)
-    for at in range(0, a.views, 10):
-        part = slice(at, min(at + 10, a.views))
-        store['views'][part] = pictures.take(part.stop - at, a.size)
-        with torch.autocast('cpu', torch.bfloat16):
-            seen = net(pixels(store['views'][part]), keep=TAPS)
-        for t in TAPS:
-            maps = seen[t].index_select(1, rows[t]).permute(0, 2, 3, 1).float().numpy()
-            if t not in store:
-                array(t, 'f2', *maps.shape[1:])
-            store[t][part] = maps
-        with open(f'{a.dir}/done.part', 'w') as f:
-            f.write(str(part.stop))
-        os.replace(f'{a.dir}/done.part', f'{a.dir}/done')
-        if at % 100 == 0:
-            print(f'{part.stop} of {a.views} views, {time.time() - start:.0f} s', flush=True)
-
-
-def train(a):
-    torch.set_num_threads(a.threads)
-    begun = torch.load(f'{a.dir}/init.pt')
-    net = Inception(begun['width']).to(memory_format=torch.channels_last)
-    net.load_state_dict(begun['net'])
-    with open(f'{a.dir}/done') as f:
-        n = int(f.read())
-    held, start = 96, time.time()  # the last views measure
-    store = {t: np.load(f'{a.dir}/{t}.npy', mmap_mode='r') for t in ('views', *TAPS)}
-    for p in PARTS['Mixed_5d'] + [o[1] for o in LOW if o[0] == 'conv']:
-        net.of(p).requires_grad_(False)
-    low = [[], []]  # what the lower part makes of every view, as it is and flipped
-    for at in range(0, n, 50):
-        x = pixels(store['views'][at:min(at + 50, n)])
-        for flip in (0, 1):
-            with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
-                y = (x.flip(3) if flip else x).contiguous(memory_format=torch.channels_last)
-                low[flip].append(net(y, keep=['Mixed_5d'], ops=LOW)['Mixed_5d'].permute(0, 2, 3, 1).half().numpy())
-    low = [np.concatenate(v) for v in low]
-    # maps count relative to the square root of each channel's own and of the median deviation, bottlenecks to their own
-    scale = {}
-    for t in TAPS:
-        s = torch.from_numpy(store[t][:200].astype('f4')).flatten(0, 2).std(0)
-        scale[t] = (1 / (s * s.median() + 1e-4)).sqrt().view(1, -1, 1, 1)
-    spread = torch.from_numpy(store['Mixed_7c'][:n].astype('f4').mean((1, 2))).std(0) + 0.02
-
-    def losses(which, flip):
-        x = torch.from_numpy(low[flip][which].astype('f4')).permute(0, 3, 1, 2)
-        with torch.autocast('cpu', torch.bfloat16):
-            seen = net(x, keep=TAPS, ops=HIGH)
-        out = []
-        for t, weight in TAPS.items():
-            want = torch.from_numpy(store[t][which].astype('f4')).permute(0, 3, 1, 2)
-            away = seen[t].float() - (want.flip(3) if flip else want)
-            out.append(weight * ((away * scale[t]) ** 2).mean())
-        return out + [3 * ((away.mean((2, 3)) / spread) ** 2).mean()]
-    smooth = {k: v.clone() for k, v in net.state_dict().items()}
-
-    def on_held():
-        now = {k: v.clone() for k, v in net.state_dict().items()}
-        net.load_state_dict(smooth)
-        with torch.no_grad():
-            v = np.mean([[float(q) for q in losses(np.arange(i, i + 32), 0)] for i in range(n - held, n, 32)], 0)
-        net.load_state_dict(now)
-        return ' '.join(f'{q:.3f}' for q in v)
-    # a step changes every tensor by about the same share of its size
-    learnt = [p for p in net.parameters() if p.requires_grad]
-    groups = [{'params': [p], 'size': float(p.detach().std()) if p.dim() > 1 else 0.1} for p in learnt]
-    opt = torch.optim.AdamW(groups, lr=a.lr, betas=(0.9, 0.99), weight_decay=0)
-    rng, step, mean, shown, begin = np.random.default_rng(3), 0, None, 0, time.time()
-    while (t := (time.time() - begin) / a.seconds) < 1:
-        for g in opt.param_groups:
-            g['lr'] = g['size'] * a.lr * min(1, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * t)) + 1e-7
-        parts = losses(np.sort(rng.choice(n - held, a.batch, replace=False)), int(rng.random() < 0.5))
-        opt.zero_grad(set_to_none=True)
-        sum(parts).backward()
-        nn.utils.clip_grad_norm_(learnt, 1.0)
-        opt.step()
-        step += 1
-        if step % 2 == 0:
-            decay = min(0.995, step / (step + 20)) ** 2
-            with torch.no_grad():
-                for k, v in net.state_dict().items():
-                    smooth[k].mul_(decay).add_(v, alpha=1 - decay)
-        now = np.array([float(v) for v in parts])
-        mean = now if mean is None else 0.95 * mean + 0.05 * now
-        if time.time() - shown > 20:
-            shown = time.time()
-            print(f'{shown - start:.0f} s step {step} seen {step * a.batch} loss {mean.sum():.4f}', ' '.join(f'{v:.3f}' for v in mean), 'held', on_held(), flush=True)
-    torch.save({**begun, 'net': smooth}, f'{a.dir}/trained.pt')
-    print('done', step, flush=True)
-
-
 # ---- hand on: what the last two blocks do
 
 @torch.no_grad()
 def handon(a):
     """Makes Mixed_7b and 7c hand Mixed_7a's channels on, and beside them how far its pooled ones rise above their mean by more
     than their deviation."""
-    begun = torch.load(f'{a.dir}/trained.pt')
+    begun = torch.load(f'{a.dir}/init.pt')
     net = Inception(begun['width']).to(memory_format=torch.channels_last)
     net.load_state_dict(begun['net'])
-    views = np.load(f'{a.dir}/views.npy', mmap_mode='r')
+    views = Pictures(a.pictures, 11, 150, 50).take(300, begun['size'])
     with torch.autocast('cpu', torch.bfloat16):
         maps = torch.cat([net(pixels(views[i:i + 30]), keep=['Mixed_7a'])['Mixed_7a'].float() for i in range(0, 300, 30)])
     limit = -(maps.mean((0, 2, 3)) + maps.std((0, 2, 3)))
@@ -502,31 +392,30 @@ def export(a):
         at += tensors[name].nbytes
     text = json.dumps(head, separators=(',', ':')).encode()
     text += b' ' * (-len(text) % 8)
+    # two gzip members: the blocks that only hand on are mostly zeros, the rest would hardly shrink
+    first = [n for n in sorted(tensors) if not n.startswith(('Mixed_7b', 'Mixed_7c'))]
+    parts = [struct.pack('<Q', len(text)) + text + b''.join(tensors[n].tobytes() for n in first),
+             b''.join(tensors[n].tobytes() for n in sorted(tensors)[len(first):])]
     with open(a.out + '.part', 'wb') as f:
-        f.write(struct.pack('<Q', len(text)) + text + b''.join(tensors[n].tobytes() for n in sorted(tensors)))
+        f.write(b''.join(gzip.compress(part, level, mtime=0) for part, level in zip(parts, (0, 9))))
     os.replace(a.out + '.part', a.out)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sub = p.add_subparsers(dest='step', required=True)
-    steps = {f.__name__: (f, sub.add_parser(f.__name__)) for f in (init, bank, train, handon, export)}
+    steps = {f.__name__: (f, sub.add_parser(f.__name__)) for f in (init, handon, export)}
     for name, (_, s) in steps.items():
         s.add_argument('--dir', required=True, help='folder of what the steps leave each other')
-        if name in ('init', 'bank'):
-            s.add_argument('--teacher', required=True, help='inception-2015-12-05.safetensors')
+        if name != 'export':
             s.add_argument('--pictures', required=True, help='archive of imagenet-samples/, scenes/ and tiny-imagenet/')
-            s.add_argument('--size', type=int, default=256, help='side of a view')
-            s.add_argument('--views', type=int, default=700 if name == 'init' else 2450)
     s = steps['init'][1]
-    s.add_argument('--width', type=float, default=0.37)
+    s.add_argument('--teacher', required=True, help='inception-2015-12-05.safetensors')
+    s.add_argument('--size', type=int, default=256, help='side of a view')
+    s.add_argument('--views', type=int, default=700)
+    s.add_argument('--width', type=float, default=0.5)
     s.add_argument('--covered', type=int, default=400, help='views that choose the channels')
     s.add_argument('--ridge', type=float, default=3e-3)
-    s = steps['train'][1]
-    s.add_argument('--seconds', type=float, required=True, help='wall time to train for')
-    s.add_argument('--lr', type=float, default=1.5e-3, help='of a step, relative to the size of the weights')
-    s.add_argument('--batch', type=int, default=16)
-    s.add_argument('--threads', type=int, default=2)
     s = steps['export'][1]
     s.add_argument('--size', type=int, required=True, help='side of the pictures that rehead feeds it')
     s.add_argument('--out', required=True)
