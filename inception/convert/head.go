@@ -2,6 +2,8 @@ package convert
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/c236555e/rehead/inception/convert/graph"
 )
@@ -14,7 +16,19 @@ func graphSource(g *graph.Graph, d dialect) (*source, *matcher, error) {
 	}
 	src := &source{units: m.units}
 	src.fc, src.head, err = m.classifier(pool)
+	src.ignored = unread(g)
 	return src, m, err
+}
+
+// unread lists the constants that no operator of a graph reads.
+func unread(g *graph.Graph) []string {
+	read := map[string]bool{}
+	for _, n := range g.Nodes {
+		for _, v := range n.Inputs {
+			read[v] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(g.Consts)), func(name string) bool { return read[name] })
 }
 
 // classes is the number of rows of the classifier, 0 without one.

@@ -214,7 +214,8 @@ func (m *matcher) convolution(relu *graph.Node) (string, error) {
 	case from != reads:
 		return "", fmt.Errorf("convolution %q at offset %d should be %s and read %s, but reads %s: the graph is not an InceptionV3", n.Name, n.At, l.Path, reads, from)
 	case s[2] != l.Shape[2] || s[3] != l.Shape[3] || c.stride != [2]int{l.Stride, l.Stride} || c.pad != pad && !(c.same && s[2]%2 == 1 && s[3]%2 == 1 && l.Stride == 1 && pad == [4]int{s[2] / 2, s[3] / 2, s[2] / 2, s[3] / 2}):
-		return "", fmt.Errorf("convolution %q at offset %d should be %s, but has kernel %dx%d, stride %v and padding %v: the graph is not an InceptionV3", n.Name, n.At, l.Path, s[2], s[3], c.stride, c.pad)
+		return "", fmt.Errorf("convolution %q at offset %d should be %s, but has kernel %dx%d (weights %q at offset %d), stride %v and padding %v: the graph is not an InceptionV3",
+			n.Name, n.At, l.Path, s[2], s[3], u.weight.Name, u.weight.Offset, c.stride, c.pad)
 	}
 	m.units[l.Path] = u
 	return l.Path, nil

@@ -150,6 +150,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatONNX, nil
 	case graphdef.Is(head):
 		return formatGraphDef, nil
+	case ckpt.Begins(head):
+		return formatCheckpoint, nil // cut short, which its reader says
 	case pth.IsTar(head):
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with torch.save(net.state_dict(), path); unpack any other archive first")
 	}

@@ -2,12 +2,13 @@ package convert
 
 import (
 	"bytes"
+	"fmt"
 	"math"
+	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/inception/convert/hdf5"
-	"github.com/c236555e/rehead/inception/convert/pth"
+	"github.com/c236555e/rehead/inception/convert/graph"
 	"github.com/c236555e/rehead/inception/convert/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
@@ -78,6 +79,24 @@ func TestTensorsRefused(t *testing.T) {
 		}, []string{"Mixed_6e.branch_pool", "no longer finite"}},
 		{"integers", "torchvision.pth", edit("Mixed_6e.branch_pool.conv.weight", func(x *raw.Tensor) { x.DType = raw.I32 }), []string{"Mixed_6e.branch_pool.conv.weight", "int32"}},
 
+		{"two classifiers", "torchvision.pth", edit("Mixed_5c.branch1x1.conv.weight", func(x *raw.Tensor) { x.Name = "last_linear.weight" }), []string{`"fc.weight" at byte`, "there twice"}},
+		{"two biases", "torchvision.pth", func(t *testing.T, ts []raw.Tensor) []raw.Tensor {
+			ts[index(t, ts, "Mixed_5c.branch1x1.bn.bias")].Name = "Mixed_5b.branch1x1.conv.bias"
+			ts[index(t, ts, "Mixed_5c.branch1x1.bn.weight")].Name = "Mixed_5b.branch1x1.bias"
+			return ts
+		}, []string{"Mixed_5b.branch1x1.", "at byte", "under two names"}},
+
+		{"unknown", "timm.safetensors", edit("fc.bias", func(x *raw.Tensor) { x.Name = "head.bias" }), []string{"head.bias", "at byte", "not a tensor of InceptionV3"}},
+		{"kernel of another size", "timm.safetensors", reshape("Mixed_5b.branch5x5_2.conv.weight", 16, 16, 3, 3), []string{"Mixed_5b.branch5x5_2.conv.weight", "at byte", "[16 16 5 5]"}},
+
+		{"missing weights", "inception_v3.ckpt", drop("InceptionV3/Mixed_5c/Branch_1/Conv_1_0c_5x5/weights"), []string{"Conv_1_0c_5x5/weights", "missing"}},
+		{"missing variance", "inception_v3.ckpt", drop("InceptionV3/Conv2d_1a_3x3/BatchNorm/moving_variance"), []string{"Conv2d_1a_3x3/BatchNorm/moving_variance", "missing"}},
+		{"unknown", "inception_v3.ckpt", edit("InceptionV3/Logits/Conv2d_1c_1x1/biases", func(x *raw.Tensor) { x.Name = "InceptionV3/Mixed_8a/weights" }), []string{"InceptionV3/Mixed_8a/weights", "at byte", "not a variable"}},
+		{"twice", "inception_v3.ckpt", edit("InceptionV3/Conv2d_2a_3x3/weights", func(x *raw.Tensor) { x.Name = "InceptionV3/Conv2d_1a_3x3/weights" }), []string{"InceptionV3/Conv2d_1a_3x3/weights", "at byte", "there twice"}},
+		{"kernel of another size", "inception_v3.ckpt", reshape("InceptionV3/Conv2d_2a_3x3/weights", 1, 1, 144, 16), []string{"InceptionV3/Conv2d_2a_3x3/weights", "at byte", "[16 16 3 3]"}},
+		{"short vector", "inception_v3.ckpt", reshape("InceptionV3/Conv2d_2a_3x3/BatchNorm/beta", 3), []string{"InceptionV3/Conv2d_2a_3x3/BatchNorm/beta", "at byte", "[3]"}},
+		{"not a number", "inception_v3.ckpt", set("InceptionV3/Conv2d_2a_3x3/weights", 3, nan), []string{"InceptionV3/Conv2d_2a_3x3/weights", "at byte", "element 3 is NaN"}},
+
 		{"missing kernel", "keras.h5", drop("conv2d_40/conv2d_40/kernel:0"), []string{"93 convolutions"}},
 		{"missing beta", "keras.h5", drop("batch_normalization_7/batch_normalization_7/beta:0"), []string{"batch_normalization_7/batch_normalization_7/beta:0", "missing"}},
 		{"a gap in the numbers", "keras.h5", edit("conv2d_94/conv2d_94/kernel:0", func(x *raw.Tensor) { x.Name = "conv2d_95/conv2d_95/kernel:0" }), []string{"conv2d_94/conv2d_94/kernel:0", "gap"}},
@@ -89,16 +108,9 @@ func TestTensorsRefused(t *testing.T) {
 		{"a strange name", "keras.h5", edit("predictions/predictions/bias:0", func(x *raw.Tensor) { x.Name = "bias" }), []string{`"bias"`, "not a tensor"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := fixture.Read(t, c.file)
-			read, names := pth.Read, torchNames
-			if strings.HasSuffix(c.file, ".h5") {
-				read, names = hdf5.Read, kerasNames
-			}
-			ts, err := read(bytes.NewReader(b), int64(len(b)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			src, err := names(c.change(t, ts))
+			names := map[string]func([]raw.Tensor) (*source, error){".pth": torchNames, ".safetensors": torchNames, ".h5": kerasNames, ".ckpt": slimNames}
+			ts := tensorsOf(t, c.file, fixture.Read(t, c.file))
+			src, err := names[filepath.Ext(c.file)](c.change(t, ts))
 			if err == nil {
 				_, err = assemble(src)
 			}
@@ -139,5 +151,68 @@ func TestFilesRefused(t *testing.T) {
 	}
 	if _, err := Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "regular file") {
 		t.Errorf("a folder: got error %v", err)
+	}
+}
+
+// TestEnds cuts a file of each format short, and appends to it: both are refused with the offset at which that shows.
+func TestEnds(t *testing.T) {
+	const index = "inception_v3_v2.index"
+	for _, name := range append(everyFormat, "folded.onnx", index) {
+		good := fixture.Read(t, name)
+		cuts := []int{len(good) - 1, len(good) - 30, len(good) * 3 / 4, len(good) / 2, 600}
+		for _, n := range append(cuts, len(good)+1, len(good)+1000) {
+			bad := append(bytes.Clone(good), make([]byte, 1000)...)[:n]
+			path := fixture.Write(t, name, bad)
+			_, err := Load(path)
+			if err == nil || !strings.Contains(err.Error(), path) || !place.MatchString(err.Error()) || strings.Contains(err.Error(), ErrKind.Error()) {
+				t.Errorf("%s of %d bytes, with %d: got error %v, want one with the path and an offset", name, len(good), n, err)
+			}
+		}
+	}
+}
+
+// TestGraphTensorsRefused changes one constant of a good graph each; the error must name it and say where it lies.
+func TestGraphTensorsRefused(t *testing.T) {
+	conv := map[string]string{"unfolded.onnx": "Mixed_6c.branch7x7_2.conv.weight", "slim.pb": "InceptionV3/Mixed_6c/Branch_1/Conv2d_0b_1x7/weights"}
+	for file, name := range conv {
+		for say, change := range map[string]func(x *raw.Tensor){
+			"has shape":         func(x *raw.Tensor) { x.Shape = []int{x.Shape[0], x.Shape[1] * 7, x.Shape[2] * x.Shape[3] / 7, 1} },
+			"four axes":         func(x *raw.Tensor) { x.Shape = []int{x.Len()} },
+			"more than":         func(x *raw.Tensor) { x.Shape = []int{1 << 29, 16, 7, 1} },
+			"element 3 is +Inf": func(x *raw.Tensor) { poison(x, 3, float32(math.Inf(1))) },
+			"int32":             func(x *raw.Tensor) { x.DType = raw.I32 },
+		} {
+			g := readGraph(t, file)
+			k := g.Consts[name]
+			if k == nil {
+				t.Fatalf("%s has no %s", file, name)
+			}
+			change(&k.Tensor)
+			read := tfSource
+			if strings.HasSuffix(file, ".onnx") {
+				read = onnxSource
+			}
+			src, err := read(g)
+			if err == nil {
+				_, err = assemble(src)
+			}
+			if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), fmt.Sprint(k.Offset)) {
+				t.Errorf("%s, %s: got error %v, want one with the tensor and its offset %d", file, say, err, k.Offset)
+			}
+		}
+	}
+}
+
+// TestUnread: a constant that no operator reads is counted, as other formats' leftovers are.
+func TestUnread(t *testing.T) {
+	g := readGraph(t, "folded.onnx")
+	before, err := onnxSource(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Consts["left over"] = &graph.Const{}
+	src, err := onnxSource(g)
+	if err != nil || len(src.ignored) != len(before.ignored)+1 || src.ignored[len(src.ignored)-1] != "left over" {
+		t.Errorf("got %v and %q, want one more than %q", err, src.ignored, before.ignored)
 	}
 }

@@ -36,13 +36,16 @@ func torchNames(tensors []raw.Tensor) (*source, error) {
 			if src.fc == nil {
 				src.fc = &classifier{}
 			}
-			if strings.HasSuffix(t.Name, ".bias") {
-				src.fc.bias = &t
-			} else {
+			switch {
+			case strings.HasSuffix(t.Name, ".weight") && src.fc.weight.Load == nil:
 				src.fc.weight = t
+			case strings.HasSuffix(t.Name, ".bias") && src.fc.bias == nil:
+				src.fc.bias = &t
+			default:
+				return nil, tensorError(t, "is unknown, or there twice, in a classifier: want one weight and one bias, called fc or last_linear")
 			}
 		case !src.place(&t):
-			return nil, tensorError(t, "is not a tensor of InceptionV3 as torchvision, timm or pytorch-fid name them: use a file of this network")
+			return nil, tensorError(t, "is not a tensor of InceptionV3 as torchvision, timm or pytorch-fid name them, or is there under two names: use a file of this network")
 		}
 	}
 	for _, l := range layers {
@@ -71,6 +74,9 @@ func (src *source) place(t *raw.Tensor) bool {
 		}
 		u.weight = *t
 	case "conv.bias", "bias":
+		if u.bias != nil {
+			return false
+		}
 		u.bias = t
 	default:
 		if u.norm == nil {

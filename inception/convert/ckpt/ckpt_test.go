@@ -94,8 +94,8 @@ func TestRefused(t *testing.T) {
 		file []byte
 		want string
 	}{
-		{"empty", nil, "does not end as"},
-		{"truncated", good[:len(good)-100], "does not end as"},
+		{"empty", nil, "does not end at offset"},
+		{"truncated", good[:len(good)-100], "does not end at offset"},
 		{"a bit flipped", flipped, "checksum"},
 		{"compressed", packed, "compressed"},
 		{"its first half is missing", good[len(good)/2:], ""},

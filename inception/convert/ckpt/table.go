@@ -22,6 +22,17 @@ func Is(r io.ReaderAt, size int64) bool {
 	return size >= footer && raw.ReadFull(r, b[:], size-8) == nil && binary.LittleEndian.Uint64(b[:]) == magic
 }
 
+// Begins reports whether head starts as a checkpoint does: with the empty key, which shares nothing with the key before it,
+// and a value that is a message of tensors (first version) or starts with the number of files (second). Little else begins
+// so, but only the end is a proof: a file that merely begins like a checkpoint is one that was cut short.
+func Begins(head []byte) bool {
+	if len(head) < 8 || head[0] != 0 || head[1] != 0 {
+		return false
+	}
+	n, k := binary.Uvarint(head[2:])
+	return k > 0 && k <= 5 && n > 0 && len(head) > 2+k && (head[2+k] == 0x0a || head[2+k] == 0x08)
+}
+
 // table is a sorted table (tensorflow/core/lib/io/table_format.txt, which is LevelDB's) in a file.
 type table struct {
 	r    io.ReaderAt

@@ -101,8 +101,11 @@ func (f *reader) superblock() (uint64, error) {
 	if v[0] != 0 {
 		return 0, fmt.Errorf("HDF5 base address is %d, want 0: the file has a user block", v[0])
 	}
+	if v[2] < uint64(f.size) {
+		return 0, fmt.Errorf("offset %d: %d bytes follow the end that the HDF5 header gives: fetch the file again", v[2], uint64(f.size)-v[2])
+	}
 	if v[2] > uint64(f.size) {
-		return 0, fmt.Errorf("file has %d bytes, but its HDF5 header says %d: it is truncated; fetch it again", f.size, v[2])
+		return 0, fmt.Errorf("file ends at offset %d, but its HDF5 header says %d: it is truncated; fetch it again", f.size, v[2])
 	}
 	return v[5], nil
 }

@@ -57,9 +57,12 @@ func Read(r io.ReaderAt, size int64) ([]raw.Tensor, error) {
 
 // readZIP reads data.pkl and gives each storage the place of its file in the archive.
 func readZIP(r io.ReaderAt, size int64) (any, error) {
+	if err := ends(r, size); err != nil {
+		return nil, err
+	}
 	z, err := zip.NewReader(r, size)
 	if err != nil {
-		return nil, fmt.Errorf("the ZIP directory cannot be read (is the file truncated?): %w", err)
+		return nil, fmt.Errorf("the ZIP directory cannot be read: fetch the file again: %w", err)
 	}
 	files := make(map[string]*zip.File, len(z.File))
 	var pkl *zip.File
@@ -117,6 +120,25 @@ func readZIP(r io.ReaderAt, size int64) (any, error) {
 		Find:       find,
 		Persistent: func(id any) (any, error) { return persistent(id, get) },
 	})
+}
+
+// zipEnd is what stands in the last bytes of an archive without a comment, and torch.save writes none: a signature, 16 bytes
+// about the directory, and the length of the comment.
+const zipEnd = 22
+
+// ends checks that the archive reaches to the end of the file and no further.
+func ends(r io.ReaderAt, size int64) error {
+	b := make([]byte, zipEnd)
+	if size < zipEnd {
+		return fmt.Errorf("has %d bytes, too few for a ZIP archive: fetch it again", size)
+	}
+	if err := raw.ReadFull(r, b, size-zipEnd); err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(b, []byte("PK\x05\x06")) || b[20] != 0 || b[21] != 0 {
+		return fmt.Errorf("does not end at offset %d with a ZIP directory, as torch.save writes it: it is truncated, or bytes follow the archive; fetch it again", size)
+	}
+	return nil
 }
 
 // section is where the bytes of a stored (not compressed) file of the archive lie.
@@ -215,6 +237,9 @@ func readStream(r io.ReaderAt, size int64) (any, error) {
 		if err := c.Skip(int64(st.count) * int64(st.dtype.Size())); err != nil {
 			return nil, fmt.Errorf("storage %q is cut off: %w", key, err)
 		}
+	}
+	if n := c.Remaining(); n > 0 {
+		return nil, fmt.Errorf("offset %d: %d bytes follow the last storage: fetch the file again", c.Pos(), n)
 	}
 	return top, nil
 }
