@@ -211,13 +211,19 @@ func FuzzLabelMap(f *testing.F) {
 	})
 }
 
-// full writes a network of the full width as others do, batch norm and all, as safetensors: about 95 MB.
+// full writes a network of the full width as others do: about 95 MB.
 func full(tb testing.TB) string {
 	tb.Helper()
 	w, err := inception.Random(inception.RandomConfig{Classes: 1000})
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return foreign(tb, w)
+}
+
+// foreign writes a network as others do, batch norm and all, as safetensors.
+func foreign(tb testing.TB, w *inception.Weights) string {
+	tb.Helper()
 	var out []safetensors.Tensor
 	add := func(name string, shape []int, v []float32) {
 		out = append(out, safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: shape, Values: v})
@@ -238,7 +244,7 @@ func full(tb testing.TB) string {
 			}
 		}
 	}
-	path := filepath.Join(tb.TempDir(), "full.safetensors")
+	path := filepath.Join(tb.TempDir(), "foreign.safetensors")
 	f, err := os.Create(path)
 	if err == nil {
 		err = safetensors.Write(f, map[string]string{"format": "pt"}, out)
