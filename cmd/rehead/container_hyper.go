@@ -120,7 +120,9 @@ func borrow(table map[string]sagemaker.Setting, flags *pflag.FlagSet, o *trainOp
 	table["validation_percentage"] = sagemaker.Setting{Set: percent(&o.cfg.Split.Validation)}
 	table["testing_percentage"] = sagemaker.Setting{Set: percent(&o.cfg.Split.Test)}
 	table["architecture"] = sagemaker.Setting{Set: only("inception_v3", "the network is InceptionV3")}
-	table["multi_label"] = sagemaker.Setting{Set: only("0", "a picture has one label")}
+	if several, err := strconv.ParseBool(values["multi_label"]); err == nil && several {
+		table["use_weighted_loss"] = sagemaker.Setting{Set: weightedLoss(&o.classWeights)}
+	}
 	a := &o.cfg.Augment
 	table["flip_left_right"] = sagemaker.Setting{Set: o.altering(flag(&a.Flip))}
 	table["random_crop"] = sagemaker.Setting{Set: o.altering(percent(&a.Crop))}
@@ -150,6 +152,20 @@ func earlyStopping(d *train.Descent) func(string) error {
 		}
 		if !on && d.Patience == 0 {
 			d.Patience = -1
+		}
+		return nil
+	}
+}
+
+// weightedLoss is the built-in algorithm's name, beside multi_label, for labels that count the same however many pictures they have.
+func weightedLoss(classWeights *string) func(string) error {
+	return func(v string) error {
+		on := false
+		if err := flag(&on)(v); err != nil {
+			return err
+		}
+		if on {
+			*classWeights = "balanced"
 		}
 		return nil
 	}

@@ -46,6 +46,8 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 			return o.cfg.Smoothing == 0.1 && o.classWeights == "balanced" && o.cfg.Scaling == train.ScaleAuto && o.cfg.L2 == -1 && o.cfg.Folds == 4 &&
 				o.cfg.Unknown == 0.05 && o.least == 0.9
 		},
+		"multi_label=1 use_weighted_loss=1": func(o *trainOptions) bool { return o.several && o.classWeights == "balanced" },
+		"multi_label=0 use_weighted_loss=0": func(o *trainOptions) bool { return !o.several && o.classWeights == "none" },
 		"augment=flip,rotate=10 views=3": func(o *trainOptions) bool {
 			return o.cfg.Augment == dataset.Augment{Flip: true, Rotate: 10} && o.cfg.Views == 3
 		},
@@ -66,7 +68,7 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 		if err != nil || !check(o) {
 			t.Errorf("%s: got %+v, %v", settings, o.cfg, err)
 		}
-		if strings.Contains(notes, "changes nothing") != strings.Contains(settings, "early_stopping=false early_stopping_patience") {
+		if passes := strings.Contains(settings, "early_stopping=false early_stopping_patience") || strings.Contains(settings, "multi_label=0"); strings.Contains(notes, "changes nothing") != passes {
 			t.Errorf("%s: got the notes %q", settings, notes)
 		}
 	}
@@ -118,7 +120,8 @@ func TestHyperparameterRefusals(t *testing.T) {
 		"warm_start=model":             "channel model",
 		"output=x":                     "/opt/ml/model",
 		"validation_dir=x":             "channel validation",
-		"multi_label=1":                "a picture has one label",
+		"multi_label=2":                "want true or false",
+		"architecture=mobilenet_v2":    "the network is InceptionV3",
 		"random_crop=much":             "hundredths",
 		"early_stopping=no solver=sgd": "want true or false",
 	} {
