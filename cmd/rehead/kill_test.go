@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -29,8 +30,8 @@ func binary(t *testing.T) string {
 	return path
 }
 
-// process runs the real binary; stop, unless nil, ends it when it returns.
-func process(t *testing.T, stop func(p *os.Process), path string, args ...string) (string, error) {
+// process runs the real binary; stop, unless nil, is to end it at a moment of its choice, and hears when it has ended by itself.
+func process(t *testing.T, stop func(p *os.Process, ended <-chan struct{}), path string, args ...string) (string, error) {
 	t.Helper()
 	var stderr bytes.Buffer
 	cmd := exec.Command(path, args...)
@@ -38,14 +39,15 @@ func process(t *testing.T, stop func(p *os.Process), path string, args ...string
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
+	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		if stop != nil {
-			stop(cmd.Process)
+			stop(cmd.Process, ended)
 		}
 	}()
 	err := cmd.Wait()
+	close(ended)
 	<-done
 	return stderr.String(), err
 }
@@ -69,9 +71,45 @@ func sameFiles(t *testing.T, got, want string) {
 	}
 }
 
-// TestKilledRunsEndAlike kills the real binary at ten random moments of a training, each time going on from where it was:
-// the last run ends with the model that an undisturbed run makes, byte for byte. Of two more runs one is stopped by
-// SIGTERM, says so and goes on.
+// until waits for a moment of a process's work; false when it ended before.
+func until(ended <-chan struct{}, moment func() bool) bool {
+	for !moment() {
+		select {
+		case <-ended:
+			return false
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return true
+}
+
+// worked counts what a run has left behind in its cache: bytes of bottlenecks, and the last version of the solver's state.
+type worked struct{ cache string }
+
+func (w worked) bytes() (total int64) {
+	files, _ := filepath.Glob(filepath.Join(w.cache, "*"))
+	for _, path := range files {
+		if info, err := os.Stat(path); err == nil && !strings.Contains(filepath.Base(path), "checkpoint") {
+			total += info.Size()
+		}
+	}
+	return total
+}
+
+func (w worked) state() (at time.Time) {
+	files, _ := filepath.Glob(filepath.Join(w.cache, "*.checkpoint"))
+	for _, path := range files {
+		if info, err := os.Stat(path); err == nil {
+			at = info.ModTime()
+		}
+	}
+	return at
+}
+
+// TestKilledRunsEndAlike kills the real binary at ten random moments of a training, five while pictures are embedded and
+// five while the head is searched and solved for, each time going on from where it was: the last run ends with the model
+// that an undisturbed run makes, byte for byte. The moments are told by what the run has written, not by the clock, so that
+// each is hit. Of two more runs one is stopped by SIGTERM, says so and goes on.
 func TestKilledRunsEndAlike(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the binary and trains a dozen times")
@@ -89,31 +127,43 @@ func TestKilledRunsEndAlike(t *testing.T) {
 			"--augment", "flip,crop=0.1", "--views", "1", "--checkpoint-every", "10ms",
 		}
 	}
-	began := time.Now()
 	if out, err := process(t, nil, rehead, args("whole")...); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	whole := time.Since(began)
-	rng := rand.New(rand.NewPCG(uint64(began.UnixNano()), 1))
-	killed := 0
-	for range 10 {
-		wait := time.Duration(rng.Float64() * float64(whole) * 0.5)
-		_, err := process(t, func(p *os.Process) {
-			time.Sleep(wait)
-			_ = p.Kill() // the process may have ended
+	whole, killed := worked{filepath.Join(dir, "cache of whole")}, worked{filepath.Join(dir, "cache of killed")}
+	seed := uint64(time.Now().UnixNano())
+	rng := rand.New(rand.NewPCG(seed, 1))
+	const embedding, solving = 5, 5
+	for kill := range embedding + solving {
+		moment, told := func() bool { return false }, ""
+		if kill < embedding { // in the next fifth of the cache
+			bytes := int64((float64(kill) + 0.1 + 0.8*rng.Float64()) / embedding * float64(whole.bytes()))
+			moment, told = func() bool { return killed.bytes() >= bytes }, fmt.Sprintf("once the cache has %d bytes", bytes)
+		} else { // after some more states, and a little later
+			last, left, pause := killed.state(), 1+rng.IntN(3), time.Duration(rng.IntN(20))*time.Millisecond
+			told = fmt.Sprintf("%v after %d states", pause, left)
+			moment = func() bool {
+				if at := killed.state(); !at.Equal(last) {
+					last = at
+					left--
+				}
+				if left > 0 {
+					return false
+				}
+				time.Sleep(pause)
+				return true
+			}
+		}
+		hit := false
+		out, err := process(t, func(p *os.Process, ended <-chan struct{}) {
+			hit = until(ended, moment) && p.Kill() == nil
 		}, rehead, args("killed")...)
-		if err != nil {
-			killed++
-			continue
+		if !hit || err == nil {
+			t.Fatalf("kill %d of seed %d, %s, came too late: %v: %s", kill, seed, told, err, out)
 		}
-		// It came to its end: what follows begins with nothing again.
-		sameFiles(t, filepath.Join(dir, "killed"), filepath.Join(dir, "whole"))
-		if err := os.RemoveAll(filepath.Join(dir, "cache of killed")); err != nil {
-			t.Fatal(err)
+		if _, err := os.Stat(filepath.Join(dir, "killed")); err == nil {
+			t.Fatalf("kill %d of seed %d, %s: a model was there before the run was done", kill, seed, told)
 		}
-	}
-	if killed < 5 {
-		t.Errorf("%d of 10 runs were killed before their end, want at least 5 for this test to mean anything", killed)
 	}
 	if out, err := process(t, nil, rehead, args("killed")...); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -127,14 +177,11 @@ func TestKilledRunsEndAlike(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // there a process cannot be asked to stop
 	}
-	out, err := process(t, func(p *os.Process) {
-		for range 2000 { // until it solves for the head
-			if found, _ := filepath.Glob(filepath.Join(dir, "cache of asked", "*.checkpoint")); len(found) > 0 {
-				break
-			}
-			time.Sleep(5 * time.Millisecond)
+	asked := worked{filepath.Join(dir, "cache of asked")}
+	out, err := process(t, func(p *os.Process, ended <-chan struct{}) { // when it solves for the head
+		if until(ended, func() bool { return !asked.state().IsZero() }) {
+			_ = p.Signal(syscall.SIGTERM)
 		}
-		_ = p.Signal(syscall.SIGTERM)
 	}, rehead, args("asked")...)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !strings.Contains(out, "interrupted") || !strings.Contains(out, ".checkpoint") {
