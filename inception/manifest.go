@@ -10,6 +10,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
+	"github.com/c236555e/rehead/nn"
 )
 
 // ModelFormat is the "format" of the model.json that this package writes and reads.
@@ -64,6 +65,9 @@ type headEntry struct {
 type trunkEntry struct {
 	Digest string `json:"digest"`          // Weights.Digest
 	DType  string `json:"dtype,omitempty"` // of trunk.safetensors; empty when it was left out
+
+	Precision nn.Precision `json:"precision,omitempty"` // of the forward pass; empty: float32
+	Ranges    nn.Ranges    `json:"ranges,omitempty"`    // of an int8 forward pass
 }
 
 // entry is what model.json knows of another file.

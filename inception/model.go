@@ -14,6 +14,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/nn"
 )
 
 // Activation says how logits become probabilities.
@@ -88,6 +89,7 @@ type Model struct {
 	Flavor      Flavor              //
 	Width       float64             //
 	TrunkDigest string              // Weights.Digest of the trunk that belongs to the head
+	Ranges      nn.Ranges           // of an int8 forward pass; nil means float32
 	Trunk       *Weights            // nil when the model was saved without it: see AttachTrunk
 	Seed        uint64              // the seed of the training run
 	Split       dataset.SplitConfig // how the pictures were split
@@ -137,6 +139,9 @@ func (m *Model) Validate() error {
 	}
 	if !isDigest(m.TrunkDigest) {
 		return fmt.Errorf("inception: model: trunk digest %q is not a SHA-256 in lower-case hexadecimal", m.TrunkDigest)
+	}
+	if m.Ranges != nil && len(m.Ranges) == 0 {
+		return errors.New("inception: model: got no ranges in a map that is not nil, want nil for float32")
 	}
 	if m.Trunk != nil {
 		if err := m.belongs(m.Trunk); err != nil {
@@ -201,8 +206,20 @@ func checkLabels(labels []string, classes int) error {
 	return nil
 }
 
+// Precision is what the model's forward pass computes with.
+func (m *Model) Precision() nn.Precision {
+	if m.Ranges != nil {
+		return nn.Int8
+	}
+	return nn.Float32
+}
+
 // belongs reports whether w is the trunk that the head was made for.
 func (m *Model) belongs(w *Weights) error {
+	if w.Precision() != m.Precision() {
+		return fmt.Errorf("inception: model: the trunk computes with %s, but the head was trained on bottlenecks of %s: give the weights as they were in training",
+			w.Precision(), m.Precision())
+	}
 	if w.Digest != m.TrunkDigest {
 		return fmt.Errorf("inception: model: the trunk (%s, width %g, digest %.12s) is not the one the head was trained on (%s, width %g, digest %.12s): give the same weights as in training",
 			w.Flavor, w.Width, w.Digest, m.Flavor, m.Width, m.TrunkDigest)
@@ -224,11 +241,23 @@ func isDigest(s string) bool {
 
 // AttachTrunk gives a model that was saved without its trunk the weights that belong to it; others are refused.
 func (m *Model) AttachTrunk(w *Weights) error {
+	w, err := m.quantized(w)
+	if err != nil {
+		return err
+	}
 	if err := m.belongs(w); err != nil {
 		return err
 	}
 	m.Trunk = w.trunkOnly().withRecipe(m.Recipe)
 	return nil
+}
+
+// quantized returns w, as a weight file has it, in the model's precision.
+func (m *Model) quantized(w *Weights) (*Weights, error) {
+	if m.Ranges == nil || w.Ranges != nil {
+		return w, nil
+	}
+	return w.Quantized(m.Ranges)
 }
 
 // temperature is the one in use.

@@ -2,6 +2,7 @@ package inception
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/nn"
 )
 
 // The values of "format" in the metadata of a model's safetensors.
@@ -89,8 +91,12 @@ func openParts(p parts) (*Model, error) {
 	m := &Model{
 		Labels: man.Labels, Head: Head{Classes: man.Head.Classes, Features: man.Head.Features, Activation: man.Head.Activation},
 		Temperature: man.Head.Temperature, Thresholds: man.Head.Thresholds,
-		Recipe: man.Recipe, Flavor: man.Flavor, Width: man.Width, TrunkDigest: man.Trunk.Digest,
+		Recipe: man.Recipe, Flavor: man.Flavor, Width: man.Width, TrunkDigest: man.Trunk.Digest, Ranges: man.Trunk.Ranges,
 		Unknown: man.Head.Unknown, Seed: man.Seed, Split: man.Split, ToolVersion: man.Tool,
+	}
+	if got := cmp.Or(man.Trunk.Precision, nn.Float32); got != m.Precision() {
+		return nil, &FormatError{File: p.label(manifestFile), Offset: -1, Reason: fmt.Sprintf("got precision %q and %d ranges, want %s without or %s with ranges: train again",
+			got, len(m.Ranges), nn.Float32, nn.Int8)}
 	}
 	if m.Head.Activation == Softmax {
 		m.Head.Activation = "" // which means it: models of older versions say nothing
@@ -205,6 +211,9 @@ func (m *Model) takeTrunk(p parts, e entry) error {
 	}
 	if w.Classes > 0 {
 		return &FormatError{File: name, Tensor: "fc.weight", Offset: -1, Reason: "a model's trunk has no classifier: train again"}
+	}
+	if w, err = m.quantized(w); err != nil {
+		return &FormatError{File: p.label(manifestFile), Offset: -1, Reason: "its ranges will not do: train again", Err: err}
 	}
 	m.Trunk = w.withRecipe(m.Recipe)
 	return nil

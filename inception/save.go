@@ -86,6 +86,9 @@ func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
 		Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(), Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
 	}
 	man.Trunk.Digest, man.Seed, man.Split = m.TrunkDigest, m.Seed, m.Split
+	if m.Ranges != nil {
+		man.Trunk.Precision, man.Trunk.Ranges = m.Precision(), m.Ranges
+	}
 	var err error
 	if man.Training, err = object(m.Training); err != nil {
 		return nil, man, err

@@ -14,7 +14,8 @@ type Trunk struct {
 	cells   int         // of that block, along each side
 }
 
-// NewTrunk compiles the network up to the bottleneck for pictures of w.Recipe.Size. It keeps nothing of w's tensors, so a
+// NewTrunk compiles the network up to the bottleneck for pictures of w.Recipe.Size, with the precision of w, whatever
+// cfg's. It keeps nothing of w's tensors, so a
 // caller that drops w frees them. Errors name the recipe's field, the input's size or the device that will not do.
 func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
 	if err := checkRecipe(w.Recipe); err != nil {
@@ -26,6 +27,7 @@ func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
 	}
 	blocks := Blocks()
 	last := net.Taps[blocks[len(blocks)-1]]
+	cfg.Precision, cfg.Ranges = w.Precision(), w.Ranges
 	program, err := nn.Compile(cfg, net.Input, net.Bottleneck, last)
 	if err != nil {
 		return nil, err

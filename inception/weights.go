@@ -9,6 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/nn"
 )
 
 // FormatError says which file and tensor is wrong, where, and what to do about it.
@@ -34,6 +35,8 @@ type Weights struct {
 	Labels  []string          // the classifier's labels in order; nil when the file has none
 	Notes   map[string]string // what else a file's metadata says; kept, never interpreted
 	Tensors map[string]Tensor
+	// Ranges makes the trunk compute with nn.Int8; nil means nn.Float32. See Quantized. Weight files have none.
+	Ranges nn.Ranges
 	// Digest is the hex SHA-256 that names the trunk: flavour, and name, shape and values of every convolution's
 	// tensors. Neither the file's layout nor the classifier is part of it, and float16 storage only as far as it
 	// changed the values.
@@ -190,6 +193,9 @@ func (w *Weights) Halved() (*Weights, error) {
 		return nil, err
 	}
 	r.Recipe, r.Labels, r.Notes = w.Recipe, w.Labels, w.Notes
+	if w.Ranges != nil {
+		return r.Quantized(w.Ranges)
+	}
 	return r, nil
 }
 

@@ -44,10 +44,14 @@ func (cpu) Compile(net *ir.Net, _ int, cfg Config) (Executor, error) {
 	if name == "" {
 		name = Kernels()[0]
 	}
-	if name == plainName {
+	if name == plainName && cfg.Precision != Int8 {
 		return plain.New(net, cfg.threads()), nil
 	}
-	e, err := engine.Compile(net, engine.Config{Threads: cfg.threads(), Kernel: name})
+	ec := engine.Config{Threads: cfg.threads(), Kernel: name}
+	if cfg.Precision == Int8 {
+		ec.Ranges = cfg.Ranges
+	}
+	e, err := engine.Compile(net, ec)
 	if err != nil {
 		return nil, fmt.Errorf("nn: device %q: %w", cpuName, err)
 	}

@@ -111,6 +111,12 @@ func device(cfg Config) (choice, error) {
 	devices.RLock()
 	list := slices.Clone(devices.list)
 	devices.RUnlock()
+	if cfg.Precision == Int8 {
+		if cfg.Device != "" && cfg.Device != "auto" && cfg.Device != cpuName {
+			return choice{}, fmt.Errorf("nn: device %q does not compute with int8, want device cpu or precision float32", cfg.Device)
+		}
+		list = nil
+	}
 	if cfg.Device == "" || cfg.Device == "auto" {
 		for _, d := range list {
 			if (cfg.Kernel == "" || slices.Contains(d.Kernels(), cfg.Kernel)) && d.Probe(0) == nil {

@@ -1,11 +1,14 @@
 package nn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"sync"
+
+	"github.com/c236555e/rehead/nn/internal/ir"
 )
 
 // Config says what a [Program] runs on. The zero value is a good choice.
@@ -20,6 +23,11 @@ type Config struct {
 	// Kernel forces the device's kernels: "ref" is plain Go on the CPU.
 	// "" takes the CPU's fastest, or another device's most exact.
 	Kernel string
+	// Precision is what to compute with; "" means Float32.
+	Precision Precision
+	// Ranges are those of the tensors, for Int8, which needs them: see
+	// Calibrator. Float32 does not use them.
+	Ranges Ranges
 }
 
 // Validate reports the first field out of range.
@@ -27,8 +35,17 @@ func (c Config) Validate() error {
 	if c.Threads < 0 || c.Threads > 4096 {
 		return fmt.Errorf("nn: config: Threads: got %d, want 0 (all processors) to 4096", c.Threads)
 	}
+	if _, err := ParsePrecision(string(c.Precision)); err != nil {
+		return fmt.Errorf("nn: config: Precision: %w", err)
+	}
+	if c.Precision == Int8 && c.Ranges == nil {
+		return errors.New("nn: config: Ranges: got none for int8, want those of a Calibrator")
+	}
 	return nil
 }
+
+// precision is the one in use.
+func (c Config) precision() Precision { return cmp.Or(c.Precision, Float32) }
 
 // threads returns the number of threads to use.
 func (c Config) threads() int {
@@ -43,10 +60,11 @@ func (c Config) threads() int {
 // ahead. It is immutable and safe for concurrent use: each call borrows the
 // memory that it needs, and a steady state allocates nothing.
 type Program struct {
-	device  string
-	exec    Executor
-	input   int   // values per image
-	outputs []int // values per image of each output
+	device    string
+	precision Precision
+	exec      Executor
+	input     int   // values per image
+	outputs   []int // values per image of each output
 
 	mu     sync.RWMutex // held for reading while a Run is under way
 	closed bool
@@ -65,6 +83,11 @@ func Compile(cfg Config, input *Node, outputs ...*Node) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	return compileNet(cfg, net)
+}
+
+// compileNet compiles a lowered graph.
+func compileNet(cfg Config, net *ir.Net) (*Program, error) {
 	dev, err := device(cfg)
 	if err != nil {
 		return nil, err
@@ -73,7 +96,7 @@ func Compile(cfg Config, input *Node, outputs ...*Node) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Program{device: dev.String(), exec: exec, input: net.Values[net.Input].Size()}
+	p := &Program{device: dev.String(), precision: cfg.precision(), exec: exec, input: net.Values[net.Input].Size()}
 	for _, v := range net.Outputs {
 		p.outputs = append(p.outputs, net.Values[v].Size())
 	}
@@ -119,6 +142,9 @@ func (p *Program) Threads() int { return p.exec.Threads() }
 
 // Device names the device in use, such as "cpu" or "cuda:0".
 func (p *Program) Device() string { return p.device }
+
+// Precision is what the program computes with.
+func (p *Program) Precision() Precision { return p.precision }
 
 // Close waits for the calls under way and releases everything. Later calls of
 // Run fail; later calls of Close do nothing.

@@ -1,0 +1,93 @@
+package inception
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/c236555e/rehead/nn"
+)
+
+// Precision is what a trunk of these weights computes with: nn.Int8 where they have ranges.
+func (w *Weights) Precision() nn.Precision {
+	if w.Ranges != nil {
+		return nn.Int8
+	}
+	return nn.Float32
+}
+
+// Quantized returns the weights for a trunk that computes with nn.Int8 and these ranges. Its bottlenecks are not quite
+// those of float32, so it is another trunk, with a digest of its own: heads, models and caches of the two never mix. The
+// tensors are shared and stay float32; they become bytes when the trunk is compiled. Ranges must be finite.
+func (w *Weights) Quantized(ranges nn.Ranges) (*Weights, error) {
+	if w.Ranges != nil {
+		return nil, errors.New("inception: quantize: the weights have ranges already, want those of float32")
+	}
+	if len(ranges) == 0 {
+		return nil, errors.New("inception: quantize: got no ranges, want those of a calibration")
+	}
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "rehead int8 trunk 1\n%s\n", w.Digest) // a hash never fails to write
+	for _, name := range slices.Sorted(maps.Keys(ranges)) {
+		r := ranges[name]
+		if d := r.High - r.Low; !(d >= 0 && d <= math.MaxFloat32) {
+			return nil, fmt.Errorf("inception: quantize: range of %q: got %g to %g, want finite numbers in order", name, r.Low, r.High)
+		}
+		_, _ = fmt.Fprintf(h, "%s %08x %08x\n", name, math.Float32bits(r.Low), math.Float32bits(r.High))
+	}
+	other := *w
+	other.Ranges, other.Digest = maps.Clone(ranges), hex.EncodeToString(h.Sum(nil))
+	return &other, nil
+}
+
+// CalibrationPictures is how many pictures are enough to calibrate with: twice as many change the bottlenecks less than
+// storing them in bytes does.
+const CalibrationPictures = 32
+
+// Calibrate finds the ranges of the trunk of w, of float32, on n pictures, of which load(i, pixels) writes the i-th as
+// the recipe makes it, [3,Size,Size], and returns the weights for int8. A picture whose load fails is passed over; when all
+// do, the last error is returned. cfg says what to run on; the device is the CPU.
+func Calibrate(ctx context.Context, w *Weights, cfg nn.Config, n int, load func(i int, pixels []float32) error) (_ *Weights, err error) {
+	if err := checkRecipe(w.Recipe); err != nil {
+		return nil, fmt.Errorf("inception: calibrate: %w", err)
+	}
+	net, err := Build(nn.NewGraph(), w.trunkOnly(), w.Recipe.Size, 1)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Device = "cpu"
+	c, err := nn.NewCalibrator(cfg, net.Input, net.Bottleneck)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	pixels := make([]float32, 3*w.Recipe.Size*w.Recipe.Size)
+	var last error
+	used := 0
+	for i := range n {
+		if err := load(i, pixels); err != nil {
+			last = err
+			continue
+		}
+		if err := c.Add(ctx, pixels); err != nil {
+			return nil, err
+		}
+		used++
+	}
+	if used == 0 {
+		return nil, fmt.Errorf("inception: calibrate: got none of %d pictures, want at least one: %w", n, cmp.Or(last, errNoPicture))
+	}
+	ranges, err := c.Ranges()
+	if err != nil {
+		return nil, err
+	}
+	return w.Quantized(ranges)
+}
+
+var errNoPicture = errors.New("there is none")
