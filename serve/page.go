@@ -67,9 +67,10 @@ type modelCard struct {
 
 // networkCard says what the network runs on.
 type networkCard struct {
-	Device  string `json:"device"`
-	Kernel  string `json:"kernel"`
-	Threads int    `json:"threads"`
+	Device    string `json:"device"`
+	Kernel    string `json:"kernel"`
+	Threads   int    `json:"threads"`
+	Precision string `json:"precision"`
 }
 
 // showModelCard answers GET /v1/model.
@@ -89,7 +90,7 @@ func (s *Server) showModelCard(c *gin.Context) error {
 	}
 	if network, ok := m.Classifier.(interface{ Trunk() *inception.Trunk }); ok {
 		p := network.Trunk().Program()
-		card.Network = &networkCard{p.Device(), p.Kernel(), p.Threads()}
+		card.Network = &networkCard{p.Device(), p.Kernel(), p.Threads(), string(p.Precision())}
 	}
 	c.Header("Cache-Control", "no-store")
 	c.JSON(http.StatusOK, card)

@@ -109,6 +109,7 @@ type Config struct {
 	Threads       int                 // for the trunk and the solver; 0 means GOMAXPROCS
 	Device        string              // nn.Config.Device
 	Kernel        string              // nn.Config.Kernel
+	Precision     nn.Precision        // of the trunk; "" means that of the weights; Int8 with weights of float32 calibrates on training pictures
 	Limits        dataset.Limits      // of one picture
 	ToolVersion   string              // kept in the model
 	Progress      func(Event)         // called now and then, from one goroutine at a time; must return quickly
@@ -133,6 +134,9 @@ func (c Config) Validate() error {
 	}
 	if c.Views == 0 && c.Augment != (dataset.Augment{}) || c.Views > 0 && c.Augment == (dataset.Augment{}) {
 		return fmt.Errorf("train: config: Views: got %d and alterations %+v, want both or none", c.Views, c.Augment)
+	}
+	if _, err := nn.ParsePrecision(string(c.Precision)); err != nil {
+		return fmt.Errorf("train: config: Precision: %w", err)
 	}
 	if c.Folds < 0 || c.Folds == 1 {
 		return fmt.Errorf("train: config: Folds: got %d, want 0 (default) or at least 2", c.Folds)
@@ -281,14 +285,15 @@ type Phase string
 
 // The phases of a run, in their order.
 const (
-	PhaseCheck   Phase = "check"   // the plan: one event for each Note
-	PhaseHash    Phase = "hash"    // reading and checking pictures; counted in pictures
-	PhaseEmbed   Phase = "embed"   // pictures through the trunk; counted in pictures
-	PhaseViews   Phase = "views"   // altered views of training pictures through the trunk, where Config.Views asks for some; counted in views
-	PhaseSearch  Phase = "search"  // choosing L2; counted in fits
-	PhaseFit     Phase = "fit"     // solving for the head; counted in iterations of the solver
-	PhaseMeasure Phase = "measure" // accuracy and the rest; counted in pictures
-	PhaseKeep    Phase = "keep"    // making thumbnails, where Config.Neighbours asks for some; counted in pictures
+	PhaseCheck     Phase = "check"     // the plan: one event for each Note
+	PhaseHash      Phase = "hash"      // reading and checking pictures; counted in pictures
+	PhaseCalibrate Phase = "calibrate" // finding the ranges of an int8 trunk, where Config.Precision asks for one; counted in pictures
+	PhaseEmbed     Phase = "embed"     // pictures through the trunk; counted in pictures
+	PhaseViews     Phase = "views"     // altered views of training pictures through the trunk, where Config.Views asks for some; counted in views
+	PhaseSearch    Phase = "search"    // choosing L2; counted in fits
+	PhaseFit       Phase = "fit"       // solving for the head; counted in iterations of the solver
+	PhaseMeasure   Phase = "measure"   // accuracy and the rest; counted in pictures
+	PhaseKeep      Phase = "keep"      // making thumbnails, where Config.Neighbours asks for some; counted in pictures
 )
 
 // Event is progress. The first event of a phase has Done 0 and the last has Done equal to Total, but for PhaseFit, which

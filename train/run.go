@@ -119,6 +119,9 @@ func (r *run) embed(ctx context.Context) error {
 			r.cfg.Progress(Event{Phase: PhaseCheck, Done: i + 1, Total: len(r.res.Notes), Note: n})
 		}
 	}
+	if err := r.calibrate(ctx, e, out, bad); err != nil {
+		return err
+	}
 	if err := e.run(ctx, r.folder.Items, out, bad); err != nil {
 		return err
 	}
@@ -217,7 +220,7 @@ func (r *run) finish(ctx context.Context) error {
 	r.res.Metrics, r.res.Pictures = m, pictures
 	r.res.Model = &inception.Model{
 		Labels: append([]string(nil), r.folder.Labels...), Head: r.res.Fit.Head, Temperature: r.temp, Thresholds: r.thresholds, Unknown: line,
-		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest, Trunk: r.weights,
+		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest, Ranges: r.weights.Ranges, Trunk: r.weights,
 		Seed: r.cfg.Seed, Split: r.cfg.Split, Training: training, Metrics: metrics, ToolVersion: r.cfg.ToolVersion,
 	}
 	r.res.Model.Neighbours, err = r.neighbours(ctx)

@@ -14,8 +14,8 @@ func (r *run) warm() (*inception.Head, error) {
 		return nil, fmt.Errorf("train: warm start: %w", err)
 	}
 	if m.TrunkDigest != r.weights.Digest {
-		return nil, fmt.Errorf("train: warm start: the model's trunk (%s, digest %.12s) is not this run's (%s, digest %.12s): give the weights that it was trained on",
-			m.Flavor, m.TrunkDigest, r.weights.Flavor, r.weights.Digest)
+		return nil, fmt.Errorf("train: warm start: the model's trunk (%s, %s, digest %.12s) is not this run's (%s, %s, digest %.12s): give the weights and the precision that it was trained with",
+			m.Flavor, m.Precision(), m.TrunkDigest, r.weights.Flavor, r.weights.Precision(), r.weights.Digest)
 	}
 	if m.Independent() != r.folder.Several {
 		return nil, errors.New("train: warm start: one of the model and the pictures has one label a picture, the other several: start from none")

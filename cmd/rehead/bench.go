@@ -16,6 +16,7 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/nn"
 )
 
 // spread summarises timings.
@@ -41,6 +42,7 @@ type forwardReport struct {
 	Weights         string  `json:"weights"`
 	Device          string  `json:"device"`
 	Kernel          string  `json:"kernel"`
+	Precision       string  `json:"precision"`
 	LoadMs          float64 `json:"load_ms"`
 	GFLOP           float64 `json:"gflop_per_image"`
 	GFLOPS          float64 `json:"gflop_per_second"`
@@ -97,6 +99,9 @@ func newBenchForward(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if w, err = engine.calibrateAtRandom(cmd.Context(), w, cfg); err != nil {
+				return err
+			}
 			trunk, err := inception.NewTrunk(w, cfg)
 			if err != nil {
 				return err
@@ -110,7 +115,7 @@ func newBenchForward(a *app) *cobra.Command {
 			program := trunk.Program()
 			r := forwardReport{
 				Runs: len(times), Threads: program.Threads(), Batch: batch, Size: trunk.Size(), Weights: weights,
-				Device: program.Device(), Kernel: program.Kernel(), LoadMs: float64(load.Microseconds()) / 1e3, RSSMB: peakRSS(),
+				Device: program.Device(), Kernel: program.Kernel(), Precision: string(program.Precision()), LoadMs: float64(load.Microseconds()) / 1e3, RSSMB: peakRSS(),
 			}
 			r.MsPerImage = newSpread(times)
 			r.ImagesPerSecond = 1e3 / r.MsPerImage.Median
@@ -124,19 +129,33 @@ func newBenchForward(a *app) *cobra.Command {
 			if asJSON {
 				return printJSON(a.stdout, r)
 			}
-			a.say("%.1f ms an image (min %.1f, p99 %.1f; %d runs), %.1f images/s, %.0f GFLOP/s; %d threads, batch %d, %s, kernel %s, %.0f MB",
-				r.MsPerImage.Median, r.MsPerImage.Min, r.MsPerImage.P99, r.Runs, r.ImagesPerSecond, r.GFLOPS, r.Threads, r.Batch, r.Device, r.Kernel, r.RSSMB)
+			a.say("%.1f ms an image (min %.1f, p99 %.1f; %d runs), %.1f images/s, %.0f GFLOP/s; %d threads, batch %d, %s, kernel %s, %s, %.0f MB",
+				r.MsPerImage.Median, r.MsPerImage.Min, r.MsPerImage.P99, r.Runs, r.ImagesPerSecond, r.GFLOPS, r.Threads, r.Batch, r.Device, r.Kernel, r.Precision, r.RSSMB)
 			a.printProfile(r.Profile)
 			return nil
 		},
 	}
 	engine.add(cmd, a)
+	engine.addPrecision(cmd, "int8 calibrates on random pixels, too")
 	cmd.Flags().StringVar(&weights, "weights", "random", weightsHelp)
 	cmd.Flags().IntVar(&batch, "batch", 1, "pictures a forward pass")
 	cmd.Flags().DurationVar(&duration, "duration", 5*time.Second, "how long to measure, after three passes to warm up")
 	cmd.Flags().BoolVar(&profile, "profile", false, "also time each step of the network by itself, at batch 1")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
+}
+
+// calibrateAtRandom returns w in the precision that is asked for; int8 takes its ranges from random pixels, which is good
+// enough for timing.
+func (e *engineFlags) calibrateAtRandom(ctx context.Context, w *inception.Weights, cfg nn.Config) (*inception.Weights, error) {
+	if int8s, err := e.quantized(); err != nil || !int8s {
+		return w, err
+	}
+	random := randomPixels(1, w.Recipe.Size)
+	return inception.Calibrate(ctx, w, cfg, 1, func(_ int, pixels []float32) error {
+		copy(pixels, random)
+		return nil
+	})
 }
 
 // profileForward times each step of the network for one picture: the shortest of ten rounds.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
 )
 
 func newEmbed(a *app) *cobra.Command {
@@ -45,6 +47,9 @@ func newEmbed(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if w, err = engine.calibrateOn(cmd.Context(), w, cfg, paths, limits.limits()); err != nil {
+				return err
+			}
 			trunk, err := inception.NewTrunk(w, cfg)
 			if err != nil {
 				return err
@@ -55,12 +60,27 @@ func newEmbed(a *app) *cobra.Command {
 		},
 	}
 	engine.add(cmd, a)
+	engine.addPrecision(cmd, fmt.Sprintf("int8 calibrates on the first %d pictures", inception.CalibrationPictures))
 	limits.add(cmd)
 	cmd.Flags().StringVar(&weights, "weights", defaultWeights, weightsHelp)
 	cmd.Flags().StringVarP(&out, "output", "o", "", "the .npy file to write")
 	cmd.Flags().IntVar(&batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object when done")
 	return cmd
+}
+
+// calibrateOn returns w in the precision that is asked for; int8 takes its ranges from the first of the pictures.
+func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg nn.Config, paths []string, lim dataset.Limits) (*inception.Weights, error) {
+	if int8s, err := e.quantized(); err != nil || !int8s {
+		return w, err
+	}
+	return inception.Calibrate(ctx, w, cfg, min(len(paths), inception.CalibrationPictures), func(i int, pixels []float32) error {
+		data, err := dataset.ReadFile(paths[i], lim)
+		if err == nil {
+			_, err = w.Recipe.Load(data, lim, pixels)
+		}
+		return err
+	})
 }
 
 func (a *app) embed(cmd *cobra.Command, trunk *inception.Trunk, paths []string, out string, lim dataset.Limits, batch int, asJSON bool) (err error) {
@@ -91,9 +111,11 @@ func (a *app) embed(cmd *cobra.Command, trunk *inception.Trunk, paths []string, 
 			Images   int    `json:"images"`
 			Features int    `json:"features"`
 			Output   string `json:"output"`
-		}{len(paths), trunk.Features(), out})
+
+			Precision nn.Precision `json:"precision"`
+		}{len(paths), trunk.Features(), out, trunk.Program().Precision()})
 	}
-	a.say("wrote %s: %d x %d float32", out, len(paths), trunk.Features())
+	a.say("wrote %s: %d x %d float32, computed with %s", out, len(paths), trunk.Features(), trunk.Program().Precision())
 	return nil
 }
 

@@ -64,6 +64,7 @@ func newEvaluate(a *app) *cobra.Command {
 	}
 	engine.add(cmd, a)
 	engine.addTrunk(cmd)
+	engine.addPrecision(cmd, modelPrecision)
 	limits.add(cmd)
 	data.addManifest(cmd)
 	f := cmd.Flags()

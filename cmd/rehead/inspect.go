@@ -9,6 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
 )
 
 // modelCard is what `inspect --json` prints.
@@ -24,6 +25,7 @@ type modelCard struct {
 	Trunk       string              `json:"trunk_digest"`
 	HasTrunk    bool                `json:"trunk_stored"`
 	Known       *known              `json:"trunk,omitempty"` // of the trunk in the binary and of pulled ones
+	Precision   nn.Precision        `json:"precision"`
 	Seed        uint64              `json:"seed"`
 	Split       dataset.SplitConfig `json:"split"`
 	Training    json.RawMessage     `json:"training,omitempty"`
@@ -45,7 +47,7 @@ func newInspect(a *app) *cobra.Command {
 			card := modelCard{
 				Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Features: m.Head.Features, Recipe: m.Recipe,
 				Temperature: m.Temperature, MultiLabel: m.Independent(), Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil, Known: a.knownTrunk(m.TrunkDigest),
-				Seed: m.Seed, Split: m.Split, Training: m.Training, Metrics: m.Metrics, ToolVersion: m.ToolVersion,
+				Precision: m.Precision(), Seed: m.Seed, Split: m.Split, Training: m.Training, Metrics: m.Metrics, ToolVersion: m.ToolVersion,
 			}
 			for k := range m.Labels {
 				if card.MultiLabel {
@@ -79,7 +81,7 @@ func (c modelCard) String() string {
 	if !c.HasTrunk {
 		stored = "not stored: give it with --weights"
 	}
-	row("trunk", "%s, width %g, %d features, digest %s (%s)", c.Flavor, c.Width, c.Features, c.Trunk[:min(12, len(c.Trunk))], stored)
+	row("trunk", "%s, width %g, %d features, %s, digest %s (%s)", c.Flavor, c.Width, c.Features, c.Precision, c.Trunk[:min(12, len(c.Trunk))], stored)
 	if k := c.Known; k != nil {
 		row("", "which is %s, licence %s", k.Name, k.License)
 		if text := k.accuracy(); text != "" {

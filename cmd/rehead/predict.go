@@ -83,6 +83,7 @@ func newPredict(a *app) *cobra.Command {
 	}
 	engine.add(cmd, a)
 	engine.addTrunk(cmd)
+	engine.addPrecision(cmd, modelPrecision)
 	limits.add(cmd)
 	why.add(cmd)
 	cmd.Flags().IntVar(&top, "top", 5, "labels to print per picture")
@@ -93,8 +94,15 @@ func newPredict(a *app) *cobra.Command {
 // model opens a MODEL argument, with the trunk from --weights where the model was saved without its own.
 func (e *engineFlags) model(path string) (*inception.Model, error) {
 	m, err := openModel(path)
-	if err != nil || e.trunk == "" {
-		return m, err
+	if err != nil {
+		return nil, err
+	}
+	if e.precision != "" && e.precision != string(m.Precision()) {
+		return nil, fmt.Errorf("%s was trained on bottlenecks of %s, which those of %s are not: leave --precision out, or train with --precision %s",
+			path, m.Precision(), e.precision, e.precision)
+	}
+	if e.trunk == "" {
+		return m, nil
 	}
 	w, err := e.resolve(e.trunk)
 	if err != nil {
@@ -102,6 +110,9 @@ func (e *engineFlags) model(path string) (*inception.Model, error) {
 	}
 	return m, m.AttachTrunk(w)
 }
+
+// modelPrecision is the help of --precision where a model decides it.
+const modelPrecision = "another than the model's is refused"
 
 // openModel opens a model folder, its archive, or any weight file with a classifier.
 func openModel(path string) (*inception.Model, error) {

@@ -80,6 +80,8 @@ type engineFlags struct {
 	kernel  string
 	trunk   string // REF of the trunk for a model without one; see addTrunk
 
+	precision string // see addPrecision
+
 	resolve func(ref string) (*inception.Weights, error)
 }
 
@@ -90,7 +92,24 @@ func (e *engineFlags) add(cmd *cobra.Command, a *app) {
 	cmd.Flags().StringVar(&e.kernel, "kernel", a.getenv("REHEAD_KERNEL"), "kernels: ref for plain Go, else the best of this machine (env REHEAD_KERNEL)")
 }
 
+// addPrecision adds --precision to commands that make or use a trunk.
+func (e *engineFlags) addPrecision(cmd *cobra.Command, help string) {
+	cmd.Flags().StringVar(&e.precision, "precision", "", fmt.Sprintf("what the network computes with, %s or %s: %s", nn.Float32, nn.Int8, help))
+}
+
+// quantized reports whether --precision asks for int8.
+func (e *engineFlags) quantized() (bool, error) {
+	p, err := nn.ParsePrecision(e.precision)
+	if err != nil {
+		return false, usagef("--precision: %w", err)
+	}
+	return p == nn.Int8, nil
+}
+
 func (e *engineFlags) config() (nn.Config, error) {
+	if _, err := e.quantized(); err != nil {
+		return nn.Config{}, err
+	}
 	if e.threads < 0 {
 		return nn.Config{}, usagef("--threads: got %d, want 0 (one per core) or more", e.threads)
 	}

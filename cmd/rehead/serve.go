@@ -52,6 +52,7 @@ func serveCommand(a *app, o *serveOptions) *cobra.Command {
 	}
 	o.engine.add(cmd, a)
 	o.engine.addTrunk(cmd)
+	o.engine.addPrecision(cmd, modelPrecision)
 	o.limits.add(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.addr, "addr", ":8080", "address to listen on")
@@ -140,7 +141,7 @@ func (a *app) install(ctx context.Context, server *serve.Server, path string, o 
 	if err := server.Install(ctx, c); err != nil {
 		return errors.Join(err, c.Close())
 	}
-	log.Info("ready", "addr", addr, "model", path, "classes", classes, "device", program.Device(), "kernel", program.Kernel(),
+	log.Info("ready", "addr", addr, "model", path, "classes", classes, "device", program.Device(), "kernel", program.Kernel(), "precision", program.Precision(),
 		"threads", program.Threads(), "start_ms", time.Since(start).Milliseconds())
 	if o.watch {
 		return server.Watch(ctx, path, since, time.Second)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
 )
 
@@ -55,6 +56,7 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 		},
 	}
 	o.engine.add(cmd, a)
+	o.engine.addPrecision(cmd, "int8 calibrates on training pictures, and the model stays int8")
 	o.limits.add(cmd)
 	o.dataFlags.add(cmd)
 	f := cmd.Flags()
@@ -184,6 +186,7 @@ func (a *app) trainConfig(o *trainOptions) (train.Config, error) {
 	}
 	cfg := o.cfg
 	cfg.Threads, cfg.Device, cfg.Kernel = engine.Threads, engine.Device, engine.Kernel
+	cfg.Precision = nn.Precision(o.engine.precision)
 	cfg.Limits = o.limits.limits()
 	cfg.ToolVersion = toolVersion()
 	cfg.Split.Validation = share(cfg.Split.Validation)

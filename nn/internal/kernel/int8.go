@@ -189,7 +189,7 @@ func (c *byteConv) pack(s *ByteSpec, widths []int) {
 // byteWidth chooses the next panel's width when left outputs remain.
 func byteWidth(widths []int, left int) int {
 	for i, w := range widths {
-		if w > left || i+1 < len(widths) && left == 2*widths[i+1] {
+		if w > left || w < left && i+1 < len(widths) && left == 2*widths[i+1] {
 			continue // two of the next width rather than a wide and a narrow one
 		}
 		return w
