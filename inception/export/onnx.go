@@ -29,6 +29,9 @@ func ONNX(m *inception.Model, w io.Writer) error {
 	if m.Trunk == nil {
 		return errors.New("export: ONNX: the model has no trunk: attach the weights it was trained on")
 	}
+	if p := m.Precision(); p != nn.Float32 {
+		return fmt.Errorf("export: ONNX: the model computes with %s, and the file would with float32: train it with float32", p)
+	}
 	net, err := network(m)
 	if err != nil {
 		return fmt.Errorf("export: ONNX: %w", err)
