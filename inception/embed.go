@@ -37,8 +37,9 @@ func (c EmbedConfig) Validate() error {
 //
 // Reading overlaps the forward pass. So do decoding and resizing where the network leaves processors for them; where it
 // uses every one, in step, a decoder that took one of them away would hold up all the others, so then decoding has all
-// processors between two passes and none during one. At most 3*Batch+Decoders pictures are held at a time, as [3,Size,Size] tensors. An error of
-// emit, of the forward pass or of ctx ends the run and is returned, after every goroutine has ended.
+// processors until every picture that may be held is there, and after that the network has them. At most
+// max(2*Batch, 16+Batch, 4*Decoders+Batch) pictures are held at a time, as [3,Size,Size] tensors. An error of emit, of the forward
+// pass or of ctx ends the run and is returned, after every goroutine has ended.
 func (t *Trunk) EmbedAll(ctx context.Context, n int, read func(i int) ([]byte, error), emit func(i int, vec []float32, err error) error, cfg EmbedConfig) error {
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -53,17 +54,18 @@ func (t *Trunk) EmbedAll(ctx context.Context, n int, read func(i int) ([]byte, e
 		return ctx.Err()
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	held := min(n, 2*cfg.Batch+cfg.Decoders)
+	slabs := min(max(2, (max(16, 4*cfg.Decoders)+cfg.Batch-1)/cfg.Batch), (n+cfg.Batch-1)/cfg.Batch)
 	p := &pipeline{
 		trunk: t, cfg: cfg, n: n, read: read,
-		free:    make(chan []float32, held),
-		decoded: make(chan picture, held),
+		slabs:   make([][]float32, slabs),
+		free:    make(chan struct{}, slabs),
+		decoded: make(chan picture, slabs*cfg.Batch),
 		batches: make(chan batch, 1),
 		spare:   make(chan batch, 3),
 		inTurn:  t.program.Device() == "cpu" && t.program.Threads() >= runtime.GOMAXPROCS(0),
 	}
-	for range held {
-		p.free <- nil // made on first use, so that a short run stays small
+	for range slabs {
+		p.free <- struct{}{}
 	}
 	for range cap(p.spare) {
 		p.spare <- batch{}
@@ -87,10 +89,11 @@ type pipeline struct {
 	cfg     EmbedConfig
 	n       int
 	read    func(i int) ([]byte, error)
-	free    chan []float32 // input tensors that nobody uses
-	decoded chan picture   // in any order; has room for all that are held
-	batches chan batch     // in order
-	spare   chan batch     // to be filled again
+	slabs   [][]float32   // of Batch input tensors each; picture i has its place in slab i/Batch modulo their number
+	free    chan struct{} // a token for each slab whose pictures have passed
+	decoded chan picture  // in any order; has room for all that are held
+	batches chan batch    // in order
+	spare   chan batch    // to be filled again
 
 	inTurn bool         // decoders and the network take turns
 	turn   sync.RWMutex // then held by the network to write, by decoders to read
@@ -104,34 +107,41 @@ type job struct {
 
 // picture is one that was decoded, or could not be.
 type picture struct {
-	i      int
-	pixels []float32
-	err    error
+	i   int
+	err error
 }
 
 // batch is a run of neighbouring pictures with their bottlenecks.
 type batch struct {
-	pictures []picture // without pixels
+	pictures []picture
 	vectors  []float32 // [good pictures, Features]
 	err      error     // ends the run
 }
 
-// deal hands out pictures in order. A picture gets its tensor here, before any later one does, so the picture that all
-// others wait for can always be finished.
+// tensor returns the place of picture i.
+func (p *pipeline) tensor(i int) []float32 {
+	size := p.trunk.pixels()
+	slab := p.slabs[i/p.cfg.Batch%len(p.slabs)]
+	return slab[i%p.cfg.Batch*size:][:size]
+}
+
+// deal hands out pictures in order. A slab is handed out whole before the next one, so the picture that all others wait
+// for can always be finished.
 func (p *pipeline) deal(ctx context.Context, todo chan<- job) {
 	defer close(todo)
 	for i := range p.n {
-		var dst []float32
-		select {
-		case dst = <-p.free:
-		case <-ctx.Done():
-			return
+		if i%p.cfg.Batch == 0 {
+			select {
+			case <-p.free:
+			case <-ctx.Done():
+				return
+			}
+			if slab := &p.slabs[i/p.cfg.Batch%len(p.slabs)]; *slab == nil { // made on first use, so that a short run stays small
+				*slab = make([]float32, min(p.cfg.Batch, p.n-i)*p.trunk.pixels())
+			}
 		}
-		if dst == nil {
-			dst = make([]float32, p.trunk.pixels())
-		}
 		select {
-		case todo <- job{i, dst}:
+		case todo <- job{i, p.tensor(i)}:
 		case <-ctx.Done():
 			return
 		}
@@ -148,7 +158,7 @@ func (p *pipeline) decode(ctx context.Context, todo <-chan job) {
 		if err == nil {
 			err = p.load(j.i, data, j.dst)
 		}
-		p.decoded <- picture{j.i, j.dst, err}
+		p.decoded <- picture{j.i, err}
 	}
 }
 
@@ -165,90 +175,108 @@ func (p *pipeline) load(i int, data []byte, dst []float32) error {
 	return err
 }
 
-// embed runs the network, when it is its turn.
-func (p *pipeline) embed(ctx context.Context, n int, input, vectors []float32) error {
+// forward puts pictures in order and runs the network on them, in phases between which the decoders have their turn.
+func (p *pipeline) forward(ctx context.Context) {
+	defer close(p.batches)
+	waiting := make(map[int]picture, cap(p.decoded))
+	for next := 0; next < p.n; {
+		// Where decoding goes on beside the network, a phase begins with the next picture, else with all that may be held.
+		want := 1
+		if p.inTurn {
+			want = min(len(p.slabs)*p.cfg.Batch, p.n-next)
+		}
+		if !p.gather(ctx, waiting, next, want) {
+			return
+		}
+		var ok bool
+		if next, ok = p.phase(ctx, waiting, next); !ok {
+			return
+		}
+	}
+}
+
+// gather waits until the pictures from next on are there, want of them, and takes what else there is. It reports whether
+// ctx goes on.
+func (p *pipeline) gather(ctx context.Context, waiting map[int]picture, next, want int) bool {
+	for missing := next; missing < next+want; {
+		if _, ok := waiting[missing]; ok {
+			missing++
+			continue
+		}
+		select {
+		case pic := <-p.decoded:
+			waiting[pic.i] = pic
+		case <-ctx.Done():
+			return false
+		}
+	}
+	for {
+		select {
+		case pic := <-p.decoded:
+			waiting[pic.i] = pic
+		default:
+			return ctx.Err() == nil
+		}
+	}
+}
+
+// phase passes the pictures that wait, batch by batch, and returns the one after them and whether the run goes on.
+func (p *pipeline) phase(ctx context.Context, waiting map[int]picture, next int) (int, bool) {
 	if p.inTurn {
 		p.turn.Lock()
 		defer p.turn.Unlock()
 	}
-	return p.trunk.Embed(ctx, n, input, vectors)
-}
-
-// enough reports whether a pass should begin with the pictures that wait: with the next one where decoding goes on beside
-// it, with a full batch where it does not.
-func (p *pipeline) enough(waiting map[int]picture, next int) bool {
-	want := 1
-	if p.inTurn {
-		want = min(p.cfg.Batch, p.n-next)
-	}
-	for i := range want {
-		if _, ok := waiting[next+i]; !ok {
-			return false
-		}
-	}
-	return true
-}
-
-// forward puts pictures in order and runs the network on as many as are ready.
-func (p *pipeline) forward(ctx context.Context) {
-	defer close(p.batches)
-	waiting := make(map[int]picture, cap(p.decoded))
-	var input []float32
-	for next := 0; next < p.n; {
-		if !p.enough(waiting, next) {
-			select {
-			case pic := <-p.decoded:
-				waiting[pic.i] = pic
-			case <-ctx.Done():
-				return
-			}
-			continue
-		}
-		for more := true; more; {
-			select {
-			case pic := <-p.decoded:
-				waiting[pic.i] = pic
-			default:
-				more = false
-			}
-		}
+	for {
 		var b batch
+		if _, ok := waiting[next]; !ok {
+			return next, true
+		}
 		select {
 		case b = <-p.spare:
 		case <-ctx.Done():
-			return
+			return next, false
 		}
-		b.pictures, input = b.pictures[:0], input[:0]
-		good := 0
-		for len(b.pictures) < p.cfg.Batch {
-			pic, ok := waiting[next]
-			if !ok {
-				break
-			}
-			delete(waiting, next)
-			next++
-			if pic.err == nil {
-				input = append(input, pic.pixels...)
-				good++
-			}
-			p.free <- pic.pixels
-			pic.pixels = nil
-			b.pictures = append(b.pictures, pic)
-		}
-		if need := good * p.trunk.Features(); cap(b.vectors) < need {
-			b.vectors = make([]float32, need)
-		} else {
-			b.vectors = b.vectors[:need]
-		}
-		if good > 0 {
-			b.err = p.embed(ctx, good, input, b.vectors)
-		}
+		next = p.pass(ctx, waiting, next, &b)
 		select {
 		case p.batches <- b:
 		case <-ctx.Done():
-			return
+			return next, false
 		}
 	}
+}
+
+// pass runs the network on the pictures that wait from next on, as far as their slab goes, and returns the one after
+// them. Those that could not be decoded are closed up.
+func (p *pipeline) pass(ctx context.Context, waiting map[int]picture, next int, b *batch) int {
+	size, first, good := p.trunk.pixels(), next, 0
+	slab := p.slabs[first/p.cfg.Batch%len(p.slabs)][first%p.cfg.Batch*size:]
+	b.pictures = b.pictures[:0]
+	for pic, ok := waiting[next]; ok; pic, ok = waiting[next] {
+		delete(waiting, next)
+		next++
+		if pic.err == nil {
+			if at := len(b.pictures); good < at {
+				copy(slab[good*size:][:size], slab[at*size:][:size])
+			}
+			good++
+		}
+		b.pictures = append(b.pictures, pic)
+		if next%p.cfg.Batch == 0 {
+			break
+		}
+	}
+	need := good * p.trunk.Features()
+	if cap(b.vectors) < need {
+		b.vectors = make([]float32, need)
+	}
+	b.vectors = b.vectors[:need]
+	if good > 0 {
+		b.err = p.trunk.Embed(ctx, good, slab[:good*size], b.vectors)
+	}
+	if next%p.cfg.Batch == 0 {
+		p.free <- struct{}{}
+	}
+	return next
 }
 
 // deliver calls emit for every picture.
