@@ -14,6 +14,7 @@ import (
 // bit.
 type Explanation struct {
 	Predictions []Prediction // every class, as in Result
+	Labels      []string     // as in Result
 	Unknown     *bool        // as in Result
 	Bottleneck  []float32    // [F]
 	Info        dataset.Info // what the picture was
@@ -107,6 +108,7 @@ func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info d
 		Predictions: c.model.Rank(logits), Unknown: c.model.Unknown.rejects(logits), Bottleneck: bottleneck, Info: info,
 		Grid: newGrid(c.model.Recipe.Frame(info), c.trunk.Size()), Nearest: c.model.Neighbours.nearest(bottleneck, nearestCount),
 	}
+	x.Labels = c.model.answered(logits, x.Predictions)
 	if top <= 0 || top > len(x.Predictions) {
 		top = len(x.Predictions)
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -87,6 +89,8 @@ type pageState struct {
 	Shares   []string `json:"shares"`
 	Error    string   `json:"error"`
 	Canvas   string   `json:"canvas"`
+	Verdict  string   `json:"verdict"` // "" where it is hidden
+	Given    []string `json:"given"`   // labels that are marked
 	Where    string   `json:"where"`
 	Nearest  []string `json:"nearest"`
 	Facts    string   `json:"facts"`
@@ -104,6 +108,7 @@ const stateScript = `(() => {
 	return {
 		labels: text(".row:not(.blank) .name"), shares: text(".row:not(.blank) .share"),
 		error: document.querySelector("#error").hidden ? "" : document.querySelector("#error").textContent,
+		verdict: document.querySelector("#verdict").hidden ? "" : document.querySelector("#verdict").textContent, given: text(".row.given .name"),
 		canvas: document.querySelector("#canvas").getAttribute("aria-label"), where: document.querySelector("#where").textContent,
 		nearest: text("#nearest li b"), facts: document.querySelector("#facts").textContent, accuracy: document.querySelector("#accuracy").textContent,
 		wide: document.documentElement.scrollWidth > window.innerWidth,
@@ -203,6 +208,102 @@ func visit(t *testing.T, ctx context.Context, s *Server, m *inception.Model) {
 			}
 			screenshot(t, ctx, name+"-3-error")
 		}
+	}
+}
+
+// TestPageTellsTheUnknown: a picture that the model takes for none of its labels is said to be one, and no other is.
+func TestPageTellsTheUnknown(t *testing.T) {
+	ctx, console := browser(t)
+	c := realModel(t, 0.1, 171)
+	url, stop := start(t, newServer(t, c, Config{Page: true}))
+	defer func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	file := filepath.Join(t.TempDir(), "blob.png")
+	if err := os.WriteFile(file, gradient(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, width := range []int64{1280, 400} {
+		for _, k := range []struct {
+			threshold float64
+			verdict   string
+		}{{1e9, "none of these"}, {-1e9, ""}} {
+			c.Model().Unknown = &inception.Unknown{Threshold: k.threshold, FalseReject: 0.05}
+			err := chromedp.Run(ctx,
+				chromedp.EmulateViewport(width, 900),
+				chromedp.Navigate(url+"/"),
+				chromedp.Evaluate(shiftScript, nil),
+				chromedp.Poll(`document.querySelectorAll("#facts dd").length > 3`, nil),
+				chromedp.KeyEvent(kb.Tab), // the first thing that a keyboard reaches is the choice of a picture
+				chromedp.Poll(`document.activeElement.id === "file"`, nil, chromedp.WithPollingTimeout(5*time.Second)),
+				chromedp.SetUploadFiles("#file", []string{file}, chromedp.ByQuery),
+				chromedp.Poll(`!document.querySelector("#overlay").disabled`, nil),
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := state(t, ctx)
+			if !strings.Contains(got.Verdict, k.verdict) || (got.Verdict == "") != (k.verdict == "") || len(got.Labels) != 5 || got.Wide ||
+				!(got.Shifted <= 0.1) || !strings.Contains(got.Facts, "5.0 % of known pictures") {
+				t.Errorf("%d pixels, threshold %g: got %+v, want the verdict %q", width, k.threshold, got, k.verdict)
+			}
+			screenshot(t, ctx, fmt.Sprintf("unknown-%d-%t", width, k.verdict != ""))
+		}
+	}
+	for _, line := range console() {
+		t.Errorf("the browser says: %s", line)
+	}
+}
+
+// TestPageOfSeveralLabels: of a model that gives any number of labels, those that the picture has are marked and named.
+func TestPageOfSeveralLabels(t *testing.T) {
+	ctx, _ := browser(t)
+	c := realModel(t, 0.1, 171)
+	m := c.Model()
+	m.Head.Activation = inception.Sigmoid
+	file := filepath.Join(t.TempDir(), "blob.png")
+	if err := os.WriteFile(file, gradient(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x, err := c.Explain(t.Context(), dataset.Limits{}, gradient(t), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ranked := x.Predictions
+	url, stop := start(t, newServer(t, c, Config{Page: true}))
+	defer func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, given := range []int{0, 2} {
+		m.Thresholds = slices.Repeat([]float64{1}, len(m.Labels))
+		var want []string
+		for _, p := range ranked[:given] {
+			m.Thresholds[slices.Index(m.Labels, p.Label)] = p.Probability
+			want = append(want, p.Label)
+		}
+		err := chromedp.Run(ctx,
+			chromedp.EmulateViewport(400, 900),
+			chromedp.Navigate(url+"/"),
+			chromedp.Poll(`document.querySelectorAll("#facts dd").length > 3`, nil),
+			chromedp.SetUploadFiles("#file", []string{file}, chromedp.ByQuery),
+			chromedp.Poll(`!document.querySelector("#overlay").disabled`, nil),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := state(t, ctx)
+		verdict := "none of the labels"
+		if given > 0 {
+			verdict = fmt.Sprintf("%d labels: %s", given, strings.Join(want, ", "))
+		}
+		if got.Verdict != verdict || !slices.Equal(got.Given, want) || len(got.Labels) != 5 || got.Wide || !strings.Contains(got.Facts, "any number of labels") {
+			t.Errorf("got %+v, want the verdict %q and %q marked", got, verdict, want)
+		}
+		screenshot(t, ctx, fmt.Sprintf("several-400-%d", given))
 	}
 }
 

@@ -23,6 +23,8 @@ type Explainer interface {
 // explanation is the answer of POST /v1/explain.
 type explanation struct {
 	Predictions []inception.Prediction `json:"predictions"`
+	Labels      []string               `json:"labels,omitzero"`   // as in answerRecord
+	Unknown     *bool                  `json:"unknown,omitempty"` // as in answerRecord
 	reasons
 	Embedding []float32 `json:"embedding,omitempty"`
 }
@@ -69,7 +71,7 @@ func (s *Server) explain(c *gin.Context) error {
 		return err
 	}
 	x := records[0].why
-	answer := explanation{Predictions: first(x.Predictions, o.topK), reasons: reasons{x.Grid, x.Maps, x.Nearest}}
+	answer := explanation{Predictions: first(x.Predictions, o.topK), Labels: x.Labels, Unknown: x.Unknown, reasons: reasons{x.Grid, x.Maps, x.Nearest}}
 	if o.embedding {
 		answer.Embedding = x.Bottleneck
 	}

@@ -61,8 +61,12 @@ type modelCard struct {
 	Training   json.RawMessage  `json:"training"` // its settings
 	Tool       string           `json:"tool"`     // the rehead that made the model
 	Neighbours int              `json:"neighbours"`
-	Network    *networkCard     `json:"network,omitempty"`
-	Version    string           `json:"version,omitempty"` // the server's
+
+	MultiLabel bool               `json:"multi_label"`       // a picture may have any number of the labels
+	Unknown    *inception.Unknown `json:"unknown,omitempty"` // from where on pictures are of none of them; absent where the model does not tell
+
+	Network *networkCard `json:"network,omitempty"`
+	Version string       `json:"version,omitempty"` // the server's
 }
 
 // networkCard says what the network runs on.
@@ -83,7 +87,7 @@ func (s *Server) showModelCard(c *gin.Context) error {
 	of := m.Model()
 	card := modelCard{
 		Name: s.cfg.ModelName, Labels: of.Labels, Recipe: of.Recipe, Flavor: of.Flavor, Width: of.Width, Trunk: of.TrunkDigest,
-		Features: of.Head.Features, Metrics: orObject(of.Metrics), Training: orObject(of.Training), Tool: of.ToolVersion, Version: s.cfg.Version,
+		Features: of.Head.Features, MultiLabel: of.Independent(), Unknown: of.Unknown, Metrics: orObject(of.Metrics), Training: orObject(of.Training), Tool: of.ToolVersion, Version: s.cfg.Version,
 	}
 	if of.Neighbours != nil {
 		card.Neighbours = len(of.Neighbours.Pictures)

@@ -62,7 +62,7 @@ func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier,
 		if err != nil {
 			return err
 		}
-		line.Predictions, line.Unknown = x.Predictions[:min(top, len(x.Predictions))], x.Unknown
+		line.Predictions, line.Labels, line.Unknown = x.Predictions[:min(top, len(x.Predictions))], x.Labels, x.Unknown
 		line.Explanation = &explanation{Grid: x.Grid, Maps: x.Maps, Nearest: x.Nearest}
 		for i := range x.Nearest {
 			x.Nearest[i].Thumbnail = nil

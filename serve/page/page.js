@@ -113,6 +113,8 @@ function showFacts() {
   const m = model.metrics;
   if (m.images) facts.push(["Trained on", count(m.train_images || 0, "picture", "pictures") + " of " + m.images.toLocaleString("en")]);
   if (typeof m.ece === "number") facts.push(["Calibration error", percent(m.ece) + " (expected, 15 bins or fewer)"]);
+  if (model.multi_label) facts.push(["Answers", "any number of labels for a picture, each from its own probability on"]);
+  if (model.unknown) facts.push(["Unknown pictures", "told by a line that about " + percent(model.unknown.false_reject) + " of known pictures fall below"]);
   if (n) facts.push(["Runs on", n.device + ", " + n.kernel + " kernels, " + count(n.threads, "thread", "threads")]);
   if (model.neighbours) facts.push(["Keeps", count(model.neighbours, "training picture", "training pictures") + " for comparison"]);
   facts.push(["Made by", "rehead " + (model.tool || "(unknown version)")]);
@@ -152,6 +154,7 @@ async function take(file) {
   const mine = asked = new AbortController();
   answer = null;
   showError(null);
+  showVerdict();
   $("overlay").disabled = true;
   $("status").textContent = "Looking …";
   const orientation = model && !model.recipe.orient ? "none" : "from-image";
@@ -174,6 +177,7 @@ async function take(file) {
     answer = result;
     $("overlay").disabled = false;
     $("status").textContent = "Answered in " + Math.round(performance.now() - began) + " ms. " + file.name;
+    showVerdict();
     showRanking();
     showNearest();
     draw();
@@ -187,10 +191,24 @@ async function take(file) {
   }
 }
 
+// showVerdict says what the ranking alone does not: that the picture is of none of the labels, or which of them it has.
+function showVerdict() {
+  const verdict = $("verdict"), given = answer && answer.labels, unknown = Boolean(answer && answer.unknown);
+  let text = "";
+  if (given) text = given.length ? count(given.length, "label", "labels") + ": " + given.join(", ") : "none of the labels";
+  if (unknown) text = "Unknown: probably none of these";
+  verdict.textContent = verdict.title = text;
+  verdict.hidden = !text;
+  verdict.classList.toggle("unknown", unknown);
+  $("labels").classList.toggle("unsure", unknown);
+  $("labels").classList.toggle("several", Boolean(given));
+}
+
 function showRanking() {
   const legend = $("labels").firstElementChild;
   const rows = answer.predictions.slice(0, shownLabels).map((p, i) => {
-    const row = make("label", "row"), radio = make("input"), track = make("span", "track"), fill = make("span", "fill");
+    const has = Boolean(answer.labels && answer.labels.includes(p.label));
+    const row = make("label", has ? "row given" : "row"), radio = make("input"), track = make("span", "track"), fill = make("span", "fill");
     radio.type = "radio";
     radio.name = "map";
     radio.checked = i === 0;
