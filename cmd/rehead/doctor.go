@@ -257,12 +257,12 @@ func (a *app) printCheckup(c *dataset.Checkup) {
 	for _, f := range slices.Sorted(maps.Keys(c.Formats)) {
 		formats = append(formats, fmt.Sprintf("%d %s", c.Formats[f], f))
 	}
-	a.say("%s: %d pictures of %d labels, %d readable (%s)", c.Root, c.Images, len(c.Labels), c.Readable, strings.Join(formats, ", "))
-	a.say("sides %d to %d by %d to %d pixels; %d turned by EXIF", c.Width.Min, c.Width.Max, c.Height.Min, c.Height.Max, c.Rotated)
+	a.sayWrapped("%s: %d pictures of %d labels, %d readable (%s)", c.Root, c.Images, len(c.Labels), c.Readable, strings.Join(formats, ", "))
+	a.sayWrapped("%d to %d pixels wide, %d to %d high; %d turned by EXIF", c.Width.Min, c.Width.Max, c.Height.Min, c.Height.Max, c.Rotated)
 	for _, severity := range []dataset.Severity{dataset.Fatal, dataset.Warning, dataset.Note} {
 		for _, f := range c.Findings {
 			if f.Severity == severity {
-				a.say("%s: %s", severity, f.Message)
+				a.sayWrapped("%s: %s", severity, f.Message)
 			}
 		}
 	}
@@ -285,10 +285,10 @@ func (a *app) printCheckup(c *dataset.Checkup) {
 		}
 		a.more(n)
 	}
-	a.say("expected: %s to decode (%.0f pictures/s on %d threads), %.1f MB of memory for pictures and bottlenecks, %.1f MB of cache",
+	a.sayWrapped("expected: %s to decode (%.0f pictures/s on %d threads), %.1f MB of memory for pictures and bottlenecks, %.1f MB of cache",
 		roughly(c.Cost.DecodeSeconds), c.Cost.ImagesPerSecond, c.Cost.Workers, mega(c.Cost.MemoryBytes), mega(c.Cost.CacheBytes))
 	if c.Cost.TrainSeconds > 0 {
-		a.say("training: %s with an empty cache, %s with this one", roughly(c.Cost.TrainSecondsCold), roughly(c.Cost.TrainSeconds))
+		a.sayWrapped("training: %s with an empty cache, %s with this one", roughly(c.Cost.TrainSecondsCold), roughly(c.Cost.TrainSeconds))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
+	"github.com/c236555e/rehead/train"
 )
 
 // modelCard is what `inspect --json` prints.
@@ -69,7 +70,7 @@ func newInspect(a *app) *cobra.Command {
 func (c modelCard) String() string {
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-12s "+format+"\n", append([]any{name}, args...)...)
+		fmt.Fprintf(&b, "%-12s %s\n", name, wrapped(fmt.Sprintf(format, args...), 13, strings.Repeat(" ", 13)))
 	}
 	const most = 20
 	labels := strings.Join(c.Labels[:min(most, len(c.Labels))], ", ")
@@ -88,26 +89,49 @@ func (c modelCard) String() string {
 			row("", "%s", text)
 		}
 	}
-	recipe, err := json.Marshal(c.Recipe)
-	if err == nil {
-		row("recipe", "%s", recipe)
-	}
-	row("temperature", "%g", c.Temperature)
+	row("recipe", "%s", c.Recipe.Describe())
+	row("temperature", "%.4g", c.Temperature)
 	if c.MultiLabel {
 		row("answers", "any number of labels, each from its probability on: %.4g", c.Thresholds[:min(most, len(c.Thresholds))])
 	}
 	row("seed", "%d", c.Seed)
-	if len(c.Training) > 0 {
-		row("training", "%s", c.Training)
+	var settings train.Settings
+	if json.Unmarshal(c.Training, &settings) == nil && settings.Solver != "" {
+		row("training", "%s", describeTraining(settings))
 	}
-	var scores map[string]any
-	if json.Unmarshal(c.Metrics, &scores) == nil {
-		for _, part := range []string{"train", "validation", "test"} {
-			if v, ok := scores[part+"_accuracy"].(float64); ok {
-				row(part, "accuracy %.2f %%, 95 %% interval %v", 100*v, scores[part+"_accuracy_interval"])
+	var scores train.Metrics
+	if len(c.Metrics) > 0 && json.Unmarshal(c.Metrics, &scores) == nil {
+		for _, p := range []struct {
+			name string
+			part train.Part
+		}{{"train", scores.Train}, {"validation", scores.Validation}, {"test", scores.Test}} {
+			if p.part.Images > 0 {
+				row(p.name, "accuracy %.2f %% (95 %% interval %.2f to %.2f; %d of %d pictures)", 100*p.part.Accuracy,
+					100*p.part.Interval[0], 100*p.part.Interval[1], p.part.Correct, p.part.Images)
 			}
 		}
 	}
 	row("made by", "rehead %s", c.ToolVersion)
 	return b.String()
+}
+
+// describeTraining says in words how a head was made; --json has all of it.
+func describeTraining(s train.Settings) string {
+	text := fmt.Sprintf("%s, %d iterations, L2 %.4g on features scaled %q, loss %.4g", s.Solver, s.Iterations, s.L2, s.Scaling, s.Loss)
+	switch {
+	case s.Converged:
+		text += ", converged"
+	case s.Solver == train.LBFGS:
+		text += fmt.Sprintf(", not converged (gradient %.2g, want at most %g)", s.Gradient, s.Tolerance)
+	}
+	if len(s.Search) > 0 {
+		text += fmt.Sprintf("; chosen among %d settings by %d-fold cross-validation", len(s.Search), s.Folds)
+	}
+	if s.Views > 0 {
+		text += fmt.Sprintf("; %d altered views of each picture", s.Views)
+	}
+	if s.WarmStart != "" {
+		text += "; begun at an older head"
+	}
+	return text
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -73,4 +75,34 @@ func writeWhole(path string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	return os.Rename(file.Name(), path)
+}
+
+// columns is how wide text for people is at most, where it can be broken.
+const columns = 80
+
+// wrapped breaks a text between its words into lines of at most columns, those after the first begun with indent; first is how
+// much of the first line is taken.
+func wrapped(text string, first int, indent string) string {
+	var b strings.Builder
+	at := first
+	for i, word := range strings.Split(text, " ") {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case at+1+n > columns:
+			b.WriteString("\n" + indent)
+			at = len(indent)
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at += n
+	}
+	return b.String()
+}
+
+// sayWrapped is say for a long line.
+func (a *app) sayWrapped(format string, args ...any) {
+	a.say("%s", wrapped(fmt.Sprintf(format, args...), 0, "  "))
 }

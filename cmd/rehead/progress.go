@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/c236555e/rehead/train"
 )
@@ -18,6 +19,7 @@ type progress struct {
 	start   time.Time
 	drawn   time.Time
 	visible bool
+	early   bool // it may end before n is of
 }
 
 // The pauses between two pictures of the bar, and between two lines where there is no terminal.
@@ -44,9 +46,7 @@ func (p *progress) set(n int) {
 	left := time.Duration(min(float64(p.of-n)/max(rate, 1e-9), 1e7) * float64(time.Second)).Round(time.Second)
 	switch {
 	case p.a.errTTY && (since >= barPause || n == p.of):
-		const width = 30
-		full := min(width, width*n/p.of)
-		fmt.Fprintf(p.a.stderr, "\r%s %s%s %d/%d  %.1f/s  %s left \x1b[K", p.what, strings.Repeat("█", full), strings.Repeat("░", width-full), n, p.of, rate, left)
+		fmt.Fprintf(p.a.stderr, "\r%s\x1b[K", p.line(p.a.width(), rate, left))
 		p.visible = true
 	case !p.a.errTTY && n > 0 && n < p.of && since >= linePause:
 		fmt.Fprintf(p.a.stderr, "%s: %d of %d, %.1f a second, %s left\n", p.what, n, p.of, rate, left)
@@ -54,6 +54,26 @@ func (p *progress) set(n int) {
 		return
 	}
 	p.drawn = now
+}
+
+// widestBar is how long a bar is where there is room for it.
+const widestBar = 30
+
+// line is the bar with its numbers, shorter than width columns so that it never breaks into two.
+func (p *progress) line(width int, rate float64, left time.Duration) string {
+	most := ""
+	if p.early {
+		most = "at most "
+	}
+	numbers := fmt.Sprintf(" %d/%d  %.1f/s  %s%s left", p.n, p.of, rate, most, left)
+	bar := min(widestBar, width-2-utf8.RuneCountInString(p.what)-len(numbers))
+	line := p.what
+	if bar > 3 {
+		full := min(bar, bar*p.n/p.of)
+		line += " " + strings.Repeat("█", full) + strings.Repeat("░", bar-full)
+	}
+	text := []rune(line + numbers)
+	return string(text[:min(len(text), max(width-1, 1))])
 }
 
 // done wipes the bar. It may be called more than once.
@@ -89,7 +109,7 @@ func (p *trainProgress) event(e train.Event) {
 		p.metrics(e)
 		return
 	}
-	p.bar.of = e.Total
+	p.bar.of, p.bar.early = e.Total, e.Phase == train.PhaseFit // which ends when the head is solved for
 	p.bar.set(e.Done)
 }
 

@@ -185,3 +185,13 @@ func run(ctx context.Context, a *app, args []string) int {
 func oneLine(err error) string {
 	return strings.Join(strings.Fields(err.Error()), " ")
 }
+
+// width is how many columns the terminal at stderr has; columns where that is not known.
+func (a *app) width() int {
+	if f, ok := a.stderr.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w
+		}
+	}
+	return columns
+}
