@@ -45,6 +45,9 @@ type Evaluation struct {
 	Problems []dataset.Problem // files left out, and why
 	Embedded int               // pictures that went through the trunk
 	Cached   int               // pictures whose bottleneck was there already
+
+	model    *inception.Model
+	evidence evidence // what Report shows besides
 }
 
 // Evaluate measures a model on a folder of labelled pictures, which it leaves as it is. Labels are matched by name; a
@@ -127,6 +130,10 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder, c
 	out.Quarantined, out.Duplicates = all-len(items), got.duplicates()
 	out.Problems = append(append(out.Problems, folder.Problems...), got.problems...)
 	out.Embedded, out.Cached = got.done, got.cached
+	out.model, out.evidence = m, evidence{
+		root: folder.Root, items: items, sums: got.goodSums(), rows: rows, logits: d.logits,
+		threads: cfg.Threads, device: cfg.Device, kernel: cfg.Kernel, limits: cfg.Limits,
+	}
 	return out, nil
 }
 

@@ -4,14 +4,31 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"image/png"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/c236555e/rehead/dataset/draw/svg"
 )
 
 // Plot is one of the report's charts as an SVG file of its own: white ground, its own styles, nothing else needed.
 type Plot struct {
 	Name string // of the file: loss.svg, accuracy.svg, reliability.svg, confusion.svg, labels.svg, map.svg
 	SVG  []byte
+}
+
+// PNG draws the plot as pixels, two for each of the SVG's units (fewer where a side would have more than 16,384). Letters
+// that are not Latin, Greek or Cyrillic are boxes. The same plot gives the same bytes.
+func (p Plot) PNG() ([]byte, error) {
+	img, err := svg.Draw(p.SVG, 2)
+	if err != nil {
+		return nil, fmt.Errorf("train: plot %s: %w", p.Name, err)
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		return nil, fmt.Errorf("train: plot %s: %w", p.Name, err)
+	}
+	return b.Bytes(), nil
 }
 
 // Sizes in plots, in the units of their view boxes.
@@ -24,22 +41,22 @@ const (
 )
 
 // Plots draws the report's charts. A chart that the report does not have, such as the confusion matrix of more than a
-// hundred labels, is left out. The same run gives the same bytes. The result must come from Run.
-func (r *Result) Plots(ctx context.Context) (plots []Plot, err error) {
-	defer func() { // as for Report
-		if p := recover(); p != nil {
-			plots, err = nil, fmt.Errorf("train: plots: %v", p)
+// hundred labels or of pictures with several, is left out. The same run gives the same bytes. The result must come from Run.
+func (r *Result) Plots(ctx context.Context) ([]Plot, error) {
+	return guarded("plots", func() ([]Plot, error) {
+		if err := r.whole(); err != nil {
+			return nil, err
 		}
-	}()
-	if err := r.whole(); err != nil {
-		return nil, fmt.Errorf("train: plots: %w", err)
-	}
-	m, e := &r.Metrics, &r.evidence
-	v, err := e.learning(ctx, r.Fit, m.Classes)
-	if err != nil {
-		return nil, fmt.Errorf("train: plots: %w", err)
-	}
-	charts := v.Charts
+		v, err := r.evidence.learning(ctx, r.Fit, r.Metrics.Classes)
+		if err != nil {
+			return nil, err
+		}
+		return r.evidence.plots(&r.Metrics, r.Pictures, r.Model.Labels, v.Charts)
+	})
+}
+
+// plots draws the given charts and those that a training and an evaluation have in common.
+func (e *evidence) plots(m *Metrics, pictures []Picture, labels []string, charts []chart) (plots []Plot, err error) {
 	if c := e.calibration(m); c.Chart != nil {
 		charts = append(charts, *c.Chart)
 	}
@@ -49,7 +66,7 @@ func (r *Result) Plots(ctx context.Context) (plots []Plot, err error) {
 			return nil, err
 		}
 	}
-	if len(m.PerClass) <= mostHeat {
+	if m.MultiLabel == nil && len(m.PerClass) <= mostHeat {
 		if plots, err = drawPlot(plots, "confusion", newConfusionPlot(m)); err != nil {
 			return nil, err
 		}
@@ -57,7 +74,7 @@ func (r *Result) Plots(ctx context.Context) (plots []Plot, err error) {
 	if plots, err = drawPlot(plots, "labels", newClassPlot(m)); err != nil {
 		return nil, err
 	}
-	return drawPlot(plots, "map", newMapPlot(e.bottleneckMap(r.Pictures, r.Model.Labels)))
+	return drawPlot(plots, "map", newMapPlot(e.bottleneckMap(pictures, labels)))
 }
 
 // drawPlot adds the plot that the template plot-NAME makes of v, or plot-chart where there is none of that name.
@@ -68,7 +85,7 @@ func drawPlot(plots []Plot, name string, v any) ([]Plot, error) {
 	}
 	var b bytes.Buffer
 	if err := t.Execute(&b, v); err != nil {
-		return nil, fmt.Errorf("train: plots: %s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return append(plots, Plot{name + ".svg", bytes.Map(xmlRune, bytes.TrimSpace(b.Bytes()))}), nil
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"image/color"
+	"image/png"
 	"io"
 	"os"
 	"path/filepath"
@@ -28,9 +30,45 @@ func mustPlots(t *testing.T, r *Result) map[string]string {
 				t.Fatal(err)
 			}
 		}
+		checkPNG(t, p)
 		texts[p.Name] = readPlot(t, p)
 	}
 	return texts
+}
+
+// checkPNG asks for a picture of the plot's proportions that is not blank.
+func checkPNG(t *testing.T, p Plot) {
+	t.Helper()
+	data, err := p.PNG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w, h float64
+	if _, err := fmt.Sscanf(string(p.SVG), `<svg xmlns="http://www.w3.org/2000/svg" width="%g" height="%g"`, &w, &h); err != nil {
+		t.Fatal(err)
+	}
+	b := img.Bounds()
+	if !near(float64(b.Dx())/float64(b.Dy()), w/h, 0, 0.02) || max(b.Dx(), b.Dy()) > 1<<14 || b.Dx() < int(w) {
+		t.Errorf("%s: got %v, want the proportions of %g x %g", p.Name, b, w, h)
+	}
+	colours := map[color.Color]bool{}
+	for y := 0; y < b.Dy(); y += 3 {
+		for x := 0; x < b.Dx(); x++ {
+			colours[img.At(x, y)] = true
+		}
+	}
+	if len(colours) < 10 {
+		t.Errorf("%s: got %d colours, want a picture", p.Name, len(colours))
+	}
+	if dir := os.Getenv("REHEAD_PLOTS"); dir != "" { // to look at it
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%dx%d.png", p.Name, b.Dx(), b.Dy())), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // readPlot is the text of a plot, which must be SVG that asks for nothing beyond itself.

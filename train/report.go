@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
 )
 
 // evidence is what a run keeps for its report. Slices run along Result.Pictures.
@@ -24,6 +25,8 @@ type evidence struct {
 	losses   []iteration         // of the solver's fits
 	settings Settings
 	threads  int
+	device   string // nn.Config's
+	kernel   string // nn.Config's
 	limits   dataset.Limits
 	verdict  *verdict // nil until labels were judged
 }
@@ -68,29 +71,37 @@ var reportTemplate = template.Must(template.New("page.html").Funcs(template.Func
 }).ParseFS(reportFiles, "report/page.html", "report/charts.html", "report/plots.html", "report/style.css"))
 
 // Report writes the run's report: one HTML file of at most about 2 MB that needs nothing else, neither network nor
-// scripts. It reads the pictures that it shows again, and spends some seconds of computing on suspected label errors and
+// scripts. It reads the pictures that it shows again, compiles the network for the activation maps of the mistakes it
+// shows, at most 20, with one forward pass each, and spends some seconds of computing on suspected label errors and
 // the learning curve; where that would take longer it does less, and says so. The same run gives the same bytes, wherever
 // the pictures lie and however many threads there are.
 //
 // The result must come from Run. Report reads it only; a failure, ctx's end among them, leaves it as good as it was.
-func (r *Result) Report(ctx context.Context) (html []byte, err error) {
-	defer func() { // a report is never worth a trained model
+func (r *Result) Report(ctx context.Context) ([]byte, error) {
+	return guarded("report", func() ([]byte, error) {
+		if err := r.whole(); err != nil {
+			return nil, err
+		}
+		p, err := r.page(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return p.html()
+	})
+}
+
+// guarded says what failed, and makes a panic a failure: a report is never worth a trained model.
+func guarded[T any](what string, f func() (T, error)) (out T, err error) {
+	var none T
+	defer func() {
 		if p := recover(); p != nil {
-			html, err = nil, fmt.Errorf("train: report: %v", p)
+			out, err = none, fmt.Errorf("train: %s: %v", what, p)
 		}
 	}()
-	if err := r.whole(); err != nil {
-		return nil, fmt.Errorf("train: report: %w", err)
+	if out, err = f(); err != nil {
+		return none, fmt.Errorf("train: %s: %w", what, err)
 	}
-	p, err := r.page(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("train: report: %w", err)
-	}
-	var b bytes.Buffer
-	if err := reportTemplate.Execute(&b, p); err != nil {
-		return nil, fmt.Errorf("train: report: %w", err)
-	}
-	return b.Bytes(), nil
+	return out, nil
 }
 
 // whole asks that the result has what a run leaves behind.
@@ -98,35 +109,45 @@ func (r *Result) whole() error {
 	if r.Model == nil || len(r.evidence.rows) == 0 || len(r.evidence.rows) != len(r.Pictures) {
 		return errors.New("got a result without its bottlenecks, want one that Run returned")
 	}
-	if r.Model.Independent() {
-		return errors.New("pictures have several labels, and the report shows one label a picture: Metrics has what was measured")
-	}
 	return nil
 }
 
-// page is what the template shows.
+// page is what the template shows. What is nil has no section.
 type page struct {
 	Title       string
+	Lead        string
 	Tool        string
-	Labels      int
-	Images      int
 	Part        string // what the confusion matrix and so on are about
 	Cards       []card
 	Parts       []partRow
 	TopK        []float64
 	ROCAUC      *float64
 	Notes       []string
-	Learning    learning
+	Learning    *learning
 	Calibration calibration
-	Confusion   confusionView
+	Several     *severalView   // where pictures have several labels
+	Confusion   *confusionView // where they have one
 	Classes     classView
 	Mistakes    mistakeView
 	Map         mapView
-	Suspects    suspectView
+	Suspects    *suspectView
 	Duplicates  duplicateView
 	LeftOut     []dataset.Problem
 	MoreLeftOut int
 	Facts       []fact
+}
+
+// html fills the template.
+func (p *page) html() ([]byte, error) {
+	for _, m := range p.Mistakes.List {
+		p.Mistakes.Mapped = p.Mistakes.Mapped || len(m.Maps) > 0
+		p.Mistakes.Similar = p.Mistakes.Similar || len(m.Nearest) > 0
+	}
+	var b bytes.Buffer
+	if err := reportTemplate.Execute(&b, p); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 // card is a headline number.
@@ -141,28 +162,47 @@ type partRow struct {
 // fact is a row of the summary.
 type fact struct{ Name, Value string }
 
-// page gathers everything. What needs pictures comes last, when it is known which.
-func (r *Result) page(ctx context.Context) (*page, error) {
-	m, e := &r.Metrics, &r.evidence
-	p := &page{
-		Title: "Training report", Tool: r.Model.ToolVersion, Labels: m.Classes, Images: m.Images, Part: m.ConfusionPart,
-		TopK: m.TopK, ROCAUC: m.ROCAUC, Notes: r.Notes, Facts: r.facts(),
-	}
+// page gathers what a training and an evaluation have in common.
+func (e *evidence) page(m *Metrics, pictures []Picture, model *inception.Model, problems []dataset.Problem) *page {
+	p := &page{Tool: model.ToolVersion, Part: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC}
 	p.Cards, p.Parts = headline(m)
 	p.Calibration = e.calibration(m)
-	p.Confusion = newConfusion(m)
+	if m.MultiLabel != nil {
+		p.Several = newSeveral(m.MultiLabel)
+	} else {
+		c := newConfusion(m)
+		p.Confusion = &c
+	}
 	p.Classes = newClasses(m)
-	p.Map = e.bottleneckMap(r.Pictures, r.Model.Labels)
-	p.LeftOut, p.MoreLeftOut = e.leftOut(r.Problems)
-	p.Duplicates = e.duplicates(r.Pictures)
-	var err error
-	if p.Learning, err = e.learning(ctx, r.Fit, m.Classes); err != nil {
+	p.Map = e.bottleneckMap(pictures, model.Labels)
+	p.LeftOut, p.MoreLeftOut = e.leftOut(problems)
+	p.Duplicates = e.duplicates(pictures)
+	return p
+}
+
+// page gathers everything. What needs pictures comes last, when it is known which.
+func (r *Result) page(ctx context.Context) (*page, error) {
+	e := &r.evidence
+	p := e.page(&r.Metrics, r.Pictures, r.Model, r.Problems)
+	p.Title, p.Notes, p.Facts = "Training report", r.Notes, r.facts()
+	p.Lead = fmt.Sprintf("%s, from %d pictures.", describeHead(r.Model), r.Metrics.Images)
+	learned, err := e.learning(ctx, r.Fit, r.Metrics.Classes)
+	if err != nil {
 		return nil, err
 	}
-	if p.Suspects, err = e.suspects(ctx, r.Pictures, r.Model.Labels, r.Model.Temperature); err != nil {
+	p.Learning = &learned
+	if r.Metrics.MultiLabel == nil { // labels are judged where pictures have one
+		suspected, err := e.suspects(ctx, r.Pictures, r.Model.Labels, r.Model.Temperature)
+		if err != nil {
+			return nil, err
+		}
+		p.Suspects = &suspected
+	}
+	p.Mistakes = e.mistakes(r.Pictures, true)
+	if err := e.compare(ctx, r.Pictures, p.Mistakes.List); err != nil {
 		return nil, err
 	}
-	if p.Mistakes, err = e.mistakes(ctx, r.Pictures); err != nil {
+	if err := e.activations(ctx, r.Model, p.Mistakes.List, false); err != nil {
 		return nil, err
 	}
 	return p, e.thumbnails(ctx, r.Model.Recipe, p.pictures())
@@ -174,15 +214,19 @@ func (p *page) pictures() []*pictureView {
 	for i := range p.Mistakes.List {
 		out = append(out, &p.Mistakes.List[i].pictureView)
 	}
-	for i := range p.Suspects.List {
-		out = append(out, &p.Suspects.List[i].pictureView)
+	if p.Suspects != nil {
+		for i := range p.Suspects.List {
+			out = append(out, &p.Suspects.List[i].pictureView)
+		}
 	}
 	for i := range p.Duplicates.List {
 		out = append(out, &p.Duplicates.List[i].First)
 	}
 	for i := range p.Mistakes.List {
 		for j := range p.Mistakes.List[i].Nearest {
-			out = append(out, &p.Mistakes.List[i].Nearest[j].pictureView)
+			if v := &p.Mistakes.List[i].Nearest[j].pictureView; v.index >= 0 { // the model's own have theirs
+				out = append(out, v)
+			}
 		}
 	}
 	return out
@@ -194,15 +238,23 @@ func headline(m *Metrics) (cards []card, rows []partRow) {
 		if p.Images == 0 {
 			continue
 		}
-		cards = append(cards, card{
-			Name:  p.Name + " accuracy",
-			Value: percent(p.Accuracy),
-			Detail: fmt.Sprintf("%s to %s with 95 %% confidence; %d of %d pictures",
-				percent(p.Interval[0]), percent(p.Interval[1]), p.Correct, p.Images),
-		})
+		cards = append(cards, partCard(p.Name+" ", p.Part))
 		rows = append(rows, p)
 	}
+	if len(rows) == 1 { // all of them
+		return cards, rows
+	}
 	return cards, append(rows, partRow{"all", m.All})
+}
+
+// partCard is the card of a part's accuracy.
+func partCard(name string, p Part) card {
+	return card{
+		Name:  name + "accuracy",
+		Value: percent(p.Accuracy),
+		Detail: fmt.Sprintf("%s to %s with 95 %% confidence; %d of %d pictures",
+			percent(p.Interval[0]), percent(p.Interval[1]), p.Correct, p.Images),
+	}
 }
 
 // mostLeftOut is how many files that were left out are listed.
@@ -228,80 +280,6 @@ func (e *evidence) relative(path string) string {
 		rel = filepath.Base(path)
 	}
 	return filepath.ToSlash(rel)
-}
-
-// facts says what the model was made from and how.
-func (r *Result) facts() []fact {
-	m, s := r.Model, r.evidence.settings
-	split := func(f float64) string {
-		if f < 0 {
-			return "none"
-		}
-		return percent(f)
-	}
-	how := "a hash of each picture's path below its label"
-	switch {
-	case m.Split.Legacy:
-		how = "TensorFlow's retrain.py's rule"
-	case m.Split.Stratified:
-		how = "hashes, exactly stratified by label"
-	}
-	if m.Split.Salt != "" {
-		how += fmt.Sprintf(", salted with %q", m.Split.Salt)
-	}
-	given := 0
-	for _, it := range r.evidence.items {
-		if it.Fixed {
-			given++
-		}
-	}
-	if given > 0 {
-		how += fmt.Sprintf("; given for %d of the pictures", given)
-	}
-	facts := []fact{
-		{"Pictures used", fmt.Sprintf("%d of %d labels", r.Metrics.Images, r.Metrics.Classes)},
-		{"Unreadable pictures", fmt.Sprint(r.Metrics.Quarantined)},
-		{"Exact duplicates", fmt.Sprint(r.Metrics.Duplicates)},
-		{"Split", fmt.Sprintf("validation %s, test %s, by %s", split(m.Split.Validation), split(m.Split.Test), how)},
-		{"Trunk", fmt.Sprintf("InceptionV3, %s, width %g, frozen", m.Flavor, m.Width)},
-		{"Trunk's SHA-256", m.TrunkDigest},
-		{"Input", describeRecipe(m.Recipe)},
-		{"Bottleneck", fmt.Sprintf("%d features", m.Head.Features)},
-		{"Head", fmt.Sprintf("softmax, %d weights and biases", len(m.Head.W)+len(m.Head.B))},
-		{"Solver", fmt.Sprintf("%s, %d iterations, loss and gradient computed %d times, largest component of the gradient %.2g (%s)",
-			s.Solver, s.Iterations, s.Evaluations, s.Gradient, converged(s.Converged, s.Tolerance))},
-		{"L2", fmt.Sprintf("%.4g on features scaled %q", s.L2, s.Scaling)},
-		{"Temperature", fmt.Sprintf("%.4g", m.Temperature)},
-		{"Seed", fmt.Sprint(m.Seed)},
-	}
-	if m.ToolVersion != "" {
-		facts = append(facts, fact{"Made by", "rehead " + m.ToolVersion})
-	}
-	return facts
-}
-
-func converged(yes bool, tolerance float64) string {
-	if yes {
-		return fmt.Sprintf("converged: at most %g", tolerance)
-	}
-	return fmt.Sprintf("not converged: want at most %g", tolerance)
-}
-
-func describeRecipe(r dataset.Recipe) string {
-	how := r.Geometry
-	switch r.Geometry {
-	case "crop":
-		how = fmt.Sprintf("short side to %d pixels, centre cropped", r.Resize)
-	case "central":
-		how = fmt.Sprintf("central %s, then squashed", percent(r.Fraction))
-	case "squash":
-		how = "squashed"
-	}
-	upright := "as stored"
-	if r.Orient {
-		upright = "turned upright"
-	}
-	return fmt.Sprintf("%d x %d RGB, %s, %s, filter %s, mean %v, divided by %v", r.Size, r.Size, upright, how, r.Filter, r.Mean, r.Std)
 }
 
 // percent writes a share of 1.

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"image"
 	"image/jpeg"
 	"math"
 	"slices"
@@ -25,7 +26,7 @@ const (
 	mostDuplicates = 12
 	mostCopies     = 6 // listed of one picture
 	reportSide     = 96
-	reportBytes    = 900_000 // of all of them together, in base64
+	reportBytes    = 900_000 // of all thumbnails together, in base64; activation maps come to at most 300,000
 )
 
 // pictureView is a picture on the page.
@@ -40,6 +41,7 @@ type pictureView struct {
 // thumbnails fills in the views, in their order, until there is no room left; a picture that has gone has none.
 func (e *evidence) thumbnails(ctx context.Context, recipe dataset.Recipe, views []*pictureView) error {
 	var wanted []int
+	left := reportBytes
 	for _, v := range views {
 		wanted = append(wanted, v.index)
 	}
@@ -55,7 +57,9 @@ func (e *evidence) thumbnails(ctx context.Context, recipe dataset.Recipe, views 
 				if i >= len(wanted) {
 					return
 				}
-				made[i] = e.thumbnail(recipe, e.items[wanted[i]].Path)
+				if data, ok := e.read(wanted[i]); ok {
+					made[i].shrink(recipe, data, e.limits)
+				}
 			}
 		})
 	}
@@ -63,7 +67,6 @@ func (e *evidence) thumbnails(ctx context.Context, recipe dataset.Recipe, views 
 	if ctx.Err() != nil {
 		return fmt.Errorf("stopped: %w", context.Cause(ctx))
 	}
-	left := reportBytes
 	for _, v := range views {
 		at, _ := slices.BinarySearch(wanted, v.index)
 		if t := made[at]; len(t.Thumbnail) <= left {
@@ -74,34 +77,39 @@ func (e *evidence) thumbnails(ctx context.Context, recipe dataset.Recipe, views 
 	return nil
 }
 
-func (e *evidence) thumbnail(recipe dataset.Recipe, path string) (v pictureView) {
-	data, err := dataset.ReadFile(path, e.limits)
+// shrink gives the view a thumbnail, if data is a picture.
+func (v *pictureView) shrink(recipe dataset.Recipe, data []byte, lim dataset.Limits) {
+	img, _, err := recipe.Thumbnail(data, lim, reportSide)
 	if err != nil {
-		return v
+		return
 	}
-	img, _, err := recipe.Thumbnail(data, e.limits, reportSide)
-	if err != nil {
-		return v
+	if url, err := inline(img); err == nil {
+		v.Thumbnail, v.Width, v.Height = url, img.Rect.Dx(), img.Rect.Dy()
 	}
+}
+
+// inline returns the picture as a data URL.
+func inline(img image.Image) (template.URL, error) {
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 72}); err != nil {
-		return v
+		return "", err
 	}
-	v.Thumbnail = template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes()))
-	v.Width, v.Height = img.Rect.Dx(), img.Rect.Dy()
-	return v
+	return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes())), nil
 }
 
 // mistakeView shows the surest wrong answers.
 type mistakeView struct {
-	HeldOut bool // of pictures that were not trained on
-	Of      int  // pictures looked at
+	What    string // pictures were looked at
+	Of      int    // them
 	Wrong   int
 	List    []mistake
+	Mapped  bool // some have activation maps
+	Similar bool // some have training pictures beside them
 }
 
 type mistake struct {
 	pictureView
+	Maps    []activationView // the answer's and the label's
 	Nearest []alike
 }
 
@@ -111,13 +119,19 @@ type alike struct {
 	Cosine float64
 }
 
-// mistakes ranks the wrong answers on held-out pictures, or on all where nothing was held out.
-func (e *evidence) mistakes(ctx context.Context, pictures []Picture) (mistakeView, error) {
-	var v mistakeView
-	v.HeldOut = slices.ContainsFunc(e.items, func(it dataset.Item) bool { return it.Split != dataset.Train })
+// mistakes ranks the wrong answers: of a training on held-out pictures, or on all where nothing was held out.
+func (e *evidence) mistakes(pictures []Picture, training bool) mistakeView {
+	v := mistakeView{What: "pictures measured"}
+	heldOut := training && slices.ContainsFunc(e.items, func(it dataset.Item) bool { return it.Split != dataset.Train })
+	switch {
+	case heldOut:
+		v.What = "held-out pictures (validation and test)"
+	case training:
+		v.What = "pictures, all of them trained on,"
+	}
 	var wrong []int
 	for i, p := range pictures {
-		if v.HeldOut && e.items[i].Split == dataset.Train {
+		if heldOut && e.items[i].Split == dataset.Train {
 			continue
 		}
 		v.Of++
@@ -127,19 +141,28 @@ func (e *evidence) mistakes(ctx context.Context, pictures []Picture) (mistakeVie
 	}
 	v.Wrong = len(wrong)
 	slices.SortStableFunc(wrong, func(a, b int) int { return cmp.Compare(pictures[b].Probability, pictures[a].Probability) })
-	lengths := make([]float64, len(e.rows))
-	if len(wrong) > 0 {
-		for i, row := range e.rows {
-			lengths[i] = math.Sqrt(dot(row, row))
-		}
-	}
 	for _, i := range wrong[:min(len(wrong), mostMistakes)] {
-		if ctx.Err() != nil {
-			return v, fmt.Errorf("stopped: %w", context.Cause(ctx))
-		}
-		v.List = append(v.List, mistake{pictureView{Picture: pictures[i], index: i}, e.nearest(i, pictures, lengths)})
+		v.List = append(v.List, mistake{pictureView: pictureView{Picture: pictures[i], index: i}})
 	}
-	return v, nil
+	return v
+}
+
+// compare puts the training pictures beside the mistakes that are most like them.
+func (e *evidence) compare(ctx context.Context, pictures []Picture, list []mistake) error {
+	if len(list) == 0 {
+		return nil
+	}
+	lengths := make([]float64, len(e.rows))
+	for i, row := range e.rows {
+		lengths[i] = math.Sqrt(dot(row, row))
+	}
+	for i := range list {
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped: %w", context.Cause(ctx))
+		}
+		list[i].Nearest = e.nearest(list[i].index, pictures, lengths)
+	}
+	return nil
 }
 
 // nearest returns the training pictures with the largest cosine between bottlenecks, other than picture i itself.
@@ -235,7 +258,7 @@ func (e *evidence) duplicates(pictures []Picture) duplicateView {
 		}
 		d := duplicate{First: pictureView{Picture: pictures[i], index: i}}
 		for n, j := range g {
-			d.Conflict = d.Conflict || e.items[j].Label != e.items[i].Label
+			d.Conflict = d.Conflict || pictures[j].Label != pictures[i].Label
 			if n < mostCopies {
 				d.Copies = append(d.Copies, pictures[j])
 			}

@@ -204,7 +204,8 @@ func (r *run) finish(ctx context.Context) error {
 		return fmt.Errorf("train: settings: %w", err)
 	}
 	e := &r.res.evidence
-	e.items, e.rows, e.logits, e.settings, e.threads, e.limits = r.items, r.rows, d.logits, settings, r.cfg.Threads, r.cfg.Limits
+	e.items, e.rows, e.logits, e.settings, e.limits = r.items, r.rows, d.logits, settings, r.cfg.Limits
+	e.threads, e.device, e.kernel = r.cfg.Threads, r.cfg.Device, r.cfg.Kernel
 	if err := r.audit(ctx, &m); err != nil {
 		return err
 	}

@@ -163,6 +163,7 @@ func TestFromPicturesToAnswers(t *testing.T) {
 	t.Run("TensorBoard's events", func(t *testing.T) { checkEvents(t, w) })
 
 	t.Run("plots", func(t *testing.T) { checkPlots(t, w) })
+	t.Run("report of an evaluation", func(t *testing.T) { checkEvaluationReport(t, w) })
 
 	t.Run("evaluate", func(t *testing.T) {
 		var m map[string]any

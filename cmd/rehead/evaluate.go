@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +19,8 @@ func newEvaluate(a *app) *cobra.Command {
 		cache  string
 		least  float64
 		asJSON bool
+		report string
+		plots  plotFlags
 		cfg    train.EvaluateConfig
 	)
 	cmd := &cobra.Command{
@@ -24,6 +29,9 @@ func newEvaluate(a *app) *cobra.Command {
 		Args:  needArgs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := errors.Join(checkGate(least), checkPart(cfg.Part)); err != nil {
+				return err
+			}
+			if err := errors.Join(reportFolder(report), plots.prepare()); err != nil {
 				return err
 			}
 			nnConfig, err := engine.config()
@@ -51,15 +59,17 @@ func newEvaluate(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			failed := errors.Join(writeReport(a, report, func() ([]byte, error) { return result.Report(cmd.Context()) }),
+				plots.write(a, func() ([]train.Plot, error) { return result.Plots(cmd.Context()) }))
 			if asJSON {
-				return errors.Join(printJSON(a.stdout, result), result.Reach(least))
+				return errors.Join(printJSON(a.stdout, result), failed, result.Reach(least))
 			}
 			a.printProblems(result.Problems)
 			a.printParts(&result.Metrics)
 			for _, c := range result.PerClass {
 				a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)%s", c.Label, c.Precision, c.Recall, c.F1, c.Measured, ofSeveral(c))
 			}
-			return result.Reach(least)
+			return errors.Join(failed, result.Reach(least))
 		},
 	}
 	engine.add(cmd, a)
@@ -72,7 +82,39 @@ func newEvaluate(a *app) *cobra.Command {
 	f.StringVar(&cache, "cache", "", "folder of the bottleneck cache, as for train")
 	f.IntVar(&cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up, as for train")
 	f.IntVar(&cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
+	f.StringVar(&report, "report", "", "file to write an HTML report to, as train's")
+	plots.add(cmd, "reliability, confusion, labels, map")
 	addGate(cmd, &least)
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
+}
+
+// reportFolder asks, before any work is done, that the folder of the report is there.
+func reportFolder(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return fmt.Errorf("--report: %s: the folder %s does not exist; create it first or choose another file", path, filepath.Dir(path))
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("--report: %s is a folder, want a file such as %s", path, filepath.Join(path, "report.html"))
+	}
+	return nil
+}
+
+// writeReport writes the report whole or not at all; nothing where none is asked for.
+func writeReport(a *app, path string, make func() ([]byte, error)) error {
+	if path == "" {
+		return nil
+	}
+	html, err := make()
+	if err != nil {
+		return err
+	}
+	if err := writeBytes(path, html); err != nil {
+		return fmt.Errorf("--report: %w", err)
+	}
+	a.say("report written to %s", path)
+	return nil
 }

@@ -1,46 +1,84 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/train"
 )
 
-// plotFolder makes the folder for plots before any work is done; none where dir is "".
-func plotFolder(dir string) error {
-	if dir == "" {
+// plotFlags are --plots and --plot-format.
+type plotFlags struct{ dir, format string }
+
+func (p *plotFlags) add(cmd *cobra.Command, charts string) {
+	cmd.Flags().StringVar(&p.dir, "plots", "", "folder to write the report's charts to: "+charts)
+	cmd.Flags().StringVar(&p.format, "plot-format", "svg", "what charts are written as: svg, png or both")
+}
+
+// prepare makes the folder before any work is done, where one is asked for.
+func (p *plotFlags) prepare() error {
+	if !slices.Contains([]string{"", "svg", "png", "both"}, p.format) { // "" where there is no command line
+		return usagef("--plot-format: got %q, want svg, png or both", p.format)
+	}
+	if p.dir == "" {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := os.MkdirAll(p.dir, 0o777); err != nil {
 		return fmt.Errorf("--plots: %w", err)
 	}
 	return nil
 }
 
-// writePlots writes the report's charts into dir; nothing where dir is "".
-func (a *app) writePlots(ctx context.Context, dir string, r *train.Result) error {
-	if dir == "" {
+// files are the plots' contents by name.
+func (p *plotFlags) files(plots []train.Plot) (map[string][]byte, error) {
+	files := make(map[string][]byte, 2*len(plots))
+	for _, plot := range plots {
+		if p.format != "png" {
+			files[plot.Name] = plot.SVG
+		}
+		if p.format != "svg" {
+			data, err := plot.PNG()
+			if err != nil {
+				return nil, err
+			}
+			files[strings.TrimSuffix(plot.Name, ".svg")+".png"] = data
+		}
+	}
+	return files, nil
+}
+
+// write draws the charts and, when all are drawn, writes each whole or not at all; nothing where no folder is asked for.
+func (p *plotFlags) write(a *app, draw func() ([]train.Plot, error)) error {
+	if p.dir == "" {
 		return nil
 	}
-	plots, err := r.Plots(ctx)
+	plots, err := draw()
 	if err != nil {
 		return err
 	}
-	for _, p := range plots {
-		err := writeWhole(filepath.Join(dir, p.Name), func(w io.Writer) error {
-			_, err := w.Write(p.SVG)
-			return err
-		})
-		if err != nil {
+	files, err := p.files(plots)
+	if err != nil {
+		return err
+	}
+	for name, data := range files {
+		if err := writeBytes(filepath.Join(p.dir, name), data); err != nil {
 			return fmt.Errorf("--plots: %w", err)
 		}
 	}
-	if len(plots) > 0 {
-		a.say("%d plots written to %s", len(plots), dir)
-	}
+	a.say("%d plots written to %s", len(files), p.dir)
 	return nil
+}
+
+// writeBytes makes a file whole or not at all.
+func writeBytes(path string, data []byte) error {
+	return writeWhole(path, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
 }

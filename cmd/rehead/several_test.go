@@ -37,7 +37,7 @@ func TestSeveralLabels(t *testing.T) {
 	args := []string{"train", list, "--weights", trunk, "-o", model, "--cache", cache}
 	fails(t, args, "label: is empty")
 	must(t, &trained, append(args, "--multi-label", "--l2", "auto", "--folds", "3", "--class-weights", "balanced", "--json")...)
-	if trained.Test != trained.MultiLabel.Subset || trained.MultiLabel.Micro < 0.62 || trained.Report != nil || len(trained.PerClass) != 4 || trained.PerClass[3].Threshold == nil {
+	if trained.Test != trained.MultiLabel.Subset || trained.MultiLabel.Micro < 0.62 || trained.Report == nil || len(trained.PerClass) != 4 || trained.PerClass[3].Threshold == nil {
 		t.Errorf("train --json: got %+v", trained)
 	}
 	var evaluated struct {
@@ -50,8 +50,12 @@ func TestSeveralLabels(t *testing.T) {
 		t.Errorf("evaluate: micro F1 %v, in training %v", evaluated.MultiLabel.Micro, trained.MultiLabel.Micro)
 	}
 	fails(t, []string{"evaluate", model, list, "--cache", cache, "--min-accuracy", "1"}, "whose every label is right")
-	if o := command(t, append(args, "--multi-label", "--plots", dir)...); o.code != exitUsage {
-		t.Errorf("--plots: code %d: %s", o.code, o.stderr)
+	measured := filepath.Join(filepath.Dir(model), "measured.html")
+	must(t, nil, "evaluate", model, list, "--part", "test", "--cache", cache, "--json", "--report", measured)
+	for _, path := range []string{filepath.Join(model, "report.html"), measured} {
+		if html, err := os.ReadFile(path); err != nil || !strings.Contains(string(html), `<section id="several"`) {
+			t.Errorf("%s: got %d bytes, %v, want a report with its section on several labels", path, len(html), err)
+		}
 	}
 	var card struct {
 		MultiLabel bool      `json:"multi_label"`

@@ -27,7 +27,7 @@ type trainOptions struct {
 	noTrunk  bool
 	noReport bool
 	asJSON   bool
-	plots    string  // folder of the report's charts, "" for none
+	plots    plotFlags
 	events   string  // folder of TensorBoard's event file, "" for none
 	least    float64 // accuracy, 0 for any
 	job      bool    // a training job, whose log is read by machines
@@ -66,7 +66,7 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	f.StringVar(&o.dtype, "dtype", "f32", "how the trunk is stored in the model: f32 or f16")
 	f.BoolVar(&o.noTrunk, "no-trunk", false, "store only the trunk's digest in the model")
 	f.BoolVar(&o.noReport, "no-report", false, "write no report.html into the model")
-	f.StringVar(&o.plots, "plots", "", "folder to write the report's charts to as SVG files: loss, accuracy, reliability, confusion, labels, map")
+	o.plots.add(cmd, "loss, accuracy, reliability, confusion, labels, map")
 	f.StringVar(&o.events, "tensorboard", "", "folder to write TensorBoard's event file to while training: losses, accuracies, final metrics, histograms of the head")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	addGate(cmd, &o.least)
@@ -92,16 +92,13 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err := checkGate(o.least); err != nil {
 		return nil, err
 	}
-	if o.several && o.plots != "" {
-		return nil, usagef("--plots: charts show one label a picture, not those of --multi-label: leave one of them out")
-	}
 	if err := parentExists(o.out); err != nil {
 		return nil, err
 	}
 	if err := inception.CheckTarget(o.out); err != nil {
 		return nil, err
 	}
-	if err := plotFolder(o.plots); err != nil {
+	if err := o.plots.prepare(); err != nil {
 		return nil, err
 	}
 	folder, err := o.open(dir, 2)
@@ -113,18 +110,14 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 		return nil, err
 	}
 	if !o.asJSON {
-		a.say("%d pictures of %d labels; trunk %s", len(folder.Items), len(folder.Labels), describeTrunk(w))
+		a.sayWrapped("%d pictures of %d labels; trunk %s", len(folder.Items), len(folder.Labels), describeTrunk(w))
 	}
 	result, failed, err := a.watchedRun(ctx, folder, w, cfg, o.events)
 	if err != nil {
 		return nil, err
 	}
 	var report []byte
-	switch {
-	case o.noReport:
-	case result.Model.Independent():
-		a.say("no report is written: it shows one label a picture; metrics.json has what was measured")
-	default:
+	if !o.noReport {
 		report = a.report(ctx, result)
 	}
 	if err := result.Model.Save(o.out, inception.SaveOptions{Report: report, NoTrunk: o.noTrunk, DType: o.dtype}); err != nil {
@@ -133,7 +126,7 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err := result.Finish(); err != nil {
 		return nil, err
 	}
-	failed = errors.Join(failed, a.writePlots(ctx, o.plots, result))
+	failed = errors.Join(failed, o.plots.write(a, func() ([]train.Plot, error) { return result.Plots(ctx) }))
 	if o.asJSON {
 		err = a.printTrainJSON(result, o.out, report != nil)
 	} else {

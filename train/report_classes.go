@@ -1,0 +1,39 @@
+package train
+
+import (
+	"cmp"
+	"html/template"
+	"slices"
+)
+
+// mostClasses is how many labels the table of classes has.
+const mostClasses = 300
+
+// classView is the table of classes, the worst first.
+type classView struct {
+	List    []classRow
+	More    int
+	Several bool // pictures have several labels
+}
+
+// classRow is a class with the widths of its bars.
+type classRow struct {
+	Class
+	PrecisionBar, RecallBar, F1Bar template.CSS
+}
+
+func newClasses(m *Metrics) classView {
+	list := slices.Clone(m.PerClass)
+	slices.SortStableFunc(list, func(a, b Class) int {
+		if (a.Measured == 0) != (b.Measured == 0) { // what was not measured is not bad
+			return cmp.Compare(b.Measured, a.Measured)
+		}
+		return cmp.Compare(a.F1, b.F1)
+	})
+	v := classView{More: max(0, len(list)-mostClasses), Several: m.MultiLabel != nil}
+	bar := func(share float64) template.CSS { return template.CSS("width:" + number(100*share) + "%") }
+	for _, c := range list[:len(list)-v.More] {
+		v.List = append(v.List, classRow{c, bar(c.Precision), bar(c.Recall), bar(c.F1)})
+	}
+	return v
+}
