@@ -32,7 +32,7 @@ func (r *Result) Finish() error { return r.keeper.remove() }
 
 // Run trains a classifier on folder with the trunk w. The folder is split here (its items' Split fields are set), and
 // pictures with the same bytes never come to lie in different parts. Where the folder has several labels a picture, the head is one of
-// sigmoids with a threshold for each label, fitted on the validation part; labels are not judged then, nor is there a report.
+// sigmoids with a threshold for each label, fitted on the validation part; labels are not judged then.
 //
 // When ctx ends, Run returns soon with an error that wraps ctx.Err(); bottlenecks embedded so far stay in the cache, the
 // solver's state where Config.Checkpoints says, and the same call made again goes on from there to the same model. Call
