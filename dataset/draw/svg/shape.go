@@ -93,7 +93,7 @@ func number(text string) (v float64, rest string, err error) {
 		end++
 	}
 	v, err = strconv.ParseFloat(text[:end], 64)
-	if err == nil && math.Abs(v) > 1e6 {
+	if err == nil && math.Abs(v) > maxUnits {
 		err = fmt.Errorf("%g is too large", v)
 	}
 	return v, text[end:], err

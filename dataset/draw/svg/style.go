@@ -92,8 +92,8 @@ func (s *style) set(name, value string) (err error) {
 		s.dash = nil
 		for _, f := range strings.Fields(value) {
 			v, perr := strconv.ParseFloat(f, 64)
-			if perr != nil || !(v > 0) {
-				return fmt.Errorf("%s: got %q, want lengths above 0", name, value)
+			if perr != nil || !(v >= 1) {
+				return fmt.Errorf("%s: got %q, want lengths of 1 or more", name, value)
 			}
 			s.dash = append(s.dash, v)
 		}

@@ -18,6 +18,7 @@ import (
 // Bounds on a picture.
 const (
 	maxSide  = 1 << 14 // pixels
+	maxUnits = 1 << 15 // of a number
 	maxDepth = 16      // elements within each other
 )
 
@@ -207,7 +208,7 @@ func numeric(name string) bool {
 func attributes(e xml.StartElement) (attrs, error) {
 	a := attrs{}
 	for _, at := range e.Attr {
-		if v, err := strconv.ParseFloat(at.Value, 64); numeric(at.Name.Local) && (err != nil || math.IsNaN(v) || math.Abs(v) > 1e6) {
+		if v, err := strconv.ParseFloat(at.Value, 64); numeric(at.Name.Local) && (err != nil || math.IsNaN(v) || math.Abs(v) > maxUnits) {
 			return nil, fmt.Errorf("<%s>: %s: got %q, want a number", e.Name.Local, at.Name.Local, at.Value)
 		}
 		a[at.Name.Local] = at.Value

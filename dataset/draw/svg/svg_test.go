@@ -112,9 +112,10 @@ func TestDrawRefuses(t *testing.T) {
 		`<path d="C1 2 3 4 5 6"/>`:                          "path",
 		`<path d="L1 2"/>`:                                  "begins with M",
 		`<style>.a { filter: x; }</style><rect class="a"/>`: "filter",
-		`<style>.a fill</style>`:                            "style sheet",
-		`<g>`:                                               "",
-		strings.Repeat("<g>", 40):                           "deep",
+		`<style>.a { stroke-dasharray: 5 0; }</style><rect class="a"/>`: "1 or more",
+		`<style>.a fill</style>`:  "style sheet",
+		`<g>`:                     "",
+		strings.Repeat("<g>", 40): "deep",
 	} {
 		if _, err := Draw([]byte(`<svg width="40" height="30">`+body+`</svg>`), 1); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want an error with %q", body, err, want)
