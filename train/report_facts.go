@@ -61,7 +61,7 @@ func modelFacts(m *inception.Model) []fact {
 		activation = "sigmoids"
 	}
 	facts := []fact{
-		{"Trunk", fmt.Sprintf("InceptionV3, %s, width %g, frozen", m.Flavor, m.Width)},
+		{"Trunk", fmt.Sprintf("InceptionV3, %s, width %g, %s, frozen", m.Flavor, m.Width, m.Precision())},
 		{"Trunk's SHA-256", m.TrunkDigest},
 		{"Input", m.Recipe.Describe()},
 		{"Bottleneck", fmt.Sprintf("%d features", m.Head.Features)},
