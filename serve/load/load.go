@@ -165,7 +165,7 @@ func newRunner(cfg Config) *runner {
 	transport := cfg.Transport
 	if transport == nil {
 		most := max(cfg.Clients, 64)
-		r.own = &http.Transport{MaxIdleConns: most, MaxIdleConnsPerHost: most, DisableCompression: true}
+		r.own = &http.Transport{MaxIdleConns: most, MaxIdleConnsPerHost: most, WriteBufferSize: 64 << 10, DisableCompression: true}
 		transport = r.own
 	}
 	r.client = &http.Client{Transport: transport, Timeout: cfg.Timeout}

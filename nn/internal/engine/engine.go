@@ -24,10 +24,10 @@ type Config struct {
 	Ranges map[string]ir.Range
 }
 
-// inFlight is the number of images that are taken through the regions together:
-// more reuse the weights while they are in the cache, and evict each other's
-// activations.
-const inFlight = 2
+// inFlight returns the number of images that threads take through the regions
+// together: more reuse the weights while they are in the cache, and evict each
+// other's activations.
+func inFlight(threads int) int { return min(2*threads, 4) }
 
 // Executor runs one network. It is safe for concurrent use; runs take turns.
 type Executor struct {
@@ -105,8 +105,8 @@ func (e *Executor) Run(ctx context.Context, n int, in []float32, out [][]float32
 	size := len(in) / n
 	e.team.begin()
 	defer e.team.end()
-	for first := 0; first < n; first += inFlight {
-		e.load(first, min(inFlight, n-first), size, in, out)
+	for first, most := 0, inFlight(e.threads); first < n; first += most {
+		e.load(first, min(most, n-first), size, in, out)
 		if err := e.runRegions(ctx); err != nil {
 			return err
 		}
