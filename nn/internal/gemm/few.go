@@ -63,10 +63,10 @@ func (p *product) dotBlock(i, j, k, rows int) {
 }
 
 // fewRows packs all of a and copies rows of b as they are: for few rows, such
-// as the gradients of few classes. Its tiles are those of AVX2, which have fewer
-// rows to spare, and add to rows of the task's own, so that all are whole.
+// as the gradients of few classes. Its tiles are those of six rows, which have fewer
+// to spare, and add to rows of the task's own, so that all are whole.
 func (p *product) fewRows() {
-	p.format = avx2
+	p.format = sixRows
 	rows := up(p.M, p.mr)
 	defer p.share(p.a, p.mr, p.M)()
 	cols, tasks := p.parts(p.N, fewCols, p.nr)

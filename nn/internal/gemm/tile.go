@@ -1,4 +1,4 @@
-// Package gemm multiplies float32 matrices, in AVX2 or AVX-512 where the
+// Package gemm multiplies float32 matrices, in AVX2, AVX-512 or NEON where the
 // processor has it and else in plain Go, and computes convolutions in plain Go.
 //
 // The innermost loop keeps a tile of sums in registers. The operand of which
@@ -9,11 +9,13 @@
 //
 // The order in which one result is summed depends on nothing but the size of the
 // product, so results do not change with the number of threads or the place of
-// a value in the matrix. AVX2 and AVX-512 give the same bits; plain Go does not
+// a value in the matrix. AVX2, AVX-512 and NEON give the same bits; plain Go does not
 // fuse each product with its addition and rounds differently.
 package gemm
 
 import "unsafe"
+
+//go:generate go -C ../_generate_neon run . -part gemm -out ../gemm/tile_arm64.s
 
 // kc is the number of steps of a sum per block: the panels of a block fit the
 // L1 cache.
@@ -26,6 +28,7 @@ const (
 	setPlain  set = iota // Go
 	setAVX2              // with FMA
 	setAVX512            // its foundation, beside the former
+	setNEON
 )
 
 // format is a register tile and how operands are packed for it.

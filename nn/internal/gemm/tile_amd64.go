@@ -27,16 +27,16 @@ func dot4x3AVX2(k int, a *[4]*float32, b *[3]*float32, c *[12]float32)
 func formats() []format {
 	switch {
 	case cpu.X86.HasAVX512F && cpu.X86.HasAVX2 && cpu.X86.HasFMA:
-		return []format{avx512, avx2, plain}
+		return []format{avx512, sixRows, plain}
 	case cpu.X86.HasAVX2 && cpu.X86.HasFMA:
-		return []format{avx2, plain}
+		return []format{sixRows, plain}
 	}
 	return []format{plain}
 }
 
 var (
-	avx2   = format{mr: 6, nr: 16, set: setAVX2}
-	avx512 = format{mr: 12, nr: 32, set: setAVX512}
+	sixRows = format{mr: 6, nr: 16, set: setAVX2}
+	avx512  = format{mr: 12, nr: 32, set: setAVX512}
 )
 
 // assembly is whole for the sets that are not plain Go.

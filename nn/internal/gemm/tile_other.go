@@ -1,12 +1,12 @@
-//go:build !amd64
+//go:build !amd64 && !arm64
 
 package gemm
 
 // formats lists those that this processor can run.
 func formats() []format { return []format{plain} }
 
-// avx2 is never used.
-var avx2 format
+// sixRows is never used.
+var sixRows format
 
 func (f format) assembly(int, operand, operand, []float32, extent) {
 	panic("gemm: there is no assembly for this processor")

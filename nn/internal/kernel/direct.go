@@ -25,6 +25,9 @@ func NewDirect(set Set, s Spec) (Conv, error) {
 	return d, nil
 }
 
+// flagReLU makes a kernel clamp at zero.
+const flagReLU = 1
+
 // direct is a direct convolution. It is immutable once made.
 type direct struct {
 	level  level
@@ -104,9 +107,9 @@ func shapes(l level, planar bool) (tiles sizes, widths []int) {
 		return sizes{8, 8}, []int{32, 16}
 	case l == levelAVX512:
 		return sizes{5, 8}, []int{48, 32, 16}
-	case l == levelAVX2 && planar:
+	case l != levelRef && planar:
 		return sizes{6, 6}, []int{16}
-	case l == levelAVX2:
+	case l != levelRef:
 		return sizes{4, 6}, []int{16}
 	}
 	return sizes{4, 4}, []int{4}

@@ -46,7 +46,9 @@
 // # Assembly
 //
 // The .s files are written by the generators in _generate, _generate_wino and
-// _generate_int8 (Go modules of their own, so that avo is no dependency of this one):
+// _generate_int8 (Go modules of their own, so that avo is no dependency of this one)
+// and, for arm64, by _generate_neon in the folder above. NEON has the shapes and
+// the order of sums of AVX2, and so the same packed weights and the same bits:
 //
 //	go generate ./nn/internal/kernel
 //
@@ -54,3 +56,5 @@
 package kernel
 
 //go:generate go -C _generate run . -out ../kernel_amd64.s
+//go:generate go -C ../_generate_neon run . -part direct -out ../kernel/kernel_arm64.s
+//go:generate go -C ../_generate_neon run . -part wino -out ../kernel/wino_arm64.s

@@ -76,9 +76,13 @@ type bytePanel struct {
 }
 
 // byteLevel returns the level of s that is used for bytes: AVX-512 without its
-// dot products of bytes does no better than AVX2.
+// dot products of bytes does no better than AVX2, and NEON has no kernels of
+// bytes.
 func byteLevel(s Set) level {
-	if s.level == levelAVX512 && !hasVNNI() {
+	switch {
+	case s.level == levelNEON:
+		return levelRef
+	case s.level == levelAVX512 && !hasVNNI():
 		return levelAVX2
 	}
 	return s.level

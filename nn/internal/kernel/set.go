@@ -11,11 +11,12 @@ const (
 	levelRef level = iota
 	levelAVX2
 	levelAVX512
+	levelNEON
 )
 
-func (l level) String() string { return [...]string{"ref", "avx2", "avx512"}[l] }
+func (l level) String() string { return [...]string{"ref", "avx2", "avx512", "neon"}[l] }
 
-// String returns the set's name: "avx512", "avx2" or "ref" (plain Go).
+// String returns the set's name: "avx512", "avx2", "neon" or "ref" (plain Go).
 func (s Set) String() string { return s.level.String() }
 
 // Ref is the set of plain Go kernels, which runs everywhere.
@@ -24,7 +25,7 @@ var Ref = Set{levelRef}
 // Sets lists the sets that this processor can run, best first; the last is Ref.
 func Sets() []Set {
 	var sets []Set
-	for l := supported(); l > levelRef; l-- {
+	for _, l := range supported() {
 		sets = append(sets, Set{l})
 	}
 	return append(sets, Ref)

@@ -1,0 +1,38 @@
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+//go:noescape
+func tile6x16x8NEON(a *tileArgs)
+
+//go:noescape
+func tile5x16x8NEON(a *tileArgs)
+
+//go:noescape
+func tile4x16x8NEON(a *tileArgs)
+
+//go:noescape
+func tile6x16x1NEON(a *tileArgs)
+
+// tile runs the micro-kernel for so many pixels and input channels a tap, and 16
+// outputs.
+func tile(_ level, pixels, _, depth int, a *tileArgs) {
+	switch {
+	case depth == 1:
+		tile6x16x1NEON(a)
+	case pixels == 6:
+		tile6x16x8NEON(a)
+	case pixels == 5:
+		tile5x16x8NEON(a)
+	default:
+		tile4x16x8NEON(a)
+	}
+}
+
+// supported lists the levels this processor and its system can run, best first.
+func supported() []level {
+	if cpu.ARM64.HasASIMD {
+		return []level{levelNEON}
+	}
+	return nil
+}

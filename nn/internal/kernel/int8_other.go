@@ -1,0 +1,9 @@
+//go:build !amd64
+
+package kernel
+
+func hasVNNI() bool { return false }
+
+func (c *byteConv) tileAsm(p part, q bytePanel, out, in []float32) { c.tileGo(p, q, out, in) }
+
+func poolBytesAsm(g *poolGroup, largest bool, out, in []float32) { poolBytesGo(g, largest, out, in) }

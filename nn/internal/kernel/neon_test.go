@@ -1,0 +1,95 @@
+package kernel
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// neonFiles lists what ../_generate_neon writes.
+var neonFiles = map[string]string{"direct": "kernel_arm64.s", "wino": "wino_arm64.s", "gemm": "../gemm/tile_arm64.s"}
+
+// TestGeneratedNEON runs the generator for arm64, which imports nothing, and
+// compares what it writes with the assembly in the tree.
+func TestGeneratedNEON(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the generator")
+	}
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		t.Skip("no go command: ", err)
+	}
+	for part, file := range neonFiles {
+		fresh := filepath.Join(t.TempDir(), "fresh.s")
+		run := exec.Command(tool, "run", ".", "-part", part, "-out", fresh)
+		run.Dir = "../_generate_neon"
+		run.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=")
+		if out, err := run.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", part, err, out)
+		}
+		if !bytes.Equal(readBody(t, fresh), readBody(t, file)) {
+			t.Errorf("%s is not what _generate_neon writes: run go generate", file)
+		}
+	}
+}
+
+// TestEncodingsNEON disassembles the instructions that Go's assembler has no
+// name for and compares each with its comment.
+func TestEncodingsNEON(t *testing.T) {
+	tool, err := exec.LookPath("aarch64-linux-gnu-objdump")
+	if err != nil {
+		t.Skip("no disassembler for arm64 (Debian: binutils-aarch64-linux-gnu): ", err)
+	}
+	words := regexp.MustCompile(`WORD \$(0x[0-9a-f]{8}) // (.+)`)
+	for _, file := range neonFiles {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var code []byte
+		var want []string
+		for _, m := range words.FindAllStringSubmatch(string(source), -1) {
+			word, err := strconv.ParseUint(m[1], 0, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			code = binary.LittleEndian.AppendUint32(code, uint32(word))
+			want = append(want, m[2])
+		}
+		raw := filepath.Join(t.TempDir(), "code")
+		if err := os.WriteFile(raw, code, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(tool, "-D", "-b", "binary", "-m", "aarch64", "-z", raw).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		got := disassembled(string(out))
+		if len(want) == 0 || len(got) != len(want) {
+			t.Fatalf("%s: %d instructions disassembled, want %d", file, len(got), len(want))
+		}
+		for i, w := range want {
+			if got[i] != w {
+				t.Errorf("%s: word %d, %#08x, is %q, want %q", file, i, code[4*i:][:4], got[i], w)
+			}
+		}
+	}
+}
+
+// disassembled returns the instructions of objdump's lines, which are offset,
+// code, name and operands between tabs.
+func disassembled(out string) []string {
+	var list []string
+	for line := range strings.Lines(out) {
+		if f := strings.Split(strings.TrimRight(line, "\n"), "\t"); len(f) > 2 {
+			list = append(list, strings.TrimSpace(strings.Join(f[2:], " ")))
+		}
+	}
+	return list
+}
