@@ -83,9 +83,13 @@ func calibrationError(logits []float64, labels []int, classes int, temperature f
 	return e / math.Max(1, float64(len(labels)))
 }
 
+// fewestDecided is how many pictures have to have a label, and to lack it, for a threshold of its own: the best for two or three pictures
+// would be worth nothing on the next.
+const fewestDecided = 5
+
 // fitThresholds returns, for each label of several a picture, the probability from which on saying it gives the best F1 on
-// the examples, weighted as they are, half-way to the next lower probability there, of equally good ones the nearest to 0.5; 0.5 where
-// they do not have the label, and nil without any.
+// the examples, weighted as they are, half-way to the next lower probability there, of equally good ones the nearest to 0.5; 0.5 for a
+// label that fewer than fewestDecided of them have or lack, and nil without any.
 func fitThresholds(logits []float64, ex Examples, temperature float64) []float64 {
 	if len(ex.Labels) == 0 {
 		return nil
@@ -98,15 +102,19 @@ func fitThresholds(logits []float64, ex Examples, temperature float64) []float64
 	}
 	list := make([]scored, len(ex.Labels))
 	for l := range k {
-		positives, said, right := 0.0, 0.0, 0.0
+		positives, said, right, having := 0.0, 0.0, 0.0, 0
 		for i := range list {
 			list[i] = scored{sigmoid(logits[i*k+l] / temperature), ex.weight(i), slices.Contains(ex.Sets[i], l)}
 			if list[i].has {
 				positives += list[i].weight
+				having++
 			}
 		}
-		slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(b.p, a.p) })
 		out[l] = 0.5
+		if min(having, len(list)-having) < fewestDecided {
+			continue
+		}
+		slices.SortStableFunc(list, func(a, b scored) int { return cmp.Compare(b.p, a.p) })
 		best := 0.0
 		for i, s := range list {
 			said += s.weight

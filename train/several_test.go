@@ -127,18 +127,23 @@ func TestSeveralGoesOn(t *testing.T) {
 }
 
 func TestThresholds(t *testing.T) {
-	ex := Examples{Classes: 3, Labels: make([]int, 5), Sets: [][]int{{0, 1}, {0}, {1}, {}, {}}}
-	logits := make([]float64, 15)
-	for i, p := range [][3]float64{{0.9, 0.2, 0.1}, {0.8, 0.1, 0.9}, {0.3, 0.15, 0.5}, {0.2, 0.05, 0.5}, {0.7, 0.02, 0.5}} {
-		for l, v := range p {
-			logits[3*i+l] = logit(v)
+	sets := [][]int{{0, 1}, {0}, {1}, {}, {}}
+	probabilities := [][3]float64{{0.9, 0.2, 0.1}, {0.8, 0.1, 0.9}, {0.3, 0.15, 0.5}, {0.2, 0.05, 0.5}, {0.7, 0.02, 0.5}}
+	// times that, label 0 is right from between 0.8 and 0.7 on, label 1 from between 0.15 and 0.1, label 2 is nobody's.
+	for times, want := range map[int][]float64{2: {0.5, 0.5, 0.5}, 3: {0.75, 0.125, 0.5}} {
+		ex := Examples{Classes: 3, Labels: make([]int, 5*times)}
+		var logits []float64
+		for range times {
+			ex.Sets = append(ex.Sets, sets...)
+			for _, p := range probabilities {
+				logits = append(logits, logit(p[0]), logit(p[1]), logit(p[2]))
+			}
 		}
-	}
-	got := fitThresholds(logits, ex, 1)
-	// Label 0 is right from between 0.8 and 0.7 on, label 1 from between 0.15 and 0.1, label 2 is nobody's.
-	for l, want := range []float64{0.75, 0.125, 0.5} {
-		if !near(got[l], want, 1e-12, 0) {
-			t.Errorf("label %d: got %g, want %g", l, got[l], want)
+		got := fitThresholds(logits, ex, 1)
+		for l := range want {
+			if !near(got[l], want[l], 1e-12, 0) {
+				t.Errorf("%d times, label %d: got %g, want %g", times, l, got[l], want[l])
+			}
 		}
 	}
 }

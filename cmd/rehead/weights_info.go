@@ -65,7 +65,7 @@ func (a *app) describe(ref string) (*convert.Info, error) {
 	info := convert.InfoOf(w)
 	if ref == embedded.Name {
 		f := embedded.Describe()
-		info.Bytes, info.SHA256, info.Format = int64(f.Bytes), f.SHA256, "safetensors" // there is no path
+		info.Bytes, info.SHA256, info.Format = int64(f.Bytes), f.SHA256, "safetensors, gzipped" // there is no path
 	}
 	return info, nil
 }
