@@ -98,62 +98,70 @@ func TestONNXRuntime(t *testing.T) {
 	if err := exec.Command("node", "-e", "require('onnxruntime-node')").Run(); err != nil {
 		t.Skip("needs node with onnxruntime-node in NODE_PATH: ", err)
 	}
-	const n, size = 3, 107
 	for _, flavor := range inception.Flavors() {
-		t.Run(string(flavor), func(t *testing.T) {
-			m := model(t, flavor, size)
-			dir := t.TempDir()
-			path, raw := filepath.Join(dir, "m.onnx"), filepath.Join(dir, "pixels")
-			if err := export.ONNXFile(m, path); err != nil {
-				t.Fatal(err)
-			}
-			rng := rand.New(rand.NewPCG(1, 2))
-			image := make([]float32, n*3*size*size)
-			scaled := make([]float32, len(image))
-			for i := range image {
-				c := i / (size * size) % 3
-				image[i] = 255 * rng.Float32()
-				scaled[i] = (image[i] - m.Recipe.Mean[c]) / m.Recipe.Std[c]
-			}
-			var b bytes.Buffer
-			if err := binary.Write(&b, binary.LittleEndian, image); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(raw, b.Bytes(), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			cmd := exec.Command("node", filepath.Join("testdata", "run.js"), path, raw, strconv.Itoa(n), strconv.Itoa(size))
-			cmd.Stderr = os.Stderr
-			answer, err := cmd.Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			var theirs struct{ Probabilities, Logits, Bottleneck []float64 }
-			if err := json.Unmarshal(answer, &theirs); err != nil {
-				t.Fatal(err)
-			}
-			c, err := inception.NewClassifier(m, nn.Config{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			ours, err := c.Infer(t.Context(), n, scaled)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, r := range ours {
-				for k, label := range m.Labels {
-					for _, p := range r.Predictions {
-						if p.Label == label {
-							near(t, "probability of "+label, theirs.Probabilities[i*len(m.Labels)+k], p.Probability)
-						}
-					}
+		for _, activation := range []inception.Activation{inception.Softmax, inception.Sigmoid} {
+			t.Run(string(flavor)+"/"+string(activation), func(t *testing.T) {
+				m := model(t, flavor, 107)
+				m.Head.Activation = activation
+				compare(t, m)
+			})
+		}
+	}
+}
+
+// compare holds ONNX Runtime's answers to three pictures of noise to the classifier's.
+func compare(t *testing.T, m *inception.Model) {
+	const n = 3
+	size, dir := m.Recipe.Size, t.TempDir()
+	path, raw := filepath.Join(dir, "m.onnx"), filepath.Join(dir, "pixels")
+	if err := export.ONNXFile(m, path); err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	image := make([]float32, n*3*size*size)
+	scaled := make([]float32, len(image))
+	for i := range image {
+		c := i / (size * size) % 3
+		image[i] = 255 * rng.Float32()
+		scaled[i] = (image[i] - m.Recipe.Mean[c]) / m.Recipe.Std[c]
+	}
+	var b bytes.Buffer
+	if err := binary.Write(&b, binary.LittleEndian, image); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(raw, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", filepath.Join("testdata", "run.js"), path, raw, strconv.Itoa(n), strconv.Itoa(size))
+	cmd.Stderr = os.Stderr
+	answer, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var theirs struct{ Probabilities, Logits, Bottleneck []float64 }
+	if err := json.Unmarshal(answer, &theirs); err != nil {
+		t.Fatal(err)
+	}
+	c, err := inception.NewClassifier(m, nn.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ours, err := c.Infer(t.Context(), n, scaled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range ours {
+		for k, label := range m.Labels {
+			for _, p := range r.Predictions {
+				if p.Label == label {
+					near(t, "probability of "+label, theirs.Probabilities[i*len(m.Labels)+k], p.Probability)
 				}
-				for j, v := range r.Bottleneck {
-					near(t, "bottleneck "+strconv.Itoa(j), theirs.Bottleneck[i*len(r.Bottleneck)+j], float64(v))
-				}
 			}
-		})
+		}
+		for j, v := range r.Bottleneck {
+			near(t, "bottleneck "+strconv.Itoa(j), theirs.Bottleneck[i*len(r.Bottleneck)+j], float64(v))
+		}
 	}
 }
 
