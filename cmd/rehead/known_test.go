@@ -92,7 +92,8 @@ func TestDemo(t *testing.T) {
 	if card.Known == nil || card.Known.Name != "embedded" || card.Known.Probe == nil {
 		t.Errorf("demo: its trunk is known as %+v", card.Known)
 	}
-	if o := command(t, "inspect", filepath.Join(out, "model")); !strings.Contains(o.stdout, "which is embedded, licence Apache-2.0") || !strings.Contains(o.stdout, builtIn().accuracy()) {
-		t.Errorf("inspect: got %q", o.stdout)
+	text := strings.Join(strings.Fields(command(t, "inspect", filepath.Join(out, "model")).stdout), " ") // its lines are as wide as the terminal
+	if !strings.Contains(text, "which is embedded, licence Apache-2.0") || !strings.Contains(text, builtIn().accuracy()) {
+		t.Errorf("inspect: got %q", text)
 	}
 }
