@@ -19,8 +19,8 @@ const plainName = "ref"
 type cpu struct{}
 
 // Kernels lists what Config.Kernel may name on the CPU of this machine, the
-// fastest first: "avx512", "avx2" where the processor has them, and always
-// "ref", plain Go.
+// fastest first: "avx512", "avx2" or "neon" where the processor has them, and
+// always "ref", plain Go.
 func Kernels() []string {
 	var names []string
 	for _, s := range kernel.Sets() {
