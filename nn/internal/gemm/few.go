@@ -55,7 +55,7 @@ func (p *product) dotBlock(i, j, k, rows int) {
 		for x := range cols {
 			s := sum[y*3+x]
 			for t := vectors; t < n; t++ {
-				s += left.data[y*left.row+t] * right.data[x*right.col+t]
+				s += float32(left.data[y*left.row+t] * right.data[x*right.col+t]) // never fused
 			}
 			p.c[(i+y)*p.N+j+x] += s
 		}
