@@ -7,6 +7,8 @@ import (
 	"image"
 	"image/jpeg"
 	"io"
+
+	"github.com/c236555e/rehead/dataset/internal/baseline"
 )
 
 // maxScans is how many scans a progressive JPEG may have. Each costs a pass over the whole picture however few bytes it has, so that a
@@ -122,6 +124,9 @@ func decodeJPEG(data []byte) (image.Image, error) {
 		insert = append(append(insert, 0xff, 0xc4, byte(n>>8), byte(n)), tables...)
 	}
 	if insert == nil {
+		if img, ok := baseline.Decode(data); ok {
+			return img, nil
+		}
 		return jpeg.Decode(bytes.NewReader(data))
 	}
 	return jpeg.Decode(io.MultiReader(bytes.NewReader(data[:2]), bytes.NewReader(insert), bytes.NewReader(data[2:])))

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -110,4 +111,59 @@ func BenchmarkInvocations(b *testing.B) {
 			b.ReportMetric(got.PerImage.P99, "p99-ms")
 		})
 	}
+}
+
+// BenchmarkServedShare takes turns: some passes of the network alone at the batches of [BenchmarkForward], then some rounds of 16 clients, so that
+// a machine whose speed drifts is as fast for the one as for the other. It reports what share of the network's own images a second the
+// server reaches, against the best batch: the median of the turns.
+func BenchmarkServedShare(b *testing.B) {
+	const clients, rounds, passes = 16, 3, 3
+	c := realModel(b, 1, 299)
+	pictures := photographs(b, 32)
+	url, _ := start(b, newServer(b, c, Config{}))
+	size := 3 * 299 * 299
+	pixels, features := make([]float32, 8*size), make([]float32, 8*c.Trunk().Features())
+	for i := range 8 {
+		if _, err := c.Model().Recipe.Load(pictures[i], dataset.Limits{}, pixels[i*size:][:size]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	alone := func(n int) float64 {
+		begin := time.Now()
+		for range passes {
+			if err := c.Trunk().Embed(b.Context(), n, pixels[:n*size], features[:n*c.Trunk().Features()]); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return float64(passes*n) / time.Since(begin).Seconds()
+	}
+	batches := []int{1, 4, 8}
+	speeds := make([][]float64, len(batches))
+	var served []float64
+	for b.Loop() {
+		for i, n := range batches {
+			speeds[i] = append(speeds[i], alone(n))
+		}
+		got, err := load.Run(b.Context(), load.Config{URL: url + "/invocations", Bodies: pictures, Clients: clients, Requests: rounds * clients, Duration: time.Hour})
+		if err != nil || got.Answered != rounds*clients {
+			b.Fatalf("%+v, %v", got, err)
+		}
+		served = append(served, got.Speed)
+	}
+	shares := make([]float64, len(batches)) // of each batch's speed, in the median of the turns
+	for i := range batches {
+		turns := make([]float64, len(served))
+		for k, s := range served {
+			turns[k] = s / speeds[i][k]
+		}
+		shares[i] = median(turns)
+		b.ReportMetric(median(speeds[i]), "images/s-alone-"+strconv.Itoa(batches[i]))
+	}
+	b.ReportMetric(median(served), "images/s-served")
+	b.ReportMetric(slices.Min(shares), "share")
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
