@@ -3,14 +3,18 @@ package dataset
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/agnivade/levenshtein"
 )
 
-// didYouMean names the candidate nearest to text, or nothing when none is near.
+// didYouMean names the candidate nearest to text, or nothing when none is near: half its letters and one more may differ. Of candidates
+// equally near it is the first.
 func didYouMean(text string, candidates []string) string {
-	best, least := "", 1+len(text)/2
+	best, least := "", 2+utf8.RuneCountInString(text)/2
 	for _, c := range candidates {
-		if d := edits(strings.ToLower(text), c); d <= least && (best == "" || d < edits(strings.ToLower(text), best)) {
-			best = c
+		if d := edits(strings.ToLower(text), c); d < least {
+			best, least = c, d
 		}
 	}
 	if best == "" {
@@ -19,23 +23,7 @@ func didYouMean(text string, candidates []string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
-// edits is the Levenshtein distance, of texts cut to 64 bytes.
+// edits is the Levenshtein distance of texts cut to 64 bytes: its cost is the product of their lengths, and a file's cell may be long.
 func edits(a, b string) int {
-	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
+	return levenshtein.ComputeDistance(a[:min(len(a), 64)], b[:min(len(b), 64)])
 }

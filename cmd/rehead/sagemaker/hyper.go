@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // Hyperparameters reads hyperparameters.json: one flat object whose values are strings in the service. Clients spell them in several
@@ -110,29 +112,9 @@ func Nearest(name string, candidates []string) string {
 	slices.Sort(candidates)
 	best, least := "", len(name)+1<<10
 	for _, c := range candidates {
-		if d := edits(name, c); d < least {
+		if d := levenshtein.ComputeDistance(name, c); d < least {
 			best, least = c, d
 		}
 	}
 	return best
-}
-
-// edits is the Levenshtein distance of two names.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			swap := diagonal
-			if a[i] != b[j] {
-				swap++
-			}
-			diagonal, row[j+1] = row[j+1], min(swap, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
