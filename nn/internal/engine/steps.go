@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/c236555e/rehead/nn/internal/ir"
+	"github.com/c236555e/rehead/nn/internal/kernel"
+)
+
+// step adds the tasks of s.
+func (p *planner) step(s ir.Step) error {
+	out := p.values[s.Out]
+	t := task{name: s.Name, parts: 1, cost: float64(out.c * out.h * out.w)}
+	t.shape = fmt.Sprintf("%dx%dx%d", out.c, out.h, out.w)
+	if p.bytes != nil {
+		return p.byteStep(s, t)
+	}
+	var err error
+	switch s.Kind {
+	case ir.Conv, ir.Dense:
+		p.conv(s, t)
+		return nil
+	case ir.MaxPool, ir.AvgPool, ir.GlobalAvgPool:
+		err = p.pool(s, &t)
+	case ir.Concat:
+		p.copyParts(s)
+		return nil
+	case ir.Affine, ir.ReLU:
+		p.elementwise(s, &t)
+	case ir.Softmax:
+		p.softmax(s, &t)
+	case unpack:
+		to, c := out.tensor(), out.c
+		t.algorithm = "convert"
+		t.run = func(im image, _ int, _ []float32) { kernel.Unpack(im.arena, to, im.in, c) }
+	default:
+		err = fmt.Errorf("engine: step %q: unknown kind %v", s.Name, s.Kind)
+	}
+	if err != nil {
+		return err
+	}
+	p.add(p.level[s.Out], t)
+	return nil
+}
+
+// spec describes the convolution or dense layer s, without its weights.
+func (p *planner) spec(s ir.Step) kernel.Spec {
+	in, out := p.values[s.In[0]], p.values[s.Out]
+	w := s.Window
+	if s.Kind == ir.Dense {
+		w = ir.Window{KH: 1, KW: 1, StrideH: 1, StrideW: 1}
+	}
+	spec := kernel.Spec{
+		Out: kernel.Tensor{C: out.span(), H: out.h, W: out.w},
+		In:  kernel.Tensor{C: in.span(), H: in.h, W: in.w},
+		KH:  w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW, PadTop: w.Top, PadLeft: w.Left,
+		Bias: s.B, ReLU: s.ReLU, Alloc: p.slab.Alloc,
+	}
+	if out.buf.allocated {
+		spec.Out = out.tensor()
+	}
+	switch {
+	case s.In[0] == p.net.Input:
+		spec.Planar = true
+		spec.In.Row, spec.In.Plane = in.w, in.h*in.w
+	case in.buf.allocated:
+		spec.In = in.tensor()
+	}
+	return spec
+}
+
+// fast reports whether s will be computed by an algorithm that minds the border
+// itself and needs no halo.
+func (p *planner) fast(s ir.Step) bool {
+	if p.bytes != nil {
+		return false
+	}
+	spec := p.spec(s)
+	_, ok := tiling(p.set, &spec)
+	return ok
+}
+
+// conv prepares a convolution or a dense layer, which is one of a single pixel.
+// Packing the weights is put off: it is worth doing on all processors.
+func (p *planner) conv(s ir.Step, t task) {
+	in, out := p.values[s.In[0]], p.values[s.Out]
+	spec := p.spec(s)
+	t.shape = fmt.Sprintf("%dx%dx%d %dx%d/%d > %dx%dx%d", in.c, in.h, in.w, spec.KH, spec.KW, spec.StrideH, out.c, out.h, out.w)
+	t.flop = 2 * float64(in.c*spec.KH*spec.KW) * float64(out.c*out.h*out.w)
+	t.sharesWeights = len(s.W) > in.c*in.h*in.w
+	at, index := p.level[s.Out], p.add(p.level[s.Out], t)
+	p.prepare = append(p.prepare, func() error {
+		spec.Filter = spread(s.W, out.c, in, spec.KH*spec.KW)
+		c, err := choose(p.set, spec, p.threads)
+		if err != nil {
+			return fmt.Errorf("engine: step %q: %w", s.Name, err)
+		}
+		t := &p.plan.regions[at][index]
+		t.kernel(c, t.flop/64, spec.Planar)
+		return nil
+	})
+}
+
+// kernel makes t run c.
+func (t *task) kernel(c kernel.Conv, cost float64, planar bool) {
+	t.algorithm, t.parts, t.scratch = c.Algorithm(), c.Parts(), c.Scratch()
+	t.cost = cost / float64(t.parts)
+	if planar {
+		t.run = func(im image, part int, scratch []float32) { c.Run(part, im.arena, im.in, scratch) }
+		return
+	}
+	t.run = func(im image, part int, scratch []float32) { c.Run(part, im.arena, im.arena, scratch) }
+}
+
+// spread returns the filter [O,C,area] with a channel for each lane of in.
+func spread(w []float32, outs int, in *value, area int) []float32 {
+	span := in.span()
+	if span == in.c {
+		return w
+	}
+	wide := make([]float32, outs*span*area)
+	for o := range outs {
+		for c, lane := range in.lanes {
+			copy(wide[(o*span+lane)*area:][:area], w[(o*in.c+c)*area:][:area])
+		}
+	}
+	return wide
+}
+
+// pool prepares a pooling; the bias of an average pool follows its input's
+// lanes.
+func (p *planner) pool(s ir.Step, t *task) error {
+	in, out := p.values[s.In[0]], p.values[s.Out]
+	w := s.Window
+	if s.Kind == ir.GlobalAvgPool {
+		w = ir.Window{KH: in.h, KW: in.w, StrideH: 1, StrideW: 1}
+	}
+	spec := kernel.PoolSpec{
+		In: in.tensor(), Out: out.tensor(), KH: w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW,
+		PadTop: w.Top, PadLeft: w.Left, Max: s.Kind == ir.MaxPool, CountBorder: s.CountBorder, ReLU: s.ReLU,
+	}
+	if s.B != nil {
+		spec.Bias = make([]float32, out.span())
+		for c, lane := range out.lanes {
+			spec.Bias[lane] = s.B[c]
+		}
+	}
+	c, err := kernel.NewPool(p.set, spec)
+	if err != nil {
+		return fmt.Errorf("engine: step %q: %w", s.Name, err)
+	}
+	t.shape = fmt.Sprintf("%dx%dx%d %dx%d/%d > %dx%dx%d", in.c, in.h, in.w, w.KH, w.KW, w.StrideH, out.c, out.h, out.w)
+	t.kernel(c, float64(w.KH*w.KW*out.c*out.h*out.w)/8, false)
+	return nil
+}
+
+// copyParts adds a task for each part of a concatenation that is not in place.
+func (p *planner) copyParts(s ir.Step) {
+	for _, c := range p.copies {
+		if c.to != s.Out {
+			continue
+		}
+		from, to := p.values[c.from], p.values[c.to]
+		dst := to.buf.tensor.Slice(to.block+c.block, from.span())
+		t := task{name: s.Name, algorithm: "copy", parts: 1, cost: float64(from.c * from.h * from.w)}
+		if from.buf == nil {
+			t.run = func(im image, _ int, _ []float32) { kernel.Unpack(im.arena, dst, im.in, from.c) }
+		} else {
+			src := from.tensor()
+			t.run = func(im image, _ int, _ []float32) { kernel.Copy(im.arena, dst, im.arena, src) }
+		}
+		p.add(p.level[s.Out], t)
+	}
+}
+
+// elementwise prepares a scale and shift, or a ReLU, that no convolution took
+// into its epilogue.
+func (p *planner) elementwise(s ir.Step, t *task) {
+	in, out := p.values[s.In[0]], p.values[s.Out]
+	// To the end of the last block, so that nothing stale is left in it: what
+	// reads the block multiplies its spare lanes by zero, and that keeps a NaN.
+	lanes := kernel.Blocks(out.span()) * kernel.Block
+	scale, shift := make([]float32, lanes), make([]float32, lanes)
+	relu := s.ReLU
+	for c, lane := range out.lanes {
+		scale[lane] = 1
+		if s.Kind == ir.Affine {
+			scale[lane], shift[lane] = s.W[c], s.B[c]
+		} else {
+			relu = true
+		}
+	}
+	from, to := in.tensor(), out.tensor()
+	t.algorithm = "elementwise"
+	t.run = func(im image, _ int, _ []float32) {
+		kernel.Affine(im.arena, to, im.arena, from, scale, shift, relu)
+	}
+}
+
+// softmax prepares the softmax of a vector.
+func (p *planner) softmax(s ir.Step, t *task) {
+	in, out := p.values[s.In[0]].tensor(), p.values[s.Out].tensor()
+	lanes := p.values[s.In[0]].lanes
+	t.algorithm = "softmax"
+	spare := kernel.Blocks(out.C) * kernel.Block
+	t.run = func(im image, _ int, _ []float32) {
+		dst := im.arena[out.Off:][:spare]
+		kernel.Softmax(dst, im.arena[in.Off:], lanes)
+		clear(dst[len(lanes):])
+	}
+}
