@@ -228,3 +228,13 @@ func TestSplitRefuses(t *testing.T) {
 		t.Error("a list without labels was split")
 	}
 }
+
+func TestSplitStratified(t *testing.T) {
+	f := made("r", 4, 130)
+	split(t, f, dataset.SplitConfig{Stratified: true, Validation: 0.2, Test: 0.1})
+	for label, c := range f.Counts() {
+		if c != [3]int{91, 26, 13} {
+			t.Errorf("label %d: got %v", label, c)
+		}
+	}
+}

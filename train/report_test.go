@@ -4,17 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"image/jpeg"
-	"io"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -26,133 +21,6 @@ import (
 	"github.com/c236555e/rehead/dataset/draw"
 	"github.com/c236555e/rehead/inception"
 )
-
-// sections are the ids that every report has.
-var sections = []string{"accuracy", "learning", "calibration", "confusion", "classes", "mistakes", "map", "suspects", "duplicates", "left-out", "facts"}
-
-// document is what a test wants to know of a report.
-type document struct {
-	text     string          // all of it, spaces joined
-	ids      map[string]bool //
-	pictures int             // img elements
-	headings []string        //
-	elements map[string]int
-}
-
-var space = regexp.MustCompile(`[\s\x{a0}]+`)
-
-// parse reads a training's report as XML, which is stricter than HTML asks for, and refuses whatever reaches beyond the file.
-func parse(t *testing.T, html []byte) document {
-	t.Helper()
-	return parseSections(t, html, sections)
-}
-
-// parseSections is parse for a report that has these sections.
-func parseSections(t *testing.T, html []byte, sections []string) document {
-	t.Helper()
-	d := document{ids: map[string]bool{}, elements: map[string]int{}}
-	dec := xml.NewDecoder(bytes.NewReader(html))
-	dec.Entity = xml.HTMLEntity
-	var text strings.Builder
-	var open, links []string
-	for {
-		tok, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatalf("the report does not parse: %v", err)
-		}
-		switch tok := tok.(type) {
-		case xml.StartElement:
-			name := tok.Name.Local
-			open = append(open, name)
-			d.elements[name]++
-			if !slices.Contains(allowed, name) {
-				t.Errorf("got an element %s", name)
-			}
-			for _, a := range tok.Attr {
-				switch key := a.Name.Local; {
-				case key == "id":
-					if d.ids[a.Value] {
-						t.Errorf("the id %s is there twice", a.Value)
-					}
-					d.ids[a.Value] = true
-				case key == "href":
-					links = append(links, a.Value)
-				case key == "aria-labelledby":
-					for _, id := range strings.Fields(a.Value) {
-						links = append(links, "#"+id)
-					}
-				case key == "src":
-					d.pictures++
-					checkThumbnail(t, a.Value)
-				case strings.HasPrefix(key, "on"), key == "srcset", key == "action":
-					t.Errorf("%s has an attribute %s", name, key)
-				case key == "style" && !regexp.MustCompile(`^(--a|width):[\d.]+%$`).MatchString(a.Value):
-					t.Errorf("%s has the style %q", name, a.Value)
-				}
-			}
-		case xml.EndElement:
-			open = open[:len(open)-1]
-		case xml.CharData:
-			if slices.Contains(open, "style") {
-				if regexp.MustCompile(`url\(|@import|//`).Match(tok) {
-					t.Error("the style sheet asks for another file")
-				}
-				continue
-			}
-			text.WriteString(string(tok) + " ")
-			if n := len(open); n > 0 && (open[n-1] == "h1" || open[n-1] == "h2") {
-				d.headings = append(d.headings, string(tok))
-			}
-		}
-	}
-	for _, l := range links {
-		if !strings.HasPrefix(l, "#") || !d.ids[l[1:]] {
-			t.Errorf("got a link to %s, want one to an id of the file", l)
-		}
-	}
-	d.text = space.ReplaceAllString(text.String(), " ")
-	if !bytes.HasPrefix(html, []byte("<!DOCTYPE html>")) {
-		t.Error("the report does not begin with its doctype")
-	}
-	plain := regexp.MustCompile(`base64,[^"]*`).ReplaceAll(html, nil) // whose letters may spell anything
-	for _, bad := range []string{"ZgotmplZ", "%!", "NaN", "Inf", "<nil>"} {
-		if bytes.Contains(plain, []byte(bad)) {
-			t.Errorf("the report has %q in it", bad)
-		}
-	}
-	for _, id := range sections {
-		if !d.ids[id] {
-			t.Errorf("there is no section %s", id)
-		}
-	}
-	if len(d.headings) != 1+len(sections) {
-		t.Errorf("got the headings %q, want the title and one for each of %d sections", d.headings, len(sections))
-	}
-	return d
-}
-
-// allowed are the elements of a report: none runs, none loads anything but img, whose source is looked at.
-var allowed = strings.Fields(`html head meta title style body header main footer nav section article h1 h2 h3 p a b i strong small br span div ul ol li
-	dl dt dd table caption thead tbody tr th td figure figcaption details summary img svg desc g rect circle path line text`)
-
-func checkThumbnail(t *testing.T, src string) {
-	t.Helper()
-	data, ok := strings.CutPrefix(src, "data:image/jpeg;base64,")
-	if !ok {
-		t.Fatalf("got a picture from %.40s, want a data URL", src)
-	}
-	raw, err := base64.StdEncoding.DecodeString(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	img, err := jpeg.DecodeConfig(bytes.NewReader(raw))
-	if err != nil || max(img.Width, img.Height) > reportSide {
-		t.Errorf("got a thumbnail of %d x %d (%v), want at most %d", img.Width, img.Height, err, reportSide)
-	}
-}
 
 func mustReport(t *testing.T, r *Result) []byte {
 	t.Helper()
@@ -169,15 +37,6 @@ func mustReport(t *testing.T, r *Result) []byte {
 		t.Errorf("the report has %d bytes, want at most 2 MiB", len(html))
 	}
 	return html
-}
-
-func wants(t *testing.T, d document, phrases ...string) {
-	t.Helper()
-	for _, p := range phrases {
-		if !strings.Contains(d.text, strings.TrimSpace(space.ReplaceAllString(p, " "))) {
-			t.Errorf("the report does not say %q", p)
-		}
-	}
 }
 
 func TestReport(t *testing.T) {
@@ -440,92 +299,6 @@ func TestDuplicatesAcrossParts(t *testing.T) {
 		t.Errorf("got %+v", v)
 	}
 	wants(t, parse(t, mustReport(t, r)), "1 has copies in different parts", "given for 3 of the pictures")
-}
-
-func TestDealFolds(t *testing.T) {
-	r := madeUp(t, []string{"a", "b", "c"}, 30)
-	e := &r.evidence
-	e.sums[3], e.sums[40] = e.sums[2], e.sums[2] // copies, one under another label
-	for turn := range 2 {
-		deal, ok := dealFolds(e.items, e.sums, 3, turn)
-		if !ok || deal[3] != deal[2] || deal[40] != deal[2] {
-			t.Errorf("got %t, copies in the folds %d, %d and %d", ok, deal[2], deal[3], deal[40])
-		}
-		var count [3][folds]int
-		for i, f := range deal {
-			count[e.items[i].Label][f]++
-		}
-		for l, c := range count {
-			for f, n := range c {
-				if n < 5 || n > 7 {
-					t.Errorf("label %d, fold %d: got %d of 30 pictures", l, f, n)
-				}
-			}
-		}
-	}
-	single := append(slices.Clone(e.items), dataset.Item{Label: 3})
-	deal, ok := dealFolds(single, append(slices.Clone(e.sums), [32]byte{1}), 4, 0)
-	if !ok || deal[len(deal)-1] != neverJudged {
-		t.Errorf("a label's only picture: got %t and fold %d, want it never judged", ok, deal[len(deal)-1])
-	}
-	if _, ok := dealFolds([]dataset.Item{{Label: 0}, {Label: 0}, {Label: 1}}, [][32]byte{{1}, {2}, {2}}, 2, 0); ok {
-		t.Error("a label whose only picture is a copy of another label's: want no folds")
-	}
-}
-
-// Labels that are swapped on purpose come out, and few others.
-func TestSuspects(t *testing.T) {
-	ex, files := flowers(t, "photos")
-	var r Result
-	e := &r.evidence
-	labels := []string{"daisy", "dandelion", "roses", "sunflowers", "tulips"}
-	swapped := map[int]bool{}
-	rng := rand.New(rand.NewPCG(6, 7))
-	var pictures []Picture
-	for i, l := range ex.Labels {
-		if rng.Float64() < 0.05 {
-			swapped[i] = true
-			l = (l + 1 + rng.IntN(4)) % 5
-		}
-		e.items = append(e.items, dataset.Item{Rel: files[i], Label: l})
-		e.sums = append(e.sums, sha256.Sum256([]byte(files[i])))
-		pictures = append(pictures, Picture{Rel: files[i], Label: labels[l]})
-	}
-	e.rows, e.logits = ex.Rows, make([]float64, len(ex.Rows)*5)
-	e.settings = Settings{L2: DefaultL2(5), Tolerance: 1e-3, Iterations: 60}
-	v, err := e.suspects(context.Background(), pictures, labels, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := 0
-	for _, s := range v.List {
-		if swapped[s.index] {
-			found++
-		}
-	}
-	if v.Judged != len(ex.Rows) || len(v.List) != mostSuspects || found < mostSuspects*3/4 {
-		t.Errorf("judged %d of %d; %d of the first %d suspects were swapped (%d in all, %d suspected)", v.Judged, len(ex.Rows), found, len(v.List), len(swapped), v.Found)
-	}
-	hits := 0
-	for _, f := range e.verdict.found {
-		if swapped[f.index] {
-			hits++
-		}
-	}
-	precision, recall := float64(hits)/float64(v.Found), float64(hits)/float64(len(swapped))
-	t.Logf("%d labels swapped, %d suspected: precision %.2f, recall %.2f; %d of the first %d right", len(swapped), v.Found, precision, recall, found, len(v.List))
-	if !(precision >= 0.45) || !(recall >= 0.8) { // measured: 0.52 and 0.87; some of the others are odd or mislabelled to begin with
-		t.Errorf("got precision %.2f and recall %.2f, want at least 0.45 and 0.8", precision, recall)
-	}
-	e.items[0].Split = dataset.Test // without cross-validation only what was held out is judged
-	e.settings.Iterations, e.verdict = 1<<30, nil
-	if v, err = e.suspects(context.Background(), pictures, labels, 1); err != nil || v.Judged != 1 || !strings.Contains(v.Method, "model's own") {
-		t.Errorf("got %+v, %v", v, err)
-	}
-	e.items[0].Split, e.verdict = dataset.Train, nil
-	if v, err = e.suspects(context.Background(), pictures, labels, 1); err != nil || v.Judged != 0 || v.Found != 0 || !strings.Contains(v.Method, "no label was judged") {
-		t.Errorf("got %+v, %v", v, err)
-	}
 }
 
 func TestNiceStep(t *testing.T) {

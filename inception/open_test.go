@@ -1,0 +1,164 @@
+package inception
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// pack is a .tar.gz of the given entries.
+func pack(t testing.TB, headers []tar.Header, bodies []string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	zipped, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tape := tar.NewWriter(zipped)
+	for i, h := range headers {
+		h.Size, h.Mode = int64(len(bodies[i])), 0o644
+		if err := tape.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tape.Write([]byte(bodies[i])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(tape.Close(), zipped.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestOpenArchive(t *testing.T) {
+	m := small(t)
+	root := t.TempDir()
+	dir := filepath.Join(root, "m")
+	mustSave(t, m, dir, SaveOptions{})
+	files := contents(t, dir)
+	var names []string
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	entries := func(prefix string, skip ...string) (h []tar.Header, b []string) {
+		for _, name := range names {
+			if !slices.Contains(skip, name) {
+				h, b = append(h, tar.Header{Name: prefix + name}), append(b, files[name])
+			}
+		}
+		return h, b
+	}
+	path := filepath.Join(root, "model.bin") // the name says nothing
+	write := func(data []byte) {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, prefix := range []string{"", "./"} {
+		h, b := entries(prefix)
+		h, b = append(h, tar.Header{Name: "code/inference.py"}), append(b, "import os")
+		write(pack(t, h, b))
+		sameModel(t, mustOpen(t, path), m)
+	}
+	mustSave(t, m, dir, SaveOptions{NoTrunk: true}) // which is most of the work
+	files = contents(t, dir)
+	names = slices.DeleteFunc(names, func(name string) bool { return name == trunkFile })
+	with := func(extra tar.Header, body string, skip ...string) []byte {
+		h, b := entries("", skip...)
+		return pack(t, append(h, extra), append(b, body))
+	}
+	deeper, bodies := entries("m/")
+	plain, plainBodies := entries("")
+	whole := pack(t, plain, plainBodies)
+	for _, c := range []struct {
+		name, want string
+		data       []byte
+	}{
+		{"one folder too deep", "not at the top", pack(t, deeper, bodies)},
+		{"missing file", headFile + ": is missing", with(tar.Header{Name: "x"}, "", headFile)},
+		{"file twice", "twice", with(tar.Header{Name: "./" + headFile}, files[headFile])},
+		{"way out", "leads out", with(tar.Header{Name: "../" + headFile}, files[headFile], headFile)},
+		{"absolute", "leads out", with(tar.Header{Name: "/etc/passwd"}, "")},
+		{"link", "not a regular file", with(tar.Header{Name: headFile, Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, "", headFile)},
+		{"changed file", "was changed", with(tar.Header{Name: labelsFile}, strings.Replace(files[labelsFile], "C", "D", 1), labelsFile)},
+		{"empty", manifestFile + ": is missing", pack(t, nil, nil)},
+		{"cut in half", "cut short", whole[:len(whole)/2]},
+		{"cut at the end", "cut short", whole[:len(whole)-1]},
+		{"gzip of something else", "damaged", gzipped(t, strings.Repeat("x", 2000))},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			write(c.data)
+			_, err := OpenModel(path)
+			var format *FormatError
+			if !errors.As(err, &format) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v, want a FormatError with %q and the path", err, c.want)
+			}
+		})
+	}
+}
+
+func gzipped(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write([]byte(text))
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestOpenWeightFile: a converted file with a classifier is a model as it is.
+func TestOpenWeightFile(t *testing.T) {
+	w := tiny(t, Keras)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "w.safetensors")
+	if err := w.Write(path, ""); err != nil {
+		t.Fatal(err)
+	}
+	m := mustOpen(t, path)
+	if !slices.Equal(m.Labels, []string{"0", "1", "2"}) || m.TrunkDigest != w.Digest || m.Head.Features != 96 {
+		t.Errorf("got %v, %s, %d features", m.Labels, m.TrunkDigest, m.Head.Features)
+	}
+	saved := filepath.Join(dir, "m")
+	mustSave(t, m, saved, SaveOptions{})
+	sameModel(t, mustOpen(t, saved), m)
+	if err := w.trunkOnly().Write(path, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenModel(path); err == nil || !strings.Contains(err.Error(), "rehead train") {
+		t.Errorf("weights without a classifier: got %v", err)
+	}
+	if err := os.WriteFile(path, []byte("hello, world"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenModel(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a text file: got %v", err)
+	}
+	if _, err := OpenModel(filepath.Join(dir, "nothing")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: got %v", err)
+	}
+}
+
+func FuzzUnpack(f *testing.F) {
+	f.Add(pack(f, []tar.Header{{Name: manifestFile}, {Name: "../x"}}, []string{"{}", "y"}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := unpack("fuzz", bytes.NewReader(data))
+		var format *FormatError
+		if err != nil && !errors.As(err, &format) {
+			t.Fatalf("got %v, want a *FormatError", err)
+		}
+		for name := range a.files {
+			if name != manifestFile && !slices.Contains(modelFiles(), name) {
+				t.Fatalf("kept %q", name)
+			}
+		}
+	})
+}
