@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"bytes"
 	"encoding/binary"
 	"os"
 	"os/exec"
@@ -10,32 +9,16 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/c236555e/rehead/internal/asmtest"
 )
 
 // neonFiles lists what ../_generate_neon writes.
 var neonFiles = map[string]string{"direct": "kernel_arm64.s", "wino": "wino_arm64.s", "gemm": "../gemm/tile_arm64.s"}
 
-// TestGeneratedNEON runs the generator for arm64, which imports nothing, and
-// compares what it writes with the assembly in the tree.
 func TestGeneratedNEON(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles the generator")
-	}
-	tool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skip("no go command: ", err)
-	}
 	for part, file := range neonFiles {
-		fresh := filepath.Join(t.TempDir(), "fresh.s")
-		run := exec.Command(tool, "run", ".", "-part", part, "-out", fresh)
-		run.Dir = "../_generate_neon"
-		run.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=")
-		if out, err := run.CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v: %s", part, err, out)
-		}
-		if !bytes.Equal(readBody(t, fresh), readBody(t, file)) {
-			t.Errorf("%s is not what _generate_neon writes: run go generate", file)
-		}
+		t.Run(file, func(t *testing.T) { asmtest.Generated(t, file, "../_generate_neon", "-part", part) })
 	}
 }
 
