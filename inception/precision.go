@@ -32,18 +32,35 @@ func (w *Weights) Quantized(ranges nn.Ranges) (*Weights, error) {
 	if len(ranges) == 0 {
 		return nil, errors.New("inception: quantize: got no ranges, want those of a calibration")
 	}
-	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "rehead int8 trunk 1\n%s\n", w.Digest) // a hash never fails to write
 	for _, name := range slices.Sorted(maps.Keys(ranges)) {
 		r := ranges[name]
 		if d := r.High - r.Low; !(d >= 0 && d <= math.MaxFloat32) {
 			return nil, fmt.Errorf("inception: quantize: range of %q: got %g to %g, want finite numbers in order", name, r.Low, r.High)
 		}
-		_, _ = fmt.Fprintf(h, "%s %08x %08x\n", name, math.Float32bits(r.Low), math.Float32bits(r.High))
 	}
 	other := *w
-	other.Ranges, other.Digest = maps.Clone(ranges), hex.EncodeToString(h.Sum(nil))
+	other.Ranges, other.Digest = maps.Clone(ranges), quantizedDigest(w.Digest, ranges)
 	return &other, nil
+}
+
+// quantizedDigest is the digest of an int8 trunk, from that of its weights and from its ranges.
+func quantizedDigest(float string, ranges nn.Ranges) string {
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "rehead int8 trunk 1\n%s\n", float) // a hash never fails to write
+	for _, name := range slices.Sorted(maps.Keys(ranges)) {
+		r := ranges[name]
+		_, _ = fmt.Fprintf(h, "%s %08x %08x\n", name, math.Float32bits(r.Low), math.Float32bits(r.High))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// IsTrunk reports whether m's trunk has the weights of that digest, which is Weights.Digest of a float32 trunk, whatever
+// precision it computes with: an int8 trunk has a digest of its own.
+func (m *Model) IsTrunk(digest string) bool {
+	if m.Ranges != nil {
+		digest = quantizedDigest(digest, m.Ranges)
+	}
+	return digest == m.TrunkDigest
 }
 
 // CalibrationPictures is how many pictures are enough to calibrate with: twice as many change the bottlenecks less than

@@ -50,6 +50,12 @@ func TestInt8Model(t *testing.T) {
 	if m.TrunkDigest == float.Digest || !isDigest(m.TrunkDigest) {
 		t.Errorf("digest %q of int8, %q of float32: want two", m.TrunkDigest, float.Digest)
 	}
+	if !m.IsTrunk(float.Digest) || m.IsTrunk(m.TrunkDigest) || m.IsTrunk(strings.Repeat("0", 64)) {
+		t.Error("IsTrunk: want the weights' own digest and no other")
+	}
+	if f := small(t); !f.IsTrunk(f.TrunkDigest) || f.IsTrunk(m.TrunkDigest) {
+		t.Error("IsTrunk of a float32 model: want its digest and no other")
+	}
 	dir := t.TempDir()
 	mustSave(t, m, filepath.Join(dir, "full"), SaveOptions{})
 	full := mustOpen(t, filepath.Join(dir, "full"))

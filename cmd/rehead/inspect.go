@@ -25,7 +25,7 @@ type modelCard struct {
 	Thresholds  []float64           `json:"thresholds,omitempty"` // then: the probability of each label from which on a picture has it
 	Trunk       string              `json:"trunk_digest"`
 	HasTrunk    bool                `json:"trunk_stored"`
-	Known       *known              `json:"trunk,omitempty"` // of the trunk in the binary and of pulled ones
+	Known       *known              `json:"trunk,omitempty"` // of the trunk in the binary and of pulled ones; what was measured was so with float32
 	Precision   nn.Precision        `json:"precision"`
 	Seed        uint64              `json:"seed"`
 	Split       dataset.SplitConfig `json:"split"`
@@ -47,7 +47,7 @@ func newInspect(a *app) *cobra.Command {
 			}
 			card := modelCard{
 				Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Features: m.Head.Features, Recipe: m.Recipe,
-				Temperature: m.Temperature, MultiLabel: m.Independent(), Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil, Known: a.knownTrunk(m.TrunkDigest),
+				Temperature: m.Temperature, MultiLabel: m.Independent(), Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil, Known: a.knownTrunk(m.IsTrunk),
 				Precision: m.Precision(), Seed: m.Seed, Split: m.Split, Training: m.Training, Metrics: m.Metrics, ToolVersion: m.ToolVersion,
 			}
 			for k := range m.Labels {
@@ -84,9 +84,13 @@ func (c modelCard) String() string {
 	}
 	row("trunk", "%s, width %g, %d features, %s, digest %s (%s)", c.Flavor, c.Width, c.Features, c.Precision, c.Trunk[:min(12, len(c.Trunk))], stored)
 	if k := c.Known; k != nil {
-		row("", "which is %s, licence %s", k.Name, k.License)
+		which, with := "which is", ""
+		if c.Precision != nn.Float32 {
+			which, with = "with the weights of", ", computing with float32"
+		}
+		row("", "%s %s, licence %s", which, k.Name, k.License)
 		if text := k.accuracy(); text != "" {
-			row("", "%s", text)
+			row("", "%s%s", text, with)
 		}
 	}
 	row("recipe", "%s", c.Recipe.Describe())

@@ -30,9 +30,9 @@ func builtIn() *known {
 	return &known{Name: f.Name, License: f.License, Probe: &probe{f.Probe, train.Wilson(right, f.Probe.Images)}}
 }
 
-// knownTrunk finds the trunk of a digest among the one in the binary and those that were pulled; nil when it is another.
-func (a *app) knownTrunk(digest string) *known {
-	if digest == embedded.Describe().Digest {
+// knownTrunk finds the trunk whose digest is meant among the one in the binary and those that were pulled; nil when it is another.
+func (a *app) knownTrunk(is func(digest string) bool) *known {
+	if is(embedded.Describe().Digest) {
 		return builtIn()
 	}
 	store, err := a.store()
@@ -44,7 +44,7 @@ func (a *app) knownTrunk(digest string) *known {
 		return nil
 	}
 	for _, p := range pulls {
-		if p.Digest == digest {
+		if is(p.Digest) {
 			return published(p.Entry)
 		}
 	}

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/dataset/draw"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/embedded"
+	"github.com/c236555e/rehead/nn"
 )
 
 // TestEmbedded: the trunk in the binary is described by its name everywhere, and the demonstration learns with it.
@@ -51,10 +53,11 @@ func TestEmbedded(t *testing.T) {
 func TestKnown(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	a := &app{getenv: os.Getenv}
-	if k := a.knownTrunk(embedded.Describe().Digest); k == nil || k.Name != "embedded" || !strings.Contains(k.accuracy(), "95 % interval") {
+	is := func(want string) func(string) bool { return func(digest string) bool { return digest == want } }
+	if k := a.knownTrunk(is(embedded.Describe().Digest)); k == nil || k.Name != "embedded" || !strings.Contains(k.accuracy(), "95 % interval") {
 		t.Errorf("the digest of the trunk in the binary: got %+v", k)
 	}
-	if k := a.knownTrunk("0123"); k != nil {
+	if k := a.knownTrunk(is("0123")); k != nil {
 		t.Errorf("another digest: got %+v", k)
 	}
 	if k := (&known{Name: "keras", Top1: 77.9}).accuracy(); !strings.Contains(k, "77.9 %") {
@@ -67,6 +70,26 @@ func TestKnown(t *testing.T) {
 	must(t, &info, "weights", "info", "random:0.1", "--json")
 	if _, there := info["license"]; there || info["width"] != 0.1 {
 		t.Errorf("made-up weights: got %v", info)
+	}
+}
+
+// TestKnownInt8: an int8 model has a trunk of its own, and inspect names the one whose weights it has.
+func TestKnownInt8(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	dir := t.TempDir()
+	pictures, model := filepath.Join(dir, "pictures"), filepath.Join(dir, "model")
+	if err := draw.Folder(pictures, 2, 4, 5); err != nil {
+		t.Fatal(err)
+	}
+	must(t, nil, "train", pictures, "--weights", "embedded", "--precision", "int8", "--no-report", "-o", model)
+	var card modelCard
+	must(t, &card, "inspect", model, "--json")
+	if card.Known == nil || card.Known.Name != "embedded" || card.Precision != nn.Int8 || card.Trunk == embedded.Describe().Digest {
+		t.Errorf("got %+v, %s, digest %s, want the embedded trunk's name and another digest", card.Known, card.Precision, card.Trunk)
+	}
+	text := strings.Join(strings.Fields(command(t, "inspect", model).stdout), " ")
+	if want := "with the weights of embedded, licence Apache-2.0 " + builtIn().accuracy() + ", computing with float32"; !strings.Contains(text, want) {
+		t.Errorf("inspect: got %q, want %q in it", text, want)
 	}
 }
 

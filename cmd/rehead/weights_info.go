@@ -33,7 +33,7 @@ func newWeightsInfo(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			info := weightsCard{c, a.knownTrunk(c.Digest)}
+			info := weightsCard{c, a.knownTrunk(func(digest string) bool { return digest == c.Digest })}
 			if asJSON {
 				return printJSON(a.stdout, info)
 			}
