@@ -41,7 +41,7 @@ func TestEmbedded(t *testing.T) {
 		t.Errorf("version: got %+v", version.Embedded)
 	}
 	for _, args := range [][]string{{"weights", "info", "embedded"}, {"weights", "list"}, {"version"}} {
-		if o := command(t, args...); o.code != exitDone || !strings.Contains(o.stdout, accuracy) || !strings.Contains(o.stdout, "Apache-2.0") {
+		if o := command(t, args...); o.code != exitDone || !strings.Contains(strings.Join(strings.Fields(o.stdout), " "), accuracy) || !strings.Contains(o.stdout, "Apache-2.0") {
 			t.Errorf("%v: got %q, want %q and the licence in it", args, o.stdout, accuracy)
 		}
 	}

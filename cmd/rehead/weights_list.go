@@ -74,26 +74,25 @@ func (a *app) listWeights() ([]listed, error) {
 	return lines, nil
 }
 
-// printWeights writes the list as people read it.
+// printWeights writes the list as people read it, without the files' names, for which a line has no room.
 func printWeights(w io.Writer, lines []listed) error {
-	const row = "%-18s %-12s %7v %7v %6s  %-8s %-12s %s\n"
-	if _, err := fmt.Fprintf(w, row, "name", "flavour", "classes", "MB", "top-1", "here", "licence", "file"); err != nil {
-		return err
-	}
+	const row = "%-12s %-12s %7v %4v %6s  %-8s  %s\n"
+	text := fmt.Sprintf(row, "name", "flavour", "classes", "MB", "top-1", "here", "licence")
 	for _, l := range lines {
-		top1, mark, file := "", "", l.File
+		top1, mark := "", ""
 		if l.Top1 > 0 {
 			top1 = fmt.Sprintf("%.1f", l.Top1)
 		}
 		switch {
 		case l.BuiltIn:
-			mark, file = "built in", builtIn().accuracy()
+			mark = "built in"
 		case l.Pulled:
 			mark = "pulled"
 		}
-		if _, err := fmt.Fprintf(w, row, l.Name, l.Flavor, l.Classes, fmt.Sprintf("%.0f", float64(l.Size)/1e6), top1, mark, l.License, file); err != nil {
-			return err
-		}
+		text += fmt.Sprintf(row, l.Name, l.Flavor, l.Classes, fmt.Sprintf("%.0f", float64(l.Size)/1e6), top1, mark, l.License)
 	}
-	return nil
+	k := builtIn()
+	text += wrapped(fmt.Sprintf("%s: %s. --json names each file and its address.", k.Name, k.accuracy()), 0, "  ") + "\n"
+	_, err := io.WriteString(w, text)
+	return err
 }

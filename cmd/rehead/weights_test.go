@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,6 +69,22 @@ func TestWeights(t *testing.T) {
 	must(t, &list, "weights", "list", "--json")
 	if len(list) != 1+len(registry.Entries()) || list[1].Name != "keras" || list[1].Pulled || list[1].BuiltIn {
 		t.Errorf("list: got %+v", list)
+	}
+	for i := range list { // as if all were here: no line is longer
+		list[i].Pulled = !list[i].BuiltIn
+	}
+	var printed strings.Builder
+	if err := printWeights(&printed, list); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(printed.String(), "\n"), "\n")
+	for _, l := range lines {
+		if n := len(l); n > columns {
+			t.Errorf("list: %d columns, want at most %d: %q", n, columns, l)
+		}
+	}
+	if want := []string{"keras", "keras", "1000", "96", "77.9", "pulled", "Apache-2.0"}; !slices.Equal(strings.Fields(lines[2]), want) {
+		t.Errorf("list: got %q, want %q", lines[2], want)
 	}
 
 	bad := filepath.Join(t.TempDir(), "bad.safetensors")
