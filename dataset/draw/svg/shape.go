@@ -108,25 +108,26 @@ func (p *painter) shape(lines [][]point, closed bool, s style) {
 		return
 	}
 	half := s.width * p.scale / 2
+	seen := frameOf(p.to.Bounds(), half+1)
 	var areas [][]point
 	for _, l := range lines {
 		if closed {
 			l = append(slices.Clone(l), l[0])
 		}
-		for _, part := range dashes(l, s.dash, p.scale) {
-			areas = append(areas, ribbon(part, half, len(s.dash) == 0)...)
+		for _, part := range dashes(l, s.dash, p.scale, seen) {
+			areas = append(areas, ribbon(part, half, len(s.dash) == 0, seen)...)
 		}
 	}
 	p.fill(areas, s.stroke)
 }
 
 // ribbon covers a line by a rectangle for each piece and, where round, a disc for each corner between them. All turn the
-// same way round, so that what they have in common is painted once.
-func ribbon(l []point, half float64, round bool) (areas [][]point) {
+// same way round, so that what they have in common is painted once. Pieces that are not seen are left out.
+func ribbon(l []point, half float64, round bool, seen frame) (areas [][]point) {
 	for i := 1; i < len(l); i++ {
 		a, b := l[i-1], l[i]
 		length := math.Hypot(b.x-a.x, b.y-a.y)
-		if length == 0 {
+		if from, to := seen.along(a, b); length == 0 || from > to {
 			continue
 		}
 		nx, ny := -(b.y-a.y)/length*half, (b.x-a.x)/length*half
@@ -138,17 +139,31 @@ func ribbon(l []point, half float64, round bool) (areas [][]point) {
 	return areas
 }
 
-// dashes cuts a line into its visible pieces.
-func dashes(l []point, dash []float64, scale float64) [][]point {
+// dashes cuts a line into its visible pieces: of a pattern, those where it is on, and of what is not seen hardly any.
+func dashes(l []point, dash []float64, scale float64, seen frame) [][]point {
 	if len(dash) == 0 {
 		return [][]point{l}
 	}
 	var out [][]point
-	n, left := 0, dash[0]*scale
+	n, left, period := 0, dash[0]*scale, 0.0
+	for _, d := range dash {
+		period += 2 * d * scale // twice: an odd number of lengths is off the second time where it was on
+	}
 	for i := 1; i < len(l); i++ {
 		a, b := l[i-1], l[i]
 		length := math.Hypot(b.x-a.x, b.y-a.y)
+		from, end := seen.along(a, b)
 		for at := 0.0; at < length; {
+			next := length
+			if at < from*length {
+				next = from * length
+			} else if at < end*length {
+				next = at
+			}
+			if hidden := math.Floor((next - at) / period); hidden >= 1 {
+				at += hidden * period
+				continue
+			}
 			to := min(length, at+left)
 			if n%2 == 0 {
 				out = append(out, []point{
@@ -156,7 +171,7 @@ func dashes(l []point, dash []float64, scale float64) [][]point {
 					{a.x + (b.x-a.x)*to/length, a.y + (b.y-a.y)*to/length},
 				})
 			}
-			if left -= to - at; left <= 1e-9 {
+			if left -= to - at; left <= 1e-9 || to == at { // or too little to be added
 				n++
 				left = dash[n%len(dash)] * scale
 			}
@@ -169,8 +184,14 @@ func dashes(l []point, dash []float64, scale float64) [][]point {
 // fill paints the areas.
 func (p *painter) fill(areas [][]point, c color.RGBA) {
 	b := p.to.Bounds()
+	seen := frameOf(b, 1)
 	box := image.Rectangle{}
+	shown := make([][]point, 0, len(areas))
 	for _, l := range areas {
+		if l = seen.cut(l); len(l) == 0 {
+			continue
+		}
+		shown = append(shown, l)
 		for _, at := range l {
 			box = box.Union(image.Rect(int(math.Floor(at.x)), int(math.Floor(at.y)), int(math.Ceil(at.x))+1, int(math.Ceil(at.y))+1))
 		}
@@ -179,7 +200,7 @@ func (p *painter) fill(areas [][]point, c color.RGBA) {
 		return
 	}
 	r := vector.NewRasterizer(box.Dx(), box.Dy())
-	for _, l := range areas {
+	for _, l := range shown {
 		for i, at := range l {
 			x, y := float32(at.x-float64(box.Min.X)), float32(at.y-float64(box.Min.Y))
 			if i == 0 {

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"image/color"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +32,7 @@ type rule struct {
 // parseRules reads a style sheet of rules for elements and classes, those for fewer classes first.
 func parseRules(text string) ([]rule, error) {
 	var out []rule
+	total := 0
 	for _, block := range strings.SplitAfter(text, "}") {
 		if strings.TrimSpace(block) == "" {
 			continue
@@ -48,6 +50,9 @@ func parseRules(text string) ([]rule, error) {
 		for _, s := range strings.Split(selectors, ",") {
 			parts := strings.Split(strings.TrimSpace(s), ".")
 			out = append(out, rule{parts[0], parts[1:], set})
+			if total += len(parts) + len(set); total > maxRules {
+				return nil, fmt.Errorf("the style sheet has more than %d names and properties, each selector's counted by itself", maxRules)
+			}
 		}
 	}
 	slices.SortStableFunc(out, func(a, b rule) int { return len(a.classes) - len(b.classes) })
@@ -85,21 +90,21 @@ func (s *style) set(name, value string) (err error) {
 	case "stroke":
 		s.stroke, err = parseColour(value)
 	case "fill-opacity":
-		s.opacity, err = strconv.ParseFloat(value, 64)
+		s.opacity, err = measure(value)
 	case "stroke-width":
-		s.width, err = strconv.ParseFloat(value, 64)
+		s.width, err = measure(value)
 	case "stroke-dasharray":
 		s.dash = nil
-		for _, f := range strings.Fields(value) {
-			v, perr := strconv.ParseFloat(f, 64)
-			if perr != nil || !(v >= 1) {
-				return fmt.Errorf("%s: got %q, want lengths of 1 or more", name, value)
+		for f := range strings.FieldsSeq(value) {
+			v, perr := measure(f)
+			if perr != nil || !(v >= 1) || len(s.dash) == maxDashes {
+				return fmt.Errorf("%s: got %.80q, want up to %d lengths of 1 or more", name, value, maxDashes)
 			}
 			s.dash = append(s.dash, v)
 		}
 	case "font", "font-size": // the font's size comes first, its families are passed over
 		size, _, _ := strings.Cut(value, " ")
-		s.size, err = strconv.ParseFloat(strings.TrimSuffix(size, "px"), 64)
+		s.size, err = measure(strings.TrimSuffix(size, "px"))
 	case "font-weight":
 		s.bold = value != "400" && value != "normal"
 	case "text-anchor":
@@ -114,6 +119,15 @@ func (s *style) set(name, value string) (err error) {
 		return fmt.Errorf("%s: got %q: %w", name, value, err)
 	}
 	return nil
+}
+
+// measure reads a number that no coordinate exceeds.
+func measure(text string) (float64, error) {
+	v, err := strconv.ParseFloat(text, 64)
+	if err == nil && !(math.Abs(v) <= maxUnits) {
+		err = fmt.Errorf("want a number of at most %d", maxUnits)
+	}
+	return v, err
 }
 
 // parseColour reads #rrggbb or none.

@@ -2,6 +2,7 @@ package svg
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -17,9 +18,11 @@ import (
 
 // Bounds on a picture.
 const (
-	maxSide  = 1 << 14 // pixels
-	maxUnits = 1 << 15 // of a number
-	maxDepth = 16      // elements within each other
+	maxSide   = 1 << 14 // pixels
+	maxUnits  = 1 << 15 // of a number
+	maxDepth  = 16      // elements within each other
+	maxRules  = 1 << 10 // names and properties that every element is held against
+	maxDashes = 16      // lengths of a pattern
 )
 
 // Draw paints a whole SVG on white, scale pixels for each of its units, fewer where a side would have more than 16,384.
@@ -163,8 +166,12 @@ func (p *painter) enter(name string, a attrs, c context) (context, error) {
 		}
 		switch v := strings.Fields(args); {
 		case strings.TrimSpace(call) == "translate" && len(v) == 2 && !c.turn:
-			at := attrs{"x": v[0], "y": v[1]}
-			c.x, c.y = c.x+at.num("x"), c.y+at.num("y")
+			x, xerr := measure(v[0])
+			y, yerr := measure(v[1])
+			if err := cmp.Or(xerr, yerr); err != nil {
+				return c, fmt.Errorf("got the transform %q: %w", a["transform"], err)
+			}
+			c.x, c.y = c.x+x, c.y+y
 		case strings.TrimSpace(call) == "rotate" && args == "-90" && name == "text" && !c.turn:
 			c.turn = true
 		default:
@@ -208,8 +215,10 @@ func numeric(name string) bool {
 func attributes(e xml.StartElement) (attrs, error) {
 	a := attrs{}
 	for _, at := range e.Attr {
-		if v, err := strconv.ParseFloat(at.Value, 64); numeric(at.Name.Local) && (err != nil || math.IsNaN(v) || math.Abs(v) > maxUnits) {
-			return nil, fmt.Errorf("<%s>: %s: got %q, want a number", e.Name.Local, at.Name.Local, at.Value)
+		if numeric(at.Name.Local) {
+			if _, err := measure(at.Value); err != nil {
+				return nil, fmt.Errorf("<%s>: %s: got %q, want a number of at most %d", e.Name.Local, at.Name.Local, at.Value, maxUnits)
+			}
 		}
 		a[at.Name.Local] = at.Value
 	}

@@ -112,10 +112,17 @@ func TestDrawRefuses(t *testing.T) {
 		`<path d="C1 2 3 4 5 6"/>`:                          "path",
 		`<path d="L1 2"/>`:                                  "begins with M",
 		`<style>.a { filter: x; }</style><rect class="a"/>`: "filter",
-		`<style>.a { stroke-dasharray: 5 0; }</style><rect class="a"/>`: "1 or more",
-		`<style>.a fill</style>`:  "style sheet",
-		`<g>`:                     "",
-		strings.Repeat("<g>", 40): "deep",
+		`<style>.a { stroke-dasharray: 5 0; }</style><rect class="a"/>`:                              "1 or more",
+		`<style>.a { stroke-width: 1e8; }</style><rect class="a"/>`:                                  "at most 32768",
+		`<style>.a { fill-opacity: NaN; }</style><rect class="a"/>`:                                  "at most 32768",
+		`<style>.a { stroke-dasharray: ` + strings.Repeat("1 ", 17) + `; }</style><rect class="a"/>`: "up to 16",
+		`<style>` + strings.Repeat(",", 40) + `{` + strings.Repeat("fill: none;", 40) + `}</style>`:  "more than 1024 names",
+		`<g transform="translate(NaN 1)"/>`:                                                          "at most 32768",
+		`<g transform="translate(1 1e9)"/>`:                                                          "at most 32768",
+		`<rect x="Inf"/>`:                                                                            "number",
+		`<style>.a fill</style>`:                                                                     "style sheet",
+		`<g>`:                                                                                        "",
+		strings.Repeat("<g>", 40):                                                                    "deep",
 	} {
 		if _, err := Draw([]byte(`<svg width="40" height="30">`+body+`</svg>`), 1); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want an error with %q", body, err, want)
@@ -133,6 +140,9 @@ func TestDrawRefuses(t *testing.T) {
 
 func FuzzDraw(f *testing.F) {
 	f.Add(`<style>.a { fill: #ff0000; stroke-dasharray: 5 4; }</style><path class="a" d="M0-5l5 5-5 5-5-5z"/><text x="3" y="4">t</text>`)
+	for _, body := range distant {
+		f.Add(body)
+	}
 	f.Fuzz(func(t *testing.T, body string) {
 		img, err := Draw([]byte(`<svg width="40" height="30">`+body+`</svg>`), 1)
 		if (img == nil) == (err == nil) {

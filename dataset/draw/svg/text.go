@@ -82,23 +82,57 @@ func (p *painter) write(text string, a attrs, c context) error {
 	}
 	if !c.turn {
 		x, y := (c.x+a.num("x")+a.num("dx"))*p.scale+along, (c.y+a.num("y")+a.num("dy"))*p.scale+below
-		d := font.Drawer{Dst: p.to, Src: image.NewUniform(c.style.fill), Face: face, Dot: fixed.Point26_6{X: fixed.Int26_6(x * 64), Y: fixed.Int26_6(y * 64)}}
+		if y < -size || y > float64(p.to.Rect.Dy())+size {
+			return nil
+		}
+		text, skipped := shown(face, text, -size-x, float64(p.to.Rect.Dx())+size-x)
+		x += skipped
+		d := font.Drawer{Dst: p.to, Src: image.NewUniform(c.style.fill), Face: face, Dot: fixed.Point26_6{X: fixed.Int26_6(math.Floor(x * 64)), Y: fixed.Int26_6(math.Floor(y * 64))}}
 		d.DrawString(text)
 		return nil
 	}
 	// A text that reads upwards is set along and its picture turned.
+	start := c.y*p.scale - along // the row at which it begins
+	text, skipped := shown(face, text, start-float64(p.to.Rect.Dy())-size, start+size)
 	pad := int(math.Ceil(size))
-	mask := image.NewAlpha(image.Rect(0, 0, min(int(math.Ceil(width))+2*pad, maxSide), 3*pad))
-	d := font.Drawer{Dst: mask, Src: image.Opaque, Face: face, Dot: fixed.P(pad, 2*pad)}
-	d.DrawString(text)
+	mask := image.NewAlpha(image.Rect(0, 0, int(math.Ceil(float64(font.MeasureString(face, text))/64))+2*pad, 3*pad))
+	whole := math.Floor(skipped) // so that the letters stand as if none were skipped
+	x, y := int(math.Round(c.x*p.scale+below))-2*pad, int(math.Round(start)-whole)+pad-mask.Rect.Dx()
 	turned := image.NewAlpha(image.Rect(0, 0, mask.Rect.Dy(), mask.Rect.Dx()))
+	at := turned.Rect.Add(image.Pt(x, y))
+	if text == "" || !at.Overlaps(p.to.Rect) {
+		return nil
+	}
+	d := font.Drawer{Dst: mask, Src: image.Opaque, Face: face, Dot: fixed.P(pad, 2*pad)}
+	d.Dot.X += fixed.Int26_6((skipped - whole) * 64)
+	d.DrawString(text)
 	for y := range mask.Rect.Dy() {
 		for x := range mask.Rect.Dx() {
 			turned.SetAlpha(y, turned.Rect.Dy()-1-x, mask.AlphaAt(x, y))
 		}
 	}
-	x, y := int(math.Round(c.x*p.scale+below))-2*pad, int(math.Round(c.y*p.scale-along))+pad-turned.Rect.Dy()
-	at := turned.Rect.Add(image.Pt(x, y))
 	draw.DrawMask(p.to, at, image.NewUniform(c.style.fill), image.Point{}, turned, image.Point{}, draw.Over)
 	return nil
+}
+
+// shown cuts a text to the letters that lie between two distances from its beginning, in pixels, and says how far the
+// first of them begins: each letter is painted by itself, seen or not.
+func shown(face font.Face, text string, from, to float64) (part string, skipped float64) {
+	first, before := len(text), rune(-1)
+	var at fixed.Int26_6
+	for i, r := range text {
+		if before >= 0 {
+			at += face.Kern(before, r)
+		}
+		if float64(at)/64 > to {
+			return text[min(first, i):i], skipped
+		}
+		wide, _ := face.GlyphAdvance(r)
+		if first == len(text) && float64(at+wide)/64 >= from {
+			first, skipped = i, float64(at)/64
+		}
+		at += wide
+		before = r
+	}
+	return text[first:], skipped
 }
