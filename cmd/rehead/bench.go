@@ -22,14 +22,23 @@ import (
 // spread summarises timings.
 type spread struct {
 	Min    float64 `json:"min"`
+	Mean   float64 `json:"mean"`
 	Median float64 `json:"median"`
 	P99    float64 `json:"p99"`
 }
 
 func newSpread(v []float64) spread {
 	slices.Sort(v)
-	return spread{v[0], v[len(v)/2], v[min(len(v)-1, len(v)*99/100)]}
+	total := 0.0
+	for _, x := range v {
+		total += x
+	}
+	return spread{v[0], total / float64(len(v)), v[len(v)/2], v[min(len(v)-1, len(v)*99/100)]}
 }
+
+// perSecond is how many images a second that makes, if v are milliseconds an image: of all of them together, slow ones too, as `bench serve`
+// counts.
+func (s spread) perSecond() float64 { return 1e3 / s.Mean }
 
 // forwardReport is what `bench forward --json` prints.
 type forwardReport struct {
@@ -118,7 +127,7 @@ func newBenchForward(a *app) *cobra.Command {
 				Device: program.Device(), Kernel: program.Kernel(), Precision: string(program.Precision()), LoadMs: float64(load.Microseconds()) / 1e3, RSSMB: peakRSS(),
 			}
 			r.MsPerImage = newSpread(times)
-			r.ImagesPerSecond = 1e3 / r.MsPerImage.Median
+			r.ImagesPerSecond = r.MsPerImage.perSecond()
 			r.GFLOP = convert.InfoOf(w).GFLOP
 			r.GFLOPS = r.GFLOP * r.ImagesPerSecond
 			if profile {

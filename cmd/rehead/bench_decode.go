@@ -99,7 +99,7 @@ func timeDecode(ctx context.Context, paths []string, recipe dataset.Recipe, lim 
 	r.Images = len(total)
 	r.Megapixels = float64(pixels) / 1e6 / float64(r.Images)
 	r.MsPerImage, r.Decode, r.Resize = newSpread(total), newSpread(decode), newSpread(resize)
-	r.ImagesPerSecond = 1e3 / r.MsPerImage.Median
+	r.ImagesPerSecond = r.MsPerImage.perSecond()
 	r.RSSMB = peakRSS()
 	return r, nil
 }

@@ -90,7 +90,7 @@ func timeTrain(ctx context.Context, ex train.Examples, runs, threads int) (*trai
 		r.Evaluations, r.Loss, r.Converged = fit.Evaluations, fit.Loss, fit.Converged
 	}
 	r.Seconds, r.MsPerImage, r.RSSMB = newSpread(seconds), newSpread(each), peakRSS()
-	r.ImagesPerSecond = 1e3 / r.MsPerImage.Median
+	r.ImagesPerSecond = r.MsPerImage.perSecond()
 	return r, nil
 }
 

@@ -264,7 +264,7 @@ func TestBenchForward(t *testing.T) {
 	var r map[string]any
 	must(t, &r, "bench", "forward", "--weights", narrow(t, t.TempDir()), "--duration", "10ms", "--batch", "2", "--threads", "1", "--json")
 	ms, _ := r["ms_per_image"].(map[string]any)
-	for _, key := range []string{"min", "median", "p99"} {
+	for _, key := range []string{"min", "mean", "median", "p99"} {
 		if v, _ := ms[key].(float64); !(v > 0) {
 			t.Errorf("bench forward: ms_per_image.%s is %v", key, ms[key])
 		}

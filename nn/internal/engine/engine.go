@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/klauspost/cpuid/v2"
+
 	"github.com/c236555e/rehead/nn/internal/ir"
 	"github.com/c236555e/rehead/nn/internal/kernel"
 )
@@ -26,8 +28,16 @@ type Config struct {
 
 // inFlight returns the number of images that threads take through the regions
 // together: more reuse the weights while they are in the cache, and evict each
-// other's activations.
-func inFlight(threads int) int { return min(2*threads, 4) }
+// other's activations. The answers do not depend on it.
+func inFlight(threads int) int { return min(threads*eachThread, 4) }
+
+// eachThread is how many images in flight a thread's own cache has room for.
+var eachThread = func() int {
+	if l2 := cpuid.CPU.Cache.L2; 0 < l2 && l2 < 2<<20 {
+		return 1
+	}
+	return 2
+}()
 
 // Executor runs one network. It is safe for concurrent use; runs take turns.
 type Executor struct {
