@@ -155,6 +155,43 @@ func TestExplain(t *testing.T) {
 	clients.Wait()
 }
 
+// An answer with an explanation says all that the answer without it says.
+func TestRegression_ExplainedAnswersKeepUnknownAndLabels(t *testing.T) {
+	c := realModel(t, 0.1, 75)
+	m := c.Model()
+	s := newServer(t, c, Config{})
+	ask := func(target string) (got answerRecord) {
+		t.Helper()
+		w := do(s.Handler(), http.MethodPost, target, picture(t, 60, 44, blue), "Content-Type", "image/png")
+		wantStatus(t, w, http.StatusOK, "")
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	compare := func() {
+		t.Helper()
+		want, got := ask("/invocations"), ask("/invocations?explain=true")
+		if got.Explanation == nil {
+			t.Error("got no explanation")
+		}
+		got.Explanation = nil
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	m.Unknown = &inception.Unknown{Threshold: 1e9}
+	if got := ask("/invocations"); got.Unknown == nil || !*got.Unknown {
+		t.Fatalf("got %+v, want an unknown picture", got)
+	}
+	compare()
+	m.Unknown, m.Head.Activation, m.Thresholds = nil, inception.Sigmoid, make([]float64, len(m.Labels))
+	if got := ask("/invocations"); len(got.Labels) != len(m.Labels) {
+		t.Fatalf("got %+v, want every label given", got)
+	}
+	compare()
+}
+
 // What is wrong with a request is answered as by /invocations.
 func TestExplainRefuses(t *testing.T) {
 	s := newServer(t, realModel(t, 0.1, 75), Config{Page: true, MaxBodyBytes: 4096, Limits: dataset.Limits{MaxPixels: 2000}})

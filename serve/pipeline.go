@@ -155,7 +155,8 @@ func (p *pipeline) one(ctx context.Context, m *model, r *record, result *incepti
 		if r.why, err = p.explain(ctx, m, r, pixels); err != nil {
 			return blame(ctx, err, result)
 		}
-		*result = inception.Result{Predictions: r.why.Predictions, Bottleneck: r.why.Bottleneck, Info: r.why.Info}
+		x := r.why
+		*result = inception.Result{Predictions: x.Predictions, Labels: x.Labels, Unknown: x.Unknown, Bottleneck: x.Bottleneck, Info: x.Info}
 		return nil
 	}
 	t, info, err := p.submit(ctx, m, r, pixels)
