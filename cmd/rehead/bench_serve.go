@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -21,8 +23,15 @@ func newBenchServe(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve URL IMAGE|DIR...",
 		Short: "Send pictures to a running server and measure how it answers",
-		Args:  needArgs(2, -1),
+		Long: `serve sends the pictures in turn to a running server, as bytes by POST, and measures how it answers. URL is the address that pictures
+go to, such as http://127.0.0.1:8080/invocations. --clients is a closed loop, which shows how much the server can do; --rate is an open
+one, which shows how long strangers wait. The bearer token, if the server asks for one, is REHEAD_TOKEN. When no picture is answered,
+the exit code is 1.`,
+		Args: needArgs(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if bad < 0 || bad > 100 {
+				return usagef("--bad: got %d, want 0 to 100 percent", bad)
+			}
 			paths, problems, err := listPictures(args[1:])
 			if err != nil {
 				return err
@@ -42,16 +51,22 @@ func newBenchServe(a *app) *cobra.Command {
 				cfg.Header = http.Header{"Authorization": {"Bearer " + token}}
 			}
 			cfg.URL = args[0]
+			if err := load.Try(cmd.Context(), cfg); err != nil {
+				return fmt.Errorf("bench serve: %w", err)
+			}
 			r, err := load.Run(cmd.Context(), cfg)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return printJSON(a.stdout, r)
+				err = printJSON(a.stdout, r)
+			} else if r.Answered > 0 {
+				a.sayLoad(r)
 			}
-			a.say("%.1f images/s; p50 %.1f ms, p95 %.1f, p99 %.1f; %d answered, %d refused, %d failed, %d lost, %d wrong in %.1f s",
-				r.Speed, r.PerImage.Median, r.PerImage.P95, r.PerImage.P99, r.Answered, r.Refused, r.Failed, r.Lost, r.Wrong, r.Seconds)
-			return nil
+			if err == nil && r.Answered == 0 {
+				err = fmt.Errorf("bench serve: none of %d requests was answered with a result: %s", r.Requests+r.Dropped, cmp.Or(r.Example, "no picture was sent"))
+			}
+			return err
 		},
 	}
 	limits.add(cmd)
@@ -66,4 +81,16 @@ func newBenchServe(a *app) *cobra.Command {
 	f.Uint64Var(&cfg.Seed, "seed", 0, "seed of the bad requests and of an open loop's times")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
+}
+
+// sayLoad says what a load measured, and what the first picture met that was not answered.
+func (a *app) sayLoad(r *load.Result) {
+	a.say("%.1f images/s; p50 %.1f ms, p95 %.1f, p99 %.1f; %d answered, %d refused, %d failed, %d lost, %d wrong in %.1f s",
+		r.Speed, r.PerImage.Median, r.PerImage.P95, r.PerImage.P99, r.Answered, r.Refused, r.Failed, r.Lost, r.Wrong, r.Seconds)
+	if r.Dropped > 0 {
+		a.say("%d requests were due and not sent, because too many were under way", r.Dropped)
+	}
+	if r.Example != "" {
+		a.say("the first picture that was not answered: %s", r.Example)
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -192,6 +193,45 @@ func TestBenchServe(t *testing.T) {
 			t.Errorf("%s: got %s", mode, o.stdout)
 		}
 	}
+}
+
+// A load that measures nothing says why and fails, instead of printing zeros.
+func TestRegression_BenchServeWithoutAnswers(t *testing.T) {
+	model := filepath.Join(t.TempDir(), "model")
+	madeUp(t, model)
+	addr, stop := serveWith(t, nil, "serve", model, "--addr", "127.0.0.1:0")
+	picture := filepath.Join(t.TempDir(), "a.png")
+	if err := os.WriteFile(picture, drawn(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bench := func(code int, words []string, args ...string) {
+		t.Helper()
+		o := command(t, append([]string{"bench", "serve", "--duration", "50ms", "--warmup", "0s"}, args...)...)
+		if o.code != code {
+			t.Errorf("%v: code %d, want %d: %q, %q", args, o.code, code, o.stdout, o.stderr)
+		}
+		for _, w := range words {
+			if !strings.Contains(o.stderr, w) {
+				t.Errorf("%v: got %q, want %q in it", args, o.stderr, w)
+			}
+		}
+	}
+	bench(exitFailed, []string{"405 Method Not Allowed", "does not answer that method"}, local(addr)+"/metrics", picture)
+	bench(exitFailed, []string{"404 Not Found", "POST /invocations"}, local(addr)+"/nothing", picture)
+	bench(exitFailed, []string{"415", "content type"}, "--content-type", "text/html", local(addr)+"/invocations", picture)
+	bench(exitFailed, []string{"/ping", "nothing else", "/invocations"}, local(addr)+"/ping", picture)
+	bench(exitUsage, []string{"--bad", "-5"}, "--bad", "-5", local(addr)+"/invocations", picture)
+	bench(exitUsage, []string{"--bad", "150"}, "--bad", "150", local(addr)+"/invocations", picture)
+	stop()
+	bench(exitFailed, []string{"not answered", "refused"}, local(addr)+"/invocations", picture)
+
+	// A server that is busy from first to last is one to measure, and to tell about.
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"error":"too much to do"}`)
+	}))
+	defer busy.Close()
+	bench(exitFailed, []string{"none of ", "503 Service Unavailable", "too much to do"}, busy.URL, picture)
 }
 
 // A body that is sent in part when SIGTERM comes is still answered.

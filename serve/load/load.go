@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,7 +103,7 @@ type Result struct {
 	Statuses map[string]int `json:"statuses"`
 	PerImage Latency        `json:"ms_per_image"`
 	Speed    float64        `json:"images_per_second"`     // answered
-	Example  string         `json:"first_error,omitempty"` // of a lost request
+	Example  string         `json:"first_error,omitempty"` // of a lost request, or what a good body was answered instead of 2xx
 }
 
 // Latency is a distribution in milliseconds. A percentile is the smallest
@@ -116,6 +117,38 @@ type Latency struct {
 	P99    float64 `json:"p99"`
 	P999   float64 `json:"p99.9"`
 	Max    float64 `json:"max"`
+}
+
+// Try sends the first picture once and returns an error when no load would
+// measure anything: there is no answer, or one that says that pictures go
+// elsewhere. A server that is only busy, 429 or 503, passes.
+func Try(ctx context.Context, cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	r := newRunner(cfg)
+	defer r.close()
+	code, said, err := r.post(ctx, cfg.Bodies[0])
+	switch {
+	case err != nil:
+		return fmt.Errorf("load: the first picture was not answered: %w", err)
+	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
+		return nil
+	case code/100 != 2:
+		return fmt.Errorf("load: %s answered the first picture with %s", cfg.URL, answered(code, said))
+	case said == "":
+		return fmt.Errorf("load: %s answered the first picture with status %d and nothing else: give the address that pictures go to, such as http://127.0.0.1:8080/invocations", cfg.URL, code)
+	}
+	return nil
+}
+
+// answered says what came back.
+func answered(code int, said string) string {
+	text := strings.TrimSpace(strconv.Itoa(code) + " " + http.StatusText(code))
+	if said = strings.TrimSpace(strings.ToValidUTF8(said, "\uFFFD")); said != "" {
+		text += ": " + said
+	}
+	return text
 }
 
 // Run sends until Config.Duration is over or Config.Requests are sent, waits for
@@ -262,7 +295,7 @@ func (r *runner) send(ctx context.Context, due time.Time, bad bool) {
 		bodies = r.cfg.Bad
 	}
 	body := bodies[int(r.sent.Add(1)-1)%len(bodies)]
-	code, err := r.post(ctx, body)
+	code, said, err := r.post(ctx, body)
 	took := time.Since(due)
 	if err != nil && ctx.Err() != nil {
 		return // the run was ended, not the request lost
@@ -291,12 +324,19 @@ func (r *runner) send(ctx context.Context, due time.Time, bad bool) {
 	if bad && code/100 == 2 || !bad && code/100 == 4 {
 		res.Wrong++
 	}
+	if !bad && code/100 != 2 && res.Example == "" {
+		res.Example = answered(code, said)
+	}
 }
 
-func (r *runner) post(ctx context.Context, body []byte) (code int, err error) {
+// maxSaid is how much of an answer is kept, in bytes.
+const maxSaid = 300
+
+// post sends one body and returns the status and the beginning of the answer.
+func (r *runner) post(ctx context.Context, body []byte) (code int, said string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.cfg.URL, bytes.NewReader(body))
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	for key, values := range r.cfg.Header {
 		request.Header[key] = values
@@ -304,10 +344,13 @@ func (r *runner) post(ctx context.Context, body []byte) (code int, err error) {
 	request.Header.Set("Content-Type", r.cfg.ContentType)
 	response, err := r.client.Do(request)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	_, err = io.Copy(io.Discard, response.Body)
-	return response.StatusCode, errors.Join(err, response.Body.Close())
+	begin, err := io.ReadAll(io.LimitReader(response.Body, maxSaid))
+	if err == nil {
+		_, err = io.Copy(io.Discard, response.Body)
+	}
+	return response.StatusCode, string(begin), errors.Join(err, response.Body.Close())
 }
 
 // reset forgets the warm-up.
