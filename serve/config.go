@@ -42,7 +42,8 @@ type Config struct {
 
 	// DefaultAccept is the type of the answer where Accept is absent or a
 	// wildcard: "application/json" (also ""), "application/json;verbose",
-	// "application/jsonlines" or "text/csv".
+	// "application/jsonlines" or "text/csv", in any of the spellings that Accept
+	// may have.
 	DefaultAccept string
 
 	// Batch says that the server runs a batch transform job: a picture that
@@ -175,9 +176,9 @@ func (c Config) Validate() error {
 	default:
 		return fmt.Errorf("serve: Config.Compat: got %q, want %q, %q or none", c.Compat, CompatBuiltin, CompatTFBlog)
 	}
-	answers := []string{"", typeJSON, typeVerboseJSON, typeJSONLines, typeCSV}
-	if !slices.Contains(answers, c.DefaultAccept) {
-		return fmt.Errorf("serve: Config.DefaultAccept: got %q, want one of %q", c.DefaultAccept, answers[1:])
+	answers := []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV}
+	if c.DefaultAccept != "" && !slices.Contains(answers, answerType(c.DefaultAccept)) {
+		return fmt.Errorf("serve: Config.DefaultAccept: got %q, want one of %q", c.DefaultAccept, answers)
 	}
 	if c.MultiModel && c.Open == nil {
 		return fmt.Errorf("serve: Config.Open: got none, want a function that loads models, since MultiModel is set")
@@ -252,6 +253,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
 	setDefault(&c.ModelName, DefaultModelName)
 	setDefault(&c.BatchStrategy, "MULTI_RECORD")
+	c.DefaultAccept = answerType(c.DefaultAccept)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -109,6 +109,17 @@ func canonical(name string) string {
 	return name
 }
 
+// answerType is the type of an answer in the one spelling that the server
+// offers it by.
+func answerType(s string) string {
+	m := parseMediaType(s)
+	m.name = canonical(m.name)
+	if m.name == typeJSON && m.has("verbose") {
+		return typeVerboseJSON
+	}
+	return m.name
+}
+
 // contentType returns the body's type. Where the request names none, the first
 // bytes decide: JSON opens with a brace, anything else is taken for a picture,
 // which the decoder accepts or refuses by its magic bytes.

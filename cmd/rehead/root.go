@@ -28,6 +28,7 @@ type app struct {
 	tty            bool                // stdout is a terminal
 	errTTY         bool                // stderr is a terminal: progress bars may be drawn
 	getenv         func(string) string // "" where unset
+	environ        func() []string     // all of it, NAME=VALUE; nil in most tests
 }
 
 func osApp() *app {
@@ -36,7 +37,7 @@ func osApp() *app {
 		stderr: os.Stderr,
 		tty:    term.IsTerminal(int(os.Stdout.Fd())),
 		errTTY: term.IsTerminal(int(os.Stderr.Fd())),
-		getenv: os.Getenv,
+		getenv: os.Getenv, environ: os.Environ,
 	}
 }
 

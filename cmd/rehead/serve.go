@@ -25,6 +25,7 @@ type serveOptions struct {
 	cert, key  string
 	watch      bool
 	logLevel   string
+	warnings   []string // of the environment
 	cfg        serve.Config
 }
 
@@ -103,6 +104,9 @@ func (a *app) serve(ctx context.Context, path string, o *serveOptions) error {
 	cfg, err := a.serveConfig(o)
 	if err != nil {
 		return err
+	}
+	for _, warning := range o.warnings {
+		cfg.Logger.Warn(warning)
 	}
 	server, err := serve.New(nil, cfg)
 	if err != nil {
