@@ -45,6 +45,7 @@ type verboseRecord struct {
 	Labels         []string  `json:"labels"`
 	PredictedLabel string    `json:"predicted_label"`           // the most probable one
 	Predicted      []string  `json:"predicted_labels,omitzero"` // all that the picture has, as in answerRecord
+	Unknown        *bool     `json:"unknown,omitempty"`         // as in answerRecord
 	Embedding      []float32 `json:"embedding,omitempty"`
 	Explanation    *reasons  `json:"explanation,omitempty"`
 }
@@ -157,6 +158,7 @@ func (a answerer) record(i int, r *inception.Result) (json.RawMessage, error) {
 			Labels:         a.model.Model().Labels,
 			PredictedLabel: r.Predictions[0].Label,
 			Predicted:      r.Labels,
+			Unknown:        r.Unknown,
 			Embedding:      embedding,
 			Explanation:    a.reasons(i),
 		})

@@ -162,7 +162,8 @@ type Config struct {
 
 	// Logger takes the access log and what the server has to say of itself.
 	// Nil means that nothing is logged. Of a request only its id, route, sizes,
-	// times, status and the digest of its body are logged.
+	// times, status, the digest of its body and the name of the loaded model that
+	// it asked are logged.
 	Logger *slog.Logger
 }
 

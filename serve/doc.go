@@ -10,17 +10,19 @@
 //
 // # Routes
 //
-//	GET, HEAD, POST /ping          200 when a model is installed, else 503; no body
-//	GET, HEAD /livez, /readyz      the process answers; a model is installed
+//	GET, POST /ping                200 when a model is installed, else 503; no body
+//	GET /livez, /readyz            the process answers; a model is installed
 //	POST /invocations              pictures in, ranked labels out
 //	GET /execution-parameters      what a batch transform job asks
 //	GET /metrics                   Prometheus
 //	/models...                     with Config.MultiModel: load, list, show, unload, invoke
 //	/v2...                         Open Inference Protocol: health, metadata, infer
 //
+// Every GET has its HEAD.
+//
 // With Config.Page there is also a page for people, with what it asks for:
 //
-//	GET, HEAD /, /page.css, /page.js   the page, under a Content-Security-Policy of its own files alone
+//	GET /, /page.css, /page.js         the page, under a Content-Security-Policy of its own files alone
 //	POST /v1/explain                   one picture's bytes in; ranking, activation maps, nearest training pictures out
 //	GET /v1/model                      labels, recipe, trunk, device and kernel, metrics
 //
@@ -48,7 +50,8 @@
 // {"outputs": [record, ...]}, several files as instances are. As JSON Lines and
 // CSV there is a record a line. application/json;verbose gives
 // {"probabilities": [...], "labels": [...], "predicted_label": "..."} in the
-// order of the classes. [Compat] chooses the records of other containers.
+// order of the classes. Where the model tells, records have "unknown" or, of
+// several labels, those that the picture has. [Compat] chooses the records of other containers.
 //
 // The options top_k (0: every label), embedding (true: the bottleneck too) and
 // explain (true: activation maps of the top_k labels too, as /v1/explain gives

@@ -45,10 +45,10 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 	if err != nil {
 		return err
 	}
-	if len(body) == 0 {
-		return bad("the body is empty, want the bytes of a picture")
-	}
 	kind := contentType(c.Request, body)
+	if len(body) == 0 && !(kind.isPicture() && s.standsIn()) {
+		return bad("the body is empty, want a picture's bytes or records with some")
+	}
 	form, ok := negotiate(c.Request.Header.Values("Accept"), s.offers(kind)...)
 	if !ok {
 		return fail(http.StatusNotAcceptable, "no type of Accept can be answered; this server answers %s", strings.Join(s.offers(kind), ", "))
@@ -93,10 +93,14 @@ func (s *Server) parser() parser {
 	return parser{maxRecords: s.cfg.MaxRecords, urls: s.cfg.Fetch != nil, text: s.cfg.Compat == CompatTFBlog}
 }
 
+// standsIn reports whether an error takes the place of a picture that could not
+// be read.
+func (s *Server) standsIn() bool { return s.cfg.Batch || s.cfg.Placeholders }
+
 // refuse answers for the first picture that could not be read, unless the
 // server stands in for it: then the other pictures keep their answers.
 func (s *Server) refuse(results []inception.Result, l layout) error {
-	if s.cfg.Batch || s.cfg.Placeholders {
+	if s.standsIn() {
 		return nil
 	}
 	for i := range results {

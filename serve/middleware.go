@@ -83,7 +83,7 @@ func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 		c.Status(status.code)
 		return
 	}
-	if status.code != http.StatusUnauthorized && status.code != http.StatusRequestTimeout {
+	if status.code != http.StatusRequestTimeout {
 		drain(c.Request, s.cfg.MaxBodyBytes)
 	}
 	if status.retry > 0 {
@@ -91,7 +91,7 @@ func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 		c.Header("Retry-After", strconv.Itoa(seconds))
 	}
 	switch {
-	case strings.HasPrefix(pattern, "/models"):
+	case strings.HasPrefix(pattern, "/models"), pattern == unmatched && s.cfg.MultiModel && underModels(c.Request.URL.Path):
 		c.JSON(status.code, managementError{Code: status.code, Type: errorType(status.code), Message: status.msg})
 	case s.cfg.Compat == CompatTFBlog && status.code == http.StatusUnsupportedMediaType && pattern == "/invocations":
 		c.String(status.code, "This predictor only supports TXT data")
@@ -99,6 +99,8 @@ func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 		c.JSON(status.code, errorRecord{status.msg})
 	}
 }
+
+func underModels(path string) bool { return path == "/models" || strings.HasPrefix(path, "/models/") }
 
 // body reads the request's body and notes its digest.
 func (s *Server) body(c *gin.Context) (body []byte, release func(), err error) {

@@ -351,6 +351,7 @@ func (s *Server) invokeModel(c *gin.Context) error {
 	m.acquire()
 	s.mu.Unlock()
 	defer m.release()
+	note(c).model = m.name
 	return s.invoke(c, m)
 }
 

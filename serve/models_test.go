@@ -75,6 +75,30 @@ func TestContract54ReadyWithoutModels(t *testing.T) {
 	wantStatus(t, do(newServer(t, nil, Config{}).Handler(), http.MethodGet, "/models", nil), http.StatusNotFound, "route")
 }
 
+// A server of many models sends who asks the wrong route to the right one, in the one form of its errors, and its log says which model answered.
+func TestRegression_ManyModelsSayWhere(t *testing.T) {
+	shelf := newShelf(t, "a")
+	cfg := multi(shelf)
+	var log journal
+	cfg.Logger = log.logger()
+	s := newServer(t, nil, cfg)
+	body := picture(t, 4, 3, red)
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body), http.StatusNotFound, "/models/NAME/invoke")
+	wantStatus(t, do(s.Handler(), http.MethodPut, "/models", nil), http.StatusMethodNotAllowed, "MethodNotAllowedException")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/a/b/c", nil), http.StatusNotFound, `"code":404`)
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/modelsandmore", nil), http.StatusNotFound, `"error"`)
+	wantStatus(t, loadModel(s, "a", shelf.path("a")), http.StatusOK, "")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/a/invoke", body, headerRequestID, "id-19"), http.StatusOK, "red")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/stranger/invoke", body, headerRequestID, "id-20"), http.StatusNotFound, "")
+	lines := splitLines(log.String())
+	if answered := lines[len(lines)-2]; !strings.Contains(answered, "id-19") || !strings.Contains(answered, `"model":"a"`) {
+		t.Errorf("got %s, want the model's name", answered)
+	}
+	if strings.Contains(lines[len(lines)-1], "stranger") {
+		t.Errorf("got %s, with a name that no model has", lines[len(lines)-1])
+	}
+}
+
 // Contract 55: loading, and each way in which it can fail.
 func TestContract55Load(t *testing.T) {
 	shelf := newShelf(t, "a", "b")

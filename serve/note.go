@@ -15,10 +15,11 @@ import (
 )
 
 // notes is what the log tells of a request. Nothing that the request says is
-// among it but its id, which is checked, and the digest of its body: no path,
-// no query, no header, no address.
+// among it but its id, which is checked, the digest of its body, and which of
+// the loaded models it asked: no path, no query, no header, no address.
 type notes struct {
 	id       string
+	model    string // one of those loaded by name; "" elsewhere
 	digest   string // SHA-256 of the body, hexadecimal
 	bytes    int    // of the body
 	pictures int
@@ -89,7 +90,7 @@ func (s *Server) log(c *gin.Context, route string, begin time.Time) {
 	case s.health[route]:
 		level = slog.LevelDebug
 	}
-	s.cfg.Logger.LogAttrs(context.WithoutCancel(c.Request.Context()), level, "request",
+	attributes := []slog.Attr{
 		slog.String("id", n.id),
 		slog.String("method", knownMethod(c.Request.Method)),
 		slog.String("route", route),
@@ -100,7 +101,11 @@ func (s *Server) log(c *gin.Context, route string, begin time.Time) {
 		slog.Int("pictures", n.pictures),
 		slog.Int("unreadable", n.bad),
 		slog.String("digest", n.digest),
-	)
+	}
+	if n.model != "" {
+		attributes = append(attributes, slog.String("model", n.model))
+	}
+	s.cfg.Logger.LogAttrs(context.WithoutCancel(c.Request.Context()), level, "request", attributes...)
 }
 
 // knownMethod keeps what a stranger may invent out of the log.

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 )
@@ -150,11 +152,33 @@ func object(data []byte) ([]member, error) {
 	return members, nil
 }
 
-// badJSON says where JSON ends to be JSON, and shows nothing of it.
+// badJSON says where JSON ends to be JSON, or what it has another type of, and
+// shows nothing of it.
 func badJSON(err error) error {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		value, _, _ := strings.Cut(kind.Value, " ") // "number 1.5" to "number"
+		if kind.Field == "" {
+			return fmt.Errorf("the JSON is of the type %s, want an object", value)
+		}
+		return fmt.Errorf("%q is of the type %s, want %s", kind.Field, value, article(kind.Type.Kind()))
+	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		return errors.New("the JSON is malformed at byte " + strconv.FormatInt(syntax.Offset, 10))
 	}
 	return errors.New("the JSON is malformed, or ends early")
+}
+
+// article names a Go type as JSON knows it.
+func article(kind reflect.Kind) string {
+	switch kind {
+	case reflect.String:
+		return "a string"
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Slice:
+		return "an array"
+	}
+	return "an object"
 }

@@ -32,8 +32,13 @@ type parser struct {
 // parse reads a body of the given type, and the options in it.
 func (p parser) parse(kind mediaType, body []byte, o *options) (records []record, l layout, err error) {
 	switch {
+	case kind.isPicture() && len(body) == 0:
+		return []record{{err: bad("the picture has no bytes")}}, layoutOne, nil
 	case kind.isPicture():
 		return []record{{data: body}}, layoutOne, nil
+	}
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark, with which some editors begin a text
+	switch {
 	case kind.name == typeJSON:
 		records, l, err = p.json(body, o)
 	case kind.name == typeJSONLines:
@@ -48,8 +53,8 @@ func (p parser) parse(kind mediaType, body []byte, o *options) (records []record
 		return []record{p.address(string(body))}, layoutOne, nil
 	default:
 		return nil, 0, fail(http.StatusUnsupportedMediaType,
-			"the content type is not supported; send a picture's bytes as image/jpeg, image/png, %s or %s, or %s, %s, %s or %s",
-			typeImage, typeBytes, typeJSON, typeJSONLines, typeCSV, typeMultipart)
+			"the content type %.80q is not supported; send a picture's bytes as image/jpeg, image/png, %s or %s, or %s, %s, %s or %s",
+			kind.name, typeImage, typeBytes, typeJSON, typeJSONLines, typeCSV, typeMultipart)
 	}
 	if err == nil && len(records) == 0 {
 		err = fail(http.StatusBadRequest, "the body holds no picture")
@@ -68,7 +73,7 @@ func bad(format string, args ...any) error { return fail(http.StatusBadRequest, 
 func (p parser) json(body []byte, o *options) (records []record, l layout, err error) {
 	members, err := object(body)
 	if err != nil {
-		return nil, 0, bad("%v", err)
+		return nil, 0, bad(`%v: send {"instances": [{"b64": "..."}]}, or one object a line as %s`, err, typeJSONLines)
 	}
 	var rest []member
 	for _, m := range members {

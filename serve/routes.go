@@ -17,6 +17,9 @@ var quietGin = sync.OnceFunc(func() {
 	}
 })
 
+// unmatched stands for the route of a request that has none.
+const unmatched = "unmatched"
+
 // routes builds the router. It uses nothing of gin's own middleware: recovery,
 // logging and limits are the server's.
 func (s *Server) routes() *gin.Engine {
@@ -26,19 +29,23 @@ func (s *Server) routes() *gin.Engine {
 	e.RedirectTrailingSlash = false
 	e.ForwardedByClientIP = false
 	_ = e.SetTrustedProxies(nil) // nil is always valid: trust none
-	e.NoRoute(s.handle("unmatched", func(*gin.Context) error {
+	e.NoRoute(s.handle(unmatched, func(*gin.Context) error {
 		return fail(http.StatusNotFound, "there is no such route; pictures go to POST /invocations")
 	}))
-	e.NoMethod(s.handle("unmatched", func(*gin.Context) error {
+	e.NoMethod(s.handle(unmatched, func(*gin.Context) error {
 		return fail(http.StatusMethodNotAllowed, "this route does not answer that method")
 	}))
 
 	s.open, s.health = make(map[string]bool), make(map[string]bool)
-	add := func(method, pattern string, r route) { e.Handle(method, pattern, s.handle(pattern, r)) }
+	add := func(method, pattern string, r route) {
+		e.Handle(method, pattern, s.handle(pattern, r))
+		if method == http.MethodGet {
+			e.Handle(http.MethodHead, pattern, s.handle(pattern, r)) // net/http leaves the body out
+		}
+	}
 	check := func(pattern string, r route) {
 		s.open[pattern], s.health[pattern] = true, true
 		add(http.MethodGet, pattern, r)
-		add(http.MethodHead, pattern, r)
 	}
 	check("/ping", s.ping)
 	add(http.MethodPost, "/ping", s.ping)
@@ -57,7 +64,6 @@ func (s *Server) routes() *gin.Engine {
 			{"/page.js", "page.js", "text/javascript; charset=utf-8"}} {
 			s.open[f[0]] = true
 			add(http.MethodGet, f[0], pageFile(f[1], f[2]))
-			add(http.MethodHead, f[0], pageFile(f[1], f[2]))
 		}
 		add(http.MethodGet, "/v1/model", s.showModelCard)
 		add(http.MethodPost, "/v1/explain", s.explain)

@@ -118,6 +118,9 @@ func (s *Server) Ready() bool {
 func (s *Server) acquire() (*model, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.current == nil && s.cfg.MultiModel {
+		return nil, fail(http.StatusNotFound, "this server answers with models loaded by name: POST /models loads one, and its pictures go to POST /models/NAME/invoke")
+	}
 	if s.current == nil {
 		return nil, busy("the model is not loaded yet; try again when /ping answers 200")
 	}
@@ -156,6 +159,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	case <-ctx.Done():
 	}
 	s.stopping.Store(true)
+	since := time.Now()
+	s.cfg.Logger.Info("stopping", "drain_ms", s.cfg.DrainDelay.Milliseconds(), "shutdown_ms", s.cfg.ShutdownTimeout.Milliseconds())
+	defer func() { s.cfg.Logger.Info("stopped", "ms", time.Since(since).Milliseconds()) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %s: %w", listener.Addr(), err)

@@ -11,6 +11,9 @@ import (
 // infer reads a request: one input of pictures in one of three forms.
 func (p parser) infer(body []byte, size int) (*inferRequest, []record, error) {
 	var request inferRequest
+	if len(body) == 0 {
+		return nil, nil, bad("the body is empty, want an inference request")
+	}
 	if err := json.Unmarshal(body, &request); err != nil {
 		return nil, nil, bad("the body is not an inference request: %v", badJSON(err))
 	}
