@@ -49,8 +49,11 @@ func trainingChannel(l sagemaker.Layout, channels map[string]sagemaker.Channel) 
 	if len(names) == 1 {
 		return names[0], nil
 	}
-	slices.Sort(names)
-	return "", fmt.Errorf("train: no channel named train or training below %s (found: %s): give the label folders as one", l.Path("input", "data"), strings.Join(names, ", "))
+	found := "none at all"
+	if len(names) > 0 {
+		found = strings.Join(slices.Sorted(slices.Values(names)), ", ")
+	}
+	return "", fmt.Errorf("train: no channel named train or training below %s (found: %s): give the label folders as one", l.Path("input", "data"), found)
 }
 
 // pictures is the folder or manifest of a channel, "" where the job has no such channel.

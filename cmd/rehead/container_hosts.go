@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
 	"github.com/c236555e/rehead/dataset"
@@ -59,9 +58,6 @@ func (j *job) share(ctx context.Context) (done bool, err error) {
 
 // exchange checks that this job's hosts can share its work.
 func (j *job) exchange() (sagemaker.ExchangeConfig, error) {
-	if j.hosts.Rank() < 0 {
-		return sagemaker.ExchangeConfig{}, fmt.Errorf("train: resourceconfig.json: current_host %q is not among hosts (%s)", j.hosts.Current, strings.Join(j.hosts.All, ", "))
-	}
 	for name, c := range j.channels {
 		if c.Sharded() {
 			return sagemaker.ExchangeConfig{}, fmt.Errorf("train: channel %q is ShardedByS3Key among %d hosts: set its S3DataDistributionType to FullyReplicated; the hosts share the work, but the split and the report need every picture on the first", name, len(j.hosts.All))

@@ -37,7 +37,7 @@ func hyperparameters(flags *pflag.FlagSet, o *trainOptions, job *jobSettings, va
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := strings.ReplaceAll(f.Name, "-", "_")
 		if why, ok := elsewhere[name]; ok {
-			table[name] = sagemaker.Setting{Set: refuse(why)}
+			table[name] = sagemaker.Setting{Set: refuse(why), Refuse: true}
 			return
 		}
 		table[name] = sagemaker.Setting{Set: byFlag(flags, f.Name)}

@@ -3,6 +3,7 @@ package sagemaker
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,24 +17,52 @@ import (
 // text: true and false in lower case, strings without quotes, and null or None not at all. Hyphens in names become underscores, so that a
 // name may be written as its flag is.
 func (l Layout) Hyperparameters() (map[string]string, error) {
-	var raw map[string]json.RawMessage
+	raw := settings{}
 	path := l.config("hyperparameters.json")
 	if err := readJSON(path, &raw); err != nil {
 		return nil, err
 	}
 	out := make(map[string]string, len(raw))
 	for name, value := range raw {
-		text, ok := plain(value, 2)
-		if !ok {
-			continue
+		if text, ok := plain(value, 2); ok {
+			out[name] = text
 		}
-		name = strings.ReplaceAll(name, "-", "_")
-		if _, twice := out[name]; twice {
-			return nil, fmt.Errorf("sagemaker: %s: %q is given twice, with a hyphen and with an underscore: leave one out", path, name)
-		}
-		out[name] = text
 	}
 	return out, nil
+}
+
+// settings is a flat JSON object by its names, with underscores for hyphens. Of a name that comes twice Go's decoder would take the last.
+type settings map[string]json.RawMessage
+
+// UnmarshalJSON reads the object, and refuses what is none and a name that comes twice.
+func (s settings) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errors.New(`want a JSON object of settings, such as {"seed": "7"}`)
+	}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		name, ok := t.(string)
+		if !ok {
+			return fmt.Errorf("got %v, want the name of a setting", t)
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return err
+		}
+		name = strings.ReplaceAll(name, "-", "_")
+		if _, twice := s[name]; twice {
+			return fmt.Errorf("%q is given twice (hyphens are underscores): leave one out", name)
+		}
+		s[name] = value
+	}
+	return nil
 }
 
 // plain undoes up to depth layers of JSON in a string. ok is false for null.
@@ -64,6 +93,7 @@ func plain(value json.RawMessage, depth int) (text string, ok bool) {
 type Setting struct {
 	Set    func(value string) error // nil: the value is taken note of and changes nothing
 	Reason string                   // for a nil Set: why it changes nothing, a clause
+	Refuse bool                     // Set refuses every value, and says what to do instead; the name is not proposed
 }
 
 // Apply sets every hyperparameter through table, in the order of their names, and returns a note for each that changes nothing. A
@@ -76,7 +106,7 @@ func Apply(values map[string]string, table map[string]Setting) (notes []string, 
 		}
 		setting, known := table[name]
 		if !known {
-			return nil, fmt.Errorf("sagemaker: hyperparameter %q is unknown: did you mean %q? Known are %s", name, Nearest(name, slices.Collect(maps.Keys(table))),
+			return nil, fmt.Errorf("sagemaker: hyperparameter %q is unknown: did you mean %q? Known are %s", name, Nearest(name, proposed(table)),
 				strings.Join(effective(table), ", "))
 		}
 		if setting.Set == nil {
@@ -90,11 +120,22 @@ func Apply(values map[string]string, table map[string]Setting) (notes []string, 
 	return notes, nil
 }
 
+// proposed lists the names that a job may have.
+func proposed(table map[string]Setting) []string {
+	var names []string
+	for name, s := range table {
+		if !s.Refuse {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // effective lists the names that change something.
 func effective(table map[string]Setting) []string {
 	var names []string
 	for name, s := range table {
-		if s.Set != nil {
+		if s.Set != nil && !s.Refuse {
 			names = append(names, name)
 		}
 	}

@@ -96,6 +96,9 @@ func (l Layout) Hosts() (Hosts, error) {
 		return Hosts{}, err
 	}
 	slices.Sort(h.All)
+	if h.Rank() < 0 && (len(h.All) > 1 || len(h.All) == 1 && h.Current != "") {
+		return Hosts{}, fmt.Errorf("sagemaker: resourceconfig.json: current_host %q is not among hosts (%s)", h.Current, strings.Join(h.All, ", "))
+	}
 	return h, nil
 }
 
@@ -114,7 +117,14 @@ func readJSON(path string, v any) error {
 	if len(data) > maxConfig {
 		return fmt.Errorf("sagemaker: %s: %d bytes, want at most %d", path, len(data), maxConfig)
 	}
-	if err := json.Unmarshal(data, v); err != nil {
+	err = json.Unmarshal(data, v)
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &kind) && kind.Field != "":
+		return fmt.Errorf("sagemaker: %s: %q is of another type: got a JSON %s", path, kind.Field, kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("sagemaker: %s: got a JSON %s, want an object", path, kind.Value)
+	case err != nil:
 		return fmt.Errorf("sagemaker: %s: %w", path, err)
 	}
 	return nil
