@@ -99,6 +99,7 @@ type pageState struct {
 	Nameless int      `json:"nameless"`
 	Shifted  float64  `json:"shifted"`
 	Focus    string   `json:"focus"`
+	Stale    bool     `json:"stale"` // what is shown is of the picture before
 }
 
 const stateScript = `(() => {
@@ -113,7 +114,7 @@ const stateScript = `(() => {
 		nearest: text("#nearest li b"), facts: document.querySelector("#facts").textContent, accuracy: document.querySelector("#accuracy").textContent,
 		wide: document.documentElement.scrollWidth > window.innerWidth,
 		nameless: [...document.querySelectorAll("input, button, summary, [tabindex], section, canvas")].filter(e => !named(e)).length,
-		shifted: window.shifted, focus: document.activeElement.id || document.activeElement.className || document.activeElement.tagName,
+		stale: document.body.classList.contains("stale"), shifted: window.shifted, focus: document.activeElement.id || document.activeElement.className || document.activeElement.tagName,
 	};
 })()`
 
@@ -185,7 +186,7 @@ func visit(t *testing.T, ctx context.Context, s *Server, m *inception.Model) {
 			screenshot(t, ctx, name+"-1-empty")
 			step(chromedp.SetUploadFiles("#file", []string{good}, chromedp.ByQuery), chromedp.Poll(enabled, nil))
 			got := state(t, ctx)
-			if len(got.Labels) != 5 || got.Wide || got.Error != "" || got.Nameless != 0 || got.Labels[0] == got.Labels[1] ||
+			if len(got.Labels) != 5 || got.Wide || got.Error != "" || got.Nameless != 0 || got.Stale || got.Labels[0] == got.Labels[1] ||
 				!strings.Contains(got.Canvas, got.Labels[0]) || !strings.Contains(got.Where, got.Labels[0]) {
 				t.Errorf("%s: with a picture: %+v", name, got)
 			}
@@ -200,7 +201,7 @@ func visit(t *testing.T, ctx context.Context, s *Server, m *inception.Model) {
 			}
 			step(chromedp.SetUploadFiles("#file", []string{bad}, chromedp.ByQuery), chromedp.Poll(failed, nil))
 			got = state(t, ctx)
-			if got.Error == "" || !strings.Contains(got.Error, "want a JPEG") || len(got.Labels) != 0 || got.Wide {
+			if !strings.HasPrefix(got.Error, "got text, want a JPEG") || got.Stale || len(got.Labels) != 0 || got.Wide {
 				t.Errorf("%s: with no picture: %+v", name, got)
 			}
 			if !(got.Shifted <= 0.1) {

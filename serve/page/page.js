@@ -47,7 +47,7 @@ async function call(path, options = {}) {
 }
 
 function showError(error) {
-  $("error").textContent = error ? error.message : "";
+  $("error").textContent = error ? error.message.replace(/^(dataset|serve|inception): ([a-z]+: )?/, "") : ""; // which package says so is for programs
   $("error").hidden = !error;
   $("token-form").hidden = !(error && error.status === 401);
 }
@@ -115,7 +115,7 @@ function showFacts() {
   if (typeof m.ece === "number") facts.push(["Calibration error", percent(m.ece) + " (expected, 15 bins or fewer)"]);
   if (model.multi_label) facts.push(["Answers", "any number of labels for a picture, each from its own probability on"]);
   if (model.unknown) facts.push(["Unknown pictures", "told by a line that about " + percent(model.unknown.false_reject) + " of known pictures fall below"]);
-  if (n) facts.push(["Runs on", n.device + ", " + n.kernel + " kernels, " + count(n.threads, "thread", "threads")]);
+  if (n) facts.push(["Runs on", n.device + ", " + n.kernel + " kernels, " + n.precision + ", " + count(n.threads, "thread", "threads")]);
   if (model.neighbours) facts.push(["Keeps", count(model.neighbours, "training picture", "training pictures") + " for comparison"]);
   facts.push(["Made by", "rehead " + (model.tool || "(unknown version)")]);
   $("facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", "", name), make("dd", "", value)]));
@@ -157,6 +157,7 @@ async function take(file) {
   showVerdict();
   $("overlay").disabled = true;
   $("status").textContent = "Looking …";
+  document.body.classList.add("stale"); // what is still shown is of the picture before
   const orientation = model && !model.recipe.orient ? "none" : "from-image";
   const decoded = createImageBitmap(file, { imageOrientation: orientation }).catch(() => null);
   const began = performance.now();
@@ -175,6 +176,7 @@ async function take(file) {
     const result = await explained;
     if (asked !== mine) return;
     answer = result;
+    document.body.classList.remove("stale");
     $("overlay").disabled = false;
     $("status").textContent = "Answered in " + Math.round(performance.now() - began) + " ms. " + file.name;
     showVerdict();
@@ -183,6 +185,7 @@ async function take(file) {
     draw();
   } catch (error) {
     if (error.name === "AbortError" || asked !== mine) return;
+    document.body.classList.remove("stale");
     $("status").textContent = "";
     if (model) blankRows();
     $("nearest").replaceChildren();

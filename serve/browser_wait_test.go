@@ -1,0 +1,108 @@
+package serve
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
+)
+
+// heldExplainer holds its explanations back while it is told to.
+type heldExplainer struct {
+	*inception.Classifier
+	hold chan struct{} // each explanation receives from it
+}
+
+func (h heldExplainer) ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info, top int) (*inception.Explanation, error) {
+	select {
+	case <-h.hold:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return h.Classifier.ExplainPixels(ctx, pixels, info, top)
+}
+
+// int8Model is realModel with a trunk that computes with bytes.
+func int8Model(t *testing.T, size int) *inception.Classifier {
+	t.Helper()
+	w, err := inception.Random(inception.RandomConfig{Width: 0.1, Seed: 5, Classes: 7, Size: size})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := inception.ModelFromWeights(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Trunk, err = inception.Calibrate(t.Context(), m.Trunk, nn.Config{}, 1, func(_ int, pixels []float32) error {
+		_, err := m.Recipe.Load(gradient(t), dataset.Limits{}, pixels)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.TrunkDigest, m.Ranges = m.Trunk.Digest, m.Trunk.Ranges
+	c, err := inception.NewClassifier(m, nn.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestPageWhileItWaits: until a picture is answered, the answer of the one before is shown as the past; the card says what the
+// network computes with.
+func TestPageWhileItWaits(t *testing.T) {
+	ctx, console := browser(t)
+	held := heldExplainer{int8Model(t, 171), make(chan struct{}, 1)}
+	url, stop := start(t, newServer(t, held, Config{Page: true}))
+	defer func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	file := filepath.Join(t.TempDir(), "blob.png")
+	if err := os.WriteFile(file, gradient(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	step := func(actions ...chromedp.Action) {
+		t.Helper()
+		if err := chromedp.Run(ctx, actions...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const answered = `!document.querySelector("#overlay").disabled`
+	held.hold <- struct{}{}
+	step(
+		chromedp.EmulateViewport(400, 900),
+		chromedp.Navigate(url+"/"),
+		chromedp.Poll(`document.querySelectorAll("#facts dd").length > 3`, nil),
+		chromedp.SetUploadFiles("#file", []string{file}, chromedp.ByQuery),
+		chromedp.Poll(answered, nil),
+	)
+	if got := state(t, ctx); got.Stale || len(got.Labels) != 5 || !strings.Contains(got.Facts, "kernels, int8, ") {
+		t.Errorf("answered: got %+v", got)
+	}
+	step(
+		chromedp.SetUploadFiles("#file", []string{file}, chromedp.ByQuery),
+		chromedp.Poll(`document.querySelector("#status").textContent.startsWith("Looking")`, nil),
+	)
+	if got := state(t, ctx); !got.Stale {
+		t.Errorf("while it waits: got %+v, want the labels marked as those of before", got)
+	}
+	screenshot(t, ctx, "waiting-400")
+	held.hold <- struct{}{}
+	step(chromedp.Poll(answered, nil))
+	if got := state(t, ctx); got.Stale {
+		t.Errorf("answered again: got %+v", got)
+	}
+	screenshot(t, ctx, "int8-400")
+	for _, line := range console() {
+		t.Errorf("the browser says: %s", line)
+	}
+}
