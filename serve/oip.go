@@ -101,7 +101,7 @@ func (s *Server) modelReady(c *gin.Context) error {
 		return err
 	}
 	defer m.release()
-	c.JSON(http.StatusOK, gin.H{"name": m.name, "ready": true})
+	c.JSON(s.readyStatus(), gin.H{"name": m.name, "ready": s.Ready()}) // a stopping server asks to be left alone by every check
 	return nil
 }
 

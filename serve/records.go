@@ -171,7 +171,10 @@ func (p parser) address(text string) record {
 	if !p.urls {
 		return record{err: bad("this server does not fetch pictures; send the picture's bytes")}
 	}
-	return record{url: strings.TrimSpace(text)}
+	if text = strings.TrimSpace(text); text == "" {
+		return record{err: bad("the picture's URL is empty")}
+	}
+	return record{url: text}
 }
 
 func base64Record(data json.RawMessage) record {

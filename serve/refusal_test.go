@@ -162,3 +162,25 @@ func TestStopIsLogged(t *testing.T) {
 		t.Errorf("got %q", said)
 	}
 }
+
+// A server that stops is ready by no check, that of a model (which KServe asks) among them.
+func TestRegression_NoCheckIsReadyWhileStopping(t *testing.T) {
+	s := newServer(t, &fake{}, Config{})
+	checks := []string{"/ping", "/readyz", "/v2/health/ready", "/v2/models/model/ready", "/v2/models/model/versions/1/ready"}
+	for _, check := range checks {
+		wantStatus(t, do(s.Handler(), http.MethodGet, check, nil), http.StatusOK, "")
+	}
+	s.stopping.Store(true)
+	for _, check := range checks {
+		if w := do(s.Handler(), http.MethodGet, check, nil); w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "true") {
+			t.Errorf("%s: got %d %s, want 503 while the server stops", check, w.Code, w.Body)
+		}
+	}
+}
+
+// A URL of nothing is refused for what it is.
+func TestRegression_EmptyURL(t *testing.T) {
+	s := newServer(t, &fake{}, Config{Compat: CompatTFBlog, Fetch: &FetchConfig{Hosts: []string{"*"}}})
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", []byte(" \n"), "Content-Type", typeText), http.StatusBadRequest, "URL is empty")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", []byte(`{"url":""}`), "Content-Type", typeJSON), http.StatusBadRequest, "URL is empty")
+}
