@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,13 +51,20 @@ func hyperparameters(flags *pflag.FlagSet, o *trainOptions, job *jobSettings, va
 func byFlag(flags *pflag.FlagSet, name string) func(string) error {
 	return func(v string) error {
 		f := flags.Lookup(name)
-		err := f.Value.Set(v)
+		kind := f.Value.Type()
+		text := v
+		if kind == "int" || kind == "uint64" {
+			text = whole(v)
+		}
+		err := f.Value.Set(text)
 		if err == nil {
 			return nil
 		}
-		switch f.Value.Type() {
-		case "int", "uint64":
+		switch kind {
+		case "int":
 			return fmt.Errorf("got %q, want a whole number", v)
+		case "uint64":
+			return fmt.Errorf("got %q, want a whole number, 0 or more", v)
 		case "float64":
 			return fmt.Errorf("got %q, want a number", v)
 		case "bool":
@@ -66,6 +74,16 @@ func byFlag(flags *pflag.FlagSet, name string) func(string) error {
 		}
 		return err
 	}
+}
+
+// whole writes a count as Go reads it: clients that count in floats send 3.0.
+func whole(v string) string {
+	const exact = 1 << 53 // below it a float64 holds every whole number
+	n, err := strconv.ParseFloat(v, 64)
+	if err != nil || !strings.ContainsAny(v, ".eE") || n != math.Trunc(n) || !(math.Abs(n) < exact) {
+		return v
+	}
+	return strconv.FormatFloat(n, 'f', -1, 64)
 }
 
 // notOurs are names of other trainers that never change anything, and why.

@@ -48,6 +48,9 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 		},
 		"multi_label=1 use_weighted_loss=1": func(o *trainOptions) bool { return o.several && o.classWeights == "balanced" },
 		"multi_label=0 use_weighted_loss=0": func(o *trainOptions) bool { return !o.several && o.classWeights == "none" },
+		"solver=adam epochs=3.0 batch_size=1e2 seed=7.0": func(o *trainOptions) bool {
+			return o.cfg.Descent.Epochs == 3 && o.cfg.Descent.Batch == 100 && o.cfg.Seed == 7
+		},
 		"augment=flip,rotate=10 views=3": func(o *trainOptions) bool {
 			return o.cfg.Augment == dataset.Augment{Flip: true, Rotate: 10} && o.cfg.Views == 3
 		},
@@ -117,6 +120,9 @@ func TestHyperparameterRefusals(t *testing.T) {
 		"learning_rte=0.1":             `did you mean "learning_rate"`,
 		"lable_smoothing=0.1":          `did you mean "label_smoothing"`,
 		"solver=adam epochs=many":      `"epochs": got "many", want a whole number`,
+		"solver=adam epochs=3.5":       `"epochs": got "3.5", want a whole number`,
+		"seed=-1.0":                    `"seed": got "-1.0", want a whole number, 0 or more`,
+		"seed=1e300":                   `"seed": got "1e300", want a whole number, 0 or more`,
 		"warm_start=model":             "channel model",
 		"output=x":                     "/opt/ml/model",
 		"validation_dir=x":             "channel validation",
