@@ -164,6 +164,37 @@ func BenchmarkServedShare(b *testing.B) {
 	b.ReportMetric(middle, "share-median")
 }
 
+// BenchmarkServedLatency takes turns as well: pictures decoded and run one by one with nothing between, then by one client. It reports the
+// median of each in milliseconds, and the ratio.
+func BenchmarkServedLatency(b *testing.B) {
+	const images = 16
+	c := realModel(b, 1, 299)
+	pictures := photographs(b, images)
+	url, _ := start(b, newServer(b, c, Config{}))
+	pixels := make([]float32, 3*299*299)
+	var alone, served []float64
+	for b.Loop() {
+		for _, p := range pictures {
+			begin := time.Now()
+			if _, err := c.Model().Recipe.Load(p, dataset.Limits{}, pixels); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := c.Infer(b.Context(), 1, pixels); err != nil {
+				b.Fatal(err)
+			}
+			alone = append(alone, 1e3*time.Since(begin).Seconds())
+		}
+		got, err := load.Run(b.Context(), load.Config{URL: url + "/invocations", Bodies: pictures, Requests: images, Duration: time.Hour})
+		if err != nil || got.Answered != images {
+			b.Fatalf("%+v, %v", got, err)
+		}
+		served = append(served, got.PerImage.Median)
+	}
+	b.ReportMetric(median(alone), "alone-ms")
+	b.ReportMetric(median(served), "served-ms")
+	b.ReportMetric(median(served)/median(alone), "ratio")
+}
+
 func sum(v []float64) (total float64) {
 	for _, x := range v {
 		total += x

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -54,16 +55,16 @@ the exit code is 1.`,
 			if err := load.Try(cmd.Context(), cfg); err != nil {
 				return fmt.Errorf("bench serve: %w", err)
 			}
-			r, err := load.Run(cmd.Context(), cfg)
-			if err != nil {
-				return err
+			r, stopped := load.Run(cmd.Context(), cfg)
+			if r == nil || stopped != nil && r.Requests == 0 {
+				return stopped
 			}
-			if asJSON {
+			if asJSON { // what was measured until somebody stopped it counts too
 				err = printJSON(a.stdout, r)
 			} else if r.Answered > 0 {
 				a.sayLoad(r)
 			}
-			if err == nil && r.Answered == 0 {
+			if err = errors.Join(err, stopped); err == nil && r.Answered == 0 {
 				err = fmt.Errorf("bench serve: none of %d requests was answered with a result: %s", r.Requests+r.Dropped, cmp.Or(r.Example, "no picture was sent"))
 			}
 			return err

@@ -195,6 +195,30 @@ func TestBenchServe(t *testing.T) {
 	}
 }
 
+// What was measured until the load was stopped is printed.
+func TestBenchServeStopped(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if requests.Add(1) == 20 {
+			stop()
+		}
+		_, _ = io.WriteString(w, "{}")
+	}))
+	defer server.Close()
+	picture := filepath.Join(t.TempDir(), "a.png")
+	if err := os.WriteFile(picture, drawn(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	a := &app{stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" }}
+	code := run(ctx, a, []string{"bench", "serve", server.URL, picture, "--duration", "1m", "--warmup", "0s", "--json"})
+	var r load.Result
+	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil || code != exitFailed || r.Answered < 15 || r.Failed+r.Refused > 0 {
+		t.Errorf("code %d, %q, %q: %v", code, stdout.String(), stderr.String(), err)
+	}
+}
+
 // A load that measures nothing says why and fails, instead of printing zeros.
 func TestRegression_BenchServeWithoutAnswers(t *testing.T) {
 	model := filepath.Join(t.TempDir(), "model")
