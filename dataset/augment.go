@@ -12,20 +12,23 @@ import (
 	"github.com/disintegration/imaging"
 )
 
-// Augment says how a picture may be altered to make several training examples of it. The zero value alters nothing. As JSON it is part of
-// what the altered pictures' bottlenecks are found by in a Cache.
+// Augment says how a picture may be altered to make several training examples of it. The zero value
+// alters nothing. As JSON it is part of what the altered pictures' bottlenecks are found by in a
+// Cache.
 //
-// A view is made in this order: a window of the picture that the recipe keeps is chosen, 1/(1+Crop) of its sides or smaller by up to
-// 1/(1+Scale), anywhere in it; it is turned about its centre; it becomes the network's input as the recipe says; it is mirrored; its
-// brightness and colour are altered. retrain.py's --flip_left_right, --random_crop, --random_scale and --random_brightness do the same,
-// in hundredths.
+// A view is made in this order: a window of the picture that the recipe keeps is chosen, 1/(1+Crop)
+// of its sides or smaller by up to 1/(1+Scale), anywhere in it; it is turned about its centre; it
+// becomes the network's input as the recipe says; it is mirrored; its brightness and colour are
+// altered. retrain.py's --flip_left_right, --random_crop, --random_scale and --random_brightness do
+// the same, in hundredths.
 type Augment struct {
 	Flip       bool    `json:"flip,omitempty"`       // left and right change places in half of the views
 	Crop       float64 `json:"crop,omitempty"`       // margin cut off every view, as a fraction of what is left; 0..1
 	Scale      float64 `json:"scale,omitempty"`      // views are enlarged by a factor 1..1+Scale; 0..1
 	Rotate     float64 `json:"rotate,omitempty"`     // views are turned by up to so many degrees to either side; 0..180
 	Brightness float64 `json:"brightness,omitempty"` // values are multiplied by 1-Brightness..1+Brightness; 0..1
-	Color      float64 `json:"color,omitempty"`      // saturation is multiplied by 1-Color..1+Color, and each channel by half as much; 0..1
+	// saturation is multiplied by 1-Color..1+Color, and each channel by half as much; 0..1
+	Color float64 `json:"color,omitempty"`
 }
 
 // Validate names the first field that is wrong.
@@ -60,8 +63,9 @@ func (a Augment) digest(purpose string, v View) [sha256.Size]byte {
 	return sha256.Sum256(append(b, v.Sum[:]...))
 }
 
-// CacheSum is what a view's bottleneck is put and found by in a Cache of the same trunk and recipe, beside the pictures' own: a digest of
-// the settings, the seed, K and the picture. It is part of the format: a version of this package never changes it.
+// CacheSum is what a view's bottleneck is put and found by in a Cache of the same trunk and recipe,
+// beside the pictures' own: a digest of the settings, the seed, K and the picture. It is part of
+// the format: a version of this package never changes it.
 func (a Augment) CacheSum(v View) [sha256.Size]byte { return a.digest("cache", v) }
 
 // drawn is what chance made of an Augment for one view.
@@ -98,9 +102,11 @@ func (a Augment) draw(v View) drawn {
 	return d
 }
 
-// View writes view v of a decoded picture to dst, as r.Apply writes the picture itself: [3,Size,Size]. orientation is Info.Orientation.
-// Equal arguments give equal values on one kind of machine; the pixels decide nothing that is left to chance. Where nothing is altered the answer is that of
-// r.Apply, to the last bit. Beyond the picture's edge, where a turned window may reach, its outermost pixels are repeated.
+// View writes view v of a decoded picture to dst, as r.Apply writes the picture itself:
+// [3,Size,Size]. orientation is Info.Orientation. Equal arguments give equal values on one kind of
+// machine; the pixels decide nothing that is left to chance. Where nothing is altered the answer is
+// that of r.Apply, to the last bit. Beyond the picture's edge, where a turned window may reach, its
+// outermost pixels are repeated.
 func (a Augment) View(img image.Image, orientation int, r Recipe, v View, dst []float32) (err error) {
 	if err := errors.Join(a.Validate(), r.Validate()); err != nil {
 		return err

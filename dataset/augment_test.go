@@ -97,7 +97,8 @@ func TestAugmentFlip(t *testing.T) {
 	}
 }
 
-// TestAugmentWindow: of a picture whose red and green are its coordinates, windows have the promised size and reach everywhere.
+// TestAugmentWindow: of a picture whose red and green are its coordinates, windows have the
+// promised size and reach everywhere.
 func TestAugmentWindow(t *testing.T) {
 	img := image.NewNRGBA(image.Rect(0, 0, 256, 200))
 	for y := range 200 {

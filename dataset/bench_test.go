@@ -44,7 +44,8 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
-// BenchmarkFlowers takes photographs of 0.05 to 0.25 megapixel through Load; an iteration is one photograph.
+// BenchmarkFlowers takes photographs of 0.05 to 0.25 megapixel through Load; an iteration is one
+// photograph.
 func BenchmarkFlowers(b *testing.B) {
 	paths, err := filepath.Glob(filepath.Join(datatest.Shared(b, "data", "flowers"), "*", "*.jpg"))
 	if err != nil || len(paths) == 0 {

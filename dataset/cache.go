@@ -26,12 +26,15 @@ type CacheKey struct {
 	Features int    `json:"features"` // length of a bottleneck, 1..65,536
 }
 
-// Cache keeps bottlenecks on disk by the SHA-256 of their picture's bytes, so that an edited picture, another trunk or another recipe never
-// finds a stale one. It is safe for concurrent use by goroutines and by processes: each append is made under a lock on the file.
+// Cache keeps bottlenecks on disk by the SHA-256 of their picture's bytes, so that an edited
+// picture, another trunk or another recipe never finds a stale one. It is safe for concurrent use
+// by goroutines and by processes: each append is made under a lock on the file.
 //
-// The file: "REHEADBN", version, length of the key, the key as JSON, CRC-32C of all that; then records of equal length: 32 bytes of digest,
-// Features float32, CRC-32C of both; little-endian throughout. It only ever grows. A record that was cut short by a crash is cut off when
-// the file is next opened or appended to; one whose bytes are damaged is passed over, and its picture is computed anew.
+// The file: "REHEADBN", version, length of the key, the key as JSON, CRC-32C of all that; then
+// records of equal length: 32 bytes of digest, Features float32, CRC-32C of both; little-endian
+// throughout. It only ever grows. A record that was cut short by a crash is cut off when the file
+// is next opened or appended to; one whose bytes are damaged is passed over, and its picture is
+// computed anew.
 type Cache struct {
 	mu       sync.RWMutex
 	file     *os.File
@@ -76,7 +79,8 @@ func (k CacheKey) header() ([]byte, error) {
 	return binary.LittleEndian.AppendUint32(h, crc32.Checksum(h, castagnoli)), nil
 }
 
-// OpenCache opens the cache file of key in dir, and makes both where they are missing. Records are checked as they are indexed.
+// OpenCache opens the cache file of key in dir, and makes both where they are missing. Records are
+// checked as they are indexed.
 func OpenCache(dir string, key CacheKey) (*Cache, error) {
 	header, err := key.header()
 	if err != nil {
@@ -137,8 +141,9 @@ func (c *Cache) open(header []byte) error {
 
 func (c *Cache) recordLen() int64 { return sha256.Size + 4*int64(c.features) + 4 }
 
-// refresh indexes what was appended since the last time and cuts off a torn end. The caller holds the lock, so nobody is in the middle of
-// an append: what is not a whole record was left by a process that died.
+// refresh indexes what was appended since the last time and cuts off a torn end. The caller holds
+// the lock, so nobody is in the middle of an append: what is not a whole record was left by a
+// process that died.
 func (c *Cache) refresh() error {
 	info, err := c.file.Stat()
 	if err != nil {
@@ -181,7 +186,8 @@ func sound(record []byte) bool {
 // records holds buffers of one record between calls.
 var records = sync.Pool{New: func() any { return new([]byte) }}
 
-// Get returns the bottleneck of the picture with this digest in a slice of its own, and whether there is one.
+// Get returns the bottleneck of the picture with this digest in a slice of its own, and whether
+// there is one.
 func (c *Cache) Get(sha [sha256.Size]byte) ([]float32, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -203,7 +209,8 @@ func (c *Cache) Get(sha [sha256.Size]byte) ([]float32, bool) {
 	return v, true
 }
 
-// Put stores a bottleneck; v is copied. A picture that is there already, put by whichever process, is left as it is.
+// Put stores a bottleneck; v is copied. A picture that is there already, put by whichever process,
+// is left as it is.
 func (c *Cache) Put(sha [sha256.Size]byte, v []float32) error {
 	if len(v) != c.features {
 		return fmt.Errorf("dataset: bottleneck cache: put: got %d values, want %d", len(v), c.features)
@@ -238,7 +245,8 @@ func (c *Cache) Put(sha [sha256.Size]byte, v []float32) error {
 	})
 }
 
-// Merge puts every sound record of other, which must be of the same key, into c, and returns how many were new.
+// Merge puts every sound record of other, which must be of the same key, into c, and returns how
+// many were new.
 func (c *Cache) Merge(other *Cache) (added int, err error) {
 	other.mu.RLock()
 	sums := slices.Collect(maps.Keys(other.index))
@@ -256,7 +264,8 @@ func (c *Cache) Merge(other *Cache) (added int, err error) {
 	return added, nil
 }
 
-// has tells whether a sound record of sha is on disk; one that was damaged since it was indexed is not.
+// has tells whether a sound record of sha is on disk; one that was damaged since it was indexed is
+// not.
 func (c *Cache) has(sha [sha256.Size]byte, scratch []byte) bool {
 	at, ok := c.index[sha]
 	if !ok {
@@ -267,7 +276,8 @@ func (c *Cache) has(sha [sha256.Size]byte, scratch []byte) bool {
 	return err == nil && sound(record)
 }
 
-// Len returns the number of pictures that this Cache knows of; another process's are met at the next Put.
+// Len returns the number of pictures that this Cache knows of; another process's are met at the
+// next Put.
 func (c *Cache) Len() int {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

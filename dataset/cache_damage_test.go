@@ -10,8 +10,8 @@ import (
 	"github.com/c236555e/rehead/dataset"
 )
 
-// TestCacheTornTail cuts the file at every byte, as a crash would leave it: what was whole is found, what was not is computed anew, and the
-// file is sound afterwards.
+// TestCacheTornTail cuts the file at every byte, as a crash would leave it: what was whole is
+// found, what was not is computed anew, and the file is sound afterwards.
 func TestCacheTornTail(t *testing.T) {
 	const features, pictures = 5, 4
 	c := open(t, t.TempDir(), features)
@@ -42,7 +42,8 @@ func TestCacheTornTail(t *testing.T) {
 	}
 }
 
-// TestCacheTornByAnother: a process that dies in the middle of an append leaves a torn record that a living one cuts off.
+// TestCacheTornByAnother: a process that dies in the middle of an append leaves a torn record that
+// a living one cuts off.
 func TestCacheTornByAnother(t *testing.T) {
 	c := open(t, t.TempDir(), 5)
 	defer closed(t, c)
@@ -66,7 +67,8 @@ func TestCacheTornByAnother(t *testing.T) {
 	}
 }
 
-// TestCacheDamage changes every byte of the records in turn: the picture concerned is not found, the others are.
+// TestCacheDamage changes every byte of the records in turn: the picture concerned is not found,
+// the others are.
 func TestCacheDamage(t *testing.T) {
 	const features, pictures = 3, 3
 	c := open(t, t.TempDir(), features)

@@ -267,8 +267,9 @@ func TestCacheProcesses(t *testing.T) {
 	}
 }
 
-// TestCacheKilled kills a process that appends at ten random moments with SIGKILL; each time what it left is sound and the next one goes
-// on, and in the end the file is, byte for byte, that of a run nobody disturbed.
+// TestCacheKilled kills a process that appends at ten random moments with SIGKILL; each time what
+// it left is sound and the next one goes on, and in the end the file is, byte for byte, that of a
+// run nobody disturbed.
 func TestCacheKilled(t *testing.T) {
 	const features, pictures, kills = 700, 4000, 10
 	if dir := os.Getenv("DATASET_TEST_KILLED"); dir != "" {

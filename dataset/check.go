@@ -16,9 +16,11 @@ import (
 
 // CheckConfig says what Check looks for. The zero value works.
 type CheckConfig struct {
-	Limits       Limits
-	Workers      int     // goroutines that read and decode; 0 means GOMAXPROCS
-	Memory       int64   // bytes of decoded pictures held at a time, by a high estimate; 0 means 512 MiB; a picture that needs more is decoded alone
+	Limits  Limits
+	Workers int // goroutines that read and decode; 0 means GOMAXPROCS
+	// bytes of decoded pictures held at a time, by a high estimate; 0 means 512 MiB; a picture that
+	// needs more is decoded alone
+	Memory       int64
 	MinImages    int     // fewest readable pictures of a label that is not tiny; 0 means 20
 	MinSide      int     // shortest side that is not small, in pixels; 0 means 32
 	MaxAspect    float64 // longest picture, long side by short; 0 means 5
@@ -115,9 +117,10 @@ type Unreadable struct {
 
 // Twins are pictures that are the same, or nearly.
 type Twins struct {
-	Images   []string `json:"images"`             // Item.Rel, sorted
-	Labels   []string `json:"labels"`             // of the pictures, sorted, each once
-	Distance float64  `json:"distance"`           // 0..1, the largest between a picture and its nearest here; 0 for equal bytes
+	Images []string `json:"images"` // Item.Rel, sorted
+	Labels []string `json:"labels"` // of the pictures, sorted, each once
+	// 0..1, the largest between a picture and its nearest here; 0 for equal bytes
+	Distance float64  `json:"distance"`
 	Cosine   *float64 `json:"cosine,omitempty"`   // the largest cosine distance of linked bottlenecks, 0..2; after Refine
 	Mirrored bool     `json:"mirrored,omitempty"` // some are mirror images of others
 	items    []int
@@ -172,9 +175,9 @@ type checked struct {
 	rotated       bool
 }
 
-// Check reads and decodes every picture of a folder, in parallel and in bounded memory, and says what training on it should know: files
-// that cannot be read, sizes, labels, equal and nearly equal pictures, cost. Findings are no errors; an error means that the check itself
-// failed or ctx ended.
+// Check reads and decodes every picture of a folder, in parallel and in bounded memory, and says
+// what training on it should know: files that cannot be read, sizes, labels, equal and nearly equal
+// pictures, cost. Findings are no errors; an error means that the check itself failed or ctx ended.
 func Check(ctx context.Context, folder *Folder, cfg CheckConfig) (*Checkup, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -202,7 +205,8 @@ func Check(ctx context.Context, folder *Folder, cfg CheckConfig) (*Checkup, erro
 	return c, nil
 }
 
-// Hopeless is the Checkup of what Scan or ReadManifest refused: nothing but one fatal Finding that says why.
+// Hopeless is the Checkup of what Scan or ReadManifest refused: nothing but one fatal Finding that
+// says why.
 func Hopeless(root string, err error) *Checkup {
 	return &Checkup{
 		Root: root, Formats: map[string]int{}, Labels: []LabelCount{}, Problems: []Unreadable{}, Duplicates: []Twins{}, NearDuplicates: []Twins{},
@@ -337,7 +341,8 @@ func (c *Checkup) Usable(i int) bool { return c.pictures[i].err == nil }
 // Err says why item i of the folder cannot be used; nil when it was decoded in full.
 func (c *Checkup) Err(i int) error { return c.pictures[i].err }
 
-// Same returns the groups that Check and Refine found, for SplitTogether and FoldsTogether: equal pictures, and nearly equal ones.
+// Same returns the groups that Check and Refine found, for SplitTogether and FoldsTogether: equal
+// pictures, and nearly equal ones.
 func (c *Checkup) Same() Same {
 	s := Same{Sums: make([][sha256.Size]byte, len(c.pictures))}
 	for i := range c.pictures {

@@ -178,7 +178,8 @@ func asJPEG(t testing.TB, img image.Image, quality int) []byte {
 	return b.Bytes()
 }
 
-// plant writes altered copies of n pictures of the folder f under other labels of root, and returns original and copy by Rel.
+// plant writes altered copies of n pictures of the folder f under other labels of root, and returns
+// original and copy by Rel.
 func plant(t testing.TB, f *dataset.Folder, root string, n int) map[string]string {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(5, 5))
@@ -225,7 +226,8 @@ func score(t testing.TB, c *dataset.Checkup, planted map[string]string) (precisi
 	return float64(len(hit)) / float64(max(1, len(hit)+wrong)), float64(len(hit)) / float64(len(planted))
 }
 
-// TestNearDuplicates plants 20 altered copies across labels of drawn pictures, which resemble each other more than photographs do.
+// TestNearDuplicates plants 20 altered copies across labels of drawn pictures, which resemble each
+// other more than photographs do.
 func TestNearDuplicates(t *testing.T) {
 	root := t.TempDir()
 	if err := draw.Folder(root, 5, 24, 3); err != nil {

@@ -9,10 +9,12 @@ import (
 
 // Cost is what training on the folder takes, from what was measured here.
 type Cost struct {
-	DecodeSeconds    float64 `json:"decode_seconds"`     // to decode, resize and scale every picture, on Workers goroutines
-	ImagesPerSecond  float64 `json:"images_per_second"`  // of that
-	Workers          int     `json:"workers"`            // goroutines
-	MemoryBytes      int64   `json:"memory_bytes"`       // decoded pictures of Workers goroutines at the worst moment, and all bottlenecks
+	// to decode, resize and scale every picture, on Workers goroutines
+	DecodeSeconds   float64 `json:"decode_seconds"`
+	ImagesPerSecond float64 `json:"images_per_second"` // of that
+	Workers         int     `json:"workers"`           // goroutines
+	// decoded pictures of Workers goroutines at the worst moment, and all bottlenecks
+	MemoryBytes      int64   `json:"memory_bytes"`
 	CacheBytes       int64   `json:"cache_bytes"`        // bottleneck cache of the distinct pictures
 	LargestBytes     int64   `json:"largest_bytes"`      // what decoding the largest picture takes
 	EmbedSeconds     float64 `json:"embed_seconds"`      // all pictures through the trunk; 0 when it was not measured
@@ -79,7 +81,8 @@ func (c *Checkup) summarize() {
 // sampled is how many pictures are timed when all of them were known.
 const sampled = 16
 
-// sample decodes a few known pictures for their time, where CheckConfig.Recipe asks for it and nothing else was decoded.
+// sample decodes a few known pictures for their time, where CheckConfig.Recipe asks for it and
+// nothing else was decoded.
 func (c *Checkup) sample() (seconds float64) {
 	if c.tally.decoded > 0 || c.cfg.Recipe == nil || len(c.pictures) == 0 {
 		return 0

@@ -62,7 +62,8 @@ type Info struct {
 	Orientation   int    // EXIF orientation 1..8; 1 when the file says nothing, or nothing sensible
 }
 
-// codec is how one format is read. config must be cheap and allocate nothing in proportion to the picture.
+// codec is how one format is read. config must be cheap and allocate nothing in proportion to the
+// picture.
 type codec struct {
 	config func(data []byte) (width, height int, err error)
 	decode func(data []byte) (image.Image, error)
@@ -98,13 +99,14 @@ func stdDecode(decode func(io.Reader) (image.Image, error)) func([]byte) (image.
 	return func(data []byte) (image.Image, error) { return decode(bytes.NewReader(data)) }
 }
 
-// Decode decodes one picture. Its format is told by the first bytes, never by a name. The dimensions are read and held against lim
-// before any pixel is decoded. The picture is returned as stored: Info.Orientation is not applied, alpha is not composited; Recipe.Apply
-// does both. Of an animation, and of a file of several pages, the first picture counts. Colour profiles are ignored.
+// Decode decodes one picture. Its format is told by the first bytes, never by a name. The
+// dimensions are read and held against lim before any pixel is decoded. The picture is returned as
+// stored: Info.Orientation is not applied, alpha is not composited; Recipe.Apply does both. Of an
+// animation, and of a file of several pages, the first picture counts. Colour profiles are ignored.
 //
-// Bytes after the picture's end are ignored. A picture that ends before its last pixel is an error, since half a picture looks like
-// another class. The errors are *TooLargeError, *DecodeError, and *UnsupportedError, which errors.Is finds as ErrUnsupported. No input
-// makes Decode panic.
+// Bytes after the picture's end are ignored. A picture that ends before its last pixel is an error,
+// since half a picture looks like another class. The errors are *TooLargeError, *DecodeError, and
+// *UnsupportedError, which errors.Is finds as ErrUnsupported. No input makes Decode panic.
 func Decode(data []byte, lim Limits) (img image.Image, info Info, err error) {
 	info, err = Inspect(data, lim)
 	if err != nil {
@@ -124,8 +126,9 @@ func Decode(data []byte, lim Limits) (img image.Image, info Info, err error) {
 	return img, info, nil
 }
 
-// Inspect reads a picture's header: its format, dimensions and orientation, held against lim. It allocates nothing in proportion to the
-// picture, finds the errors of Decode that the header shows, and never panics.
+// Inspect reads a picture's header: its format, dimensions and orientation, held against lim. It
+// allocates nothing in proportion to the picture, finds the errors of Decode that the header shows,
+// and never panics.
 func Inspect(data []byte, lim Limits) (info Info, err error) {
 	if n := int64(len(data)); n > lim.maxBytes() {
 		return Info{}, &TooLargeError{What: "bytes", Got: n, Limit: lim.maxBytes()}
@@ -185,7 +188,8 @@ func explain(format string, data []byte, err error) error {
 	return &DecodeError{Format: format, Err: err}
 }
 
-// ReadFile reads a regular file of at most lim.MaxBytes bytes. A folder, device or pipe is an error, a larger file a *TooLargeError.
+// ReadFile reads a regular file of at most lim.MaxBytes bytes. A folder, device or pipe is an
+// error, a larger file a *TooLargeError.
 func ReadFile(path string, lim Limits) (data []byte, err error) {
 	info, err := os.Stat(path) // before opening: opening a pipe would wait for its writer
 	if err != nil {

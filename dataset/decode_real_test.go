@@ -13,8 +13,9 @@ import (
 	"github.com/c236555e/rehead/dataset/datatest"
 )
 
-// TestAwkward holds Decode against what Pillow makes of pictures from the test suites of many libraries: what Pillow decodes is decoded to
-// the same size or refused for a reason known here, what Pillow refuses is refused; nothing takes more than 300 MB.
+// TestAwkward holds Decode against what Pillow makes of pictures from the test suites of many
+// libraries: what Pillow decodes is decoded to the same size or refused for a reason known here,
+// what Pillow refuses is refused; nothing takes more than 300 MB.
 func TestAwkward(t *testing.T) {
 	dir := datatest.Shared(t, "data", "awkward")
 	if raceEnabled {

@@ -16,7 +16,8 @@ import (
 	"github.com/c236555e/rehead/dataset"
 )
 
-// quarters are the colours of testdata's pictures: upper left, upper right, lower left, lower right.
+// quarters are the colours of testdata's pictures: upper left, upper right, lower left, lower
+// right.
 var quarters = [4][3]float64{{220, 40, 30}, {30, 160, 60}, {40, 60, 200}, {230, 210, 40}}
 
 func TestDecodeFixtures(t *testing.T) {
@@ -197,7 +198,8 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// TestDecodeTruncated: whatever the format, a picture of which the second half is missing is called truncated.
+// TestDecodeTruncated: whatever the format, a picture of which the second half is missing is called
+// truncated.
 func TestDecodeTruncated(t *testing.T) {
 	for _, format := range []string{"png", "jpeg", "gif", "bmp"} {
 		data := encode(t, format, noise(200, 150, 3))
@@ -208,7 +210,8 @@ func TestDecodeTruncated(t *testing.T) {
 	}
 }
 
-// TestDecodeScans: a progressive JPEG of a few kilobytes cannot keep the decoder busy with thousands of scans.
+// TestDecodeScans: a progressive JPEG of a few kilobytes cannot keep the decoder busy with
+// thousands of scans.
 func TestDecodeScans(t *testing.T) {
 	data := testdata(t, "progressive.jpg")
 	i := bytes.LastIndex(data, []byte("\xff\xda"))

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// ErrUnsupported is found by errors.Is in the error of a file that is no picture, or that is a picture of a kind this package does
-// not decode. The error itself is an *UnsupportedError.
+// ErrUnsupported is found by errors.Is in the error of a file that is no picture, or that is a
+// picture of a kind this package does not decode. The error itself is an *UnsupportedError.
 var ErrUnsupported = errors.New("unsupported picture")
 
 // UnsupportedError says what a file is instead of a picture that can be decoded.

@@ -8,7 +8,8 @@ import (
 	"io"
 )
 
-// exifMark precedes the TIFF structure in a JPEG's APP1 segment, and in some writers' PNG and WebP chunks.
+// exifMark precedes the TIFF structure in a JPEG's APP1 segment, and in some writers' PNG and WebP
+// chunks.
 const exifMark = "Exif\x00\x00"
 
 // maxExif bounds what is unpacked of a compressed Exif profile; JPEG allows 64 KiB.
@@ -20,9 +21,10 @@ type ifd struct {
 	orientation                          int // 1..8
 }
 
-// readIFD reads the first directory of a TIFF structure: II or MM, 42, the directory's offset; then entries of 12 bytes. It follows no
-// other offset, so it ends after at most 65,535 entries. ok is false when the structure is damaged before its first entry.
-// Source: TIFF 6.0, section 2; Exif 2.32, section 4.6.4.
+// readIFD reads the first directory of a TIFF structure: II or MM, 42, the directory's offset; then
+// entries of 12 bytes. It follows no other offset, so it ends after at most 65,535 entries. ok is
+// false when the structure is damaged before its first entry. Source: TIFF 6.0, section 2; Exif
+// 2.32, section 4.6.4.
 func readIFD(data []byte) (d ifd, ok bool) {
 	d.orientation = 1
 	if len(data) < 8 {
@@ -79,7 +81,8 @@ func readIFD(data []byte) (d ifd, ok bool) {
 	return d, true
 }
 
-// exifOrientation reads the orientation 1..8 out of an Exif block, with or without its mark; 1 when it cannot be read.
+// exifOrientation reads the orientation 1..8 out of an Exif block, with or without its mark; 1 when
+// it cannot be read.
 func exifOrientation(block []byte) int {
 	d, _ := readIFD(bytes.TrimPrefix(block, []byte(exifMark)))
 	return d.orientation
@@ -87,7 +90,8 @@ func exifOrientation(block []byte) int {
 
 func orientTIFF(data []byte) int { return exifOrientation(data) }
 
-// orientPNG looks for an eXIf chunk, or for the text chunk that ImageMagick wrote before eXIf was defined.
+// orientPNG looks for an eXIf chunk, or for the text chunk that ImageMagick wrote before eXIf was
+// defined.
 func orientPNG(data []byte) int {
 	for rest := data[min(8, len(data)):]; len(rest) >= 12; {
 		n := uint64(binary.BigEndian.Uint32(rest))
@@ -108,7 +112,8 @@ func orientPNG(data []byte) int {
 	return 1
 }
 
-// rawProfile unpacks ImageMagick's "Raw profile type exif": a keyword, a name and a length on lines of their own, then hexadecimal.
+// rawProfile unpacks ImageMagick's "Raw profile type exif": a keyword, a name and a length on lines
+// of their own, then hexadecimal.
 func rawProfile(kind string, body []byte) []byte {
 	text, found := bytes.CutPrefix(body, []byte("Raw profile type exif\x00"))
 	if !found {

@@ -67,8 +67,9 @@ func (c *Checkup) reportLabels() {
 	}
 }
 
-// similarLabels finds labels that come to one when case, spaces and what is neither letter nor digit are left out. Names that consist of the
-// same letters but different signs, as C++ and C#, stay apart.
+// similarLabels finds labels that come to one when case, spaces and what is neither letter nor
+// digit are left out. Names that consist of the same letters but different signs, as C++ and C#,
+// stay apart.
 func similarLabels(labels []string) [][]string {
 	folder := cases.Fold()
 	by := map[string][]string{}

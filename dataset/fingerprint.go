@@ -7,8 +7,9 @@ import (
 	"slices"
 )
 
-// fingerprint is what near duplicates are found by: a hash that survives another compression, another size and small cuts, and a tiny
-// picture to hold the finds against. It is of the upright picture, squashed.
+// fingerprint is what near duplicates are found by: a hash that survives another compression,
+// another size and small cuts, and a tiny picture to hold the finds against. It is of the upright
+// picture, squashed.
 type fingerprint struct {
 	hash   uint64 // perceptual hash: signs of the lowest 8x8 cosines against their median
 	mirror uint64 // of the picture flipped left to right
@@ -131,8 +132,9 @@ func fingerprintOf(cells *[grid * grid][3]float64) (f fingerprint) {
 
 func level(v float64) uint8 { return uint8(math.Round(min(max(v, 0), 255))) }
 
-// hashOf is the perceptual hash (Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010) of the picture and of
-// its mirror image, in which the cosines of odd horizontal frequency change their sign.
+// hashOf is the perceptual hash (Zauner, "Implementation and Benchmarking of Perceptual Image Hash
+// Functions", 2010) of the picture and of its mirror image, in which the cosines of odd horizontal
+// frequency change their sign.
 func hashOf(luma *[grid * grid]float64) (hash, mirror uint64) {
 	var across [grid][8]float64
 	for y := range grid {
@@ -182,8 +184,8 @@ const (
 	maxTint    = 7    // mean difference of chroma, of 255
 )
 
-// unlike holds two tiny pictures against each other: 1 - correlation of luma, 0 for equal pictures; ok when they pass for one picture.
-// With mirrored, b is flipped left to right.
+// unlike holds two tiny pictures against each other: 1 - correlation of luma, 0 for equal pictures;
+// ok when they pass for one picture. With mirrored, b is flipped left to right.
 func (a *fingerprint) unlike(b *fingerprint, mirrored bool) (distance float64, ok bool) {
 	other := b.luma
 	if mirrored {
@@ -197,7 +199,8 @@ func (a *fingerprint) unlike(b *fingerprint, mirrored bool) (distance float64, o
 	return distance, distance <= maxUnlike && a.tinted(b, mirrored)
 }
 
-// apart is 1 - correlation of two tiny pictures; 1 when either shows nothing or one is much brighter.
+// apart is 1 - correlation of two tiny pictures; 1 when either shows nothing or one is much
+// brighter.
 func apart(a, b *[side * side]uint8) float64 {
 	var sa, sb, saa, sbb, sab float64
 	for i := range a {
@@ -227,7 +230,8 @@ func (a *fingerprint) tinted(b *fingerprint, mirrored bool) bool {
 	return tint/32 <= maxTint
 }
 
-// cropped is unlike for pictures of which one may be the middle of the other: the least distance over some cuts.
+// cropped is unlike for pictures of which one may be the middle of the other: the least distance
+// over some cuts.
 func (a *fingerprint) cropped(b *fingerprint) (distance float64, ok bool) {
 	distance = apart(&a.luma, &b.luma)
 	for _, part := range [...]float64{0.94, 0.88, 0.82} {
@@ -266,8 +270,9 @@ const (
 	maxTried   = 4096 // candidates a picture is held against at most
 )
 
-// nearPairs finds pictures that are nearly the same among those of use. A picture that matches several of one group is paired with one of
-// them. The work grows with the number of pictures, not with its square.
+// nearPairs finds pictures that are nearly the same among those of use. A picture that matches
+// several of one group is paired with one of them. The work grows with the number of pictures, not
+// with its square.
 func nearPairs(prints []fingerprint, use func(i int) bool) []pair {
 	var tables [bands][1 << 16][]int32
 	masks := []uint16{0}

@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// Folds deals the items of Split Train into k folds for cross-validation and returns the fold 0..k-1 of every item, -1 for the others.
-// Groups are those of Split and never cross. The folds of one label differ by no more than its largest group; the same items and salt give
-// the same folds. Where pictures have several labels, folds are dealt by iterative stratification.
+// Folds deals the items of Split Train into k folds for cross-validation and returns the fold
+// 0..k-1 of every item, -1 for the others. Groups are those of Split and never cross. The folds of
+// one label differ by no more than its largest group; the same items and salt give the same folds.
+// Where pictures have several labels, folds are dealt by iterative stratification.
 func (f *Folder) Folds(k int, salt string) ([]int, error) { return f.FoldsTogether(k, salt, Same{}) }
 
 // FoldsTogether is Folds, but what is the same stays together as in SplitTogether.

@@ -16,7 +16,8 @@ type signature struct {
 	format string
 }
 
-// supported lists the formats that Decode reads, foreign those that are only recognised, so that an error can name them.
+// supported lists the formats that Decode reads, foreign those that are only recognised, so that an
+// error can name them.
 var (
 	supported = [...]signature{
 		{0, "\xff\xd8\xff", "jpeg"},
@@ -61,8 +62,9 @@ func (s signature) match(head []byte) bool {
 	return true
 }
 
-// Sniff tells a file's format by its first bytes (1,024 are enough, and fewer will do). For a format that Decode reads, ok is true and
-// format is Info.Format; otherwise format names what the file is ("HEIC", "PDF", "text"), or is empty when that is not known.
+// Sniff tells a file's format by its first bytes (1,024 are enough, and fewer will do). For a
+// format that Decode reads, ok is true and format is Info.Format; otherwise format names what the
+// file is ("HEIC", "PDF", "text"), or is empty when that is not known.
 func Sniff(head []byte) (format string, ok bool) {
 	for _, s := range supported {
 		if s.match(head) {
@@ -77,7 +79,8 @@ func Sniff(head []byte) (format string, ok bool) {
 	return sniffText(head), false
 }
 
-// sniffText recognises files of text: SVG, HTML, Netpbm, Git LFS pointers, anything else that is UTF-8 without control characters.
+// sniffText recognises files of text: SVG, HTML, Netpbm, Git LFS pointers, anything else that is
+// UTF-8 without control characters.
 func sniffText(head []byte) string {
 	head = bytes.TrimPrefix(head[:min(len(head), sniffLen)], []byte("\xef\xbb\xbf"))
 	if len(head) == 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/disintegration/imaging"
 )
 
-// Frame says where on a picture the network's square input lies: the point (u,v) of the input, in its pixels from the left upper corner,
-// is the point (X+u*ScaleX, Y+v*ScaleY) of the picture.
+// Frame says where on a picture the network's square input lies: the point (u,v) of the input, in
+// its pixels from the left upper corner, is the point (X+u*ScaleX, Y+v*ScaleY) of the picture.
 type Frame struct {
 	Width, Height  int     // of the picture as the recipe sees it, upright if Recipe.Orient; in pixels
 	X, Y           float64 // the input's left upper corner, in the picture's pixels
@@ -30,8 +30,9 @@ func (r Recipe) Frame(info Info) Frame {
 	return v
 }
 
-// Thumbnail decodes a picture and shrinks it, all of it, to fit into side x side pixels: upright if r.Orient, alpha laid on Background. A
-// picture that fits already keeps its size. The errors are Decode's, or say what is wrong with side.
+// Thumbnail decodes a picture and shrinks it, all of it, to fit into side x side pixels: upright if
+// r.Orient, alpha laid on Background. A picture that fits already keeps its size. The errors are
+// Decode's, or say what is wrong with side.
 func (r Recipe) Thumbnail(data []byte, lim Limits, side int) (*image.NRGBA, Info, error) {
 	if side < 1 || side > MaxSize {
 		return nil, Info{}, fmt.Errorf("dataset: thumbnail: got a side of %d pixels, want 1..%d", side, MaxSize)

@@ -11,7 +11,8 @@ import (
 	"github.com/c236555e/rehead/dataset"
 )
 
-// TestFrame: what Frame says is where Apply takes the input from. Each pixel of the picture tells its place by its colour.
+// TestFrame: what Frame says is where Apply takes the input from. Each pixel of the picture tells
+// its place by its colour.
 func TestFrame(t *testing.T) {
 	const width, height = 240, 150
 	img := image.NewNRGBA(image.Rect(0, 0, width, height))
@@ -43,7 +44,8 @@ func TestFrame(t *testing.T) {
 				if orientation == 6 { // upright (x,y) was stored at (y, height-1-x)
 					x, y = y, height-1-x
 				}
-				// Half a pixel of the input for TensorFlow's corners, one of the picture for rounding.
+				// Half a pixel of the input for TensorFlow's corners, one of the picture for
+				// rounding.
 				if slack := max(v.ScaleX, v.ScaleY)/2 + 1; !(math.Abs(gotX-x) <= slack && math.Abs(gotY-y) <= slack) {
 					t.Errorf("%s, orientation %d: input pixel %v shows (%g,%g), Frame says (%g,%g)", name, orientation, at, gotX, gotY, x, y)
 				}

@@ -21,7 +21,8 @@ func decodedBytes(data []byte, info Info) int64 {
 	return each*int64(info.Width)*int64(info.Height) + 1<<16
 }
 
-// gate lets work in as long as it fits into a budget of bytes; what is larger than all of it goes in alone.
+// gate lets work in as long as it fits into a budget of bytes; what is larger than all of it goes
+// in alone.
 type gate struct {
 	mu     sync.Mutex
 	free   *sync.Cond

@@ -7,7 +7,8 @@ import (
 	"image/gif"
 )
 
-// decodeGIF decodes the first frame and, where it is smaller than the canvas, lays it on a transparent one.
+// decodeGIF decodes the first frame and, where it is smaller than the canvas, lays it on a
+// transparent one.
 func decodeGIF(data []byte) (image.Image, error) {
 	config, err := gif.DecodeConfig(bytes.NewReader(data))
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Same says which items show the same thing, beside what Item.Group says. The zero value says nothing.
+// Same says which items show the same thing, beside what Item.Group says. The zero value says
+// nothing.
 type Same struct {
 	Sums [][sha256.Size]byte // of every item's bytes, in the order of Items; nil when not known
 	Near [][]int             // groups of items, by their index, that are nearly the same picture

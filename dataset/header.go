@@ -11,7 +11,8 @@ import (
 	"golang.org/x/image/tiff"
 )
 
-// pngConfig reads the dimensions of a PNG; those too large for image/png are handed on, so that the pixel limit refuses them.
+// pngConfig reads the dimensions of a PNG; those too large for image/png are handed on, so that the
+// pixel limit refuses them.
 func pngConfig(data []byte) (width, height int, err error) {
 	width, height, err = std(png.DecodeConfig)(data)
 	if err != nil && len(data) >= 24 && string(data[12:16]) == "IHDR" {
@@ -49,8 +50,8 @@ func bmpReason(data []byte) string {
 	return "this arrangement of header and colours"
 }
 
-// tiffConfig reads the dimensions of a TIFF, and refuses tiles so much larger than the picture that unpacking them would take far
-// longer than its size tells.
+// tiffConfig reads the dimensions of a TIFF, and refuses tiles so much larger than the picture that
+// unpacking them would take far longer than its size tells.
 func tiffConfig(data []byte) (width, height int, err error) {
 	if width, height, err = std(tiff.DecodeConfig)(data); err != nil {
 		return 0, 0, err

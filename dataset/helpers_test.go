@@ -29,7 +29,8 @@ func testdata(t testing.TB, name string) []byte {
 	return data
 }
 
-// noise is a picture of smooth colours with noise on top, so that every pixel counts and JPEG does little harm.
+// noise is a picture of smooth colours with noise on top, so that every pixel counts and JPEG does
+// little harm.
 func noise(w, h int, seed uint64) *image.NRGBA {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	img := image.NewNRGBA(image.Rect(0, 0, w, h))

@@ -2,10 +2,12 @@ package dataset
 
 import "slices"
 
-// iterative deals groups to parts so that each label is spread as evenly as pictures of several labels allow: iterative
-// stratification (Sechidis, Tsoumakas, Vlahavas: "On the Stratification of Multi-Label Data", 2011). Of the labels that are left the one
-// with the fewest groups is dealt out first, each of its groups to the part that wants this label most, of equals to the one that wants
-// most pictures, of equals to the first. wants[part][label] and total[part] are in pictures, and go down as parts are served.
+// iterative deals groups to parts so that each label is spread as evenly as pictures of several
+// labels allow: iterative stratification (Sechidis, Tsoumakas, Vlahavas: "On the Stratification of
+// Multi-Label Data", 2011). Of the labels that are left the one with the fewest groups is dealt out
+// first, each of its groups to the part that wants this label most, of equals to the one that wants
+// most pictures, of equals to the first. wants[part][label] and total[part] are in pictures, and go
+// down as parts are served.
 func (f *Folder) iterative(groups []*group, wants [][]float64, total []float64) []int {
 	labels := make([][]int, len(groups)) // of each group, with repeats: a count a picture
 	left := make([]int, len(f.Labels))   // groups not dealt yet
@@ -57,7 +59,8 @@ func (f *Folder) iterative(groups []*group, wants [][]float64, total []float64) 
 	return part
 }
 
-// most returns the part of the largest want, of equals that of the largest total, of equals the first.
+// most returns the part of the largest want, of equals that of the largest total, of equals the
+// first.
 func most(total []float64, want func(part int) float64) int {
 	best := 0
 	for p := range total {
@@ -75,7 +78,8 @@ func distinct(values []int) []int {
 	return slices.Compact(out)
 }
 
-// splitSeveral splits groups of pictures of several labels. A label of at least three groups is wanted in every part at least once.
+// splitSeveral splits groups of pictures of several labels. A label of at least three groups is
+// wanted in every part at least once.
 func (f *Folder) splitSeveral(groups []*group, validation, test float64) {
 	sortGroups(groups)
 	share := [3]float64{Train: 1 - validation - test, Validation: validation, Test: test}
@@ -117,8 +121,8 @@ func (f *Folder) splitSeveral(groups []*group, validation, test float64) {
 	}
 }
 
-// lend moves a group of the label into a part that has none, from another part that keeps some of each of the group's labels: rare labels
-// that come together are dealt out for one of them alone.
+// lend moves a group of the label into a part that has none, from another part that keeps some of
+// each of the group's labels: rare labels that come together are dealt out for one of them alone.
 func (f *Folder) lend(groups []*group, dealt []int, have [3][]int, part, label int) {
 	for g := range groups {
 		labels := f.labelsOf(groups[g])
@@ -151,7 +155,8 @@ func (f *Folder) labelsOf(g *group) []int {
 	return distinct(labels)
 }
 
-// foldSeveral deals groups of pictures of several labels into k folds, as many pictures of each label to each.
+// foldSeveral deals groups of pictures of several labels into k folds, as many pictures of each
+// label to each.
 func (f *Folder) foldSeveral(groups []*group, k int, out []int) {
 	sortGroups(groups)
 	wants, total := make([][]float64, k), make([]float64, k)

@@ -7,11 +7,13 @@ import (
 	"strings"
 )
 
-// Join puts a folder and separate folders for validation and test into one, whose Items of the latter are Fixed; either may be nil. Items
-// are copied. Item.Rel of the validation and test pictures begins with "validation/" and "test/". A label that the folder to train on
-// lacks is an error that names it.
+// Join puts a folder and separate folders for validation and test into one, whose Items of the
+// latter are Fixed; either may be nil. Items are copied. Item.Rel of the validation and test
+// pictures begins with "validation/" and "test/". A label that the folder to train on lacks is an
+// error that names it.
 //
-// Items of folder that are not Fixed may still be given any split by Folder.Split: ask it for none of what was given here.
+// Items of folder that are not Fixed may still be given any split by Folder.Split: ask it for none
+// of what was given here.
 func Join(folder, validation, test *Folder) (*Folder, error) {
 	if folder == nil {
 		return nil, errors.New("dataset: join: there is no folder to train on")

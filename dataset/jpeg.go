@@ -11,8 +11,9 @@ import (
 	"github.com/c236555e/rehead/dataset/internal/baseline"
 )
 
-// maxScans is how many scans a progressive JPEG may have. Each costs a pass over the whole picture however few bytes it has, so that a
-// small file could keep the decoder busy for hours; real encoders write about ten.
+// maxScans is how many scans a progressive JPEG may have. Each costs a pass over the whole picture
+// however few bytes it has, so that a small file could keep the decoder busy for hours; real
+// encoders write about ten.
 const maxScans = 500
 
 // jpegHead is what the markers of a JPEG say.
@@ -89,11 +90,13 @@ func jpegConfig(data []byte) (width, height int, err error) {
 	return std(jpeg.DecodeConfig)(data)
 }
 
-// adobeCMYK is the APP14 segment that says: four components, stored inverted, not converted to YCCK.
+// adobeCMYK is the APP14 segment that says: four components, stored inverted, not converted to
+// YCCK.
 const adobeCMYK = "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 
-// standardHuffman holds the typical tables of ITU-T T.81, annex K.3, as the payload of a DHT segment in hexadecimal: for each its class and
-// number, how many codes there are of each length 1..16, and the values. The frames of Motion-JPEG cameras leave them out.
+// standardHuffman holds the typical tables of ITU-T T.81, annex K.3, as the payload of a DHT
+// segment in hexadecimal: for each its class and number, how many codes there are of each length
+// 1..16, and the values. The frames of Motion-JPEG cameras leave them out.
 const standardHuffman = "" +
 	"00" + "00010501010101010100000000000000" + "000102030405060708090a0b" +
 	"10" + "0002010303020403050504040000017d" + "01020300041105122131410613516107227114328191a1082342b1c11552d1f0" +
@@ -106,9 +109,10 @@ const standardHuffman = "" +
 	"797a82838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9da" +
 	"e2e3e4e5e6e7e8e9eaf2f3f4f5f6f7f8f9fa"
 
-// decodeJPEG decodes baseline, extended and progressive pictures of 8 bits a sample: grey, YCbCr, RGB, CMYK and YCCK. Four components
-// without Adobe's marker are taken to be inverted CMYK as Photoshop writes it, which is what Pillow does; a sequential picture without
-// Huffman tables has the standard ones.
+// decodeJPEG decodes baseline, extended and progressive pictures of 8 bits a sample: grey, YCbCr,
+// RGB, CMYK and YCCK. Four components without Adobe's marker are taken to be inverted CMYK as
+// Photoshop writes it, which is what Pillow does; a sequential picture without Huffman tables has
+// the standard ones.
 func decodeJPEG(data []byte) (image.Image, error) {
 	h := scanJPEG(data)
 	var insert []byte

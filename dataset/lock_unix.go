@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock waits until no other open file of any process holds the lock. A file system without locks (some network mounts) is taken as it
-// is: there one process at a time must use the cache.
+// lock waits until no other open file of any process holds the lock. A file system without locks
+// (some network mounts) is taken as it is: there one process at a time must use the cache.
 func lock(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// beyond is where the locked byte lies: past any record, for Windows keeps others from reading what is locked.
+// beyond is where the locked byte lies: past any record, for Windows keeps others from reading what
+// is locked.
 const beyond = 1 << 30 // in units of 4 GiB
 
 // lock waits until no other handle holds the lock.

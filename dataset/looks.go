@@ -6,8 +6,9 @@ import (
 	"math"
 )
 
-// Looks keeps what Check saw in pictures that it decoded, by the SHA-256 of their bytes: format, size and what near duplicates are found
-// by. With it a picture is decoded once, however often its folder is checked. It is a Cache in a file of its own, as safe as that.
+// Looks keeps what Check saw in pictures that it decoded, by the SHA-256 of their bytes: format,
+// size and what near duplicates are found by. With it a picture is decoded once, however often its
+// folder is checked. It is a Cache in a file of its own, as safe as that.
 type Looks struct{ cache *Cache }
 
 // looksVersion changes whenever a fingerprint or what decodes would.
@@ -103,7 +104,8 @@ func (l *Looks) put(p *checked, print *fingerprint) error {
 	return l.cache.Put(p.sum, packed)
 }
 
-// within tells whether a picture of this size may be decoded under lim; one that may not is refused by Decode with the reason.
+// within tells whether a picture of this size may be decoded under lim; one that may not is refused
+// by Decode with the reason.
 func (p *checked) within(lim Limits) bool {
 	return int64(p.width)*int64(p.height) <= lim.maxPixels() && p.sum != [sha256.Size]byte{}
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/c236555e/rehead/dataset/draw"
 )
 
-// TestLooks: a second check finds the same in pictures that it does not decode, and one that was edited is decoded again.
+// TestLooks: a second check finds the same in pictures that it does not decode, and one that was
+// edited is decoded again.
 func TestLooks(t *testing.T) {
 	root, dir := t.TempDir(), t.TempDir()
 	if err := draw.Folder(root, 2, 12, 4); err != nil {

@@ -62,21 +62,27 @@ type row struct {
 
 // ReadManifest reads a list of labelled pictures.
 //
-// CSV and JSONL have the columns image (or path), label, and optionally split (train, validation or test; empty: chosen by Folder.Split),
-// group (see Item.Group) and weight (see Item.Weight), in any order; any other column is an error. Cells are trimmed of spaces. A CSV file
-// has a header. In an augmented manifest the class name is taken from "<attribute>-metadata" where it is, else from Classes.
+// CSV and JSONL have the columns image (or path), label, and optionally split (train, validation or
+// test; empty: chosen by Folder.Split), group (see Item.Group) and weight (see Item.Weight), in any
+// order; any other column is an error. Cells are trimmed of spaces. A CSV file has a header. In an
+// augmented manifest the class name is taken from "<attribute>-metadata" where it is, else from
+// Classes.
 //
-// A path is relative to Root unless it is absolute; slashes part it on every system. Labels are taken in Unicode NFC. Folder.Labels is
-// sorted by bytes; classes that have numbers keep the order of these.
+// A path is relative to Root unless it is absolute; slashes part it on every system. Labels are
+// taken in Unicode NFC. Folder.Labels is sorted by bytes; classes that have numbers keep the order
+// of these.
 //
-// With cfg.Several pictures have any number of labels, and none is an answer too: a CSV file's label cell has them parted by cfg.Separator,
-// or there are several columns label, or none but a column of 0 and 1 for each label, named as it is; JSON lines have a list; a .lst file has
-// several numbers between index and path, an augmented manifest a list of numbers. Lists of numbers that are all of one length above 1 and
-// of nothing but 0 and 1 say yes or no for each class in turn, as SageMaker's image classification has it; other lists name classes, as its
-// labelling jobs do, -1 filling up. Lines that repeat a picture add labels to it. Without cfg.Several these are errors.
+// With cfg.Several pictures have any number of labels, and none is an answer too: a CSV file's
+// label cell has them parted by cfg.Separator, or there are several columns label, or none but a
+// column of 0 and 1 for each label, named as it is; JSON lines have a list; a .lst file has several
+// numbers between index and path, an augmented manifest a list of numbers. Lists of numbers that
+// are all of one length above 1 and of nothing but 0 and 1 say yes or no for each class in turn, as
+// SageMaker's image classification has it; other lists name classes, as its labelling jobs do, -1
+// filling up. Lines that repeat a picture add labels to it. Without cfg.Several these are errors.
 //
-// A picture that is missing, empty or no picture becomes a Problem, and so does a line that repeats an earlier one; a picture with two
-// labels is an error, as is a line that cannot be understood, which is named by its number. Lines may have a megabyte.
+// A picture that is missing, empty or no picture becomes a Problem, and so does a line that repeats
+// an earlier one; a picture with two labels is an error, as is a line that cannot be understood,
+// which is named by its number. Lines may have a megabyte.
 func ReadManifest(file string, cfg ManifestConfig) (_ *Folder, err error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -131,7 +131,8 @@ func columnOf(name string) (string, error) {
 	return "", fmt.Errorf("unknown column %q, want %s%s", name, strings.Join(known, ", "), didYouMean(name, known))
 }
 
-// fields calls do with every key and value of the JSON object that text is; a key that comes twice is an error.
+// fields calls do with every key and value of the JSON object that text is; a key that comes twice
+// is an error.
 func fields(text []byte, do func(key string, value json.RawMessage) error) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -202,7 +203,8 @@ func (m *manifest) object(line int, text []byte) error {
 
 const sourceRef = "source-ref"
 
-// augmented takes a line of an augmented manifest: {"source-ref": "s3://...", "class": 3, "class-metadata": {"class-name": "daisy"}}.
+// augmented takes a line of an augmented manifest: {"source-ref": "s3://...", "class": 3,
+// "class-metadata": {"class-name": "daisy"}}.
 func (m *manifest) augmented(line int, text []byte) error {
 	r := row{line: line, class: -1}
 	attribute, value := m.cfg.Attribute, json.RawMessage(nil)

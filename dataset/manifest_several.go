@@ -16,7 +16,8 @@ type answers struct {
 	byMap   map[int]string // names of the numbers
 }
 
-// yesNo marks a column of a CSV file that says with 0 and 1 whether a picture has the label it is named after.
+// yesNo marks a column of a CSV file that says with 0 and 1 whether a picture has the label it is
+// named after.
 const yesNo = "\x00"
 
 // put puts a cell of a CSV file where its column belongs.
@@ -112,7 +113,8 @@ func (m *manifest) answered(r row, attribute string, value json.RawMessage, name
 	return nil
 }
 
-// resolve adds the lines that wait: their numbers say yes and no when each line has as many, more than one, all 0 or 1, and no names.
+// resolve adds the lines that wait: their numbers say yes and no when each line has as many, more
+// than one, all 0 or 1, and no names.
 func (m *manifest) resolve() error {
 	hot := len(m.pending) > 0 && len(m.pending[0].set.numbers) > 1
 	for _, r := range m.pending {

@@ -215,7 +215,8 @@ func (s *space) standardise(dst []float32, a int, v []float32) {
 	}
 }
 
-// project maps every standardised row to dims dimensions by random signs, which keeps angles up to about 1/sqrt(dims).
+// project maps every standardised row to dims dimensions by random signs, which keeps angles up to
+// about 1/sqrt(dims).
 func (s *space) project(dims, workers int) blas32.General {
 	n, features := len(s.rows), len(s.mean)
 	rng := rand.New(rand.NewPCG(1, 2))

@@ -25,7 +25,8 @@ func bottlenecksOf(t testing.TB) map[string][]float32 {
 	return out
 }
 
-// flip gives every tenth picture, or so, of f another label and returns which; the folder on disk is not looked at.
+// flip gives every tenth picture, or so, of f another label and returns which; the folder on disk
+// is not looked at.
 func flip(f *dataset.Folder, share float64) map[string]bool {
 	rng := rand.New(rand.NewPCG(8, 8))
 	flipped := map[string]bool{}
@@ -103,7 +104,8 @@ func TestDisagreements(t *testing.T) {
 	}
 }
 
-// TestDisagreementsFlowers flips 5 % of the labels of real photographs, with the vectors of the real network.
+// TestDisagreementsFlowers flips 5 % of the labels of real photographs, with the vectors of the
+// real network.
 func TestDisagreementsFlowers(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("decodes 700 photographs: too slow here")
@@ -178,7 +180,8 @@ func TestRefineRefuses(t *testing.T) {
 	}
 }
 
-// TestRefineFindsCopies: bottlenecks show a copy that the tiny pictures do not, and tell apart what they take for one.
+// TestRefineFindsCopies: bottlenecks show a copy that the tiny pictures do not, and tell apart what
+// they take for one.
 func TestRefineFindsCopies(t *testing.T) {
 	c := drawn(t)
 	rng := rand.New(rand.NewPCG(2, 3))
@@ -202,7 +205,8 @@ func TestRefineFindsCopies(t *testing.T) {
 	}
 }
 
-// BenchmarkNeighbours refines a checkup with 3,000 random vectors, or as many as the environment asks for.
+// BenchmarkNeighbours refines a checkup with 3,000 random vectors, or as many as the environment
+// asks for.
 func BenchmarkNeighbours(b *testing.B) {
 	rng := rand.New(rand.NewPCG(2, 3))
 	n := 3000

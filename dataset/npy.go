@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// WriteNPY writes a float32 array [rows,cols] in NumPy's format, little-endian and row by row. row(i) is asked for in order and copied. The
-// file appears whole or not at all, and replaces one that was there.
+// WriteNPY writes a float32 array [rows,cols] in NumPy's format, little-endian and row by row.
+// row(i) is asked for in order and copied. The file appears whole or not at all, and replaces one
+// that was there.
 func WriteNPY(path string, rows, cols int, row func(i int) []float32) (err error) {
 	w, err := CreateNPY(path, cols)
 	if err != nil {
@@ -27,7 +28,8 @@ func WriteNPY(path string, rows, cols int, row func(i int) []float32) (err error
 	return w.Commit()
 }
 
-// NPYWriter writes a float32 array [n,cols] whose n is known only at the end. Not safe for concurrent use.
+// NPYWriter writes a float32 array [n,cols] whose n is known only at the end. Not safe for
+// concurrent use.
 type NPYWriter struct {
 	path string
 	file *os.File // a temporary file beside path; nil after Commit or Close
@@ -37,7 +39,8 @@ type NPYWriter struct {
 	rows int
 }
 
-// npyHeader is the length of the header in bytes: constant, so that the number of rows can be written last.
+// npyHeader is the length of the header in bytes: constant, so that the number of rows can be
+// written last.
 const npyHeader = 128
 
 // CreateNPY starts an array of rows of cols values. Nothing appears at path before Commit.
@@ -74,7 +77,8 @@ func (w *NPYWriter) Append(row []float32) error {
 	return nil
 }
 
-// header is format version 1.0: magic, version, length, a Python dictionary, spaces, a newline. Source: numpy/lib/format.py.
+// header is format version 1.0: magic, version, length, a Python dictionary, spaces, a newline.
+// Source: numpy/lib/format.py.
 func (w *NPYWriter) header() []byte {
 	h := append([]byte("\x93NUMPY\x01\x00"), npyHeader-10, 0)
 	h = fmt.Appendf(h, "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", w.rows, w.cols)
@@ -115,7 +119,8 @@ func (w *NPYWriter) Commit() (err error) {
 	return nil
 }
 
-// Close discards the file unless Commit was called. It may be called at any time, and more than once.
+// Close discards the file unless Commit was called. It may be called at any time, and more than
+// once.
 func (w *NPYWriter) Close() error {
 	if w.file == nil {
 		return nil
@@ -126,7 +131,8 @@ func (w *NPYWriter) Close() error {
 	return err
 }
 
-// syncDir makes a rename last through a power cut, where the system can sync a folder; elsewhere the file is there all the same.
+// syncDir makes a rename last through a power cut, where the system can sync a folder; elsewhere
+// the file is there all the same.
 func syncDir(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		_ = d.Sync()

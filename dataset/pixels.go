@@ -7,10 +7,12 @@ import (
 	"github.com/c236555e/rehead/dataset/internal/raster"
 )
 
-// Background is the grey level, 0..255, of the ground that transparent pictures are laid on: white, as paper and web pages are.
+// Background is the grey level, 0..255, of the ground that transparent pictures are laid on: white,
+// as paper and web pages are.
 const Background = 255
 
-// rows reads 8-bit RGB out of a decoded picture row by row, with alpha laid on Background and 16-bit samples cut to their upper 8 bits.
+// rows reads 8-bit RGB out of a decoded picture row by row, with alpha laid on Background and
+// 16-bit samples cut to their upper 8 bits.
 type rows struct {
 	img     image.Image
 	palette [256][3]uint8 // of an image.Paletted
@@ -40,7 +42,8 @@ func over(c, a uint8) uint8 {
 	return uint8((uint32(c)*uint32(a) + Background*(255-uint32(a)) + 127) / 255)
 }
 
-// read writes the RGB of the pixels (xs[i], y) to dst[3*i:]; xs ascends. Coordinates count from the picture's top left corner.
+// read writes the RGB of the pixels (xs[i], y) to dst[3*i:]; xs ascends. Coordinates count from the
+// picture's top left corner.
 func (r *rows) read(y int, xs []int32, dst []uint8) {
 	dst = dst[:3*len(xs)]
 	b := r.img.Bounds()
@@ -113,7 +116,8 @@ func (r *rows) read(y int, xs []int32, dst []uint8) {
 	}
 }
 
-// fill writes the rectangle of the picture (from its top left corner) to out, opaque. out.Pix is reused when it is large enough.
+// fill writes the rectangle of the picture (from its top left corner) to out, opaque. out.Pix is
+// reused when it is large enough.
 func (r *rows) fill(out *image.NRGBA, rect image.Rectangle, s *scratch) {
 	w, h := rect.Dx(), rect.Dy()
 	if cap(out.Pix) < 4*w*h {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// A picture that has the network's size already is fed pixel for pixel under every geometry and filter.
+// A picture that has the network's size already is fed pixel for pixel under every geometry and
+// filter.
 func TestPreparedPictureIsFedAsItIs(t *testing.T) {
 	const size = 23
 	img := image.NewNRGBA(image.Rect(0, 0, size, size))

@@ -23,23 +23,26 @@ const (
 
 // The filters of Recipe.
 const (
-	TF1Bilinear = "tf1-bilinear" // two samples a side at x = floor(i*in/out): TensorFlow 1's resize_bilinear, align_corners false
-	Bilinear    = "bilinear"     // triangle, widened when shrinking (antialiased)
-	Bicubic     = "bicubic"      // Catmull-Rom (a = -0.5), widened when shrinking
-	Lanczos     = "lanczos"      // three lobes, widened when shrinking
-	Nearest     = "nearest"      // the pixel under the centre
+	// two samples a side at x = floor(i*in/out): TensorFlow 1's resize_bilinear, align_corners
+	// false
+	TF1Bilinear = "tf1-bilinear"
+	Bilinear    = "bilinear" // triangle, widened when shrinking (antialiased)
+	Bicubic     = "bicubic"  // Catmull-Rom (a = -0.5), widened when shrinking
+	Lanczos     = "lanczos"  // three lobes, widened when shrinking
+	Nearest     = "nearest"  // the pixel under the centre
 )
 
 // MaxSize bounds Recipe.Size and Recipe.Resize, in pixels.
 const MaxSize = 4096
 
-// Recipe turns a picture into the network's input. It is stored in every model, so that training and serving cannot differ. As JSON it
-// takes no unknown fields.
+// Recipe turns a picture into the network's input. It is stored in every model, so that training
+// and serving cannot differ. As JSON it takes no unknown fields.
 //
-// The steps: EXIF orientation; geometry and filter; then y = (x-Mean)/Std for each channel, in float32. A picture that is Size x Size
-// already has been prepared by somebody: it is neither cut nor resized, whatever the geometry. "tf1-bilinear" hands its
-// unrounded floats on, as TensorFlow does; the other filters are those of disintegration/imaging, which like Pillow's round to 8 bits after
-// each of two passes.
+// The steps: EXIF orientation; geometry and filter; then y = (x-Mean)/Std for each channel, in
+// float32. A picture that is Size x Size already has been prepared by somebody: it is neither cut
+// nor resized, whatever the geometry. "tf1-bilinear" hands its unrounded floats on, as TensorFlow
+// does; the other filters are those of disintegration/imaging, which like Pillow's round to 8 bits
+// after each of two passes.
 type Recipe struct {
 	Size     int        `json:"size"`               // output is [3,Size,Size]; in pixels, 1..MaxSize
 	Orient   bool       `json:"orient"`             // apply the EXIF orientation first
@@ -115,15 +118,17 @@ func filterOf(name string) (imaging.ResampleFilter, bool) {
 	return imaging.ResampleFilter{}, false
 }
 
-// plan is a geometry worked out for one picture: the rectangle from is resized to width x height, of which the square at (x,y) is kept.
+// plan is a geometry worked out for one picture: the rectangle from is resized to width x height,
+// of which the square at (x,y) is kept.
 type plan struct {
 	from          image.Rectangle
 	width, height int
 	x, y          int
 }
 
-// maxAspect is the longest picture, long side by short, that Crop resizes as it stands. Of a longer one only the middle is resized, since
-// the cut keeps no more than the middle anyway and a strip of 65,535 x 1 would need gigabytes.
+// maxAspect is the longest picture, long side by short, that Crop resizes as it stands. Of a longer
+// one only the middle is resized, since the cut keeps no more than the middle anyway and a strip of
+// 65,535 x 1 would need gigabytes.
 const maxAspect = 32
 
 func (r Recipe) plan(width, height int) plan {
@@ -158,7 +163,8 @@ func (r Recipe) plan(width, height int) plan {
 	return p
 }
 
-// scratch is what one Apply works in; reused, so that a steady state allocates only what imaging does.
+// scratch is what one Apply works in; reused, so that a steady state allocates only what imaging
+// does.
 type scratch struct {
 	rows   rows
 	xs     []int32
@@ -175,9 +181,9 @@ var pool = sync.Pool{New: func() any { return &scratch{rows: rows{raster: raster
 // maxKept is how large a canvas, in bytes, may go back to the pool: a photograph of 16 megapixels.
 const maxKept = 64 << 20
 
-// Apply writes the picture to dst as [3,Size,Size]: channels R, G, B, rows from the top. orientation is Info.Orientation; it is used when
-// r.Orient is set, and values outside 1..8 mean 1. Alpha is laid on Background. Apply keeps neither img nor dst, and is safe for
-// concurrent use.
+// Apply writes the picture to dst as [3,Size,Size]: channels R, G, B, rows from the top.
+// orientation is Info.Orientation; it is used when r.Orient is set, and values outside 1..8 mean 1.
+// Alpha is laid on Background. Apply keeps neither img nor dst, and is safe for concurrent use.
 func (r Recipe) Apply(img image.Image, orientation int, dst []float32) (err error) {
 	if err := r.Validate(); err != nil {
 		return err
@@ -266,8 +272,9 @@ func (r *Recipe) resample(p plan, s *scratch, dst []float32) {
 	}
 }
 
-// Load is Decode and Apply: the one way from a picture's bytes to the network's input, for training and serving alike. dst is
-// [3,Size,Size]. The errors are Decode's, or say what is wrong with r or dst.
+// Load is Decode and Apply: the one way from a picture's bytes to the network's input, for training
+// and serving alike. dst is [3,Size,Size]. The errors are Decode's, or say what is wrong with r or
+// dst.
 func (r Recipe) Load(data []byte, lim Limits, dst []float32) (Info, error) {
 	img, info, err := Decode(data, lim)
 	if err != nil {

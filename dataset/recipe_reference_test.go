@@ -16,8 +16,9 @@ func TestTF1Known(t *testing.T) {
 	near(t, got[:16], []float32{1, 1.5, 2, 2, 2, 2.5, 3, 3, 3, 3.5, 4, 4, 3, 3.5, 4, 4}, 0)
 }
 
-// TestAgainstSlowReference: the legacy bilinear to the precision of a float32 coordinate (300 * 2^-24 pixels, 255 levels apart at most); imaging's filters to the rounding of its two passes, 1/2 each, the
-// first of which the second amplifies by at most 1.3.
+// TestAgainstSlowReference: the legacy bilinear to the precision of a float32 coordinate (300 *
+// 2^-24 pixels, 255 levels apart at most); imaging's filters to the rounding of its two passes, 1/2
+// each, the first of which the second amplifies by at most 1.3.
 func TestAgainstSlowReference(t *testing.T) {
 	for filter, tolerance := range map[string]float64{dataset.TF1Bilinear: 1e-2, dataset.Bilinear: 1.01, dataset.Bicubic: 1.2, dataset.Lanczos: 1.3} {
 		for _, size := range [][2]int{{90, 61}, {17, 23}, {41, 11}, {300, 44}} {
@@ -54,8 +55,8 @@ func TestAgainstSlowReference(t *testing.T) {
 	}
 }
 
-// TestChroma: chroma that was halved is interpolated as libjpeg does: a step of Cb from 100 to 140 between two chroma pixels is seen by
-// the four columns around it as 100, 110, 130, 140.
+// TestChroma: chroma that was halved is interpolated as libjpeg does: a step of Cb from 100 to 140
+// between two chroma pixels is seen by the four columns around it as 100, 110, 130, 140.
 func TestChroma(t *testing.T) {
 	for _, ratio := range []image.YCbCrSubsampleRatio{image.YCbCrSubsampleRatio420, image.YCbCrSubsampleRatio422} {
 		img := image.NewYCbCr(image.Rect(0, 0, 8, 8), ratio)
@@ -82,7 +83,9 @@ func TestChroma(t *testing.T) {
 	for i := range whole.Cb {
 		whole.Cb[i], whole.Cr[i] = uint8(i*5), uint8(i*11)
 	}
-	for y := range 3 { // the full-size picture through tf1-bilinear is the conversion itself, for every start of a sub-picture
+	// the full-size picture through tf1-bilinear is the conversion itself, for every start of a
+	// sub-picture
+	for y := range 3 {
 		sub := whole.SubImage(image.Rect(y, y, y+16, y+16))
 		for _, v := range apply(t, recipe(16, dataset.TF1Bilinear), sub, 1) {
 			if v != float32(math.Trunc(float64(v))) || v < 0 || v > 255 {

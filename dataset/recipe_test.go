@@ -172,8 +172,8 @@ func kernel(filter string, x float64) float64 {
 	return 0
 }
 
-// stored lays an upright picture down as a camera would that writes the orientation. Source: Exif 2.32, section 4.6.4 (which side of the
-// scene row 0 and column 0 are).
+// stored lays an upright picture down as a camera would that writes the orientation. Source: Exif
+// 2.32, section 4.6.4 (which side of the scene row 0 and column 0 are).
 func stored(up *image.NRGBA, orientation int) *image.NRGBA {
 	w, h := up.Rect.Dx(), up.Rect.Dy()
 	out := image.NewNRGBA(image.Rect(0, 0, w, h))
@@ -239,7 +239,8 @@ func TestOrientationsAgree(t *testing.T) {
 	}
 }
 
-// TestModelsAgree: a picture gives one tensor whatever Go type holds it, wherever its rectangle begins.
+// TestModelsAgree: a picture gives one tensor whatever Go type holds it, wherever its rectangle
+// begins.
 func TestModelsAgree(t *testing.T) {
 	img := noise(50, 34, 6)
 	at := image.Pt(5, 3)

@@ -12,9 +12,11 @@ import (
 type RefineConfig struct {
 	Neighbours int     // nearest pictures that vote on a label; 0 means 10
 	Margin     float64 // share of the votes, 0..1, by which another label must lead; 0 means 0.5
-	Near       float64 // largest cosine distance of the bottlenecks of nearly equal pictures, whatever they look like, 0..2; 0 means 0.02
-	Apart      float64 // cosine distance beyond which pictures that look alike are told apart after all; 0 means 0.5
-	Workers    int     // goroutines; 0 means GOMAXPROCS
+	// largest cosine distance of the bottlenecks of nearly equal pictures, whatever they look like,
+	// 0..2; 0 means 0.02
+	Near    float64
+	Apart   float64 // cosine distance beyond which pictures that look alike are told apart after all; 0 means 0.5
+	Workers int     // goroutines; 0 means GOMAXPROCS
 }
 
 func (c RefineConfig) withDefaults() (RefineConfig, error) {
@@ -49,15 +51,18 @@ type Neighbour struct {
 // fewest is the number of bottlenecks below which neighbours say nothing.
 const fewest = 20
 
-// Refine goes on where Check ended, with what the network sees: bottlenecks[i], of one length, belongs to item i of the folder, nil where
-// there is none; they are not kept or changed. Pictures whose tiny copies look alike stay nearly equal only when their bottlenecks are no
-// further apart than cfg.Apart; nearer than that, pictures become so of which one looks like the middle of the other or is turned a little,
-// and nearer than cfg.Near they do whatever they look like. Pictures whose neighbours vote for another label are listed, the surest first;
-// where pictures have several labels none are.
-// Distances are those of the bottlenecks with each feature's mean taken away and its spread made one.
+// Refine goes on where Check ended, with what the network sees: bottlenecks[i], of one length,
+// belongs to item i of the folder, nil where there is none; they are not kept or changed. Pictures
+// whose tiny copies look alike stay nearly equal only when their bottlenecks are no further apart
+// than cfg.Apart; nearer than that, pictures become so of which one looks like the middle of the
+// other or is turned a little, and nearer than cfg.Near they do whatever they look like. Pictures
+// whose neighbours vote for another label are listed, the surest first; where pictures have several
+// labels none are. Distances are those of the bottlenecks with each feature's mean taken away and
+// its spread made one.
 //
-// Of more than 1,024 pictures the neighbours are looked for in a random projection first, so that a few may be missed. Fewer than 20 leave
-// everything as it is. An error means wrong lengths, or that ctx ended.
+// Of more than 1,024 pictures the neighbours are looked for in a random projection first, so that a
+// few may be missed. Fewer than 20 leave everything as it is. An error means wrong lengths, or that
+// ctx ended.
 func (c *Checkup) Refine(ctx context.Context, bottlenecks [][]float32, cfg RefineConfig) error {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -143,7 +148,8 @@ func (c *Checkup) addCosines(s *space, pairs []pair) {
 	}
 }
 
-// disagreements lets each picture's nearest neighbours, copies of itself left out, vote on its label, by the square of the cosine.
+// disagreements lets each picture's nearest neighbours, copies of itself left out, vote on its
+// label, by the square of the cosine.
 func (c *Checkup) disagreements(s *space, near [][]neighbour, cfg RefineConfig) []Disagreement {
 	copies := newForest(len(c.pictures))
 	for _, group := range c.same {

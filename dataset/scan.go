@@ -27,7 +27,9 @@ type Item struct {
 	Group  string  // pictures of one group, such as a person or a place, are never split; "" for none
 	Weight float64 // of the picture in training, above 0; 0 means 1
 	Key    string  // what Folder.Split hashes; "" means Rel below its first element
-	Labels []int   // where Folder.Several: all its labels, ascending, Label being the first, or 0 where there are none; nil elsewhere
+	// where Folder.Several: all its labels, ascending, Label being the first, or 0 where there are
+	// none; nil elsewhere
+	Labels []int
 }
 
 // Problem is a file or folder that was left out, and why, in a sentence that follows the path.
@@ -35,12 +37,16 @@ type Problem struct{ Path, Reason string }
 
 // Folder is a set of pictures in a folder of label folders.
 type Folder struct {
-	Root     string
-	Labels   []string  // the label folders' names in Unicode NFC, sorted by bytes; nil from List. Numbered classes keep their order
+	Root string
+	// the label folders' names in Unicode NFC, sorted by bytes; nil from List. Numbered classes
+	// keep their order
+	Labels   []string
 	Items    []Item    // sorted by Rel
 	Problems []Problem // sorted by Path
 	Several  bool      // a picture may have several labels, or none: see ManifestConfig.Several and AsSeveral
-	Ignored  int       // hidden and housekeeping files and folders that were passed over: .DS_Store, Thumbs.db, .ipynb_checkpoints...
+	// hidden and housekeeping files and folders that were passed over: .DS_Store, Thumbs.db,
+	// .ipynb_checkpoints...
+	Ignored int
 }
 
 // ScanConfig bounds Scan and List. The zero value works.
@@ -52,15 +58,19 @@ type ScanConfig struct {
 // maxDepth bounds how deep below a label's folder pictures are looked for.
 const maxDepth = 32
 
-// Scan reads a folder whose sub-folders are the labels. A label is its folder's name in Unicode NFC; two folders that come to one label
-// are an error that names both. All that lies below a label's folder, at any depth, belongs to that label.
+// Scan reads a folder whose sub-folders are the labels. A label is its folder's name in Unicode
+// NFC; two folders that come to one label are an error that names both. All that lies below a
+// label's folder, at any depth, belongs to that label.
 //
-// The first bytes decide what is a picture, never the extension. A file that is none, is empty or cannot be read, and a label without any
-// picture, becomes a Problem; the label is then no label. A picture directly in root belongs to no label and is a Problem too; other files
-// there are ignored, and so is, everywhere, what is hidden or housekeeping; Folder.Ignored counts them. Symbolic links to files, and in
-// root itself to folders, are followed; deeper links to folders are Problems, for they could go round in circles.
+// The first bytes decide what is a picture, never the extension. A file that is none, is empty or
+// cannot be read, and a label without any picture, becomes a Problem; the label is then no label. A
+// picture directly in root belongs to no label and is a Problem too; other files there are ignored,
+// and so is, everywhere, what is hidden or housekeeping; Folder.Ignored counts them. Symbolic links
+// to files, and in root itself to folders, are followed; deeper links to folders are Problems, for
+// they could go round in circles.
 //
-// It is an error when root cannot be read, holds no label folder, or fewer than cfg.MinLabels labels have pictures.
+// It is an error when root cannot be read, holds no label folder, or fewer than cfg.MinLabels
+// labels have pictures.
 func Scan(root string, cfg ScanConfig) (*Folder, error) {
 	s, entries, err := startScan(root, cfg)
 	if err != nil {
@@ -119,7 +129,8 @@ func (f *Folder) tooFew(least int) error {
 	return fmt.Errorf("dataset: scan %q: %s, want at least %d: give each label a folder of its own with pictures in it%s", f.Root, found, least, also)
 }
 
-// List reads all pictures below a folder by the rules of Scan, without labels. A folder without any picture is an error.
+// List reads all pictures below a folder by the rules of Scan, without labels. A folder without any
+// picture is an error.
 func List(root string, cfg ScanConfig) (*Folder, error) {
 	s, _, err := startScan(root, cfg)
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Set returns the labels of item i, ascending: its one, or where Several all it has, which may be none. The slice is only to be read.
+// Set returns the labels of item i, ascending: its one, or where Several all it has, which may be
+// none. The slice is only to be read.
 func (f *Folder) Set(i int) []int {
 	it := &f.Items[i]
 	if f.Several {
@@ -14,7 +15,8 @@ func (f *Folder) Set(i int) []int {
 	return []int{it.Label}
 }
 
-// LabelText is what people call the labels of item i: "daisy", or where Several "beach + sunset", or "none of the labels".
+// LabelText is what people call the labels of item i: "daisy", or where Several "beach + sunset",
+// or "none of the labels".
 func (f *Folder) LabelText(i int) string {
 	set := f.Set(i)
 	if len(set) == 0 {
@@ -27,8 +29,8 @@ func (f *Folder) LabelText(i int) string {
 	return strings.Join(names, " + ")
 }
 
-// AsSeveral returns a copy whose pictures have a set of labels each, that of their one label; a folder that is so already is returned
-// as it is.
+// AsSeveral returns a copy whose pictures have a set of labels each, that of their one label; a
+// folder that is so already is returned as it is.
 func (f *Folder) AsSeveral() *Folder {
 	if f.Several {
 		return f
@@ -41,7 +43,8 @@ func (f *Folder) AsSeveral() *Folder {
 	return &out
 }
 
-// relabel gives every item the labels that place says, -1 for one that it loses, and keeps Label the first of Labels.
+// relabel gives every item the labels that place says, -1 for one that it loses, and keeps Label
+// the first of Labels.
 func (it *Item) relabel(place []int, several bool) {
 	if !several {
 		it.Label = place[it.Label]

@@ -93,7 +93,8 @@ func labelled(root string, n int) *dataset.Folder {
 	return f
 }
 
-// TestSplitOfSeveralLabels: every label's share of each part is what was asked for, to a few pictures; the same wherever the root lies.
+// TestSplitOfSeveralLabels: every label's share of each part is what was asked for, to a few
+// pictures; the same wherever the root lies.
 func TestSplitOfSeveralLabels(t *testing.T) {
 	f, g := labelled("r", 800), labelled("elsewhere", 800)
 	f.Items[3].Group, f.Items[400].Group = "x", "x"

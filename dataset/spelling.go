@@ -8,8 +8,8 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// didYouMean names the candidate nearest to text, or nothing when none is near: half its letters and one more may differ. Of candidates
-// equally near it is the first.
+// didYouMean names the candidate nearest to text, or nothing when none is near: half its letters
+// and one more may differ. Of candidates equally near it is the first.
 func didYouMean(text string, candidates []string) string {
 	best, least := "", 2+utf8.RuneCountInString(text)/2
 	for _, c := range candidates {
@@ -23,7 +23,8 @@ func didYouMean(text string, candidates []string) string {
 	return fmt.Sprintf("; did you mean %q?", best)
 }
 
-// edits is the Levenshtein distance of texts cut to 64 bytes: its cost is the product of their lengths, and a file's cell may be long.
+// edits is the Levenshtein distance of texts cut to 64 bytes: its cost is the product of their
+// lengths, and a file's cell may be long.
 func edits(a, b string) int {
 	return levenshtein.ComputeDistance(a[:min(len(a), 64)], b[:min(len(b), 64)])
 }

@@ -37,12 +37,15 @@ func (s Split) String() string {
 
 // SplitConfig says how a Folder is split. It is stored in the model. The zero value works.
 type SplitConfig struct {
-	Validation float64 `json:"validation"`           // fraction of the pictures; 0 means 0.1, negative means none
-	Test       float64 `json:"test"`                 // fraction of the pictures; 0 means 0.1, negative means none
-	Salt       string  `json:"salt,omitempty"`       // another salt gives another split
-	Legacy     bool    `json:"legacy,omitempty"`     // split exactly as TensorFlow's retrain.py does; Salt is not used
-	Stratified bool    `json:"stratified,omitempty"` // every label's shares exact to a group, at the cost that new pictures may move others
-	Near       int     `json:"near,omitempty"`       // NearVersion where Same.Near was kept together in training; what SplitTogether does is up to its Same
+	Validation float64 `json:"validation"`       // fraction of the pictures; 0 means 0.1, negative means none
+	Test       float64 `json:"test"`             // fraction of the pictures; 0 means 0.1, negative means none
+	Salt       string  `json:"salt,omitempty"`   // another salt gives another split
+	Legacy     bool    `json:"legacy,omitempty"` // split exactly as TensorFlow's retrain.py does; Salt is not used
+	// every label's shares exact to a group, at the cost that new pictures may move others
+	Stratified bool `json:"stratified,omitempty"`
+	// NearVersion where Same.Near was kept together in training; what SplitTogether does is up to
+	// its Same
+	Near int `json:"near,omitempty"`
 }
 
 // NearVersion numbers the rule by which Check finds nearly equal pictures.
@@ -79,29 +82,37 @@ func (c SplitConfig) Validate() error {
 
 // Split sets every item's Split.
 //
-// A picture's place is a hash of its path below the label's folder and the salt: u = sha256(salt, 0, path) as a fraction in 0..1, below
-// Validation into validation, below Validation+Test into test, else into train. So moving or renaming the root or a label changes
-// nothing, and adding pictures moves no other, but for the floors below. What follows "_nohash_" in the path is left out of the hash, so that
-// pictures that belong together can be kept together: "a_nohash_1.jpg" and "a_nohash_2.jpg" are one group.
+// A picture's place is a hash of its path below the label's folder and the salt: u = sha256(salt,
+// 0, path) as a fraction in 0..1, below Validation into validation, below Validation+Test into
+// test, else into train. So moving or renaming the root or a label changes nothing, and adding
+// pictures moves no other, but for the floors below. What follows "_nohash_" in the path is left
+// out of the hash, so that pictures that belong together can be kept together: "a_nohash_1.jpg" and
+// "a_nohash_2.jpg" are one group.
 //
-// Floors: a label of at least three groups has at least one in every split that is wanted; the groups with u nearest to the boundary
-// move. A label of two groups has one in train and one in test (in validation where no test is wanted); a single group goes into train.
+// Floors: a label of at least three groups has at least one in every split that is wanted; the
+// groups with u nearest to the boundary move. A label of two groups has one in train and one in
+// test (in validation where no test is wanted); a single group goes into train.
 //
-// Items of one Group stay together too, under whatever labels: such a group goes by the hash of its name, and counts as its first item's
-// label's for the floors. Fixed items stay where they are, and take the rest of their group with them; a named group whose fixed items lie
-// in different splits is an error.
+// Items of one Group stay together too, under whatever labels: such a group goes by the hash of its
+// name, and counts as its first item's label's for the floors. Fixed items stay where they are, and
+// take the rest of their group with them; a named group whose fixed items lie in different splits
+// is an error.
 //
-// With cfg.Stratified each label's groups, in the order of u, fill validation and test up to the nearest whole number of pictures.
+// With cfg.Stratified each label's groups, in the order of u, fill validation and test up to the
+// nearest whole number of pictures.
 //
-// Where pictures have several labels, parts are dealt by iterative stratification instead, in the order of u: each label's shares come as
-// near to what is wanted as the pictures allow, a label of three groups or more is in every part where that can be, moving the root changes
-// nothing, and new pictures may move others.
+// Where pictures have several labels, parts are dealt by iterative stratification instead, in the
+// order of u: each label's shares come as near to what is wanted as the pictures allow, a label of
+// three groups or more is in every part where that can be, moving the root changes nothing, and new
+// pictures may move others.
 //
-// With cfg.Legacy the answer is exactly that of retrain.py for the same image_dir, without floors, and another one once the folder has
-// moved: int(sha1(path), 16) % 2^27 * 100/(2^27-1), of the whole path as it was given, held against the percentages.
+// With cfg.Legacy the answer is exactly that of retrain.py for the same image_dir, without floors,
+// and another one once the folder has moved: int(sha1(path), 16) % 2^27 * 100/(2^27-1), of the
+// whole path as it was given, held against the percentages.
 func (f *Folder) Split(cfg SplitConfig) error { return f.SplitTogether(cfg, Same{}) }
 
-// SplitUnique is SplitTogether for when only the SHA-256 of every item's bytes is known, in the order of Items.
+// SplitUnique is SplitTogether for when only the SHA-256 of every item's bytes is known, in the
+// order of Items.
 func (f *Folder) SplitUnique(cfg SplitConfig, sums [][sha256.Size]byte) error {
 	if len(sums) != len(f.Items) {
 		return fmt.Errorf("dataset: split: got %d digests, want one for each of %d items", len(sums), len(f.Items))
@@ -109,9 +120,10 @@ func (f *Folder) SplitUnique(cfg SplitConfig, sums [][sha256.Size]byte) error {
 	return f.SplitTogether(cfg, Same{Sums: sums})
 }
 
-// SplitTogether is Split, but what is the same stays together: the same pictures of one label are one group, and the same pictures of
-// several labels, which no head can tell apart, go into train with their groups. Of the same pictures in different fixed splits all go into
-// the one that is held out more (test, validation, train). With cfg.Legacy nothing is kept together.
+// SplitTogether is Split, but what is the same stays together: the same pictures of one label are
+// one group, and the same pictures of several labels, which no head can tell apart, go into train
+// with their groups. Of the same pictures in different fixed splits all go into the one that is
+// held out more (test, validation, train). With cfg.Legacy nothing is kept together.
 func (f *Folder) SplitTogether(cfg SplitConfig, same Same) error {
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -175,7 +187,8 @@ func sortGroups(groups []*group) {
 	})
 }
 
-// exactShares is shares by pictures instead of by u: groups are taken until the wanted number of pictures is nearest.
+// exactShares is shares by pictures instead of by u: groups are taken until the wanted number of
+// pictures is nearest.
 func exactShares(groups []*group, validation, test float64) (nv, nt int) {
 	total := 0
 	for _, g := range groups {
@@ -209,7 +222,8 @@ func shares(groups []*group, validation, test float64) (nv, nt int) {
 	return floors(len(groups), nv, nt, validation > 0, test > 0)
 }
 
-// floors sees to it that n groups give at least one to each split that is wanted, as far as they go.
+// floors sees to it that n groups give at least one to each split that is wanted, as far as they
+// go.
 func floors(n, nv, nt int, validation, test bool) (int, int) {
 	switch {
 	case n <= 1:
@@ -240,7 +254,8 @@ func legacySplit(path string, validation, test float64) Split {
 	const most = 1<<27 - 1 // MAX_NUM_IMAGES_PER_CLASS
 	key := []byte(path)
 	if i := bytes.Index(key, []byte(noHash)); i >= 0 {
-		// re.sub('_nohash_.*$', '', path): '.' stops at a line's end, '$' stands at the end or before a last newline.
+		// re.sub('_nohash_.*$', '', path): '.' stops at a line's end, '$' stands at the end or
+		// before a last newline.
 		rest := key[i:]
 		if bytes.IndexByte(rest, '\n') < 0 {
 			key = key[:i]
@@ -262,7 +277,8 @@ func legacySplit(path string, validation, test float64) Split {
 	return Train
 }
 
-// Counts returns how many items of each label are in each split: counts[label][split]. An item counts for each of its labels.
+// Counts returns how many items of each label are in each split: counts[label][split]. An item
+// counts for each of its labels.
 func (f *Folder) Counts() [][3]int {
 	counts := make([][3]int, len(f.Labels))
 	for i, it := range f.Items {

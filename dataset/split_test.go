@@ -57,7 +57,8 @@ func TestSplitFractions(t *testing.T) {
 	}
 }
 
-// TestSplitIsStable: moving or renaming the root, adding pictures, removing pictures changes nothing for the others.
+// TestSplitIsStable: moving or renaming the root, adding pictures, removing pictures changes
+// nothing for the others.
 func TestSplitIsStable(t *testing.T) {
 	want := split(t, made("here", 3, 400), dataset.SplitConfig{})
 	if got := split(t, made("/some/where/else", 3, 400), dataset.SplitConfig{}); !same(got, want) {
@@ -181,7 +182,8 @@ func TestSplitUnique(t *testing.T) {
 	}
 }
 
-// TestSplitLegacy holds the legacy split against answers of retrain.py's own lines (Python's hashlib and re), v, e (test) or t a path.
+// TestSplitLegacy holds the legacy split against answers of retrain.py's own lines (Python's
+// hashlib and re), v, e (test) or t a path.
 func TestSplitLegacy(t *testing.T) {
 	for _, test := range []struct {
 		name, want       string

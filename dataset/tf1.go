@@ -2,10 +2,12 @@ package dataset
 
 import "image"
 
-// tf1 is TensorFlow 1's resize_bilinear with align_corners=false, the resize of the first Inception-v3: output pixel i stands at
-// in = i*scale, scale = float32(input)/float32(output), without half-pixel centres, and is interpolated between floor(in) and the next
-// pixel, whatever the scale. All is float32, and products are rounded before they are added, so that results do not depend on whether the
-// machine fuses the two. Source: tensorflow/core/kernels/resize_bilinear_op.cc, TensorFlow 1.x.
+// tf1 is TensorFlow 1's resize_bilinear with align_corners=false, the resize of the first
+// Inception-v3: output pixel i stands at in = i*scale, scale = float32(input)/float32(output),
+// without half-pixel centres, and is interpolated between floor(in) and the next pixel, whatever
+// the scale. All is float32, and products are rounded before they are added, so that results do not
+// depend on whether the machine fuses the two. Source:
+// tensorflow/core/kernels/resize_bilinear_op.cc, TensorFlow 1.x.
 type tf1 struct {
 	left, right []int32   // for each output column, where its two pixels lie in a row that was read
 	lerp        []float32 // and how far it is from the left one
@@ -40,8 +42,9 @@ func (t *tf1) resize(r *Recipe, p plan, s *scratch, dst []float32) {
 	}
 }
 
-// columns sets left, right and lerp of n output columns. Of a picture that is converted a row at a time the rows that are read go from
-// the first of these columns to the last; of others they hold the columns that are touched, listed in s.xs.
+// columns sets left, right and lerp of n output columns. Of a picture that is converted a row at a
+// time the rows that are read go from the first of these columns to the last; of others they hold
+// the columns that are touched, listed in s.xs.
 func (t *tf1) columns(p plan, n int, s *scratch) {
 	t.left, t.right, t.lerp = grow(t.left, n), grow(t.right, n), grow(t.lerp, n)
 	width := p.from.Dx()

@@ -38,8 +38,8 @@ func chunks(rest []byte) iter.Seq[chunk] {
 	}
 }
 
-// decodeWebP decodes lossy and lossless pictures, with and without alpha, and the first frame of an animation, laid on a transparent
-// canvas. The result is an *image.NRGBA.
+// decodeWebP decodes lossy and lossless pictures, with and without alpha, and the first frame of an
+// animation, laid on a transparent canvas. The result is an *image.NRGBA.
 func decodeWebP(data []byte) (image.Image, error) {
 	for c := range riffChunks(data) {
 		if c.id == "ANMF" {
@@ -53,8 +53,9 @@ func decodeWebP(data []byte) (image.Image, error) {
 	return videoToNRGBA(img), nil
 }
 
-// decodeFrame decodes one frame of an animated WebP: its place on the canvas in pairs of pixels, its size, duration and flags in 16
-// bytes, then the chunks of a still picture. Source: developers.google.com/speed/webp/docs/riff_container.
+// decodeFrame decodes one frame of an animated WebP: its place on the canvas in pairs of pixels,
+// its size, duration and flags in 16 bytes, then the chunks of a still picture. Source:
+// developers.google.com/speed/webp/docs/riff_container.
 func decodeFrame(data, frame []byte) (image.Image, error) {
 	canvas, err := webp.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
@@ -95,8 +96,9 @@ func decodeFrame(data, frame []byte) (image.Image, error) {
 	return out, nil
 }
 
-// videoToNRGBA converts a VP8 picture, which is stored in the studio range of BT.601 (black 16, white 235) though image.YCbCr says
-// otherwise, with the chroma interpolated as libwebp does. Lossless pictures are NRGBA already.
+// videoToNRGBA converts a VP8 picture, which is stored in the studio range of BT.601 (black 16,
+// white 235) though image.YCbCr says otherwise, with the chroma interpolated as libwebp does.
+// Lossless pictures are NRGBA already.
 func videoToNRGBA(img image.Image) *image.NRGBA {
 	var alpha []uint8
 	var stride int

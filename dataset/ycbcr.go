@@ -6,8 +6,9 @@ import (
 	"github.com/c236555e/rehead/dataset/internal/raster"
 )
 
-// chromaRows returns where in Cb and Cr the chroma rows begin that colour picture row y (absolute): the one it lies in and, where
-// vertical chroma pixels cover v rows, the nearer neighbour of that one.
+// chromaRows returns where in Cb and Cr the chroma rows begin that colour picture row y (absolute):
+// the one it lies in and, where vertical chroma pixels cover v rows, the nearer neighbour of that
+// one.
 func chromaRows(m *image.YCbCr, y, v int) (near, far int) {
 	first, last := m.Rect.Min.Y/v, (m.Rect.Max.Y-1)/v
 	cy := y / v
@@ -35,9 +36,10 @@ func halved(ratio image.YCbCrSubsampleRatio) (shift uint, v int) {
 	return 0, 1
 }
 
-// chroma returns the pixels of columns from to to of row y, counted from the picture's top left corner: their luma, and their chroma less
-// 128, Cb and Cr side by side, valid until the next call. Chroma is made as libjpeg makes it by default: what was halved is interpolated
-// with a triangle (3/4 of the nearer sample, 1/4 of the farther). Chroma quartered in one direction is repeated.
+// chroma returns the pixels of columns from to to of row y, counted from the picture's top left
+// corner: their luma, and their chroma less 128, Cb and Cr side by side, valid until the next call.
+// Chroma is made as libjpeg makes it by default: what was halved is interpolated with a triangle
+// (3/4 of the nearer sample, 1/4 of the farther). Chroma quartered in one direction is repeated.
 // Source: libjpeg-turbo, jdsample.c (fancy upsampling).
 func (r *rows) chroma(m *image.YCbCr, y, from, to int) (luma []uint8, pairs []int16) {
 	shift, v := halved(m.SubsampleRatio)
@@ -68,8 +70,9 @@ func (r *rows) chroma(m *image.YCbCr, y, from, to int) (luma []uint8, pairs []in
 	return luma, r.pairs[2*at:][:2*(to-from)]
 }
 
-// blendDown puts the chroma samples lo to hi of picture row y (absolute) at r.cb[1] and r.cr[1], and on either side one more, or where
-// there is none, the last again. With blend it gives 3 x the nearer row + the farther one, else the row that y lies in.
+// blendDown puts the chroma samples lo to hi of picture row y (absolute) at r.cb[1] and r.cr[1],
+// and on either side one more, or where there is none, the last again. With blend it gives 3 x the
+// nearer row + the farther one, else the row that y lies in.
 func (r *rows) blendDown(m *image.YCbCr, y, v, lo, hi, samples int, blend bool) {
 	near, far := chromaRows(m, y, v)
 	before, behind := max(lo-1, 0), min(hi+1, samples)

@@ -99,8 +99,8 @@ func BenchmarkEmbed(b *testing.B) {
 	b.Logf("device %s, kernel %s, %d threads", t.Program().Device(), t.Program().Kernel(), t.Program().Threads())
 }
 
-// BenchmarkEmbedAll goes from the JPEG's bytes to the bottleneck at full width; the time is a picture's. What it takes
-// beyond BenchmarkEmbed is decoding, resizing and waiting.
+// BenchmarkEmbedAll goes from the JPEG's bytes to the bottleneck at full width; the time is a
+// picture's. What it takes beyond BenchmarkEmbed is decoding, resizing and waiting.
 func BenchmarkEmbedAll(b *testing.B) {
 	w, err := ReadWeights(datatest.Shared(b, "weights", realWeights))
 	if err != nil {
@@ -120,8 +120,8 @@ func BenchmarkEmbedAll(b *testing.B) {
 	}
 }
 
-// BenchmarkClassify is one picture's way in predict and serve at width 0.25 and 128 pixels, where the network itself
-// is cheap.
+// BenchmarkClassify is one picture's way in predict and serve at width 0.25 and 128 pixels, where
+// the network itself is cheap.
 func BenchmarkClassify(b *testing.B) {
 	w, err := Random(RandomConfig{Width: 0.25, Size: 128, Classes: 5})
 	if err != nil {

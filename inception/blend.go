@@ -2,10 +2,11 @@ package inception
 
 import "image"
 
-// Blend lays the map of one label over dst, which holds the whole picture at any size, turned as the recipe sees it:
-// the picture fades to grey, and what speaks for the label glows on it, from violet over orange to yellow. Full strength
-// is the strongest cell of all the maps of x, so that the maps of one picture can be compared. What speaks against the
-// label, and what the network did not see, stays grey.
+// Blend lays the map of one label over dst, which holds the whole picture at any size, turned as
+// the recipe sees it: the picture fades to grey, and what speaks for the label glows on it, from
+// violet over orange to yellow. Full strength is the strongest cell of all the maps of x, so that
+// the maps of one picture can be compared. What speaks against the label, and what the network did
+// not see, stays grey.
 func (x *Explanation) Blend(dst *image.NRGBA, m *Map) {
 	b := dst.Bounds()
 	strongest := x.strongest()

@@ -14,7 +14,8 @@ type Net struct {
 	Taps       map[string]*nn.Node // each block's output by torchvision's name, "Conv2d_1a_3x3" .. "Mixed_7c"
 }
 
-// Blocks lists the names of the blocks in the order in which a picture passes through them: the keys of Net.Taps.
+// Blocks lists the names of the blocks in the order in which a picture passes through them: the
+// keys of Net.Taps.
 func Blocks() []string {
 	var names []string
 	for _, r := range table() {
@@ -25,8 +26,8 @@ func Blocks() []string {
 	return names
 }
 
-// Build adds the network that w describes to g, for batches of the given number of size x size pictures, in the
-// structure of w.Flavor. The graph shares w's slices.
+// Build adds the network that w describes to g, for batches of the given number of size x size
+// pictures, in the structure of w.Flavor. The graph shares w's slices.
 func Build(g *nn.Graph, w *Weights, size, batch int) (*Net, error) {
 	if size < MinSize || size > maxSize {
 		return nil, fmt.Errorf("inception: input size %d is out of range: want %d to %d pixels", size, MinSize, maxSize)

@@ -23,10 +23,12 @@ type Prediction struct {
 type Result struct {
 	Predictions []Prediction // every class, most probable first, ties in the order of the labels
 	Bottleneck  []float32    // [F]
-	Labels      []string     // where Model.Independent: those whose probability reaches the model's threshold, in the order of Predictions, not nil; nil elsewhere
-	Unknown     *bool        // whether the picture is of none of the labels; nil where the model does not tell
-	Info        dataset.Info // what the picture was
-	Err         error        // why the picture could not be read
+	// where Model.Independent: those whose probability reaches the model's threshold, in the order
+	// of Predictions, not nil; nil elsewhere
+	Labels  []string
+	Unknown *bool        // whether the picture is of none of the labels; nil where the model does not tell
+	Info    dataset.Info // what the picture was
+	Err     error        // why the picture could not be read
 }
 
 // Classifier answers for pictures with a model; safe for concurrent use.
@@ -53,9 +55,10 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 	return c, nil
 }
 
-// Classify answers for each of the images, which are encoded bytes: the one way from bytes to an answer, in predict
-// and in serve. Pictures are decoded side by side and share one forward pass. A picture that cannot be read has its
-// error in its Result; the error returned is about the whole call, such as ctx.Err().
+// Classify answers for each of the images, which are encoded bytes: the one way from bytes to an
+// answer, in predict and in serve. Pictures are decoded side by side and share one forward pass. A
+// picture that cannot be read has its error in its Result; the error returned is about the whole
+// call, such as ctx.Err().
 func (c *Classifier) Classify(ctx context.Context, lim dataset.Limits, images ...[]byte) ([]Result, error) {
 	results := make([]Result, len(images))
 	if len(images) == 0 {
@@ -100,9 +103,9 @@ func (c *Classifier) Classify(ctx context.Context, lim dataset.Limits, images ..
 	return results, nil
 }
 
-// Infer answers for n pictures in one forward pass, pixels [n,3,Size,Size] as Model().Recipe.Load writes them: the part
-// of Classify that follows decoding, for callers that decode elsewhere. The results' Info is zero; a picture's Err is set
-// when the network's answer for it is not finite.
+// Infer answers for n pictures in one forward pass, pixels [n,3,Size,Size] as Model().Recipe.Load
+// writes them: the part of Classify that follows decoding, for callers that decode elsewhere. The
+// results' Info is zero; a picture's Err is set when the network's answer for it is not finite.
 func (c *Classifier) Infer(ctx context.Context, n int, pixels []float32) ([]Result, error) {
 	features := c.trunk.Features()
 	vectors := make([]float32, n*features)
@@ -159,9 +162,9 @@ func (c *Classifier) Trunk() *Trunk { return c.trunk }
 // Close releases what was compiled.
 func (c *Classifier) Close() error { return c.trunk.Close() }
 
-// SelfTestTolerance is how far, as the norm of the difference over the norm of what is stored, an answer of the
-// self-test may be off: float32 kernels that add in another order stay a hundred times below it, a swapped pool, a
-// wrong recipe or a damaged kernel goes far beyond.
+// SelfTestTolerance is how far, as the norm of the difference over the norm of what is stored, an
+// answer of the self-test may be off: float32 kernels that add in another order stay a hundred
+// times below it, a swapped pool, a wrong recipe or a damaged kernel goes far beyond.
 const SelfTestTolerance = 1e-3
 
 // Record makes a self-test of the given pictures from the answers of this classifier.

@@ -63,7 +63,8 @@ func TestHeadLogits(t *testing.T) {
 	}
 }
 
-// TestClassify: one call with several pictures, some of them bad, answers as separate calls do, to the last bit.
+// TestClassify: one call with several pictures, some of them bad, answers as separate calls do, to
+// the last bit.
 func TestClassify(t *testing.T) {
 	m := small(t)
 	c, err := NewClassifier(m, nn.Config{})
@@ -145,7 +146,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestNotFinite: a network that overflows is an error of the picture, not a NaN among the probabilities.
+// TestNotFinite: a network that overflows is an error of the picture, not a NaN among the
+// probabilities.
 func TestNotFinite(t *testing.T) {
 	w := tiny(t, Keras)
 	tensors := map[string]Tensor{}

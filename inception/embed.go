@@ -15,8 +15,8 @@ type EmbedConfig struct {
 	Decoders int            // goroutines that read, decode and resize; 0 means GOMAXPROCS
 	Limits   dataset.Limits // of one picture
 
-	// Load, where it is set, turns the bytes of picture i into the network's input [3,Size,Size] in place of the recipe; called from several
-	// goroutines.
+	// Load, where it is set, turns the bytes of picture i into the network's input [3,Size,Size] in
+	// place of the recipe; called from several goroutines.
 	Load func(i int, data []byte, dst []float32) error
 }
 
@@ -31,15 +31,17 @@ func (c EmbedConfig) Validate() error {
 	return nil
 }
 
-// EmbedAll turns pictures 0..n-1 into bottlenecks. read(i) returns the bytes of picture i and is called from several
-// goroutines; emit is called from the caller's goroutine in order of i, with the bottleneck [Features], which is valid
-// until emit returns, or with the error that kept this picture from being read or decoded, after which the run goes on.
+// EmbedAll turns pictures 0..n-1 into bottlenecks. read(i) returns the bytes of picture i and is
+// called from several goroutines; emit is called from the caller's goroutine in order of i, with
+// the bottleneck [Features], which is valid until emit returns, or with the error that kept this
+// picture from being read or decoded, after which the run goes on.
 //
-// Reading overlaps the forward pass. So do decoding and resizing where the network leaves processors for them; where it
-// uses every one, in step, a decoder that took one of them away would hold up all the others, so then decoding has all
-// processors until every picture that may be held is there, and after that the network has them. At most
-// max(2*Batch, 16+Batch, 4*Decoders+Batch) pictures are held at a time, as [3,Size,Size] tensors. An error of emit, of the forward
-// pass or of ctx ends the run and is returned, after every goroutine has ended.
+// Reading overlaps the forward pass. So do decoding and resizing where the network leaves
+// processors for them; where it uses every one, in step, a decoder that took one of them away would
+// hold up all the others, so then decoding has all processors until every picture that may be held
+// is there, and after that the network has them. At most max(2*Batch, 16+Batch, 4*Decoders+Batch)
+// pictures are held at a time, as [3,Size,Size] tensors. An error of emit, of the forward pass or
+// of ctx ends the run and is returned, after every goroutine has ended.
 func (t *Trunk) EmbedAll(ctx context.Context, n int, read func(i int) ([]byte, error), emit func(i int, vec []float32, err error) error, cfg EmbedConfig) error {
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -125,8 +127,8 @@ func (p *pipeline) tensor(i int) []float32 {
 	return slab[i%p.cfg.Batch*size:][:size]
 }
 
-// deal hands out pictures in order. A slab is handed out whole before the next one, so the picture that all others wait
-// for can always be finished.
+// deal hands out pictures in order. A slab is handed out whole before the next one, so the picture
+// that all others wait for can always be finished.
 func (p *pipeline) deal(ctx context.Context, todo chan<- job) {
 	defer close(todo)
 	for i := range p.n {
@@ -175,12 +177,14 @@ func (p *pipeline) load(i int, data []byte, dst []float32) error {
 	return err
 }
 
-// forward puts pictures in order and runs the network on them, in phases between which the decoders have their turn.
+// forward puts pictures in order and runs the network on them, in phases between which the decoders
+// have their turn.
 func (p *pipeline) forward(ctx context.Context) {
 	defer close(p.batches)
 	waiting := make(map[int]picture, cap(p.decoded))
 	for next := 0; next < p.n; {
-		// Where decoding goes on beside the network, a phase begins with the next picture, else with all that may be held.
+		// Where decoding goes on beside the network, a phase begins with the next picture, else
+		// with all that may be held.
 		want := 1
 		if p.inTurn {
 			want = min(len(p.slabs)*p.cfg.Batch, p.n-next)
@@ -195,8 +199,8 @@ func (p *pipeline) forward(ctx context.Context) {
 	}
 }
 
-// gather waits until the pictures from next on are there, want of them, and takes what else there is. It reports whether
-// ctx goes on.
+// gather waits until the pictures from next on are there, want of them, and takes what else there
+// is. It reports whether ctx goes on.
 func (p *pipeline) gather(ctx context.Context, waiting map[int]picture, next, want int) bool {
 	for missing := next; missing < next+want; {
 		if _, ok := waiting[missing]; ok {
@@ -220,7 +224,8 @@ func (p *pipeline) gather(ctx context.Context, waiting map[int]picture, next, wa
 	}
 }
 
-// phase passes the pictures that wait, batch by batch, and returns the one after them and whether the run goes on.
+// phase passes the pictures that wait, batch by batch, and returns the one after them and whether
+// the run goes on.
 func (p *pipeline) phase(ctx context.Context, waiting map[int]picture, next int) (int, bool) {
 	if p.inTurn {
 		p.turn.Lock()
@@ -245,8 +250,8 @@ func (p *pipeline) phase(ctx context.Context, waiting map[int]picture, next int)
 	}
 }
 
-// pass runs the network on the pictures that wait from next on, as far as their slab goes, and returns the one after
-// them. Those that could not be decoded are closed up.
+// pass runs the network on the pictures that wait from next on, as far as their slab goes, and
+// returns the one after them. Those that could not be decoded are closed up.
 func (p *pipeline) pass(ctx context.Context, waiting map[int]picture, next int, b *batch) int {
 	size, first, good := p.trunk.pixels(), next, 0
 	slab := p.slabs[first/p.cfg.Batch%len(p.slabs)][first%p.cfg.Batch*size:]

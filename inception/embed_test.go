@@ -29,7 +29,8 @@ func tinyTrunk(t *testing.T) *Trunk {
 	return trunk
 }
 
-// TestEmbedAll: every picture comes out once, in order, with the bits that it has alone; bad ones with their error.
+// TestEmbedAll: every picture comes out once, in order, with the bits that it has alone; bad ones
+// with their error.
 func TestEmbedAll(t *testing.T) {
 	trunk := tinyTrunk(t)
 	gone := errors.New("gone")
@@ -96,7 +97,8 @@ func TestEmbedAll(t *testing.T) {
 	}
 }
 
-// TestEmbedAllEnds: an error of emit and a cancelled context end the run, and no goroutine outlives it.
+// TestEmbedAllEnds: an error of emit and a cancelled context end the run, and no goroutine outlives
+// it.
 func TestEmbedAllEnds(t *testing.T) {
 	trunk := tinyTrunk(t)
 	data := sketch(t, 0, 0)

@@ -15,7 +15,8 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// A model is saved, opened and asked about a picture. Its weights are made up, so it answers but knows nothing.
+// A model is saved, opened and asked about a picture. Its weights are made up, so it answers but
+// knows nothing.
 func Example() {
 	w, err := inception.Random(inception.RandomConfig{Width: 0.1, Size: 128, Classes: 2})
 	if err != nil {
@@ -60,8 +61,8 @@ func Example() {
 	// the second is refused: true
 }
 
-// Pictures become bottlenecks, the vectors that heads are trained on: the trunk alone, with the recipe that its weights ask
-// for.
+// Pictures become bottlenecks, the vectors that heads are trained on: the trunk alone, with the
+// recipe that its weights ask for.
 func ExampleTrunk_Embed() {
 	w, err := inception.Random(inception.RandomConfig{Width: 0.1, Size: 128})
 	if err != nil {

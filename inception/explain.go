@@ -10,8 +10,8 @@ import (
 	"github.com/c236555e/rehead/inception/safetensors"
 )
 
-// Explanation says what a classifier saw in one picture. Its predictions and bottleneck are those of Classify, bit for
-// bit.
+// Explanation says what a classifier saw in one picture. Its predictions and bottleneck are those
+// of Classify, bit for bit.
 type Explanation struct {
 	Predictions []Prediction // every class, as in Result
 	Labels      []string     // as in Result
@@ -23,8 +23,9 @@ type Explanation struct {
 	Nearest     []Neighbour  // the most similar training pictures, when the model keeps some; the nearest first
 }
 
-// Map is the class activation map of one label (Zhou et al., "Learning Deep Features for Discriminative Localization",
-// 2016). With a linear head on global average pooling it is exact: the mean of all cells plus Bias is Logit.
+// Map is the class activation map of one label (Zhou et al., "Learning Deep Features for
+// Discriminative Localization", 2016). With a linear head on global average pooling it is exact:
+// the mean of all cells plus Bias is Logit.
 type Map struct {
 	Label       string      `json:"label"`
 	Probability float64     `json:"probability"`
@@ -33,8 +34,9 @@ type Map struct {
 	Cells       [][]float32 `json:"cells"` // [h][w]: what speaks for the label here, or against it if negative
 }
 
-// Grid places the cells of a map on the picture as the recipe sees it (upright, if the recipe says so): cell [i][j] is
-// centred at (X+j*StepX, Y+i*StepY), in pixels of the picture. Of what lies outside Seen the network saw nothing.
+// Grid places the cells of a map on the picture as the recipe sees it (upright, if the recipe says
+// so): cell [i][j] is centred at (X+j*StepX, Y+i*StepY), in pixels of the picture. Of what lies
+// outside Seen the network saw nothing.
 type Grid struct {
 	Width  int        `json:"width"` // of the picture, in pixels
 	Height int        `json:"height"`
@@ -45,8 +47,9 @@ type Grid struct {
 	Seen   [4]float64 `json:"seen"` // left, top, right, bottom edge of what the network saw, in pixels
 }
 
-// fieldCentres walks the table and returns where the receptive fields of the last block's cells are centred on the
-// input: the first at first pixels from the edge, each further one step pixels on. The branches of a block agree.
+// fieldCentres walks the table and returns where the receptive fields of the last block's cells are
+// centred on the input: the first at first pixels from the edge, each further one step pixels on.
+// The branches of a block agree.
 func fieldCentres() (first, step float64) {
 	first, step = 0.5, 1
 	block := ""
@@ -77,9 +80,9 @@ func newGrid(v dataset.Frame, size int) Grid {
 	}
 }
 
-// Explain answers for one image, which is encoded bytes, as Classify does, and says why: the class activation maps of
-// the top most probable labels (0 or fewer: of every label), and the training pictures that are most like it, when the
-// model keeps some.
+// Explain answers for one image, which is encoded bytes, as Classify does, and says why: the class
+// activation maps of the top most probable labels (0 or fewer: of every label), and the training
+// pictures that are most like it, when the model keeps some.
 func (c *Classifier) Explain(ctx context.Context, lim dataset.Limits, image []byte, top int) (*Explanation, error) {
 	pixels := make([]float32, c.trunk.pixels())
 	info, err := c.model.Recipe.Load(image, lim, pixels)
@@ -89,8 +92,8 @@ func (c *Classifier) Explain(ctx context.Context, lim dataset.Limits, image []by
 	return c.ExplainPixels(ctx, pixels, info, top)
 }
 
-// ExplainPixels is the part of Explain that follows decoding: pixels [3,Size,Size] and info are what Model().Recipe.Load
-// gave.
+// ExplainPixels is the part of Explain that follows decoding: pixels [3,Size,Size] and info are
+// what Model().Recipe.Load gave.
 func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info, top int) (*Explanation, error) {
 	if len(pixels) != c.trunk.pixels() {
 		return nil, fmt.Errorf("inception: explain: got %d input values, want %d of one picture", len(pixels), c.trunk.pixels())
@@ -143,8 +146,8 @@ func (h *Head) activation(k int, block []float32, cells int) [][]float32 {
 // errNotFinite is about one picture.
 var errNotFinite = errors.New("inception: the network's answer is not finite: its weights are unfit for this picture")
 
-// at is a map's value at the point (x,y) of the picture: bilinear between the centres of the cells, and that of the
-// nearest outside them.
+// at is a map's value at the point (x,y) of the picture: bilinear between the centres of the cells,
+// and that of the nearest outside them.
 func (g *Grid) at(cells [][]float32, x, y float64) float64 {
 	place := func(p, first, step float64, n int) (lower int, part float64) {
 		u := min(max((p-first)/step, 0), float64(n-1))
@@ -160,8 +163,9 @@ func (g *Grid) at(cells [][]float32, x, y float64) float64 {
 	return row(i)*(1-down) + row(i+1)*down
 }
 
-// Sample returns one of the maps in the geometry of the picture, [height][width]: bilinear between the cells, and 0 where
-// the network saw nothing. Width and height may be those of a smaller copy of the picture.
+// Sample returns one of the maps in the geometry of the picture, [height][width]: bilinear between
+// the cells, and 0 where the network saw nothing. Width and height may be those of a smaller copy
+// of the picture.
 func (x *Explanation) Sample(m *Map, width, height int) [][]float32 {
 	g := &x.Grid
 	out := make([][]float32, height)

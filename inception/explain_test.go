@@ -19,8 +19,8 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// TestExplainIsExact: an explanation's answer is that of Classify to the last bit, and its maps' means plus biases are
-// the logits, for every class.
+// TestExplainIsExact: an explanation's answer is that of Classify to the last bit, and its maps'
+// means plus biases are the logits, for every class.
 func TestExplainIsExact(t *testing.T) {
 	for name, size := range map[string]int{"one cell": 75, "uneven": 171} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +116,8 @@ func TestExplainRefuses(t *testing.T) {
 	}
 }
 
-// TestFieldCentres: at 299 pixels the 8 cells are centred symmetrically, 32 pixels apart, on every branch.
+// TestFieldCentres: at 299 pixels the 8 cells are centred symmetrically, 32 pixels apart, on every
+// branch.
 func TestFieldCentres(t *testing.T) {
 	first, step := fieldCentres()
 	if step != 32 || first+3.5*step != 299.0/2 {
@@ -147,8 +148,8 @@ func TestFieldCentres(t *testing.T) {
 	}
 }
 
-// TestExplainGrid: the cells lie on the picture where the recipe looked, also when it cuts the middle out of a wide
-// picture that is stored on its side, and Sample and Blend follow them.
+// TestExplainGrid: the cells lie on the picture where the recipe looked, also when it cuts the
+// middle out of a wide picture that is stored on its side, and Sample and Blend follow them.
 func TestExplainGrid(t *testing.T) {
 	squash := dataset.Recipe{Size: 299, Orient: true, Geometry: dataset.Squash, Filter: dataset.Bilinear, Std: [3]float32{1, 1, 1}}
 	g := newGrid(squash.Frame(dataset.Info{Width: 598, Height: 299, Orientation: 1}), 299)
@@ -217,7 +218,8 @@ func withNeighbours(t testing.TB, m *Model) *Model {
 	return m
 }
 
-// TestNeighboursAreKept: saved and opened they are the same, and the same model saves to the same bytes.
+// TestNeighboursAreKept: saved and opened they are the same, and the same model saves to the same
+// bytes.
 func TestNeighboursAreKept(t *testing.T) {
 	m := withNeighbours(t, small(t))
 	dir := filepath.Join(t.TempDir(), "m")

@@ -7,13 +7,15 @@ import (
 	"github.com/c236555e/rehead/dataset"
 )
 
-// Flavor names the training code that an InceptionV3's weights come from. The files differ in more than their names:
-// whether an average pool counts its border, which pool the last block has, and what its input looks like.
+// Flavor names the training code that an InceptionV3's weights come from. The files differ in more
+// than their names: whether an average pool counts its border, which pool the last block has, and
+// what its input looks like.
 type Flavor string
 
 // The flavours that exist. Sources: retrain.py's graph of 2015 (tensorflow/models, classify_image);
-// mseitzer/pytorch-fid src/pytorch_fid/inception.py; tensorflow/models research/slim/nets/inception_v3.py;
-// keras src/applications/inception_v3.py; torchvision models/inception.py; timm models/inception_v3.py.
+// mseitzer/pytorch-fid src/pytorch_fid/inception.py; tensorflow/models
+// research/slim/nets/inception_v3.py; keras src/applications/inception_v3.py; torchvision
+// models/inception.py; timm models/inception_v3.py.
 const (
 	TF2015      Flavor = "tf-2015"     // what retrain.py used: 7c has a max pool, borders are not counted
 	PytorchFID  Flavor = "pytorch-fid" // the same network under torchvision's names
@@ -40,16 +42,16 @@ func ParseFlavor(s string) (Flavor, error) {
 	return "", fmt.Errorf("inception: flavour %q is unknown: use one of %s", s, strings.Join(names, ", "))
 }
 
-// CountBorder reports whether the 3x3 average pools divide by nine at the border too (torch's default), instead of by
-// the number of pixels that really lie under the window (TensorFlow).
+// CountBorder reports whether the 3x3 average pools divide by nine at the border too (torch's
+// default), instead of by the number of pixels that really lie under the window (TensorFlow).
 func (f Flavor) CountBorder() bool { return f == Torchvision || f == Timm }
 
 // MaxIn7c reports whether the pool branch of Mixed_7c takes the maximum instead of the average.
 func (f Flavor) MaxIn7c() bool { return f == TF2015 || f == PytorchFID }
 
-// Recipe returns how the flavour's authors turned a photograph into the network's input: 299x299 RGB, y=(x-mean)/std
-// with x in 0..255. Orientation is applied in all of them, which none of the authors did: it changes sideways
-// photographs only, and for the better.
+// Recipe returns how the flavour's authors turned a photograph into the network's input: 299x299
+// RGB, y=(x-mean)/std with x in 0..255. Orientation is applied in all of them, which none of the
+// authors did: it changes sideways photographs only, and for the better.
 func (f Flavor) Recipe() dataset.Recipe {
 	half := [3]float32{127.5, 127.5, 127.5}
 	r := dataset.Recipe{Size: 299, Orient: true, Geometry: "squash", Filter: "bilinear", Mean: half, Std: half}
@@ -68,7 +70,8 @@ func (f Flavor) Recipe() dataset.Recipe {
 	return r
 }
 
-// Resized returns a recipe for another side of the network's input, in pixels; what is cropped stays in proportion.
+// Resized returns a recipe for another side of the network's input, in pixels; what is cropped
+// stays in proportion.
 func Resized(r dataset.Recipe, size int) dataset.Recipe {
 	if r.Resize > 0 {
 		r.Resize = max(size, (r.Resize*size+r.Size/2)/r.Size)

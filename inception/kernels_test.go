@@ -10,12 +10,13 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// kernelTolerance bounds how far a bottleneck of photographs moves with the kernels, as the norm of the difference over the
-// norm: the sums' order and Winograd's transforms differ. Measured: 6e-6 at most.
+// kernelTolerance bounds how far a bottleneck of photographs moves with the kernels, as the norm of
+// the difference over the norm: the sums' order and Winograd's transforms differ. Measured: 6e-6 at
+// most.
 const kernelTolerance = 1e-4
 
-// TestKernelsAgreeOnPhotographs embeds every photograph of the flowers with each assembly kernel, and some with plain Go: all
-// bottlenecks agree, and a classifier on them never answers otherwise.
+// TestKernelsAgreeOnPhotographs embeds every photograph of the flowers with each assembly kernel,
+// and some with plain Go: all bottlenecks agree, and a classifier on them never answers otherwise.
 func TestKernelsAgreeOnPhotographs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("embeds 700 photographs with every kernel")

@@ -92,7 +92,8 @@ func (m manifest) seal() ([]byte, error) {
 	return data, nil
 }
 
-// digestPlace finds the 64 digits of the manifest's own digest: its second field, right behind the format.
+// digestPlace finds the 64 digits of the manifest's own digest: its second field, right behind the
+// format.
 func digestPlace(data []byte) int {
 	const key = `"digest": "`
 	at := bytes.Index(data, []byte(key))

@@ -78,12 +78,15 @@ func (h *Head) Validate() error {
 	return nil
 }
 
-// Model is a trained classifier: everything that is needed to answer for a picture as it was trained to.
+// Model is a trained classifier: everything that is needed to answer for a picture as it was
+// trained to.
 type Model struct {
-	Labels      []string            // in the order of the head's rows
-	Head        Head                //
-	Temperature float64             // the logits are divided by it before the activation; 0 means 1
-	Thresholds  []float64           // of a head of sigmoids: from which probability on a picture is said to have a label, 0..1; nil means 0.5 each
+	Labels      []string // in the order of the head's rows
+	Head        Head     //
+	Temperature float64  // the logits are divided by it before the activation; 0 means 1
+	// of a head of sigmoids: from which probability on a picture is said to have a label, 0..1; nil
+	// means 0.5 each
+	Thresholds  []float64
 	Unknown     *Unknown            // optional: when a picture is of none of the labels
 	Recipe      dataset.Recipe      // how a picture becomes the trunk's input
 	Flavor      Flavor              //
@@ -101,7 +104,8 @@ type Model struct {
 	Neighbours  *Neighbours         // optional: training pictures, for explanations
 }
 
-// SelfTest is a few tiny pictures with the bottlenecks and logits that the model gave for them when it was made.
+// SelfTest is a few tiny pictures with the bottlenecks and logits that the model gave for them when
+// it was made.
 type SelfTest struct {
 	Pictures    [][]byte    // encoded, PNG or JPEG
 	Bottlenecks [][]float32 // [P][Features]
@@ -239,7 +243,8 @@ func isDigest(s string) bool {
 	return len(s) == 64
 }
 
-// AttachTrunk gives a model that was saved without its trunk the weights that belong to it; others are refused.
+// AttachTrunk gives a model that was saved without its trunk the weights that belong to it; others
+// are refused.
 func (m *Model) AttachTrunk(w *Weights) error {
 	w, err := m.quantized(w)
 	if err != nil {
@@ -268,10 +273,12 @@ func (m *Model) temperature() float64 {
 	return m.Temperature
 }
 
-// Independent reports whether a picture may have any number of labels: whether the head is one of sigmoids.
+// Independent reports whether a picture may have any number of labels: whether the head is one of
+// sigmoids.
 func (m *Model) Independent() bool { return m.Head.Activation == Sigmoid }
 
-// Threshold returns the probability from which on a picture is said to have label k; only of use where Independent.
+// Threshold returns the probability from which on a picture is said to have label k; only of use
+// where Independent.
 func (m *Model) Threshold(k int) float64 {
 	if m.Thresholds == nil {
 		return 0.5
@@ -279,8 +286,8 @@ func (m *Model) Threshold(k int) float64 {
 	return m.Thresholds[k]
 }
 
-// Probabilities turns one picture's logits [Classes] into probabilities, softmax(logits/Temperature) or, where Independent,
-// sigmoid(logits/Temperature), in place.
+// Probabilities turns one picture's logits [Classes] into probabilities,
+// softmax(logits/Temperature) or, where Independent, sigmoid(logits/Temperature), in place.
 func (m *Model) Probabilities(logits []float64) {
 	t := m.temperature()
 	if m.Independent() {
@@ -326,8 +333,8 @@ func (m *Model) answered(logits []float64, ranked []Prediction) []string {
 	return out
 }
 
-// Rank turns one picture's logits [Classes], which it leaves alone, into predictions of all classes, most probable
-// first and ties in the order of the labels.
+// Rank turns one picture's logits [Classes], which it leaves alone, into predictions of all
+// classes, most probable first and ties in the order of the labels.
 func (m *Model) Rank(logits []float64) []Prediction {
 	p := slices.Clone(logits)
 	m.Probabilities(p)
@@ -347,8 +354,8 @@ func (m *Model) Rank(logits []float64) []Prediction {
 	return ranked
 }
 
-// ModelFromWeights makes a model of weights that have a classifier. Without labels of their own its classes are
-// called by their numbers.
+// ModelFromWeights makes a model of weights that have a classifier. Without labels of their own its
+// classes are called by their numbers.
 func ModelFromWeights(w *Weights) (*Model, error) {
 	if w.Classes == 0 {
 		return nil, errors.New("inception: these weights have no classifier: train a head on them with `rehead train DIR --weights FILE`")

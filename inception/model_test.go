@@ -118,7 +118,8 @@ func sameModel(t *testing.T, got, want *Model) {
 	}
 }
 
-// TestModelRoundTrip: save -> open -> save gives the same model and the same bytes, with every option.
+// TestModelRoundTrip: save -> open -> save gives the same model and the same bytes, with every
+// option.
 func TestModelRoundTrip(t *testing.T) {
 	full := small(t)
 	bare := *full
@@ -250,7 +251,8 @@ func TestManifestChangedByte(t *testing.T) {
 	}
 }
 
-// TestModelListsItsFiles: a file of a model that model.json does not know is an error, any other file is not.
+// TestModelListsItsFiles: a file of a model that model.json does not know is an error, any other
+// file is not.
 func TestModelListsItsFiles(t *testing.T) {
 	m := small(t)
 	m.Report = nil

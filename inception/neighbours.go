@@ -21,8 +21,8 @@ const (
 	neighboursFormat = "rehead-neighbours/1"
 )
 
-// Neighbours is a sample of the training pictures, for explanations: what each was, and its direction among the
-// bottlenecks.
+// Neighbours is a sample of the training pictures, for explanations: what each was, and its
+// direction among the bottlenecks.
 type Neighbours struct {
 	Pictures []TrainingPicture
 	Vectors  []float32 // [P,F]: bottlenecks divided by their length (see Unit), rounded to float16 when saved
@@ -43,7 +43,8 @@ type Neighbour struct {
 	Thumbnail  []byte  `json:"thumbnail,omitempty"` // JPEG
 }
 
-// Unit writes the bottleneck divided by its length to dst, in float16's precision. One of length 0 stays 0.
+// Unit writes the bottleneck divided by its length to dst, in float16's precision. One of length 0
+// stays 0.
 func Unit(dst, bottleneck []float32) {
 	sum := 0.0
 	for _, v := range bottleneck {
@@ -59,7 +60,8 @@ func Unit(dst, bottleneck []float32) {
 	}
 }
 
-// nearest ranks the pictures by the cosine between bottlenecks, ties in their order, and returns the first few.
+// nearest ranks the pictures by the cosine between bottlenecks, ties in their order, and returns
+// the first few.
 func (n *Neighbours) nearest(bottleneck []float32, count int) []Neighbour {
 	if n == nil {
 		return nil
@@ -107,8 +109,8 @@ func (n *Neighbours) validate(m *Model) error {
 	return nil
 }
 
-// neighbourEntry is a picture in the tensor "pictures", which is a JSON list; its thumbnail is the next Bytes of the
-// tensor "thumbnails".
+// neighbourEntry is a picture in the tensor "pictures", which is a JSON list; its thumbnail is the
+// next Bytes of the tensor "thumbnails".
 type neighbourEntry struct {
 	Path  string `json:"path"`
 	Label string `json:"label"`

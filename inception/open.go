@@ -30,9 +30,10 @@ const (
 	maxArchive  = 768 << 20 // everything in an archive, unpacked
 )
 
-// OpenModel reads a model folder, the same packed as .tar.gz, or a converted weight file that has a classifier. What
-// it is shows in its content, not its name. Every digest is checked: a file that was changed, cut short or left out is
-// a *FormatError that names it. Archives are unpacked in memory. Files that rehead does not know are passed over.
+// OpenModel reads a model folder, the same packed as .tar.gz, or a converted weight file that has a
+// classifier. What it is shows in its content, not its name. Every digest is checked: a file that
+// was changed, cut short or left out is a *FormatError that names it. Archives are unpacked in
+// memory. Files that rehead does not know are passed over.
 func OpenModel(path string) (*Model, error) {
 	stat, err := os.Stat(path)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/c236555e/rehead/inception/internal/atomicfile"
 )
 
-// Pack writes the model as one .tar.gz, the form in which SageMaker keeps models and OpenModel reads them: the files of
-// Save, flat, model.json first. The file appears whole or not at all and replaces another of its name. Equal models give
-// equal bytes.
+// Pack writes the model as one .tar.gz, the form in which SageMaker keeps models and OpenModel
+// reads them: the files of Save, flat, model.json first. The file appears whole or not at all and
+// replaces another of its name. Equal models give equal bytes.
 func (m *Model) Pack(path string, opts SaveOptions) error {
 	files, man, err := m.prepare(opts)
 	if err == nil {
@@ -26,7 +26,8 @@ func (m *Model) Pack(path string, opts SaveOptions) error {
 	return nil
 }
 
-// packTo goes over the files twice, for their sizes and digests and to write them, so that none is kept in memory.
+// packTo goes over the files twice, for their sizes and digests and to write them, so that none is
+// kept in memory.
 func packTo(w io.Writer, files []part, man manifest) error {
 	man.Files = make(map[string]entry, len(files))
 	for _, f := range files {

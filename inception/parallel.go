@@ -6,7 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// parallel calls do(0) .. do(n-1) on as many goroutines as there are processors and returns the error of the lowest i.
+// parallel calls do(0) .. do(n-1) on as many goroutines as there are processors and returns the
+// error of the lowest i.
 func parallel(n int, do func(i int) error) error {
 	var (
 		wg   sync.WaitGroup

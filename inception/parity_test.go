@@ -11,9 +11,9 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// tolerance is how far from another implementation a result may be, as the norm of the difference over the norm of the
-// reference: float32 sums of some thousand terms in another order come to 1e-6 .. 2e-5 over 94 layers, any change of
-// structure to more than 1e-2.
+// tolerance is how far from another implementation a result may be, as the norm of the difference
+// over the norm of the reference: float32 sums of some thousand terms in another order come to 1e-6
+// .. 2e-5 over 94 layers, any change of structure to more than 1e-2.
 const tolerance = 1e-4
 
 // off is the relative distance, +Inf where lengths differ or a NaN is found.
@@ -128,7 +128,8 @@ var ways = map[Flavor]string{
 	TF2015: "tf-2015", PytorchFID: "tf-2015", TFSlim: "keras", Keras: "keras", Torchvision: "torchvision", Timm: "torchvision",
 }
 
-// TestParity holds bottlenecks and logits of every flavour to torchvision's own, for one picture and for three.
+// TestParity holds bottlenecks and logits of every flavour to torchvision's own, for one picture
+// and for three.
 func TestParity(t *testing.T) {
 	f := narrow(t)
 	for _, flavor := range Flavors() {
@@ -192,8 +193,9 @@ func TestTaps(t *testing.T) {
 	}
 }
 
-// TestStructureMatters: had a flavour another's border or another's last pool, TestParity would notice. The three
-// stored answers differ by far more than the tolerance, and each flavour agrees with its own alone.
+// TestStructureMatters: had a flavour another's border or another's last pool, TestParity would
+// notice. The three stored answers differ by far more than the tolerance, and each flavour agrees
+// with its own alone.
 func TestStructureMatters(t *testing.T) {
 	f := narrow(t)
 	for flavor, own := range ways {

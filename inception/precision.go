@@ -22,9 +22,10 @@ func (w *Weights) Precision() nn.Precision {
 	return nn.Float32
 }
 
-// Quantized returns the weights for a trunk that computes with nn.Int8 and these ranges. Its bottlenecks are not quite
-// those of float32, so it is another trunk, with a digest of its own: heads, models and caches of the two never mix. The
-// tensors are shared and stay float32; they become bytes when the trunk is compiled. Ranges must be finite.
+// Quantized returns the weights for a trunk that computes with nn.Int8 and these ranges. Its
+// bottlenecks are not quite those of float32, so it is another trunk, with a digest of its own:
+// heads, models and caches of the two never mix. The tensors are shared and stay float32; they
+// become bytes when the trunk is compiled. Ranges must be finite.
 func (w *Weights) Quantized(ranges nn.Ranges) (*Weights, error) {
 	if w.Ranges != nil {
 		return nil, errors.New("inception: quantize: the weights have ranges already, want those of float32")
@@ -54,8 +55,8 @@ func quantizedDigest(float string, ranges nn.Ranges) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// IsTrunk reports whether m's trunk has the weights of that digest, which is Weights.Digest of a float32 trunk, whatever
-// precision it computes with: an int8 trunk has a digest of its own.
+// IsTrunk reports whether m's trunk has the weights of that digest, which is Weights.Digest of a
+// float32 trunk, whatever precision it computes with: an int8 trunk has a digest of its own.
 func (m *Model) IsTrunk(digest string) bool {
 	if m.Ranges != nil {
 		digest = quantizedDigest(digest, m.Ranges)
@@ -63,13 +64,14 @@ func (m *Model) IsTrunk(digest string) bool {
 	return digest == m.TrunkDigest
 }
 
-// CalibrationPictures is how many pictures are enough to calibrate with: twice as many change the bottlenecks less than
-// storing them in bytes does.
+// CalibrationPictures is how many pictures are enough to calibrate with: twice as many change the
+// bottlenecks less than storing them in bytes does.
 const CalibrationPictures = 32
 
-// Calibrate finds the ranges of the trunk of w, of float32, on n pictures, of which load(i, pixels) writes the i-th as
-// the recipe makes it, [3,Size,Size], and returns the weights for int8. A picture whose load fails is passed over; when all
-// do, the last error is returned. cfg says what to run on; the device is the CPU.
+// Calibrate finds the ranges of the trunk of w, of float32, on n pictures, of which load(i, pixels)
+// writes the i-th as the recipe makes it, [3,Size,Size], and returns the weights for int8. A
+// picture whose load fails is passed over; when all do, the last error is returned. cfg says what
+// to run on; the device is the CPU.
 func Calibrate(ctx context.Context, w *Weights, cfg nn.Config, n int, load func(i int, pixels []float32) error) (_ *Weights, err error) {
 	if err := checkRecipe(w.Recipe); err != nil {
 		return nil, fmt.Errorf("inception: calibrate: %w", err)

@@ -43,8 +43,8 @@ func int8Model(t *testing.T) (m *Model, float *Weights) {
 	return m, float
 }
 
-// TestInt8Model: an int8 model survives saving with every form of trunk, checks itself at its precision, and gives the
-// same answers with every kernel.
+// TestInt8Model: an int8 model survives saving with every form of trunk, checks itself at its
+// precision, and gives the same answers with every kernel.
 func TestInt8Model(t *testing.T) {
 	m, float := int8Model(t)
 	if m.TrunkDigest == float.Digest || !isDigest(m.TrunkDigest) {

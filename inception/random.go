@@ -7,7 +7,8 @@ import (
 	"math/rand/v2"
 )
 
-// RandomConfig describes made-up weights; the zero value is the full network of flavour tf-2015 from seed 0.
+// RandomConfig describes made-up weights; the zero value is the full network of flavour tf-2015
+// from seed 0.
 type RandomConfig struct {
 	Width   float64 // 0 means 1
 	Seed    uint64  // the same seed gives the same weights, on any machine
@@ -16,13 +17,15 @@ type RandomConfig struct {
 	Size    int     // side of the input in pixels, MinSize..4096; 0 means the flavour's 299
 }
 
-// Random makes up weights that keep activations in range through the whole depth, for tests, benchmarks and first
-// steps without a download: a random trunk still tells colours and textures apart, but it knows nothing of the world.
+// Random makes up weights that keep activations in range through the whole depth, for tests,
+// benchmarks and first steps without a download: a random trunk still tells colours and textures
+// apart, but it knows nothing of the world.
 //
-// Weights are uniform with the variance that He et al. 2015 (arXiv:1502.01852) derive for layers with ReLU, except
-// that centring of every filter's mean is done by a part, and the variance corrected for it as Brock et al. 2021
-// (arXiv:2101.08692, section 3) do for the whole: without any centring, all pictures end up in nearly the same
-// direction; with all of it, rounding errors grow a hundredfold on their way through the network. Biases are 0.
+// Weights are uniform with the variance that He et al. 2015 (arXiv:1502.01852) derive for layers
+// with ReLU, except that centring of every filter's mean is done by a part, and the variance
+// corrected for it as Brock et al. 2021 (arXiv:2101.08692, section 3) do for the whole: without any
+// centring, all pictures end up in nearly the same direction; with all of it, rounding errors grow
+// a hundredfold on their way through the network. Biases are 0.
 func Random(cfg RandomConfig) (*Weights, error) {
 	if cfg.Width == 0 {
 		cfg.Width = 1

@@ -22,8 +22,8 @@ func drawn(size int, seed float64) []float32 {
 	return v
 }
 
-// TestRandomStaysInRange: at every width each block's output has a size between 1/50 and 50, and two pictures do not
-// end up as the same bottleneck.
+// TestRandomStaysInRange: at every width each block's output has a size between 1/50 and 50, and
+// two pictures do not end up as the same bottleneck.
 func TestRandomStaysInRange(t *testing.T) {
 	const size = 107
 	for _, width := range []float64{0.1, 0.25, 0.5, 1} {
@@ -68,7 +68,8 @@ func TestRandomStaysInRange(t *testing.T) {
 	}
 }
 
-// TestRandomIsSeeded also pins the digest, so that "random:0.25" means the same network in every release.
+// TestRandomIsSeeded also pins the digest, so that "random:0.25" means the same network in every
+// release.
 func TestRandomIsSeeded(t *testing.T) {
 	cfg := RandomConfig{Width: 0.1, Seed: 7, Flavor: Keras, Classes: 5}
 	a, err := Random(cfg)

@@ -104,11 +104,12 @@ func agree(got [][]float32, want []datatest.Flower) agreement {
 	return a
 }
 
-// TestRealVectors compares the real network, from the JPEG's bytes on, with the vectors that retrain.py computed for
-// the same photographs in 2017. Two convolutions of the weight file were fitted, so it is not the same network to the
-// last digit: with PyTorch and Pillow's decoder every fifth photograph gives a relative distance of 0.205 and a cosine
-// of 0.9793 on average, 0.9517 at worst; this package gives 0.205, 0.9793 and 0.9515 for them. (The two decoders alone
-// move a bottleneck by 0.8 % of its norm.) A wrong pool, filter or scale gives less than 0.95 on average.
+// TestRealVectors compares the real network, from the JPEG's bytes on, with the vectors that
+// retrain.py computed for the same photographs in 2017. Two convolutions of the weight file were
+// fitted, so it is not the same network to the last digit: with PyTorch and Pillow's decoder every
+// fifth photograph gives a relative distance of 0.205 and a cosine of 0.9793 on average, 0.9517 at
+// worst; this package gives 0.205, 0.9793 and 0.9515 for them. (The two decoders alone move a
+// bottleneck by 0.8 % of its norm.) A wrong pool, filter or scale gives less than 0.95 on average.
 func TestRealVectors(t *testing.T) {
 	list := storedVectors(t, 70) // 10 of 700, all labels
 	a := agree(embedStored(t, list), list)
@@ -118,7 +119,8 @@ func TestRealVectors(t *testing.T) {
 	}
 }
 
-// BenchmarkRealVectors reprints the figures of TestRealVectors, for every fifth photograph and for all 700:
+// BenchmarkRealVectors reprints the figures of TestRealVectors, for every fifth photograph and for
+// all 700:
 //
 //	go test -run - -bench RealVectors -benchtime 1x ./inception
 func BenchmarkRealVectors(b *testing.B) {
@@ -135,7 +137,8 @@ func BenchmarkRealVectors(b *testing.B) {
 	}
 }
 
-// TestRealAgainstTorch: with the real weights and the pixels of real photographs, PyTorch and this package agree.
+// TestRealAgainstTorch: with the real weights and the pixels of real photographs, PyTorch and this
+// package agree.
 func TestRealAgainstTorch(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs PyTorch")

@@ -22,15 +22,18 @@ import (
 
 // SaveOptions says what Save writes; the zero value stores everything in float32.
 type SaveOptions struct {
-	NoTrunk bool   // store only the trunk's digest
-	DType   string // of the trunk: "f32" (also "") or "f16", which gives it another digest and records the self-test anew, unless it is Weights.Halved
-	Report  []byte // report.html; nil writes Model.Report, if there is one
+	NoTrunk bool // store only the trunk's digest
+	// of the trunk: "f32" (also "") or "f16", which gives it another digest and records the
+	// self-test anew, unless it is Weights.Halved
+	DType  string
+	Report []byte // report.html; nil writes Model.Report, if there is one
 }
 
-// Save writes the model folder dir, whole or not at all: into a new folder beside it, which is synced and renamed. A
-// model that is there already is replaced in one step (where the system has one); anything else that is there is
-// refused and left alone. Where dir is a mount point, or the folder around it cannot be written, the files are
-// written below dir and moved into place, model.json last. Equal models give equal bytes.
+// Save writes the model folder dir, whole or not at all: into a new folder beside it, which is
+// synced and renamed. A model that is there already is replaced in one step (where the system has
+// one); anything else that is there is refused and left alone. Where dir is a mount point, or the
+// folder around it cannot be written, the files are written below dir and moved into place,
+// model.json last. Equal models give equal bytes.
 func (m *Model) Save(dir string, opts SaveOptions) error {
 	err := m.save(dir, opts)
 	if err != nil {
@@ -341,8 +344,8 @@ func replace(temp, dir string, state target) error {
 	return os.Rename(temp, dir)
 }
 
-// saveInside writes below dir, which exists, and moves the files into place. Without model.json, which goes first and
-// comes last, the folder is no model.
+// saveInside writes below dir, which exists, and moves the files into place. Without model.json,
+// which goes first and comes last, the folder is no model.
 func saveInside(dir string, files []part, man manifest) error {
 	temp := tempName(dir)
 	if err := writeAll(temp, files, man); err != nil {

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestSaveReplaces: a model gives way to the next one, whole, by either way of saving; nothing else does.
+// TestSaveReplaces: a model gives way to the next one, whole, by either way of saving; nothing else
+// does.
 func TestSaveReplaces(t *testing.T) {
 	m := small(t)
 	other := *m

@@ -2,12 +2,12 @@ package inception
 
 import "fmt"
 
-// The network, one row a branch. Branches of one block read the same input and are concatenated along the channels in
-// the order of their rows. Paths are torchvision's (models/inception.py); out is the shape [C,H,W] that the branch has
-// at width 1 and 299x299, which TestTable holds it to.
+// The network, one row a branch. Branches of one block read the same input and are concatenated
+// along the channels in the order of their rows. Paths are torchvision's (models/inception.py); out
+// is the shape [C,H,W] that the branch has at width 1 and 299x299, which TestTable holds it to.
 
-// step is one thing that happens to a feature map: a convolution (with bias and ReLU), a pool, or a fork whose
-// convolutions all read the same map and are concatenated.
+// step is one thing that happens to a feature map: a convolution (with bias and ReLU), a pool, or a
+// fork whose convolutions all read the same map and are concatenated.
 type step struct {
 	kind   kind
 	path   string // of a convolution, below the block; empty in the stem, where the block is the convolution
@@ -127,8 +127,8 @@ type Layer struct {
 	Out    [2]int // height and width of the output for the size that was asked for
 }
 
-// Layers lists the 94 convolutions at the given width multiplier for a size x size input, in the order of the table,
-// which is also the order in which Keras creates and numbers them.
+// Layers lists the 94 convolutions at the given width multiplier for a size x size input, in the
+// order of the table, which is also the order in which Keras creates and numbers them.
 func Layers(width float64, size int) ([]Layer, error) {
 	var layers []Layer
 	_, err := walk(width, size, func(l Layer) { layers = append(layers, l) }, nil)
@@ -162,8 +162,9 @@ func checkWidth(width float64) error {
 // maxWidth bounds the width multiplier, and with it the memory that a file can ask for.
 const maxWidth = 2
 
-// walk goes through the table as the network would run: each is called for every convolution, done (which may be nil)
-// for every row with its output shape [C,H,W]. It returns the shape of the last block.
+// walk goes through the table as the network would run: each is called for every convolution, done
+// (which may be nil) for every row with its output shape [C,H,W]. It returns the shape of the last
+// block.
 func walk(width float64, size int, each func(Layer), done func(row, [3]int)) ([3]int, error) {
 	if err := checkWidth(width); err != nil {
 		return [3]int{}, err
@@ -234,8 +235,8 @@ type Cost struct {
 // FLOPs counts a multiply-add as two.
 func (c Cost) FLOPs() int64 { return 2 * c.MACs }
 
-// TrunkCost returns the cost of the trunk at the given width multiplier for a size x size picture: 11.42 GFLOP at
-// width 1 and 299.
+// TrunkCost returns the cost of the trunk at the given width multiplier for a size x size picture:
+// 11.42 GFLOP at width 1 and 299.
 func TrunkCost(width float64, size int) (Cost, error) {
 	var c Cost
 	_, err := walk(width, size, func(l Layer) {

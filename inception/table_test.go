@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestTable walks the table at full width and 299 pixels and holds every row to the shape written beside it.
+// TestTable walks the table at full width and 299 pixels and holds every row to the shape written
+// beside it.
 func TestTable(t *testing.T) {
 	last, err := walk(1, 299, func(Layer) {}, func(r row, got [3]int) {
 		if got != r.out {
@@ -34,9 +35,9 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestCost compares with what is published: torchvision counts 5.71 G multiply-adds for the network with its
-// classifier, and 23,834,568 parameters of which 2,049,000 are the classifier's; without batch norm's scale and with
-// one bias a channel that leaves 21,785,568 - 17,216.
+// TestCost compares with what is published: torchvision counts 5.71 G multiply-adds for the network
+// with its classifier, and 23,834,568 parameters of which 2,049,000 are the classifier's; without
+// batch norm's scale and with one bias a channel that leaves 21,785,568 - 17,216.
 func TestCost(t *testing.T) {
 	c, err := TrunkCost(1, 299)
 	if err != nil {

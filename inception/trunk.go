@@ -14,9 +14,9 @@ type Trunk struct {
 	cells   int         // of that block, along each side
 }
 
-// NewTrunk compiles the network up to the bottleneck for pictures of w.Recipe.Size, with the precision of w, whatever
-// cfg's. It keeps nothing of w's tensors, so a
-// caller that drops w frees them. Errors name the recipe's field, the input's size or the device that will not do.
+// NewTrunk compiles the network up to the bottleneck for pictures of w.Recipe.Size, with the
+// precision of w, whatever cfg's. It keeps nothing of w's tensors, so a caller that drops w frees
+// them. Errors name the recipe's field, the input's size or the device that will not do.
 func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
 	if err := checkRecipe(w.Recipe); err != nil {
 		return nil, fmt.Errorf("inception: trunk: %w", err)
@@ -52,8 +52,9 @@ func (t *Trunk) Program() *nn.Program { return t.program }
 // pixels is the number of values of one input.
 func (t *Trunk) pixels() int { return 3 * t.Size() * t.Size() }
 
-// Embed turns n pictures, pixels [n,3,Size,Size] as the recipe makes them, into bottlenecks [n,Features]. Both slices
-// stay the caller's. A picture's result depends on nothing but the picture: not on n, its neighbours or the threads.
+// Embed turns n pictures, pixels [n,3,Size,Size] as the recipe makes them, into bottlenecks
+// [n,Features]. Both slices stay the caller's. A picture's result depends on nothing but the
+// picture: not on n, its neighbours or the threads.
 func (t *Trunk) Embed(ctx context.Context, n int, pixels, bottlenecks []float32) error {
 	if n < 1 || len(pixels) != n*t.pixels() || len(bottlenecks) != n*t.Features() {
 		return fmt.Errorf("inception: embed: got %d pictures, %d input and %d output values, want at least 1 picture with %d and %d values each",
@@ -62,8 +63,8 @@ func (t *Trunk) Embed(ctx context.Context, n int, pixels, bottlenecks []float32)
 	return t.program.Run(ctx, n, pixels, bottlenecks, nil)
 }
 
-// embedBlock is Embed for one picture, with the block before the pooling, [F,cells,cells], whose cells' means are the
-// bottleneck.
+// embedBlock is Embed for one picture, with the block before the pooling, [F,cells,cells], whose
+// cells' means are the bottleneck.
 func (t *Trunk) embedBlock(ctx context.Context, pixels []float32) (bottleneck, block []float32, err error) {
 	bottleneck, block = make([]float32, t.Features()), make([]float32, t.Features()*t.cells*t.cells)
 	return bottleneck, block, t.program.Run(ctx, 1, pixels, bottleneck, block)

@@ -7,12 +7,14 @@ import (
 
 // Unknown is the line below which a picture is taken to be of none of the labels.
 type Unknown struct {
-	Threshold   float64 `json:"threshold"`    // of UnknownScore: pictures below it are unknown
-	FalseReject float64 `json:"false_reject"` // share of known pictures, 0..1, that the line was to reject when it was drawn
+	Threshold float64 `json:"threshold"` // of UnknownScore: pictures below it are unknown
+	// share of known pictures, 0..1, that the line was to reject when it was drawn
+	FalseReject float64 `json:"false_reject"`
 }
 
-// UnknownScore says how much a picture is of any label at all: ln sum exp(logit) (the negative energy of Liu et al.,
-// "Energy-based Out-of-distribution Detection", 2020), from logits [K] that no temperature has divided.
+// UnknownScore says how much a picture is of any label at all: ln sum exp(logit) (the negative
+// energy of Liu et al., "Energy-based Out-of-distribution Detection", 2020), from logits [K] that
+// no temperature has divided.
 func UnknownScore(logits []float64) float64 {
 	top := math.Inf(-1)
 	for _, z := range logits {

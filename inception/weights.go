@@ -23,9 +23,9 @@ type Tensor struct {
 
 // Weights are the numbers of one network, batch norm already folded into convolutions.
 //
-// Tensors holds, under torchvision's paths, "<path>.weight" [O,I,KH,KW] and "<path>.bias" [O] for each of the 94
-// convolutions, and, when Classes > 0, "fc.weight" [K,F] and "fc.bias" [K]. A Weights is not changed after it is made;
-// graphs and programs share its slices.
+// Tensors holds, under torchvision's paths, "<path>.weight" [O,I,KH,KW] and "<path>.bias" [O] for
+// each of the 94 convolutions, and, when Classes > 0, "fc.weight" [K,F] and "fc.bias" [K]. A
+// Weights is not changed after it is made; graphs and programs share its slices.
 type Weights struct {
 	Flavor  Flavor
 	Width   float64           // width multiplier, 1 for the published network
@@ -35,11 +35,12 @@ type Weights struct {
 	Labels  []string          // the classifier's labels in order; nil when the file has none
 	Notes   map[string]string // what else a file's metadata says; kept, never interpreted
 	Tensors map[string]Tensor
-	// Ranges makes the trunk compute with nn.Int8; nil means nn.Float32. See Quantized. Weight files have none.
+	// Ranges makes the trunk compute with nn.Int8; nil means nn.Float32. See Quantized. Weight
+	// files have none.
 	Ranges nn.Ranges
-	// Digest is the hex SHA-256 that names the trunk: flavour, and name, shape and values of every convolution's
-	// tensors. Neither the file's layout nor the classifier is part of it, and float16 storage only as far as it
-	// changed the values.
+	// Digest is the hex SHA-256 that names the trunk: flavour, and name, shape and values of every
+	// convolution's tensors. Neither the file's layout nor the classifier is part of it, and
+	// float16 storage only as far as it changed the values.
 	Digest string
 }
 
@@ -76,8 +77,9 @@ func slots(width float64) ([]slot, error) {
 	return list, nil
 }
 
-// require checks names and shapes of what a file or a caller has against what the network needs, and returns the
-// slots of everything: the convolutions in the order of the table, then the classifier if there is one.
+// require checks names and shapes of what a file or a caller has against what the network needs,
+// and returns the slots of everything: the convolutions in the order of the table, then the
+// classifier if there is one.
 func require(width float64, have map[string][]int, fail func(name, format string, args ...any) error) ([]slot, int, error) {
 	list, err := slots(width)
 	if err != nil {
@@ -113,9 +115,9 @@ func require(width float64, have map[string][]int, fail func(name, format string
 	return list, classes, nil
 }
 
-// NewWeights checks that tensors are exactly those of a network of the given width and returns them as Weights with
-// the flavour's recipe. The map and its slices belong to the Weights from then on. What is wrong with a tensor is a
-// *FormatError without a file's name.
+// NewWeights checks that tensors are exactly those of a network of the given width and returns them
+// as Weights with the flavour's recipe. The map and its slices belong to the Weights from then on.
+// What is wrong with a tensor is a *FormatError without a file's name.
 func NewWeights(flavor Flavor, width float64, source string, tensors map[string]Tensor) (*Weights, error) {
 	if _, err := ParseFlavor(string(flavor)); err != nil {
 		return nil, err
@@ -158,8 +160,9 @@ func NewWeights(flavor Flavor, width float64, source string, tensors map[string]
 	return w, nil
 }
 
-// digest names a trunk: a SHA-256 over the flavour and, in the order of the table, every tensor's name, shape and
-// SHA-256 of its values as little-endian float32. It is a tree so that its leaves can be computed side by side.
+// digest names a trunk: a SHA-256 over the flavour and, in the order of the table, every tensor's
+// name, shape and SHA-256 of its values as little-endian float32. It is a tree so that its leaves
+// can be computed side by side.
 func digest(flavor Flavor, list []slot, sums [][sha256.Size]byte) string {
 	h := sha256.New()
 	_, _ = fmt.Fprintf(h, "rehead trunk digest 1\n%s\n", flavor) // a hash never fails to write
@@ -172,8 +175,9 @@ func digest(flavor Flavor, list []slot, sums [][sha256.Size]byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Halved returns the weights as they are after they have been stored as float16 and read again. A head that will be
-// saved beside a float16 trunk is best trained on them: the digest stays the same then.
+// Halved returns the weights as they are after they have been stored as float16 and read again. A
+// head that will be saved beside a float16 trunk is best trained on them: the digest stays the same
+// then.
 func (w *Weights) Halved() (*Weights, error) {
 	tensors := make(map[string]Tensor, len(w.Tensors))
 	for _, name := range slices.Sorted(maps.Keys(w.Tensors)) {

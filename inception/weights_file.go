@@ -17,8 +17,9 @@ import (
 // Format is the value of the metadata key "format" of a converted weight file.
 const Format = "rehead-trunk/1"
 
-// ReadWeights reads and checks a converted weight file: safetensors with the metadata "format" (see Format), "flavor",
-// "width" and, optionally, "source", "recipe" and "labels" (JSON). Everything that is wrong with it is a *FormatError.
+// ReadWeights reads and checks a converted weight file: safetensors with the metadata "format" (see
+// Format), "flavor", "width" and, optionally, "source", "recipe" and "labels" (JSON). Everything
+// that is wrong with it is a *FormatError.
 func ReadWeights(path string) (*Weights, error) {
 	f, file, err := safetensors.Open(path)
 	if err != nil {
@@ -31,7 +32,8 @@ func ReadWeights(path string) (*Weights, error) {
 	return w, err
 }
 
-// DecodeWeights is ReadWeights for a file of size bytes that is at hand already; errors call it name.
+// DecodeWeights is ReadWeights for a file of size bytes that is at hand already; errors call it
+// name.
 func DecodeWeights(name string, r io.ReaderAt, size int64) (*Weights, error) {
 	f, err := safetensors.New(name, r, size)
 	if err != nil {
@@ -157,8 +159,9 @@ func checkRecipe(r dataset.Recipe) error {
 	return nil
 }
 
-// Write writes the weights to path, whole or not at all, as "f32" (also "") or "f16". Equal weights give equal bytes.
-// As "f16", a value that float16 cannot hold is an error, and what is read back has another Digest.
+// Write writes the weights to path, whole or not at all, as "f32" (also "") or "f16". Equal weights
+// give equal bytes. As "f16", a value that float16 cannot hold is an error, and what is read back
+// has another Digest.
 func (w *Weights) Write(path string, dtype string) error {
 	if err := atomicfile.Write(path, func(out io.Writer) error { return w.encode(out, dtype, true) }); err != nil {
 		return fmt.Errorf("inception: %w", err)

@@ -11,14 +11,16 @@ import (
 	"github.com/c236555e/rehead/nn/internal/ref"
 )
 
-// BinaryCrossEntropy is the weighted cross entropy of sigmoid(logits), each class a question of its own, with respect to
-// the targets, summed over rows and classes:
+// BinaryCrossEntropy is the weighted cross entropy of sigmoid(logits), each class a question of its
+// own, with respect to the targets, summed over rows and classes:
 //
 //	loss = sum over n, k of weights[n,k] * (targets[n,k] * log(1+exp(-z)) + (1-targets[n,k]) * log(1+exp(z))), z = logits[n,k]
 //
-// Arguments: logits, targets, weights, each [N,K]. Result: a scalar. It has a gradient with respect to the logits only.
+// Arguments: logits, targets, weights, each [N,K]. Result: a scalar. It has a gradient with respect
+// to the logits only.
 //
-// It does not overflow for large logits. A weight of 0 leaves its place out, whatever the logit is there.
+// It does not overflow for large logits. A weight of 0 leaves its place out, whatever the logit is
+// there.
 type BinaryCrossEntropy struct {
 	Name string
 
@@ -103,8 +105,8 @@ func binaryShapes(o operator, s []tensor.Shape) error {
 	return nil
 }
 
-// binaryCrossEntropyGrad is logits, targets, weights [N,K], grad (a scalar) -> the gradient with respect to the logits
-// [N,K].
+// binaryCrossEntropyGrad is logits, targets, weights [N,K], grad (a scalar) -> the gradient with
+// respect to the logits [N,K].
 type binaryCrossEntropyGrad struct {
 	name string
 	own

@@ -16,9 +16,10 @@ import (
 // gorgonia.Op: the parts that the shared plumbing below turns into one.
 type operator interface {
 	gorgonia.Op
-	kind() string                                      // "conv2d"
-	label() string                                     // the Name field
-	dims() []int                                       // axes of each argument, then of the result; a last argument may repeat
+	kind() string  // "conv2d"
+	label() string // the Name field
+	// axes of each argument, then of the result; a last argument may repeat
+	dims() []int
 	infer(shapes []tensor.Shape) (tensor.Shape, error) // result's shape, or a *ShapeError
 	compute(dst []float32, in []view) error            // the reference kernel over checked arguments
 	bind(out *output) operator                         // a copy that owns out

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// branches is a small network of everything that int8 can do: a padded convolution, two pools, a concatenation
-// and the global average.
+// branches is a small network of everything that int8 can do: a padded convolution, two pools, a
+// concatenation and the global average.
 func branches(t *testing.T) (x, mean, block *Node) {
 	t.Helper()
 	g := NewGraph()

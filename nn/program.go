@@ -103,11 +103,11 @@ func compileNet(cfg Config, net *ir.Net) (*Program, error) {
 	return p, nil
 }
 
-// Run computes n images: in is [n, the input's shape], out[i] [n, the i-th
-// output's shape], both row-major and owned by the caller; lengths must fit
-// exactly. An out[i] that is nil is not wanted and costs nothing. It returns soon after ctx ends, with an error that wraps ctx.Err();
-// out is then partly written. An image's result never depends on n, on its
-// neighbours or on the number of threads, bit for bit. Safe for concurrent use.
+// Run computes n images: in is [n, the input's shape], out[i] [n, the i-th output's shape], both
+// row-major and owned by the caller; lengths must fit exactly. An out[i] that is nil is not wanted
+// and costs nothing. It returns soon after ctx ends, with an error that wraps ctx.Err(); out is
+// then partly written. An image's result never depends on n, on its neighbours or on the number of
+// threads, bit for bit. Safe for concurrent use.
 func (p *Program) Run(ctx context.Context, n int, in []float32, out ...[]float32) error {
 	if n < 1 || n > maxElements {
 		return fmt.Errorf("nn: run: got %d images, want at least 1", n)

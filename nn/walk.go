@@ -5,9 +5,10 @@ import (
 	"fmt"
 )
 
-// Walk calls visit once for each node that the outputs are computed from, the outputs included: arguments before their
-// users, with the node's own arguments in order (none for leaves). It stops at visit's first error and returns it. The
-// order is the same every time for graphs that were built in the same way.
+// Walk calls visit once for each node that the outputs are computed from, the outputs included:
+// arguments before their users, with the node's own arguments in order (none for leaves). It stops
+// at visit's first error and returns it. The order is the same every time for graphs that were
+// built in the same way.
 func Walk(outputs []*Node, visit func(n *Node, args []*Node) error) error {
 	for i, n := range outputs {
 		if n == nil || n.Graph() == nil {
@@ -26,7 +27,8 @@ func Walk(outputs []*Node, visit func(n *Node, args []*Node) error) error {
 	return nil
 }
 
-// ParamData returns the values of a leaf made by [Param], row-major and shared with it: they are to be read only.
+// ParamData returns the values of a leaf made by [Param], row-major and shared with it: they are to
+// be read only.
 func ParamData(n *Node) ([]float32, error) {
 	if n == nil || n.Op() != nil || n.Value() == nil {
 		return nil, errors.New("nn: param data: the node is not a leaf made by Param")

@@ -31,11 +31,13 @@ const (
 
 // answerRecord is Rehead's own record: what one picture is answered.
 type answerRecord struct {
-	Predictions []inception.Prediction `json:"predictions"`       // ranked, best first
-	Labels      []string               `json:"labels,omitzero"`   // that the picture has, of a model that gives any number of them; absent elsewhere
-	Unknown     *bool                  `json:"unknown,omitempty"` // of none of the labels; absent where the model does not tell
-	Embedding   []float32              `json:"embedding,omitempty"`
-	Explanation *reasons               `json:"explanation,omitempty"`
+	Predictions []inception.Prediction `json:"predictions"` // ranked, best first
+	// that the picture has, of a model that gives any number of them; absent elsewhere
+	Labels []string `json:"labels,omitzero"`
+	// of none of the labels; absent where the model does not tell
+	Unknown     *bool     `json:"unknown,omitempty"`
+	Embedding   []float32 `json:"embedding,omitempty"`
+	Explanation *reasons  `json:"explanation,omitempty"`
 }
 
 // verboseRecord is the record of application/json;verbose, both lists in the
@@ -78,8 +80,8 @@ func (a answerer) check() error {
 	return nil
 }
 
-// reasons returns the explanation of picture i, nil where none was asked for. The training pictures are shown where
-// the page is, which shows them too.
+// reasons returns the explanation of picture i, nil where none was asked for. The training pictures
+// are shown where the page is, which shows them too.
 func (a answerer) reasons(i int) *reasons {
 	if i >= len(a.asked) || a.asked[i].why == nil {
 		return nil

@@ -113,9 +113,10 @@ func BenchmarkInvocations(b *testing.B) {
 	}
 }
 
-// BenchmarkServedShare takes turns: the network alone at each of some batches, then 16 clients, about as many pictures each time, so that a
-// machine whose speed drifts is as fast for the one as for the other. It reports what share of the network's own images a second the
-// server reaches, against the best batch: over all turns together, and in the median of the turns.
+// BenchmarkServedShare takes turns: the network alone at each of some batches, then 16 clients,
+// about as many pictures each time, so that a machine whose speed drifts is as fast for the one as
+// for the other. It reports what share of the network's own images a second the server reaches,
+// against the best batch: over all turns together, and in the median of the turns.
 func BenchmarkServedShare(b *testing.B) {
 	const clients, images = 16, 32
 	c := realModel(b, 1, 299)
@@ -164,8 +165,8 @@ func BenchmarkServedShare(b *testing.B) {
 	b.ReportMetric(middle, "share-median")
 }
 
-// BenchmarkServedLatency takes turns as well: pictures decoded and run one by one with nothing between, then by one client. It reports the
-// median of each in milliseconds, and the ratio.
+// BenchmarkServedLatency takes turns as well: pictures decoded and run one by one with nothing
+// between, then by one client. It reports the median of each in milliseconds, and the ratio.
 func BenchmarkServedLatency(b *testing.B) {
 	const images = 16
 	c := realModel(b, 1, 299)

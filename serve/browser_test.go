@@ -28,7 +28,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// browser starts a headless Chromium that can reach nothing but this machine, and keeps what its console says.
+// browser starts a headless Chromium that can reach nothing but this machine, and keeps what its
+// console says.
 func browser(t *testing.T) (ctx context.Context, console func() []string) {
 	t.Helper()
 	if testing.Short() {
@@ -130,8 +131,9 @@ func state(t *testing.T, ctx context.Context) (s pageState) {
 	return s
 }
 
-// TestPageInABrowser goes the way of a person: looks at the card, gives a picture, reads the ranking, changes the map by
-// keyboard, gives a file that is no picture, and reads why. Set REHEAD_SCREENSHOTS to a folder to see it.
+// TestPageInABrowser goes the way of a person: looks at the card, gives a picture, reads the
+// ranking, changes the map by keyboard, gives a file that is no picture, and reads why. Set
+// REHEAD_SCREENSHOTS to a folder to see it.
 func TestPageInABrowser(t *testing.T) {
 	ctx, console := browser(t)
 	c := realModel(t, 0.1, 171)
@@ -212,7 +214,8 @@ func visit(t *testing.T, ctx context.Context, s *Server, m *inception.Model) {
 	}
 }
 
-// TestPageTellsTheUnknown: a picture that the model takes for none of its labels is said to be one, and no other is.
+// TestPageTellsTheUnknown: a picture that the model takes for none of its labels is said to be one,
+// and no other is.
 func TestPageTellsTheUnknown(t *testing.T) {
 	ctx, console := browser(t)
 	c := realModel(t, 0.1, 171)
@@ -258,7 +261,8 @@ func TestPageTellsTheUnknown(t *testing.T) {
 	}
 }
 
-// TestPageOfSeveralLabels: of a model that gives any number of labels, those that the picture has are marked and named.
+// TestPageOfSeveralLabels: of a model that gives any number of labels, those that the picture has
+// are marked and named.
 func TestPageOfSeveralLabels(t *testing.T) {
 	ctx, _ := browser(t)
 	c := realModel(t, 0.1, 171)

@@ -55,8 +55,8 @@ func int8Model(t *testing.T, size int) *inception.Classifier {
 	return c
 }
 
-// TestPageWhileItWaits: until a picture is answered, the answer of the one before is shown as the past; the card says what the
-// network computes with.
+// TestPageWhileItWaits: until a picture is answered, the answer of the one before is shown as the
+// past; the card says what the network computes with.
 func TestPageWhileItWaits(t *testing.T) {
 	ctx, console := browser(t)
 	held := heldExplainer{int8Model(t, 171), make(chan struct{}, 1)}

@@ -32,7 +32,8 @@ func TestContract31AcceptsWhileBusy(t *testing.T) {
 	wantStatus(t, <-busy, http.StatusOK, "red")
 }
 
-// Contract 41: a streaming client sends the same request to the same route; there is no bidirectional one.
+// Contract 41: a streaming client sends the same request to the same route; there is no
+// bidirectional one.
 func TestContract41Streaming(t *testing.T) {
 	url, _ := start(t, newServer(t, &fake{}, Config{}))
 	response, err := http.Post(url+"/invocations", typeImage, onlyReader{bytes.NewReader(picture(t, 4, 3, red))})
@@ -54,7 +55,8 @@ func TestContract41Streaming(t *testing.T) {
 	}
 }
 
-// Contract 50: a batch job pings until the model is ready, asks how much it may send, and sends as much at once: none is refused.
+// Contract 50: a batch job pings until the model is ready, asks how much it may send, and sends as
+// much at once: none is refused.
 func TestContract50BatchOrder(t *testing.T) {
 	s := newServer(t, nil, Config{Batch: true, MaxBatch: 4})
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/ping", nil), http.StatusServiceUnavailable, "")
@@ -87,7 +89,8 @@ func TestContract50BatchOrder(t *testing.T) {
 	jobs.Wait()
 }
 
-// Explanations on request: over /invocations, for every picture of a request, and of a model loaded by name.
+// Explanations on request: over /invocations, for every picture of a request, and of a model loaded
+// by name.
 func TestExplainOnRequest(t *testing.T) {
 	c := realModel(t, 0.1, 75)
 	s := newServer(t, c, Config{MultiModel: true, Open: open})

@@ -14,7 +14,8 @@ import (
 	"github.com/c236555e/rehead/serve/servetest"
 )
 
-// The contract's list of checks, against the handler in this process; TestContractContainer of the command line runs it against a container.
+// The contract's list of checks, against the handler in this process; TestContractContainer of the
+// command line runs it against a container.
 func TestContractInProcess(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "one", "model")

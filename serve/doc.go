@@ -2,11 +2,10 @@
 //
 // # Purpose
 //
-// A [Server] speaks the contract of a SageMaker inference container, that of its
-// multi-model endpoints, and the Open Inference Protocol. It is an ordinary
-// [http.Handler], so a test needs no socket; [Server.Serve] puts that handler
-// behind an [http.Server] with every time-out set, and drains it when its
-// context ends.
+// A [Server] speaks the contract of a SageMaker inference container, that of its multi-model
+// endpoints, and the Open Inference Protocol. It is an ordinary [http.Handler], so a test needs no
+// socket; [Server.Serve] puts that handler behind an [http.Server] with every time-out set, and
+// drains it when its context ends.
 //
 // # Routes
 //
@@ -26,9 +25,9 @@
 //	POST /v1/explain                   one picture's bytes in; ranking, activation maps, nearest training pictures out
 //	GET /v1/model                      labels, recipe, trunk, device and kernel, metrics
 //
-// /v1/explain takes the options of /invocations and keeps its token, limits, queue
-// and deadline. The mean of a map's cells plus its bias is the label's logit; grid
-// says where on the picture the cells lie.
+// /v1/explain takes the options of /invocations and keeps its token, limits, queue and deadline.
+// The mean of a map's cells plus its bias is the label's logit; grid says where on the picture the
+// cells lie.
 //
 // # Invocations
 //
@@ -41,29 +40,26 @@
 //	multipart/form-data    each file is a picture, each other field an option
 //	text/plain             a picture's URL, with CompatTFBlog only
 //
-// An instance is a base64 string, {"b64": "..."}, an input of any name with
-// either, or, where Config.Fetch allows it, {"url": "..."}.
+// An instance is a base64 string, {"b64": "..."}, an input of any name with either, or, where
+// Config.Fetch allows it, {"url": "..."}.
 //
-// Accept chooses the answer. By default a picture is answered by the record
-// {"predictions": [{"label": "...", "probability": 0.98}, ...]}, best first.
-// {"instances": [...]} is answered by {"predictions": [record, ...]}, inputs by
-// {"outputs": [record, ...]}, several files as instances are. As JSON Lines and
-// CSV there is a record a line. application/json;verbose gives
-// {"probabilities": [...], "labels": [...], "predicted_label": "..."} in the
-// order of the classes. Where the model tells, records have "unknown" or, of
-// several labels, those that the picture has. [Compat] chooses the records of other containers.
+// Accept chooses the answer. By default a picture is answered by the record {"predictions":
+// [{"label": "...", "probability": 0.98}, ...]}, best first. {"instances": [...]} is answered by
+// {"predictions": [record, ...]}, inputs by {"outputs": [record, ...]}, several files as instances
+// are. As JSON Lines and CSV there is a record a line. application/json;verbose gives
+// {"probabilities": [...], "labels": [...], "predicted_label": "..."} in the order of the classes.
+// Where the model tells, records have "unknown" or, of several labels, those that the picture has.
+// [Compat] chooses the records of other containers.
 //
-// The options top_k (0: every label), embedding (true: the bottleneck too) and
-// explain (true: activation maps of the top_k labels too, as /v1/explain gives
-// them; training pictures only where Config.Page shows them anyway) come in the query, as rehead-top-k=3 and rehead-embedding=true in
-// X-Amzn-SageMaker-Custom-Attributes, as fields of a form, or in the
-// "parameters" of a JSON body.
+// The options top_k (0: every label), embedding (true: the bottleneck too) and explain (true:
+// activation maps of the top_k labels too, as /v1/explain gives them; training pictures only where
+// Config.Page shows them anyway) come in the query, as rehead-top-k=3 and rehead-embedding=true in
+// X-Amzn-SageMaker-Custom-Attributes, as fields of a form, or in the "parameters" of a JSON body.
 //
 // # Errors
 //
-// An error answer is {"error": "one sentence"}; under /models it has code, type
-// and message. A status of 4xx means that the request is at fault and 5xx that
-// the server is:
+// An error answer is {"error": "one sentence"}; under /models it has code, type and message. A
+// status of 4xx means that the request is at fault and 5xx that the server is:
 //
 //	400  the picture or the body cannot be read
 //	401  the bearer token is missing
@@ -80,25 +76,24 @@
 //	504  the request's deadline passed
 //	507  the memory budget has no room for another model
 //
-// One bad record fails its request, unless Config.Batch or Config.Placeholders
-// has {"error": "..."} stand in its place.
+// One bad record fails its request, unless Config.Batch or Config.Placeholders has {"error": "..."}
+// stand in its place.
 //
 // # How pictures meet the network
 //
-// Requests decode in parallel, as many at once as there are cores, and share
-// forward passes. A lone picture runs at once; pictures that arrive while a pass
-// runs are decoded after it and run together. The bytes of all bodies, the
-// memory of all decoders and the length of the queue are bounded; what finds no
-// room is answered with 503 rather than kept. A request that ends, by its
-// deadline or because its client has left, leaves the queue, and ends its pass
-// when no other request waits for it.
+// Requests decode in parallel, as many at once as there are cores, and share forward passes. A lone
+// picture runs at once; pictures that arrive while a pass runs are decoded after it and run
+// together. The bytes of all bodies, the memory of all decoders and the length of the queue are
+// bounded; what finds no room is answered with 503 rather than kept. A request that ends, by its
+// deadline or because its client has left, leaves the queue, and ends its pass when no other
+// request waits for it.
 //
-// The recipe in the model decodes exactly as in training, and a picture's result
-// never depends on its neighbours in a batch, so the probabilities of a server
-// and of `rehead predict` are the same float64 values.
+// The recipe in the model decodes exactly as in training, and a picture's result never depends on
+// its neighbours in a batch, so the probabilities of a server and of `rehead predict` are the same
+// float64 values.
 //
 // # Concurrency
 //
-// A Server is safe for concurrent use. It starts goroutines for each installed
-// model, which end with the model; none outlives [Server.Close].
+// A Server is safe for concurrent use. It starts goroutines for each installed model, which end
+// with the model; none outlives [Server.Close].
 package serve

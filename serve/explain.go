@@ -15,8 +15,9 @@ import (
 
 // Explainer is what a [Classifier] can also be: one that says why. *[inception.Classifier] is one.
 type Explainer interface {
-	// ExplainPixels runs a forward pass over one picture, pixels [3,Size,Size] and info as Model().Recipe.Load gives
-	// them, and explains the top most probable labels, every label if top is 0 or less.
+	// ExplainPixels runs a forward pass over one picture, pixels [3,Size,Size] and info as
+	// Model().Recipe.Load gives them, and explains the top most probable labels, every label if top
+	// is 0 or less.
 	ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info, top int) (*inception.Explanation, error)
 }
 

@@ -12,8 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzRequest sends whole requests, header and query included, to every route with a body, in each compatibility: whatever comes, the answer is
-// below 500 unless it says that something is not to be had (501), and an error is one sentence of JSON, or of the blog's text.
+// FuzzRequest sends whole requests, header and query included, to every route with a body, in each
+// compatibility: whatever comes, the answer is below 500 unless it says that something is not to be
+// had (501), and an error is one sentence of JSON, or of the blog's text.
 func FuzzRequest(f *testing.F) {
 	png := string(picture(f, 4, 3, red))
 	for _, kind := range []string{typeImage, "image/png", typeJSON, typeJSONLines, typeCSV, "text/plain; charset=utf-8", "multipart/form-data; boundary=a", "", ";"} {

@@ -75,7 +75,8 @@ func TestContract54ReadyWithoutModels(t *testing.T) {
 	wantStatus(t, do(newServer(t, nil, Config{}).Handler(), http.MethodGet, "/models", nil), http.StatusNotFound, "route")
 }
 
-// A server of many models sends who asks the wrong route to the right one, in the one form of its errors, and its log says which model answered.
+// A server of many models sends who asks the wrong route to the right one, in the one form of its
+// errors, and its log says which model answered.
 func TestRegression_ManyModelsSayWhere(t *testing.T) {
 	shelf := newShelf(t, "a")
 	cfg := multi(shelf)

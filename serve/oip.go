@@ -101,7 +101,8 @@ func (s *Server) modelReady(c *gin.Context) error {
 		return err
 	}
 	defer m.release()
-	c.JSON(s.readyStatus(), gin.H{"name": m.name, "ready": s.Ready()}) // a stopping server asks to be left alone by every check
+	// a stopping server asks to be left alone by every check
+	c.JSON(s.readyStatus(), gin.H{"name": m.name, "ready": s.Ready()})
 	return nil
 }
 

@@ -16,13 +16,14 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// pageFiles is the page for people: plain HTML, CSS and JavaScript, which ask for nothing from anywhere else.
+// pageFiles is the page for people: plain HTML, CSS and JavaScript, which ask for nothing from
+// anywhere else.
 //
 //go:embed page/index.html page/page.css page/page.js
 var pageFiles embed.FS
 
-// pagePolicy lets the page use its own two files and this server's routes. Pictures come from the user (drawn on a
-// canvas) and, as data, from the server's answer.
+// pagePolicy lets the page use its own two files and this server's routes. Pictures come from the
+// user (drawn on a canvas) and, as data, from the server's answer.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -62,8 +63,9 @@ type modelCard struct {
 	Tool       string           `json:"tool"`     // the rehead that made the model
 	Neighbours int              `json:"neighbours"`
 
-	MultiLabel bool               `json:"multi_label"`       // a picture may have any number of the labels
-	Unknown    *inception.Unknown `json:"unknown,omitempty"` // from where on pictures are of none of them; absent where the model does not tell
+	MultiLabel bool `json:"multi_label"` // a picture may have any number of the labels
+	// from where on pictures are of none of them; absent where the model does not tell
+	Unknown *inception.Unknown `json:"unknown,omitempty"`
 
 	Network *networkCard `json:"network,omitempty"`
 	Version string       `json:"version,omitempty"` // the server's

@@ -112,7 +112,8 @@ func keepOne(t testing.TB, m *inception.Model) []byte {
 	return b.Bytes()
 }
 
-// The answer of /v1/explain has the ranking of /invocations, to the last digit, while other requests run.
+// The answer of /v1/explain has the ranking of /invocations, to the last digit, while other
+// requests run.
 func TestExplain(t *testing.T) {
 	c := realModel(t, 0.25, 139)
 	thumbnail := keepOne(t, c.Model())

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// likeBottlenecks makes n rows of f features that look like bottlenecks: not negative, correlated through a few hidden
-// directions, with classes that overlap.
+// likeBottlenecks makes n rows of f features that look like bottlenecks: not negative, correlated
+// through a few hidden directions, with classes that overlap.
 func likeBottlenecks(n, f, k int) Examples {
 	rng := rand.New(rand.NewPCG(uint64(n), uint64(k)))
 	const hidden = 64
@@ -92,7 +92,8 @@ func BenchmarkObjective(b *testing.B) {
 	}
 }
 
-// BenchmarkFlowers is five-fold cross-validation on the bottlenecks of real photographs, as retrain.py computed them.
+// BenchmarkFlowers is five-fold cross-validation on the bottlenecks of real photographs, as
+// retrain.py computed them.
 func BenchmarkFlowers(b *testing.B) {
 	for _, set := range []string{"photos", "all"} {
 		for _, l2 := range []float64{0.01, 0.03, DefaultL2(5), 0.1, 0.3} {
@@ -113,7 +114,8 @@ func BenchmarkFlowers(b *testing.B) {
 	}
 }
 
-// foldError fits to all but every fifth example and measures on those: how many are right, and their summed log loss.
+// foldError fits to all but every fifth example and measures on those: how many are right, and
+// their summed log loss.
 func foldError(t testing.TB, ex Examples, fold int, cfg FitConfig) (right int, loss float64) {
 	t.Helper()
 	fit, held := Examples{Classes: ex.Classes}, Examples{Classes: ex.Classes}
@@ -138,8 +140,9 @@ func foldError(t testing.TB, ex Examples, fold int, cfg FitConfig) (right int, l
 	return right, loss
 }
 
-// On these vectors scikit-learn's LogisticRegression at the same L2 gets 88.6 % right in five folds, with a log loss of
-// 0.36; one fold is 140 photographs, of which that is 124 with a standard error of 4.
+// On these vectors scikit-learn's LogisticRegression at the same L2 gets 88.6 % right in five
+// folds, with a log loss of 0.36; one fold is 140 photographs, of which that is 124 with a standard
+// error of 4.
 func TestHeadOnFlowers(t *testing.T) {
 	ex, _ := flowers(t, "photos")
 	right, loss := foldError(t, ex, 0, FitConfig{Tolerance: 1e-3})

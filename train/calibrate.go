@@ -6,12 +6,14 @@ import (
 	"slices"
 )
 
-// Temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", 2017): probabilities are
-// softmax(logits / T), with the T that makes the true labels of held-out pictures most likely. Ranks do not change.
+// Temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", 2017): probabilities
+// are softmax(logits / T), with the T that makes the true labels of held-out pictures most likely.
+// Ranks do not change.
 
 const (
-	// temperatureSpread is the standard deviation of the normal prior on ln T around T = 1: it keeps T near 1 when there
-	// are only a handful of held-out pictures, and vanishes with a hundred.
+	// temperatureSpread is the standard deviation of the normal prior on ln T around T = 1: it
+	// keeps T near 1 when there are only a handful of held-out pictures, and vanishes with a
+	// hundred.
 	temperatureSpread = 0.5
 	maxTemperature    = 20.0 // T is kept in 1/maxTemperature..maxTemperature
 )
@@ -21,8 +23,9 @@ func fitTemperature(logits []float64, labels []int, classes int) float64 {
 	return temperatureOf(logits, Examples{Labels: labels, Classes: classes})
 }
 
-// temperatureOf returns the T that minimises sum_i crossEntropy(logits_i, label_i, T) + (ln T / spread)^2 / 2, (with several labels a
-// picture: binaryCrossEntropy; weights of mean 1 multiply it), by golden-section search over ln T; 1 when there are no examples.
+// temperatureOf returns the T that minimises sum_i crossEntropy(logits_i, label_i, T) + (ln T /
+// spread)^2 / 2, (with several labels a picture: binaryCrossEntropy; weights of mean 1 multiply
+// it), by golden-section search over ln T; 1 when there are no examples.
 func temperatureOf(logits []float64, ex Examples) float64 {
 	if len(ex.Labels) == 0 {
 		return 1
@@ -60,8 +63,9 @@ func temperatureOf(logits []float64, ex Examples) float64 {
 // calibrationBins is the number of equally wide bins of confidence that calibrationError uses.
 const calibrationBins = 15
 
-// calibrationError returns the expected calibration error: over bins of confidence (the top label's probability), the
-// mean of |accuracy - confidence| weighted by the number of examples; 0 when there are none.
+// calibrationError returns the expected calibration error: over bins of confidence (the top label's
+// probability), the mean of |accuracy - confidence| weighted by the number of examples; 0 when
+// there are none.
 func calibrationError(logits []float64, labels []int, classes int, temperature float64) float64 {
 	var count, right, conf [calibrationBins]float64
 	p := make([]float64, classes)
@@ -83,13 +87,14 @@ func calibrationError(logits []float64, labels []int, classes int, temperature f
 	return e / math.Max(1, float64(len(labels)))
 }
 
-// fewestDecided is how many pictures have to have a label, and to lack it, for a threshold of its own: the best for two or three pictures
-// would be worth nothing on the next.
+// fewestDecided is how many pictures have to have a label, and to lack it, for a threshold of its
+// own: the best for two or three pictures would be worth nothing on the next.
 const fewestDecided = 5
 
-// fitThresholds returns, for each label of several a picture, the probability from which on saying it gives the best F1 on
-// the examples, weighted as they are, half-way to the next lower probability there, of equally good ones the nearest to 0.5; 0.5 for a
-// label that fewer than fewestDecided of them have or lack, and nil without any.
+// fitThresholds returns, for each label of several a picture, the probability from which on saying
+// it gives the best F1 on the examples, weighted as they are, half-way to the next lower
+// probability there, of equally good ones the nearest to 0.5; 0.5 for a label that fewer than
+// fewestDecided of them have or lack, and nil without any.
 func fitThresholds(logits []float64, ex Examples, temperature float64) []float64 {
 	if len(ex.Labels) == 0 {
 		return nil

@@ -35,7 +35,8 @@ func checkLabels(f *dataset.Folder) error {
 	return nil
 }
 
-// checkSplit refuses a split that cannot be trained on, and notes what will be less than one may expect.
+// checkSplit refuses a split that cannot be trained on, and notes what will be less than one may
+// expect.
 func checkSplit(f *dataset.Folder, cfg dataset.SplitConfig) (notes []string, err error) {
 	labels, counts := f.Labels, f.Counts()
 	var total [3]int
@@ -82,8 +83,9 @@ func checkSplit(f *dataset.Folder, cfg dataset.SplitConfig) (notes []string, err
 // noteCrowded says why nearly equal pictures may lie in different parts.
 const noteCrowded = "so many pictures are nearly equal that keeping them together would leave too few to measure with: only equal ones are kept together"
 
-// divide splits the folder. Equal pictures stay together, and nearly equal ones as long as at least half of what is held
-// out without that rule still is; cfg.Near then says so. With a legacy split each goes its way.
+// divide splits the folder. Equal pictures stay together, and nearly equal ones as long as at least
+// half of what is held out without that rule still is; cfg.Near then says so. With a legacy split
+// each goes its way.
 func divide(f *dataset.Folder, cfg *dataset.SplitConfig, c *dataset.Checkup, sums [][sha256.Size]byte) (crowded bool, err error) {
 	cfg.Near = 0
 	if err := f.SplitUnique(*cfg, sums); err != nil {
@@ -114,8 +116,9 @@ func parts(f *dataset.Folder) (n [3]int) {
 	return n
 }
 
-// nearGroups are the nearly equal pictures that are to stay together. A picture whose part was given is left where it is:
-// of those only the ones that are held out most count, so that no other picture of the group is trained on.
+// nearGroups are the nearly equal pictures that are to stay together. A picture whose part was
+// given is left where it is: of those only the ones that are held out most count, so that no other
+// picture of the group is trained on.
 func nearGroups(items []dataset.Item, c *dataset.Checkup) [][]int {
 	var out [][]int
 	for _, group := range c.Same().Near {

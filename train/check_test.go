@@ -49,8 +49,8 @@ func scene(seed int) []byte {
 	return b.Bytes()
 }
 
-// TestNearlyEqualPicturesStayTogether: a picture and its copy of another compression never lie in two parts, in training
-// and in a later evaluation alike.
+// TestNearlyEqualPicturesStayTogether: a picture and its copy of another compression never lie in
+// two parts, in training and in a later evaluation alike.
 func TestNearlyEqualPicturesStayTogether(t *testing.T) {
 	dir := t.TempDir()
 	for l := range 2 {
@@ -99,7 +99,8 @@ func TestNearlyEqualPicturesStayTogether(t *testing.T) {
 	}
 }
 
-// TestTooManyNearlyEqualPictures: where nearly everything is nearly equal, something is held out nevertheless.
+// TestTooManyNearlyEqualPictures: where nearly everything is nearly equal, something is held out
+// nevertheless.
 func TestTooManyNearlyEqualPictures(t *testing.T) {
 	dir := t.TempDir()
 	data := scene(1)
@@ -117,7 +118,8 @@ func TestTooManyNearlyEqualPictures(t *testing.T) {
 	}
 }
 
-// TestGivenPartsStay: nearly equal pictures whose parts were given stay where they are, and take others to the one held out most.
+// TestGivenPartsStay: nearly equal pictures whose parts were given stay where they are, and take
+// others to the one held out most.
 func TestGivenPartsStay(t *testing.T) {
 	dir := mkdir(t, t.TempDir(), "all")
 	data := scene(3)

@@ -33,18 +33,21 @@ const (
 	DefaultCheckpointEvery = 5 * time.Second
 )
 
-// Checkpoints says where a solver's state is put away now and then, so that a run which was stopped, by whatever, goes on
-// and ends with the very bytes of one that was not. Bottlenecks have a cache of their own. The zero value keeps none.
+// Checkpoints says where a solver's state is put away now and then, so that a run which was
+// stopped, by whatever, goes on and ends with the very bytes of one that was not. Bottlenecks have
+// a cache of their own. The zero value keeps none.
 type Checkpoints struct {
-	Dir   string        // folder, made if need be; "" for no checkpoints
-	Every time.Duration // at least so long between two; 0 means DefaultCheckpointEvery. It is longer where writing takes long
+	Dir string // folder, made if need be; "" for no checkpoints
+	// at least so long between two; 0 means DefaultCheckpointEvery. It is longer where writing
+	// takes long
+	Every time.Duration
 }
 
 // keeper puts one run's state into one file. A nil keeper keeps nothing.
 //
-// The file: "REHEADCP", version (uint32), SHA-256 of all that the run's result depends on, number of ints (uint32), these
-// (int64), number of vectors (uint32), each of these as its length (uint32) and its float64, SHA-256 of all before it;
-// little-endian throughout.
+// The file: "REHEADCP", version (uint32), SHA-256 of all that the run's result depends on, number
+// of ints (uint32), these (int64), number of vectors (uint32), each of these as its length (uint32)
+// and its float64, SHA-256 of all before it; little-endian throughout.
 type keeper struct {
 	path  string
 	key   [sha256.Size]byte
@@ -57,7 +60,8 @@ type keeper struct {
 	before state // of the search that comes before the solver; a part of every file
 }
 
-// newKeeper returns the keeper of a run whose result follows from settings, which are JSON, and examples.
+// newKeeper returns the keeper of a run whose result follows from settings, which are JSON, and
+// examples.
 func newKeeper(cfg Checkpoints, settings any, parts ...*Examples) (*keeper, error) {
 	if cfg.Dir == "" {
 		return nil, nil
@@ -130,7 +134,9 @@ func (k *keeper) write(s state) (err error) {
 	if err := os.MkdirAll(filepath.Dir(k.path), 0o755); err != nil {
 		return err
 	}
-	temp := k.path + ".new" // of one name, so that a run that is killed over and over leaves one; two at once find out by the digest
+	// of one name, so that a run that is killed over and over leaves one; two at once find out by
+	// the digest
+	temp := k.path + ".new"
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
@@ -181,8 +187,9 @@ func (s state) header(key [sha256.Size]byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, uint32(len(s.floats)))
 }
 
-// load returns the solver's state that was saved, nil for none, after it noted that of the search. A file that is damaged
-// or of another run is as good as none: the run begins anew, and comes to the same result.
+// load returns the solver's state that was saved, nil for none, after it noted that of the search.
+// A file that is damaged or of another run is as good as none: the run begins anew, and comes to
+// the same result.
 func (k *keeper) load() *state {
 	if k == nil {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestFitGoesOn stops a fit at every few iterations and goes on until it is done: the head is that of a run that nobody
-// stopped, to the last bit.
+// TestFitGoesOn stops a fit at every few iterations and goes on until it is done: the head is that
+// of a run that nobody stopped, to the last bit.
 func TestFitGoesOn(t *testing.T) {
 	ex, valid := clouds(55, 400, 30, 4), clouds(56, 100, 30, 4)
 	for name, cfg := range map[string]FitConfig{
@@ -63,7 +63,8 @@ func TestFitGoesOn(t *testing.T) {
 	}
 }
 
-// TestCheckpointOfAnotherRun: a file that is damaged, or of other data or settings, changes nothing.
+// TestCheckpointOfAnotherRun: a file that is damaged, or of other data or settings, changes
+// nothing.
 func TestCheckpointOfAnotherRun(t *testing.T) {
 	ex := clouds(57, 100, 10, 3)
 	want := mustFit(t, ex, FitConfig{})
@@ -76,7 +77,8 @@ func TestCheckpointOfAnotherRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k.save(state{ints: []int64{1, 2, 3, 0}, floats: [][]float64{{}, {}, {1, 2}, {3}, {4}}}) // whole, but no state of this solver
+	// whole, but no state of this solver
+	k.save(state{ints: []int64{1, 2, 3, 0}, floats: [][]float64{{}, {}, {1, 2}, {3}, {4}}})
 	for _, spoil := range []func(data []byte) []byte{
 		func(d []byte) []byte { return d },
 		func(d []byte) []byte { d[len(d)/2]++; return d },

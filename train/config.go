@@ -19,19 +19,21 @@ const (
 	DefaultMaxIterations = 1000
 )
 
-// DefaultL2 returns what an L2 of 0 means: 0.3 / classes. The best L2 falls with the number of classes as the data's own
-// curvature does. Measured in five folds with ScaleHalf: 5 classes of flowers, best at 0.06 (2,936 pictures) and 0.1
-// (560); 70 classes of small pictures, best at 0.004 (1,400).
+// DefaultL2 returns what an L2 of 0 means: 0.3 / classes. The best L2 falls with the number of
+// classes as the data's own curvature does. Measured in five folds with ScaleHalf: 5 classes of
+// flowers, best at 0.06 (2,936 pictures) and 0.1 (560); 70 classes of small pictures, best at 0.004
+// (1,400).
 func DefaultL2(classes int) float64 { return 0.3 / float64(max(classes, 1)) }
 
-// Scaling says how bottlenecks are scaled, after their mean was taken off, before L2 is applied to what multiplies them.
-// In each case the scaled features have variance 1 on average, so that an L2 means the same for any trunk.
+// Scaling says how bottlenecks are scaled, after their mean was taken off, before L2 is applied to
+// what multiplies them. In each case the scaled features have variance 1 on average, so that an L2
+// means the same for any trunk.
 type Scaling string
 
 // The scalings.
 const (
-	// ScaleHalf divides each feature by the square root of its standard deviation: half-way between the other two, each of
-	// which is a little better on some data and worse on other.
+	// ScaleHalf divides each feature by the square root of its standard deviation: half-way between
+	// the other two, each of which is a little better on some data and worse on other.
 	ScaleHalf Scaling = "half"
 	// ScaleStandard divides each feature by its standard deviation.
 	ScaleStandard Scaling = "standard"
@@ -58,8 +60,9 @@ func (s Scaling) power() (p float64, ok bool) {
 
 // ClassWeights says how much the pictures of each label count. The zero value is all the same.
 type ClassWeights struct {
-	Balanced bool               `json:"balanced,omitempty"` // labels count the same altogether, however many pictures they have
-	Of       map[string]float64 `json:"of,omitempty"`       // factors by label, above 0; labels that are not named have 1
+	// labels count the same altogether, however many pictures they have
+	Balanced bool               `json:"balanced,omitempty"`
+	Of       map[string]float64 `json:"of,omitempty"` // factors by label, above 0; labels that are not named have 1
 }
 
 // factors returns the factors in the order of labels.
@@ -85,34 +88,49 @@ func (c ClassWeights) factors(labels []string) ([]float64, error) {
 
 // Config sets a training run; the zero value is a good one.
 type Config struct {
-	Split         dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
-	Seed          uint64              // kept in the model; draws whatever is drawn
-	CacheDir      string              // folder of bottleneck caches, made if need be; "": bottlenecks are kept in memory only
-	Solver        Solver              // how the head is solved for; "" means LBFGS
-	Descent       Descent             // learning rate and the rest of the other solvers
-	L2            float64             // weight of |W|^2/2; 0 means DefaultL2; negative: the best of a grid, by cross-validation on the training part
-	Folds         int                 // of that cross-validation; 0 means 5
-	Scaling       Scaling             // "" means ScaleHalf; ScaleAuto: searched for together with L2, which must then be negative
-	Tolerance     float64             // largest component of the gradient at the solution; 0 means DefaultTolerance
-	MaxIterations int                 // of solver LBFGS; 0 means DefaultMaxIterations
-	Smoothing     float64             // label smoothing, 0 (none) to 0.5: see FitConfig
-	ClassWeights  ClassWeights        // how much each label's pictures count, beside the weights that pictures have in a manifest
-	Augment       dataset.Augment     // how views of the training pictures are altered; with Views only
-	Views         int                 // altered views of each training picture to train on beside it, cached as it is; 0 means none
-	WarmStart     *inception.Model    // optional: the solver begins at this model's head; labels may be added, dropped and moved
-	Checkpoints   Checkpoints         // of the solver's state, so that a run which was stopped goes on
-	MaxBad        int                 // most unreadable pictures before the run is given up; 0 means a tenth of all (at least 10), negative means none
-	Batch         int                 // pictures in one forward pass; 0 means inception's default
-	Decoders      int                 // goroutines that decode and resize; 0 means GOMAXPROCS
-	Unknown       float64             // share of known pictures, 0..0.5, that the model may take for unknown, of the validation part; 0: it never says so
-	Neighbours    int                 // most training pictures whose thumbnails the model keeps for explanations, 0 (none) to inception.MaxNeighbours
-	Threads       int                 // for the trunk and the solver; 0 means GOMAXPROCS
-	Device        string              // nn.Config.Device
-	Kernel        string              // nn.Config.Kernel
-	Precision     nn.Precision        // of the trunk; "" means that of the weights; Int8 with weights of float32 calibrates on training pictures
-	Limits        dataset.Limits      // of one picture
-	ToolVersion   string              // kept in the model
-	Progress      func(Event)         // called now and then, from one goroutine at a time; must return quickly
+	Split dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
+	Seed  uint64              // kept in the model; draws whatever is drawn
+	// folder of bottleneck caches, made if need be; "": bottlenecks are kept in memory only
+	CacheDir string
+	Solver   Solver  // how the head is solved for; "" means LBFGS
+	Descent  Descent // learning rate and the rest of the other solvers
+	// weight of |W|^2/2; 0 means DefaultL2; negative: the best of a grid, by cross-validation on
+	// the training part
+	L2    float64
+	Folds int // of that cross-validation; 0 means 5
+	// "" means ScaleHalf; ScaleAuto: searched for together with L2, which must then be negative
+	Scaling       Scaling
+	Tolerance     float64 // largest component of the gradient at the solution; 0 means DefaultTolerance
+	MaxIterations int     // of solver LBFGS; 0 means DefaultMaxIterations
+	Smoothing     float64 // label smoothing, 0 (none) to 0.5: see FitConfig
+	// how much each label's pictures count, beside the weights that pictures have in a manifest
+	ClassWeights ClassWeights
+	Augment      dataset.Augment // how views of the training pictures are altered; with Views only
+	// altered views of each training picture to train on beside it, cached as it is; 0 means none
+	Views int
+	// optional: the solver begins at this model's head; labels may be added, dropped and moved
+	WarmStart   *inception.Model
+	Checkpoints Checkpoints // of the solver's state, so that a run which was stopped goes on
+	// most unreadable pictures before the run is given up; 0 means a tenth of all (at least 10),
+	// negative means none
+	MaxBad   int
+	Batch    int // pictures in one forward pass; 0 means inception's default
+	Decoders int // goroutines that decode and resize; 0 means GOMAXPROCS
+	// share of known pictures, 0..0.5, that the model may take for unknown, of the validation part;
+	// 0: it never says so
+	Unknown float64
+	// most training pictures whose thumbnails the model keeps for explanations, 0 (none) to
+	// inception.MaxNeighbours
+	Neighbours int
+	Threads    int    // for the trunk and the solver; 0 means GOMAXPROCS
+	Device     string // nn.Config.Device
+	Kernel     string // nn.Config.Kernel
+	// of the trunk; "" means that of the weights; Int8 with weights of float32 calibrates on
+	// training pictures
+	Precision   nn.Precision
+	Limits      dataset.Limits // of one picture
+	ToolVersion string         // kept in the model
+	Progress    func(Event)    // called now and then, from one goroutine at a time; must return quickly
 }
 
 // Validate names the first field that is wrong.
@@ -187,21 +205,29 @@ func (c Config) fit() FitConfig {
 
 // FitConfig sets the solver of a head; the zero value is a good one.
 type FitConfig struct {
-	Solver        Solver          // "" means LBFGS
-	Descent       Descent         // of every solver but LBFGS
-	L2            float64         // weight of |W|^2/2 on scaled bottlenecks; 0 means DefaultL2, and none for Retrain, which has none
-	Scaling       Scaling         // "" means ScaleHalf, and ScaleNone for Retrain, which has no other
-	Tolerance     float64         // LBFGS stops when no component of the gradient is larger; 0 means DefaultTolerance
-	MaxIterations int             // of LBFGS; 0 means DefaultMaxIterations
-	Smoothing     float64         // label smoothing: the share of each target that is spread over all answers; 0 to 0.5
-	ClassWeights  []float64       // [K], how much the examples of each class count beside their own weights, above 0; nil: all the same
-	Balanced      bool            // classes count the same altogether (with several labels a row: having a label and not having it do)
-	Seed          uint64          // of batches, dropout and first weights
-	Start         *inception.Head // optional: where the solver begins, a head of the same classes and features; nil means at zero
-	Threads       int             // 0 means GOMAXPROCS; changes no bit of the result
-	Validation    *Examples       // optional: its loss and accuracy are part of the progress; the solvers of Descent stop by it
-	Progress      func(Event)     // optional
-	Checkpoints   Checkpoints     // of the solver's state
+	Solver  Solver  // "" means LBFGS
+	Descent Descent // of every solver but LBFGS
+	// weight of |W|^2/2 on scaled bottlenecks; 0 means DefaultL2, and none for Retrain, which has
+	// none
+	L2            float64
+	Scaling       Scaling // "" means ScaleHalf, and ScaleNone for Retrain, which has no other
+	Tolerance     float64 // LBFGS stops when no component of the gradient is larger; 0 means DefaultTolerance
+	MaxIterations int     // of LBFGS; 0 means DefaultMaxIterations
+	Smoothing     float64 // label smoothing: the share of each target that is spread over all answers; 0 to 0.5
+	// [K], how much the examples of each class count beside their own weights, above 0; nil: all
+	// the same
+	ClassWeights []float64
+	// classes count the same altogether (with several labels a row: having a label and not having
+	// it do)
+	Balanced bool
+	Seed     uint64 // of batches, dropout and first weights
+	// optional: where the solver begins, a head of the same classes and features; nil means at zero
+	Start   *inception.Head
+	Threads int // 0 means GOMAXPROCS; changes no bit of the result
+	// optional: its loss and accuracy are part of the progress; the solvers of Descent stop by it
+	Validation  *Examples
+	Progress    func(Event) // optional
+	Checkpoints Checkpoints // of the solver's state
 }
 
 // resolved is c with its defaults written out.
@@ -256,7 +282,8 @@ func (c FitConfig) Validate() error {
 	return c.fits()
 }
 
-// fits refuses settings that the solver has no use for: nothing that was asked for is passed over in silence.
+// fits refuses settings that the solver has no use for: nothing that was asked for is passed over
+// in silence.
 func (c FitConfig) fits() error {
 	none := Descent{}
 	switch c.Solver {
@@ -285,33 +312,40 @@ type Phase string
 
 // The phases of a run, in their order.
 const (
-	PhaseCheck     Phase = "check"     // the plan: one event for each Note
-	PhaseHash      Phase = "hash"      // reading and checking pictures; counted in pictures
-	PhaseCalibrate Phase = "calibrate" // finding the ranges of an int8 trunk, where Config.Precision asks for one; counted in pictures
-	PhaseEmbed     Phase = "embed"     // pictures through the trunk; counted in pictures
-	PhaseViews     Phase = "views"     // altered views of training pictures through the trunk, where Config.Views asks for some; counted in views
-	PhaseSearch    Phase = "search"    // choosing L2; counted in fits
-	PhaseFit       Phase = "fit"       // solving for the head; counted in iterations of the solver
-	PhaseMeasure   Phase = "measure"   // accuracy and the rest; counted in pictures
-	PhaseKeep      Phase = "keep"      // making thumbnails, where Config.Neighbours asks for some; counted in pictures
+	PhaseCheck Phase = "check" // the plan: one event for each Note
+	PhaseHash  Phase = "hash"  // reading and checking pictures; counted in pictures
+	// finding the ranges of an int8 trunk, where Config.Precision asks for one; counted in pictures
+	PhaseCalibrate Phase = "calibrate"
+	PhaseEmbed     Phase = "embed" // pictures through the trunk; counted in pictures
+	// altered views of training pictures through the trunk, where Config.Views asks for some;
+	// counted in views
+	PhaseViews   Phase = "views"
+	PhaseSearch  Phase = "search"  // choosing L2; counted in fits
+	PhaseFit     Phase = "fit"     // solving for the head; counted in iterations of the solver
+	PhaseMeasure Phase = "measure" // accuracy and the rest; counted in pictures
+	PhaseKeep    Phase = "keep"    // making thumbnails, where Config.Neighbours asks for some; counted in pictures
 )
 
-// Event is progress. The first event of a phase has Done 0 and the last has Done equal to Total, but for PhaseFit, which
-// ends when it converges.
+// Event is progress. The first event of a phase has Done 0 and the last has Done equal to Total,
+// but for PhaseFit, which ends when it converges.
 type Event struct {
 	Phase   Phase
 	Done    int
 	Total   int
 	Elapsed time.Duration // since the phase began
 	Rate    float64       // done a second; 0 when not known yet
-	Note    string        // PhaseCheck: something worth knowing before time is spent; PhaseEmbed: what it will take, once measured; a sentence, or ""
-	Bad     int           // PhaseHash, PhaseEmbed: pictures that could not be read so far
+	// PhaseCheck: something worth knowing before time is spent; PhaseEmbed: what it will take, once
+	// measured; a sentence, or ""
+	Note string
+	Bad  int // PhaseHash, PhaseEmbed: pictures that could not be read so far
 
 	// PhaseFit and PhaseSearch:
-	L2                 float64
-	Loss               float64 // mean cross entropy + L2 term
-	Gradient           float64 // largest component
-	TrainAccuracy      float64 // 0..1; NaN when not measured at this event
-	ValidationLoss     float64 // weighted mean cross entropy of the validation part, without L2 term, class weights and smoothing; NaN when there is none
+	L2            float64
+	Loss          float64 // mean cross entropy + L2 term
+	Gradient      float64 // largest component
+	TrainAccuracy float64 // 0..1; NaN when not measured at this event
+	// weighted mean cross entropy of the validation part, without L2 term, class weights and
+	// smoothing; NaN when there is none
+	ValidationLoss     float64
 	ValidationAccuracy float64 // 0..1; NaN when not measured at this event
 }

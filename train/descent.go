@@ -27,12 +27,14 @@ const (
 	Cosine   Schedule = "cosine"   // along half a cosine to 0 at the last epoch
 )
 
-// Descent sets the solvers that go small steps, a batch of examples at a time: sgd, momentum and adam. After each epoch
-// the loss on the validation part is measured; the head is that of the best epoch, or of the last where there is none.
+// Descent sets the solvers that go small steps, a batch of examples at a time: sgd, momentum and
+// adam. After each epoch the loss on the validation part is measured; the head is that of the best
+// epoch, or of the last where there is none.
 //
-// Retrain is retrain.py's recipe: Steps steps of plain gradient descent on bottlenecks as they are, batches of Batch
-// pictures drawn with replacement (a label, then one of its pictures), from weights of a truncated normal distribution of
-// deviation 0.001, without L2 and without looking at the validation part.
+// Retrain is retrain.py's recipe: Steps steps of plain gradient descent on bottlenecks as they are,
+// batches of Batch pictures drawn with replacement (a label, then one of its pictures), from
+// weights of a truncated normal distribution of deviation 0.001, without L2 and without looking at
+// the validation part.
 type Descent struct {
 	Rate       float64  // learning rate; 0 means 0.01 (retrain, sgd), 0.002 (momentum), 0.001 (adam)
 	Schedule   Schedule // "" means Constant

@@ -27,7 +27,8 @@ type document struct {
 
 var space = regexp.MustCompile(`[\s\x{a0}]+`)
 
-// parse reads a training's report as XML, which is stricter than HTML asks for, and refuses whatever reaches beyond the file.
+// parse reads a training's report as XML, which is stricter than HTML asks for, and refuses
+// whatever reaches beyond the file.
 func parse(t *testing.T, html []byte) document {
 	t.Helper()
 	return parseSections(t, html, sections)
@@ -120,7 +121,8 @@ func parseSections(t *testing.T, html []byte, sections []string) document {
 	return d
 }
 
-// allowed are the elements of a report: none runs, none loads anything but img, whose source is looked at.
+// allowed are the elements of a report: none runs, none loads anything but img, whose source is
+// looked at.
 var allowed = strings.Fields(`html head meta title style body header main footer nav section article h1 h2 h3 p a b i strong small br span div ul ol li
 	dl dt dd table caption thead tbody tr th td figure figcaption details summary img svg desc g rect circle path line text`)
 

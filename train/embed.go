@@ -62,7 +62,8 @@ func (e *embedded) duplicates() int {
 	return n
 }
 
-// run gets the bottlenecks of hashed pictures. bad holds, for each item, why it cannot be read, or nil.
+// run gets the bottlenecks of hashed pictures. bad holds, for each item, why it cannot be read, or
+// nil.
 func (e *embedder) run(ctx context.Context, items []dataset.Item, out *embedded, bad []error) (err error) {
 	store, err := e.open()
 	if err != nil {

@@ -13,7 +13,9 @@ import (
 
 // EvaluateConfig sets an evaluation; the zero value measures all pictures.
 type EvaluateConfig struct {
-	Part     string         // "" or "all": every picture; "train", "validation", "test": that part by the model's own split rule
+	// "" or "all": every picture; "train", "validation", "test": that part by the model's own split
+	// rule
+	Part     string
 	CacheDir string         // as in Config
 	MaxBad   int            // as in Config
 	Batch    int            // as in Config
@@ -50,13 +52,16 @@ type Evaluation struct {
 	evidence evidence // what Report shows besides
 }
 
-// Evaluate measures a model on a folder of labelled pictures, which it leaves as it is. Labels are matched by name; a
-// label that the model does not know is an error that names it, a label of the model that the folder lacks is none.
+// Evaluate measures a model on a folder of labelled pictures, which it leaves as it is. Labels are
+// matched by name; a label that the model does not know is an error that names it, a label of the
+// model that the folder lacks is none.
 //
-// A model that gives a picture any number of labels is measured on sets of labels, one label a picture being a set of one.
+// A model that gives a picture any number of labels is measured on sets of labels, one label a
+// picture being a set of one.
 //
-// The parts are those of the model's own split rule applied to this folder: they are the held-out pictures of the
-// training run when it is the same folder (moved or renamed as it may be), and mean nothing when it is another.
+// The parts are those of the model's own split rule applied to this folder: they are the held-out
+// pictures of the training run when it is the same folder (moved or renamed as it may be), and mean
+// nothing when it is another.
 func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder, cfg EvaluateConfig) (*Evaluation, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -8,10 +8,12 @@ import (
 
 // Examples are labelled bottlenecks.
 type Examples struct {
-	Rows    [][]float32 // [n][F], only read
-	Labels  []int       // [n], each in 0..Classes-1; says nothing where Sets does
-	Sets    [][]int     // [n], every label of each row, ascending, none being an answer too; nil: each row has its one of Labels
-	Weights []float64   // [n], how much each row counts, above 0; nil: all the same
+	Rows   [][]float32 // [n][F], only read
+	Labels []int       // [n], each in 0..Classes-1; says nothing where Sets does
+	// [n], every label of each row, ascending, none being an answer too; nil: each row has its one
+	// of Labels
+	Sets    [][]int
+	Weights []float64 // [n], how much each row counts, above 0; nil: all the same
 	Classes int
 }
 

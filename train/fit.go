@@ -18,7 +18,9 @@ type Fit struct {
 	Gradient    float64 // its gradient's largest component
 	Iterations  int     // of lbfgs; steps of the others
 	Evaluations int     // of loss and gradient, of all examples or of a batch
-	Converged   bool    // Gradient <= Tolerance; false when MaxIterations or the limits of float32 came first, and for most heads of other solvers
+	// Gradient <= Tolerance; false when MaxIterations or the limits of float32 came first, and for
+	// most heads of other solvers
+	Converged bool
 
 	// Of sgd, momentum and adam, where there is a validation part:
 	BestEpoch      int     // the epoch that the head is of, from 1; 0 where there is no validation part
@@ -27,9 +29,9 @@ type Fit struct {
 	theta []float64 // W [K,F], b [K] on scaled bottlenecks
 }
 
-// FitHead solves for the head that minimises the regularised mean cross entropy of ex: see the package comment.
-// Memory: a scaled copy of the rows, about 35 vectors of K*F float64, and for each thread two gradients and the logits of
-// some thousand examples.
+// FitHead solves for the head that minimises the regularised mean cross entropy of ex: see the
+// package comment. Memory: a scaled copy of the rows, about 35 vectors of K*F float64, and for each
+// thread two gradients and the logits of some thousand examples.
 func FitHead(ctx context.Context, ex Examples, cfg FitConfig) (*Fit, error) {
 	s, err := newSolver(ctx, ex, cfg, newHeadGraph)
 	if err != nil {
@@ -91,7 +93,8 @@ func newFoldSolver(ctx context.Context, ex Examples, cfg FitConfig, graph func(n
 	return &solver{ctx: ctx, ex: ex, cfg: cfg, obj: obj, scale: sc}, nil
 }
 
-// graphOf makes the Gorgonia graph for chunks of examples: of sigmoids where a row may have several labels.
+// graphOf makes the Gorgonia graph for chunks of examples: of sigmoids where a row may have several
+// labels.
 func graphOf(ex Examples, graph func(n, f, k int) (lossGrad, error)) func(n, f, k int) (lossGrad, error) {
 	if ex.Sets == nil {
 		return graph

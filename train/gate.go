@@ -2,9 +2,9 @@ package train
 
 import "fmt"
 
-// Reach returns an error that says what was got and what was wanted when the accuracy is below least, 0..1: of the test
-// part, where nothing was held out for it of the validation part, else of all pictures. Weights do not count; of several labels a picture's
-// whole set has to be right.
+// Reach returns an error that says what was got and what was wanted when the accuracy is below
+// least, 0..1: of the test part, where nothing was held out for it of the validation part, else of
+// all pictures. Weights do not count; of several labels a picture's whole set has to be right.
 func (m *Metrics) Reach(least float64) error {
 	name, p := "all pictures", m.All
 	switch {

@@ -2,9 +2,10 @@ package train
 
 import "fmt"
 
-// goal says what a head is to answer for each example, and how much that counts. With weights v_i of the examples, whose
-// mean is 1, the loss is the mean of v_i c_l H(t, softmax(logits)), l the label and c its class's weight; for several
-// labels a row it is the mean of v_i sum_k u_k H(t_k, sigmoid(logit_k)), u_k being c_k where the row has the label.
+// goal says what a head is to answer for each example, and how much that counts. With weights v_i
+// of the examples, whose mean is 1, the loss is the mean of v_i c_l H(t, softmax(logits)), l the
+// label and c its class's weight; for several labels a row it is the mean of v_i sum_k u_k H(t_k,
+// sigmoid(logit_k)), u_k being c_k where the row has the label.
 type goal struct {
 	ex        Examples
 	on, off   float32   // targets of labels that a row has and has not
@@ -50,7 +51,8 @@ func newGoal(ex Examples, cfg goalConfig) (*goal, error) {
 			g.has[l] *= cfg.weights[l]
 		}
 	}
-	// Smoothing moves a part of the certainty to all the answers there are: K classes, or yes and no.
+	// Smoothing moves a part of the certainty to all the answers there are: K classes, or yes and
+	// no.
 	answers := float64(k)
 	if ex.Sets != nil {
 		answers = 2

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// plain is the objective of the package comment, written down once more: float64, one example after another, nothing
-// shared with the code under test.
+// plain is the objective of the package comment, written down once more: float64, one example after
+// another, nothing shared with the code under test.
 type plain struct {
 	z      [][]float64
 	labels []int
@@ -87,7 +87,8 @@ func TestPlainGradient(t *testing.T) { // the reference itself, by central diffe
 	}
 }
 
-func TestObjective(t *testing.T) { // value and gradient away from the solution, in several chunks with a smaller last one
+// value and gradient away from the solution, in several chunks with a smaller last one
+func TestObjective(t *testing.T) {
 	ex := clouds(5, 2*chunkRows+331, 9, 4)
 	const l2 = 0.07
 	theta := normal(2, 4*9+4)

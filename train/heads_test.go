@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// TestHeadsAgainstPeers fits heads to the rows and the split of testdata/flowers.py: the default one may not be more than
-// half a point of test accuracy below the best of scikit-learn and retrain.py's recipe there.
+// TestHeadsAgainstPeers fits heads to the rows and the split of testdata/flowers.py: the default
+// one may not be more than half a point of test accuracy below the best of scikit-learn and
+// retrain.py's recipe there.
 func TestHeadsAgainstPeers(t *testing.T) {
 	dir := os.Getenv("REHEAD_HEADS")
 	if dir == "" {

@@ -67,8 +67,9 @@ func probe(t *testing.T, ex Examples, drawings int) float64 {
 	return float64(right) / float64(drawings*len(ex.Rows))
 }
 
-// TestInt8Probe asserts that heads trained on int8 bottlenecks of photographs are as good as those on float32 ones: within
-// half a point, over all photographs in five folds and several drawings of them.
+// TestInt8Probe asserts that heads trained on int8 bottlenecks of photographs are as good as those
+// on float32 ones: within half a point, over all photographs in five folds and several drawings of
+// them.
 func TestInt8Probe(t *testing.T) {
 	if testing.Short() {
 		t.Skip("embeds 700 photographs twice")

@@ -33,9 +33,10 @@ type LabelError struct {
 
 // Outlier is a picture far from all others of its label.
 type Outlier struct {
-	Image    string  `json:"image"` // Item.Rel
-	Label    string  `json:"label"`
-	Distance float64 `json:"distance"` // from the middle of the label's bottlenecks, in robust deviations beyond the label's median
+	Image string `json:"image"` // Item.Rel
+	Label string `json:"label"`
+	// from the middle of the label's bottlenecks, in robust deviations beyond the label's median
+	Distance float64 `json:"distance"`
 }
 
 // Bounds on the lists in metrics.
@@ -45,7 +46,8 @@ const (
 	farOut       = 5 // robust deviations
 )
 
-// reportWork is the number of multiplications and additions that one piece of a report may take: some seconds.
+// reportWork is the number of multiplications and additions that one piece of a report may take:
+// some seconds.
 const reportWork = 1e11
 
 // fitWork estimates the multiplications and additions of a fit to n examples.
@@ -73,8 +75,8 @@ type verdict struct {
 	found  []labelError
 }
 
-// judge looks for wrong labels: with probabilities from cross-validation where that is cheap, else from the model itself
-// on what it was not trained on.
+// judge looks for wrong labels: with probabilities from cross-validation where that is cheap, else
+// from the model itself on what it was not trained on.
 func (e *evidence) judge(ctx context.Context, k int, temperature float64) (*verdict, error) {
 	n := len(e.items)
 	part := make([]int, n)
@@ -111,7 +113,8 @@ func (e *evidence) judge(ctx context.Context, k int, temperature float64) (*verd
 	return v, nil
 }
 
-// crossJudge cross-validates in rounds. The last two rounds are averaged, their folds being different ones.
+// crossJudge cross-validates in rounds. The last two rounds are averaged, their folds being
+// different ones.
 func (e *evidence) crossJudge(ctx context.Context, v *verdict, deal []int, k, rounds int) error {
 	out := make([]bool, len(e.items)) // suspects, which are not trained on
 	var last []float64
@@ -146,7 +149,8 @@ type labelError struct {
 	margin           float64
 }
 
-// suspected finds pictures that are of another label than their own by more than suspectMargin. The surest come first.
+// suspected finds pictures that are of another label than their own by more than suspectMargin. The
+// surest come first.
 func suspected(prob []float64, items []dataset.Item, part []int, k int) []labelError {
 	var found []labelError
 	for i, it := range items {
@@ -162,8 +166,10 @@ func suspected(prob []float64, items []dataset.Item, part []int, k int) []labelE
 	return found
 }
 
-// dealFolds deals the pictures of each label to folds by the digests of their bytes, equal ones to the same. A label with
-// a single picture is never judged. Another turn deals otherwise, so that other pictures are in a fold together. It is not ok when some fold would leave a label without a picture to train on.
+// dealFolds deals the pictures of each label to folds by the digests of their bytes, equal ones to
+// the same. A label with a single picture is never judged. Another turn deals otherwise, so that
+// other pictures are in a fold together. It is not ok when some fold would leave a label without a
+// picture to train on.
 func dealFolds(items []dataset.Item, sums [][sha256.Size]byte, k, turn int) ([]int, bool) {
 	byLabel := make([][][sha256.Size]byte, k)
 	known := make(map[[sha256.Size]byte]int, len(items))
@@ -203,8 +209,8 @@ func dealFolds(items []dataset.Item, sums [][sha256.Size]byte, k, turn int) ([]i
 	return deal, true
 }
 
-// crossValidate returns logits [n,K] of heads that were not trained on the picture, nor on those that are left out; zero for
-// what no fold has.
+// crossValidate returns logits [n,K] of heads that were not trained on the picture, nor on those
+// that are left out; zero for what no fold has.
 func (e *evidence) crossValidate(ctx context.Context, deal []int, k int, leave []bool) ([]float64, error) {
 	out := make([]float64, len(e.items)*k)
 	for f := range folds {
@@ -283,8 +289,8 @@ func (r *run) audit(ctx context.Context, m *Metrics) error {
 	return nil
 }
 
-// outliers finds pictures whose bottleneck is far from the mean of their label's: by more than farOut times 1.4826 times the
-// median of the deviations from the median distance.
+// outliers finds pictures whose bottleneck is far from the mean of their label's: by more than
+// farOut times 1.4826 times the median of the deviations from the median distance.
 func (e *evidence) outliers(labels []string) []Outlier {
 	byLabel := make([][]int, len(labels))
 	for i, it := range e.items {

@@ -10,14 +10,17 @@ import (
 
 // Sizes of the minimiser.
 const (
-	lbfgsPairs    = 15 // steps that it remembers
-	lbfgsRestarts = 3  // how often it may forget them all when its line search sees no way on: near the solution float32 sums can mislead it
+	lbfgsPairs = 15 // steps that it remembers
+	// how often it may forget them all when its line search sees no way on: near the solution
+	// float32 sums can mislead it
+	lbfgsRestarts = 3
 	lineTrials    = 40 // evaluations in one line search
 )
 
-// lbfgs minimises a smooth function by the limited-memory BFGS method (Nocedal and Wright, "Numerical Optimization", 2006,
-// algorithm 7.4). Between two calls of step, all that it will ever do follows from its fields, so that a minimiser that
-// was put away and taken up again takes the same steps to the last bit.
+// lbfgs minimises a smooth function by the limited-memory BFGS method (Nocedal and Wright,
+// "Numerical Optimization", 2006, algorithm 7.4). Between two calls of step, all that it will ever
+// do follows from its fields, so that a minimiser that was put away and taken up again takes the
+// same steps to the last bit.
 type lbfgs struct {
 	value func(x, grad []float64) (float64, error)
 
@@ -46,7 +49,8 @@ func (m *lbfgs) slope() float64 { return floats.Norm(m.grad, math.Inf(1)) }
 // errNoWay says that no step makes the function smaller.
 var errNoWay = errors.New("no way on")
 
-// step goes one step. It returns errNoWay at the end of what float32 can tell, and value's own error, which changes nothing.
+// step goes one step. It returns errNoWay at the end of what float32 can tell, and value's own
+// error, which changes nothing.
 func (m *lbfgs) step() error {
 	if m.dir == nil {
 		n := len(m.x)

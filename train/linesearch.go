@@ -6,13 +6,15 @@ import (
 	"gonum.org/v1/gonum/optimize"
 )
 
-// noise is how far two values of the objective may differ, relatively, because logits are computed in float32.
+// noise is how far two values of the objective may differ, relatively, because logits are computed
+// in float32.
 const noise = 1e-7
 
-// wolfe is the line search of Moré and Thuente with the approximate Wolfe conditions of Hager and Zhang ("A new
-// conjugate gradient method with guaranteed descent and an efficient line search", 2005, section 4): near the solution,
-// where values differ by less than their rounding error, slopes alone decide. Without it L-BFGS stops at a gradient of
-// about the square root of that error.
+// wolfe is the line search of Moré and Thuente with the approximate Wolfe conditions of Hager and
+// Zhang ("A new conjugate gradient method with guaranteed descent and an efficient line search",
+// 2005, section 4): near the solution, where values differ by less than their rounding error,
+// slopes alone decide. Without it L-BFGS stops at a gradient of about the square root of that
+// error.
 type wolfe struct {
 	optimize.MoreThuente
 	f, g, step float64 // value and slope at step 0, and the step that is being tried

@@ -35,8 +35,8 @@ func headLogits(ctx context.Context, head inception.Head, rows [][]float32, thre
 	return out, nil
 }
 
-// headAccuracy returns the part of ex that the head gets right, or nearly so: it is for progress, and computes in float32
-// for speed.
+// headAccuracy returns the part of ex that the head gets right, or nearly so: it is for progress,
+// and computes in float32 for speed.
 func headAccuracy(ctx context.Context, head inception.Head, ex Examples, threads int) (acc float64, err error) {
 	right := 0
 	err = eachAnswer(ctx, head, ex.Rows, threads, func(i int, logits []float32) {
@@ -47,11 +47,12 @@ func headAccuracy(ctx context.Context, head inception.Head, ex Examples, threads
 	return float64(right) / float64(len(ex.Rows)), err
 }
 
-// fewProducts is the number of multiplications below which compiling a program takes longer than it saves.
+// fewProducts is the number of multiplications below which compiling a program takes longer than it
+// saves.
 const fewProducts = 1e7
 
-// headLoss returns the weighted mean cross entropy of ex, and headAccuracy; in float32 where that is faster, which follows
-// from the shape alone: the same bits however many threads there are.
+// headLoss returns the weighted mean cross entropy of ex, and headAccuracy; in float32 where that
+// is faster, which follows from the shape alone: the same bits however many threads there are.
 func headLoss(ctx context.Context, head inception.Head, ex Examples, threads int) (loss, acc float64, err error) {
 	if float64(len(ex.Rows))*float64(head.Classes)*float64(head.Features) <= fewProducts {
 		logits, err := headLogits(ctx, head, ex.Rows, threads)
@@ -125,8 +126,8 @@ func headProgram(head inception.Head, threads int) (*nn.Program, error) {
 	return nn.Compile(nn.Config{Threads: threads, Device: "cpu"}, x, y)
 }
 
-// isRight says whether logits answer example i: the label has the largest; of several labels each has one above 0, and no
-// other has.
+// isRight says whether logits answer example i: the label has the largest; of several labels each
+// has one above 0, and no other has.
 func isRight[T float32 | float64](logits []T, ex Examples, i int) bool {
 	if ex.Sets == nil {
 		return argmax(logits) == ex.Labels[i]
@@ -144,7 +145,8 @@ func isRight[T float32 | float64](logits []T, ex Examples, i int) bool {
 	return true
 }
 
-// score returns the weighted mean cross entropy of logits [n,K] / temperature, and how many examples they answer.
+// score returns the weighted mean cross entropy of logits [n,K] / temperature, and how many
+// examples they answer.
 func score(logits []float64, ex Examples, temperature float64) (loss float64, right int) {
 	k, total := ex.Classes, 0.0
 	for i := range ex.Labels {
@@ -166,7 +168,8 @@ func (e Examples) entropy(i int, logits []float64, temperature float64) float64 
 	return binaryCrossEntropy(logits, e.Sets[i], temperature)
 }
 
-// binaryCrossEntropy returns the sum over labels of -ln of the probability, sigmoid(logit / temperature), of what is so.
+// binaryCrossEntropy returns the sum over labels of -ln of the probability, sigmoid(logit /
+// temperature), of what is so.
 func binaryCrossEntropy(logits []float64, set []int, temperature float64) float64 {
 	sum := 0.0
 	for _, l := range logits {

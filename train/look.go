@@ -10,8 +10,8 @@ import (
 	"github.com/c236555e/rehead/dataset"
 )
 
-// look reads and checks every picture, each decoded once in the life of the cache. bad holds, for each item, why it cannot
-// be used, or nil.
+// look reads and checks every picture, each decoded once in the life of the cache. bad holds, for
+// each item, why it cannot be used, or nil.
 func (e *embedder) look(ctx context.Context, folder *dataset.Folder) (out *embedded, bad []error, c *dataset.Checkup, err error) {
 	cfg := dataset.CheckConfig{Limits: e.embed.Limits, Workers: e.embed.Decoders, Features: e.weights.Features()}
 	if e.cacheDir != "" {
@@ -35,7 +35,8 @@ func (e *embedder) look(ctx context.Context, folder *dataset.Folder) (out *embed
 	for i := range bad {
 		if bad[i] = c.Err(i); bad[i] != nil {
 			p.bad++
-			out.sums[i] = sha256.Sum256([]byte("unreadable\x00" + folder.Items[i].Rel)) // resembles no other, wherever the folder lies
+			// resembles no other, wherever the folder lies
+			out.sums[i] = sha256.Sum256([]byte("unreadable\x00" + folder.Items[i].Rel))
 		}
 	}
 	p.end()

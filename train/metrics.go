@@ -16,16 +16,21 @@ type Part struct {
 	Correct  int
 	Accuracy float64    // Correct / Images, 0..1
 	Interval [2]float64 // Wilson interval of Accuracy, 95 %
-	LogLoss  float64    // mean of -ln p(true label), with the model's temperature; of several labels: of -ln p(of what is so), summed over the labels
-	Weighted *Weighted  // the same with pictures counting as much as a manifest says; nil where all count the same
+	// mean of -ln p(true label), with the model's temperature; of several labels: of -ln p(of what
+	// is so), summed over the labels
+	LogLoss  float64
+	Weighted *Weighted // the same with pictures counting as much as a manifest says; nil where all count the same
 }
 
-// Weighted measures a part whose pictures count as much as their weights say. Nothing else in Metrics is weighted: counts, Accuracy, its
-// interval, and all about ConfusionPart take each picture once.
+// Weighted measures a part whose pictures count as much as their weights say. Nothing else in
+// Metrics is weighted: counts, Accuracy, its interval, and all about ConfusionPart take each
+// picture once.
 type Weighted struct {
-	Accuracy float64    // sum of the weights of the correct pictures over that of all
-	Interval [2]float64 // Wilson interval, 95 %, for (sum of weights)^2 / sum of squared weights pictures (Kish's effective number)
-	LogLoss  float64    // weighted mean
+	Accuracy float64 // sum of the weights of the correct pictures over that of all
+	// Wilson interval, 95 %, for (sum of weights)^2 / sum of squared weights pictures (Kish's
+	// effective number)
+	Interval [2]float64
+	LogLoss  float64 // weighted mean
 }
 
 // Class measures one label.
@@ -39,8 +44,9 @@ type Class struct {
 	Recall     float64 `json:"recall"`    // 0 when nothing was measured
 	F1         float64 `json:"f1"`
 
-	// ROCAUC is the chance that a picture of this label gets a higher probability of it than one of another label, in
-	// ConfusionPart; ties count half. nil (null) when either kind is missing there.
+	// ROCAUC is the chance that a picture of this label gets a higher probability of it than one of
+	// another label, in ConfusionPart; ties count half. nil (null) when either kind is missing
+	// there.
 	ROCAUC *float64 `json:"roc_auc"`
 
 	// Where pictures have several labels; absent elsewhere.
@@ -51,11 +57,13 @@ type Class struct {
 	RecallInterval    *[2]float64 `json:"recall_interval,omitempty"`
 }
 
-// Metrics is what a run measured. In JSON the parts are flat: "test_images", "test_correct", "test_accuracy",
-// "test_accuracy_interval", "test_log_loss", the same with "train_" and "validation_", and "accuracy",
-// "accuracy_interval", "correct" and "log_loss" for all pictures together; and where pictures have weights "weighted_accuracy",
-// "weighted_accuracy_interval" and "weighted_log_loss", with and without these prefixes. Where pictures have several labels, a correct one has
-// all of its labels answered and no other, "multi_label" has more, and there is neither top-k nor confusion.
+// Metrics is what a run measured. In JSON the parts are flat: "test_images", "test_correct",
+// "test_accuracy", "test_accuracy_interval", "test_log_loss", the same with "train_" and
+// "validation_", and "accuracy", "accuracy_interval", "correct" and "log_loss" for all pictures
+// together; and where pictures have weights "weighted_accuracy", "weighted_accuracy_interval" and
+// "weighted_log_loss", with and without these prefixes. Where pictures have several labels, a
+// correct one has all of its labels answered and no other, "multi_label" has more, and there is
+// neither top-k nor confusion.
 type Metrics struct {
 	Images      int // pictures measured
 	Classes     int
@@ -64,13 +72,18 @@ type Metrics struct {
 
 	All, Train, Validation, Test Part
 
-	ConfusionPart   string  // what Confusion, PerClass, TopK, ROCAUC and the two ECE are about: "test", "validation", "train" or "all"
-	Confusion       [][]int // [true label][predicted label]
-	PerClass        []Class
-	TopK            []float64   // [k-1]: how often the label is among the k most probable, for k to 5 or the number of classes
-	ROCAUC          *float64    // mean of Class.ROCAUC where there is one; nil (null) when there is none
-	Temperature     float64     // the model's: fitted on the validation part, 1 when there is none
-	ECE             float64     // expected calibration error, 15 bins of confidence, with Temperature; of several labels: of every probability
+	// what Confusion, PerClass, TopK, ROCAUC and the two ECE are about: "test", "validation",
+	// "train" or "all"
+	ConfusionPart string
+	Confusion     [][]int // [true label][predicted label]
+	PerClass      []Class
+	// [k-1]: how often the label is among the k most probable, for k to 5 or the number of classes
+	TopK        []float64
+	ROCAUC      *float64 // mean of Class.ROCAUC where there is one; nil (null) when there is none
+	Temperature float64  // the model's: fitted on the validation part, 1 when there is none
+	// expected calibration error, 15 bins of confidence, with Temperature; of several labels: of
+	// every probability
+	ECE             float64
 	ECEUncalibrated float64     // the same with temperature 1
 	MultiLabel      *MultiLabel // nil where pictures have one label
 
@@ -91,8 +104,9 @@ type Picture struct {
 	Probability float64 `json:"probability"`          // of Predicted, 0..1
 	OfLabel     float64 `json:"probability_of_label"` // of Label, 0..1
 
-	// Where pictures have several labels, Label and Predicted are all of them, as dataset.Folder.LabelText puts it, and the probabilities are
-	// those of the whole answer: the product over the labels.
+	// Where pictures have several labels, Label and Predicted are all of them, as
+	// dataset.Folder.LabelText puts it, and the probabilities are those of the whole answer: the
+	// product over the labels.
 	Labels   []string `json:"labels,omitempty"`
 	Answered []string `json:"answered,omitempty"`
 }

@@ -8,14 +8,16 @@ import (
 	"github.com/c236555e/rehead/dataset"
 )
 
-// MultiLabel measures a head of sigmoids on Metrics.ConfusionPart. An answer is every label whose probability reaches the model's
-// threshold for it. Micro averages count decisions, macro averages labels; intervals are 95 %, Wilson's for shares of pictures, else
-// percentiles of the pictures drawn anew with replacement, and null where that would take too long.
+// MultiLabel measures a head of sigmoids on Metrics.ConfusionPart. An answer is every label whose
+// probability reaches the model's threshold for it. Micro averages count decisions, macro averages
+// labels; intervals are 95 %, Wilson's for shares of pictures, else percentiles of the pictures
+// drawn anew with replacement, and null where that would take too long.
 type MultiLabel struct {
 	Images         int     `json:"images"`
 	LabelsPerImage float64 `json:"labels_per_image"` // that pictures have, on average
 
-	SubsetAccuracy         float64     `json:"subset_accuracy"` // share of pictures with all their labels answered and no other
+	// share of pictures with all their labels answered and no other
+	SubsetAccuracy         float64     `json:"subset_accuracy"`
 	SubsetAccuracyInterval [2]float64  `json:"subset_accuracy_interval"`
 	HammingLoss            float64     `json:"hamming_loss"` // share of wrong decisions, Images x labels of them
 	HammingLossInterval    *[2]float64 `json:"hamming_loss_interval"`
@@ -100,8 +102,8 @@ func (d *decisions) tally(times []float64) []tallies {
 	return out
 }
 
-// averagePrecision is the mean, over the pictures that have label l, of the precision among those that are at least as probable as it; it
-// is not ok where none has it.
+// averagePrecision is the mean, over the pictures that have label l, of the precision among those
+// that are at least as probable as it; it is not ok where none has it.
 func (d *decisions) averagePrecision(l int, times []float64) (ap float64, ok bool) {
 	seen, found, before := 0.0, 0.0, 0.0
 	order := d.order[l]
@@ -168,8 +170,8 @@ const (
 	drawingWork = 5e8 // decisions to look at, some seconds
 )
 
-// intervals draws the pictures anew, the same ones in every run, and returns the middle 95 % of each summary; nil where it would take
-// too long.
+// intervals draws the pictures anew, the same ones in every run, and returns the middle 95 % of
+// each summary; nil where it would take too long.
 func (d *decisions) intervals() (out [summaries]*[2]float64) {
 	draws := min(drawings, int(drawingWork/float64(max(1, d.n*d.k))))
 	if draws < fewDrawings || d.n == 0 {
@@ -265,8 +267,8 @@ func (d *decisions) class(l int, t tallies, once []float64, c *Class) {
 	}
 }
 
-// calibrationError is the expected calibration error of all decisions: over bins of probability, the mean of |share that has the label -
-// probability| weighted by the number of decisions.
+// calibrationError is the expected calibration error of all decisions: over bins of probability,
+// the mean of |share that has the label - probability| weighted by the number of decisions.
 func (d *decisions) calibrationError() float64 {
 	var off [calibrationBins]float64
 	for i, p := range d.prob {

@@ -72,7 +72,8 @@ func TestMeasureSeveral(t *testing.T) {
 	}
 }
 
-// TestAveragePrecision holds it to its definition: for each positive, the share of positives among what is at least as probable.
+// TestAveragePrecision holds it to its definition: for each positive, the share of positives among
+// what is at least as probable.
 func TestAveragePrecision(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	const n = 60
@@ -107,7 +108,8 @@ func TestAveragePrecision(t *testing.T) {
 	}
 }
 
-// TestIntervalsCover: of many samples of decisions that are wrong one time in five, the interval of the Hamming loss holds 0.2 about 95 times in 100.
+// TestIntervalsCover: of many samples of decisions that are wrong one time in five, the interval of
+// the Hamming loss holds 0.2 about 95 times in 100.
 func TestIntervalsCover(t *testing.T) {
 	rng, covered := rand.New(rand.NewPCG(3, 4)), 0
 	const samples, n, k = 60, 80, 2
@@ -188,7 +190,8 @@ func TestWeightedTemperature(t *testing.T) {
 			many.Labels, repeated = append(many.Labels, l), append(repeated, logits[3*i:3*i+3]...)
 		}
 	}
-	// The prior weighs as much as it does for 40 examples, so that repeating is nearly but not quite the same.
+	// The prior weighs as much as it does for 40 examples, so that repeating is nearly but not
+	// quite the same.
 	if a, b := temperatureOf(logits, ex), temperatureOf(repeated, many); !near(a, b, 0, 0.05) || near(a, temperatureOf(logits, Examples{Labels: labels, Classes: 3}), 0, 1e-9) {
 		t.Errorf("got %g, of repeated examples %g", a, b)
 	}

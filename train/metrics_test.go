@@ -10,8 +10,8 @@ import (
 	"github.com/c236555e/rehead/dataset"
 )
 
-// The intervals are method 3 of Newcombe, "Two-sided confidence intervals for the single proportion" (Statistics in
-// Medicine 17, 1998), table I.
+// The intervals are method 3 of Newcombe, "Two-sided confidence intervals for the single
+// proportion" (Statistics in Medicine 17, 1998), table I.
 func TestWilson(t *testing.T) {
 	for _, c := range []struct {
 		correct, n int

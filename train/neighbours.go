@@ -58,8 +58,8 @@ func (r *run) neighbours(ctx context.Context) (*inception.Neighbours, error) {
 	return n, nil
 }
 
-// thumbnail is a small JPEG of the picture; nil where it cannot be made, as when the file is gone by now: the picture
-// still has a name.
+// thumbnail is a small JPEG of the picture; nil where it cannot be made, as when the file is gone
+// by now: the picture still has a name.
 func thumbnail(recipe dataset.Recipe, path string, lim dataset.Limits) []byte {
 	data, err := dataset.ReadFile(path, lim)
 	if err != nil {
@@ -76,8 +76,8 @@ func thumbnail(recipe dataset.Recipe, path string, lim dataset.Limits) []byte {
 	return b.Bytes()
 }
 
-// spread chooses at most limit of the items, in their order: about as many of each label, and those of a label spread
-// evenly over its items.
+// spread chooses at most limit of the items, in their order: about as many of each label, and those
+// of a label spread evenly over its items.
 func spread(items []int, label func(item int) int, labels, limit int) []int {
 	if len(items) <= limit {
 		return items

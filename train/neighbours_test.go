@@ -49,8 +49,8 @@ func TestSpread(t *testing.T) {
 	}
 }
 
-// TestRunKeepsTrainingPictures: of the training part alone, each with a thumbnail, and equal runs keep equal bytes; a
-// training picture explains itself.
+// TestRunKeepsTrainingPictures: of the training part alone, each with a thumbnail, and equal runs
+// keep equal bytes; a training picture explains itself.
 func TestRunKeepsTrainingPictures(t *testing.T) {
 	dir, w := drawn(t, perClass), narrow(t)
 	res := mustRun(t, dir, w, Config{Neighbours: 12, Decoders: 3})

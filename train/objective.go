@@ -9,21 +9,25 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// chunkRows is the most examples that go through the graph at once. It bounds memory, and as sums are formed chunk by
-// chunk it is part of the result's last bits: never derive it from the number of threads.
+// chunkRows is the most examples that go through the graph at once. It bounds memory, and as sums
+// are formed chunk by chunk it is part of the result's last bits: never derive it from the number
+// of threads.
 const chunkRows = 1024
 
-// lossGrad is what nn.HeadGraph does: the sums of the weighted cross entropies of a chunk and of their gradients.
+// lossGrad is what nn.HeadGraph does: the sums of the weighted cross entropies of a chunk and of
+// their gradients.
 type lossGrad interface {
 	LossGrad(x, targets, weights, w, b, gradW, gradB []float32) (float64, error)
 }
 
-// newHeadGraph makes the Gorgonia graph for chunks of a size; tests put another implementation in its place.
+// newHeadGraph makes the Gorgonia graph for chunks of a size; tests put another implementation in
+// its place.
 func newHeadGraph(examples, features, classes int) (lossGrad, error) {
 	return nn.NewHeadGraph(examples, features, classes)
 }
 
-// objective is the regularised mean weighted cross entropy as a function of theta = (W [K,F], b [K]).
+// objective is the regularised mean weighted cross entropy as a function of theta = (W [K,F], b
+// [K]).
 type objective struct {
 	ctx   context.Context
 	ex    Examples

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestFitAgainstPeer solves what testdata/peer.py made and scikit-learn solved: the loss may be at most 1 % above.
-// testdata/logistic.json holds smaller problems, for every run.
+// TestFitAgainstPeer solves what testdata/peer.py made and scikit-learn solved: the loss may be at
+// most 1 % above. testdata/logistic.json holds smaller problems, for every run.
 func TestFitAgainstPeer(t *testing.T) {
 	dir := os.Getenv("REHEAD_PEER")
 	if dir == "" {

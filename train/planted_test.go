@@ -24,8 +24,8 @@ type planted struct {
 	pairs  map[[2]string]string // copy and original, and how it was made
 }
 
-// plant lays out the photographs as links below dir, 5 % of them under a wrong label, and copies of 20 others under a wrong label: half of them
-// byte for byte, half encoded anew at quality 75.
+// plant lays out the photographs as links below dir, 5 % of them under a wrong label, and copies of
+// 20 others under a wrong label: half of them byte for byte, half encoded anew at quality 75.
 func plant(t *testing.T, dir string, flowers []datatest.Flower, seed uint64) planted {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 20))
@@ -82,8 +82,9 @@ func plant(t *testing.T, dir string, flowers []datatest.Flower, seed uint64) pla
 	return p
 }
 
-// TestPlantedFaults plants 20 duplicates across labels and 5 % wrong labels among the flower photographs, several times over, trains on them with
-// the real trunk, and measures how well the two lists find them.
+// TestPlantedFaults plants 20 duplicates across labels and 5 % wrong labels among the flower
+// photographs, several times over, trains on them with the real trunk, and measures how well the
+// two lists find them.
 func TestPlantedFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("embeds 700 photographs with the full network, a minute")

@@ -11,14 +11,16 @@ import (
 	"github.com/c236555e/rehead/dataset/draw/svg"
 )
 
-// Plot is one of the report's charts as an SVG file of its own: white ground, its own styles, nothing else needed.
+// Plot is one of the report's charts as an SVG file of its own: white ground, its own styles,
+// nothing else needed.
 type Plot struct {
 	Name string // of the file: loss.svg, accuracy.svg, reliability.svg, confusion.svg, labels.svg, map.svg
 	SVG  []byte
 }
 
-// PNG draws the plot as pixels, two for each of the SVG's units (fewer where a side would have more than 16,384). Letters
-// that are not Latin, Greek or Cyrillic are boxes. The same plot gives the same bytes.
+// PNG draws the plot as pixels, two for each of the SVG's units (fewer where a side would have more
+// than 16,384). Letters that are not Latin, Greek or Cyrillic are boxes. The same plot gives the
+// same bytes.
 func (p Plot) PNG() ([]byte, error) {
 	img, err := svg.Draw(p.SVG, 2)
 	if err != nil {
@@ -40,8 +42,9 @@ const (
 	plotLegend = 160.0 // width of a legend's column
 )
 
-// Plots draws the report's charts. A chart that the report does not have, such as the confusion matrix of more than a
-// hundred labels or of pictures with several, is left out. The same run gives the same bytes. The result must come from Run.
+// Plots draws the report's charts. A chart that the report does not have, such as the confusion
+// matrix of more than a hundred labels or of pictures with several, is left out. The same run gives
+// the same bytes. The result must come from Run.
 func (r *Result) Plots(ctx context.Context) ([]Plot, error) {
 	return guarded("plots", func() ([]Plot, error) {
 		if err := r.whole(); err != nil {
@@ -77,7 +80,8 @@ func (e *evidence) plots(m *Metrics, pictures []Picture, labels []string, charts
 	return drawPlot(plots, "map", newMapPlot(e.bottleneckMap(pictures, labels)))
 }
 
-// drawPlot adds the plot that the template plot-NAME makes of v, or plot-chart where there is none of that name.
+// drawPlot adds the plot that the template plot-NAME makes of v, or plot-chart where there is none
+// of that name.
 func drawPlot(plots []Plot, name string, v any) ([]Plot, error) {
 	t := reportTemplate.Lookup("plot-" + name)
 	if t == nil {

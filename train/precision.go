@@ -12,9 +12,10 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// calibrate puts the run's trunk into the precision that is asked for. Int8 takes its ranges from the model that the run
-// starts from, where that has some, else from the training pictures with the least digests: the same however files
-// are called, and nearly the same when a few are added, so that their bottlenecks stay in the cache.
+// calibrate puts the run's trunk into the precision that is asked for. Int8 takes its ranges from
+// the model that the run starts from, where that has some, else from the training pictures with the
+// least digests: the same however files are called, and nearly the same when a few are added, so
+// that their bottlenecks stay in the cache.
 func (r *run) calibrate(ctx context.Context, e *embedder, out *embedded, bad []error) error {
 	switch want := r.cfg.Precision; {
 	case want == "" || want == r.weights.Precision():

@@ -8,8 +8,8 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// TestPrecision: a run calibrates once, on training pictures; ranges that are known already are used, by shares too; and
-// what would mix precisions is refused.
+// TestPrecision: a run calibrates once, on training pictures; ranges that are known already are
+// used, by shares too; and what would mix precisions is refused.
 func TestPrecision(t *testing.T) {
 	dir, w := drawn(t, 6), narrow(t)
 	calibrated := 0

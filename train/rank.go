@@ -8,8 +8,9 @@ import (
 // mostTop is the largest k of a top-k accuracy.
 const mostTop = 5
 
-// topK returns, for k from 1 to mostTop or the number of classes, the share of examples whose label is among the k
-// largest logits; of equal logits the first is the larger one, as everywhere. It is nil when there are no examples.
+// topK returns, for k from 1 to mostTop or the number of classes, the share of examples whose label
+// is among the k largest logits; of equal logits the first is the larger one, as everywhere. It is
+// nil when there are no examples.
 func topK(logits []float64, labels []int, classes int) []float64 {
 	if len(labels) == 0 {
 		return nil
@@ -33,7 +34,8 @@ func topK(logits []float64, labels []int, classes int) []float64 {
 	return out
 }
 
-// classAUC fills the ROCAUC of each class, by its probability, and returns the mean of those there are.
+// classAUC fills the ROCAUC of each class, by its probability, and returns the mean of those there
+// are.
 func classAUC(logits []float64, labels []int, temperature float64, per []Class) *float64 {
 	classes := len(per)
 	prob := make([]float64, len(logits))
@@ -59,8 +61,8 @@ func classAUC(logits []float64, labels []int, temperature float64, per []Class) 
 	return &mean
 }
 
-// rocAUC returns the area under the ROC curve by the ranks of the scores (Mann and Whitney, 1947), equal scores sharing
-// their mean rank; it is not ok unless there are examples of both kinds.
+// rocAUC returns the area under the ROC curve by the ranks of the scores (Mann and Whitney, 1947),
+// equal scores sharing their mean rank; it is not ok unless there are examples of both kinds.
 func rocAUC(scores []float64, is []bool) (auc float64, ok bool) {
 	order := make([]int, len(scores))
 	for i := range order {

@@ -33,7 +33,8 @@ func (r *recorder) with(s state) state {
 	return state{ints: s.ints, floats: append([][]float64{done, loss, held}, s.floats...)}
 }
 
-// resume takes the losses out of a state and tells of them again, so that whoever listens knows what came before.
+// resume takes the losses out of a state and tells of them again, so that whoever listens knows
+// what came before.
 func (r *recorder) resume(s state) (state, bool) {
 	if len(s.floats) < 3 || len(s.floats[0]) != len(s.floats[1]) || len(s.floats[0]) != len(s.floats[2]) {
 		return s, false
@@ -48,8 +49,8 @@ func (r *recorder) resume(s state) (state, bool) {
 	return state{ints: s.ints, floats: s.floats[3:]}, true
 }
 
-// note keeps the losses after an iteration. The validation part is measured whatever becomes of the run, so that a state
-// put away is complete.
+// note keeps the losses after an iteration. The validation part is measured whatever becomes of the
+// run, so that a state put away is complete.
 func (r *recorder) note(theta []float64, done int, loss float64) error {
 	if err := r.hold(theta); err != nil {
 		return err
@@ -80,8 +81,8 @@ func (r *recorder) event(done int, loss, gradient float64) Event {
 	return e
 }
 
-// report sends an event; the accuracy on what is trained on is measured at the end, and on the way as often as costs a tenth of the time. What it
-// measures has no influence on the result.
+// report sends an event; the accuracy on what is trained on is measured at the end, and on the way
+// as often as costs a tenth of the time. What it measures has no influence on the result.
 func (r *recorder) report(theta []float64, done int, loss, gradient float64, last bool) error {
 	cfg := r.s.cfg
 	if cfg.Progress == nil {

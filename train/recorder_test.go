@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// TestEverySolverKeepsTheValidationLoss: each iteration has the loss on the validation part beside the one it descends, the last is the
-// head's own, and a run that was stopped over and over keeps the same losses, to the last bit.
+// TestEverySolverKeepsTheValidationLoss: each iteration has the loss on the validation part beside
+// the one it descends, the last is the head's own, and a run that was stopped over and over keeps
+// the same losses, to the last bit.
 func TestEverySolverKeepsTheValidationLoss(t *testing.T) {
 	ex, valid := clouds(55, 300, 20, 4), clouds(56, 90, 20, 4)
 	for name, cfg := range map[string]FitConfig{

@@ -31,7 +31,8 @@ type evidence struct {
 	verdict  *verdict // nil until labels were judged
 }
 
-// iteration is a step of the solver. Its losses are the same in every run; what else an Event has depends on the clock.
+// iteration is a step of the solver. Its losses are the same in every run; what else an Event has
+// depends on the clock.
 type iteration struct {
 	done       int
 	l2         float64
@@ -70,13 +71,15 @@ var reportTemplate = template.Must(template.New("page.html").Funcs(template.Func
 	"pct": percent, "num": number, "auc": func(v *float64) string { return fmt.Sprintf("%.4f", *v) }, "inc": func(i int) int { return i + 1 }, "sci": func(v float64) string { return fmt.Sprintf("%.3g", v) },
 }).ParseFS(reportFiles, "report/page.html", "report/charts.html", "report/plots.html", "report/style.css"))
 
-// Report writes the run's report: one HTML file of at most about 2 MB that needs nothing else, neither network nor
-// scripts. It reads the pictures that it shows again, compiles the network for the activation maps of the mistakes it
-// shows, at most 20, with one forward pass each, and spends some seconds of computing on suspected label errors and
-// the learning curve; where that would take longer it does less, and says so. The same run gives the same bytes, wherever
-// the pictures lie and however many threads there are.
+// Report writes the run's report: one HTML file of at most about 2 MB that needs nothing else,
+// neither network nor scripts. It reads the pictures that it shows again, compiles the network for
+// the activation maps of the mistakes it shows, at most 20, with one forward pass each, and spends
+// some seconds of computing on suspected label errors and the learning curve; where that would take
+// longer it does less, and says so. The same run gives the same bytes, wherever the pictures lie
+// and however many threads there are.
 //
-// The result must come from Run. Report reads it only; a failure, ctx's end among them, leaves it as good as it was.
+// The result must come from Run. Report reads it only; a failure, ctx's end among them, leaves it
+// as good as it was.
 func (r *Result) Report(ctx context.Context) ([]byte, error) {
 	return guarded("report", func() ([]byte, error) {
 		if err := r.whole(); err != nil {

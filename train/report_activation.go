@@ -13,7 +13,8 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// mostMaps bounds the work of a map: where a picture's label comes later in the ranking, the answer's map stands alone.
+// mostMaps bounds the work of a map: where a picture's label comes later in the ranking, the
+// answer's map stands alone.
 const mostMaps = 50
 
 // mostOverlays is how many maps of a picture are shown.
@@ -27,11 +28,12 @@ type activationView struct {
 	Width, Height int
 }
 
-// activations shows for each mistake what spoke for the answer and what for the label, both on one scale; where pictures
-// have several labels, for those answered wrongly and those missed. It compiles the
-// network once and runs one forward pass a mistake, and no more: the pictures that are listed are few. Where kept, the
-// training pictures that the model keeps stand for those that are not at hand. A picture that has gone or changed
-// since has no maps, nor has any when the model came without its trunk.
+// activations shows for each mistake what spoke for the answer and what for the label, both on one
+// scale; where pictures have several labels, for those answered wrongly and those missed. It
+// compiles the network once and runs one forward pass a mistake, and no more: the pictures that are
+// listed are few. Where kept, the training pictures that the model keeps stand for those that are
+// not at hand. A picture that has gone or changed since has no maps, nor has any when the model
+// came without its trunk.
 func (e *evidence) activations(ctx context.Context, m *inception.Model, list []mistake, kept bool) error {
 	if len(list) == 0 || m.Trunk == nil {
 		return nil
@@ -67,7 +69,8 @@ func (e *evidence) activations(ctx context.Context, m *inception.Model, list []m
 	return nil
 }
 
-// rank is how many labels the picture has a higher logit of than of its own, the lowest where it has several.
+// rank is how many labels the picture has a higher logit of than of its own, the lowest where it
+// has several.
 func (e *evidence) rank(i int) int {
 	k := len(e.logits) / len(e.items)
 	row := e.logits[i*k : (i+1)*k]
@@ -113,7 +116,8 @@ func (p *Picture) has(label string) bool {
 	return p.Label == label
 }
 
-// mistaken tells whether the label was answered and is none of the picture's, or is one and was not answered.
+// mistaken tells whether the label was answered and is none of the picture's, or is one and was not
+// answered.
 func (p *Picture) mistaken(label string) bool {
 	if p.Labels != nil {
 		return slices.Contains(p.Labels, label) != slices.Contains(p.Answered, label)

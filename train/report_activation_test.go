@@ -37,7 +37,8 @@ func checkMaps(t *testing.T, r *Result, html []byte) {
 	}
 }
 
-// What glows in a report is what Explain says, on the picture itself, and the network runs once for each mistake shown.
+// What glows in a report is what Explain says, on the picture itself, and the network runs once for
+// each mistake shown.
 func TestReportActivations(t *testing.T) {
 	dir, w := drawn(t, 24), narrow(t)
 	r := mustRun(t, dir, w, Config{MaxIterations: 1}) // a poor head
@@ -77,7 +78,8 @@ func TestReportActivations(t *testing.T) {
 			}
 		}
 	}
-	// A picture that has changed since has neither maps nor a thumbnail, for they would not be of what was answered.
+	// A picture that has changed since has neither maps nor a thumbnail, for they would not be of
+	// what was answered.
 	var other bytes.Buffer
 	if err := jpeg.Encode(&other, image.NewGray(image.Rect(0, 0, 40, 30)), nil); err != nil {
 		t.Fatal(err)
@@ -104,7 +106,8 @@ func TestReportActivationsAreBounded(t *testing.T) {
 	}
 }
 
-// TestEvaluationReport: an evaluation's report has what a training's has, but for what only a training knows, and says the same numbers.
+// TestEvaluationReport: an evaluation's report has what a training's has, but for what only a
+// training knows, and says the same numbers.
 func TestEvaluationReport(t *testing.T) {
 	dir, w := drawn(t, 24), narrow(t)
 	r := mustRun(t, dir, w, Config{MaxIterations: 1, Neighbours: 9, ToolVersion: "1.2.3"})

@@ -17,8 +17,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestReportInABrowser: whatever the labels are called and however many there are, the report fits windows of 1280 and 400 pixels, its
-// pictures load, its sections are reached by its links, and the browser asks for nothing and complains of nothing.
+// TestReportInABrowser: whatever the labels are called and however many there are, the report fits
+// windows of 1280 and 400 pixels, its pictures load, its sections are reached by its links, and the
+// browser asks for nothing and complains of nothing.
 func TestReportInABrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a browser, which takes seconds: run without -short")

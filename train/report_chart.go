@@ -47,7 +47,8 @@ func newChart(id, title, desc, xName, yName string) chart {
 func (c *chart) x(share float64) float64 { return c.Left + share*(c.Right-c.Left) }
 func (c *chart) y(share float64) float64 { return c.Bottom - share*(c.Bottom-c.Top) }
 
-// add draws a line through points given as shares of the plot; titles, if any, go with them as dots.
+// add draws a line through points given as shares of the plot; titles, if any, go with them as
+// dots.
 func (c *chart) add(name, class string, points [][2]float64, titles []string, sizes []float64) {
 	l := line{Name: name, Class: class, Sample: c.Left + float64(len(c.Lines))*120}
 	var b strings.Builder

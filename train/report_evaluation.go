@@ -6,9 +6,10 @@ import (
 	"fmt"
 )
 
-// Report writes the evaluation as one HTML file, as Result.Report does: accuracies, calibration, confusion matrix, labels,
-// the worst mistakes with their activation maps and the training pictures, of those that the model keeps, that are most
-// like them, a map of the bottlenecks, duplicates and files left out. The same evaluation gives the same bytes.
+// Report writes the evaluation as one HTML file, as Result.Report does: accuracies, calibration,
+// confusion matrix, labels, the worst mistakes with their activation maps and the training
+// pictures, of those that the model keeps, that are most like them, a map of the bottlenecks,
+// duplicates and files left out. The same evaluation gives the same bytes.
 //
 // The evaluation must come from Evaluate. Report reads it only.
 func (v *Evaluation) Report(ctx context.Context) ([]byte, error) {

@@ -38,7 +38,8 @@ type pictureView struct {
 	index int
 }
 
-// thumbnails fills in the views, in their order, until there is no room left; a picture that has gone has none.
+// thumbnails fills in the views, in their order, until there is no room left; a picture that has
+// gone has none.
 func (e *evidence) thumbnails(ctx context.Context, recipe dataset.Recipe, views []*pictureView) error {
 	var wanted []int
 	left := reportBytes
@@ -119,7 +120,8 @@ type alike struct {
 	Cosine float64
 }
 
-// mistakes ranks the wrong answers: of a training on held-out pictures, or on all where nothing was held out.
+// mistakes ranks the wrong answers: of a training on held-out pictures, or on all where nothing was
+// held out.
 func (e *evidence) mistakes(pictures []Picture, training bool) mistakeView {
 	v := mistakeView{What: "pictures measured"}
 	heldOut := training && slices.ContainsFunc(e.items, func(it dataset.Item) bool { return it.Split != dataset.Train })
@@ -165,7 +167,8 @@ func (e *evidence) compare(ctx context.Context, pictures []Picture, list []mista
 	return nil
 }
 
-// nearest returns the training pictures with the largest cosine between bottlenecks, other than picture i itself.
+// nearest returns the training pictures with the largest cosine between bottlenecks, other than
+// picture i itself.
 func (e *evidence) nearest(i int, pictures []Picture, lengths []float64) []alike {
 	var best []alike
 	for j, it := range e.items {

@@ -29,9 +29,10 @@ type learningRow struct {
 	HasValidation     bool
 }
 
-// learning draws the losses of the run's own fit, and solves again for the accuracies on the way there: since a solver
-// stopped early gives what it had then, this is what the run went through. Where L2 was searched for, each fit went on
-// from the one before it, and so the chosen L2 is solved for from nothing instead.
+// learning draws the losses of the run's own fit, and solves again for the accuracies on the way
+// there: since a solver stopped early gives what it had then, this is what the run went through.
+// Where L2 was searched for, each fit went on from the one before it, and so the chosen L2 is
+// solved for from nothing instead.
 func (e *evidence) learning(ctx context.Context, fit *Fit, classes int) (learning, error) {
 	v := learning{Search: e.settings.Search, L2: fit.L2, Entropy: math.Log(float64(classes)), last: fit.Iterations}
 	losses := e.lossesOf(fit.L2)

@@ -95,18 +95,21 @@ func (e *evidence) bottleneckMap(pictures []Picture, labels []string) mapView {
 			v.Labels[l].Y /= c
 		}
 	}
-	slices.SortStableFunc(v.Points, func(a, b point) int { return cmp.Compare(len(a.Class), len(b.Class)) }) // mistakes on top
+	// mistakes on top
+	slices.SortStableFunc(v.Points, func(a, b point) int { return cmp.Compare(len(a.Class), len(b.Class)) })
 	return v
 }
 
-// How principal finds its directions: see Halko, Martinsson and Tropp, "Finding Structure with Randomness", 2011.
+// How principal finds its directions: see Halko, Martinsson and Tropp, "Finding Structure with
+// Randomness", 2011.
 const (
 	principalExtra  = 8  // directions beyond the two wanted
 	principalRounds = 10 // of power iteration
 )
 
-// principal returns the first two principal components of the rows and their shares of the variance. The weight
-// that is largest by magnitude is positive on each axis, so that the signs are always the same.
+// principal returns the first two principal components of the rows and their shares of the
+// variance. The weight that is largest by magnitude is positive on each axis, so that the signs are
+// always the same.
 func principal(rows [][]float32) (xy [][2]float64, shares [2]float64) {
 	n, f := len(rows), len(rows[0])
 	xy = make([][2]float64, n)

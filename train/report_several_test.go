@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// checkReportOfSeveral looks at the report and the plots of a run whose pictures have several labels.
+// checkReportOfSeveral looks at the report and the plots of a run whose pictures have several
+// labels.
 func checkReportOfSeveral(t *testing.T, r *Result) {
 	t.Helper()
 	m := r.Metrics.MultiLabel

@@ -104,8 +104,8 @@ func TestReportFails(t *testing.T) {
 	}
 }
 
-// madeUp is the result of a run on points around a centre for each label, whose pictures do not exist. Every fifth one is
-// held out for validation and the next for the test.
+// madeUp is the result of a run on points around a centre for each label, whose pictures do not
+// exist. Every fifth one is held out for validation and the next for the test.
 func madeUp(t testing.TB, labels []string, per int) *Result {
 	t.Helper()
 	const features = 24
@@ -216,7 +216,8 @@ func TestConfusionIsBounded(t *testing.T) {
 	}
 }
 
-// A solver that is stopped early gives what the run had at that iteration: the curve is the run's own.
+// A solver that is stopped early gives what the run had at that iteration: the curve is the run's
+// own.
 func TestLearningIsTheRunsOwn(t *testing.T) {
 	r := madeUp(t, []string{"a", "b", "c", "d"}, 40)
 	v, err := r.evidence.learning(context.Background(), r.Fit, 4)

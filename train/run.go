@@ -27,16 +27,18 @@ type Result struct {
 	keeper   *keeper
 }
 
-// Finish takes away the checkpoint of a run whose model is saved; a run that ends before goes on from it.
+// Finish takes away the checkpoint of a run whose model is saved; a run that ends before goes on
+// from it.
 func (r *Result) Finish() error { return r.keeper.remove() }
 
-// Run trains a classifier on folder with the trunk w. The folder is split here (its items' Split fields are set), and
-// pictures with the same bytes never come to lie in different parts. Where the folder has several labels a picture, the head is one of
-// sigmoids with a threshold for each label, fitted on the validation part; labels are not judged then.
+// Run trains a classifier on folder with the trunk w. The folder is split here (its items' Split
+// fields are set), and pictures with the same bytes never come to lie in different parts. Where the
+// folder has several labels a picture, the head is one of sigmoids with a threshold for each label,
+// fitted on the validation part; labels are not judged then.
 //
-// When ctx ends, Run returns soon with an error that wraps ctx.Err(); bottlenecks embedded so far stay in the cache, the
-// solver's state where Config.Checkpoints says, and the same call made again goes on from there to the same model. Call
-// Result.Finish once the model is saved.
+// When ctx ends, Run returns soon with an error that wraps ctx.Err(); bottlenecks embedded so far
+// stay in the cache, the solver's state where Config.Checkpoints says, and the same call made again
+// goes on from there to the same model. Call Result.Finish once the model is saved.
 func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg Config) (*Result, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -64,7 +66,8 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	return r.res, nil
 }
 
-// resolved is c with its defaults written out, so that a model says how it was split whatever later defaults are.
+// resolved is c with its defaults written out, so that a model says how it was split whatever later
+// defaults are.
 func resolved(c dataset.SplitConfig) dataset.SplitConfig {
 	for _, f := range []*float64{&c.Validation, &c.Test} {
 		switch {
@@ -148,8 +151,8 @@ func (r *run) good() *dataset.Folder {
 	return &dataset.Folder{Root: r.folder.Root, Labels: r.folder.Labels, Items: r.items, Several: r.folder.Several}
 }
 
-// part returns the examples of one part, and the place in r.items of each. Views of training pictures come after them
-// all; a picture and its views count together as much as it alone would.
+// part returns the examples of one part, and the place in r.items of each. Views of training
+// pictures come after them all; a picture and its views count together as much as it alone would.
 func (r *run) part(s dataset.Split) (Examples, []int) {
 	ex := Examples{Classes: len(r.folder.Labels)}
 	var at []int

@@ -328,7 +328,8 @@ func TestRunChecksBeforeItEmbeds(t *testing.T) {
 	if res.Model.Temperature != 1 || res.Metrics.ConfusionPart != "train" || res.Embedded != 3 {
 		t.Errorf("got temperature %g, confusion of %s, %d embedded", res.Model.Temperature, res.Metrics.ConfusionPart, res.Embedded)
 	}
-	// Legacy has no floors: with nearly everything held out, some label is left without a training picture.
+	// Legacy has no floors: with nearly everything held out, some label is left without a training
+	// picture.
 	embedded := false
 	_, err = Run(context.Background(), scan(t, dir), narrow(t), Config{
 		Split:    dataset.SplitConfig{Validation: 0.45, Test: 0.54, Legacy: true},
@@ -355,7 +356,8 @@ func TestRunCancelledKeepsTheCache(t *testing.T) {
 		}
 	}
 	res := mustRun(t, dir, w, Config{CacheDir: cache})
-	if res.Embedded != 0 || res.Cached != classes*perClass { // the run that was stopped in PhaseFit had embedded everything
+	// the run that was stopped in PhaseFit had embedded everything
+	if res.Embedded != 0 || res.Cached != classes*perClass {
 		t.Errorf("got %d embedded, %d cached, want 0, %d", res.Embedded, res.Cached, classes*perClass)
 	}
 }

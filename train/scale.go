@@ -7,7 +7,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// scale centres and scales bottlenecks: z = (x - mean) * inv. A feature that does not vary has inv 0 and so no say.
+// scale centres and scales bottlenecks: z = (x - mean) * inv. A feature that does not vary has inv
+// 0 and so no say.
 type scale struct {
 	mean, inv []float64 // [F]
 	m32, i32  []float32 // the same, as applied
@@ -22,12 +23,13 @@ func plainScale(f int) scale {
 	return s
 }
 
-// constant is how far below a feature's mean square its variance may be before the feature counts as constant: float32
-// rounding alone gives about 1e-14.
+// constant is how far below a feature's mean square its variance may be before the feature counts
+// as constant: float32 rounding alone gives about 1e-14.
 const constant = 1e-12
 
-// newScale measures the mean and the standard deviation of each feature, in float64 and in two passes. inv is the
-// standard deviation to the power of -power, times what makes the mean variance of z 1.
+// newScale measures the mean and the standard deviation of each feature, in float64 and in two
+// passes. inv is the standard deviation to the power of -power, times what makes the mean variance
+// of z 1.
 func newScale(rows [][]float32, power float64, threads int) scale {
 	f := len(rows[0])
 	s := scale{mean: make([]float64, f), inv: make([]float64, f), m32: make([]float32, f), i32: make([]float32, f)}
@@ -103,8 +105,8 @@ func (s scale) matrix(rows [][]float32, n, threads int) []float32 {
 	return x
 }
 
-// fold turns the head theta (W [K,F], then b [K]) on scaled bottlenecks into one on plain bottlenecks:
-// W' = W inv, b' = b - W' mean.
+// fold turns the head theta (W [K,F], then b [K]) on scaled bottlenecks into one on plain
+// bottlenecks: W' = W inv, b' = b - W' mean.
 func (s scale) fold(theta []float64, classes int) inception.Head {
 	f := len(s.mean)
 	h := inception.Head{Classes: classes, Features: f, W: make([]float32, classes*f), B: make([]float32, classes)}
@@ -120,7 +122,8 @@ func (s scale) fold(theta []float64, classes int) inception.Head {
 	return h
 }
 
-// unfold is the inverse of fold, but for the weights of features that do not vary: those say nothing and become part of b.
+// unfold is the inverse of fold, but for the weights of features that do not vary: those say
+// nothing and become part of b.
 func (s scale) unfold(h inception.Head) []float64 {
 	f := len(s.mean)
 	theta := make([]float64, h.Classes*f+h.Classes)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// l2Grid is what a search for L2 tries, in multiples of DefaultL2, from the strongest to the weakest: each fit starts at
-// the one before.
+// l2Grid is what a search for L2 tries, in multiples of DefaultL2, from the strongest to the
+// weakest: each fit starts at the one before.
 var l2Grid = [...]float64{30, 10, 3, 1, 0.3, 0.1, 0.03}
 
 // Of a search.
@@ -18,7 +18,8 @@ const (
 	searchPatience  = 2    // how many values in a row may do worse than the best before weaker ones are left out
 )
 
-// Choice is one setting that a search tried, and what it was worth on the folds that were held out in turn.
+// Choice is one setting that a search tried, and what it was worth on the folds that were held out
+// in turn.
 type Choice struct {
 	Scaling            Scaling `json:"scaling"`
 	L2                 float64 `json:"l2"`
@@ -26,8 +27,9 @@ type Choice struct {
 	ValidationAccuracy float64 `json:"validation_accuracy"`
 }
 
-// search chooses L2, and the scaling where more than one is given, by cross-validation: each fold is predicted by a head
-// solved for on the others, and the setting with the least log loss over all folds wins; of equals the first tried.
+// search chooses L2, and the scaling where more than one is given, by cross-validation: each fold
+// is predicted by a head solved for on the others, and the setting with the least log loss over all
+// folds wins; of equals the first tried.
 type search struct {
 	solver   *solver // of all examples
 	fold     []int   // [n], 0..folds-1; -1-fold for a view, which is trained on with its picture but never measured on

@@ -29,7 +29,8 @@ func severalShapes(t testing.TB, n int) *dataset.Folder {
 	return f
 }
 
-// TestRunOfSeveralLabels trains, searches for L2, saves, opens and evaluates a model of pictures with any number of labels.
+// TestRunOfSeveralLabels trains, searches for L2, saves, opens and evaluates a model of pictures
+// with any number of labels.
 func TestRunOfSeveralLabels(t *testing.T) {
 	f, w := severalShapes(t, 240), narrow(t)
 	cache := t.TempDir()
@@ -42,7 +43,8 @@ func TestRunOfSeveralLabels(t *testing.T) {
 	if m == nil || !res.Model.Independent() || len(res.Model.Thresholds) != 4 || res.Model.Unknown != nil || res.Metrics.LabelErrors != nil {
 		t.Fatalf("got metrics %+v, thresholds %v", m, res.Model.Thresholds)
 	}
-	// Of shapes that are there two times in five, answering none is right for a picture in eight, and answering all has a micro F1 of 0.57, a mean AP of 0.4.
+	// Of shapes that are there two times in five, answering none is right for a picture in eight,
+	// and answering all has a micro F1 of 0.57, a mean AP of 0.4.
 	if m.SubsetAccuracy < 0.2 || m.MicroF1 < 0.62 || m.MeanAP < 0.6 {
 		t.Errorf("subset accuracy %.3f, micro F1 %.3f, mean AP %.3f: it has learnt nothing", m.SubsetAccuracy, m.MicroF1, m.MeanAP)
 	}
@@ -67,7 +69,8 @@ func TestRunOfSeveralLabels(t *testing.T) {
 	}
 	one := *f
 	one.Several = false
-	if _, err := Evaluate(context.Background(), opened, &one, EvaluateConfig{CacheDir: cache}); err != nil { // each a set of one label
+	// each a set of one label
+	if _, err := Evaluate(context.Background(), opened, &one, EvaluateConfig{CacheDir: cache}); err != nil {
 		t.Errorf("one label a picture: %v", err)
 	}
 	if err := res.Metrics.Reach(1.01); err == nil || !strings.Contains(err.Error(), "whose every label is right") {
@@ -129,7 +132,8 @@ func TestSeveralGoesOn(t *testing.T) {
 func TestThresholds(t *testing.T) {
 	sets := [][]int{{0, 1}, {0}, {1}, {}, {}}
 	probabilities := [][3]float64{{0.9, 0.2, 0.1}, {0.8, 0.1, 0.9}, {0.3, 0.15, 0.5}, {0.2, 0.05, 0.5}, {0.7, 0.02, 0.5}}
-	// times that, label 0 is right from between 0.8 and 0.7 on, label 1 from between 0.15 and 0.1, label 2 is nobody's.
+	// times that, label 0 is right from between 0.8 and 0.7 on, label 1 from between 0.15 and 0.1,
+	// label 2 is nobody's.
 	for times, want := range map[int][]float64{2: {0.5, 0.5, 0.5}, 3: {0.75, 0.125, 0.5}} {
 		ex := Examples{Classes: 3, Labels: make([]int, 5*times)}
 		var logits []float64

@@ -17,9 +17,10 @@ type Embedded struct {
 	Problems []dataset.Problem // pictures that could not be read, and why
 }
 
-// Embed puts the bottlenecks of the folder's pictures into the cache below cfg.CacheDir and trains nothing: a share of the work of a
-// Run that comes later, perhaps on another machine that merges the cache file (see MergeCache). Unlike in Run, pictures that cannot be
-// read are no error, however many: Run meets them again and counts them all.
+// Embed puts the bottlenecks of the folder's pictures into the cache below cfg.CacheDir and trains
+// nothing: a share of the work of a Run that comes later, perhaps on another machine that merges
+// the cache file (see MergeCache). Unlike in Run, pictures that cannot be read are no error,
+// however many: Run meets them again and counts them all.
 func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg Config) (*Embedded, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -46,7 +47,8 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cf
 	return &Embedded{Cache: c.Path(), Pictures: out.done, Cached: out.cached, Problems: out.problems}, c.Close()
 }
 
-// MergeCache puts the bottlenecks of the cache below from into the one below into, both of the trunk w, and returns how many were new.
+// MergeCache puts the bottlenecks of the cache below from into the one below into, both of the
+// trunk w, and returns how many were new.
 func MergeCache(w *inception.Weights, into, from string) (added int, err error) {
 	var caches [2]*dataset.Cache
 	for i, dir := range [2]string{into, from} {

@@ -9,10 +9,12 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// Two shares embedded apart and merged are what Run would have embedded itself, and its model has the same bytes.
+// Two shares embedded apart and merged are what Run would have embedded itself, and its model has
+// the same bytes.
 func TestEmbedSharesAndMerge(t *testing.T) {
 	dir, w, scratch := drawn(t, 6), narrow(t), t.TempDir()
-	write(t, []byte("\xff\xd8\xff\xe0 no picture"), dir, "a-broken.jpg") // outside the labels: a problem of the folder's, not of ours
+	// outside the labels: a problem of the folder's, not of ours
+	write(t, []byte("\xff\xd8\xff\xe0 no picture"), dir, "a-broken.jpg")
 	caches := [2]string{filepath.Join(scratch, "one"), filepath.Join(scratch, "two")}
 	total := 0
 	for k, cache := range caches {

@@ -7,8 +7,8 @@ import (
 	"github.com/c236555e/rehead/dataset/datatest"
 )
 
-// flowers returns the bottlenecks that retrain.py itself computed for a set of flower photographs, "all" (3,670) or
-// "photos" (700), and their files.
+// flowers returns the bottlenecks that retrain.py itself computed for a set of flower photographs,
+// "all" (3,670) or "photos" (700), and their files.
 func flowers(t testing.TB, set string) (Examples, []string) {
 	t.Helper()
 	list := datatest.Flowers(t, set)

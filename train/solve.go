@@ -62,7 +62,8 @@ func (r *run) solve(ctx context.Context) error {
 	return nil
 }
 
-// searchAndFit chooses L2 and scaling, where there are folds to search with, and solves for the head.
+// searchAndFit chooses L2 and scaling, where there are folds to search with, and solves for the
+// head.
 func (r *run) searchAndFit(s *solver, fold []int) error {
 	began, k := time.Now(), r.res.keeper
 	from := k.load()
@@ -105,8 +106,9 @@ func scalings(s Scaling) []Scaling {
 	return []Scaling{s}
 }
 
-// folds deals the training pictures for a search, nil when none is wanted: by label, groups and equal pictures together,
-// each picture's views with it (-1-fold). at is the place in r.items of every example.
+// folds deals the training pictures for a search, nil when none is wanted: by label, groups and
+// equal pictures together, each picture's views with it (-1-fold). at is the place in r.items of
+// every example.
 func (r *run) folds(at []int) ([]int, error) {
 	if r.cfg.L2 >= 0 {
 		return nil, nil

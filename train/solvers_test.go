@@ -12,7 +12,8 @@ import (
 	"github.com/c236555e/rehead/nn/nntest"
 )
 
-// TestSolversReachTheSameHead holds the solvers of small steps, run to the end, to the one answer that L-BFGS finds.
+// TestSolversReachTheSameHead holds the solvers of small steps, run to the end, to the one answer
+// that L-BFGS finds.
 func TestSolversReachTheSameHead(t *testing.T) {
 	ex := clouds(41, 300, 8, 3)
 	want := mustFit(t, ex, FitConfig{L2: 0.1, Tolerance: 1e-6})
@@ -123,7 +124,8 @@ func TestEarlyStoppingKeepsTheBestEpoch(t *testing.T) {
 	}
 }
 
-// TestWeightsCountAsCopies: an example of weight 3 is three examples, whichever way the weight comes about.
+// TestWeightsCountAsCopies: an example of weight 3 is three examples, whichever way the weight
+// comes about.
 func TestWeightsCountAsCopies(t *testing.T) {
 	ex := clouds(47, 90, 6, 3)
 	copies, weighted := ex, ex
@@ -148,7 +150,8 @@ func TestWeightsCountAsCopies(t *testing.T) {
 		nntest.Near(t, what, got.Head.W, w, nntest.Tolerance{Rel: 1e-4})
 	}
 	compare("weights of examples", byWeight)
-	// The same from class weights, whose loss is the mean over examples: L2 grows with the mean weight.
+	// The same from class weights, whose loss is the mean over examples: L2 grows with the mean
+	// weight.
 	mean := 0.0
 	for _, l := range ex.Labels {
 		mean += factors[l] / 90
@@ -212,7 +215,8 @@ func several(seed uint64, n int) Examples {
 	return ex
 }
 
-// TestSigmoidHeadIsOneQuestionALabel: each label's row of the head is that of a head for this label alone.
+// TestSigmoidHeadIsOneQuestionALabel: each label's row of the head is that of a head for this label
+// alone.
 func TestSigmoidHeadIsOneQuestionALabel(t *testing.T) {
 	ex := several(51, 200)
 	f := mustFit(t, ex, FitConfig{L2: 0.02, Tolerance: 1e-7})
@@ -230,7 +234,8 @@ func TestSigmoidHeadIsOneQuestionALabel(t *testing.T) {
 			}
 			one.Labels = append(one.Labels, label)
 		}
-		// softmax over two rows w and -w is sigmoid(2w): |W|^2 is 2|w|^2 where the sigmoid has |2w|^2.
+		// softmax over two rows w and -w is sigmoid(2w): |W|^2 is 2|w|^2 where the sigmoid has
+		// |2w|^2.
 		alone := mustFit(t, one, FitConfig{L2: 0.04, Tolerance: 1e-7})
 		want := make([]float64, 6)
 		for j := range want {

@@ -83,7 +83,8 @@ func TestSuspects(t *testing.T) {
 	}
 	precision, recall := float64(hits)/float64(v.Found), float64(hits)/float64(len(swapped))
 	t.Logf("%d labels swapped, %d suspected: precision %.2f, recall %.2f; %d of the first %d right", len(swapped), v.Found, precision, recall, found, len(v.List))
-	if !(precision >= 0.45) || !(recall >= 0.8) { // measured: 0.52 and 0.87; some of the others are odd or mislabelled to begin with
+	// measured: 0.52 and 0.87; some of the others are odd or mislabelled to begin with
+	if !(precision >= 0.45) || !(recall >= 0.8) {
 		t.Errorf("got precision %.2f and recall %.2f, want at least 0.45 and 0.8", precision, recall)
 	}
 	e.items[0].Split = dataset.Test // without cross-validation only what was held out is judged

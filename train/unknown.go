@@ -20,7 +20,8 @@ type UnknownMetrics struct {
 	LeftOut     []UnknownLeftOut `json:"left_out"`
 }
 
-// UnknownLeftOut is a label that a head was trained without, its pictures standing for what is unknown.
+// UnknownLeftOut is a label that a head was trained without, its pictures standing for what is
+// unknown.
 type UnknownLeftOut struct {
 	Label    string  `json:"label"`
 	Images   int     `json:"images"`
@@ -30,8 +31,9 @@ type UnknownLeftOut struct {
 // mostLeftLabels bounds how many labels are left out, one after another.
 const mostLeftLabels = 20
 
-// unknown draws the line at the share of the validation part that Config.Unknown says, and measures it on labels that are
-// left out of training. It is nil where nothing was asked for or validation pictures are too few.
+// unknown draws the line at the share of the validation part that Config.Unknown says, and measures
+// it on labels that are left out of training. It is nil where nothing was asked for or validation
+// pictures are too few.
 func (r *run) unknown(ctx context.Context, m *Metrics) (*inception.Unknown, error) {
 	rate := r.cfg.Unknown
 	if rate == 0 {

@@ -45,7 +45,8 @@ func TestUnknownFlowers(t *testing.T) {
 	e := &evidence{rows: ex.Rows, settings: Settings{L2: DefaultL2(5), Iterations: 60}}
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, l := range ex.Labels {
-		e.items = append(e.items, dataset.Item{Label: l, Split: dataset.Split(max(0, rng.IntN(8)-6))}) // an eighth for validation
+		// an eighth for validation
+		e.items = append(e.items, dataset.Item{Label: l, Split: dataset.Split(max(0, rng.IntN(8)-6))})
 	}
 	sum := 0.0
 	labels := []string{"daisy", "dandelion", "roses", "sunflowers", "tulips"}

@@ -9,8 +9,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// embedViews gets the bottlenecks of the training pictures' views, from the cache where it has them: they are rows like
-// any other there, found by what they depend on.
+// embedViews gets the bottlenecks of the training pictures' views, from the cache where it has
+// them: they are rows like any other there, found by what they depend on.
 func (r *run) embedViews(ctx context.Context, e *embedder) (err error) {
 	store, err := e.open()
 	if err != nil {

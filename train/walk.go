@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 )
 
-// walk is a solver of small steps on its way. Chance is drawn from the seed and the number of the step or epoch alone, so
-// all that it will do follows from the fields that its state has.
+// walk is a solver of small steps on its way. Chance is drawn from the seed and the number of the
+// step or epoch alone, so all that it will do follows from the fields that its state has.
 type walk struct {
 	s *solver
 	d Descent
@@ -76,7 +76,8 @@ func (w *walk) chance(what uint64, number int) *rand.Rand {
 	return rand.New(rand.NewPCG(w.s.cfg.Seed, what<<40+uint64(number)))
 }
 
-// draw begins with retrain.py's weights: normal of deviation 0.001, those beyond two deviations drawn again.
+// draw begins with retrain.py's weights: normal of deviation 0.001, those beyond two deviations
+// drawn again.
 func (w *walk) draw(weights int) {
 	rng := w.chance(drawWeights, 0)
 	for i := range weights {

@@ -7,7 +7,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// warm is the older model's head with the rows of this run's labels; labels that it does not know begin at zero.
+// warm is the older model's head with the rows of this run's labels; labels that it does not know
+// begin at zero.
 func (r *run) warm() (*inception.Head, error) {
 	m, labels := r.cfg.WarmStart, r.folder.Labels
 	if err := m.Validate(); err != nil {

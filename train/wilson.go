@@ -5,8 +5,8 @@ import "math"
 // z95 is the 97.5 % quantile of the normal distribution: two-sided 95 %.
 const z95 = 1.959963984540054
 
-// Wilson returns the 95 % score interval of a proportion of which correct of n were observed (E. B. Wilson, 1927), and
-// [0, 1] when n is 0. With p = correct/n:
+// Wilson returns the 95 % score interval of a proportion of which correct of n were observed (E. B.
+// Wilson, 1927), and [0, 1] when n is 0. With p = correct/n:
 //
 //	(p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)
 func Wilson(correct, n int) [2]float64 {

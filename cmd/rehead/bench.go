@@ -36,8 +36,8 @@ func newSpread(v []float64) spread {
 	return spread{v[0], total / float64(len(v)), v[len(v)/2], v[min(len(v)-1, len(v)*99/100)]}
 }
 
-// perSecond is how many images a second that makes, if v are milliseconds an image: of all of them together, slow ones too, as `bench serve`
-// counts.
+// perSecond is how many images a second that makes, if v are milliseconds an image: of all of them
+// together, slow ones too, as `bench serve` counts.
 func (s spread) perSecond() float64 { return 1e3 / s.Mean }
 
 // forwardReport is what `bench forward --json` prints.
@@ -154,8 +154,8 @@ func newBenchForward(a *app) *cobra.Command {
 	return cmd
 }
 
-// calibrateAtRandom returns w in the precision that is asked for; int8 takes its ranges from random pixels, which is good
-// enough for timing.
+// calibrateAtRandom returns w in the precision that is asked for; int8 takes its ranges from random
+// pixels, which is good enough for timing.
 func (e *engineFlags) calibrateAtRandom(ctx context.Context, w *inception.Weights, cfg nn.Config) (*inception.Weights, error) {
 	if int8s, err := e.quantized(); err != nil || !int8s {
 		return w, err
@@ -220,7 +220,8 @@ func randomPixels(n, size int) []float32 {
 	return pixels
 }
 
-// timeForward runs the trunk for at least d and three passes, and returns milliseconds an image of each pass.
+// timeForward runs the trunk for at least d and three passes, and returns milliseconds an image of
+// each pass.
 func timeForward(ctx context.Context, trunk *inception.Trunk, batch int, d time.Duration) ([]float64, error) {
 	pixels := randomPixels(batch, trunk.Size())
 	out := make([]float32, batch*trunk.Features())
@@ -242,7 +243,8 @@ func timeForward(ctx context.Context, trunk *inception.Trunk, batch int, d time.
 	return times, nil
 }
 
-// peakRSS is the most memory this process has held, in MB (1e6 bytes): the kernel's own figure on Linux, Go's elsewhere.
+// peakRSS is the most memory this process has held, in MB (1e6 bytes): the kernel's own figure on
+// Linux, Go's elsewhere.
 func peakRSS() float64 {
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
 		for line := range strings.Lines(string(status)) {

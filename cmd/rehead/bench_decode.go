@@ -63,7 +63,8 @@ func newBenchDecode(a *app) *cobra.Command {
 	return cmd
 }
 
-// timeDecode runs each picture through the recipe once to warm up the disk's cache, and once to measure.
+// timeDecode runs each picture through the recipe once to warm up the disk's cache, and once to
+// measure.
 func timeDecode(ctx context.Context, paths []string, recipe dataset.Recipe, lim dataset.Limits) (*decodeReport, error) {
 	r := &decodeReport{Threads: 1, Filter: recipe.Filter, Problems: []string{}}
 	dst := make([]float32, 3*recipe.Size*recipe.Size)

@@ -13,7 +13,8 @@ import (
 	"github.com/c236555e/rehead/train"
 )
 
-// trainReport is what `bench train --json` prints. A head is fitted to all rows at once, so the batch is their number.
+// trainReport is what `bench train --json` prints. A head is fitted to all rows at once, so the
+// batch is their number.
 type trainReport struct {
 	MsPerImage      spread  `json:"ms_per_image"`
 	ImagesPerSecond float64 `json:"images_per_second"`
@@ -94,8 +95,8 @@ func timeTrain(ctx context.Context, ex train.Examples, runs, threads int) (*trai
 	return r, nil
 }
 
-// madeUpBottlenecks are n rows of f features that look like bottlenecks: not negative, correlated through a few hidden
-// directions, with k classes that overlap. The same every time.
+// madeUpBottlenecks are n rows of f features that look like bottlenecks: not negative, correlated
+// through a few hidden directions, with k classes that overlap. The same every time.
 func madeUpBottlenecks(n, f, k int) train.Examples {
 	const hidden = 32
 	rng := rand.New(rand.NewPCG(uint64(n), uint64(k)))

@@ -35,7 +35,8 @@ func (j *job) data(ctx context.Context) error {
 // besides are the channels that hold no pictures to train on.
 var besides = []string{"validation", "test", "model", "weights"}
 
-// trainingChannel names the channel of the pictures: train or training, else the only one that can be meant.
+// trainingChannel names the channel of the pictures: train or training, else the only one that can
+// be meant.
 func trainingChannel(l sagemaker.Layout, channels map[string]sagemaker.Channel) (string, error) {
 	var names []string
 	for name := range channels {
@@ -144,7 +145,8 @@ func withSuffix(dir string, entries []os.DirEntry, suffixes ...string) []string 
 	return out
 }
 
-// channelFile is the only file of a channel, but for hidden ones and .txt; "" where the job has no such channel.
+// channelFile is the only file of a channel, but for hidden ones and .txt; "" where the job has no
+// such channel.
 func channelFile(channels map[string]sagemaker.Channel, name string) (string, error) {
 	c, ok := channels[name]
 	if !ok {
@@ -169,7 +171,8 @@ func channelFile(channels map[string]sagemaker.Channel, name string) (string, er
 	return files[0], nil
 }
 
-// channelModel finds the model to begin at in the channel model: a model folder, or its only file, such as model.tar.gz.
+// channelModel finds the model to begin at in the channel model: a model folder, or its only file,
+// such as model.tar.gz.
 func channelModel(channels map[string]sagemaker.Channel) (string, error) {
 	if c, ok := channels["model"]; ok && !c.Pipe() {
 		if _, err := os.Stat(filepath.Join(c.Dir, "model.json")); err == nil {

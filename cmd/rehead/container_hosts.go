@@ -15,10 +15,12 @@ import (
 	"github.com/c236555e/rehead/train"
 )
 
-// hostsPort is where the leader of a job with several hosts listens. Inside a job every port is free.
+// hostsPort is where the leader of a job with several hosts listens. Inside a job every port is
+// free.
 const hostsPort = 7733
 
-// cacheName is this host's folder of bottlenecks among the checkpoints, which all hosts of a job share.
+// cacheName is this host's folder of bottlenecks among the checkpoints, which all hosts of a job
+// share.
 func (j *job) cacheName() string {
 	if j.hosts.Rank() > 0 {
 		return "bottlenecks-" + j.hosts.Current
@@ -26,8 +28,9 @@ func (j *job) cacheName() string {
 	return "bottlenecks"
 }
 
-// share has each of several hosts embed a part of the pictures. The leader gets all bottlenecks into its cache and goes on to train;
-// done is true on the others. A job of one host has nothing to share.
+// share has each of several hosts embed a part of the pictures. The leader gets all bottlenecks
+// into its cache and goes on to train; done is true on the others. A job of one host has nothing to
+// share.
 func (j *job) share(ctx context.Context) (done bool, err error) {
 	n := len(j.hosts.All)
 	if n < 2 {
@@ -83,7 +86,8 @@ func (j *job) plan() (*dataset.Folder, *inception.Weights, error) {
 	return folder, w, err
 }
 
-// embedShare embeds every n-th picture, beginning with this host's rank, and returns the cache file.
+// embedShare embeds every n-th picture, beginning with this host's rank, and returns the cache
+// file.
 func (j *job) embedShare(ctx context.Context, folder *dataset.Folder, w *inception.Weights) (string, error) {
 	cfg, err := j.trainConfig(j.o)
 	if err != nil {

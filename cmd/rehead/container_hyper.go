@@ -25,9 +25,11 @@ var elsewhere = map[string]string{
 	"help":           "rehead train --help lists the settings",
 }
 
-// hyperparameters says what each name does. Ours are the flags of `train`, with underscores, whatever these are; those of the built-in image
-// classification, of its TensorFlow kin and of retrain.py are accepted beside them, so that a job's settings need no rewriting: they act where they
-// mean the same, and otherwise the answer names the nearest of ours. Some act with some solvers only, so values tells which one it will be.
+// hyperparameters says what each name does. Ours are the flags of `train`, with underscores,
+// whatever these are; those of the built-in image classification, of its TensorFlow kin and of
+// retrain.py are accepted beside them, so that a job's settings need no rewriting: they act where
+// they mean the same, and otherwise the answer names the nearest of ours. Some act with some
+// solvers only, so values tells which one it will be.
 func hyperparameters(flags *pflag.FlagSet, o *trainOptions, job *jobSettings, values map[string]string) map[string]sagemaker.Setting {
 	table := map[string]sagemaker.Setting{"manifest": {Set: text(&job.manifest)}}
 	for _, reason := range notOurs {
@@ -106,7 +108,8 @@ func stepping(solver string) bool {
 	return slices.Contains([]string{string(train.SGD), string(train.Momentum), string(train.Adam)}, solver)
 }
 
-// borrow adds the names of other trainers that mean the same as one of ours, where the solver has use for it.
+// borrow adds the names of other trainers that mean the same as one of ours, where the solver has
+// use for it.
 func borrow(table map[string]sagemaker.Setting, flags *pflag.FlagSet, o *trainOptions, values map[string]string) {
 	solver := values["solver"]
 	retrain := solver == string(train.Retrain)
@@ -148,7 +151,8 @@ func borrow(table map[string]sagemaker.Setting, flags *pflag.FlagSet, o *trainOp
 	table["random_brightness"] = sagemaker.Setting{Set: o.altering(percent(&a.Brightness))}
 }
 
-// altering has set choose an alteration, as --augment does; views follow where there are any alterations and none were asked for.
+// altering has set choose an alteration, as --augment does; views follow where there are any
+// alterations and none were asked for.
 func (o *trainOptions) altering(set func(string) error) func(string) error {
 	return func(v string) error {
 		if err := set(v); err != nil {
@@ -161,7 +165,8 @@ func (o *trainOptions) altering(set func(string) error) func(string) error {
 	}
 }
 
-// earlyStopping turns it off, as the built-in algorithms know it; true leaves the patience to its own settings.
+// earlyStopping turns it off, as the built-in algorithms know it; true leaves the patience to its
+// own settings.
 func earlyStopping(d *train.Descent) func(string) error {
 	return func(v string) error {
 		on := true
@@ -175,7 +180,8 @@ func earlyStopping(d *train.Descent) func(string) error {
 	}
 }
 
-// weightedLoss is the built-in algorithm's name, beside multi_label, for labels that count the same however many pictures they have.
+// weightedLoss is the built-in algorithm's name, beside multi_label, for labels that count the same
+// however many pictures they have.
 func weightedLoss(classWeights *string) func(string) error {
 	return func(v string) error {
 		on := false

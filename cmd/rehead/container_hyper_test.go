@@ -12,7 +12,8 @@ import (
 	"github.com/c236555e/rehead/train"
 )
 
-// settled is what `train` makes of a job's hyperparameters, given as "name=value name=value", and what the log says of them.
+// settled is what `train` makes of a job's hyperparameters, given as "name=value name=value", and
+// what the log says of them.
 func settled(t *testing.T, settings string) (o *trainOptions, notes string, err error) {
 	t.Helper()
 	values := map[string]string{}
@@ -27,7 +28,8 @@ func settled(t *testing.T, settings string) (o *trainOptions, notes string, err 
 	return o, strings.Join(list, "\n"), err
 }
 
-// Contract 23, 27, 28: every setting of `train`, and those of other trainers where they mean the same.
+// Contract 23, 27, 28: every setting of `train`, and those of other trainers where they mean the
+// same.
 func TestContract23HyperparametersThatAct(t *testing.T) {
 	for settings, check := range map[string]func(o *trainOptions) bool{
 		"solver=adam learning_rate=0.01 schedule=cosine epochs=12 patience=3 dropout=0.2": func(o *trainOptions) bool {
@@ -77,7 +79,8 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 	}
 }
 
-// otherNames are all hyperparameters of the built-in image classification, of its TensorFlow kin and of retrain.py, with a job's values.
+// otherNames are all hyperparameters of the built-in image classification, of its TensorFlow kin
+// and of retrain.py, with a job's values.
 const otherNames = `num_classes=5 num_training_samples=700 augmentation_type=crop beta_1=0.9 beta_2=0.999 checkpoint_frequency=1 early_stopping=true
 early_stopping_min_epochs=10 early_stopping_patience=5 early_stopping_tolerance=0.0 epochs=30 eps=1e-8 gamma=0.9 image_shape=3,224,224 kv_store=dist_sync
 learning_rate=0.1 lr_scheduler_factor=0.1 lr_scheduler_step=10,20 mini_batch_size=32 momentum=0.9 multi_label=0 num_layers=152 optimizer=sgd
@@ -89,7 +92,8 @@ image_resize_interpolation=bilinear how_many_training_steps=400 testing_percenta
 train_batch_size=100 test_batch_size=-1 validation_batch_size=100 flip_left_right=false random_crop=0 random_scale=0 random_brightness=0
 print_misclassified_test_images=false architecture=inception_v3 intermediate_store_frequency=0`
 
-// Contract 23, 27, 28: no name of another trainer fails a job; what does not act says why, and where there is one names the nearest of ours.
+// Contract 23, 27, 28: no name of another trainer fails a job; what does not act says why, and
+// where there is one names the nearest of ours.
 func TestContract27HyperparametersOfOthers(t *testing.T) {
 	o, notes, err := settled(t, otherNames)
 	if err != nil {
@@ -137,7 +141,8 @@ func TestHyperparameterRefusals(t *testing.T) {
 	}
 }
 
-// A job with a solver, views and weights of its own, from hyperparameters.json to the model's settings.
+// A job with a solver, views and weights of its own, from hyperparameters.json to the model's
+// settings.
 func TestJobWithSolver(t *testing.T) {
 	l := jobFolder(t, 8)
 	config(t, l, "hyperparameters.json", `{"solver":"\"adam\"","learning-rate":"0.01","epochs":"7","patience":"-1","dropout":"0.1","label_smoothing":"0.05",

@@ -98,8 +98,9 @@ func buildImage(t *testing.T) *builtImage {
 	return i
 }
 
-// locked prepares a mount namespace of its own, the image's file system read-only with ml at /opt/ml, read-only too unless mode is rw, and
-// becomes the command that follows, with nothing in the environment but what its first arguments set.
+// locked prepares a mount namespace of its own, the image's file system read-only with ml at
+// /opt/ml, read-only too unless mode is rw, and becomes the command that follows, with nothing in
+// the environment but what its first arguments set.
 const locked = `set -e
 root=$1 ml=$2 mode=$3
 shift 3
@@ -112,7 +113,8 @@ mount --rbind /proc "$root/proc"
 cd "$root"
 exec env -i "$@"`
 
-// command is the image's entry point with args, its environment and env, as user UID:GID, in the network host or none; mode is that of locked.
+// command is the image's entry point with args, its environment and env, as user UID:GID, in the
+// network host or none; mode is that of locked.
 func (i *builtImage) command(t *testing.T, l sagemaker.Layout, mode, user, network string, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	chroot, err := exec.LookPath("chroot")
@@ -130,8 +132,8 @@ func (i *builtImage) command(t *testing.T, l sagemaker.Layout, mode, user, netwo
 	return exec.CommandContext(t.Context(), "unshare", append(line, args...)...)
 }
 
-// TestContractContainer builds the image, trains in it without a network and asks the server in it every question of the contract, as an
-// unprivileged user on a read-only file system.
+// TestContractContainer builds the image, trains in it without a network and asks the server in it
+// every question of the contract, as an unprivileged user on a read-only file system.
 func TestContractContainer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds an image: run without -short")
@@ -224,8 +226,8 @@ func containerJob(t *testing.T) sagemaker.Layout {
 	return l
 }
 
-// containerTrains runs `train` as the service does, as root with /opt/ml mounted, but without a network and with the rest read-only: a
-// job that fails, then one that succeeds.
+// containerTrains runs `train` as the service does, as root with /opt/ml mounted, but without a
+// network and with the rest read-only: a job that fails, then one that succeeds.
 func containerTrains(t *testing.T, i *builtImage, l sagemaker.Layout) {
 	train := func(env ...string) (string, error) {
 		cmd := i.command(t, l, "rw", "0:0", "none", append([]string{"TRAINING_JOB_NAME=job"}, env...), "train")
@@ -299,8 +301,8 @@ func containerSubject(t *testing.T, l sagemaker.Layout) *servetest.Subject {
 	return s
 }
 
-// serve starts `serve` as an unprivileged user and waits until it is ready. stop sends it SIGTERM and expects it to end well, within what the
-// service allows.
+// serve starts `serve` as an unprivileged user and waits until it is ready. stop sends it SIGTERM
+// and expects it to end well, within what the service allows.
 func (i *builtImage) serve(t *testing.T, l sagemaker.Layout, env []string, args ...string) (url string, stop func()) {
 	t.Helper()
 	port := freePort(t)

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// Contract 9, 25, 27, 28: every metric definition of docs/sagemaker.md finds a number on a job's log.
+// Contract 9, 25, 27, 28: every metric definition of docs/sagemaker.md finds a number on a job's
+// log.
 func TestMetricDefinitions(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "sagemaker.md"))
 	if err != nil {

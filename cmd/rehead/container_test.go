@@ -104,7 +104,8 @@ func TestTrainingJob(t *testing.T) {
 	}
 }
 
-// jobFolder is /opt/ml of a job with a narrow trunk and drawn pictures of three labels, perLabel each.
+// jobFolder is /opt/ml of a job with a narrow trunk and drawn pictures of three labels, perLabel
+// each.
 func jobFolder(t *testing.T, perLabel int) sagemaker.Layout {
 	t.Helper()
 	l := sagemaker.Layout(t.TempDir())
@@ -170,7 +171,8 @@ func lst(t *testing.T, root, dir string) (list string, pictures [][]byte, classe
 	return b.String(), pictures, classes
 }
 
-// recordIO packs pictures as MXNet's im2rec does. The drawn ones never have the format's magic number in them.
+// recordIO packs pictures as MXNet's im2rec does. The drawn ones never have the format's magic
+// number in them.
 func recordIO(t *testing.T, pictures [][]byte, classes []int) string {
 	t.Helper()
 	var out []byte
@@ -318,7 +320,8 @@ func TestTrainingJobRefusals(t *testing.T) {
 	}
 }
 
-// TestJobBeginsAtAnOlderModel gives a second job the first one's model, as an archive and as a folder.
+// TestJobBeginsAtAnOlderModel gives a second job the first one's model, as an archive and as a
+// folder.
 func TestJobBeginsAtAnOlderModel(t *testing.T) {
 	first := jobFolder(t, 8)
 	trained(t, first)

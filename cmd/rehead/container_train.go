@@ -26,8 +26,8 @@ func (a *app) inTrainingJob() bool {
 	return a.getenv("TRAINING_JOB_NAME") != "" || a.layout().Present()
 }
 
-// containerTrain is `train` without a folder: a SageMaker training job. What goes wrong is also written to the failure file; a job that
-// is stopped has not failed.
+// containerTrain is `train` without a folder: a SageMaker training job. What goes wrong is also
+// written to the failure file; a job that is stopped has not failed.
 func (a *app) containerTrain(ctx context.Context, o *trainOptions, flags *pflag.FlagSet) error {
 	l := a.layout()
 	if !l.Present() {
@@ -153,7 +153,8 @@ func (j *job) scratchDir() (string, error) {
 	return dir, nil
 }
 
-// metricLines prints more lines that metric definitions look for: those of the built-in algorithms and of retrain.py.
+// metricLines prints more lines that metric definitions look for: those of the built-in algorithms
+// and of retrain.py.
 func (a *app) metricLines(m *train.Metrics) {
 	a.say("Epoch[0] Train-accuracy=%.6f", m.Train.Accuracy)
 	if m.Validation.Images > 0 {

@@ -81,8 +81,8 @@ func cached(t *testing.T, l sagemaker.Layout) {
 	t.Fatal("no bottleneck among the checkpoints within a minute")
 }
 
-// Contract 6, 7, 8: a job is stopped or killed while it embeds; the same job again goes on from its checkpoints, and its model has the
-// bytes of one that was never disturbed.
+// Contract 6, 7, 8: a job is stopped or killed while it embeds; the same job again goes on from its
+// checkpoints, and its model has the bytes of one that was never disturbed.
 func TestJobResumes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts and kills processes for some seconds")

@@ -49,7 +49,8 @@ func (d *dataFlags) split(cfg dataset.SplitConfig) dataset.SplitConfig {
 	return cfg
 }
 
-// open reads a folder of label folders or a manifest, and those of the other parts. minLabels is as in dataset.ScanConfig.
+// open reads a folder of label folders or a manifest, and those of the other parts. minLabels is as
+// in dataset.ScanConfig.
 func (d *dataFlags) open(path string, minLabels int) (*dataset.Folder, error) {
 	folder, err := d.one(path, minLabels)
 	if err != nil || d.validationDir == "" && d.testDir == "" {

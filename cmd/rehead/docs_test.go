@@ -11,7 +11,8 @@ import (
 	"github.com/c236555e/rehead/dataset/draw"
 )
 
-// TestPitfalls: every row of docs/pitfalls.md names tests, and each of them exists in the folder that is named with it.
+// TestPitfalls: every row of docs/pitfalls.md names tests, and each of them exists in the folder
+// that is named with it.
 func TestPitfalls(t *testing.T) {
 	root := filepath.Join("..", "..")
 	have := map[string]bool{}

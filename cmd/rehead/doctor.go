@@ -107,7 +107,8 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 	return err
 }
 
-// doctorNeighbours embeds the pictures and adds what the bottlenecks show to c, and what training takes.
+// doctorNeighbours embeds the pictures and adds what the bottlenecks show to c, and what training
+// takes.
 func (a *app) doctorNeighbours(ctx context.Context, c *dataset.Checkup, folder *dataset.Folder, w *inception.Weights, engine nn.Config, cacheDir string, o *doctorOptions) error {
 	e := &doctorEmbedder{folder: folder, sums: c.Same().Sums, rows: make([][]float32, len(folder.Items)), limits: o.limits.limits()}
 	if cacheDir != "" {
@@ -172,7 +173,8 @@ func (e *doctorEmbedder) lookup(c *dataset.Checkup) []int {
 	return missing
 }
 
-// embed computes what is missing, and returns the seconds that a picture takes. When nothing is missing a few are computed again.
+// embed computes what is missing, and returns the seconds that a picture takes. When nothing is
+// missing a few are computed again.
 func (e *doctorEmbedder) embed(ctx context.Context, w *inception.Weights, engine nn.Config, missing []int, bar *progress) (each float64, err error) {
 	const sample = 8
 	todo := missing

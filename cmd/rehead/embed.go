@@ -69,7 +69,8 @@ func newEmbed(a *app) *cobra.Command {
 	return cmd
 }
 
-// calibrateOn returns w in the precision that is asked for; int8 takes its ranges from the first of the pictures.
+// calibrateOn returns w in the precision that is asked for; int8 takes its ranges from the first of
+// the pictures.
 func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg nn.Config, paths []string, lim dataset.Limits) (*inception.Weights, error) {
 	if int8s, err := e.quantized(); err != nil || !int8s {
 		return w, err
@@ -119,8 +120,8 @@ func (a *app) embed(cmd *cobra.Command, trunk *inception.Trunk, paths []string, 
 	return nil
 }
 
-// listPictures expands folders to the pictures below them, sorted by path; what is named directly keeps its place. Files below
-// a folder that are no pictures are left out and returned as problems.
+// listPictures expands folders to the pictures below them, sorted by path; what is named directly
+// keeps its place. Files below a folder that are no pictures are left out and returned as problems.
 func listPictures(args []string) (paths []string, problems []dataset.Problem, err error) {
 	for _, arg := range args {
 		info, err := os.Stat(arg)

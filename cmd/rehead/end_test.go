@@ -163,7 +163,8 @@ func TestFromPicturesToAnswers(t *testing.T) {
 	t.Run("bad input", func(t *testing.T) { badInput(t, w) })
 }
 
-// badInput: every failure is exit code 1, one sentence that names the file, and nothing half-written.
+// badInput: every failure is exit code 1, one sentence that names the file, and nothing
+// half-written.
 func badInput(t *testing.T, w world) {
 	out := filepath.Join(w.dir, "never")
 	trainIn := func(dir, weights string) []string {

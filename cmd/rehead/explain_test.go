@@ -22,7 +22,8 @@ type explained struct {
 	Error       string                 `json:"error"`
 }
 
-// TestPredictExplain: --explain changes no prediction and adds maps that add up; --explain-dir writes a PNG a picture.
+// TestPredictExplain: --explain changes no prediction and adds maps that add up; --explain-dir
+// writes a PNG a picture.
 func TestPredictExplain(t *testing.T) {
 	dir := t.TempDir()
 	pictures := filepath.Join(dir, "pictures")

@@ -25,7 +25,8 @@ func checkGate(least float64) error {
 // longestFindings is how many findings are printed for people.
 const longestFindings = 12
 
-// printFindings prints what the checks before a run found, the worst first; --json and the report have all of it.
+// printFindings prints what the checks before a run found, the worst first; --json and the report
+// have all of it.
 func (a *app) printFindings(c *dataset.Checkup, notes []string) {
 	var lines []string
 	if c != nil {
@@ -48,7 +49,8 @@ func (a *app) printFindings(c *dataset.Checkup, notes []string) {
 	}
 }
 
-// printMetricLines prints the lines that SageMaker's metric definitions find by train:accuracy=(\S+) and the like.
+// printMetricLines prints the lines that SageMaker's metric definitions find by
+// train:accuracy=(\S+) and the like.
 func (a *app) printMetricLines(m *train.Metrics) {
 	for _, p := range []struct {
 		name string

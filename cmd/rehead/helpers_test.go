@@ -45,7 +45,8 @@ func must(t *testing.T, v any, args ...string) outcome {
 	return o
 }
 
-// fails runs a command line that has to end with exit code 1 and one sentence that holds each of words.
+// fails runs a command line that has to end with exit code 1 and one sentence that holds each of
+// words.
 func fails(t *testing.T, args []string, words ...string) {
 	t.Helper()
 	o := command(t, args...)
@@ -77,7 +78,8 @@ func narrow(t *testing.T, dir string) string {
 	return path
 }
 
-// serveModel runs `rehead serve` on a free port of the loopback and returns its address and what ends it.
+// serveModel runs `rehead serve` on a free port of the loopback and returns its address and what
+// ends it.
 func serveModel(t *testing.T, model string) (addr string, stop func() outcome) {
 	t.Helper()
 	return serveWith(t, nil, "serve", model, "--addr", "127.0.0.1:0")

@@ -15,17 +15,19 @@ import (
 
 // modelCard is what `inspect --json` prints.
 type modelCard struct {
-	Labels      []string            `json:"labels"`
-	Flavor      inception.Flavor    `json:"flavor"`
-	Width       float64             `json:"width"`
-	Features    int                 `json:"features"`
-	Recipe      dataset.Recipe      `json:"recipe"`
-	Temperature float64             `json:"temperature"`
-	MultiLabel  bool                `json:"multi_label"`          // a picture may have any number of the labels
-	Thresholds  []float64           `json:"thresholds,omitempty"` // then: the probability of each label from which on a picture has it
-	Trunk       string              `json:"trunk_digest"`
-	HasTrunk    bool                `json:"trunk_stored"`
-	Known       *known              `json:"trunk,omitempty"` // of the trunk in the binary and of pulled ones; what was measured was so with float32
+	Labels      []string         `json:"labels"`
+	Flavor      inception.Flavor `json:"flavor"`
+	Width       float64          `json:"width"`
+	Features    int              `json:"features"`
+	Recipe      dataset.Recipe   `json:"recipe"`
+	Temperature float64          `json:"temperature"`
+	MultiLabel  bool             `json:"multi_label"` // a picture may have any number of the labels
+	// then: the probability of each label from which on a picture has it
+	Thresholds []float64 `json:"thresholds,omitempty"`
+	Trunk      string    `json:"trunk_digest"`
+	HasTrunk   bool      `json:"trunk_stored"`
+	// of the trunk in the binary and of pulled ones; what was measured was so with float32
+	Known       *known              `json:"trunk,omitempty"`
 	Precision   nn.Precision        `json:"precision"`
 	Seed        uint64              `json:"seed"`
 	Split       dataset.SplitConfig `json:"split"`

@@ -30,7 +30,8 @@ func binary(t *testing.T) string {
 	return path
 }
 
-// process runs the real binary; stop, unless nil, is to end it at a moment of its choice, and hears when it has ended by itself.
+// process runs the real binary; stop, unless nil, is to end it at a moment of its choice, and hears
+// when it has ended by itself.
 func process(t *testing.T, stop func(p *os.Process, ended <-chan struct{}), path string, args ...string) (string, error) {
 	t.Helper()
 	var stderr bytes.Buffer
@@ -83,7 +84,8 @@ func until(ended <-chan struct{}, moment func() bool) bool {
 	return true
 }
 
-// worked counts what a run has left behind in its cache: bytes of bottlenecks, and the last version of the solver's state.
+// worked counts what a run has left behind in its cache: bytes of bottlenecks, and the last version
+// of the solver's state.
 type worked struct{ cache string }
 
 func (w worked) bytes() (total int64) {
@@ -106,10 +108,11 @@ func (w worked) state() (at time.Time) {
 	return at
 }
 
-// TestKilledRunsEndAlike kills the real binary at ten random moments of a training, five while pictures are embedded and
-// five while the head is searched and solved for, each time going on from where it was: the last run ends with the model
-// that an undisturbed run makes, byte for byte. The moments are told by what the run has written, not by the clock, so that
-// each is hit. Of two more runs one is stopped by SIGTERM, says so and goes on.
+// TestKilledRunsEndAlike kills the real binary at ten random moments of a training, five while
+// pictures are embedded and five while the head is searched and solved for, each time going on from
+// where it was: the last run ends with the model that an undisturbed run makes, byte for byte. The
+// moments are told by what the run has written, not by the clock, so that each is hit. Of two more
+// runs one is stopped by SIGTERM, says so and goes on.
 func TestKilledRunsEndAlike(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the binary and trains a dozen times")

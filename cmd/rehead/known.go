@@ -30,7 +30,8 @@ func builtIn() *known {
 	return &known{Name: f.Name, License: f.License, Probe: &probe{f.Probe, train.Wilson(right, f.Probe.Images)}}
 }
 
-// knownTrunk finds the trunk whose digest is meant among the one in the binary and those that were pulled; nil when it is another.
+// knownTrunk finds the trunk whose digest is meant among the one in the binary and those that were
+// pulled; nil when it is another.
 func (a *app) knownTrunk(is func(digest string) bool) *known {
 	if is(embedded.Describe().Digest) {
 		return builtIn()

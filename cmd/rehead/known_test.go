@@ -13,7 +13,8 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// TestEmbedded: the trunk in the binary is described by its name everywhere, and the demonstration learns with it.
+// TestEmbedded: the trunk in the binary is described by its name everywhere, and the demonstration
+// learns with it.
 func TestEmbedded(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	f := embedded.Describe()
@@ -49,7 +50,8 @@ func TestEmbedded(t *testing.T) {
 	fails(t, []string{"weights", "verify", "embedded"}, "embedded is in this binary")
 }
 
-// TestKnown: the weights of a file are called by the name under which they were pulled, those of another have none.
+// TestKnown: the weights of a file are called by the name under which they were pulled, those of
+// another have none.
 func TestKnown(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	a := &app{getenv: os.Getenv}
@@ -73,7 +75,8 @@ func TestKnown(t *testing.T) {
 	}
 }
 
-// TestKnownInt8: an int8 model has a trunk of its own, and inspect names the one whose weights it has.
+// TestKnownInt8: an int8 model has a trunk of its own, and inspect names the one whose weights it
+// has.
 func TestKnownInt8(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	dir := t.TempDir()
@@ -115,7 +118,8 @@ func TestDemo(t *testing.T) {
 	if card.Known == nil || card.Known.Name != "embedded" || card.Known.Probe == nil {
 		t.Errorf("demo: its trunk is known as %+v", card.Known)
 	}
-	text := strings.Join(strings.Fields(command(t, "inspect", filepath.Join(out, "model")).stdout), " ") // its lines are as wide as the terminal
+	// its lines are as wide as the terminal
+	text := strings.Join(strings.Fields(command(t, "inspect", filepath.Join(out, "model")).stdout), " ")
 	if !strings.Contains(text, "which is embedded, licence Apache-2.0") || !strings.Contains(text, builtIn().accuracy()) {
 		t.Errorf("inspect: got %q", text)
 	}

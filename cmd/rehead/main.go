@@ -13,7 +13,8 @@ import (
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		// Most of the heap is packed weights, which never die: by default garbage could grow to their size again.
+		// Most of the heap is packed weights, which never die: by default garbage could grow to
+		// their size again.
 		debug.SetGCPercent(30)
 	}
 	if limit, group := systemMemory(); group && os.Getenv("GOMEMLIMIT") == "" {

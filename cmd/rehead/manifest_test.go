@@ -12,7 +12,8 @@ import (
 	"github.com/c236555e/rehead/dataset/draw"
 )
 
-// TestManifestsEndToEnd trains on a manifest with given parts and weights, evaluates the model on manifests and holds it to --min-accuracy.
+// TestManifestsEndToEnd trains on a manifest with given parts and weights, evaluates the model on
+// manifests and holds it to --min-accuracy.
 func TestManifestsEndToEnd(t *testing.T) {
 	dir := t.TempDir()
 	trunk, pictures, model, cache := narrow(t, dir), filepath.Join(dir, "pictures"), filepath.Join(dir, "model"), filepath.Join(dir, "cache")
@@ -66,7 +67,8 @@ func TestManifestsEndToEnd(t *testing.T) {
 	}
 }
 
-// retrainTests counts the test pictures of retrain.py with 10 % for validation and 10 % for testing, by its own formula.
+// retrainTests counts the test pictures of retrain.py with 10 % for validation and 10 % for
+// testing, by its own formula.
 func retrainTests(t *testing.T, dir string) (n int) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*"))

@@ -12,9 +12,10 @@ import (
 // unlimited is what control groups of the first version call no limit, or anything near it.
 const unlimited = 1 << 50
 
-// memoryLimit is the memory that this process may use, in bytes: the tightest limit of its control groups, of either version, else the
-// machine's; 0 where neither is known. root is the file system's root. Processors need no such search: Go's runtime sets GOMAXPROCS
-// from the control group's quota itself.
+// memoryLimit is the memory that this process may use, in bytes: the tightest limit of its control
+// groups, of either version, else the machine's; 0 where neither is known. root is the file
+// system's root. Processors need no such search: Go's runtime sets GOMAXPROCS from the control
+// group's quota itself.
 func memoryLimit(root fs.FS) (limit int64, group bool) {
 	limit = math.MaxInt64
 	tighten := func(file string) {
@@ -25,7 +26,8 @@ func memoryLimit(root fs.FS) (limit int64, group bool) {
 		}
 	}
 	groups, _ := fs.ReadFile(root, "proc/self/cgroup")
-	for line := range strings.Lines("0::/\n0:memory:/\n" + string(groups)) { // in a container the groups are often mounted as its root
+	// in a container the groups are often mounted as its root
+	for line := range strings.Lines("0::/\n0:memory:/\n" + string(groups)) {
 		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(fields) != 3 {
 			continue
@@ -80,8 +82,9 @@ const (
 	decodeBytesPerPixel     = 12 // what package serve reckons with
 )
 
-// capsFor shares memory out: an eighth for bodies, a quarter for decoders, and no picture that would need more than that quarter by
-// itself; of a multi-model server's two thirds for models, the rest is what the others leave. Nothing is bounded where the memory is unknown (0).
+// capsFor shares memory out: an eighth for bodies, a quarter for decoders, and no picture that
+// would need more than that quarter by itself; of a multi-model server's two thirds for models, the
+// rest is what the others leave. Nothing is bounded where the memory is unknown (0).
 func capsFor(memory, maxPixels int64) caps {
 	if memory <= 0 {
 		return caps{pixels: maxPixels}

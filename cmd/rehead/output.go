@@ -40,7 +40,8 @@ func (l *limitFlags) add(cmd *cobra.Command) {
 	cmd.Flags().Int64Var(&l.maxPixels, "max-pixels", dataset.DefaultMaxPixels, "most pixels of one picture")
 }
 
-// parentExists asks that the folder that path is to be written into is there, before any work is done.
+// parentExists asks that the folder that path is to be written into is there, before any work is
+// done.
 func parentExists(path string) error {
 	dir := filepath.Dir(filepath.Clean(path))
 	info, err := os.Stat(dir)
@@ -80,8 +81,8 @@ func writeWhole(path string, write func(io.Writer) error) (err error) {
 // columns is how wide text for people is at most, where it can be broken.
 const columns = 80
 
-// wrapped breaks a text between its words into lines of at most columns, those after the first begun with indent; first is how
-// much of the first line is taken.
+// wrapped breaks a text between its words into lines of at most columns, those after the first
+// begun with indent; first is how much of the first line is taken.
 func wrapped(text string, first int, indent string) string {
 	var b strings.Builder
 	at := first

@@ -53,7 +53,8 @@ func (p *plotFlags) files(plots []train.Plot) (map[string][]byte, error) {
 	return files, nil
 }
 
-// write draws the charts and, when all are drawn, writes each whole or not at all; nothing where no folder is asked for.
+// write draws the charts and, when all are drawn, writes each whole or not at all; nothing where no
+// folder is asked for.
 func (p *plotFlags) write(a *app, draw func() ([]train.Plot, error)) error {
 	if p.dir == "" {
 		return nil

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestInt8FromPicturesToAnswers trains an int8 model and uses it with every command, on a narrow trunk.
+// TestInt8FromPicturesToAnswers trains an int8 model and uses it with every command, on a narrow
+// trunk.
 func TestInt8FromPicturesToAnswers(t *testing.T) {
 	w := newWorld(t)
 	model, cache := filepath.Join(w.dir, "int8"), filepath.Join(w.dir, "cache")

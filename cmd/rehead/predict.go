@@ -22,10 +22,12 @@ import (
 type prediction struct {
 	Image       string                 `json:"image"`
 	Predictions []inception.Prediction `json:"predictions,omitempty"`
-	Labels      []string               `json:"labels,omitzero"`   // that the picture has, of a model that gives any number of them; absent elsewhere
-	Unknown     *bool                  `json:"unknown,omitempty"` // of none of the labels; absent where the model does not tell
-	Explanation *explanation           `json:"explanation,omitempty"`
-	Error       string                 `json:"error,omitempty"`
+	// that the picture has, of a model that gives any number of them; absent elsewhere
+	Labels []string `json:"labels,omitzero"`
+	// of none of the labels; absent where the model does not tell
+	Unknown     *bool        `json:"unknown,omitempty"`
+	Explanation *explanation `json:"explanation,omitempty"`
+	Error       string       `json:"error,omitempty"`
 }
 
 func newPredict(a *app) *cobra.Command {
@@ -91,7 +93,8 @@ func newPredict(a *app) *cobra.Command {
 	return cmd
 }
 
-// model opens a MODEL argument, with the trunk from --weights where the model was saved without its own.
+// model opens a MODEL argument, with the trunk from --weights where the model was saved without its
+// own.
 func (e *engineFlags) model(path string) (*inception.Model, error) {
 	m, err := openModel(path)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/c236555e/rehead/train"
 )
 
-// progress shows how far a long step is: a bar that redraws itself on a terminal; elsewhere a line now and then, when the step is long.
+// progress shows how far a long step is: a bar that redraws itself on a terminal; elsewhere a line
+// now and then, when the step is long.
 type progress struct {
 	a       *app
 	what    string
@@ -84,7 +85,8 @@ func (p *progress) done() {
 	}
 }
 
-// trainProgress shows a run: a bar for each phase on a terminal; elsewhere lines, among them the losses and accuracies on the way.
+// trainProgress shows a run: a bar for each phase on a terminal; elsewhere lines, among them the
+// losses and accuracies on the way.
 type trainProgress struct {
 	a     *app
 	bar   *progress
@@ -113,7 +115,8 @@ func (p *trainProgress) event(e train.Event) {
 	p.bar.set(e.Done)
 }
 
-// metrics prints a moment of the solver at which accuracies were measured, as metric definitions want it.
+// metrics prints a moment of the solver at which accuracies were measured, as metric definitions
+// want it.
 func (p *trainProgress) metrics(e train.Event) {
 	if math.IsNaN(e.TrainAccuracy) {
 		return

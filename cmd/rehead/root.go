@@ -41,7 +41,8 @@ func osApp() *app {
 	}
 }
 
-// people is where text for people goes: stdout where somebody watches it, else stderr, so that a pipe carries results alone.
+// people is where text for people goes: stdout where somebody watches it, else stderr, so that a
+// pipe carries results alone.
 func (a *app) people() io.Writer {
 	if a.tty {
 		return a.stdout
@@ -64,7 +65,8 @@ func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
 
-// needArgs asks for at least least and at most most arguments (most < 0: any number), named in the usage line of the command.
+// needArgs asks for at least least and at most most arguments (most < 0: any number), named in the
+// usage line of the command.
 func needArgs(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || most >= 0 && len(args) > most {

@@ -82,8 +82,8 @@ func serveCommand(a *app, o *serveOptions) *cobra.Command {
 	return cmd
 }
 
-// bound fills what the command line leaves open with shares of the memory. A picture that would not fit is refused by its header, unless
-// --max-pixels asks for it.
+// bound fills what the command line leaves open with shares of the memory. A picture that would not
+// fit is refused by its header, unless --max-pixels asks for it.
 func (o *serveOptions) bound(pixelsChosen bool) {
 	memory, _ := systemMemory()
 	c := capsFor(memory, o.limits.maxPixels)
@@ -98,7 +98,8 @@ func (o *serveOptions) bound(pixelsChosen bool) {
 	}
 }
 
-// serve answers requests until ctx ends. It listens first and reads the model afterwards: until then /ping answers 503.
+// serve answers requests until ctx ends. It listens first and reads the model afterwards: until
+// then /ping answers 503.
 func (a *app) serve(ctx context.Context, path string, o *serveOptions) error {
 	start := time.Now()
 	cfg, err := a.serveConfig(o)
@@ -134,7 +135,8 @@ func (a *app) serve(ctx context.Context, path string, o *serveOptions) error {
 	return errors.Join(err, server.Close())
 }
 
-// install opens the model, has the server take it, and says so; with --watch it then follows the model's changes.
+// install opens the model, has the server take it, and says so; with --watch it then follows the
+// model's changes.
 func (a *app) install(ctx context.Context, server *serve.Server, path string, o *serveOptions, start time.Time, addr string, log *slog.Logger) error {
 	since := serve.Fingerprint(path)
 	c, err := o.engine.classifier(path)

@@ -36,7 +36,8 @@ func (a *app) containerServe(cmd *cobra.Command, o *serveOptions, path *string) 
 	o.cfg.Batch = strings.EqualFold(a.getenv("SAGEMAKER_BATCH"), "true")
 	o.cfg.BatchStrategy = a.getenv("SAGEMAKER_BATCH_STRATEGY")
 	if o.cfg.BatchStrategy == "" && a.getenv("SAGEMAKER_BATCH") == "True" {
-		o.cfg.BatchStrategy = "MultiRecord" // the SDK's local mode, which copies what it is told and knows this spelling alone
+		// the SDK's local mode, which copies what it is told and knows this spelling alone
+		o.cfg.BatchStrategy = "MultiRecord"
 	}
 	if strings.EqualFold(a.getenv("SAGEMAKER_MULTI_MODEL"), "true") {
 		memory, _ := systemMemory()
@@ -78,8 +79,9 @@ func (a *app) containerTexts(cmd *cobra.Command, o *serveOptions) error {
 	return nil
 }
 
-// unknownFlags names the variables that look like flags of serve and are none, with the nearest that is. They are no error: beside a service
-// called rehead-serve, Kubernetes sets REHEAD_SERVE_PORT and more of itself.
+// unknownFlags names the variables that look like flags of serve and are none, with the nearest
+// that is. They are no error: beside a service called rehead-serve, Kubernetes sets
+// REHEAD_SERVE_PORT and more of itself.
 func (a *app) unknownFlags(flags *pflag.FlagSet) (warnings []string) {
 	if a.environ == nil {
 		return nil
@@ -101,8 +103,9 @@ func flagVariable(flag string) string {
 	return "REHEAD_SERVE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// serveFlags sets the flags that the command line leaves out from variables: the service starts a container with the argument serve alone,
-// so that --compat builtin is REHEAD_SERVE_COMPAT=builtin there.
+// serveFlags sets the flags that the command line leaves out from variables: the service starts a
+// container with the argument serve alone, so that --compat builtin is REHEAD_SERVE_COMPAT=builtin
+// there.
 func (a *app) serveFlags(flags *pflag.FlagSet) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := flagVariable(f.Name)
@@ -117,8 +120,8 @@ func (a *app) serveFlags(flags *pflag.FlagSet) (err error) {
 	return err
 }
 
-// containerNumbers reads the variables that hold whole numbers. Those that size a pool of worker processes are accepted and change
-// nothing: one process answers on every core.
+// containerNumbers reads the variables that hold whole numbers. Those that size a pool of worker
+// processes are accepted and change nothing: one process answers on every core.
 func (a *app) containerNumbers(o *serveOptions) error {
 	setNumber := func(name string, most int, set func(int)) error {
 		v := a.getenv(name)
@@ -149,11 +152,13 @@ func (a *app) containerNumbers(o *serveOptions) error {
 		setNumber("SAGEMAKER_MAX_CONCURRENT_TRANSFORMS", mostNumber, func(n int) { o.cfg.MaxConcurrentTransforms = n }),
 		setNumber("MODEL_SERVER_WORKERS", mostNumber, nothing),
 		setNumber("SAGEMAKER_MODEL_SERVER_WORKERS", mostNumber, nothing),
-		setNumber("SAGEMAKER_STARTUP_TIMEOUT", mostNumber, nothing), // the platform's own time-out ends a start that takes too long
+		// the platform's own time-out ends a start that takes too long
+		setNumber("SAGEMAKER_STARTUP_TIMEOUT", mostNumber, nothing),
 	)
 }
 
-// logLevel translates the levels of Python's logging, by number or name, which the service's variable holds.
+// logLevel translates the levels of Python's logging, by number or name, which the service's
+// variable holds.
 func logLevel(level string) string {
 	if n, err := strconv.Atoi(level); err == nil {
 		switch {

@@ -30,7 +30,8 @@ func TestRegression_ServeNamesTheVariable(t *testing.T) {
 	}
 }
 
-// A variable that looks like a flag and is none is told of. It is no error: Kubernetes sets such variables beside a service of that name.
+// A variable that looks like a flag and is none is told of. It is no error: Kubernetes sets such
+// variables beside a service of that name.
 func TestServeWarnsOfUnknownVariables(t *testing.T) {
 	base := t.TempDir()
 	madeUp(t, sagemaker.Layout(base).Model())

@@ -138,7 +138,8 @@ func named(t *testing.T, path, name string) {
 	}
 }
 
-// --watch: a model that is trained anew in its place is served without a restart and without a failed request.
+// --watch: a model that is trained anew in its place is served without a restart and without a
+// failed request.
 func TestServeWatch(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits seconds for a change to be seen: run without -short")

@@ -71,7 +71,8 @@ func drawn(t *testing.T) []byte {
 // tree is every file below dir with its size and time.
 func tree(dir string) string { return serve.Fingerprint(dir) }
 
-// Contract 30: the model lies in a folder that cannot be written to, and serving leaves it as it was.
+// Contract 30: the model lies in a folder that cannot be written to, and serving leaves it as it
+// was.
 func TestContract30ReadOnlyModel(t *testing.T) {
 	base := t.TempDir()
 	l := sagemaker.Layout(base)
@@ -123,7 +124,8 @@ func TestContract31Address(t *testing.T) {
 	}
 }
 
-// Contract 32: the port comes from SAGEMAKER_BIND_TO_PORT, and there is no other: the metrics are on it too.
+// Contract 32: the port comes from SAGEMAKER_BIND_TO_PORT, and there is no other: the metrics are
+// on it too.
 func TestContract32BindToPort(t *testing.T) {
 	probe, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -229,7 +231,8 @@ func TestContract52BatchEnvironment(t *testing.T) {
 	}
 }
 
-// TestTerminationUnderLoad: SIGTERM ends the program itself, under load from 16 clients, without losing a request that it has accepted.
+// TestTerminationUnderLoad: SIGTERM ends the program itself, under load from 16 clients, without
+// losing a request that it has accepted.
 func TestTerminationUnderLoad(t *testing.T) {
 	if runtime.GOOS == "windows" || testing.Short() {
 		t.Skip("needs SIGTERM, and takes seconds: run without -short")
@@ -273,8 +276,8 @@ func TestTerminationUnderLoad(t *testing.T) {
 	}
 }
 
-// untilAskedToLeave sends picture after picture on one connection until an answer closes it, and calls answered after each. Every one
-// must be answered.
+// untilAskedToLeave sends picture after picture on one connection until an answer closes it, and
+// calls answered after each. Every one must be answered.
 func untilAskedToLeave(t *testing.T, url string, body []byte, answered func()) {
 	defer answered()
 	client := &http.Client{Transport: &http.Transport{}}

@@ -124,7 +124,8 @@ func givesLabels(t *testing.T, model, list string, thresholds []float64) {
 	}
 }
 
-// TestSeveralLabelsInAJob trains a SageMaker job on a .lst file of yes and no for each class, as the built-in image classification has it.
+// TestSeveralLabelsInAJob trains a SageMaker job on a .lst file of yes and no for each class, as
+// the built-in image classification has it.
 func TestSeveralLabelsInAJob(t *testing.T) {
 	l := sagemaker.Layout(t.TempDir())
 	if err := draw.Several(l.Data("train"), 3, 60, 3); err != nil {

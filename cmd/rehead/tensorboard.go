@@ -41,7 +41,8 @@ func (b *board) watch(next func(train.Event)) func(train.Event) {
 	}
 }
 
-// event writes a moment of the solver: the losses once an iteration, accuracies where they were measured.
+// event writes a moment of the solver: the losses once an iteration, accuracies where they were
+// measured.
 func (b *board) event(e train.Event) {
 	if e.Phase != train.PhaseFit {
 		return

@@ -141,8 +141,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	return result, errors.Join(err, failed, result.Metrics.Reach(o.least))
 }
 
-// watchedRun trains with progress on the terminal and, where a folder is named, in TensorBoard's events. Events that cannot be written
-// are worth no trained model: they are failed, to be told of when the model is saved.
+// watchedRun trains with progress on the terminal and, where a folder is named, in TensorBoard's
+// events. Events that cannot be written are worth no trained model: they are failed, to be told of
+// when the model is saved.
 func (a *app) watchedRun(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg train.Config, events string) (r *train.Result, failed, err error) {
 	b, err := newBoard(events)
 	if err != nil {
@@ -159,7 +160,8 @@ func (a *app) watchedRun(ctx context.Context, folder *dataset.Folder, w *incepti
 	return r, b.close(), nil
 }
 
-// report makes the report of a training, or says why there is none: a trained model is worth saving without it.
+// report makes the report of a training, or says why there is none: a trained model is worth saving
+// without it.
 func (a *app) report(ctx context.Context, r *train.Result) []byte {
 	report, err := r.Report(ctx)
 	if err != nil {
@@ -192,7 +194,8 @@ func (a *app) trainConfig(o *trainOptions) (train.Config, error) {
 	return cfg, o.headFlags.resolve(&cfg)
 }
 
-// share turns a fraction as people write it (0: none) into dataset.SplitConfig's (0: default, negative: none).
+// share turns a fraction as people write it (0: none) into dataset.SplitConfig's (0: default,
+// negative: none).
 func share(f float64) float64 {
 	if f == 0 {
 		return -1

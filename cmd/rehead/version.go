@@ -14,7 +14,8 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// toolVersion is the module's version as Go recorded it: a tag for `go install …@vX`, else "devel" with the commit where known.
+// toolVersion is the module's version as Go recorded it: a tag for `go install …@vX`, else "devel"
+// with the commit where known.
 func toolVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

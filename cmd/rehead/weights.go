@@ -46,7 +46,8 @@ func (a *app) storeOf(name string) (registry.Store, error) {
 	return a.store()
 }
 
-// resolve returns the weights that a REF names: those in the binary, those of a pulled set, made-up ones, or a file's.
+// resolve returns the weights that a REF names: those in the binary, those of a pulled set, made-up
+// ones, or a file's.
 func (a *app) resolve(ref string) (*inception.Weights, error) {
 	if ref == embedded.Name {
 		return embedded.Weights()

@@ -15,8 +15,8 @@ import (
 	"github.com/c236555e/rehead/inception/registry"
 )
 
-// weightsCard is what `weights info --json` prints: what the weights are and, of the trunk in the binary and the
-// official files, what is known of them.
+// weightsCard is what `weights info --json` prints: what the weights are and, of the trunk in the
+// binary and the official files, what is known of them.
 type weightsCard struct {
 	*convert.Info
 	*known

@@ -10,8 +10,8 @@ import (
 	"github.com/c236555e/rehead/inception/registry"
 )
 
-// listed is a line of `weights list`: an official file, or the trunk in the binary, which has neither address nor name of
-// a file.
+// listed is a line of `weights list`: an official file, or the trunk in the binary, which has
+// neither address nor name of a file.
 type listed struct {
 	registry.Entry
 	Digest  string `json:"digest,omitempty"` // of the converted trunk, where it is here
@@ -74,7 +74,8 @@ func (a *app) listWeights() ([]listed, error) {
 	return lines, nil
 }
 
-// printWeights writes the list as people read it, without the files' names, for which a line has no room.
+// printWeights writes the list as people read it, without the files' names, for which a line has no
+// room.
 func printWeights(w io.Writer, lines []listed) error {
 	const row = "%-12s %-12s %7v %4v %6s  %-8s  %s\n"
 	text := fmt.Sprintf(row, "name", "flavour", "classes", "MB", "top-1", "here", "licence")

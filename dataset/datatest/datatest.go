@@ -1,5 +1,5 @@
-// Package datatest finds, for tests, what lies outside the project: the real pictures, weights and other implementations
-// that some of them are measured against.
+// Package datatest finds, for tests, what lies outside the project: the real pictures, weights and
+// other implementations that some of them are measured against.
 package datatest
 
 import (
@@ -31,8 +31,8 @@ func Root(t testing.TB) string {
 	}
 }
 
-// Folder returns where the data outside the project is, if it is anywhere: the folder that REHEAD_SHARED names, else
-// ../shared beside the module.
+// Folder returns where the data outside the project is, if it is anywhere: the folder that
+// REHEAD_SHARED names, else ../shared beside the module.
 func Folder(t testing.TB) string {
 	t.Helper()
 	if dir := os.Getenv("REHEAD_SHARED"); dir != "" {
@@ -41,7 +41,8 @@ func Folder(t testing.TB) string {
 	return filepath.Join(filepath.Dir(Root(t)), "shared")
 }
 
-// Shared returns the path of a file or folder below Folder. Where it is missing the test is skipped.
+// Shared returns the path of a file or folder below Folder. Where it is missing the test is
+// skipped.
 func Shared(t testing.TB, elem ...string) string {
 	t.Helper()
 	path := filepath.Join(append([]string{Folder(t)}, elem...)...)
@@ -51,11 +52,12 @@ func Shared(t testing.TB, elem ...string) string {
 	return path
 }
 
-// python is Debian's, which has the modules that the comparisons use when they are installed at all.
+// python is Debian's, which has the modules that the comparisons use when they are installed at
+// all.
 const python = "/usr/bin/python3"
 
-// Python runs a script and fails the test with what it printed when it fails. Where Python or one of the comma-separated
-// modules is missing, the test is skipped.
+// Python runs a script and fails the test with what it printed when it fails. Where Python or one
+// of the comma-separated modules is missing, the test is skipped.
 func Python(t testing.TB, modules string, args ...string) {
 	t.Helper()
 	if err := exec.Command(python, "-c", "import "+modules).Run(); err != nil {

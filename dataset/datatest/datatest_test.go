@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestShared: what is there is found below the folder that the variable names, and what is missing skips the test.
+// TestShared: what is there is found below the folder that the variable names, and what is missing
+// skips the test.
 func TestShared(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("REHEAD_SHARED", dir)

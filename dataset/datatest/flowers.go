@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Flower is a photograph of TensorFlow's flowers with the bottleneck that retrain.py itself computed for it.
+// Flower is a photograph of TensorFlow's flowers with the bottleneck that retrain.py itself
+// computed for it.
 type Flower struct {
 	Label  string
 	File   string    // its name
@@ -18,7 +19,8 @@ type Flower struct {
 	Vector []float32 // 2,048 values of Inception-2015-12-05
 }
 
-// Flowers returns the photographs of a set, "all" (3,670) or "photos" (700). Where they are missing the test is skipped.
+// Flowers returns the photographs of a set, "all" (3,670) or "photos" (700). Where they are missing
+// the test is skipped.
 func Flowers(t testing.TB, set string) []Flower {
 	t.Helper()
 	npy := map[string]string{"all": "all-float16.npy", "photos": "photos-float32.npy"}[set]

@@ -7,7 +7,8 @@ import (
 	"github.com/c236555e/rehead/dataset/datatest"
 )
 
-// TestFlowers: both sets hold retrain.py's vectors of the same network, so a photograph of both has nearly the same one.
+// TestFlowers: both sets hold retrain.py's vectors of the same network, so a photograph of both has
+// nearly the same one.
 func TestFlowers(t *testing.T) {
 	all := map[string][]float32{}
 	for _, f := range datatest.Flowers(t, "all") {
@@ -24,7 +25,8 @@ func TestFlowers(t *testing.T) {
 		}
 		met++
 		for i, want := range v {
-			if got := f.Vector[i]; !(math.Abs(float64(got-want)) <= 5e-4*math.Abs(float64(want))+1e-6) { // one set has half precision
+			// one set has half precision
+			if got := f.Vector[i]; !(math.Abs(float64(got-want)) <= 5e-4*math.Abs(float64(want))+1e-6) {
 				t.Fatalf("%s: value %d is %v in one set and %v in the other", f.Rel, i, got, want)
 			}
 		}

@@ -13,7 +13,8 @@ import (
 // npyHeader is how numpy describes a two-dimensional array, rows first, of 2- or 4-byte floats.
 const npyHeader = `'descr': '<f([24])', 'fortran_order': False, 'shape': \((\d+), (\d+)\)`
 
-// ReadNPY reads numpy's file of a two-dimensional array of float16 or float32, and returns its rows.
+// ReadNPY reads numpy's file of a two-dimensional array of float16 or float32, and returns its
+// rows.
 func ReadNPY(t testing.TB, path string) [][]float32 {
 	t.Helper()
 	data, err := os.ReadFile(path)

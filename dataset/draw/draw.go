@@ -1,5 +1,6 @@
-// Package draw makes small labelled data sets of drawn pictures, so that tests, examples and demonstrations need no download. A label is a
-// shape in a colour, "red-circle"; place, size, turn, shade, background and noise differ from picture to picture.
+// Package draw makes small labelled data sets of drawn pictures, so that tests, examples and
+// demonstrations need no download. A label is a shape in a colour, "red-circle"; place, size, turn,
+// shade, background and noise differ from picture to picture.
 package draw
 
 import (
@@ -57,13 +58,15 @@ var shapes = [...]struct {
 
 func square(x, y, half float64) bool { return math.Abs(x) < half && math.Abs(y) < half }
 
-// Label names a class 0..MaxClasses-1, lower case, letters and a hyphen. The first six differ in colour and shape.
+// Label names a class 0..MaxClasses-1, lower case, letters and a hyphen. The first six differ in
+// colour and shape.
 func Label(class int) string {
 	c, s := class%len(colours), (class+class/len(colours))%len(shapes)
 	return colours[c].name + "-" + shapes[s].name
 }
 
-// Picture draws picture i of a class, 96 to 159 pixels a side, opaque. Equal arguments give equal pictures.
+// Picture draws picture i of a class, 96 to 159 pixels a side, opaque. Equal arguments give equal
+// pictures.
 func Picture(class, i int, seed uint64) *image.NRGBA {
 	rng := rand.New(rand.NewPCG(seed, uint64(class)<<32|uint64(uint32(i))))
 	w, h := 96+rng.IntN(64), 96+rng.IntN(64)
@@ -100,8 +103,9 @@ func Picture(class, i int, seed uint64) *image.NRGBA {
 
 func level(v float64) uint8 { return uint8(math.Round(255 * min(max(v, 0), 1))) }
 
-// Folder writes perClass pictures of each of the classes 0..classes-1 to dir/<label>/<number>.jpg, every fifth as PNG. dir is made where
-// it is missing; existing files of the same names are replaced. Equal arguments give equal files.
+// Folder writes perClass pictures of each of the classes 0..classes-1 to dir/<label>/<number>.jpg,
+// every fifth as PNG. dir is made where it is missing; existing files of the same names are
+// replaced. Equal arguments give equal files.
 func Folder(dir string, classes, perClass int, seed uint64) error {
 	if classes < 1 || classes > MaxClasses {
 		return fmt.Errorf("draw: classes: got %d, want 1..%d", classes, MaxClasses)

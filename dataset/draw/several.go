@@ -17,8 +17,9 @@ import (
 // MaxTogether is how many classes a picture of several has room for.
 const MaxTogether = 4
 
-// Together draws picture i that shows each of up to MaxTogether classes once, each in a quarter of its own, 112 to 159 pixels a side,
-// opaque; without a class it shows the ground alone. Equal arguments give equal pictures.
+// Together draws picture i that shows each of up to MaxTogether classes once, each in a quarter of
+// its own, 112 to 159 pixels a side, opaque; without a class it shows the ground alone. Equal
+// arguments give equal pictures.
 func Together(classes []int, i int, seed uint64) *image.NRGBA {
 	rng := rand.New(rand.NewPCG(seed, 1<<63|uint64(uint32(i))))
 	w, h := 112+rng.IntN(48), 112+rng.IntN(48)
@@ -55,8 +56,9 @@ func Together(classes []int, i int, seed uint64) *image.NRGBA {
 	return img
 }
 
-// Several writes n pictures of any number of the classes 0..classes-1, about two in five of them each but at most MaxTogether in all, to
-// dir/<number>.jpg, and dir/labels.csv, which names the labels of each, parted by "|". Equal arguments give equal files.
+// Several writes n pictures of any number of the classes 0..classes-1, about two in five of them
+// each but at most MaxTogether in all, to dir/<number>.jpg, and dir/labels.csv, which names the
+// labels of each, parted by "|". Equal arguments give equal files.
 func Several(dir string, classes, n int, seed uint64) error {
 	if classes < 1 || classes > MaxClasses {
 		return fmt.Errorf("draw: classes: got %d, want 1..%d", classes, MaxClasses)

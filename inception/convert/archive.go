@@ -14,8 +14,9 @@ import (
 	"github.com/c236555e/rehead/inception/convert/pth"
 )
 
-// What is taken out of an archive is bounded: the largest official file has 96 MB, and weights hardly shrink when they
-// are packed, so an archive whose contents are many times its size holds something else.
+// What is taken out of an archive is bounded: the largest official file has 96 MB, and weights
+// hardly shrink when they are packed, so an archive whose contents are many times its size holds
+// something else.
 const (
 	maxUnpacked = 512 << 20
 	maxRatio    = 64
@@ -31,8 +32,8 @@ type unpacked struct {
 	texts map[string]string // small text files by base name
 }
 
-// unpack takes the one weight file out of a .tgz such as inception-2015-12-05.tgz, or out of a plain .gz.
-// size is the archive's.
+// unpack takes the one weight file out of a .tgz such as inception-2015-12-05.tgz, or out of a
+// plain .gz. size is the archive's.
 func unpack(r io.Reader, size int64) (*unpacked, error) {
 	limit := min(maxUnpacked, maxRatio*size)
 	z, err := gzip.NewReader(r)
@@ -141,8 +142,8 @@ func slurp(r io.Reader, limit int64) (*pages, error) {
 	}
 }
 
-// atEnd tells a short last page from a stream that is cut off: ReadFull makes one error of both, but a reader that
-// ended well keeps saying EOF.
+// atEnd tells a short last page from a stream that is cut off: ReadFull makes one error of both,
+// but a reader that ended well keeps saying EOF.
 func atEnd(r io.Reader) bool {
 	var one [1]byte
 	_, err := r.Read(one[:])

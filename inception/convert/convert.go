@@ -22,8 +22,8 @@ type Options struct {
 	Mean, Std *[3]float32 // of the input, R, G, B in 0..255
 	Size      int         // side of the input in pixels, 75..4096; 0 leaves it; what is cropped stays in proportion
 
-	// Official, when set, tells a published file by the SHA-256 and the length of its bytes: its flavour and recipe then
-	// hold, unless Flavor is set. See registry.Official.
+	// Official, when set, tells a published file by the SHA-256 and the length of its bytes: its
+	// flavour and recipe then hold, unless Flavor is set. See registry.Official.
 	Official func(sha256 string, size int64) (inception.Flavor, dataset.Recipe, bool)
 }
 
@@ -44,9 +44,9 @@ func (o Options) recipe(r dataset.Recipe) (dataset.Recipe, error) {
 	return r, r.Validate()
 }
 
-// Load reads the weights in any supported file (see the package comment for which, and how kind and flavour are told).
-// What is wrong with a tensor is a *inception.FormatError, which has its name and place; a file that is not there wraps
-// fs.ErrNotExist. Every error names the file.
+// Load reads the weights in any supported file (see the package comment for which, and how kind and
+// flavour are told). What is wrong with a tensor is a *inception.FormatError, which has its name
+// and place; a file that is not there wraps fs.ErrNotExist. Every error names the file.
 func Load(path string) (*inception.Weights, error) { return LoadWith(path, Options{}) }
 
 // LoadWith is Load with options.
@@ -71,9 +71,9 @@ type Result struct {
 	Model   *inception.Model // not nil when OUT is a model folder
 }
 
-// Convert reads the weights in a file of any supported kind and writes them to out, whole or not at all: a converted
-// weight file, or, when in is a graph that retrain.py made and its labels are known, a whole model folder (trunk,
-// head, labels, the recipe of 2015).
+// Convert reads the weights in a file of any supported kind and writes them to out, whole or not at
+// all: a converted weight file, or, when in is a graph that retrain.py made and its labels are
+// known, a whole model folder (trunk, head, labels, the recipe of 2015).
 func Convert(in, out string, o Options) (*Result, error) {
 	f, err := open(in)
 	if err != nil {
@@ -94,8 +94,8 @@ func Convert(in, out string, o Options) (*Result, error) {
 	return res, res.Model.Save(out, inception.SaveOptions{DType: o.DType})
 }
 
-// LoadModel reads a file of any supported kind that has a classifier as a whole model. Labels come from the file, from
-// Options.Labels, or from beside a graph of retrain.py's, which must have them.
+// LoadModel reads a file of any supported kind that has a classifier as a whole model. Labels come
+// from the file, from Options.Labels, or from beside a graph of retrain.py's, which must have them.
 func LoadModel(path string, o Options) (*inception.Model, error) {
 	f, err := open(path)
 	if err != nil {
@@ -116,8 +116,9 @@ func LoadModel(path string, o Options) (*inception.Model, error) {
 	return m, fileError(path, err)
 }
 
-// Resolve returns the weights that a reference of the command line names: "random" or "random:WIDTH" for made-up ones
-// (seed 0, 1000 classes), or the path of a supported file, which is loaded with the options.
+// Resolve returns the weights that a reference of the command line names: "random" or
+// "random:WIDTH" for made-up ones (seed 0, 1000 classes), or the path of a supported file, which is
+// loaded with the options.
 func Resolve(ref string, o Options) (*inception.Weights, error) {
 	switch name, arg, has := strings.Cut(ref, ":"); {
 	case ref == "":

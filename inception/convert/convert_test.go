@@ -76,8 +76,9 @@ func identify(v []float32) sums {
 	return s
 }
 
-// near holds a float32 tensor's sums to those of the float64 original: each value is rounded once, to 6e-8 of itself,
-// so a sum may differ by that part of the sum of magnitudes, for which the root of n times the squares is a bound.
+// near holds a float32 tensor's sums to those of the float64 original: each value is rounded once,
+// to 6e-8 of itself, so a sum may differ by that part of the sum of magnitudes, for which the root
+// of n times the squares is a bound.
 func near(got, want sums, n int, tol float64) bool {
 	scale := math.Sqrt(want.Square*float64(n)) + 1e-12
 	return math.Abs(got.Sum-want.Sum) <= tol*scale && math.Abs(got.Square-want.Square) <= tol*2*(want.Square+1e-12) && math.Abs(got.Dot-want.Dot) <= tol*97*scale
@@ -115,7 +116,8 @@ func pictures(n, size int) []float32 {
 	return out
 }
 
-// run answers n pictures by the compiled program with the named kernel, or by Gorgonia's tape machine.
+// run answers n pictures by the compiled program with the named kernel, or by Gorgonia's tape
+// machine.
 func run(t *testing.T, w *inception.Weights, size, n int, pixels []float32, machine bool, kernel string) (features, logits []float32) {
 	t.Helper()
 	batch := 1
@@ -164,7 +166,8 @@ func distance(got, want []float32) float64 {
 	return math.Sqrt(d / n)
 }
 
-// tolerance of bottlenecks and logits: float32 rounding through 94 layers is about 1e-6; the issue asks for 1e-4.
+// tolerance of bottlenecks and logits: float32 rounding through 94 layers is about 1e-6; the issue
+// asks for 1e-4.
 const tolerance = 1e-4
 
 func checkAnswers(t *testing.T, w *inception.Weights, want wanted, kind string) {
@@ -176,7 +179,8 @@ func checkAnswers(t *testing.T, w *inception.Weights, want wanted, kind string) 
 		if machine && w.Flavor != inception.Torchvision {
 			continue // one flavour tells whether the machine can do it
 		}
-		f, l := run(t, w, fixtureSize, 2, pictures(2, fixtureSize), machine, "ref") // the numbers in the file are held here, not the kernels
+		// the numbers in the file are held here, not the kernels
+		f, l := run(t, w, fixtureSize, 2, pictures(2, fixtureSize), machine, "ref")
 		if d := distance(f, wantF); !(d <= tolerance) {
 			t.Errorf("tape machine %v: bottlenecks differ from PyTorch's by %.2g, want at most %g", machine, d, tolerance)
 		}
@@ -239,7 +243,8 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// TestBundle: a checkpoint of the second version is found by its prefix, its index and each of its files.
+// TestBundle: a checkpoint of the second version is found by its prefix, its index and each of its
+// files.
 func TestBundle(t *testing.T) {
 	const name = "inception_v3_v2"
 	dir := fixture.Files(t, name+".index", name+".data-00000-of-00002", name+".data-00001-of-00002")

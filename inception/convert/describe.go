@@ -10,28 +10,29 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// Info is what weights are, for people and for `rehead weights info --json`. Weights that come from no file lack what is
-// said of the file.
+// Info is what weights are, for people and for `rehead weights info --json`. Weights that come from
+// no file lack what is said of the file.
 type Info struct {
 	File   string `json:"file,omitempty"`
 	Bytes  int64  `json:"bytes,omitempty"`  // of the file
 	SHA256 string `json:"sha256,omitempty"` // of the file
 	Format string `json:"format,omitempty"` // "safetensors", "pth", "pth-stream", "hdf5", "onnx", "graphdef", "checkpoint"
 
-	Flavor     inception.Flavor  `json:"flavor"`
-	Reason     string            `json:"reason,omitempty"` // why this flavour
-	Width      float64           `json:"width"`
-	Features   int               `json:"features"` // length of a bottleneck
-	Classes    int               `json:"classes"`  // 0 without a classifier
-	Tensors    int               `json:"tensors"`  // once converted
-	Parameters int64             `json:"parameters"`
-	GFLOP      float64           `json:"gflop_per_image"` // multiplications and additions of the trunk at the recipe's size, in 1e9
-	Ignored    int               `json:"ignored"`         // tensors of the file that inference does not use
-	Digest     string            `json:"digest"`          // of the converted trunk: inception.Weights.Digest
-	Source     string            `json:"source,omitempty"`
-	Recipe     dataset.Recipe    `json:"recipe"`
-	Notes      map[string]string `json:"notes,omitempty"`
-	Labels     []string          `json:"labels,omitempty"`
+	Flavor     inception.Flavor `json:"flavor"`
+	Reason     string           `json:"reason,omitempty"` // why this flavour
+	Width      float64          `json:"width"`
+	Features   int              `json:"features"` // length of a bottleneck
+	Classes    int              `json:"classes"`  // 0 without a classifier
+	Tensors    int              `json:"tensors"`  // once converted
+	Parameters int64            `json:"parameters"`
+	// multiplications and additions of the trunk at the recipe's size, in 1e9
+	GFLOP   float64           `json:"gflop_per_image"`
+	Ignored int               `json:"ignored"` // tensors of the file that inference does not use
+	Digest  string            `json:"digest"`  // of the converted trunk: inception.Weights.Digest
+	Source  string            `json:"source,omitempty"`
+	Recipe  dataset.Recipe    `json:"recipe"`
+	Notes   map[string]string `json:"notes,omitempty"`
+	Labels  []string          `json:"labels,omitempty"`
 }
 
 // InfoOf describes weights, wherever they come from.
@@ -49,7 +50,8 @@ func InfoOf(w *inception.Weights) *Info {
 	return info
 }
 
-// Describe reads a weight file of any supported kind, checks it as LoadWith does, and says what it is.
+// Describe reads a weight file of any supported kind, checks it as LoadWith does, and says what it
+// is.
 func Describe(path string, o Options) (*Info, error) {
 	f, err := open(path)
 	if err != nil {
@@ -89,8 +91,8 @@ func (f *file) digest() (string, error) {
 	return f.sha256, nil
 }
 
-// notes are the facts about a converted network that its file carries beside the numbers: where it came from, and how
-// its flavour differs from the others.
+// notes are the facts about a converted network that its file carries beside the numbers: where it
+// came from, and how its flavour differs from the others.
 func (src *source) notes() map[string]string {
 	n := map[string]string{
 		"source_format":       src.what,

@@ -52,8 +52,8 @@ type pooling struct {
 	pad            [4]int // top, left, bottom, right
 }
 
-// vector evaluates a constant expression for channels in float64: constants, and sums, products, quotients and
-// reciprocal square roots of them.
+// vector evaluates a constant expression for channels in float64: constants, and sums, products,
+// quotients and reciprocal square roots of them.
 func (m *matcher) vector(v string) ([]float64, error) {
 	if x, ok := m.vectors[v]; ok {
 		return x, nil
@@ -157,7 +157,8 @@ var (
 	errNotConstant = errors.New("neither operand is a constant: want channels scaled or shifted by constants")
 )
 
-// operands tells the constant v from the value x that it scales or shifts; flipped says that the constant comes first.
+// operands tells the constant v from the value x that it scales or shifts; flipped says that the
+// constant comes first.
 func (m *matcher) operands(n *graph.Node) (x string, v []float64, flipped bool, err error) {
 	if len(n.Inputs) < 2 {
 		return "", nil, false, errNotConstant

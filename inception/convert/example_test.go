@@ -12,7 +12,8 @@ import (
 	"github.com/c236555e/rehead/inception/safetensors"
 )
 
-// pytorchFile writes a narrow network with made-up weights under the names that PyTorch's files have.
+// pytorchFile writes a narrow network with made-up weights under the names that PyTorch's files
+// have.
 func pytorchFile(path string) error {
 	w, err := inception.Random(inception.RandomConfig{Width: 0.1, Classes: 3})
 	if err != nil {

@@ -46,7 +46,8 @@ func node(t *testing.T, g *graph.Graph, op string, n int) *graph.Node {
 	return nil
 }
 
-// TestMatchRefused changes one thing in a good graph each; every change must be noticed and told with its place.
+// TestMatchRefused changes one thing in a good graph each; every change must be noticed and told
+// with its place.
 func TestMatchRefused(t *testing.T) {
 	ints := func(v ...int64) graph.Attr { return graph.Attr{Ints: v} }
 	for _, c := range []struct {

@@ -46,8 +46,9 @@ func (src *source) classes() int {
 	return s[0]
 }
 
-// classifier follows the edges from the global pool to the dense layer (or 1x1 convolution) that reads it. A graph
-// that retrain.py wrote without pruning has two, its own coming later in the file: the last is taken.
+// classifier follows the edges from the global pool to the dense layer (or 1x1 convolution) that
+// reads it. A graph that retrain.py wrote without pruning has two, its own coming later in the
+// file: the last is taken.
 func (m *matcher) classifier(pool *graph.Node) (*classifier, *graph.Node, error) {
 	users := map[string][]*graph.Node{}
 	for _, n := range m.g.Nodes {

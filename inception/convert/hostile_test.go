@@ -71,7 +71,8 @@ func tensorsOf(t *testing.T, name string, b []byte) []raw.Tensor {
 // place is how an error says where: a file's byte, in either of two words.
 var place = regexp.MustCompile(`(offset|byte) \d+`)
 
-// TestNotFinite writes NaN and infinity over one value of a whole file of each format: the error names the tensor and its place.
+// TestNotFinite writes NaN and infinity over one value of a whole file of each format: the error
+// names the tensor and its place.
 func TestNotFinite(t *testing.T) {
 	for _, name := range everyFormat {
 		t.Run(name, func(t *testing.T) {
@@ -117,8 +118,9 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestMemory cuts files of each format short and overwrites their bytes with all kinds of others, sizes above all: reading
-// them must not allocate more than a small multiple of their length, whatever they claim.
+// TestMemory cuts files of each format short and overwrites their bytes with all kinds of others,
+// sizes above all: reading them must not allocate more than a small multiple of their length,
+// whatever they claim.
 func TestMemory(t *testing.T) {
 	if raceDetector {
 		t.Skip("nothing here runs side by side, and the detector allocates too")
@@ -258,7 +260,8 @@ func foreign(tb testing.TB, w *inception.Weights) string {
 	return path
 }
 
-// BenchmarkConvert converts a foreign file of the full width and reports its size and what was allocated for it, in MB.
+// BenchmarkConvert converts a foreign file of the full width and reports its size and what was
+// allocated for it, in MB.
 func BenchmarkConvert(b *testing.B) {
 	in := full(b)
 	st, err := os.Stat(in)
@@ -277,7 +280,8 @@ func BenchmarkConvert(b *testing.B) {
 	b.ReportMetric(float64(total)/float64(b.N)/1e6, "allocated-MB/op")
 }
 
-// TestConvertMemory: a file of the full width is converted in less than 400 MB, all that is allocated counted.
+// TestConvertMemory: a file of the full width is converted in less than 400 MB, all that is
+// allocated counted.
 func TestConvertMemory(t *testing.T) {
 	if raceDetector || testing.Short() {
 		t.Skip("makes a file of 95 MB")

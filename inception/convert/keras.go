@@ -9,13 +9,14 @@ import (
 	"github.com/c236555e/rehead/inception/convert/raw"
 )
 
-// kerasNames maps the datasets of a Keras .h5 file. Keras numbers its layers in the order in which it creates them,
-// which is that of inception.Layers; the number in a layer's name is all that is trusted, because the file's own
-// list of layers is sorted differently. A network built after others in the same session starts at a higher number,
-// so numbers count from the lowest.
+// kerasNames maps the datasets of a Keras .h5 file. Keras numbers its layers in the order in which
+// it creates them, which is that of inception.Layers; the number in a layer's name is all that is
+// trusted, because the file's own list of layers is sorted differently. A network built after
+// others in the same session starts at a higher number, so numbers count from the lowest.
 //
-// Paths look like conv2d_1/conv2d_1/kernel:0, and in a file of a whole model start with model_weights/. The layers
-// have no gamma (batch norm with scale=False); a file that has them is read too.
+// Paths look like conv2d_1/conv2d_1/kernel:0, and in a file of a whole model start with
+// model_weights/. The layers have no gamma (batch norm with scale=False); a file that has them is
+// read too.
 func kerasNames(tensors []raw.Tensor) (*source, error) {
 	layers, err := inception.Layers(1, 299)
 	if err != nil {

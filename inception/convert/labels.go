@@ -20,8 +20,8 @@ const (
 	maxLabelBytes = 64 << 20
 )
 
-// readLabels reads a file with a label a line, as retrain.py writes it: UTF-8, "\n" or "\r\n" at the end, no empty
-// lines except the last.
+// readLabels reads a file with a label a line, as retrain.py writes it: UTF-8, "\n" or "\r\n" at
+// the end, no empty lines except the last.
 func readLabels(path string) ([]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -54,8 +54,8 @@ func readLabels(path string) ([]string, error) {
 	return out, nil
 }
 
-// besideLabels looks for the label file that retrain.py leaves beside a graph: output_graph.pb and output_labels.txt.
-// It returns "" when there is none.
+// besideLabels looks for the label file that retrain.py leaves beside a graph: output_graph.pb and
+// output_labels.txt. It returns "" when there is none.
 func besideLabels(graph string) (string, error) {
 	dir, base := filepath.Split(graph)
 	var names []string
@@ -99,10 +99,12 @@ func (src *source) withLabels(f *file, o Options) error {
 	return nil
 }
 
-// labelMap is the file in inception-2015-12-05.tgz that says which row of its classifier is which synset.
+// labelMap is the file in inception-2015-12-05.tgz that says which row of its classifier is which
+// synset.
 const labelMap = "imagenet_2012_challenge_label_map_proto.pbtxt"
 
-// published gives a classifier with as many classes as the published ones the names of ImageNet's classes.
+// published gives a classifier with as many classes as the published ones the names of ImageNet's
+// classes.
 func (src *source) published(f *file) error {
 	n := src.classes()
 	if src.labels = labels.For(n); src.labels == nil || src.retrained() {
@@ -115,7 +117,8 @@ func (src *source) published(f *file) error {
 	return readLabelMap(f.from.texts[labelMap], src.labels)
 }
 
-// readLabelMap sets the labels that a text of entries { target_class: 449 target_class_string: "n01440764" } names.
+// readLabelMap sets the labels that a text of entries { target_class: 449 target_class_string:
+// "n01440764" } names.
 func readLabelMap(text string, out []string) error {
 	class := -1
 	for i, line := range strings.Split(text, "\n") {
@@ -139,8 +142,8 @@ func readLabelMap(text string, out []string) error {
 	return nil
 }
 
-// retrained reports whether a graph's classifier is someone's own, as retrain.py leaves it: its weights are not those
-// that the network was published with.
+// retrained reports whether a graph's classifier is someone's own, as retrain.py leaves it: its
+// weights are not those that the network was published with.
 func (src *source) retrained() bool {
 	return src.head != nil && (strings.HasPrefix(src.head.Name, "final_training_ops/") || src.classes() < 1000)
 }

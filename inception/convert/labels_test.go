@@ -23,8 +23,8 @@ func classifierFile(t *testing.T, classes int) string {
 	return foreign(t, w)
 }
 
-// TestLabelOrders: the classifiers of the three published lengths get ImageNet's names in their own orders, from the file to
-// the answer of a model; another length gets none.
+// TestLabelOrders: the classifiers of the three published lengths get ImageNet's names in their own
+// orders, from the file to the answer of a model; another length gets none.
 func TestLabelOrders(t *testing.T) {
 	for classes, c := range map[int]struct {
 		flavor inception.Flavor

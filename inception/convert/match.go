@@ -9,11 +9,12 @@ import (
 	"github.com/c236555e/rehead/inception/convert/graph"
 )
 
-// A computation graph is matched against the network from its end: the input of the global average pool must be the
-// concatenation of Mixed_7c, whose branches must be the convolutions that the table says, reading what the table
-// says, and so on to the picture. Names in the file play no part. Each value gets a symbol: a convolution's path, a
-// block's name, "max(x)" and "avg(x)" for pools of x with stride 2 and 1 ("max1(x)" with stride 1), "a+b" for a
-// concatenation that is no whole block, and "input" for everything in front of the first convolution.
+// A computation graph is matched against the network from its end: the input of the global average
+// pool must be the concatenation of Mixed_7c, whose branches must be the convolutions that the
+// table says, reading what the table says, and so on to the picture. Names in the file play no
+// part. Each value gets a symbol: a convolution's path, a block's name, "max(x)" and "avg(x)" for
+// pools of x with stride 2 and 1 ("max1(x)" with stride 1), "a+b" for a concatenation that is no
+// whole block, and "input" for everything in front of the first convolution.
 
 const (
 	symbolInput = "input"
@@ -27,8 +28,8 @@ type outline struct {
 	blocks map[string]string // "a+b+c" -> the block's name
 }
 
-// newOutline derives who reads what from the layers' paths: in a block, "x_1" and names without a number read the
-// block's input, "x_3b" reads "x_2", and "branch_pool" reads the pooled input.
+// newOutline derives who reads what from the layers' paths: in a block, "x_1" and names without a
+// number read the block's input, "x_3b" reads "x_2", and "branch_pool" reads the pooled input.
 func newOutline() (*outline, error) {
 	layers, err := inception.Layers(1, 299)
 	if err != nil {
@@ -181,8 +182,8 @@ func (m *matcher) pool(n *graph.Node) (string, error) {
 	return "", fmt.Errorf("%s node %q at offset %d pools %v with stride %v and padding %v, which InceptionV3 never does", n.Op, n.Name, n.At, p.kernel, p.stride, p.pad)
 }
 
-// convolution matches the convolution in front of a ReLU with the next layer of the table. Layers behind it are
-// matched first, so that the order is the table's.
+// convolution matches the convolution in front of a ReLU with the next layer of the table. Layers
+// behind it are matched first, so that the order is the table's.
 func (m *matcher) convolution(relu *graph.Node) (string, error) {
 	u, n, err := m.unit(relu)
 	if err != nil || u == nil {
@@ -221,8 +222,8 @@ func (m *matcher) convolution(relu *graph.Node) (string, error) {
 	return l.Path, nil
 }
 
-// unit collects the convolution in front of a ReLU and whatever scales and shifts its channels in between. It is nil
-// when there is none: then the ReLU lies in front of the network.
+// unit collects the convolution in front of a ReLU and whatever scales and shifts its channels in
+// between. It is nil when there is none: then the ReLU lies in front of the network.
 func (m *matcher) unit(relu *graph.Node) (*unit, *graph.Node, error) {
 	after := &affine{}
 	for v, steps := relu.Inputs[0], 0; steps < 64; steps++ {
@@ -292,8 +293,8 @@ type affine struct{ scale, shift []float64 }
 
 var errChannels = errors.New("scales or shifts another number of channels than the operators behind it")
 
-// before puts z = scale x + shift in front: y = S z + T becomes y = S scale x + (T + S shift). nil slices are 1 and 0;
-// one element stands for all.
+// before puts z = scale x + shift in front: y = S z + T becomes y = S scale x + (T + S shift). nil
+// slices are 1 and 0; one element stands for all.
 func (a *affine) before(scale, shift []float64) error {
 	n := 1
 	for _, v := range [][]float64{a.scale, a.shift, scale, shift} {
@@ -322,7 +323,8 @@ func (a *affine) before(scale, shift []float64) error {
 	return nil
 }
 
-// bottleneck finds the global average pool behind Mixed_7c and returns its node and the finished match.
+// bottleneck finds the global average pool behind Mixed_7c and returns its node and the finished
+// match.
 func matchTrunk(g *graph.Graph, d dialect) (*graph.Node, *matcher, error) {
 	o, err := newOutline()
 	if err != nil {

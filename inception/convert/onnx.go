@@ -74,7 +74,8 @@ func (onnxDialect) conv(_ *matcher, n *graph.Node) (convolution, error) {
 	return c, err
 }
 
-// pool reads a pool. PyTorch's exporter writes an average pool that counts its border as a Pad and a pool without.
+// pool reads a pool. PyTorch's exporter writes an average pool that counts its border as a Pad and
+// a pool without.
 func (onnxDialect) pool(m *matcher, n *graph.Node) (pooling, error) {
 	p := pooling{input: n.Inputs[0], max: n.Op == "MaxPool"}
 	var err error
@@ -193,7 +194,8 @@ func onnxSource(g *graph.Graph) (*source, error) {
 	return src, nil
 }
 
-// timmNames reports whether the nodes are named as PyTorch's exporter (1.13 and later) names them after timm's modules.
+// timmNames reports whether the nodes are named as PyTorch's exporter (1.13 and later) names them
+// after timm's modules.
 func timmNames(g *graph.Graph) bool {
 	return slices.ContainsFunc(g.Nodes, func(n *graph.Node) bool { return n.Op == "Relu" && strings.HasSuffix(n.Name, "/bn/act/Relu") })
 }

@@ -43,8 +43,8 @@ func (f *file) Close() {
 // shardName is how TensorFlow calls the files beside a checkpoint's index.
 var shardName = regexp.MustCompile(`^(.*)\.data-\d{5}-of-\d{5}$`)
 
-// locate returns the file that a path stands for: a checkpoint of the second version is known by its prefix, and by each
-// of its files.
+// locate returns the file that a path stands for: a checkpoint of the second version is known by
+// its prefix, and by each of its files.
 func locate(path string) string {
 	prefix := path
 	if m := shardName.FindStringSubmatch(path); m != nil {

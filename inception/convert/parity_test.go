@@ -12,8 +12,8 @@ import (
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
-// TestParityTorch makes full-width networks with the peers' reference.py and holds bottlenecks and logits to
-// torchvision's, for one picture and three, by the program and by the tape machine.
+// TestParityTorch makes full-width networks with the peers' reference.py and holds bottlenecks and
+// logits to torchvision's, for one picture and three, by the program and by the tape machine.
 func TestParityTorch(t *testing.T) {
 	script := datatest.Shared(t, "peers", "reference.py")
 	if raceDetector || testing.Short() {

@@ -35,7 +35,8 @@ func poison(x *raw.Tensor, i int, v float32) {
 	}
 }
 
-// TestTensorsRefused changes one tensor of a good file each; the error must name it and say where it lies.
+// TestTensorsRefused changes one tensor of a good file each; the error must name it and say where
+// it lies.
 func TestTensorsRefused(t *testing.T) {
 	type change func(t *testing.T, ts []raw.Tensor) []raw.Tensor
 	drop := func(name string) change {
@@ -154,7 +155,8 @@ func TestFilesRefused(t *testing.T) {
 	}
 }
 
-// TestEnds cuts a file of each format short, and appends to it: both are refused with the offset at which that shows.
+// TestEnds cuts a file of each format short, and appends to it: both are refused with the offset at
+// which that shows.
 func TestEnds(t *testing.T) {
 	const index = "inception_v3_v2.index"
 	for _, name := range append(everyFormat, "folded.onnx", index) {
@@ -171,7 +173,8 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// TestGraphTensorsRefused changes one constant of a good graph each; the error must name it and say where it lies.
+// TestGraphTensorsRefused changes one constant of a good graph each; the error must name it and say
+// where it lies.
 func TestGraphTensorsRefused(t *testing.T) {
 	conv := map[string]string{"unfolded.onnx": "Mixed_6c.branch7x7_2.conv.weight", "slim.pb": "InceptionV3/Mixed_6c/Branch_1/Conv2d_0b_1x7/weights"}
 	for file, name := range conv {

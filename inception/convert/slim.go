@@ -8,8 +8,8 @@ import (
 	"github.com/c236555e/rehead/inception/convert/raw"
 )
 
-// slimScopes maps TF-slim's scopes below InceptionV3/ to torchvision's paths. The irregular ones are as their authors
-// wrote them (tensorflow/models research/slim/nets/inception_v3.py).
+// slimScopes maps TF-slim's scopes below InceptionV3/ to torchvision's paths. The irregular ones
+// are as their authors wrote them (tensorflow/models research/slim/nets/inception_v3.py).
 func slimScopes() map[string]string {
 	m := map[string]string{}
 	for _, p := range []string{"Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3"} {
@@ -110,7 +110,8 @@ func optimizer(name string) bool {
 	return false
 }
 
-// split cuts "Mixed_5b/Branch_0/Conv2d_0a_1x1/BatchNorm/beta" in front of what belongs to one convolution.
+// split cuts "Mixed_5b/Branch_0/Conv2d_0a_1x1/BatchNorm/beta" in front of what belongs to one
+// convolution.
 func split(name string) (scope, part string) {
 	if i := strings.Index(name, "/BatchNorm/"); i >= 0 {
 		return name[:i], name[i+1:]

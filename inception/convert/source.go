@@ -121,8 +121,9 @@ func assemble(src *source) (*inception.Weights, error) {
 	return w, nil
 }
 
-// width finds the width multiplier m that explains every convolution's channels, max(int(m*d),16), and fails with
-// the name of the first that no m explains together with those before it, or that is missing.
+// width finds the width multiplier m that explains every convolution's channels, max(int(m*d),16),
+// and fails with the name of the first that no m explains together with those before it, or that is
+// missing.
 func (src *source) width() (float64, error) {
 	base, err := inception.Layers(1, 299)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
-// TestTimmONNX: a network laid out as timm's modules are and exported by PyTorch in several ways is the network whose state
-// dict lies beside it, and answers as PyTorch does. See testdata/timm.py.
+// TestTimmONNX: a network laid out as timm's modules are and exported by PyTorch in several ways is
+// the network whose state dict lies beside it, and answers as PyTorch does. See testdata/timm.py.
 func TestTimmONNX(t *testing.T) {
 	if raceDetector || testing.Short() {
 		t.Skip("a quarter of a minute of PyTorch")

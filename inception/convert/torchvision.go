@@ -11,8 +11,8 @@ import (
 // wrappers are what training code puts in front of every name.
 var wrappers = []string{"module.", "_orig_mod.", "model.", "net.", "backbone.", "inception."}
 
-// torchNames maps the names that torchvision, timm and pytorch-fid share:
-// <path>.conv.weight and <path>.bn.weight|bias|running_mean|running_var, or <path>.weight|bias when batch norm is folded.
+// torchNames maps the names that torchvision, timm and pytorch-fid share: <path>.conv.weight and
+// <path>.bn.weight|bias|running_mean|running_var, or <path>.weight|bias when batch norm is folded.
 func torchNames(tensors []raw.Tensor) (*source, error) {
 	tensors = unwrap(tensors)
 	layers, err := inception.Layers(1, 299)

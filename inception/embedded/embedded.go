@@ -10,8 +10,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// file is the weight file in two gzip members: what was learned, stored as it is, and the last two blocks, which are mostly
-// zeros and shrink to a hundredth.
+// file is the weight file in two gzip members: what was learned, stored as it is, and the last two
+// blocks, which are mostly zeros and shrink to a hundredth.
 //
 //go:embed trunk.safetensors.gz
 var file string
@@ -22,7 +22,8 @@ const Name = "embedded"
 // Bytes returns how many bytes the weight file takes in the binary.
 func Bytes() int { return len(file) }
 
-// Weights reads and checks the trunk in the binary. Every call reads it again and shares nothing with the others.
+// Weights reads and checks the trunk in the binary. Every call reads it again and shares nothing
+// with the others.
 func Weights() (*inception.Weights, error) {
 	data, err := unpack()
 	if err != nil {

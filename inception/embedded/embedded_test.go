@@ -57,8 +57,9 @@ func embed(t testing.TB, w *inception.Weights, pictures [][]byte) [][]float32 {
 	return out
 }
 
-// nearestMean is the share of rows that, each left out of its own label's mean in turn, are nearest to that mean, after
-// every feature is brought half-way to unit variance: a probe without parameters.
+// nearestMean is the share of rows that, each left out of its own label's mean in turn, are nearest
+// to that mean, after every feature is brought half-way to unit variance: a probe without
+// parameters.
 func nearestMean(rows [][]float32, labels []int, classes int) float64 {
 	features := len(rows[0])
 	scale := make([]float64, features)
@@ -146,7 +147,8 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-// TestNumbers: the numbers are those that PyTorch computes from the same file, at 32 bits, for a made-up picture.
+// TestNumbers: the numbers are those that PyTorch computes from the same file, at 32 bits, for a
+// made-up picture.
 func TestNumbers(t *testing.T) {
 	const size = 299
 	pixels := make([]float32, 0, 3*size*size)
@@ -176,8 +178,8 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// TestKnowsFlowers: on photographs it never saw, and that nothing was fitted to, the embedded trunk tells five flowers
-// apart far better than a random one of its shape.
+// TestKnowsFlowers: on photographs it never saw, and that nothing was fitted to, the embedded trunk
+// tells five flowers apart far better than a random one of its shape.
 func TestKnowsFlowers(t *testing.T) {
 	root := datatest.Shared(t, "data", "flowers")
 	if testing.Short() {
@@ -232,7 +234,8 @@ func TestTellsDrawings(t *testing.T) {
 	}
 }
 
-// BenchmarkReady is what a program waits for before its first picture: reading, checking and compiling the trunk.
+// BenchmarkReady is what a program waits for before its first picture: reading, checking and
+// compiling the trunk.
 func BenchmarkReady(b *testing.B) {
 	for b.Loop() {
 		start := time.Now()

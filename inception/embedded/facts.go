@@ -10,8 +10,8 @@ type Facts struct {
 	Probe   Probe  `json:"probe"`
 }
 
-// Probe is the share of photographs that a linear head on the trunk's bottlenecks labels rightly, each by a head that
-// has not seen it. README.md beside this file says how it is measured.
+// Probe is the share of photographs that a linear head on the trunk's bottlenecks labels rightly,
+// each by a head that has not seen it. README.md beside this file says how it is measured.
 type Probe struct {
 	Pictures string  `json:"pictures"` // what they show
 	Images   int     `json:"images"`   //
@@ -19,8 +19,8 @@ type Probe struct {
 	Accuracy float64 `json:"accuracy"` // 0..1
 }
 
-// Describe returns the facts. The figures belong to the file of this SHA-256, which a test compares with the one in the
-// binary: with another trunk they are measured anew.
+// Describe returns the facts. The figures belong to the file of this SHA-256, which a test compares
+// with the one in the binary: with another trunk they are measured anew.
 func Describe() Facts {
 	return Facts{
 		Name:    Name,

@@ -19,9 +19,10 @@ import (
 //	out  logits         [N,K]      before the temperature
 //	out  bottleneck     [N,F]
 //
-// Scaling to the trunk's range is part of the file. Its metadata holds "labels" and "recipe" (JSON), "trunk_digest" and
-// "tool", and of a model that gives any number of labels, whose probabilities are sigmoids, "thresholds": from which probability on each
-// label is given. The same model gives the same bytes. A model without its trunk is refused: attach it first.
+// Scaling to the trunk's range is part of the file. Its metadata holds "labels" and "recipe"
+// (JSON), "trunk_digest" and "tool", and of a model that gives any number of labels, whose
+// probabilities are sigmoids, "thresholds": from which probability on each label is given. The same
+// model gives the same bytes. A model without its trunk is refused: attach it first.
 func ONNX(m *inception.Model, w io.Writer) error {
 	if err := m.Validate(); err != nil {
 		return err
@@ -62,7 +63,8 @@ func ONNX(m *inception.Model, w io.Writer) error {
 	return file.write(w)
 }
 
-// ONNXFile writes what [ONNX] writes to path, whole or not at all; another file of this name is replaced.
+// ONNXFile writes what [ONNX] writes to path, whole or not at all; another file of this name is
+// replaced.
 func ONNXFile(m *inception.Model, path string) error {
 	return atomicfile.Write(path, func(w io.Writer) error { return ONNX(m, w) })
 }

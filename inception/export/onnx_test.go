@@ -35,7 +35,8 @@ func model(t *testing.T, flavor inception.Flavor, size int) *inception.Model {
 	return m
 }
 
-// TestONNXRoundTrip reads back what was written: the same graph and the same weights, for each structure.
+// TestONNXRoundTrip reads back what was written: the same graph and the same weights, for each
+// structure.
 func TestONNXRoundTrip(t *testing.T) {
 	for _, flavor := range inception.Flavors() {
 		t.Run(string(flavor), func(t *testing.T) {

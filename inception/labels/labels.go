@@ -1,16 +1,18 @@
-// Package labels names the classes of ImageNet's challenge of 2012, with their WordNet synsets, in the three orders in
-// which InceptionV3 classifiers have them:
+// Package labels names the classes of ImageNet's challenge of 2012, with their WordNet synsets, in
+// the three orders in which InceptionV3 classifiers have them:
 //
 //   - 1000 classes (torchvision, Keras, timm's gluon): sorted by synset;
 //   - 1001 classes (TF-slim, timm's ports of it): "background", then the same;
 //   - 1008 classes (2015's graph, pytorch-fid): the challenge's own numbers 1..1000; the rows 0 and 1001..1007 were
 //     never trained.
 //
-// Sources: the synsets are those of tensorflow/models research/slim/datasets/imagenet_lsvrc_2015_synsets.txt, the
-// names those of torchvision's models (where two classes share a name, the second has a word more), the challenge's
-// numbers those of the label file that TensorFlow's first image classifier shipped with
-// (imagenet_comp_graph_label_strings.txt), matched by name; of the two classes that it calls "maillot", those of
-// imagenet_2012_challenge_label_map_proto.pbtxt, which lies beside the graph of 2015.
+// Sources: the synsets are those of tensorflow/models
+// research/slim/datasets/imagenet_lsvrc_2015_synsets.txt, the names those of torchvision's models
+// (where two classes share a name, the second has a word more), the challenge's numbers those of
+// the label file that TensorFlow's first image classifier shipped with
+// (imagenet_comp_graph_label_strings.txt), matched by name; of the two classes that it calls
+// "maillot", those of imagenet_2012_challenge_label_map_proto.pbtxt, which lies beside the graph of
+// 2015.
 package labels
 
 import (
@@ -47,13 +49,15 @@ var parse = sync.OnceValue(func() []Class {
 	return out
 })
 
-// ImageNet returns the 1000 classes in the order of their synsets, which is that of a classifier with 1000 rows.
+// ImageNet returns the 1000 classes in the order of their synsets, which is that of a classifier
+// with 1000 rows.
 func ImageNet() []Class { return append([]Class(nil), parse()...) }
 
 // Background is the name of row 0 of a classifier with 1001 or 1008 rows.
 const Background = "background"
 
-// For returns the labels of a published classifier with 1000, 1001 or 1008 rows, nil for any other number.
+// For returns the labels of a published classifier with 1000, 1001 or 1008 rows, nil for any other
+// number.
 func For(classes int) []string {
 	switch classes {
 	case 1000, 1001:

@@ -30,8 +30,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestAnchors: classes whose place is published elsewhere: Keras's class index, the first and last lines of the
-// challenge's list, and entries that documents about 2015's label map quote.
+// TestAnchors: classes whose place is published elsewhere: Keras's class index, the first and last
+// lines of the challenge's list, and entries that documents about 2015's label map quote.
 func TestAnchors(t *testing.T) {
 	for i, want := range map[int]Class{
 		0: {"n01440764", 449, "tench"}, 1: {"n01443537", 450, "goldfish"}, 3: {"n01491361", 443, "tiger shark"},

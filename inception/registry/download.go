@@ -74,7 +74,8 @@ func (d *download) drop() {
 	_ = os.Remove(d.part + ".json")
 }
 
-// have returns how much of the file is there and which version of it, both empty when it cannot be taken up.
+// have returns how much of the file is there and which version of it, both empty when it cannot be
+// taken up.
 func (d *download) have() (int64, string) {
 	st, err := os.Stat(d.part)
 	if err != nil || !st.Mode().IsRegular() {
@@ -115,7 +116,8 @@ func (d *download) try(ctx context.Context) error {
 	return d.copy(res.Body, have, total)
 }
 
-// accept decides what the answer means: how many bytes to keep, and how many there will be (0: unknown).
+// accept decides what the answer means: how many bytes to keep, and how many there will be (0:
+// unknown).
 func (d *download) accept(res *http.Response, have *int64) (int64, error) {
 	switch res.StatusCode {
 	case http.StatusOK:
@@ -223,8 +225,8 @@ func (d *download) progress(done, total int64, end bool) {
 	d.cfg.Progress(done, total)
 }
 
-// client is the caller's, or one that honours proxies, gives up on a server that does not answer, and never follows
-// a redirect from HTTPS to anything else.
+// client is the caller's, or one that honours proxies, gives up on a server that does not answer,
+// and never follows a redirect from HTTPS to anything else.
 func (d *download) client() *http.Client {
 	if d.cfg.Client != nil {
 		return d.cfg.Client

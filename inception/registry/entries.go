@@ -10,23 +10,25 @@ import (
 
 // Entry is one official weight file. What its publisher does not state is empty or zero.
 type Entry struct {
-	Name    string           `json:"name"`           // what --weights and pull call it
-	File    string           `json:"file"`           // as published
-	URL     string           `json:"url"`            // where its publisher keeps it
-	SHA256  string           `json:"sha256"`         // hex, of the whole file, or as many digits as were published
-	Size    int64            `json:"size"`           // bytes
-	License string           `json:"license"`        //
-	Flavor  inception.Flavor `json:"flavor"`         //
-	Recipe  dataset.Recipe   `json:"recipe"`         // how its authors prepare a picture
-	Classes int              `json:"classes"`        // 0 without a classifier
-	Top1    float64          `json:"top1,omitempty"` // published accuracy on ImageNet's validation pictures, percent, one crop
-	Top5    float64          `json:"top5,omitempty"`
-	Source  string           `json:"source"`          // who states address and accuracy
-	Checked string           `json:"checked_against"` // who states SHA-256 and size, or that nobody does
+	Name    string           `json:"name"`    // what --weights and pull call it
+	File    string           `json:"file"`    // as published
+	URL     string           `json:"url"`     // where its publisher keeps it
+	SHA256  string           `json:"sha256"`  // hex, of the whole file, or as many digits as were published
+	Size    int64            `json:"size"`    // bytes
+	License string           `json:"license"` //
+	Flavor  inception.Flavor `json:"flavor"`  //
+	Recipe  dataset.Recipe   `json:"recipe"`  // how its authors prepare a picture
+	Classes int              `json:"classes"` // 0 without a classifier
+	// published accuracy on ImageNet's validation pictures, percent, one crop
+	Top1    float64 `json:"top1,omitempty"`
+	Top5    float64 `json:"top5,omitempty"`
+	Source  string  `json:"source"`          // who states address and accuracy
+	Checked string  `json:"checked_against"` // who states SHA-256 and size, or that nobody does
 }
 
-// Entries lists the official files, in the order in which they are shown. Where a publisher names a file after the first
-// digits of its SHA-256, as PyTorch's hub does, these are the digest unless somebody else states all of it.
+// Entries lists the official files, in the order in which they are shown. Where a publisher names a
+// file after the first digits of its SHA-256, as PyTorch's hub does, these are the digest unless
+// somebody else states all of it.
 func Entries() []Entry {
 	gluon := inception.Timm.Recipe() // trained with ImageNet's mean and deviation
 	gluon.Mean, gluon.Std = [3]float32{123.675, 116.28, 103.53}, [3]float32{58.395, 57.12, 57.375}
@@ -99,8 +101,9 @@ func Entries() []Entry {
 	return list
 }
 
-// Official tells a published file by its SHA-256 in hexadecimal and its length in bytes, and returns its flavour and
-// recipe: the bytes alone do not say that timm's gluon network wants another mean and deviation than its siblings.
+// Official tells a published file by its SHA-256 in hexadecimal and its length in bytes, and
+// returns its flavour and recipe: the bytes alone do not say that timm's gluon network wants
+// another mean and deviation than its siblings.
 func Official(sha256 string, size int64) (inception.Flavor, dataset.Recipe, bool) {
 	for _, e := range Entries() {
 		if e.SHA256 != "" && strings.HasPrefix(sha256, e.SHA256) && size == e.Size {

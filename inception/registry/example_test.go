@@ -11,8 +11,8 @@ import (
 	"github.com/c236555e/rehead/inception/registry"
 )
 
-// A set is looked for in the store and pulled when it is not there. Here its mirror is an empty folder, so it is not to
-// be had; without From it would come from its publisher.
+// A set is looked for in the store and pulled when it is not there. Here its mirror is an empty
+// folder, so it is not to be had; without From it would come from its publisher.
 func ExampleStore_Pull() {
 	dir, err := os.MkdirTemp("", "store")
 	if err != nil {

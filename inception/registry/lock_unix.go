@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock keeps other processes from working on the same set; it is gone when the process is, however it ends.
+// lock keeps other processes from working on the same set; it is gone when the process is, however
+// it ends.
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestProxy: a pull goes through the proxy that the environment names. net/http reads the environment once, so the
-// pulling process is another one: this test again.
+// TestProxy: a pull goes through the proxy that the environment names. net/http reads the
+// environment once, so the pulling process is another one: this test again.
 func TestProxy(t *testing.T) {
 	const host = "mirror.invalid"
 	e, b := narrow(t)

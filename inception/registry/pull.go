@@ -17,7 +17,9 @@ import (
 
 // PullConfig changes how a set is pulled; the zero value takes it from its publisher.
 type PullConfig struct {
-	From     string                      // mirror: a URL or a folder that holds the file under its published name, or the URL or path of the file itself
+	// mirror: a URL or a folder that holds the file under its published name, or the URL or path of
+	// the file itself
+	From     string
 	DType    string                      // of the stored weights: "f32" (also "") or "f16"
 	Progress func(done, total int64)     // called at most a few times a second, and at the end; total is 0 when unknown
 	Client   *http.Client                // nil: one that honours proxies and never goes from HTTPS to HTTP
@@ -27,9 +29,10 @@ type PullConfig struct {
 	Retrying func(err error, pause time.Duration) // called before such a pause with what went wrong; may be nil
 }
 
-// Pull fetches, checks, converts and stores the set called name. A set that is there already is fetched again only
-// when its stored file is missing or damaged. A pull that was interrupted, by ctx or the network, is taken up by the next;
-// a file with another size or digest than the entry states, or other classes, is refused and thrown away.
+// Pull fetches, checks, converts and stores the set called name. A set that is there already is
+// fetched again only when its stored file is missing or damaged. A pull that was interrupted, by
+// ctx or the network, is taken up by the next; a file with another size or digest than the entry
+// states, or other classes, is refused and thrown away.
 func (s Store) Pull(ctx context.Context, name string, cfg PullConfig) (*Pulled, error) {
 	e, err := Find(name)
 	if err != nil {
@@ -141,8 +144,8 @@ func (s Store) keep(ctx context.Context, e Entry, cfg PullConfig, file string) (
 	return p, os.Rename(temp.Name(), s.weightsPath(sum))
 }
 
-// fetch brings the file to the disk and returns its path, where it came from, and what to call when it is not needed
-// any more.
+// fetch brings the file to the disk and returns its path, where it came from, and what to call when
+// it is not needed any more.
 func (s Store) fetch(ctx context.Context, e Entry, cfg PullConfig) (file, from string, done func(), err error) {
 	from = e.URL
 	if cfg.From != "" {

@@ -174,7 +174,8 @@ func change(t *testing.T, path string, at int) {
 	}
 }
 
-// TestResume: a connection that breaks twice costs no byte twice, whether the same call takes it up or the next one.
+// TestResume: a connection that breaks twice costs no byte twice, whether the same call takes it up
+// or the next one.
 func TestResume(t *testing.T) {
 	e, b := narrow(t)
 	for _, retries := range []int{5, -1} {
@@ -204,7 +205,8 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestReplaced: the file changes on the server between two attempts; nothing of the old one may survive.
+// TestReplaced: the file changes on the server between two attempts; nothing of the old one may
+// survive.
 func TestReplaced(t *testing.T) {
 	e, b := narrow(t)
 	s := Store{t.TempDir()}
@@ -299,7 +301,8 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestMirror: a folder, the file itself, half precision, and a second pull of the same set at the same time.
+// TestMirror: a folder, the file itself, half precision, and a second pull of the same set at the
+// same time.
 func TestMirror(t *testing.T) {
 	e, b := narrow(t)
 	dir := t.TempDir()

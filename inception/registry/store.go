@@ -20,8 +20,8 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// Store is a folder of pulled weights: sets/NAME.json says what was pulled, weights/SHA256.safetensors holds it
-// converted, partial/ holds downloads that are not finished.
+// Store is a folder of pulled weights: sets/NAME.json says what was pulled,
+// weights/SHA256.safetensors holds it converted, partial/ holds downloads that are not finished.
 type Store struct{ Dir string }
 
 // Pulled is what the store knows about a set.
@@ -53,7 +53,8 @@ func (s Store) partialPath(name string) string { return filepath.Join(s.Dir, "pa
 // Path is the converted file of a pulled set.
 func (s Store) Path(p *Pulled) string { return s.weightsPath(p.Weights) }
 
-// Lookup returns what was pulled under a name; the error of a name that was not wraps fs.ErrNotExist.
+// Lookup returns what was pulled under a name; the error of a name that was not wraps
+// fs.ErrNotExist.
 func (s Store) Lookup(name string) (*Pulled, error) {
 	if _, err := Find(name); err != nil {
 		return nil, err
@@ -120,9 +121,9 @@ func (s Store) Pulls() ([]*Pulled, error) {
 	return out, nil
 }
 
-// Resolve returns the weights that a reference names: the name of a pulled set, or whatever convert.Resolve knows, a
-// published file with its own recipe. A
-// file of that name in the working folder is reached as ./NAME.
+// Resolve returns the weights that a reference names: the name of a pulled set, or whatever
+// convert.Resolve knows, a published file with its own recipe. A file of that name in the working
+// folder is reached as ./NAME.
 func (s Store) Resolve(ref string) (*inception.Weights, error) {
 	if _, err := Find(ref); err != nil {
 		return convert.Resolve(ref, convert.Options{Official: Official})
@@ -150,11 +151,12 @@ type Report struct {
 	Distance float64 `json:"distance"` // of the self-test's bottleneck from the stored one, relative
 }
 
-// tolerance of the self-test: another processor's kernels round differently, by about 1e-5 over the whole network.
+// tolerance of the self-test: another processor's kernels round differently, by about 1e-5 over the
+// whole network.
 const tolerance = 1e-4
 
-// Verify hashes a pulled set again and runs its self-test: the picture drawn at the time of pulling must still give
-// the bottleneck it gave then.
+// Verify hashes a pulled set again and runs its self-test: the picture drawn at the time of pulling
+// must still give the bottleneck it gave then.
 func (s Store) Verify(ctx context.Context, name string) (*Report, error) {
 	p, err := s.Lookup(name)
 	if err != nil {

@@ -15,12 +15,12 @@ import (
 	"unicode/utf8"
 )
 
-// MaxHeader is the longest header in bytes that New reads. A header of 10,000 tensors takes about one of its sixteen
-// mebibytes.
+// MaxHeader is the longest header in bytes that New reads. A header of 10,000 tensors takes about
+// one of its sixteen mebibytes.
 const MaxHeader = 16 << 20
 
-// New reads and checks the header of the size bytes behind r. name is for messages. Every error about the content is
-// a *FormatError.
+// New reads and checks the header of the size bytes behind r. name is for messages. Every error
+// about the content is a *FormatError.
 func New(name string, r io.ReaderAt, size int64) (*File, error) {
 	f := &File{Name: name, index: map[string]int{}, r: r}
 	if size < 8 {
@@ -50,7 +50,8 @@ func New(name string, r io.ReaderAt, size int64) (*File, error) {
 	return f, nil
 }
 
-// Open opens and checks the file at path. The caller closes the os.File when it has read the tensors it wants.
+// Open opens and checks the file at path. The caller closes the os.File when it has read the
+// tensors it wants.
 func Open(path string) (*File, *os.File, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -253,8 +254,9 @@ func (p *parser) tensor(name string) (Info, error) {
 	return t, err
 }
 
-// validate sorts the tensors by their data, turns offsets into places in the file, and checks that every tensor has
-// the size that its shape asks for and that together they cover the data: no gap, no overlap, nothing beyond the end.
+// validate sorts the tensors by their data, turns offsets into places in the file, and checks that
+// every tensor has the size that its shape asks for and that together they cover the data: no gap,
+// no overlap, nothing beyond the end.
 func (f *File) validate(start, size int64) error {
 	slices.SortStableFunc(f.Tensors, func(a, b Info) int {
 		if a.Offset != b.Offset {
@@ -312,13 +314,13 @@ func (f *File) Bytes(t Info) ([]byte, error) {
 	return data, nil
 }
 
-// chunks holds the buffers between file and values: small enough to stay in a core's cache while they are read,
-// checked, converted and hashed.
+// chunks holds the buffers between file and values: small enough to stay in a core's cache while
+// they are read, checked, converted and hashed.
 var chunks = sync.Pool{New: func() any { return new([1 << 17]byte) }}
 
-// Float32 reads a tensor of type F32, F16, BF16 or F64 into dst, which holds t.Elements() values. A value that is not
-// finite, also after narrowing F64, is a *FormatError with its offset. tee, which may be nil, is given the values as
-// little-endian float32, in order.
+// Float32 reads a tensor of type F32, F16, BF16 or F64 into dst, which holds t.Elements() values. A
+// value that is not finite, also after narrowing F64, is a *FormatError with its offset. tee, which
+// may be nil, is given the values as little-endian float32, in order.
 func (f *File) Float32(t Info, dst []float32, tee io.Writer) error {
 	if len(dst) != t.Elements() {
 		return fmt.Errorf("safetensors: tensor %q: got room for %d values, want %d", t.Name, len(dst), t.Elements())

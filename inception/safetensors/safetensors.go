@@ -1,13 +1,16 @@
-// Package safetensors reads and writes the safetensors container: a length, a JSON header and raw little-endian
-// tensors, with the checks that huggingface's own reader makes (https://github.com/huggingface/safetensors,
-// safetensors/src/tensor.rs: read_metadata and validate) and a few more: duplicate keys, empty names and header fields
-// that the format does not know are refused, and so is a header above MaxHeader.
+// Package safetensors reads and writes the safetensors container: a length, a JSON header and raw
+// little-endian tensors, with the checks that huggingface's own reader makes
+// (https://github.com/huggingface/safetensors, safetensors/src/tensor.rs: read_metadata and
+// validate) and a few more: duplicate keys, empty names and header fields that the format does not
+// know are refused, and so is a header above MaxHeader.
 //
-// The file, byte by byte: 8 bytes of header length n (little endian), n bytes of JSON, then the data. The header maps
-// a tensor's name to {"dtype","shape","data_offsets":[begin,end]} with offsets counted from the end of the header;
-// "__metadata__" maps strings to strings. Tensors cover the data without a gap and without an overlap.
+// The file, byte by byte: 8 bytes of header length n (little endian), n bytes of JSON, then the
+// data. The header maps a tensor's name to {"dtype","shape","data_offsets":[begin,end]} with
+// offsets counted from the end of the header; "__metadata__" maps strings to strings. Tensors cover
+// the data without a gap and without an overlap.
 //
-// A File holds no data; it reads tensors on request from an io.ReaderAt and is safe for use by several goroutines.
+// A File holds no data; it reads tensors on request from an io.ReaderAt and is safe for use by
+// several goroutines.
 package safetensors
 
 import (

@@ -249,7 +249,8 @@ func TestHalf(t *testing.T) {
 	}
 }
 
-// TestDecodeHalves: an array of halves decodes as each half does alone, and its first infinity or NaN is found.
+// TestDecodeHalves: an array of halves decodes as each half does alone, and its first infinity or
+// NaN is found.
 func TestDecodeHalves(t *testing.T) {
 	raw, got := make([]byte, 2<<16), make([]float32, 1<<16)
 	for i := range got {
@@ -291,8 +292,8 @@ func TestWriteRejects(t *testing.T) {
 	}
 }
 
-// FuzzNew: no input makes the reader fail in another way than by a FormatError, and what it accepts it can write and
-// read again.
+// FuzzNew: no input makes the reader fail in another way than by a FormatError, and what it accepts
+// it can write and read again.
 func FuzzNew(f *testing.F) {
 	f.Add(file("{"+entry+"}", 8))
 	f.Add(file(`{"__metadata__":{"format":"pt"},`+entry+`,"b":{"dtype":"F16","shape":[1,2],"data_offsets":[8,12]}} `, 12))

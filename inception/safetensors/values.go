@@ -5,7 +5,8 @@ import (
 	"math"
 )
 
-// decoders turn raw little-endian data into values and return the index of the first that is not finite, or -1.
+// decoders turn raw little-endian data into values and return the index of the first that is not
+// finite, or -1.
 var decoders = map[DType]func(dst []float32, raw []byte) int{
 	F32: func(dst []float32, raw []byte) int {
 		raw = raw[:4*len(dst)]
@@ -84,7 +85,8 @@ func FromHalf(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
-// Half rounds to the nearest half, ties to even. ok is false when v is not finite or its half would not be.
+// Half rounds to the nearest half, ties to even. ok is false when v is not finite or its half would
+// not be.
 func Half(v float32) (h uint16, ok bool) {
 	bits := math.Float32bits(v)
 	sign, mag := uint16(bits>>16)&0x8000, bits&0x7fffffff

@@ -26,8 +26,9 @@ func (t Tensor) bytes() int64 {
 	return int64(len(t.Data))
 }
 
-// Write writes the tensors with their metadata, in an order of its own, so that equal contents give equal bytes: wider
-// elements first, which aligns all of them, then by name. Values that are not finite, or too large for F16, are errors.
+// Write writes the tensors with their metadata, in an order of its own, so that equal contents give
+// equal bytes: wider elements first, which aligns all of them, then by name. Values that are not
+// finite, or too large for F16, are errors.
 func Write(w io.Writer, metadata map[string]string, tensors []Tensor) error {
 	tensors = slices.Clone(tensors)
 	slices.SortFunc(tensors, func(a, b Tensor) int {

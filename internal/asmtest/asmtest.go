@@ -1,4 +1,5 @@
-// Package asmtest holds the assembly in the tree to the generators that write it. Tests use it, nothing else.
+// Package asmtest holds the assembly in the tree to the generators that write it. Tests use it,
+// nothing else.
 package asmtest
 
 import (
@@ -9,9 +10,10 @@ import (
 	"testing"
 )
 
-// Generated runs the generator in folder dir, with arguments as go generate does, and fails t where file is not what it
-// writes, but for the first line, which holds the command. It skips t where that would have to fetch modules, without a
-// go command and in short runs: it compiles the generator.
+// Generated runs the generator in folder dir, with arguments as go generate does, and fails t where
+// file is not what it writes, but for the first line, which holds the command. It skips t where
+// that would have to fetch modules, without a go command and in short runs: it compiles the
+// generator.
 func Generated(t *testing.T, file, dir string, args ...string) {
 	t.Helper()
 	if testing.Short() {

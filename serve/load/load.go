@@ -102,8 +102,9 @@ type Result struct {
 	Wrong    int            `json:"wrong"`    // good bodies refused, or bad ones answered
 	Statuses map[string]int `json:"statuses"`
 	PerImage Latency        `json:"ms_per_image"`
-	Speed    float64        `json:"images_per_second"`     // answered
-	Example  string         `json:"first_error,omitempty"` // of a lost request, or what a good body was answered instead of 2xx
+	Speed    float64        `json:"images_per_second"` // answered
+	// of a lost request, or what a good body was answered instead of 2xx
+	Example string `json:"first_error,omitempty"`
 }
 
 // Latency is a distribution in milliseconds. A percentile is the smallest

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// models checks a multi-model endpoint. Each check loads what it needs under a name of its own and unloads it.
+// models checks a multi-model endpoint. Each check loads what it needs under a name of its own and
+// unloads it.
 func models() []Check {
 	return []Check{
 		{54, "ready without models", Multi, func(t *testing.T, s *Subject) {

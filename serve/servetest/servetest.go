@@ -38,7 +38,9 @@ type Subject struct {
 	Labels  []string // of the model, in the order of the classes; at least two, and at most DefaultTopK of package serve
 	Samples []Sample // at least two
 	MaxBody int64    // bytes of the largest body that is accepted
-	Folder  string   // Multi: the folder, as the server sees it, of one/model, which is the model, and broken/model, which is none
+	// Multi: the folder, as the server sees it, of one/model, which is the model, and broken/model,
+	// which is none
+	Folder string
 }
 
 // Check is one check of an item of the contract.

@@ -34,7 +34,8 @@ func tests(t *testing.T, root string) map[string]bool {
 	return found
 }
 
-// docs/contract.md has each item once and in order; every test that it names exists, and every check is named beside its item.
+// docs/contract.md has each item once and in order; every test that it names exists, and every
+// check is named beside its item.
 func TestTableIsTrue(t *testing.T) {
 	root := filepath.Join("..", "..")
 	data, err := os.ReadFile(filepath.Join(root, "docs", "contract.md"))

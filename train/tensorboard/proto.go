@@ -6,7 +6,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The messages of TensorFlow's event.proto, summary.proto and histogram.proto as far as they are written here.
+// The messages of TensorFlow's event.proto, summary.proto and histogram.proto as far as they are
+// written here.
 
 // event is Event.
 type event struct {
@@ -45,7 +46,8 @@ func scalarValue(tag string, v float32) []byte {
 // buckets is how many equally wide ones a histogram has.
 const buckets = 30
 
-// histogramValue is Summary.Value with a HistogramProto. A bucket ends at its limit, the last at the largest value.
+// histogramValue is Summary.Value with a HistogramProto. A bucket ends at its limit, the last at
+// the largest value.
 func histogramValue(tag string, values []float32) []byte {
 	lo, hi := float64(values[0]), float64(values[0])
 	sum, squares := 0.0, 0.0

@@ -6,9 +6,10 @@ import (
 	"testing"
 )
 
-// protobufReader reads an event file with Google's protobuf, given the messages as TensorFlow's event.proto, summary.proto
-// and histogram.proto (now in TensorBoard) define them, and fails on a field that these do not have. (Of proto2, so
-// that a value of 0 counts as there, as it does in the original's oneof.)
+// protobufReader reads an event file with Google's protobuf, given the messages as TensorFlow's
+// event.proto, summary.proto and histogram.proto (now in TensorBoard) define them, and fails on a
+// field that these do not have. (Of proto2, so that a value of 0 counts as there, as it does in the
+// original's oneof.)
 const protobufReader = `import struct, sys
 from google.protobuf import descriptor_pb2, descriptor_pool
 try:
@@ -44,7 +45,8 @@ while data:
         if v.HasField("histo") else "%.4g" % v.simple_value) for v in e.summary.value])
 `
 
-// Google's own protobuf, not the reader of these tests, has to find every value in the fields of the published messages.
+// Google's own protobuf, not the reader of these tests, has to find every value in the fields of
+// the published messages.
 func TestProtobufReads(t *testing.T) {
 	for _, python := range []string{"python3", "/usr/bin/python3"} {
 		if exec.Command(python, "-c", "import google.protobuf").Run() != nil {

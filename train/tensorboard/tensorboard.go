@@ -1,8 +1,8 @@
-// Package tensorboard writes event files that TensorBoard shows: scalars and histograms by step. It knows nothing of
-// training.
+// Package tensorboard writes event files that TensorBoard shows: scalars and histograms by step. It
+// knows nothing of training.
 //
-// An event file is a sequence of records, each a length, the masked CRC-32C of the length, that many bytes and their
-// masked CRC-32C; the bytes are an Event message of TensorFlow's event.proto.
+// An event file is a sequence of records, each a length, the masked CRC-32C of the length, that
+// many bytes and their masked CRC-32C; the bytes are an Event message of TensorFlow's event.proto.
 package tensorboard
 
 import (
@@ -23,16 +23,17 @@ type Config struct {
 	Now  func() time.Time // of every event; nil means time.Now
 }
 
-// Writer adds events to a file. Each is there for TensorBoard to see once its method has returned, so that a run can be
-// watched; what was written stays when the run fails. After a failure nothing more is written, and Close tells of it. A
-// Writer is not safe for concurrent use.
+// Writer adds events to a file. Each is there for TensorBoard to see once its method has returned,
+// so that a run can be watched; what was written stays when the run fails. After a failure nothing
+// more is written, and Close tells of it. A Writer is not safe for concurrent use.
 type Writer struct {
 	file *os.File
 	now  func() time.Time
 	err  error // the first failure
 }
 
-// Scalar is a value of a chart. TensorBoard groups charts by what their tags have before the first slash.
+// Scalar is a value of a chart. TensorBoard groups charts by what their tags have before the first
+// slash.
 type Scalar struct {
 	Tag   string
 	Value float64 // stored as a float32
@@ -122,7 +123,8 @@ func (w *Writer) add(e event) {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// masked is the checksum of TFRecord files: rotated and shifted, so that the sum of data with sums in it stays a good one.
+// masked is the checksum of TFRecord files: rotated and shifted, so that the sum of data with sums
+// in it stays a good one.
 func masked(b []byte) uint32 {
 	c := crc32.Checksum(b, castagnoli)
 	return (c>>15 | c<<17) + 0xa282ead8

@@ -71,7 +71,8 @@ func records(t *testing.T, path string) [][]byte {
 	return out
 }
 
-// message is a decoded protobuf message: field, then its values in their order as bytes or fixed or variable numbers.
+// message is a decoded protobuf message: field, then its values in their order as bytes or fixed or
+// variable numbers.
 type message map[uint64][]any
 
 func decode(t *testing.T, b []byte) message {

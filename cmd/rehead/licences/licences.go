@@ -1,7 +1,9 @@
-// Package licences holds the licences of everything that is in the binary: rehead's own modules, Go's standard library and the embedded trunk.
+// Package licences holds the licences of everything that is in the binary: rehead's own modules,
+// Go's standard library and the embedded trunk.
 //
-// third_party.txt is written by the program in folder gather from the modules that `go list` finds the binary to be linked from, and their
-// own files; a test compares it with what that program writes now.
+// third_party.txt is written by the program in folder gather from the modules that `go list` finds
+// the binary to be linked from, and their own files; a test compares it with what that program
+// writes now.
 package licences
 
 import _ "embed"

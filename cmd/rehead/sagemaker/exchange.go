@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// The exchange of a job with several hosts: each of the others sends the leader one file, and a sign of life while it makes it.
+// The exchange of a job with several hosts: each of the others sends the leader one file, and a
+// sign of life while it makes it.
 //
 //	POST /alive/HOST     no body
 //	POST /file/HOST      the file; its SHA-256 in the header Rehead-Digest
@@ -182,8 +183,8 @@ func (c *Collector) fail(host string, r *http.Request) error {
 	return nil
 }
 
-// Wait returns the other hosts' files by host when all are there. It ends early when a host reports a failure or gives no sign of life
-// for the silence of the configuration.
+// Wait returns the other hosts' files by host when all are there. It ends early when a host reports
+// a failure or gives no sign of life for the silence of the configuration.
 func (c *Collector) Wait(ctx context.Context) (map[string]string, error) {
 	tick := time.NewTicker(max(c.cfg.silence()/20, time.Millisecond))
 	defer tick.Stop()
@@ -228,8 +229,9 @@ func (c *Collector) Close() error {
 	return nil
 }
 
-// Contribute is the other hosts' end: it makes a file by calling work, giving signs of life meanwhile, and sends it to the leader. A
-// failure of work is told to the leader and returned. The leader may start later than this host, and its name may resolve late.
+// Contribute is the other hosts' end: it makes a file by calling work, giving signs of life
+// meanwhile, and sends it to the leader. A failure of work is told to the leader and returned. The
+// leader may start later than this host, and its name may resolve late.
 func Contribute(ctx context.Context, cfg ExchangeConfig, work func(context.Context) (file string, err error)) error {
 	s := &sender{cfg: cfg, client: &http.Client{Transport: &http.Transport{Proxy: nil, ResponseHeaderTimeout: cfg.silence()}}}
 	defer s.client.CloseIdleConnections()
@@ -282,7 +284,8 @@ func (s *sender) post(ctx context.Context, what string, body io.Reader, digest s
 	return nil
 }
 
-// beat gives signs of life until ctx ends; whether the leader hears them shows when the file is sent.
+// beat gives signs of life until ctx ends; whether the leader hears them shows when the file is
+// sent.
 func (s *sender) beat(ctx context.Context) {
 	tick := time.NewTicker(min(aliveEvery, s.cfg.silence()/5))
 	defer tick.Stop()

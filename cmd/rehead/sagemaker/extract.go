@@ -18,10 +18,12 @@ import (
 // maxRecord bounds a record, in bytes: a picture and its header.
 const maxRecord = dataset.DefaultMaxBytes + 1<<16
 
-// Extract writes the pictures of RecordIO streams below dir, and beside them a manifest that lists them with their classes: its path is
-// returned. A stream holds image records, as MXNet's im2rec packs them, or by turns a picture and its class in decimal digits, as the
-// service sends an augmented manifest with the attributes source-ref and class. Streams are opened in the order of their names, one
-// after the other. A damaged record is an error that names the stream and the place.
+// Extract writes the pictures of RecordIO streams below dir, and beside them a manifest that lists
+// them with their classes: its path is returned. A stream holds image records, as MXNet's im2rec
+// packs them, or by turns a picture and its class in decimal digits, as the service sends an
+// augmented manifest with the attributes source-ref and class. Streams are opened in the order of
+// their names, one after the other. A damaged record is an error that names the stream and the
+// place.
 //
 // Opening a pipe waits for its writer, which need not come: Extract then returns when ctx ends.
 func Extract(ctx context.Context, streams []string, dir string) (list string, err error) {

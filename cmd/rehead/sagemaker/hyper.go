@@ -12,10 +12,11 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Hyperparameters reads hyperparameters.json: one flat object whose values are strings in the service. Clients spell them in several
-// ways: as they are, as Python prints them (True, None), or as JSON inside the string ("\"sgd\"", "true", "0.1"). All come out as plain
-// text: true and false in lower case, strings without quotes, and null or None not at all. Hyphens in names become underscores, so that a
-// name may be written as its flag is.
+// Hyperparameters reads hyperparameters.json: one flat object whose values are strings in the
+// service. Clients spell them in several ways: as they are, as Python prints them (True, None), or
+// as JSON inside the string ("\"sgd\"", "true", "0.1"). All come out as plain text: true and false
+// in lower case, strings without quotes, and null or None not at all. Hyphens in names become
+// underscores, so that a name may be written as its flag is.
 func (l Layout) Hyperparameters() (map[string]string, error) {
 	raw := settings{}
 	path := l.config("hyperparameters.json")
@@ -31,7 +32,8 @@ func (l Layout) Hyperparameters() (map[string]string, error) {
 	return out, nil
 }
 
-// settings is a flat JSON object by its names, with underscores for hyphens. Of a name that comes twice Go's decoder would take the last.
+// settings is a flat JSON object by its names, with underscores for hyphens. Of a name that comes
+// twice Go's decoder would take the last.
 type settings map[string]json.RawMessage
 
 // UnmarshalJSON reads the object, and refuses what is none and a name that comes twice.
@@ -96,9 +98,9 @@ type Setting struct {
 	Refuse bool                     // Set refuses every value, and says what to do instead; the name is not proposed
 }
 
-// Apply sets every hyperparameter through table, in the order of their names, and returns a note for each that changes nothing. A
-// name that the table lacks is an error with the nearest name that it has; names that the service and its clients add of themselves
-// are passed over.
+// Apply sets every hyperparameter through table, in the order of their names, and returns a note
+// for each that changes nothing. A name that the table lacks is an error with the nearest name that
+// it has; names that the service and its clients add of themselves are passed over.
 func Apply(values map[string]string, table map[string]Setting) (notes []string, err error) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if internal(name) {
@@ -148,7 +150,8 @@ func internal(name string) bool {
 	return strings.HasPrefix(name, "_") || strings.HasPrefix(name, "sagemaker_") || name == "model_dir"
 }
 
-// Nearest returns the candidate with the fewest single-letter edits from name; of equals the first in order.
+// Nearest returns the candidate with the fewest single-letter edits from name; of equals the first
+// in order.
 func Nearest(name string, candidates []string) string {
 	slices.Sort(candidates)
 	best, least := "", len(name)+1<<10

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzHyperparameters: whatever the file holds is an error that names it, or plain settings under names without hyphens.
+// FuzzHyperparameters: whatever the file holds is an error that names it, or plain settings under
+// names without hyphens.
 func FuzzHyperparameters(f *testing.F) {
 	for _, text := range []string{`{"a":"1","b-c":"\"sgd\"","d":null}`, `{"a":"\"\\\"x\\\"\""}`, `{"a-b":"1","a_b":"2"}`, `[]`, `{"a":{"b":1}}`, ""} {
 		f.Add([]byte(text))

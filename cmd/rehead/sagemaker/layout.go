@@ -21,11 +21,14 @@ func (l Layout) Path(parts ...string) string {
 }
 
 // The places that matter.
-func (l Layout) Model() string          { return l.Path("model") }             // what is uploaded as model.tar.gz
-func (l Layout) OutputData() string     { return l.Path("output", "data") }    // uploaded as output.tar.gz
-func (l Layout) Checkpoints() string    { return l.Path("checkpoints") }       // there only when checkpoints were asked for
-func (l Layout) Failure() string        { return l.Path("output", "failure") } // its first 1,024 characters become FailureReason
-func (l Layout) Data(c string) string   { return l.Path("input", "data", c) }  // a channel's files
+func (l Layout) Model() string      { return l.Path("model") }          // what is uploaded as model.tar.gz
+func (l Layout) OutputData() string { return l.Path("output", "data") } // uploaded as output.tar.gz
+// there only when checkpoints were asked for
+func (l Layout) Checkpoints() string { return l.Path("checkpoints") }
+
+// its first 1,024 characters become FailureReason
+func (l Layout) Failure() string        { return l.Path("output", "failure") }
+func (l Layout) Data(c string) string   { return l.Path("input", "data", c) } // a channel's files
 func (l Layout) config(f string) string { return l.Path("input", "config", f) }
 
 // Present reports whether the base holds a training job's input.
@@ -47,7 +50,8 @@ type Channel struct {
 // Pipe reports whether the channel comes through a named pipe.
 func (c Channel) Pipe() bool { return strings.EqualFold(c.InputMode, "Pipe") }
 
-// RecordIO reports whether what comes through the pipe is RecordIO: the objects' own format, or what the service wraps them in.
+// RecordIO reports whether what comes through the pipe is RecordIO: the objects' own format, or
+// what the service wraps them in.
 func (c Channel) RecordIO() bool {
 	return strings.EqualFold(c.Wrapper, "RecordIO") || strings.Contains(strings.ToLower(c.ContentType), "x-recordio")
 }
@@ -55,7 +59,8 @@ func (c Channel) RecordIO() bool {
 // Sharded reports whether each host of the job has other objects.
 func (c Channel) Sharded() bool { return strings.EqualFold(c.Distribution, "ShardedByS3Key") }
 
-// Channels lists the job's inputs by name: those of inputdataconfig.json, or without it the folders of input/data.
+// Channels lists the job's inputs by name: those of inputdataconfig.json, or without it the folders
+// of input/data.
 func (l Layout) Channels() (map[string]Channel, error) {
 	path := l.config("inputdataconfig.json")
 	channels := map[string]Channel{}
@@ -138,7 +143,8 @@ func (l Layout) ClearFailure() error {
 	return nil
 }
 
-// WriteFailure leaves the reason of a failure where the service looks for it, unless one is there already.
+// WriteFailure leaves the reason of a failure where the service looks for it, unless one is there
+// already.
 func (l Layout) WriteFailure(reason string) error {
 	const most = 1024 // characters that the service shows
 	if utf8.RuneCountInString(reason) > most {

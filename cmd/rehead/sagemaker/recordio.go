@@ -13,8 +13,9 @@ import (
 //
 //	uint32 magic · uint32 flag<<29 | length · length bytes · padding to four bytes
 //
-// little-endian. Flag 0 is a whole record; 1, 2 and 3 are the first, a middle and the last part of one that had the magic number in it
-// at a place that four divides: there it was cut, and the magic number was taken out.
+// little-endian. Flag 0 is a whole record; 1, 2 and 3 are the first, a middle and the last part of
+// one that had the magic number in it at a place that four divides: there it was cut, and the magic
+// number was taken out.
 const (
 	recordMagic  = 0xced7230a
 	recordWhole  = 0
@@ -98,8 +99,8 @@ func (r *recordReader) data(record []byte, length int) ([]byte, error) {
 	return record, nil
 }
 
-// imageHeader is the length of what MXNet puts before a picture: uint32 count of labels, float32 label, two uint64 of identity; then,
-// where the count is not zero, as many float32 labels.
+// imageHeader is the length of what MXNet puts before a picture: uint32 count of labels, float32
+// label, two uint64 of identity; then, where the count is not zero, as many float32 labels.
 const imageHeader = 24
 
 // unpackImage takes an image record apart into its class and the picture's bytes.

@@ -23,7 +23,8 @@ func part(flag uint32, data []byte) []byte {
 	return append(out, make([]byte, -len(data)&3)...)
 }
 
-// pack writes data as MXNet does: cut wherever the magic number stands at a place that four divides.
+// pack writes data as MXNet does: cut wherever the magic number stands at a place that four
+// divides.
 func pack(data []byte) []byte {
 	magic := binary.LittleEndian.AppendUint32(nil, recordMagic)
 	var cuts []int
@@ -55,7 +56,8 @@ func image(class float32, labels []float32, picture []byte) []byte {
 	return append(out, picture...)
 }
 
-// The format byte by byte: a whole record of five bytes, then one that is nothing but the magic number, which leaves two empty parts.
+// The format byte by byte: a whole record of five bytes, then one that is nothing but the magic
+// number, which leaves two empty parts.
 func TestRecordsByteByByte(t *testing.T) {
 	stream := []byte("\x0a\x23\xd7\xce\x05\x00\x00\x00hello\x00\x00\x00" +
 		"\x0a\x23\xd7\xce\x00\x00\x00\x20" + "\x0a\x23\xd7\xce\x00\x00\x00\x60")

@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// frame is what is seen, in pixels. The rasteriser walks along every line, so that a line of a few letters that leads far
-// away would cost what its length is.
+// frame is what is seen, in pixels. The rasteriser walks along every line, so that a line of a few
+// letters that leads far away would cost what its length is.
 type frame struct{ least, most point }
 
 // frameOf is a rectangle with a margin.

@@ -25,8 +25,9 @@ var distant = []string{
 	`<style>text { font: 13px x; }</style><text transform="translate(-2 140) rotate(-90)">AVERY Tall Way, as ever</text><text transform="translate(30 60) rotate(-90)">To You; and further</text>`,
 }
 
-// What lies outside is left out without a change to what is seen: a picture is the middle of a larger one. That is
-// painted large enough for the rasteriser to compute in floating point; in fixed point it loses half a pixel on a long line.
+// What lies outside is left out without a change to what is seen: a picture is the middle of a
+// larger one. That is painted large enough for the rasteriser to compute in floating point; in
+// fixed point it loses half a pixel on a long line.
 func TestOutsideIsLeftOut(t *testing.T) {
 	const right, down, scale = 250, 190, 2
 	for _, body := range distant {
@@ -95,7 +96,8 @@ func TestRegression_DistantPiecesCost(t *testing.T) {
 	if len(left) < 2 || len(left) > 6 || len(right) < 3 || len(right) > 12 || !found {
 		t.Errorf("within 30 pixels before x and 70 after it: got %q", part)
 	}
-	if want := at - float64(font.MeasureString(face, left))/64; skipped < want-4 || skipped > want+4 { // letters are kerned
+	// letters are kerned
+	if want := at - float64(font.MeasureString(face, left))/64; skipped < want-4 || skipped > want+4 {
 		t.Errorf("%q begins at %g pixels, want about %g", part, skipped, want)
 	}
 	if part, _ := shown(face, "text", 100, 200); part != "" {

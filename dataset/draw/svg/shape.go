@@ -42,7 +42,8 @@ func circle(c point, r float64) []point {
 	return out
 }
 
-// path reads the commands M, L, l, h, v and z; numbers may follow each other without a space where a sign parts them.
+// path reads the commands M, L, l, h, v and z; numbers may follow each other without a space where
+// a sign parts them.
 func path(d string) (lines [][]point, closed bool, err error) {
 	var at point
 	var command byte
@@ -121,8 +122,9 @@ func (p *painter) shape(lines [][]point, closed bool, s style) {
 	p.fill(areas, s.stroke)
 }
 
-// ribbon covers a line by a rectangle for each piece and, where round, a disc for each corner between them. All turn the
-// same way round, so that what they have in common is painted once. Pieces that are not seen are left out.
+// ribbon covers a line by a rectangle for each piece and, where round, a disc for each corner
+// between them. All turn the same way round, so that what they have in common is painted once.
+// Pieces that are not seen are left out.
 func ribbon(l []point, half float64, round bool, seen frame) (areas [][]point) {
 	for i := 1; i < len(l); i++ {
 		a, b := l[i-1], l[i]
@@ -139,7 +141,8 @@ func ribbon(l []point, half float64, round bool, seen frame) (areas [][]point) {
 	return areas
 }
 
-// dashes cuts a line into its visible pieces: of a pattern, those where it is on, and of what is not seen hardly any.
+// dashes cuts a line into its visible pieces: of a pattern, those where it is on, and of what is
+// not seen hardly any.
 func dashes(l []point, dash []float64, scale float64, seen frame) [][]point {
 	if len(dash) == 0 {
 		return [][]point{l}

@@ -25,8 +25,8 @@ const (
 	maxDashes = 16      // lengths of a pattern
 )
 
-// Draw paints a whole SVG on white, scale pixels for each of its units, fewer where a side would have more than 16,384.
-// Errors name the element that cannot be painted.
+// Draw paints a whole SVG on white, scale pixels for each of its units, fewer where a side would
+// have more than 16,384. Errors name the element that cannot be painted.
 func Draw(data []byte, scale float64) (*image.RGBA, error) {
 	if !(scale > 0) {
 		return nil, fmt.Errorf("svg: draw: got a scale of %g, want more than 0", scale)

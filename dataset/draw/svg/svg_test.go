@@ -63,7 +63,8 @@ func TestShapes(t *testing.T) {
 	}
 }
 
-// A line that crosses itself, and pieces that overlap at a corner, are painted once: no hole, no darker spot.
+// A line that crosses itself, and pieces that overlap at a corner, are painted once: no hole, no
+// darker spot.
 func TestStrokesCoverThemselves(t *testing.T) {
 	img := mustDraw(t, `<path d="M5 5L35 5L35 25L5 25L20 2" fill="none" stroke="#000000"/>`, 4)
 	for _, at := range []image.Point{{140, 20}, {140, 100}, {80, 20}, {80, 100}} {

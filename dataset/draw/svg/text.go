@@ -115,8 +115,8 @@ func (p *painter) write(text string, a attrs, c context) error {
 	return nil
 }
 
-// shown cuts a text to the letters that lie between two distances from its beginning, in pixels, and says how far the
-// first of them begins: each letter is painted by itself, seen or not.
+// shown cuts a text to the letters that lie between two distances from its beginning, in pixels,
+// and says how far the first of them begins: each letter is painted by itself, seen or not.
 func shown(face font.Face, text string, from, to float64) (part string, skipped float64) {
 	first, before := len(text), rune(-1)
 	var at fixed.Int26_6

@@ -18,7 +18,8 @@ import (
 // transforms are the ones that there are, by name.
 var transforms = map[string]transform{"plain": plainTransform, "best": best}
 
-// layouts are pictures of every subsampling that image/jpeg knows, whole and cut at every side of an MCU.
+// layouts are pictures of every subsampling that image/jpeg knows, whole and cut at every side of
+// an MCU.
 func layouts() []layout {
 	var all []layout
 	for i, s := range [][]uint8{
@@ -37,7 +38,8 @@ func layouts() []layout {
 	return all
 }
 
-// agree decodes data with each transform. A picture that is decoded must be image/jpeg's; it says whether there is one.
+// agree decodes data with each transform. A picture that is decoded must be image/jpeg's; it says
+// whether there is one.
 func agree(t *testing.T, data []byte) bool {
 	t.Helper()
 	decoded := 0
@@ -71,7 +73,8 @@ func TestDecodesAsImageJPEG(t *testing.T) {
 	}
 }
 
-// TestDamaged changes, cuts and doubles bytes: whatever image/jpeg then makes of a picture, nothing else may come of it here.
+// TestDamaged changes, cuts and doubles bytes: whatever image/jpeg then makes of a picture, nothing
+// else may come of it here.
 func TestDamaged(t *testing.T) {
 	rounds := 60
 	if testing.Short() {
@@ -183,7 +186,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// BenchmarkDecode decodes a photograph-like picture: 500x375, 4:2:0, as image/jpeg writes it at quality 90.
+// BenchmarkDecode decodes a photograph-like picture: 500x375, 4:2:0, as image/jpeg writes it at
+// quality 90.
 func BenchmarkDecode(b *testing.B) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	img := image.NewYCbCr(image.Rect(0, 0, 500, 375), image.YCbCrSubsampleRatio420)

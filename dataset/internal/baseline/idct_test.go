@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestTransformsAgree compares the transforms on blocks of every size, up to those that overflow, and looks at what lies around.
+// TestTransformsAgree compares the transforms on blocks of every size, up to those that overflow,
+// and looks at what lies around.
 func TestTransformsAgree(t *testing.T) {
 	const stride, margin = 13, 40
 	rng := rand.New(rand.NewPCG(1, 1))

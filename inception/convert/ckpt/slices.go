@@ -35,7 +35,8 @@ func readSlices(t table) ([]raw.Tensor, error) {
 	return f.out, nil
 }
 
-// entry reads SavedTensorSlices: the first has the list of tensors, the others a tensor's values each.
+// entry reads SavedTensorSlices: the first has the list of tensors, the others a tensor's values
+// each.
 func (f *slices) entry(_ string, value *raw.Cursor) error {
 	return wire.Each(value, func(x wire.Field) error {
 		c, err := x.Message()

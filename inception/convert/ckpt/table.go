@@ -22,9 +22,10 @@ func Is(r io.ReaderAt, size int64) bool {
 	return size >= footer && raw.ReadFull(r, b[:], size-8) == nil && binary.LittleEndian.Uint64(b[:]) == magic
 }
 
-// Begins reports whether head starts as a checkpoint does: with the empty key, which shares nothing with the key before it,
-// and a value that is a message of tensors (first version) or starts with the number of files (second). Little else begins
-// so, but only the end is a proof: a file that merely begins like a checkpoint is one that was cut short.
+// Begins reports whether head starts as a checkpoint does: with the empty key, which shares nothing
+// with the key before it, and a value that is a message of tensors (first version) or starts with
+// the number of files (second). Little else begins so, but only the end is a proof: a file that
+// merely begins like a checkpoint is one that was cut short.
 func Begins(head []byte) bool {
 	if len(head) < 8 || head[0] != 0 || head[1] != 0 {
 		return false
@@ -96,7 +97,8 @@ func (t table) block(at, n uint64, each func(key string, value *raw.Cursor) erro
 	return nil
 }
 
-// entry reads the next entry of a block; last is the key before it, whose beginning the key may share.
+// entry reads the next entry of a block; last is the key before it, whose beginning the key may
+// share.
 func entry(c *raw.Cursor, last []byte) (key []byte, value *raw.Cursor, err error) {
 	at := c.Pos()
 	var v [3]uint64 // shared and own bytes of the key, bytes of the value

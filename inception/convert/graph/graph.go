@@ -1,5 +1,6 @@
-// Package graph is what the readers of computation graphs (ONNX, TensorFlow) hand on: operators, the names of the
-// values between them, and the constants among those, whose numbers still lie in the file.
+// Package graph is what the readers of computation graphs (ONNX, TensorFlow) hand on: operators,
+// the names of the values between them, and the constants among those, whose numbers still lie in
+// the file.
 package graph
 
 import (

@@ -1,8 +1,8 @@
-// Package graphdef reads a TensorFlow GraphDef (tensorflow/core/framework: graph.proto, node_def.proto,
-// attr_value.proto, tensor.proto): nodes with their edges, and constants.
+// Package graphdef reads a TensorFlow GraphDef (tensorflow/core/framework: graph.proto,
+// node_def.proto, attr_value.proto, tensor.proto): nodes with their edges, and constants.
 //
-// A value's name is that of its node; the number behind a colon (only outputs other than the first have one) is kept,
-// control edges (^name) are dropped.
+// A value's name is that of its node; the number behind a colon (only outputs other than the first
+// have one) is kept, control edges (^name) are dropped.
 package graphdef
 
 import (
@@ -226,8 +226,8 @@ func (f *reader) tensor(name string, c *raw.Cursor) (*graph.Const, string, error
 	return k, text, f.values(k, content, packed, floats)
 }
 
-// values gives a tensor its Load: from tensor_content, from float_val with one float an element, or from fewer floats,
-// the last of which stands for all that follow.
+// values gives a tensor its Load: from tensor_content, from float_val with one float an element, or
+// from fewer floats, the last of which stands for all that follow.
 func (f *reader) values(k *graph.Const, content, packed *raw.Cursor, floats []float32) error {
 	n := k.Len()
 	if !k.DType.Float() {

@@ -68,7 +68,8 @@ func (f *reader) chunked(t *raw.Tensor, c, filters *raw.Cursor) error {
 		}
 	}
 	t.Offset = int64(min(k.tree, uint64(f.size)))
-	// A deflated byte can stand for about 1032, but weights hardly shrink: so much from so little are none.
+	// A deflated byte can stand for about 1032, but weights hardly shrink: so much from so little
+	// are none.
 	if int64(t.Len())*int64(t.DType.Size()) > maxInflate*f.size {
 		return fmt.Errorf("shape %v cannot come from a file of %d bytes", t.Shape, f.size)
 	}
@@ -162,7 +163,8 @@ func (k *chunks) walk(addr uint64, level int, seen map[uint64]bool, each func(pi
 		return fmt.Errorf("chunk tree at offset %d is reached twice", addr)
 	}
 	seen[addr] = true
-	f := &reader{r: k.f.r, size: k.f.size, all: raw.NewCursor(k.f.r, 0, k.f.size)} // a window of its own: Load may run anywhere
+	// a window of its own: Load may run anywhere
+	f := &reader{r: k.f.r, size: k.f.size, all: raw.NewCursor(k.f.r, 0, k.f.size)}
 	n, lv, c, err := f.node(addr, 1, level)
 	if err != nil {
 		return err
@@ -272,7 +274,8 @@ func (k *chunks) place(at []int, vals, dst []float32) int {
 	}
 }
 
-// unshuffle undoes the filter that stores the first bytes of all elements, then the second ones, and so on.
+// unshuffle undoes the filter that stores the first bytes of all elements, then the second ones,
+// and so on.
 func unshuffle(b []byte, es int) []byte {
 	n := len(b) / es
 	out := make([]byte, len(b))

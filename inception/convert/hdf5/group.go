@@ -94,7 +94,8 @@ func text(heap *raw.Cursor, off uint64) (string, error) {
 	return "", errors.New("a member's name is longer than 1024 bytes")
 }
 
-// members walks a group's B-tree and hands on each leaf. level is what the node must have, -1 at the root.
+// members walks a group's B-tree and hands on each leaf. level is what the node must have, -1 at
+// the root.
 func (f *reader) members(addr uint64, level int, leaf func(*raw.Cursor) error) error {
 	if err := f.once(addr, "tree node"); err != nil {
 		return err
@@ -126,7 +127,8 @@ func (f *reader) members(addr uint64, level int, leaf func(*raw.Cursor) error) e
 	return nil
 }
 
-// node reads the head of a B-tree node of the given type and returns its entries, its level and a cursor at its keys.
+// node reads the head of a B-tree node of the given type and returns its entries, its level and a
+// cursor at its keys.
 func (f *reader) node(addr uint64, kind byte, level int) (int, int, *raw.Cursor, error) {
 	c, err := f.at(addr, 24, "a tree node")
 	if err != nil {

@@ -31,8 +31,8 @@ type reader struct {
 	names map[string]bool
 }
 
-// Read lists the datasets of a file of the given size, by their paths without a leading slash, in the order of the
-// groups' trees (by name).
+// Read lists the datasets of a file of the given size, by their paths without a leading slash, in
+// the order of the groups' trees (by name).
 func Read(r io.ReaderAt, size int64) ([]raw.Tensor, error) {
 	f := &reader{r: r, size: size, all: raw.NewCursor(r, 0, size), seen: map[uint64]bool{}, names: map[string]bool{}}
 	root, err := f.superblock()

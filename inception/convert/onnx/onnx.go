@@ -1,5 +1,5 @@
-// Package onnx reads the graph of an ONNX file (onnx/onnx.proto of the ONNX project): nodes, initialisers, and
-// Constant nodes. Weights kept in a second file ("external data") are refused.
+// Package onnx reads the graph of an ONNX file (onnx/onnx.proto of the ONNX project): nodes,
+// initialisers, and Constant nodes. Weights kept in a second file ("external data") are refused.
 package onnx
 
 import (

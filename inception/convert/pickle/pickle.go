@@ -10,7 +10,8 @@ import (
 
 // Config says what the names in a pickle stand for.
 type Config struct {
-	// Find returns what module.name stands for, or an error, which ends the reading: the pickle is refused.
+	// Find returns what module.name stands for, or an error, which ends the reading: the pickle is
+	// refused.
 	Find func(module, name string) (*Global, error)
 	// Persistent resolves a persistent id, as torch.save uses for storages; nil refuses them.
 	Persistent func(id any) (any, error)
@@ -41,7 +42,8 @@ type machine struct {
 	budget int64 // entries that calls may still copy
 }
 
-// Read runs the pickle at the cursor up to its STOP and returns its value; the cursor stands behind it.
+// Read runs the pickle at the cursor up to its STOP and returns its value; the cursor stands behind
+// it.
 func Read(c *raw.Cursor, cfg Config) (any, error) {
 	m := &machine{c: c, cfg: cfg, memo: map[uint64]any{}, budget: c.Remaining()}
 	for {

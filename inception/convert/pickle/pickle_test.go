@@ -76,7 +76,8 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestHostile: programs that Python would run. Each must end in an error that names what they reach for.
+// TestHostile: programs that Python would run. Each must end in an error that names what they reach
+// for.
 func TestHostile(t *testing.T) {
 	for _, c := range []struct{ name, pickle, want string }{
 		{"system, protocol 0", "cos\nsystem\n(S'touch owned'\ntR.", "os.system"},
@@ -127,8 +128,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestRegressionCopies: a stored list may be turned into dictionaries over and over, which must not cost more memory
-// than the pickle is long.
+// TestRegressionCopies: a stored list may be turned into dictionaries over and over, which must not
+// cost more memory than the pickle is long.
 func TestRegressionCopies(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("\x80\x02](")

@@ -12,8 +12,8 @@ type Set []any
 // Entry is one key and value of a Dict.
 type Entry struct{ Key, Value any }
 
-// Dict is a Python dict or OrderedDict: entries in the order of the file. A key that is set twice stands twice;
-// the reader of weights refuses that by name.
+// Dict is a Python dict or OrderedDict: entries in the order of the file. A key that is set twice
+// stands twice; the reader of weights refuses that by name.
 type Dict struct{ Entries []Entry }
 
 // Get returns the value of the last entry whose key is the string key.
@@ -26,19 +26,21 @@ func (d *Dict) Get(key string) (any, bool) {
 	return nil, false
 }
 
-// Func is what a listed global does when the pickle calls it. It must treat its arguments as hostile.
+// Func is what a listed global does when the pickle calls it. It must treat its arguments as
+// hostile.
 type Func func(args Tuple) (any, error)
 
-// Global is a listed name. Call is nil for names that are only passed on as values, such as storage types. Inert
-// says that objects of this type are of no interest: whatever the pickle does with it makes an Opaque.
+// Global is a listed name. Call is nil for names that are only passed on as values, such as storage
+// types. Inert says that objects of this type are of no interest: whatever the pickle does with it
+// makes an Opaque.
 type Global struct {
 	Module, Name string
 	Call         Func
 	Inert        bool
 }
 
-// Opaque is an object whose construction was skipped: a name the caller listed as inert, with the arguments and
-// state thrown away.
+// Opaque is an object whose construction was skipped: a name the caller listed as inert, with the
+// arguments and state thrown away.
 type Opaque struct{ Module, Name string }
 
 // NewDict is the Func of collections.OrderedDict and dict: no arguments, or a list of pairs.

@@ -8,7 +8,8 @@ import (
 	"github.com/c236555e/rehead/inception/convert/raw"
 )
 
-// storageTypes are the classes of torch that stand for an element type; their names are all that is used of them.
+// storageTypes are the classes of torch that stand for an element type; their names are all that is
+// used of them.
 var storageTypes = map[string]raw.DType{
 	"HalfStorage": raw.F16, "BFloat16Storage": raw.BF16, "FloatStorage": raw.F32, "DoubleStorage": raw.F64,
 	"CharStorage": raw.I8, "ByteStorage": raw.U8, "ShortStorage": raw.I16, "IntStorage": raw.I32, "LongStorage": raw.I64,
@@ -74,8 +75,8 @@ func find(module, name string) (*pickle.Global, error) {
 	return nil, &pickle.NameError{Module: module, Name: name}
 }
 
-// rebuildTensor is torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...): what follows concerns
-// gradients.
+// rebuildTensor is torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...): what
+// follows concerns gradients.
 func rebuildTensor(args pickle.Tuple) (any, error) {
 	if len(args) < 4 {
 		return nil, fmt.Errorf("has %d arguments, want storage, offset, size and stride", len(args))
@@ -115,8 +116,8 @@ func ints(v any) ([]int, error) {
 	return out, nil
 }
 
-// persistent reads torch's persistent id ("storage", type, key, location, count[, view]); get returns the storage
-// of a key, made once.
+// persistent reads torch's persistent id ("storage", type, key, location, count[, view]); get
+// returns the storage of a key, made once.
 func persistent(id any, get func(key string, d raw.DType, count int) (*storage, error)) (any, error) {
 	t, ok := id.(pickle.Tuple)
 	if !ok || len(t) < 5 || t[0] != any("storage") {

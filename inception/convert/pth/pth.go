@@ -22,18 +22,20 @@ const protocol = 1001
 // IsZIP and IsStream tell the two forms by a file's first bytes (at least 16 of them).
 func IsZIP(head []byte) bool { return bytes.HasPrefix(head, []byte("PK\x03\x04")) }
 
-// IsStream reports whether head starts as the stream form does: protocol 2 and the ten-byte magic number.
+// IsStream reports whether head starts as the stream form does: protocol 2 and the ten-byte magic
+// number.
 func IsStream(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."))
 }
 
-// IsTar reports whether head (at least 262 bytes) starts as a tar archive, which is what torch.save wrote in 2016, before
-// the stream form; Read does not read it.
+// IsTar reports whether head (at least 262 bytes) starts as a tar archive, which is what torch.save
+// wrote in 2016, before the stream form; Read does not read it.
 func IsTar(head []byte) bool { return len(head) >= 262 && string(head[257:262]) == "ustar" }
 
-// Read lists the tensors of a torch.save file of the given size, in the order of its dictionary. Tensors of nested
-// dictionaries are found under their keys "state_dict", "model", "model_state_dict", "model_ema" or "net" of the
-// outermost one; other entries there (epoch, optimizer) are passed over.
+// Read lists the tensors of a torch.save file of the given size, in the order of its dictionary.
+// Tensors of nested dictionaries are found under their keys "state_dict", "model",
+// "model_state_dict", "model_ema" or "net" of the outermost one; other entries there (epoch,
+// optimizer) are passed over.
 func Read(r io.ReaderAt, size int64) ([]raw.Tensor, error) {
 	head := make([]byte, 16)
 	if n, err := r.ReadAt(head, 0); n < len(head) {
@@ -122,8 +124,8 @@ func readZIP(r io.ReaderAt, size int64) (any, error) {
 	})
 }
 
-// zipEnd is what stands in the last bytes of an archive without a comment, and torch.save writes none: a signature, 16 bytes
-// about the directory, and the length of the comment.
+// zipEnd is what stands in the last bytes of an archive without a comment, and torch.save writes
+// none: a signature, 16 bytes about the directory, and the length of the comment.
 const zipEnd = 22
 
 // ends checks that the archive reaches to the end of the file and no further.
@@ -253,7 +255,8 @@ func orNone(err error) error {
 	return err
 }
 
-// nests are the keys under which training scripts keep the weights, best first: an averaged model beats the raw one.
+// nests are the keys under which training scripts keep the weights, best first: an averaged model
+// beats the raw one.
 var nests = []string{"state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema", "net"}
 
 // list turns the unpickled dictionary into tensors.

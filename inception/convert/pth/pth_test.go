@@ -15,7 +15,8 @@ import (
 
 func list1(b []byte) ([]raw.Tensor, error) { return Read(bytes.NewReader(b), int64(len(b))) }
 
-// TestFixtures: the same network in the ZIP form, the stream form, nested with views, and in other element types.
+// TestFixtures: the same network in the ZIP form, the stream form, nested with views, and in other
+// element types.
 func TestFixtures(t *testing.T) {
 	want := map[string][]float32{}
 	types := map[string]raw.DType{}

@@ -9,9 +9,9 @@ import (
 // window is how many bytes a Cursor keeps at hand.
 const window = 64 << 10
 
-// Cursor reads a section of a file in order through a small window that its sub-cursors share. Skipping costs
-// nothing, so megabytes of values between two headers are never read. Every method that would leave the section
-// returns an error that wraps io.ErrUnexpectedEOF and says where.
+// Cursor reads a section of a file in order through a small window that its sub-cursors share.
+// Skipping costs nothing, so megabytes of values between two headers are never read. Every method
+// that would leave the section returns an error that wraps io.ErrUnexpectedEOF and says where.
 type Cursor struct {
 	pos, end int64
 	w        *win
@@ -130,7 +130,8 @@ func (c *Cursor) Bytes(n int64) ([]byte, error) {
 	return out, nil
 }
 
-// Line reads up to and including the next newline, which is not returned; limit is the most bytes it may have.
+// Line reads up to and including the next newline, which is not returned; limit is the most bytes
+// it may have.
 func (c *Cursor) Line(limit int) (string, error) {
 	var out []byte
 	for start := c.pos; len(out) <= limit; {
@@ -204,7 +205,8 @@ func (c *Cursor) Uvarint() (uint64, error) {
 	return 0, fmt.Errorf("offset %d: a variable-length number does not fit 64 bits", start)
 }
 
-// Ints returns the first integers of type I32 or I64 up to the cursor's end, at most limit of them; the cursor stays.
+// Ints returns the first integers of type I32 or I64 up to the cursor's end, at most limit of them;
+// the cursor stays.
 func (c *Cursor) Ints(d DType, limit int) ([]int64, error) {
 	var out []int64
 	for s := *c; s.Remaining() >= int64(d.Size()) && len(out) < limit; {

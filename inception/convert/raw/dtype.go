@@ -11,7 +11,8 @@ import (
 // DType is the type of a tensor's elements as the file stores them.
 type DType uint8
 
-// The element types that weight files use. Integers appear only as counters (num_batches_tracked) and shapes.
+// The element types that weight files use. Integers appear only as counters (num_batches_tracked)
+// and shapes.
 const (
 	Invalid DType = iota
 	F16
@@ -53,9 +54,9 @@ func (d DType) String() string {
 // Float reports whether the type is one that weights may have.
 func (d DType) Float() bool { return d == F16 || d == BF16 || d == F32 || d == F64 }
 
-// Decode converts len(dst) little-endian elements of type d from src. A float64 beyond float32's range becomes an
-// infinity, which the checks of finished weights refuse by name. It fails for types that are not floats and for a
-// src that is too short.
+// Decode converts len(dst) little-endian elements of type d from src. A float64 beyond float32's
+// range becomes an infinity, which the checks of finished weights refuse by name. It fails for
+// types that are not floats and for a src that is too short.
 func Decode(dst []float32, src []byte, d DType) error {
 	if !d.Float() {
 		return fmt.Errorf("elements are %v, want a float type", d)

@@ -27,7 +27,8 @@ type Tensor struct {
 	Load func(dst []float32) error
 }
 
-// NotFloat is the Load of a tensor whose elements are not floats: it is listed, so that whoever needs it can say what it is.
+// NotFloat is the Load of a tensor whose elements are not floats: it is listed, so that whoever
+// needs it can say what it is.
 func NotFloat([]float32) error { return errors.New("its elements are not floats") }
 
 // Len is the number of elements.
@@ -51,8 +52,8 @@ func (t Tensor) Float32s() ([]float32, error) {
 	return dst, nil
 }
 
-// Disjoint fails when the values of two tensors share bytes of the file. No tensor of InceptionV3 is another's, and a file
-// that says otherwise could make much of few bytes.
+// Disjoint fails when the values of two tensors share bytes of the file. No tensor of InceptionV3
+// is another's, and a file that says otherwise could make much of few bytes.
 func Disjoint(tensors []Tensor) error {
 	order := make([]*Tensor, 0, len(tensors))
 	for i := range tensors {
@@ -71,8 +72,8 @@ func Disjoint(tensors []Tensor) error {
 	return nil
 }
 
-// Elements is the number of elements of a shape; it fails when an axis is negative or the product exceeds
-// MaxElements.
+// Elements is the number of elements of a shape; it fails when an axis is negative or the product
+// exceeds MaxElements.
 func Elements(shape []int) (int, error) {
 	n := int64(1)
 	for _, d := range shape {
@@ -86,8 +87,8 @@ func Elements(shape []int) (int, error) {
 	return int(n), nil
 }
 
-// Dense returns a Load for n contiguous little-endian elements of type d at off. size is the length of r: a range
-// that leaves it is an error now rather than later.
+// Dense returns a Load for n contiguous little-endian elements of type d at off. size is the length
+// of r: a range that leaves it is an error now rather than later.
 func Dense(r io.ReaderAt, size, off int64, n int, d DType) (func([]float32) error, error) {
 	bytes := int64(n) * int64(d.Size())
 	if off < 0 || off > size || bytes > size-off {
@@ -113,9 +114,10 @@ func Dense(r io.ReaderAt, size, off int64, n int, d DType) (func([]float32) erro
 	}, nil
 }
 
-// Strided returns a Load for a view with the given strides (in elements) whose first element is number first of
-// a storage of count elements at off. Every element must lie inside the storage, and the view may not have more
-// elements than the storage: a tensor that repeats its storage is not a weight.
+// Strided returns a Load for a view with the given strides (in elements) whose first element is
+// number first of a storage of count elements at off. Every element must lie inside the storage,
+// and the view may not have more elements than the storage: a tensor that repeats its storage is
+// not a weight.
 func Strided(r io.ReaderAt, size, off int64, count int, first int, shape, stride []int, d DType) (func([]float32) error, error) {
 	n, err := Elements(shape)
 	if err != nil {

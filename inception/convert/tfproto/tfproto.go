@@ -1,5 +1,5 @@
-// Package tfproto reads what TensorFlow's graphs and checkpoints have in common: element types and shapes.
-// Sources: tensorflow/core/framework/types.proto, tensor_shape.proto.
+// Package tfproto reads what TensorFlow's graphs and checkpoints have in common: element types and
+// shapes. Sources: tensorflow/core/framework/types.proto, tensor_shape.proto.
 package tfproto
 
 import (
@@ -12,7 +12,8 @@ import (
 // maxAxes bounds a shape.
 const maxAxes = 8
 
-// DType is the element type that a DataType of types.proto names, raw.Invalid for those that weights never have.
+// DType is the element type that a DataType of types.proto names, raw.Invalid for those that
+// weights never have.
 func DType(n int64) raw.DType {
 	switch n {
 	case 1:

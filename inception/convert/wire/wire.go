@@ -1,5 +1,5 @@
-// Package wire reads protobuf messages field by field without knowing their types, straight from a file: large fields
-// stay where they are. Source: protobuf.dev, "Encoding".
+// Package wire reads protobuf messages field by field without knowing their types, straight from a
+// file: large fields stay where they are. Source: protobuf.dev, "Encoding".
 package wire
 
 import (
@@ -120,7 +120,8 @@ func (x Field) Float() (float64, error) {
 	return float64(math.Float32frombits(uint32(x.Val))), nil
 }
 
-// Ints appends the numbers of a repeated field, packed or not, to dst; limit is the most that dst may have.
+// Ints appends the numbers of a repeated field, packed or not, to dst; limit is the most that dst
+// may have.
 func (x Field) Ints(dst []int64, limit int) ([]int64, error) {
 	if x.Type == Varint {
 		dst = append(dst, int64(x.Val))
@@ -141,7 +142,8 @@ func (x Field) Ints(dst []int64, limit int) ([]int64, error) {
 	return dst, nil
 }
 
-// Floats appends the 32-bit floats of a repeated field, packed or not, to dst; limit is the most that dst may have.
+// Floats appends the 32-bit floats of a repeated field, packed or not, to dst; limit is the most
+// that dst may have.
 func (x Field) Floats(dst []float32, limit int) ([]float32, error) {
 	switch x.Type {
 	case Fixed32:

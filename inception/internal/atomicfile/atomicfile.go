@@ -12,7 +12,8 @@ import (
 	"runtime"
 )
 
-// Write makes a file that appears at path whole or not at all: it is written beside it, synced and renamed.
+// Write makes a file that appears at path whole or not at all: it is written beside it, synced and
+// renamed.
 func Write(path string, write func(io.Writer) error) error {
 	dir, base := filepath.Split(path)
 	if stat, err := os.Stat(path); err == nil && stat.IsDir() {

@@ -1,5 +1,5 @@
-// Package strictjson decodes JSON that must say one thing only: encoding/json keeps the last of two equal keys and
-// passes over what it does not know, this package refuses both.
+// Package strictjson decodes JSON that must say one thing only: encoding/json keeps the last of two
+// equal keys and passes over what it does not know, this package refuses both.
 package strictjson
 
 import (
@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Unmarshal decodes the one JSON value in data into v. Keys that v has no field for, keys given twice, invalid UTF-8
-// and anything behind the value are errors.
+// Unmarshal decodes the one JSON value in data into v. Keys that v has no field for, keys given
+// twice, invalid UTF-8 and anything behind the value are errors.
 func Unmarshal(data []byte, v any) error {
 	if err := Check(data); err != nil {
 		return err

@@ -9,14 +9,13 @@ import (
 	"github.com/c236555e/rehead/nn/internal/kernel"
 )
 
-// A network of bytes computes what a network of float32 does, with every value
-// from the input to the global average held in 8 bits. The input may have either sign and has a zero of its own;
-// all other values follow a ReLU, or a pool of such values, and are bytes times
-// a step. A buffer has one step, so a concatenation and its parts share theirs.
-// Weights have a step for each output. Sums are integers; a convolution's
-// result is turned into bytes of the buffer that it is written to, with the bias
-// added, by one multiplication and one addition of float32. All of it is the
-// same on every set of kernels, byte for byte.
+// A network of bytes computes what a network of float32 does, with every value from the input to
+// the global average held in 8 bits. The input may have either sign and has a zero of its own; all
+// other values follow a ReLU, or a pool of such values, and are bytes times a step. A buffer has
+// one step, so a concatenation and its parts share theirs. Weights have a step for each output.
+// Sums are integers; a convolution's result is turned into bytes of the buffer that it is written
+// to, with the bias added, by one multiplication and one addition of float32. All of it is the same
+// on every set of kernels, byte for byte.
 
 // quantize is a step of the engine's own: the network's input into bytes.
 const quantize ir.Kind = 201

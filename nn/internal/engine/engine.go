@@ -102,8 +102,8 @@ func (e *Executor) Close() error {
 
 var errClosed = errors.New("engine: the program is closed")
 
-// Run computes n images: in holds n inputs, out[i] has room for n times output
-// i, or is nil where that is not wanted. It waits for its turn and returns ctx's error soon after ctx ends.
+// Run computes n images: in holds n inputs, out[i] has room for n times output i, or is nil where
+// that is not wanted. It waits for its turn and returns ctx's error soon after ctx ends.
 func (e *Executor) Run(ctx context.Context, n int, in []float32, out [][]float32) error {
 	if n < 1 {
 		return fmt.Errorf("engine: got %d images, want at least 1", n)

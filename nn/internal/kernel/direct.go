@@ -66,8 +66,9 @@ type run struct{ first, pixels, tiles int }
 // sizes are the tiles that there are micro-kernels for: least to most pixels.
 type sizes struct{ least, most int }
 
-// cover returns runs that cover n pixels from first on: tiles of the largest
-// size and at the end some smaller ones, so that every pixel is done once. A few pixels that no sizes add up to are covered with some to spare.
+// cover returns runs that cover n pixels from first on: tiles of the largest size and at the end
+// some smaller ones, so that every pixel is done once. A few pixels that no sizes add up to are
+// covered with some to spare.
 func (z sizes) cover(first, n int) []run {
 	var runs []run
 	add := func(pixels, tiles int) {

@@ -2,8 +2,8 @@ package ref
 
 import "math"
 
-// BinaryCrossEntropy computes the sum of weights * (targets*log(1+exp(-z)) + (1-targets)*log(1+exp(z))), z the logits. A
-// weight of 0 counts nothing.
+// BinaryCrossEntropy computes the sum of weights * (targets*log(1+exp(-z)) +
+// (1-targets)*log(1+exp(z))), z the logits. A weight of 0 counts nothing.
 func BinaryCrossEntropy[T Float](logits, targets, weights []T) float64 {
 	loss := 0.0
 	for i, weight := range weights {
@@ -17,7 +17,8 @@ func BinaryCrossEntropy[T Float](logits, targets, weights []T) float64 {
 	return loss
 }
 
-// BinaryCrossEntropyGrad computes the gradient of BinaryCrossEntropy by the logits: weights * (sigmoid(z) - targets) * grad.
+// BinaryCrossEntropyGrad computes the gradient of BinaryCrossEntropy by the logits: weights *
+// (sigmoid(z) - targets) * grad.
 func BinaryCrossEntropyGrad[T Float](dst []T, l Loss[T]) {
 	for i, weight := range l.Weights {
 		if weight == 0 {

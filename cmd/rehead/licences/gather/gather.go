@@ -15,7 +15,8 @@ import (
 	"strings"
 )
 
-// binary is the package whose modules are gathered, and builds how it is built: each is GOOS, GOARCH and a build tag or "".
+// binary is the package whose modules are gathered, and builds how it is built: each is GOOS,
+// GOARCH and a build tag or "".
 const binary = "github.com/c236555e/rehead/cmd/rehead"
 
 func builds() [][3]string {
@@ -66,7 +67,8 @@ Modules, on whatever platform the binary is built for:
 
 %s`
 
-// linked lists the modules of the binary's packages in every build, and Go's standard library first.
+// linked lists the modules of the binary's packages in every build, and Go's standard library
+// first.
 func linked() ([]module, error) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {

@@ -1,4 +1,5 @@
-// Command gather writes the licences of the modules that rehead's binary is linked from, on any platform it is built for, as one text.
+// Command gather writes the licences of the modules that rehead's binary is linked from, on any
+// platform it is built for, as one text.
 package main
 
 import (
