@@ -36,7 +36,8 @@ func (a Augment) Validate() error {
 	for _, f := range []struct {
 		name        string
 		value, most float64
-	}{{"crop", a.Crop, 1}, {"scale", a.Scale, 1}, {"rotate", a.Rotate, 180}, {"brightness", a.Brightness, 1}, {"color", a.Color, 1}} {
+	}{{"crop", a.Crop, 1}, {"scale", a.Scale, 1}, {"rotate", a.Rotate, 180}, {"brightness", a.Brightness, 1},
+		{"color", a.Color, 1}} {
 		if !(0 <= f.value && f.value <= f.most) {
 			return fmt.Errorf("dataset: augment field %q: got %v, want 0..%v", f.name, f.value, f.most)
 		}
@@ -93,7 +94,8 @@ func (a Augment) draw(v View) drawn {
 	third := a.digest("draw 3", v)
 	d := drawn{
 		flip: a.Flip && u[0] < 0.5, side: 1 / ((1 + a.Crop) * (1 + u[1]*a.Scale)), x: u[2], y: u[3],
-		angle: (2*u[4] - 1) * a.Rotate * math.Pi / 180, brightness: 1 + (2*u[5]-1)*a.Brightness, saturation: 1 + (2*u[6]-1)*a.Color,
+		angle: (2*u[4] - 1) * a.Rotate * math.Pi / 180, brightness: 1 + (2*u[5]-1)*a.Brightness,
+		saturation: 1 + (2*u[6]-1)*a.Color,
 	}
 	for c := range d.gain {
 		w := float64(binary.LittleEndian.Uint64(third[8*c:])>>11) / (1 << 53)
@@ -124,7 +126,8 @@ func (a Augment) View(img image.Image, orientation int, r Recipe, v View, dst []
 	}()
 	d := a.draw(v)
 	if d.side < 1 || d.angle != 0 {
-		img, r = d.cut(img, orientation, r), Recipe{Size: r.Size, Geometry: Squash, Filter: r.Filter, Mean: r.Mean, Std: r.Std}
+		img, r = d.cut(img, orientation, r),
+			Recipe{Size: r.Size, Geometry: Squash, Filter: r.Filter, Mean: r.Mean, Std: r.Std}
 		orientation = 1
 	}
 	colours := d.brightness != 1 || d.saturation != 1 || d.gain != [3]float64{1, 1, 1}
@@ -174,7 +177,8 @@ func (d drawn) cut(img image.Image, orientation int, r Recipe) image.Image {
 	sin, cos := math.Sincos(d.angle)
 	cx, cy := x+w/2, y+h/2
 	halfX, halfY := (w*math.Abs(cos)+h*math.Abs(sin))/2, (w*math.Abs(sin)+h*math.Abs(cos))/2
-	box := image.Rect(int(math.Floor(cx-halfX))-1, int(math.Floor(cy-halfY))-1, int(math.Ceil(cx+halfX))+2, int(math.Ceil(cy+halfY))+2).Intersect(bounds)
+	box := image.Rect(int(math.Floor(cx-halfX))-1, int(math.Floor(cy-halfY))-1, int(math.Ceil(cx+halfX))+2,
+		int(math.Ceil(cy+halfY))+2).Intersect(bounds)
 	s.rows.fill(out, box, s)
 	// Shrunk first, by the recipe's filter, so that two pixels a side are enough to turn by.
 	shrink := math.Min(1, float64(r.Size)/math.Min(w, h))
@@ -184,7 +188,8 @@ func (d drawn) cut(img image.Image, orientation int, r Recipe) image.Image {
 		if !ok {
 			filter = imaging.Linear
 		}
-		around = imaging.Resize(out, max(1, int(math.Round(float64(box.Dx())*shrink))), max(1, int(math.Round(float64(box.Dy())*shrink))), filter)
+		around = imaging.Resize(out, max(1, int(math.Round(float64(box.Dx())*shrink))),
+			max(1, int(math.Round(float64(box.Dy())*shrink))), filter)
 	}
 	scaleX, scaleY := float64(around.Rect.Dx())/float64(box.Dx()), float64(around.Rect.Dy())/float64(box.Dy())
 	turned := image.NewNRGBA(image.Rect(0, 0, r.Size, r.Size))

@@ -14,7 +14,8 @@ import (
 	"github.com/c236555e/rehead/dataset"
 )
 
-func view(t testing.TB, a dataset.Augment, img image.Image, orientation int, r dataset.Recipe, v dataset.View) []float32 {
+func view(t testing.TB, a dataset.Augment, img image.Image, orientation int, r dataset.Recipe,
+	v dataset.View) []float32 {
 	t.Helper()
 	dst := make([]float32, 3*r.Size*r.Size)
 	if err := a.View(img, orientation, r, v, dst); err != nil {
@@ -37,7 +38,8 @@ func TestAugmentNothing(t *testing.T) {
 				r.Fraction = 0.875
 			}
 			for _, orientation := range []int{1, 6} {
-				if got := view(t, dataset.Augment{}, img, orientation, r, dataset.View{K: 3}); !slices.Equal(got, apply(t, r, img, orientation)) {
+				if got := view(t, dataset.Augment{}, img, orientation, r, dataset.View{K: 3}); !slices.Equal(got,
+					apply(t, r, img, orientation)) {
 					t.Errorf("%s, %s, orientation %d: differs from Apply", geometry, filter, orientation)
 				}
 			}
@@ -56,10 +58,18 @@ func TestAugmentRepeats(t *testing.T) {
 	}
 	sums := map[[32]byte]string{all.CacheSum(base): "base", base.Sum: "picture"}
 	for name, change := range map[string]func(*dataset.Augment, *dataset.View){
-		"k": func(_ *dataset.Augment, v *dataset.View) { v.K = 2 }, "seed": func(_ *dataset.Augment, v *dataset.View) { v.Seed = 6 },
-		"picture": func(_ *dataset.Augment, v *dataset.View) { v.Sum[31]++ }, "crop": func(a *dataset.Augment, _ *dataset.View) { a.Crop = 0.21 },
-		"scale": func(a *dataset.Augment, _ *dataset.View) { a.Scale = 0.31 }, "rotate": func(a *dataset.Augment, _ *dataset.View) { a.Rotate = 14 },
-		"brightness": func(a *dataset.Augment, _ *dataset.View) { a.Brightness = 0.21 }, "color": func(a *dataset.Augment, _ *dataset.View) { a.Color = 0.31 },
+		"k": func(_ *dataset.Augment, v *dataset.View) {
+			v.K = 2
+		}, "seed": func(_ *dataset.Augment, v *dataset.View) { v.Seed = 6 },
+		"picture": func(_ *dataset.Augment, v *dataset.View) {
+			v.Sum[31]++
+		}, "crop": func(a *dataset.Augment, _ *dataset.View) { a.Crop = 0.21 },
+		"scale": func(a *dataset.Augment, _ *dataset.View) {
+			a.Scale = 0.31
+		}, "rotate": func(a *dataset.Augment, _ *dataset.View) { a.Rotate = 14 },
+		"brightness": func(a *dataset.Augment, _ *dataset.View) {
+			a.Brightness = 0.21
+		}, "color": func(a *dataset.Augment, _ *dataset.View) { a.Color = 0.31 },
 		"flip": func(a *dataset.Augment, _ *dataset.View) { a.Flip = false },
 	} {
 		a, v := all, base
@@ -218,10 +228,12 @@ func TestAugmentRefuses(t *testing.T) {
 		want string
 		a    dataset.Augment
 	}{
-		{"crop", dataset.Augment{Crop: -0.1}}, {"scale", dataset.Augment{Scale: 1.1}}, {"rotate", dataset.Augment{Rotate: 181}},
+		{"crop", dataset.Augment{Crop: -0.1}}, {"scale", dataset.Augment{Scale: 1.1}},
+		{"rotate", dataset.Augment{Rotate: 181}},
 		{"brightness", dataset.Augment{Brightness: math.NaN()}}, {"color", dataset.Augment{Color: math.Inf(1)}},
 	} {
-		if err := test.a.View(img, 1, r, dataset.View{}, make([]float32, 192)); err == nil || !strings.Contains(err.Error(), test.want) {
+		if err := test.a.View(img, 1, r, dataset.View{}, make([]float32, 192)); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want one that names %q", err, test.want)
 		}
 	}

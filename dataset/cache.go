@@ -63,7 +63,8 @@ func (k CacheKey) header() ([]byte, error) {
 		return nil, fmt.Errorf("dataset: bottleneck cache: features: got %d, want 1..%d", k.Features, maxFeatures)
 	}
 	if k.Trunk == "" {
-		return nil, errors.New("dataset: bottleneck cache: the trunk's digest is empty, want the hexadecimal digest of its weights")
+		return nil, errors.New("dataset: bottleneck cache: the trunk's digest is empty, want the " +
+			"hexadecimal digest of its weights")
 	}
 	if err := k.Recipe.Validate(); err != nil {
 		return nil, err
@@ -126,7 +127,8 @@ func (c *Cache) open(header []byte) error {
 		return fmt.Errorf("dataset: bottleneck cache: %w", err)
 	}
 	if !bytes.HasPrefix(header, got[:n]) {
-		return fmt.Errorf("dataset: bottleneck cache %q: the file's header is not this version's for these weights and recipe: delete the file", c.path)
+		return fmt.Errorf("dataset: bottleneck cache %q: the file's header is not this version's for these weights and "+
+			"recipe: delete the file", c.path)
 	}
 	if n < len(header) { // new, or cut short while it was being made
 		if err := c.file.Truncate(0); err != nil {
@@ -151,7 +153,8 @@ func (c *Cache) refresh() error {
 	}
 	size := info.Size()
 	if size < c.end {
-		return fmt.Errorf("dataset: bottleneck cache %q: the file shrank from %d to %d bytes while it was open: close it and begin again", c.path, c.end, size)
+		return fmt.Errorf("dataset: bottleneck cache %q: the file shrank from %d to %d bytes while it was open: "+
+			"close it and begin again", c.path, c.end, size)
 	}
 	length := c.recordLen()
 	whole := c.end + (size-c.end)/length*length

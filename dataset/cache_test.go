@@ -330,6 +330,7 @@ func TestCacheKilled(t *testing.T) {
 	got, err1 := os.ReadFile(c.Path())
 	want, err2 := os.ReadFile(quiet.Path())
 	if err := errors.Join(err1, err2); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("after %d kills the file differs from an undisturbed one: %d bytes, want %d; %v", kills, len(got), len(want), err)
+		t.Errorf("after %d kills the file differs from an undisturbed one: %d bytes, want %d; %v", kills, len(got),
+			len(want), err)
 	}
 }

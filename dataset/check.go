@@ -34,7 +34,8 @@ type CheckConfig struct {
 func (c CheckConfig) withDefaults() (CheckConfig, error) {
 	switch {
 	case c.Workers < 0 || c.Memory < 0 || c.MinImages < 0 || c.MinSide < 0 || c.Features < 0:
-		return c, errors.New("dataset: check: Workers, Memory, MinImages, MinSide and Features: got a negative number, want 0 (default) or more")
+		return c, errors.New("dataset: check: Workers, Memory, MinImages, MinSide and Features: got a negative number, " +
+			"want 0 (default) or more")
 	case !(c.MaxAspect >= 0) || !(c.MaxImbalance >= 0):
 		return c, errors.New("dataset: check: MaxAspect and MaxImbalance: want 0 (default) or more")
 	}
@@ -209,8 +210,10 @@ func Check(ctx context.Context, folder *Folder, cfg CheckConfig) (*Checkup, erro
 // says why.
 func Hopeless(root string, err error) *Checkup {
 	return &Checkup{
-		Root: root, Formats: map[string]int{}, Labels: []LabelCount{}, Problems: []Unreadable{}, Duplicates: []Twins{}, NearDuplicates: []Twins{},
-		Disagreements: []Disagreement{}, Findings: []Finding{{Severity: Fatal, Code: CodeFolder, Count: 1, Message: err.Error()}},
+		Root: root, Formats: map[string]int{}, Labels: []LabelCount{}, Problems: []Unreadable{}, Duplicates: []Twins{},
+		NearDuplicates: []Twins{},
+		Disagreements:  []Disagreement{},
+		Findings:       []Finding{{Severity: Fatal, Code: CodeFolder, Count: 1, Message: err.Error()}},
 	}
 }
 

@@ -85,20 +85,24 @@ func TestCheckFindings(t *testing.T) {
 			t.Errorf("%s is missing in %+v", want.code, c.Findings)
 			continue
 		}
-		if f.Count != want.count || !strings.Contains(strings.ToLower(f.Message), strings.ToLower(want.word)) || want.image != "" && !slices.Contains(f.Images, want.image) {
+		if f.Count != want.count || !strings.Contains(strings.ToLower(f.Message), strings.ToLower(want.word)) ||
+			want.image != "" && !slices.Contains(f.Images, want.image) {
 			t.Errorf("%s: got %+v, want %d, a message with %q, image %q", want.code, f, want.count, want.word, want.image)
 		}
 	}
 	if !c.Trainable {
 		t.Error("not trainable")
 	}
-	if c.Images != 75+8 || c.Readable != c.Images-1 || c.Rotated != 1 || len(c.Problems) != 2 || c.Formats["png"] != 15+7 || c.Formats["jpeg"] != 60 {
-		t.Errorf("got images %d, readable %d, rotated %d, problems %q, formats %v", c.Images, c.Readable, c.Rotated, c.Problems, c.Formats)
+	if c.Images != 75+8 || c.Readable != c.Images-1 || c.Rotated != 1 || len(c.Problems) != 2 ||
+		c.Formats["png"] != 15+7 || c.Formats["jpeg"] != 60 {
+		t.Errorf("got images %d, readable %d, rotated %d, problems %q, formats %v", c.Images, c.Readable, c.Rotated,
+			c.Problems, c.Formats)
 	}
 	if c.Width.Min != 9 || c.Width.Max != 640 || c.Height.Min != 40 {
 		t.Errorf("got width %+v, height %+v", c.Width, c.Height)
 	}
-	if !(c.Cost.DecodeSeconds > 0) || c.Cost.CacheBytes < int64(c.Readable-1)*8192 || c.Cost.MemoryBytes < int64(c.Readable)*8192 {
+	if !(c.Cost.DecodeSeconds > 0) || c.Cost.CacheBytes < int64(c.Readable-1)*8192 ||
+		c.Cost.MemoryBytes < int64(c.Readable)*8192 {
 		t.Errorf("got cost %+v", c.Cost)
 	}
 	text, err := json.Marshal(c)
@@ -269,7 +273,8 @@ func TestNearDuplicatesFlowers(t *testing.T) {
 	}
 	c := check(t, root, dataset.CheckConfig{})
 	precision, recall := score(t, c, planted)
-	t.Logf("%d groups, precision %.2f, recall %.2f; %.0f pictures a second", len(c.NearDuplicates), precision, recall, c.Cost.ImagesPerSecond)
+	t.Logf("%d groups, precision %.2f, recall %.2f; %.0f pictures a second", len(c.NearDuplicates), precision, recall,
+		c.Cost.ImagesPerSecond)
 	if !(precision >= 0.9) || !(recall >= 0.95) {
 		t.Errorf("got precision %.2f, recall %.2f", precision, recall)
 	}

@@ -121,7 +121,8 @@ func Decode(data []byte, lim Limits) (img image.Image, info Info, err error) {
 		return nil, info, explain(info.Format, data, err)
 	}
 	if b := img.Bounds(); b.Dx() != info.Width || b.Dy() != info.Height {
-		return nil, info, &DecodeError{Format: info.Format, Err: fmt.Errorf("the header says %dx%d pixels, the data %dx%d", info.Width, info.Height, b.Dx(), b.Dy())}
+		return nil, info, &DecodeError{Format: info.Format,
+			Err: fmt.Errorf("the header says %dx%d pixels, the data %dx%d", info.Width, info.Height, b.Dx(), b.Dy())}
 	}
 	return img, info, nil
 }
@@ -151,7 +152,8 @@ func Inspect(data []byte, lim Limits) (info Info, err error) {
 		return info, explain(format, data, err)
 	}
 	if info.Width <= 0 || info.Height <= 0 {
-		return info, &DecodeError{Format: format, Err: fmt.Errorf("got %dx%d pixels, want at least 1x1", info.Width, info.Height)}
+		return info, &DecodeError{Format: format,
+			Err: fmt.Errorf("got %dx%d pixels, want at least 1x1", info.Width, info.Height)}
 	}
 	if err := lim.check(info.Width, info.Height); err != nil {
 		return info, err
@@ -182,7 +184,8 @@ func explain(format string, data []byte, err error) error {
 	case errors.Is(err, jpeg.FormatError("short Huffman data")), errors.Is(err, png.FormatError("not enough pixel data")),
 		errors.Is(err, tiff.FormatError("not enough pixel data")):
 		err = io.ErrUnexpectedEOF // these decoders' words for it
-	case errors.Is(err, io.EOF), strings.HasSuffix(err.Error(), io.ErrUnexpectedEOF.Error()), err.Error() == "gif: not enough image data":
+	case errors.Is(err, io.EOF), strings.HasSuffix(err.Error(), io.ErrUnexpectedEOF.Error()),
+		err.Error() == "gif: not enough image data":
 		err = io.ErrUnexpectedEOF // image/gif reports the end of the file by its text alone
 	}
 	return &DecodeError{Format: format, Err: err}

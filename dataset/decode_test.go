@@ -82,7 +82,8 @@ func TestDecodeFixtures(t *testing.T) {
 					t.Errorf("decoded although cut from %d to %d bytes", len(data), cut)
 				}
 			}
-			if _, _, err := dataset.Decode(append(data[:len(data):len(data)], "trailing garbage"...), dataset.Limits{}); err != nil {
+			if _, _, err := dataset.Decode(append(data[:len(data):len(data)], "trailing garbage"...),
+				dataset.Limits{}); err != nil {
 				t.Errorf("with bytes behind its end: %v", err)
 			}
 		})
@@ -100,7 +101,8 @@ func TestDecodeModels(t *testing.T) {
 			c := src.NRGBAAt(x, y)
 			grey.SetGray(x, y, color.Gray{Y: c.R})
 			deepGrey.SetGray16(x, y, color.Gray16{Y: uint16(c.R)<<8 | 0x80})
-			deep.SetNRGBA64(x, y, color.NRGBA64{R: uint16(c.R) << 8, G: uint16(c.G) << 8, B: uint16(c.B) << 8, A: uint16(x) * 1771})
+			deep.SetNRGBA64(x, y, color.NRGBA64{R: uint16(c.R) << 8, G: uint16(c.G) << 8, B: uint16(c.B) << 8,
+				A: uint16(x) * 1771})
 			glass.SetNRGBA(x, y, color.NRGBA{R: c.R, G: c.G, B: c.B, A: uint8(x * 7)})
 		}
 	}
@@ -117,7 +119,9 @@ func TestDecodeModels(t *testing.T) {
 		{"jpeg", encode(t, "jpeg", src), func(x, y, c int) float64 { return float64(src.Pix[y*src.Stride+4*x+c]) }, 90},
 		{"png grey", encode(t, "png", grey), func(x, y, _ int) float64 { return float64(grey.GrayAt(x, y).Y) }, 0},
 		{"jpeg grey", encode(t, "jpeg", grey), func(x, y, _ int) float64 { return float64(grey.GrayAt(x, y).Y) }, 12},
-		{"png grey of 16 bits", encode(t, "png", deepGrey), func(x, y, _ int) float64 { return float64(grey.GrayAt(x, y).Y) }, 0},
+		{"png grey of 16 bits", encode(t, "png", deepGrey), func(x, y, _ int) float64 {
+			return float64(grey.GrayAt(x, y).Y)
+		}, 0},
 		{"png alpha", encode(t, "png", glass), func(x, y, c int) float64 {
 			return laid(float64(src.Pix[y*src.Stride+4*x+c]), float64(uint8(x*7))/255)
 		}, 0.5},
@@ -152,19 +156,22 @@ func TestDecodeModels(t *testing.T) {
 func TestDecodeLimits(t *testing.T) {
 	data := encode(t, "png", noise(40, 30, 1))
 	var large *dataset.TooLargeError
-	if _, _, err := dataset.Decode(data, dataset.Limits{MaxPixels: 1199}); !errors.As(err, &large) || large.Got != 1200 || large.What != "pixels" {
+	if _, _, err := dataset.Decode(data, dataset.Limits{MaxPixels: 1199}); !errors.As(err, &large) || large.Got != 1200 ||
+		large.What != "pixels" {
 		t.Errorf("1,200 pixels at a limit of 1,199: %v", err)
 	}
 	if _, _, err := dataset.Decode(data, dataset.Limits{MaxPixels: 1200}); err != nil {
 		t.Errorf("1,200 pixels at a limit of 1,200: %v", err)
 	}
-	if _, _, err := dataset.Decode(data, dataset.Limits{MaxBytes: int64(len(data)) - 1}); !errors.As(err, &large) || large.What != "bytes" {
+	if _, _, err := dataset.Decode(data, dataset.Limits{MaxBytes: int64(len(data)) - 1}); !errors.As(err, &large) ||
+		large.What != "bytes" {
 		t.Errorf("one byte too many: %v", err)
 	}
 	bomb := append([]byte(nil), data...) // a header that claims 2^31-1 pixels a side
 	binary.BigEndian.PutUint32(bomb[16:], math.MaxInt32)
 	binary.BigEndian.PutUint32(bomb[20:], math.MaxInt32)
-	if _, _, err := dataset.Decode(bomb, dataset.Limits{}); !errors.As(err, &large) || large.Got != math.MaxInt32*math.MaxInt32 {
+	if _, _, err := dataset.Decode(bomb, dataset.Limits{}); !errors.As(err, &large) ||
+		large.Got != math.MaxInt32*math.MaxInt32 {
 		t.Errorf("a bomb: %v", err)
 	}
 }
@@ -193,7 +200,8 @@ func TestDecodeRefuses(t *testing.T) {
 		})
 	}
 	var damaged *dataset.DecodeError
-	if _, _, err := dataset.Decode(nil, dataset.Limits{}); !errors.As(err, &damaged) || !strings.Contains(err.Error(), "empty") {
+	if _, _, err := dataset.Decode(nil, dataset.Limits{}); !errors.As(err, &damaged) ||
+		!strings.Contains(err.Error(), "empty") {
 		t.Errorf("no bytes: %v", err)
 	}
 }
@@ -230,7 +238,8 @@ func TestDecodeScans(t *testing.T) {
 func TestDecodeTiles(t *testing.T) {
 	le := binary.LittleEndian
 	data := append([]byte("II\x2a\x00"), 8, 0, 0, 0, 10, 0)
-	for _, tag := range [][2]uint32{{0x100, 1}, {0x101, 1 << 20}, {0x102, 8}, {0x103, 8}, {0x106, 1}, {0x115, 1}, {0x142, 1024}, {0x143, 1024}, {0x144, 0}, {0x145, 0}} {
+	for _, tag := range [][2]uint32{{0x100, 1}, {0x101, 1 << 20}, {0x102, 8}, {0x103, 8}, {0x106, 1}, {0x115, 1},
+		{0x142, 1024}, {0x143, 1024}, {0x144, 0}, {0x145, 0}} {
 		data = le.AppendUint16(data, uint16(tag[0]))
 		data = le.AppendUint16(data, 4)
 		data = le.AppendUint32(data, 1)
@@ -244,7 +253,8 @@ func TestDecodeTiles(t *testing.T) {
 
 func TestOrientationIsRead(t *testing.T) {
 	plain := encode(t, "png", noise(5, 4, 1))
-	raw := "Raw profile type exif\x00\nexif\n      32\n" + "457869660000" + "4d4d002a00000008" + "000101120003000000010003000000000000\n"
+	raw := "Raw profile type exif\x00\nexif\n      32\n" + "457869660000" + "4d4d002a00000008" +
+		"000101120003000000010003000000000000\n"
 	for _, test := range []struct {
 		name string
 		data []byte
@@ -277,7 +287,8 @@ func TestReadFile(t *testing.T) {
 		t.Errorf("got %d bytes, %v", len(got), err)
 	}
 	var large *dataset.TooLargeError
-	if _, err := dataset.ReadFile(path, dataset.Limits{MaxBytes: 10}); !errors.As(err, &large) || !strings.Contains(err.Error(), "a.png") {
+	if _, err := dataset.ReadFile(path, dataset.Limits{MaxBytes: 10}); !errors.As(err, &large) ||
+		!strings.Contains(err.Error(), "a.png") {
 		t.Errorf("too large: %v", err)
 	}
 	if _, err := dataset.ReadFile(dir, dataset.Limits{}); err == nil || !strings.Contains(err.Error(), "folder") {

@@ -17,5 +17,6 @@ func (r Recipe) Describe() string {
 	if r.Orient {
 		upright = "turned upright"
 	}
-	return fmt.Sprintf("%d x %d RGB, %s, %s, filter %s, mean %v, divided by %v", r.Size, r.Size, upright, how, r.Filter, r.Mean, r.Std)
+	return fmt.Sprintf("%d x %d RGB, %s, %s, filter %s, mean %v, divided by %v", r.Size, r.Size, upright, how, r.Filter,
+		r.Mean, r.Std)
 }

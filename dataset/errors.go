@@ -40,10 +40,12 @@ type TooLargeError struct {
 // Error names both sizes and the fix.
 func (e *TooLargeError) Error() string {
 	if e.What == "pixels" {
-		return fmt.Sprintf("dataset: decode: picture too large: got %dx%d = %d pixels, want at most %d: shrink it or raise the pixel limit",
+		return fmt.Sprintf("dataset: decode: picture too large: got %dx%d = %d pixels, want at most %d: shrink it "+
+			"or raise the pixel limit",
 			e.Width, e.Height, e.Got, e.Limit)
 	}
-	return fmt.Sprintf("dataset: decode: file too large: got %d bytes, want at most %d: shrink it or raise the byte limit", e.Got, e.Limit)
+	return fmt.Sprintf("dataset: decode: file too large: got %d bytes, want at most %d: shrink it or raise the byte limit",
+		e.Got, e.Limit)
 }
 
 // DecodeError says that a picture of a supported format is damaged.
@@ -58,7 +60,8 @@ func (e *DecodeError) Error() string {
 		return fmt.Sprintf("dataset: decode: %v", e.Err)
 	}
 	if errors.Is(e.Err, io.ErrUnexpectedEOF) {
-		return fmt.Sprintf("dataset: decode: %s: the file is truncated, it ends before the picture does: fetch or export it again", e.Format)
+		return fmt.Sprintf("dataset: decode: %s: the file is truncated, it ends before the picture does: "+
+			"fetch or export it again", e.Format)
 	}
 	return fmt.Sprintf("dataset: decode: %s: the file is damaged: %v", e.Format, e.Err)
 }

@@ -24,13 +24,16 @@ func (c *Checkup) report() {
 		for _, d := range c.Disagreements {
 			images = append(images, d.Image)
 		}
-		c.add(Warning, CodeDisagree, n, images, fmt.Sprintf("%s whose nearest neighbours have another label: look at them first", count(n, "picture")))
+		c.add(Warning, CodeDisagree, n, images,
+			fmt.Sprintf("%s whose nearest neighbours have another label: look at them first", count(n, "picture")))
 	}
 	c.Trainable = !slices.ContainsFunc(c.Findings, func(f Finding) bool { return f.Severity == Fatal })
 }
 
 func (c *Checkup) add(severity Severity, code string, n int, images []string, message string) {
-	c.Findings = append(c.Findings, Finding{Severity: severity, Code: code, Count: n, Images: images[:min(len(images), shown):len(images)], Message: message})
+	c.Findings = append(c.Findings,
+		Finding{Severity: severity, Code: code, Count: n, Images: images[:min(len(images), shown):len(images)],
+			Message: message})
 }
 
 func (c *Checkup) addLabel(severity Severity, code, label string, n int, message string) {
@@ -42,10 +45,14 @@ func (c *Checkup) reportLabels() {
 	for _, l := range c.Labels {
 		switch {
 		case l.Readable == 0:
-			c.addLabel(Fatal, CodeEmptyLabel, l.Label, l.Images, fmt.Sprintf("label %q has no picture that can be read (%d cannot): repair them or remove the label", l.Label, l.Images))
+			c.addLabel(Fatal, CodeEmptyLabel, l.Label, l.Images,
+				fmt.Sprintf("label %q has no picture that can be read (%d cannot): repair them or remove the label", l.Label,
+					l.Images))
 			continue
 		case l.Readable < c.cfg.MinImages:
-			c.addLabel(Warning, CodeTinyLabel, l.Label, l.Readable, fmt.Sprintf("label %q has only %s: expect little of it below %d", l.Label, count(l.Readable, "readable picture"), c.cfg.MinImages))
+			c.addLabel(Warning, CodeTinyLabel, l.Label, l.Readable,
+				fmt.Sprintf("label %q has only %s: expect little of it below %d", l.Label, count(l.Readable, "readable picture"),
+					c.cfg.MinImages))
 		}
 		if usable++; usable == 1 {
 			least, most = l, l
@@ -58,12 +65,18 @@ func (c *Checkup) reportLabels() {
 		}
 	}
 	if usable < 2 {
-		c.add(Fatal, CodeFewLabels, usable, nil, fmt.Sprintf("%s with readable pictures, want at least 2: give each label a folder of its own with pictures in it", count(usable, "label")))
+		c.add(Fatal, CodeFewLabels, usable, nil,
+			fmt.Sprintf("%s with readable pictures, want at least 2: give each label a folder of its own with pictures in it",
+				count(usable, "label")))
 	} else if float64(most.Readable) > c.cfg.MaxImbalance*float64(least.Readable) {
-		c.addLabel(Warning, CodeImbalance, least.Label, least.Readable, fmt.Sprintf("label %q has %d pictures, %q has %d: add pictures of the former or use class weights", least.Label, least.Readable, most.Label, most.Readable))
+		c.addLabel(Warning, CodeImbalance, least.Label, least.Readable,
+			fmt.Sprintf("label %q has %d pictures, %q has %d: add pictures of the former or use class weights", least.Label,
+				least.Readable, most.Label, most.Readable))
 	}
 	for _, names := range similarLabels(c.folder.Labels) {
-		c.add(Warning, CodeSimilar, len(names), nil, fmt.Sprintf("the labels %s differ in case, spaces or punctuation alone: merge them if they mean one thing", quoteAll(names)))
+		c.add(Warning, CodeSimilar, len(names), nil,
+			fmt.Sprintf("the labels %s differ in case, spaces or punctuation alone: merge them if they mean one thing",
+				quoteAll(names)))
 	}
 }
 
@@ -101,15 +114,19 @@ func (c *Checkup) reportFiles() {
 		for _, p := range c.folder.Problems {
 			paths = append(paths, p.Path)
 		}
-		c.add(Warning, CodeLeftOut, n, paths, fmt.Sprintf("%s left out: see problems", count(n, "file or folder is", "files and folders are")))
+		c.add(Warning, CodeLeftOut, n, paths,
+			fmt.Sprintf("%s left out: see problems", count(n, "file or folder is", "files and folders are")))
 	}
 	bad := c.collect(func(p *checked) bool { return p.err != nil }, true)
 	if len(bad) == 0 {
 		return
 	}
-	c.add(Warning, CodeUnreadable, len(bad), bad, fmt.Sprintf("%s cannot be read and will be set aside: see problems", count(len(bad), "picture")))
+	c.add(Warning, CodeUnreadable, len(bad), bad,
+		fmt.Sprintf("%s cannot be read and will be set aside: see problems", count(len(bad), "picture")))
 	if most := max(10, c.Images/10); len(bad) > most {
-		c.add(Warning, CodeManyBad, len(bad), nil, fmt.Sprintf("%d of %d pictures cannot be read; training gives up at more than %d unless it is allowed more", len(bad), c.Images, most))
+		c.add(Warning, CodeManyBad, len(bad), nil,
+			fmt.Sprintf("%d of %d pictures cannot be read; training gives up at more than %d unless it is allowed more",
+				len(bad), c.Images, most))
 	}
 }
 
@@ -125,11 +142,17 @@ func (c *Checkup) collect(is func(p *checked) bool, unreadable bool) []string {
 }
 
 func (c *Checkup) reportPictures() {
-	if small := c.collect(func(p *checked) bool { return int(min(p.width, p.height)) < c.cfg.MinSide }, false); len(small) > 0 {
-		c.add(Warning, CodeSmall, len(small), small, fmt.Sprintf("%s with a side below %d pixels: little is left to see once enlarged", count(len(small), "picture"), c.cfg.MinSide))
+	if small := c.collect(func(p *checked) bool {
+		return int(min(p.width, p.height)) < c.cfg.MinSide
+	}, false); len(small) > 0 {
+		c.add(Warning, CodeSmall, len(small), small,
+			fmt.Sprintf("%s with a side below %d pixels: little is left to see once enlarged", count(len(small), "picture"),
+				c.cfg.MinSide))
 	}
 	if long := c.collect(func(p *checked) bool { return p.aspect() > c.cfg.MaxAspect }, false); len(long) > 0 {
-		c.add(Warning, CodeAspect, len(long), long, fmt.Sprintf("%s more than %g times as long as short: resizing distorts them, or cutting loses most of them", count(len(long), "picture is", "pictures are"), c.cfg.MaxAspect))
+		c.add(Warning, CodeAspect, len(long), long,
+			fmt.Sprintf("%s more than %g times as long as short: resizing distorts them, or cutting loses most of them",
+				count(len(long), "picture is", "pictures are"), c.cfg.MaxAspect))
 	}
 	var flat []string
 	for i := range c.prints {
@@ -138,7 +161,8 @@ func (c *Checkup) reportPictures() {
 		}
 	}
 	if len(flat) > 0 {
-		c.add(Warning, CodeFeatureless, len(flat), flat, fmt.Sprintf("%s of nearly one shade: probably blank, or masks", count(len(flat), "picture")))
+		c.add(Warning, CodeFeatureless, len(flat), flat,
+			fmt.Sprintf("%s of nearly one shade: probably blank, or masks", count(len(flat), "picture")))
 	}
 }
 
@@ -168,18 +192,24 @@ func (c *Checkup) reportTwins() {
 			}
 		}
 		if groups > 0 {
-			c.add(Note, kind.code, groups, within, fmt.Sprintf("%s of %s within a label (%d pictures): training keeps a group in one part", count(groups, "group"), kind.what, len(within)))
+			c.add(Note, kind.code, groups, within,
+				fmt.Sprintf("%s of %s within a label (%d pictures): training keeps a group in one part", count(groups, "group"),
+					kind.what, len(within)))
 		}
 		if crossing > 0 {
 			under, advice := "under several labels", "keep one label each"
 			if c.folder.Several {
 				under, advice = "with different labels", "give each all of its labels"
 			}
-			c.add(Warning, kind.across, crossing, across, fmt.Sprintf("%s of %s %s (%d pictures): no head can tell them apart; %s", count(crossing, "group"), kind.what, under, len(across), advice))
+			c.add(Warning, kind.across, crossing, across,
+				fmt.Sprintf("%s of %s %s (%d pictures): no head can tell them apart; %s", count(crossing, "group"), kind.what,
+					under, len(across), advice))
 		}
 	}
 	if leaks > 0 {
-		c.add(Warning, CodeLeak, leaks, leaking, fmt.Sprintf("%s of equal or nearly equal pictures lie in several of the given parts: the measured accuracy is too good to be true", count(leaks, "group")))
+		c.add(Warning, CodeLeak, leaks, leaking,
+			fmt.Sprintf("%s of equal or nearly equal pictures lie in several of the given parts: the measured accuracy "+
+				"is too good to be true", count(leaks, "group")))
 	}
 }
 

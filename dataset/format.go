@@ -86,7 +86,8 @@ func sniffText(head []byte) string {
 	if len(head) == 0 {
 		return ""
 	}
-	if len(head) > 2 && head[0] == 'P' && '1' <= head[1] && head[1] <= '7' && bytes.IndexByte([]byte(" \t\r\n"), head[2]) >= 0 {
+	if len(head) > 2 && head[0] == 'P' && '1' <= head[1] && head[1] <= '7' &&
+		bytes.IndexByte([]byte(" \t\r\n"), head[2]) >= 0 {
 		return "a Netpbm picture (PNM)"
 	}
 	lower := strings.ToLower(string(head))

@@ -47,7 +47,8 @@ func TestFrame(t *testing.T) {
 				// Half a pixel of the input for TensorFlow's corners, one of the picture for
 				// rounding.
 				if slack := max(v.ScaleX, v.ScaleY)/2 + 1; !(math.Abs(gotX-x) <= slack && math.Abs(gotY-y) <= slack) {
-					t.Errorf("%s, orientation %d: input pixel %v shows (%g,%g), Frame says (%g,%g)", name, orientation, at, gotX, gotY, x, y)
+					t.Errorf("%s, orientation %d: input pixel %v shows (%g,%g), Frame says (%g,%g)", name, orientation, at, gotX,
+						gotY, x, y)
 				}
 			}
 		}
@@ -69,10 +70,12 @@ func TestThumbnail(t *testing.T) {
 	if err != nil || info.Format != "png" || small.Bounds() != image.Rect(0, 0, 90, 60) {
 		t.Fatalf("got %v, %+v, %v", small.Bounds(), info, err)
 	}
-	if l, r := small.NRGBAAt(10, 30), small.NRGBAAt(80, 30); l != (color.NRGBA{200, 0, 0, 255}) || r != (color.NRGBA{255, 255, 255, 255}) {
+	if l, r := small.NRGBAAt(10, 30), small.NRGBAAt(80, 30); l != (color.NRGBA{200, 0, 0, 255}) ||
+		r != (color.NRGBA{255, 255, 255, 255}) {
 		t.Errorf("got %v on the left and %v on the right", l, r)
 	}
-	if same, _, err := (dataset.Recipe{}).Thumbnail(b.Bytes(), dataset.Limits{}, 300); err != nil || same.Bounds() != img.Bounds() {
+	if same, _, err := (dataset.Recipe{}).Thumbnail(b.Bytes(), dataset.Limits{}, 300); err != nil ||
+		same.Bounds() != img.Bounds() {
 		t.Errorf("one that fits: %v, %v", same.Bounds(), err)
 	}
 	if _, _, err := (dataset.Recipe{}).Thumbnail(b.Bytes(), dataset.Limits{}, 0); err == nil {

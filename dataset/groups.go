@@ -75,7 +75,8 @@ func (f *Folder) groups(salt string, same Same) ([]*group, error) {
 		if first, met := byName[it.Group]; !met {
 			byName[it.Group] = i
 		} else if other := f.Items[first]; it.Fixed && other.Fixed && it.Split != other.Split {
-			return nil, fmt.Errorf("dataset: split: group %q is in %v (%s) and in %v (%s): give all of it one split", it.Group, other.Split, other.Rel, it.Split, it.Rel)
+			return nil, fmt.Errorf("dataset: split: group %q is in %v (%s) and in %v (%s): give all of it one split", it.Group,
+				other.Split, other.Rel, it.Split, it.Rel)
 		} else {
 			together.union(first, i)
 			if it.Fixed { // so that a later one is held against a fixed one

@@ -68,7 +68,8 @@ func tiffConfig(data []byte) (width, height int, err error) {
 		w, h := int64(width), int64(height)
 		across, down := (w+tw-1)/tw, (h+th-1)/th
 		if tiled := across * tw * (down * th); tiled > 4*w*h+1<<22 {
-			return 0, 0, fmt.Errorf("got %dx%d tiles of %dx%d pixels, far more than the %dx%d of the picture", across, down, tw, th, w, h)
+			return 0, 0, fmt.Errorf("got %dx%d tiles of %dx%d pixels, far more than the %dx%d of the picture", across, down, tw,
+				th, w, h)
 		}
 	}
 	return width, height, nil

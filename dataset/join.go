@@ -34,7 +34,8 @@ func Join(folder, validation, test *Folder) (*Folder, error) {
 			continue
 		}
 		if part.from.Several != out.Several {
-			return nil, fmt.Errorf("dataset: join: one of the %v folder %q and %q has several labels a picture, the other one: read both the same way", part.split, part.from.Root, folder.Root)
+			return nil, fmt.Errorf("dataset: join: one of the %v folder %q and %q has several labels a picture, the other one: "+
+				"read both the same way", part.split, part.from.Root, folder.Root)
 		}
 		to := make([]int, len(part.from.Labels))
 		for i, l := range part.from.Labels {

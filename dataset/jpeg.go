@@ -60,7 +60,8 @@ func scanJPEG(data []byte) (h jpegHead) {
 			h.exif = segment[len(exifMark):]
 		case marker == 0xee && bytes.HasPrefix(segment, []byte("Adobe")) && len(segment) >= 12:
 			h.adobe = true
-		case 0xc0 <= marker && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc && h.frame == 0 && len(segment) >= 6:
+		case 0xc0 <= marker && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc && h.frame == 0 &&
+			len(segment) >= 6:
 			h.frame, h.precision, h.components = marker, int(segment[0]), int(segment[5])
 		}
 	}

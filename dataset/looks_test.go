@@ -51,8 +51,10 @@ func TestLooks(t *testing.T) {
 	if a, b := text(cold), text(warm); a != b {
 		t.Errorf("the second check differs:\n%s\n%s", a, b)
 	}
-	if len(cold.NearDuplicates) == 0 || cold.Rotated != 1 || !(cold.Cost.DecodeSeconds > 0) || warm.Cost.DecodeSeconds != 0 {
-		t.Errorf("got %d near duplicates, %d rotated, cost %+v and %+v", len(cold.NearDuplicates), cold.Rotated, cold.Cost, warm.Cost)
+	if len(cold.NearDuplicates) == 0 || cold.Rotated != 1 || !(cold.Cost.DecodeSeconds > 0) ||
+		warm.Cost.DecodeSeconds != 0 {
+		t.Errorf("got %d near duplicates, %d rotated, cost %+v and %+v", len(cold.NearDuplicates), cold.Rotated, cold.Cost,
+			warm.Cost)
 	}
 	if small, _ := looked(dataset.Limits{MaxPixels: 1000}); small.Readable != 0 {
 		t.Errorf("%d known pictures escaped a limit of 1,000 pixels", small.Readable)
@@ -60,7 +62,8 @@ func TestLooks(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(first, "wide.png"), encode(t, "png", noise(30, 30, 9)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if edited, known := looked(dataset.Limits{}); known != 28 || edited.Width.Max != 640 || len(edited.NearDuplicates) == len(cold.NearDuplicates) {
+	if edited, known := looked(dataset.Limits{}); known != 28 || edited.Width.Max != 640 ||
+		len(edited.NearDuplicates) == len(cold.NearDuplicates) {
 		t.Errorf("an edited picture: got %d known, %+v", known, edited.NearDuplicates)
 	}
 }

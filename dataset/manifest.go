@@ -45,7 +45,8 @@ const maxRecord = 1 << 20
 
 // columns are the names that CSV headers and JSONL keys may have, and what they mean.
 var columns = []struct{ name, meaning string }{
-	{"image", "image"}, {"path", "image"}, {"label", "label"}, {"split", "split"}, {"group", "group"}, {"weight", "weight"},
+	{"image", "image"}, {"path", "image"}, {"label", "label"}, {"split", "split"}, {"group", "group"},
+	{"weight", "weight"},
 }
 
 // row is a line of a manifest.
@@ -211,11 +212,13 @@ func (m *manifest) listed(line int, text []byte) error {
 	last := len(fields) - 1
 	switch {
 	case last > 2 && !m.cfg.Several:
-		return fmt.Errorf("got %d fields parted by tabs, want 3: index, class, path; several classes a picture have to be asked for (--multi-label)", len(fields))
+		return fmt.Errorf("got %d fields parted by tabs, want 3: index, class, path; several classes a picture have to be "+
+			"asked for (--multi-label)", len(fields))
 	case last < 2:
 		return fmt.Errorf("got %d fields parted by tabs, want 3: index, class, path", len(fields))
 	}
-	if index, err := strconv.ParseFloat(strings.TrimSpace(fields[0]), 64); err != nil || index != math.Trunc(index) || index < 0 {
+	if index, err := strconv.ParseFloat(strings.TrimSpace(fields[0]), 64); err != nil || index != math.Trunc(index) ||
+		index < 0 {
 		return fmt.Errorf("index: got %q, want a whole number", fields[0])
 	}
 	if m.cfg.Several {
@@ -258,7 +261,8 @@ func (m *manifest) add(r row) error {
 	if i, met := m.at[it.Path]; met {
 		other := m.scan.folder.Items[i]
 		if other.Label != it.Label {
-			return fmt.Errorf("%q has label %q here and %q on line %d: a picture has one label, unless several are asked for (--multi-label)", r.image, m.names[it.Label], m.names[other.Label], m.lines[i])
+			return fmt.Errorf("%q has label %q here and %q on line %d: a picture has one label, unless several are "+
+				"asked for (--multi-label)", r.image, m.names[it.Label], m.names[other.Label], m.lines[i])
 		}
 		m.scan.problem(it.Path, fmt.Sprintf("line %d repeats line %d and was left out", r.line, m.lines[i]))
 		return nil
@@ -305,7 +309,8 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 	case image == "":
 		return "", "", "", errors.New("image: the path is empty")
 	case strings.Contains(image, "://"):
-		return "", "", "", fmt.Errorf("image: got %q, want a file: copy the pictures here and have the prefix of their address cut off", image)
+		return "", "", "", fmt.Errorf("image: got %q, want a file: copy the pictures here and have the prefix "+
+			"of their address cut off", image)
 	case strings.ContainsFunc(image, unicode.IsControl):
 		return "", "", "", fmt.Errorf("image: the path %q has control characters", image)
 	}
@@ -354,7 +359,8 @@ func (m *manifest) label(r row) (int, error) {
 		m.labels[name] = at
 		m.names, m.numbers = append(m.names, name), append(m.numbers, r.class)
 	} else if m.numbers[at] != r.class {
-		return 0, fmt.Errorf("label %q: is class %d here and was class %d before: one name for two classes", name, r.class, m.numbers[at])
+		return 0, fmt.Errorf("label %q: is class %d here and was class %d before: one name for two classes", name, r.class,
+			m.numbers[at])
 	}
 	return at, nil
 }
@@ -370,5 +376,6 @@ func parseSplit(text string) (s Split, fixed bool, err error) {
 	case "test", "testing":
 		return Test, true, nil
 	}
-	return 0, false, fmt.Errorf("split: got %q, want train, validation, test or nothing%s", text, didYouMean(text, []string{"train", "validation", "test"}))
+	return 0, false, fmt.Errorf("split: got %q, want train, validation, test or nothing%s", text,
+		didYouMean(text, []string{"train", "validation", "test"}))
 }

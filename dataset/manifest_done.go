@@ -55,9 +55,11 @@ func (m *manifest) done() (*Folder, error) {
 	if n := len(out.Labels); n < least {
 		also := ""
 		if len(out.Problems) > 0 {
-			also = fmt.Sprintf("; %d problems, the first: %s: %s", len(out.Problems), out.Problems[0].Path, out.Problems[0].Reason)
+			also = fmt.Sprintf("; %d problems, the first: %s: %s", len(out.Problems), out.Problems[0].Path,
+				out.Problems[0].Reason)
 		}
-		return nil, fmt.Errorf("dataset: manifest %q: %d lines give %d labels with pictures, want at least %d%s", m.file, m.rows, n, least, also)
+		return nil, fmt.Errorf("dataset: manifest %q: %d lines give %d labels with pictures, want at least %d%s", m.file,
+			m.rows, n, least, also)
 	}
 	return out, nil
 }

@@ -184,7 +184,8 @@ func (m *manifest) object(line int, text []byte) error {
 		case means == "label" && m.cfg.Several:
 			return r.set.list(value)
 		case means == "label" && value[0] == '[':
-			return fmt.Errorf("label: got a list, %.40s, want a string; several labels a picture have to be asked for (--multi-label)", value)
+			return fmt.Errorf("label: got a list, %.40s, want a string; several labels a picture have to be "+
+				"asked for (--multi-label)", value)
 		case means == "weight" && value[0] != '"':
 			s = string(value)
 		default:

@@ -30,7 +30,8 @@ func (r *row) put(meaning, text string, cfg ManifestConfig) error {
 			r.set.names = append(r.set.names, label)
 		case "", "0", "0.0":
 		default:
-			return fmt.Errorf("column %q: got %q, want 1 or 0: without a column label the others are labels that a picture has or has not", label, text)
+			return fmt.Errorf("column %q: got %q, want 1 or 0: without a column label the others are labels that a "+
+				"picture has or has not", label, text)
 		}
 	case meaning == "label" && cfg.Several:
 		for name := range strings.SplitSeq(text, cfg.Separator) {
@@ -78,7 +79,8 @@ func (m *manifest) numbered(r row, texts []string) error {
 }
 
 // answered takes the class or the classes of a line of an augmented manifest.
-func (m *manifest) answered(r row, attribute string, value json.RawMessage, name string, names map[string]string) error {
+func (m *manifest) answered(r row, attribute string, value json.RawMessage, name string,
+	names map[string]string) error {
 	var quoted string
 	if json.Unmarshal(value, &quoted) == nil { // lists come as text, too
 		value = json.RawMessage(quoted)
@@ -118,7 +120,8 @@ func (m *manifest) answered(r row, attribute string, value json.RawMessage, name
 func (m *manifest) resolve() error {
 	hot := len(m.pending) > 0 && len(m.pending[0].set.numbers) > 1
 	for _, r := range m.pending {
-		hot = hot && len(r.set.numbers) == len(m.pending[0].set.numbers) && r.set.byMap == nil && slices.Max(r.set.numbers) <= 1
+		hot = hot && len(r.set.numbers) == len(m.pending[0].set.numbers) && r.set.byMap == nil &&
+			slices.Max(r.set.numbers) <= 1
 	}
 	for _, r := range m.pending {
 		if hot {
@@ -167,7 +170,8 @@ func (m *manifest) merge(r row, it Item) error {
 	}
 	other := &m.scan.folder.Items[i]
 	differs := func(what string, a, b any) error {
-		return fmt.Errorf("%q has %s %v here and %v on line %d: say it once, or the same each time", r.image, what, a, b, m.lines[i])
+		return fmt.Errorf("%q has %s %v here and %v on line %d: say it once, or the same each time", r.image, what, a, b,
+			m.lines[i])
 	}
 	var errs []error
 	if it.Fixed && other.Fixed && it.Split != other.Split {

@@ -29,7 +29,8 @@ func TestReadManifest(t *testing.T) {
 		labels     string // joined by |
 		items      string // rel:label:split+fixed:group:weight, joined by |
 	}{
-		{"csv", "image,label,split,group,weight\na/1.png,cat,train,g1,2\na/2.png, dog ,,,\r\n\nb/1.png,\"cat\",TEST,g1,0.5\n", dataset.ManifestConfig{},
+		{"csv", "image,label,split,group,weight\na/1.png,cat,train,g1,2\na/2.png, dog ,,,\r\n\nb/1.png,\"cat\",TEST,g1,0.5\n",
+			dataset.ManifestConfig{},
 			"cat|dog", "a/1.png:cat:train!:g1:2|a/2.png:dog:train::0|b/1.png:cat:test!:g1:0.5"},
 		{"semicolons, other order, mark", "\xef\xbb\xbfLabel;Path\ncat;a/1.png\ndog;b/ü 2.png", dataset.ManifestConfig{},
 			"cat|dog", "a/1.png:cat:train::0|b/ü 2.png:dog:train::0"},
@@ -65,7 +66,8 @@ func TestReadManifest(t *testing.T) {
 				if it.Fixed {
 					mark = "!"
 				}
-				items = append(items, fmt.Sprintf("%s:%s:%v%s:%s:%v", it.Rel, f.Labels[it.Label], it.Split, mark, it.Group, it.Weight))
+				items = append(items, fmt.Sprintf("%s:%s:%v%s:%s:%v", it.Rel, f.Labels[it.Label], it.Split, mark, it.Group,
+					it.Weight))
 				if _, err := os.Stat(it.Path); err != nil {
 					t.Error(err)
 				}
@@ -104,21 +106,26 @@ func TestReadManifestRefuses(t *testing.T) {
 		{"no label", "image,label\na/1.png,\n", dataset.ManifestConfig{}, []string{"line 2", "label"}},
 		{"control", "image,label\na/1.png,x\x01\n", dataset.ManifestConfig{}, []string{"control"}},
 		{"not UTF-8", "image,label\na/1.png,x\xff\n", dataset.ManifestConfig{}, []string{"line 2", "UTF-8"}},
-		{"address", "image,label\nhttps://host/a.png,x\n", dataset.ManifestConfig{}, []string{"https://host/a.png", "prefix"}},
-		{"other prefix", "image,label\ns3://b/a.png,x\n", dataset.ManifestConfig{StripPrefix: "s3://c/"}, []string{"s3://c/"}},
+		{"address", "image,label\nhttps://host/a.png,x\n", dataset.ManifestConfig{},
+			[]string{"https://host/a.png", "prefix"}},
+		{"other prefix", "image,label\ns3://b/a.png,x\n", dataset.ManifestConfig{StripPrefix: "s3://c/"},
+			[]string{"s3://c/"}},
 		{"one label", "image,label\na/1.png,x\nb/9.png,y\n", dataset.ManifestConfig{}, []string{"1 labels", "b/9.png"}},
 		{"key twice", `{"image":"a/1.png","image":"a/2.png","label":"x"}`, dataset.ManifestConfig{}, []string{"twice"}},
 		{"two objects", `{"image":"a/1.png","label":"x"} {}`, dataset.ManifestConfig{}, []string{"more than one"}},
 		{"number as label", `{"image":"a/1.png","label":3}`, dataset.ManifestConfig{}, []string{"label", "string"}},
 		{"torn JSON", `{"image":"a/1.png","label":"x"`, dataset.ManifestConfig{}, []string{"line 1", "JSON"}},
 		{"long line", `{"image":"` + long + `"}`, dataset.ManifestConfig{Format: dataset.JSONL}, []string{"line 1", "longer"}},
-		{"lst: several labels", "0\t1\ta/1.png\n0\t1\t2\ta/2.png\n", dataset.ManifestConfig{}, []string{"line 2", "4 fields"}},
+		{"lst: several labels", "0\t1\ta/1.png\n0\t1\t2\ta/2.png\n", dataset.ManifestConfig{},
+			[]string{"line 2", "4 fields"}},
 		{"lst: class", "0\t1\ta/1.png\n0\t-1\ta/2.png\n", dataset.ManifestConfig{}, []string{"line 2", "class"}},
-		{"lst: no such name", "0\t2\ta/1.png\n", dataset.ManifestConfig{Classes: []string{"a", "b"}}, []string{"line 1", "0..1"}},
+		{"lst: no such name", "0\t2\ta/1.png\n", dataset.ManifestConfig{Classes: []string{"a", "b"}},
+			[]string{"line 1", "0..1"}},
 		{"two names", `{"source-ref":"a/1.png","j":1,"j-metadata":{"class-name":"x"}}` + "\n" + `{"source-ref":"a/2.png","j":1,"j-metadata":{"class-name":"y"}}`, dataset.ManifestConfig{}, []string{"line 2", "class 1"}},
 		{"two attributes", `{"source-ref":"a/1.png","j":1,"k":1}`, dataset.ManifestConfig{}, []string{`"j" and "k"`}},
 		{"no attribute", `{"source-ref":"a/1.png"}`, dataset.ManifestConfig{}, []string{"no class"}},
-		{"rows", "image,label\na/1.png,x\na/2.png,y\nb/1.png,y\n", dataset.ManifestConfig{MaxRows: 2}, []string{"more than 2"}},
+		{"rows", "image,label\na/1.png,x\na/2.png,y\nb/1.png,y\n", dataset.ManifestConfig{MaxRows: 2},
+			[]string{"more than 2"}},
 		{"format", "image,label\n", dataset.ManifestConfig{Format: "xml"}, []string{`"xml"`}},
 	} {
 		_, err := manifestOf(t, root, test.text, test.cfg)
@@ -140,7 +147,8 @@ func TestReadManifestRefuses(t *testing.T) {
 func TestReadManifestProblems(t *testing.T) {
 	root := tree(t, "a/1.png", "a/2.png", "b/1.png")
 	write(t, filepath.Join(root, "words.jpg"), []byte("words"))
-	f, err := manifestOf(t, root, "image,label\na/1.png,x\na/2.png,y\nmissing.png,y\nwords.jpg,z\na/1.png,x\nb,x\n", dataset.ManifestConfig{})
+	f, err := manifestOf(t, root, "image,label\na/1.png,x\na/2.png,y\nmissing.png,y\nwords.jpg,z\na/1.png,x\nb,x\n",
+		dataset.ManifestConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +246,8 @@ func TestJoin(t *testing.T) {
 	if err := f.Split(dataset.SplitConfig{Validation: 0.2, Test: -1}); err != nil {
 		t.Fatal(err)
 	}
-	if len(f.Items) != 8 || f.Items[6].Rel != "test/b/1.png" || f.Items[6].Split != dataset.Test || f.Labels[f.Items[6].Label] != "b" {
+	if len(f.Items) != 8 || f.Items[6].Rel != "test/b/1.png" || f.Items[6].Split != dataset.Test ||
+		f.Labels[f.Items[6].Label] != "b" {
 		t.Errorf("got %+v", f.Items)
 	}
 	if c := f.Counts(); c != nil && (c[0] != [3]int{2, 1, 0} || c[1] != [3]int{2, 1, 2}) {

@@ -127,7 +127,8 @@ func (s *space) nearest(ctx context.Context, k, workers int) ([][]neighbour, err
 					return
 				}
 				to := min(from+blockRows, n)
-				block := blas32.General{Rows: to - from, Cols: matrix.Cols, Stride: matrix.Stride, Data: matrix.Data[from*matrix.Stride : to*matrix.Stride]}
+				block := blas32.General{Rows: to - from, Cols: matrix.Cols, Stride: matrix.Stride,
+					Data: matrix.Data[from*matrix.Stride : to*matrix.Stride]}
 				scores.Rows = to - from
 				blas32.Gemm(blas.NoTrans, blas.Trans, 1, block, matrix, 0, scores)
 				for a := from; a < to; a++ {

@@ -90,7 +90,8 @@ func TestDisagreements(t *testing.T) {
 		t.Errorf("got precision %.2f, recall %.2f", precision, recall)
 	}
 	for _, d := range c.Disagreements {
-		if d.Label == d.Suggested || len(d.Nearest) != 3 || !(d.Share > d.OwnShare+0.5) || d.Nearest[0].Similarity < d.Nearest[2].Similarity {
+		if d.Label == d.Suggested || len(d.Nearest) != 3 || !(d.Share > d.OwnShare+0.5) ||
+			d.Nearest[0].Similarity < d.Nearest[2].Similarity {
 			t.Errorf("got %+v", d)
 		}
 		for i, it := range f.Items {
@@ -130,7 +131,8 @@ func TestDisagreementsFlowers(t *testing.T) {
 		t.Fatal(err)
 	}
 	precision, recall := flips(c, flipped)
-	t.Logf("%d listed, precision %.2f, recall %.2f of %d; %d near duplicates", len(c.Disagreements), precision, recall, len(flipped), len(c.NearDuplicates))
+	t.Logf("%d listed, precision %.2f, recall %.2f of %d; %d near duplicates", len(c.Disagreements), precision, recall,
+		len(flipped), len(c.NearDuplicates))
 	for _, n := range c.NearDuplicates {
 		t.Logf("near: %v %.3f, %.3f", n.Images, n.Distance, *n.Cosine)
 	}
@@ -197,7 +199,8 @@ func TestRefineFindsCopies(t *testing.T) {
 	if err := c.Refine(t.Context(), vectors, dataset.RefineConfig{}); err != nil {
 		t.Fatal(err)
 	}
-	if len(c.NearDuplicates) != 1 || len(c.NearDuplicates[0].Images) != 2 || len(c.NearDuplicates[0].Labels) != 2 || *c.NearDuplicates[0].Cosine > 0.01 {
+	if len(c.NearDuplicates) != 1 || len(c.NearDuplicates[0].Images) != 2 || len(c.NearDuplicates[0].Labels) != 2 ||
+		*c.NearDuplicates[0].Cosine > 0.01 {
 		t.Errorf("got %+v", c.NearDuplicates)
 	}
 	if same := c.Same(); len(same.Sums) != 24 || len(same.Near) != 1 || same.Near[0][0] != 4 || same.Near[0][1] != 20 {

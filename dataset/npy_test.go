@@ -33,7 +33,9 @@ func TestWriteNPY(t *testing.T) {
 		}
 	}
 	// A failure leaves what was there, and nothing beside it.
-	if err := dataset.WriteNPY(path, 2, 3, func(i int) []float32 { return rows[i][i:] }); err == nil || !strings.Contains(err.Error(), "row 1") {
+	if err := dataset.WriteNPY(path, 2, 3, func(i int) []float32 {
+		return rows[i][i:]
+	}); err == nil || !strings.Contains(err.Error(), "row 1") {
 		t.Errorf("a short row: %v", err)
 	}
 	if again, err := os.ReadFile(path); err != nil || string(again) != string(data) {

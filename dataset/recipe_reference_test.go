@@ -20,7 +20,8 @@ func TestTF1Known(t *testing.T) {
 // 2^-24 pixels, 255 levels apart at most); imaging's filters to the rounding of its two passes, 1/2
 // each, the first of which the second amplifies by at most 1.3.
 func TestAgainstSlowReference(t *testing.T) {
-	for filter, tolerance := range map[string]float64{dataset.TF1Bilinear: 1e-2, dataset.Bilinear: 1.01, dataset.Bicubic: 1.2, dataset.Lanczos: 1.3} {
+	for filter, tolerance := range map[string]float64{dataset.TF1Bilinear: 1e-2, dataset.Bilinear: 1.01,
+		dataset.Bicubic: 1.2, dataset.Lanczos: 1.3} {
 		for _, size := range [][2]int{{90, 61}, {17, 23}, {41, 11}, {300, 44}} {
 			img := noise(size[0], size[1], 4)
 			for _, r := range geometries(41, filter) {
@@ -46,7 +47,8 @@ func TestAgainstSlowReference(t *testing.T) {
 					for i := range 41 * 41 {
 						v := min(max(want[(y0+i/41)*w+x0+i%41], 0), 255)
 						if g := float64(got[c*41*41+i]); !(math.Abs(g-v) <= tolerance) {
-							t.Fatalf("%s %s %v channel %d value %d: got %v, want %v within %v", filter, r.Geometry, size, c, i, g, v, tolerance)
+							t.Fatalf("%s %s %v channel %d value %d: got %v, want %v within %v", filter, r.Geometry, size, c, i, g, v,
+								tolerance)
 						}
 					}
 				}

@@ -48,7 +48,8 @@ func TestRecipeValidate(t *testing.T) {
 }
 
 func TestRecipeJSON(t *testing.T) {
-	want := dataset.Recipe{Size: 299, Orient: true, Geometry: dataset.Crop, Resize: 342, Filter: dataset.Bilinear, Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}}
+	want := dataset.Recipe{Size: 299, Orient: true, Geometry: dataset.Crop, Resize: 342, Filter: dataset.Bilinear,
+		Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5}}
 	text, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)

@@ -69,7 +69,8 @@ func (c *Checkup) Refine(ctx context.Context, bottlenecks [][]float32, cfg Refin
 		return err
 	}
 	if len(bottlenecks) != len(c.pictures) {
-		return fmt.Errorf("dataset: refine: got %d bottlenecks, want one (or nil) for each of %d pictures", len(bottlenecks), len(c.pictures))
+		return fmt.Errorf("dataset: refine: got %d bottlenecks, want one (or nil) for each of %d pictures", len(bottlenecks),
+			len(c.pictures))
 	}
 	s, err := newSpace(bottlenecks)
 	if err != nil {

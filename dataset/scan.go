@@ -81,7 +81,8 @@ func Scan(root string, cfg ScanConfig) (*Folder, error) {
 		return nil, err
 	}
 	if len(folders) == 0 {
-		return nil, fmt.Errorf("dataset: scan %q: the folder has no sub-folders, want one for each label: put each label's pictures in a folder of its own, such as %s",
+		return nil, fmt.Errorf("dataset: scan %q: the folder has no sub-folders, want one for each label: put each label's "+
+			"pictures in a folder of its own, such as %s",
 			root, filepath.Join(root, "daisy", "1.jpg"))
 	}
 	for _, f := range folders {
@@ -95,7 +96,8 @@ func Scan(root string, cfg ScanConfig) (*Folder, error) {
 		}
 		reason := fmt.Sprintf("label %q has no pictures and was left out: add some or remove the folder", f.label)
 		if n := len(s.folder.Problems) - problems; n > 0 {
-			reason = fmt.Sprintf("label %q has no usable picture (%d problems) and was left out: repair them or remove the folder", f.label, n)
+			reason = fmt.Sprintf("label %q has no usable picture (%d problems) and was left out: repair "+
+				"them or remove the folder", f.label, n)
 		}
 		s.problem(s.at(f.name), reason)
 	}
@@ -126,7 +128,8 @@ func (f *Folder) tooFew(least int) error {
 		}
 		also = fmt.Sprintf("; %d problems, among them: %s", n, strings.Join(first, "; "))
 	}
-	return fmt.Errorf("dataset: scan %q: %s, want at least %d: give each label a folder of its own with pictures in it%s", f.Root, found, least, also)
+	return fmt.Errorf("dataset: scan %q: %s, want at least %d: give each label a folder of its own with pictures in it%s",
+		f.Root, found, least, also)
 }
 
 // List reads all pictures below a folder by the rules of Scan, without labels. A folder without any
@@ -140,7 +143,8 @@ func List(root string, cfg ScanConfig) (*Folder, error) {
 		return nil, err
 	}
 	if len(s.folder.Items) == 0 {
-		return nil, fmt.Errorf("dataset: list %q: no picture found (%d problems): want JPEG, PNG, GIF, BMP, WebP or TIFF files", root, len(s.folder.Problems))
+		return nil, fmt.Errorf("dataset: list %q: no picture found (%d problems): want JPEG, PNG, GIF, "+
+			"BMP, WebP or TIFF files", root, len(s.folder.Problems))
 	}
 	return s.done(), nil
 }
@@ -215,11 +219,13 @@ func (s *scanner) labelFolders(entries []os.DirEntry) ([]labelFolder, error) {
 			continue
 		}
 		if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-			return nil, fmt.Errorf("dataset: scan %q: the folder name %q is no label: want UTF-8 without control characters: rename it", s.folder.Root, name)
+			return nil, fmt.Errorf("dataset: scan %q: the folder name %q is no label: want UTF-8 without "+
+				"control characters: rename it", s.folder.Root, name)
 		}
 		label := norm.NFC.String(name)
 		if other, taken := named[label]; taken {
-			return nil, fmt.Errorf("dataset: scan %q: the folders %+q and %+q are both label %q (one name, two Unicode spellings): merge or rename them",
+			return nil, fmt.Errorf("dataset: scan %q: the folders %+q and %+q are both label %q (one name, two Unicode "+
+				"spellings): merge or rename them",
 				s.folder.Root, other, name, label)
 		}
 		named[label] = name
@@ -255,7 +261,8 @@ func (s *scanner) walk(dir, rel string, label, depth int) error {
 			continue
 		}
 		if s.files++; s.files > s.limit {
-			return fmt.Errorf("dataset: scan %q: more than %d files: raise the limit or name a smaller folder", s.folder.Root, s.limit)
+			return fmt.Errorf("dataset: scan %q: more than %d files: raise the limit or name a smaller folder", s.folder.Root,
+				s.limit)
 		}
 		s.file(path, below, label)
 	}
@@ -324,7 +331,8 @@ func housekeeping(name string) bool {
 		return true
 	}
 	switch strings.ToLower(name) {
-	case "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__":
+	case "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "system volume information",
+		"lost+found", "__pycache__":
 		return true
 	}
 	return false

@@ -44,7 +44,8 @@ func rels(f *dataset.Folder) []string {
 }
 
 func TestScan(t *testing.T) {
-	root := tree(t, "tulips/b.JPG", "tulips/a", "daisy/1.txt", "daisy/deep/er/2.png", "Übel/x.png", "C++/1.png", "C#/1.png",
+	root := tree(t, "tulips/b.JPG", "tulips/a", "daisy/1.txt", "daisy/deep/er/2.png", "Übel/x.png", "C++/1.png",
+		"C#/1.png",
 		"daisy/.hidden.png", ".git/x/y.png", "daisy/.ipynb_checkpoints/1.png", "daisy/__MACOSX/1.png", "loose.png")
 	write(t, filepath.Join(root, "LICENSE.txt"), []byte("words"))
 	write(t, filepath.Join(root, ".DS_Store"), []byte("x"))
@@ -60,7 +61,8 @@ func TestScan(t *testing.T) {
 	if want := []string{"C#", "C++", "daisy", "tulips", "Übel"}; !slices.Equal(f.Labels, want) {
 		t.Errorf("labels: got %q, want %q", f.Labels, want)
 	}
-	want := []string{"C#/1.png", "C++/1.png", "daisy/1.txt", "daisy/deep/er/2.png", "tulips/a", "tulips/b.JPG", "Übel/x.png"}
+	want := []string{"C#/1.png", "C++/1.png", "daisy/1.txt", "daisy/deep/er/2.png", "tulips/a", "tulips/b.JPG",
+		"Übel/x.png"}
 	if got := rels(f); !slices.Equal(got, want) {
 		t.Errorf("items: got %q, want %q", got, want)
 	}
@@ -73,7 +75,8 @@ func TestScan(t *testing.T) {
 		}
 	}
 	for _, want := range []struct{ name, reason string }{
-		{"empty.jpg", "empty"}, {"notes.jpg", "text"}, {"phone.jpg", "HEIC"}, {"empty label", "no pictures"}, {"loose.png", "outside"},
+		{"empty.jpg", "empty"}, {"notes.jpg", "text"}, {"phone.jpg", "HEIC"}, {"empty label", "no pictures"},
+		{"loose.png", "outside"},
 	} {
 		if !slices.ContainsFunc(f.Problems, func(p dataset.Problem) bool {
 			return filepath.Base(p.Path) == want.name && strings.Contains(p.Reason, want.reason)
@@ -121,10 +124,12 @@ func TestScanRefuses(t *testing.T) {
 	if _, err := dataset.Scan(root, dataset.ScanConfig{}); err == nil || !strings.Contains(err.Error(), "broken.jpg") {
 		t.Errorf("a label of nothing but problems: %v", err)
 	}
-	if f, err := dataset.Scan(root, dataset.ScanConfig{MinLabels: 1}); err != nil || len(f.Labels) != 1 || len(f.Problems) != 2 {
+	if f, err := dataset.Scan(root, dataset.ScanConfig{MinLabels: 1}); err != nil || len(f.Labels) != 1 ||
+		len(f.Problems) != 2 {
 		t.Errorf("with one label allowed: %+v, %v", f, err)
 	}
-	if _, err := dataset.Scan(root, dataset.ScanConfig{MinLabels: 1, MaxFiles: 2}); err == nil || !strings.Contains(err.Error(), "more than 2 files") {
+	if _, err := dataset.Scan(root, dataset.ScanConfig{MinLabels: 1, MaxFiles: 2}); err == nil ||
+		!strings.Contains(err.Error(), "more than 2 files") {
 		t.Errorf("file limit: %v", err)
 	}
 }
@@ -189,7 +194,8 @@ func TestList(t *testing.T) {
 	root := tree(t, "b.png", "a/2.png", "a/1.png", ".x.png")
 	write(t, filepath.Join(root, "words.txt"), []byte("words"))
 	f, err := dataset.List(root, dataset.ScanConfig{})
-	if err != nil || !slices.Equal(rels(f), []string{"a/1.png", "a/2.png", "b.png"}) || len(f.Problems) != 1 || f.Items[0].Label != -1 {
+	if err != nil || !slices.Equal(rels(f), []string{"a/1.png", "a/2.png", "b.png"}) || len(f.Problems) != 1 ||
+		f.Items[0].Label != -1 {
 		t.Errorf("got %+v, %v", f, err)
 	}
 	if _, err := dataset.List(tree(t), dataset.ScanConfig{}); err == nil || !strings.Contains(err.Error(), "no picture") {

@@ -28,15 +28,21 @@ func TestReadManifestOfSeveralLabels(t *testing.T) {
 		cfg        dataset.ManifestConfig
 		want       string
 	}{
-		{"csv", "image,label\na/1.png, sunset | beach|sunset\na/2.png,\nb/1.png,sunset\nb/2.png,|beach|\n", dataset.ManifestConfig{}, want},
-		{"csv, another separator", "image,label\na/1.png,sunset beach\na/2.png,\nb/1.png,sunset\nb/2.png,beach\n", dataset.ManifestConfig{Separator: " "}, want},
+		{"csv", "image,label\na/1.png, sunset | beach|sunset\na/2.png,\nb/1.png,sunset\nb/2.png,|beach|\n",
+			dataset.ManifestConfig{}, want},
+		{"csv, another separator", "image,label\na/1.png,sunset beach\na/2.png,\nb/1.png,sunset\nb/2.png,beach\n",
+			dataset.ManifestConfig{Separator: " "}, want},
 		{"csv, a line a label", "image,label,weight\na/1.png,sunset,\nb/1.png,sunset,\na/1.png,beach,2\na/2.png,,\nb/2.png,beach,\n", dataset.ManifestConfig{}, want},
-		{"csv, a column a label", "image,beach,sunset\na/1.png,1,1\na/2.png,0,\nb/1.png,0,1.0\nb/2.png,1,0\n", dataset.ManifestConfig{}, want},
-		{"csv, several columns", "image,label,label\na/1.png,sunset,beach\na/2.png,,\nb/1.png,sunset,\nb/2.png,,beach\n", dataset.ManifestConfig{}, want},
+		{"csv, a column a label", "image,beach,sunset\na/1.png,1,1\na/2.png,0,\nb/1.png,0,1.0\nb/2.png,1,0\n",
+			dataset.ManifestConfig{}, want},
+		{"csv, several columns", "image,label,label\na/1.png,sunset,beach\na/2.png,,\nb/1.png,sunset,\nb/2.png,,beach\n",
+			dataset.ManifestConfig{}, want},
 		{"jsonl", `{"image":"a/1.png","label":["sunset","beach"]}` + "\n" + `{"image":"a/2.png","label":[]}` + "\n" + `{"image":"b/1.png","label":"sunset"}` + "\n" + `{"image":"b/2.png","label":["beach"]}`,
 			dataset.ManifestConfig{}, want},
-		{"lst, yes and no", "0\t1\t0\t1\ta/1.png\n1\t0\t0\t0\ta/2.png\n2\t0\t0\t1\tb/1.png\n3\t1\t0\t0\tb/2.png\n", dataset.ManifestConfig{}, numbers},
-		{"lst, classes", "0\t0\t2\ta/1.png\n1\t-1\t-1\ta/2.png\n2\t2\tb/1.png\n3\t0\t-1\tb/2.png\n", dataset.ManifestConfig{}, numbers},
+		{"lst, yes and no", "0\t1\t0\t1\ta/1.png\n1\t0\t0\t0\ta/2.png\n2\t0\t0\t1\tb/1.png\n3\t1\t0\t0\tb/2.png\n",
+			dataset.ManifestConfig{}, numbers},
+		{"lst, classes", "0\t0\t2\ta/1.png\n1\t-1\t-1\ta/2.png\n2\t2\tb/1.png\n3\t0\t-1\tb/2.png\n", dataset.ManifestConfig{},
+			numbers},
 		{"augmented, yes and no", `{"source-ref":"a/1.png","class":"[1, 0, 1]"}` + "\n" + `{"source-ref":"a/2.png","class":[0,0,0]}` + "\n" + `{"source-ref":"b/1.png","class":[0,0,1]}` + "\n" + `{"source-ref":"b/2.png","class":[1,0,0]}`,
 			dataset.ManifestConfig{}, numbers},
 		{"ground truth", `{"source-ref":"a/1.png","job":[1,3],"job-metadata":{"class-map":{"1":"sunset","3":"beach"}}}` + "\n" + `{"source-ref":"a/2.png","job":[],"job-metadata":{"class-map":{}}}` + "\n" +
@@ -59,16 +65,18 @@ func TestReadManifestOfSeveralLabels(t *testing.T) {
 		several bool
 		want    string
 	}{
-		"two labels that nobody asked for": {"image,label\na/1.png,x\na/1.png,y\nb/1.png,x\n", false, "unless several are asked for"},
-		"a list that nobody asked for":     {`{"image":"a/1.png","label":["x"]}`, false, "have to be asked for"},
-		"columns that nobody asked for":    {"0\t1\t0\ta/1.png\n", false, "have to be asked for"},
-		"two splits":                       {"image,label,split\na/1.png,x,train\na/1.png,y,test\nb/1.png,y,\n", true, `has split test here and train on line 2`},
-		"two groups":                       {"image,label,group\na/1.png,x,g\na/1.png,y,h\nb/1.png,y,\n", true, `has group h here and g on line 2`},
-		"neither yes nor no":               {"image,x,y\na/1.png,1,maybe\n", true, `column "y": got "maybe", want 1 or 0`},
-		"list of numbers":                  {`{"image":"a/1.png","label":[1]}`, true, "want a list of strings"},
-		"half a class":                     {"0\t1\t0.5\ta/1.png\n", true, `class: got "0.5"`},
+		"two labels that nobody asked for": {"image,label\na/1.png,x\na/1.png,y\nb/1.png,x\n", false,
+			"unless several are asked for"},
+		"a list that nobody asked for":  {`{"image":"a/1.png","label":["x"]}`, false, "have to be asked for"},
+		"columns that nobody asked for": {"0\t1\t0\ta/1.png\n", false, "have to be asked for"},
+		"two splits":                    {"image,label,split\na/1.png,x,train\na/1.png,y,test\nb/1.png,y,\n", true, `has split test here and train on line 2`},
+		"two groups":                    {"image,label,group\na/1.png,x,g\na/1.png,y,h\nb/1.png,y,\n", true, `has group h here and g on line 2`},
+		"neither yes nor no":            {"image,x,y\na/1.png,1,maybe\n", true, `column "y": got "maybe", want 1 or 0`},
+		"list of numbers":               {`{"image":"a/1.png","label":[1]}`, true, "want a list of strings"},
+		"half a class":                  {"0\t1\t0.5\ta/1.png\n", true, `class: got "0.5"`},
 	} {
-		if _, err := manifestOf(t, root, test.text, dataset.ManifestConfig{Several: test.several}); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := manifestOf(t, root, test.text, dataset.ManifestConfig{Several: test.several}); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want an error with %q", name, err, test.want)
 		}
 	}
@@ -158,7 +166,8 @@ func TestJoinAndAsSeveral(t *testing.T) {
 	if one.Several || !several.Several || one.Items[4].Labels != nil || several.LabelText(4) != one.Labels[1] {
 		t.Fatalf("got %+v", several.Items[4])
 	}
-	if _, err := dataset.Join(several, one, nil); err == nil || !strings.Contains(err.Error(), "several labels a picture") {
+	if _, err := dataset.Join(several, one, nil); err == nil ||
+		!strings.Contains(err.Error(), "several labels a picture") {
 		t.Errorf("got %v", err)
 	}
 	joined, err := dataset.Join(several, several, nil)

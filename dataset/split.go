@@ -75,7 +75,8 @@ func (c SplitConfig) Validate() error {
 		return fmt.Errorf("dataset: split: test: got %v, want a fraction below 1", c.Test)
 	}
 	if v+t >= 1 {
-		return fmt.Errorf("dataset: split: validation and test: got %v + %v, want less than 1 together, or nothing is left to train on", v, t)
+		return fmt.Errorf("dataset: split: validation and test: got %v + %v, want less than 1 together, or "+
+			"nothing is left to train on", v, t)
 	}
 	return nil
 }

@@ -35,7 +35,8 @@ func same(a, b map[string]dataset.Split) bool {
 }
 
 func TestSplitFractions(t *testing.T) {
-	for _, cfg := range []dataset.SplitConfig{{}, {Validation: 0.25, Test: 0.3}, {Validation: -1, Test: 0.2}, {Validation: 0.2, Test: -1}, {Validation: -1, Test: -1}} {
+	for _, cfg := range []dataset.SplitConfig{{}, {Validation: 0.25, Test: 0.3}, {Validation: -1, Test: 0.2},
+		{Validation: 0.2, Test: -1}, {Validation: -1, Test: -1}} {
 		f := made("r", 4, 5000)
 		split(t, f, cfg)
 		want := [3]float64{dataset.Validation: cfg.Validation, dataset.Test: cfg.Test}
@@ -97,7 +98,8 @@ const goldenSplit = "530b21cc8c900cbc"
 func TestSplitFloors(t *testing.T) {
 	for n := 1; n <= 40; n++ {
 		for salt := range 20 {
-			for _, cfg := range []dataset.SplitConfig{{}, {Validation: 0.01, Test: 0.01}, {Validation: 0.49, Test: 0.5}, {Validation: -1}, {Test: -1}, {Validation: -1, Test: -1}} {
+			for _, cfg := range []dataset.SplitConfig{{}, {Validation: 0.01, Test: 0.01}, {Validation: 0.49, Test: 0.5},
+				{Validation: -1}, {Test: -1}, {Validation: -1, Test: -1}} {
 				cfg.Salt = fmt.Sprint(salt)
 				f := made("r", 1, n)
 				split(t, f, cfg)
@@ -217,7 +219,8 @@ func TestSplitLegacy(t *testing.T) {
 }
 
 func TestSplitRefuses(t *testing.T) {
-	for _, cfg := range []dataset.SplitConfig{{Validation: 1}, {Test: 1.5}, {Validation: 0.5, Test: 0.5}, {Validation: math.NaN()}, {Test: math.NaN()}, {Validation: 0.95}} {
+	for _, cfg := range []dataset.SplitConfig{{Validation: 1}, {Test: 1.5}, {Validation: 0.5, Test: 0.5},
+		{Validation: math.NaN()}, {Test: math.NaN()}, {Validation: 0.95}} {
 		if err := made("r", 2, 5).Split(cfg); err == nil {
 			t.Errorf("%+v accepted", cfg)
 		}

@@ -44,7 +44,8 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 		return nil, err
 	}
 	if m.Trunk == nil {
-		return nil, fmt.Errorf("inception: the model was saved without its trunk (%s, width %g, digest %.12s): give the weights that it was trained on", m.Flavor, m.Width, m.TrunkDigest)
+		return nil, fmt.Errorf("inception: the model was saved without its trunk (%s, width %g, digest %.12s): give the "+
+			"weights that it was trained on", m.Flavor, m.Width, m.TrunkDigest)
 	}
 	trunk, err := NewTrunk(m.Trunk.withRecipe(m.Recipe), cfg)
 	if err != nil {
@@ -129,7 +130,8 @@ func (c *Classifier) Infer(ctx context.Context, n int, pixels []float32) ([]Resu
 }
 
 // decode loads the images into their places in input.
-func (c *Classifier) decode(ctx context.Context, lim dataset.Limits, images [][]byte, input []float32, results []Result) {
+func (c *Classifier) decode(ctx context.Context, lim dataset.Limits, images [][]byte, input []float32,
+	results []Result) {
 	pixels := c.trunk.pixels()
 	load := func(i int) {
 		r := &results[i]
@@ -213,7 +215,8 @@ func (c *Classifier) Check(ctx context.Context) error {
 			got, want []float32
 		}{{"bottleneck", r.Bottleneck, s.Bottlenecks[i]}, {"logits", c.logits(r.Bottleneck), s.Logits[i]}} {
 			if d := distance(part.got, part.want); !(d <= SelfTestTolerance) {
-				return fmt.Errorf("inception: self-test: the %s of picture %d is off by %.2g of its norm, want at most %g: this build or machine computes wrongly, try another device or kernel",
+				return fmt.Errorf("inception: self-test: the %s of picture %d is off by %.2g of its norm, want at most %g: this "+
+					"build or machine computes wrongly, try another device or kernel",
 					part.name, i, d, SelfTestTolerance)
 			}
 		}
@@ -225,7 +228,8 @@ func (c *Classifier) Check(ctx context.Context) error {
 func (s *SelfTest) validate(h *Head) error {
 	n := len(s.Pictures)
 	if n == 0 || n > 64 || len(s.Bottlenecks) != n || len(s.Logits) != n {
-		return fmt.Errorf("inception: self-test: got %d pictures, %d bottlenecks and %d logits, want 1 to 64 of each", n, len(s.Bottlenecks), len(s.Logits))
+		return fmt.Errorf("inception: self-test: got %d pictures, %d bottlenecks and %d logits, want 1 to 64 of each", n,
+			len(s.Bottlenecks), len(s.Logits))
 	}
 	for i := range n {
 		if len(s.Bottlenecks[i]) != h.Features || len(s.Logits[i]) != h.Classes || len(s.Pictures[i]) == 0 {

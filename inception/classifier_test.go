@@ -83,7 +83,8 @@ func TestClassify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if (one[0].Err == nil) != (all[i].Err == nil) || !reflect.DeepEqual(one[0].Predictions, all[i].Predictions) || !reflect.DeepEqual(one[0].Bottleneck, all[i].Bottleneck) {
+		if (one[0].Err == nil) != (all[i].Err == nil) || !reflect.DeepEqual(one[0].Predictions, all[i].Predictions) ||
+			!reflect.DeepEqual(one[0].Bottleneck, all[i].Bottleneck) {
 			t.Errorf("image %d: alone %+v, with others %+v", i, one[0], all[i])
 		}
 		if wrong := i%2 == 0 && i != 4 || i == 5; wrong != (all[i].Err != nil) {

@@ -42,7 +42,8 @@ func (c EmbedConfig) Validate() error {
 // is there, and after that the network has them. At most max(2*Batch, 16+Batch, 4*Decoders+Batch)
 // pictures are held at a time, as [3,Size,Size] tensors. An error of emit, of the forward pass or
 // of ctx ends the run and is returned, after every goroutine has ended.
-func (t *Trunk) EmbedAll(ctx context.Context, n int, read func(i int) ([]byte, error), emit func(i int, vec []float32, err error) error, cfg EmbedConfig) error {
+func (t *Trunk) EmbedAll(ctx context.Context, n int,
+	read func(i int) ([]byte, error), emit func(i int, vec []float32, err error) error, cfg EmbedConfig) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}

@@ -131,7 +131,9 @@ func TestEmbedAllEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := trunk.EmbedAll(ctx, 5, read, func(int, []float32, error) error { return nil }, EmbedConfig{}); !errors.Is(err, context.Canceled) {
+	if err := trunk.EmbedAll(ctx, 5, read, func(int, []float32, error) error {
+		return nil
+	}, EmbedConfig{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before: got %v", err)
 	}
 	for range 200 { // goroutines of the runtime come and go

@@ -94,9 +94,11 @@ func (c *Classifier) Explain(ctx context.Context, lim dataset.Limits, image []by
 
 // ExplainPixels is the part of Explain that follows decoding: pixels [3,Size,Size] and info are
 // what Model().Recipe.Load gave.
-func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info, top int) (*Explanation, error) {
+func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info,
+	top int) (*Explanation, error) {
 	if len(pixels) != c.trunk.pixels() {
-		return nil, fmt.Errorf("inception: explain: got %d input values, want %d of one picture", len(pixels), c.trunk.pixels())
+		return nil, fmt.Errorf("inception: explain: got %d input values, want %d of one picture", len(pixels),
+			c.trunk.pixels())
 	}
 	bottleneck, block, err := c.trunk.embedBlock(ctx, pixels)
 	if err != nil {
@@ -109,7 +111,8 @@ func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info d
 	c.model.Head.Logits(bottleneck, logits)
 	x := &Explanation{
 		Predictions: c.model.Rank(logits), Unknown: c.model.Unknown.rejects(logits), Bottleneck: bottleneck, Info: info,
-		Grid: newGrid(c.model.Recipe.Frame(info), c.trunk.Size()), Nearest: c.model.Neighbours.nearest(bottleneck, nearestCount),
+		Grid:    newGrid(c.model.Recipe.Frame(info), c.trunk.Size()),
+		Nearest: c.model.Neighbours.nearest(bottleneck, nearestCount),
 	}
 	x.Labels = c.model.answered(logits, x.Predictions)
 	if top <= 0 || top > len(x.Predictions) {

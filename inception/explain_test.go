@@ -47,7 +47,8 @@ func TestExplainIsExact(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !reflect.DeepEqual(got.Predictions, want[0].Predictions) || !reflect.DeepEqual(got.Bottleneck, want[0].Bottleneck) || got.Info != want[0].Info {
+			if !reflect.DeepEqual(got.Predictions, want[0].Predictions) ||
+				!reflect.DeepEqual(got.Bottleneck, want[0].Bottleneck) || got.Info != want[0].Info {
 				t.Error("the answer is not that of Classify")
 			}
 			if len(got.Maps) != 5 {
@@ -76,7 +77,8 @@ func TestExplainIsExact(t *testing.T) {
 					t.Errorf("no map has the logit %g", z)
 				}
 			}
-			if two, err := c.Explain(t.Context(), dataset.Limits{}, data, 2); err != nil || !reflect.DeepEqual(two.Maps, got.Maps[:2]) {
+			if two, err := c.Explain(t.Context(), dataset.Limits{}, data, 2); err != nil ||
+				!reflect.DeepEqual(two.Maps, got.Maps[:2]) {
 				t.Errorf("the best two: got %+v, %v", two, err)
 			}
 		})
@@ -97,7 +99,8 @@ func TestExplainRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Explain(t.Context(), dataset.Limits{}, []byte("no picture"), 1); !errors.Is(err, dataset.ErrUnsupported) {
+	if _, err := c.Explain(t.Context(), dataset.Limits{}, []byte("no picture"), 1); !errors.Is(err,
+		dataset.ErrUnsupported) {
 		t.Errorf("no picture: got %v", err)
 	}
 	if _, err := c.ExplainPixels(t.Context(), make([]float32, 7), dataset.Info{Width: 1, Height: 1}, 1); err == nil {
@@ -111,7 +114,8 @@ func TestExplainRefuses(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Explain(t.Context(), dataset.Limits{}, sketch(t, 0, 0), 1); err == nil || !strings.Contains(err.Error(), "closed") {
+	if _, err := c.Explain(t.Context(), dataset.Limits{}, sketch(t, 0, 0), 1); err == nil ||
+		!strings.Contains(err.Error(), "closed") {
 		t.Errorf("closed: got %v", err)
 	}
 }
@@ -135,7 +139,8 @@ func TestFieldCentres(t *testing.T) {
 			for axis := range 2 {
 				if axis == 0 {
 					s.offset += s.step * (float64(st.kernel[0]-1)/2 - float64(st.pad[0]))
-				} else if other := float64(st.kernel[1]-1)/2 - float64(st.pad[1]); other != float64(st.kernel[0]-1)/2-float64(st.pad[0]) {
+				} else if other := float64(st.kernel[1]-1)/2 - float64(st.pad[1]); other != float64(st.kernel[0]-1)/2-float64(
+					st.pad[0]) {
 					t.Errorf("%s: rows and columns move differently", r.block)
 				}
 			}
@@ -151,14 +156,17 @@ func TestFieldCentres(t *testing.T) {
 // TestExplainGrid: the cells lie on the picture where the recipe looked, also when it cuts the
 // middle out of a wide picture that is stored on its side, and Sample and Blend follow them.
 func TestExplainGrid(t *testing.T) {
-	squash := dataset.Recipe{Size: 299, Orient: true, Geometry: dataset.Squash, Filter: dataset.Bilinear, Std: [3]float32{1, 1, 1}}
+	squash := dataset.Recipe{Size: 299, Orient: true, Geometry: dataset.Squash, Filter: dataset.Bilinear,
+		Std: [3]float32{1, 1, 1}}
 	g := newGrid(squash.Frame(dataset.Info{Width: 598, Height: 299, Orientation: 1}), 299)
 	if g.Width != 598 || g.Height != 299 || g.StepX != 64 || g.StepY != 32 || g.Seen != [4]float64{0, 0, 598, 299} {
 		t.Errorf("squashed: %+v", g)
 	}
-	crop := dataset.Recipe{Size: 299, Resize: 299, Orient: true, Geometry: dataset.Crop, Filter: dataset.Bilinear, Std: [3]float32{1, 1, 1}}
+	crop := dataset.Recipe{Size: 299, Resize: 299, Orient: true, Geometry: dataset.Crop, Filter: dataset.Bilinear,
+		Std: [3]float32{1, 1, 1}}
 	g = newGrid(crop.Frame(dataset.Info{Width: 299, Height: 899, Orientation: 8}), 299) // stored on its side
-	if g.Width != 899 || g.Height != 299 || g.StepX != 32 || g.StepY != 32 || g.Seen != [4]float64{300, 0, 599, 299} || g.X+3.5*g.StepX != 449.5 {
+	if g.Width != 899 || g.Height != 299 || g.StepX != 32 || g.StepY != 32 || g.Seen != [4]float64{300, 0, 599, 299} ||
+		g.X+3.5*g.StepX != 449.5 {
 		t.Errorf("cut: %+v", g)
 	}
 	x := &Explanation{Grid: g}
@@ -192,7 +200,8 @@ func TestExplainGrid(t *testing.T) {
 		img.Pix[i] = 100 + 155*uint8(i%4/3)
 	}
 	x.Blend(img, m)
-	if hot, cold := img.NRGBAAt(px/10, py/10), img.NRGBAAt(5, 5); hot.R < 200 || cold != (color.NRGBA{100, 100, 100, 255}) {
+	if hot, cold := img.NRGBAAt(px/10, py/10), img.NRGBAAt(5, 5); hot.R < 200 ||
+		cold != (color.NRGBA{100, 100, 100, 255}) {
 		t.Errorf("blended: %v at the cell, %v far away", hot, cold)
 	}
 }
@@ -206,7 +215,8 @@ func withNeighbours(t testing.TB, m *Model) *Model {
 	}
 	f := m.Head.Features
 	m.Neighbours = &Neighbours{Vectors: make([]float32, 3*f), Pictures: []TrainingPicture{
-		{"daisy/a.jpg", m.Labels[0], thumb.Bytes()}, {"daisy/<b>.jpg", m.Labels[0], nil}, {"日本/c.png", m.Labels[2], thumb.Bytes()},
+		{"daisy/a.jpg", m.Labels[0], thumb.Bytes()}, {"daisy/<b>.jpg", m.Labels[0], nil},
+		{"日本/c.png", m.Labels[2], thumb.Bytes()},
 	}}
 	for i := range 3 {
 		row := make([]float32, f)
@@ -229,7 +239,8 @@ func TestNeighboursAreKept(t *testing.T) {
 		t.Error("the vectors have changed")
 	}
 	for i, p := range again.Neighbours.Pictures {
-		if want := m.Neighbours.Pictures[i]; p.Path != want.Path || p.Label != want.Label || !bytes.Equal(p.Thumbnail, want.Thumbnail) {
+		if want := m.Neighbours.Pictures[i]; p.Path != want.Path || p.Label != want.Label ||
+			!bytes.Equal(p.Thumbnail, want.Thumbnail) {
 			t.Errorf("picture %d: got %+v, want %+v", i, p, want)
 		}
 	}
@@ -255,7 +266,8 @@ func TestNearest(t *testing.T) {
 			query[k] = 40 * (float32((k*(i+3))%7) + 0.1)
 		}
 		got := m.Neighbours.nearest(query, 2)
-		if len(got) != 2 || got[0].Path != m.Neighbours.Pictures[i].Path || !(math.Abs(got[0].Similarity-1) <= 1e-3) || got[1].Similarity > got[0].Similarity {
+		if len(got) != 2 || got[0].Path != m.Neighbours.Pictures[i].Path || !(math.Abs(got[0].Similarity-1) <= 1e-3) ||
+			got[1].Similarity > got[0].Similarity {
 			t.Errorf("query %d: got %+v", i, got)
 		}
 	}
@@ -282,7 +294,8 @@ func TestNeighboursAreChecked(t *testing.T) {
 		m := *base
 		withNeighbours(t, &m)
 		spoil(&m)
-		if err := m.Validate(); err == nil || !strings.Contains(err.Error(), "neighbours") || !strings.Contains(err.Error(), want) {
+		if err := m.Validate(); err == nil || !strings.Contains(err.Error(), "neighbours") ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", want, err)
 		}
 	}
@@ -293,7 +306,8 @@ func TestNeighboursFileIsChecked(t *testing.T) {
 	m := withNeighbours(t, small(t))
 	good := func() []safetensors.Tensor {
 		return []safetensors.Tensor{
-			{Name: "vectors", DType: safetensors.F16, Shape: []int{1, m.Head.Features}, Values: make([]float32, m.Head.Features)},
+			{Name: "vectors", DType: safetensors.F16, Shape: []int{1, m.Head.Features},
+				Values: make([]float32, m.Head.Features)},
 			{Name: "pictures", DType: safetensors.U8, Data: []byte(`[{"path":"a","label":"C++","bytes":2}]`)},
 			{Name: "thumbnails", DType: safetensors.U8, Data: []byte("xy")},
 		}

@@ -49,7 +49,8 @@ func TestKernelsAgreeOnPhotographs(t *testing.T) {
 			at := i * each / step(kernels[0])
 			d := distance(got, want[at])
 			if !(d <= kernelTolerance) {
-				t.Errorf("%s: %s: the bottleneck is %.2g of its norm from that of %s, want at most %g", folder.Items[i*each].Path, kernel, d, kernels[0], kernelTolerance)
+				t.Errorf("%s: %s: the bottleneck is %.2g of its norm from that of %s, want at most %g", folder.Items[i*each].Path,
+					kernel, d, kernels[0], kernelTolerance)
 			}
 			if a, b := logits(got), logits(want[at]); a != b {
 				t.Errorf("%s: %s answers class %d, %s class %d", folder.Items[i*each].Path, kernel, a, kernels[0], b)

@@ -115,7 +115,8 @@ func parseManifest(name string, data []byte) (*manifest, error) {
 		return nil, bad("is damaged (%v): restore the model or train again", err)
 	}
 	if head.Format != ModelFormat {
-		return nil, bad("its format is %q, this rehead reads %q: use the rehead that wrote it, or train again", head.Format, ModelFormat)
+		return nil, bad("its format is %q, this rehead reads %q: use the rehead that wrote it, or train again", head.Format,
+			ModelFormat)
 	}
 	m := new(manifest)
 	if err := strictjson.Unmarshal(data, m); err != nil {
@@ -128,7 +129,8 @@ func parseManifest(name string, data []byte) (*manifest, error) {
 	blank := bytes.Clone(data)
 	copy(blank[at:], strings.Repeat("0", 64))
 	if sum := sha256.Sum256(blank); hex.EncodeToString(sum[:]) != m.Digest {
-		return nil, bad("was changed after it was written (SHA-256 %x, want %.16s...): restore the model or train again", sum[:8], m.Digest)
+		return nil, bad("was changed after it was written (SHA-256 %x, want %.16s...): restore the model or train again",
+			sum[:8], m.Digest)
 	}
 	return m, nil
 }

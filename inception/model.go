@@ -139,7 +139,8 @@ func (m *Model) Validate() error {
 		return err
 	}
 	if f := features(m.Width); f != m.Head.Features {
-		return fmt.Errorf("inception: model: the head reads %d features, but a trunk of width %g gives %d", m.Head.Features, m.Width, f)
+		return fmt.Errorf("inception: model: the head reads %d features, but a trunk of width %g gives %d", m.Head.Features,
+			m.Width, f)
 	}
 	if !isDigest(m.TrunkDigest) {
 		return fmt.Errorf("inception: model: trunk digest %q is not a SHA-256 in lower-case hexadecimal", m.TrunkDigest)
@@ -182,7 +183,8 @@ func (m *Model) checkThresholds() error {
 		return nil
 	}
 	if !m.Independent() || len(m.Thresholds) != m.Head.Classes {
-		return fmt.Errorf("inception: model: got %d thresholds for %d classes of a %s head, want one a class of a sigmoid head", len(m.Thresholds), m.Head.Classes, m.Head.Activation)
+		return fmt.Errorf("inception: model: got %d thresholds for %d classes of a %s head, want one a "+
+			"class of a sigmoid head", len(m.Thresholds), m.Head.Classes, m.Head.Activation)
 	}
 	for i, t := range m.Thresholds {
 		if !(0 <= t && t <= 1) {
@@ -221,15 +223,18 @@ func (m *Model) Precision() nn.Precision {
 // belongs reports whether w is the trunk that the head was made for.
 func (m *Model) belongs(w *Weights) error {
 	if w.Precision() != m.Precision() {
-		return fmt.Errorf("inception: model: the trunk computes with %s, but the head was trained on bottlenecks of %s: give the weights as they were in training",
+		return fmt.Errorf("inception: model: the trunk computes with %s, but the head was trained on bottlenecks of %s: "+
+			"give the weights as they were in training",
 			w.Precision(), m.Precision())
 	}
 	if w.Digest != m.TrunkDigest {
-		return fmt.Errorf("inception: model: the trunk (%s, width %g, digest %.12s) is not the one the head was trained on (%s, width %g, digest %.12s): give the same weights as in training",
+		return fmt.Errorf("inception: model: the trunk (%s, width %g, digest %.12s) is not the one the head was trained on "+
+			"(%s, width %g, digest %.12s): give the same weights as in training",
 			w.Flavor, w.Width, w.Digest, m.Flavor, m.Width, m.TrunkDigest)
 	}
 	if w.Flavor != m.Flavor || w.Width != m.Width {
-		return fmt.Errorf("inception: model: the model says flavour %s and width %g, its trunk %s and %g: train it again", m.Flavor, m.Width, w.Flavor, w.Width)
+		return fmt.Errorf("inception: model: the model says flavour %s and width %g, its trunk %s and %g: train it again",
+			m.Flavor, m.Width, w.Flavor, w.Width)
 	}
 	return nil
 }
@@ -358,11 +363,13 @@ func (m *Model) Rank(logits []float64) []Prediction {
 // classes are called by their numbers.
 func ModelFromWeights(w *Weights) (*Model, error) {
 	if w.Classes == 0 {
-		return nil, errors.New("inception: these weights have no classifier: train a head on them with `rehead train DIR --weights FILE`")
+		return nil, errors.New("inception: these weights have no classifier: train a head on them with `rehead " +
+			"train DIR --weights FILE`")
 	}
 	m := &Model{
 		Labels: w.Labels,
-		Head:   Head{Classes: w.Classes, Features: w.Features(), W: w.Tensors["fc.weight"].Data, B: w.Tensors["fc.bias"].Data},
+		Head: Head{Classes: w.Classes, Features: w.Features(), W: w.Tensors["fc.weight"].Data,
+			B: w.Tensors["fc.bias"].Data},
 		Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest, Trunk: w.trunkOnly(),
 	}
 	if m.Labels == nil {

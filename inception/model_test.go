@@ -222,7 +222,8 @@ func TestModelChangedByte(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenModel(dir); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "missing") {
+		if _, err := OpenModel(dir); err == nil || !strings.Contains(err.Error(), path) ||
+			!strings.Contains(err.Error(), "missing") {
 			t.Fatalf("without %s: got %v", name, err)
 		}
 		if err := os.WriteFile(path, []byte(good), 0o600); err != nil {
@@ -234,7 +235,8 @@ func TestModelChangedByte(t *testing.T) {
 
 // TestManifestChangedByte changes every byte of a model.json.
 func TestManifestChangedByte(t *testing.T) {
-	man := manifest{Format: ModelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"), Metrics: json.RawMessage("{}")}
+	man := manifest{Format: ModelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"),
+		Metrics: json.RawMessage("{}")}
 	good, err := man.seal()
 	if err != nil {
 		t.Fatal(err)
@@ -306,7 +308,8 @@ func TestModelJSON(t *testing.T) {
 			}
 			_, err := OpenModel(dir)
 			var format *FormatError
-			if !errors.As(err, &format) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "was changed after") && c.want != "" {
+			if !errors.As(err, &format) || !strings.Contains(err.Error(), c.want) ||
+				strings.Contains(err.Error(), "was changed after") && c.want != "" {
 				t.Errorf("got %v, want a FormatError with %q", err, c.want)
 			}
 		})
@@ -325,7 +328,8 @@ func reseal(t *testing.T, text string) []byte {
 }
 
 func FuzzManifest(f *testing.F) {
-	man := manifest{Format: ModelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"), Metrics: json.RawMessage("{}")}
+	man := manifest{Format: ModelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"),
+		Metrics: json.RawMessage("{}")}
 	data, err := man.seal()
 	if err != nil {
 		f.Fatal(err)

@@ -89,7 +89,8 @@ func (n *Neighbours) nearest(bottleneck []float32, count int) []Neighbour {
 
 func (n *Neighbours) validate(m *Model) error {
 	if p := len(n.Pictures); p < 1 || p > MaxNeighbours || len(n.Vectors) != p*m.Head.Features {
-		return fmt.Errorf("inception: neighbours: got %d pictures and %d values, want 1 to %d pictures of %d values each", p, len(n.Vectors), MaxNeighbours, m.Head.Features)
+		return fmt.Errorf("inception: neighbours: got %d pictures and %d values, want 1 to %d pictures of %d values each", p,
+			len(n.Vectors), MaxNeighbours, m.Head.Features)
 	}
 	if i := safetensors.NotFinite(n.Vectors); i >= 0 {
 		return fmt.Errorf("inception: neighbours: value %d is not finite", i)
@@ -101,7 +102,8 @@ func (n *Neighbours) validate(m *Model) error {
 		case p.Path == "":
 			return fmt.Errorf("inception: neighbours: picture %d has no path", i)
 		case len(p.Thumbnail) > maxThumbnail:
-			return fmt.Errorf("inception: neighbours: the thumbnail of picture %d has %d bytes, want at most %d", i, len(p.Thumbnail), maxThumbnail)
+			return fmt.Errorf("inception: neighbours: the thumbnail of picture %d has %d bytes, want at most %d", i,
+				len(p.Thumbnail), maxThumbnail)
 		case len(p.Thumbnail) > 0 && !bytes.HasPrefix(p.Thumbnail, []byte{0xff, 0xd8, 0xff}):
 			return fmt.Errorf("inception: neighbours: the thumbnail of picture %d is no JPEG", i)
 		}
@@ -164,7 +166,8 @@ func (m *Model) takeNeighbours(name string, data []byte) error {
 	}
 	var list []neighbourEntry
 	if err := strictjson.Unmarshal(text, &list); err != nil {
-		return &FormatError{File: name, Tensor: "pictures", Offset: -1, Reason: "is no list of pictures: train again", Err: err}
+		return &FormatError{File: name, Tensor: "pictures", Offset: -1, Reason: "is no list of pictures: train again",
+			Err: err}
 	}
 	thumbnails, err := raw("thumbnails")
 	if err != nil {
@@ -173,17 +176,21 @@ func (m *Model) takeNeighbours(name string, data []byte) error {
 	n := &Neighbours{Pictures: make([]TrainingPicture, len(list))}
 	for i, e := range list {
 		if e.Bytes < 0 || e.Bytes > len(thumbnails) {
-			return &FormatError{File: name, Tensor: "thumbnails", Offset: -1, Reason: "has not the length of its pictures, got " + strconv.Itoa(e.Bytes) + " bytes for number " + strconv.Itoa(i) + ": train again"}
+			return &FormatError{File: name, Tensor: "thumbnails", Offset: -1,
+				Reason: "has not the length of its pictures, got " + strconv.Itoa(e.Bytes) + " bytes for number " +
+					strconv.Itoa(i) + ": train again"}
 		}
 		n.Pictures[i] = TrainingPicture{e.Path, e.Label, thumbnails[:e.Bytes:e.Bytes]}
 		thumbnails = thumbnails[e.Bytes:]
 	}
 	if len(thumbnails) > 0 {
-		return &FormatError{File: name, Tensor: "thumbnails", Offset: -1, Reason: "has bytes that belong to no picture: train again"}
+		return &FormatError{File: name, Tensor: "thumbnails", Offset: -1,
+			Reason: "has bytes that belong to no picture: train again"}
 	}
 	info, ok := f.Lookup("vectors")
 	if !ok || info.DType != safetensors.F16 || !slices.Equal(info.Shape, []int{len(list), m.Head.Features}) {
-		return &FormatError{File: name, Tensor: "vectors", Offset: -1, Reason: fmt.Sprintf("got %s %v, want F16 [%d %d]: train again", info.DType, info.Shape, len(list), m.Head.Features)}
+		return &FormatError{File: name, Tensor: "vectors", Offset: -1,
+			Reason: fmt.Sprintf("got %s %v, want F16 [%d %d]: train again", info.DType, info.Shape, len(list), m.Head.Features)}
 	}
 	n.Vectors = make([]float32, len(list)*m.Head.Features)
 	if err := f.Float32(info, n.Vectors, nil); err != nil {

@@ -76,7 +76,8 @@ func openParts(p parts) (*Model, error) {
 		return nil, err
 	}
 	if !slices.Contains(names, manifestFile) {
-		return nil, &FormatError{File: p.label(manifestFile), Offset: -1, Reason: "is missing: this is no rehead model; name one that `rehead train` made"}
+		return nil, &FormatError{File: p.label(manifestFile), Offset: -1,
+			Reason: "is missing: this is no rehead model; name one that `rehead train` made"}
 	}
 	data, err := slurp(p, manifestFile, maxManifest)
 	if err != nil {
@@ -90,14 +91,16 @@ func openParts(p parts) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{
-		Labels: man.Labels, Head: Head{Classes: man.Head.Classes, Features: man.Head.Features, Activation: man.Head.Activation},
+		Labels: man.Labels, Head: Head{Classes: man.Head.Classes, Features: man.Head.Features,
+			Activation: man.Head.Activation},
 		Temperature: man.Head.Temperature, Thresholds: man.Head.Thresholds,
 		Recipe: man.Recipe, Flavor: man.Flavor, Width: man.Width, TrunkDigest: man.Trunk.Digest, Ranges: man.Trunk.Ranges,
 		Unknown: man.Head.Unknown, Seed: man.Seed, Split: man.Split, ToolVersion: man.Tool,
 	}
 	if got := cmp.Or(man.Trunk.Precision, nn.Float32); got != m.Precision() {
-		return nil, &FormatError{File: p.label(manifestFile), Offset: -1, Reason: fmt.Sprintf("got precision %q and %d ranges, want %s without or %s with ranges: train again",
-			got, len(m.Ranges), nn.Float32, nn.Int8)}
+		return nil, &FormatError{File: p.label(manifestFile), Offset: -1,
+			Reason: fmt.Sprintf("got precision %q and %d ranges, want %s without or %s with ranges: train again",
+				got, len(m.Ranges), nn.Float32, nn.Int8)}
 	}
 	if m.Head.Activation == Softmax {
 		m.Head.Activation = "" // which means it: models of older versions say nothing
@@ -114,7 +117,8 @@ func openParts(p parts) (*Model, error) {
 		}
 	}
 	if err := m.Validate(); err != nil {
-		return nil, &FormatError{File: p.label(manifestFile), Offset: -1, Reason: "its parts do not fit each other: train again", Err: err}
+		return nil, &FormatError{File: p.label(manifestFile), Offset: -1,
+			Reason: "its parts do not fit each other: train again", Err: err}
 	}
 	return m, nil
 }
@@ -123,17 +127,21 @@ func openParts(p parts) (*Model, error) {
 func (man *manifest) covers(p parts, names []string) error {
 	for _, name := range modelFiles() {
 		_, listed := man.Files[name]
-		wanted := listed || name == headFile || name == labelsFile || name == metricsFile || name == trunkFile && man.Trunk.DType != ""
+		wanted := listed || name == headFile || name == labelsFile || name == metricsFile || name == trunkFile &&
+			man.Trunk.DType != ""
 		switch there := slices.Contains(names, name); {
 		case wanted && !there:
-			return &FormatError{File: p.label(name), Offset: -1, Reason: "is missing, though " + manifestFile + " lists it: restore the model or train again"}
+			return &FormatError{File: p.label(name), Offset: -1,
+				Reason: "is missing, though " + manifestFile + " lists it: restore the model or train again"}
 		case there && !listed:
-			return &FormatError{File: p.label(name), Offset: -1, Reason: manifestFile + " does not list it: remove it, or restore the model"}
+			return &FormatError{File: p.label(name), Offset: -1,
+				Reason: manifestFile + " does not list it: remove it, or restore the model"}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(man.Files)) {
 		if !slices.Contains(modelFiles(), name) {
-			return &FormatError{File: p.label(manifestFile), Offset: -1, Reason: fmt.Sprintf("lists %q, which is no file of a model: restore the model or train again", name)}
+			return &FormatError{File: p.label(manifestFile), Offset: -1,
+				Reason: fmt.Sprintf("lists %q, which is no file of a model: restore the model or train again", name)}
 		}
 	}
 	return nil
@@ -159,7 +167,8 @@ func (m *Model) take(p parts, name string, e entry) error {
 		return m.takeSelfTest(p.label(name), data)
 	case labelsFile:
 		if string(data) != strings.Join(m.Labels, "\n")+"\n" {
-			return &FormatError{File: p.label(name), Offset: -1, Reason: "does not have the labels of " + manifestFile + ": restore the model or train again"}
+			return &FormatError{File: p.label(name), Offset: -1,
+				Reason: "does not have the labels of " + manifestFile + ": restore the model or train again"}
 		}
 	case neighboursFile:
 		return m.takeNeighbours(p.label(name), data)
@@ -172,10 +181,13 @@ func (m *Model) take(p parts, name string, e entry) error {
 // check compares a file with what model.json says of it.
 func (e entry) check(name string, size int64, sum []byte) error {
 	if size != e.Bytes {
-		return &FormatError{File: name, Offset: -1, Reason: fmt.Sprintf("got %d bytes, want %d: restore the file or train again", size, e.Bytes)}
+		return &FormatError{File: name, Offset: -1,
+			Reason: fmt.Sprintf("got %d bytes, want %d: restore the file or train again", size, e.Bytes)}
 	}
 	if got := hex.EncodeToString(sum); got != e.SHA256 {
-		return &FormatError{File: name, Offset: -1, Reason: fmt.Sprintf("was changed after it was written (SHA-256 %.16s..., want %.16s...): restore the file or train again", got, e.SHA256)}
+		return &FormatError{File: name, Offset: -1,
+			Reason: fmt.Sprintf("was changed after it was written (SHA-256 %.16s..., want %.16s...): restore "+
+				"the file or train again", got, e.SHA256)}
 	}
 	return nil
 }
@@ -211,7 +223,8 @@ func (m *Model) takeTrunk(p parts, e entry) error {
 		return err
 	}
 	if w.Classes > 0 {
-		return &FormatError{File: name, Tensor: "fc.weight", Offset: -1, Reason: "a model's trunk has no classifier: train again"}
+		return &FormatError{File: name, Tensor: "fc.weight", Offset: -1,
+			Reason: "a model's trunk has no classifier: train again"}
 	}
 	if w, err = m.quantized(w); err != nil {
 		return &FormatError{File: p.label(manifestFile), Offset: -1, Reason: "its ranges will not do: train again", Err: err}
@@ -257,7 +270,8 @@ func (m *Model) takeSelfTest(name string, data []byte) error {
 	for i := range n {
 		info, ok := f.Lookup("picture." + strconv.Itoa(i))
 		if !ok || info.DType != safetensors.U8 {
-			return &FormatError{File: name, Tensor: "picture." + strconv.Itoa(i), Offset: -1, Reason: "is missing or not of bytes: train again"}
+			return &FormatError{File: name, Tensor: "picture." + strconv.Itoa(i), Offset: -1,
+				Reason: "is missing or not of bytes: train again"}
 		}
 		picture, err := f.Bytes(info)
 		if err != nil {
@@ -273,7 +287,9 @@ func (m *Model) takeSelfTest(name string, data []byte) error {
 
 func wantFormat(f *safetensors.File, format string, tensors int) error {
 	if got := f.Metadata["format"]; got != format || len(f.Tensors) != tensors {
-		return &FormatError{File: f.Name, Offset: -1, Reason: fmt.Sprintf("got format %q and %d tensors, want %q and %d: train again", got, len(f.Tensors), format, tensors)}
+		return &FormatError{File: f.Name, Offset: -1,
+			Reason: fmt.Sprintf("got format %q and %d tensors, want %q and %d: train again", got, len(f.Tensors), format,
+				tensors)}
 	}
 	return nil
 }
@@ -282,7 +298,8 @@ func wantFormat(f *safetensors.File, format string, tensors int) error {
 func matrix(f *safetensors.File, name string, shape ...int) ([]float32, error) {
 	info, ok := f.Lookup(name)
 	if !ok || !slices.Equal(info.Shape, shape) || info.DType != safetensors.F32 {
-		return nil, &FormatError{File: f.Name, Tensor: name, Offset: info.Offset, Reason: fmt.Sprintf("got %s %v, want F32 %v: train again", info.DType, info.Shape, shape)}
+		return nil, &FormatError{File: f.Name, Tensor: name, Offset: info.Offset,
+			Reason: fmt.Sprintf("got %s %v, want F32 %v: train again", info.DType, info.Shape, shape)}
 	}
 	values := make([]float32, info.Elements())
 	return values, f.Float32(info, values, nil)

@@ -47,7 +47,8 @@ func packTo(w io.Writer, files []part, man manifest) error {
 	}
 	tape := tar.NewWriter(zipped)
 	add := func(name string, size int64, write func(io.Writer) error) error {
-		err := tape.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, Format: tar.FormatUSTAR})
+		err := tape.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644,
+			Format: tar.FormatUSTAR})
 		if err == nil {
 			err = write(tape)
 		}

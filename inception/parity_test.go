@@ -51,22 +51,23 @@ func engines() []engine {
 			if kernel == "ref" && threads > 1 {
 				continue
 			}
-			list = append(list, engine{fmt.Sprintf("program %q %d threads", kernel, threads), func(net *Net, input []float32, outputs ...*nn.Node) ([][]float32, error) {
-				p, err := nn.Compile(nn.Config{Device: "cpu", Kernel: kernel, Threads: threads}, net.Input, outputs...)
-				if err != nil {
-					return nil, err
-				}
-				n := len(input) / (net.Input.Shape().TotalSize() / net.Input.Shape()[0])
-				got := make([][]float32, len(outputs))
-				for i, o := range outputs {
-					got[i] = make([]float32, n*o.Shape().TotalSize()/o.Shape()[0])
-				}
-				err = p.Run(context.Background(), n, input, got...)
-				if e := p.Close(); err == nil {
-					err = e
-				}
-				return got, err
-			}})
+			list = append(list, engine{fmt.Sprintf("program %q %d threads", kernel, threads),
+				func(net *Net, input []float32, outputs ...*nn.Node) ([][]float32, error) {
+					p, err := nn.Compile(nn.Config{Device: "cpu", Kernel: kernel, Threads: threads}, net.Input, outputs...)
+					if err != nil {
+						return nil, err
+					}
+					n := len(input) / (net.Input.Shape().TotalSize() / net.Input.Shape()[0])
+					got := make([][]float32, len(outputs))
+					for i, o := range outputs {
+						got[i] = make([]float32, n*o.Shape().TotalSize()/o.Shape()[0])
+					}
+					err = p.Run(context.Background(), n, input, got...)
+					if e := p.Close(); err == nil {
+						err = e
+					}
+					return got, err
+				}})
 		}
 	}
 	return list
@@ -125,7 +126,8 @@ func (f *fixture) as(flavor Flavor) *Weights {
 
 // ways says which of the three stored structures a flavour has.
 var ways = map[Flavor]string{
-	TF2015: "tf-2015", PytorchFID: "tf-2015", TFSlim: "keras", Keras: "keras", Torchvision: "torchvision", Timm: "torchvision",
+	TF2015: "tf-2015", PytorchFID: "tf-2015", TFSlim: "keras", Keras: "keras", Torchvision: "torchvision",
+	Timm: "torchvision",
 }
 
 // TestParity holds bottlenecks and logits of every flavour to torchvision's own, for one picture

@@ -38,7 +38,8 @@ func slurp(p parts, name string, limit int64) ([]byte, error) {
 	}
 	defer func() { _ = b.close() }() // only read
 	if b.size > limit {
-		return nil, &FormatError{File: p.label(name), Offset: -1, Reason: fmt.Sprintf("got %d bytes, want at most %d: restore the model or train again", b.size, limit)}
+		return nil, &FormatError{File: p.label(name), Offset: -1,
+			Reason: fmt.Sprintf("got %d bytes, want at most %d: restore the model or train again", b.size, limit)}
 	}
 	data := make([]byte, b.size)
 	if n, err := b.ReadAt(data, 0); n < len(data) {
@@ -89,7 +90,8 @@ func (a archive) names() ([]string, error) { return slices.Sorted(maps.Keys(a.fi
 func (a archive) open(name string) (blob, error) {
 	data, ok := a.files[name]
 	if !ok {
-		return blob{}, &FormatError{File: a.label(name), Offset: -1, Reason: "is missing: pack the model again", Err: os.ErrNotExist}
+		return blob{}, &FormatError{File: a.label(name), Offset: -1, Reason: "is missing: pack the model again",
+			Err: os.ErrNotExist}
 	}
 	return blob{bytes.NewReader(data), int64(len(data)), func() error { return nil }}, nil
 }

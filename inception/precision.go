@@ -36,7 +36,8 @@ func (w *Weights) Quantized(ranges nn.Ranges) (*Weights, error) {
 	for _, name := range slices.Sorted(maps.Keys(ranges)) {
 		r := ranges[name]
 		if d := r.High - r.Low; !(d >= 0 && d <= math.MaxFloat32) {
-			return nil, fmt.Errorf("inception: quantize: range of %q: got %g to %g, want finite numbers in order", name, r.Low, r.High)
+			return nil, fmt.Errorf("inception: quantize: range of %q: got %g to %g, want finite numbers in order", name, r.Low,
+				r.High)
 		}
 	}
 	other := *w
@@ -72,7 +73,8 @@ const CalibrationPictures = 32
 // writes the i-th as the recipe makes it, [3,Size,Size], and returns the weights for int8. A
 // picture whose load fails is passed over; when all do, the last error is returned. cfg says what
 // to run on; the device is the CPU.
-func Calibrate(ctx context.Context, w *Weights, cfg nn.Config, n int, load func(i int, pixels []float32) error) (_ *Weights, err error) {
+func Calibrate(ctx context.Context, w *Weights, cfg nn.Config, n int,
+	load func(i int, pixels []float32) error) (_ *Weights, err error) {
 	if err := checkRecipe(w.Recipe); err != nil {
 		return nil, fmt.Errorf("inception: calibrate: %w", err)
 	}
@@ -100,7 +102,8 @@ func Calibrate(ctx context.Context, w *Weights, cfg nn.Config, n int, load func(
 		used++
 	}
 	if used == 0 {
-		return nil, fmt.Errorf("inception: calibrate: got none of %d pictures, want at least one: %w", n, cmp.Or(last, errNoPicture))
+		return nil, fmt.Errorf("inception: calibrate: got none of %d pictures, want at least one: %w", n,
+			cmp.Or(last, errNoPicture))
 	}
 	ranges, err := c.Ranges()
 	if err != nil {

@@ -126,7 +126,9 @@ func TestInt8Apart(t *testing.T) {
 		t.Errorf("other ranges: got %v and digest %.12s, want another than %.12s", err, w.Digest, m.TrunkDigest)
 	}
 	bad := errors.New("unreadable")
-	if _, err := Calibrate(context.Background(), float, nn.Config{}, 2, func(int, []float32) error { return bad }); !errors.Is(err, bad) {
+	if _, err := Calibrate(context.Background(), float, nn.Config{}, 2, func(int, []float32) error {
+		return bad
+	}); !errors.Is(err, bad) {
 		t.Errorf("calibrated on nothing: got %v", err)
 	}
 }

@@ -62,7 +62,8 @@ func TestRandomStaysInRange(t *testing.T) {
 				}
 			}
 			if d := off(second[0], first[0]); !(d > 0.02) {
-				t.Errorf("width %g, seed %d: two pictures differ by %g of their norm at the bottleneck, want more than 0.02", width, seed, d)
+				t.Errorf("width %g, seed %d: two pictures differ by %g of their norm at the bottleneck, want more than 0.02", width,
+					seed, d)
 			}
 		}
 	}
@@ -106,7 +107,8 @@ func TestRandomIsSeeded(t *testing.T) {
 }
 
 func TestRandomRejects(t *testing.T) {
-	for _, cfg := range []RandomConfig{{Width: -1}, {Width: 9}, {Width: 0.1, Flavor: "x"}, {Width: 0.1, Classes: -1}, {Width: 0.1, Size: 74}, {Width: 0.1, Size: 1 << 20}} {
+	for _, cfg := range []RandomConfig{{Width: -1}, {Width: 9}, {Width: 0.1, Flavor: "x"}, {Width: 0.1, Classes: -1},
+		{Width: 0.1, Size: 74}, {Width: 0.1, Size: 1 << 20}} {
 		if _, err := Random(cfg); err == nil {
 			t.Errorf("%+v was accepted", cfg)
 		}

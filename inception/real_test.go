@@ -113,7 +113,8 @@ func agree(got [][]float32, want []datatest.Flower) agreement {
 func TestRealVectors(t *testing.T) {
 	list := storedVectors(t, 70) // 10 of 700, all labels
 	a := agree(embedStored(t, list), list)
-	t.Logf("%d photographs: relative distance %.4f, cosine %.4f on average, %.4f at worst", len(list), a.relative, a.mean, a.worst)
+	t.Logf("%d photographs: relative distance %.4f, cosine %.4f on average, %.4f at worst", len(list), a.relative, a.mean,
+		a.worst)
 	if !(a.relative < 0.225 && a.mean > 0.975 && a.worst > 0.945) {
 		t.Errorf("got %+v, want a relative distance below 0.225 and cosines above 0.975 and 0.945", a)
 	}

@@ -86,7 +86,8 @@ func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
 	}
 	man.Tool, man.Labels, man.Flavor, man.Width, man.Recipe = m.ToolVersion, m.Labels, m.Flavor, m.Width, m.Recipe
 	man.Head = headEntry{
-		Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(), Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
+		Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(),
+		Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
 	}
 	man.Trunk.Digest, man.Seed, man.Split = m.TrunkDigest, m.Seed, m.Split
 	if m.Ranges != nil {
@@ -128,7 +129,8 @@ func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
 		return append(files, selfTest.parts()...), man, nil
 	}
 	if m.Trunk == nil {
-		return nil, man, errors.New("the model has no trunk: attach the weights it was trained on, or leave the trunk out on purpose")
+		return nil, man, errors.New("the model has no trunk: attach the weights it was trained on, or leave " +
+			"the trunk out on purpose")
 	}
 	trunk := m.Trunk.trunkOnly().withRecipe(m.Recipe)
 	man.Trunk.DType = "f32"
@@ -144,7 +146,9 @@ func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
 		man.Trunk.DType, man.Trunk.Digest = "f16", trunk.Digest
 	}
 	files = append(files, selfTest.parts()...)
-	return append(files, part{trunkFile, func(w io.Writer) error { return trunk.encode(w, man.Trunk.DType, false) }}), man, nil
+	return append(files, part{trunkFile, func(w io.Writer) error {
+		return trunk.encode(w, man.Trunk.DType, false)
+	}}), man, nil
 }
 
 func (h *Head) encode(w io.Writer) error {
@@ -177,11 +181,13 @@ func (s *SelfTest) parts() []part {
 func (s *SelfTest) encode(w io.Writer) error {
 	n := len(s.Pictures)
 	tensors := []safetensors.Tensor{
-		{Name: "bottlenecks", DType: safetensors.F32, Shape: []int{n, len(s.Bottlenecks[0])}, Values: slices.Concat(s.Bottlenecks...)},
+		{Name: "bottlenecks", DType: safetensors.F32, Shape: []int{n, len(s.Bottlenecks[0])},
+			Values: slices.Concat(s.Bottlenecks...)},
 		{Name: "logits", DType: safetensors.F32, Shape: []int{n, len(s.Logits[0])}, Values: slices.Concat(s.Logits...)},
 	}
 	for i, p := range s.Pictures {
-		tensors = append(tensors, safetensors.Tensor{Name: "picture." + strconv.Itoa(i), DType: safetensors.U8, Shape: []int{len(p)}, Data: p})
+		tensors = append(tensors, safetensors.Tensor{Name: "picture." + strconv.Itoa(i), DType: safetensors.U8,
+			Shape: []int{len(p)}, Data: p})
 	}
 	return safetensors.Write(w, map[string]string{"format": selfTestFormat}, tensors)
 }
@@ -228,14 +234,16 @@ func inspectTarget(dir string) (target, error) {
 			}
 		case strings.HasPrefix(name, tempPrefix), e.Type().IsRegular() && slices.Contains(modelFiles(), name):
 		default:
-			return absent, fmt.Errorf("the folder holds %s, which is not of a rehead model: move it away or name another folder", name)
+			return absent, fmt.Errorf("the folder holds %s, which is not of a rehead model: move it away "+
+				"or name another folder", name)
 		}
 	}
 	if len(list) == 0 {
 		return empty, nil
 	}
 	if !model {
-		return absent, fmt.Errorf("the folder is neither empty nor a rehead model (it has no %s): name another folder", manifestFile)
+		return absent, fmt.Errorf("the folder is neither empty nor a rehead model (it has no %s): name another folder",
+			manifestFile)
 	}
 	return present, nil
 }

@@ -70,7 +70,8 @@ func TestSaveRefuses(t *testing.T) {
 			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, manifestFile), []byte(`{"format":"keras"}`), 0o600))
 		}, "not written by rehead"},
 		{"a model with notes", func(dir string) error {
-			return errors.Join(m.Save(dir, SaveOptions{NoTrunk: true}), os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("x"), 0o600))
+			return errors.Join(m.Save(dir, SaveOptions{NoTrunk: true}),
+				os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("x"), 0o600))
 		}, "notes.txt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -72,13 +72,15 @@ func table() []row {
 		rows = append(rows,
 			row{b.name, [3]int{64, 35, 35}, []step{same("branch1x1", 64, 1, 1)}},
 			row{b.name, [3]int{64, 35, 35}, []step{same("branch5x5_1", 48, 1, 1), same("branch5x5_2", 64, 5, 5)}},
-			row{b.name, [3]int{96, 35, 35}, []step{same("branch3x3dbl_1", 64, 1, 1), same("branch3x3dbl_2", 96, 3, 3), same("branch3x3dbl_3", 96, 3, 3)}},
+			row{b.name, [3]int{96, 35, 35},
+				[]step{same("branch3x3dbl_1", 64, 1, 1), same("branch3x3dbl_2", 96, 3, 3), same("branch3x3dbl_3", 96, 3, 3)}},
 			row{b.name, [3]int{b.pool, 35, 35}, []step{avg1, same("branch_pool", b.pool, 1, 1)}},
 		)
 	}
 	rows = append(rows,
 		row{"Mixed_6a", [3]int{384, 17, 17}, []step{conv("branch3x3", 384, 3, 3, 2)}},
-		row{"Mixed_6a", [3]int{96, 17, 17}, []step{same("branch3x3dbl_1", 64, 1, 1), same("branch3x3dbl_2", 96, 3, 3), conv("branch3x3dbl_3", 96, 3, 3, 2)}},
+		row{"Mixed_6a", [3]int{96, 17, 17},
+			[]step{same("branch3x3dbl_1", 64, 1, 1), same("branch3x3dbl_2", 96, 3, 3), conv("branch3x3dbl_3", 96, 3, 3, 2)}},
 		row{"Mixed_6a", [3]int{288, 17, 17}, []step{max2}},
 	)
 	for _, b := range []struct {
@@ -88,14 +90,19 @@ func table() []row {
 		c := b.mid
 		rows = append(rows,
 			row{b.name, [3]int{192, 17, 17}, []step{same("branch1x1", 192, 1, 1)}},
-			row{b.name, [3]int{192, 17, 17}, []step{same("branch7x7_1", c, 1, 1), same("branch7x7_2", c, 1, 7), same("branch7x7_3", 192, 7, 1)}},
-			row{b.name, [3]int{192, 17, 17}, []step{same("branch7x7dbl_1", c, 1, 1), same("branch7x7dbl_2", c, 7, 1), same("branch7x7dbl_3", c, 1, 7), same("branch7x7dbl_4", c, 7, 1), same("branch7x7dbl_5", 192, 1, 7)}},
+			row{b.name, [3]int{192, 17, 17},
+				[]step{same("branch7x7_1", c, 1, 1), same("branch7x7_2", c, 1, 7), same("branch7x7_3", 192, 7, 1)}},
+			row{b.name, [3]int{192, 17, 17},
+				[]step{same("branch7x7dbl_1", c, 1, 1), same("branch7x7dbl_2", c, 7, 1), same("branch7x7dbl_3", c, 1, 7),
+					same("branch7x7dbl_4", c, 7, 1), same("branch7x7dbl_5", 192, 1, 7)}},
 			row{b.name, [3]int{192, 17, 17}, []step{avg1, same("branch_pool", 192, 1, 1)}},
 		)
 	}
 	rows = append(rows,
 		row{"Mixed_7a", [3]int{320, 8, 8}, []step{same("branch3x3_1", 192, 1, 1), conv("branch3x3_2", 320, 3, 3, 2)}},
-		row{"Mixed_7a", [3]int{192, 8, 8}, []step{same("branch7x7x3_1", 192, 1, 1), same("branch7x7x3_2", 192, 1, 7), same("branch7x7x3_3", 192, 7, 1), conv("branch7x7x3_4", 192, 3, 3, 2)}},
+		row{"Mixed_7a", [3]int{192, 8, 8},
+			[]step{same("branch7x7x3_1", 192, 1, 1), same("branch7x7x3_2", 192, 1, 7), same("branch7x7x3_3", 192, 7, 1),
+				conv("branch7x7x3_4", 192, 3, 3, 2)}},
 		row{"Mixed_7a", [3]int{768, 8, 8}, []step{max2}},
 	)
 	for _, b := range []struct {
@@ -104,8 +111,11 @@ func table() []row {
 	}{{"Mixed_7b", avg1}, {"Mixed_7c", end1}} {
 		rows = append(rows,
 			row{b.name, [3]int{320, 8, 8}, []step{same("branch1x1", 320, 1, 1)}},
-			row{b.name, [3]int{768, 8, 8}, []step{same("branch3x3_1", 384, 1, 1), fork(same("branch3x3_2a", 384, 1, 3), same("branch3x3_2b", 384, 3, 1))}},
-			row{b.name, [3]int{768, 8, 8}, []step{same("branch3x3dbl_1", 448, 1, 1), same("branch3x3dbl_2", 384, 3, 3), fork(same("branch3x3dbl_3a", 384, 1, 3), same("branch3x3dbl_3b", 384, 3, 1))}},
+			row{b.name, [3]int{768, 8, 8},
+				[]step{same("branch3x3_1", 384, 1, 1), fork(same("branch3x3_2a", 384, 1, 3), same("branch3x3_2b", 384, 3, 1))}},
+			row{b.name, [3]int{768, 8, 8},
+				[]step{same("branch3x3dbl_1", 448, 1, 1), same("branch3x3dbl_2", 384, 3, 3),
+					fork(same("branch3x3dbl_3a", 384, 1, 3), same("branch3x3dbl_3b", 384, 3, 1))}},
 			row{b.name, [3]int{192, 8, 8}, []step{b.pool, same("branch_pool", 192, 1, 1)}},
 		)
 	}
@@ -154,7 +164,8 @@ func scale(width float64, channels int) int {
 
 func checkWidth(width float64) error {
 	if !(width > 0 && width <= maxWidth) {
-		return fmt.Errorf("inception: width %g is out of range: want more than 0 and at most %d, 1 being the published network", width, maxWidth)
+		return fmt.Errorf("inception: width %g is out of range: want more than 0 and at most %d, 1 "+
+			"being the published network", width, maxWidth)
 	}
 	return nil
 }

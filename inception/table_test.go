@@ -24,7 +24,8 @@ func TestTable(t *testing.T) {
 	for block, want := range map[string]int{
 		"Conv2d_1a_3x3": 32, "Conv2d_2a_3x3": 32, "Conv2d_2b_3x3": 64, "maxpool1": 64, "Conv2d_3b_1x1": 80,
 		"Conv2d_4a_3x3": 192, "maxpool2": 192, "Mixed_5b": 256, "Mixed_5c": 288, "Mixed_5d": 288, "Mixed_6a": 768,
-		"Mixed_6b": 768, "Mixed_6c": 768, "Mixed_6d": 768, "Mixed_6e": 768, "Mixed_7a": 1280, "Mixed_7b": 2048, "Mixed_7c": 2048,
+		"Mixed_6b": 768, "Mixed_6c": 768, "Mixed_6d": 768, "Mixed_6e": 768, "Mixed_7a": 1280, "Mixed_7b": 2048,
+		"Mixed_7c": 2048,
 	} {
 		if sums[block] != want {
 			t.Errorf("%s has %d channels, want %d", block, sums[block], want)
@@ -95,7 +96,8 @@ func TestLayers(t *testing.T) {
 	for _, bad := range []struct {
 		width float64
 		size  int
-	}{{0, 299}, {-1, 299}, {math.NaN(), 299}, {math.Inf(1), 299}, {maxWidth + 1, 299}, {1, MinSize - 1}, {1, maxSize + 1}} {
+	}{{0, 299}, {-1, 299}, {math.NaN(), 299}, {math.Inf(1), 299}, {maxWidth + 1, 299}, {1, MinSize - 1},
+		{1, maxSize + 1}} {
 		if _, err := Layers(bad.width, bad.size); err == nil {
 			t.Errorf("width %g at size %d was accepted", bad.width, bad.size)
 		}
@@ -127,7 +129,8 @@ func TestFlavors(t *testing.T) {
 		{Timm, true, false, "bicubic", 127.5},
 	} {
 		r := c.flavor.Recipe()
-		if c.flavor.CountBorder() != c.border || c.flavor.MaxIn7c() != c.max7c || r.Filter != c.filter || r.Mean[0] != c.mean || r.Std[2] != c.mean || r.Size != 299 {
+		if c.flavor.CountBorder() != c.border || c.flavor.MaxIn7c() != c.max7c || r.Filter != c.filter ||
+			r.Mean[0] != c.mean || r.Std[2] != c.mean || r.Size != 299 {
 			t.Errorf("%s: border counted %v, max in 7c %v, %+v", c.flavor, c.flavor.CountBorder(), c.flavor.MaxIn7c(), r)
 		}
 		if err := checkRecipe(r); err != nil {

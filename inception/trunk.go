@@ -57,7 +57,8 @@ func (t *Trunk) pixels() int { return 3 * t.Size() * t.Size() }
 // picture: not on n, its neighbours or the threads.
 func (t *Trunk) Embed(ctx context.Context, n int, pixels, bottlenecks []float32) error {
 	if n < 1 || len(pixels) != n*t.pixels() || len(bottlenecks) != n*t.Features() {
-		return fmt.Errorf("inception: embed: got %d pictures, %d input and %d output values, want at least 1 picture with %d and %d values each",
+		return fmt.Errorf("inception: embed: got %d pictures, %d input and %d output values, want at least 1 picture "+
+			"with %d and %d values each",
 			n, len(pixels), len(bottlenecks), t.pixels(), t.Features())
 	}
 	return t.program.Run(ctx, n, pixels, bottlenecks, nil)

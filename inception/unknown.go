@@ -43,7 +43,8 @@ func (u *Unknown) validate() error {
 	case math.IsNaN(u.Threshold) || math.IsInf(u.Threshold, 0):
 		return fmt.Errorf("inception: model: unknown: the threshold is %g, want a finite number", u.Threshold)
 	case !(u.FalseReject > 0 && u.FalseReject < 1):
-		return fmt.Errorf("inception: model: unknown: the share of false rejects is %g, want more than 0 and less than 1", u.FalseReject)
+		return fmt.Errorf("inception: model: unknown: the share of false rejects is %g, want more than 0 and less than 1",
+			u.FalseReject)
 	}
 	return nil
 }

@@ -19,8 +19,10 @@ func TestUnknown(t *testing.T) {
 	for _, c := range []struct {
 		logits []float64
 		want   float64
-	}{{[]float64{0, 0}, math.Ln2}, {[]float64{1000, 1000, -1000}, 1000 + math.Ln2}, {[]float64{-1e6, -2e6}, -1e6}, {[]float64{math.NaN(), 1}, math.NaN()}} {
-		if got := inception.UnknownScore(c.logits); !(math.Abs(got-c.want) <= 1e-12*math.Abs(c.want)) && !(math.IsNaN(got) && math.IsNaN(c.want)) {
+	}{{[]float64{0, 0}, math.Ln2}, {[]float64{1000, 1000, -1000}, 1000 + math.Ln2}, {[]float64{-1e6, -2e6}, -1e6},
+		{[]float64{math.NaN(), 1}, math.NaN()}} {
+		if got := inception.UnknownScore(c.logits); !(math.Abs(got-c.want) <= 1e-12*math.Abs(c.want)) &&
+			!(math.IsNaN(got) && math.IsNaN(c.want)) {
 			t.Errorf("%v: got %g, want %g", c.logits, got, c.want)
 		}
 	}
@@ -41,7 +43,8 @@ func TestUnknown(t *testing.T) {
 		line *inception.Unknown
 		want string
 	}{
-		{"none", nil, "nothing"}, {"low", &inception.Unknown{Threshold: -1e9, FalseReject: 0.05}, "known"}, {"high", &inception.Unknown{Threshold: 1e9, FalseReject: 0.05}, "unknown"},
+		{"none", nil, "nothing"}, {"low", &inception.Unknown{Threshold: -1e9, FalseReject: 0.05}, "known"},
+		{"high", &inception.Unknown{Threshold: 1e9, FalseReject: 0.05}, "unknown"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m.Unknown = c.line
@@ -77,7 +80,8 @@ func TestUnknown(t *testing.T) {
 			}
 		})
 	}
-	for _, bad := range []*inception.Unknown{{Threshold: math.NaN(), FalseReject: 0.1}, {FalseReject: 0}, {FalseReject: 1}} {
+	for _, bad := range []*inception.Unknown{{Threshold: math.NaN(), FalseReject: 0.1}, {FalseReject: 0},
+		{FalseReject: 1}} {
 		m.Unknown = bad
 		if err := m.Validate(); err == nil || !strings.Contains(err.Error(), "unknown") {
 			t.Errorf("%+v: got %v", bad, err)

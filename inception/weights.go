@@ -80,7 +80,8 @@ func slots(width float64) ([]slot, error) {
 // require checks names and shapes of what a file or a caller has against what the network needs,
 // and returns the slots of everything: the convolutions in the order of the table, then the
 // classifier if there is one.
-func require(width float64, have map[string][]int, fail func(name, format string, args ...any) error) ([]slot, int, error) {
+func require(width float64, have map[string][]int,
+	fail func(name, format string, args ...any) error) ([]slot, int, error) {
 	list, err := slots(width)
 	if err != nil {
 		return nil, 0, err
@@ -109,7 +110,8 @@ func require(width float64, have map[string][]int, fail func(name, format string
 	}
 	for _, name := range slices.Sorted(maps.Keys(have)) {
 		if !known[name] {
-			return nil, 0, fail(name, "is unknown to the network: want only <path>.weight and <path>.bias of its convolutions, fc.weight and fc.bias")
+			return nil, 0, fail(name, "is unknown to the network: want only <path>.weight and <path>.bias of its "+
+				"convolutions, fc.weight and fc.bias")
 		}
 	}
 	return list, classes, nil
@@ -133,7 +135,8 @@ func NewWeights(flavor Flavor, width float64, source string, tensors map[string]
 	if err != nil {
 		return nil, err
 	}
-	w := &Weights{Flavor: flavor, Width: width, Source: source, Recipe: flavor.Recipe(), Classes: classes, Tensors: tensors}
+	w := &Weights{Flavor: flavor, Width: width, Source: source, Recipe: flavor.Recipe(), Classes: classes,
+		Tensors: tensors}
 	sums := make([][sha256.Size]byte, len(list))
 	err = parallel(len(list), func(i int) error {
 		s := list[i]
@@ -186,7 +189,8 @@ func (w *Weights) Halved() (*Weights, error) {
 		for i, v := range t.Data {
 			h, ok := safetensors.Half(v)
 			if !ok {
-				return nil, &FormatError{Tensor: name, Offset: -1, Reason: fmt.Sprintf("value %d is %v, which float16 cannot hold: use f32", i, v)}
+				return nil, &FormatError{Tensor: name, Offset: -1,
+					Reason: fmt.Sprintf("value %d is %v, which float16 cannot hold: use f32", i, v)}
 			}
 			data[i] = safetensors.FromHalf(h)
 		}

@@ -52,7 +52,8 @@ func weightsFrom(f *safetensors.File) (*Weights, error) {
 	for _, t := range f.Tensors {
 		have[t.Name] = t.Shape
 		if t.DType != safetensors.F32 && t.DType != safetensors.F16 {
-			return nil, &FormatError{File: f.Name, Tensor: t.Name, Offset: t.Offset, Reason: fmt.Sprintf("got dtype %s, want F32 or F16: convert the file again", t.DType)}
+			return nil, &FormatError{File: f.Name, Tensor: t.Name, Offset: t.Offset,
+				Reason: fmt.Sprintf("got dtype %s, want F32 or F16: convert the file again", t.DType)}
 		}
 	}
 	list, classes, err := require(w.Width, have, func(name, format string, args ...any) error {
@@ -67,7 +68,8 @@ func weightsFrom(f *safetensors.File) (*Weights, error) {
 	}
 	w.Classes = classes
 	if w.Labels != nil && len(w.Labels) != classes {
-		return nil, &FormatError{File: f.Name, Offset: -1, Reason: fmt.Sprintf("metadata: got %d labels, want one for each of the %d classes", len(w.Labels), classes)}
+		return nil, &FormatError{File: f.Name, Offset: -1,
+			Reason: fmt.Sprintf("metadata: got %d labels, want one for each of the %d classes", len(w.Labels), classes)}
 	}
 	total := 0
 	for _, s := range list {

@@ -27,7 +27,8 @@ func tiny(t testing.TB, flavor Flavor) *Weights {
 
 // equalWeights reports the first difference.
 func equalWeights(a, b *Weights) string {
-	if a.Flavor != b.Flavor || a.Width != b.Width || a.Source != b.Source || a.Recipe != b.Recipe || a.Classes != b.Classes || a.Digest != b.Digest {
+	if a.Flavor != b.Flavor || a.Width != b.Width || a.Source != b.Source || a.Recipe != b.Recipe ||
+		a.Classes != b.Classes || a.Digest != b.Digest {
 		return "description"
 	}
 	if !slices.Equal(a.Labels, b.Labels) || !maps.Equal(a.Notes, b.Notes) || len(a.Tensors) != len(b.Tensors) {
@@ -121,18 +122,27 @@ func TestNewWeightsRejects(t *testing.T) {
 	}{
 		{"missing", func(m map[string]Tensor) { delete(m, conv) }, conv, "missing"},
 		{"missing bias", func(m map[string]Tensor) { delete(m, "Conv2d_1a_3x3.bias") }, "Conv2d_1a_3x3.bias", "missing"},
-		{"turned", func(m map[string]Tensor) { x := m[conv]; m[conv] = Tensor{[]int{16, 16, 7, 1}, x.Data} }, conv, "want [16 16 1 7]"},
+		{"turned", func(m map[string]Tensor) {
+			x := m[conv]
+			m[conv] = Tensor{[]int{16, 16, 7, 1}, x.Data}
+		}, conv, "want [16 16 1 7]"},
 		{"short", func(m map[string]Tensor) { x := m[conv]; m[conv] = Tensor{x.Shape, x.Data[1:]} }, conv, "values"},
 		{"NaN", func(m map[string]Tensor) {
 			x := slices.Clone(m[conv].Data)
 			x[5] = float32(math.NaN())
 			m[conv] = Tensor{m[conv].Shape, x}
 		}, conv, "value 5 is NaN"},
-		{"Inf", func(m map[string]Tensor) { m["fc.bias"] = Tensor{[]int{3}, []float32{0, float32(math.Inf(-1)), 0}} }, "fc.bias", "value 1 is -Inf"},
-		{"left over", func(m map[string]Tensor) { m["AuxLogits.fc.bias"] = Tensor{[]int{1}, []float32{0}} }, "AuxLogits.fc.bias", "unknown"},
+		{"Inf", func(m map[string]Tensor) {
+			m["fc.bias"] = Tensor{[]int{3}, []float32{0, float32(math.Inf(-1)), 0}}
+		}, "fc.bias", "value 1 is -Inf"},
+		{"left over", func(m map[string]Tensor) {
+			m["AuxLogits.fc.bias"] = Tensor{[]int{1}, []float32{0}}
+		}, "AuxLogits.fc.bias", "unknown"},
 		{"half a classifier", func(m map[string]Tensor) { delete(m, "fc.bias") }, "fc.bias", "missing"},
 		{"other half", func(m map[string]Tensor) { delete(m, "fc.weight") }, "fc.weight", "missing"},
-		{"classifier of another width", func(m map[string]Tensor) { m["fc.weight"] = Tensor{[]int{3, 2048}, make([]float32, 3*2048)} }, "fc.weight", "want [3"},
+		{"classifier of another width", func(m map[string]Tensor) {
+			m["fc.weight"] = Tensor{[]int{3, 2048}, make([]float32, 3*2048)}
+		}, "fc.weight", "want [3"},
 		{"no classes", func(m map[string]Tensor) { m["fc.weight"] = Tensor{[]int{0, 96}, nil} }, "fc.weight", "K in 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -151,12 +161,14 @@ func TestNewWeightsRejects(t *testing.T) {
 }
 
 // rewrite stores w with another metadata and set of tensors, as a foreign tool might.
-func rewrite(t *testing.T, w *Weights, change func(meta map[string]string, tensors map[string]*safetensors.Tensor)) string {
+func rewrite(t *testing.T, w *Weights,
+	change func(meta map[string]string, tensors map[string]*safetensors.Tensor)) string {
 	t.Helper()
 	meta := map[string]string{"format": Format, "flavor": string(w.Flavor), "width": "0.02"}
 	tensors := map[string]*safetensors.Tensor{}
 	for name, x := range w.Tensors {
-		tensors[name] = &safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: x.Shape, Data: safetensors.PutFloat32(nil, x.Data)}
+		tensors[name] = &safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: x.Shape,
+			Data: safetensors.PutFloat32(nil, x.Data)}
 	}
 	change(meta, tensors)
 	var list []safetensors.Tensor
@@ -188,7 +200,9 @@ func TestReadWeightsRejects(t *testing.T) {
 		{"no flavour", func(meta map[string]string, _ tensors) { delete(meta, "flavor") }, "", "flavour"},
 		{"no width", func(meta map[string]string, _ tensors) { delete(meta, "width") }, "", "width"},
 		{"width NaN", func(meta map[string]string, _ tensors) { meta["width"] = "NaN" }, "", "width"},
-		{"another width", func(meta map[string]string, _ tensors) { meta["width"] = "1" }, "Conv2d_1a_3x3.weight", "want [32 3 3 3]"},
+		{"another width", func(meta map[string]string, _ tensors) {
+			meta["width"] = "1"
+		}, "Conv2d_1a_3x3.weight", "want [32 3 3 3]"},
 		{"recipe", func(meta map[string]string, _ tensors) { meta["recipe"] = `{"size":299,"size":75}` }, "", "twice"},
 		{"recipe of another kind", func(meta map[string]string, _ tensors) { meta["recipe"] = `{"colour":1}` }, "", "unknown field"},
 		{"empty recipe", func(meta map[string]string, _ tensors) { meta["recipe"] = `{}` }, "", "recipe"},
@@ -211,7 +225,8 @@ func TestReadWeightsRejects(t *testing.T) {
 			path := rewrite(t, tiny(t, Keras), c.change)
 			_, err := ReadWeights(path)
 			var format *FormatError
-			if !errors.As(err, &format) || format.Tensor != c.tensor || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+			if !errors.As(err, &format) || format.Tensor != c.tensor || !strings.Contains(err.Error(), c.want) ||
+				!strings.Contains(err.Error(), path) {
 				t.Errorf("got %v, want a FormatError about %q with %q and the path", err, c.tensor, c.want)
 			}
 		})

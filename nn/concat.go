@@ -54,7 +54,8 @@ func (o *Concat) infer(s []tensor.Shape) (tensor.Shape, error) {
 	out := s[0].Clone()
 	for i, x := range s[1:] {
 		if x[0] != out[0] || x[2] != out[2] || x[3] != out[3] {
-			return nil, want(o, fmt.Sprintf("argument %d", i+1), x, fmt.Sprintf("[%d C %d %d] as argument 0", out[0], out[2], out[3]))
+			return nil, want(o, fmt.Sprintf("argument %d", i+1), x,
+				fmt.Sprintf("[%d C %d %d] as argument 0", out[0], out[2], out[3]))
 		}
 		out[1] += x[1]
 	}

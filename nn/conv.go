@@ -121,7 +121,8 @@ func slide(o operator, w ir.Window, x tensor.Shape) (oh, ow int, err error) {
 	const most = 1 << 20 // beyond any image, below any overflow
 	for _, p := range []int{w.Top, w.Bottom, w.Left, w.Right} {
 		if p < 0 || p > most {
-			return 0, 0, want(o, "padding", fmt.Sprintf("%+v", Padding{w.Top, w.Bottom, w.Left, w.Right}), fmt.Sprintf("0 to %d pixels on each side", most))
+			return 0, 0, want(o, "padding", fmt.Sprintf("%+v", Padding{w.Top, w.Bottom, w.Left, w.Right}),
+				fmt.Sprintf("0 to %d pixels on each side", most))
 		}
 	}
 	for _, k := range []int{w.KH, w.KW} {
@@ -135,7 +136,9 @@ func slide(o operator, w ir.Window, x tensor.Shape) (oh, ow int, err error) {
 		}
 	}
 	if oh, ow = w.Out(x[2], x[3]); oh < 1 || ow < 1 {
-		return 0, 0, want(o, "input", x, fmt.Sprintf("at least %dx%d pixels for a %dx%d kernel with this padding", max(1, w.KH-w.Top-w.Bottom), max(1, w.KW-w.Left-w.Right), w.KH, w.KW))
+		return 0, 0, want(o, "input", x,
+			fmt.Sprintf("at least %dx%d pixels for a %dx%d kernel with this padding", max(1, w.KH-w.Top-w.Bottom),
+				max(1, w.KW-w.Left-w.Right), w.KH, w.KW))
 	}
 	return oh, ow, nil
 }

@@ -113,7 +113,8 @@ func device(cfg Config) (choice, error) {
 	devices.RUnlock()
 	if cfg.Precision == Int8 {
 		if cfg.Device != "" && cfg.Device != "auto" && cfg.Device != cpuName {
-			return choice{}, fmt.Errorf("nn: device %q does not compute with int8, want device cpu or precision float32", cfg.Device)
+			return choice{}, fmt.Errorf("nn: device %q does not compute with int8, want device cpu or precision float32",
+				cfg.Device)
 		}
 		list = nil
 	}
@@ -130,7 +131,8 @@ func device(cfg Config) (choice, error) {
 	if numbered {
 		var err error
 		if unit, err = strconv.Atoi(number); err != nil || unit < 0 || name == cpuName {
-			return choice{}, fmt.Errorf("nn: device %q: want cpu, or the name of another device and a number from 0, such as cuda:1", cfg.Device)
+			return choice{}, fmt.Errorf("nn: device %q: want cpu, or the name of another device and a number "+
+				"from 0, such as cuda:1", cfg.Device)
 		}
 	}
 	for _, d := range append(list, cpu{}) {
@@ -141,9 +143,11 @@ func device(cfg Config) (choice, error) {
 			return choice{}, fmt.Errorf("nn: device %q cannot be used here: %w", cfg.Device, err)
 		}
 		if cfg.Kernel != "" && !slices.Contains(d.Kernels(), cfg.Kernel) {
-			return choice{}, fmt.Errorf("nn: device %q has no kernel %q, want one of %s", cfg.Device, cfg.Kernel, strings.Join(d.Kernels(), ", "))
+			return choice{}, fmt.Errorf("nn: device %q has no kernel %q, want one of %s", cfg.Device, cfg.Kernel,
+				strings.Join(d.Kernels(), ", "))
 		}
 		return choice{d, unit}, nil
 	}
-	return choice{}, fmt.Errorf("nn: device %q is not known, want one of auto, %s", cfg.Device, strings.Join(Devices(), ", "))
+	return choice{}, fmt.Errorf("nn: device %q is not known, want one of auto, %s", cfg.Device,
+		strings.Join(Devices(), ", "))
 }

@@ -63,8 +63,10 @@ func TestGradients(t *testing.T) {
 	for i, s := range [][3]int{{1, 2, 3}, {5, 7, 3}, {4, 3, 9}} {
 		c := newHeadCase(uint64(40+i), s[0], s[1], s[2])
 		h := newHeadCase(uint64(50+i), s[0], s[2], 6) // a second layer of 6 outputs
-		leaves := map[string][]float32{"x": c.x, "w": c.w, "b": c.b, "w2": h.w, "b2": h.b, "targets": h.targets, "weights": c.weights}
-		shapes := map[string][]int{"x": {c.n, c.f}, "w": {c.k, c.f}, "b": {c.k}, "w2": {6, c.k}, "b2": {6}, "targets": {c.n, 6}, "weights": {c.n}}
+		leaves := map[string][]float32{"x": c.x, "w": c.w, "b": c.b, "w2": h.w, "b2": h.b, "targets": h.targets,
+			"weights": c.weights}
+		shapes := map[string][]int{"x": {c.n, c.f}, "w": {c.k, c.f}, "b": {c.k}, "w2": {6, c.k}, "b2": {6},
+			"targets": {c.n, 6}, "weights": {c.n}}
 		c.weights[0] = 1.25 // the one row of the smallest case has to count
 		logits := func(v map[string]*nn.Node) (*nn.Node, error) {
 			y, err := nn.Apply(&nn.Dense{Name: "first"}, v["x"], v["w"], v["b"])

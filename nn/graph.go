@@ -54,7 +54,8 @@ func leaf(g *Graph, kind, name string, data []float32, shape []int) (*Node, erro
 	size := 1
 	for _, d := range shape {
 		if d < 1 || size > maxElements/d {
-			return nil, &ShapeError{kind, name, "shape", fmt.Sprint(shape), fmt.Sprintf("extents of at least 1 and at most %d values", maxElements)}
+			return nil, &ShapeError{kind, name, "shape", fmt.Sprint(shape),
+				fmt.Sprintf("extents of at least 1 and at most %d values", maxElements)}
 		}
 		size *= d
 	}
@@ -64,7 +65,8 @@ func leaf(g *Graph, kind, name string, data []float32, shape []int) (*Node, erro
 	opts := []gorgonia.NodeConsOpt{gorgonia.WithName(name), gorgonia.WithShape(shape...)}
 	if data != nil {
 		if len(data) != size {
-			return nil, &ShapeError{kind, name, "data", fmt.Sprintf("%d values", len(data)), fmt.Sprintf("%d for shape %v", size, shape)}
+			return nil, &ShapeError{kind, name, "data", fmt.Sprintf("%d values", len(data)),
+				fmt.Sprintf("%d for shape %v", size, shape)}
 		}
 		opts = append(opts, gorgonia.WithValue(tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data))))
 	}

@@ -53,7 +53,8 @@ func newHeadGraph(lossOp operator, weights []int, examples, features, classes in
 	} {
 		n, err := Input(g, l.name, l.shape...)
 		if err != nil {
-			return nil, fmt.Errorf("nn: head graph of %d examples, %d features, %d classes: %w", examples, features, classes, err)
+			return nil, fmt.Errorf("nn: head graph of %d examples, %d features, %d classes: %w", examples, features,
+				classes, err)
 		}
 		nodes = append(nodes, n)
 		h.leaves = append(h.leaves, headLeaf{n, n.Shape().TotalSize()})
@@ -97,14 +98,17 @@ func (h *HeadGraph) LossGrad(x, targets, weights, w, b, gradW, gradB []float32) 
 	for i, data := range [][]float32{x, targets, weights, w, b} {
 		l := h.leaves[i]
 		if len(data) != l.size {
-			return 0, fmt.Errorf("nn: head graph: %s: got %d values, want %d for shape %v", l.node.Name(), len(data), l.size, l.node.Shape())
+			return 0, fmt.Errorf("nn: head graph: %s: got %d values, want %d for shape %v", l.node.Name(), len(data), l.size,
+				l.node.Shape())
 		}
-		if err := gorgonia.Let(l.node, tensor.New(tensor.WithShape(l.node.Shape()...), tensor.WithBacking(data))); err != nil {
+		if err := gorgonia.Let(l.node,
+			tensor.New(tensor.WithShape(l.node.Shape()...), tensor.WithBacking(data))); err != nil {
 			return 0, fmt.Errorf("nn: head graph: %s: %w", l.node.Name(), err)
 		}
 	}
 	if len(gradW) != len(w) || len(gradB) != len(b) {
-		return 0, fmt.Errorf("nn: head graph: gradients: got room for %d and %d values, want %d and %d", len(gradW), len(gradB), len(w), len(b))
+		return 0, fmt.Errorf("nn: head graph: gradients: got room for %d and %d values, want %d and %d", len(gradW),
+			len(gradB), len(w), len(b))
 	}
 	defer h.vm.Reset()
 	if err := h.vm.RunAll(); err != nil {

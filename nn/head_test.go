@@ -151,7 +151,8 @@ func TestHeadGraphLargeLogits(t *testing.T) {
 		t.Fatal(err)
 	}
 	gradW, gradB := make([]float32, 2), make([]float32, 2)
-	loss, err := h.LossGrad([]float32{1000, -1000, 0}, []float32{1, 0, 1, 0, 0, 1}, []float32{1, 1, 1}, []float32{1, -1}, []float32{0, 0}, gradW, gradB)
+	loss, err := h.LossGrad([]float32{1000, -1000, 0}, []float32{1, 0, 1, 0, 0, 1}, []float32{1, 1, 1}, []float32{1, -1},
+		[]float32{0, 0}, gradW, gradB)
 	if err != nil {
 		t.Fatal(err)
 	}

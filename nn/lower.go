@@ -56,7 +56,8 @@ func lower(input *Node, outputs []*Node) (*ir.Net, error) {
 	for i, n := range outputs {
 		v, ok := l.value[n]
 		if !ok {
-			return nil, fmt.Errorf("nn: compile: output %d, %q, is a leaf other than the input, want something computed", i, n.Name())
+			return nil, fmt.Errorf("nn: compile: output %d, %q, is a leaf other than the input, want something computed", i,
+				n.Name())
 		}
 		l.net.Outputs = append(l.net.Outputs, v)
 	}
@@ -123,9 +124,11 @@ func (l *lowering) arg(o operator, i int, n *Node) (int, error) {
 		return v, nil
 	}
 	if n.Value() != nil {
-		return 0, fmt.Errorf("nn: compile: %v: argument %d is the parameter %q, want the input or something computed from it", o, i, n.Name())
+		return 0, fmt.Errorf("nn: compile: %v: argument %d is the parameter %q, want the input or something computed from it",
+			o, i, n.Name())
 	}
-	return 0, fmt.Errorf("nn: compile: %v: argument %d is %q, which has no values and is not the program's input", o, i, n.Name())
+	return 0, fmt.Errorf("nn: compile: %v: argument %d is %q, which has no values and is not the program's input", o, i,
+		n.Name())
 }
 
 // weights returns the values of an argument that is the same for all images.
@@ -162,7 +165,8 @@ func (l *lowering) node(n *Node) error {
 		vary = len(args)
 	case *Conv2D, *BatchNorm, *ReLU, *MaxPool, *AvgPool, *GlobalAvgPool, *Dense, *Softmax:
 	default:
-		return fmt.Errorf("nn: compile: operator %v has no result for each image, so a Program cannot run it; a Machine can", o)
+		return fmt.Errorf("nn: compile: operator %v has no result for each image, so a Program "+
+			"cannot run it; a Machine can", o)
 	}
 	step := ir.Step{Name: o.label()}
 	for i, a := range args {

@@ -86,7 +86,8 @@ func rebuild(order []*Node) (map[*Node]*Node, error) {
 			return copied, nil
 		}
 	}
-	return nil, fmt.Errorf("the graph's %d nodes cannot be told apart by their hashes, want leaves of different names", len(order))
+	return nil, fmt.Errorf("the graph's %d nodes cannot be told apart by their hashes, want leaves of different names",
+		len(order))
 }
 
 func rebuildSalted(order []*Node, salt uint64) (map[*Node]*Node, error) {
@@ -146,7 +147,8 @@ func (m *Machine) Run(feeds map[string][]float32) ([][]float32, error) {
 	names := slices.Sorted(maps.Keys(m.inputs))
 	for _, name := range slices.Sorted(maps.Keys(feeds)) {
 		if m.inputs[name] == nil {
-			return nil, fmt.Errorf("nn: machine: feed %q is not an input of these outputs, want %s", name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("nn: machine: feed %q is not an input of these outputs, want %s", name,
+				strings.Join(names, ", "))
 		}
 	}
 	for _, name := range names {

@@ -31,7 +31,8 @@ func TestMachine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := []float32{2*v + 1, 0, 7}; !slices.Equal(first[0], want) || !slices.Equal(first[1], []float32{v, -v - 1, 3}) {
+		if want := []float32{2*v + 1, 0, 7}; !slices.Equal(first[0], want) ||
+			!slices.Equal(first[1], []float32{v, -v - 1, 3}) {
 			t.Fatalf("run %d: got %v, want %v", i, first, want)
 		}
 		for name, feeds := range map[string]map[string][]float32{
@@ -89,7 +90,8 @@ func TestMachineAfterError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Run(map[string][]float32{"x": {1, 2, 3}}); err == nil || !strings.Contains(err.Error(), "out of cheese") {
+	if _, err := m.Run(map[string][]float32{"x": {1, 2, 3}}); err == nil ||
+		!strings.Contains(err.Error(), "out of cheese") {
 		t.Fatalf("got %v, want the operator's panic as an error", err)
 	}
 	lit = false

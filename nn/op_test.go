@@ -51,30 +51,37 @@ func TestShapes(t *testing.T) {
 		err  string // part of the message; empty: none
 	}{
 		{"conv", &Conv2D{}, [][]int{{2, 3, 9, 7}, {5, 3, 4, 2}}, []int{2, 5, 6, 6}, ""},
-		{"conv, padded, with bias", &Conv2D{Stride: [2]int{2, 3}, Padding: four}, [][]int{{2, 3, 9, 7}, {5, 3, 4, 2}, {5}}, []int{2, 5, 5, 3}, ""},
+		{"conv, padded, with bias", &Conv2D{Stride: [2]int{2, 3}, Padding: four}, [][]int{{2, 3, 9, 7}, {5, 3, 4, 2}, {5}},
+			[]int{2, 5, 5, 3}, ""},
 		{"conv, just fits", &Conv2D{Padding: four}, [][]int{{1, 3, 1, 4}, {5, 3, 4, 7}}, []int{1, 5, 1, 1}, ""},
-		{"conv, image too small", &Conv2D{Padding: four}, [][]int{{1, 3, 1, 4}, {5, 3, 5, 7}}, nil, "input: got (1, 3, 1, 4), want at least 2x4 pixels"},
+		{"conv, image too small", &Conv2D{Padding: four}, [][]int{{1, 3, 1, 4}, {5, 3, 5, 7}}, nil,
+			"input: got (1, 3, 1, 4), want at least 2x4 pixels"},
 		{"conv, channels", &Conv2D{}, [][]int{{2, 3, 9, 7}, {5, 4, 4, 2}}, nil, "weight: got (5, 4, 4, 2), want [O 3 KH KW]"},
 		{"conv, bias", &Conv2D{}, [][]int{{2, 3, 9, 7}, {5, 3, 4, 2}, {3}}, nil, "bias: got (3), want [5]"},
 		{"conv, axes", &Conv2D{}, [][]int{{2, 3, 9}, {5, 3, 4, 2}}, nil, "argument 0: got (2, 3, 9), want 4 axes"},
 		{"conv, arguments", &Conv2D{}, [][]int{{2, 3, 9, 7}}, nil, "number of arguments: got 1"},
 		{"conv, negative padding", &Conv2D{Padding: Padding{Left: -1}}, [][]int{{2, 3, 9, 7}, {5, 3, 4, 2}}, nil, "padding"},
-		{"conv, huge padding", &Conv2D{Padding: Padding{Left: math.MaxInt}}, [][]int{{2, 3, 9, 7}, {5, 3, 4, 2}}, nil, "padding"},
+		{"conv, huge padding", &Conv2D{Padding: Padding{Left: math.MaxInt}}, [][]int{{2, 3, 9, 7}, {5, 3, 4, 2}}, nil,
+			"padding"},
 		{"conv, negative stride", &Conv2D{Stride: [2]int{1, -1}}, [][]int{{2, 3, 9, 7}, {5, 3, 4, 2}}, nil, "stride"},
 		{"batchnorm", &BatchNorm{}, [][]int{{2, 3, 9, 7}, {3}, {3}, {3}, {3}}, []int{2, 3, 9, 7}, ""},
 		{"batchnorm, variance", &BatchNorm{}, [][]int{{2, 3, 9, 7}, {3}, {3}, {3}, {2}}, nil, "variance: got (2), want [3]"},
 		{"batchnorm, arguments", &BatchNorm{}, [][]int{{2, 3, 9, 7}, {3}, {3}, {3}}, nil, "number of arguments: got 4"},
 		{"relu", &ReLU{}, [][]int{{2, 3, 9, 7}}, []int{2, 3, 9, 7}, ""},
 		{"relu, axes", &ReLU{}, [][]int{{2, 3}}, nil, "argument 0"},
-		{"maxpool", &MaxPool{Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Padding: Padding{2, 1, 1, 0}}, [][]int{{2, 3, 9, 7}}, []int{2, 3, 5, 7}, ""},
+		{"maxpool", &MaxPool{Kernel: [2]int{3, 2}, Stride: [2]int{2, 1}, Padding: Padding{2, 1, 1, 0}}, [][]int{{2, 3, 9, 7}},
+			[]int{2, 3, 5, 7}, ""},
 		{"maxpool, no kernel", &MaxPool{}, [][]int{{2, 3, 9, 7}}, nil, "kernel"},
-		{"maxpool, padding", &MaxPool{Kernel: [2]int{3, 2}, Padding: Padding{Left: 2}}, [][]int{{2, 3, 9, 7}}, nil, "padding"},
-		{"avgpool", &AvgPool{Kernel: [2]int{3, 2}, Padding: Padding{0, 2, 1, 0}}, [][]int{{2, 3, 9, 7}}, []int{2, 3, 9, 7}, ""},
+		{"maxpool, padding", &MaxPool{Kernel: [2]int{3, 2}, Padding: Padding{Left: 2}}, [][]int{{2, 3, 9, 7}}, nil,
+			"padding"},
+		{"avgpool", &AvgPool{Kernel: [2]int{3, 2}, Padding: Padding{0, 2, 1, 0}}, [][]int{{2, 3, 9, 7}},
+			[]int{2, 3, 9, 7}, ""},
 		{"avgpool, too small", &AvgPool{Kernel: [2]int{3, 2}}, [][]int{{2, 3, 2, 7}}, nil, "input"},
 		{"avgpool, padding", &AvgPool{Kernel: [2]int{3, 2}, Padding: Padding{Top: 3}}, [][]int{{2, 3, 9, 7}}, nil, "padding"},
 		{"concat", &Concat{}, [][]int{{2, 3, 9, 7}, {2, 1, 9, 7}, {2, 5, 9, 7}}, []int{2, 9, 9, 7}, ""},
 		{"concat of one", &Concat{}, [][]int{{2, 3, 9, 7}}, []int{2, 3, 9, 7}, ""},
-		{"concat, height", &Concat{}, [][]int{{2, 3, 9, 7}, {2, 3, 8, 7}}, nil, "argument 1: got (2, 3, 8, 7), want [2 C 9 7]"},
+		{"concat, height", &Concat{}, [][]int{{2, 3, 9, 7}, {2, 3, 8, 7}}, nil,
+			"argument 1: got (2, 3, 8, 7), want [2 C 9 7]"},
 		{"concat, batch", &Concat{}, [][]int{{2, 3, 9, 7}, {1, 3, 9, 7}}, nil, "argument 1"},
 		{"globalavgpool", &GlobalAvgPool{}, [][]int{{2, 3, 9, 7}}, []int{2, 3}, ""},
 		{"dense", &Dense{}, [][]int{{2, 5}, {7, 5}, {7}}, []int{2, 7}, ""},
@@ -86,8 +93,10 @@ func TestShapes(t *testing.T) {
 		{"crossentropy, targets", &CrossEntropy{}, [][]int{{2, 5}, {2, 4}, {2}}, nil, "targets: got (2, 4), want (2, 5)"},
 		{"crossentropy, weights", &CrossEntropy{}, [][]int{{2, 5}, {2, 5}, {5}}, nil, "weights: got (5), want [2]"},
 		{"binary crossentropy", &BinaryCrossEntropy{}, [][]int{{2, 5}, {2, 5}, {2, 5}}, []int{}, ""},
-		{"binary crossentropy, targets", &BinaryCrossEntropy{}, [][]int{{2, 5}, {2, 4}, {2, 5}}, nil, "targets: got (2, 4), want (2, 5)"},
-		{"binary crossentropy, weights", &BinaryCrossEntropy{}, [][]int{{2, 5}, {2, 5}, {3, 5}}, nil, "weights: got (3, 5), want (2, 5)"},
+		{"binary crossentropy, targets", &BinaryCrossEntropy{}, [][]int{{2, 5}, {2, 4}, {2, 5}}, nil,
+			"targets: got (2, 4), want (2, 5)"},
+		{"binary crossentropy, weights", &BinaryCrossEntropy{}, [][]int{{2, 5}, {2, 5}, {3, 5}}, nil,
+			"weights: got (3, 5), want (2, 5)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := NewGraph()
@@ -144,7 +153,8 @@ func TestApplyErrors(t *testing.T) {
 		"nil argument": func() (*Node, error) { return Apply(&Concat{}, x, nil) },
 		"two graphs":   func() (*Node, error) { return Apply(&Concat{}, x, y) },
 		"float64": func() (*Node, error) {
-			return Apply(&ReLU{}, gorgonia.NewTensor(g, tensor.Float64, 4, gorgonia.WithName("z"), gorgonia.WithShape(1, 2, 3, 4)))
+			return Apply(&ReLU{}, gorgonia.NewTensor(g, tensor.Float64, 4, gorgonia.WithName("z"),
+				gorgonia.WithShape(1, 2, 3, 4)))
 		},
 	} {
 		if n, err := f(); err == nil {
@@ -179,8 +189,10 @@ func TestOneLiteralManyTimes(t *testing.T) {
 // TestOperatorContract holds every operator to what the tape machine needs.
 func TestOperatorContract(t *testing.T) {
 	for _, op := range []operator{
-		&Conv2D{}, &BatchNorm{}, &ReLU{}, &MaxPool{}, &AvgPool{}, &GlobalAvgPool{}, &Concat{}, &Dense{}, &Softmax{}, &CrossEntropy{},
-		&BinaryCrossEntropy{}, &denseGradX{}, &denseGradW{}, &denseGradB{}, &softmaxGrad{}, &crossEntropyGrad{}, &binaryCrossEntropyGrad{},
+		&Conv2D{}, &BatchNorm{}, &ReLU{}, &MaxPool{}, &AvgPool{}, &GlobalAvgPool{}, &Concat{}, &Dense{}, &Softmax{},
+		&CrossEntropy{},
+		&BinaryCrossEntropy{}, &denseGradX{}, &denseGradW{}, &denseGradB{}, &softmaxGrad{}, &crossEntropyGrad{},
+		&binaryCrossEntropyGrad{},
 	} {
 		t.Run(op.kind(), func(t *testing.T) {
 			a, b := op.bind(&output{args: 1}), op.bind(&output{args: 1})
@@ -200,7 +212,8 @@ func TestOperatorContract(t *testing.T) {
 			if len(op.(gorgonia.SDOp).DiffWRT(3)) == 0 {
 				t.Error("DiffWRT is empty: Grad of a cost behind the operator would panic")
 			}
-			for _, in := range [][]gorgonia.Value{nil, {nil}, {gorgonia.NewF64(1)}, {tensor.New(tensor.Of(tensor.Float64), tensor.WithShape(1, 1, 1, 1))}} {
+			for _, in := range [][]gorgonia.Value{nil, {nil}, {gorgonia.NewF64(1)},
+				{tensor.New(tensor.Of(tensor.Float64), tensor.WithShape(1, 1, 1, 1))}} {
 				if _, err := a.Do(in...); err == nil {
 					t.Errorf("Do(%v): no error", in)
 				}

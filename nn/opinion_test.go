@@ -26,7 +26,8 @@ func opinion(t *testing.T, x []float32, g *Graph, ours, theirs *Node) {
 		t.Fatal(err)
 	}
 	leaf := g.ByName("x")[0]
-	if err := gorgonia.Let(leaf, tensor.New(tensor.WithShape(leaf.Shape()...), tensor.WithBacking(slices.Clone(x)))); err != nil {
+	if err := gorgonia.Let(leaf, tensor.New(tensor.WithShape(leaf.Shape()...),
+		tensor.WithBacking(slices.Clone(x)))); err != nil {
 		t.Fatal(err)
 	}
 	var value gorgonia.Value
@@ -122,7 +123,8 @@ func TestSecondOpinionBatchNorm(t *testing.T) {
 		return y
 	}
 	const eps = 1e-3
-	theirs, _, _, op, err := gorgonia.BatchNorm(x, param(t, g, "wide", spread(gamma), 2, 3, 5, 4), param(t, g, "shift", spread(beta), 2, 3, 5, 4), 0.9, eps)
+	theirs, _, _, op, err := gorgonia.BatchNorm(x, param(t, g, "wide", spread(gamma), 2, 3, 5, 4),
+		param(t, g, "shift", spread(beta), 2, 3, 5, 4), 0.9, eps)
 	if err != nil {
 		t.Fatal(err)
 	}

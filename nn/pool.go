@@ -184,7 +184,8 @@ func pooled(o operator, w ir.Window, x tensor.Shape) (tensor.Shape, error) {
 		return nil, err
 	}
 	if w.Top >= w.KH || w.Bottom >= w.KH || w.Left >= w.KW || w.Right >= w.KW {
-		return nil, want(o, "padding", fmt.Sprintf("%+v", Padding{w.Top, w.Bottom, w.Left, w.Right}), fmt.Sprintf("less than the %dx%d kernel, so that every window meets the image", w.KH, w.KW))
+		return nil, want(o, "padding", fmt.Sprintf("%+v", Padding{w.Top, w.Bottom, w.Left, w.Right}),
+			fmt.Sprintf("less than the %dx%d kernel, so that every window meets the image", w.KH, w.KW))
 	}
 	return tensor.Shape{x[0], x[1], oh, ow}, nil
 }

@@ -120,7 +120,8 @@ func (p *Program) Run(ctx context.Context, n int, in []float32, out ...[]float32
 	}
 	for i, size := range p.outputs {
 		if out[i] != nil && len(out[i]) != n*size {
-			return fmt.Errorf("nn: run: output %d: got room for %d values, want %d for %d images of %d", i, len(out[i]), n*size, n, size)
+			return fmt.Errorf("nn: run: output %d: got room for %d values, want %d for %d images of %d", i, len(out[i]), n*size,
+				n, size)
 		}
 	}
 	p.mu.RLock()

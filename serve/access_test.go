@@ -24,7 +24,8 @@ func TestToken(t *testing.T) {
 			t.Errorf("%q: got no WWW-Authenticate", header)
 		}
 	}
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Authorization", "bearer s3cret"), http.StatusOK, "red")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Authorization", "bearer s3cret"), http.StatusOK,
+		"red")
 	for _, target := range []string{"/metrics", "/v2", "/v2/models/model", "/execution-parameters", "/nothing"} {
 		wantStatus(t, do(s.Handler(), http.MethodGet, target, nil), http.StatusUnauthorized, "Bearer")
 	}
@@ -48,7 +49,8 @@ func certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +66,8 @@ func certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
 
 func TestTLS(t *testing.T) {
 	cert, pool := certificate(t)
-	if _, err := New(nil, Config{TLS: &tls.Config{MinVersion: tls.VersionTLS12}}); err == nil || !strings.Contains(err.Error(), "Config.TLS") {
+	if _, err := New(nil, Config{TLS: &tls.Config{MinVersion: tls.VersionTLS12}}); err == nil ||
+		!strings.Contains(err.Error(), "Config.TLS") {
 		t.Errorf("no certificate: got %v, want an error that names the field", err)
 	}
 	cfg := Config{TLS: &tls.Config{Certificates: []tls.Certificate{cert}}} //nolint:gosec // the server raises the version

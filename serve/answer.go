@@ -75,7 +75,8 @@ func (a answerer) check() error {
 	case a.form == typeCSV:
 		return fail(http.StatusNotAcceptable, "an embedding or explanation cannot be answered as CSV; accept %s", typeJSON)
 	case a.compat != CompatNone && a.form != typeVerboseJSON:
-		return fail(http.StatusNotAcceptable, "an embedding or explanation has no place in this server's answers; accept %s", typeVerboseJSON)
+		return fail(http.StatusNotAcceptable, "an embedding or explanation has no place in this server's answers; accept %s",
+			typeVerboseJSON)
 	}
 	return nil
 }
@@ -171,7 +172,8 @@ func (a answerer) record(i int, r *inception.Result) (json.RawMessage, error) {
 	case a.compat == CompatBuiltin:
 		return json.Marshal(a.model.probabilities(r))
 	}
-	return json.Marshal(answerRecord{Predictions: first(r.Predictions, a.opts.topK), Labels: r.Labels, Unknown: r.Unknown, Embedding: embedding, Explanation: a.reasons(i)})
+	return json.Marshal(answerRecord{Predictions: first(r.Predictions, a.opts.topK), Labels: r.Labels, Unknown: r.Unknown,
+		Embedding: embedding, Explanation: a.reasons(i)})
 }
 
 // csv writes a row a picture: label and probability by turns, best first, or,

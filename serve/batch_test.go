@@ -107,7 +107,9 @@ func TestCancellationReachesTheForwardPass(t *testing.T) {
 			t.Errorf("got %d, want %d", w.Code, statusClientClosed)
 		}
 	}
-	eventually(t, "the queue to empty", func() bool { return len(s.current.batcher.queue) == 0 && len(s.pipeline.passes) == 0 })
+	eventually(t, "the queue to empty", func() bool {
+		return len(s.current.batcher.queue) == 0 && len(s.pipeline.passes) == 0
+	})
 	if n := f.calls.Load(); n != 1 {
 		t.Errorf("%d passes ran, want only the one that was cancelled", n)
 	}
@@ -153,7 +155,8 @@ func TestQueueIsBounded(t *testing.T) {
 	for _, done := range accepted {
 		wantStatus(t, <-done, http.StatusOK, "red")
 	}
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png"), http.StatusOK, "red")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png"), http.StatusOK,
+		"red")
 }
 
 // A request whose turn would come after its deadline is told so at once.
@@ -180,7 +183,8 @@ func TestManyPicturesOfOneRequest(t *testing.T) {
 	for range 50 {
 		list = append(list, picture(t, 3, 2, red))
 	}
-	w := do(s.Handler(), http.MethodPost, "/invocations", lines(list...), "Content-Type", typeJSONLines, "Accept", typeJSONLines)
+	w := do(s.Handler(), http.MethodPost, "/invocations", lines(list...), "Content-Type", typeJSONLines, "Accept",
+		typeJSONLines)
 	wantStatus(t, w, http.StatusOK, "red")
 	if n := len(splitLines(w.Body.String())); n != 50 {
 		t.Errorf("got %d answers, want 50", n)
@@ -220,9 +224,11 @@ func TestForwardPassFaults(t *testing.T) {
 				return []inception.Result{{Predictions: rank(1, 2, 3)}}, nil
 			}}, Config{})
 			body := picture(t, 3, 2, red)
-			wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png"), http.StatusInternalServerError, "log")
+			wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png"),
+				http.StatusInternalServerError, "log")
 			broken.Store(false)
-			wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png"), http.StatusOK, "blue")
+			wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png"), http.StatusOK,
+				"blue")
 		})
 	}
 }
@@ -234,7 +240,8 @@ func TestHeldBytesAreBounded(t *testing.T) {
 	s := newServer(t, f, Config{MaxHeldBytes: int64(len(body)) + 64})
 	first := send(t.Context(), s, body)
 	<-f.started
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png"), http.StatusServiceUnavailable, "bytes")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png"),
+		http.StatusServiceUnavailable, "bytes")
 	close(f.block)
 	wantStatus(t, <-first, http.StatusOK, "red")
 	if n := s.bodies.used.Load(); n != 0 {

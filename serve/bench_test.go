@@ -145,7 +145,8 @@ func BenchmarkServedShare(b *testing.B) {
 		for i, n := range batches {
 			took[i] = append(took[i], alone(n))
 		}
-		got, err := load.Run(b.Context(), load.Config{URL: url + "/invocations", Bodies: pictures, Clients: clients, Requests: images, Duration: time.Hour})
+		got, err := load.Run(b.Context(),
+			load.Config{URL: url + "/invocations", Bodies: pictures, Clients: clients, Requests: images, Duration: time.Hour})
 		if err != nil || got.Answered != images {
 			b.Fatalf("%+v, %v", got, err)
 		}
@@ -185,7 +186,8 @@ func BenchmarkServedLatency(b *testing.B) {
 			}
 			alone = append(alone, 1e3*time.Since(begin).Seconds())
 		}
-		got, err := load.Run(b.Context(), load.Config{URL: url + "/invocations", Bodies: pictures, Requests: images, Duration: time.Hour})
+		got, err := load.Run(b.Context(),
+			load.Config{URL: url + "/invocations", Bodies: pictures, Requests: images, Duration: time.Hour})
 		if err != nil || got.Answered != images {
 			b.Fatalf("%+v, %v", got, err)
 		}

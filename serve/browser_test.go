@@ -45,7 +45,8 @@ func browser(t *testing.T) (ctx context.Context, console func() []string) {
 	if path == "" {
 		t.Skip("needs a browser: install chromium")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(60*time.Second),
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
+		chromedp.WSURLReadTimeout(60*time.Second),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // which Chromium refuses to have as root
@@ -137,7 +138,8 @@ func state(t *testing.T, ctx context.Context) (s pageState) {
 func TestPageInABrowser(t *testing.T) {
 	ctx, console := browser(t)
 	c := realModel(t, 0.1, 171)
-	c.Model().Labels = []string{"circle", "<b>square</b>", "a label that is so long that no row can hold the whole of it, whatever is done", "star", "ring", "6", "7"}
+	c.Model().Labels = []string{"circle", "<b>square</b>",
+		"a label that is so long that no row can hold the whole of it, whatever is done", "star", "ring", "6", "7"}
 	c.Model().Metrics = json.RawMessage(`{"images":40,"train_images":32,"test_images":8,"test_accuracy":0.875,"test_accuracy_interval":[0.529,0.978],
 		"per_class":[{"label":"circle","train":5,"measured":2,"precision":1,"recall":0.5,"f1":0.6667}]}`)
 	keepOne(t, c.Model())
@@ -188,7 +190,8 @@ func visit(t *testing.T, ctx context.Context, s *Server, m *inception.Model) {
 			screenshot(t, ctx, name+"-1-empty")
 			step(chromedp.SetUploadFiles("#file", []string{good}, chromedp.ByQuery), chromedp.Poll(enabled, nil))
 			got := state(t, ctx)
-			if len(got.Labels) != 5 || got.Wide || got.Error != "" || got.Nameless != 0 || got.Stale || got.Labels[0] == got.Labels[1] ||
+			if len(got.Labels) != 5 || got.Wide || got.Error != "" || got.Nameless != 0 || got.Stale ||
+				got.Labels[0] == got.Labels[1] ||
 				!strings.Contains(got.Canvas, got.Labels[0]) || !strings.Contains(got.Where, got.Labels[0]) {
 				t.Errorf("%s: with a picture: %+v", name, got)
 			}
@@ -249,7 +252,8 @@ func TestPageTellsTheUnknown(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := state(t, ctx)
-			if !strings.Contains(got.Verdict, k.verdict) || (got.Verdict == "") != (k.verdict == "") || len(got.Labels) != 5 || got.Wide ||
+			if !strings.Contains(got.Verdict, k.verdict) || (got.Verdict == "") != (k.verdict == "") || len(got.Labels) != 5 ||
+				got.Wide ||
 				!(got.Shifted <= 0.1) || !strings.Contains(got.Facts, "5.0 % of known pictures") {
 				t.Errorf("%d pixels, threshold %g: got %+v, want the verdict %q", width, k.threshold, got, k.verdict)
 			}
@@ -305,7 +309,8 @@ func TestPageOfSeveralLabels(t *testing.T) {
 		if given > 0 {
 			verdict = fmt.Sprintf("%d labels: %s", given, strings.Join(want, ", "))
 		}
-		if got.Verdict != verdict || !slices.Equal(got.Given, want) || len(got.Labels) != 5 || got.Wide || !strings.Contains(got.Facts, "any number of labels") {
+		if got.Verdict != verdict || !slices.Equal(got.Given, want) || len(got.Labels) != 5 || got.Wide ||
+			!strings.Contains(got.Facts, "any number of labels") {
 			t.Errorf("got %+v, want the verdict %q and %q marked", got, verdict, want)
 		}
 		screenshot(t, ctx, fmt.Sprintf("several-400-%d", given))

@@ -20,7 +20,8 @@ type heldExplainer struct {
 	hold chan struct{} // each explanation receives from it
 }
 
-func (h heldExplainer) ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info, top int) (*inception.Explanation, error) {
+func (h heldExplainer) ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info,
+	top int) (*inception.Explanation, error) {
 	select {
 	case <-h.hold:
 	case <-ctx.Done():

@@ -110,7 +110,8 @@ func TestExplainOnRequest(t *testing.T) {
 	w := do(s.Handler(), http.MethodPost, "/invocations", body, headerAttributes, "rehead-explain=true,rehead-top-k=2")
 	wantStatus(t, w, http.StatusOK, "cells")
 	read(w.Body.Bytes())
-	w = do(s.Handler(), http.MethodPost, "/invocations?explain=1&top_k=2", lines(body, body), "Content-Type", typeJSONLines, "Accept", typeJSONLines)
+	w = do(s.Handler(), http.MethodPost, "/invocations?explain=1&top_k=2", lines(body, body), "Content-Type",
+		typeJSONLines, "Accept", typeJSONLines)
 	wantStatus(t, w, http.StatusOK, "cells")
 	for _, line := range splitLines(w.Body.String()) {
 		read([]byte(line))
@@ -121,8 +122,12 @@ func TestExplainOnRequest(t *testing.T) {
 	w = do(s.Handler(), http.MethodPost, "/models/one/invoke?explain=true&top_k=2", body)
 	wantStatus(t, w, http.StatusOK, "named-")
 	read(w.Body.Bytes())
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations?explain=true", body, "Accept", typeCSV), http.StatusNotAcceptable, "CSV")
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations?explain=true", body, "Accept", typeVerboseJSON), http.StatusOK, "cells")
-	wantStatus(t, do(newServer(t, &fake{}, Config{}).Handler(), http.MethodPost, "/invocations?explain=true", body), http.StatusNotImplemented, "explain")
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Encoding", "gzip"), http.StatusUnsupportedMediaType, "encoding")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations?explain=true", body, "Accept", typeCSV),
+		http.StatusNotAcceptable, "CSV")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations?explain=true", body, "Accept", typeVerboseJSON),
+		http.StatusOK, "cells")
+	wantStatus(t, do(newServer(t, &fake{}, Config{}).Handler(), http.MethodPost, "/invocations?explain=true", body),
+		http.StatusNotImplemented, "explain")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Encoding", "gzip"),
+		http.StatusUnsupportedMediaType, "encoding")
 }

@@ -44,14 +44,16 @@ func TestContractInProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	for mode, cfg := range map[servetest.Mode]Config{
-		servetest.Plain: {}, servetest.Batch: {Batch: true}, servetest.Builtin: {Compat: CompatBuiltin}, servetest.TFBlog: {Compat: CompatTFBlog},
-		servetest.Multi: {MultiModel: true, ModelRoot: folder, Open: func(_ context.Context, path string) (Classifier, error) {
-			m, err := inception.OpenModel(path)
-			if err != nil {
-				return nil, err
-			}
-			return inception.NewClassifier(m, nn.Config{})
-		}},
+		servetest.Plain: {}, servetest.Batch: {Batch: true}, servetest.Builtin: {Compat: CompatBuiltin},
+		servetest.TFBlog: {Compat: CompatTFBlog},
+		servetest.Multi: {MultiModel: true, ModelRoot: folder,
+			Open: func(_ context.Context, path string) (Classifier, error) {
+				m, err := inception.OpenModel(path)
+				if err != nil {
+					return nil, err
+				}
+				return inception.NewClassifier(m, nn.Config{})
+			}},
 	} {
 		t.Run(string(mode), func(t *testing.T) {
 			cfg.MaxBodyBytes = subject.MaxBody

@@ -145,7 +145,8 @@ func TestContract46Verbose(t *testing.T) {
 		Predicted     string    `json:"predicted_label"`
 	}
 	decode(t, answer, &got)
-	if !reflect.DeepEqual(got.Probabilities, ordered(expect(t, body))) || !reflect.DeepEqual(got.Labels, fakeLabels) || got.Predicted != "blue" {
+	if !reflect.DeepEqual(got.Probabilities, ordered(expect(t, body))) || !reflect.DeepEqual(got.Labels, fakeLabels) ||
+		got.Predicted != "blue" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -199,7 +200,8 @@ func TestEmbedding(t *testing.T) {
 		t.Errorf("got an embedding that was not asked for: %q", answer)
 	}
 	s := newServer(t, &fake{}, Config{})
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations?embedding=1", body, "Accept", typeCSV), http.StatusNotAcceptable, "CSV")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations?embedding=1", body, "Accept", typeCSV),
+		http.StatusNotAcceptable, "CSV")
 }
 
 // Contract 48: the blog post's container, without its faults.
@@ -269,10 +271,12 @@ func TestContract53Placeholder(t *testing.T) {
 	if rows := strings.Split(answer, "\n"); len(rows) != 4 || !strings.HasPrefix(rows[1], ",") {
 		t.Errorf("CSV: got %q, want an empty cell and a reason in the second row", answer)
 	}
-	w := do(newServer(t, &fake{}, Config{}).Handler(), http.MethodPost, "/invocations", body, "Content-Type", typeJSONLines)
+	w := do(newServer(t, &fake{}, Config{}).Handler(), http.MethodPost, "/invocations", body, "Content-Type",
+		typeJSONLines)
 	wantStatus(t, w, http.StatusUnsupportedMediaType, "record 2 of 3")
 
 	// What is the server's own fault stays a 5xx, so that the platform asks again.
 	s := newServer(t, &fake{fault: http.ErrServerClosed}, Config{Batch: true})
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", typeJSONLines), http.StatusInternalServerError, "")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", typeJSONLines),
+		http.StatusInternalServerError, "")
 }

@@ -57,7 +57,8 @@ func (s *Server) explain(c *gin.Context) error {
 		return bad("the body is empty, want the bytes of a picture")
 	}
 	if kind := contentType(c.Request, body); !kind.isPicture() {
-		return fail(http.StatusUnsupportedMediaType, "the content type is not a picture's; send its bytes as image/*, application/x-image or application/octet-stream")
+		return fail(http.StatusUnsupportedMediaType,
+			"the content type is not a picture's; send its bytes as image/*, application/x-image or application/octet-stream")
 	}
 	records := []record{{data: body}}
 	if err := m.explained(records, o.topK); err != nil {
@@ -72,7 +73,8 @@ func (s *Server) explain(c *gin.Context) error {
 		return err
 	}
 	x := records[0].why
-	answer := explanation{Predictions: first(x.Predictions, o.topK), Labels: x.Labels, Unknown: x.Unknown, reasons: reasons{x.Grid, x.Maps, x.Nearest}}
+	answer := explanation{Predictions: first(x.Predictions, o.topK), Labels: x.Labels, Unknown: x.Unknown,
+		reasons: reasons{x.Grid, x.Maps, x.Nearest}}
 	if o.embedding {
 		answer.Embedding = x.Bottleneck
 	}
@@ -127,7 +129,8 @@ func (p *pipeline) load(ctx context.Context, m *model, r *record, pixels []float
 }
 
 // guardedExplain turns a panic of the forward pass into an error.
-func guardedExplain(ctx context.Context, e Explainer, pixels []float32, info dataset.Info, top int) (x *inception.Explanation, err error) {
+func guardedExplain(ctx context.Context, e Explainer, pixels []float32, info dataset.Info,
+	top int) (x *inception.Explanation, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("serve: explaining a picture panicked: %v\n%s", r, debug.Stack())

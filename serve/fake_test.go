@@ -38,7 +38,8 @@ func (f *fake) Model() *inception.Model {
 	return &inception.Model{
 		Labels: fakeLabels,
 		Head:   inception.Head{Classes: 3, Features: 3, W: make([]float32, 9), B: make([]float32, 3)},
-		Recipe: dataset.Recipe{Size: fakeSize, Orient: true, Geometry: dataset.Squash, Filter: dataset.Bilinear, Std: [3]float32{1, 1, 1}},
+		Recipe: dataset.Recipe{Size: fakeSize, Orient: true, Geometry: dataset.Squash, Filter: dataset.Bilinear,
+			Std: [3]float32{1, 1, 1}},
 	}
 }
 

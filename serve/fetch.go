@@ -70,7 +70,8 @@ func (c FetchConfig) Validate() error {
 		}
 	}
 	if c.MaxBytes < 0 || c.Timeout < 0 || c.Parallel < 0 {
-		return fmt.Errorf("serve: FetchConfig: MaxBytes, Timeout and Parallel: got %d, %v and %d, want none below 0", c.MaxBytes, c.Timeout, c.Parallel)
+		return fmt.Errorf("serve: FetchConfig: MaxBytes, Timeout and Parallel: got %d, %v and %d, want none below 0",
+			c.MaxBytes, c.Timeout, c.Parallel)
 	}
 	return nil
 }
@@ -157,7 +158,8 @@ func (f *fetcher) get(ctx context.Context, address string) ([]byte, error) {
 		return nil, f.explain(ctx, err)
 	}
 	if int64(len(picture)) > f.cfg.MaxBytes {
-		return nil, fail(http.StatusRequestEntityTooLarge, "the fetched picture is larger than the limit of %d bytes", f.cfg.MaxBytes)
+		return nil, fail(http.StatusRequestEntityTooLarge, "the fetched picture is larger than the limit of %d bytes",
+			f.cfg.MaxBytes)
 	}
 	return picture, nil
 }
@@ -200,7 +202,8 @@ func (f *fetcher) explain(ctx context.Context, err error) error {
 		return ctx.Err()
 	case errors.As(err, &status):
 		return status
-	case errors.Is(err, ssrf.ErrProhibitedIP), errors.Is(err, ssrf.ErrProhibitedPort), errors.Is(err, ssrf.ErrProhibitedNetwork):
+	case errors.Is(err, ssrf.ErrProhibitedIP), errors.Is(err, ssrf.ErrProhibitedPort),
+		errors.Is(err, ssrf.ErrProhibitedNetwork):
 		return bad("the picture's URL leads to an address that is not allowed")
 	case errors.Is(err, context.DeadlineExceeded):
 		return fail(http.StatusFailedDependency, "the picture did not arrive from its host within %v", f.cfg.Timeout)

@@ -32,7 +32,9 @@ func pictureHost(t testing.TB) testHost {
 	mux.HandleFunc("/to", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, r.URL.Query().Get("u"), http.StatusFound)
 	})
-	mux.HandleFunc("/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", http.StatusFound) })
+	mux.HandleFunc("/loop", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/loop", http.StatusFound)
+	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	u, err := url.Parse(server.URL)
@@ -75,7 +77,8 @@ func TestFetch(t *testing.T) {
 // Contract 44: no URL reaches an address that is not public.
 func TestContract44Addresses(t *testing.T) {
 	refuse := func(address string) *statusError {
-		_, err := get(t, FetchConfig{Hosts: []string{"*"}, Schemes: []string{"http", "https"}, Timeout: 500 * time.Millisecond}, address)
+		_, err := get(t, FetchConfig{Hosts: []string{"*"}, Schemes: []string{"http", "https"},
+			Timeout: 500 * time.Millisecond}, address)
 		var status *statusError
 		if !errors.As(err, &status) {
 			t.Fatalf("%s: got %v, want a refusal", address, err)
@@ -85,7 +88,8 @@ func TestContract44Addresses(t *testing.T) {
 	for _, address := range []string{
 		"http://127.0.0.1/", "http://[::1]/", "http://[::ffff:127.0.0.1]/", "http://0.0.0.0/", "https://[::]/",
 		"http://169.254.169.254/latest/meta-data/", "http://169.254.170.2/", "http://10.1.2.3/", "http://192.168.0.1/",
-		"http://172.16.9.9/", "http://100.64.0.1/", "http://[fd00:ec2::254]/", "http://[fe80::1]/", "http://[64:ff9b::7f00:1]/",
+		"http://172.16.9.9/", "http://100.64.0.1/", "http://[fd00:ec2::254]/", "http://[fe80::1]/",
+		"http://[64:ff9b::7f00:1]/",
 		"http://[2002:7f00:1::]/", "http://224.0.0.1/", "http://255.255.255.255/",
 	} {
 		if got := refuse(address); got.code != http.StatusBadRequest || !strings.Contains(got.msg, "address") {
@@ -93,7 +97,8 @@ func TestContract44Addresses(t *testing.T) {
 		}
 	}
 	// Names, and numbers that some resolvers take for addresses.
-	for _, address := range []string{"http://localhost/", "http://2130706433/", "http://0x7f.1/", "http://127.1/", "http://0177.0.0.1/"} {
+	for _, address := range []string{"http://localhost/", "http://2130706433/", "http://0x7f.1/", "http://127.1/",
+		"http://0177.0.0.1/"} {
 		if got := refuse(address); got.code != http.StatusBadRequest && got.code != http.StatusFailedDependency {
 			t.Errorf("%s: got %d %s, want a refusal", address, got.code, got.msg)
 		}

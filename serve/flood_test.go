@@ -30,7 +30,8 @@ func dial(t testing.TB, url string) net.Conn {
 // Slow senders of headers and of bodies do not keep good clients out, and are
 // cut off themselves.
 func TestSlowLoris(t *testing.T) {
-	url, _ := start(t, newServer(t, &fake{}, Config{ReadHeaderTimeout: 200 * time.Millisecond, RequestTimeout: 400 * time.Millisecond}))
+	url, _ := start(t, newServer(t, &fake{},
+		Config{ReadHeaderTimeout: 200 * time.Millisecond, RequestTimeout: 400 * time.Millisecond}))
 	var slow []net.Conn
 	for i := range 100 {
 		text := "POST /invocations HTTP/1.1\r\nHost: a\r\nX-Slow: "

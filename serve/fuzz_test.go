@@ -17,7 +17,8 @@ import (
 // had (501), and an error is one sentence of JSON, or of the blog's text.
 func FuzzRequest(f *testing.F) {
 	png := string(picture(f, 4, 3, red))
-	for _, kind := range []string{typeImage, "image/png", typeJSON, typeJSONLines, typeCSV, "text/plain; charset=utf-8", "multipart/form-data; boundary=a", "", ";"} {
+	for _, kind := range []string{typeImage, "image/png", typeJSON, typeJSONLines, typeCSV, "text/plain; charset=utf-8",
+		"multipart/form-data; boundary=a", "", ";"} {
 		f.Add(uint8(0), kind, "*/*", "top_k=1", "rehead-embedding=true", []byte(png))
 		f.Add(uint8(1), kind, typeVerboseJSON, "", "", []byte(`{"instances":[{"b64":""}]}`))
 		f.Add(uint8(2), kind, typeCSV, "explain=true", "", []byte(" http://127.0.0.1/a.png\n"))
@@ -26,8 +27,9 @@ func FuzzRequest(f *testing.F) {
 	f.Add(uint8(4), typeJSON, "", "", "", []byte(`{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":[""]}]}`))
 	var servers []*Server
 	for _, compat := range []Compat{CompatNone, CompatBuiltin, CompatTFBlog} {
-		servers = append(servers, newServer(f, &fake{}, Config{Compat: compat, MaxBodyBytes: 1 << 16, MaxRecords: 8, MultiModel: true, ModelRoot: f.TempDir(),
-			Open: func(context.Context, string) (Classifier, error) { return nil, errors.New("no model") }}))
+		servers = append(servers, newServer(f, &fake{},
+			Config{Compat: compat, MaxBodyBytes: 1 << 16, MaxRecords: 8, MultiModel: true, ModelRoot: f.TempDir(),
+				Open: func(context.Context, string) (Classifier, error) { return nil, errors.New("no model") }}))
 	}
 	f.Fuzz(func(t *testing.T, where uint8, kind, accept, query, attributes string, body []byte) {
 		path := []string{"/invocations", "/invocations", "/invocations", "/models", "/v2/models/model/infer"}[where%5]
@@ -45,7 +47,8 @@ func FuzzRequest(f *testing.F) {
 			return
 		}
 		var failure struct{ Error, Message string }
-		if err := json.Unmarshal(w.Body.Bytes(), &failure); err != nil || failure.Error+failure.Message == "" || !utf8.ValidString(w.Body.String()) {
+		if err := json.Unmarshal(w.Body.Bytes(), &failure); err != nil || failure.Error+failure.Message == "" ||
+			!utf8.ValidString(w.Body.String()) {
 			t.Fatalf("got %d %q, want one error in JSON (%v)", w.Code, w.Body, err)
 		}
 	})

@@ -90,7 +90,8 @@ func TestGateForgetsWhoLeft(t *testing.T) {
 func TestBatchWaitsForDecoders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}
-		p := newPipeline(Config{MaxBatch: 4, Decoders: 2, Passes: 1, MaxQueue: 9, MaxDecodeBytes: 1 << 20}, newMetrics(&Server{}))
+		p := newPipeline(Config{MaxBatch: 4, Decoders: 2, Passes: 1, MaxQueue: 9, MaxDecodeBytes: 1 << 20},
+			newMetrics(&Server{}))
 		p.pace.add(1, time.Second)
 		b := newBatcher(f, p)
 		defer b.close()
@@ -130,7 +131,8 @@ func TestBatchWaitsForDecoders(t *testing.T) {
 		}
 		begin = time.Now()
 		if _, _, err := submit().wait(); err != nil || time.Since(begin) != time.Second {
-			t.Errorf("beside a decoder that does not end: took %v and %v, want a quarter of a batch of 4 s", time.Since(begin), err)
+			t.Errorf("beside a decoder that does not end: took %v and %v, want a quarter of a batch of 4 s",
+				time.Since(begin), err)
 		}
 		p.gate.leave()
 	})
@@ -140,7 +142,8 @@ func TestBatchWaitsForDecoders(t *testing.T) {
 // together, and one that is larger than all the room alone.
 func TestDecodingIsBounded(t *testing.T) {
 	body := picture(t, 100, 100, red)
-	p := newPipeline(Config{Decoders: 4, Passes: 1, MaxDecodeBytes: 100 * 100 * bytesPerPixel * 3 / 2}.withDefaults(), newMetrics(&Server{}))
+	p := newPipeline(Config{Decoders: 4, Passes: 1, MaxDecodeBytes: 100 * 100 * bytesPerPixel * 3 / 2}.withDefaults(),
+		newMetrics(&Server{}))
 	release, err := p.room(t.Context(), &record{data: body})
 	if err != nil {
 		t.Fatal(err)

@@ -51,7 +51,8 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 	}
 	form, ok := negotiate(c.Request.Header.Values("Accept"), s.offers(kind)...)
 	if !ok {
-		return fail(http.StatusNotAcceptable, "no type of Accept can be answered; this server answers %s", strings.Join(s.offers(kind), ", "))
+		return fail(http.StatusNotAcceptable, "no type of Accept can be answered; this server answers %s",
+			strings.Join(s.offers(kind), ", "))
 	}
 	if !kind.isPicture() { // the pictures are copied out of the body
 		if !s.bodies.acquire(int64(len(body))) {

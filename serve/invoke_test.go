@@ -19,7 +19,8 @@ import (
 // the built-in algorithm send.
 func TestContract34Invocations(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
-	types := []string{"image/png", "image/jpeg", "IMAGE/PNG; charset=binary", "application/x-image", "application/octet-stream", ""}
+	types := []string{"image/png", "image/jpeg", "IMAGE/PNG; charset=binary", "application/x-image",
+		"application/octet-stream", ""}
 	for _, contentType := range types {
 		t.Run(contentType, func(t *testing.T) {
 			headers := []string{"Content-Type", contentType}
@@ -88,7 +89,8 @@ func TestContract37Faults(t *testing.T) {
 	}{
 		{"empty body", nil, Config{}, nil, nil, 400, "empty"},
 		{"not a picture", nil, Config{}, []byte("hello"), []string{"Content-Type", "image/png"}, 415, "picture"},
-		{"a format that is not decoded", nil, Config{}, []byte("%PDF-1.7 and so on"), []string{"Content-Type", "image/png"}, 415, "PDF"},
+		{"a format that is not decoded", nil, Config{}, []byte("%PDF-1.7 and so on"), []string{"Content-Type", "image/png"},
+			415, "PDF"},
 		{"damaged picture", nil, Config{}, ok[:len(ok)/2], []string{"Content-Type", "image/png"}, 400, "png"},
 		{"content type", nil, Config{}, ok, []string{"Content-Type", "application/pdf"}, 415, "not supported"},
 		{"accept", nil, Config{}, ok, []string{"Accept", "image/gif"}, 406, "Accept"},

@@ -42,7 +42,8 @@ func TestLogKeepsSecrets(t *testing.T) {
 	body := picture(t, 4, 3, red)
 	headers := []string{"Content-Type", "image/png", headerRequestID, "id-17", "Authorization", "Bearer secret-token",
 		headerAttributes, "secret=1", "Cookie", "secret", "User-Agent", "secret", "X-Forwarded-For", "198.51.100.7"}
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations?top_k=1&X-Amz-Signature=secret", body, headers...), http.StatusOK, "red")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations?top_k=1&X-Amz-Signature=secret", body, headers...),
+		http.StatusOK, "red")
 	var line struct {
 		Level, Msg, ID, Method, Route, Digest string
 		Status, Pictures, Unreadable          int
@@ -61,9 +62,11 @@ func TestLogKeepsSecrets(t *testing.T) {
 	for _, request := range []struct{ method, target string }{
 		{http.MethodGet, "/secret-path?secret"}, {"SECRET", "/ping"}, {http.MethodPost, "/invocations?top_k=secret"},
 	} {
-		do(s.Handler(), request.method, request.target, []byte("secret"), append(headers, headerInferenceID, "secret secret")...)
+		do(s.Handler(), request.method, request.target, []byte("secret"),
+			append(headers, headerInferenceID, "secret secret")...)
 	}
-	if text := j.String(); strings.Contains(strings.ToLower(text), "secret") || strings.Contains(text, "198.51") || strings.Contains(text, "192.0.2") {
+	if text := j.String(); strings.Contains(strings.ToLower(text), "secret") || strings.Contains(text, "198.51") ||
+		strings.Contains(text, "192.0.2") {
 		t.Errorf("the log tells what it must not: %s", text)
 	}
 }

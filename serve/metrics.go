@@ -54,7 +54,9 @@ func newMetrics(s *Server) *metrics {
 	}
 	registry.MustRegister(
 		m.requests, m.duration, m.pictures, m.waiting, m.decoding, m.forward, m.batch, m.inFlight, m.reloads,
-		gauge("rehead_queue_pictures", "Pictures waiting or under way.", func() float64 { return float64(s.pipeline.admitted.Load()) }),
+		gauge("rehead_queue_pictures", "Pictures waiting or under way.", func() float64 {
+			return float64(s.pipeline.admitted.Load())
+		}),
 		gauge("rehead_body_bytes", "Bytes of request bodies held.", func() float64 { return float64(s.bodies.used.Load()) }),
 		gauge("rehead_ready", "1 when /ping answers 200.", func() float64 {
 			if s.Ready() {

@@ -32,7 +32,8 @@ func TestMetrics(t *testing.T) {
 		`rehead_model_loads_total{result="ok"} 1`,
 		`go_goroutines`,
 	} {
-		if !strings.Contains(w.Body.String(), want+"\n") && want != "go_goroutines" || !strings.Contains(w.Body.String(), want) {
+		if !strings.Contains(w.Body.String(), want+"\n") && want != "go_goroutines" ||
+			!strings.Contains(w.Body.String(), want) {
 			t.Errorf("the metrics do not have %s", want)
 		}
 	}

@@ -91,7 +91,8 @@ func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 		c.Header("Retry-After", strconv.Itoa(seconds))
 	}
 	switch {
-	case strings.HasPrefix(pattern, "/models"), pattern == unmatched && s.cfg.MultiModel && underModels(c.Request.URL.Path):
+	case strings.HasPrefix(pattern, "/models"), pattern == unmatched && s.cfg.MultiModel &&
+		underModels(c.Request.URL.Path):
 		c.JSON(status.code, managementError{Code: status.code, Type: errorType(status.code), Message: status.msg})
 	case s.cfg.Compat == CompatTFBlog && status.code == http.StatusUnsupportedMediaType && pattern == "/invocations":
 		c.String(status.code, "This predictor only supports TXT data")
@@ -106,7 +107,8 @@ func underModels(path string) bool { return path == "/models" || strings.HasPref
 func (s *Server) body(c *gin.Context) (body []byte, release func(), err error) {
 	if coding := c.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		c.Header("Accept-Encoding", "identity")
-		return nil, func() {}, fail(http.StatusUnsupportedMediaType, "the body's content encoding is not supported; send it as it is")
+		return nil, func() {}, fail(http.StatusUnsupportedMediaType,
+			"the body's content encoding is not supported; send it as it is")
 	}
 	body, release, err = readBody(c.Writer, c.Request, s.cfg.MaxBodyBytes, s.bodies)
 	if err == nil {

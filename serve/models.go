@@ -188,7 +188,8 @@ func (s *Server) reserve(name string, bytes int64) error {
 
 func (s *Server) noRoom(bytes int64) error {
 	return fail(http.StatusInsufficientStorage,
-		"the model needs about %d bytes, and the memory budget of %d has not as many left; unload another first", bytes, s.cfg.MemoryBudget)
+		"the model needs about %d bytes, and the memory budget of %d has not as many left; unload another first", bytes,
+		s.cfg.MemoryBudget)
 }
 
 func (s *Server) forget(name string, bytes int64) {

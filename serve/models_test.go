@@ -85,12 +85,15 @@ func TestRegression_ManyModelsSayWhere(t *testing.T) {
 	s := newServer(t, nil, cfg)
 	body := picture(t, 4, 3, red)
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body), http.StatusNotFound, "/models/NAME/invoke")
-	wantStatus(t, do(s.Handler(), http.MethodPut, "/models", nil), http.StatusMethodNotAllowed, "MethodNotAllowedException")
+	wantStatus(t, do(s.Handler(), http.MethodPut, "/models", nil), http.StatusMethodNotAllowed,
+		"MethodNotAllowedException")
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/a/b/c", nil), http.StatusNotFound, `"code":404`)
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/modelsandmore", nil), http.StatusNotFound, `"error"`)
 	wantStatus(t, loadModel(s, "a", shelf.path("a")), http.StatusOK, "")
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/a/invoke", body, headerRequestID, "id-19"), http.StatusOK, "red")
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/stranger/invoke", body, headerRequestID, "id-20"), http.StatusNotFound, "")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/a/invoke", body, headerRequestID, "id-19"), http.StatusOK,
+		"red")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/stranger/invoke", body, headerRequestID, "id-20"),
+		http.StatusNotFound, "")
 	lines := splitLines(log.String())
 	if answered := lines[len(lines)-2]; !strings.Contains(answered, "id-19") || !strings.Contains(answered, `"model":"a"`) {
 		t.Errorf("got %s, want the model's name", answered)
@@ -159,7 +162,8 @@ func TestUnfitModelIsNotLoaded(t *testing.T) {
 	if n := shelf.open[0].closes.Load(); n != 1 || s.memory != 0 {
 		t.Errorf("closed %d times with %d bytes kept, want 1 and 0", n, s.memory)
 	}
-	if err := newServer(t, nil, Config{}).Install(t.Context(), &fake{unfit: errors.New("the numbers differ")}); err == nil {
+	if err := newServer(t, nil, Config{}).Install(t.Context(),
+		&fake{unfit: errors.New("the numbers differ")}); err == nil {
 		t.Error("Install took a model that fails its self-test")
 	}
 	if _, err := New(&fake{unfit: errors.New("x")}, Config{}); err == nil {
@@ -236,7 +240,8 @@ func TestContract58Invoke(t *testing.T) {
 	s := newServer(t, nil, multi(shelf))
 	body := picture(t, 3, 2, red)
 	alone, _ := invoke(t, Config{}, body)
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/a/invoke", body), http.StatusNotFound, "ModelNotFoundException")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/a/invoke", body), http.StatusNotFound,
+		"ModelNotFoundException")
 	wantStatus(t, loadModel(s, "a", shelf.path("a")), http.StatusOK, "")
 	w := do(s.Handler(), http.MethodPost, "/models/a/invoke", body, "X-Amzn-SageMaker-Target-Model", "a.tar.gz")
 	wantStatus(t, w, http.StatusOK, "")
@@ -277,7 +282,8 @@ func TestHotReload(t *testing.T) {
 	for range 4 {
 		clients.Go(func() {
 			for !enough.Load() {
-				if w := do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png"); w.Code != http.StatusOK {
+				if w := do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type",
+					"image/png"); w.Code != http.StatusOK {
 					t.Errorf("got %d %s, want 200", w.Code, w.Body)
 					return
 				}
@@ -287,7 +293,8 @@ func TestHotReload(t *testing.T) {
 	opened := func() int { shelf.mu.Lock(); defer shelf.mu.Unlock(); return len(shelf.open) }
 	model := filepath.Join(shelf.path("a"), "model.json")
 	for i := range 5 {
-		if err := errors.Join(os.WriteFile(model+".new", []byte(strings.Repeat(" ", i+3)), 0o600), os.Rename(model+".new", model)); err != nil {
+		if err := errors.Join(os.WriteFile(model+".new", []byte(strings.Repeat(" ", i+3)), 0o600),
+			os.Rename(model+".new", model)); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "a reload", func() bool { return opened() >= i+2 })

@@ -111,7 +111,8 @@ func (s *Server) log(c *gin.Context, route string, begin time.Time) {
 // knownMethod keeps what a stranger may invent out of the log.
 func knownMethod(method string) string {
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodPatch:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions,
+		http.MethodPatch:
 		return method
 	}
 	return "other"

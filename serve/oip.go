@@ -121,8 +121,10 @@ func (s *Server) modelMetadata(c *gin.Context) error {
 		Outputs  []tensorMetadata `json:"outputs"`
 	}{
 		m.name, []string{modelVersion}, "rehead_safetensors",
-		[]tensorMetadata{{inputImage, "BYTES", []int{-1}}, {inputRGB, "UINT8", []int{-1, -1, -1, 3}}, {inputPixels, "FP32", []int{-1, 3, size, size}}},
-		[]tensorMetadata{{outputProbs, "FP64", []int{-1, len(m.Model().Labels)}}, {outputLabel, "BYTES", []int{-1}}, {outputVector, "FP32", []int{-1, head.Features}}},
+		[]tensorMetadata{{inputImage, "BYTES", []int{-1}}, {inputRGB, "UINT8", []int{-1, -1, -1, 3}},
+			{inputPixels, "FP32", []int{-1, 3, size, size}}},
+		[]tensorMetadata{{outputProbs, "FP64", []int{-1, len(m.Model().Labels)}}, {outputLabel, "BYTES", []int{-1}},
+			{outputVector, "FP32", []int{-1, head.Features}}},
 	})
 	return nil
 }
@@ -229,7 +231,8 @@ func (m *model) output(w wantedOutput, results []inception.Result) (inferTensor,
 		t.Datatype, t.Shape = "FP32", []int{n, len(values) / n}
 		t.Data, err = json.Marshal(values)
 	default:
-		return t, bad("the output is not known; want %s", strings.Join([]string{outputProbs, outputLabel, outputVector}, ", "))
+		return t, bad("the output is not known; want %s",
+			strings.Join([]string{outputProbs, outputLabel, outputVector}, ", "))
 	}
 	return t, err
 }

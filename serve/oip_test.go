@@ -26,7 +26,8 @@ func TestContract60Health(t *testing.T) {
 	for _, target := range []string{"/v2/models/model/ready", "/v2/models/model/versions/1/ready"} {
 		wantStatus(t, do(s.Handler(), http.MethodGet, target, nil), http.StatusOK, `{"name":"model","ready":true}`)
 	}
-	wantStatus(t, do(s.Handler(), http.MethodGet, "/v2/models/model/versions/2/ready", nil), http.StatusNotFound, "version")
+	wantStatus(t, do(s.Handler(), http.MethodGet, "/v2/models/model/versions/2/ready", nil), http.StatusNotFound,
+		"version")
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/v2/models/other/ready", nil), http.StatusNotFound, "error")
 }
 
@@ -67,7 +68,8 @@ func TestContract62Infer(t *testing.T) {
 		t.Helper()
 		var p []float64
 		decode(t, string(got.Outputs[0].Data), &p)
-		if !reflect.DeepEqual(p, want) || !reflect.DeepEqual(got.Outputs[0].Shape, []int{2, 3}) || got.Outputs[0].Datatype != "FP64" {
+		if !reflect.DeepEqual(p, want) || !reflect.DeepEqual(got.Outputs[0].Shape, []int{2, 3}) ||
+			got.Outputs[0].Datatype != "FP64" {
 			t.Errorf("%s: got %+v with %v, want %v", name, got.Outputs[0], p, want)
 		}
 		if string(got.Outputs[1].Data) != `["red","blue"]` {
@@ -84,7 +86,8 @@ func TestContract62Infer(t *testing.T) {
 
 	pixels := make([]float32, 2*3*fakeSize*fakeSize)
 	for i, data := range [][]byte{first, second} {
-		if _, err := (&fake{}).Model().Recipe.Load(data, dataset.Limits{}, pixels[i*len(pixels)/2:][:len(pixels)/2]); err != nil {
+		if _, err := (&fake{}).Model().Recipe.Load(data, dataset.Limits{},
+			pixels[i*len(pixels)/2:][:len(pixels)/2]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,23 +134,24 @@ func TestInferRefusals(t *testing.T) {
 		body, text string
 		code       int
 	}{
-		"not JSON":          {"{", "request", 400},
-		"no input":          {`{"inputs":[]}`, "0 inputs", 400},
-		"unknown input":     {input("x", "BYTES", "[1]", "["+good+"]"), "not known", 400},
-		"wrong type":        {input("image", "FP32", "[1]", "["+good+"]"), "not known", 400},
-		"no shape":          {input("image", "BYTES", "[]", "["+good+"]"), "no shape", 400},
-		"negative":          {input("image", "BYTES", "[-1]", "["+good+"]"), "range", 400},
-		"overflow":          {input("rgb", "UINT8", "[65536,65536,65536,3]", "[1]"), "range", 400},
-		"more than sent":    {input("rgb", "UINT8", "[1,4000,4000,3]", "[1]"), "fewer", 400},
-		"fewer than sent":   {input("image", "BYTES", "[1]", "["+good+","+good+"]"), "1 strings", 400},
-		"fewer than said":   {input("image", "BYTES", "[2]", "["+good+"]"), "asks for 2", 400},
-		"not strings":       {input("image", "BYTES", "[1]", "[12]"), "strings", 400},
-		"many":              {input("image", "BYTES", "[4]", "[1,2,3,4,5]"), "limit of 3", 413},
-		"not bytes":         {input("rgb", "UINT8", "[1,1,1,3]", "[1,2,256]"), "0..255", 400},
-		"fewer bytes":       {input("rgb", "UINT8", "[1,1,1,3]", "[111,222]"), "has 2 values", 400},
-		"rgb shape":         {input("rgb", "UINT8", "[1,3]", "[1,2,3]"), "[N,H,W,3]", 400},
-		"pixels shape":      {input("pixels", "FP32", "[1,3,1,1]", "[1,2,3]"), "[N,3,7,7]", 400},
-		"out of range":      {input("pixels", "FP32", "[1,3,7,7]", strings.Replace(huge, "3e38", "3e39", 1)), "147 numbers", 400},
+		"not JSON":        {"{", "request", 400},
+		"no input":        {`{"inputs":[]}`, "0 inputs", 400},
+		"unknown input":   {input("x", "BYTES", "[1]", "["+good+"]"), "not known", 400},
+		"wrong type":      {input("image", "FP32", "[1]", "["+good+"]"), "not known", 400},
+		"no shape":        {input("image", "BYTES", "[]", "["+good+"]"), "no shape", 400},
+		"negative":        {input("image", "BYTES", "[-1]", "["+good+"]"), "range", 400},
+		"overflow":        {input("rgb", "UINT8", "[65536,65536,65536,3]", "[1]"), "range", 400},
+		"more than sent":  {input("rgb", "UINT8", "[1,4000,4000,3]", "[1]"), "fewer", 400},
+		"fewer than sent": {input("image", "BYTES", "[1]", "["+good+","+good+"]"), "1 strings", 400},
+		"fewer than said": {input("image", "BYTES", "[2]", "["+good+"]"), "asks for 2", 400},
+		"not strings":     {input("image", "BYTES", "[1]", "[12]"), "strings", 400},
+		"many":            {input("image", "BYTES", "[4]", "[1,2,3,4,5]"), "limit of 3", 413},
+		"not bytes":       {input("rgb", "UINT8", "[1,1,1,3]", "[1,2,256]"), "0..255", 400},
+		"fewer bytes":     {input("rgb", "UINT8", "[1,1,1,3]", "[111,222]"), "has 2 values", 400},
+		"rgb shape":       {input("rgb", "UINT8", "[1,3]", "[1,2,3]"), "[N,H,W,3]", 400},
+		"pixels shape":    {input("pixels", "FP32", "[1,3,1,1]", "[1,2,3]"), "[N,3,7,7]", 400},
+		"out of range": {input("pixels", "FP32", "[1,3,7,7]", strings.Replace(huge, "3e38", "3e39", 1)),
+			"147 numbers", 400},
 		"object":            {input("image", "BYTES", "[1]", `{"a":1}`), "not an array", 400},
 		"deep":              {input("image", "BYTES", "[1]", "[[[[[[[[["+good+"]]]]]]]]]"), "deeply", 400},
 		"no picture":        {input("image", "BYTES", "[1]", `["aGVsbG8="]`), "picture 1 of 1", 415},
@@ -159,7 +163,8 @@ func TestInferRefusals(t *testing.T) {
 		})
 	}
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/v2/models/x/infer", nil), http.StatusNotFound, "error")
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/v2/models/model/infer", nil, "Inference-Header-Content-Length", "9"), http.StatusNotImplemented, "binary")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/v2/models/model/infer", nil, "Inference-Header-Content-Length", "9"),
+		http.StatusNotImplemented, "binary")
 }
 
 func FuzzInfer(f *testing.F) {

@@ -44,7 +44,8 @@ func (s *Server) options(r *http.Request) (options, error) {
 	}
 	attributes := r.Header.Get(headerAttributes)
 	if len(attributes) > maxAttributes {
-		return o, fail(http.StatusBadRequest, "%s has %d characters, want at most %d", headerAttributes, len(attributes), maxAttributes)
+		return o, fail(http.StatusBadRequest, "%s has %d characters, want at most %d", headerAttributes, len(attributes),
+			maxAttributes)
 	}
 	separator := func(c rune) bool { return c == ',' || c == ';' }
 	for _, attribute := range strings.FieldsFunc(attributes, separator) {

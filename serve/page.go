@@ -24,7 +24,8 @@ var pageFiles embed.FS
 
 // pagePolicy lets the page use its own two files and this server's routes. Pictures come from the
 // user (drawn on a canvas) and, as data, from the server's answer.
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' " +
+	"data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // pageFile answers with one of the page's files, which hold nothing of the model.
@@ -88,8 +89,10 @@ func (s *Server) showModelCard(c *gin.Context) error {
 	defer m.release()
 	of := m.Model()
 	card := modelCard{
-		Name: s.cfg.ModelName, Labels: of.Labels, Recipe: of.Recipe, Flavor: of.Flavor, Width: of.Width, Trunk: of.TrunkDigest,
-		Features: of.Head.Features, MultiLabel: of.Independent(), Unknown: of.Unknown, Metrics: orObject(of.Metrics), Training: orObject(of.Training), Tool: of.ToolVersion, Version: s.cfg.Version,
+		Name: s.cfg.ModelName, Labels: of.Labels, Recipe: of.Recipe, Flavor: of.Flavor, Width: of.Width,
+		Trunk:    of.TrunkDigest,
+		Features: of.Head.Features, MultiLabel: of.Independent(), Unknown: of.Unknown, Metrics: orObject(of.Metrics),
+		Training: orObject(of.Training), Tool: of.ToolVersion, Version: s.cfg.Version,
 	}
 	if of.Neighbours != nil {
 		card.Neighbours = len(of.Neighbours.Pictures)

@@ -39,10 +39,12 @@ func TestPageFiles(t *testing.T) {
 			t.Errorf("%s: content type %q, want %s", path, got, kind)
 		}
 		policy := w.Header().Get("Content-Security-Policy")
-		if !strings.HasPrefix(policy, "default-src 'none';") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") || strings.Contains(policy, "http") {
+		if !strings.HasPrefix(policy, "default-src 'none';") || strings.Contains(policy, "unsafe") ||
+			strings.Contains(policy, "*") || strings.Contains(policy, "http") {
 			t.Errorf("%s: the policy %q is not strict", path, policy)
 		}
-		for _, part := range []string{"script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"} {
+		for _, part := range []string{"script-src 'self'", "frame-ancestors 'none'", "base-uri 'none'",
+			"form-action 'none'"} {
 			if !strings.Contains(policy, part) {
 				t.Errorf("%s: the policy %q lacks %s", path, policy, part)
 			}
@@ -71,8 +73,10 @@ func TestPageToken(t *testing.T) {
 	s := newServer(t, &fake{}, Config{Page: true, Token: "secret"})
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/", nil), http.StatusOK, "token")
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/v1/model", nil), http.StatusUnauthorized, "Bearer")
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/v1/explain", picture(t, 9, 9, red)), http.StatusUnauthorized, "Bearer")
-	wantStatus(t, do(s.Handler(), http.MethodGet, "/v1/model", nil, "Authorization", "Bearer secret"), http.StatusOK, "green")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/v1/explain", picture(t, 9, 9, red)), http.StatusUnauthorized,
+		"Bearer")
+	wantStatus(t, do(s.Handler(), http.MethodGet, "/v1/model", nil, "Authorization", "Bearer secret"), http.StatusOK,
+		"green")
 }
 
 func TestModelCard(t *testing.T) {
@@ -88,7 +92,8 @@ func TestModelCard(t *testing.T) {
 		t.Fatal(err)
 	}
 	if card.Name != "flowers" || !reflect.DeepEqual(card.Labels, m.Labels) || card.Recipe != m.Recipe || string(card.Metrics) != `{"test_accuracy":0.5}` ||
-		card.Neighbours != 1 || card.Trunk != m.TrunkDigest || card.Network == nil || card.Network.Threads < 1 || string(card.Training) != "{}" {
+		card.Neighbours != 1 || card.Trunk != m.TrunkDigest || card.Network == nil || card.Network.Threads < 1 ||
+		string(card.Training) != "{}" {
 		t.Errorf("got %+v", card)
 	}
 	if bytes.Contains(w.Body.Bytes(), thumbnail) {
@@ -108,7 +113,8 @@ func keepOne(t testing.TB, m *inception.Model) []byte {
 		vector[i] = 1
 	}
 	inception.Unit(vector, vector)
-	m.Neighbours = &inception.Neighbours{Vectors: vector, Pictures: []inception.TrainingPicture{{Path: "a/b.jpg", Label: m.Labels[0], Thumbnail: b.Bytes()}}}
+	m.Neighbours = &inception.Neighbours{Vectors: vector,
+		Pictures: []inception.TrainingPicture{{Path: "a/b.jpg", Label: m.Labels[0], Thumbnail: b.Bytes()}}}
 	return b.Bytes()
 }
 
@@ -195,7 +201,8 @@ func TestRegression_ExplainedAnswersKeepUnknownAndLabels(t *testing.T) {
 
 // What is wrong with a request is answered as by /invocations.
 func TestExplainRefuses(t *testing.T) {
-	s := newServer(t, realModel(t, 0.1, 75), Config{Page: true, MaxBodyBytes: 4096, Limits: dataset.Limits{MaxPixels: 2000}})
+	s := newServer(t, realModel(t, 0.1, 75),
+		Config{Page: true, MaxBodyBytes: 4096, Limits: dataset.Limits{MaxPixels: 2000}})
 	for name, c := range map[string]struct {
 		body  []byte
 		query string
@@ -218,7 +225,8 @@ func TestExplainRefuses(t *testing.T) {
 		}
 	}
 	plain := newServer(t, &fake{}, Config{Page: true})
-	wantStatus(t, do(plain.Handler(), http.MethodPost, "/v1/explain", picture(t, 9, 9, red)), http.StatusNotImplemented, "explain")
+	wantStatus(t, do(plain.Handler(), http.MethodPost, "/v1/explain", picture(t, 9, 9, red)), http.StatusNotImplemented,
+		"explain")
 }
 
 // explaining is a fake that explains as it is told.
@@ -227,7 +235,8 @@ type explaining struct {
 	explain func(ctx context.Context) (*inception.Explanation, error)
 }
 
-func (e *explaining) ExplainPixels(ctx context.Context, _ []float32, _ dataset.Info, _ int) (*inception.Explanation, error) {
+func (e *explaining) ExplainPixels(ctx context.Context, _ []float32, _ dataset.Info,
+	_ int) (*inception.Explanation, error) {
 	return e.explain(ctx)
 }
 
@@ -242,7 +251,8 @@ func TestExplainKeepsTheServersBounds(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}}
-		if got := post(newServer(t, e, Config{Page: true, RequestTimeout: 30 * time.Millisecond})); got != http.StatusGatewayTimeout {
+		if got := post(newServer(t, e,
+			Config{Page: true, RequestTimeout: 30 * time.Millisecond})); got != http.StatusGatewayTimeout {
 			t.Errorf("got %d, want 504", got)
 		}
 	})
@@ -260,7 +270,8 @@ func TestExplainKeepsTheServersBounds(t *testing.T) {
 		if got := post(s); got != http.StatusServiceUnavailable {
 			t.Errorf("a second explanation: got %d, want 503", got)
 		}
-		if w := do(s.Handler(), http.MethodPost, "/invocations", body); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		if w := do(s.Handler(), http.MethodPost, "/invocations", body); w.Code != http.StatusServiceUnavailable ||
+			w.Header().Get("Retry-After") == "" {
 			t.Errorf("a picture behind it: got %d, want 503 with Retry-After", w.Code)
 		}
 		close(finish)

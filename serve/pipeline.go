@@ -100,7 +100,8 @@ func (p *pipeline) full(wait time.Duration) error {
 // its own error, and the returned error means that none is answered. trim drops
 // what the answer will not show of a result, which for thousands of pictures of
 // a thousand classes is much; it may be called for several at once.
-func (p *pipeline) classify(ctx context.Context, m *model, records []record, trim func(*inception.Result)) ([]inception.Result, error) {
+func (p *pipeline) classify(ctx context.Context, m *model, records []record,
+	trim func(*inception.Result)) ([]inception.Result, error) {
 	n := len(records)
 	release, err := p.admit(ctx, n)
 	if err != nil {
@@ -156,7 +157,8 @@ func (p *pipeline) one(ctx context.Context, m *model, r *record, result *incepti
 			return blame(ctx, err, result)
 		}
 		x := r.why
-		*result = inception.Result{Predictions: x.Predictions, Labels: x.Labels, Unknown: x.Unknown, Bottleneck: x.Bottleneck, Info: x.Info}
+		*result = inception.Result{Predictions: x.Predictions, Labels: x.Labels, Unknown: x.Unknown, Bottleneck: x.Bottleneck,
+			Info: x.Info}
 		return nil
 	}
 	t, info, err := p.submit(ctx, m, r, pixels)
@@ -169,7 +171,8 @@ func (p *pipeline) one(ctx context.Context, m *model, r *record, result *incepti
 		m.recycle(pixels)
 	}
 	if err == nil && answer.Err != nil && r.tensor != nil {
-		return blame(ctx, fail(http.StatusUnprocessableEntity, "the network's answer for the tensor is not finite; its values are out of range"), result)
+		return blame(ctx, fail(http.StatusUnprocessableEntity,
+			"the network's answer for the tensor is not finite; its values are out of range"), result)
 	}
 	if err = errors.Join(err, answer.Err); err != nil {
 		return err

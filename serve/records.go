@@ -53,7 +53,8 @@ func (p parser) parse(kind mediaType, body []byte, o *options) (records []record
 		return []record{p.address(string(body))}, layoutOne, nil
 	default:
 		return nil, 0, fail(http.StatusUnsupportedMediaType,
-			"the content type %.80q is not supported; send a picture's bytes as image/jpeg, image/png, %s or %s, or %s, %s, %s or %s",
+			"the content type %.80q is not supported; send a picture's bytes as image/jpeg, image/png, %s or "+
+				"%s, or %s, %s, %s or %s",
 			kind.name, typeImage, typeBytes, typeJSON, typeJSONLines, typeCSV, typeMultipart)
 	}
 	if err == nil && len(records) == 0 {
@@ -63,7 +64,8 @@ func (p parser) parse(kind mediaType, body []byte, o *options) (records []record
 }
 
 func (p parser) tooMany() error {
-	return fail(http.StatusRequestEntityTooLarge, "the body holds more than the limit of %d pictures; send it in parts", p.maxRecords)
+	return fail(http.StatusRequestEntityTooLarge, "the body holds more than the limit of %d pictures; send it in parts",
+		p.maxRecords)
 }
 
 func bad(format string, args ...any) error { return fail(http.StatusBadRequest, format, args...) }

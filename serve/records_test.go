@@ -189,7 +189,8 @@ func TestMultipart(t *testing.T) {
 		}
 	}
 	body, kind := form(t, []string{"one"}, map[string]string{"colour": "red"})
-	if _, _, err := p.parse(parseMediaType(kind), body, &options{}); err == nil || !strings.Contains(err.Error(), "not known") {
+	if _, _, err := p.parse(parseMediaType(kind), body, &options{}); err == nil ||
+		!strings.Contains(err.Error(), "not known") {
 		t.Errorf("a field that is not known: got %v, want an error", err)
 	}
 	body, kind = form(t, []string{"one"}, nil)
@@ -224,7 +225,8 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%q %q: got %+v %v, want %+v", c.query, c.attributes, got, err, c.want)
 		}
 	}
-	for _, attributes := range []string{"rehead-colour=red", "rehead-top-k=-1", "rehead-embedding=7", strings.Repeat("a", 1025)} {
+	for _, attributes := range []string{"rehead-colour=red", "rehead-top-k=-1", "rehead-embedding=7",
+		strings.Repeat("a", 1025)} {
 		if _, err := read("", attributes); err == nil {
 			t.Errorf("%.20q: got no error", attributes)
 		}
@@ -246,7 +248,8 @@ func checkParse(t *testing.T, kind mediaType, body []byte) {
 		t.Errorf("got %d records, want 1..%d", len(records), p.maxRecords)
 	}
 	for i, r := range records {
-		if r.err == nil && len(r.data) == 0 && kind.name != typeText && r.url == "" && !kind.isPicture() && !emptyURL(kind, body) {
+		if r.err == nil && len(r.data) == 0 && kind.name != typeText && r.url == "" && !kind.isPicture() &&
+			!emptyURL(kind, body) {
 			t.Errorf("record %d has neither bytes nor an error", i)
 		}
 		if r.err != nil && asStatus(r.err).code != http.StatusBadRequest {
@@ -269,7 +272,8 @@ func FuzzJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		checkParse(t, mediaType{name: typeJSON}, body)
-		if _, _, err := (parser{maxRecords: 5}).parse(mediaType{name: typeJSON}, body, &options{}); err == nil && !json.Valid(body) {
+		if _, _, err := (parser{maxRecords: 5}).parse(mediaType{name: typeJSON}, body, &options{}); err == nil &&
+			!json.Valid(body) {
 			t.Error("what is not JSON was read")
 		}
 	})

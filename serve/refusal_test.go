@@ -24,9 +24,11 @@ func TestRefusalsSayWhatToSend(t *testing.T) {
 		words      []string
 	}{
 		{"application/x-www-form-urlencoded", "abc", http.StatusUnsupportedMediaType, []string{`\"application/x-www-form-urlencoded\"`, "application/x-image"}},
-		{"text/" + strings.Repeat("x", 500), "abc", http.StatusUnsupportedMediaType, []string{"text/xxx", "application/x-image"}},
+		{"text/" + strings.Repeat("x", 500), "abc", http.StatusUnsupportedMediaType,
+			[]string{"text/xxx", "application/x-image"}},
 		{typeJSON, `["aGk="]`, http.StatusBadRequest, []string{"want a JSON object", "instances"}},
-		{typeJSON, "{\"b64\":\"aGk=\"}\n{\"b64\":\"aGk=\"}", http.StatusBadRequest, []string{"follows the JSON object", typeJSONLines}},
+		{typeJSON, "{\"b64\":\"aGk=\"}\n{\"b64\":\"aGk=\"}", http.StatusBadRequest,
+			[]string{"follows the JSON object", typeJSONLines}},
 		{typeJSON, "", http.StatusBadRequest, []string{"the body is empty", "records"}},
 	} {
 		w := do(s.Handler(), http.MethodPost, "/invocations", []byte(c.body), "Content-Type", c.kind)
@@ -72,7 +74,8 @@ func TestRegression_BatchAnswersAnEmptyPicture(t *testing.T) {
 		s := newServer(t, &fake{}, Config{Batch: true})
 		wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", nil, "Content-Type", kind), http.StatusOK, `{"error":"the picture has no bytes"}`)
 		s = newServer(t, &fake{}, Config{})
-		wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", nil, "Content-Type", kind), http.StatusBadRequest, "empty")
+		wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", nil, "Content-Type", kind), http.StatusBadRequest,
+			"empty")
 	}
 }
 
@@ -80,7 +83,8 @@ func TestRegression_BatchAnswersAnEmptyPicture(t *testing.T) {
 func TestRegression_HeadBesideGet(t *testing.T) {
 	s := newServer(t, &fake{}, Config{Page: true})
 	url, _ := start(t, s)
-	for _, target := range []string{"/ping", "/metrics", "/execution-parameters", "/v2", "/v2/models/model", "/v2/models/model/ready", "/v1/model", "/"} {
+	for _, target := range []string{"/ping", "/metrics", "/execution-parameters", "/v2", "/v2/models/model",
+		"/v2/models/model/ready", "/v1/model", "/"} {
 		response, err := http.Head(url + target)
 		if err != nil {
 			t.Fatal(err)
@@ -121,7 +125,8 @@ func TestRegression_UnauthorizedIsAnsweredNotReset(t *testing.T) {
 // The default of Accept has every spelling that Accept has.
 func TestDefaultAcceptInAnySpelling(t *testing.T) {
 	body := picture(t, 4, 3, red)
-	for spelling, want := range map[string]string{"Application/X-NDJSON": typeJSONLines, "text/csv; charset=utf-8": typeCSV, "application/json; Verbose": typeVerboseJSON} {
+	for spelling, want := range map[string]string{"Application/X-NDJSON": typeJSONLines,
+		"text/csv; charset=utf-8": typeCSV, "application/json; Verbose": typeVerboseJSON} {
 		w := do(newServer(t, &fake{}, Config{DefaultAccept: spelling}).Handler(), http.MethodPost, "/invocations", body)
 		if got := w.Header().Get("Content-Type"); w.Code != http.StatusOK || got != want {
 			t.Errorf("%s: got %d, %s, want %s", spelling, w.Code, got, want)
@@ -133,7 +138,8 @@ func TestDefaultAcceptInAnySpelling(t *testing.T) {
 func TestRegression_VerboseAnswersKeepUnknown(t *testing.T) {
 	c := realModel(t, 0.1, 75)
 	c.Model().Unknown = &inception.Unknown{Threshold: 1e9}
-	w := do(newServer(t, c, Config{}).Handler(), http.MethodPost, "/invocations", picture(t, 60, 44, blue), "Accept", typeVerboseJSON)
+	w := do(newServer(t, c, Config{}).Handler(), http.MethodPost, "/invocations", picture(t, 60, 44, blue), "Accept",
+		typeVerboseJSON)
 	wantStatus(t, w, http.StatusOK, `"unknown":true`)
 }
 
@@ -166,13 +172,15 @@ func TestStopIsLogged(t *testing.T) {
 // A server that stops is ready by no check, that of a model (which KServe asks) among them.
 func TestRegression_NoCheckIsReadyWhileStopping(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
-	checks := []string{"/ping", "/readyz", "/v2/health/ready", "/v2/models/model/ready", "/v2/models/model/versions/1/ready"}
+	checks := []string{"/ping", "/readyz", "/v2/health/ready", "/v2/models/model/ready",
+		"/v2/models/model/versions/1/ready"}
 	for _, check := range checks {
 		wantStatus(t, do(s.Handler(), http.MethodGet, check, nil), http.StatusOK, "")
 	}
 	s.stopping.Store(true)
 	for _, check := range checks {
-		if w := do(s.Handler(), http.MethodGet, check, nil); w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "true") {
+		if w := do(s.Handler(), http.MethodGet, check, nil); w.Code != http.StatusServiceUnavailable ||
+			strings.Contains(w.Body.String(), "true") {
 			t.Errorf("%s: got %d %s, want 503 while the server stops", check, w.Code, w.Body)
 		}
 	}
@@ -181,6 +189,7 @@ func TestRegression_NoCheckIsReadyWhileStopping(t *testing.T) {
 // A URL of nothing is refused for what it is.
 func TestRegression_EmptyURL(t *testing.T) {
 	s := newServer(t, &fake{}, Config{Compat: CompatTFBlog, Fetch: &FetchConfig{Hosts: []string{"*"}}})
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", []byte(" \n"), "Content-Type", typeText), http.StatusBadRequest, "URL is empty")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", []byte(" \n"), "Content-Type", typeText),
+		http.StatusBadRequest, "URL is empty")
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", []byte(`{"url":""}`), "Content-Type", typeJSON), http.StatusBadRequest, "URL is empty")
 }

@@ -119,7 +119,9 @@ func (s *Server) acquire() (*model, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == nil && s.cfg.MultiModel {
-		return nil, fail(http.StatusNotFound, "this server answers with models loaded by name: POST /models loads one, and its pictures go to POST /models/NAME/invoke")
+		return nil, fail(http.StatusNotFound,
+			"this server answers with models loaded by name: POST /models loads one, and its pictures go to "+
+				"POST /models/NAME/invoke")
 	}
 	if s.current == nil {
 		return nil, busy("the model is not loaded yet; try again when /ping answers 200")
@@ -160,7 +162,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	s.stopping.Store(true)
 	since := time.Now()
-	s.cfg.Logger.Info("stopping", "drain_ms", s.cfg.DrainDelay.Milliseconds(), "shutdown_ms", s.cfg.ShutdownTimeout.Milliseconds())
+	s.cfg.Logger.Info("stopping", "drain_ms", s.cfg.DrainDelay.Milliseconds(), "shutdown_ms",
+		s.cfg.ShutdownTimeout.Milliseconds())
 	defer func() { s.cfg.Logger.Info("stopped", "ms", time.Since(since).Milliseconds()) }()
 	select {
 	case err := <-failed:
@@ -177,7 +180,8 @@ func (s *Server) shutdown(ctx context.Context, server *http.Server, failed <-cha
 	err := server.Shutdown(drain) // failed receives http.ErrServerClosed
 	if err != nil {
 		_ = server.Close()
-		err = fmt.Errorf("serve: requests were still running %v after the stop and were cut off: %w", s.cfg.ShutdownTimeout, err)
+		err = fmt.Errorf("serve: requests were still running %v after the stop and were cut off: %w",
+			s.cfg.ShutdownTimeout, err)
 	}
 	if ended := <-failed; err == nil && !errors.Is(ended, http.ErrServerClosed) {
 		err = fmt.Errorf("serve: %w", ended)

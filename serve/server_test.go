@@ -171,7 +171,8 @@ func TestSlowBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	if _, err := conn.Write([]byte("POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\nContent-Length: 100\r\n\r\nabc")); err != nil {
+	if _, err := conn.Write([]byte("POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: " +
+		"image/png\r\nContent-Length: 100\r\n\r\nabc")); err != nil {
 		t.Fatal(err)
 	}
 	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {

@@ -59,7 +59,8 @@ func TestSoak(t *testing.T) {
 	t.Logf("answered %d, refused %d, goroutines %v, resident KiB %v", answered, refused, goroutines, memory)
 	early, late := slices.Max(memory[periods/4:periods/2]), slices.Max(memory[periods*3/4:])
 	if duration >= 5*time.Minute && late > early*21/20 {
-		t.Errorf("resident memory grew by more than 5 %%, from %d KiB in the second quarter to %d in the last: %v KiB", early, late, memory)
+		t.Errorf("resident memory grew by more than 5 %%, from %d KiB in the second quarter to %d in the last: %v KiB", early,
+			late, memory)
 	}
 	if err := stop(); err != nil {
 		t.Error(err)

@@ -53,7 +53,8 @@ func TestStopUnderLoad(t *testing.T) {
 			client := &http.Client{Transport: &http.Transport{}}
 			defer client.CloseIdleConnections()
 			for {
-				r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url+"/invocations", bytes.NewReader(body))
+				r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url+"/invocations",
+					bytes.NewReader(body))
 				if err != nil {
 					t.Error(err)
 					return

@@ -15,12 +15,14 @@ const few = 20
 func checkLabels(f *dataset.Folder) error {
 	switch {
 	case len(f.Items) == 0 && len(f.Problems) > 0:
-		return fmt.Errorf("train: folder %s: got no readable picture (%d files were left out, the first is %s: %s), want label folders with pictures in them",
+		return fmt.Errorf("train: folder %s: got no readable picture (%d files were left out, the first is %s: %s), want "+
+			"label folders with pictures in them",
 			f.Root, len(f.Problems), f.Problems[0].Path, f.Problems[0].Reason)
 	case len(f.Items) == 0:
 		return fmt.Errorf("train: folder %s: got no picture, want one folder for each label with its pictures in it", f.Root)
 	case len(f.Labels) < 2:
-		return fmt.Errorf("train: folder %s: got one label only (%s), want at least two: add a folder with pictures of something else", f.Root, quoted(f.Labels))
+		return fmt.Errorf("train: folder %s: got one label only (%s), want at least two: add a folder with "+
+			"pictures of something else", f.Root, quoted(f.Labels))
 	}
 	for i, it := range f.Items {
 		for _, l := range f.Set(i) {
@@ -29,7 +31,8 @@ func checkLabels(f *dataset.Folder) error {
 			}
 		}
 		if it.Label < 0 || it.Label >= len(f.Labels) {
-			return fmt.Errorf("train: folder %s: picture %s: got label %d, want 0..%d", f.Root, it.Rel, it.Label, len(f.Labels)-1)
+			return fmt.Errorf("train: folder %s: picture %s: got label %d, want 0..%d", f.Root, it.Rel, it.Label,
+				len(f.Labels)-1)
 		}
 	}
 	return nil
@@ -64,29 +67,34 @@ func checkSplit(f *dataset.Folder, cfg dataset.SplitConfig) (notes []string, err
 		return nil, fmt.Errorf("train: no picture to train on for %s: add pictures, or remove the folder", quoted(none))
 	}
 	if len(all) > 0 {
-		return nil, fmt.Errorf("train: every picture to train on has the label %s: add pictures without it, or leave it out, for it tells nothing apart", quoted(all))
+		return nil, fmt.Errorf("train: every picture to train on has the label %s: add pictures without it, or leave it "+
+			"out, for it tells nothing apart", quoted(all))
 	}
 	if len(small) > 0 {
-		notes = append(notes, fmt.Sprintf("fewer than %d training pictures for %s: expect little of them", few, quoted(small)))
+		notes = append(notes, fmt.Sprintf("fewer than %d training pictures for %s: expect little of them", few,
+			quoted(small)))
 	}
 	for _, s := range []dataset.Split{dataset.Validation, dataset.Test} {
 		switch {
 		case total[s] == 0 && fraction(cfg, s) > 0:
 			notes = append(notes, fmt.Sprintf("no picture falls into the %s part: there are too few of them", s))
 		case total[s] > 0 && len(missing[s]) > 0:
-			notes = append(notes, fmt.Sprintf("no %s picture for %s: the %s accuracy says nothing about them", s, quoted(missing[s]), s))
+			notes = append(notes, fmt.Sprintf("no %s picture for %s: the %s accuracy says nothing about them", s,
+				quoted(missing[s]), s))
 		}
 	}
 	return notes, nil
 }
 
 // noteCrowded says why nearly equal pictures may lie in different parts.
-const noteCrowded = "so many pictures are nearly equal that keeping them together would leave too few to measure with: only equal ones are kept together"
+const noteCrowded = "so many pictures are nearly equal that keeping them together would leave too few to measure " +
+	"with: only equal ones are kept together"
 
 // divide splits the folder. Equal pictures stay together, and nearly equal ones as long as at least
 // half of what is held out without that rule still is; cfg.Near then says so. With a legacy split
 // each goes its way.
-func divide(f *dataset.Folder, cfg *dataset.SplitConfig, c *dataset.Checkup, sums [][sha256.Size]byte) (crowded bool, err error) {
+func divide(f *dataset.Folder, cfg *dataset.SplitConfig, c *dataset.Checkup,
+	sums [][sha256.Size]byte) (crowded bool, err error) {
 	cfg.Near = 0
 	if err := f.SplitUnique(*cfg, sums); err != nil {
 		return false, err
@@ -99,7 +107,8 @@ func divide(f *dataset.Folder, cfg *dataset.SplitConfig, c *dataset.Checkup, sum
 	if err := f.SplitTogether(*cfg, dataset.Same{Sums: sums, Near: near}); err != nil {
 		return false, err
 	}
-	if got := parts(f); 2*got[dataset.Validation] < plain[dataset.Validation] || 2*got[dataset.Test] < plain[dataset.Test] {
+	if got := parts(f); 2*got[dataset.Validation] < plain[dataset.Validation] ||
+		2*got[dataset.Test] < plain[dataset.Test] {
 		return true, f.SplitUnique(*cfg, sums)
 	}
 	cfg.Near = dataset.NearVersion

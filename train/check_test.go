@@ -65,7 +65,8 @@ func TestNearlyEqualPicturesStayTogether(t *testing.T) {
 	w, cache := narrow(t), t.TempDir()
 	res := mustRun(t, dir, w, Config{CacheDir: cache})
 	if res.Model.Split.Near != dataset.NearVersion || len(res.Checkup.NearDuplicates) != 24 {
-		t.Fatalf("got rule %d and %d near duplicates, want %d and 24", res.Model.Split.Near, len(res.Checkup.NearDuplicates), dataset.NearVersion)
+		t.Fatalf("got rule %d and %d near duplicates, want %d and 24", res.Model.Split.Near, len(res.Checkup.NearDuplicates),
+			dataset.NearVersion)
 	}
 	parts, crossing := map[string]string{}, 0
 	for _, p := range res.Pictures {
@@ -106,12 +107,14 @@ func TestTooManyNearlyEqualPictures(t *testing.T) {
 	data := scene(1)
 	for l := range 2 {
 		for i := range 30 {
-			write(t, append(data[:len(data):len(data)], byte(l), byte(i)), mkdir(t, dir, fmt.Sprint(l)), fmt.Sprintf("%d.jpg", i))
+			write(t, append(data[:len(data):len(data)], byte(l), byte(i)), mkdir(t, dir, fmt.Sprint(l)),
+				fmt.Sprintf("%d.jpg", i))
 		}
 	}
 	res := mustRun(t, dir, narrow(t), Config{})
 	if res.Metrics.Test.Images == 0 || res.Metrics.Validation.Images == 0 || res.Model.Split.Near != 0 {
-		t.Errorf("got %d test and %d validation pictures by rule %d, want some by rule 0", res.Metrics.Test.Images, res.Metrics.Validation.Images, res.Model.Split.Near)
+		t.Errorf("got %d test and %d validation pictures by rule %d, want some by rule 0", res.Metrics.Test.Images,
+			res.Metrics.Validation.Images, res.Model.Split.Near)
 	}
 	if n := len(res.Notes); n == 0 || res.Notes[n-1] != noteCrowded {
 		t.Errorf("got notes %q", res.Notes)
@@ -139,7 +142,8 @@ func TestGivenPartsStay(t *testing.T) {
 	if _, err := Run(context.Background(), f, narrow(t), Config{}); err != nil {
 		t.Fatal(err)
 	}
-	for rel, want := range map[string]dataset.Split{"a/0.jpg": dataset.Train, "a/1.jpg": dataset.Test, "a/2.jpg": dataset.Test} {
+	for rel, want := range map[string]dataset.Split{"a/0.jpg": dataset.Train, "a/1.jpg": dataset.Test,
+		"a/2.jpg": dataset.Test} {
 		if got := at[rel].Split; got != want {
 			t.Errorf("%s: got %v, want %v", rel, got, want)
 		}

@@ -133,7 +133,8 @@ func FuzzCheckpoint(f *testing.F) {
 			t.Fatal(k.err)
 		}
 		got := k.load()
-		if got == nil || !reflect.DeepEqual(got.ints, want.ints) || len(got.floats) != 3 || math.Float64bits(got.floats[0][0]) != math.Float64bits(x) || got.floats[2][0] != 2 {
+		if got == nil || !reflect.DeepEqual(got.ints, want.ints) || len(got.floats) != 3 ||
+			math.Float64bits(got.floats[0][0]) != math.Float64bits(x) || got.floats[2][0] != 2 {
 			t.Fatalf("got %v, want %v", got, want)
 		}
 		whole := read(t, k.path)

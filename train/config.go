@@ -165,7 +165,8 @@ func (c Config) Validate() error {
 	fit := c.fit()
 	if c.Scaling == ScaleAuto {
 		if c.L2 >= 0 {
-			return fmt.Errorf("train: config: Scaling: got %s with L2 %g, want a negative L2: they are searched for together", c.Scaling, c.L2)
+			return fmt.Errorf("train: config: Scaling: got %s with L2 %g, want a negative L2: they are searched for together",
+				c.Scaling, c.L2)
 		}
 		fit.Scaling = ""
 	}
@@ -197,8 +198,9 @@ func (c Config) nn() nn.Config {
 
 func (c Config) fit() FitConfig {
 	return FitConfig{
-		Solver: c.Solver, Descent: c.Descent, L2: max(c.L2, 0), Scaling: c.Scaling, Tolerance: c.Tolerance, MaxIterations: c.MaxIterations,
-		Smoothing: c.Smoothing, Balanced: c.ClassWeights.Balanced, Seed: c.Seed,
+		Solver: c.Solver, Descent: c.Descent, L2: max(c.L2, 0), Scaling: c.Scaling, Tolerance: c.Tolerance,
+		MaxIterations: c.MaxIterations,
+		Smoothing:     c.Smoothing, Balanced: c.ClassWeights.Balanced, Seed: c.Seed,
 		Threads: c.Threads, Progress: c.Progress, Checkpoints: c.Checkpoints,
 	}
 }
@@ -259,7 +261,8 @@ func (c FitConfig) Validate() error {
 	_, known := c.Scaling.power()
 	switch {
 	case !known:
-		return fmt.Errorf("train: config: Scaling: got %q, want %s (default), %s, %s or %s", c.Scaling, ScaleHalf, ScaleStandard, ScaleCommon, ScaleNone)
+		return fmt.Errorf("train: config: Scaling: got %q, want %s (default), %s, %s or %s", c.Scaling, ScaleHalf,
+			ScaleStandard, ScaleCommon, ScaleNone)
 	case !(c.L2 >= 0) || math.IsInf(c.L2, 0):
 		return fmt.Errorf("train: config: L2: got %g, want a finite number, 0 (default) or more", c.L2)
 	case !(c.Tolerance >= 0) || math.IsInf(c.Tolerance, 0):
@@ -289,20 +292,24 @@ func (c FitConfig) fits() error {
 	switch c.Solver {
 	case "", LBFGS:
 		if c.Descent != none {
-			return fmt.Errorf("train: config: Descent: learning rate, schedule, batches, epochs, patience and dropout are of sgd, momentum and adam: solver lbfgs has none, choose another")
+			return fmt.Errorf("train: config: Descent: learning rate, schedule, batches, epochs, patience and dropout are of " +
+				"sgd, momentum and adam: solver lbfgs has none, choose another")
 		}
 	case SGD, Momentum, Adam:
 		if c.Descent.Steps != 0 {
-			return fmt.Errorf("train: config: Steps: got %d, want 0: steps are of solver retrain, %s counts epochs", c.Descent.Steps, c.Solver)
+			return fmt.Errorf("train: config: Steps: got %d, want 0: steps are of solver retrain, %s counts epochs",
+				c.Descent.Steps, c.Solver)
 		}
 	case Retrain:
 		d := c.Descent
 		d.Rate, d.Steps, d.Batch = 0, 0, 0
 		if d != none || c.L2 != 0 || c.Smoothing != 0 || c.Scaling != "" && c.Scaling != ScaleNone {
-			return fmt.Errorf("train: config: solver retrain has a learning rate, steps and a batch size only: choose sgd for L2, scaling, label smoothing, dropout, schedules and early stopping")
+			return fmt.Errorf("train: config: solver retrain has a learning rate, steps and a batch size only: choose sgd for " +
+				"L2, scaling, label smoothing, dropout, schedules and early stopping")
 		}
 	default:
-		return fmt.Errorf("train: config: Solver: got %q, want %s (default), %s, %s, %s or %s", c.Solver, LBFGS, SGD, Momentum, Adam, Retrain)
+		return fmt.Errorf("train: config: Solver: got %q, want %s (default), %s, %s, %s or %s", c.Solver, LBFGS, SGD,
+			Momentum, Adam, Retrain)
 	}
 	return nil
 }

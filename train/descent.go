@@ -86,7 +86,8 @@ func (d Descent) Validate() error {
 	case !(d.Rate >= 0) || math.IsInf(d.Rate, 0):
 		return fmt.Errorf("train: config: Rate: got %g, want a finite number, 0 (default) or more", d.Rate)
 	case d.DropEvery < 0 || d.Batch < 0 || d.Epochs < 0 || d.Steps < 0:
-		return fmt.Errorf("train: config: DropEvery, Batch, Epochs and Steps: got %d, %d, %d and %d, want 0 (default) or more", d.DropEvery, d.Batch, d.Epochs, d.Steps)
+		return fmt.Errorf("train: config: DropEvery, Batch, Epochs and Steps: got %d, %d, %d and %d, "+
+			"want 0 (default) or more", d.DropEvery, d.Batch, d.Epochs, d.Steps)
 	case !(0 <= d.DropFactor && d.DropFactor <= 1):
 		return fmt.Errorf("train: config: DropFactor: got %g, want above 0 and at most 1, or 0 (default)", d.DropFactor)
 	case !(0 <= d.Momentum && d.Momentum < 1):

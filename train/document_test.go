@@ -14,7 +14,8 @@ import (
 )
 
 // sections are the ids that every report has.
-var sections = []string{"accuracy", "learning", "calibration", "confusion", "classes", "mistakes", "map", "suspects", "duplicates", "left-out", "facts"}
+var sections = []string{"accuracy", "learning", "calibration", "confusion", "classes", "mistakes", "map", "suspects",
+	"duplicates", "left-out", "facts"}
 
 // document is what a test wants to know of a report.
 type document struct {

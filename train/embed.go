@@ -119,7 +119,8 @@ func (e *embedder) lookup(items []dataset.Item, out *embedded, bad []error, stor
 var errChanged = errors.New("the file changed while the run was under way; run again")
 
 // trunk embeds the missing pictures and puts them into the cache.
-func (e *embedder) trunk(ctx context.Context, items []dataset.Item, out *embedded, bad []error, store store, missing []int) error {
+func (e *embedder) trunk(ctx context.Context, items []dataset.Item, out *embedded, bad []error, store store,
+	missing []int) error {
 	p := e.start(PhaseEmbed, len(missing))
 	trunk, err := inception.NewTrunk(e.weights, e.nn)
 	if err != nil {
@@ -154,13 +155,16 @@ func (e *embedder) trunk(ctx context.Context, items []dataset.Item, out *embedde
 	if rest := len(missing) - first; err == nil && rest > 0 {
 		p.note(e.expect(time.Since(began)/time.Duration(first), len(items), rest))
 		after := func(j int) ([]byte, error) { return read(first + j) }
-		err = trunk.EmbedAll(ctx, rest, after, func(j int, vec []float32, err error) error { return emit(first+j, vec, err) }, e.embed)
+		err = trunk.EmbedAll(ctx, rest, after, func(j int, vec []float32, err error) error {
+			return emit(first+j, vec, err)
+		}, e.embed)
 	}
 	if cerr := trunk.Close(); err == nil {
 		err = cerr
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("train: embed: stopped after %d of %d pictures%s: %w", out.done, len(missing), e.kept(), context.Cause(ctx))
+		return fmt.Errorf("train: embed: stopped after %d of %d pictures%s: %w", out.done, len(missing), e.kept(),
+			context.Cause(ctx))
 	}
 	if err != nil {
 		return err
@@ -195,7 +199,8 @@ func (e *embedder) tooMany(items []dataset.Item, bad []error) error {
 	if n <= e.maxBad {
 		return nil
 	}
-	return fmt.Errorf("train: %d of %d pictures cannot be read, want at most %d (the first is %s: %w); mend or remove them, or allow more",
+	return fmt.Errorf("train: %d of %d pictures cannot be read, want at most %d (the first is %s: %w); mend or "+
+		"remove them, or allow more",
 		n, len(items), e.maxBad, items[first].Path, bad[first])
 }
 

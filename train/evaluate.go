@@ -35,7 +35,8 @@ func (c EvaluateConfig) Validate() error {
 		return fmt.Errorf("train: config: Part: got %q, want all, train, validation or test", c.Part)
 	}
 	if c.Batch < 0 || c.Decoders < 0 || c.Threads < 0 {
-		return fmt.Errorf("train: config: Batch, Decoders and Threads: got %d, %d and %d, want 0 (default) or more", c.Batch, c.Decoders, c.Threads)
+		return fmt.Errorf("train: config: Batch, Decoders and Threads: got %d, %d and %d, want 0 (default) or more", c.Batch,
+			c.Decoders, c.Threads)
 	}
 	return nil
 }
@@ -62,7 +63,8 @@ type Evaluation struct {
 // The parts are those of the model's own split rule applied to this folder: they are the held-out
 // pictures of the training run when it is the same folder (moved or renamed as it may be), and mean
 // nothing when it is another.
-func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder, cfg EvaluateConfig) (*Evaluation, error) {
+func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
+	cfg EvaluateConfig) (*Evaluation, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -70,13 +72,15 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder, c
 		return nil, errors.New("train: evaluate: got no model or no folder, want both")
 	}
 	if m.Trunk == nil {
-		return nil, errors.New("train: evaluate: the model was saved without its trunk: attach the weights that it was trained with")
+		return nil, errors.New("train: evaluate: the model was saved without its trunk: attach the weights " +
+			"that it was trained with")
 	}
 	switch {
 	case m.Independent():
 		folder = folder.AsSeveral()
 	case folder.Several:
-		return nil, fmt.Errorf("train: evaluate: %s has several labels a picture, the model answers one: read it with one label a picture, or train such a model", folder.Root)
+		return nil, fmt.Errorf("train: evaluate: %s has several labels a picture, the model answers one: read it with one "+
+			"label a picture, or train such a model", folder.Root)
 	}
 	index, err := matchLabels(m.Labels, folder)
 	if err != nil {
@@ -106,7 +110,8 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder, c
 	}
 	items := keepPart(mine.Items, got, &bad, cfg.Part)
 	if len(items) == 0 {
-		return nil, fmt.Errorf("train: evaluate: folder %s: got no picture in the %s part, want at least one", folder.Root, partName(cfg.Part))
+		return nil, fmt.Errorf("train: evaluate: folder %s: got no picture in the %s part, want at least one", folder.Root,
+			partName(cfg.Part))
 	}
 	if err := e.run(ctx, items, got, bad); err != nil {
 		return nil, err
@@ -123,7 +128,8 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder, c
 			it.Labels = mapped(it.Labels, index)
 		}
 	}
-	d := measured{items: items, labels: m.Labels, temp: m.Temperature, confuse: partName(cfg.Part), several: folder.Several, thresholds: m.Thresholds}
+	d := measured{items: items, labels: m.Labels, temp: m.Temperature, confuse: partName(cfg.Part),
+		several: folder.Several, thresholds: m.Thresholds}
 	if d.temp == 0 {
 		d.temp = 1
 	}
@@ -190,7 +196,8 @@ func matchLabels(labels []string, folder *dataset.Folder) ([]int, error) {
 		index[i] = k
 	}
 	if len(unknown) > 0 {
-		return nil, fmt.Errorf("train: evaluate: folder %s: the model does not know the label %s, want labels out of %s: rename or remove those folders",
+		return nil, fmt.Errorf("train: evaluate: folder %s: the model does not know the label %s, want labels out of %s: "+
+			"rename or remove those folders",
 			folder.Root, quoted(unknown), quoted(labels))
 	}
 	return index, nil

@@ -42,14 +42,16 @@ func TestEvaluate(t *testing.T) {
 	if !reflect.DeepEqual(before, folder.Items) {
 		t.Error("Evaluate changed the folder")
 	}
-	if all.Embedded != 0 || all.Train != res.Metrics.Train || all.Validation != res.Metrics.Validation || all.Test != res.Metrics.Test || all.ConfusionPart != "all" {
+	if all.Embedded != 0 || all.Train != res.Metrics.Train || all.Validation != res.Metrics.Validation ||
+		all.Test != res.Metrics.Test || all.ConfusionPart != "all" {
 		t.Errorf("all: got %+v\nwant %+v", all.Metrics, res.Metrics)
 	}
 	test, err := Evaluate(context.Background(), m, folder, EvaluateConfig{Part: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if test.Embedded != res.Metrics.Test.Images || test.Test != res.Metrics.Test || test.All != test.Test || test.Train.Images != 0 || !reflect.DeepEqual(test.Confusion, res.Metrics.Confusion) {
+	if test.Embedded != res.Metrics.Test.Images || test.Test != res.Metrics.Test || test.All != test.Test ||
+		test.Train.Images != 0 || !reflect.DeepEqual(test.Confusion, res.Metrics.Confusion) {
 		t.Errorf("test: got %+v\nwant %+v", test.Metrics, res.Metrics)
 	}
 	if data, err := json.Marshal(test); err != nil || !bytes.Contains(data, []byte(`"test_accuracy":`)) {
@@ -102,7 +104,8 @@ func TestEvaluateRefuses(t *testing.T) {
 		{"batch", "Batch", m, scan(t, dir), EvaluateConfig{Batch: -2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := Evaluate(context.Background(), c.m, c.folder, c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := Evaluate(context.Background(), c.m, c.folder, c.cfg); err == nil ||
+				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want an error with %q", err, c.want)
 			}
 		})

@@ -62,17 +62,21 @@ func (e Examples) some(keep func(i int) bool) Examples {
 // Validate says what is wrong with the first bad row.
 func (e Examples) Validate() error {
 	if len(e.Rows) != len(e.Labels) {
-		return fmt.Errorf("train: examples: got %d rows and %d labels, want as many of one as of the other", len(e.Rows), len(e.Labels))
+		return fmt.Errorf("train: examples: got %d rows and %d labels, want as many of one as of the other", len(e.Rows),
+			len(e.Labels))
 	}
 	if e.Sets != nil && len(e.Sets) != len(e.Rows) {
-		return fmt.Errorf("train: examples: got %d rows and %d sets of labels, want as many of one as of the other", len(e.Rows), len(e.Sets))
+		return fmt.Errorf("train: examples: got %d rows and %d sets of labels, want as many of one as of the other",
+			len(e.Rows), len(e.Sets))
 	}
 	if e.Weights != nil && len(e.Weights) != len(e.Rows) {
-		return fmt.Errorf("train: examples: got %d rows and %d weights, want as many of one as of the other", len(e.Rows), len(e.Weights))
+		return fmt.Errorf("train: examples: got %d rows and %d weights, want as many of one as of the other", len(e.Rows),
+			len(e.Weights))
 	}
 	for i, row := range e.Rows {
 		if len(row) != e.Features() || len(row) == 0 {
-			return fmt.Errorf("train: examples: row %d: got %d features, want %d as in row 0 and at least 1", i, len(row), e.Features())
+			return fmt.Errorf("train: examples: row %d: got %d features, want %d as in row 0 and at least 1", i, len(row),
+				e.Features())
 		}
 		if l := e.Labels[i]; l < 0 || l >= e.Classes {
 			return fmt.Errorf("train: examples: row %d: got label %d, want 0..%d", i, l, e.Classes-1)
@@ -113,7 +117,8 @@ func (e Examples) trainable() error {
 			return fmt.Errorf("train: examples: class %d of %d: got no rows, want at least one", l, e.Classes)
 		}
 		if n == len(e.Rows) && e.Sets != nil {
-			return fmt.Errorf("train: examples: class %d of %d: all %d rows have it, want at least one without: leave it out, it tells nothing apart", l, e.Classes, n)
+			return fmt.Errorf("train: examples: class %d of %d: all %d rows have it, want at least one without: leave it out, "+
+				"it tells nothing apart", l, e.Classes, n)
 		}
 	}
 	return e.finite()

@@ -57,7 +57,8 @@ type solver struct {
 	scale scale
 }
 
-func newSolver(ctx context.Context, ex Examples, cfg FitConfig, graph func(n, f, k int) (lossGrad, error)) (*solver, error) {
+func newSolver(ctx context.Context, ex Examples, cfg FitConfig,
+	graph func(n, f, k int) (lossGrad, error)) (*solver, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -65,7 +66,8 @@ func newSolver(ctx context.Context, ex Examples, cfg FitConfig, graph func(n, f,
 		return nil, err
 	}
 	if cfg.Start != nil && (cfg.Start.Classes != ex.Classes || cfg.Start.Features != ex.Features()) {
-		return nil, fmt.Errorf("train: fit: the head to start from has %d classes and %d features, want %d and %d", cfg.Start.Classes, cfg.Start.Features, ex.Classes, ex.Features())
+		return nil, fmt.Errorf("train: fit: the head to start from has %d classes and %d features, want %d and %d",
+			cfg.Start.Classes, cfg.Start.Features, ex.Classes, ex.Features())
 	}
 	if cfg.Solver == Retrain && ex.Sets != nil {
 		return nil, errSeveralRetrain
@@ -73,10 +75,12 @@ func newSolver(ctx context.Context, ex Examples, cfg FitConfig, graph func(n, f,
 	return newFoldSolver(ctx, ex, cfg.resolved(ex.Classes), graph)
 }
 
-var errSeveralRetrain = errors.New("train: fit: solver retrain knows one label a picture only, as retrain.py does: choose another for several labels")
+var errSeveralRetrain = errors.New("train: fit: solver retrain knows one label a picture only, as retrain.py does: " +
+	"choose another for several labels")
 
 // newFoldSolver is newSolver without its checks: of a fold of examples, a class may have none.
-func newFoldSolver(ctx context.Context, ex Examples, cfg FitConfig, graph func(n, f, k int) (lossGrad, error)) (*solver, error) {
+func newFoldSolver(ctx context.Context, ex Examples, cfg FitConfig,
+	graph func(n, f, k int) (lossGrad, error)) (*solver, error) {
 	power, _ := cfg.Scaling.power()
 	sc := plainScale(ex.Features())
 	if cfg.Scaling != ScaleNone {
@@ -153,8 +157,9 @@ func (s *solver) descend(l2 float64, start []float64, k *keeper, from *state) (*
 		}
 	}
 	f := &Fit{
-		Solver: LBFGS, L2: l2, theta: m.x, Loss: m.loss, Gradient: m.slope(), Iterations: m.iterations, Evaluations: m.evaluations,
-		Converged: m.slope() <= s.cfg.Tolerance, Head: s.head(m.x),
+		Solver: LBFGS, L2: l2, theta: m.x, Loss: m.loss, Gradient: m.slope(), Iterations: m.iterations,
+		Evaluations: m.evaluations,
+		Converged:   m.slope() <= s.cfg.Tolerance, Head: s.head(m.x),
 	}
 	if err := rec.report(f.theta, f.Iterations, f.Loss, f.Gradient, true); err != nil {
 		k.save(rec.with(m.state()))

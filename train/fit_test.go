@@ -106,7 +106,8 @@ func TestFitAgainstScikitLearn(t *testing.T) {
 		t.Fatalf("got %d problems, want 3", len(file.Problems))
 	}
 	for _, p := range file.Problems {
-		fit := mustFit(t, Examples{Rows: p.Rows, Labels: p.Labels, Classes: p.Classes}, FitConfig{L2: p.L2, Scaling: ScaleStandard, Tolerance: 1e-6})
+		fit := mustFit(t, Examples{Rows: p.Rows, Labels: p.Labels, Classes: p.Classes},
+			FitConfig{L2: p.L2, Scaling: ScaleStandard, Tolerance: 1e-6})
 		if !near(fit.Loss, p.Loss, 0, 1e-6) {
 			t.Errorf("%d x %d: loss: got %.9g, want %.9g", len(p.Rows), len(p.Rows[0]), fit.Loss, p.Loss)
 		}
@@ -119,7 +120,8 @@ func TestFitAgainstScikitLearn(t *testing.T) {
 			softmax(prob, logits[i*p.Classes:(i+1)*p.Classes], 1)
 			for k := range want {
 				if !near(prob[k], want[k], 1e-4, 0) {
-					t.Errorf("%d x %d: row %d, class %d: got probability %.6f, want %.6f", len(p.Rows), len(p.Rows[0]), i, k, prob[k], want[k])
+					t.Errorf("%d x %d: row %d, class %d: got probability %.6f, want %.6f", len(p.Rows), len(p.Rows[0]), i, k, prob[k],
+						want[k])
 				}
 			}
 		}
@@ -188,7 +190,8 @@ func TestFitIgnoresConstantFeatures(t *testing.T) {
 func TestFitIterationLimit(t *testing.T) {
 	fit := mustFit(t, clouds(17, 120, 15, 3), FitConfig{L2: 1e-3, Tolerance: 1e-6, MaxIterations: 3})
 	if fit.Converged || fit.Iterations != 3 || !(fit.Gradient > 1e-6) {
-		t.Errorf("got %d iterations, gradient %g, converged %t; want 3, more than 1e-6, false", fit.Iterations, fit.Gradient, fit.Converged)
+		t.Errorf("got %d iterations, gradient %g, converged %t; want 3, more than 1e-6, false", fit.Iterations, fit.Gradient,
+			fit.Converged)
 	}
 }
 
@@ -213,7 +216,8 @@ func TestFitProgress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last.Done != fit.Iterations || last.Loss != fit.Loss || last.TrainAccuracy != acc || last.ValidationAccuracy != acc || acc < 0.5 {
+	if last.Done != fit.Iterations || last.Loss != fit.Loss || last.TrainAccuracy != acc ||
+		last.ValidationAccuracy != acc || acc < 0.5 {
 		t.Errorf("last event: got %+v, want iteration %d, loss %g, accuracies %g", last, fit.Iterations, fit.Loss, acc)
 	}
 }
@@ -258,10 +262,11 @@ func (f *failing) LossGrad(x, targets, weights, w, b, gradW, gradB []float32) (f
 
 func TestFitReportsTheGraphsError(t *testing.T) {
 	for _, threads := range []int{1, 3} {
-		s, err := newSolver(context.Background(), clouds(23, 4*chunkRows, 5, 3), FitConfig{Threads: threads}, func(n, f, k int) (lossGrad, error) {
-			g, err := newHeadGraph(n, f, k)
-			return &failing{lossGrad: g}, err
-		})
+		s, err := newSolver(context.Background(), clouds(23, 4*chunkRows, 5, 3), FitConfig{Threads: threads},
+			func(n, f, k int) (lossGrad, error) {
+				g, err := newHeadGraph(n, f, k)
+				return &failing{lossGrad: g}, err
+			})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -282,10 +287,12 @@ func TestFitRefuses(t *testing.T) {
 		{"no rows", "no rows", Examples{Classes: 2}, FitConfig{}},
 		{"one class", "1 classes", Examples{Rows: rows{{1}}, Labels: []int{0}, Classes: 1}, FitConfig{}},
 		{"class without rows", "class 1 of 2", Examples{Rows: rows{{1}}, Labels: []int{0}, Classes: 2}, FitConfig{}},
-		{"ragged", "row 1: got 2 features, want 1", Examples{Rows: rows{{1}, {1, 2}}, Labels: []int{0, 1}, Classes: 2}, FitConfig{}},
+		{"ragged", "row 1: got 2 features, want 1", Examples{Rows: rows{{1}, {1, 2}}, Labels: []int{0, 1}, Classes: 2},
+			FitConfig{}},
 		{"no features", "row 0: got 0 features", Examples{Rows: rows{{}, {}}, Labels: []int{0, 1}, Classes: 2}, FitConfig{}},
 		{"labels", "2 rows and 1 labels", Examples{Rows: rows{{1}, {2}}, Labels: []int{0}, Classes: 2}, FitConfig{}},
-		{"label out of range", "got label 2, want 0..1", Examples{Rows: rows{{1}, {2}}, Labels: []int{0, 2}, Classes: 2}, FitConfig{}},
+		{"label out of range", "got label 2, want 0..1", Examples{Rows: rows{{1}, {2}}, Labels: []int{0, 2}, Classes: 2},
+			FitConfig{}},
 		{"NaN", "row 1, feature 0", Examples{Rows: rows{{1}, {nan}}, Labels: []int{0, 1}, Classes: 2}, FitConfig{}},
 		{"L2", "L2: got -1", clouds(1, 9, 2, 3), FitConfig{L2: -1}},
 		{"L2 NaN", "L2: got NaN", clouds(1, 9, 2, 3), FitConfig{L2: math.NaN()}},
@@ -350,7 +357,8 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%+v: solved for anew the log loss is %g, the accuracy %g", c, loss, float64(right)/190)
 		}
 	}
-	if _, err := newSearch(s, make([]int, 200), []Scaling{ScaleHalf}); err == nil || !strings.Contains(err.Error(), "too few") {
+	if _, err := newSearch(s, make([]int, 200), []Scaling{ScaleHalf}); err == nil ||
+		!strings.Contains(err.Error(), "too few") {
 		t.Errorf("one fold: got %v", err)
 	}
 }

@@ -20,5 +20,6 @@ func (m *Metrics) Reach(least float64) error {
 	if m.MultiLabel != nil {
 		name += " whose every label is right"
 	}
-	return fmt.Errorf("train: accuracy on %s: got %.4f (%d of %d), want at least %.4f", name, p.Accuracy, p.Correct, p.Images, least)
+	return fmt.Errorf("train: accuracy on %s: got %.4f (%d of %d), want at least %.4f", name, p.Accuracy, p.Correct,
+		p.Images, least)
 }

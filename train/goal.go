@@ -22,7 +22,8 @@ type goalConfig struct {
 
 func newGoal(ex Examples, cfg goalConfig) (*goal, error) {
 	if cfg.weights != nil && len(cfg.weights) != ex.Classes {
-		return nil, fmt.Errorf("train: config: ClassWeights: got %d, want one for each of %d classes", len(cfg.weights), ex.Classes)
+		return nil, fmt.Errorf("train: config: ClassWeights: got %d, want one for each of %d classes", len(cfg.weights),
+			ex.Classes)
 	}
 	n, k := len(ex.Rows), ex.Classes
 	g := &goal{ex: ex, of: make([]float64, n), has: make([]float64, k), lack: make([]float64, k)}

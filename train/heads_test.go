@@ -51,7 +51,8 @@ func TestHeadsAgainstPeers(t *testing.T) {
 	test := all.some(func(i int) bool { return split[i] == 2 })
 	tell := func(name string, right int, seconds float64) {
 		w := Wilson(right, peer.Test)
-		t.Logf("%-40s %6.2f %% of %d (95 %% interval %.2f to %.2f)  %6.2f s", name, 100*float64(right)/float64(peer.Test), peer.Test, 100*w[0], 100*w[1], seconds)
+		t.Logf("%-40s %6.2f %% of %d (95 %% interval %.2f to %.2f)  %6.2f s", name, 100*float64(right)/float64(peer.Test),
+			peer.Test, 100*w[0], 100*w[1], seconds)
 	}
 	tell("scikit-learn, C = 1", peer.DefaultRight, peer.DefaultSeconds)
 	tell("scikit-learn, best of six C on validation", peer.SklearnRight, peer.SklearnSeconds)
@@ -104,6 +105,7 @@ func TestHeadsAgainstPeers(t *testing.T) {
 	_, right := score(logits, test, 1)
 	tell("rehead --l2 auto --scaling auto", right, time.Since(began).Seconds())
 	for _, c := range h.tried {
-		t.Logf("  tried %-8s L2 %-8.3g log loss %.4f, accuracy %.2f %%", c.Scaling, c.L2, c.ValidationLogLoss, 100*c.ValidationAccuracy)
+		t.Logf("  tried %-8s L2 %-8.3g log loss %.4f, accuracy %.2f %%", c.Scaling, c.L2, c.ValidationLogLoss,
+			100*c.ValidationAccuracy)
 	}
 }

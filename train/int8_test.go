@@ -107,7 +107,8 @@ func TestInt8Probe(t *testing.T) {
 	}
 	const drawings = 4
 	a, b := probe(t, float, drawings), probe(t, int8s, drawings)
-	t.Logf("accuracy %.2f %% with float32, %.2f %% with int8; bottlenecks differ by %.3f of their norm on average, %.3f at worst", 100*a, 100*b, mean, worst)
+	t.Logf("accuracy %.2f %% with float32, %.2f %% with int8; bottlenecks differ by %.3f of their norm on "+
+		"average, %.3f at worst", 100*a, 100*b, mean, worst)
 	if !(b >= a-0.005) {
 		t.Errorf("accuracy %.2f %% with int8, want at most half a point below %.2f %%", 100*b, 100*a)
 	}

@@ -86,8 +86,9 @@ func (e *evidence) judge(ctx context.Context, k int, temperature float64) (*verd
 		}
 	}
 	v := &verdict{
-		method: "Probabilities are the model's own, for pictures that it was not trained on; cross-validating all of them would have taken too long.",
-		prob:   make([]float64, n*k),
+		method: "Probabilities are the model's own, for pictures that it was not trained on; cross-validating all of them " +
+			"would have taken too long.",
+		prob: make([]float64, n*k),
 	}
 	for i := range n {
 		softmax(v.prob[i*k:(i+1)*k], e.logits[i*k:(i+1)*k], temperature)
@@ -99,7 +100,9 @@ func (e *evidence) judge(ctx context.Context, k int, temperature float64) (*verd
 		if err := e.crossJudge(ctx, v, deal, k, rounds); err != nil {
 			return nil, err
 		}
-		v.method = fmt.Sprintf("Probabilities are cross-validated: each picture was judged by heads trained on the other folds of %d, equal pictures in one fold, in %d rounds of which the later ones leave out what the earlier ones suspect.", folds, rounds)
+		v.method = fmt.Sprintf("Probabilities are cross-validated: each picture was judged by heads trained on the other "+
+			"folds of %d, equal pictures in one fold, in %d rounds of which the later ones leave out what "+
+			"the earlier ones suspect.", folds, rounds)
 	}
 	for _, p := range part {
 		if p != neverJudged {
@@ -107,7 +110,8 @@ func (e *evidence) judge(ctx context.Context, k int, temperature float64) (*verd
 		}
 	}
 	if v.judged == 0 {
-		v.method = "Nothing was held out, and cross-validation is impossible or would have taken too long: no label was judged."
+		v.method = "Nothing was held out, and cross-validation is impossible or would have taken too " +
+			"long: no label was judged."
 	}
 	v.found = suspected(v.prob, e.items, part, k)
 	return v, nil
@@ -239,7 +243,8 @@ func (e *evidence) crossValidate(ctx context.Context, deal []int, k int, leave [
 			}
 		}
 		fit, err := FitHead(ctx, ex, FitConfig{
-			L2: max(e.settings.L2, suspectL2*DefaultL2(k)), Scaling: e.settings.Scaling, Tolerance: max(e.settings.Tolerance, 1e-3),
+			L2: max(e.settings.L2, suspectL2*DefaultL2(k)), Scaling: e.settings.Scaling,
+			Tolerance:     max(e.settings.Tolerance, 1e-3),
 			MaxIterations: e.settings.MaxIterations, Threads: e.threads,
 		})
 		if err != nil {

@@ -37,7 +37,8 @@ type lbfgs struct {
 }
 
 func newLBFGS(value func(x, grad []float64) (float64, error), start []float64) (*lbfgs, error) {
-	m := &lbfgs{value: value, x: append([]float64(nil), start...), grad: make([]float64, len(start)), before: math.Inf(1), evaluations: 1}
+	m := &lbfgs{value: value, x: append([]float64(nil), start...), grad: make([]float64, len(start)), before: math.Inf(1),
+		evaluations: 1}
 	var err error
 	m.loss, err = value(m.x, m.grad)
 	return m, err
@@ -54,7 +55,8 @@ var errNoWay = errors.New("no way on")
 func (m *lbfgs) step() error {
 	if m.dir == nil {
 		n := len(m.x)
-		m.dir, m.nextX, m.nextGrad, m.alpha = make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, lbfgsPairs)
+		m.dir, m.nextX, m.nextGrad, m.alpha = make([]float64, n), make([]float64, n), make([]float64, n),
+			make([]float64, lbfgsPairs)
 	}
 	for {
 		before := m.evaluations
@@ -130,7 +132,8 @@ func (m *lbfgs) take(loss float64) {
 	var s, y []float64
 	if len(m.s) == lbfgsPairs {
 		s, y = m.s[0], m.y[0]
-		m.s, m.y, m.curvature = append(m.s[:0], m.s[1:]...), append(m.y[:0], m.y[1:]...), append(m.curvature[:0], m.curvature[1:]...)
+		m.s, m.y, m.curvature = append(m.s[:0], m.s[1:]...), append(m.y[:0], m.y[1:]...),
+			append(m.curvature[:0], m.curvature[1:]...)
 	} else {
 		s, y = make([]float64, len(m.x)), make([]float64, len(m.x))
 	}

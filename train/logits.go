@@ -77,7 +77,8 @@ func headLoss(ctx context.Context, head inception.Head, ex Examples, threads int
 }
 
 // eachAnswer calls do with the logits [K] of each row in turn, computed in float32.
-func eachAnswer(ctx context.Context, head inception.Head, rows [][]float32, threads int, do func(i int, logits []float32)) (err error) {
+func eachAnswer(ctx context.Context, head inception.Head, rows [][]float32, threads int,
+	do func(i int, logits []float32)) (err error) {
 	prog, err := headProgram(head, threads)
 	if err != nil {
 		return fmt.Errorf("train: head: %w", err)

@@ -12,7 +12,8 @@ import (
 
 // look reads and checks every picture, each decoded once in the life of the cache. bad holds, for
 // each item, why it cannot be used, or nil.
-func (e *embedder) look(ctx context.Context, folder *dataset.Folder) (out *embedded, bad []error, c *dataset.Checkup, err error) {
+func (e *embedder) look(ctx context.Context,
+	folder *dataset.Folder) (out *embedded, bad []error, c *dataset.Checkup, err error) {
 	cfg := dataset.CheckConfig{Limits: e.embed.Limits, Workers: e.embed.Decoders, Features: e.weights.Features()}
 	if e.cacheDir != "" {
 		if cfg.Looks, err = dataset.OpenLooks(e.cacheDir); err != nil {
@@ -58,7 +59,8 @@ func (e *embedder) expect(each time.Duration, pictures, left int) string {
 	if e.classes > 0 { // the solver's scaled copy and its vectors
 		memory += row*int64(pictures) + 35*8*int64(e.classes)*int64(e.weights.Features()+1)
 	}
-	said := fmt.Sprintf("expected: %v for the other %d pictures (%.1f a second), about %.1f GB of memory", (each * time.Duration(left)).Round(time.Second), left,
+	said := fmt.Sprintf("expected: %v for the other %d pictures (%.1f a second), about %.1f GB of memory",
+		(each * time.Duration(left)).Round(time.Second), left,
 		1/max(each.Seconds(), 1e-9), float64(memory)/1e9)
 	if e.cacheDir != "" {
 		said += fmt.Sprintf(", %.1f MB of cache", float64((row+sha256.Size+4)*int64(pictures))/1e6)

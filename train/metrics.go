@@ -126,7 +126,8 @@ type measured struct {
 // measure computes everything that follows from the logits.
 func (d measured) measure() (Metrics, []Picture) {
 	k := len(d.labels)
-	m := Metrics{Images: len(d.items), Classes: k, Temperature: d.temp, PerClass: make([]Class, k), ConfusionPart: d.confuse}
+	m := Metrics{Images: len(d.items), Classes: k, Temperature: d.temp, PerClass: make([]Class, k),
+		ConfusionPart: d.confuse}
 	parts := []*Part{dataset.Train: &m.Train, dataset.Validation: &m.Validation, dataset.Test: &m.Test}
 	pictures := make([]Picture, len(d.items))
 	sums := map[*Part]*weightSums{&m.All: {}, parts[0]: {}, parts[1]: {}, parts[2]: {}}
@@ -282,7 +283,8 @@ func ratio(a float64, n int) float64 {
 }
 
 // headMetrics measures a head on embedded pictures, whose logits it leaves in d.
-func headMetrics(ctx context.Context, head inception.Head, rows [][]float32, d *measured, threads int) (Metrics, []Picture, error) {
+func headMetrics(ctx context.Context, head inception.Head, rows [][]float32, d *measured,
+	threads int) (Metrics, []Picture, error) {
 	var err error
 	if d.logits, err = headLogits(ctx, head, rows, threads); err != nil {
 		return Metrics{}, nil, fmt.Errorf("train: measure: %w", err)

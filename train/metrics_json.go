@@ -82,10 +82,14 @@ type metricsJSON struct {
 // pairs matches the parts of m with their places in j.
 func (m *Metrics) pairs(j *metricsJSON) map[*Part]part {
 	return map[*Part]part{
-		&m.Train:      {&j.TrainImages, &j.TrainCorrect, &j.TrainAccuracy, &j.TrainLogLoss, &j.TrainInterval, &weightedJSON{&j.TrainWeighted, &j.TrainWeightedLoss, &j.TrainWeightedRange}},
-		&m.Validation: {&j.ValidationImages, &j.ValidationCorrect, &j.ValidationAccuracy, &j.ValidationLogLoss, &j.ValidationInterval, &weightedJSON{&j.ValidationWeighted, &j.ValidationWeightedLoss, &j.ValidationWeightedRange}},
-		&m.Test:       {&j.TestImages, &j.TestCorrect, &j.TestAccuracy, &j.TestLogLoss, &j.TestInterval, &weightedJSON{&j.TestWeighted, &j.TestWeightedLoss, &j.TestWeightedRange}},
-		&m.All:        {&j.Images, &j.Correct, &j.Accuracy, &j.LogLoss, &j.Interval, &weightedJSON{&j.Weighted, &j.WeightedLoss, &j.WeightedRange}},
+		&m.Train: {&j.TrainImages, &j.TrainCorrect, &j.TrainAccuracy, &j.TrainLogLoss, &j.TrainInterval,
+			&weightedJSON{&j.TrainWeighted, &j.TrainWeightedLoss, &j.TrainWeightedRange}},
+		&m.Validation: {&j.ValidationImages, &j.ValidationCorrect, &j.ValidationAccuracy, &j.ValidationLogLoss,
+			&j.ValidationInterval, &weightedJSON{&j.ValidationWeighted, &j.ValidationWeightedLoss, &j.ValidationWeightedRange}},
+		&m.Test: {&j.TestImages, &j.TestCorrect, &j.TestAccuracy, &j.TestLogLoss, &j.TestInterval,
+			&weightedJSON{&j.TestWeighted, &j.TestWeightedLoss, &j.TestWeightedRange}},
+		&m.All: {&j.Images, &j.Correct, &j.Accuracy, &j.LogLoss, &j.Interval,
+			&weightedJSON{&j.Weighted, &j.WeightedLoss, &j.WeightedRange}},
 	}
 }
 
@@ -94,7 +98,8 @@ func (m Metrics) MarshalJSON() ([]byte, error) {
 	j := metricsJSON{
 		Classes: m.Classes, Quarantined: m.Quarantined, Duplicates: m.Duplicates, Temperature: m.Temperature,
 		ECE: m.ECE, ECEUncalibrated: m.ECEUncalibrated, ConfusionPart: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC,
-		PerClass: m.PerClass, Confusion: m.Confusion, Findings: m.Findings, LabelErrors: m.LabelErrors, Outliers: m.Outliers, Unknown: m.Unknown, MultiLabel: m.MultiLabel,
+		PerClass: m.PerClass, Confusion: m.Confusion, Findings: m.Findings, LabelErrors: m.LabelErrors, Outliers: m.Outliers,
+		Unknown: m.Unknown, MultiLabel: m.MultiLabel,
 	}
 	for p, out := range m.pairs(&j) {
 		*out.images, *out.correct = p.Images, p.Correct
@@ -116,9 +121,12 @@ func (m *Metrics) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*m = Metrics{
-		Images: j.Images, Classes: j.Classes, Quarantined: j.Quarantined, Duplicates: j.Duplicates, Temperature: j.Temperature,
-		ECE: j.ECE, ECEUncalibrated: j.ECEUncalibrated, ConfusionPart: j.ConfusionPart, TopK: j.TopK, ROCAUC: j.ROCAUC,
-		PerClass: j.PerClass, Confusion: j.Confusion, Findings: j.Findings, LabelErrors: j.LabelErrors, Outliers: j.Outliers, Unknown: j.Unknown, MultiLabel: j.MultiLabel,
+		Images: j.Images, Classes: j.Classes, Quarantined: j.Quarantined, Duplicates: j.Duplicates,
+		Temperature: j.Temperature,
+		ECE:         j.ECE, ECEUncalibrated: j.ECEUncalibrated, ConfusionPart: j.ConfusionPart, TopK: j.TopK,
+		ROCAUC:   j.ROCAUC,
+		PerClass: j.PerClass, Confusion: j.Confusion, Findings: j.Findings, LabelErrors: j.LabelErrors, Outliers: j.Outliers,
+		Unknown: j.Unknown, MultiLabel: j.MultiLabel,
 	}
 	for p, in := range m.pairs(&j) {
 		p.Images, p.Correct = *in.images, *in.correct

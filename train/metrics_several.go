@@ -42,7 +42,8 @@ type decisions struct {
 
 // decide turns the logits of a part into decisions. Thresholds nil are 0.5 each.
 func decide(logits []float64, sets [][]int, temperature float64, thresholds []float64, k int) *decisions {
-	d := &decisions{prob: make([]float64, len(logits)), has: make([]bool, len(logits)), said: make([]bool, len(logits)), n: len(sets), k: k, thresholds: thresholds}
+	d := &decisions{prob: make([]float64, len(logits)), has: make([]bool, len(logits)), said: make([]bool, len(logits)),
+		n: len(sets), k: k, thresholds: thresholds}
 	for i, set := range sets {
 		for l := range k {
 			at := i*k + l
@@ -220,7 +221,8 @@ func (d measured) severalMetrics(m *Metrics) {
 	v, intervals := s.summary(once), s.intervals()
 	out := &MultiLabel{
 		Images: s.n, HammingLoss: v[atHamming], MicroF1: v[atMicro], MacroF1: v[atMacro], MeanAP: v[atMeanAP],
-		HammingLossInterval: intervals[atHamming], MicroF1Interval: intervals[atMicro], MacroF1Interval: intervals[atMacro], MeanAPInterval: intervals[atMeanAP],
+		HammingLossInterval: intervals[atHamming], MicroF1Interval: intervals[atMicro], MacroF1Interval: intervals[atMacro],
+		MeanAPInterval: intervals[atMeanAP],
 	}
 	right := 0
 	for i := range s.n {

@@ -36,24 +36,31 @@ func TestMeasureSeveral(t *testing.T) {
 		t.Fatalf("got %+v", m)
 	}
 	for name, v := range map[string][2]float64{
-		"subset accuracy": {s.SubsetAccuracy, 0.5}, "accuracy": {m.Test.Accuracy, 0.5}, "hamming loss": {s.HammingLoss, 2. / 12},
-		"labels": {s.LabelsPerImage, 5. / 4}, "micro precision": {s.MicroPrecision, 4. / 5}, "micro recall": {s.MicroRecall, 4. / 5}, "micro F1": {s.MicroF1, 8. / 10},
+		"subset accuracy": {s.SubsetAccuracy, 0.5}, "accuracy": {m.Test.Accuracy, 0.5},
+		"hamming loss": {s.HammingLoss, 2. / 12},
+		"labels":       {s.LabelsPerImage, 5. / 4}, "micro precision": {s.MicroPrecision, 4. / 5},
+		"micro recall": {s.MicroRecall, 4. / 5}, "micro F1": {s.MicroF1, 8. / 10},
 		"macro F1": {s.MacroF1, (1 + 0.5 + 1) / 3.}, "mean average precision": {s.MeanAP, (1 + (1+2./3)/2 + 1) / 3},
-		"AUC":         {*m.ROCAUC, (1 + 0.75 + 1) / 3.},
-		"log loss":    {m.Test.LogLoss, -(math.Log(0.9*0.4*0.9) + math.Log(0.6*0.65*0.8) + math.Log(0.8*0.2*0.8) + math.Log(0.7*0.9*0.95)) / 4},
+		"AUC": {*m.ROCAUC, (1 + 0.75 + 1) / 3.},
+		"log loss": {m.Test.LogLoss,
+			-(math.Log(0.9*0.4*0.9) + math.Log(0.6*0.65*0.8) + math.Log(0.8*0.2*0.8) + math.Log(0.7*0.9*0.95)) / 4},
 		"probability": {pictures[0].Probability, 0.9 * 0.4 * 0.9}, "of label": {pictures[1].OfLabel, 0.6 * 0.65 * 0.8},
 	} {
 		if !near(v[0], v[1], 1e-12, 0) {
 			t.Errorf("%s: got %g, want %g", name, v[0], v[1])
 		}
 	}
-	if c := m.PerClass[1]; c.Measured != 2 || c.Predicted != 2 || c.Precision != 0.5 || c.Recall != 0.5 || *c.Threshold != 0.3 || *c.RecallInterval != Wilson(1, 2) || c.Test != 2 {
+	if c := m.PerClass[1]; c.Measured != 2 || c.Predicted != 2 || c.Precision != 0.5 || c.Recall != 0.5 ||
+		*c.Threshold != 0.3 || *c.RecallInterval != Wilson(1, 2) || c.Test != 2 {
 		t.Errorf("label b: got %+v", c)
 	}
-	if p := pictures[1]; !reflect.DeepEqual(p.Labels, []string{"a"}) || !reflect.DeepEqual(p.Answered, []string{"a", "b"}) || p.Predicted != "a + b" || pictures[3].Label != "none of the labels" {
+	if p := pictures[1]; !reflect.DeepEqual(p.Labels, []string{"a"}) ||
+		!reflect.DeepEqual(p.Answered, []string{"a", "b"}) || p.Predicted != "a + b" ||
+		pictures[3].Label != "none of the labels" {
 		t.Errorf("got %+v", p)
 	}
-	for name, in := range map[string]*[2]float64{"hamming loss": s.HammingLossInterval, "micro F1": s.MicroF1Interval, "macro F1": s.MacroF1Interval, "mean AP": s.MeanAPInterval} {
+	for name, in := range map[string]*[2]float64{"hamming loss": s.HammingLossInterval, "micro F1": s.MicroF1Interval,
+		"macro F1": s.MacroF1Interval, "mean AP": s.MeanAPInterval} {
 		if in == nil || !(0 <= in[0] && in[0] < in[1] && in[1] <= 1) {
 			t.Errorf("%s: interval %v", name, in)
 		}
@@ -150,10 +157,12 @@ func TestWeightedMetrics(t *testing.T) {
 	}
 	effective := 4.5 * 4.5 / (9 + 0.25 + 1)
 	want := wilson(effective*4/4.5, effective)
-	if !near(w.Interval[0], want[0], 1e-12, 0) || !near(w.Interval[1], want[1], 1e-12, 0) || !(w.Interval[0] < w.Accuracy && w.Accuracy < w.Interval[1]) {
+	if !near(w.Interval[0], want[0], 1e-12, 0) || !near(w.Interval[1], want[1], 1e-12, 0) ||
+		!(w.Interval[0] < w.Accuracy && w.Accuracy < w.Interval[1]) {
 		t.Errorf("interval %v of %g", w.Interval, w.Accuracy)
 	}
-	if tr := m.Train.Weighted; tr == nil || tr.Accuracy != m.Train.Accuracy || !near(tr.Interval[0], m.Train.Interval[0], 1e-12, 0) {
+	if tr := m.Train.Weighted; tr == nil || tr.Accuracy != m.Train.Accuracy ||
+		!near(tr.Interval[0], m.Train.Interval[0], 1e-12, 0) {
 		t.Errorf("a part of pictures that count 1 each: got %+v, want what the pictures give", tr)
 	}
 	m.Test.Weighted = nil
@@ -170,7 +179,8 @@ func TestWeightedMetrics(t *testing.T) {
 	if err := json.Unmarshal(data, &keys); err != nil {
 		t.Fatal(err)
 	}
-	if keys["test_weighted_accuracy"] != 4/4.5 || keys["weighted_log_loss"] != m.All.Weighted.LogLoss || keys["test_weighted_accuracy_interval"] == nil || keys["validation_weighted_accuracy"] != nil {
+	if keys["test_weighted_accuracy"] != 4/4.5 || keys["weighted_log_loss"] != m.All.Weighted.LogLoss ||
+		keys["test_weighted_accuracy_interval"] == nil || keys["validation_weighted_accuracy"] != nil {
 		t.Errorf("got %v", keys)
 	}
 	var back Metrics
@@ -192,7 +202,8 @@ func TestWeightedTemperature(t *testing.T) {
 	}
 	// The prior weighs as much as it does for 40 examples, so that repeating is nearly but not
 	// quite the same.
-	if a, b := temperatureOf(logits, ex), temperatureOf(repeated, many); !near(a, b, 0, 0.05) || near(a, temperatureOf(logits, Examples{Labels: labels, Classes: 3}), 0, 1e-9) {
+	if a, b := temperatureOf(logits, ex), temperatureOf(repeated, many); !near(a, b, 0, 0.05) ||
+		near(a, temperatureOf(logits, Examples{Labels: labels, Classes: 3}), 0, 1e-9) {
 		t.Errorf("got %g, of repeated examples %g", a, b)
 	}
 }

@@ -168,12 +168,14 @@ func TestMeasure(t *testing.T) {
 		if c.part.Images != c.images || c.part.Correct != c.correct || !near(c.part.LogLoss, c.loss, 1e-12, 0) {
 			t.Errorf("%s: got %+v, want %d of %d, log loss %g", c.name, c.part, c.correct, c.images, c.loss)
 		}
-		if c.images > 0 && (c.part.Accuracy != float64(c.correct)/float64(c.images) || c.part.Interval != Wilson(c.correct, c.images)) {
+		if c.images > 0 && (c.part.Accuracy != float64(c.correct)/float64(c.images) ||
+			c.part.Interval != Wilson(c.correct, c.images)) {
 			t.Errorf("%s: got accuracy %g in %v", c.name, c.part.Accuracy, c.part.Interval)
 		}
 	}
 	p := pictures[4]
-	if p.Label != "a" || p.Predicted != "b" || p.Part != "test" || !near(p.Probability, math.Exp(-right), 1e-12, 0) || !near(p.OfLabel, math.Exp(-wrong), 1e-12, 0) {
+	if p.Label != "a" || p.Predicted != "b" || p.Part != "test" || !near(p.Probability, math.Exp(-right), 1e-12, 0) ||
+		!near(p.OfLabel, math.Exp(-wrong), 1e-12, 0) {
 		t.Errorf("picture 4: got %+v", p)
 	}
 	d := sample()

@@ -35,7 +35,8 @@ func (r *run) neighbours(ctx context.Context) (*inception.Neighbours, error) {
 	}
 	p := newMeter(PhaseKeep, len(kept), r.cfg.Progress, r.res.Seconds)
 	features := len(r.rows[kept[0]])
-	n := &inception.Neighbours{Pictures: make([]inception.TrainingPicture, len(kept)), Vectors: make([]float32, len(kept)*features)}
+	n := &inception.Neighbours{Pictures: make([]inception.TrainingPicture, len(kept)),
+		Vectors: make([]float32, len(kept)*features)}
 	recipe := r.weights.Recipe
 	var (
 		next    atomic.Int64
@@ -46,7 +47,8 @@ func (r *run) neighbours(ctx context.Context) (*inception.Neighbours, error) {
 			for k := int(next.Add(1)) - 1; k < len(kept) && ctx.Err() == nil; k = int(next.Add(1)) - 1 {
 				it := r.items[kept[k]]
 				inception.Unit(n.Vectors[k*features:(k+1)*features], r.rows[kept[k]])
-				n.Pictures[k] = inception.TrainingPicture{Path: it.Rel, Label: r.good().LabelText(kept[k]), Thumbnail: thumbnail(recipe, it.Path, r.cfg.Limits)}
+				n.Pictures[k] = inception.TrainingPicture{Path: it.Rel, Label: r.good().LabelText(kept[k]),
+					Thumbnail: thumbnail(recipe, it.Path, r.cfg.Limits)}
 			}
 		})
 	}

@@ -30,7 +30,8 @@ func TestSpread(t *testing.T) {
 		}
 	}
 	label := func(i int) int { return labels[i] }
-	for limit, want := range map[int][3]int{0: {}, 3: {1, 1, 1}, 12: {2, 5, 5}, 20: {2, 10, 8}, 29: {2, 19, 8}, 30: {2, 20, 8}, 99: {2, 20, 8}} {
+	for limit, want := range map[int][3]int{0: {}, 3: {1, 1, 1}, 12: {2, 5, 5}, 20: {2, 10, 8}, 29: {2, 19, 8},
+		30: {2, 20, 8}, 99: {2, 20, 8}} {
 		got := spread(items, label, 3, limit)
 		var counts [3]int
 		for _, i := range got {
@@ -91,7 +92,8 @@ func TestRunKeepsTrainingPictures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(x.Nearest) != 3 || !(x.Nearest[0].Similarity > 0.999) || !bytes.Equal(x.Nearest[0].Thumbnail, n.Pictures[7].Thumbnail) && x.Nearest[1].Similarity < x.Nearest[0].Similarity {
+	if len(x.Nearest) != 3 || !(x.Nearest[0].Similarity > 0.999) ||
+		!bytes.Equal(x.Nearest[0].Thumbnail, n.Pictures[7].Thumbnail) && x.Nearest[1].Similarity < x.Nearest[0].Similarity {
 		t.Errorf("the nearest to %s are %+v", n.Pictures[7].Path, x.Nearest)
 	}
 	if err := (Config{Neighbours: -1}).Validate(); err == nil || !strings.Contains(err.Error(), "Neighbours") {

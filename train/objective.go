@@ -48,7 +48,8 @@ type lane struct {
 	lo, hi          int // the examples whose targets are put
 }
 
-func newObjective(ctx context.Context, goal *goal, s scale, threads int, graph func(n, f, k int) (lossGrad, error)) (*objective, error) {
+func newObjective(ctx context.Context, goal *goal, s scale, threads int,
+	graph func(n, f, k int) (lossGrad, error)) (*objective, error) {
 	ex := goal.ex
 	n, f, k := len(ex.Rows), ex.Features(), ex.Classes
 	chunks := (n + chunkRows - 1) / chunkRows

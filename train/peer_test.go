@@ -54,7 +54,8 @@ func TestFitAgainstPeer(t *testing.T) {
 	fit := mustFit(t, ex, FitConfig{L2: peer.L2, Scaling: ScaleStandard})
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	t.Logf("%d x %d, %d classes, L2 %g: loss %.9g after %d evaluations in %.1f s; scikit-learn %.9g after %d iterations in %.1f s; %d MB from the system",
+	t.Logf("%d x %d, %d classes, L2 %g: loss %.9g after %d evaluations in %.1f s; scikit-learn %.9g after %d iterations "+
+		"in %.1f s; %d MB from the system",
 		len(ex.Rows), peer.Features, peer.Classes, peer.L2, fit.Loss, fit.Evaluations, time.Since(began).Seconds(),
 		peer.Loss, peer.Iterations, peer.Seconds, mem.Sys>>20)
 	if !fit.Converged || !(fit.Loss <= 1.01*peer.Loss) || !(fit.Loss >= 0.99*peer.Loss) {

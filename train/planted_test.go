@@ -110,7 +110,8 @@ func TestPlantedFaults(t *testing.T) {
 			}
 			listed += len(twins.Images) - 1
 			for pair := range p.pairs {
-				if members := strings.Join(twins.Images, "\n") + "\n"; strings.Contains(members, pair[0]+"\n") && strings.Contains(members, pair[1]+"\n") {
+				if members := strings.Join(twins.Images, "\n") + "\n"; strings.Contains(members, pair[0]+"\n") &&
+					strings.Contains(members, pair[1]+"\n") {
 					found++
 					delete(p.pairs, pair)
 				}
@@ -129,15 +130,18 @@ func TestPlantedFaults(t *testing.T) {
 		if res.Metrics.LabelErrors.Found != len(list) {
 			t.Fatalf("%d suspects, of which the list has %d", res.Metrics.LabelErrors.Found, len(list))
 		}
-		t.Logf("drawing %d: %d of 20 duplicates found, %d listed across labels; %d suspected labels, %d right, %d of %d flipped ones among them; test accuracy %.3f; missed copies %v",
+		t.Logf("drawing %d: %d of 20 duplicates found, %d listed across labels; %d suspected labels, %d right, %d of %d "+
+			"flipped ones among them; test accuracy %.3f; missed copies %v",
 			seed, found, listed, len(list), hits, flipped, len(p.flips), res.Metrics.Test.Accuracy, p.pairs)
 		pairsFound, pairs, pairsListed = pairsFound+float64(found), pairs+20, pairsListed+float64(listed)
 		suspects, right = suspects+float64(len(list)), right+float64(hits)
 		flipsFound, flips = flipsFound+float64(flipped), flips+float64(len(p.flips))
 	}
-	t.Logf("duplicates across labels: precision %.3f, recall %.3f; label errors: precision %.3f, recall of flipped labels %.3f",
+	t.Logf("duplicates across labels: precision %.3f, recall %.3f; label errors: precision %.3f, recall "+
+		"of flipped labels %.3f",
 		pairsFound/pairsListed, pairsFound/pairs, right/suspects, flipsFound/flips)
-	if !(pairsFound/pairs >= 0.95) || !(pairsFound/pairsListed >= 0.95) || !(right/suspects >= 0.5) || !(flipsFound/flips >= 0.75) {
+	if !(pairsFound/pairs >= 0.95) || !(pairsFound/pairsListed >= 0.95) || !(right/suspects >= 0.5) ||
+		!(flipsFound/flips >= 0.75) {
 		t.Error("want 0.95, 0.95, 0.5 and 0.75 at least")
 	}
 }

@@ -183,8 +183,10 @@ func newConfusionPlot(m *Metrics) confusionPlot {
 		v.Columns[i].X, v.Columns[i].Y = v.Left+v.Side*(float64(i)+0.5), v.Top-6
 		for j, count := range row {
 			share := ratio(float64(count), m.PerClass[i].Measured)
-			c := plotCell{X: v.Left + v.Side*float64(j), Y: y, Class: "miss", Opacity: share, Count: count, Number: n <= mostCells, Dark: share > 0.5,
-				Title: fmt.Sprintf("%s taken for %s: %d of %d", m.PerClass[i].Label, m.PerClass[j].Label, count, m.PerClass[i].Measured)}
+			c := plotCell{X: v.Left + v.Side*float64(j), Y: y, Class: "miss", Opacity: share, Count: count,
+				Number: n <= mostCells, Dark: share > 0.5,
+				Title: fmt.Sprintf("%s taken for %s: %d of %d", m.PerClass[i].Label, m.PerClass[j].Label, count,
+					m.PerClass[i].Measured)}
 			c.MX, c.MY = c.X+v.Side/2, c.Y+v.Side/2
 			switch {
 			case i == j:
@@ -234,7 +236,8 @@ func newClassPlot(m *Metrics) classPlot {
 		if c.Measured > 0 {
 			for i, share := range []float64{c.Precision, c.Recall, c.F1} {
 				at := y + 12*float64(i)
-				row.Bars = append(row.Bars, plotBarView{"prf"[i : i+1], at, at + 6, plotBar * share, v.Left + plotBar*share + 4, share})
+				row.Bars = append(row.Bars, plotBarView{"prf"[i : i+1], at, at + 6, plotBar * share, v.Left + plotBar*share + 4,
+					share})
 			}
 		}
 		v.Rows = append(v.Rows, row)

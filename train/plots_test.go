@@ -65,7 +65,8 @@ func checkPNG(t *testing.T, p Plot) {
 		t.Errorf("%s: got %d colours, want a picture", p.Name, len(colours))
 	}
 	if dir := os.Getenv("REHEAD_PLOTS"); dir != "" { // to look at it
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%dx%d.png", p.Name, b.Dx(), b.Dy())), data, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%dx%d.png", p.Name, b.Dx(), b.Dy())), data,
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,10 +103,12 @@ func readPlot(t *testing.T, p Plot) string {
 }
 
 func TestPlots(t *testing.T) {
-	labels := []string{"daisy", "<script>alert(1)</script>", "rose & \"tulip\"", strings.Repeat("very long ", 30), "\u65e5\u672c\u8a9e", "bell\a"}
+	labels := []string{"daisy", "<script>alert(1)</script>", "rose & \"tulip\"", strings.Repeat("very long ", 30),
+		"\u65e5\u672c\u8a9e", "bell\a"}
 	r := madeUp(t, labels, 30)
 	texts := mustPlots(t, r)
-	for _, name := range []string{"loss.svg", "accuracy.svg", "reliability.svg", "confusion.svg", "labels.svg", "map.svg"} {
+	for _, name := range []string{"loss.svg", "accuracy.svg", "reliability.svg", "confusion.svg", "labels.svg",
+		"map.svg"} {
 		if texts[name] == "" {
 			t.Errorf("there is no %s", name)
 		}
@@ -117,8 +120,10 @@ func TestPlots(t *testing.T) {
 			}
 		}
 	}
-	for name, want := range map[string]string{"loss.svg": "iteration of the solver", "accuracy.svg": "validation", "reliability.svg": "temperature 1.25",
-		"confusion.svg": fmt.Sprintf("daisy taken for daisy: %d of %d", r.Metrics.Confusion[0][0], r.Metrics.PerClass[0].Measured), "labels.svg": "recall"} {
+	for name, want := range map[string]string{"loss.svg": "iteration of the solver", "accuracy.svg": "validation",
+		"reliability.svg": "temperature 1.25",
+		"confusion.svg": fmt.Sprintf("daisy taken for daisy: %d of %d", r.Metrics.Confusion[0][0],
+			r.Metrics.PerClass[0].Measured), "labels.svg": "recall"} {
 		if !strings.Contains(texts[name], want) {
 			t.Errorf("%s does not say %q", name, want)
 		}
@@ -131,7 +136,9 @@ func TestPlots(t *testing.T) {
 		t.Fatal(err)
 	}
 	two, err := r.Plots(context.Background())
-	if err != nil || !slices.EqualFunc(one, two, func(a, b Plot) bool { return a.Name == b.Name && bytes.Equal(a.SVG, b.SVG) }) {
+	if err != nil || !slices.EqualFunc(one, two, func(a, b Plot) bool {
+		return a.Name == b.Name && bytes.Equal(a.SVG, b.SVG)
+	}) {
 		t.Errorf("a second drawing differs from the first (%v)", err)
 	}
 }
@@ -146,7 +153,8 @@ func TestPlotsOfManyLabels(t *testing.T) {
 		if got, want := texts["confusion.svg"] != "", n <= 100; got != want {
 			t.Errorf("%d labels: a confusion matrix: %t, want %t", n, got, want)
 		}
-		if got, want := strings.Contains(texts["map.svg"], "and 10 more"), n == 110; got != want || !strings.Contains(texts["labels.svg"], labels[n-1]) {
+		if got, want := strings.Contains(texts["map.svg"], "and 10 more"), n == 110; got != want ||
+			!strings.Contains(texts["labels.svg"], labels[n-1]) {
 			t.Errorf("%d labels: the legend is cut: %t, want %t; or the bars lack the last label", n, got, want)
 		}
 	}

@@ -21,7 +21,8 @@ func (r *run) calibrate(ctx context.Context, e *embedder, out *embedded, bad []e
 	case want == "" || want == r.weights.Precision():
 		return nil
 	case want == nn.Float32:
-		return fmt.Errorf("train: got weights of %s, want those of %s: give the weight file itself", r.weights.Precision(), want)
+		return fmt.Errorf("train: got weights of %s, want those of %s: give the weight file itself",
+			r.weights.Precision(), want)
 	}
 	w := r.weights
 	var err error

@@ -20,7 +20,8 @@ func TestPrecision(t *testing.T) {
 	}
 	first := mustRun(t, dir, w, Config{Precision: nn.Int8, Progress: progress})
 	if first.Model.Precision() != nn.Int8 || first.Model.TrunkDigest == w.Digest {
-		t.Errorf("the model is %s of the trunk %.12s, want int8 of another than %.12s", first.Model.Precision(), first.Model.TrunkDigest, w.Digest)
+		t.Errorf("the model is %s of the trunk %.12s, want int8 of another than %.12s", first.Model.Precision(),
+			first.Model.TrunkDigest, w.Digest)
 	}
 	if half := len(scan(t, dir).Items) / 2; calibrated < min(half, inception.CalibrationPictures) {
 		t.Errorf("calibrated on %d pictures, want at least half of all or %d", calibrated, inception.CalibrationPictures)
@@ -32,7 +33,8 @@ func TestPrecision(t *testing.T) {
 	}
 	second := mustRun(t, dir, known, Config{Precision: nn.Int8, CacheDir: cache, Progress: progress})
 	if calibrated != 0 || second.Embedded != 0 || second.Model.TrunkDigest != first.Model.TrunkDigest {
-		t.Errorf("with known ranges: calibrated on %d, embedded %d, trunk %.12s; want 0, 0 and %.12s", calibrated, second.Embedded, second.Model.TrunkDigest, first.Model.TrunkDigest)
+		t.Errorf("with known ranges: calibrated on %d, embedded %d, trunk %.12s; want 0, 0 and %.12s", calibrated,
+			second.Embedded, second.Model.TrunkDigest, first.Model.TrunkDigest)
 	}
 	refused := map[string]func() error{
 		"calibrate the weights once": func() error {

@@ -68,7 +68,9 @@ var reportFiles embed.FS
 
 // reportTemplate is only executed, never changed.
 var reportTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{
-	"pct": percent, "num": number, "auc": func(v *float64) string { return fmt.Sprintf("%.4f", *v) }, "inc": func(i int) int { return i + 1 }, "sci": func(v float64) string { return fmt.Sprintf("%.3g", v) },
+	"pct": percent, "num": number, "auc": func(v *float64) string {
+		return fmt.Sprintf("%.4f", *v)
+	}, "inc": func(i int) int { return i + 1 }, "sci": func(v float64) string { return fmt.Sprintf("%.3g", v) },
 }).ParseFS(reportFiles, "report/page.html", "report/charts.html", "report/plots.html", "report/style.css"))
 
 // Report writes the run's report: one HTML file of at most about 2 MB that needs nothing else,
@@ -269,7 +271,8 @@ func (e *evidence) leftOut(problems []dataset.Problem) (list []dataset.Problem, 
 		short := e.relative(p.Path)
 		reason := strings.ReplaceAll(p.Reason, p.Path, short)
 		if e.root != "" {
-			reason = strings.ReplaceAll(reason, strings.TrimSuffix(e.root, string(filepath.Separator))+string(filepath.Separator), "")
+			reason = strings.ReplaceAll(reason,
+				strings.TrimSuffix(e.root, string(filepath.Separator))+string(filepath.Separator), "")
 		}
 		list = append(list, dataset.Problem{Path: short, Reason: reason})
 	}

@@ -88,7 +88,8 @@ func (e *evidence) rank(i int) int {
 }
 
 // overlays draws the maps of the answer and of the label over small copies of the picture.
-func (e *evidence) overlays(recipe dataset.Recipe, data []byte, m *mistake, x *inception.Explanation) ([]activationView, error) {
+func (e *evidence) overlays(recipe dataset.Recipe, data []byte, m *mistake,
+	x *inception.Explanation) ([]activationView, error) {
 	small, _, err := recipe.Thumbnail(data, e.limits, reportSide)
 	if err != nil {
 		return nil, err

@@ -64,7 +64,8 @@ func TestReportActivations(t *testing.T) {
 			t.Fatal(err)
 		}
 		x.Maps = slices.DeleteFunc(x.Maps, func(a inception.Map) bool { return a.Label != m.Label && a.Label != m.Predicted })
-		if len(m.Maps) != 2 || m.Maps[0].Label != m.Predicted || m.Maps[1].Label != m.Label || m.Maps[0].Right || !m.Maps[1].Right {
+		if len(m.Maps) != 2 || m.Maps[0].Label != m.Predicted || m.Maps[1].Label != m.Label || m.Maps[0].Right ||
+			!m.Maps[1].Right {
 			t.Fatalf("%s: got the maps %+.80v, want those of %s and %s", m.Rel, m.Maps, m.Predicted, m.Label)
 		}
 		for i := range m.Maps {
@@ -121,11 +122,13 @@ func TestEvaluationReport(t *testing.T) {
 	}
 	own := slices.DeleteFunc(slices.Clone(sections), func(s string) bool { return s == "learning" || s == "suspects" })
 	d := parseSections(t, html, own)
-	wants(t, d, "Evaluation report", percent(r.Metrics.Test.Accuracy), fmt.Sprintf("measured on %d pictures", v.Images), "the test part", w.Digest,
+	wants(t, d, "Evaluation report", percent(r.Metrics.Test.Accuracy), fmt.Sprintf("measured on %d pictures", v.Images),
+		"the test part", w.Digest,
 		fmt.Sprintf("%d of %d pictures measured got a wrong answer", v.Images-v.All.Correct, v.Images))
 	wrong := min(v.Images-v.All.Correct, mostMistakes)
 	if got := len(glowing.FindAll(html, -1)); wrong == 0 || got != 2*wrong || d.pictures != wrong*(1+2+3) {
-		t.Errorf("got %d maps and %d pictures for %d mistakes, want two maps each and three neighbours of the model's", got, d.pictures, wrong)
+		t.Errorf("got %d maps and %d pictures for %d mistakes, want two maps each and three neighbours of the model's", got,
+			d.pictures, wrong)
 	}
 	if bytes.Contains(html, []byte(dir)) {
 		t.Error("the report says where the folder lies")

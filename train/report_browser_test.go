@@ -28,7 +28,8 @@ func TestReportInABrowser(t *testing.T) {
 	if err != nil {
 		t.Skip("needs a browser: install chromium")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WSURLReadTimeout(60*time.Second),
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
+		chromedp.WSURLReadTimeout(60*time.Second),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND"))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // which Chromium refuses to have as root
@@ -58,7 +59,8 @@ func TestReportInABrowser(t *testing.T) {
 		many = append(many, fmt.Sprintf("label number %03d", i))
 	}
 	reports := map[string]*Result{
-		"odd":  madeUp(t, []string{strings.Repeat("very long ", 30), strings.Repeat("unbroken", 30), "\u65e5\u672c\u8a9e", "\u0627\u0644\u0639\u0631\u0628\u064a\u0629", "<b>bold</b>", "f", "g", "h"}, 12),
+		"odd": madeUp(t, []string{strings.Repeat("very long ", 30), strings.Repeat("unbroken", 30), "\u65e5\u672c\u8a9e",
+			"\u0627\u0644\u0639\u0631\u0628\u064a\u0629", "<b>bold</b>", "f", "g", "h"}, 12),
 		"many": madeUp(t, many, 5),
 		"real": mustRun(t, drawn(t, 24), narrow(t), Config{MaxIterations: 1}),
 	}
@@ -74,7 +76,8 @@ func TestReportInABrowser(t *testing.T) {
 					Dangles []string `json:"dangles"`
 				}
 				err := chromedp.Run(ctx,
-					emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
+					emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme",
+						Value: scheme}}),
 					chromedp.EmulateViewport(width, 900),
 					chromedp.Navigate("file://"+filepath.ToSlash(file)),
 					chromedp.Evaluate(`({
@@ -87,8 +90,10 @@ func TestReportInABrowser(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got.Wide > 0 || got.Broken > 0 || len(got.Dangles) > 0 || (got.Ground == "rgb(255, 255, 255)") != (scheme == "light") {
-					t.Errorf("%s, %d pixels, %s: got %+v, want nothing wider than the window, broken or missing", name, width, scheme, got)
+				if got.Wide > 0 || got.Broken > 0 || len(got.Dangles) > 0 ||
+					(got.Ground == "rgb(255, 255, 255)") != (scheme == "light") {
+					t.Errorf("%s, %d pixels, %s: got %+v, want nothing wider than the window, broken or missing", name, width,
+						scheme, got)
 				}
 			}
 		}

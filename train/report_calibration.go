@@ -46,10 +46,13 @@ func (e *evidence) calibration(m *Metrics) calibration {
 	before, after := reliability(logits, labels, k, 1), reliability(logits, labels, k, m.Temperature)
 	if v.Decisions = v.Images; m.MultiLabel != nil {
 		v.Decisions *= k
-		before, after = decide(logits, sets, 1, nil, k).reliability(), decide(logits, sets, m.Temperature, nil, k).reliability()
+		before, after = decide(logits, sets, 1, nil, k).reliability(),
+			decide(logits, sets, m.Temperature, nil, k).reliability()
 	}
-	c := newChart("chart-reliability", "Reliability", fmt.Sprintf("Accuracy by claimed probability; on the diagonal a claim is true. Expected calibration error %s without and %s with the temperature.",
-		percent(v.Before), percent(v.ECE)), "claimed probability", "accuracy")
+	c := newChart("chart-reliability", "Reliability",
+		fmt.Sprintf("Accuracy by claimed probability; on the diagonal a claim is true. Expected calibration error %s "+
+			"without and %s with the temperature.",
+			percent(v.Before), percent(v.ECE)), "claimed probability", "accuracy")
 	c.Diagonal = true
 	c.percentTicks(true, 0)
 	c.percentTicks(false, 0)
@@ -66,7 +69,8 @@ func (e *evidence) calibration(m *Metrics) calibration {
 		for _, b := range s.bins {
 			if b.Count > 0 {
 				points = append(points, [2]float64{b.Confidence, b.Accuracy})
-				titles = append(titles, fmt.Sprintf("%s: %d answers claimed at %s, %s right", s.name, b.Count, percent(b.Confidence), percent(b.Accuracy)))
+				titles = append(titles, fmt.Sprintf("%s: %d answers claimed at %s, %s right", s.name, b.Count,
+					percent(b.Confidence), percent(b.Accuracy)))
 				sizes = append(sizes, 2.5+6*math.Sqrt(float64(b.Count)/float64(v.Decisions)))
 			}
 		}
@@ -75,7 +79,8 @@ func (e *evidence) calibration(m *Metrics) calibration {
 	v.Chart = &c
 	for i := range before {
 		if before[i].Count+after[i].Count > 0 {
-			v.Bins = append(v.Bins, calibrationRow{float64(i) / calibrationBins, float64(i+1) / calibrationBins, before[i], after[i]})
+			v.Bins = append(v.Bins, calibrationRow{float64(i) / calibrationBins, float64(i+1) / calibrationBins, before[i],
+				after[i]})
 		}
 	}
 	return v

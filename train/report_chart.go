@@ -38,7 +38,8 @@ type dotView struct {
 }
 
 func newChart(id, title, desc, xName, yName string) chart {
-	c := chart{ID: id, Title: title, Desc: desc, XName: xName, YName: yName, Left: 48, Top: 26, Right: 396, Bottom: 214, Width: 420, Height: 256}
+	c := chart{ID: id, Title: title, Desc: desc, XName: xName, YName: yName, Left: 48, Top: 26, Right: 396, Bottom: 214,
+		Width: 420, Height: 256}
 	c.MiddleX, c.MiddleY = (c.Left+c.Right)/2, (c.Top+c.Bottom)/2
 	return c
 }

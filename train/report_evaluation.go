@@ -59,7 +59,8 @@ func (v *Evaluation) page(ctx context.Context) (*page, error) {
 	}, append(modelFacts(v.model), e.environment())...)
 	if v.ConfusionPart == "all" {
 		p.Cards = []card{partCard("", v.All)}
-		p.Notes = []string{"The parts follow the split rule that the model stores: they are those of its training if these are the pictures that it was trained on, and mean nothing if they are not."}
+		p.Notes = []string{"The parts follow the split rule that the model stores: they are those of its training if these " +
+			"are the pictures that it was trained on, and mean nothing if they are not."}
 	}
 	p.Mistakes = e.mistakes(v.Pictures, false)
 	if err := e.activations(ctx, v.model, p.Mistakes.List, true); err != nil {

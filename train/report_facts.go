@@ -42,7 +42,8 @@ func (r *Result) facts() []fact {
 		{"Unreadable pictures", fmt.Sprint(r.Metrics.Quarantined)},
 		{"Exact duplicates", fmt.Sprint(r.Metrics.Duplicates)},
 		{"Split", fmt.Sprintf("validation %s, test %s, by %s", split(m.Split.Validation), split(m.Split.Test), how)},
-		{"Solver", fmt.Sprintf("%s, %d iterations, loss and gradient computed %d times, largest component of the gradient %.2g (%s)",
+		{"Solver", fmt.Sprintf("%s, %d iterations, loss and gradient computed %d times, largest component of "+
+			"the gradient %.2g (%s)",
 			s.Solver, s.Iterations, s.Evaluations, s.Gradient, converged(s.Converged, s.Tolerance))},
 		{"L2", fmt.Sprintf("%.4g on features scaled %q", s.L2, s.Scaling)},
 	}
@@ -51,7 +52,8 @@ func (r *Result) facts() []fact {
 
 // environment says what the numbers were computed with.
 func (e *evidence) environment() fact {
-	return fact{"Computed with", fmt.Sprintf("%s kernels, %s/%s, %s", cmp.Or(e.kernel, nn.Kernels()[0]), runtime.GOOS, runtime.GOARCH, runtime.Version())}
+	return fact{"Computed with", fmt.Sprintf("%s kernels, %s/%s, %s", cmp.Or(e.kernel, nn.Kernels()[0]), runtime.GOOS,
+		runtime.GOARCH, runtime.Version())}
 }
 
 // modelFacts says what a model is.

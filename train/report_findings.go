@@ -142,7 +142,9 @@ func (e *evidence) mistakes(pictures []Picture, training bool) mistakeView {
 		}
 	}
 	v.Wrong = len(wrong)
-	slices.SortStableFunc(wrong, func(a, b int) int { return cmp.Compare(pictures[b].Probability, pictures[a].Probability) })
+	slices.SortStableFunc(wrong, func(a, b int) int {
+		return cmp.Compare(pictures[b].Probability, pictures[a].Probability)
+	})
 	for _, i := range wrong[:min(len(wrong), mostMistakes)] {
 		v.List = append(v.List, mistake{pictureView: pictureView{Picture: pictures[i], index: i}})
 	}
@@ -214,7 +216,8 @@ type suspect struct {
 }
 
 // suspects shows what judge found.
-func (e *evidence) suspects(ctx context.Context, pictures []Picture, labels []string, temperature float64) (suspectView, error) {
+func (e *evidence) suspects(ctx context.Context, pictures []Picture, labels []string,
+	temperature float64) (suspectView, error) {
 	if e.verdict == nil {
 		var err error
 		if e.verdict, err = e.judge(ctx, len(labels), temperature); err != nil {

@@ -38,13 +38,15 @@ func (e *evidence) learning(ctx context.Context, fit *Fit, classes int) (learnin
 	losses := e.lossesOf(fit.L2)
 	if fit.Head.Activation == inception.Sigmoid {
 		v.Entropy = float64(classes) * math.Ln2 // as many questions, each answered by yes or no
-		v.Why = "Pictures have several labels: the loss is the sum over the labels, and accuracies on the way are not measured."
+		v.Why = "Pictures have several labels: the loss is the sum over the labels, and accuracies on " +
+			"the way are not measured."
 		v.draw(losses)
 		return v, nil
 	}
 	train, valid := e.examples(dataset.Train, classes), e.examples(dataset.Validation, classes)
 	if fit.Solver != "" && fit.Solver != LBFGS {
-		v.Why = fmt.Sprintf("This head was trained by %s for %d steps; the losses are means over its batches.", fit.Solver, fit.Iterations)
+		v.Why = fmt.Sprintf("This head was trained by %s for %d steps; the losses are means over its batches.", fit.Solver,
+			fit.Iterations)
 		v.draw(losses)
 		return v, nil
 	}
@@ -59,7 +61,9 @@ func (e *evidence) learning(ctx context.Context, fit *Fit, classes int) (learnin
 		v.draw(losses)
 		return v, nil
 	}
-	s, err := newSolver(ctx, train, FitConfig{L2: e.settings.L2, Scaling: e.settings.Scaling, Tolerance: e.settings.Tolerance, Threads: e.threads}, newHeadGraph)
+	s, err := newSolver(ctx, train,
+		FitConfig{L2: e.settings.L2, Scaling: e.settings.Scaling, Tolerance: e.settings.Tolerance, Threads: e.threads},
+		newHeadGraph)
 	if err != nil {
 		return v, err
 	}
@@ -156,8 +160,9 @@ func (v *learning) draw(losses []iteration) {
 		for _, it := range losses {
 			top = max(top, it.loss)
 		}
-		c := newChart("chart-loss", "Loss by iteration", fmt.Sprintf("The training loss falls from %.3g to %.3g in %d iterations of the solver.",
-			losses[0].loss, losses[len(losses)-1].loss, last), "iteration of the solver", "loss")
+		c := newChart("chart-loss", "Loss by iteration",
+			fmt.Sprintf("The training loss falls from %.3g to %.3g in %d iterations of the solver.",
+				losses[0].loss, losses[len(losses)-1].loss, last), "iteration of the solver", "loss")
 		ticks(&c)
 		step := niceStep(top)
 		top = step * math.Ceil(top/step)
@@ -184,7 +189,8 @@ func (v *learning) draw(losses []iteration) {
 		}
 		lo := math.Floor(lowest*10) / 10
 		lo = min(max(0, lo), 0.9)
-		c := newChart("chart-accuracy", "Accuracy by iteration", fmt.Sprintf("Accuracy on the training part ends at %s.", percent(v.Rows[len(v.Rows)-1].Train)),
+		c := newChart("chart-accuracy", "Accuracy by iteration",
+			fmt.Sprintf("Accuracy on the training part ends at %s.", percent(v.Rows[len(v.Rows)-1].Train)),
 			"iteration of the solver", "accuracy")
 		ticks(&c)
 		c.percentTicks(false, lo)

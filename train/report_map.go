@@ -78,7 +78,8 @@ func (e *evidence) bottleneckMap(pictures []Picture, labels []string) mapView {
 		l.Points++
 		l.X += xy[j][0]
 		l.Y += xy[j][1]
-		p := point{X: used + scale*(xy[j][0]-lo[0]), Y: v.Height - mapMargin - scale*(xy[j][1]-lo[1]), Class: l.Class, Shape: l.Shape}
+		p := point{X: used + scale*(xy[j][0]-lo[0]), Y: v.Height - mapMargin - scale*(xy[j][1]-lo[1]), Class: l.Class,
+			Shape: l.Shape}
 		p.Title = pictures[i].Rel
 		if e.items[i].Split != dataset.Train {
 			p.Title += " (" + pictures[i].Part + ")"

@@ -13,9 +13,12 @@ func checkReportOfSeveral(t *testing.T, r *Result) {
 	t.Helper()
 	m := r.Metrics.MultiLabel
 	html := mustReport(t, r)
-	d := parseSections(t, html, strings.Fields("accuracy learning calibration several classes mistakes map duplicates left-out facts"))
-	wants(t, d, "head of sigmoids", "Computed with", percent(m.SubsetAccuracy), percent(m.HammingLoss), percent(m.MeanAP), "average precision",
-		fmt.Sprintf("%.4f", *r.Metrics.PerClass[0].Threshold), fmt.Sprintf("%d probabilities of labels", m.Images*r.Metrics.Classes))
+	d := parseSections(t, html, strings.Fields("accuracy learning calibration several classes mistakes map "+
+		"duplicates left-out facts"))
+	wants(t, d, "head of sigmoids", "Computed with", percent(m.SubsetAccuracy), percent(m.HammingLoss), percent(m.MeanAP),
+		"average precision",
+		fmt.Sprintf("%.4f", *r.Metrics.PerClass[0].Threshold),
+		fmt.Sprintf("%d probabilities of labels", m.Images*r.Metrics.Classes))
 	list := r.evidence.mistakes(r.Pictures, true).List
 	if len(list) == 0 {
 		t.Fatal("the run made no mistake, want some to look at")
@@ -36,7 +39,8 @@ func checkReportOfSeveral(t *testing.T, r *Result) {
 			t.Errorf("%s is %s, taken for %s: got the maps of %q, want those of %q", p.Rel, p.Label, p.Predicted, got, want)
 		}
 	}
-	if plots := mustPlots(t, r); len(plots) != 4 || plots["confusion.svg"] != "" || !strings.Contains(plots["labels.svg"], r.Model.Labels[0]) {
+	if plots := mustPlots(t, r); len(plots) != 4 || plots["confusion.svg"] != "" ||
+		!strings.Contains(plots["labels.svg"], r.Model.Labels[0]) {
 		t.Errorf("got %d plots, want the loss, reliability, labels and map", len(plots))
 	}
 }

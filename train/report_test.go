@@ -29,7 +29,8 @@ func mustReport(t *testing.T, r *Result) []byte {
 		t.Fatal(err)
 	}
 	if dir := os.Getenv("REHEAD_PLOTS"); dir != "" { // to look at it
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint("report-", r.Metrics.Classes, "-", r.Metrics.Images, ".html")), html, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint("report-", r.Metrics.Classes, "-", r.Metrics.Images, ".html")),
+			html, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -51,8 +52,10 @@ func TestReport(t *testing.T) {
 	html := mustReport(t, first)
 	d := parse(t, html)
 	m := first.Metrics
-	wants(t, d, percent(m.Test.Accuracy), fmt.Sprintf("%d of %d pictures", m.Test.Correct, m.Test.Images), one+"/cut.jpg", one+"/again.jpg",
-		two+"/mislabelled.jpg", "Labels differ", "2 pictures are there more than once, byte for byte, 1 under more than one label",
+	wants(t, d, percent(m.Test.Accuracy), fmt.Sprintf("%d of %d pictures", m.Test.Correct, m.Test.Images), one+"/cut.jpg",
+		one+"/again.jpg",
+		two+"/mislabelled.jpg", "Labels differ",
+		"2 pictures are there more than once, byte for byte, 1 under more than one label",
 		"cross-validated", w.Digest, "rehead 1.2.3", "77", "fewer than 20")
 	checkMaps(t, first, html)
 	if d.pictures == 0 || d.elements["circle"] < m.Images {
@@ -147,9 +150,11 @@ func madeUp(t testing.TB, labels []string, per int) *Result {
 		t.Fatal(err)
 	}
 	e.logits = d.logits
-	e.settings = Settings{Solver: "lbfgs", Scaling: ScaleHalf, L2: fit.L2, Tolerance: DefaultTolerance, MaxIterations: DefaultMaxIterations, Iterations: fit.Iterations}
+	e.settings = Settings{Solver: "lbfgs", Scaling: ScaleHalf, L2: fit.L2, Tolerance: DefaultTolerance,
+		MaxIterations: DefaultMaxIterations, Iterations: fit.Iterations}
 	r.Fit = fit
-	r.Model = &inception.Model{Labels: labels, Head: fit.Head, Temperature: 1.25, Recipe: inception.TF2015.Recipe(), Flavor: inception.TF2015, Width: 1}
+	r.Model = &inception.Model{Labels: labels, Head: fit.Head, Temperature: 1.25, Recipe: inception.TF2015.Recipe(),
+		Flavor: inception.TF2015, Width: 1}
 	return r
 }
 
@@ -211,7 +216,8 @@ func TestConfusionIsBounded(t *testing.T) {
 		m.PerClass[i] = Class{Label: fmt.Sprint("label ", i), Measured: 2 * mostHeat}
 	}
 	v := newConfusion(&m)
-	if len(v.Heat) != mostHeat*mostHeat || v.Heat[5].Title != "" || len(v.Pairs) != mostPairs || v.More != mostHeat*(mostHeat-1)-mostPairs {
+	if len(v.Heat) != mostHeat*mostHeat || v.Heat[5].Title != "" || len(v.Pairs) != mostPairs ||
+		v.More != mostHeat*(mostHeat-1)-mostPairs {
 		t.Errorf("got %d squares, the title %q, %d pairs and %d more", len(v.Heat), v.Heat[5].Title, len(v.Pairs), v.More)
 	}
 }
@@ -237,7 +243,8 @@ func TestLearningIsTheRunsOwn(t *testing.T) {
 		}
 	}
 	last := v.Rows[len(v.Rows)-1]
-	if last.Iteration != r.Fit.Iterations || last.Train != r.Metrics.Train.Accuracy || last.Validation != r.Metrics.Validation.Accuracy {
+	if last.Iteration != r.Fit.Iterations || last.Train != r.Metrics.Train.Accuracy ||
+		last.Validation != r.Metrics.Validation.Accuracy {
 		t.Errorf("got %+v at the end, want what was measured: %+v", last, r.Metrics.Train)
 	}
 }
@@ -276,7 +283,8 @@ func TestPrincipal(t *testing.T) {
 		for i := range n {
 			mine, theirs = append(mine, xy[i][d]), append(theirs, at.At(i, d))
 		}
-		if c := math.Abs(stat.Correlation(mine, theirs, nil)); !(c > 1-1e-9) || !near(stat.Variance(mine, nil), vars[d], 0, 1e-6) {
+		if c := math.Abs(stat.Correlation(mine, theirs, nil)); !(c > 1-1e-9) ||
+			!near(stat.Variance(mine, nil), vars[d], 0, 1e-6) {
 			t.Errorf("axis %d: correlation %g with gonum's, variance %g, want %g", d, c, stat.Variance(mine, nil), vars[d])
 		}
 	}

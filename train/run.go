@@ -195,7 +195,8 @@ func (r *run) part(s dataset.Split) (Examples, []int) {
 // finish measures the head and puts the model together.
 func (r *run) finish(ctx context.Context) error {
 	p := newMeter(PhaseMeasure, len(r.items), r.cfg.Progress, r.res.Seconds)
-	d := measured{items: r.items, labels: r.folder.Labels, temp: r.temp, several: r.folder.Several, thresholds: r.thresholds}
+	d := measured{items: r.items, labels: r.folder.Labels, temp: r.temp, several: r.folder.Several,
+		thresholds: r.thresholds}
 	m, pictures, err := headMetrics(ctx, r.res.Fit.Head, r.rows, &d, r.cfg.Threads)
 	if err != nil {
 		return err
@@ -223,8 +224,10 @@ func (r *run) finish(ctx context.Context) error {
 	}
 	r.res.Metrics, r.res.Pictures = m, pictures
 	r.res.Model = &inception.Model{
-		Labels: append([]string(nil), r.folder.Labels...), Head: r.res.Fit.Head, Temperature: r.temp, Thresholds: r.thresholds, Unknown: line,
-		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest, Ranges: r.weights.Ranges, Trunk: r.weights,
+		Labels: append([]string(nil), r.folder.Labels...), Head: r.res.Fit.Head, Temperature: r.temp,
+		Thresholds: r.thresholds, Unknown: line,
+		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest,
+		Ranges: r.weights.Ranges, Trunk: r.weights,
 		Seed: r.cfg.Seed, Split: r.cfg.Split, Training: training, Metrics: metrics, ToolVersion: r.cfg.ToolVersion,
 	}
 	r.res.Model.Neighbours, err = r.neighbours(ctx)

@@ -104,12 +104,14 @@ func TestRun(t *testing.T) {
 	cfg.Progress = func(e Event) { events = append(events, e) }
 	first := mustRun(t, dir, w, cfg)
 	n := classes * perClass
-	if first.Embedded != n || first.Cached != 0 || len(first.Problems) != 0 || len(first.Pictures) != n || first.Metrics.Images != n {
+	if first.Embedded != n || first.Cached != 0 || len(first.Problems) != 0 || len(first.Pictures) != n ||
+		first.Metrics.Images != n {
 		t.Errorf("got %d embedded, %d cached, %d problems, %d pictures, %d images; want %d, 0, 0, %d, %d",
 			first.Embedded, first.Cached, len(first.Problems), len(first.Pictures), first.Metrics.Images, n, n, n)
 	}
 	m := first.Metrics
-	if m.Train.Accuracy < 0.95 || m.All.Accuracy < 0.7 || m.Train.Images+m.Validation.Images+m.Test.Images != n || m.Test.Images < classes {
+	if m.Train.Accuracy < 0.95 || m.All.Accuracy < 0.7 || m.Train.Images+m.Validation.Images+m.Test.Images != n ||
+		m.Test.Images < classes {
 		t.Errorf("got %+v", m)
 	}
 	if !first.Fit.Converged || first.Fit.L2 != DefaultL2(classes) {
@@ -179,14 +181,16 @@ func checkModel(t *testing.T, r *Result, w *inception.Weights) {
 	if err := m.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if m.Seed != 5 || m.ToolVersion != "test" || m.TrunkDigest != w.Digest || m.Recipe != w.Recipe || m.Split.Validation != 0.1 || m.Split.Test != 0.1 {
+	if m.Seed != 5 || m.ToolVersion != "test" || m.TrunkDigest != w.Digest || m.Recipe != w.Recipe ||
+		m.Split.Validation != 0.1 || m.Split.Test != 0.1 {
 		t.Errorf("model: got %+v", m)
 	}
 	var s Settings
 	if err := json.Unmarshal(m.Training, &s); err != nil {
 		t.Fatal(err)
 	}
-	if s.L2 != DefaultL2(classes) || s.Scaling != ScaleHalf || !s.Converged || s.Solver != "lbfgs" || s.Iterations != r.Fit.Iterations || s.Tolerance != DefaultTolerance {
+	if s.L2 != DefaultL2(classes) || s.Scaling != ScaleHalf || !s.Converged || s.Solver != "lbfgs" ||
+		s.Iterations != r.Fit.Iterations || s.Tolerance != DefaultTolerance {
 		t.Errorf("settings: got %+v", s)
 	}
 	var back Metrics
@@ -207,7 +211,8 @@ func checkModel(t *testing.T, r *Result, w *inception.Weights) {
 			t.Fatal(err, got[0].Err)
 		}
 		if top := got[0].Predictions[0]; top.Label != p.Predicted || top.Probability != p.Probability {
-			t.Errorf("%s: training says %s %v, the classifier %s %v", p.Rel, p.Predicted, p.Probability, top.Label, top.Probability)
+			t.Errorf("%s: training says %s %v, the classifier %s %v", p.Rel, p.Predicted, p.Probability, top.Label,
+				top.Probability)
 		}
 	}
 }
@@ -249,7 +254,8 @@ func TestRunQuarantines(t *testing.T) {
 	write(t, good[:len(good)/3], dir, label, "cut2.jpg") // a duplicate, and just as bad
 	res := mustRun(t, dir, w, Config{})
 	if res.Metrics.Quarantined != 2 || len(res.Problems) != 2 || res.Metrics.Images != 30 || res.Metrics.Duplicates != 0 {
-		t.Fatalf("got %d quarantined, %d problems, %d images, %d duplicates", res.Metrics.Quarantined, len(res.Problems), res.Metrics.Images, res.Metrics.Duplicates)
+		t.Fatalf("got %d quarantined, %d problems, %d images, %d duplicates", res.Metrics.Quarantined, len(res.Problems),
+			res.Metrics.Images, res.Metrics.Duplicates)
 	}
 	for i, p := range res.Problems {
 		if want := []string{"cut.jpg", "cut2.jpg"}[i]; filepath.Base(p.Path) != want || p.Reason == "" {
@@ -292,9 +298,11 @@ func TestRunRefuses(t *testing.T) {
 	}{
 		{"no folder", "no folder", nil, Config{}},
 		{"no picture", "some/where: got no picture", one(), Config{}},
-		{"no readable picture", "1 files were left out, the first is x.jpg: broken", &dataset.Folder{Root: "r", Problems: []dataset.Problem{{Path: "x.jpg", Reason: "broken"}}}, Config{}},
+		{"no readable picture", "1 files were left out, the first is x.jpg: broken",
+			&dataset.Folder{Root: "r", Problems: []dataset.Problem{{Path: "x.jpg", Reason: "broken"}}}, Config{}},
 		{"one label", `one label only ("daisy")`, one("daisy"), Config{}},
-		{"label out of range", "got label 7", &dataset.Folder{Labels: []string{"a", "b"}, Items: []dataset.Item{{Label: 7}}}, Config{}},
+		{"label out of range", "got label 7", &dataset.Folder{Labels: []string{"a", "b"}, Items: []dataset.Item{{Label: 7}}},
+			Config{}},
 		{"files gone", "2 of 2 pictures cannot be read", one("a", "b"), Config{MaxBad: 1}},
 		{"split", "split", one("a", "b"), Config{Split: dataset.SplitConfig{Test: 2}}},
 		{"batch", "Batch", one("a", "b"), Config{Batch: -1}},
@@ -322,11 +330,13 @@ func TestRunChecksBeforeItEmbeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if notes := strings.Join(res.Notes, "\n"); !strings.Contains(notes, "validation") || !strings.Contains(notes, "test") || !strings.Contains(notes, "fewer than 20") {
+	if notes := strings.Join(res.Notes, "\n"); !strings.Contains(notes, "validation") ||
+		!strings.Contains(notes, "test") || !strings.Contains(notes, "fewer than 20") {
 		t.Errorf("got notes %q, want one about each part and one about the few pictures", notes)
 	}
 	if res.Model.Temperature != 1 || res.Metrics.ConfusionPart != "train" || res.Embedded != 3 {
-		t.Errorf("got temperature %g, confusion of %s, %d embedded", res.Model.Temperature, res.Metrics.ConfusionPart, res.Embedded)
+		t.Errorf("got temperature %g, confusion of %s, %d embedded", res.Model.Temperature, res.Metrics.ConfusionPart,
+			res.Embedded)
 	}
 	// Legacy has no floors: with nearly everything held out, some label is left without a training
 	// picture.
@@ -368,7 +378,10 @@ func TestRunSearch(t *testing.T) {
 	if err := json.Unmarshal(res.Model.Training, &s); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(s.Search); n < searchPatience+1 || n > len(l2Grid) || s.Folds != DefaultFolds || s.L2 != res.Fit.L2 || !slices.ContainsFunc(s.Search, func(c Choice) bool { return c.L2 == s.L2 }) {
+	if n := len(s.Search); n < searchPatience+1 || n > len(l2Grid) || s.Folds != DefaultFolds || s.L2 != res.Fit.L2 ||
+		!slices.ContainsFunc(s.Search, func(c Choice) bool {
+			return c.L2 == s.L2
+		}) {
 		t.Errorf("got %+v", s)
 	}
 }

@@ -55,7 +55,8 @@ func newSearch(s *solver, fold []int, scalings []Scaling) (*search, error) {
 	if len(fold) != len(s.ex.Rows) || folds < 2 {
 		return nil, errors.New("train: search: there are too few pictures to hold some out in turn: set L2")
 	}
-	return &search{solver: s, fold: fold, pictures: pictures, folds: folds, scalings: scalings, began: time.Now(), starts: make([][]float64, folds)}, nil
+	return &search{solver: s, fold: fold, pictures: pictures, folds: folds, scalings: scalings, began: time.Now(),
+		starts: make([][]float64, folds)}, nil
 }
 
 // run tries everything, from where the keeper's file was, and returns the best choice.
@@ -101,11 +102,13 @@ func (h *search) one() error {
 	s := h.solver
 	cfg := s.cfg
 	cfg.Scaling, cfg.L2 = h.scalings[h.at], l2Grid[h.l2]*DefaultL2(s.ex.Classes)
-	cfg.Solver, cfg.Descent, cfg.Tolerance, cfg.Progress, cfg.Validation, cfg.Start = LBFGS, Descent{}, max(cfg.Tolerance, searchTolerance), nil, nil, nil
+	cfg.Solver, cfg.Descent, cfg.Tolerance, cfg.Progress, cfg.Validation, cfg.Start = LBFGS, Descent{},
+		max(cfg.Tolerance, searchTolerance), nil, nil, nil
 	in := s.ex.some(func(i int) bool { return h.fold[i] != h.inFold && h.fold[i] != -1-h.inFold })
 	out := s.ex.some(func(i int) bool { return h.fold[i] == h.inFold })
 	if len(in.Rows) == 0 || len(out.Rows) == 0 {
-		return fmt.Errorf("train: search: fold %d of %d has %d of %d pictures, want some in it and some outside: set L2", h.inFold, h.folds, len(out.Rows), h.pictures)
+		return fmt.Errorf("train: search: fold %d of %d has %d of %d pictures, want some in it and some outside: set L2",
+			h.inFold, h.folds, len(out.Rows), h.pictures)
 	}
 	fs, err := newFoldSolver(s.ctx, in, cfg, newHeadGraph)
 	if err != nil {
@@ -206,7 +209,8 @@ func (h *search) resume(s state) error {
 		if !(0 <= c[0] && int(c[0]) < len(h.scalings)) {
 			return errState
 		}
-		h.tried = append(h.tried, Choice{Scaling: h.scalings[int(c[0])], L2: c[1], ValidationLogLoss: c[2], ValidationAccuracy: c[3]})
+		h.tried = append(h.tried, Choice{Scaling: h.scalings[int(c[0])], L2: c[1], ValidationLogLoss: c[2],
+			ValidationAccuracy: c[3]})
 	}
 	h.at, h.l2, h.inFold, h.worse = int(s.ints[0]), int(s.ints[1]), int(s.ints[2]), int(s.ints[3])
 	return nil

@@ -36,9 +36,11 @@ type Settings struct {
 func (r *run) settings() Settings {
 	fit, c := r.res.Fit, r.solved
 	s := Settings{
-		Solver: fit.Solver, Scaling: c.Scaling, L2: fit.L2, Search: r.tried, Folds: r.foldCount, Smoothing: c.Smoothing, Views: r.cfg.Views,
-		Tolerance: c.Tolerance, MaxIterations: c.MaxIterations, Iterations: fit.Iterations, Evaluations: fit.Evaluations, BestEpoch: fit.BestEpoch,
-		Loss: fit.Loss, Gradient: fit.Gradient, Converged: fit.Converged,
+		Solver: fit.Solver, Scaling: c.Scaling, L2: fit.L2, Search: r.tried, Folds: r.foldCount, Smoothing: c.Smoothing,
+		Views:     r.cfg.Views,
+		Tolerance: c.Tolerance, MaxIterations: c.MaxIterations, Iterations: fit.Iterations, Evaluations: fit.Evaluations,
+		BestEpoch: fit.BestEpoch,
+		Loss:      fit.Loss, Gradient: fit.Gradient, Converged: fit.Converged,
 	}
 	if fit.Solver != LBFGS {
 		s.Descent = &c.Descent

@@ -34,19 +34,22 @@ func severalShapes(t testing.TB, n int) *dataset.Folder {
 func TestRunOfSeveralLabels(t *testing.T) {
 	f, w := severalShapes(t, 240), narrow(t)
 	cache := t.TempDir()
-	cfg := Config{L2: -1, Folds: 3, CacheDir: cache, ClassWeights: ClassWeights{Balanced: true}, Neighbours: 8, Unknown: 0.1, Split: dataset.SplitConfig{Validation: 0.2, Test: 0.2}}
+	cfg := Config{L2: -1, Folds: 3, CacheDir: cache, ClassWeights: ClassWeights{Balanced: true}, Neighbours: 8,
+		Unknown: 0.1, Split: dataset.SplitConfig{Validation: 0.2, Test: 0.2}}
 	res, err := Run(context.Background(), f, w, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := res.Metrics.MultiLabel
-	if m == nil || !res.Model.Independent() || len(res.Model.Thresholds) != 4 || res.Model.Unknown != nil || res.Metrics.LabelErrors != nil {
+	if m == nil || !res.Model.Independent() || len(res.Model.Thresholds) != 4 || res.Model.Unknown != nil ||
+		res.Metrics.LabelErrors != nil {
 		t.Fatalf("got metrics %+v, thresholds %v", m, res.Model.Thresholds)
 	}
 	// Of shapes that are there two times in five, answering none is right for a picture in eight,
 	// and answering all has a micro F1 of 0.57, a mean AP of 0.4.
 	if m.SubsetAccuracy < 0.2 || m.MicroF1 < 0.62 || m.MeanAP < 0.6 {
-		t.Errorf("subset accuracy %.3f, micro F1 %.3f, mean AP %.3f: it has learnt nothing", m.SubsetAccuracy, m.MicroF1, m.MeanAP)
+		t.Errorf("subset accuracy %.3f, micro F1 %.3f, mean AP %.3f: it has learnt nothing", m.SubsetAccuracy, m.MicroF1,
+			m.MeanAP)
 	}
 	if len(res.Model.Neighbours.Pictures) != 8 {
 		t.Errorf("%d training pictures are kept, want 8", len(res.Model.Neighbours.Pictures))
@@ -92,7 +95,8 @@ func TestSeveralLabelsAreRefused(t *testing.T) {
 		t.Errorf("a label that every picture has: got %v", err)
 	}
 	ordinary := mustRun(t, drawn(t, perClass), w, Config{})
-	if _, err := Evaluate(context.Background(), ordinary.Model, f, EvaluateConfig{}); err == nil || !strings.Contains(err.Error(), "the model answers one") {
+	if _, err := Evaluate(context.Background(), ordinary.Model, f, EvaluateConfig{}); err == nil ||
+		!strings.Contains(err.Error(), "the model answers one") {
 		t.Errorf("a model of one label: got %v", err)
 	}
 }

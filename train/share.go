@@ -29,7 +29,8 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cf
 		return nil, errors.New("train: embed: got no folder, no weights or no CacheDir, want all three")
 	}
 	if cfg.Precision != "" && cfg.Precision != w.Precision() {
-		return nil, fmt.Errorf("train: embed: got precision %s with weights of %s: shares of a run must be of one trunk, so calibrate the weights once, before", cfg.Precision, w.Precision())
+		return nil, fmt.Errorf("train: embed: got precision %s with weights of %s: shares of a run must be of one trunk, so "+
+			"calibrate the weights once, before", cfg.Precision, w.Precision())
 	}
 	e := cfg.embedder(w, len(folder.Items), map[Phase]float64{})
 	e.maxBad = len(folder.Items)

@@ -45,11 +45,14 @@ func (r *run) solve(ctx context.Context) error {
 	}
 	r.cfg.Threads = r.solved.Threads
 	if fit := r.res.Fit; fit.Solver == LBFGS && !fit.Converged {
-		r.res.Notes = append(r.res.Notes, fmt.Sprintf("the head's solver stopped after %d iterations with a gradient of %.2g, want %.2g or less; its accuracy may suffer",
-			fit.Iterations, fit.Gradient, r.solved.Tolerance))
+		r.res.Notes = append(r.res.Notes,
+			fmt.Sprintf("the head's solver stopped after %d iterations with a gradient of %.2g, want %.2g or less; "+
+				"its accuracy may suffer",
+				fit.Iterations, fit.Gradient, r.solved.Tolerance))
 	}
 	if k := r.res.keeper; k != nil && k.err != nil {
-		r.res.Notes = append(r.res.Notes, fmt.Sprintf("no checkpoint could be written, so that this run could not have gone on after a stop: %v", k.err))
+		r.res.Notes = append(r.res.Notes,
+			fmt.Sprintf("no checkpoint could be written, so that this run could not have gone on after a stop: %v", k.err))
 	}
 	logits, err := headLogits(ctx, r.res.Fit.Head, valid.Rows, r.cfg.Threads)
 	if err != nil {
@@ -113,7 +116,8 @@ func (r *run) folds(at []int) ([]int, error) {
 	if r.cfg.L2 >= 0 {
 		return nil, nil
 	}
-	deal, err := r.good().FoldsTogether(cmp.Or(r.cfg.Folds, DefaultFolds), r.cfg.Split.Salt, dataset.Same{Sums: r.res.evidence.sums, Near: r.near()})
+	deal, err := r.good().FoldsTogether(cmp.Or(r.cfg.Folds, DefaultFolds), r.cfg.Split.Salt,
+		dataset.Same{Sums: r.res.evidence.sums, Near: r.near()})
 	if err != nil {
 		return nil, fmt.Errorf("train: search: %w", err)
 	}
@@ -170,7 +174,8 @@ func (s *solver) keeper(fold []int) (*keeper, error) {
 		Seed                 uint64
 		Start                *inception.Head
 		Fold                 []int
-	}{c.Solver, c.Descent, c.L2, c.Scaling, c.Tolerance, c.Smoothing, c.MaxIterations, c.ClassWeights, c.Balanced, c.Seed, c.Start, fold}
+	}{c.Solver, c.Descent, c.L2, c.Scaling, c.Tolerance, c.Smoothing, c.MaxIterations, c.ClassWeights, c.Balanced, c.Seed,
+		c.Start, fold}
 	parts := []*Examples{&s.ex}
 	if c.Validation != nil {
 		parts = append(parts, c.Validation)

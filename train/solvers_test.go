@@ -23,14 +23,16 @@ func TestSolversReachTheSameHead(t *testing.T) {
 		Adam:     {Rate: 0.01, Epochs: 200, Schedule: Cosine},
 	} {
 		got := mustFit(t, ex, FitConfig{Solver: solver, Descent: d, L2: 0.1, Seed: 3})
-		if got.Solver != solver || !(got.Loss >= want.Loss-1e-9) || !near(got.Loss, want.Loss, 0, 1e-3) || got.BestEpoch != 0 {
+		if got.Solver != solver || !(got.Loss >= want.Loss-1e-9) || !near(got.Loss, want.Loss, 0, 1e-3) ||
+			got.BestEpoch != 0 {
 			t.Errorf("%s: got loss %g (best epoch %d), want %g within 0.1 %%", solver, got.Loss, got.BestEpoch, want.Loss)
 		}
 		again := mustFit(t, ex, FitConfig{Solver: solver, Descent: d, L2: 0.1, Seed: 3, Threads: 1})
 		if !reflect.DeepEqual(got, again) {
 			t.Errorf("%s: a second run on one thread gives another head", solver)
 		}
-		if other := mustFit(t, ex, FitConfig{Solver: solver, Descent: d, L2: 0.1, Seed: 4}); reflect.DeepEqual(got.Head, other.Head) {
+		if other := mustFit(t, ex, FitConfig{Solver: solver, Descent: d, L2: 0.1, Seed: 4}); reflect.DeepEqual(got.Head,
+			other.Head) {
 			t.Errorf("%s: another seed gives the same head", solver)
 		}
 	}
@@ -51,7 +53,8 @@ func TestRetrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if w.steps != 4000 || w.d.Batch != 100 || w.d.Rate != 0.01 || !reflect.DeepEqual(s.obj.x[:8], ex.Rows[0]) {
-		t.Errorf("got %d steps, batches of %d, rate %g, first row %v; want retrain.py's 4000, 100, 0.01 and bottlenecks as they are", w.steps, w.d.Batch, w.d.Rate, s.obj.x[:8])
+		t.Errorf("got %d steps, batches of %d, rate %g, first row %v; want retrain.py's 4000, 100, 0.01 and "+
+			"bottlenecks as they are", w.steps, w.d.Batch, w.d.Rate, s.obj.x[:8])
 	}
 	weights, square := w.theta[:24], 0.0
 	for _, v := range weights {
@@ -119,8 +122,10 @@ func TestEarlyStoppingKeepsTheBestEpoch(t *testing.T) {
 		t.Errorf("the head's validation loss is %g, that of the best epoch %g", loss, f.ValidationLoss)
 	}
 	d.Patience = -1
-	if never := mustFit(t, ex, FitConfig{Solver: SGD, Descent: d, L2: 1e-6, Validation: &valid}); never.Iterations != 600 || never.BestEpoch != f.BestEpoch {
-		t.Errorf("without patience: got %d steps, best epoch %d; want 600 and %d", never.Iterations, never.BestEpoch, f.BestEpoch)
+	if never := mustFit(t, ex, FitConfig{Solver: SGD, Descent: d, L2: 1e-6,
+		Validation: &valid}); never.Iterations != 600 || never.BestEpoch != f.BestEpoch {
+		t.Errorf("without patience: got %d steps, best epoch %d; want 600 and %d", never.Iterations, never.BestEpoch,
+			f.BestEpoch)
 	}
 }
 
@@ -169,7 +174,8 @@ func TestWeightsCountAsCopies(t *testing.T) {
 	for i, l := range few.Labels {
 		sums[l] += g.of[i] * g.has[l]
 	}
-	if !near(sums[0], sums[1], 0, 1e-9) || !near(sums[0], sums[2], 0, 1e-9) || !near(sums[0], float64(len(few.Labels))/3, 0, 1e-9) {
+	if !near(sums[0], sums[1], 0, 1e-9) || !near(sums[0], sums[2], 0, 1e-9) ||
+		!near(sums[0], float64(len(few.Labels))/3, 0, 1e-9) {
 		t.Errorf("balanced classes count %v, want the same each", sums)
 	}
 }
@@ -243,7 +249,8 @@ func TestSigmoidHeadIsOneQuestionALabel(t *testing.T) {
 		}
 		nntest.Near(t, fmt.Sprint("label ", l), f.Head.W[l*6:(l+1)*6], want, nntest.Tolerance{Rel: 1e-3})
 	}
-	if _, err := FitHead(context.Background(), ex, FitConfig{Solver: Retrain}); err == nil || !strings.Contains(err.Error(), "one label a picture") {
+	if _, err := FitHead(context.Background(), ex, FitConfig{Solver: Retrain}); err == nil ||
+		!strings.Contains(err.Error(), "one label a picture") {
 		t.Errorf("retrain with several labels: got %v", err)
 	}
 }
@@ -253,9 +260,11 @@ func TestWarmStart(t *testing.T) {
 	cold := mustFit(t, ex, FitConfig{Tolerance: 1e-5})
 	warm := mustFit(t, ex, FitConfig{Tolerance: 1e-5, Start: &cold.Head})
 	if warm.Iterations > cold.Iterations/4 || !near(warm.Loss, cold.Loss, 0, 1e-6) {
-		t.Errorf("from its own head: %d iterations and loss %g; from zero %d and %g", warm.Iterations, warm.Loss, cold.Iterations, cold.Loss)
+		t.Errorf("from its own head: %d iterations and loss %g; from zero %d and %g", warm.Iterations, warm.Loss,
+			cold.Iterations, cold.Loss)
 	}
-	if _, err := FitHead(context.Background(), ex, FitConfig{Start: &inception.Head{Classes: 2, Features: 20}}); err == nil {
+	if _, err := FitHead(context.Background(), ex,
+		FitConfig{Start: &inception.Head{Classes: 2, Features: 20}}); err == nil {
 		t.Error("a head of other classes: no error")
 	}
 }

@@ -40,13 +40,16 @@ func (r *run) unknown(ctx context.Context, m *Metrics) (*inception.Unknown, erro
 		return nil, nil
 	}
 	if r.res.Fit.Head.Activation == inception.Sigmoid {
-		r.res.Notes = append(r.res.Notes, "no line for unknown pictures was drawn: a head of sigmoids says so itself, by giving no label")
+		r.res.Notes = append(r.res.Notes,
+			"no line for unknown pictures was drawn: a head of sigmoids says so itself, by giving no label")
 		return nil, nil
 	}
 	e, k := &r.res.evidence, len(r.folder.Labels)
 	known, held := e.scores(e.logits, k, dataset.Validation), e.scores(e.logits, k, dataset.Test)
 	if need := int(math.Ceil(1 / rate)); len(known) < need {
-		r.res.Notes = append(r.res.Notes, fmt.Sprintf("no line for unknown pictures was drawn: %d validation pictures are too few for a false reject rate of %g, want at least %d", len(known), rate, need))
+		r.res.Notes = append(r.res.Notes,
+			fmt.Sprintf("no line for unknown pictures was drawn: %d validation pictures are too few for a false reject rate "+
+				"of %g, want at least %d", len(known), rate, need))
 		return nil, nil
 	}
 	line := &inception.Unknown{Threshold: quantile(known, rate), FalseReject: rate}

@@ -14,7 +14,8 @@ func TestRunUnknown(t *testing.T) {
 	dir, w := drawn(t, 40), narrow(t)
 	res := mustRun(t, dir, w, Config{Unknown: 0.2})
 	u, line := res.Metrics.Unknown, res.Model.Unknown
-	if u == nil || line == nil || line.Threshold != u.Threshold || line.FalseReject != 0.2 || u.Test == nil || u.Detected == nil || len(u.LeftOut) != classes {
+	if u == nil || line == nil || line.Threshold != u.Threshold || line.FalseReject != 0.2 || u.Test == nil ||
+		u.Detected == nil || len(u.LeftOut) != classes {
 		t.Fatalf("got %+v and %+v", u, line)
 	}
 	e, below := &res.evidence, 0
@@ -24,9 +25,11 @@ func TestRunUnknown(t *testing.T) {
 		}
 	}
 	if u.Validation != res.Metrics.Validation.Images || below != int(0.2*float64(u.Validation)) {
-		t.Errorf("%d of %d validation pictures lie below the line, want %d", below, u.Validation, int(0.2*float64(u.Validation)))
+		t.Errorf("%d of %d validation pictures lie below the line, want %d", below, u.Validation,
+			int(0.2*float64(u.Validation)))
 	}
-	if few := mustRun(t, dir, w, Config{Unknown: 0.001}); few.Model.Unknown != nil || !strings.Contains(strings.Join(few.Notes, ","), "want at least 1000") {
+	if few := mustRun(t, dir, w, Config{Unknown: 0.001}); few.Model.Unknown != nil ||
+		!strings.Contains(strings.Join(few.Notes, ","), "want at least 1000") {
 		t.Errorf("too few validation pictures: got %+v, notes %q", few.Model.Unknown, few.Notes)
 	}
 	if none := mustRun(t, dir, w, Config{}); none.Model.Unknown != nil || none.Metrics.Unknown != nil {
@@ -79,24 +82,29 @@ func TestOutliers(t *testing.T) {
 		e.rows, e.items = append(e.rows, row), append(e.items, dataset.Item{Label: i % 2, Rel: string(rune('A' + i))})
 	}
 	got := e.outliers([]string{"a", "b"})
-	if !slices.ContainsFunc(got, func(o Outlier) bool { return o.Image == string(rune('A'+7)) }) || got[0].Image != string(rune('A'+41)) || len(got) > 4 {
+	if !slices.ContainsFunc(got, func(o Outlier) bool {
+		return o.Image == string(rune('A'+7))
+	}) || got[0].Image != string(rune('A'+41)) || len(got) > 4 {
 		t.Errorf("got %+v, want the two that were moved away", got)
 	}
 }
 
 func TestReach(t *testing.T) {
-	m := Metrics{ConfusionPart: "test", All: Part{Images: 9, Correct: 9, Accuracy: 1}, Test: Part{Images: 4, Correct: 3, Accuracy: 0.75}}
+	m := Metrics{ConfusionPart: "test", All: Part{Images: 9, Correct: 9, Accuracy: 1},
+		Test: Part{Images: 4, Correct: 3, Accuracy: 0.75}}
 	if err := m.Reach(0.75); err != nil {
 		t.Error(err)
 	}
-	if err := m.Reach(0.76); err == nil || !strings.Contains(err.Error(), "test pictures: got 0.7500 (3 of 4), want at least 0.7600") {
+	if err := m.Reach(0.76); err == nil ||
+		!strings.Contains(err.Error(), "test pictures: got 0.7500 (3 of 4), want at least 0.7600") {
 		t.Errorf("got %v", err)
 	}
 	m.ConfusionPart = "all"
 	if err := m.Reach(0.9); err != nil {
 		t.Errorf("an evaluation of all pictures: got %v", err)
 	}
-	if m = (Metrics{ConfusionPart: "validation", All: Part{Images: 9, Accuracy: 1}, Validation: Part{Images: 4, Accuracy: 0.5}}); m.Reach(0.6) == nil {
+	if m = (Metrics{ConfusionPart: "validation", All: Part{Images: 9, Accuracy: 1},
+		Validation: Part{Images: 4, Accuracy: 0.5}}); m.Reach(0.6) == nil {
 		t.Error("validation below the line passes")
 	}
 	if m = (Metrics{ConfusionPart: "test", Test: Part{Images: 1, Accuracy: math.NaN()}}); m.Reach(0.1) == nil {

@@ -214,7 +214,8 @@ func (w *walk) state() state {
 // resume goes on from a state; it changes nothing when that does not fit.
 func (w *walk) resume(s state) error {
 	if len(s.ints) != 4 || len(s.floats) != 5 || len(s.floats[0]) != 2 || len(s.floats[1]) != len(w.theta) ||
-		len(s.floats[2]) != len(w.first) || len(s.floats[3]) != len(w.second) || len(s.floats[4]) != 0 && len(s.floats[4]) != len(w.theta) {
+		len(s.floats[2]) != len(w.first) || len(s.floats[3]) != len(w.second) || len(s.floats[4]) != 0 &&
+		len(s.floats[4]) != len(w.theta) {
 		return errState
 	}
 	w.step, w.bestEpoch, w.since, w.told = int(s.ints[0]), int(s.ints[1]), int(s.ints[2]), int(s.ints[3])
@@ -264,7 +265,8 @@ func (s *solver) small(k *keeper, from *state) (*Fit, error) {
 func (w *walk) endEpoch(rec *recorder) error {
 	mean := w.sum / float64(w.step-w.told)
 	if math.IsNaN(mean) || math.IsInf(mean, 0) {
-		return fmt.Errorf("train: fit: the loss is %g after %d steps: take a learning rate smaller than %g", mean, w.step, w.d.Rate)
+		return fmt.Errorf("train: fit: the loss is %g after %d steps: take a learning rate smaller than %g", mean, w.step,
+			w.d.Rate)
 	}
 	if err := rec.note(w.theta, w.step, mean); err != nil {
 		return err

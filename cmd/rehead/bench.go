@@ -124,7 +124,8 @@ func newBenchForward(a *app) *cobra.Command {
 			program := trunk.Program()
 			r := forwardReport{
 				Runs: len(times), Threads: program.Threads(), Batch: batch, Size: trunk.Size(), Weights: weights,
-				Device: program.Device(), Kernel: program.Kernel(), Precision: string(program.Precision()), LoadMs: float64(load.Microseconds()) / 1e3, RSSMB: peakRSS(),
+				Device: program.Device(), Kernel: program.Kernel(), Precision: string(program.Precision()),
+				LoadMs: float64(load.Microseconds()) / 1e3, RSSMB: peakRSS(),
 			}
 			r.MsPerImage = newSpread(times)
 			r.ImagesPerSecond = r.MsPerImage.perSecond()
@@ -138,8 +139,10 @@ func newBenchForward(a *app) *cobra.Command {
 			if asJSON {
 				return printJSON(a.stdout, r)
 			}
-			a.say("%.1f ms an image (min %.1f, p99 %.1f; %d runs), %.1f images/s, %.0f GFLOP/s; %d threads, batch %d, %s, kernel %s, %s, %.0f MB",
-				r.MsPerImage.Median, r.MsPerImage.Min, r.MsPerImage.P99, r.Runs, r.ImagesPerSecond, r.GFLOPS, r.Threads, r.Batch, r.Device, r.Kernel, r.Precision, r.RSSMB)
+			a.say("%.1f ms an image (min %.1f, p99 %.1f; %d runs), %.1f images/s, %.0f GFLOP/s; %d threads, batch %d, %s, "+
+				"kernel %s, %s, %.0f MB",
+				r.MsPerImage.Median, r.MsPerImage.Min, r.MsPerImage.P99, r.Runs, r.ImagesPerSecond, r.GFLOPS, r.Threads, r.Batch,
+				r.Device, r.Kernel, r.Precision, r.RSSMB)
 			a.printProfile(r.Profile)
 			return nil
 		},
@@ -156,7 +159,8 @@ func newBenchForward(a *app) *cobra.Command {
 
 // calibrateAtRandom returns w in the precision that is asked for; int8 takes its ranges from random
 // pixels, which is good enough for timing.
-func (e *engineFlags) calibrateAtRandom(ctx context.Context, w *inception.Weights, cfg nn.Config) (*inception.Weights, error) {
+func (e *engineFlags) calibrateAtRandom(ctx context.Context, w *inception.Weights,
+	cfg nn.Config) (*inception.Weights, error) {
 	if int8s, err := e.quantized(); err != nil || !int8s {
 		return w, err
 	}
@@ -180,7 +184,8 @@ func profileForward(ctx context.Context, trunk *inception.Trunk) ([]layerTime, e
 	}
 	out := make([]layerTime, len(steps))
 	for i, s := range steps {
-		out[i] = layerTime{s.Name, s.Algorithm, s.Shape, s.Time.Seconds() * 1e3, s.GFLOP, s.GFLOP / s.Time.Seconds(), s.Time.Seconds() / total}
+		out[i] = layerTime{s.Name, s.Algorithm, s.Shape, s.Time.Seconds() * 1e3, s.GFLOP, s.GFLOP / s.Time.Seconds(),
+			s.Time.Seconds() / total}
 	}
 	return out, nil
 }
@@ -202,7 +207,9 @@ func (a *app) printProfile(steps []layerTime) {
 		k.Ms, k.GFLOP, k.Share = k.Ms+s.Ms, k.GFLOP+s.GFLOP, k.Share+s.Share
 	}
 	names := slices.Collect(maps.Keys(kinds))
-	slices.SortFunc(names, func(x, y string) int { return cmp.Or(cmp.Compare(kinds[y].Ms, kinds[x].Ms), cmp.Compare(x, y)) })
+	slices.SortFunc(names, func(x, y string) int {
+		return cmp.Or(cmp.Compare(kinds[y].Ms, kinds[x].Ms), cmp.Compare(x, y))
+	})
 	a.say("")
 	for _, name := range names {
 		k := kinds[name]

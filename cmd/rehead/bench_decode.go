@@ -52,7 +52,8 @@ func newBenchDecode(a *app) *cobra.Command {
 			if asJSON {
 				return printJSON(a.stdout, r)
 			}
-			a.say("%.2f ms an image (decode %.2f, %s resize %.2f; medians of %d pictures of %.2f megapixels, one core), %d unreadable",
+			a.say("%.2f ms an image (decode %.2f, %s resize %.2f; medians of %d pictures of %.2f megapixels, "+
+				"one core), %d unreadable",
 				r.MsPerImage.Median, r.Decode.Median, r.Filter, r.Resize.Median, r.Images, r.Megapixels, len(r.Problems))
 			return nil
 		},
@@ -92,7 +93,8 @@ func timeDecode(ctx context.Context, paths []string, recipe dataset.Recipe, lim 
 			continue
 		}
 		pixels += info.Width * info.Height
-		decode, resize, total = append(decode, ms(start, decoded)), append(resize, ms(decoded, done)), append(total, ms(start, done))
+		decode, resize, total = append(decode, ms(start, decoded)), append(resize, ms(decoded, done)),
+			append(total, ms(start, done))
 	}
 	if len(total) == 0 {
 		return nil, fmt.Errorf("bench decode: none of %d pictures could be read: %s", len(paths), r.Problems[0])

@@ -65,7 +65,8 @@ the exit code is 1.`,
 				a.sayLoad(r)
 			}
 			if err = errors.Join(err, stopped); err == nil && r.Answered == 0 {
-				err = fmt.Errorf("bench serve: none of %d requests was answered with a result: %s", r.Requests+r.Dropped, cmp.Or(r.Example, "no picture was sent"))
+				err = fmt.Errorf("bench serve: none of %d requests was answered with a result: %s", r.Requests+r.Dropped,
+					cmp.Or(r.Example, "no picture was sent"))
 			}
 			return err
 		},
@@ -86,8 +87,10 @@ the exit code is 1.`,
 
 // sayLoad says what a load measured, and what the first picture met that was not answered.
 func (a *app) sayLoad(r *load.Result) {
-	a.say("%.1f images/s; p50 %.1f ms, p95 %.1f, p99 %.1f; %d answered, %d refused, %d failed, %d lost, %d wrong in %.1f s",
-		r.Speed, r.PerImage.Median, r.PerImage.P95, r.PerImage.P99, r.Answered, r.Refused, r.Failed, r.Lost, r.Wrong, r.Seconds)
+	a.say("%.1f images/s; p50 %.1f ms, p95 %.1f, p99 %.1f; %d answered, %d refused, %d failed, %d "+
+		"lost, %d wrong in %.1f s",
+		r.Speed, r.PerImage.Median, r.PerImage.P95, r.PerImage.P99, r.Answered, r.Refused, r.Failed, r.Lost, r.Wrong,
+		r.Seconds)
 	if r.Dropped > 0 {
 		a.say("%d requests were due and not sent, because too many were under way", r.Dropped)
 	}

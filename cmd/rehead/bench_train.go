@@ -49,7 +49,8 @@ bench forward.`,
 			case classes < 2 || rows < classes:
 				return usagef("--rows %d, --classes %d: want at least 2 classes and a row for each", rows, classes)
 			case features < 1 || runs < 1 || threads < 0:
-				return usagef("--features, --runs and --threads: got %d, %d and %d, want at least 1, 1 and 0", features, runs, threads)
+				return usagef("--features, --runs and --threads: got %d, %d and %d, want at least 1, 1 and 0", features, runs,
+					threads)
 			}
 			r, err := timeTrain(cmd.Context(), madeUpBottlenecks(rows, features, classes), runs, threads)
 			if err != nil {
@@ -58,8 +59,10 @@ bench forward.`,
 			if asJSON {
 				return printJSON(a.stdout, r)
 			}
-			a.say("%.2f s a fit (min %.2f, %d runs) of %d x %d bottlenecks to %d classes: %d evaluations, loss %.5f; %d threads, kernel %s, %.0f MB",
-				r.Seconds.Median, r.Seconds.Min, r.Runs, r.Batch, r.Features, r.Classes, r.Evaluations, r.Loss, r.Threads, r.Kernel, r.RSSMB)
+			a.say("%.2f s a fit (min %.2f, %d runs) of %d x %d bottlenecks to %d classes: %d evaluations, loss %.5f; %d "+
+				"threads, kernel %s, %.0f MB",
+				r.Seconds.Median, r.Seconds.Min, r.Runs, r.Batch, r.Features, r.Classes, r.Evaluations, r.Loss, r.Threads, r.Kernel,
+				r.RSSMB)
 			return nil
 		},
 	}
@@ -78,7 +81,8 @@ func timeTrain(ctx context.Context, ex train.Examples, runs, threads int) (*trai
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	r := &trainReport{Runs: runs, Threads: threads, Batch: len(ex.Rows), Features: ex.Features(), Classes: ex.Classes, Device: "cpu", Kernel: nn.Kernels()[0]}
+	r := &trainReport{Runs: runs, Threads: threads, Batch: len(ex.Rows), Features: ex.Features(), Classes: ex.Classes,
+		Device: "cpu", Kernel: nn.Kernels()[0]}
 	var seconds, each []float64
 	for range runs {
 		start := time.Now()

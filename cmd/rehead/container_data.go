@@ -54,7 +54,8 @@ func trainingChannel(l sagemaker.Layout, channels map[string]sagemaker.Channel) 
 	if len(names) > 0 {
 		found = strings.Join(slices.Sorted(slices.Values(names)), ", ")
 	}
-	return "", fmt.Errorf("train: no channel named train or training below %s (found: %s): give the label folders as one", l.Path("input", "data"), found)
+	return "", fmt.Errorf("train: no channel named train or training below %s (found: %s): give the label folders as one",
+		l.Path("input", "data"), found)
 }
 
 // pictures is the folder or manifest of a channel, "" where the job has no such channel.
@@ -65,7 +66,8 @@ func (j *job) pictures(ctx context.Context, name string) (string, error) {
 	}
 	if c.Pipe() {
 		if !c.RecordIO() {
-			return "", fmt.Errorf("train: channel %q is in Pipe mode, where files come as one stream without their names: set its TrainingInputMode to File or FastFile, or send RecordIO", name)
+			return "", fmt.Errorf("train: channel %q is in Pipe mode, where files come as one stream without their names: set "+
+				"its TrainingInputMode to File or FastFile, or send RecordIO", name)
 		}
 		return j.extract(ctx, name, []string{c.Dir + "_0"})
 	}
@@ -89,10 +91,12 @@ func (j *job) pictures(ctx context.Context, name string) (string, error) {
 		case 0:
 			return c.Dir, nil
 		case 1:
-			j.say("channel %s: reading the manifest %s; hyperparameter manifest=none reads label folders instead", name, filepath.Base(lists[0]))
+			j.say("channel %s: reading the manifest %s; hyperparameter manifest=none reads label folders instead", name,
+				filepath.Base(lists[0]))
 			return j.manifest(lists[0], c.Dir), nil
 		}
-		return "", fmt.Errorf("train: channel %q holds %d manifests, among them %s: name one in the hyperparameter manifest, or none", name, len(lists), filepath.Base(lists[0]))
+		return "", fmt.Errorf("train: channel %q holds %d manifests, among them %s: name one in the "+
+			"hyperparameter manifest, or none", name, len(lists), filepath.Base(lists[0]))
 	}
 	list, err := j.beside(j.settings.manifest, name)
 	return j.manifest(list, c.Dir), err
@@ -138,7 +142,8 @@ func (j *job) beside(file string, channels ...string) (string, error) {
 func withSuffix(dir string, entries []os.DirEntry, suffixes ...string) []string {
 	var out []string
 	for _, e := range entries {
-		if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") && slices.Contains(suffixes, strings.ToLower(filepath.Ext(e.Name()))) {
+		if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") &&
+			slices.Contains(suffixes, strings.ToLower(filepath.Ext(e.Name()))) {
 			out = append(out, filepath.Join(dir, e.Name()))
 		}
 	}

@@ -63,17 +63,22 @@ func (j *job) share(ctx context.Context) (done bool, err error) {
 func (j *job) exchange() (sagemaker.ExchangeConfig, error) {
 	for name, c := range j.channels {
 		if c.Sharded() {
-			return sagemaker.ExchangeConfig{}, fmt.Errorf("train: channel %q is ShardedByS3Key among %d hosts: set its S3DataDistributionType to FullyReplicated; the hosts share the work, but the split and the report need every picture on the first", name, len(j.hosts.All))
+			return sagemaker.ExchangeConfig{},
+				fmt.Errorf("train: channel %q is ShardedByS3Key among %d hosts: set its S3DataDistributionType to "+
+					"FullyReplicated; the hosts share the work, but the split and the report need every picture on the first", name,
+					len(j.hosts.All))
 		}
 	}
 	port := hostsPort
 	if v := j.getenv("REHEAD_HOSTS_PORT"); v != "" {
 		var err error
 		if port, err = strconv.Atoi(v); err != nil || port < 1 || port > 65535 {
-			return sagemaker.ExchangeConfig{}, fmt.Errorf("train: environment variable REHEAD_HOSTS_PORT: got %q, want 1..65535", v)
+			return sagemaker.ExchangeConfig{},
+				fmt.Errorf("train: environment variable REHEAD_HOSTS_PORT: got %q, want 1..65535", v)
 		}
 	}
-	return sagemaker.ExchangeConfig{Hosts: j.hosts, Job: cmp.Or(j.getenv("TRAINING_JOB_ARN"), j.getenv("TRAINING_JOB_NAME")), Port: port}, nil
+	return sagemaker.ExchangeConfig{Hosts: j.hosts,
+		Job: cmp.Or(j.getenv("TRAINING_JOB_ARN"), j.getenv("TRAINING_JOB_NAME")), Port: port}, nil
 }
 
 // plan reads the pictures and the trunk.
@@ -98,7 +103,8 @@ func (j *job) embedShare(ctx context.Context, folder *dataset.Folder, w *incepti
 	for i := j.hosts.Rank(); i < len(folder.Items); i += len(j.hosts.All) {
 		mine.Items = append(mine.Items, folder.Items[i])
 	}
-	j.say("host %d of %d (%s): %d of %d pictures", j.hosts.Rank()+1, len(j.hosts.All), j.hosts.Current, len(mine.Items), len(folder.Items))
+	j.say("host %d of %d (%s): %d of %d pictures", j.hosts.Rank()+1, len(j.hosts.All), j.hosts.Current, len(mine.Items),
+		len(folder.Items))
 	p := j.trainProgress()
 	cfg.Progress = p.event
 	e, err := train.Embed(ctx, &mine, w, cfg)

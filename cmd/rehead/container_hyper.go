@@ -30,7 +30,8 @@ var elsewhere = map[string]string{
 // retrain.py are accepted beside them, so that a job's settings need no rewriting: they act where
 // they mean the same, and otherwise the answer names the nearest of ours. Some act with some
 // solvers only, so values tells which one it will be.
-func hyperparameters(flags *pflag.FlagSet, o *trainOptions, job *jobSettings, values map[string]string) map[string]sagemaker.Setting {
+func hyperparameters(flags *pflag.FlagSet, o *trainOptions, job *jobSettings,
+	values map[string]string) map[string]sagemaker.Setting {
 	table := map[string]sagemaker.Setting{"manifest": {Set: text(&job.manifest)}}
 	for _, reason := range notOurs {
 		for _, name := range strings.Fields(reason.names) {
@@ -90,17 +91,26 @@ func whole(v string) string {
 
 // notOurs are names of other trainers that never change anything, and why.
 var notOurs = []struct{ why, names string }{
-	{"the head is solved to convergence; to take steps instead, the nearest is solver=sgd, momentum or adam", "optimizer beta_1 beta_2 eps epsilon gamma rho initial_accumulator_value kv_store"},
-	{"it weighs a whole network; the nearest is l2, the weight decay of the head on scaled bottlenecks (auto: searched for)", "weight_decay regularizers_l2"},
-	{"the nearest are schedule=step, drop_every and drop_factor, with solver=sgd, momentum or adam", "lr_scheduler_factor lr_scheduler_step"},
-	{"the nearest is patience, with solver=sgd, momentum or adam", "early_stopping_min_epochs early_stopping_tolerance early_stopping_min_delta"},
+	{"the head is solved to convergence; to take steps instead, the nearest is solver=sgd, momentum or adam",
+		"optimizer beta_1 beta_2 eps epsilon gamma rho initial_accumulator_value kv_store"},
+	{"it weighs a whole network; the nearest is l2, the weight decay of the head on scaled " +
+		"bottlenecks (auto: searched for)", "weight_decay regularizers_l2"},
+	{"the nearest are schedule=step, drop_every and drop_factor, with solver=sgd, momentum or adam",
+		"lr_scheduler_factor lr_scheduler_step"},
+	{"the nearest is patience, with solver=sgd, momentum or adam",
+		"early_stopping_min_epochs early_stopping_tolerance early_stopping_min_delta"},
 	{"it is of models of several labels; the nearest is class_weights=balanced", "use_weighted_loss"},
-	{"all of the validation and test pictures are measured, once", "eval_step_interval test_batch_size validation_batch_size eval_metric"},
-	{"the network is InceptionV3 and its trunk is frozen", "num_layers image_shape resize use_pretrained_model precision_dtype train_only_on_top_layer reinitialize_top_layer image_resize_interpolation"},
-	{"the nearest is augment, such as augment=flip,crop=0.1,rotate=10,scale=0.1, with views", "augmentation augmentation_type augmentation_random_flip augmentation_random_rotation augmentation_random_zoom"},
+	{"all of the validation and test pictures are measured, once",
+		"eval_step_interval test_batch_size validation_batch_size eval_metric"},
+	{"the network is InceptionV3 and its trunk is frozen",
+		"num_layers image_shape resize use_pretrained_model precision_dtype train_only_on_top_layer reinitialize_top_layer " +
+			"image_resize_interpolation"},
+	{"the nearest is augment, such as augment=flip,crop=0.1,rotate=10,scale=0.1, with views",
+		"augmentation augmentation_type augmentation_random_flip augmentation_random_rotation augmentation_random_zoom"},
 	{"it is counted from the pictures", "num_classes num_training_samples binary_mode"},
 	{"metrics.json and report.html have it of every picture and label", "top_k print_misclassified_test_images"},
-	{"the model is written once, when it is done; the nearest is checkpoint_every, how often the solver's state is kept", "checkpoint_frequency intermediate_store_frequency"},
+	{"the model is written once, when it is done; the nearest is checkpoint_every, how often the solver's state is kept",
+		"checkpoint_frequency intermediate_store_frequency"},
 }
 
 // stepping says whether a solver takes the settings of train.Descent that stop it early.
@@ -127,14 +137,17 @@ func borrow(table map[string]sagemaker.Setting, flags *pflag.FlagSet, o *trainOp
 		{"train_batch_size", "batch-size", steps, "sgd, momentum, adam or retrain"},
 		{"how_many_training_steps", "steps", retrain, "retrain"},
 		{"dropout_rate", "dropout", stepping(solver), "sgd, momentum or adam"},
-		{"early_stopping_patience", "patience", stepping(solver) && values["early_stopping"] == "true", "sgd, momentum or adam, and early_stopping=true"},
+		{"early_stopping_patience", "patience", stepping(solver) && values["early_stopping"] == "true",
+			"sgd, momentum or adam, and early_stopping=true"},
 	} {
 		table[b.name] = sagemaker.Setting{Set: byFlag(flags, b.flag)}
 		if !b.acts {
-			table[b.name] = sagemaker.Setting{Reason: fmt.Sprintf("it acts as %s with solver=%s; the default, lbfgs, solves to convergence", strings.ReplaceAll(b.flag, "-", "_"), b.with)}
+			table[b.name] = sagemaker.Setting{Reason: fmt.Sprintf("it acts as %s with solver=%s; the default, "+
+				"lbfgs, solves to convergence", strings.ReplaceAll(b.flag, "-", "_"), b.with)}
 		}
 	}
-	table["early_stopping"] = sagemaker.Setting{Reason: "it acts as patience with solver=sgd, momentum or adam; the default, lbfgs, solves to convergence"}
+	table["early_stopping"] = sagemaker.Setting{Reason: "it acts as patience with solver=sgd, momentum or adam; the " +
+		"default, lbfgs, solves to convergence"}
 	if stepping(solver) {
 		table["early_stopping"] = sagemaker.Setting{Set: earlyStopping(&o.cfg.Descent)}
 	}

@@ -34,18 +34,23 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 	for settings, check := range map[string]func(o *trainOptions) bool{
 		"solver=adam learning_rate=0.01 schedule=cosine epochs=12 patience=3 dropout=0.2": func(o *trainOptions) bool {
 			d := o.cfg.Descent
-			return o.cfg.Solver == train.Adam && d.Rate == 0.01 && d.Schedule == "cosine" && d.Epochs == 12 && d.Patience == 3 && d.Dropout == 0.2
+			return o.cfg.Solver == train.Adam && d.Rate == 0.01 && d.Schedule == "cosine" && d.Epochs == 12 && d.Patience == 3 &&
+				d.Dropout == 0.2
 		},
-		"solver=momentum momentum=0.8 mini_batch_size=32 drop_every=4 drop_factor=0.5 schedule=step": func(o *trainOptions) bool {
+		"solver=momentum momentum=0.8 mini_batch_size=32 drop_every=4 " +
+			"drop_factor=0.5 schedule=step": func(o *trainOptions) bool {
 			d := o.cfg.Descent
-			return o.cfg.Solver == train.Momentum && d.Momentum == 0.8 && d.Batch == 32 && d.DropEvery == 4 && d.DropFactor == 0.5
+			return o.cfg.Solver == train.Momentum && d.Momentum == 0.8 && d.Batch == 32 && d.DropEvery == 4 &&
+				d.DropFactor == 0.5
 		},
 		"solver=retrain how_many_training_steps=400 learning_rate=0.01 train_batch_size=50": func(o *trainOptions) bool {
 			d := o.cfg.Descent
 			return o.cfg.Solver == train.Retrain && d.Steps == 400 && d.Rate == 0.01 && d.Batch == 50
 		},
-		"label_smoothing=0.1 class_weights=balanced scaling=auto l2=auto folds=4 unknown=0.05 min_accuracy=0.9": func(o *trainOptions) bool {
-			return o.cfg.Smoothing == 0.1 && o.classWeights == "balanced" && o.cfg.Scaling == train.ScaleAuto && o.cfg.L2 == -1 && o.cfg.Folds == 4 &&
+		"label_smoothing=0.1 class_weights=balanced scaling=auto l2=auto folds=4 " +
+			"unknown=0.05 min_accuracy=0.9": func(o *trainOptions) bool {
+			return o.cfg.Smoothing == 0.1 && o.classWeights == "balanced" && o.cfg.Scaling == train.ScaleAuto &&
+				o.cfg.L2 == -1 && o.cfg.Folds == 4 &&
 				o.cfg.Unknown == 0.05 && o.least == 0.9
 		},
 		"multi_label=1 use_weighted_loss=1": func(o *trainOptions) bool { return o.several && o.classWeights == "balanced" },
@@ -57,23 +62,32 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 			return o.cfg.Augment == dataset.Augment{Flip: true, Rotate: 10} && o.cfg.Views == 3
 		},
 		"flip_left_right=true random_crop=10 random_scale=20 random_brightness=5": func(o *trainOptions) bool {
-			return o.cfg.Augment == dataset.Augment{Flip: true, Crop: 0.1, Scale: 0.2, Brightness: 0.05} && o.cfg.Views == defaultViews
+			return o.cfg.Augment == dataset.Augment{Flip: true, Crop: 0.1, Scale: 0.2, Brightness: 0.05} &&
+				o.cfg.Views == defaultViews
 		},
-		"flip_left_right=false random_crop=0":                                         func(o *trainOptions) bool { return o.cfg.Views == 0 },
-		"solver=adam dropout_rate=0.3 early_stopping=false early_stopping_patience=2": func(o *trainOptions) bool { return o.cfg.Descent.Dropout == 0.3 && o.cfg.Descent.Patience == -1 },
-		"solver=adam early_stopping=true early_stopping_patience=2":                   func(o *trainOptions) bool { return o.cfg.Descent.Patience == 2 },
+		"flip_left_right=false random_crop=0": func(o *trainOptions) bool {
+			return o.cfg.Views == 0
+		},
+		"solver=adam dropout_rate=0.3 early_stopping=false early_stopping_patience=2": func(o *trainOptions) bool {
+			return o.cfg.Descent.Dropout == 0.3 && o.cfg.Descent.Patience == -1
+		},
+		"solver=adam early_stopping=true early_stopping_patience=2": func(o *trainOptions) bool {
+			return o.cfg.Descent.Patience == 2
+		},
 		"validation_percentage=15 testing_percentage=20 seed=9 salt=x": func(o *trainOptions) bool {
 			return o.cfg.Split.Validation == 0.15 && o.cfg.Split.Test == 0.2 && o.cfg.Seed == 9 && o.cfg.Split.Salt == "x"
 		},
 		"checkpoint_every=30s no_report=true dtype=f16 threads=2 max_bad=3 max_pixels=1": func(o *trainOptions) bool {
-			return o.cfg.Checkpoints.Every == 30*time.Second && o.noReport && o.dtype == "f16" && o.engine.threads == 2 && o.cfg.MaxBad == 3
+			return o.cfg.Checkpoints.Every == 30*time.Second && o.noReport && o.dtype == "f16" && o.engine.threads == 2 &&
+				o.cfg.MaxBad == 3
 		},
 	} {
 		o, notes, err := settled(t, settings)
 		if err != nil || !check(o) {
 			t.Errorf("%s: got %+v, %v", settings, o.cfg, err)
 		}
-		if passes := strings.Contains(settings, "early_stopping=false early_stopping_patience") || strings.Contains(settings, "multi_label=0"); strings.Contains(notes, "changes nothing") != passes {
+		if passes := strings.Contains(settings, "early_stopping=false early_stopping_patience") ||
+			strings.Contains(settings, "multi_label=0"); strings.Contains(notes, "changes nothing") != passes {
 			t.Errorf("%s: got the notes %q", settings, notes)
 		}
 	}
@@ -103,9 +117,13 @@ func TestContract27HyperparametersOfOthers(t *testing.T) {
 		t.Errorf("got %+v: solver lbfgs has no use for these", o.cfg.Descent)
 	}
 	for name, nearest := range map[string]string{
-		"optimizer": "solver=", "learning_rate": "solver=", "weight_decay": "l2", "regularizers_l2": "l2", "lr_scheduler_step": "drop_every",
-		"early_stopping": "patience", "use_weighted_loss": "class_weights", "augmentation_type": "augment=", "augmentation_random_zoom": "augment=",
-		"checkpoint_frequency": "checkpoint_every", "how_many_training_steps": "solver=retrain", "dropout_rate": "dropout", "mini_batch_size": "batch_size",
+		"optimizer": "solver=", "learning_rate": "solver=", "weight_decay": "l2", "regularizers_l2": "l2",
+		"lr_scheduler_step": "drop_every",
+		"early_stopping":    "patience", "use_weighted_loss": "class_weights", "augmentation_type": "augment=",
+		"augmentation_random_zoom": "augment=",
+		"checkpoint_frequency":     "checkpoint_every", "how_many_training_steps": "solver=retrain",
+		"dropout_rate":    "dropout",
+		"mini_batch_size": "batch_size",
 	} {
 		found := false
 		for line := range strings.Lines(notes) {

@@ -62,7 +62,8 @@ func buildImage(t *testing.T) *builtImage {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(dir, "dist", "rehead"), "./cmd/rehead")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o",
+		filepath.Join(dir, "dist", "rehead"), "./cmd/rehead")
 	build.Dir, build.Env = module, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v: %s", err, out)
@@ -79,7 +80,8 @@ func buildImage(t *testing.T) *builtImage {
 			t.Fatal(err)
 		}
 	}
-	i := &builtImage{storage: []string{"--storage-driver", "vfs", "--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run")}}
+	i := &builtImage{storage: []string{"--storage-driver", "vfs", "--root", filepath.Join(dir, "root"), "--runroot",
+		filepath.Join(dir, "run")}}
 	i.buildah(t, "bud", "--isolation", "chroot", "--quiet", "--tag", "rehead", dir)
 	var about struct {
 		OCIv1 struct{ Config imageConfig }
@@ -91,7 +93,8 @@ func buildImage(t *testing.T) *builtImage {
 	i.name = i.buildah(t, "from", "--pull-never", "rehead")
 	i.root = i.buildah(t, "mount", i.name)
 	t.Cleanup(func() {
-		if out, err := exec.Command("buildah", append(slices.Clone(i.storage), "rm", i.name)...).CombinedOutput(); err != nil {
+		if out, err := exec.Command("buildah",
+			append(slices.Clone(i.storage), "rm", i.name)...).CombinedOutput(); err != nil {
 			t.Errorf("buildah rm: %v: %s", err, out)
 		}
 	})
@@ -115,7 +118,8 @@ exec env -i "$@"`
 
 // command is the image's entry point with args, its environment and env, as user UID:GID, in the
 // network host or none; mode is that of locked.
-func (i *builtImage) command(t *testing.T, l sagemaker.Layout, mode, user, network string, env []string, args ...string) *exec.Cmd {
+func (i *builtImage) command(t *testing.T, l sagemaker.Layout, mode, user, network string, env []string,
+	args ...string) *exec.Cmd {
 	t.Helper()
 	chroot, err := exec.LookPath("chroot")
 	if err != nil {
@@ -190,11 +194,13 @@ func imageIsAsPromised(t *testing.T, i *builtImage) {
 		t.Fatal(err)
 	}
 	for _, e := range entries { // buildah makes empty folders to mount on
-		if !slices.Contains([]string{"rehead", "licenses", "tmp"}, e.Name()) && !slices.Contains([]string{"dev", "etc", "proc", "run", "sys"}, e.Name()) {
+		if !slices.Contains([]string{"rehead", "licenses", "tmp"}, e.Name()) &&
+			!slices.Contains([]string{"dev", "etc", "proc", "run", "sys"}, e.Name()) {
 			t.Errorf("the image has %s: want nothing but the binary, licences and /tmp", e.Name())
 		}
 	}
-	if list, err := os.ReadFile(filepath.Join(i.root, "licenses", "third_party.txt")); err != nil || string(list) != licences.Text() {
+	if list, err := os.ReadFile(filepath.Join(i.root, "licenses", "third_party.txt")); err != nil ||
+		string(list) != licences.Text() {
 		t.Errorf("the image's list of licences is not the binary's (%v)", err)
 	}
 	info, err := os.Stat(filepath.Join(i.root, "rehead"))
@@ -220,7 +226,8 @@ func containerJob(t *testing.T) sagemaker.Layout {
 	config(t, l, "hyperparameters.json", `{"seed":"7","solver":"\"adam\"","epochs":"40","testing_percentage":"20","sagemaker_program":"x"}`)
 	config(t, l, "inputdataconfig.json", `{"training":{"TrainingInputMode":"File","S3DistributionType":"FullyReplicated","RecordWrapperType":"None"}}`)
 	config(t, l, "resourceconfig.json", `{"current_host":"algo-1","hosts":["algo-1"],"network_interface_name":"eth0","topology":null}`)
-	for _, name := range []string{"init-config.json", "trainingjobconfig.json", "upstreamoutputdataconfig.json", "metric-definition-regex.json", "debughookconfig.json"} {
+	for _, name := range []string{"init-config.json", "trainingjobconfig.json", "upstreamoutputdataconfig.json",
+		"metric-definition-regex.json", "debughookconfig.json"} {
 		config(t, l, name, `{"unknown":[1]}`)
 	}
 	return l
@@ -242,14 +249,16 @@ func containerTrains(t *testing.T, i *builtImage, l sagemaker.Layout) {
 	log, err := train()
 	var exit *exec.ExitError
 	reason, readErr := os.ReadFile(l.Failure())
-	if !errors.As(err, &exit) || readErr != nil || !strings.Contains(string(reason), "learning_rate") || !strings.Contains(log, string(reason)) {
+	if !errors.As(err, &exit) || readErr != nil || !strings.Contains(string(reason), "learning_rate") ||
+		!strings.Contains(log, string(reason)) {
 		t.Fatalf("a job that cannot be: %v, failure %q (%v), log %s", err, reason, readErr, log)
 	}
 	config(t, l, "hyperparameters.json", string(settings))
 	if log, err = train(); err != nil {
 		t.Fatalf("train: %v: %s", err, log)
 	}
-	for _, want := range []string{"train:accuracy=", "validation:accuracy=", "Epoch[0] Validation-accuracy=", "val_accuracy: "} {
+	for _, want := range []string{"train:accuracy=", "validation:accuracy=", "Epoch[0] Validation-accuracy=",
+		"val_accuracy: "} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log has no %q:\n%s", want, log)
 		}
@@ -306,7 +315,8 @@ func containerSubject(t *testing.T, l sagemaker.Layout) *servetest.Subject {
 func (i *builtImage) serve(t *testing.T, l sagemaker.Layout, env []string, args ...string) (url string, stop func()) {
 	t.Helper()
 	port := freePort(t)
-	cmd := i.command(t, l, "ro", "65534:65534", "host", append(env, fmt.Sprintf("SAGEMAKER_BIND_TO_PORT=%d", port)), append([]string{"serve"}, args...)...)
+	cmd := i.command(t, l, "ro", "65534:65534", "host", append(env, fmt.Sprintf("SAGEMAKER_BIND_TO_PORT=%d", port)),
+		append([]string{"serve"}, args...)...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	began := time.Now()

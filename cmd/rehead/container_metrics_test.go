@@ -21,7 +21,8 @@ func TestMetricDefinitions(t *testing.T) {
 	_, rest, _ = strings.Cut(rest, "```json\n")
 	block, _, found := strings.Cut(rest, "```")
 	var definitions []struct{ Name, Regex string }
-	if err := json.Unmarshal([]byte(block), &definitions); err != nil || !found || len(definitions) < 5 || len(definitions) > 40 {
+	if err := json.Unmarshal([]byte(block), &definitions); err != nil || !found || len(definitions) < 5 ||
+		len(definitions) > 40 {
 		t.Fatalf("got %d definitions of %q: %v", len(definitions), block, err)
 	}
 	l := jobFolder(t, 12)

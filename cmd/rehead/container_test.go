@@ -65,12 +65,14 @@ func TestTrainingJob(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	configure(map[string]string{"seed": "7", "epochs": "30", "testing_percentage": "20", "no_trunk": "False", "_tuning_objective_metric": "validation:accuracy"})
+	configure(map[string]string{"seed": "7", "epochs": "30", "testing_percentage": "20", "no_trunk": "False",
+		"_tuning_objective_metric": "validation:accuracy"})
 	for _, args := range [][]string{{"train"}, nil} { // by name, and with no argument at all
 		if o = inContainer(t, base, args...); o.code != exitDone {
 			t.Fatalf("rehead %v: code %d: %s", args, o.code, o.stderr)
 		}
-		for _, want := range []string{"train:accuracy=", "validation:accuracy=", "Epoch[0] Validation-accuracy=", "epochs=30 changes nothing"} {
+		for _, want := range []string{"train:accuracy=", "validation:accuracy=", "Epoch[0] Validation-accuracy=",
+			"epochs=30 changes nothing"} {
 			if !strings.Contains(o.stderr, want) {
 				t.Errorf("rehead %v: the log has no %q:\n%s", args, want, o.stderr)
 			}
@@ -96,7 +98,8 @@ func TestTrainingJob(t *testing.T) {
 	}
 	var answer struct{ Predictions []struct{ Label string } }
 	port := addr[strings.LastIndexByte(addr, ':'):]
-	if status := post(t, "http://127.0.0.1"+port+"/invocations", "application/x-image", data, &answer); status != http.StatusOK || len(answer.Predictions) != 3 {
+	if status := post(t, "http://127.0.0.1"+port+"/invocations", "application/x-image", data,
+		&answer); status != http.StatusOK || len(answer.Predictions) != 3 {
 		t.Errorf("invocations: status %d, %v", status, answer)
 	}
 	if o := stop(); o.code != exitDone {
@@ -287,16 +290,19 @@ func TestTrainingJobRefusals(t *testing.T) {
 		"pipe mode":          {map[string]string{"input/config/inputdataconfig.json": `{"train":{"TrainingInputMode":"Pipe"}}`}, "FastFile"},
 		"weights in a pipe":  {map[string]string{"input/config/inputdataconfig.json": `{"train":{},"weights":{"TrainingInputMode":"Pipe"}}`}, `"weights" is in Pipe mode`},
 		"no channel":         {map[string]string{"input/config/inputdataconfig.json": `{"validation":{"TrainingInputMode":"File"}}`}, "no channel named train"},
-		"two manifests":      {map[string]string{"input/data/train/a.csv": "x", "input/data/train/b.lst": "x"}, "holds 2 manifests"},
+		"two manifests": {map[string]string{"input/data/train/a.csv": "x", "input/data/train/b.lst": "x"},
+			"holds 2 manifests"},
 		"no such manifest":   {map[string]string{"input/config/hyperparameters.json": `{"manifest":"x.csv"}`}, `"x.csv" is not in the channel train`},
 		"path as a manifest": {map[string]string{"input/config/hyperparameters.json": `{"manifest":"../x.csv"}`}, "want the name of a file"},
 		"no such classes":    {map[string]string{"input/config/hyperparameters.json": `{"classes":"labels.txt"}`}, `"labels.txt" is not in the channel train`},
-		"no RecordIO":        {map[string]string{"input/data/train/x.rec": "\xff\xd8\xff\xe0 0123456789"}, "is this a RecordIO file?"},
-		"two weight files":   {map[string]string{"input/data/weights/other.h5": "x"}, "channel weights holds 2 files"},
-		"two models":         {map[string]string{"input/data/model/a.tar.gz": "x", "input/data/model/b.tar.gz": "x"}, "channel model holds 2 files"},
-		"no model":           {map[string]string{"input/data/model/model.tar.gz": "x"}, "model.tar.gz"},
-		"several labels":     {map[string]string{"input/config/hyperparameters.json": `{"architecture":"mobilenet_v2"}`}, "the network is InceptionV3"},
-		"bad percentage":     {map[string]string{"input/config/hyperparameters.json": `{"testing_percentage":"ten"}`}, `"testing_percentage": got "ten"`},
+		"no RecordIO": {map[string]string{"input/data/train/x.rec": "\xff\xd8\xff\xe0 0123456789"},
+			"is this a RecordIO file?"},
+		"two weight files": {map[string]string{"input/data/weights/other.h5": "x"}, "channel weights holds 2 files"},
+		"two models": {map[string]string{"input/data/model/a.tar.gz": "x", "input/data/model/b.tar.gz": "x"},
+			"channel model holds 2 files"},
+		"no model":       {map[string]string{"input/data/model/model.tar.gz": "x"}, "model.tar.gz"},
+		"several labels": {map[string]string{"input/config/hyperparameters.json": `{"architecture":"mobilenet_v2"}`}, "the network is InceptionV3"},
+		"bad percentage": {map[string]string{"input/config/hyperparameters.json": `{"testing_percentage":"ten"}`}, `"testing_percentage": got "ten"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := jobFolder(t, 2)
@@ -306,7 +312,8 @@ func TestTrainingJobRefusals(t *testing.T) {
 			putIn(t, l, "the reason of an earlier run", "output", "failure")
 			o := inContainer(t, string(l), "train")
 			reason, err := os.ReadFile(l.Failure())
-			if o.code != exitFailed || err != nil || !strings.Contains(string(reason), c.want) || !strings.Contains(o.stderr, c.want) {
+			if o.code != exitFailed || err != nil || !strings.Contains(string(reason), c.want) ||
+				!strings.Contains(o.stderr, c.want) {
 				t.Errorf("code %d, failure file %q, log %q (%v); want %q", o.code, reason, o.stderr, err, c.want)
 			}
 			if left, err := os.ReadDir(l.Model()); err != nil || len(left) != 0 {

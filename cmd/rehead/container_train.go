@@ -31,7 +31,8 @@ func (a *app) inTrainingJob() bool {
 func (a *app) containerTrain(ctx context.Context, o *trainOptions, flags *pflag.FlagSet) error {
 	l := a.layout()
 	if !l.Present() {
-		return usagef("train: name a folder of label folders; without one, a SageMaker job is looked for below %s (SAGEMAKER_BASE_DIR), and there is none", string(l))
+		return usagef("train: name a folder of label folders; without one, a SageMaker job is looked for below %s "+
+			"(SAGEMAKER_BASE_DIR), and there is none", string(l))
 	}
 	if err := l.ClearFailure(); err != nil {
 		return err
@@ -159,7 +160,8 @@ func (a *app) metricLines(m *train.Metrics) {
 	a.say("Epoch[0] Train-accuracy=%.6f", m.Train.Accuracy)
 	if m.Validation.Images > 0 {
 		a.say("Epoch[0] Validation-accuracy=%.6f", m.Validation.Accuracy)
-		a.say("loss: %.4f - accuracy: %.4f - val_loss: %.4f - val_accuracy: %.4f", m.Train.LogLoss, m.Train.Accuracy, m.Validation.LogLoss, m.Validation.Accuracy)
+		a.say("loss: %.4f - accuracy: %.4f - val_loss: %.4f - val_accuracy: %.4f", m.Train.LogLoss, m.Train.Accuracy,
+			m.Validation.LogLoss, m.Validation.Accuracy)
 	}
 	if m.Test.Images > 0 {
 		a.say("Final test accuracy = %.1f%% (N=%d)", 100*m.Test.Accuracy, m.Test.Images)

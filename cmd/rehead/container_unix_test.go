@@ -34,7 +34,8 @@ func startJob(t *testing.T, l sagemaker.Layout, env ...string) *jobProcess {
 		t.Fatal(err)
 	}
 	p := &jobProcess{Cmd: exec.CommandContext(t.Context(), self, "train")}
-	p.Env = append([]string{asProgram + "=1", "SAGEMAKER_BASE_DIR=" + string(l), "TRAINING_JOB_NAME=job", "TMPDIR=" + t.TempDir(), "HOME=" + t.TempDir()}, env...)
+	p.Env = append([]string{asProgram + "=1", "SAGEMAKER_BASE_DIR=" + string(l), "TRAINING_JOB_NAME=job",
+		"TMPDIR=" + t.TempDir(), "HOME=" + t.TempDir()}, env...)
 	p.Stdout, p.Stderr = &p.log, &p.log
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -112,7 +113,8 @@ func TestJobResumes(t *testing.T) {
 			}
 			if sig == unix.SIGTERM {
 				t.Logf("%v from SIGTERM to the end", took)
-				if p.ProcessState.ExitCode() != exitFailed || took > 30*time.Second || !strings.Contains(p.log.String(), "goes on from there") {
+				if p.ProcessState.ExitCode() != exitFailed || took > 30*time.Second ||
+					!strings.Contains(p.log.String(), "goes on from there") {
 					t.Errorf("code %d after %v, log %q", p.ProcessState.ExitCode(), took, p.log.String())
 				}
 				if _, err := os.Stat(l.Failure()); err == nil {
@@ -129,8 +131,10 @@ func TestJobResumes(t *testing.T) {
 			var computed, found int
 			i := strings.Index(again.log.String(), " bottlenecks computed")
 			line := again.log.String()[strings.LastIndexByte(again.log.String()[:max(i, 0)], '\n')+1:]
-			if _, err := fmt.Sscanf(line, "%d bottlenecks computed, %d from the cache", &computed, &found); err != nil || found == 0 || computed+found != 3*perLabel {
-				t.Errorf("%d computed, %d from the cache (%v), want some of %d from the cache:\n%s", computed, found, err, 3*perLabel, again.log.String())
+			if _, err := fmt.Sscanf(line, "%d bottlenecks computed, %d from the cache", &computed, &found); err != nil ||
+				found == 0 || computed+found != 3*perLabel {
+				t.Errorf("%d computed, %d from the cache (%v), want some of %d from the cache:\n%s", computed, found, err,
+					3*perLabel, again.log.String())
 			}
 			if !maps.Equal(modelBytes(t, l.Model()), modelBytes(t, calm.Model())) {
 				t.Error("the model differs from that of a job that was not disturbed")
@@ -157,7 +161,8 @@ func TestJobOfThreeHosts(t *testing.T) {
 	trained(t, alone)
 	port := fmt.Sprint(freePort(t))
 	hosts := []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"}
-	run := func(t *testing.T, spoil func(rank int, l sagemaker.Layout)) (folders [3]sagemaker.Layout, logs [3]string, errs [3]error) {
+	run := func(t *testing.T, spoil func(rank int, l sagemaker.Layout)) (folders [3]sagemaker.Layout, logs [3]string,
+		errs [3]error) {
 		var wg sync.WaitGroup
 		for i, host := range hosts {
 			l := jobFolder(t, 10)
@@ -265,5 +270,6 @@ func TestJobPipes(t *testing.T) {
 // record wraps bytes as the service does.
 func record(data []byte) string {
 	n := len(data)
-	return "\x0a\x23\xd7\xce" + string([]byte{byte(n), byte(n >> 8), byte(n >> 16), 0}) + string(data) + strings.Repeat("\x00", -n&3)
+	return "\x0a\x23\xd7\xce" + string([]byte{byte(n), byte(n >> 8), byte(n >> 16), 0}) + string(data) +
+		strings.Repeat("\x00", -n&3)
 }

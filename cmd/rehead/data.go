@@ -23,17 +23,21 @@ type dataFlags struct {
 
 func (d *dataFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&d.validationDir, "validation-dir", "", "folder or manifest of the pictures to choose with, instead of --validation")
+	f.StringVar(&d.validationDir, "validation-dir", "",
+		"folder or manifest of the pictures to choose with, instead of --validation")
 	f.StringVar(&d.testDir, "test-dir", "", "folder or manifest of the pictures to measure with, instead of --test")
-	f.BoolVar(&d.several, "multi-label", false, "pictures have any number of labels, none included: a head of sigmoids with a threshold for each label is trained")
+	f.BoolVar(&d.several, "multi-label", false,
+		"pictures have any number of labels, none included: a head of sigmoids with a threshold for each label is trained")
 	d.addManifest(cmd)
 }
 
 // addManifest adds the flags that say how a manifest is read.
 func (d *dataFlags) addManifest(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&d.imageRoot, "image-root", "", "folder that a manifest's relative paths start from (default: the manifest's)")
-	f.StringVar(&d.stripPrefix, "strip-prefix", "", "beginning that is cut off a manifest's paths, such as s3://bucket/flowers/")
+	f.StringVar(&d.imageRoot, "image-root", "",
+		"folder that a manifest's relative paths start from (default: the manifest's)")
+	f.StringVar(&d.stripPrefix, "strip-prefix", "",
+		"beginning that is cut off a manifest's paths, such as s3://bucket/flowers/")
 	f.StringVar(&d.separator, "label-separator", "|", "what parts several labels in a CSV manifest's label column")
 	f.StringVar(&d.classes, "classes", "", "file with the names of a manifest's numbered classes, one a line")
 }
@@ -77,7 +81,8 @@ func (d *dataFlags) one(path string, minLabels int) (*dataset.Folder, error) {
 		}
 		return folder, err
 	}
-	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), StripPrefix: d.stripPrefix, MinLabels: minLabels, Several: d.several, Separator: d.separator}
+	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), StripPrefix: d.stripPrefix,
+		MinLabels: minLabels, Several: d.several, Separator: d.separator}
 	if d.classes != "" {
 		if cfg.Classes, err = dataset.ReadClasses(d.classes); err != nil {
 			return nil, err

@@ -40,7 +40,9 @@ func (a *app) demo(ctx context.Context, out string) error {
 		}
 	}
 	a.say("drew 5 labels of 60 pictures in %s", pictures)
-	a.say("The trunk is the small one in this binary; your own photographs deserve the full network: rehead weights pull keras, then --weights keras.")
+	a.say("The trunk is the small one in this binary; your own photographs deserve the full " +
+		"network: rehead weights pull " +
+		"keras, then --weights keras.")
 	o := trainOptions{weights: embedded.Name, out: model, cache: filepath.Join(out, "cache"), dtype: "f32"}
 	o.cfg.Split = dataset.SplitConfig{Validation: 0.1, Test: 0.1}
 	result, err := a.train(ctx, pictures, &o)
@@ -64,7 +66,8 @@ func (a *app) demo(ctx context.Context, out string) error {
 		if err := a.printPrediction(predictFile(ctx, classifier, p.Path, limitFlags{}, 3), false); err != nil {
 			return err
 		}
-		a.say("\nNext: rehead serve %s, then curl --data-binary @%s -H 'Content-Type: image/jpeg' http://localhost:8080/invocations", model, p.Path)
+		a.say("\nNext: rehead serve %s, then curl --data-binary @%s -H 'Content-Type: image/jpeg' "+
+			"http://localhost:8080/invocations", model, p.Path)
 		return nil
 	}
 	return fmt.Errorf("demo: no picture was held out of %s", pictures)

@@ -84,7 +84,8 @@ func TestOutputsLeaveOtherFilesAlone(t *testing.T) {
 	model := filepath.Join(dir, "model")
 	must(t, nil, "train", pictures, "--weights", trunk, "-o", model, "--cache", filepath.Join(dir, "cache"),
 		"--plots", filepath.Join(dir, "plots"), "--tensorboard", filepath.Join(dir, "events"), "--json")
-	must(t, nil, "predict", model, filepath.Join(pictures, draw.Label(0), "0000.jpg"), "--explain-dir", filepath.Join(dir, "maps"), "--json")
+	must(t, nil, "predict", model, filepath.Join(pictures, draw.Label(0), "0000.jpg"), "--explain-dir",
+		filepath.Join(dir, "maps"), "--json")
 	for folder, files := range theirs {
 		entries, err := os.ReadDir(filepath.Join(dir, folder))
 		if err != nil || len(entries) <= 2 {

@@ -54,7 +54,8 @@ nothing in DIR. Exit code 0 with findings, too; 1 only when training on DIR is i
 	f.IntVar(&o.cfg.MinSide, "min-side", 0, "shortest side, in pixels, of a picture that is not small (0: 32)")
 	f.Float64Var(&o.cfg.MaxAspect, "max-aspect", 0, "longest picture, long side by short (0: 5)")
 	f.Float64Var(&o.cfg.MaxImbalance, "max-imbalance", 0, "largest label by smallest (0: 10)")
-	f.Float64Var(&o.refine.Margin, "min-margin", 0, "share of the neighbours' votes, below 1, by which another label must lead (0: 0.5)")
+	f.Float64Var(&o.refine.Margin, "min-margin", 0,
+		"share of the neighbours' votes, below 1, by which another label must lead (0: 0.5)")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
 	return cmd
 }
@@ -101,7 +102,9 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 	} else {
 		a.printCheckup(c)
 	}
-	if i := slices.IndexFunc(c.Findings, func(f dataset.Finding) bool { return f.Severity == dataset.Fatal }); i >= 0 && err == nil {
+	if i := slices.IndexFunc(c.Findings, func(f dataset.Finding) bool {
+		return f.Severity == dataset.Fatal
+	}); i >= 0 && err == nil {
 		err = fmt.Errorf("doctor: training on %s is impossible: %s", dir, c.Findings[i].Message)
 	}
 	return err
@@ -109,8 +112,10 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 
 // doctorNeighbours embeds the pictures and adds what the bottlenecks show to c, and what training
 // takes.
-func (a *app) doctorNeighbours(ctx context.Context, c *dataset.Checkup, folder *dataset.Folder, w *inception.Weights, engine nn.Config, cacheDir string, o *doctorOptions) error {
-	e := &doctorEmbedder{folder: folder, sums: c.Same().Sums, rows: make([][]float32, len(folder.Items)), limits: o.limits.limits()}
+func (a *app) doctorNeighbours(ctx context.Context, c *dataset.Checkup, folder *dataset.Folder, w *inception.Weights,
+	engine nn.Config, cacheDir string, o *doctorOptions) error {
+	e := &doctorEmbedder{folder: folder, sums: c.Same().Sums, rows: make([][]float32, len(folder.Items)),
+		limits: o.limits.limits()}
 	if cacheDir != "" {
 		cache, err := dataset.OpenCache(cacheDir, dataset.CacheKey{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features()})
 		if err != nil {
@@ -175,7 +180,8 @@ func (e *doctorEmbedder) lookup(c *dataset.Checkup) []int {
 
 // embed computes what is missing, and returns the seconds that a picture takes. When nothing is
 // missing a few are computed again.
-func (e *doctorEmbedder) embed(ctx context.Context, w *inception.Weights, engine nn.Config, missing []int, bar *progress) (each float64, err error) {
+func (e *doctorEmbedder) embed(ctx context.Context, w *inception.Weights, engine nn.Config, missing []int,
+	bar *progress) (each float64, err error) {
 	const sample = 8
 	todo := missing
 	for i := 0; len(missing) == 0 && i < len(e.rows) && len(todo) < sample; i++ {
@@ -259,8 +265,10 @@ func (a *app) printCheckup(c *dataset.Checkup) {
 	for _, f := range slices.Sorted(maps.Keys(c.Formats)) {
 		formats = append(formats, fmt.Sprintf("%d %s", c.Formats[f], f))
 	}
-	a.sayWrapped("%s: %d pictures of %d labels, %d readable (%s)", c.Root, c.Images, len(c.Labels), c.Readable, strings.Join(formats, ", "))
-	a.sayWrapped("%d to %d pixels wide, %d to %d high; %d turned by EXIF", c.Width.Min, c.Width.Max, c.Height.Min, c.Height.Max, c.Rotated)
+	a.sayWrapped("%s: %d pictures of %d labels, %d readable (%s)", c.Root, c.Images, len(c.Labels), c.Readable,
+		strings.Join(formats, ", "))
+	a.sayWrapped("%d to %d pixels wide, %d to %d high; %d turned by EXIF", c.Width.Min, c.Width.Max, c.Height.Min,
+		c.Height.Max, c.Rotated)
 	for _, severity := range []dataset.Severity{dataset.Fatal, dataset.Warning, dataset.Note} {
 		for _, f := range c.Findings {
 			if f.Severity == severity {
@@ -276,7 +284,8 @@ func (a *app) printCheckup(c *dataset.Checkup) {
 	if n := len(c.Disagreements); n > 0 {
 		a.say("labels that the nearest neighbours contradict, the surest first:")
 		for _, d := range c.Disagreements[:min(n, longest)] {
-			a.say("  %s: is %q, neighbours say %q (%.0f %%); nearest: %s", d.Image, d.Label, d.Suggested, 100*d.Share, d.Nearest[0].Image)
+			a.say("  %s: is %q, neighbours say %q (%.0f %%); nearest: %s", d.Image, d.Label, d.Suggested, 100*d.Share,
+				d.Nearest[0].Image)
 		}
 		a.more(n)
 	}
@@ -287,10 +296,13 @@ func (a *app) printCheckup(c *dataset.Checkup) {
 		}
 		a.more(n)
 	}
-	a.sayWrapped("expected: %s to decode (%.0f pictures/s on %d threads), %.1f MB of memory for pictures and bottlenecks, %.1f MB of cache",
-		roughly(c.Cost.DecodeSeconds), c.Cost.ImagesPerSecond, c.Cost.Workers, mega(c.Cost.MemoryBytes), mega(c.Cost.CacheBytes))
+	a.sayWrapped("expected: %s to decode (%.0f pictures/s on %d threads), %.1f MB of memory for pictures and "+
+		"bottlenecks, %.1f MB of cache",
+		roughly(c.Cost.DecodeSeconds), c.Cost.ImagesPerSecond, c.Cost.Workers, mega(c.Cost.MemoryBytes),
+		mega(c.Cost.CacheBytes))
 	if c.Cost.TrainSeconds > 0 {
-		a.sayWrapped("training: %s with an empty cache, %s with this one", roughly(c.Cost.TrainSecondsCold), roughly(c.Cost.TrainSeconds))
+		a.sayWrapped("training: %s with an empty cache, %s with this one", roughly(c.Cost.TrainSecondsCold),
+			roughly(c.Cost.TrainSeconds))
 	}
 }
 

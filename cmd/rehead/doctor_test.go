@@ -40,7 +40,8 @@ func TestDoctor(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, filepath.Join(pictures, draw.Label(0), "0003.jpg"), filepath.Join(pictures, draw.Label(1), "copy.jpg"))
-	if err := os.WriteFile(filepath.Join(pictures, draw.Label(2), "torn.jpg"), []byte("\xff\xd8\xff\xe0 no picture"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(pictures, draw.Label(2), "torn.jpg"), []byte("\xff\xd8\xff\xe0 no picture"),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	var c dataset.Checkup
@@ -89,7 +90,10 @@ func TestDoctorHopeless(t *testing.T) {
 		fails(t, test.args)
 		o := command(t, append(test.args, "--json")...)
 		var c dataset.Checkup
-		if err := json.Unmarshal([]byte(o.stdout), &c); err != nil || o.code != exitFailed || c.Trainable || len(c.Findings) == 0 || !slices.ContainsFunc(c.Findings, func(f dataset.Finding) bool { return f.Severity == dataset.Fatal }) {
+		if err := json.Unmarshal([]byte(o.stdout), &c); err != nil || o.code != exitFailed || c.Trainable ||
+			len(c.Findings) == 0 || !slices.ContainsFunc(c.Findings, func(f dataset.Finding) bool {
+			return f.Severity == dataset.Fatal
+		}) {
 			t.Errorf("%s: code %d, %v, %q", name, o.code, err, o.stdout)
 		}
 	}
@@ -130,12 +134,14 @@ func TestTrainOnParts(t *testing.T) {
 		Train  struct{ Images int }
 		Test   struct{ Images int }
 	}
-	o := must(t, &got, "train", manifest, "--validation", "0", "--test-dir", test, "--weights", trunk, "--cache", "none", "-o", filepath.Join(dir, "model"), "--json")
+	o := must(t, &got, "train", manifest, "--validation", "0", "--test-dir", test, "--weights", trunk, "--cache", "none",
+		"-o", filepath.Join(dir, "model"), "--json")
 	if got.Images != 27+12 || len(got.Labels) != 3 || !strings.Contains(o.stdout, `"test_accuracy"`) {
 		t.Errorf("got %+v from %s", got, o.stdout)
 	}
 	if err := draw.Folder(test, 4, 1, 99); err != nil {
 		t.Fatal(err)
 	}
-	fails(t, []string{"train", manifest, "--test-dir", test, "--weights", trunk, "--cache", "none", "-o", filepath.Join(dir, "other")}, draw.Label(3))
+	fails(t, []string{"train", manifest, "--test-dir", test, "--weights", trunk, "--cache", "none", "-o",
+		filepath.Join(dir, "other")}, draw.Label(3))
 }

@@ -71,20 +71,23 @@ func newEmbed(a *app) *cobra.Command {
 
 // calibrateOn returns w in the precision that is asked for; int8 takes its ranges from the first of
 // the pictures.
-func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg nn.Config, paths []string, lim dataset.Limits) (*inception.Weights, error) {
+func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg nn.Config, paths []string,
+	lim dataset.Limits) (*inception.Weights, error) {
 	if int8s, err := e.quantized(); err != nil || !int8s {
 		return w, err
 	}
-	return inception.Calibrate(ctx, w, cfg, min(len(paths), inception.CalibrationPictures), func(i int, pixels []float32) error {
-		data, err := dataset.ReadFile(paths[i], lim)
-		if err == nil {
-			_, err = w.Recipe.Load(data, lim, pixels)
-		}
-		return err
-	})
+	return inception.Calibrate(ctx, w, cfg, min(len(paths), inception.CalibrationPictures),
+		func(i int, pixels []float32) error {
+			data, err := dataset.ReadFile(paths[i], lim)
+			if err == nil {
+				_, err = w.Recipe.Load(data, lim, pixels)
+			}
+			return err
+		})
 }
 
-func (a *app) embed(cmd *cobra.Command, trunk *inception.Trunk, paths []string, out string, lim dataset.Limits, batch int, asJSON bool) (err error) {
+func (a *app) embed(cmd *cobra.Command, trunk *inception.Trunk, paths []string, out string, lim dataset.Limits,
+	batch int, asJSON bool) (err error) {
 	w, err := dataset.CreateNPY(out, trunk.Features())
 	if err != nil {
 		return err
@@ -100,7 +103,8 @@ func (a *app) embed(cmd *cobra.Command, trunk *inception.Trunk, paths []string, 
 		bar.add(1)
 		return w.Append(vec)
 	}
-	if err := trunk.EmbedAll(cmd.Context(), len(paths), read, emit, inception.EmbedConfig{Batch: batch, Limits: lim}); err != nil {
+	if err := trunk.EmbedAll(cmd.Context(), len(paths), read, emit,
+		inception.EmbedConfig{Batch: batch, Limits: lim}); err != nil {
 		return err
 	}
 	if err := w.Commit(); err != nil {

@@ -24,11 +24,13 @@ type world struct {
 func newWorld(t *testing.T) world {
 	t.Helper()
 	dir := t.TempDir()
-	w := world{dir: dir, pictures: filepath.Join(dir, "pictures"), trunk: narrow(t, dir), model: filepath.Join(dir, "model")}
+	w := world{dir: dir, pictures: filepath.Join(dir, "pictures"), trunk: narrow(t, dir),
+		model: filepath.Join(dir, "model")}
 	if err := draw.Folder(w.pictures, 3, 16, 5); err != nil {
 		t.Fatal(err)
 	}
-	must(t, &w.trained, "train", w.pictures, "--weights", w.trunk, "-o", w.model, "--cache", filepath.Join(dir, "cache"), "--json")
+	must(t, &w.trained, "train", w.pictures, "--weights", w.trunk, "-o", w.model, "--cache", filepath.Join(dir, "cache"),
+		"--json")
 	return w
 }
 
@@ -49,7 +51,8 @@ func TestFromPicturesToAnswers(t *testing.T) {
 	t.Run("a second run embeds nothing and writes the same bytes", func(t *testing.T) {
 		again := filepath.Join(w.dir, "again")
 		var trained map[string]any
-		must(t, &trained, "train", w.pictures, "--weights", w.trunk, "-o", again, "--cache", filepath.Join(w.dir, "cache"), "--json")
+		must(t, &trained, "train", w.pictures, "--weights", w.trunk, "-o", again, "--cache", filepath.Join(w.dir, "cache"),
+			"--json")
 		if trained["embedded"] != 0.0 || trained["cached"] != 48.0 {
 			t.Errorf("embedded %v, cached %v; want 0 and 48", trained["embedded"], trained["cached"])
 		}
@@ -80,7 +83,8 @@ func TestFromPicturesToAnswers(t *testing.T) {
 		}
 		without := filepath.Join(w.dir, "without")
 		var trained map[string]any
-		must(t, &trained, "train", w.pictures, "--weights", w.trunk, "-o", without, "--cache", filepath.Join(w.dir, "cache"), "--no-report", "--json")
+		must(t, &trained, "train", w.pictures, "--weights", w.trunk, "-o", without, "--cache", filepath.Join(w.dir, "cache"),
+			"--no-report", "--json")
 		if report, ok := trained["report"]; !ok || report != nil {
 			t.Errorf("train --no-report --json: report is %v (present %t), want null", report, ok)
 		}
@@ -88,7 +92,8 @@ func TestFromPicturesToAnswers(t *testing.T) {
 			t.Errorf("train --no-report: report.html: %v", err)
 		}
 		a := &app{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}} // a report that fails costs no model
-		if got := a.report(t.Context(), &train.Result{}); got != nil || !strings.Contains(fmt.Sprint(a.stderr), "gets no report") {
+		if got := a.report(t.Context(), &train.Result{}); got != nil ||
+			!strings.Contains(fmt.Sprint(a.stderr), "gets no report") {
 			t.Errorf("a result without pictures: got %d bytes, and said %v", len(got), a.stderr)
 		}
 	})
@@ -230,7 +235,8 @@ func badInput(t *testing.T, w world) {
 		Images   int
 		Problems []problemJSON
 	}
-	must(t, &trained, "train", w.pictures, "--weights", w.trunk, "-o", filepath.Join(w.dir, "with-bad"), "--cache", filepath.Join(w.dir, "cache"), "--json")
+	must(t, &trained, "train", w.pictures, "--weights", w.trunk, "-o", filepath.Join(w.dir, "with-bad"), "--cache",
+		filepath.Join(w.dir, "cache"), "--json")
 	if trained.Images != 48 || len(trained.Problems) != 1 || !strings.Contains(trained.Problems[0].Path, "zz-broken.jpg") {
 		t.Errorf("train with an unreadable picture: %+v", trained)
 	}
@@ -256,14 +262,16 @@ func TestUsage(t *testing.T) {
 		{"embed", "x.jpg"}, {"predict", "m", "x.jpg", "--top", "0"}, {"version", "--threads"},
 	} {
 		if o := command(t, args...); o.code != exitUsage || o.stderr == "" || o.stdout != "" {
-			t.Errorf("rehead %s: code %d, stdout %q, stderr %q; want code 2 and a sentence on stderr", strings.Join(args, " "), o.code, o.stdout, o.stderr)
+			t.Errorf("rehead %s: code %d, stdout %q, stderr %q; want code 2 and a sentence on stderr", strings.Join(args, " "),
+				o.code, o.stdout, o.stderr)
 		}
 	}
 }
 
 func TestBenchForward(t *testing.T) {
 	var r map[string]any
-	must(t, &r, "bench", "forward", "--weights", narrow(t, t.TempDir()), "--duration", "10ms", "--batch", "2", "--threads", "1", "--json")
+	must(t, &r, "bench", "forward", "--weights", narrow(t, t.TempDir()), "--duration", "10ms", "--batch", "2", "--threads",
+		"1", "--json")
 	ms, _ := r["ms_per_image"].(map[string]any)
 	for _, key := range []string{"min", "mean", "median", "p99"} {
 		if v, _ := ms[key].(float64); !(v > 0) {
@@ -277,7 +285,8 @@ func TestBenchForward(t *testing.T) {
 
 func TestBenchTrain(t *testing.T) {
 	var r trainReport
-	must(t, &r, "bench", "train", "--rows", "60", "--features", "16", "--classes", "3", "--runs", "2", "--threads", "1", "--json")
+	must(t, &r, "bench", "train", "--rows", "60", "--features", "16", "--classes", "3", "--runs", "2", "--threads", "1",
+		"--json")
 	if !(r.MsPerImage.Median > 0) || r.Batch != 60 || r.Threads != 1 || !r.Converged {
 		t.Errorf("bench train: %+v", r)
 	}

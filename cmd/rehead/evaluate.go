@@ -67,7 +67,8 @@ func newEvaluate(a *app) *cobra.Command {
 			a.printProblems(result.Problems)
 			a.printParts(&result.Metrics)
 			for _, c := range result.PerClass {
-				a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)%s", c.Label, c.Precision, c.Recall, c.F1, c.Measured, ofSeveral(c))
+				a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)%s", c.Label, c.Precision, c.Recall, c.F1,
+					c.Measured, ofSeveral(c))
 			}
 			return errors.Join(failed, result.Reach(least))
 		},
@@ -78,7 +79,8 @@ func newEvaluate(a *app) *cobra.Command {
 	limits.add(cmd)
 	data.addManifest(cmd)
 	f := cmd.Flags()
-	f.StringVar(&cfg.Part, "part", "all", "which pictures: all, train, validation or test, by the split rule that the model stores")
+	f.StringVar(&cfg.Part, "part", "all",
+		"which pictures: all, train, validation or test, by the split rule that the model stores")
 	f.StringVar(&cache, "cache", "", "folder of the bottleneck cache, as for train")
 	f.IntVar(&cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up, as for train")
 	f.IntVar(&cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
@@ -95,7 +97,8 @@ func reportFolder(path string) error {
 		return nil
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-		return fmt.Errorf("--report: %s: the folder %s does not exist; create it first or choose another file", path, filepath.Dir(path))
+		return fmt.Errorf("--report: %s: the folder %s does not exist; create it first or choose another file", path,
+			filepath.Dir(path))
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return fmt.Errorf("--report: %s is a folder, want a file such as %s", path, filepath.Join(path, "report.html"))

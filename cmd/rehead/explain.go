@@ -34,8 +34,10 @@ type explainFlags struct {
 }
 
 func (e *explainFlags) add(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&e.on, "explain", false, "say why: the class activation map of each label printed, and the most similar training pictures")
-	cmd.Flags().StringVar(&e.dir, "explain-dir", "", "folder to write each picture to as PNG, with the map of its best label over it (implies --explain)")
+	cmd.Flags().BoolVar(&e.on, "explain", false,
+		"say why: the class activation map of each label printed, and the most similar training pictures")
+	cmd.Flags().StringVar(&e.dir, "explain-dir", "",
+		"folder to write each picture to as PNG, with the map of its best label over it (implies --explain)")
 }
 
 // prepare makes the folder.
@@ -51,7 +53,8 @@ func (e *explainFlags) prepare() error {
 }
 
 // explainFile answers for one picture and says why.
-func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier, path string, limits limitFlags, top int) prediction {
+func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier, path string, limits limitFlags,
+	top int) prediction {
 	line := prediction{Image: path}
 	err := func() error {
 		data, err := dataset.ReadFile(path, limits.limits())
@@ -91,7 +94,8 @@ func (e *explainFlags) name(path string) string {
 }
 
 // drawExplanation writes the picture with the map of its best label over it, whole or not at all.
-func drawExplanation(path string, recipe dataset.Recipe, data []byte, lim dataset.Limits, x *inception.Explanation) error {
+func drawExplanation(path string, recipe dataset.Recipe, data []byte, lim dataset.Limits,
+	x *inception.Explanation) error {
 	img, _, err := recipe.Thumbnail(data, lim, explainSide)
 	if err != nil {
 		return err

@@ -59,7 +59,8 @@ func TestPredictExplain(t *testing.T) {
 		t.Helper()
 		var out, errs bytes.Buffer
 		a := &app{stdout: &out, stderr: &errs, getenv: func(string) string { return "" }}
-		if code := run(t.Context(), a, append([]string{"predict", model, one, two, "--json", "--top", "2"}, args...)); code != exitDone {
+		if code := run(t.Context(), a,
+			append([]string{"predict", model, one, two, "--json", "--top", "2"}, args...)); code != exitDone {
 			t.Fatalf("exit %d: %s%s", code, &errs, &out)
 		}
 		var all []explained
@@ -83,7 +84,8 @@ func TestPredictExplain(t *testing.T) {
 		}
 		for k, x := range line.Explanation.Maps {
 			if line.Predictions[k] != plain[i].Predictions[k] || x.Label != line.Predictions[k].Label {
-				t.Errorf("picture %d: prediction %d is %v, without --explain %v, its map is of %s", i, k, line.Predictions[k], plain[i].Predictions[k], x.Label)
+				t.Errorf("picture %d: prediction %d is %v, without --explain %v, its map is of %s", i, k, line.Predictions[k],
+					plain[i].Predictions[k], x.Label)
 			}
 			sum, n := 0.0, 0
 			for _, row := range x.Cells {

@@ -95,7 +95,8 @@ func exportFormat(format, out string) (string, error) {
 	case format == "tar.gz" || format == "" && (strings.HasSuffix(out, ".tar.gz") || strings.HasSuffix(out, ".tgz")):
 		return "tar.gz", nil
 	case format == "":
-		return "", usagef("export: %s ends in neither .onnx nor .tar.gz: rename it, or say --format onnx or --format tar.gz", out)
+		return "", usagef("export: %s ends in neither .onnx nor .tar.gz: rename it, or say --format "+
+			"onnx or --format tar.gz", out)
 	}
 	return "", usagef("--format: got %q, want onnx or tar.gz", format)
 }

@@ -12,7 +12,10 @@ import (
 
 // addGate adds --min-accuracy.
 func addGate(cmd *cobra.Command, least *float64) {
-	cmd.Flags().Float64Var(least, "min-accuracy", 0, "accuracy, 0 to 1, below which the command fails (exit code 1) once everything is written: of the test pictures, else of the validation ones, else of all; each picture counts once, whatever its weight, and with several labels all have to be right")
+	cmd.Flags().Float64Var(least, "min-accuracy", 0,
+		"accuracy, 0 to 1, below which the command fails (exit code 1) once everything is written: of the test pictures, "+
+			"else of the validation ones, else of all; each picture counts once, whatever its weight, and with several "+
+			"labels all have to be right")
 }
 
 func checkGate(least float64) error {

@@ -49,8 +49,10 @@ func newInspect(a *app) *cobra.Command {
 			}
 			card := modelCard{
 				Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Features: m.Head.Features, Recipe: m.Recipe,
-				Temperature: m.Temperature, MultiLabel: m.Independent(), Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil, Known: a.knownTrunk(m.IsTrunk),
-				Precision: m.Precision(), Seed: m.Seed, Split: m.Split, Training: m.Training, Metrics: m.Metrics, ToolVersion: m.ToolVersion,
+				Temperature: m.Temperature, MultiLabel: m.Independent(), Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil,
+				Known:     a.knownTrunk(m.IsTrunk),
+				Precision: m.Precision(), Seed: m.Seed, Split: m.Split, Training: m.Training, Metrics: m.Metrics,
+				ToolVersion: m.ToolVersion,
 			}
 			for k := range m.Labels {
 				if card.MultiLabel {
@@ -84,7 +86,8 @@ func (c modelCard) String() string {
 	if !c.HasTrunk {
 		stored = "not stored: give it with --weights"
 	}
-	row("trunk", "%s, width %g, %d features, %s, digest %s (%s)", c.Flavor, c.Width, c.Features, c.Precision, c.Trunk[:min(12, len(c.Trunk))], stored)
+	row("trunk", "%s, width %g, %d features, %s, digest %s (%s)", c.Flavor, c.Width, c.Features, c.Precision,
+		c.Trunk[:min(12, len(c.Trunk))], stored)
 	if k := c.Known; k != nil {
 		which, with := "which is", ""
 		if c.Precision != nn.Float32 {
@@ -98,7 +101,8 @@ func (c modelCard) String() string {
 	row("recipe", "%s", c.Recipe.Describe())
 	row("temperature", "%.4g", c.Temperature)
 	if c.MultiLabel {
-		row("answers", "any number of labels, each from its probability on: %.4g", c.Thresholds[:min(most, len(c.Thresholds))])
+		row("answers", "any number of labels, each from its probability on: %.4g",
+			c.Thresholds[:min(most, len(c.Thresholds))])
 	}
 	row("seed", "%d", c.Seed)
 	var settings train.Settings
@@ -123,7 +127,8 @@ func (c modelCard) String() string {
 
 // describeTraining says in words how a head was made; --json has all of it.
 func describeTraining(s train.Settings) string {
-	text := fmt.Sprintf("%s, %d iterations, L2 %.4g on features scaled %q, loss %.4g", s.Solver, s.Iterations, s.L2, s.Scaling, s.Loss)
+	text := fmt.Sprintf("%s, %d iterations, L2 %.4g on features scaled %q, loss %.4g", s.Solver, s.Iterations, s.L2,
+		s.Scaling, s.Loss)
 	switch {
 	case s.Converged:
 		text += ", converged"

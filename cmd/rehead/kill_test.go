@@ -32,7 +32,8 @@ func binary(t *testing.T) string {
 
 // process runs the real binary; stop, unless nil, is to end it at a moment of its choice, and hears
 // when it has ended by itself.
-func process(t *testing.T, stop func(p *os.Process, ended <-chan struct{}), path string, args ...string) (string, error) {
+func process(t *testing.T, stop func(p *os.Process, ended <-chan struct{}), path string,
+	args ...string) (string, error) {
 	t.Helper()
 	var stderr bytes.Buffer
 	cmd := exec.Command(path, args...)
@@ -125,7 +126,8 @@ func TestKilledRunsEndAlike(t *testing.T) {
 	}
 	args := func(name string) []string {
 		return []string{
-			"train", pictures, "--weights", trunk, "-o", filepath.Join(dir, name), "--cache", filepath.Join(dir, "cache of "+name), "--seed", "4",
+			"train", pictures, "--weights", trunk, "-o", filepath.Join(dir, name), "--cache",
+			filepath.Join(dir, "cache of "+name), "--seed", "4",
 			"--solver", "adam", "--epochs", "150", "--patience", "-1", "--l2", "auto", "--scaling", "auto",
 			"--augment", "flip,crop=0.1", "--views", "1", "--checkpoint-every", "10ms",
 		}
@@ -187,7 +189,8 @@ func TestKilledRunsEndAlike(t *testing.T) {
 		}
 	}, rehead, args("asked")...)
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !strings.Contains(out, "interrupted") || !strings.Contains(out, ".checkpoint") {
+	if !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !strings.Contains(out, "interrupted") ||
+		!strings.Contains(out, ".checkpoint") {
 		t.Errorf("at SIGTERM: got %v and %q, want exit code 1 and the checkpoint's name", err, out)
 	}
 	if out, err := process(t, nil, rehead, args("asked")...); err != nil {
@@ -223,7 +226,8 @@ func TestAddingPicturesEmbedsOnlyThem(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range files {
-			if err := os.Rename(filepath.Join(more, l.Name(), f.Name()), filepath.Join(pictures, l.Name(), "new-"+f.Name())); err != nil {
+			if err := os.Rename(filepath.Join(more, l.Name(), f.Name()),
+				filepath.Join(pictures, l.Name(), "new-"+f.Name())); err != nil {
 				t.Fatal(err)
 			}
 		}

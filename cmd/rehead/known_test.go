@@ -21,8 +21,10 @@ func TestEmbedded(t *testing.T) {
 	accuracy := builtIn().accuracy()
 	info := weightsCard{known: new(known)}
 	must(t, &info, "weights", "info", "embedded", "--json")
-	if info.Flavor != inception.TF2015 || info.Features != 1024 || info.Classes != 0 || info.Recipe.Size != 299 || info.Bytes != int64(f.Bytes) || info.SHA256 != f.SHA256 ||
-		info.Digest != f.Digest || info.Name != f.Name || info.License != "Apache-2.0" || info.Probe == nil || info.Probe.Accuracy != f.Probe.Accuracy {
+	if info.Flavor != inception.TF2015 || info.Features != 1024 || info.Classes != 0 || info.Recipe.Size != 299 ||
+		info.Bytes != int64(f.Bytes) || info.SHA256 != f.SHA256 ||
+		info.Digest != f.Digest || info.Name != f.Name || info.License != "Apache-2.0" || info.Probe == nil ||
+		info.Probe.Accuracy != f.Probe.Accuracy {
 		t.Errorf("info: got %+v, %+v", info.Info, info.known)
 	}
 	p := info.Probe
@@ -31,7 +33,8 @@ func TestEmbedded(t *testing.T) {
 	}
 	var list []listed
 	must(t, &list, "weights", "list", "--json")
-	if l := list[0]; l.Name != f.Name || !l.BuiltIn || l.Size != int64(f.Bytes) || l.SHA256 != f.SHA256 || l.Digest != f.Digest || l.License != f.License || l.Probe == nil || *l.Probe != *p {
+	if l := list[0]; l.Name != f.Name || !l.BuiltIn || l.Size != int64(f.Bytes) || l.SHA256 != f.SHA256 ||
+		l.Digest != f.Digest || l.License != f.License || l.Probe == nil || *l.Probe != *p {
 		t.Errorf("list: got %+v", l)
 	}
 	var version struct {
@@ -42,7 +45,9 @@ func TestEmbedded(t *testing.T) {
 		t.Errorf("version: got %+v", version.Embedded)
 	}
 	for _, args := range [][]string{{"weights", "info", "embedded"}, {"weights", "list"}, {"version"}} {
-		if o := command(t, args...); o.code != exitDone || !strings.Contains(strings.Join(strings.Fields(o.stdout), " "), accuracy) || !strings.Contains(o.stdout, "Apache-2.0") {
+		if o := command(t, args...); o.code != exitDone ||
+			!strings.Contains(strings.Join(strings.Fields(o.stdout), " "), accuracy) ||
+			!strings.Contains(o.stdout, "Apache-2.0") {
 			t.Errorf("%v: got %q, want %q and the licence in it", args, o.stdout, accuracy)
 		}
 	}
@@ -56,7 +61,8 @@ func TestKnown(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	a := &app{getenv: os.Getenv}
 	is := func(want string) func(string) bool { return func(digest string) bool { return digest == want } }
-	if k := a.knownTrunk(is(embedded.Describe().Digest)); k == nil || k.Name != "embedded" || !strings.Contains(k.accuracy(), "95 % interval") {
+	if k := a.knownTrunk(is(embedded.Describe().Digest)); k == nil || k.Name != "embedded" ||
+		!strings.Contains(k.accuracy(), "95 % interval") {
 		t.Errorf("the digest of the trunk in the binary: got %+v", k)
 	}
 	if k := a.knownTrunk(is("0123")); k != nil {
@@ -87,11 +93,14 @@ func TestKnownInt8(t *testing.T) {
 	must(t, nil, "train", pictures, "--weights", "embedded", "--precision", "int8", "--no-report", "-o", model)
 	var card modelCard
 	must(t, &card, "inspect", model, "--json")
-	if card.Known == nil || card.Known.Name != "embedded" || card.Precision != nn.Int8 || card.Trunk == embedded.Describe().Digest {
-		t.Errorf("got %+v, %s, digest %s, want the embedded trunk's name and another digest", card.Known, card.Precision, card.Trunk)
+	if card.Known == nil || card.Known.Name != "embedded" || card.Precision != nn.Int8 ||
+		card.Trunk == embedded.Describe().Digest {
+		t.Errorf("got %+v, %s, digest %s, want the embedded trunk's name and another digest", card.Known, card.Precision,
+			card.Trunk)
 	}
 	text := strings.Join(strings.Fields(command(t, "inspect", model).stdout), " ")
-	if want := "with the weights of embedded, licence Apache-2.0 " + builtIn().accuracy() + ", computing with float32"; !strings.Contains(text, want) {
+	if want := "with the weights of embedded, licence Apache-2.0 " + builtIn().accuracy() +
+		", computing with float32"; !strings.Contains(text, want) {
 		t.Errorf("inspect: got %q, want %q in it", text, want)
 	}
 }

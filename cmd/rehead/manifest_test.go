@@ -16,7 +16,8 @@ import (
 // manifests and holds it to --min-accuracy.
 func TestManifestsEndToEnd(t *testing.T) {
 	dir := t.TempDir()
-	trunk, pictures, model, cache := narrow(t, dir), filepath.Join(dir, "pictures"), filepath.Join(dir, "model"), filepath.Join(dir, "cache")
+	trunk, pictures, model, cache := narrow(t, dir), filepath.Join(dir, "pictures"), filepath.Join(dir, "model"),
+		filepath.Join(dir, "cache")
 	if err := draw.Folder(pictures, 3, 20, 5); err != nil {
 		t.Fatal(err)
 	}
@@ -54,14 +55,18 @@ func TestManifestsEndToEnd(t *testing.T) {
 	if trained.Images != tests || trained.Weighted == nil || trained.Accuracy < 0.5 {
 		t.Fatalf("train: got %+v, want %d test pictures and a weighted accuracy", trained, tests)
 	}
-	must(t, &evaluated, "evaluate", model, filepath.Join(dir, "list.csv"), "--part", "test", "--cache", cache, "--json", "--min-accuracy", fmt.Sprint(trained.Accuracy))
-	if evaluated.Accuracy != trained.Accuracy || *evaluated.Weighted != *trained.Weighted || *evaluated.Loss != *trained.Loss {
+	must(t, &evaluated, "evaluate", model, filepath.Join(dir, "list.csv"), "--part", "test", "--cache", cache, "--json",
+		"--min-accuracy", fmt.Sprint(trained.Accuracy))
+	if evaluated.Accuracy != trained.Accuracy || *evaluated.Weighted != *trained.Weighted ||
+		*evaluated.Loss != *trained.Loss {
 		t.Errorf("evaluate: got %+v, in training %+v", evaluated, trained)
 	}
-	fails(t, []string{"evaluate", model, filepath.Join(dir, "wrong.csv"), "--cache", cache, "--min-accuracy", "0.5"}, "accuracy", "want at least 0.5")
+	fails(t, []string{"evaluate", model, filepath.Join(dir, "wrong.csv"), "--cache", cache, "--min-accuracy", "0.5"},
+		"accuracy", "want at least 0.5")
 
 	var legacy scores
-	must(t, &legacy, "train", pictures, "--legacy-split", "--weights", trunk, "-o", filepath.Join(dir, "legacy"), "--cache", cache, "--json")
+	must(t, &legacy, "train", pictures, "--legacy-split", "--weights", trunk, "-o", filepath.Join(dir, "legacy"),
+		"--cache", cache, "--json")
 	if want := retrainTests(t, pictures); legacy.Images != want {
 		t.Errorf("--legacy-split: %d test pictures, by retrain.py's formula %d", legacy.Images, want)
 	}

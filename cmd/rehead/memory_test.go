@@ -15,23 +15,28 @@ func TestMemoryLimit(t *testing.T) {
 		want  int64
 		group bool
 	}{
-		"nothing known":  {fstest.MapFS{}, 0, false},
-		"no group":       {fstest.MapFS{"proc/meminfo": file(meminfo)}, 24576 << 10, false},
-		"no limit":       {fstest.MapFS{"proc/meminfo": file(meminfo), "sys/fs/cgroup/memory.max": file("max\n")}, 24576 << 10, false},
-		"a container v2": {fstest.MapFS{"proc/meminfo": file(meminfo), "sys/fs/cgroup/memory.max": file("1048576\n")}, 1 << 20, true},
-		"high below max": {fstest.MapFS{"sys/fs/cgroup/memory.max": file("1048576\n"), "sys/fs/cgroup/memory.high": file("524288\n")}, 1 << 19, true},
+		"nothing known": {fstest.MapFS{}, 0, false},
+		"no group":      {fstest.MapFS{"proc/meminfo": file(meminfo)}, 24576 << 10, false},
+		"no limit": {fstest.MapFS{"proc/meminfo": file(meminfo), "sys/fs/cgroup/memory.max": file("max\n")},
+			24576 << 10, false},
+		"a container v2": {fstest.MapFS{"proc/meminfo": file(meminfo), "sys/fs/cgroup/memory.max": file("1048576\n")},
+			1 << 20, true},
+		"high below max": {fstest.MapFS{"sys/fs/cgroup/memory.max": file("1048576\n"),
+			"sys/fs/cgroup/memory.high": file("524288\n")}, 1 << 19, true},
 		"a parent v2": {fstest.MapFS{
 			"proc/self/cgroup": file("0::/a.slice/b.service\n"), "sys/fs/cgroup/a.slice/memory.max": file("2097152\n"),
 			"sys/fs/cgroup/a.slice/b.service/memory.max": file("4194304\n"),
 		}, 2 << 20, true},
 		"v1": {fstest.MapFS{
-			"proc/self/cgroup": file("5:cpu,cpuacct:/x\n4:memory:/docker/1\n"), "sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes": file("3145728\n"),
-			"sys/fs/cgroup/memory/memory.limit_in_bytes": file("9223372036854771712\n"),
+			"proc/self/cgroup": file("5:cpu,cpuacct:/x\n4:memory:/docker/1\n"),
+			"sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes": file("3145728\n"),
+			"sys/fs/cgroup/memory/memory.limit_in_bytes":          file("9223372036854771712\n"),
 		}, 3 << 20, true},
 		"a container v1": {fstest.MapFS{
 			"proc/self/cgroup": file("4:memory:/docker/1\n"), "sys/fs/cgroup/memory/memory.limit_in_bytes": file("3145728\n"),
 		}, 3 << 20, true},
-		"nonsense": {fstest.MapFS{"proc/self/cgroup": file("x\n0::\n"), "sys/fs/cgroup/memory.max": file("-5"), "proc/meminfo": file("MemTotal:\n")}, 0, false},
+		"nonsense": {fstest.MapFS{"proc/self/cgroup": file("x\n0::\n"), "sys/fs/cgroup/memory.max": file("-5"),
+			"proc/meminfo": file("MemTotal:\n")}, 0, false},
 	} {
 		if got, group := memoryLimit(c.files); got != c.want || group != c.group {
 			t.Errorf("%s: got %d, %v, want %d, %v", name, got, group, c.want, c.group)
@@ -48,10 +53,12 @@ func TestContract43Serverless(t *testing.T) {
 			t.Errorf("%d GB: %d for bodies and %d for decoders leave too little for the model", gb, c.held, c.decode)
 		}
 		if c.pixels < 20_000_000 || c.pixels*decodeBytesPerPixel > c.decode {
-			t.Errorf("%d GB: %d pixels in %d bytes, want a camera's 20 megapixels at least, and none that does not fit", gb, c.pixels, c.decode)
+			t.Errorf("%d GB: %d pixels in %d bytes, want a camera's 20 megapixels at least, and none that does not fit", gb,
+				c.pixels, c.decode)
 		}
 	}
-	if got := capsFor(64<<30, dataset.DefaultMaxPixels); got.held != mostHeld || got.decode != mostDecode || got.pixels != min(dataset.DefaultMaxPixels, mostDecode/decodeBytesPerPixel) {
+	if got := capsFor(64<<30, dataset.DefaultMaxPixels); got.held != mostHeld || got.decode != mostDecode ||
+		got.pixels != min(dataset.DefaultMaxPixels, mostDecode/decodeBytesPerPixel) {
 		t.Errorf("64 GB: got %+v", got)
 	}
 	if got := capsFor(0, 77); got != (caps{pixels: 77}) {

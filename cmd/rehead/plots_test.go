@@ -13,7 +13,8 @@ import (
 // checkPlots trains the world's model again with --plots.
 func checkPlots(t *testing.T, w world) {
 	plots, again := filepath.Join(w.dir, "deep", "plots"), filepath.Join(w.dir, "plotted")
-	args := []string{"train", w.pictures, "--weights", w.trunk, "-o", again, "--cache", filepath.Join(w.dir, "cache"), "--no-report", "--json", "--plots"}
+	args := []string{"train", w.pictures, "--weights", w.trunk, "-o", again, "--cache", filepath.Join(w.dir, "cache"),
+		"--no-report", "--json", "--plots"}
 	must(t, nil, append(args, plots)...)
 	files, err := os.ReadDir(plots)
 	if err != nil {
@@ -26,7 +27,8 @@ func checkPlots(t *testing.T, w world) {
 		}
 	}
 	for _, name := range []string{"confusion.svg", "labels.svg", "map.svg"} {
-		if svg := found[name]; !bytes.HasPrefix(svg, []byte("<svg ")) || !bytes.HasSuffix(svg, []byte("</svg>")) || !bytes.Contains(svg, []byte(draw.Label(2))) {
+		if svg := found[name]; !bytes.HasPrefix(svg, []byte("<svg ")) || !bytes.HasSuffix(svg, []byte("</svg>")) ||
+			!bytes.Contains(svg, []byte(draw.Label(2))) {
 			t.Errorf("%s: got %d bytes, want a whole SVG with the label %s", name, len(svg), draw.Label(2))
 		}
 	}
@@ -48,7 +50,8 @@ func checkEvaluationReport(t *testing.T, w world) {
 	args := []string{"evaluate", w.model, w.pictures, "--cache", filepath.Join(w.dir, "cache"), "--json"}
 	must(t, nil, append(args, "--report", report, "--plots", plots, "--plot-format", "both")...)
 	html, err := os.ReadFile(report)
-	if err != nil || !bytes.HasPrefix(html, []byte("<!DOCTYPE html>")) || !bytes.HasSuffix(bytes.TrimSpace(html), []byte("</html>")) || !bytes.Contains(html, []byte(draw.Label(2))) {
+	if err != nil || !bytes.HasPrefix(html, []byte("<!DOCTYPE html>")) ||
+		!bytes.HasSuffix(bytes.TrimSpace(html), []byte("</html>")) || !bytes.Contains(html, []byte(draw.Label(2))) {
 		t.Errorf("got a report of %d bytes, %v", len(html), err)
 	}
 	for _, name := range []string{"reliability", "confusion", "labels", "map"} {

@@ -46,12 +46,14 @@ func TestInt8FromPicturesToAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := must(t, nil, "predict", model, pictures[0], "--json"), must(t, nil, "predict", model, pictures[0], "--json", "--kernel", "ref")
+	a, b := must(t, nil, "predict", model, pictures[0], "--json"),
+		must(t, nil, "predict", model, pictures[0], "--json", "--kernel", "ref")
 	if a.stdout != b.stdout || !strings.Contains(a.stdout, `"predictions"`) {
 		t.Errorf("predict: %q with the best kernel, %q in plain Go", a.stdout, b.stdout)
 	}
 	var embedded struct{ Precision string }
-	must(t, &embedded, "embed", w.pictures, "--weights", w.trunk, "--precision", "int8", "-o", filepath.Join(w.dir, "f.npy"), "--json")
+	must(t, &embedded, "embed", w.pictures, "--weights", w.trunk, "--precision", "int8", "-o",
+		filepath.Join(w.dir, "f.npy"), "--json")
 	if embedded.Precision != "int8" {
 		t.Errorf("embed: precision %q", embedded.Precision)
 	}
@@ -59,15 +61,18 @@ func TestInt8FromPicturesToAnswers(t *testing.T) {
 		Precision string
 		Profile   []struct{ Algorithm string }
 	}
-	must(t, &bench, "bench", "forward", "--weights", w.trunk, "--precision", "int8", "--duration", "1ms", "--profile", "--json")
+	must(t, &bench, "bench", "forward", "--weights", w.trunk, "--precision", "int8", "--duration", "1ms", "--profile",
+		"--json")
 	if bench.Precision != "int8" || len(bench.Profile) == 0 || !strings.HasPrefix(bench.Profile[1].Algorithm, "int8") {
 		t.Errorf("bench: %+v", bench)
 	}
 	fails(t, []string{"predict", model, pictures[0], "--precision", "float32"}, "trained on bottlenecks of int8")
 	fails(t, []string{"predict", w.model, pictures[0], "--precision", "int8"}, "trained on bottlenecks of float32")
-	fails(t, []string{"train", w.pictures, "--weights", w.trunk, "--cache", cache, "-o", filepath.Join(w.dir, "no"), "--warm-start", model}, "precision")
+	fails(t, []string{"train", w.pictures, "--weights", w.trunk, "--cache", cache, "-o", filepath.Join(w.dir, "no"),
+		"--warm-start", model}, "precision")
 	fails(t, []string{"export", model, "-o", filepath.Join(w.dir, "m.onnx")}, "float32")
-	if o := command(t, "embed", w.pictures, "-o", "f.npy", "--precision", "int4"); o.code != exitUsage || !strings.Contains(o.stderr, "int4") {
+	if o := command(t, "embed", w.pictures, "-o", "f.npy", "--precision", "int4"); o.code != exitUsage ||
+		!strings.Contains(o.stderr, "int4") {
 		t.Errorf("--precision int4: exit code %d, %s", o.code, o.stderr)
 	}
 }

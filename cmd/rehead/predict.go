@@ -80,7 +80,8 @@ func newPredict(a *app) *cobra.Command {
 			case 1:
 				return errors.New(failed[0])
 			}
-			return fmt.Errorf("predict: %d of %d pictures could not be classified: %s", len(failed), len(args)-1, strings.Join(failed, "; "))
+			return fmt.Errorf("predict: %d of %d pictures could not be classified: %s", len(failed), len(args)-1,
+				strings.Join(failed, "; "))
 		},
 	}
 	engine.add(cmd, a)
@@ -101,7 +102,8 @@ func (e *engineFlags) model(path string) (*inception.Model, error) {
 		return nil, err
 	}
 	if e.precision != "" && e.precision != string(m.Precision()) {
-		return nil, fmt.Errorf("%s was trained on bottlenecks of %s, which those of %s are not: leave --precision out, or train with --precision %s",
+		return nil, fmt.Errorf("%s was trained on bottlenecks of %s, which those of %s are not: leave --precision out, or "+
+			"train with --precision %s",
 			path, m.Precision(), e.precision, e.precision)
 	}
 	if e.trunk == "" {
@@ -152,7 +154,8 @@ func isArchive(path string) bool {
 
 // addTrunk adds --weights to commands that open a MODEL.
 func (e *engineFlags) addTrunk(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&e.trunk, "weights", "", "trunk of a model that was saved without one (--no-trunk): a weight file or REF")
+	cmd.Flags().StringVar(&e.trunk, "weights", "",
+		"trunk of a model that was saved without one (--no-trunk): a weight file or REF")
 }
 
 // classifier opens a model and compiles its network.

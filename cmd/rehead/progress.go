@@ -121,7 +121,8 @@ func (p *trainProgress) metrics(e train.Event) {
 	if math.IsNaN(e.TrainAccuracy) {
 		return
 	}
-	line := fmt.Sprintf("iteration %d: train:objective=%s train:accuracy=%s", e.Done, sixDigits(e.Loss), sixDigits(e.TrainAccuracy))
+	line := fmt.Sprintf("iteration %d: train:objective=%s train:accuracy=%s", e.Done, sixDigits(e.Loss),
+		sixDigits(e.TrainAccuracy))
 	if !math.IsNaN(e.ValidationAccuracy) {
 		line += " validation:accuracy=" + sixDigits(e.ValidationAccuracy) + " validation:loss=" + sixDigits(e.ValidationLoss)
 	}

@@ -25,7 +25,8 @@ func TestProgressFits(t *testing.T) {
 			t.Errorf("%d columns: got a bar of %d", width, n)
 		}
 	}
-	if got := (&progress{what: "fit", n: 5, of: 1000, early: true}).line(80, 1, time.Second); !strings.Contains(got, "at most 1s left") {
+	if got := (&progress{what: "fit", n: 5, of: 1000, early: true}).line(80, 1, time.Second); !strings.Contains(got,
+		"at most 1s left") {
 		t.Errorf("got %q, want a bound", got)
 	}
 }

@@ -91,13 +91,16 @@ type engineFlags struct {
 func (e *engineFlags) add(cmd *cobra.Command, a *app) {
 	e.resolve = a.resolve
 	cmd.Flags().IntVar(&e.threads, "threads", 0, "threads of the network (0: one per core)")
-	cmd.Flags().StringVar(&e.device, "device", "auto", "where the network runs: "+strings.Join(append([]string{"auto"}, nn.Devices()...), ", "))
-	cmd.Flags().StringVar(&e.kernel, "kernel", a.getenv("REHEAD_KERNEL"), "kernels: ref for plain Go, else the best of this machine (env REHEAD_KERNEL)")
+	cmd.Flags().StringVar(&e.device, "device", "auto",
+		"where the network runs: "+strings.Join(append([]string{"auto"}, nn.Devices()...), ", "))
+	cmd.Flags().StringVar(&e.kernel, "kernel", a.getenv("REHEAD_KERNEL"),
+		"kernels: ref for plain Go, else the best of this machine (env REHEAD_KERNEL)")
 }
 
 // addPrecision adds --precision to commands that make or use a trunk.
 func (e *engineFlags) addPrecision(cmd *cobra.Command, help string) {
-	cmd.Flags().StringVar(&e.precision, "precision", "", fmt.Sprintf("what the network computes with, %s or %s: %s", nn.Float32, nn.Int8, help))
+	cmd.Flags().StringVar(&e.precision, "precision", "",
+		fmt.Sprintf("what the network computes with, %s or %s: %s", nn.Float32, nn.Int8, help))
 }
 
 // quantized reports whether --precision asks for int8.

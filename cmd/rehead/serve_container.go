@@ -46,7 +46,8 @@ func (a *app) containerServe(cmd *cobra.Command, o *serveOptions, path *string) 
 	}
 	if _, err := os.Stat(filepath.Join(l.Model(), "model.json")); err != nil {
 		if deeper := modelBelow(l.Model()); deeper != "" {
-			return fmt.Errorf("serve: the model is in %s, want its files in %s itself: pack it with rehead export MODEL -o model.tar.gz", deeper, l.Model())
+			return fmt.Errorf("serve: the model is in %s, want its files in %s itself: pack it with rehead "+
+				"export MODEL -o model.tar.gz", deeper, l.Model())
 		}
 		return usagef("serve: name a MODEL; without one, a SageMaker model is looked for in %s, and there is none", l.Model())
 	}
@@ -73,7 +74,8 @@ func (a *app) containerTexts(cmd *cobra.Command, o *serveOptions) error {
 	if level := a.getenv(verbosity); level != "" && !cmd.Flags().Changed("log-level") {
 		o.logLevel = logLevel(level)
 		if new(slog.Level).UnmarshalText([]byte(o.logLevel)) != nil {
-			return fmt.Errorf("serve: environment variable %s: got %q, want debug, info, warning, error or a number of Python's logging", verbosity, level)
+			return fmt.Errorf("serve: environment variable %s: got %q, want debug, info, warning, error or a "+
+				"number of Python's logging", verbosity, level)
 		}
 	}
 	return nil
@@ -91,7 +93,8 @@ func (a *app) unknownFlags(flags *pflag.FlagSet) (warnings []string) {
 	for _, setting := range a.environ() {
 		name, _, _ := strings.Cut(setting, "=")
 		if strings.HasPrefix(name, flagVariable("")) && !slices.Contains(names, name) {
-			warnings = append(warnings, fmt.Sprintf("environment variable %s is no flag of serve and changes nothing; the nearest is %s", name, sagemaker.Nearest(name, names)))
+			warnings = append(warnings, fmt.Sprintf("environment variable %s is no flag of serve and changes "+
+				"nothing; the nearest is %s", name, sagemaker.Nearest(name, names)))
 		}
 	}
 	slices.Sort(warnings)

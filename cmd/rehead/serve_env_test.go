@@ -23,7 +23,8 @@ func TestRegression_ServeNamesTheVariable(t *testing.T) {
 			t.Errorf("%s=%s: got %v, want an error with both", name, value, err)
 		}
 	}
-	for _, accept := range []string{"Application/JSON; charset=utf-8", "application/json; verbose", "application/x-ndjson", "text/csv"} {
+	for _, accept := range []string{"Application/JSON; charset=utf-8", "application/json; verbose", "application/x-ndjson",
+		"text/csv"} {
 		if _, err := containerOptions(t, map[string]string{"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": accept}); err != nil {
 			t.Errorf("%s: %v", accept, err)
 		}
@@ -45,7 +46,8 @@ func TestServeWarnsOfUnknownVariables(t *testing.T) {
 	if err := a.containerServe(serveCommand(a, &o), &o, &path); err != nil {
 		t.Fatal(err)
 	}
-	if len(o.warnings) != 2 || !strings.Contains(o.warnings[0], "REHEAD_SERVE_MAX_BODI is no flag") || !strings.Contains(o.warnings[0], "REHEAD_SERVE_MAX_BODY") ||
+	if len(o.warnings) != 2 || !strings.Contains(o.warnings[0], "REHEAD_SERVE_MAX_BODI is no flag") ||
+		!strings.Contains(o.warnings[0], "REHEAD_SERVE_MAX_BODY") ||
 		!strings.Contains(o.warnings[1], "REHEAD_SERVE_PORT") {
 		t.Errorf("got %q, want two, the first with the nearest flag", o.warnings)
 	}
@@ -64,7 +66,8 @@ func TestRegression_ServeFindsTheModelBelow(t *testing.T) {
 		return map[string]string{"SAGEMAKER_BASE_DIR": base}[name]
 	}}
 	code := run(t.Context(), a, []string{"serve"})
-	if code != exitFailed || !strings.Contains(stderr.String(), inner) || !strings.Contains(stderr.String(), "rehead export") {
+	if code != exitFailed || !strings.Contains(stderr.String(), inner) ||
+		!strings.Contains(stderr.String(), "rehead export") {
 		t.Errorf("code %d, %q: want where the model is and how it is packed", code, stderr.String())
 	}
 }

@@ -48,16 +48,21 @@ func containerFlags(t *testing.T, env map[string]string) (o serveOptions, err er
 
 // As a container, flags come as variables; the command line goes before them.
 func TestServeFlagsFromTheEnvironment(t *testing.T) {
-	o, err := containerFlags(t, map[string]string{"REHEAD_SERVE_COMPAT": "tfblog", "REHEAD_SERVE_TOP": "3", "REHEAD_SERVE_PAGE": "true",
-		"REHEAD_SERVE_FETCH_HOST": "a.example.com,*.example.org", "REHEAD_SERVE_FETCH_SCHEME": "http", "REHEAD_SERVE_TIMEOUT": "7s"})
+	o, err := containerFlags(t, map[string]string{"REHEAD_SERVE_COMPAT": "tfblog", "REHEAD_SERVE_TOP": "3",
+		"REHEAD_SERVE_PAGE":       "true",
+		"REHEAD_SERVE_FETCH_HOST": "a.example.com,*.example.org", "REHEAD_SERVE_FETCH_SCHEME": "http",
+		"REHEAD_SERVE_TIMEOUT": "7s"})
 	if err != nil || o.compat != "tfblog" || o.cfg.TopK != 3 || !o.cfg.Page || o.cfg.RequestTimeout != 7*time.Second {
 		t.Errorf("got %+v, %v", o, err)
 	}
 	cfg, err := (&app{stderr: io.Discard, getenv: func(string) string { return "" }}).serveConfig(&o)
-	if err != nil || cfg.Compat != serve.CompatTFBlog || cfg.Fetch == nil || strings.Join(cfg.Fetch.Hosts, " ") != "a.example.com *.example.org" || strings.Join(cfg.Fetch.Schemes, " ") != "http" {
+	if err != nil || cfg.Compat != serve.CompatTFBlog || cfg.Fetch == nil ||
+		strings.Join(cfg.Fetch.Hosts, " ") != "a.example.com *.example.org" ||
+		strings.Join(cfg.Fetch.Schemes, " ") != "http" {
 		t.Errorf("got %+v, %v", cfg, err)
 	}
-	if _, err := containerFlags(t, map[string]string{"REHEAD_SERVE_TOP": "all"}); err == nil || !strings.Contains(err.Error(), "REHEAD_SERVE_TOP") {
+	if _, err := containerFlags(t, map[string]string{"REHEAD_SERVE_TOP": "all"}); err == nil ||
+		!strings.Contains(err.Error(), "REHEAD_SERVE_TOP") {
 		t.Errorf("got %v, want an error that names the variable", err)
 	}
 	if o, err = containerFlags(t, nil); err != nil || o.cfg.Page || o.compat != "" {
@@ -72,7 +77,8 @@ func certificateFiles(t *testing.T) (cert, key string, pool *x509.CertPool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	der, err1 := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	secret, err2 := x509.MarshalPKCS8PrivateKey(private)
 	if err := errors.Join(err1, err2); err != nil {
@@ -82,7 +88,8 @@ func certificateFiles(t *testing.T) (cert, key string, pool *x509.CertPool) {
 	cert, key = filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	pool.AppendCertsFromPEM(text)
-	if err := errors.Join(os.WriteFile(cert, text, 0o600), os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(cert, text, 0o600),
+		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	return cert, key, pool
@@ -93,11 +100,15 @@ func TestServeTLSAndToken(t *testing.T) {
 	model := filepath.Join(t.TempDir(), "model")
 	madeUp(t, model)
 	cert, key, pool := certificateFiles(t)
-	addr, stop := serveWith(t, map[string]string{"REHEAD_TOKEN": "s3cret"}, "serve", model, "--addr", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
+	addr, stop := serveWith(t, map[string]string{"REHEAD_TOKEN": "s3cret"}, "serve", model, "--addr", "127.0.0.1:0",
+		"--tls-cert", cert, "--tls-key", key)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool,
+		MinVersion: tls.VersionTLS12}}}
 	defer client.CloseIdleConnections()
-	for token, want := range map[string]int{"": http.StatusUnauthorized, "Bearer wrong": http.StatusUnauthorized, "Bearer s3cret": http.StatusOK} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+addr+"/invocations", bytes.NewReader(drawn(t)))
+	for token, want := range map[string]int{"": http.StatusUnauthorized, "Bearer wrong": http.StatusUnauthorized,
+		"Bearer s3cret": http.StatusOK} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+addr+"/invocations",
+			bytes.NewReader(drawn(t)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +196,8 @@ func TestBenchServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	for mode, args := range map[string][]string{"closed": {"--clients", "2"}, "open": {"--rate", "200"}} {
-		o := command(t, append([]string{"bench", "serve", local(addr) + "/invocations", picture, "--duration", "300ms", "--warmup", "0s", "--bad", "50", "--json"}, args...)...)
+		o := command(t, append([]string{"bench", "serve", local(addr) + "/invocations", picture, "--duration", "300ms",
+			"--warmup", "0s", "--bad", "50", "--json"}, args...)...)
 		var r load.Result
 		if err := json.Unmarshal([]byte(o.stdout), &r); err != nil || o.code != exitDone {
 			t.Fatalf("%s: code %d, %q, %q: %v", mode, o.code, o.stdout, o.stderr, err)
@@ -215,7 +227,8 @@ func TestBenchServeStopped(t *testing.T) {
 	a := &app{stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" }}
 	code := run(ctx, a, []string{"bench", "serve", server.URL, picture, "--duration", "1m", "--warmup", "0s", "--json"})
 	var r load.Result
-	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil || code != exitFailed || r.Answered < 15 || r.Failed+r.Refused > 0 {
+	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil || code != exitFailed || r.Answered < 15 ||
+		r.Failed+r.Refused > 0 {
 		t.Errorf("code %d, %q, %q: %v", code, stdout.String(), stderr.String(), err)
 	}
 }
@@ -266,7 +279,8 @@ func TestStopWaitsForABodyUnderWay(t *testing.T) {
 	addr, stop := serveWith(t, nil, "serve", model, "--addr", "127.0.0.1:0", "--drain-delay", "0s")
 	body := drawn(t)
 	reader, writer := io.Pipe()
-	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, local(addr)+"/invocations", reader)
+	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, local(addr)+"/invocations",
+		reader)
 	if err != nil {
 		t.Fatal(err)
 	}

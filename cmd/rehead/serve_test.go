@@ -137,7 +137,8 @@ func TestContract32BindToPort(t *testing.T) {
 	}
 	base := t.TempDir()
 	madeUp(t, sagemaker.Layout(base).Model())
-	env := map[string]string{"SAGEMAKER_BASE_DIR": base, "SAGEMAKER_BIND_TO_PORT": port, "SAGEMAKER_SAFE_PORT_RANGE": port + "-" + port}
+	env := map[string]string{"SAGEMAKER_BASE_DIR": base, "SAGEMAKER_BIND_TO_PORT": port,
+		"SAGEMAKER_SAFE_PORT_RANGE": port + "-" + port}
 	addr, _ := serveWith(t, env, "serve")
 	if !strings.HasSuffix(addr, ":"+port) {
 		t.Errorf("the server listens on %q, want port %s", addr, port)
@@ -177,30 +178,44 @@ func TestContract40Knobs(t *testing.T) {
 		env   map[string]string
 		check func(o serveOptions) bool
 	}{
-		{map[string]string{"MODEL_SERVER_TIMEOUT": "70"}, func(o serveOptions) bool { return o.cfg.RequestTimeout == 70*time.Second }},
-		{map[string]string{"SAGEMAKER_MODEL_SERVER_TIMEOUT": "71"}, func(o serveOptions) bool { return o.cfg.RequestTimeout == 71*time.Second }},
-		{map[string]string{"SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS": "72"}, func(o serveOptions) bool { return o.cfg.RequestTimeout == 72*time.Second }},
+		{map[string]string{"MODEL_SERVER_TIMEOUT": "70"}, func(o serveOptions) bool {
+			return o.cfg.RequestTimeout == 70*time.Second
+		}},
+		{map[string]string{"SAGEMAKER_MODEL_SERVER_TIMEOUT": "71"}, func(o serveOptions) bool {
+			return o.cfg.RequestTimeout == 71*time.Second
+		}},
+		{map[string]string{"SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS": "72"}, func(o serveOptions) bool {
+			return o.cfg.RequestTimeout == 72*time.Second
+		}},
 		{map[string]string{"SAGEMAKER_CONTAINER_LOG_LEVEL": "30"}, func(o serveOptions) bool { return o.logLevel == "warn" }},
-		{map[string]string{"SAGEMAKER_CONTAINER_LOG_LEVEL": "WARNING"}, func(o serveOptions) bool { return o.logLevel == "warn" }},
-		{map[string]string{"MODEL_SERVER_WORKERS": "4", "SAGEMAKER_MODEL_SERVER_WORKERS": "4", "SAGEMAKER_STARTUP_TIMEOUT": "300"}, func(o serveOptions) bool { return o.cfg.Passes == 0 }},
+		{map[string]string{"SAGEMAKER_CONTAINER_LOG_LEVEL": "WARNING"}, func(o serveOptions) bool {
+			return o.logLevel == "warn"
+		}},
+		{map[string]string{"MODEL_SERVER_WORKERS": "4", "SAGEMAKER_MODEL_SERVER_WORKERS": "4",
+			"SAGEMAKER_STARTUP_TIMEOUT": "300"}, func(o serveOptions) bool {
+			return o.cfg.Passes == 0
+		}},
 	} {
 		if o, err := containerOptions(t, c.env); err != nil || !c.check(o) {
 			t.Errorf("%v: got %+v, %v", c.env, o, err)
 		}
 	}
-	if _, err := containerOptions(t, map[string]string{"MODEL_SERVER_WORKERS": "many"}); err == nil || !strings.Contains(err.Error(), "MODEL_SERVER_WORKERS") {
+	if _, err := containerOptions(t, map[string]string{"MODEL_SERVER_WORKERS": "many"}); err == nil ||
+		!strings.Contains(err.Error(), "MODEL_SERVER_WORKERS") {
 		t.Errorf("got %v, want an error that names the variable", err)
 	}
 }
 
 // Contract 42: asynchronous requests may take long and bring up to 1 GB.
 func TestContract42Asynchronous(t *testing.T) {
-	o, err := containerOptions(t, map[string]string{"SAGEMAKER_MAX_PAYLOAD_IN_MB": "1024", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600"})
+	o, err := containerOptions(t,
+		map[string]string{"SAGEMAKER_MAX_PAYLOAD_IN_MB": "1024", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.bound(false)
-	if o.cfg.MaxBodyBytes != 1<<30 || o.limits.maxBytes != 1<<30 || o.cfg.MaxHeldBytes < 1<<30 || o.cfg.RequestTimeout != time.Hour {
+	if o.cfg.MaxBodyBytes != 1<<30 || o.limits.maxBytes != 1<<30 || o.cfg.MaxHeldBytes < 1<<30 ||
+		o.cfg.RequestTimeout != time.Hour {
 		t.Errorf("got %+v", o)
 	}
 	if err := o.cfg.Validate(); err != nil {
@@ -220,12 +235,14 @@ func TestContract52BatchEnvironment(t *testing.T) {
 		{map[string]string{}, false, "", 0, 0},
 		{map[string]string{"SAGEMAKER_BATCH": "true"}, true, "", 0, 0},
 		{map[string]string{"SAGEMAKER_BATCH": "True"}, true, "MultiRecord", 0, 0},
-		{map[string]string{"SAGEMAKER_BATCH": "true", "SAGEMAKER_BATCH_STRATEGY": "SINGLE_RECORD", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "20",
+		{map[string]string{"SAGEMAKER_BATCH": "true", "SAGEMAKER_BATCH_STRATEGY": "SINGLE_RECORD",
+			"SAGEMAKER_MAX_PAYLOAD_IN_MB":         "20",
 			"SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "3"}, true, "SINGLE_RECORD", 20 << 20, 3},
 		{map[string]string{"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"}, true, "", 0, 0},
 	} {
 		o, err := containerOptions(t, c.env)
-		if err != nil || o.cfg.Batch != c.batch || o.cfg.BatchStrategy != c.strategy || o.cfg.MaxBodyBytes != c.payload || o.cfg.MaxConcurrentTransforms != c.parallel {
+		if err != nil || o.cfg.Batch != c.batch || o.cfg.BatchStrategy != c.strategy || o.cfg.MaxBodyBytes != c.payload ||
+			o.cfg.MaxConcurrentTransforms != c.parallel {
 			t.Errorf("%v: got %+v, %v", c.env, o.cfg, err)
 		}
 	}

@@ -18,7 +18,8 @@ import (
 // TestSeveralLabels goes from drawn pictures of any number of shapes to answers over HTTP.
 func TestSeveralLabels(t *testing.T) {
 	dir := t.TempDir()
-	trunk, pictures, model, cache := narrow(t, dir), filepath.Join(dir, "pictures"), filepath.Join(dir, "model"), filepath.Join(dir, "cache")
+	trunk, pictures, model, cache := narrow(t, dir), filepath.Join(dir, "pictures"), filepath.Join(dir, "model"),
+		filepath.Join(dir, "cache")
 	list := filepath.Join(pictures, "labels.csv")
 	if err := draw.Several(pictures, 4, 200, 3); err != nil {
 		t.Fatal(err)
@@ -36,8 +37,10 @@ func TestSeveralLabels(t *testing.T) {
 	}
 	args := []string{"train", list, "--weights", trunk, "-o", model, "--cache", cache}
 	fails(t, args, "label: is empty")
-	must(t, &trained, append(args, "--multi-label", "--l2", "auto", "--folds", "3", "--class-weights", "balanced", "--json")...)
-	if trained.Test != trained.MultiLabel.Subset || trained.MultiLabel.Micro < 0.62 || trained.Report == nil || len(trained.PerClass) != 4 || trained.PerClass[3].Threshold == nil {
+	must(t, &trained, append(args, "--multi-label", "--l2", "auto", "--folds", "3", "--class-weights", "balanced",
+		"--json")...)
+	if trained.Test != trained.MultiLabel.Subset || trained.MultiLabel.Micro < 0.62 || trained.Report == nil ||
+		len(trained.PerClass) != 4 || trained.PerClass[3].Threshold == nil {
 		t.Errorf("train --json: got %+v", trained)
 	}
 	var evaluated struct {
@@ -76,7 +79,8 @@ func TestSeveralLabels(t *testing.T) {
 	var checked struct {
 		Trainable bool `json:"trainable"`
 	}
-	if must(t, &checked, "doctor", list, "--multi-label", "--weights", trunk, "--cache", cache, "--json"); !checked.Trainable {
+	if must(t, &checked, "doctor", list, "--multi-label", "--weights", trunk, "--cache", cache,
+		"--json"); !checked.Trainable {
 		t.Error("doctor: it cannot be trained on")
 	}
 }
@@ -111,7 +115,8 @@ func givesLabels(t *testing.T, model, list string, thresholds []float64) {
 				want = append(want, p.Label)
 			}
 		}
-		if predicted.Labels == nil || !slices.Equal(predicted.Labels, want) || !slices.Equal(served.Labels, want) || !slices.Equal(served.Predictions, predicted.Predictions) {
+		if predicted.Labels == nil || !slices.Equal(predicted.Labels, want) || !slices.Equal(served.Labels, want) ||
+			!slices.Equal(served.Predictions, predicted.Predictions) {
 			t.Errorf("%s: predict %+v, serve %+v, want the labels %v", picture, predicted, served, want)
 		}
 		sizes[len(want)] = true

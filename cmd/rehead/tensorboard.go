@@ -55,7 +55,8 @@ func (b *board) event(e train.Event) {
 		}
 		b.told = e.Done
 	}
-	for _, s := range []tensorboard.Scalar{{Tag: "train/accuracy", Value: e.TrainAccuracy}, {Tag: "validation/accuracy", Value: e.ValidationAccuracy}} {
+	for _, s := range []tensorboard.Scalar{{Tag: "train/accuracy", Value: e.TrainAccuracy},
+		{Tag: "validation/accuracy", Value: e.ValidationAccuracy}} {
 		if !math.IsNaN(s.Value) {
 			values = append(values, s)
 		}

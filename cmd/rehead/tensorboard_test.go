@@ -11,7 +11,8 @@ import (
 // checkEvents trains the world's model again with --tensorboard.
 func checkEvents(t *testing.T, w world) {
 	events, again := filepath.Join(w.dir, "events", "run"), filepath.Join(w.dir, "watched")
-	args := []string{"train", w.pictures, "--weights", w.trunk, "-o", again, "--cache", filepath.Join(w.dir, "cache"), "--json", "--tensorboard"}
+	args := []string{"train", w.pictures, "--weights", w.trunk, "-o", again, "--cache", filepath.Join(w.dir, "cache"),
+		"--json", "--tensorboard"}
 	must(t, nil, append(args, events)...)
 	for _, name := range []string{"head.safetensors", "model.json", "metrics.json", "report.html"} {
 		one, err := os.ReadFile(filepath.Join(w.model, name))
@@ -30,7 +31,8 @@ func checkEvents(t *testing.T, w world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tag := range []string{"train/loss", "validation/loss", "train/accuracy", "validation/accuracy", "final/train_accuracy", "final/validation_log_loss", "final/ece", "head/weights", "head/biases"} {
+	for _, tag := range []string{"train/loss", "validation/loss", "train/accuracy", "validation/accuracy",
+		"final/train_accuracy", "final/validation_log_loss", "final/ece", "head/weights", "head/biases"} {
 		if !bytes.Contains(file, []byte(tag)) {
 			t.Errorf("the events have nothing called %s", tag)
 		}
@@ -40,7 +42,8 @@ func checkEvents(t *testing.T, w world) {
 	if len(rest) < 5 || rest[0] != 2<<3|5 {
 		t.Fatalf("%s has no value", tag)
 	}
-	if got, want := math.Float32frombits(uint32(rest[1])|uint32(rest[2])<<8|uint32(rest[3])<<16|uint32(rest[4])<<24), w.trained["test_accuracy"].(float64); got != float32(want) {
+	if got, want := math.Float32frombits(uint32(rest[1])|uint32(rest[2])<<8|uint32(rest[3])<<16|uint32(rest[4])<<24),
+		w.trained["test_accuracy"].(float64); got != float32(want) {
 		t.Errorf("%s: got %g, want %g", tag, got, want)
 	}
 	if err := os.RemoveAll(again); err != nil {

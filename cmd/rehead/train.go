@@ -62,12 +62,15 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	f := cmd.Flags()
 	f.StringVar(&o.weights, "weights", defaultWeights, weightsHelp)
 	f.StringVarP(&o.out, "output", "o", "model", "folder to write the model to")
-	f.StringVar(&o.cache, "cache", "", "folder of the bottleneck cache (default: rehead in the user's cache folder, or REHEAD_CACHE); \"none\" for no cache")
+	f.StringVar(&o.cache, "cache", "",
+		"folder of the bottleneck cache (default: rehead in the user's cache folder, or REHEAD_CACHE); \"none\" for no cache")
 	f.StringVar(&o.dtype, "dtype", "f32", "how the trunk is stored in the model: f32 or f16")
 	f.BoolVar(&o.noTrunk, "no-trunk", false, "store only the trunk's digest in the model")
 	f.BoolVar(&o.noReport, "no-report", false, "write no report.html into the model")
 	o.plots.add(cmd, "loss, accuracy, reliability, confusion, labels, map")
-	f.StringVar(&o.events, "tensorboard", "", "folder to write TensorBoard's event file to while training: losses, accuracies, final metrics, histograms of the head")
+	f.StringVar(&o.events, "tensorboard", "",
+		"folder to write TensorBoard's event file to while training: losses, accuracies, final metrics, "+
+			"histograms of the head")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	addGate(cmd, &o.least)
 	f.Float64Var(&o.cfg.Split.Validation, "validation", 0.1, "share of the pictures held out to choose with; 0 for none")
@@ -76,9 +79,13 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	f.BoolVar(&o.cfg.Split.Legacy, "legacy-split", false, "split exactly as TensorFlow's retrain.py")
 	f.Uint64Var(&o.cfg.Seed, "seed", 0, "seed, stored in the model")
 	o.headFlags.add(cmd, &o.cfg)
-	f.IntVar(&o.cfg.Neighbours, "neighbours", 200, "most training pictures that the model keeps, as thumbnails, to explain with; as a SageMaker job 0 by default")
-	f.Float64Var(&o.cfg.Unknown, "unknown", 0, "share of known pictures, up to 0.5, that the model may take for none of its labels; it then says so of pictures (0: it never does)")
-	f.IntVar(&o.cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up (0: a tenth, at least 10; negative: none)")
+	f.IntVar(&o.cfg.Neighbours, "neighbours", 200,
+		"most training pictures that the model keeps, as thumbnails, to explain with; as a SageMaker job 0 by default")
+	f.Float64Var(&o.cfg.Unknown, "unknown", 0,
+		"share of known pictures, up to 0.5, that the model may take for none of its labels; it then says so of "+
+			"pictures (0: it never does)")
+	f.IntVar(&o.cfg.MaxBad, "max-bad", 0,
+		"most unreadable pictures before giving up (0: a tenth, at least 10; negative: none)")
 	f.IntVar(&o.cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
 	return cmd
 }
@@ -120,7 +127,8 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if !o.noReport {
 		report = a.report(ctx, result)
 	}
-	if err := result.Model.Save(o.out, inception.SaveOptions{Report: report, NoTrunk: o.noTrunk, DType: o.dtype}); err != nil {
+	if err := result.Model.Save(o.out,
+		inception.SaveOptions{Report: report, NoTrunk: o.noTrunk, DType: o.dtype}); err != nil {
 		return nil, err
 	}
 	if err := result.Finish(); err != nil {
@@ -144,7 +152,8 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 // watchedRun trains with progress on the terminal and, where a folder is named, in TensorBoard's
 // events. Events that cannot be written are worth no trained model: they are failed, to be told of
 // when the model is saved.
-func (a *app) watchedRun(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg train.Config, events string) (r *train.Result, failed, err error) {
+func (a *app) watchedRun(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg train.Config,
+	events string) (r *train.Result, failed, err error) {
 	b, err := newBoard(events)
 	if err != nil {
 		return nil, nil, err
@@ -300,7 +309,8 @@ func (a *app) printParts(m *train.Metrics) {
 		}
 	}
 	if s := m.MultiLabel; s != nil {
-		a.say("accuracy counts pictures whose every label is right; on the %s pictures micro F1 %.3f, macro F1 %.3f, mean average precision %.3f, %.2f %% of the decisions wrong",
+		a.say("accuracy counts pictures whose every label is right; on the %s pictures micro F1 %.3f, macro F1 %.3f, mean "+
+			"average precision %.3f, %.2f %% of the decisions wrong",
 			m.ConfusionPart, s.MicroF1, s.MacroF1, s.MeanAP, 100*s.HammingLoss)
 	}
 }

@@ -20,26 +20,41 @@ type headFlags struct {
 
 func (h *headFlags) add(cmd *cobra.Command, cfg *train.Config) {
 	f := cmd.Flags()
-	f.Var((*l2Value)(&cfg.L2), "l2", "weight decay of the head: a number, 0 for a good default, or auto (negative) for the best of a grid by cross-validation on the training pictures")
+	f.Var((*l2Value)(&cfg.L2), "l2",
+		"weight decay of the head: a number, 0 for a good default, or auto (negative) for the best of a grid by "+
+			"cross-validation on the training pictures")
 	f.IntVar(&cfg.Folds, "folds", 0, "folds of --l2 auto (0: 5)")
-	f.StringVar((*string)(&cfg.Scaling), "scaling", "", "how bottlenecks are scaled before weight decay: half (default), standard, common, none, or with --l2 auto: auto, the best of the first three")
-	f.StringVar((*string)(&cfg.Solver), "solver", "lbfgs", "lbfgs (to convergence), sgd, momentum, adam, or retrain (retrain.py's own recipe)")
+	f.StringVar((*string)(&cfg.Scaling), "scaling", "",
+		"how bottlenecks are scaled before weight decay: half (default), standard, common, none, or with --l2 auto: auto, "+
+			"the best of the first three")
+	f.StringVar((*string)(&cfg.Solver), "solver", "lbfgs",
+		"lbfgs (to convergence), sgd, momentum, adam, or retrain (retrain.py's own recipe)")
 	f.Float64Var(&cfg.Descent.Rate, "learning-rate", 0, "of sgd, momentum, adam and retrain (0: 0.01, 0.002, 0.001, 0.01)")
-	f.StringVar((*string)(&cfg.Descent.Schedule), "schedule", "", "how the learning rate falls: constant (default), step or cosine")
-	f.IntVar(&cfg.Descent.DropEvery, "drop-every", 0, "schedule step: epochs between two drops of the learning rate (0: a third of --epochs)")
-	f.Float64Var(&cfg.Descent.DropFactor, "drop-factor", 0, "schedule step: what the learning rate is multiplied by (0: 0.1)")
+	f.StringVar((*string)(&cfg.Descent.Schedule), "schedule", "",
+		"how the learning rate falls: constant (default), step or cosine")
+	f.IntVar(&cfg.Descent.DropEvery, "drop-every", 0,
+		"schedule step: epochs between two drops of the learning rate (0: a third of --epochs)")
+	f.Float64Var(&cfg.Descent.DropFactor, "drop-factor", 0,
+		"schedule step: what the learning rate is multiplied by (0: 0.1)")
 	f.Float64Var(&cfg.Descent.Momentum, "momentum", 0, "of solver momentum (0: 0.9)")
 	f.IntVar(&cfg.Descent.Batch, "batch-size", 0, "examples a step of sgd, momentum, adam and retrain (0: 100)")
 	f.IntVar(&cfg.Descent.Epochs, "epochs", 0, "most epochs of sgd, momentum and adam (0: 50)")
 	f.IntVar(&cfg.Descent.Steps, "steps", 0, "steps of retrain (0: 4000)")
-	f.IntVar(&cfg.Descent.Patience, "patience", 0, "epochs without a better validation loss before sgd, momentum and adam stop (0: 5; negative: never)")
-	f.Float64Var(&cfg.Descent.Dropout, "dropout", 0, "share of the features that each step of sgd, momentum and adam leaves out")
+	f.IntVar(&cfg.Descent.Patience, "patience", 0,
+		"epochs without a better validation loss before sgd, momentum and adam stop (0: 5; negative: never)")
+	f.Float64Var(&cfg.Descent.Dropout, "dropout", 0,
+		"share of the features that each step of sgd, momentum and adam leaves out")
 	f.Float64Var(&cfg.Smoothing, "label-smoothing", 0, "share of each target that is spread over all labels, 0 to 0.5")
-	f.StringVar(&h.classWeights, "class-weights", "none", "how much labels count: none, balanced, a JSON object of factors by label, or a file with one")
-	f.IntVar(&cfg.Views, "views", 0, "altered views of each training picture to train on beside it, as --augment says; they are cached too")
-	f.Var(&augmentValue{cfg}, "augment", "how views are altered, such as flip,crop=0.1,scale=0.1,rotate=10,brightness=0.1,color=0.1, or default; 4 of them unless --views says otherwise")
+	f.StringVar(&h.classWeights, "class-weights", "none",
+		"how much labels count: none, balanced, a JSON object of factors by label, or a file with one")
+	f.IntVar(&cfg.Views, "views", 0,
+		"altered views of each training picture to train on beside it, as --augment says; they are cached too")
+	f.Var(&augmentValue{cfg}, "augment",
+		"how views are altered, such as flip,crop=0.1,scale=0.1,rotate=10,brightness=0.1,color=0.1, or default; 4 of them "+
+			"unless --views says otherwise")
 	f.StringVar(&h.warmStart, "warm-start", "", "MODEL whose head the solver begins at; labels may be added")
-	f.DurationVar(&cfg.Checkpoints.Every, "checkpoint-every", train.DefaultCheckpointEvery, "how often the solver's state is put beside the bottleneck cache, so that a stopped run goes on")
+	f.DurationVar(&cfg.Checkpoints.Every, "checkpoint-every", train.DefaultCheckpointEvery,
+		"how often the solver's state is put beside the bottleneck cache, so that a stopped run goes on")
 }
 
 // resolve sets what flags alone cannot.
@@ -67,13 +82,15 @@ func classWeights(text string) (train.ClassWeights, error) {
 	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
 		var err error
 		if data, err = os.ReadFile(text); err != nil {
-			return train.ClassWeights{}, fmt.Errorf("train: --class-weights: got neither none, balanced nor a JSON object, and no file of this name: %w", err)
+			return train.ClassWeights{}, fmt.Errorf("train: --class-weights: got neither none, balanced nor a JSON object, and "+
+				"no file of this name: %w", err)
 		}
 		from = text
 	}
 	var of map[string]float64
 	if err := json.Unmarshal(data, &of); err != nil {
-		return train.ClassWeights{}, fmt.Errorf("train: %s: want a JSON object of factors by label, such as {\"daisy\": 2}: %w", from, err)
+		return train.ClassWeights{}, fmt.Errorf("train: %s: want a JSON object of factors by label, "+
+			"such as {\"daisy\": 2}: %w", from, err)
 	}
 	return train.ClassWeights{Of: of}, nil
 }
@@ -120,7 +137,8 @@ func (v *augmentValue) Set(text string) error {
 	}
 	for _, part := range strings.Split(text, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-		to := map[string]*float64{"crop": &a.Crop, "scale": &a.Scale, "rotate": &a.Rotate, "brightness": &a.Brightness, "color": &a.Color}[name]
+		to := map[string]*float64{"crop": &a.Crop, "scale": &a.Scale, "rotate": &a.Rotate, "brightness": &a.Brightness,
+			"color": &a.Color}[name]
 		var err error
 		switch {
 		case name == "flip" && value == "":
@@ -130,7 +148,8 @@ func (v *augmentValue) Set(text string) error {
 		case to != nil:
 			*to, err = strconv.ParseFloat(value, 64)
 		default:
-			return fmt.Errorf("got %q, want default or any of flip, crop, scale, rotate, brightness, color, each with =VALUE", part)
+			return fmt.Errorf("got %q, want default or any of flip, crop, scale, rotate, brightness, "+
+				"color, each with =VALUE", part)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: got %q, want a number (flip: true or false)", name, value)

@@ -31,7 +31,8 @@ func (t *transfer) set(done, total int64) {
 	if total > 0 {
 		const width = 30
 		full := int(min(width, width*done/total))
-		line = fmt.Sprintf("%s%s %.1f of %.1f MB  %.1f MB/s", strings.Repeat("█", full), strings.Repeat("░", width-full), float64(done)/1e6, float64(total)/1e6, rate/1e6)
+		line = fmt.Sprintf("%s%s %.1f of %.1f MB  %.1f MB/s", strings.Repeat("█", full), strings.Repeat("░", width-full),
+			float64(done)/1e6, float64(total)/1e6, rate/1e6)
 		switch {
 		case done == total:
 			line += "  checking"

@@ -55,7 +55,8 @@ func newVersion(a *app) *cobra.Command {
 
 				Precisions []nn.Precision `json:"precisions"`
 				Embedded   embedded.Facts `json:"embedded"`
-			}{toolVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, nn.Kernels()[0], nn.Devices(), nn.Units(), []nn.Precision{nn.Float32, nn.Int8}, embedded.Describe()}
+			}{toolVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, nn.Kernels()[0], nn.Devices(), nn.Units(),
+				[]nn.Precision{nn.Float32, nn.Int8}, embedded.Describe()}
 			if asJSON {
 				return printJSON(a.stdout, v)
 			}
@@ -63,7 +64,9 @@ func newVersion(a *app) *cobra.Command {
 			if len(v.Found) > 0 {
 				found = ", found " + strings.Join(v.Found, ", ")
 			}
-			_, err := fmt.Fprintf(a.stdout, "rehead %s (%s, %s/%s), kernel %s, precisions %v, devices %v%s\ntrunk embedded: %.2f MB, digest %.12s, licence %s, %s\n",
+			_, err := fmt.Fprintf(a.stdout,
+				"rehead %s (%s, %s/%s), kernel %s, precisions %v, devices %v%s\ntrunk embedded: %.2f MB, digest "+
+					"%.12s, licence %s, %s\n",
 				v.Version, v.Go, v.OS, v.Arch, v.Kernel, v.Precisions, v.Devices, found,
 				float64(v.Embedded.Bytes)/1e6, v.Embedded.Digest, v.Embedded.License, builtIn().accuracy())
 			return err

@@ -15,7 +15,8 @@ func TestVersion(t *testing.T) {
 		t.Errorf("got %+v", v)
 	}
 	o := command(t, "version", "--licenses")
-	for _, want := range []string{"Go standard library and runtime: LICENSE", "gorgonia.org/gorgonia v", "Inception-2015-12-05"} {
+	for _, want := range []string{"Go standard library and runtime: LICENSE", "gorgonia.org/gorgonia v",
+		"Inception-2015-12-05"} {
 		if o.code != exitDone || !strings.Contains(o.stdout, want) {
 			t.Errorf("version --licenses: code %d, %d bytes without %q", o.code, len(o.stdout), want)
 		}

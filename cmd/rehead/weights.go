@@ -41,7 +41,8 @@ func (a *app) store() (registry.Store, error) {
 // storeOf is the store for a name that is to be pulled or verified there.
 func (a *app) storeOf(name string) (registry.Store, error) {
 	if name == embedded.Name {
-		return registry.Store{}, fmt.Errorf("weights: %s is in this binary, which checks it whenever it is read: use it as --weights %s", name, name)
+		return registry.Store{}, fmt.Errorf("weights: %s is in this binary, which checks it whenever it is read: "+
+			"use it as --weights %s", name, name)
 	}
 	return a.store()
 }
@@ -94,7 +95,8 @@ func newWeightsPull(a *app) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&cfg.From, "from", "", "mirror: a URL or folder that holds the file under its published name, or the file itself")
+	cmd.Flags().StringVar(&cfg.From, "from", "",
+		"mirror: a URL or folder that holds the file under its published name, or the file itself")
 	cmd.Flags().StringVar(&cfg.DType, "dtype", "f32", "how the weights are kept: f32 or f16")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object when done")
 	return cmd
@@ -169,12 +171,14 @@ A published file is known by its SHA-256 and gets its authors' recipe. Another o
 				what = fmt.Sprintf("a model of %d labels", len(r.Model.Labels))
 			}
 			w := r.Weights
-			a.say("wrote %s, %s: flavour %s, width %g, %d classes, digest %.12s, in %.1f s", args[1], what, w.Flavor, w.Width, w.Classes, w.Digest, time.Since(start).Seconds())
+			a.say("wrote %s, %s: flavour %s, width %g, %d classes, digest %.12s, in %.1f s", args[1], what, w.Flavor, w.Width,
+				w.Classes, w.Digest, time.Since(start).Seconds())
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&flavor, "flavor", "", "the network's flavour where the file does not tell (default: detected)")
-	cmd.Flags().Float32SliceVar(&mean, "mean", nil, "`R,G,B` in 0..255: what the input is reduced by, instead of the flavour's")
+	cmd.Flags().Float32SliceVar(&mean, "mean", nil,
+		"`R,G,B` in 0..255: what the input is reduced by, instead of the flavour's")
 	cmd.Flags().Float32SliceVar(&std, "std", nil, "`R,G,B`: what it is then divided by")
 	cmd.Flags().Lookup("mean").DefValue, cmd.Flags().Lookup("std").DefValue = "", ""
 	cmd.Flags().IntVar(&options.Size, "size", 0, "side of the input in `pixels`, 75 or more (default: the flavour's 299)")

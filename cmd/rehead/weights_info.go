@@ -89,7 +89,8 @@ func (c weightsCard) String() string {
 		row("kind", "%s, %d bytes, SHA-256 %s", c.Format, c.Bytes, c.SHA256)
 	}
 	row("flavour", "%s", c.Flavor)
-	row("width", "%g (%.2f M parameters in %d tensors, %.2f GFLOP a picture)", c.Width, float64(c.Parameters)/1e6, c.Tensors, c.GFLOP)
+	row("width", "%g (%.2f M parameters in %d tensors, %.2f GFLOP a picture)", c.Width, float64(c.Parameters)/1e6,
+		c.Tensors, c.GFLOP)
 	row("bottleneck", "%d features", c.Features)
 	if c.Classes > 0 {
 		row("classifier", "%d classes", c.Classes)

@@ -21,7 +21,8 @@ func foreignWeights(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := []safetensors.Tensor{{Name: "Conv2d_1a_3x3.bn.num_batches_tracked", DType: safetensors.I64, Data: make([]byte, 8)}}
+	out := []safetensors.Tensor{{Name: "Conv2d_1a_3x3.bn.num_batches_tracked", DType: safetensors.I64,
+		Data: make([]byte, 8)}}
 	for name, x := range w.Tensors {
 		if path, part, _ := strings.Cut(name, ".weight"); part == "" && path != name && path != "fc" {
 			name = path + ".conv.weight"
@@ -45,15 +46,18 @@ func TestWeights(t *testing.T) {
 	foreign := foreignWeights(t)
 	var info convert.Info
 	must(t, &info, "weights", "info", foreign, "--json")
-	if info.Format != "safetensors" || info.Flavor != "timm" || info.Classes != 10 || len(info.SHA256) != 64 || info.Ignored != 1 || info.GFLOP <= 0 {
+	if info.Format != "safetensors" || info.Flavor != "timm" || info.Classes != 10 || len(info.SHA256) != 64 ||
+		info.Ignored != 1 || info.GFLOP <= 0 {
 		t.Errorf("info: got %+v", info)
 	}
-	if o := command(t, "weights", "info", foreign); o.code != exitDone || !strings.Contains(o.stdout, info.SHA256) || !strings.Contains(o.stdout, "passed over") {
+	if o := command(t, "weights", "info", foreign); o.code != exitDone || !strings.Contains(o.stdout, info.SHA256) ||
+		!strings.Contains(o.stdout, "passed over") {
 		t.Errorf("info: got %q", o.stdout)
 	}
 	out := filepath.Join(t.TempDir(), "out.safetensors")
 	var made convert.Info
-	must(t, &made, "weights", "convert", foreign, out, "--dtype", "f16", "--mean", "123.675,116.28,103.53", "--std", "58.395,57.12,57.375", "--size", "150", "--json")
+	must(t, &made, "weights", "convert", foreign, out, "--dtype", "f16", "--mean", "123.675,116.28,103.53", "--std",
+		"58.395,57.12,57.375", "--size", "150", "--json")
 	if made.Recipe.Mean != [3]float32{123.675, 116.28, 103.53} || made.Recipe.Size != 150 || made.Flavor != "timm" {
 		t.Errorf("convert: got %+v", made)
 	}
@@ -83,7 +87,8 @@ func TestWeights(t *testing.T) {
 			t.Errorf("list: %d columns, want at most %d: %q", n, columns, l)
 		}
 	}
-	if want := []string{"keras", "keras", "1000", "96", "77.9", "pulled", "Apache-2.0"}; !slices.Equal(strings.Fields(lines[2]), want) {
+	if want := []string{"keras", "keras", "1000", "96", "77.9", "pulled",
+		"Apache-2.0"}; !slices.Equal(strings.Fields(lines[2]), want) {
 		t.Errorf("list: got %q, want %q", lines[2], want)
 	}
 
@@ -114,7 +119,8 @@ func TestWeights(t *testing.T) {
 	if _, err := os.Stat(never); err == nil {
 		t.Error("a conversion that failed left a file")
 	}
-	if o := command(t, "weights", "convert", foreign, never, "--mean", "1,2"); o.code != exitUsage || !strings.Contains(o.stderr, "R,G,B") {
+	if o := command(t, "weights", "convert", foreign, never, "--mean", "1,2"); o.code != exitUsage ||
+		!strings.Contains(o.stderr, "R,G,B") {
 		t.Errorf("two numbers for a mean: exit code %d, %q", o.code, o.stderr)
 	}
 }
@@ -126,7 +132,9 @@ func TestTransfer(t *testing.T) {
 	bar := a.transfer("keras")
 	bar.set(30e6, 60e6)
 	bar.set(60e6, 60e6)
-	if s := out.String(); !strings.Contains(s, "keras ███████████████░░░░░░░░░░░░░░░ 30.0 of 60.0 MB") || !strings.Contains(s, "60.0 of 60.0 MB") || !strings.Contains(s, "checking") {
+	if s := out.String(); !strings.Contains(s,
+		"keras ███████████████░░░░░░░░░░░░░░░ 30.0 of 60.0 MB") ||
+		!strings.Contains(s, "60.0 of 60.0 MB") || !strings.Contains(s, "checking") {
 		t.Errorf("got %q", s)
 	}
 	bar.set(1e6, 0)

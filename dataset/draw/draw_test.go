@@ -40,7 +40,8 @@ func TestFolder(t *testing.T) {
 			}
 		}
 		if !bytes.Equal(bytesOf[0], bytesOf[1]) || bytes.Equal(bytesOf[0], bytesOf[2]) {
-			t.Errorf("%s: equal seeds, equal bytes: %v; other seeds, other bytes: %v", it.Rel, bytes.Equal(bytesOf[0], bytesOf[1]), !bytes.Equal(bytesOf[0], bytesOf[2]))
+			t.Errorf("%s: equal seeds, equal bytes: %v; other seeds, other bytes: %v", it.Rel,
+				bytes.Equal(bytesOf[0], bytesOf[1]), !bytes.Equal(bytesOf[0], bytesOf[2]))
 		}
 		if _, info, err := dataset.Decode(bytesOf[0], dataset.Limits{}); err != nil || info.Width < 96 || info.Height < 96 {
 			t.Errorf("%s: %+v, %v", it.Rel, info, err)

@@ -31,7 +31,8 @@ func Together(classes []int, i int, seed uint64) *image.NRGBA {
 	quarters := rng.Perm(MaxTogether)
 	var shown []placed
 	for n, class := range classes[:min(len(classes), MaxTogether)] {
-		p := placed{class: class, scale: float64(min(w, h)) * (0.19 + 0.04*rng.Float64()), lightens: 0.75 + 0.35*rng.Float64()}
+		p := placed{class: class, scale: float64(min(w, h)) * (0.19 + 0.04*rng.Float64()),
+			lightens: 0.75 + 0.35*rng.Float64()}
 		p.cx = float64(w) * (0.25 + 0.5*float64(quarters[n]&1) + 0.04*(rng.Float64()-0.5))
 		p.cy = float64(h) * (0.25 + 0.5*float64(quarters[n]>>1) + 0.04*(rng.Float64()-0.5))
 		p.sin, p.cos = math.Sincos((rng.Float64() - 0.5) * 0.7)

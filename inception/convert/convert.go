@@ -107,7 +107,8 @@ func LoadModel(path string, o Options) (*inception.Model, error) {
 		err = errors.New("has no classifier: use it as the trunk of rehead train")
 	}
 	if err == nil && src != nil && src.retrained() && w.Labels == nil {
-		err = fmt.Errorf("has %d classes, but their labels are not known: put output_labels.txt beside it, or convert it with `rehead weights convert --labels FILE`", w.Classes)
+		err = fmt.Errorf("has %d classes, but their labels are not known: put output_labels.txt beside it, or convert it "+
+			"with `rehead weights convert --labels FILE`", w.Classes)
 	}
 	if err != nil {
 		return nil, fileError(path, err)

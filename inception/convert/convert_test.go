@@ -81,7 +81,8 @@ func identify(v []float32) sums {
 // of n times the squares is a bound.
 func near(got, want sums, n int, tol float64) bool {
 	scale := math.Sqrt(want.Square*float64(n)) + 1e-12
-	return math.Abs(got.Sum-want.Sum) <= tol*scale && math.Abs(got.Square-want.Square) <= tol*2*(want.Square+1e-12) && math.Abs(got.Dot-want.Dot) <= tol*97*scale
+	return math.Abs(got.Sum-want.Sum) <= tol*scale && math.Abs(got.Square-want.Square) <= tol*2*(want.Square+1e-12) &&
+		math.Abs(got.Dot-want.Dot) <= tol*97*scale
 }
 
 // checkWeights holds every folded tensor to PyTorch's.
@@ -118,7 +119,8 @@ func pictures(n, size int) []float32 {
 
 // run answers n pictures by the compiled program with the named kernel, or by Gorgonia's tape
 // machine.
-func run(t *testing.T, w *inception.Weights, size, n int, pixels []float32, machine bool, kernel string) (features, logits []float32) {
+func run(t *testing.T, w *inception.Weights, size, n int, pixels []float32, machine bool,
+	kernel string) (features, logits []float32) {
 	t.Helper()
 	batch := 1
 	if machine {
@@ -222,7 +224,8 @@ func TestFormats(t *testing.T) {
 				t.Fatal(err)
 			}
 			if w.Flavor != c.flavor || w.Width != fixtureWidth || w.Recipe != c.flavor.Recipe() {
-				t.Errorf("flavour %s, width %g, recipe %+v; want %s, %g and its recipe", w.Flavor, w.Width, w.Recipe, c.flavor, fixtureWidth)
+				t.Errorf("flavour %s, width %g, recipe %+v; want %s, %g and its recipe", w.Flavor, w.Width, w.Recipe, c.flavor,
+					fixtureWidth)
 			}
 			if !strings.Contains(w.Source, c.file) {
 				t.Errorf("source is %q, want it to name the file", w.Source)
@@ -261,7 +264,8 @@ func TestBundle(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, name+".data-00001-of-00002")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), name+".data-00001-of-00002") {
+	if _, err := Load(filepath.Join(dir, name)); err == nil ||
+		!strings.Contains(err.Error(), name+".data-00001-of-00002") {
 		t.Errorf("without a file of values: got error %v, want one that names it", err)
 	}
 }
@@ -280,7 +284,8 @@ func TestRecipe(t *testing.T) {
 	if err := w.Write(again, "f32"); err != nil {
 		t.Fatal(err)
 	}
-	if w, err = LoadWith(again, Options{Size: 150}); err != nil || w.Recipe.Size != 150 || w.Recipe.Resize != 171 || w.Recipe.Mean != mean {
+	if w, err = LoadWith(again, Options{Size: 150}); err != nil || w.Recipe.Size != 150 || w.Recipe.Resize != 171 ||
+		w.Recipe.Mean != mean {
 		t.Errorf("for 150 pixels: got %v, recipe %+v", err, w.Recipe)
 	}
 	asked := ""
@@ -288,15 +293,18 @@ func TestRecipe(t *testing.T) {
 		asked = sha256
 		return inception.PytorchFID, gluon, size == 821848
 	}
-	if w, err = LoadWith(path, Options{Official: official}); err != nil || w.Flavor != inception.PytorchFID || w.Recipe != gluon || asked != w.Notes["source_sha256"] {
+	if w, err = LoadWith(path, Options{Official: official}); err != nil || w.Flavor != inception.PytorchFID ||
+		w.Recipe != gluon || asked != w.Notes["source_sha256"] {
 		t.Errorf("a published file: got %v, flavour %s, recipe %+v", err, w.Flavor, w.Recipe)
 	}
-	if w, err = LoadWith(path, Options{Official: official, Flavor: inception.Torchvision}); err != nil || w.Recipe != inception.Torchvision.Recipe() {
+	if w, err = LoadWith(path, Options{Official: official, Flavor: inception.Torchvision}); err != nil ||
+		w.Recipe != inception.Torchvision.Recipe() {
 		t.Errorf("a published file whose flavour is overridden: got %v, recipe %+v", err, w.Recipe)
 	}
 	zero := [3]float32{1, 0, 1}
 	for say, o := range map[string]Options{"74 pixels": {Size: 74}, `"size"`: {Size: 5000}, "std[1]": {Std: &zero}} {
-		if _, err := LoadWith(path, o); err == nil || !strings.Contains(err.Error(), say) || !strings.Contains(err.Error(), path) {
+		if _, err := LoadWith(path, o); err == nil || !strings.Contains(err.Error(), say) ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%+v: got error %v, want one with the path and %q", o, err, say)
 		}
 	}
@@ -309,8 +317,10 @@ func TestDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Format != "pth" || info.Flavor != inception.Torchvision || info.Width != fixtureWidth || info.Classes != fixtureClasses ||
-		info.Features != fixtureFeatures || info.Tensors != 190 || info.Ignored != 94+14 || len(info.SHA256) != 64 || info.Reason == "" {
+	if info.Format != "pth" || info.Flavor != inception.Torchvision || info.Width != fixtureWidth ||
+		info.Classes != fixtureClasses ||
+		info.Features != fixtureFeatures || info.Tensors != 190 || info.Ignored != 94+14 || len(info.SHA256) != 64 ||
+		info.Reason == "" {
 		t.Errorf("got %+v", info)
 	}
 	w, err := Load(path)
@@ -325,8 +335,10 @@ func TestDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Format != "safetensors" || again.Flavor != info.Flavor || again.Parameters != info.Parameters || again.Source != info.Source ||
-		again.Notes["source_sha256"] != info.SHA256 || again.Notes["average_pool_border"] != "counted" || again.Bytes > 2*info.Parameters+60000 {
+	if again.Format != "safetensors" || again.Flavor != info.Flavor || again.Parameters != info.Parameters ||
+		again.Source != info.Source ||
+		again.Notes["source_sha256"] != info.SHA256 || again.Notes["average_pool_border"] != "counted" ||
+		again.Bytes > 2*info.Parameters+60000 {
 		t.Errorf("once converted: got %+v", again)
 	}
 }
@@ -352,7 +364,8 @@ func TestResolve(t *testing.T) {
 		t.Fatalf("got %v, want the same weights again", err)
 	}
 	other, err := LoadWith(path, Options{Flavor: inception.Keras})
-	if err != nil || other.Flavor != inception.Keras || other.Digest == w.Digest || other.Recipe != inception.Keras.Recipe() {
+	if err != nil || other.Flavor != inception.Keras || other.Digest == w.Digest ||
+		other.Recipe != inception.Keras.Recipe() {
 		t.Fatalf("flavour %s digest %s, %v: want Keras's", other.Flavor, other.Digest, err)
 	}
 	if _, err := LoadWith(path, Options{Flavor: "resnet"}); err == nil || !strings.Contains(err.Error(), "resnet") {

@@ -105,7 +105,8 @@ func (m *matcher) evaluate(v string) ([]float64, error) {
 	if k := m.d.kind(n); k == opPass || k == opFlatten {
 		return m.vector(n.Inputs[0])
 	}
-	operands := map[string]int{"Rsqrt": 1, "Sqrt": 1, "Neg": 1, "Add": 2, "AddV2": 2, "BiasAdd": 2, "Sub": 2, "Mul": 2, "Div": 2, "RealDiv": 2}[n.Op]
+	operands := map[string]int{"Rsqrt": 1, "Sqrt": 1, "Neg": 1, "Add": 2, "AddV2": 2, "BiasAdd": 2, "Sub": 2, "Mul": 2,
+		"Div": 2, "RealDiv": 2}[n.Op]
 	if operands == 0 || len(n.Inputs) < operands {
 		return nil, fmt.Errorf("value %q of operator %s: %w", v, n.Op, errVariable)
 	}

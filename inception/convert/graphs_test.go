@@ -74,7 +74,9 @@ func TestMatchRefused(t *testing.T) {
 		{"grouped", "folded.onnx", func(t *testing.T, g *graph.Graph) {
 			node(t, g, "Conv", 50).Attrs["group"] = graph.Attr{Int: 2}
 		}, "2 groups"},
-		{"no ReLU", "folded.onnx", func(t *testing.T, g *graph.Graph) { node(t, g, "Relu", 7).Op = "LeakyRelu" }, "the graph is not an InceptionV3"},
+		{"no ReLU", "folded.onnx", func(t *testing.T, g *graph.Graph) {
+			node(t, g, "Relu", 7).Op = "LeakyRelu"
+		}, "the graph is not an InceptionV3"},
 		{"a cycle", "folded.onnx", func(t *testing.T, g *graph.Graph) {
 			n := node(t, g, "Conv", 3)
 			for v, by := range g.By {
@@ -86,11 +88,15 @@ func TestMatchRefused(t *testing.T) {
 		{"training mode", "unfolded.onnx", func(t *testing.T, g *graph.Graph) {
 			node(t, g, "BatchNormalization", 3).Attrs["training_mode"] = graph.Attr{Int: 1}
 		}, "training mode"},
-		{"no global pool", "folded.onnx", func(t *testing.T, g *graph.Graph) { node(t, g, "GlobalAveragePool", 0).Op = "GlobalMaxPool" }, "no global average pool"},
+		{"no global pool", "folded.onnx", func(t *testing.T, g *graph.Graph) {
+			node(t, g, "GlobalAveragePool", 0).Op = "GlobalMaxPool"
+		}, "no global average pool"},
 		{"a pool of 2x2", "folded.onnx", func(t *testing.T, g *graph.Graph) {
 			node(t, g, "MaxPool", 0).Attrs["kernel_shape"] = ints(2, 2)
 		}, "pools [2 2]"},
-		{"weights that are no constant", "slim.pb", func(t *testing.T, g *graph.Graph) { delete(g.Consts, "InceptionV3/Conv2d_2b_3x3/weights") }, "freeze the graph"},
+		{"weights that are no constant", "slim.pb", func(t *testing.T, g *graph.Graph) {
+			delete(g.Consts, "InceptionV3/Conv2d_2b_3x3/weights")
+		}, "freeze the graph"},
 		{"a negative variance", "classify_image_graph_def.pb", func(t *testing.T, g *graph.Graph) {
 			k := g.Consts["mixed_3/conv/batchnorm/moving_variance"]
 			load := k.Load
@@ -150,9 +156,12 @@ func TestOutline(t *testing.T) {
 	}
 	for path, from := range map[string]string{
 		"Conv2d_1a_3x3": "input", "Conv2d_3b_1x1": "max(Conv2d_2b_3x3)", "Conv2d_4a_3x3": "Conv2d_3b_1x1",
-		"Mixed_5b.branch5x5_1": "max(Conv2d_4a_3x3)", "Mixed_5b.branch3x3dbl_3": "Mixed_5b.branch3x3dbl_2", "Mixed_5c.branch_pool": "avg(Mixed_5b)",
-		"Mixed_6a.branch3x3": "Mixed_5d", "Mixed_6b.branch7x7dbl_5": "Mixed_6b.branch7x7dbl_4", "Mixed_7a.branch7x7x3_4": "Mixed_7a.branch7x7x3_3",
-		"Mixed_7b.branch3x3_2b": "Mixed_7b.branch3x3_1", "Mixed_7c.branch3x3dbl_3a": "Mixed_7c.branch3x3dbl_2", "Mixed_7c.branch1x1": "Mixed_7b",
+		"Mixed_5b.branch5x5_1": "max(Conv2d_4a_3x3)", "Mixed_5b.branch3x3dbl_3": "Mixed_5b.branch3x3dbl_2",
+		"Mixed_5c.branch_pool": "avg(Mixed_5b)",
+		"Mixed_6a.branch3x3":   "Mixed_5d", "Mixed_6b.branch7x7dbl_5": "Mixed_6b.branch7x7dbl_4",
+		"Mixed_7a.branch7x7x3_4": "Mixed_7a.branch7x7x3_3",
+		"Mixed_7b.branch3x3_2b":  "Mixed_7b.branch3x3_1", "Mixed_7c.branch3x3dbl_3a": "Mixed_7c.branch3x3dbl_2",
+		"Mixed_7c.branch1x1": "Mixed_7b",
 	} {
 		if o.reads[path] != from {
 			t.Errorf("%s reads %q, want %q", path, o.reads[path], from)
@@ -198,7 +207,8 @@ func TestRetrained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.Model == nil || !reflect.DeepEqual(m.Labels, []string{"daisy", "red rose", "tulip"}) || m.Recipe != inception.TF2015.Recipe() || m.Flavor != inception.TF2015 {
+	if res.Model == nil || !reflect.DeepEqual(m.Labels, []string{"daisy", "red rose", "tulip"}) ||
+		m.Recipe != inception.TF2015.Recipe() || m.Flavor != inception.TF2015 {
 		t.Errorf("labels %q, recipe %+v", m.Labels, m.Recipe)
 	}
 	checkWeights(t, m.Trunk, want(t, true), 2e-7)
@@ -233,11 +243,13 @@ func TestRetrained(t *testing.T) {
 
 func TestLabelMap(t *testing.T) {
 	out := labels.For(1008)
-	err := readLabelMap("# a comment\nentry {\n  target_class: 977\n  target_class_string: \"n03710721\"\n}\nentry {\n  target_class: 449\n  target_class_string: \"n01440764\"\n}\n", out)
+	err := readLabelMap("# a comment\nentry {\n  target_class: 977\n  target_class_string: \"n03710721\"\n}\nentry {\n  "+
+		"target_class: 449\n  target_class_string: \"n01440764\"\n}\n", out)
 	if err != nil || out[977] != "maillot tank suit" || out[449] != "tench" || out[782] != "maillot" {
 		t.Errorf("got %q, %q, %q, %v", out[782], out[449], out[977], err)
 	}
-	for _, bad := range []string{"target_class: 1008", "target_class: x", "target_class_string: \"n01440764\"", "target_class: 1\ntarget_class_string: \"n0\""} {
+	for _, bad := range []string{"target_class: 1008", "target_class: x", "target_class_string: \"n01440764\"",
+		"target_class: 1\ntarget_class_string: \"n0\""} {
 		if err := readLabelMap(bad, out); err == nil {
 			t.Errorf("%q: want an error", bad)
 		}
@@ -260,7 +272,8 @@ func tgz(t testing.TB, files map[string][]byte, order ...string) []byte {
 	z := gzip.NewWriter(&b)
 	w := tar.NewWriter(z)
 	for _, name := range order {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])), Format: tar.FormatUSTAR}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])),
+			Format: tar.FormatUSTAR}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.Write(files[name]); err != nil {
@@ -279,8 +292,10 @@ func tgz(t testing.TB, files map[string][]byte, order ...string) []byte {
 // TestArchive: straight from inception-2015-12-05.tgz, and from a file that is only gzipped.
 func TestArchive(t *testing.T) {
 	pb := fixture.Read(t, "classify_image_graph_def.pb")
-	files := map[string][]byte{"classify_image_graph_def.pb": pb, "cropped_panda.jpg": []byte("\xff\xd8"), "LICENSE": []byte("Apache"), "second.pb": pb}
-	path := fixture.Write(t, "inception-2015-12-05.tgz", tgz(t, files, "classify_image_graph_def.pb", "cropped_panda.jpg", "LICENSE"))
+	files := map[string][]byte{"classify_image_graph_def.pb": pb, "cropped_panda.jpg": []byte("\xff\xd8"),
+		"LICENSE": []byte("Apache"), "second.pb": pb}
+	path := fixture.Write(t, "inception-2015-12-05.tgz",
+		tgz(t, files, "classify_image_graph_def.pb", "cropped_panda.jpg", "LICENSE"))
 	w, err := Load(path)
 	if err != nil || w.Flavor != inception.TF2015 || w.Classes != fixtureClasses {
 		t.Fatalf("got %v, %v", w, err)

@@ -120,7 +120,8 @@ func (m *matcher) dense(n *graph.Node) (*classifier, error) {
 }
 
 // bias looks for the constant that is added to a node's output.
-func (m *matcher) bias(n *graph.Node, users map[string][]*graph.Node, outputs map[*graph.Node][]string) (t *tensor, sum *graph.Node) {
+func (m *matcher) bias(n *graph.Node, users map[string][]*graph.Node,
+	outputs map[*graph.Node][]string) (t *tensor, sum *graph.Node) {
 	at := n
 	for range 16 {
 		var next *graph.Node

@@ -28,7 +28,8 @@ import (
 
 // everyFormat names a fixture of each.
 var everyFormat = []string{
-	"torchvision.pth", "old.pth", "timm.safetensors", "keras.h5", "unfolded.onnx", "slim.pb", "classify_image_graph_def.pb", "inception_v3.ckpt",
+	"torchvision.pth", "old.pth", "timm.safetensors", "keras.h5", "unfolded.onnx", "slim.pb",
+	"classify_image_graph_def.pb", "inception_v3.ckpt",
 }
 
 // tensorsOf lists the tensors of a fixture with their places in the file.
@@ -79,7 +80,8 @@ func TestNotFinite(t *testing.T) {
 			good := fixture.Read(t, name)
 			tried := 0
 			for _, x := range tensorsOf(t, name, good) {
-				if x.DType != raw.F32 || x.Offset < 0 || x.Len() < 16 || !strings.Contains(x.Name, "7b") && !strings.Contains(x.Name, "_7") {
+				if x.DType != raw.F32 || x.Offset < 0 || x.Len() < 16 || !strings.Contains(x.Name, "7b") &&
+					!strings.Contains(x.Name, "_7") {
 					continue
 				}
 				if strings.HasPrefix(x.Name, "AuxLogits") || strings.Contains(x.Name, "/AuxLogits/") {

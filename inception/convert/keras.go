@@ -22,7 +22,8 @@ func kerasNames(tensors []raw.Tensor) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	src := &source{what: "Keras", flavor: inception.Keras, reason: "HDF5 with Keras's layer names", units: make(map[string]*unit, len(layers))}
+	src := &source{what: "Keras", flavor: inception.Keras, reason: "HDF5 with Keras's layer names",
+		units: make(map[string]*unit, len(layers))}
 	convs, norms := map[int]*unit{}, map[int]*norm{}
 	for i := range tensors {
 		t := tensors[i]
@@ -105,9 +106,11 @@ func kerasNorm(norms map[int]*norm, layer, part string, t raw.Tensor) error {
 		n = &norm{eps: bnEps}
 		norms[k] = n
 	}
-	slot := map[string]**raw.Tensor{"gamma": &n.gamma, "beta": &n.beta, "moving_mean": &n.mean, "moving_variance": &n.variance}[part]
+	slot := map[string]**raw.Tensor{"gamma": &n.gamma, "beta": &n.beta, "moving_mean": &n.mean,
+		"moving_variance": &n.variance}[part]
 	if slot == nil || *slot != nil {
-		return tensorError(t, "is unknown, or there twice, in a batch norm: want gamma, beta, moving_mean and moving_variance")
+		return tensorError(t, "is unknown, or there twice, in a batch norm: want gamma, beta, "+
+			"moving_mean and moving_variance")
 	}
 	*slot = &t
 	return nil
@@ -135,7 +138,8 @@ func (src *source) kerasDense(layer, part string, t raw.Tensor) error {
 // kerasNumbers gives the layers their paths in the order of their numbers.
 func (src *source) kerasNumbers(layers []inception.Layer, convs map[int]*unit, norms map[int]*norm) error {
 	if len(convs) != len(layers) || len(norms) != len(layers) {
-		return fmt.Errorf("has %d convolutions and %d batch norms, want %d of each: it is not an InceptionV3", len(convs), len(norms), len(layers))
+		return fmt.Errorf("has %d convolutions and %d batch norms, want %d of each: it is not an InceptionV3", len(convs),
+			len(norms), len(layers))
 	}
 	c, n := lowest(convs), lowest(norms)
 	for i, l := range layers {
@@ -152,7 +156,8 @@ func (src *source) kerasNumbers(layers []inception.Layer, convs map[int]*unit, n
 			lacks = fmt.Sprintf("batch_normalization_%d/batch_normalization_%d/moving_variance:0", n+i, n+i)
 		}
 		if lacks != "" {
-			return &inception.FormatError{Tensor: lacks, Offset: -1, Reason: "is missing: the layers are numbered with a gap; fetch the file again"}
+			return &inception.FormatError{Tensor: lacks, Offset: -1,
+				Reason: "is missing: the layers are numbered with a gap; fetch the file again"}
 		}
 		u.norm = bn
 		src.units[l.Path] = u

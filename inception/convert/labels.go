@@ -93,7 +93,8 @@ func (src *source) withLabels(f *file, o Options) error {
 		return err
 	}
 	if n := src.classes(); len(lines) != n {
-		return fmt.Errorf("convert: labels %s: has %d labels, but the classifier of %s has %d classes: name the file that belongs to it", file, len(lines), f.path, n)
+		return fmt.Errorf("convert: labels %s: has %d labels, but the classifier of %s has %d classes: name the "+
+			"file that belongs to it", file, len(lines), f.path, n)
 	}
 	src.labels = lines
 	return nil
@@ -134,7 +135,8 @@ func readLabelMap(text string, out []string) error {
 		case "target_class_string":
 			name := labels.Named(value)
 			if name == "" || class < 0 {
-				return fmt.Errorf("convert: %s: line %d: synset %q without a class, or not one of ImageNet's 1000", labelMap, i+1, value)
+				return fmt.Errorf("convert: %s: line %d: synset %q without a class, or not one of ImageNet's 1000", labelMap, i+1,
+					value)
 			}
 			out[class], class = name, -1
 		}

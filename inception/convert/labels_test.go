@@ -32,8 +32,9 @@ func TestLabelOrders(t *testing.T) {
 	}{
 		1000: {inception.Timm, map[int]string{0: "tench", 1: "goldfish", 999: "toilet tissue"}},
 		1001: {inception.Timm, map[int]string{0: "background", 1: "tench", 1000: "toilet tissue"}},
-		1008: {inception.PytorchFID, map[int]string{0: "background", 1: "kit fox", 449: "tench", 1000: "dumbbell", 1007: "unused 1007"}},
-		999:  {inception.Timm, nil},
+		1008: {inception.PytorchFID, map[int]string{0: "background", 1: "kit fox", 449: "tench", 1000: "dumbbell",
+			1007: "unused 1007"}},
+		999: {inception.Timm, nil},
 	} {
 		out := filepath.Join(t.TempDir(), "out.safetensors")
 		if _, err := Convert(classifierFile(t, classes), out, Options{}); err != nil {

@@ -179,7 +179,8 @@ func (m *matcher) pool(n *graph.Node) (string, error) {
 		m.counted = m.counted || p.counted
 		return "avg(" + s + ")", nil
 	}
-	return "", fmt.Errorf("%s node %q at offset %d pools %v with stride %v and padding %v, which InceptionV3 never does", n.Op, n.Name, n.At, p.kernel, p.stride, p.pad)
+	return "", fmt.Errorf("%s node %q at offset %d pools %v with stride %v and padding %v, which InceptionV3 never does",
+		n.Op, n.Name, n.At, p.kernel, p.stride, p.pad)
 }
 
 // convolution matches the convolution in front of a ReLU with the next layer of the table. Layers
@@ -213,9 +214,12 @@ func (m *matcher) convolution(relu *graph.Node) (string, error) {
 	pad := [4]int{l.Pad[0], l.Pad[1], l.Pad[0], l.Pad[1]}
 	switch {
 	case from != reads:
-		return "", fmt.Errorf("convolution %q at offset %d should be %s and read %s, but reads %s: the graph is not an InceptionV3", n.Name, n.At, l.Path, reads, from)
-	case s[2] != l.Shape[2] || s[3] != l.Shape[3] || c.stride != [2]int{l.Stride, l.Stride} || c.pad != pad && !(c.same && s[2]%2 == 1 && s[3]%2 == 1 && l.Stride == 1 && pad == [4]int{s[2] / 2, s[3] / 2, s[2] / 2, s[3] / 2}):
-		return "", fmt.Errorf("convolution %q at offset %d should be %s, but has kernel %dx%d (weights %q at offset %d), stride %v and padding %v: the graph is not an InceptionV3",
+		return "", fmt.Errorf("convolution %q at offset %d should be %s and read %s, but reads %s: the "+
+			"graph is not an InceptionV3", n.Name, n.At, l.Path, reads, from)
+	case s[2] != l.Shape[2] || s[3] != l.Shape[3] || c.stride != [2]int{l.Stride, l.Stride} || c.pad != pad &&
+		!(c.same && s[2]%2 == 1 && s[3]%2 == 1 && l.Stride == 1 && pad == [4]int{s[2] / 2, s[3] / 2, s[2] / 2, s[3] / 2}):
+		return "", fmt.Errorf("convolution %q at offset %d should be %s, but has kernel %dx%d (weights %q at offset %d), "+
+			"stride %v and padding %v: the graph is not an InceptionV3",
 			n.Name, n.At, l.Path, s[2], s[3], u.weight.Name, u.weight.Offset, c.stride, c.pad)
 	}
 	m.units[l.Path] = u
@@ -247,7 +251,8 @@ func (m *matcher) unit(relu *graph.Node) (*unit, *graph.Node, error) {
 			return nil, nil, nil
 		}
 	}
-	return nil, nil, fmt.Errorf("node %q at offset %d: more than 64 operators between a convolution and its ReLU", relu.Name, relu.At)
+	return nil, nil, fmt.Errorf("node %q at offset %d: more than 64 operators between a convolution and its ReLU",
+		relu.Name, relu.At)
 }
 
 // weights reads where a convolution's weights lie.
@@ -257,7 +262,8 @@ func (m *matcher) weights(n *graph.Node, after *affine) (*unit, error) {
 	}
 	k := m.constant(n.Inputs[1])
 	if k == nil {
-		return nil, fmt.Errorf("convolution %q at offset %d: its weights %q are not a constant: freeze the graph first", n.Name, n.At, n.Inputs[1])
+		return nil, fmt.Errorf("convolution %q at offset %d: its weights %q are not a constant: freeze the graph first",
+			n.Name, n.At, n.Inputs[1])
 	}
 	u := &unit{weight: k.Tensor, layout: m.d.layout(), after: after}
 	u.weight.Name = n.Inputs[1]
@@ -336,7 +342,8 @@ func matchTrunk(g *graph.Graph, d dialect) (*graph.Node, *matcher, error) {
 		if len(n.Inputs) == 0 || d.kind(n) != opGlobalPool && d.kind(n) != opAvgPool {
 			continue
 		}
-		m := &matcher{outline: o, g: g, d: d, units: map[string]*unit{}, symbols: map[string]string{}, open: map[string]bool{}, vectors: map[string][]float64{}}
+		m := &matcher{outline: o, g: g, d: d, units: map[string]*unit{}, symbols: map[string]string{},
+			open: map[string]bool{}, vectors: map[string][]float64{}}
 		if d.kind(n) == opAvgPool {
 			if p, err := d.pool(m, n); err != nil || p.kernel == [2]int{3, 3} {
 				continue
@@ -350,7 +357,8 @@ func matchTrunk(g *graph.Graph, d dialect) (*graph.Node, *matcher, error) {
 			return n, m, nil
 		}
 		if err == nil {
-			err = fmt.Errorf("what its global pool %q at offset %d reads is %s, want the last block of InceptionV3", n.Name, n.At, short(s))
+			err = fmt.Errorf("what its global pool %q at offset %d reads is %s, want the last block of InceptionV3", n.Name,
+				n.At, short(s))
 		}
 		if m.next > depth {
 			best, depth = err, m.next

@@ -185,7 +185,8 @@ func onnxSource(g *graph.Graph) (*source, error) {
 	case m.counted && timmNames(g):
 		src.flavor, src.reason = inception.Timm, "average pools count their border, and ReLUs are a part of the batch norms"
 	case m.counted:
-		src.flavor, src.reason = inception.Torchvision, "average pools count their border (timm's networks do too: name the flavour if it is one of them)"
+		src.flavor, src.reason = inception.Torchvision,
+			"average pools count their border (timm's networks do too: name the flavour if it is one of them)"
 	case classes == 1001:
 		src.flavor, src.reason = inception.TFSlim, "average pools do not count their border, and there are 1001 classes"
 	default:
@@ -197,5 +198,7 @@ func onnxSource(g *graph.Graph) (*source, error) {
 // timmNames reports whether the nodes are named as PyTorch's exporter (1.13 and later) names them
 // after timm's modules.
 func timmNames(g *graph.Graph) bool {
-	return slices.ContainsFunc(g.Nodes, func(n *graph.Node) bool { return n.Op == "Relu" && strings.HasSuffix(n.Name, "/bn/act/Relu") })
+	return slices.ContainsFunc(g.Nodes, func(n *graph.Node) bool {
+		return n.Op == "Relu" && strings.HasSuffix(n.Name, "/bn/act/Relu")
+	})
 }

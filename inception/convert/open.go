@@ -153,13 +153,16 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 	case ckpt.Begins(head):
 		return formatCheckpoint, nil // cut short, which its reader says
 	case pth.IsTar(head):
-		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with torch.save(net.state_dict(), path); unpack any other archive first")
+		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
+			"torch.save(net.state_dict(), path); unpack any other archive first")
 	}
 	return "", ErrKind
 }
 
 // ErrKind says that a file's first and last bytes are those of no kind that this package reads.
-var ErrKind = errors.New("is no weight file that rehead knows: want safetensors, a PyTorch .pth, a Keras .h5, an ONNX file, a frozen TensorFlow graph or a TF-slim .ckpt")
+var ErrKind = errors.New("is no weight file that rehead knows: want safetensors, a PyTorch " +
+	".pth, a Keras .h5, an ONNX " +
+	"file, a frozen TensorFlow graph or a TF-slim .ckpt")
 
 // isSafetensors: a header length that fits the file, then a JSON object.
 func isSafetensors(head []byte, size int64) bool {

@@ -45,7 +45,8 @@ func TestParityTorch(t *testing.T) {
 					df, dl := distance(f, features[:n*2048]), distance(l, logits[:n*1000])
 					t.Logf("batch %d, tape machine %v: bottlenecks %.2g, logits %.2g", n, machine, df, dl)
 					if !(df <= tolerance) || !(dl <= tolerance) {
-						t.Errorf("batch %d, tape machine %v: bottlenecks differ by %.2g, logits by %.2g, want at most %g", n, machine, df, dl, tolerance)
+						t.Errorf("batch %d, tape machine %v: bottlenecks differ by %.2g, logits by %.2g, want at most %g", n, machine, df,
+							dl, tolerance)
 					}
 				}
 			}
@@ -85,5 +86,6 @@ func reference(t *testing.T, dir string, n int) (pixels, features, logits []floa
 			t.Fatal(err)
 		}
 	}
-	return pixels, slices.Concat(datatest.ReadNPY(t, dir+"/features.npy")...), slices.Concat(datatest.ReadNPY(t, dir+"/logits.npy")...)
+	return pixels, slices.Concat(datatest.ReadNPY(t, dir+"/features.npy")...),
+		slices.Concat(datatest.ReadNPY(t, dir+"/logits.npy")...)
 }

@@ -59,26 +59,42 @@ func TestTensorsRefused(t *testing.T) {
 		change     change
 		want       []string
 	}{
-		{"missing weight", "torchvision.pth", drop("Mixed_6c.branch7x7_2.conv.weight"), []string{"Mixed_6c.branch7x7_2.conv.weight", "missing"}},
-		{"missing mean", "torchvision.pth", drop("Mixed_7a.branch3x3_1.bn.running_mean"), []string{"Mixed_7a.branch3x3_1.bn.running_mean", "missing"}},
+		{"missing weight", "torchvision.pth", drop("Mixed_6c.branch7x7_2.conv.weight"),
+			[]string{"Mixed_6c.branch7x7_2.conv.weight", "missing"}},
+		{"missing mean", "torchvision.pth", drop("Mixed_7a.branch3x3_1.bn.running_mean"),
+			[]string{"Mixed_7a.branch3x3_1.bn.running_mean", "missing"}},
 		{"missing gamma", "torchvision.pth", drop("Conv2d_1a_3x3.bn.weight"), []string{"Conv2d_1a_3x3.bn.weight", "missing"}},
 		{"missing classifier", "torchvision.pth", drop("fc.weight"), []string{"fc.weight", "missing"}},
-		{"unknown", "torchvision.pth", edit("fc.bias", func(x *raw.Tensor) { x.Name = "Mixed_8a.conv.weight" }), []string{"Mixed_8a.conv.weight", "not a tensor of InceptionV3"}},
-		{"twice", "torchvision.pth", edit("Mixed_5c.branch1x1.conv.weight", func(x *raw.Tensor) { x.Name = "Mixed_5b.branch1x1.conv.weight" }), []string{"Mixed_5b.branch1x1.conv.weight"}},
-		{"kernel of another size", "torchvision.pth", reshape("Mixed_5b.branch5x5_2.conv.weight", 16, 16, 3, 3), []string{"Mixed_5b.branch5x5_2.conv.weight", "at byte", "[16 16 3 3]", "[16 16 5 5]"}},
-		{"too few axes", "torchvision.pth", reshape("Mixed_5b.branch5x5_2.conv.weight", 16, 400), []string{"Mixed_5b.branch5x5_2.conv.weight", "four axes"}},
-		{"too few channels", "torchvision.pth", reshape("Conv2d_2a_3x3.conv.weight", 15, 16, 3, 3), []string{"Conv2d_2a_3x3.conv.weight", "15 output channels"}},
-		{"short vector", "torchvision.pth", reshape("Mixed_7c.branch1x1.bn.bias", 3), []string{"Mixed_7c.branch1x1.bn.bias", "[3]", "at byte"}},
-		{"classifier of other features", "torchvision.pth", reshape("fc.weight", 127, 10), []string{"fc.weight", "127 features"}},
+		{"unknown", "torchvision.pth", edit("fc.bias", func(x *raw.Tensor) {
+			x.Name = "Mixed_8a.conv.weight"
+		}), []string{"Mixed_8a.conv.weight", "not a tensor of InceptionV3"}},
+		{"twice", "torchvision.pth", edit("Mixed_5c.branch1x1.conv.weight", func(x *raw.Tensor) {
+			x.Name = "Mixed_5b.branch1x1.conv.weight"
+		}), []string{"Mixed_5b.branch1x1.conv.weight"}},
+		{"kernel of another size", "torchvision.pth", reshape("Mixed_5b.branch5x5_2.conv.weight", 16, 16, 3, 3),
+			[]string{"Mixed_5b.branch5x5_2.conv.weight", "at byte", "[16 16 3 3]", "[16 16 5 5]"}},
+		{"too few axes", "torchvision.pth", reshape("Mixed_5b.branch5x5_2.conv.weight", 16, 400),
+			[]string{"Mixed_5b.branch5x5_2.conv.weight", "four axes"}},
+		{"too few channels", "torchvision.pth", reshape("Conv2d_2a_3x3.conv.weight", 15, 16, 3, 3),
+			[]string{"Conv2d_2a_3x3.conv.weight", "15 output channels"}},
+		{"short vector", "torchvision.pth", reshape("Mixed_7c.branch1x1.bn.bias", 3),
+			[]string{"Mixed_7c.branch1x1.bn.bias", "[3]", "at byte"}},
+		{"classifier of other features", "torchvision.pth", reshape("fc.weight", 127, 10),
+			[]string{"fc.weight", "127 features"}},
 		{"huge shape", "torchvision.pth", reshape("fc.weight", 1<<29, 127), []string{"fc.weight", "more than"}},
-		{"not a number", "torchvision.pth", set("Mixed_6e.branch_pool.conv.weight", 3, nan), []string{"Mixed_6e.branch_pool.conv.weight", "element 3 is NaN", "at byte"}},
-		{"infinite", "torchvision.pth", set("Mixed_6e.branch_pool.bn.running_mean", 2, inf), []string{"Mixed_6e.branch_pool.bn.running_mean", "element 2 is -Inf"}},
-		{"negative variance", "torchvision.pth", set("Mixed_6e.branch_pool.bn.running_var", 1, -1), []string{"Mixed_6e.branch_pool.bn.running_var", "channel 1 has variance -1"}},
+		{"not a number", "torchvision.pth", set("Mixed_6e.branch_pool.conv.weight", 3, nan),
+			[]string{"Mixed_6e.branch_pool.conv.weight", "element 3 is NaN", "at byte"}},
+		{"infinite", "torchvision.pth", set("Mixed_6e.branch_pool.bn.running_mean", 2, inf),
+			[]string{"Mixed_6e.branch_pool.bn.running_mean", "element 2 is -Inf"}},
+		{"negative variance", "torchvision.pth", set("Mixed_6e.branch_pool.bn.running_var", 1, -1),
+			[]string{"Mixed_6e.branch_pool.bn.running_var", "channel 1 has variance -1"}},
 		{"too large once folded", "torchvision.pth", func(t *testing.T, ts []raw.Tensor) []raw.Tensor {
 			ts = set("Mixed_6e.branch_pool.bn.running_var", 0, 0)(t, ts)
 			return set("Mixed_6e.branch_pool.bn.weight", 0, math.MaxFloat32)(t, ts)
 		}, []string{"Mixed_6e.branch_pool", "no longer finite"}},
-		{"integers", "torchvision.pth", edit("Mixed_6e.branch_pool.conv.weight", func(x *raw.Tensor) { x.DType = raw.I32 }), []string{"Mixed_6e.branch_pool.conv.weight", "int32"}},
+		{"integers", "torchvision.pth", edit("Mixed_6e.branch_pool.conv.weight", func(x *raw.Tensor) {
+			x.DType = raw.I32
+		}), []string{"Mixed_6e.branch_pool.conv.weight", "int32"}},
 
 		{"two classifiers", "torchvision.pth", edit("Mixed_5c.branch1x1.conv.weight", func(x *raw.Tensor) { x.Name = "last_linear.weight" }), []string{`"fc.weight" at byte`, "there twice"}},
 		{"two biases", "torchvision.pth", func(t *testing.T, ts []raw.Tensor) []raw.Tensor {
@@ -87,29 +103,55 @@ func TestTensorsRefused(t *testing.T) {
 			return ts
 		}, []string{"Mixed_5b.branch1x1.", "at byte", "under two names"}},
 
-		{"unknown", "timm.safetensors", edit("fc.bias", func(x *raw.Tensor) { x.Name = "head.bias" }), []string{"head.bias", "at byte", "not a tensor of InceptionV3"}},
-		{"kernel of another size", "timm.safetensors", reshape("Mixed_5b.branch5x5_2.conv.weight", 16, 16, 3, 3), []string{"Mixed_5b.branch5x5_2.conv.weight", "at byte", "[16 16 5 5]"}},
+		{"unknown", "timm.safetensors", edit("fc.bias", func(x *raw.Tensor) {
+			x.Name = "head.bias"
+		}), []string{"head.bias", "at byte", "not a tensor of InceptionV3"}},
+		{"kernel of another size", "timm.safetensors", reshape("Mixed_5b.branch5x5_2.conv.weight", 16, 16, 3, 3),
+			[]string{"Mixed_5b.branch5x5_2.conv.weight", "at byte", "[16 16 5 5]"}},
 
-		{"missing weights", "inception_v3.ckpt", drop("InceptionV3/Mixed_5c/Branch_1/Conv_1_0c_5x5/weights"), []string{"Conv_1_0c_5x5/weights", "missing"}},
-		{"missing variance", "inception_v3.ckpt", drop("InceptionV3/Conv2d_1a_3x3/BatchNorm/moving_variance"), []string{"Conv2d_1a_3x3/BatchNorm/moving_variance", "missing"}},
-		{"unknown", "inception_v3.ckpt", edit("InceptionV3/Logits/Conv2d_1c_1x1/biases", func(x *raw.Tensor) { x.Name = "InceptionV3/Mixed_8a/weights" }), []string{"InceptionV3/Mixed_8a/weights", "at byte", "not a variable"}},
-		{"twice", "inception_v3.ckpt", edit("InceptionV3/Conv2d_2a_3x3/weights", func(x *raw.Tensor) { x.Name = "InceptionV3/Conv2d_1a_3x3/weights" }), []string{"InceptionV3/Conv2d_1a_3x3/weights", "at byte", "there twice"}},
-		{"kernel of another size", "inception_v3.ckpt", reshape("InceptionV3/Conv2d_2a_3x3/weights", 1, 1, 144, 16), []string{"InceptionV3/Conv2d_2a_3x3/weights", "at byte", "[16 16 3 3]"}},
-		{"short vector", "inception_v3.ckpt", reshape("InceptionV3/Conv2d_2a_3x3/BatchNorm/beta", 3), []string{"InceptionV3/Conv2d_2a_3x3/BatchNorm/beta", "at byte", "[3]"}},
-		{"not a number", "inception_v3.ckpt", set("InceptionV3/Conv2d_2a_3x3/weights", 3, nan), []string{"InceptionV3/Conv2d_2a_3x3/weights", "at byte", "element 3 is NaN"}},
+		{"missing weights", "inception_v3.ckpt", drop("InceptionV3/Mixed_5c/Branch_1/Conv_1_0c_5x5/weights"),
+			[]string{"Conv_1_0c_5x5/weights", "missing"}},
+		{"missing variance", "inception_v3.ckpt", drop("InceptionV3/Conv2d_1a_3x3/BatchNorm/moving_variance"),
+			[]string{"Conv2d_1a_3x3/BatchNorm/moving_variance", "missing"}},
+		{"unknown", "inception_v3.ckpt", edit("InceptionV3/Logits/Conv2d_1c_1x1/biases", func(x *raw.Tensor) {
+			x.Name = "InceptionV3/Mixed_8a/weights"
+		}), []string{"InceptionV3/Mixed_8a/weights", "at byte", "not a variable"}},
+		{"twice", "inception_v3.ckpt", edit("InceptionV3/Conv2d_2a_3x3/weights", func(x *raw.Tensor) {
+			x.Name = "InceptionV3/Conv2d_1a_3x3/weights"
+		}), []string{"InceptionV3/Conv2d_1a_3x3/weights", "at byte", "there twice"}},
+		{"kernel of another size", "inception_v3.ckpt", reshape("InceptionV3/Conv2d_2a_3x3/weights", 1, 1, 144, 16),
+			[]string{"InceptionV3/Conv2d_2a_3x3/weights", "at byte", "[16 16 3 3]"}},
+		{"short vector", "inception_v3.ckpt", reshape("InceptionV3/Conv2d_2a_3x3/BatchNorm/beta", 3),
+			[]string{"InceptionV3/Conv2d_2a_3x3/BatchNorm/beta", "at byte", "[3]"}},
+		{"not a number", "inception_v3.ckpt", set("InceptionV3/Conv2d_2a_3x3/weights", 3, nan),
+			[]string{"InceptionV3/Conv2d_2a_3x3/weights", "at byte", "element 3 is NaN"}},
 
 		{"missing kernel", "keras.h5", drop("conv2d_40/conv2d_40/kernel:0"), []string{"93 convolutions"}},
-		{"missing beta", "keras.h5", drop("batch_normalization_7/batch_normalization_7/beta:0"), []string{"batch_normalization_7/batch_normalization_7/beta:0", "missing"}},
-		{"a gap in the numbers", "keras.h5", edit("conv2d_94/conv2d_94/kernel:0", func(x *raw.Tensor) { x.Name = "conv2d_95/conv2d_95/kernel:0" }), []string{"conv2d_94/conv2d_94/kernel:0", "gap"}},
-		{"two kernels", "keras.h5", edit("conv2d_2/conv2d_2/kernel:0", func(x *raw.Tensor) { x.Name = "conv2d_1/x/kernel:0" }), []string{"conv2d_1/x/kernel:0", "second kernel"}},
-		{"a second dense layer", "keras.h5", edit("conv2d_2/conv2d_2/kernel:0", func(x *raw.Tensor) { x.Name = "dense_1/dense_1/kernel:0" }), []string{"second dense layer"}},
-		{"two layers swapped", "keras.h5", edit("conv2d_94/conv2d_94/kernel:0", func(x *raw.Tensor) { x.Shape = []int{3, 3, 127, 16} }), []string{"conv2d_94/conv2d_94/kernel:0", "[16 127 3 3]"}},
-		{"unknown part", "keras.h5", edit("batch_normalization_7/batch_normalization_7/beta:0", func(x *raw.Tensor) { x.Name = "batch_normalization_7/batch_normalization_7/delta:0" }), []string{"delta:0", "unknown"}},
-		{"unknown layer", "keras.h5", edit("predictions/predictions/bias:0", func(x *raw.Tensor) { x.Name = "lambda_1/lambda_1/alpha:0" }), []string{"lambda_1/lambda_1/alpha:0"}},
+		{"missing beta", "keras.h5", drop("batch_normalization_7/batch_normalization_7/beta:0"),
+			[]string{"batch_normalization_7/batch_normalization_7/beta:0", "missing"}},
+		{"a gap in the numbers", "keras.h5", edit("conv2d_94/conv2d_94/kernel:0", func(x *raw.Tensor) {
+			x.Name = "conv2d_95/conv2d_95/kernel:0"
+		}), []string{"conv2d_94/conv2d_94/kernel:0", "gap"}},
+		{"two kernels", "keras.h5", edit("conv2d_2/conv2d_2/kernel:0", func(x *raw.Tensor) {
+			x.Name = "conv2d_1/x/kernel:0"
+		}), []string{"conv2d_1/x/kernel:0", "second kernel"}},
+		{"a second dense layer", "keras.h5", edit("conv2d_2/conv2d_2/kernel:0", func(x *raw.Tensor) {
+			x.Name = "dense_1/dense_1/kernel:0"
+		}), []string{"second dense layer"}},
+		{"two layers swapped", "keras.h5", edit("conv2d_94/conv2d_94/kernel:0", func(x *raw.Tensor) {
+			x.Shape = []int{3, 3, 127, 16}
+		}), []string{"conv2d_94/conv2d_94/kernel:0", "[16 127 3 3]"}},
+		{"unknown part", "keras.h5", edit("batch_normalization_7/batch_normalization_7/beta:0", func(x *raw.Tensor) {
+			x.Name = "batch_normalization_7/batch_normalization_7/delta:0"
+		}), []string{"delta:0", "unknown"}},
+		{"unknown layer", "keras.h5", edit("predictions/predictions/bias:0", func(x *raw.Tensor) {
+			x.Name = "lambda_1/lambda_1/alpha:0"
+		}), []string{"lambda_1/lambda_1/alpha:0"}},
 		{"a strange name", "keras.h5", edit("predictions/predictions/bias:0", func(x *raw.Tensor) { x.Name = "bias" }), []string{`"bias"`, "not a tensor"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			names := map[string]func([]raw.Tensor) (*source, error){".pth": torchNames, ".safetensors": torchNames, ".h5": kerasNames, ".ckpt": slimNames}
+			names := map[string]func([]raw.Tensor) (*source, error){".pth": torchNames, ".safetensors": torchNames,
+				".h5": kerasNames, ".ckpt": slimNames}
 			ts := tensorsOf(t, c.file, fixture.Read(t, c.file))
 			src, err := names[filepath.Ext(c.file)](c.change(t, ts))
 			if err == nil {
@@ -142,11 +184,13 @@ func TestFilesRefused(t *testing.T) {
 		{"cut.h5", fixture.Read(t, "keras.h5")[:400000], "truncated"},
 		{"cut.onnx", fixture.Read(t, "folded.onnx")[:400000], "truncated"},
 		{"cut.pb", fixture.Read(t, "slim.pb")[:400000], "truncated"},
-		{"tar.pth", append(append(make([]byte, 257), "ustar"...), make([]byte, 300)...), "torch.save(net.state_dict(), path)"},
+		{"tar.pth", append(append(make([]byte, 257), "ustar"...), make([]byte, 300)...),
+			"torch.save(net.state_dict(), path)"},
 		{"cut.tgz", []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abc"), "gzip"},
 	} {
 		path := fixture.Write(t, c.name, c.b)
-		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), c.want) ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got error %v, want one with the path and %q", c.name, err, c.want)
 		}
 	}
@@ -166,7 +210,8 @@ func TestEnds(t *testing.T) {
 			bad := append(bytes.Clone(good), make([]byte, 1000)...)[:n]
 			path := fixture.Write(t, name, bad)
 			_, err := Load(path)
-			if err == nil || !strings.Contains(err.Error(), path) || !place.MatchString(err.Error()) || strings.Contains(err.Error(), ErrKind.Error()) {
+			if err == nil || !strings.Contains(err.Error(), path) || !place.MatchString(err.Error()) ||
+				strings.Contains(err.Error(), ErrKind.Error()) {
 				t.Errorf("%s of %d bytes, with %d: got error %v, want one with the path and an offset", name, len(good), n, err)
 			}
 		}
@@ -176,10 +221,13 @@ func TestEnds(t *testing.T) {
 // TestGraphTensorsRefused changes one constant of a good graph each; the error must name it and say
 // where it lies.
 func TestGraphTensorsRefused(t *testing.T) {
-	conv := map[string]string{"unfolded.onnx": "Mixed_6c.branch7x7_2.conv.weight", "slim.pb": "InceptionV3/Mixed_6c/Branch_1/Conv2d_0b_1x7/weights"}
+	conv := map[string]string{"unfolded.onnx": "Mixed_6c.branch7x7_2.conv.weight",
+		"slim.pb": "InceptionV3/Mixed_6c/Branch_1/Conv2d_0b_1x7/weights"}
 	for file, name := range conv {
 		for say, change := range map[string]func(x *raw.Tensor){
-			"has shape":         func(x *raw.Tensor) { x.Shape = []int{x.Shape[0], x.Shape[1] * 7, x.Shape[2] * x.Shape[3] / 7, 1} },
+			"has shape": func(x *raw.Tensor) {
+				x.Shape = []int{x.Shape[0], x.Shape[1] * 7, x.Shape[2] * x.Shape[3] / 7, 1}
+			},
 			"four axes":         func(x *raw.Tensor) { x.Shape = []int{x.Len()} },
 			"more than":         func(x *raw.Tensor) { x.Shape = []int{1 << 29, 16, 7, 1} },
 			"element 3 is +Inf": func(x *raw.Tensor) { poison(x, 3, float32(math.Inf(1))) },

@@ -63,7 +63,8 @@ var slots = []string{"/RMSProp", "/RMSProp_1", "/Momentum", "/Adam", "/Adam_1", 
 // slimNames maps the variables of a TF-slim checkpoint.
 func slimNames(tensors []raw.Tensor) (*source, error) {
 	scopes := slimScopes()
-	src := &source{what: "TF-slim checkpoint", flavor: inception.TFSlim, reason: "TF-slim's variable names", units: make(map[string]*unit, len(scopes))}
+	src := &source{what: "TF-slim checkpoint", flavor: inception.TFSlim, reason: "TF-slim's variable names",
+		units: make(map[string]*unit, len(scopes))}
 	for i := range tensors {
 		t := tensors[i]
 		name, ours := strings.CutPrefix(t.Name, "InceptionV3/")
@@ -96,7 +97,8 @@ func slimNames(tensors []raw.Tensor) (*source, error) {
 		}
 	}
 	if src.fc != nil && src.fc.weight.Load == nil {
-		return nil, &inception.FormatError{Tensor: "InceptionV3/Logits/Conv2d_1c_1x1/weights", Offset: -1, Reason: "is missing though its biases are there: fetch the file again"}
+		return nil, &inception.FormatError{Tensor: "InceptionV3/Logits/Conv2d_1c_1x1/weights", Offset: -1,
+			Reason: "is missing though its biases are there: fetch the file again"}
 	}
 	return src, nil
 }
@@ -160,5 +162,6 @@ func (u *unit) slimWhole(scope string) error {
 	default:
 		return nil
 	}
-	return &inception.FormatError{Tensor: scope + lacks, Offset: -1, Reason: "is missing: the checkpoint holds no whole InceptionV3; fetch it again"}
+	return &inception.FormatError{Tensor: scope + lacks, Offset: -1,
+		Reason: "is missing: the checkpoint holds no whole InceptionV3; fetch it again"}
 }

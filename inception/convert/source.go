@@ -133,7 +133,8 @@ func (src *source) width() (float64, error) {
 	for _, l := range base {
 		u := src.units[l.Path]
 		if u == nil {
-			return 0, &inception.FormatError{Tensor: l.Path, Offset: -1, Reason: "is missing: the file holds no whole InceptionV3; fetch it again"}
+			return 0, &inception.FormatError{Tensor: l.Path, Offset: -1,
+				Reason: "is missing: the file holds no whole InceptionV3; fetch it again"}
 		}
 		s, err := u.shape()
 		if err != nil {
@@ -198,7 +199,8 @@ func (src *source) round(lo, hi float64, base []inception.Layer) (float64, error
 			return m, nil
 		}
 	}
-	return 0, fmt.Errorf("no width multiplier gives the channels of its convolutions (tried %g to %g): it is not an InceptionV3", lo, hi)
+	return 0, fmt.Errorf("no width multiplier gives the channels of its convolutions (tried %g to %g): "+
+		"it is not an InceptionV3", lo, hi)
 }
 
 // fold reads a unit and returns weight [O,I,H,W] and bias [O] with batch norm folded in.
@@ -247,7 +249,8 @@ func (u *unit) fold(shape [4]int) (w, b []float32, err error) {
 		}
 	}
 	if at := safetensors.NotFinite(w); at >= 0 {
-		return nil, nil, tensorError(u.weight, "is no longer finite once batch norm is folded in (element %d of the result)", at)
+		return nil, nil, tensorError(u.weight,
+			"is no longer finite once batch norm is folded in (element %d of the result)", at)
 	}
 	if at := safetensors.NotFinite(b); at >= 0 {
 		return nil, nil, tensorError(u.weight, "has a bias that is not finite once batch norm is folded in (channel %d)", at)
@@ -352,7 +355,8 @@ func (c *classifier) add(tensors map[string]inception.Tensor, width float64) err
 // bottleneck is the number of channels of Mixed_7c.
 func bottleneck(tensors map[string]inception.Tensor) int {
 	n := 0
-	for _, p := range []string{"branch1x1", "branch3x3_2a", "branch3x3_2b", "branch3x3dbl_3a", "branch3x3dbl_3b", "branch_pool"} {
+	for _, p := range []string{"branch1x1", "branch3x3_2a", "branch3x3_2b", "branch3x3dbl_3a", "branch3x3dbl_3b",
+		"branch_pool"} {
 		n += len(tensors["Mixed_7c."+p+".bias"].Data)
 	}
 	return n

@@ -174,7 +174,8 @@ func tfSource(g *graph.Graph) (*source, error) {
 	case m.maximum:
 		src.flavor, src.reason = inception.TF2015, "the last block's pool takes the maximum"
 	case src.classes() == 1000 || strings.Contains(src.units["Conv2d_1a_3x3"].weight.Name, "conv2d"):
-		src.flavor, src.reason = inception.Keras, "the last block's pool takes the average, and the classes or names are Keras's"
+		src.flavor, src.reason = inception.Keras,
+			"the last block's pool takes the average, and the classes or names are Keras's"
 	default:
 		src.flavor, src.reason = inception.TFSlim, "the last block's pool takes the average"
 	}

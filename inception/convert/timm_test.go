@@ -23,13 +23,15 @@ func TestTimmONNX(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	features, logits := slices.Concat(datatest.ReadNPY(t, dir+"/features.npy")...), slices.Concat(datatest.ReadNPY(t, dir+"/logits.npy")...)
+	features, logits := slices.Concat(datatest.ReadNPY(t, dir+"/features.npy")...),
+		slices.Concat(datatest.ReadNPY(t, dir+"/logits.npy")...)
 	for _, c := range []struct {
 		file    string
 		classes int
 		tol     float64 // of a tensor's norm: float32 rounding, several times where the exporter folds
 	}{
-		{"timm-folded.onnx", fixtureClasses, 4e-7}, {"timm-unfolded.onnx", fixtureClasses, 1e-7}, {"timm-fast.onnx", fixtureClasses, 4e-7},
+		{"timm-folded.onnx", fixtureClasses, 4e-7}, {"timm-unfolded.onnx", fixtureClasses, 1e-7},
+		{"timm-fast.onnx", fixtureClasses, 4e-7},
 		{"timm-1001.onnx", 1001, 4e-7}, {"timm-trunk.onnx", 0, 4e-7},
 	} {
 		t.Run(c.file, func(t *testing.T) {
@@ -37,7 +39,8 @@ func TestTimmONNX(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if w.Flavor != inception.Timm || w.Width != fixtureWidth || w.Classes != c.classes || w.Recipe != inception.Timm.Recipe() {
+			if w.Flavor != inception.Timm || w.Width != fixtureWidth || w.Classes != c.classes ||
+				w.Recipe != inception.Timm.Recipe() {
 				t.Errorf("flavour %s, width %g, %d classes, recipe %+v", w.Flavor, w.Width, w.Classes, w.Recipe)
 			}
 			for name, x := range w.Tensors {

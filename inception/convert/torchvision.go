@@ -42,10 +42,12 @@ func torchNames(tensors []raw.Tensor) (*source, error) {
 			case strings.HasSuffix(t.Name, ".bias") && src.fc.bias == nil:
 				src.fc.bias = &t
 			default:
-				return nil, tensorError(t, "is unknown, or there twice, in a classifier: want one weight and one bias, called fc or last_linear")
+				return nil, tensorError(t, "is unknown, or there twice, in a classifier: want one weight and one bias, "+
+					"called fc or last_linear")
 			}
 		case !src.place(&t):
-			return nil, tensorError(t, "is not a tensor of InceptionV3 as torchvision, timm or pytorch-fid name them, or is there under two names: use a file of this network")
+			return nil, tensorError(t, "is not a tensor of InceptionV3 as torchvision, timm or pytorch-fid name them, or is "+
+				"there under two names: use a file of this network")
 		}
 	}
 	for _, l := range layers {
@@ -54,7 +56,8 @@ func torchNames(tensors []raw.Tensor) (*source, error) {
 		}
 	}
 	if src.fc != nil && src.fc.weight.Load == nil {
-		return nil, &inception.FormatError{Tensor: "fc.weight", Offset: -1, Reason: "is missing though the file has fc.bias: fetch the file again"}
+		return nil, &inception.FormatError{Tensor: "fc.weight", Offset: -1,
+			Reason: "is missing though the file has fc.bias: fetch the file again"}
 	}
 	src.detectTorch(aux)
 	return src, nil
@@ -100,7 +103,8 @@ func (src *source) place(t *raw.Tensor) bool {
 
 // splitTorch cuts "Mixed_5b.branch1x1.conv.weight" into the layer's path and the rest.
 func splitTorch(name string) (path, part string, ok bool) {
-	for _, p := range []string{".conv.weight", ".conv.bias", ".bn.weight", ".bn.bias", ".bn.running_mean", ".bn.running_var", ".weight", ".bias"} {
+	for _, p := range []string{".conv.weight", ".conv.bias", ".bn.weight", ".bn.bias", ".bn.running_mean",
+		".bn.running_var", ".weight", ".bias"} {
 		if strings.HasSuffix(name, p) {
 			return name[:len(name)-len(p)], p[1:], true
 		}
@@ -129,7 +133,8 @@ func (u *unit) whole(path string) error {
 	if lacks == "" {
 		return nil
 	}
-	return &inception.FormatError{Tensor: lacks, Offset: -1, Reason: "is missing: the file holds no whole InceptionV3; fetch it again"}
+	return &inception.FormatError{Tensor: lacks, Offset: -1,
+		Reason: "is missing: the file holds no whole InceptionV3; fetch it again"}
 }
 
 // unwrap removes what stands in front of every name.
@@ -167,8 +172,10 @@ func (src *source) detectTorch(aux bool) {
 	case aux:
 		src.flavor, src.reason = inception.Torchvision, "has an auxiliary classifier"
 	case classes == 0:
-		src.flavor, src.reason = inception.Torchvision, "torchvision's names; without a classifier the flavour cannot be told for certain"
+		src.flavor, src.reason = inception.Torchvision,
+			"torchvision's names; without a classifier the flavour cannot be told for certain"
 	default:
-		src.flavor, src.reason = inception.Timm, fmt.Sprintf("torchvision's names, %d classes and no auxiliary classifier", classes)
+		src.flavor, src.reason = inception.Timm,
+			fmt.Sprintf("torchvision's names, %d classes and no auxiliary classifier", classes)
 	}
 }

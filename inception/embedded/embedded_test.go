@@ -119,7 +119,8 @@ func sameShape(t testing.TB, w *inception.Weights) *inception.Weights {
 func TestWeights(t *testing.T) {
 	w := weights(t)
 	if Bytes() > 6_000_000 || w.Flavor != inception.TF2015 || w.Classes != 0 || w.Source == "" {
-		t.Errorf("got %d bytes, flavour %s, %d classes, source %q; want at most 6 MB, tf-2015, none, a text", Bytes(), w.Flavor, w.Classes, w.Source)
+		t.Errorf("got %d bytes, flavour %s, %d classes, source %q; want at most 6 MB, tf-2015, none, a text", Bytes(),
+			w.Flavor, w.Classes, w.Source)
 	}
 	again := weights(t)
 	again.Tensors["Conv2d_1a_3x3.bias"].Data[0]++
@@ -133,7 +134,8 @@ func TestFacts(t *testing.T) {
 	f, w := Describe(), weights(t)
 	sum := sha256.Sum256([]byte(file))
 	if f.SHA256 != hex.EncodeToString(sum[:]) || f.Digest != w.Digest || f.Bytes != Bytes() || f.Name != Name {
-		t.Errorf("facts.go describes the file %s with digest %s, but the binary has %x with %s: measure that one and write its figures there", f.SHA256, f.Digest, sum, w.Digest)
+		t.Errorf("facts.go describes the file %s with digest %s, but the binary has %x with %s: measure that one and "+
+			"write its figures there", f.SHA256, f.Digest, sum, w.Digest)
 	}
 	if !strings.Contains(w.Source, f.License) {
 		t.Errorf("facts.go says licence %q, the file %q", f.License, w.Source)

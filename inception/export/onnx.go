@@ -31,7 +31,8 @@ func ONNX(m *inception.Model, w io.Writer) error {
 		return errors.New("export: ONNX: the model has no trunk: attach the weights it was trained on")
 	}
 	if p := m.Precision(); p != nn.Float32 {
-		return fmt.Errorf("export: ONNX: the model computes with %s, and the file would with float32: train it with float32", p)
+		return fmt.Errorf("export: ONNX: the model computes with %s, and the file would with "+
+			"float32: train it with float32", p)
 	}
 	net, err := network(m)
 	if err != nil {
@@ -58,7 +59,8 @@ func ONNX(m *inception.Model, w io.Writer) error {
 		meta = append(meta, [2]string{"thresholds", string(text)})
 	}
 	file := file{graph: net, tool: m.ToolVersion, meta: append([][2]string{
-		{"labels", string(labels)}, {"recipe", string(recipe)}, {"trunk_digest", m.TrunkDigest}, {"tool", "rehead " + m.ToolVersion},
+		{"labels", string(labels)}, {"recipe", string(recipe)}, {"trunk_digest", m.TrunkDigest},
+		{"tool", "rehead " + m.ToolVersion},
 	}, meta...)}
 	return file.write(w)
 }
@@ -168,7 +170,8 @@ func (t *translation) visit(n *nn.Node, args []*nn.Node) error {
 		if op.CountBorder {
 			counted = 1
 		}
-		t.out.node("AveragePool", name, in, append(window(op.Kernel, op.Stride, op.Padding), integer("count_include_pad", counted))...)
+		t.out.node("AveragePool", name, in,
+			append(window(op.Kernel, op.Stride, op.Padding), integer("count_include_pad", counted))...)
 	case *nn.Concat:
 		t.out.node("Concat", name, in, integer("axis", 1))
 	case *nn.GlobalAvgPool:

@@ -52,8 +52,10 @@ func TestFor(t *testing.T) {
 		n, i int
 		want string
 	}{
-		{1000, 0, "tench"}, {1000, 999, "toilet tissue"}, {1001, 0, "background"}, {1001, 1, "tench"}, {1001, 1000, "toilet tissue"},
-		{1008, 0, "background"}, {1008, 1, "kit fox"}, {1008, 169, "giant panda"}, {1008, 1000, "dumbbell"}, {1008, 1007, "unused 1007"}, {1008, 782, "maillot"},
+		{1000, 0, "tench"}, {1000, 999, "toilet tissue"}, {1001, 0, "background"}, {1001, 1, "tench"},
+		{1001, 1000, "toilet tissue"},
+		{1008, 0, "background"}, {1008, 1, "kit fox"}, {1008, 169, "giant panda"}, {1008, 1000, "dumbbell"},
+		{1008, 1007, "unused 1007"}, {1008, 782, "maillot"},
 	} {
 		l := For(c.n)
 		if len(l) != c.n || l[c.i] != c.want {
@@ -68,7 +70,8 @@ func TestFor(t *testing.T) {
 	if For(5) != nil {
 		t.Error("5 classes have labels")
 	}
-	if Synset("tench") != "n01440764" || Synset("unused 1007") != "" || Named("n02119789") != "kit fox" || Named("x") != "" {
+	if Synset("tench") != "n01440764" || Synset("unused 1007") != "" || Named("n02119789") != "kit fox" ||
+		Named("x") != "" {
 		t.Error("synsets and names do not match")
 	}
 }

@@ -17,7 +17,8 @@ func TestProxy(t *testing.T) {
 	const host = "mirror.invalid"
 	e, b := narrow(t)
 	if dir := os.Getenv("REHEAD_TEST_STORE"); dir != "" {
-		if _, err := (Store{dir}).PullEntry(context.Background(), e, PullConfig{From: "http://" + host, Retries: -1}); err != nil {
+		if _, err := (Store{dir}).PullEntry(context.Background(), e,
+			PullConfig{From: "http://" + host, Retries: -1}); err != nil {
 			t.Fatal(err)
 		}
 		return

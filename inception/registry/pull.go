@@ -98,7 +98,8 @@ func check(file string, e Entry) (string, error) {
 	}
 	sum, err := hashFile(file)
 	if err == nil && !strings.HasPrefix(sum, strings.ToLower(e.SHA256)) {
-		err = fmt.Errorf("got SHA-256 %s, want %s: the file was changed on its way, or the mirror holds another", sum[:max(len(e.SHA256), 12)], e.SHA256)
+		err = fmt.Errorf("got SHA-256 %s, want %s: the file was changed on its way, or the mirror holds another",
+			sum[:max(len(e.SHA256), 12)], e.SHA256)
 	}
 	return sum, err
 }

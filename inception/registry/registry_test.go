@@ -31,7 +31,8 @@ func narrow(t *testing.T) (Entry, []byte) {
 	r := inception.Keras.Recipe()
 	r.Size = 139
 	return Entry{
-		Name: "keras", File: "small.h5", URL: "https://127.0.0.1:1/never", SHA256: hex.EncodeToString(sum[:]), Size: int64(len(b)),
+		Name: "keras", File: "small.h5", URL: "https://127.0.0.1:1/never", SHA256: hex.EncodeToString(sum[:]),
+		Size:   int64(len(b)),
 		Flavor: inception.Keras, Recipe: r, Classes: 10,
 	}, b
 }
@@ -111,11 +112,14 @@ func TestPull(t *testing.T) {
 	s := Store{t.TempDir()}
 	h := &host{b: b, etag: `"one"`}
 	from := serve(t, h)
-	if _, err := s.Lookup("keras"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "weights pull keras") {
+	if _, err := s.Lookup("keras"); !errors.Is(err, fs.ErrNotExist) ||
+		!strings.Contains(err.Error(), "weights pull keras") {
 		t.Errorf("before: got error %v", err)
 	}
 	var last, total int64
-	p, err := s.PullEntry(context.Background(), e, PullConfig{From: from, Progress: func(d, n int64) { last, total = d, n }})
+	p, err := s.PullEntry(context.Background(), e, PullConfig{From: from, Progress: func(d, n int64) {
+		last, total = d, n
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +151,8 @@ func TestPull(t *testing.T) {
 		t.Errorf("list: %v, %v", list, err)
 	}
 	change(t, s.Path(p), -5)
-	if _, err := s.Verify(context.Background(), "keras"); err == nil || !strings.Contains(err.Error(), "has changed on disk") {
+	if _, err := s.Verify(context.Background(), "keras"); err == nil ||
+		!strings.Contains(err.Error(), "has changed on disk") {
 		t.Errorf("verify a changed file: got error %v", err)
 	}
 	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: from}); err != nil || len(h.asked) != 2 {
@@ -248,7 +253,9 @@ func TestRefused(t *testing.T) {
 		want string
 	}{
 		{"tampered", e, &host{b: tampered}, "got SHA-256"},
-		{"tampered, with half a digest", other(func(e *Entry) { e.SHA256 = e.SHA256[:8] }), &host{b: tampered}, "want " + e.SHA256[:8]},
+		{"tampered, with half a digest", other(func(e *Entry) {
+			e.SHA256 = e.SHA256[:8]
+		}), &host{b: tampered}, "want " + e.SHA256[:8]},
 		{"too long", e, &host{b: append(b, 0)}, "it is not the published file"},
 		{"too short", e, &host{b: b[:1000]}, "it is not the published file"},
 		{"not there", e, http.NotFoundHandler(), "404"},
@@ -277,10 +284,13 @@ func TestRefused(t *testing.T) {
 	defer plain.Close()
 	client := plain.Client()
 	client.CheckRedirect = stayEncrypted
-	if _, err := (Store{t.TempDir()}).PullEntry(context.Background(), e, PullConfig{From: plain.URL, Client: client, Retries: -1}); err == nil || !strings.Contains(err.Error(), "redirected from HTTPS") {
+	if _, err := (Store{t.TempDir()}).PullEntry(context.Background(), e,
+		PullConfig{From: plain.URL, Client: client, Retries: -1}); err == nil ||
+		!strings.Contains(err.Error(), "redirected from HTTPS") {
 		t.Errorf("redirected to HTTP: got error %v", err)
 	}
-	if _, err := (Store{}).PullEntry(context.Background(), e, PullConfig{}); err == nil || !strings.Contains(err.Error(), "REHEAD_CACHE") {
+	if _, err := (Store{}).PullEntry(context.Background(), e, PullConfig{}); err == nil ||
+		!strings.Contains(err.Error(), "REHEAD_CACHE") {
 		t.Errorf("no folder: got error %v", err)
 	}
 }
@@ -331,14 +341,16 @@ func TestMirror(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("the mirror's file is gone: %v", err)
 	}
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: filepath.Join(dir, "nowhere")}); err == nil || !strings.Contains(err.Error(), "small.h5") {
+	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: filepath.Join(dir, "nowhere")}); err == nil ||
+		!strings.Contains(err.Error(), "small.h5") {
 		t.Errorf("an empty mirror: got error %v", err)
 	}
 	unlock, err := lock(s.partialPath("keras.lock"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: path}); err == nil || !strings.Contains(err.Error(), "in use") {
+	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: path}); err == nil ||
+		!strings.Contains(err.Error(), "in use") {
 		t.Errorf("two at once: got error %v", err)
 	}
 	unlock()
@@ -358,7 +370,8 @@ func TestEntries(t *testing.T) {
 			t.Errorf("%s is there twice", e.Name)
 		}
 		seen[e.Name], seen[e.File] = true, true
-		if !strings.HasPrefix(e.URL, "https://") || !strings.HasSuffix(e.URL, "/"+e.File) || e.License == "" || e.Source == "" || e.Checked == "" || e.Size == 0 {
+		if !strings.HasPrefix(e.URL, "https://") || !strings.HasSuffix(e.URL, "/"+e.File) || e.License == "" ||
+			e.Source == "" || e.Checked == "" || e.Size == 0 {
 			t.Errorf("%s: %+v", e.Name, e)
 		}
 		if _, err := inception.ParseFlavor(string(e.Flavor)); err != nil {
@@ -382,7 +395,8 @@ func TestEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := e.SHA256 + strings.Repeat("0", 56)
-	if flavor, recipe, ok := Official(sum, e.Size); !ok || flavor != inception.Timm || recipe != e.Recipe || recipe.Mean[0] != 123.675 {
+	if flavor, recipe, ok := Official(sum, e.Size); !ok || flavor != inception.Timm || recipe != e.Recipe ||
+		recipe.Mean[0] != 123.675 {
 		t.Errorf("gluon's file: got %s, %+v, %v", flavor, recipe, ok)
 	}
 	if _, _, ok := Official(sum, e.Size+1); ok {

@@ -17,7 +17,8 @@ func sound(tb testing.TB) []byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b, err := json.Marshal(setFile{format, Pulled{Entry: e, From: e.URL, FileSHA256: hex, Weights: hex, Digest: hex, DType: "f32", Expected: []float32{1, 2}}})
+	b, err := json.Marshal(setFile{format,
+		Pulled{Entry: e, From: e.URL, FileSHA256: hex, Weights: hex, Digest: hex, DType: "f32", Expected: []float32{1, 2}}})
 	if err != nil {
 		tb.Fatal(err)
 	}

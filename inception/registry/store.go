@@ -137,7 +137,8 @@ func (s Store) Resolve(ref string) (*inception.Weights, error) {
 		return nil, fmt.Errorf("registry: %s: %w (run rehead weights pull %s again)", ref, err, ref)
 	}
 	if w.Digest != p.Digest {
-		return nil, fmt.Errorf("registry: %s: the stored weights are not those that were pulled: got digest %.12s, want %.12s; pull it again", ref, w.Digest, p.Digest)
+		return nil, fmt.Errorf("registry: %s: the stored weights are not those that were pulled: got digest %.12s, "+
+			"want %.12s; pull it again", ref, w.Digest, p.Digest)
 	}
 	return w, nil
 }
@@ -168,7 +169,8 @@ func (s Store) Verify(ctx context.Context, name string) (*Report, error) {
 		return nil, fmt.Errorf("registry: %s: %w (pull it again)", name, err)
 	}
 	if sum != p.Weights {
-		return nil, fmt.Errorf("registry: %s: %s has changed on disk: SHA-256 is %.12s, want %.12s; pull it again", name, path, sum, p.Weights)
+		return nil, fmt.Errorf("registry: %s: %s has changed on disk: SHA-256 is %.12s, want %.12s; pull it again", name,
+			path, sum, p.Weights)
 	}
 	w, err := s.Resolve(name)
 	if err != nil {
@@ -180,7 +182,8 @@ func (s Store) Verify(ctx context.Context, name string) (*Report, error) {
 	}
 	r := &Report{Name: name, File: path, SHA256: sum, Digest: w.Digest, Distance: distance(got, p.Expected)}
 	if !(r.Distance <= tolerance) {
-		return r, fmt.Errorf("registry: %s: self-test: the bottleneck differs by %.2g from the one stored when it was pulled, want at most %g: this build or machine computes something else", name, r.Distance, tolerance)
+		return r, fmt.Errorf("registry: %s: self-test: the bottleneck differs by %.2g from the one stored when it was "+
+			"pulled, want at most %g: this build or machine computes something else", name, r.Distance, tolerance)
 	}
 	return r, nil
 }

@@ -33,7 +33,8 @@ func New(name string, r io.ReaderAt, size int64) (*File, error) {
 	n := binary.LittleEndian.Uint64(length[:])
 	switch {
 	case n > MaxHeader:
-		return nil, f.bad("", 0, "the header claims %d bytes, want at most %d: this is no safetensors file, or a damaged one", n, MaxHeader)
+		return nil, f.bad("", 0, "the header claims %d bytes, want at most %d: this is no safetensors file, or a damaged one",
+			n, MaxHeader)
 	case int64(n) > size-8:
 		return nil, f.bad("", 0, "the header claims %d bytes but the file ends after %d: fetch or write it again", n, size-8)
 	}
@@ -275,7 +276,8 @@ func (f *File) validate(start, size int64) error {
 			want *= int64(d)
 		}
 		if t.Offset > size-start || t.Bytes > size-start-t.Offset {
-			return f.bad(t.Name, size, "its data end %d bytes into the data, but the file holds only %d: fetch or write it again", t.Offset+t.Bytes, size-start)
+			return f.bad(t.Name, size, "its data end %d bytes into the data, but the file holds only %d: "+
+				"fetch or write it again", t.Offset+t.Bytes, size-start)
 		}
 		t.Offset += start
 		switch {

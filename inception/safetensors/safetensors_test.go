@@ -192,7 +192,8 @@ func TestNotFinite(t *testing.T) {
 	for _, dtype := range []DType{F32, F16} {
 		for _, at := range []int{0, 7, 1<<15 - 1, 1 << 15, n - 1} {
 			var b bytes.Buffer
-			if err := Write(&b, nil, []Tensor{{Name: "w", DType: dtype, Shape: []int{n}, Values: make([]float32, n)}}); err != nil {
+			if err := Write(&b, nil, []Tensor{{Name: "w", DType: dtype, Shape: []int{n},
+				Values: make([]float32, n)}}); err != nil {
 				t.Fatal(err)
 			}
 			raw := b.Bytes()
@@ -275,7 +276,8 @@ func TestWriteRejects(t *testing.T) {
 		want    string
 		tensors []Tensor
 	}{
-		{"all different", []Tensor{{Name: "a", DType: F32, Shape: []int{1}, Values: one}, {Name: "a", DType: F32, Shape: []int{1}, Values: one}}},
+		{"all different", []Tensor{{Name: "a", DType: F32, Shape: []int{1}, Values: one},
+			{Name: "a", DType: F32, Shape: []int{1}, Values: one}}},
 		{"not empty", []Tensor{{DType: F32, Shape: []int{1}, Values: one}}},
 		{"not empty", []Tensor{{Name: "__metadata__", DType: F32, Shape: []int{1}, Values: one}}},
 		{"unknown", []Tensor{{Name: "a", DType: "F4", Shape: []int{1}, Values: one}}},
@@ -341,7 +343,8 @@ func FuzzNew(f *testing.F) {
 
 func ExampleWrite() {
 	var b bytes.Buffer
-	err := Write(&b, map[string]string{"format": "demo"}, []Tensor{{Name: "w", DType: F32, Shape: []int{2}, Values: []float32{1, 2}}})
+	err := Write(&b, map[string]string{"format": "demo"},
+		[]Tensor{{Name: "w", DType: F32, Shape: []int{2}, Values: []float32{1, 2}}})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -90,7 +90,8 @@ func header(metadata map[string]string, tensors []Tensor) ([]byte, error) {
 		b.WriteByte(' ')
 	}
 	if b.Len()-8 > MaxHeader {
-		return nil, fmt.Errorf("safetensors: the header takes %d bytes, want at most %d: write fewer tensors or less metadata", b.Len()-8, MaxHeader)
+		return nil, fmt.Errorf("safetensors: the header takes %d bytes, want at most %d: write fewer "+
+			"tensors or less metadata", b.Len()-8, MaxHeader)
 	}
 	binary.LittleEndian.PutUint64(b.Bytes(), uint64(b.Len()-8))
 	return b.Bytes(), nil
@@ -110,7 +111,8 @@ func (t Tensor) check() error {
 		return fmt.Errorf("safetensors: tensor %q: dtype %q is unknown", t.Name, t.DType)
 	}
 	if t.Values != nil && (t.Data != nil || t.DType != F32 && t.DType != F16) {
-		return fmt.Errorf("safetensors: tensor %q: got values for %s, want F32 or F16 and no raw data beside them", t.Name, t.DType)
+		return fmt.Errorf("safetensors: tensor %q: got values for %s, want F32 or F16 and no raw data beside them", t.Name,
+			t.DType)
 	}
 	elements := int64(1)
 	for _, d := range t.Shape {
@@ -120,7 +122,8 @@ func (t Tensor) check() error {
 		elements *= int64(d)
 	}
 	if want := elements * int64(t.DType.Size()); want != t.bytes() {
-		return fmt.Errorf("safetensors: tensor %q: got %d bytes, want %d for %s %v", t.Name, t.bytes(), want, t.DType, t.Shape)
+		return fmt.Errorf("safetensors: tensor %q: got %d bytes, want %d for %s %v", t.Name, t.bytes(), want, t.DType,
+			t.Shape)
 	}
 	if i := NotFinite(t.Values); i >= 0 {
 		return fmt.Errorf("safetensors: tensor %q: value %d is %v, want finite values", t.Name, i, t.Values[i])

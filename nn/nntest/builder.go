@@ -163,7 +163,8 @@ func (b *builder) avgPool(x value, w window, border bool) value {
 	b.t.Helper()
 	y := w.of(x, x.dims[0])
 	ref.AvgPool(y.data, x.data, x.image(), ref.Pool{Window: w.ir(), CountBorder: border})
-	y.node = b.apply(&nn.AvgPool{Name: b.name("avgpool"), Kernel: w.kernel, Stride: w.stride, Padding: w.pad, CountBorder: border}, x.node)
+	y.node = b.apply(&nn.AvgPool{Name: b.name("avgpool"), Kernel: w.kernel, Stride: w.stride, Padding: w.pad,
+		CountBorder: border}, x.node)
 	return y
 }
 

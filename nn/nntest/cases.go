@@ -19,7 +19,8 @@ var cases = []struct {
 }{
 	{"conv with four paddings", func(b *builder) graph {
 		x := b.input(5, 11, 7)
-		return graph{x, []value{b.conv(x, 9, window{[2]int{3, 2}, [2]int{2, 1}, nn.Padding{Top: 2, Bottom: 1, Left: 0, Right: 3}}, true)}}
+		return graph{x, []value{b.conv(x, 9,
+			window{[2]int{3, 2}, [2]int{2, 1}, nn.Padding{Top: 2, Bottom: 1, Left: 0, Right: 3}}, true)}}
 	}},
 	{"conv without bias", func(b *builder) graph {
 		x := b.input(3, 10, 13)
@@ -73,7 +74,8 @@ var cases = []struct {
 		x := b.input(6, 11, 8)
 		around := window{[2]int{3, 3}, [2]int{1, 1}, nn.Padding{Top: 1, Bottom: 1, Left: 1, Right: 1}}
 		uneven := window{[2]int{4, 3}, [2]int{2, 1}, nn.Padding{Top: 3, Bottom: 1, Left: 0, Right: 2}}
-		return graph{x, []value{b.avgPool(x, around, true), b.avgPool(x, around, false), b.avgPool(x, uneven, true), b.avgPool(x, uneven, false)}}
+		return graph{x, []value{b.avgPool(x, around, true), b.avgPool(x, around, false), b.avgPool(x, uneven, true),
+			b.avgPool(x, uneven, false)}}
 	}},
 	{"average pool, then 1x1 conv", func(b *builder) graph {
 		x := b.input(12, 7, 5)
@@ -86,7 +88,8 @@ var cases = []struct {
 	}},
 	{"concat of concats, a part in two", func(b *builder) graph {
 		x := b.input(3, 7, 5)
-		p, q, r := b.unit(x, 2, 3), b.unit(x, 4, 1), b.maxPool(x, window{[2]int{3, 3}, [2]int{1, 1}, nn.Padding{Top: 1, Bottom: 1, Left: 1, Right: 1}})
+		p, q, r := b.unit(x, 2, 3), b.unit(x, 4, 1),
+			b.maxPool(x, window{[2]int{3, 3}, [2]int{1, 1}, nn.Padding{Top: 1, Bottom: 1, Left: 1, Right: 1}})
 		inner := b.concat(p, q)
 		outer := b.concat(r, inner, p)
 		return graph{x, []value{b.unit(outer, 5, 1), inner, b.concat(q, outer)}}
@@ -150,7 +153,8 @@ func (b *builder) inception(x value, border bool) value {
 func (b *builder) reduction(x value) value {
 	b.t.Helper()
 	half := window{[2]int{3, 3}, [2]int{2, 2}, nn.Padding{}}
-	return b.concat(b.relu(b.norm(b.conv(x, 6, half, false))), b.relu(b.conv(b.unit(x, 5, 1), 4, half, true)), b.maxPool(x, half))
+	return b.concat(b.relu(b.norm(b.conv(x, 6, half, false))), b.relu(b.conv(b.unit(x, 5, 1), 4, half, true)),
+		b.maxPool(x, half))
 }
 
 // random is a graph that nobody thought of: operators applied to whatever was
@@ -176,7 +180,8 @@ func (b *builder) step(v value, made []value) value {
 		kernel: [2]int{1 + r.IntN(min(4, v.dims[1])), 1 + r.IntN(min(4, v.dims[2]))},
 		stride: [2]int{1, 1},
 	}
-	w.pad = nn.Padding{Top: r.IntN(w.kernel[0]), Bottom: r.IntN(w.kernel[0]), Left: r.IntN(w.kernel[1]), Right: r.IntN(w.kernel[1])}
+	w.pad = nn.Padding{Top: r.IntN(w.kernel[0]), Bottom: r.IntN(w.kernel[0]), Left: r.IntN(w.kernel[1]),
+		Right: r.IntN(w.kernel[1])}
 	if v.dims[1] > 5 && v.dims[2] > 5 {
 		w.stride = [2]int{1 + r.IntN(2), 1 + r.IntN(2)}
 	}

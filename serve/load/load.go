@@ -77,7 +77,8 @@ func (c Config) Validate() error {
 	case len(c.Bodies) == 0:
 		return errors.New("load: Config.Bodies: got none, want at least one picture")
 	case !(c.BadShare >= 0 && c.BadShare <= 1) || c.BadShare > 0 && len(c.Bad) == 0:
-		return fmt.Errorf("load: Config.BadShare: got %v with %d bad bodies, want 0..1 and at least one to send", c.BadShare, len(c.Bad))
+		return fmt.Errorf("load: Config.BadShare: got %v with %d bad bodies, want 0..1 and at least one to send", c.BadShare,
+			len(c.Bad))
 	case !(c.Rate >= 0) || math.IsInf(c.Rate, 0):
 		return fmt.Errorf("load: Config.Rate: got %v, want requests a second", c.Rate)
 	case c.Clients < 0 || c.Outstanding < 0 || c.Requests < 0 || c.Warmup < 0 || c.Duration < 0 || c.Timeout < 0:
@@ -138,7 +139,8 @@ func Try(ctx context.Context, cfg Config) error {
 	case code/100 != 2:
 		return fmt.Errorf("load: %s answered the first picture with %s", cfg.URL, answered(code, said))
 	case said == "":
-		return fmt.Errorf("load: %s answered the first picture with status %d and nothing else: give the address that pictures go to, such as http://127.0.0.1:8080/invocations", cfg.URL, code)
+		return fmt.Errorf("load: %s answered the first picture with status %d and nothing else: give the address that "+
+			"pictures go to, such as http://127.0.0.1:8080/invocations", cfg.URL, code)
 	}
 	return nil
 }
@@ -199,7 +201,8 @@ func newRunner(cfg Config) *runner {
 	transport := cfg.Transport
 	if transport == nil {
 		most := max(cfg.Clients, 64)
-		r.own = &http.Transport{MaxIdleConns: most, MaxIdleConnsPerHost: most, WriteBufferSize: 64 << 10, DisableCompression: true}
+		r.own = &http.Transport{MaxIdleConns: most, MaxIdleConnsPerHost: most, WriteBufferSize: 64 << 10,
+			DisableCompression: true}
 		transport = r.own
 	}
 	r.client = &http.Client{Transport: transport, Timeout: cfg.Timeout}
@@ -395,6 +398,7 @@ func summarize(ms []float64) Latency {
 		return ms[max(rank, 1)-1]
 	}
 	return Latency{
-		Min: ms[0], Mean: sum / float64(len(ms)), Median: at(50), P90: at(90), P95: at(95), P99: at(99), P999: at(99.9), Max: ms[len(ms)-1],
+		Min: ms[0], Mean: sum / float64(len(ms)), Median: at(50), P90: at(90), P95: at(95), P99: at(99), P999: at(99.9),
+		Max: ms[len(ms)-1],
 	}
 }

@@ -25,7 +25,8 @@ func bodies() []Check {
 			var line struct {
 				Prediction []float64 `json:"prediction"`
 			}
-			a := s.invoke(t, s.Samples[1].Picture, "Content-Type", "application/x-image", "Accept", "application/jsonlines").want(t, http.StatusOK, "")
+			a := s.invoke(t, s.Samples[1].Picture, "Content-Type", "application/x-image", "Accept",
+				"application/jsonlines").want(t, http.StatusOK, "")
 			a.decode(t, &line)
 			wantFloats(t, line.Prediction, s.ordered(s.Samples[1]))
 		}},
@@ -35,7 +36,8 @@ func bodies() []Check {
 				Labels        []string  `json:"labels"`
 				Predicted     string    `json:"predicted_label"`
 			}
-			s.invoke(t, s.Samples[0].Picture, "Content-Type", "application/x-image", "Accept", "application/json;verbose").want(t, http.StatusOK, "").decode(t, &got)
+			s.invoke(t, s.Samples[0].Picture, "Content-Type", "application/x-image", "Accept",
+				"application/json;verbose").want(t, http.StatusOK, "").decode(t, &got)
 			wantFloats(t, got.Probabilities, s.ordered(s.Samples[0]))
 			if !slices.Equal(got.Labels, s.Labels) || got.Predicted != s.Samples[0].Ranking[0].Label {
 				t.Errorf("got %+v", got)
@@ -47,7 +49,8 @@ func bodies() []Check {
 			s.wantRecords(t, texts(got.Predictions))
 		}},
 		{47, "JSON Lines", Plain, func(t *testing.T, s *Subject) {
-			a := s.invoke(t, lines(s.Samples), "Content-Type", "application/jsonlines", "Accept", "application/jsonlines").want(t, http.StatusOK, "")
+			a := s.invoke(t, lines(s.Samples), "Content-Type", "application/jsonlines", "Accept",
+				"application/jsonlines").want(t, http.StatusOK, "")
 			s.wantRecords(t, splitLines(a.body))
 		}},
 		{47, "CSV", Plain, func(t *testing.T, s *Subject) {
@@ -80,12 +83,15 @@ func bodies() []Check {
 			if err := w.Close(); err != nil {
 				t.Fatal(err)
 			}
-			a := s.invoke(t, b.Bytes(), "Content-Type", w.FormDataContentType(), "Accept", "application/jsonlines").want(t, http.StatusOK, "")
+			a := s.invoke(t, b.Bytes(), "Content-Type", w.FormDataContentType(), "Accept", "application/jsonlines").want(t,
+				http.StatusOK, "")
 			s.wantRecords(t, splitLines(a.body))
 		}},
 		{48, "the blog's container", TFBlog, func(t *testing.T, s *Subject) {
-			s.invoke(t, []byte("x"), "Content-Type", "application/pdf").want(t, http.StatusUnsupportedMediaType, "This predictor only supports TXT data")
-			s.invoke(t, []byte(" http://169.254.169.254/latest/meta-data\n"), "Content-Type", "text/plain; charset=utf-8").want(t, http.StatusBadRequest, "does not fetch")
+			s.invoke(t, []byte("x"), "Content-Type", "application/pdf").want(t, http.StatusUnsupportedMediaType,
+				"This predictor only supports TXT data")
+			s.invoke(t, []byte(" http://169.254.169.254/latest/meta-data\n"), "Content-Type",
+				"text/plain; charset=utf-8").want(t, http.StatusBadRequest, "does not fetch")
 			a := s.invoke(t, s.Samples[0].Picture, "Content-Type", "image/png").want(t, http.StatusOK, "")
 			var got map[string]string
 			a.decode(t, &got)
@@ -112,7 +118,8 @@ func batch() []Check {
 				BatchStrategy                           string
 			}
 			s.ask(t, http.MethodGet, "/execution-parameters", nil).want(t, http.StatusOK, "").decode(t, &got)
-			if got.MaxConcurrentTransforms < 1 || got.MaxPayloadInMB < 1 || got.MaxConcurrentTransforms*got.MaxPayloadInMB > 100 || got.BatchStrategy != "MULTI_RECORD" {
+			if got.MaxConcurrentTransforms < 1 || got.MaxPayloadInMB < 1 ||
+				got.MaxConcurrentTransforms*got.MaxPayloadInMB > 100 || got.BatchStrategy != "MULTI_RECORD" {
 				t.Errorf("got %+v, want MULTI_RECORD and at most 100 MB together", got)
 			}
 		}},

@@ -48,7 +48,8 @@ func models() []Check {
 			s.load(t, "a58", "one").want(t, http.StatusOK, "")
 			defer s.unload(t, "a58")
 			for _, sample := range s.Samples {
-				a := s.ask(t, http.MethodPost, "/models/a58/invoke", sample.Picture, "Content-Type", "application/x-image", "X-Amzn-SageMaker-Target-Model", "a.tar.gz")
+				a := s.ask(t, http.MethodPost, "/models/a58/invoke", sample.Picture, "Content-Type", "application/x-image",
+					"X-Amzn-SageMaker-Target-Model", "a.tar.gz")
 				s.wantRecord(t, a.want(t, http.StatusOK, "").body, sample)
 			}
 		}},

@@ -30,15 +30,18 @@ func process() []Check {
 		}},
 		{34, "invocations", Plain, func(t *testing.T, s *Subject) {
 			for _, sample := range s.Samples {
-				s.wantRecord(t, s.invoke(t, sample.Picture, "Content-Type", "application/x-image").want(t, http.StatusOK, "").body, sample)
+				s.wantRecord(t, s.invoke(t, sample.Picture, "Content-Type", "application/x-image").want(t, http.StatusOK, "").body,
+					sample)
 			}
 		}},
 		{35, "body limit", Plain, func(t *testing.T, s *Subject) {
-			s.invoke(t, make([]byte, s.MaxBody+1), "Content-Type", "application/x-image").wantError(t, http.StatusRequestEntityTooLarge, "")
+			s.invoke(t, make([]byte, s.MaxBody+1), "Content-Type", "application/x-image").wantError(t,
+				http.StatusRequestEntityTooLarge, "")
 		}},
 		{36, "chunked body, kept-alive connection", Plain, func(t *testing.T, s *Subject) {
 			for _, sample := range s.Samples {
-				a := s.send(t, http.MethodPost, "/invocations", struct{ io.Reader }{bytes.NewReader(sample.Picture)}, "Content-Type", "image/png")
+				a := s.send(t, http.MethodPost, "/invocations", struct{ io.Reader }{bytes.NewReader(sample.Picture)},
+					"Content-Type", "image/png")
 				s.wantRecord(t, a.want(t, http.StatusOK, "").body, sample)
 				if a.header.Get("Connection") == "close" {
 					t.Error("the connection is closed, want it kept")
@@ -48,14 +51,17 @@ func process() []Check {
 		{37, "4xx for the caller's fault", Plain, func(t *testing.T, s *Subject) {
 			good := s.Samples[0].Picture
 			s.invoke(t, nil, "Content-Type", "image/png").wantError(t, http.StatusBadRequest, "empty")
-			s.invoke(t, []byte("no picture"), "Content-Type", "image/png").wantError(t, http.StatusUnsupportedMediaType, "picture")
+			s.invoke(t, []byte("no picture"), "Content-Type", "image/png").wantError(t, http.StatusUnsupportedMediaType,
+				"picture")
 			s.invoke(t, good[:len(good)/2], "Content-Type", "image/png").wantError(t, http.StatusBadRequest, "")
 			s.ask(t, http.MethodPost, "/invocations?top_k=-1", good).wantError(t, http.StatusBadRequest, "top_k")
 		}},
 		{38, "headers", Plain, func(t *testing.T, s *Subject) {
-			a := s.invoke(t, s.Samples[0].Picture, "X-Amzn-SageMaker-Custom-Attributes", "trace=17,rehead-top-k=1", "X-Amzn-SageMaker-Inference-Id", "abc-1",
+			a := s.invoke(t, s.Samples[0].Picture, "X-Amzn-SageMaker-Custom-Attributes", "trace=17,rehead-top-k=1",
+				"X-Amzn-SageMaker-Inference-Id", "abc-1",
 				"X-Amzn-SageMaker-Session-Id", "NEW_SESSION", "X-Amzn-SageMaker-Something-New", "x").want(t, http.StatusOK, "")
-			if a.header.Get("X-Amzn-SageMaker-Custom-Attributes") != "trace=17,rehead-top-k=1" || a.header.Get("X-Request-Id") != "abc-1" {
+			if a.header.Get("X-Amzn-SageMaker-Custom-Attributes") != "trace=17,rehead-top-k=1" ||
+				a.header.Get("X-Request-Id") != "abc-1" {
 				t.Errorf("got %v, want the attributes and the id back", a.header)
 			}
 			if n := strings.Count(a.body, `"label"`); n != 1 {
@@ -67,7 +73,8 @@ func process() []Check {
 			s.invoke(t, good, "Content-Type", "application/pdf").wantError(t, http.StatusUnsupportedMediaType, "")
 			s.invoke(t, good, "Accept", "image/gif").wantError(t, http.StatusNotAcceptable, "Accept")
 			s.invoke(t, good, "Content-Type", "IMAGE/PNG; charset=binary").want(t, http.StatusOK, "")
-			for accept, want := range map[string]string{"": "application/json", "*/*": "application/json", "text/csv": "text/csv", "application/jsonlines": "application/jsonlines",
+			for accept, want := range map[string]string{"": "application/json", "*/*": "application/json",
+				"text/csv": "text/csv", "application/jsonlines": "application/jsonlines",
 				"application/json;verbose": "application/json;verbose", "text/html, application/json;q=0.5": "application/json"} {
 				if got := s.invoke(t, good, "Accept", accept).want(t, http.StatusOK, "").header.Get("Content-Type"); got != want {
 					t.Errorf("Accept %q: got %q, want %q", accept, got, want)
@@ -78,7 +85,8 @@ func process() []Check {
 			s.ask(t, http.MethodGet, "/invocations-bidirectional-stream", nil).want(t, http.StatusNotFound, "")
 		}},
 		{44, "no address is fetched", Plain, func(t *testing.T, s *Subject) {
-			for _, address := range []string{"http://169.254.170.2/v2/credentials", "http://127.0.0.1/ping", "file:///etc/passwd"} {
+			for _, address := range []string{"http://169.254.170.2/v2/credentials", "http://127.0.0.1/ping",
+				"file:///etc/passwd"} {
 				s.invoke(t, []byte(`{"url":"`+address+`"}`), "Content-Type", "application/json").wantError(t, http.StatusBadRequest, "does not fetch")
 			}
 		}},

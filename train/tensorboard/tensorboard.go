@@ -52,9 +52,11 @@ func Create(cfg Config) (*Writer, error) {
 		return nil, fmt.Errorf("tensorboard: folder of events: %w", err)
 	}
 	var err error
-	w.file, err = os.OpenFile(filepath.Join(cfg.Dir, fileName(w.now(), cfg.Host)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	w.file, err = os.OpenFile(filepath.Join(cfg.Dir, fileName(w.now(), cfg.Host)), os.O_WRONLY|os.O_CREATE|os.O_EXCL,
+		0o666)
 	if errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("tensorboard: another run began its events here in the same second: %w; name a folder for each run", err)
+		return nil, fmt.Errorf("tensorboard: another run began its events here in the same second: %w; "+
+			"name a folder for each run", err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("tensorboard: %w", err)

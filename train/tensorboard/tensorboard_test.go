@@ -170,7 +170,8 @@ func TestEvents(t *testing.T) {
 			}
 		}
 	}
-	if want := []point{{0, "train/loss", 1.609}, {0, "train/accuracy", 0}, {300, "train/loss", 0.25}}; !slices.Equal(points, want) {
+	if want := []point{{0, "train/loss", 1.609}, {0, "train/accuracy", 0},
+		{300, "train/loss", 0.25}}; !slices.Equal(points, want) {
 		t.Errorf("scalars: got %v, want %v", points, want)
 	}
 	h := histograms["head/weights"]
@@ -186,7 +187,8 @@ func TestEvents(t *testing.T) {
 	if counts[0] != 2 || counts[15] != 1 || counts[29] != 1 {
 		t.Errorf("histogram: got %v, want 2 in the first bucket, 1 in the middle and 1 in the last", counts)
 	}
-	if h := histograms["head/biases"]; !slices.Equal(unpack(h[7][0].([]byte)), []float64{2}) || !slices.Equal(unpack(h[6][0].([]byte)), []float64{3}) {
+	if h := histograms["head/biases"]; !slices.Equal(unpack(h[7][0].([]byte)), []float64{2}) ||
+		!slices.Equal(unpack(h[6][0].([]byte)), []float64{3}) {
 		t.Errorf("histogram of equal values: got %v", h)
 	}
 }

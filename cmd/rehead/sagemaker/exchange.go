@@ -85,7 +85,8 @@ func Collect(cfg ExchangeConfig, dir string, most int64) (*Collector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sagemaker: hosts: the leader cannot listen on port %d: %w", cfg.Port, err)
 	}
-	c := &Collector{cfg: cfg, dir: dir, most: most, seen: map[string]time.Time{}, files: map[string]string{}, change: make(chan struct{}, 1)}
+	c := &Collector{cfg: cfg, dir: dir, most: most, seen: map[string]time.Time{}, files: map[string]string{},
+		change: make(chan struct{}, 1)}
 	for _, h := range cfg.Hosts.All {
 		if h != cfg.Hosts.Current {
 			c.seen[h] = time.Now()
@@ -95,7 +96,8 @@ func Collect(cfg ExchangeConfig, dir string, most int64) (*Collector, error) {
 	mux.HandleFunc("POST /alive/{host}", c.guarded(func(string, *http.Request) error { return nil }))
 	mux.HandleFunc("POST /file/{host}", c.guarded(c.take))
 	mux.HandleFunc("POST /failed/{host}", c.guarded(c.fail))
-	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 14}
+	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+		MaxHeaderBytes: 1 << 14}
 	go func() {
 		if err := c.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			c.update(func() { c.failed = errors.Join(c.failed, err) })
@@ -151,7 +153,8 @@ func (c *Collector) take(host string, r *http.Request) (err error) {
 		return err
 	}
 	if got, want := hex.EncodeToString(h.Sum(nil)), r.Header.Get(headerDigest); n > c.most || got != want {
-		return fmt.Errorf("file of %s: %d bytes with SHA-256 %.12s arrived, want %.12s and at most %d bytes", host, n, got, want, c.most)
+		return fmt.Errorf("file of %s: %d bytes with SHA-256 %.12s arrived, want %.12s and at most %d bytes", host, n, got,
+			want, c.most)
 	}
 	c.update(func() { c.files[host] = f.Name() })
 	return nil
@@ -210,7 +213,8 @@ func (c *Collector) state() (map[string]string, error) {
 	}
 	for host, at := range c.seen {
 		if quiet := time.Since(at); c.files[host] == "" && quiet > c.cfg.silence() {
-			return nil, fmt.Errorf("sagemaker: hosts: no sign of life from %s for %v: see its log; hosts reach each other on port %d", host, quiet.Round(time.Second), c.cfg.Port)
+			return nil, fmt.Errorf("sagemaker: hosts: no sign of life from %s for %v: see its log; hosts "+
+				"reach each other on port %d", host, quiet.Round(time.Second), c.cfg.Port)
 		}
 	}
 	if len(c.files) < len(c.seen) {
@@ -233,7 +237,8 @@ func (c *Collector) Close() error {
 // meanwhile, and sends it to the leader. A failure of work is told to the leader and returned. The
 // leader may start later than this host, and its name may resolve late.
 func Contribute(ctx context.Context, cfg ExchangeConfig, work func(context.Context) (file string, err error)) error {
-	s := &sender{cfg: cfg, client: &http.Client{Transport: &http.Transport{Proxy: nil, ResponseHeaderTimeout: cfg.silence()}}}
+	s := &sender{cfg: cfg, client: &http.Client{Transport: &http.Transport{Proxy: nil,
+		ResponseHeaderTimeout: cfg.silence()}}}
 	defer s.client.CloseIdleConnections()
 	working, done := context.WithCancel(ctx)
 	var beat sync.WaitGroup
@@ -261,7 +266,8 @@ type refusal struct{ text string }
 func (r *refusal) Error() string { return r.text }
 
 func (s *sender) post(ctx context.Context, what string, body io.Reader, digest string) error {
-	url := fmt.Sprintf("http://%s/%s/%s", net.JoinHostPort(s.cfg.Hosts.Leader(), fmt.Sprint(s.cfg.Port)), what, s.cfg.Hosts.Current)
+	url := fmt.Sprintf("http://%s/%s/%s", net.JoinHostPort(s.cfg.Hosts.Leader(), fmt.Sprint(s.cfg.Port)), what,
+		s.cfg.Hosts.Current)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, body)
 	if err != nil {
 		return err
@@ -279,7 +285,8 @@ func (s *sender) post(ctx context.Context, what string, body io.Reader, digest s
 		return err
 	}
 	if answer.StatusCode != http.StatusOK {
-		return &refusal{fmt.Sprintf("the leader %s answers %s: %s", s.cfg.Hosts.Leader(), answer.Status, strings.TrimSpace(string(text)))}
+		return &refusal{fmt.Sprintf("the leader %s answers %s: %s", s.cfg.Hosts.Leader(), answer.Status,
+			strings.TrimSpace(string(text)))}
 	}
 	return nil
 }
@@ -316,7 +323,8 @@ func (s *sender) send(ctx context.Context, file string) error {
 		case ctx.Err() != nil:
 			return fmt.Errorf("sagemaker: hosts: stopped while sending: %w", context.Cause(ctx))
 		case time.Since(began) > s.cfg.silence():
-			return fmt.Errorf("sagemaker: hosts: the leader %s cannot be reached for %v: %w", s.cfg.Hosts.Leader(), s.cfg.silence(), err)
+			return fmt.Errorf("sagemaker: hosts: the leader %s cannot be reached for %v: %w", s.cfg.Hosts.Leader(),
+				s.cfg.silence(), err)
 		}
 		select {
 		case <-ctx.Done():

@@ -93,24 +93,29 @@ func TestExchangeFailures(t *testing.T) {
 		port := freePort(t)
 		c := collect(t, three(port, "127.0.0.1"), 100)
 		boom := errors.New("no trunk here")
-		if err := Contribute(t.Context(), three(port, "127.0.0.2"), func(context.Context) (string, error) { return "", boom }); !errors.Is(err, boom) {
+		if err := Contribute(t.Context(), three(port, "127.0.0.2"), func(context.Context) (string, error) {
+			return "", boom
+		}); !errors.Is(err, boom) {
 			t.Errorf("the host: got %v, want its own error", err)
 		}
-		if _, err := c.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "host 127.0.0.2 failed: no trunk here") {
+		if _, err := c.Wait(t.Context()); err == nil ||
+			!strings.Contains(err.Error(), "host 127.0.0.2 failed: no trunk here") {
 			t.Errorf("the leader: got %v, want the host and its reason", err)
 		}
 	})
 	t.Run("a silent host", func(t *testing.T) {
 		cfg := three(freePort(t), "127.0.0.1")
 		cfg.Silence = 50 * time.Millisecond
-		if _, err := collect(t, cfg, 100).Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "no sign of life from 127.0.0.") {
+		if _, err := collect(t, cfg, 100).Wait(t.Context()); err == nil ||
+			!strings.Contains(err.Error(), "no sign of life from 127.0.0.") {
 			t.Errorf("got %v, want the silent host named", err)
 		}
 	})
 	t.Run("no leader", func(t *testing.T) {
 		cfg := three(freePort(t), "127.0.0.2")
 		cfg.Silence = 100 * time.Millisecond
-		if err := Contribute(t.Context(), cfg, fileWith(t, "x")); err == nil || !strings.Contains(err.Error(), "leader 127.0.0.1 cannot be reached") {
+		if err := Contribute(t.Context(), cfg, fileWith(t, "x")); err == nil ||
+			!strings.Contains(err.Error(), "leader 127.0.0.1 cannot be reached") {
 			t.Errorf("got %v, want the leader named", err)
 		}
 	})
@@ -140,7 +145,8 @@ func TestExchangeFailures(t *testing.T) {
 		port := freePort(t)
 		c := collect(t, three(port, "127.0.0.1"), 100)
 		s := &sender{cfg: three(port, "127.0.0.2"), client: &http.Client{}}
-		if err := s.post(t.Context(), "file", strings.NewReader("bent"), strings.Repeat("0", 64)); err == nil || !strings.Contains(err.Error(), "want 000000000000") {
+		if err := s.post(t.Context(), "file", strings.NewReader("bent"), strings.Repeat("0", 64)); err == nil ||
+			!strings.Contains(err.Error(), "want 000000000000") {
 			t.Errorf("got %v, want both digests", err)
 		}
 		if left, err := os.ReadDir(c.dir); err != nil || len(left) != 0 {

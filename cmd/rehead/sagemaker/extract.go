@@ -102,7 +102,8 @@ func (x *extraction) stream(ctx context.Context, path string) (err error) {
 func nextClass(r *recordReader) (int, error) {
 	record, err := r.next()
 	if errors.Is(err, io.EOF) {
-		return 0, errors.New("the last picture has no class after it: want AttributeNames of source-ref and a class, in this order")
+		return 0, errors.New("the last picture has no class after it: want AttributeNames of source-ref and " +
+			"a class, in this order")
 	}
 	if err != nil {
 		return 0, err
@@ -110,7 +111,8 @@ func nextClass(r *recordReader) (int, error) {
 	text := strings.Trim(strings.TrimSpace(string(record)), `"`)
 	class, err := strconv.Atoi(text)
 	if err != nil || class < 0 {
-		return 0, fmt.Errorf("got %.40q after a picture, want its class, a whole number from 0: want AttributeNames of source-ref and a class, in this order", text)
+		return 0, fmt.Errorf("got %.40q after a picture, want its class, a whole number from 0: want AttributeNames of "+
+			"source-ref and a class, in this order", text)
 	}
 	return class, nil
 }

@@ -108,7 +108,8 @@ func Apply(values map[string]string, table map[string]Setting) (notes []string, 
 		}
 		setting, known := table[name]
 		if !known {
-			return nil, fmt.Errorf("sagemaker: hyperparameter %q is unknown: did you mean %q? Known are %s", name, Nearest(name, proposed(table)),
+			return nil, fmt.Errorf("sagemaker: hyperparameter %q is unknown: did you mean %q? Known are %s", name,
+				Nearest(name, proposed(table)),
 				strings.Join(effective(table), ", "))
 		}
 		if setting.Set == nil {

@@ -56,7 +56,8 @@ func TestRegression_HyperparametersInWords(t *testing.T) {
 	} {
 		l := Layout(t.TempDir())
 		write(t, l, text, "input", "config", "hyperparameters.json")
-		if got, err := l.Hyperparameters(); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "hyperparameters.json") {
+		if got, err := l.Hyperparameters(); err == nil || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), "hyperparameters.json") {
 			t.Errorf("%s: got %v, %v, want %q", text, got, err, want)
 		}
 	}

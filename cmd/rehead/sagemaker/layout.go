@@ -80,7 +80,8 @@ func (l Layout) Channels() (map[string]Channel, error) {
 	}
 	for name, c := range channels {
 		if strings.EqualFold(c.Wrapper, "RecordIO") && !c.Pipe() {
-			return nil, fmt.Errorf("sagemaker: %s: channel %q has RecordWrapperType RecordIO, which the service applies in Pipe mode only: leave it out", path, name)
+			return nil, fmt.Errorf("sagemaker: %s: channel %q has RecordWrapperType RecordIO, which the service applies in "+
+				"Pipe mode only: leave it out", path, name)
 		}
 		c.Name, c.Dir = name, l.Data(name)
 		channels[name] = c
@@ -102,7 +103,8 @@ func (l Layout) Hosts() (Hosts, error) {
 	}
 	slices.Sort(h.All)
 	if h.Rank() < 0 && (len(h.All) > 1 || len(h.All) == 1 && h.Current != "") {
-		return Hosts{}, fmt.Errorf("sagemaker: resourceconfig.json: current_host %q is not among hosts (%s)", h.Current, strings.Join(h.All, ", "))
+		return Hosts{}, fmt.Errorf("sagemaker: resourceconfig.json: current_host %q is not among hosts (%s)", h.Current,
+			strings.Join(h.All, ", "))
 	}
 	return h, nil
 }

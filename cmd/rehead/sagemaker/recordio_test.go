@@ -75,7 +75,8 @@ func TestRecordsByteByByte(t *testing.T) {
 func TestRecordsComeBackAsTheyWere(t *testing.T) {
 	magic := binary.LittleEndian.AppendUint32(nil, recordMagic)
 	records := [][]byte{{}, []byte("a"), []byte("four"), bytes.Repeat([]byte("x"), 3<<20), magic,
-		append(append([]byte("1234"), magic...), "5"...), append(append([]byte("odd"), magic...), magic...), bytes.Repeat(magic, 5)}
+		append(append([]byte("1234"), magic...), "5"...), append(append([]byte("odd"), magic...), magic...),
+		bytes.Repeat(magic, 5)}
 	var stream []byte
 	for _, r := range records {
 		stream = append(stream, pack(r)...)
@@ -104,7 +105,8 @@ func TestDamagedRecords(t *testing.T) {
 		"no such flag":       {part(5, []byte("x")), "flag 5"},
 		"first, then end":    {part(recordFirst, []byte("x")), "ends in the middle"},
 	} {
-		if _, err := newRecordReader(bytes.NewReader(c.stream), 100).next(); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := newRecordReader(bytes.NewReader(c.stream), 100).next(); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
 	}
@@ -117,8 +119,10 @@ func TestUnpackImage(t *testing.T) {
 		}
 	}
 	for want, record := range map[string][]byte{
-		"want one:": image(0, []float32{1, 2}, []byte("pic")), "class 0.5": image(0.5, nil, nil), "class -1": image(-1, nil, nil),
-		"class NaN": image(float32(math.NaN()), nil, nil), "before its label": image(0, []float32{1}, nil)[:26], "want an image record": []byte("short"),
+		"want one:": image(0, []float32{1, 2}, []byte("pic")), "class 0.5": image(0.5, nil, nil),
+		"class -1":  image(-1, nil, nil),
+		"class NaN": image(float32(math.NaN()), nil, nil), "before its label": image(0, []float32{1}, nil)[:26],
+		"want an image record": []byte("short"),
 	} {
 		if _, _, err := unpackImage(record); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -155,10 +159,12 @@ func TestExtract(t *testing.T) {
 		t.Errorf("picture 2: %q, %v", data, err)
 	}
 	for want, path := range map[string]string{
-		"no picture in it": save("empty.rec"), "no class after it": save("odd.rec", jpeg), "want its class": save("text.rec", jpeg, []byte("daisy")),
-		"picture 0": save("multi.rec", image(0, []float32{1, 2}, jpeg)), "absent.rec": filepath.Join(dir, "absent.rec"),
+		"no picture in it": save("empty.rec"), "no class after it": save("odd.rec", jpeg),
+		"want its class": save("text.rec", jpeg, []byte("daisy")),
+		"picture 0":      save("multi.rec", image(0, []float32{1, 2}, jpeg)), "absent.rec": filepath.Join(dir, "absent.rec"),
 	} {
-		if _, err := Extract(t.Context(), []string{path}, filepath.Join(dir, "bad")); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Extract(t.Context(), []string{path}, filepath.Join(dir, "bad")); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", path, err, want)
 		}
 	}
@@ -195,7 +201,8 @@ func FuzzRecords(f *testing.F) {
 			if err != nil {
 				return
 			}
-			if again, err := newRecordReader(bytes.NewReader(pack(record)), 1<<16).next(); err != nil || !bytes.Equal(again, record) {
+			if again, err := newRecordReader(bytes.NewReader(pack(record)), 1<<16).next(); err != nil ||
+				!bytes.Equal(again, record) {
 				t.Fatalf("%q was written and read as %q, %v", record, again, err)
 			}
 			if class, _, err := unpackImage(record); err == nil && class < 0 {

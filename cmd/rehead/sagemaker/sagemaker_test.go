@@ -28,7 +28,8 @@ func TestHyperparametersInEverySpelling(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"raw": "sgd", "quoted": "sgd", "py": "true", "js": "true", "bare": "0.5", "text": "0.5", "jsontext": "0.5", "path": "s3://b/k", "list": "[1, 2]", "empty": ""}
+	want := map[string]string{"raw": "sgd", "quoted": "sgd", "py": "true", "js": "true", "bare": "0.5", "text": "0.5",
+		"jsontext": "0.5", "path": "s3://b/k", "list": "[1, 2]", "empty": ""}
 	for k, v := range want {
 		if got[k] != v {
 			t.Errorf("%s: got %q, want %q", k, got[k], v)
@@ -92,7 +93,8 @@ func TestApply(t *testing.T) {
 		"epochs": {Reason: "the head is solved to convergence"},
 		"l2":     {Set: func(string) error { return errors.New("no number") }},
 	}
-	notes, err := Apply(map[string]string{"seed": "3", "epochs": "30", "_tuning_objective_metric": "x", "sagemaker_program": "y", "model_dir": "z"}, table)
+	notes, err := Apply(map[string]string{"seed": "3", "epochs": "30", "_tuning_objective_metric": "x",
+		"sagemaker_program": "y", "model_dir": "z"}, table)
 	if err != nil || seen["seed"] != "3" || len(notes) != 1 || !strings.Contains(notes[0], "epochs=30") {
 		t.Errorf("got %v, %v, %v", notes, seen, err)
 	}

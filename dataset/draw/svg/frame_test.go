@@ -49,7 +49,8 @@ func TestOutsideIsLeftOut(t *testing.T) {
 			}
 		}
 		if worst > 16 || ink < 40 { // of 255: both round along a line
-			t.Errorf("%s: %d levels from the middle of a larger picture, want at most 16; %d pixels are dark, want some", body, worst, ink)
+			t.Errorf("%s: %d levels from the middle of a larger picture, want at most 16; %d pixels are dark, want some", body,
+				worst, ink)
 		}
 	}
 }

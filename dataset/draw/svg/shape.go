@@ -196,7 +196,8 @@ func (p *painter) fill(areas [][]point, c color.RGBA) {
 		}
 		shown = append(shown, l)
 		for _, at := range l {
-			box = box.Union(image.Rect(int(math.Floor(at.x)), int(math.Floor(at.y)), int(math.Ceil(at.x))+1, int(math.Ceil(at.y))+1))
+			box = box.Union(image.Rect(int(math.Floor(at.x)), int(math.Floor(at.y)), int(math.Ceil(at.x))+1,
+				int(math.Ceil(at.y))+1))
 		}
 	}
 	if box = box.Intersect(b); box.Empty() {

@@ -51,7 +51,8 @@ func parseRules(text string) ([]rule, error) {
 			parts := strings.Split(strings.TrimSpace(s), ".")
 			out = append(out, rule{parts[0], parts[1:], set})
 			if total += len(parts) + len(set); total > maxRules {
-				return nil, fmt.Errorf("the style sheet has more than %d names and properties, each selector's counted by itself", maxRules)
+				return nil, fmt.Errorf("the style sheet has more than %d names and properties, each selector's counted by itself",
+					maxRules)
 			}
 		}
 	}
@@ -70,7 +71,9 @@ func (s *style) take(element string, a attrs, rules []rule) error {
 	}
 	classes := strings.Fields(a["class"])
 	for _, r := range rules {
-		if r.element != "" && r.element != element || slices.ContainsFunc(r.classes, func(c string) bool { return !slices.Contains(classes, c) }) {
+		if r.element != "" && r.element != element || slices.ContainsFunc(r.classes, func(c string) bool {
+			return !slices.Contains(classes, c)
+		}) {
 			continue
 		}
 		for _, p := range r.set {

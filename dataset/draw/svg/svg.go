@@ -209,7 +209,8 @@ type attrs map[string]string
 
 // numeric are the attributes that must be numbers.
 func numeric(name string) bool {
-	return slices.Contains([]string{"x", "y", "dx", "dy", "cx", "cy", "r", "x1", "x2", "y1", "y2", "width", "height", "fill-opacity"}, name)
+	return slices.Contains([]string{"x", "y", "dx", "dy", "cx", "cy", "r", "x1", "x2", "y1", "y2", "width", "height",
+		"fill-opacity"}, name)
 }
 
 func attributes(e xml.StartElement) (attrs, error) {
@@ -217,7 +218,8 @@ func attributes(e xml.StartElement) (attrs, error) {
 	for _, at := range e.Attr {
 		if numeric(at.Name.Local) {
 			if _, err := measure(at.Value); err != nil {
-				return nil, fmt.Errorf("<%s>: %s: got %q, want a number of at most %d", e.Name.Local, at.Name.Local, at.Value, maxUnits)
+				return nil, fmt.Errorf("<%s>: %s: got %q, want a number of at most %d", e.Name.Local, at.Name.Local, at.Value,
+					maxUnits)
 			}
 		}
 		a[at.Name.Local] = at.Value

@@ -87,7 +87,8 @@ func (p *painter) write(text string, a attrs, c context) error {
 		}
 		text, skipped := shown(face, text, -size-x, float64(p.to.Rect.Dx())+size-x)
 		x += skipped
-		d := font.Drawer{Dst: p.to, Src: image.NewUniform(c.style.fill), Face: face, Dot: fixed.Point26_6{X: fixed.Int26_6(math.Floor(x * 64)), Y: fixed.Int26_6(math.Floor(y * 64))}}
+		d := font.Drawer{Dst: p.to, Src: image.NewUniform(c.style.fill), Face: face,
+			Dot: fixed.Point26_6{X: fixed.Int26_6(math.Floor(x * 64)), Y: fixed.Int26_6(math.Floor(y * 64))}}
 		d.DrawString(text)
 		return nil
 	}

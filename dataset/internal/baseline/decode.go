@@ -116,7 +116,8 @@ func (d *decoder) frame(s []byte) bool {
 		d.components[i] = c
 	}
 	if c := d.components; n == 3 {
-		if c[0].id == c[1].id || c[1].id == c[2].id || c[2].id == c[0].id || c[0].id == 'R' && c[1].id == 'G' && c[2].id == 'B' {
+		if c[0].id == c[1].id || c[1].id == c[2].id || c[2].id == c[0].id || c[0].id == 'R' && c[1].id == 'G' &&
+			c[2].id == 'B' {
 			return false
 		}
 		if c[0].v == 4 || c[0].h%c[1].h != 0 || c[0].v%c[1].v != 0 || c[1].h != c[2].h || c[1].v != c[2].v {
@@ -204,7 +205,8 @@ func (d *decoder) scanHead(s []byte) bool {
 
 // planes makes the picture, and gives each component its plane of it.
 func (d *decoder) planes() image.Image {
-	whole, part := image.Rect(0, 0, 8*d.components[0].h*d.across, 8*d.components[0].v*d.down), image.Rect(0, 0, d.width, d.height)
+	whole, part := image.Rect(0, 0, 8*d.components[0].h*d.across, 8*d.components[0].v*d.down),
+		image.Rect(0, 0, d.width, d.height)
 	if len(d.components) == 1 {
 		m := image.NewGray(whole)
 		d.components[0].pix, d.components[0].stride = m.Pix, m.Stride

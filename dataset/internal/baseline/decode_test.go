@@ -113,7 +113,8 @@ func TestDamaged(t *testing.T) {
 
 // TestLeavesToImageJPEG has pictures that are good, but not of this package.
 func TestLeavesToImageJPEG(t *testing.T) {
-	good := layout{width: 24, height: 16, sampling: []uint8{0x22, 0x11, 0x11}, marker: markSOF0, rich: 20}.encode(rand.New(rand.NewPCG(4, 5)))
+	good := layout{width: 24, height: 16, sampling: []uint8{0x22, 0x11, 0x11}, marker: markSOF0,
+		rich: 20}.encode(rand.New(rand.NewPCG(4, 5)))
 	replace := func(old, with string) []byte {
 		if !bytes.Contains(good, []byte(old)) {
 			t.Fatalf("the picture has no %q", old)
@@ -140,7 +141,8 @@ func TestLeavesToImageJPEG(t *testing.T) {
 
 // TestTrailingBytes: what follows the end of the picture does not count.
 func TestTrailingBytes(t *testing.T) {
-	data := layout{width: 24, height: 16, sampling: []uint8{0x11}, marker: markSOF0, rich: 20}.encode(rand.New(rand.NewPCG(6, 7)))
+	data := layout{width: 24, height: 16, sampling: []uint8{0x11}, marker: markSOF0,
+		rich: 20}.encode(rand.New(rand.NewPCG(6, 7)))
 	if !agree(t, append(data, "\xff\xd8\xff\xda and more"...)) {
 		t.Error("not decoded")
 	}

@@ -52,7 +52,8 @@ func samples(r *rand.Rand, n, top int) []int16 {
 }
 
 // conform compares what do writes with each kind of kernels, for every length.
-func conform[T comparable](t *testing.T, poison T, size func(n int) int, do func(k *Raster, n int, r *rand.Rand, dst []T)) {
+func conform[T comparable](t *testing.T, poison T, size func(n int) int,
+	do func(k *Raster, n int, r *rand.Rand, dst []T)) {
 	for _, n := range lengths {
 		want := make([]T, size(n))
 		do(&Raster{plain}, n, rand.New(rand.NewPCG(1, uint64(n))), want)
@@ -118,8 +119,10 @@ func TestColours(t *testing.T) {
 				k.Pixels(rgba, y, pairs)
 				for i := range y {
 					r, g, b := Colour(y[i], pairs[2*i], pairs[2*i+1])
-					if red[i] != float32(r) || green[i] != float32(g) || blue[i] != float32(b) || [4]uint8(rgba[4*i:]) != [4]uint8{r, g, b, 255} {
-						t.Fatalf("%s: (%d,%d,%d): got %v %v %v and %v, want %d %d %d", name, luma, cb, i-128, red[i], green[i], blue[i], rgba[4*i:4*i+4], r, g, b)
+					if red[i] != float32(r) || green[i] != float32(g) || blue[i] != float32(b) ||
+						[4]uint8(rgba[4*i:]) != [4]uint8{r, g, b, 255} {
+						t.Fatalf("%s: (%d,%d,%d): got %v %v %v and %v, want %d %d %d", name, luma, cb, i-128, red[i], green[i], blue[i],
+							rgba[4*i:4*i+4], r, g, b)
 					}
 					want := float64(luma) - 0.344136*float64(cb) - 0.714136*float64(i-128)
 					if d := math.Abs(float64(g) - min(max(want, 0), 255)); !(d <= 0.51) {
@@ -169,7 +172,8 @@ func TestAcross(t *testing.T) {
 		k.Across(dst, floats(r, width), left, right, lerp)
 	})
 	got := make([]float32, 9)
-	New().Across(got, []float32{10, 20}, make([]int32, 9), []int32{1, 1, 1, 1, 1, 1, 1, 1, 1}, []float32{0, 0.5, 0.25, 1, 0, 0, 0, 0, 0.75})
+	New().Across(got, []float32{10, 20}, make([]int32, 9), []int32{1, 1, 1, 1, 1, 1, 1, 1, 1},
+		[]float32{0, 0.5, 0.25, 1, 0, 0, 0, 0, 0.75})
 	if !slices.Equal(got, []float32{10, 15, 12.5, 20, 10, 10, 10, 10, 17.5}) {
 		t.Errorf("got %v", got)
 	}

@@ -48,7 +48,8 @@ func (f *bundle) entry(key string, value *raw.Cursor) error {
 	}
 	at := value.Pos()
 	if key <= f.last {
-		return fmt.Errorf("tensor %q at offset %d stands behind %q, want names that are all different, in order", key, at, f.last)
+		return fmt.Errorf("tensor %q at offset %d stands behind %q, want names that are all different, in order", key, at,
+			f.last)
 	}
 	f.last = key
 	t, err := f.tensor(value)
@@ -158,7 +159,8 @@ func (s *shard) verify(off, n int64, want uint32) error {
 		return err
 	}
 	if got := masked(h.Sum32()); got != want {
-		return fmt.Errorf("its %d bytes have checksum %08x, want %08x: the file of values is damaged, or belongs to another index", n, got, want)
+		return fmt.Errorf("its %d bytes have checksum %08x, want %08x: the file of values is damaged, or "+
+			"belongs to another index", n, got, want)
 	}
 	return nil
 }

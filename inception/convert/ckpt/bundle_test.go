@@ -23,7 +23,8 @@ var pair = []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0x40}
 // entryOf describes a tensor of two floats at off in file in, which claims size bytes.
 func entryOf(off, size, in byte) string {
 	sum := masked(crc32.Checksum(pair, castagnoli))
-	return "\x08\x01\x12\x04\x12\x02\x08\x02\x18" + string([]byte{in}) + "\x20" + string([]byte{off}) + "\x28" + string([]byte{size}) + "\x35" +
+	return "\x08\x01\x12\x04\x12\x02\x08\x02\x18" + string([]byte{in}) + "\x20" + string([]byte{off}) + "\x28" +
+		string([]byte{size}) + "\x35" +
 		string(binary.LittleEndian.AppendUint32(nil, sum))
 }
 
@@ -55,7 +56,8 @@ func bundled(index []byte, files ...[]byte) ([]raw.Tensor, error) {
 // TestBundle: the second version holds the same tensors as the first, and Adam's beside them.
 func TestBundle(t *testing.T) {
 	const name = "inception_v3_v2"
-	second, err := bundled(fixture.Read(t, name+".index"), fixture.Read(t, name+".data-00000-of-00002"), fixture.Read(t, name+".data-00001-of-00002"))
+	second, err := bundled(fixture.Read(t, name+".index"), fixture.Read(t, name+".data-00000-of-00002"),
+		fixture.Read(t, name+".data-00001-of-00002"))
 	if err != nil {
 		t.Fatal(err)
 	}

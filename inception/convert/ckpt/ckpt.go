@@ -27,7 +27,8 @@ type Shard func(i, n int) (io.ReaderAt, int64, error)
 // files beside an index of the second version.
 func Read(r io.ReaderAt, size int64, shard Shard) ([]raw.Tensor, error) {
 	if !Is(r, size) {
-		return nil, fmt.Errorf("does not end at offset %d as a TensorFlow checkpoint does: it is truncated, or bytes follow its table; fetch it again", size)
+		return nil, fmt.Errorf("does not end at offset %d as a TensorFlow checkpoint does: it is truncated, or bytes follow "+
+			"its table; fetch it again", size)
 	}
 	t := table{r, size}
 	var out []raw.Tensor

@@ -109,7 +109,8 @@ func entry(c *raw.Cursor, last []byte) (key []byte, value *raw.Cursor, err error
 	}
 	left := uint64(c.Remaining())
 	if v[0] > uint64(len(last)) || v[1] > left || v[2] > left-v[1] || v[0]+v[1] > maxName {
-		return nil, nil, fmt.Errorf("entry at offset %d shares %d bytes of a key of %d and has %d and %d of its own, but %d are left", at, v[0], len(last), v[1], v[2], left)
+		return nil, nil, fmt.Errorf("entry at offset %d shares %d bytes of a key of %d and has %d and %d of "+
+			"its own, but %d are left", at, v[0], len(last), v[1], v[2], left)
 	}
 	own, err := c.Bytes(int64(v[1]))
 	if err != nil {

@@ -234,7 +234,8 @@ func (f *reader) values(k *graph.Const, content, packed *raw.Cursor, floats []fl
 		k.Load = raw.NotFloat
 		if content != nil && len(k.Ints) == 0 && (k.DType == raw.I32 || k.DType == raw.I64) && n <= maxInts {
 			if content.Remaining() != int64(n*k.DType.Size()) {
-				return fmt.Errorf("has %d bytes of values, want %d for shape %v of %v", content.Remaining(), n*k.DType.Size(), k.Shape, k.DType)
+				return fmt.Errorf("has %d bytes of values, want %d for shape %v of %v", content.Remaining(), n*k.DType.Size(),
+					k.Shape, k.DType)
 			}
 			var err error
 			k.Ints, err = content.Ints(k.DType, maxInts)
@@ -248,7 +249,8 @@ func (f *reader) values(k *graph.Const, content, packed *raw.Cursor, floats []fl
 	}
 	if from != nil {
 		if from.Remaining() != int64(n)*int64(k.DType.Size()) {
-			return fmt.Errorf("has %d bytes of values at offset %d, want %d for shape %v of %v", from.Remaining(), from.Pos(), n*k.DType.Size(), k.Shape, k.DType)
+			return fmt.Errorf("has %d bytes of values at offset %d, want %d for shape %v of %v", from.Remaining(), from.Pos(),
+				n*k.DType.Size(), k.Shape, k.DType)
 		}
 		k.Offset = from.Pos()
 		var err error
@@ -257,7 +259,8 @@ func (f *reader) values(k *graph.Const, content, packed *raw.Cursor, floats []fl
 	}
 	if packed != nil {
 		var err error
-		if floats, err = (wire.Field{Num: 5, Type: wire.Bytes, At: packed.Pos(), Body: packed}).Floats(nil, maxSplat); err != nil {
+		if floats, err = (wire.Field{Num: 5, Type: wire.Bytes, At: packed.Pos(), Body: packed}).Floats(nil,
+			maxSplat); err != nil {
 			return err
 		}
 	}

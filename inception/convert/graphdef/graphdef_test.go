@@ -13,7 +13,9 @@ func parse(b []byte) (*graph.Graph, error) { return Read(bytes.NewReader(b), int
 
 // constant is a graph of one Const node over a TensorProto.
 func constant(name string, t fixture.PB) fixture.PB {
-	return fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, name).Str(2, "Const").Raw(5, fixture.PB(nil).Str(1, "value").Raw(2, fixture.PB(nil).Raw(8, t))))
+	return fixture.PB(nil).Raw(1,
+		fixture.PB(nil).Str(1, name).Str(2, "Const").Raw(5,
+			fixture.PB(nil).Str(1, "value").Raw(2, fixture.PB(nil).Raw(8, t))))
 }
 
 // dims is TensorShapeProto.
@@ -37,11 +39,12 @@ func TestValues(t *testing.T) {
 	}{
 		"content": {fixture.PB(nil).Num(1, 1).Raw(2, dims(2)).Raw(4, one), []float32{1, 2}},
 		"packed":  {fixture.PB(nil).Num(1, 1).Raw(2, dims(2, 1)).Raw(5, one), []float32{1, 2}},
-		"loose":   {append(fixture.PB(nil).Num(1, 1).Raw(2, dims(2)), 0x2d, 0, 0, 0x80, 0x3f, 0x2d, 0, 0, 0, 0x40), []float32{1, 2}},
-		"splat":   {fixture.PB(nil).Num(1, 1).Raw(2, dims(3)).Raw(5, one[4:]), []float32{2, 2, 2}},
-		"partly":  {fixture.PB(nil).Num(1, 1).Raw(2, dims(4)).Raw(5, one), []float32{1, 2, 2, 2}},
-		"scalar":  {fixture.PB(nil).Num(1, 1).Raw(5, one[:4]), []float32{1}},
-		"half":    {fixture.PB(nil).Num(1, 19).Raw(2, dims(2)).Raw(4, []byte{0, 0x3c, 0, 0x40}), []float32{1, 2}},
+		"loose": {append(fixture.PB(nil).Num(1, 1).Raw(2, dims(2)), 0x2d, 0, 0, 0x80, 0x3f, 0x2d, 0, 0, 0, 0x40),
+			[]float32{1, 2}},
+		"splat":  {fixture.PB(nil).Num(1, 1).Raw(2, dims(3)).Raw(5, one[4:]), []float32{2, 2, 2}},
+		"partly": {fixture.PB(nil).Num(1, 1).Raw(2, dims(4)).Raw(5, one), []float32{1, 2, 2, 2}},
+		"scalar": {fixture.PB(nil).Num(1, 1).Raw(5, one[:4]), []float32{1}},
+		"half":   {fixture.PB(nil).Num(1, 19).Raw(2, dims(2)).Raw(4, []byte{0, 0x3c, 0, 0x40}), []float32{1, 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, err := parse(append(relu("r"), constant("w", c.t)...))
@@ -80,7 +83,8 @@ func TestRefused(t *testing.T) {
 		{"short content", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(3)).Raw(4, make([]byte, 8))), `constant "w" at offset 0: has 8 bytes`},
 		{"too many floats", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1)).Raw(5, make([]byte, 8))), "2 values"},
 		{"no floats", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(2))), "0 values"},
-		{"one float for a million", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1000, 1000)).Raw(5, make([]byte, 4))), "1 values"},
+		{"one float for a million", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1000, 1000)).Raw(5, make([]byte, 4))),
+			"1 values"},
 		{"a huge shape", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1<<30, 1<<30)).Raw(4, nil)), "more than"},
 		{"a negative axis", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1<<63)).Raw(4, nil)), "axis 0"},
 		{"no value", fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, "w").Str(2, "Const")), `"w" has no value`},

@@ -187,7 +187,8 @@ func (k *chunks) walk(addr uint64, level int, seen map[uint64]bool, each func(pi
 			if i < len(k.dims) {
 				if v >= uint64(k.t.Shape[i]) || v%uint64(k.dims[i]) != 0 {
 					if lv == 0 {
-						return fmt.Errorf("a chunk starts at %d of axis %d, which has %d elements in chunks of %d", v, i, k.t.Shape[i], k.dims[i])
+						return fmt.Errorf("a chunk starts at %d of axis %d, which has %d elements in chunks of %d", v, i, k.t.Shape[i],
+							k.dims[i])
 					}
 					v = 0
 				}

@@ -104,11 +104,13 @@ func datatype(c *raw.Cursor) (raw.DType, error) {
 		bias                       uint32
 	}{{raw.F16, 16, 10, 5, 10, 15}, {raw.F32, 32, 23, 8, 23, 127}, {raw.F64, 64, 52, 11, 52, 1023}} {
 		bias := uint32(p[8]) | uint32(p[9])<<8 | uint32(p[10])<<16 | uint32(p[11])<<24
-		if size == uint32(k.d.Size()) && p[0] == 0 && p[1] == 0 && p[2] == k.bits && p[3] == 0 && p[4] == k.expAt && p[5] == k.exp && p[6] == 0 && p[7] == k.mantissa && bias == k.bias {
+		if size == uint32(k.d.Size()) && p[0] == 0 && p[1] == 0 && p[2] == k.bits && p[3] == 0 && p[4] == k.expAt &&
+			p[5] == k.exp && p[6] == 0 && p[7] == k.mantissa && bias == k.bias {
 			return k.d, nil
 		}
 	}
-	return raw.Invalid, fmt.Errorf("its elements are floats of %d bytes in an unusual format, want float16, float32 or float64", size)
+	return raw.Invalid, fmt.Errorf("its elements are floats of %d bytes in an unusual format, want "+
+		"float16, float32 or float64", size)
 }
 
 // layout finds where the values lie.

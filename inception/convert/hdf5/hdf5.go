@@ -48,7 +48,8 @@ func Read(r io.ReaderAt, size int64) ([]raw.Tensor, error) {
 // at returns a cursor over n bytes at addr.
 func (f *reader) at(addr uint64, n int64, what string) (*raw.Cursor, error) {
 	if addr > uint64(f.size) || uint64(n) > uint64(f.size)-addr {
-		return nil, fmt.Errorf("%s at offset %d with %d bytes lies outside a file of %d: it is truncated or damaged", what, addr, n, f.size)
+		return nil, fmt.Errorf("%s at offset %d with %d bytes lies outside a file of %d: it is truncated or damaged", what,
+			addr, n, f.size)
 	}
 	return f.all.At(int64(addr), n)
 }
@@ -84,7 +85,8 @@ func (f *reader) superblock() (uint64, error) {
 	case 1:
 		skip = 28
 	default:
-		return 0, fmt.Errorf("HDF5 superblock has version %d, want 0 or 1: save the weights again with h5py's default libver", v)
+		return 0, fmt.Errorf("HDF5 superblock has version %d, want 0 or 1: save the weights again "+
+			"with h5py's default libver", v)
 	}
 	if b[13] != 8 || b[14] != 8 {
 		return 0, fmt.Errorf("HDF5 addresses have %d and lengths %d bytes, want 8", b[13], b[14])
@@ -102,10 +104,12 @@ func (f *reader) superblock() (uint64, error) {
 		return 0, fmt.Errorf("HDF5 base address is %d, want 0: the file has a user block", v[0])
 	}
 	if v[2] < uint64(f.size) {
-		return 0, fmt.Errorf("offset %d: %d bytes follow the end that the HDF5 header gives: fetch the file again", v[2], uint64(f.size)-v[2])
+		return 0, fmt.Errorf("offset %d: %d bytes follow the end that the HDF5 header gives: fetch the file again", v[2],
+			uint64(f.size)-v[2])
 	}
 	if v[2] > uint64(f.size) {
-		return 0, fmt.Errorf("file ends at offset %d, but its HDF5 header says %d: it is truncated; fetch it again", f.size, v[2])
+		return 0, fmt.Errorf("file ends at offset %d, but its HDF5 header says %d: it is truncated; fetch it again",
+			f.size, v[2])
 	}
 	return v[5], nil
 }
@@ -140,7 +144,8 @@ func (f *reader) header(addr uint64) ([]message, error) {
 		return nil, err
 	}
 	if b[0] != 1 {
-		return nil, fmt.Errorf("object header at offset %d has version %d, want 1: save the weights again with h5py's default libver", addr, b[0])
+		return nil, fmt.Errorf("object header at offset %d has version %d, want 1: save the weights again "+
+			"with h5py's default libver", addr, b[0])
 	}
 	left := int(b[2]) | int(b[3])<<8
 	if err := c.Skip(4); err != nil {
@@ -170,7 +175,8 @@ func (f *reader) header(addr uint64) ([]message, error) {
 				blocks = append(blocks, next)
 			case msgDataspace, msgDatatype, msgLayout, msgFilters, msgSymbolTable:
 				if flags&2 != 0 {
-					return nil, fmt.Errorf("object header at offset %d shares a message of type %d, which weight files never do", addr, m.kind)
+					return nil, fmt.Errorf("object header at offset %d shares a message of type %d, which weight files never do", addr,
+						m.kind)
 				}
 				out = append(out, m)
 			case msgLinkInfo, msgLink, msgExternal:

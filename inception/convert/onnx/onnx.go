@@ -19,11 +19,13 @@ const (
 
 // Is tells an ONNX file by its first bytes: the model's version, a small number, comes first.
 func Is(head []byte) bool {
-	return len(head) > 4 && head[0] == 0x08 && head[1] > 0 && head[1] < 0x40 && (head[2] == 0x12 || head[2] == 0x3a || head[2] == 0x42 || head[2] == 0x1a)
+	return len(head) > 4 && head[0] == 0x08 && head[1] > 0 && head[1] < 0x40 &&
+		(head[2] == 0x12 || head[2] == 0x3a || head[2] == 0x42 || head[2] == 0x1a)
 }
 
 // types are TensorProto.DataType.
-var types = map[int64]raw.DType{1: raw.F32, 2: raw.U8, 3: raw.I8, 5: raw.I16, 6: raw.I32, 7: raw.I64, 9: raw.Bool, 10: raw.F16, 11: raw.F64, 16: raw.BF16}
+var types = map[int64]raw.DType{1: raw.F32, 2: raw.U8, 3: raw.I8, 5: raw.I16, 6: raw.I32, 7: raw.I64, 9: raw.Bool,
+	10: raw.F16, 11: raw.F64, 16: raw.BF16}
 
 type reader struct {
 	g    *graph.Graph
@@ -219,7 +221,8 @@ func (f *reader) tensor(x wire.Field) (string, *graph.Const, error) {
 		return "", nil, fmt.Errorf("tensor %q: %w", k.Name, err)
 	}
 	if external {
-		return "", nil, fmt.Errorf("tensor %q at offset %d keeps its values in another file: export the network as one file", k.Name, x.At)
+		return "", nil, fmt.Errorf("tensor %q at offset %d keeps its values in another file: export the network as one file",
+			k.Name, x.At)
 	}
 	if k.Shape, err = shape(dims); err != nil {
 		return "", nil, fmt.Errorf("tensor %q at offset %d: %w", k.Name, x.At, err)
@@ -244,7 +247,8 @@ func shape(dims []int64) ([]int, error) {
 func (f *reader) values(k *graph.Const, body *raw.Cursor, floats []float32, double bool) error {
 	n := k.Len()
 	bad := func(got int64) error {
-		return fmt.Errorf("tensor %q at offset %d has %d bytes of values, want %d for shape %v of %v", k.Name, k.Offset, got, n*k.DType.Size(), k.Shape, k.DType)
+		return fmt.Errorf("tensor %q at offset %d has %d bytes of values, want %d for shape %v of %v", k.Name, k.Offset, got,
+			n*k.DType.Size(), k.Shape, k.DType)
 	}
 	switch {
 	case !k.DType.Float():

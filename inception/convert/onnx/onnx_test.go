@@ -43,13 +43,15 @@ func TestRead(t *testing.T) {
 func TestValues(t *testing.T) {
 	one := []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0x40} // 1, 2
 	for name, x := range map[string]fixture.PB{
-		"raw":          fixture.PB(nil).Num(1, 2).Num(2, 1).Str(8, "w").Raw(9, one),
-		"packed dims":  fixture.PB(nil).Raw(1, []byte{2}).Num(2, 1).Str(8, "w").Raw(9, one),
-		"float data":   fixture.PB(nil).Num(1, 2).Num(2, 1).Raw(4, one).Str(8, "w"),
-		"loose floats": append(append(fixture.PB(nil).Num(1, 2).Num(2, 1), 0x25, 0, 0, 0x80, 0x3f, 0x25, 0, 0, 0, 0x40), fixture.PB(nil).Str(8, "w")...),
-		"half":         fixture.PB(nil).Num(1, 2).Num(2, 10).Str(8, "w").Raw(9, []byte{0, 0x3c, 0, 0x40}),
-		"bfloat":       fixture.PB(nil).Num(1, 2).Num(2, 16).Str(8, "w").Raw(9, []byte{0x80, 0x3f, 0, 0x40}),
-		"double":       fixture.PB(nil).Num(1, 2).Num(2, 11).Raw(10, []byte{0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0x40}).Str(8, "w"),
+		"raw":         fixture.PB(nil).Num(1, 2).Num(2, 1).Str(8, "w").Raw(9, one),
+		"packed dims": fixture.PB(nil).Raw(1, []byte{2}).Num(2, 1).Str(8, "w").Raw(9, one),
+		"float data":  fixture.PB(nil).Num(1, 2).Num(2, 1).Raw(4, one).Str(8, "w"),
+		"loose floats": append(append(fixture.PB(nil).Num(1, 2).Num(2, 1), 0x25, 0, 0, 0x80, 0x3f, 0x25, 0, 0, 0, 0x40),
+			fixture.PB(nil).Str(8, "w")...),
+		"half":   fixture.PB(nil).Num(1, 2).Num(2, 10).Str(8, "w").Raw(9, []byte{0, 0x3c, 0, 0x40}),
+		"bfloat": fixture.PB(nil).Num(1, 2).Num(2, 16).Str(8, "w").Raw(9, []byte{0x80, 0x3f, 0, 0x40}),
+		"double": fixture.PB(nil).Num(1, 2).Num(2, 11).Raw(10,
+			[]byte{0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0x40}).Str(8, "w"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			g, err := parse(model(fixture.PB(nil).Raw(5, x)))
@@ -62,7 +64,9 @@ func TestValues(t *testing.T) {
 			}
 		})
 	}
-	constant := fixture.PB(nil).Str(2, "c").Str(4, "Constant").Raw(5, fixture.PB(nil).Str(1, "value").Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 7).Raw(9, []byte{3, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255})))
+	constant := fixture.PB(nil).Str(2, "c").Str(4, "Constant").Raw(5,
+		fixture.PB(nil).Str(1, "value").Raw(5,
+			fixture.PB(nil).Num(1, 2).Num(2, 7).Raw(9, []byte{3, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255})))
 	g, err := parse(model(fixture.PB(nil).Raw(1, constant)))
 	if err != nil {
 		t.Fatal(err)
@@ -85,11 +89,13 @@ func TestRefused(t *testing.T) {
 		{"two graphs", append(model(nil), model(nil)...), "2 graphs"},
 		{"truncated", whole[:len(whole)/2], "truncated"},
 		{"short data", model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 3).Num(2, 1).Str(8, "w").Raw(9, make([]byte, 8)))), `tensor "w" at offset`},
-		{"large shape", model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 1<<30).Num(1, 1<<30).Num(2, 1).Str(8, "w"))), "more than"},
+		{"large shape", model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 1<<30).Num(1, 1<<30).Num(2, 1).Str(8, "w"))),
+			"more than"},
 		{"negative axis", model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 1<<63).Num(2, 1).Str(8, "w"))), "axis 0"},
 		{"duplicate", model(fixture.PB(nil).Raw(5, good).Raw(5, good)), `"w" is made twice`},
 		{"nameless", model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(2, 1).Raw(9, make([]byte, 4)))), "no name"},
-		{"external", model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 1).Str(8, "w").Num(14, 1))), "another file"},
+		{"external", model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 1).Str(8, "w").Num(14, 1))),
+			"another file"},
 		{"sparse", model(fixture.PB(nil).Raw(15, nil)), "sparse"},
 		{"a group", model([]byte{0x0b}), "wire type 3"},
 		{"field 0", model([]byte{0x00, 0x00}), "field number 0"},
@@ -105,7 +111,9 @@ func TestRefused(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(fixture.Read(f, "folded.onnx")[:20000])
 	f.Add(model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 1).Str(8, "w").Raw(9, make([]byte, 8)))))
-	f.Add(model(fixture.PB(nil).Raw(1, fixture.PB(nil).Str(2, "c").Str(4, "Constant").Raw(5, fixture.PB(nil).Str(1, "value").Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 7).Raw(9, make([]byte, 16)))))))
+	f.Add(model(fixture.PB(nil).Raw(1,
+		fixture.PB(nil).Str(2, "c").Str(4, "Constant").Raw(5,
+			fixture.PB(nil).Str(1, "value").Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 7).Raw(9, make([]byte, 16)))))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		g, err := parse(b)
 		if err != nil {

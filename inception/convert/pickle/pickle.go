@@ -21,7 +21,8 @@ type Config struct {
 type NameError struct{ Module, Name string }
 
 func (e *NameError) Error() string {
-	return fmt.Sprintf("names the Python object %s.%s, which is not on the list of harmless ones; nothing was run", e.Module, e.Name)
+	return fmt.Sprintf("names the Python object %s.%s, which is not on the list of harmless ones; nothing was run",
+		e.Module, e.Name)
 }
 
 func errArgs(name, want string) error {
@@ -162,7 +163,8 @@ func (m *machine) step(op byte) (bool, error) {
 		return false, m.push(v)
 	case opAppend, opAppends, opSetItem, opSetItems, opAddItems, opBuild, opReduce, opNewObj:
 		return false, m.build(op)
-	case opTuple, opEmptyTuple, opTuple1, opTuple2, opTuple3, opList, opEmptyList, opDict, opEmptyDict, opEmptySet, opFrozenSet:
+	case opTuple, opEmptyTuple, opTuple1, opTuple2, opTuple3, opList, opEmptyList, opDict, opEmptyDict, opEmptySet,
+		opFrozenSet:
 		return false, m.collect(op)
 	case opPut, opBinPut, opLongBinPut, opMemoize, opGet, opBinGet, opLongBinGet:
 		return false, m.remember(op)

@@ -40,17 +40,20 @@ func TestValues(t *testing.T) {
 		{"none", "N.", nil},
 		{"true and false", "\x80\x02\x88\x89\x86.", Tuple{true, false}},
 		{"old booleans", "(I01\nI00\nt.", Tuple{true, false}},
-		{"integers", "(K\x05M\x01\x02J\xff\xff\xff\xffI12\nL34L\nt.", Tuple{int64(5), int64(513), int64(-1), int64(12), int64(34)}},
+		{"integers", "(K\x05M\x01\x02J\xff\xff\xff\xffI12\nL34L\nt.",
+			Tuple{int64(5), int64(513), int64(-1), int64(12), int64(34)}},
 		{"long integers", "(\x8a\x00\x8a\x01\xff\x8a\x02\x00\x80\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x8b\x01\x00\x00\x00\x07t.", Tuple{int64(0), int64(-1), int64(-32768), big1, int64(7)}},
 		{"floats", "(G?\xf0\x00\x00\x00\x00\x00\x00F2.5\nt.", Tuple{1.0, 2.5}},
 		{"strings", "(S'a'\nVb\nX\x01\x00\x00\x00cU\x01d\x8c\x01eT\x01\x00\x00\x00ft.", Tuple{"a", "b", "c", "d", "e", "f"}},
 		{"bytes", "C\x02\x00\xff.", []byte{0, 255}},
 		{"tuples", ")K\x01\x85K\x02K\x03\x86K\x04K\x05K\x06\x87\x87.", nil}, // one value too many
 		{"lists", "](K\x01K\x02eK\x03a.", &List{[]any{int64(1), int64(2), int64(3)}}},
-		{"dicts", "}(U\x01aK\x01U\x01bK\x02uU\x01cK\x03s.", &Dict{[]Entry{{"a", int64(1)}, {"b", int64(2)}, {"c", int64(3)}}}},
+		{"dicts", "}(U\x01aK\x01U\x01bK\x02uU\x01cK\x03s.",
+			&Dict{[]Entry{{"a", int64(1)}, {"b", int64(2)}, {"c", int64(3)}}}},
 		{"memo", "\x80\x02K\x07q\x00K\x08r\x01\x00\x00\x000h\x00j\x01\x00\x00\x00\x87.", Tuple{int64(7), int64(7), int64(8)}},
 		{"memo of protocol 4", "\x80\x04\x95\x08\x00\x00\x00\x00\x00\x00\x00\x8c\x01a\x94h\x00\x86.", Tuple{"a", "a"}},
-		{"ordered dict with attributes", "ccollections\nOrderedDict\n)R(U\x01aK\x01u}U\x09_metadataNsb.", &Dict{[]Entry{{"a", int64(1)}}}},
+		{"ordered dict with attributes", "ccollections\nOrderedDict\n)R(U\x01aK\x01u}U\x09_metadataNsb.",
+			&Dict{[]Entry{{"a", int64(1)}}}},
 		{"ordered dict of pairs", "ccollections\nOrderedDict\n](U\x01aK\x01\x86e\x85R.", &Dict{[]Entry{{"a", int64(1)}}}},
 		{"inert object", "cargparse\nNamespace\n)\x81}U\x02lrK\x01sb.", Opaque{"argparse", "Namespace"}},
 		{"dup and pop", "K\x01K\x020\x32\x86.", Tuple{int64(1), int64(1)}},
@@ -119,8 +122,10 @@ func TestDamaged(t *testing.T) {
 		}
 	}
 	for _, c := range []string{
-		".", "(.", "K\x01K\x02.", "e.", "(e.", "}(K\x01u.", "h\x05.", "\x80\x09N.", "X\xff\xff\xff\x7fa.", "\x8d\xff\xff\xff\xff\xff\xff\xff\xffa.",
-		"\x8b\xff\xff\xff\x7f.", "S'a\n.", "Ix\n.", "Fx\n.", "0.", "(0N0.", "(K\x01R.", "q\x00.", "K\x01\x85\x85\x87.", "\xff.", "N(R.",
+		".", "(.", "K\x01K\x02.", "e.", "(e.", "}(K\x01u.", "h\x05.", "\x80\x09N.", "X\xff\xff\xff\x7fa.",
+		"\x8d\xff\xff\xff\xff\xff\xff\xff\xffa.",
+		"\x8b\xff\xff\xff\x7f.", "S'a\n.", "Ix\n.", "Fx\n.", "0.", "(0N0.", "(K\x01R.", "q\x00.", "K\x01\x85\x85\x87.",
+		"\xff.", "N(R.",
 	} {
 		if v, err := read(c, Config{Find: harmless}); err == nil {
 			t.Errorf("%q: got %v, want an error", c, v)
@@ -141,7 +146,8 @@ func TestRegressionCopies(t *testing.T) {
 		b.WriteString("ccollections\nOrderedDict\nh\x00\x85R")
 	}
 	b.WriteString("e.")
-	if _, err := read(b.String(), Config{Find: harmless}); err == nil || !strings.Contains(err.Error(), "larger than the pickle") {
+	if _, err := read(b.String(), Config{Find: harmless}); err == nil ||
+		!strings.Contains(err.Error(), "larger than the pickle") {
 		t.Errorf("got error %v, want one about size", err)
 	}
 }

@@ -19,7 +19,8 @@ var storageTypes = map[string]raw.DType{
 // inert are types that training scripts put beside the weights; their contents are thrown away.
 var inert = map[string]bool{
 	"argparse.Namespace": true, "datetime.datetime": true, "pathlib.PosixPath": true, "pathlib.WindowsPath": true,
-	"torch.device": true, "torch.Size": true, "torch.dtype": true, "numpy.dtype": true, "numpy.core.multiarray.scalar": true,
+	"torch.device": true, "torch.Size": true, "torch.dtype": true, "numpy.dtype": true,
+	"numpy.core.multiarray.scalar":  true,
 	"numpy._core.multiarray.scalar": true, "_codecs.encode": true, "torch.float32": true, "torch.float16": true,
 	"torch.float64": true, "torch.bfloat16": true, "torch.int64": true,
 }
@@ -69,8 +70,10 @@ func find(module, name string) (*pickle.Global, error) {
 		g.Inert = true
 		return g, nil
 	}
-	if strings.HasPrefix(module, "torch.nn") || strings.HasPrefix(module, "torchvision") || strings.HasPrefix(module, "timm") {
-		return nil, fmt.Errorf("holds a whole Python object of class %s, want plain tensors: save net.state_dict() instead of net; nothing was run", full)
+	if strings.HasPrefix(module, "torch.nn") || strings.HasPrefix(module, "torchvision") ||
+		strings.HasPrefix(module, "timm") {
+		return nil, fmt.Errorf("holds a whole Python object of class %s, want plain tensors: save net.state_dict() instead "+
+			"of net; nothing was run", full)
 	}
 	return nil, &pickle.NameError{Module: module, Name: name}
 }
@@ -131,7 +134,8 @@ func persistent(id any, get func(key string, d raw.DType, count int) (*storage, 
 	key, okKey := t[2].(string)
 	n, okCount := t[4].(int64)
 	if d == raw.Invalid || !okKey || !okCount || n < 0 || n > raw.MaxElements {
-		return nil, fmt.Errorf("has a storage of type %s.%s, key %v and %v elements, want a known type, a name and 0..%d", g.Module, g.Name, t[2], t[4], raw.MaxElements)
+		return nil, fmt.Errorf("has a storage of type %s.%s, key %v and %v elements, want a known type, a name and 0..%d",
+			g.Module, g.Name, t[2], t[4], raw.MaxElements)
 	}
 	st, err := get(key, d, int(n))
 	if err != nil {

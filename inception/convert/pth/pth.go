@@ -49,7 +49,8 @@ func Read(r io.ReaderAt, size int64) ([]raw.Tensor, error) {
 	case IsStream(head):
 		top, err = readStream(r, size)
 	default:
-		return nil, errors.New("starts neither as a ZIP file nor as an old PyTorch stream: save the weights again with torch.save(net.state_dict(), path)")
+		return nil, errors.New("starts neither as a ZIP file nor as an old PyTorch stream: save the weights again with " +
+			"torch.save(net.state_dict(), path)")
 	}
 	if err != nil {
 		return nil, err
@@ -138,7 +139,8 @@ func ends(r io.ReaderAt, size int64) error {
 		return err
 	}
 	if !bytes.HasPrefix(b, []byte("PK\x05\x06")) || b[20] != 0 || b[21] != 0 {
-		return fmt.Errorf("does not end at offset %d with a ZIP directory, as torch.save writes it: it is truncated, or bytes follow the archive; fetch it again", size)
+		return fmt.Errorf("does not end at offset %d with a ZIP directory, as torch.save writes it: it is truncated, or "+
+			"bytes follow the archive; fetch it again", size)
 	}
 	return nil
 }
@@ -146,14 +148,16 @@ func ends(r io.ReaderAt, size int64) error {
 // section is where the bytes of a stored (not compressed) file of the archive lie.
 func section(f *zip.File, size int64) (off, n int64, err error) {
 	if f.Method != zip.Store {
-		return 0, 0, fmt.Errorf("%q in the archive is compressed, which torch.save never does: save the weights again", f.Name)
+		return 0, 0, fmt.Errorf("%q in the archive is compressed, which torch.save never does: save the weights again",
+			f.Name)
 	}
 	off, err = f.DataOffset()
 	if err != nil {
 		return 0, 0, fmt.Errorf("%q in the archive: %w", f.Name, err)
 	}
 	if f.UncompressedSize64 > uint64(size) || off > size-int64(f.UncompressedSize64) {
-		return 0, 0, fmt.Errorf("%q in the archive needs bytes %d..%d of a file of %d: it is truncated", f.Name, off, off+int64(f.UncompressedSize64), size)
+		return 0, 0, fmt.Errorf("%q in the archive needs bytes %d..%d of a file of %d: it is truncated", f.Name, off,
+			off+int64(f.UncompressedSize64), size)
 	}
 	return off, int64(f.UncompressedSize64), nil
 }

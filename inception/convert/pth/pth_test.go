@@ -192,9 +192,11 @@ func TestRefused(t *testing.T) {
 		{"a short storage", archive(t, good, data[:12], zip.Store), `storage "0" at offset`},
 		{"a long storage", archive(t, good, make([]byte, 20), zip.Store), "want 4 elements"},
 		{"another storage", archive(t, strings.ReplaceAll(good, "S'0'", "S'7'"), data, zip.Store), `storage "7" is not in the archive`},
-		{"a storage outside", archive(t, strings.ReplaceAll(good, "S'0'", "S'../version'"), data, zip.Store), "is not in the archive"},
+		{"a storage outside", archive(t, strings.ReplaceAll(good, "S'0'", "S'../version'"), data, zip.Store),
+			"is not in the archive"},
 		{"duplicate key", archive(t, strings.TrimSuffix(good, "u.")+"S'w'\nK\x01u.", data, zip.Store), `"w" is a number`},
-		{"unknown storage type", archive(t, strings.ReplaceAll(good, "FloatStorage", "ComplexStorage"), data, zip.Store), "torch.ComplexStorage"},
+		{"unknown storage type", archive(t, strings.ReplaceAll(good, "FloatStorage", "ComplexStorage"), data, zip.Store),
+			"torch.ComplexStorage"},
 		{"system", archive(t, "cos\nsystem\n(S'touch owned'\ntR.", data, zip.Store), "os.system"},
 		{"a whole module", archive(t, "ctorchvision.models.inception\nInception3\n)\x81.", data, zip.Store), "state_dict"},
 		{"a list", archive(t, "].", data, zip.Store), "holds a list"},
@@ -238,7 +240,8 @@ func FuzzRead(f *testing.F) {
 	good := tensorPickle("w", "FloatStorage", 4, 0, "2 2", "2 1")
 	f.Add(archive(f, good, data, zip.Store))
 	f.Add(archive(f, "}S'state_dict'\n"+strings.TrimSuffix(good, ".")+"s.", data, zip.Store))
-	magic := "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.}." + good + "](S'0'\ne.\x04\x00\x00\x00\x00\x00\x00\x00"
+	magic := "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.}." + good +
+		"](S'0'\ne.\x04\x00\x00\x00\x00\x00\x00\x00"
 	f.Add(append([]byte(magic), data...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		tensors, err := list1(b)

@@ -48,7 +48,8 @@ func TestCursor(t *testing.T) {
 	if _, err := c.Bytes(c.Remaining() + 1); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("past the end: got error %v", err)
 	}
-	if _, err := NewCursor(bytes.NewReader(bytes.Repeat([]byte{0xff}, 11)), 0, 11).Uvarint(); err == nil || !strings.Contains(err.Error(), "64 bits") {
+	if _, err := NewCursor(bytes.NewReader(bytes.Repeat([]byte{0xff}, 11)), 0, 11).Uvarint(); err == nil ||
+		!strings.Contains(err.Error(), "64 bits") {
 		t.Errorf("a number of 77 bits: got error %v", err)
 	}
 }

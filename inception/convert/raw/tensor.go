@@ -43,7 +43,8 @@ func (t Tensor) Len() int {
 // Float32s reads the values in row-major order. The slice belongs to the caller.
 func (t Tensor) Float32s() ([]float32, error) {
 	if !t.DType.Float() {
-		return nil, fmt.Errorf("tensor %q at offset %d: elements are %v, want float16, bfloat16, float32 or float64", t.Name, t.Offset, t.DType)
+		return nil, fmt.Errorf("tensor %q at offset %d: elements are %v, want float16, bfloat16, float32 or float64", t.Name,
+			t.Offset, t.DType)
 	}
 	dst := make([]float32, t.Len())
 	if err := t.Load(dst); err != nil {
@@ -66,7 +67,8 @@ func Disjoint(tensors []Tensor) error {
 	})
 	for i := 1; i < len(order); i++ {
 		if a, b := order[i-1], order[i]; a.File == b.File && b.Offset < a.Offset+a.Span {
-			return fmt.Errorf("tensor %q at offset %d overlaps tensor %q at offset %d: want values of its own for each", b.Name, b.Offset, a.Name, a.Offset)
+			return fmt.Errorf("tensor %q at offset %d overlaps tensor %q at offset %d: want values of its own for each", b.Name,
+				b.Offset, a.Name, a.Offset)
 		}
 	}
 	return nil
@@ -92,7 +94,8 @@ func Elements(shape []int) (int, error) {
 func Dense(r io.ReaderAt, size, off int64, n int, d DType) (func([]float32) error, error) {
 	bytes := int64(n) * int64(d.Size())
 	if off < 0 || off > size || bytes > size-off {
-		return nil, fmt.Errorf("needs bytes %d..%d, but there are %d: the file is truncated or its header is wrong", off, off+bytes, size)
+		return nil, fmt.Errorf("needs bytes %d..%d, but there are %d: the file is truncated or its header is wrong", off,
+			off+bytes, size)
 	}
 	return func(dst []float32) error {
 		if !d.Float() {
@@ -118,7 +121,8 @@ func Dense(r io.ReaderAt, size, off int64, n int, d DType) (func([]float32) erro
 // number first of a storage of count elements at off. Every element must lie inside the storage,
 // and the view may not have more elements than the storage: a tensor that repeats its storage is
 // not a weight.
-func Strided(r io.ReaderAt, size, off int64, count int, first int, shape, stride []int, d DType) (func([]float32) error, error) {
+func Strided(r io.ReaderAt, size, off int64, count int, first int, shape, stride []int,
+	d DType) (func([]float32) error, error) {
 	n, err := Elements(shape)
 	if err != nil {
 		return nil, err
@@ -141,11 +145,13 @@ func Strided(r io.ReaderAt, size, off int64, count int, first int, shape, stride
 		step *= shape[i]
 	}
 	if n > 0 && last >= int64(count) {
-		return nil, fmt.Errorf("shape %v with strides %v from element %d ends at element %d of a storage of %d", shape, stride, first, last, count)
+		return nil, fmt.Errorf("shape %v with strides %v from element %d ends at element %d of a storage of %d", shape,
+			stride, first, last, count)
 	}
 	es := int64(d.Size())
 	if off < 0 || off > size || int64(count)*es > size-off {
-		return nil, fmt.Errorf("storage needs bytes %d..%d, but there are %d: the file is truncated", off, off+int64(count)*es, size)
+		return nil, fmt.Errorf("storage needs bytes %d..%d, but there are %d: the file is truncated", off,
+			off+int64(count)*es, size)
 	}
 	if dense || n == 0 {
 		return Dense(r, size, off+int64(first)*es, n, d)

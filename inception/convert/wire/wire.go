@@ -53,7 +53,8 @@ func next(c *raw.Cursor) (Field, error) {
 	}
 	x := Field{Num: int(tag >> 3 & math.MaxInt32), Type: Type(tag & 7), At: at}
 	if x.Num == 0 || tag>>3 > 1<<29-1 {
-		return Field{}, fmt.Errorf("offset %d: field number %d, want 1..%d: this is no protobuf message of the kind expected", at, tag>>3, 1<<29-1)
+		return Field{}, fmt.Errorf("offset %d: field number %d, want 1..%d: this is no protobuf message of the kind expected",
+			at, tag>>3, 1<<29-1)
 	}
 	switch x.Type {
 	case Varint:
@@ -68,7 +69,8 @@ func next(c *raw.Cursor) (Field, error) {
 		var n uint64
 		if n, err = c.Uvarint(); err == nil {
 			if n > uint64(c.Remaining()) {
-				return Field{}, fmt.Errorf("offset %d: field %d has %d bytes, but only %d are left: the file is truncated", at, x.Num, n, c.Remaining())
+				return Field{}, fmt.Errorf("offset %d: field %d has %d bytes, but only %d are left: the file is truncated", at,
+					x.Num, n, c.Remaining())
 			}
 			x.Body, err = c.Sub(int64(n))
 		}

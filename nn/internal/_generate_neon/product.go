@@ -19,7 +19,8 @@ const (
 // A [blocks][..][8] by block pitch, B [blocks*8][16], C [2][..][8] by pitch.
 func product(a *assembly, rows int) {
 	s := sums{rows, quads}
-	a.function(fmt.Sprintf("winoProduct%dNEON", rows), "p", fmt.Sprintf("multiplies groups of %d tiles by 16 outputs.", rows))
+	a.function(fmt.Sprintf("winoProduct%dNEON", rows), "p",
+		fmt.Sprintf("multiplies groups of %d tiles by 16 outputs.", rows))
 	from, b, blocks, aStep, fetch, step, c := free[0], free[1], free[2], free[3], free[4], free[5], free[6]
 	a.load(args, productAStep, aStep)
 	a.load(args, productB, fetch)

@@ -136,9 +136,11 @@ func (l *lines) spreadOut(p int, x, y, g vec) {
 func inverse(a *assembly, m, n int, last bool) {
 	q := (n - 2) / 2
 	groups, one := q/2, q%2 == 1
-	name, doc := fmt.Sprintf("winoInverse%dx%d", m, n), fmt.Sprintf("applies the output transform of %d points to %d outputs.", n, m)
+	name, doc := fmt.Sprintf("winoInverse%dx%d", m, n),
+		fmt.Sprintf("applies the output transform of %d points to %d outputs.", n, m)
 	if last {
-		name, doc = name+"Last", fmt.Sprintf("applies the output transform of %d points to %d outputs, adds the bias and clamps.", n, m)
+		name, doc = name+"Last", fmt.Sprintf("applies the output transform of %d points to %d outputs, "+
+			"adds the bias and clamps.", n, m)
 	}
 	l := begin(a, name+"NEON", doc, n, m, (m-1)*groups, last)
 	l.halves(func(d []vec) {

@@ -34,7 +34,8 @@ func Open(libraries ...string) (*Driver, error) {
 		}
 		return load(lib, path)
 	}
-	return nil, fmt.Errorf("cuda: no NVIDIA driver was found: %w; install one, or use --device cpu", errors.Join(missing...))
+	return nil, fmt.Errorf("cuda: no NVIDIA driver was found: %w; install one, or use --device cpu",
+		errors.Join(missing...))
 }
 
 // load looks the calls up and initialises the driver.
@@ -43,7 +44,8 @@ func load(lib uintptr, path string) (*Driver, error) {
 	for c := range d.fn {
 		fn, err := purego.Dlsym(lib, names[c])
 		if err != nil {
-			return nil, fmt.Errorf("cuda: %s has no %s: the driver is too old, want CUDA %d.%d or later; update the NVIDIA driver, or use --device cpu",
+			return nil, fmt.Errorf("cuda: %s has no %s: the driver is too old, want CUDA %d.%d or later; update the NVIDIA "+
+				"driver, or use --device cpu",
 				path, names[c], least/1000, least%1000/10)
 		}
 		d.fn[c] = fn
@@ -56,7 +58,8 @@ func load(lib uintptr, path string) (*Driver, error) {
 		return nil, err
 	}
 	if version < least {
-		return nil, fmt.Errorf("cuda: the driver is too old: got CUDA %d.%d, want %d.%d or later; update the NVIDIA driver, or use --device cpu",
+		return nil, fmt.Errorf("cuda: the driver is too old: got CUDA %d.%d, want %d.%d or later; update the NVIDIA "+
+			"driver, or use --device cpu",
 			version/1000, version%1000/10, least/1000, least%1000/10)
 	}
 	d.version = int(version)

@@ -22,7 +22,8 @@ func standIn(t *testing.T, source string) (path string, set func(gpus, version, 
 	if err != nil {
 		t.Skip("there is no gcc to compile the library with")
 	}
-	if out, err := exec.Command(gcc, "-shared", "-fPIC", "-Wall", "-Werror", "-o", path, source).CombinedOutput(); err != nil {
+	if out, err := exec.Command(gcc, "-shared", "-fPIC", "-Wall", "-Werror", "-o", path,
+		source).CombinedOutput(); err != nil {
 		t.Skipf("gcc cannot make a library here: %v\n%s", err, out)
 	}
 	lib, err := purego.Dlopen(path, purego.RTLD_NOW)
@@ -72,7 +73,8 @@ func TestInfo(t *testing.T) {
 func TestOldDriver(t *testing.T) {
 	path, set := standIn(t, "testdata/driver.c")
 	set(1, 11030, -1)
-	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "got CUDA 11.3, want 11.4 or later; update the NVIDIA driver") {
+	if _, err := Open(path); err == nil ||
+		!strings.Contains(err.Error(), "got CUDA 11.3, want 11.4 or later; update the NVIDIA driver") {
 		t.Errorf("got %v, want both versions", err)
 	}
 	empty := filepath.Join(t.TempDir(), "empty.c")
@@ -80,7 +82,8 @@ func TestOldDriver(t *testing.T) {
 		t.Fatal(err)
 	}
 	path, _ = standIn(t, empty)
-	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "has no cuDriverGetVersion: the driver is too old") {
+	if _, err := Open(path); err == nil ||
+		!strings.Contains(err.Error(), "has no cuDriverGetVersion: the driver is too old") {
 		t.Errorf("got %v, want the missing call", err)
 	}
 }
@@ -98,7 +101,8 @@ func TestEveryCallMayFail(t *testing.T) {
 			_, err = d.Info(0)
 		}
 		var failure *Error
-		if !errors.As(err, &failure) || failure.Call != names[c] || failure.Result != 999 || failure.Name != "CUDA_ERROR_UNKNOWN" || failure.Text != "unknown error" {
+		if !errors.As(err, &failure) || failure.Call != names[c] || failure.Result != 999 ||
+			failure.Name != "CUDA_ERROR_UNKNOWN" || failure.Text != "unknown error" {
 			t.Errorf("%s: got %v, want its failure in the driver's words", names[c], err)
 		}
 	}
@@ -113,7 +117,8 @@ func TestEveryCallMayFail(t *testing.T) {
 }
 
 func TestNoLibrary(t *testing.T) {
-	if _, err := Open(filepath.Join(t.TempDir(), "libcuda.so.1")); err == nil || !strings.Contains(err.Error(), "no NVIDIA driver was found") {
+	if _, err := Open(filepath.Join(t.TempDir(), "libcuda.so.1")); err == nil ||
+		!strings.Contains(err.Error(), "no NVIDIA driver was found") {
 		t.Errorf("got %v, want that there is no driver", err)
 	}
 }

@@ -34,7 +34,8 @@ func rewriteBytes(net *ir.Net) (steps []ir.Step, values []ir.Value, err error) {
 	v := values[net.Input]
 	values = append(values, ir.Value{Name: v.Name + " in bytes", Shape: v.Shape})
 	if len(v.Shape) != 3 || v.Shape[0] > kernel.WordChannels {
-		return nil, nil, fmt.Errorf("engine: int8: input %q: got shape %v, want pictures [C,H,W] of up to %d channels", v.Name, v.Shape, kernel.WordChannels)
+		return nil, nil, fmt.Errorf("engine: int8: input %q: got shape %v, want pictures [C,H,W] of up to %d channels",
+			v.Name, v.Shape, kernel.WordChannels)
 	}
 	vectors := map[int]bool{}
 	for i := range steps {
@@ -72,7 +73,8 @@ func newByteNet(p *planner, ranges map[string]ir.Range) (*byteNet, error) {
 			return r, fmt.Errorf("engine: int8: no range for %q: calibrate this network", name)
 		}
 		if d := r.High - r.Low; !(d >= 0 && d <= math.MaxFloat32) {
-			return r, fmt.Errorf("engine: int8: range of %q: got %v to %v, want finite numbers in order: calibrate again", name, r.Low, r.High)
+			return r, fmt.Errorf("engine: int8: range of %q: got %v to %v, want finite numbers in order: calibrate again", name,
+				r.Low, r.High)
 		}
 		return r, nil
 	}

@@ -171,7 +171,8 @@ func TestBytesRefused(t *testing.T) {
 	} {
 		m, x := build()
 		m.net.Outputs = []int{x}
-		if _, err := Compile(m.net, Config{Ranges: map[string]ir.Range{}}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Compile(m.net, Config{Ranges: map[string]ir.Range{}}); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
 	}
@@ -240,7 +241,8 @@ func BenchmarkBytes(b *testing.B) {
 			})
 			if steps, err := e.Profile(context.Background(), 5, in); err == nil && testing.Verbose() {
 				for _, s := range steps {
-					b.Logf("%-14s %-24s %-34s %8.1f us %7.1f Gop/s", s.Name, s.Algorithm, s.Shape, s.Time.Seconds()*1e6, s.GFLOP/s.Time.Seconds())
+					b.Logf("%-14s %-24s %-34s %8.1f us %7.1f Gop/s", s.Name, s.Algorithm, s.Shape, s.Time.Seconds()*1e6,
+						s.GFLOP/s.Time.Seconds())
 				}
 			}
 		}

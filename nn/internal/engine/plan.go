@@ -124,7 +124,8 @@ func (p *planner) schedule() {
 		if s.Kind == ir.Conv && s.In[0] != p.net.Input && !p.fast(s) {
 			b := &p.values[s.In[0]].buf.halo
 			h := halo(s.Window, p.values[s.In[0]], p.values[s.Out])
-			*b = kernel.Border{Top: max(b.Top, h.Top), Bottom: max(b.Bottom, h.Bottom), Left: max(b.Left, h.Left), Right: max(b.Right, h.Right)}
+			*b = kernel.Border{Top: max(b.Top, h.Top), Bottom: max(b.Bottom, h.Bottom), Left: max(b.Left, h.Left),
+				Right: max(b.Right, h.Right)}
 		}
 	}
 	for _, o := range p.net.Outputs {

@@ -85,7 +85,8 @@ func (p *planner) fast(s ir.Step) bool {
 func (p *planner) conv(s ir.Step, t task) {
 	in, out := p.values[s.In[0]], p.values[s.Out]
 	spec := p.spec(s)
-	t.shape = fmt.Sprintf("%dx%dx%d %dx%d/%d > %dx%dx%d", in.c, in.h, in.w, spec.KH, spec.KW, spec.StrideH, out.c, out.h, out.w)
+	t.shape = fmt.Sprintf("%dx%dx%d %dx%d/%d > %dx%dx%d", in.c, in.h, in.w, spec.KH, spec.KW, spec.StrideH, out.c, out.h,
+		out.w)
 	t.flop = 2 * float64(in.c*spec.KH*spec.KW) * float64(out.c*out.h*out.w)
 	t.sharesWeights = len(s.W) > in.c*in.h*in.w
 	at, index := p.level[s.Out], p.add(p.level[s.Out], t)

@@ -46,7 +46,8 @@ func transposed(x []float32, rows, cols int) []float32 {
 func TestProducts(t *testing.T) {
 	for _, s := range []Size{
 		{1, 1, 1}, {2, 3, 2}, {3, 2, 5}, {1, 7, 300}, {5, 1, 257}, {67, 131, 259}, {130, 25, 512}, {513, 520, 3}, {4, 5, 0},
-		{6, 16, 7}, {12, 32, 64}, {101, 8, 521}, {99, 5, 1031}, {7, 3, 8}, {98, 9, 70}, {5, 61, 301}, {12, 300, 33}, {13, 77, 65},
+		{6, 16, 7}, {12, 32, 64}, {101, 8, 521}, {99, 5, 1031}, {7, 3, 8}, {98, 9, 70}, {5, 61, 301}, {12, 300, 33},
+		{13, 77, 65},
 		{11, 523, 290}, {97, 17, 15}, {100, 48, 31}, {31, 113, 257}, {257, 70, 97},
 	} {
 		t.Run(fmt.Sprintf("%dx%dx%d", s.M, s.N, s.K), func(t *testing.T) {
@@ -178,7 +179,8 @@ func TestConv(t *testing.T) {
 				step := &ir.Step{Window: s.win, ReLU: relu, W: random(rng, s.o*s.c*s.win.KH*s.win.KW), B: random(rng, s.o)}
 				oh, ow := s.win.Out(s.h, s.w)
 				want := make([]float32, s.o*oh*ow)
-				ref.Conv2D(want, x, ref.Image{N: 1, C: s.c, H: s.h, W: s.w}, ref.Kernel[float32]{W: step.W, B: step.B, Out: s.o, Window: s.win})
+				ref.Conv2D(want, x, ref.Image{N: 1, C: s.c, H: s.h, W: s.w},
+					ref.Kernel[float32]{W: step.W, B: step.B, Out: s.o, Window: s.win})
 				if relu {
 					ref.ReLU(want, want)
 				}

@@ -40,7 +40,8 @@ func prepare(tb testing.TB, s shape, make_ func(Spec) (Conv, error)) prepared {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := prepared{conv: conv, in: random(r, spec.In.Size()), out: make([]float32, spec.Out.Size()), scratch: make([]float32, conv.Scratch())}
+	p := prepared{conv: conv, in: random(r, spec.In.Size()), out: make([]float32, spec.Out.Size()),
+		scratch: make([]float32, conv.Scratch())}
 	return p
 }
 

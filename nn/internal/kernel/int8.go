@@ -98,13 +98,15 @@ func byteShapes(l level) (tiles sizes, widths []int) {
 
 // NewByteConv prepares the convolution of s.
 func NewByteConv(set Set, s ByteSpec) (Conv, error) {
-	spec := Spec{In: s.In, Out: s.Out, KH: s.KH, KW: s.KW, StrideH: s.StrideH, StrideW: s.StrideW, PadTop: s.PadTop, PadLeft: s.PadLeft}
+	spec := Spec{In: s.In, Out: s.Out, KH: s.KH, KW: s.KW, StrideH: s.StrideH, StrideW: s.StrideW, PadTop: s.PadTop,
+		PadLeft: s.PadLeft}
 	if err := spec.validateHalo(); err != nil {
 		return nil, err
 	}
 	outs := len(s.Scale)
 	if want := outs * s.Channels * s.KH * s.KW; len(s.Filter) != want || len(s.Shift) != outs || outs == 0 {
-		return nil, fmt.Errorf("kernel: convolution of bytes: got %d weights, %d scales and %d shifts, want %dx%dx%dx%d = %d weights",
+		return nil, fmt.Errorf("kernel: convolution of bytes: got %d weights, %d scales and %d shifts, want "+
+			"%dx%dx%dx%d = %d weights",
 			len(s.Filter), outs, len(s.Shift), outs, s.Channels, s.KH, s.KW, want)
 	}
 	if most := WordChannels * s.In.C; s.Channels > most || outs > WordChannels*s.Out.C {

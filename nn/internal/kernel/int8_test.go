@@ -71,8 +71,9 @@ func (c byteCase) make(r *rand.Rand, extreme bool) made {
 		in.ZeroHalo(m.input)
 	}
 	m.spec = ByteSpec{
-		In: in, Out: Padded((c.out+3)/4, oh, ow, Border{Left: 1, Bottom: 1}).At(5), KH: c.kh, KW: c.kw, StrideH: c.sh, StrideW: c.sw,
-		PadTop: c.top, PadLeft: c.lft, Thin: c.thin, Channels: c.in,
+		In: in, Out: Padded((c.out+3)/4, oh, ow, Border{Left: 1, Bottom: 1}).At(5), KH: c.kh, KW: c.kw, StrideH: c.sh,
+		StrideW: c.sw,
+		PadTop:  c.top, PadLeft: c.lft, Thin: c.thin, Channels: c.in,
 	}
 	area := c.kh * c.kw
 	for o := range c.out {
@@ -264,7 +265,8 @@ func TestBytePool(t *testing.T) {
 func TestQuantize(t *testing.T) {
 	q := Quantized{Step: 0.5, Zero: 10}
 	nan := float32(math.NaN())
-	for v, want := range map[float32]byte{0: 10, 0.5: 11, 0.25: 10, 0.75: 12, -5: 0, -6: 0, -1e30: 0, 122.5: 255, 1e30: 255} {
+	for v, want := range map[float32]byte{0: 10, 0.5: 11, 0.25: 10, 0.75: 12, -5: 0, -6: 0, -1e30: 0, 122.5: 255,
+		1e30: 255} {
 		thin := Thin(1, 1, Border{Left: 1})
 		words := make([]float32, thin.Plane)
 		Quantize(words, thin, []float32{v, nan}, 2, 0, 1, q)

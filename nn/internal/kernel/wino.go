@@ -113,7 +113,8 @@ func NewWinograd(set Set, s Spec, t Tiling, threads int) (Conv, error) {
 		ok = ok || x == t
 	}
 	if !ok {
-		return nil, fmt.Errorf("kernel: Winograd convolution: no tiling %dx%d of a %dx%d kernel with stride %dx%d: choose one of %v",
+		return nil, fmt.Errorf("kernel: Winograd convolution: no tiling %dx%d of a %dx%d kernel with stride "+
+			"%dx%d: choose one of %v",
 			t.H, t.W, s.KH, s.KW, s.StrideH, s.StrideW, Tilings(&s))
 	}
 	w := &winograd{level: set.level, in: s.In, out: s.Out}

@@ -129,7 +129,8 @@ func TestWinogradKeepsNaNInTile(t *testing.T) {
 				}
 				for i, g := range got {
 					oy, ox := i/b.spec.Out.W%b.spec.Out.H, i%b.spec.Out.W
-					reached := reads(oy, win.Top, tile.H, win.KH, win.StrideH, y) && reads(ox, win.Left, tile.W, win.KW, win.StrideW, x)
+					reached := reads(oy, win.Top, tile.H, win.KH, win.StrideH, y) &&
+						reads(ox, win.Left, tile.W, win.KW, win.StrideW, x)
 					if g != g && !reached {
 						t.Errorf("%+v %v %v: output %d,%d is NaN", win, tile, set, oy, ox)
 						break

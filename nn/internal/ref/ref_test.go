@@ -121,7 +121,8 @@ func TestChannels(t *testing.T) {
 	x := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
 	got := make([]float64, len(x))
 	BatchNorm(got, x, s, Norm[float64]{
-		Gamma: []float64{2, 1, -1}, Beta: []float64{0, 10, 1}, Mean: []float64{1, 0, 5}, Variance: []float64{3, 0, 15}, Eps: 1,
+		Gamma: []float64{2, 1, -1}, Beta: []float64{0, 10, 1}, Mean: []float64{1, 0, 5}, Variance: []float64{3, 0, 15},
+		Eps: 1,
 	})
 	near(t, "batch norm", got, []float64{0, 1, 13, 14, 1, 0.75, 6, 7, 19, 20, -0.5, -0.75})
 	Affine(got, x, s, []float64{2, 0, -1}, []float64{1, 5, 0})
@@ -220,9 +221,11 @@ func TestBinaryCrossEntropy(t *testing.T) {
 		{"NaN", nan, 1, 1, nan, nan},
 		{"NaN, weight 0", nan, 1, 0, 0, 0},
 	} {
-		near(t, c.name, []float64{BinaryCrossEntropy([]float64{c.logit}, []float64{c.target}, []float64{c.weight})}, []float64{c.want})
+		near(t, c.name, []float64{BinaryCrossEntropy([]float64{c.logit}, []float64{c.target}, []float64{c.weight})},
+			[]float64{c.want})
 		grad := []float64{9}
-		BinaryCrossEntropyGrad(grad, Loss[float64]{Logits: []float64{c.logit}, Targets: []float64{c.target}, Weights: []float64{c.weight}, Grad: 1})
+		BinaryCrossEntropyGrad(grad, Loss[float64]{Logits: []float64{c.logit}, Targets: []float64{c.target},
+			Weights: []float64{c.weight}, Grad: 1})
 		near(t, c.name+": gradient", grad, []float64{c.slope})
 	}
 }

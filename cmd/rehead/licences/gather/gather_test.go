@@ -24,7 +24,8 @@ func TestListIsCurrent(t *testing.T) {
 		}
 		t.Fatalf("third_party.txt has %d lines, want %d: run go generate ./cmd/rehead/licences", len(g), len(w))
 	}
-	for _, text := range []string{"github.com/gin-gonic/gin v", "gorgonia.org/gorgonia v", "github.com/disintegration/imaging v", "Inception-2015-12-05", "Redistribution and use"} {
+	for _, text := range []string{"github.com/gin-gonic/gin v", "gorgonia.org/gorgonia v",
+		"github.com/disintegration/imaging v", "Inception-2015-12-05", "Redistribution and use"} {
 		if !strings.Contains(want, text) {
 			t.Errorf("the list has no %q", text)
 		}

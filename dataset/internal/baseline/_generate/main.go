@@ -12,7 +12,8 @@ import (
 
 func main() {
 	TEXT("transformAVX2", NOSPLIT, "func(b, quant *int32, dst *byte, stride int)")
-	Doc("transformAVX2 does as plainTransform does: a register holds what eight rows, and then what eight columns have in one place.")
+	Doc("transformAVX2 does as plainTransform does: a register holds what eight rows, and then what eight " +
+		"columns have in one place.")
 	b, quant := Load(Param("b"), GP64()), Load(Param("quant"), GP64())
 	var v [8]VecVirtual
 	for i := range v {

@@ -209,7 +209,8 @@ func storePixels(red, green, blue VecPhysical) {
 func generateAcross() {
 	TEXT("acrossAVX2", NOSPLIT, "func(dst, row *float32, left, right *int32, lerp *float32, n int)")
 	Doc("acrossAVX2 interpolates between two places of a row; n is a multiple of 8, above zero.")
-	dst, row, l, r, t, left := load("dst", RDI), load("row", RSI), load("left", RBX), load("right", RDX), load("lerp", R8), load("n", RCX)
+	dst, row, l, r, t, left := load("dst", RDI), load("row", RSI), load("left", RBX), load("right", RDX), load("lerp", R8),
+		load("n", RCX)
 	Label("across")
 	for i, at := range []GPPhysical{l, r} {
 		index, mask, out := []VecPhysical{Y0, Y1}[i], []VecPhysical{Y2, Y3}[i], []VecPhysical{Y4, Y5}[i]

@@ -43,7 +43,8 @@ func main() {
 // generate writes one tile.
 func (s shape) generate() {
 	TEXT(s.name(), NOSPLIT, "func(k int, a *float32, row, step int, b *float32, ldb int, c *float32, ldc int)")
-	Doc(fmt.Sprintf("%s adds to %d rows and %d columns of c, rows ldc values apart, what k", s.name(), s.rows, s.vectors*s.lanes),
+	Doc(fmt.Sprintf("%s adds to %d rows and %d columns of c, rows ldc values apart, what k", s.name(), s.rows,
+		s.vectors*s.lanes),
 		"steps, at least 1, contribute: of a, whose rows and steps are row and step",
 		"values apart, and of b, whose steps are ldb values apart.")
 	k := Load(Param("k"), GP64())
