@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/nn"
 )
@@ -42,7 +43,7 @@ type manifest struct {
 	Labels   []string            `json:"labels"`
 	Flavor   Flavor              `json:"flavor"`
 	Width    float64             `json:"width"`
-	Recipe   dataset.Recipe      `json:"recipe"`
+	Recipe   picture.Recipe      `json:"recipe"`
 	Head     headEntry           `json:"head"`
 	Trunk    trunkEntry          `json:"trunk"`
 	Seed     uint64              `json:"seed"`

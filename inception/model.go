@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/nn"
@@ -88,7 +89,7 @@ type Model struct {
 	// means 0.5 each
 	Thresholds  []float64
 	Unknown     *Unknown            // optional: when a picture is of none of the labels
-	Recipe      dataset.Recipe      // how a picture becomes the trunk's input
+	Recipe      picture.Recipe      // how a picture becomes the trunk's input
 	Flavor      Flavor              //
 	Width       float64             //
 	TrunkDigest string              // Weights.Digest of the trunk that belongs to the head

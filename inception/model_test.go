@@ -17,7 +17,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/internal/draw"
 	"github.com/c236555e/rehead/nn"
 )
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -88,7 +89,7 @@ func TestRunKeepsTrainingPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	x, err := c.Explain(t.Context(), dataset.Limits{}, read(t, dir, filepath.FromSlash(n.Pictures[7].Path)), 1)
+	x, err := c.Explain(t.Context(), picture.Limits{}, read(t, dir, filepath.FromSlash(n.Pictures[7].Path)), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

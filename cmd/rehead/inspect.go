@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
@@ -19,7 +20,7 @@ type modelCard struct {
 	Flavor      inception.Flavor `json:"flavor"`
 	Width       float64          `json:"width"`
 	Features    int              `json:"features"`
-	Recipe      dataset.Recipe   `json:"recipe"`
+	Recipe      picture.Recipe   `json:"recipe"`
 	Temperature float64          `json:"temperature"`
 	MultiLabel  bool             `json:"multi_label"` // a picture may have any number of the labels
 	// then: the probability of each label from which on a picture has it
