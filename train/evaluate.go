@@ -107,7 +107,7 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	if m.Split.Near != 0 {
 		same.Near = nearGroups(mine.Items, checkup)
 	}
-	if err := mine.SplitTogether(m.Split, same); err != nil {
+	if err := mine.SplitTogether(dataset.SplitConfig(m.Split), same); err != nil {
 		return nil, err
 	}
 	items := keepPart(mine.Items, got, &bad, cfg.Part)

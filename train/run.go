@@ -230,7 +230,7 @@ func (r *run) finish(ctx context.Context) error {
 		Thresholds: r.thresholds, Unknown: line,
 		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest,
 		Ranges: r.weights.Ranges, Trunk: r.weights,
-		Seed: r.cfg.Seed, Split: r.cfg.Split, Training: training, Metrics: metrics, ToolVersion: r.cfg.ToolVersion,
+		Seed: r.cfg.Seed, Split: inception.Split(r.cfg.Split), Training: training, Metrics: metrics, ToolVersion: r.cfg.ToolVersion,
 	}
 	r.res.Model.Neighbours, err = r.neighbours(ctx)
 	return err
