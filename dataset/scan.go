@@ -38,7 +38,7 @@ type Folder struct {
 	Labels     []string
 	Items      []Item           // sorted by Rel
 	Problems   []source.Problem // sorted by Path
-	MultiLabel bool             // a picture may have several labels, or none: see ManifestConfig.MultiLabel and AsMultiLabel
+	MultiLabel bool             // a picture may have several labels, or none: see AsMultiLabel
 	// hidden and housekeeping files and folders that were passed over: .DS_Store, Thumbs.db,
 	// .ipynb_checkpoints...
 	Ignored int

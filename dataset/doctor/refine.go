@@ -151,74 +151,73 @@ func (c *Checkup) addCosines(s *space, pairs []pair) {
 	}
 }
 
-// disagreements lets each picture's nearest neighbours, copies of itself left out, vote on its
-// label, by the square of the cosine.
-func (c *Checkup) disagreements(s *space, near [][]neighbour, cfg RefineConfig) []Disagreement {
-	copies := unionfind.New(len(c.pictures))
+// copies joins the pictures that are the same or nearly.
+func (c *Checkup) copies() unionfind.Groups {
+	joined := unionfind.New(len(c.pictures))
 	for _, group := range c.same {
 		for _, i := range group[1:] {
-			copies.Union(group[0], i)
+			joined.Union(group[0], i)
 		}
 	}
 	for _, t := range c.NearDuplicates {
 		for _, i := range t.items[1:] {
-			copies.Union(t.items[0], i)
+			joined.Union(t.items[0], i)
 		}
 	}
-	type ranked struct {
-		Disagreement
-		item int
-	}
-	var found []ranked
+	return joined
+}
+
+// disagreements lets each picture's nearest neighbours, copies of itself left out, vote on its
+// label, by the square of the cosine.
+func (c *Checkup) disagreements(s *space, near [][]neighbour, cfg RefineConfig) []Disagreement {
+	out := []Disagreement{}
 	if c.folder.MultiLabel { // neighbours vote for one label
-		near = nil
+		return out
 	}
-	votes := make([]float64, len(c.folder.Labels))
+	copies, item := c.copies(), make(map[string]int)
 	for a, list := range near {
-		clear(votes)
-		i, sum, taken := s.items[a], 0.0, 0
-		met := make(map[int]bool, cfg.Neighbours)
-		d := Disagreement{Image: c.folder.Items[i].Rel, Label: c.folder.Labels[c.folder.Items[i].Label]}
-		for _, n := range list {
-			j := s.items[n.row]
-			if root := copies.Find(j); taken == cfg.Neighbours || root == copies.Find(i) || met[root] {
-				continue // one vote for a group of copies
-			} else {
-				met[root] = true
-			}
-			taken++
-			label := c.folder.Items[j].Label
-			w := max(n.cosine, 0)*max(n.cosine, 0) + 1e-9
-			votes[label] += w
-			sum += w
-			if len(d.Nearest) < 3 {
-				d.Nearest = append(d.Nearest, Neighbour{c.folder.Items[j].Rel, c.folder.Labels[label], n.cosine})
-			}
+		d, ok := c.vote(s, s.items[a], list, copies, cfg.Neighbours)
+		if ok && d.Suggested != d.Label && d.Share-d.OwnShare > cfg.Margin {
+			out = append(out, d)
+			item[d.Image] = s.items[a]
 		}
-		if taken < 3 {
+	}
+	slices.SortFunc(out, func(a, b Disagreement) int {
+		return cmp.Or(cmp.Compare(b.Share-b.OwnShare, a.Share-a.OwnShare), item[a.Image]-item[b.Image])
+	})
+	return out
+}
+
+// vote asks at most voters neighbours of item i for its label; false where there are fewer than 3.
+func (c *Checkup) vote(s *space, i int, list []neighbour, copies unionfind.Groups, voters int) (d Disagreement, ok bool) {
+	items, labels := c.folder.Items, c.folder.Labels
+	votes, sum, taken := make([]float64, len(labels)), 0.0, 0
+	met := map[int]bool{copies.Find(i): true} // one vote for a group of copies
+	d = Disagreement{Image: items[i].Rel, Label: labels[items[i].Label]}
+	for _, n := range list {
+		j := s.items[n.row]
+		root := copies.Find(j)
+		if taken == voters || met[root] {
 			continue
 		}
-		best := 0
-		for l := range votes {
-			if votes[l] > votes[best] {
-				best = l
-			}
-		}
-		own := c.folder.Items[i].Label
-		d.Suggested, d.Share, d.OwnShare = c.folder.Labels[best], votes[best]/sum, votes[own]/sum
-		if best != own && d.Share-d.OwnShare > cfg.Margin {
-			found = append(found, ranked{d, i})
+		met[root] = true
+		taken++
+		w := max(n.cosine, 0)*max(n.cosine, 0) + 1e-9
+		votes[items[j].Label] += w
+		sum += w
+		if len(d.Nearest) < 3 {
+			d.Nearest = append(d.Nearest, Neighbour{items[j].Rel, labels[items[j].Label], n.cosine})
 		}
 	}
-	slices.SortFunc(found, func(a, b ranked) int {
-		if c := cmp.Compare(b.Share-b.OwnShare, a.Share-a.OwnShare); c != 0 {
-			return c
-		}
-		return a.item - b.item
-	})
-	out := make([]Disagreement, len(found))
-	for i, f := range found {
-		out[i] = f.Disagreement
+	if taken < 3 {
+		return d, false
 	}
-	return out
+	best := 0
+	for l := range votes {
+		if votes[l] > votes[best] {
+			best = l
+		}
+	}
+	d.Suggested, d.Share, d.OwnShare = labels[best], votes[best]/sum, votes[items[i].Label]/sum
+	return d, true
 }
