@@ -14,7 +14,7 @@ import (
 type RefineConfig struct {
 	Neighbours int     // nearest pictures that vote on a label; 0 means 10
 	Margin     float64 // share of the votes, 0..1, by which another label must lead; 0 means 0.5
-	// largest cosine distance of the bottlenecks of nearly equal pictures, whatever they look like,
+	// largest cosine distance of the bottlenecks of nearly equal pictures, however they look,
 	// 0..2; 0 means 0.02
 	Near    float64
 	Apart   float64 // cosine distance beyond which pictures that look alike are told apart after all; 0 means 0.5
@@ -57,7 +57,7 @@ const fewest = 20
 // belongs to item i of the folder, nil where there is none; they are not kept or changed. Pictures
 // whose tiny copies look alike stay nearly equal only when their bottlenecks are no further apart
 // than cfg.Apart; nearer than that, pictures become so of which one looks like the middle of the
-// other or is turned a little, and nearer than cfg.Near they do whatever they look like. Pictures
+// other or is turned a little, and nearer than cfg.Near they do however they look. Pictures
 // whose neighbours vote for another label are listed, the surest first; where pictures have several
 // labels none are. Distances are those of the bottlenecks with each feature's mean taken away and
 // its spread made one.
