@@ -14,6 +14,7 @@ import (
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -308,25 +309,11 @@ func (m *Model) Probabilities(logits []float64) {
 	t := m.temperature()
 	if m.Independent() {
 		for i, z := range logits {
-			e := math.Exp(-math.Abs(z) / t)
-			if logits[i] = 1 / (1 + e); z < 0 {
-				logits[i] = e / (1 + e)
-			}
+			logits[i] = numeric.Sigmoid(z / t)
 		}
 		return
 	}
-	top := math.Inf(-1)
-	for _, z := range logits {
-		top = max(top, z)
-	}
-	sum := 0.0
-	for i, z := range logits {
-		logits[i] = math.Exp((z - top) / t)
-		sum += logits[i]
-	}
-	for i := range logits {
-		logits[i] /= sum
-	}
+	numeric.Softmax(logits, logits, t)
 }
 
 // answered returns the labels of a ranking that reach their thresholds, nil unless Independent.

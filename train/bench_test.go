@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"testing"
+
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // likeBottlenecks makes n rows of f features that look like bottlenecks: not negative, correlated
@@ -132,8 +134,8 @@ func foldError(t testing.TB, ex Examples, fold int, cfg FitConfig) (right int, l
 	}
 	for i, l := range held.Labels {
 		row := logits[i*ex.Classes : (i+1)*ex.Classes]
-		loss += crossEntropy(row, l, 1)
-		if argmax(row) == l {
+		loss += numeric.CrossEntropy(row, l, 1)
+		if numeric.Argmax(row) == l {
 			right++
 		}
 	}

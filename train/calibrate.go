@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // Temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", 2017): probabilities
@@ -23,7 +25,7 @@ func fitTemperature(logits []float64, labels []int, classes int) float64 {
 	return temperatureOf(logits, Examples{Labels: labels, Classes: classes})
 }
 
-// temperatureOf returns the T that minimises sum_i crossEntropy(logits_i, label_i, T) + (ln T /
+// temperatureOf returns the T that minimises sum_i numeric.CrossEntropy(logits_i, label_i, T) + (ln T /
 // spread)^2 / 2, (with several labels a picture: binaryCrossEntropy; weights of mean 1 multiply
 // it), by golden-section search over ln T; 1 when there are no examples.
 func temperatureOf(logits []float64, ex Examples) float64 {
@@ -71,8 +73,8 @@ func calibrationError(logits []float64, labels []int, classes int, temperature f
 	p := make([]float64, classes)
 	for i, l := range labels {
 		row := logits[i*classes : (i+1)*classes]
-		softmax(p, row, temperature)
-		top := argmax(row)
+		numeric.Softmax(p, row, temperature)
+		top := numeric.Argmax(row)
 		bin := min(int(p[top]*calibrationBins), calibrationBins-1)
 		count[bin]++
 		conf[bin] += p[top]
@@ -109,7 +111,7 @@ func fitThresholds(logits []float64, ex Examples, temperature float64) []float64
 	for l := range k {
 		positives, said, right, having := 0.0, 0.0, 0.0, 0
 		for i := range list {
-			list[i] = scored{sigmoid(logits[i*k+l] / temperature), ex.weight(i), slices.Contains(ex.Sets[i], l)}
+			list[i] = scored{numeric.Sigmoid(logits[i*k+l] / temperature), ex.weight(i), slices.Contains(ex.Sets[i], l)}
 			if list[i].has {
 				positives += list[i].weight
 				having++
@@ -140,13 +142,4 @@ func fitThresholds(logits []float64, ex Examples, temperature float64) []float64
 		}
 	}
 	return out
-}
-
-// sigmoid is 1/(1+exp(-z)), without overflow.
-func sigmoid(z float64) float64 {
-	e := math.Exp(-math.Abs(z))
-	if z >= 0 {
-		return 1 / (1 + e)
-	}
-	return e / (1 + e)
 }

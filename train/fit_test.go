@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // near reports whether got is want within atol + rtol*|want|; never for NaN.
@@ -117,7 +119,7 @@ func TestFitAgainstScikitLearn(t *testing.T) {
 		}
 		prob := make([]float64, p.Classes)
 		for i, want := range p.Probabilities {
-			softmax(prob, logits[i*p.Classes:(i+1)*p.Classes], 1)
+			numeric.Softmax(prob, logits[i*p.Classes:(i+1)*p.Classes], 1)
 			for k := range want {
 				if !near(prob[k], want[k], 1e-4, 0) {
 					t.Errorf("%d x %d: row %d, class %d: got probability %.6f, want %.6f", len(p.Rows), len(p.Rows[0]), i, k, prob[k],

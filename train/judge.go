@@ -12,6 +12,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // LabelErrors are pictures whose label may be wrong.
@@ -92,7 +93,7 @@ func (e *evidence) judge(ctx context.Context, k int, temperature float64) (*verd
 		prob: make([]float64, n*k),
 	}
 	for i := range n {
-		softmax(v.prob[i*k:(i+1)*k], e.logits[i*k:(i+1)*k], temperature)
+		numeric.Softmax(v.prob[i*k:(i+1)*k], e.logits[i*k:(i+1)*k], temperature)
 	}
 	each := folds * e.fitWork(n, k, e.settings.Iterations)
 	if deal, ok := dealFolds(e.items, e.sums, k, 0); ok && each <= reportWork {
@@ -135,7 +136,7 @@ func (e *evidence) crossJudge(ctx context.Context, v *verdict, deal []int, k, ro
 			return err
 		}
 		for i := range e.items {
-			softmax(v.prob[i*k:(i+1)*k], logits[i*k:(i+1)*k], 1)
+			numeric.Softmax(v.prob[i*k:(i+1)*k], logits[i*k:(i+1)*k], 1)
 		}
 		clear(out)
 		for _, f := range suspected(v.prob, e.items, deal, k) {
@@ -163,7 +164,7 @@ func suspected(prob []float64, items []dataset.Item, part []int, k int) []labelE
 			continue
 		}
 		p := prob[i*k : (i+1)*k]
-		if best := argmax(p); p[best]-p[it.Label] > suspectMargin {
+		if best := numeric.Argmax(p); p[best]-p[it.Label] > suspectMargin {
 			found = append(found, labelError{i, best, p[best] - p[it.Label]})
 		}
 	}

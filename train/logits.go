@@ -3,12 +3,12 @@ package train
 import (
 	"context"
 	"fmt"
-	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -131,7 +131,7 @@ func headProgram(head inception.Head, threads int) (*nn.Program, error) {
 // has one above 0, and no other has.
 func isRight[T float32 | float64](logits []T, ex Examples, i int) bool {
 	if ex.Sets == nil {
-		return argmax(logits) == ex.Labels[i]
+		return numeric.Argmax(logits) == ex.Labels[i]
 	}
 	set := ex.Sets[i]
 	for l, z := range logits {
@@ -164,57 +164,9 @@ func score(logits []float64, ex Examples, temperature float64) (loss float64, ri
 // entropy is the cross entropy of row i's labels and logits [K] / temperature.
 func (e Examples) entropy(i int, logits []float64, temperature float64) float64 {
 	if e.Sets == nil {
-		return crossEntropy(logits, e.Labels[i], temperature)
+		return numeric.CrossEntropy(logits, e.Labels[i], temperature)
 	}
-	return binaryCrossEntropy(logits, e.Sets[i], temperature)
-}
-
-// binaryCrossEntropy returns the sum over labels of -ln of the probability, sigmoid(logit /
-// temperature), of what is so.
-func binaryCrossEntropy(logits []float64, set []int, temperature float64) float64 {
-	sum := 0.0
-	for _, l := range logits {
-		z := l / temperature
-		sum += max(z, 0) + math.Log1p(math.Exp(-math.Abs(z)))
-	}
-	for _, l := range set {
-		sum -= logits[l] / temperature
-	}
-	return sum
-}
-
-// argmax returns the index of the largest value, the first of equals.
-func argmax[T float32 | float64](v []T) int {
-	best := 0
-	for i, x := range v {
-		if x > v[best] {
-			best = i
-		}
-	}
-	return best
-}
-
-// softmax writes the softmax of logits / temperature to p, in float64.
-func softmax(p []float64, logits []float64, temperature float64) {
-	top := logits[argmax(logits)]
-	sum := 0.0
-	for i, l := range logits {
-		p[i] = math.Exp((l - top) / temperature)
-		sum += p[i]
-	}
-	for i := range p {
-		p[i] /= sum
-	}
-}
-
-// crossEntropy returns -ln softmax(logits / temperature)[label], finite for finite logits.
-func crossEntropy(logits []float64, label int, temperature float64) float64 {
-	top := logits[argmax(logits)]
-	sum := 0.0
-	for _, l := range logits {
-		sum += math.Exp((l - top) / temperature)
-	}
-	return math.Log(sum) - (logits[label]-top)/temperature
+	return numeric.BinaryCrossEntropy(logits, e.Sets[i], temperature)
 }
 
 // threadCount resolves 0.

@@ -9,6 +9,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // Part measures one part of the pictures. With no picture in it the rest is zero, and null in JSON.
@@ -177,10 +178,10 @@ func (d measured) measure() (Metrics, []Picture) {
 func (d measured) answer(i int, p *Picture) (right bool, loss float64) {
 	k, label := len(d.labels), d.items[i].Label
 	row, prob := d.logits[i*k:(i+1)*k], make([]float64, k)
-	top := argmax(row)
-	softmax(prob, row, d.temp)
+	top := numeric.Argmax(row)
+	numeric.Softmax(prob, row, d.temp)
 	p.Label, p.Predicted, p.Probability, p.OfLabel = d.labels[label], d.labels[top], prob[top], prob[label]
-	return top == label, crossEntropy(row, label, d.temp)
+	return top == label, numeric.CrossEntropy(row, label, d.temp)
 }
 
 // answerSeveral is answer where pictures have several labels.
@@ -200,7 +201,7 @@ func (d measured) answerSeveral(i int, p *Picture) (right bool, loss float64) {
 			p.Probability *= 1 - said.prob[l]
 		}
 	}
-	loss = binaryCrossEntropy(row, set, d.temp)
+	loss = numeric.BinaryCrossEntropy(row, set, d.temp)
 	p.Label, p.Predicted, p.OfLabel = joined(p.Labels), joined(p.Answered), math.Exp(-loss)
 	return said.right(0), loss
 }
@@ -255,7 +256,7 @@ func (d measured) confusion(m *Metrics) {
 		}
 		row := d.logits[i*k : (i+1)*k]
 		logits, labels = append(logits, row...), append(labels, it.Label)
-		m.Confusion[it.Label][argmax(row)]++
+		m.Confusion[it.Label][numeric.Argmax(row)]++
 	}
 	m.ECE = calibrationError(logits, labels, k, d.temp)
 	m.ECEUncalibrated = calibrationError(logits, labels, k, 1)
@@ -269,18 +270,10 @@ func (d measured) confusion(m *Metrics) {
 			predicted += m.Confusion[j][i]
 		}
 		right := float64(m.Confusion[i][i])
-		c.Precision = ratio(right, predicted)
-		c.Recall = ratio(right, c.Measured)
-		c.F1 = ratio(2*right, predicted+c.Measured)
+		c.Precision = numeric.Ratio(right, predicted)
+		c.Recall = numeric.Ratio(right, c.Measured)
+		c.F1 = numeric.Ratio(2*right, predicted+c.Measured)
 	}
-}
-
-// ratio is a/n, and 0 for 0 of 0.
-func ratio(a float64, n int) float64 {
-	if n == 0 {
-		return 0
-	}
-	return a / float64(n)
 }
 
 // headMetrics measures a head on embedded pictures, whose logits it leaves in d.

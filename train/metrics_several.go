@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // MultiLabel measures a head of sigmoids on Metrics.ConfusionPart. An answer is every label whose
@@ -47,7 +48,7 @@ func decide(logits []float64, sets [][]int, temperature float64, thresholds []fl
 	for i, set := range sets {
 		for l := range k {
 			at := i*k + l
-			d.prob[at] = sigmoid(logits[at] / temperature)
+			d.prob[at] = numeric.Sigmoid(logits[at] / temperature)
 			d.said[at] = d.prob[at] >= d.threshold(l)
 		}
 		for _, l := range set {
@@ -230,7 +231,7 @@ func (d measured) severalMetrics(m *Metrics) {
 			right++
 		}
 	}
-	out.SubsetAccuracy, out.SubsetAccuracyInterval = ratio(float64(right), s.n), Wilson(right, s.n)
+	out.SubsetAccuracy, out.SubsetAccuracyInterval = numeric.Ratio(float64(right), s.n), Wilson(right, s.n)
 	var all tallies
 	auc, aucs := 0.0, 0
 	for l, t := range s.tally(once) {
@@ -241,8 +242,8 @@ func (d measured) severalMetrics(m *Metrics) {
 			aucs++
 		}
 	}
-	out.MicroPrecision, out.MicroRecall = ratio(all.both, int(all.said)), ratio(all.both, int(all.has))
-	out.LabelsPerImage = ratio(all.has, s.n)
+	out.MicroPrecision, out.MicroRecall = numeric.Ratio(all.both, int(all.said)), numeric.Ratio(all.both, int(all.has))
+	out.LabelsPerImage = numeric.Ratio(all.has, s.n)
 	if aucs > 0 {
 		auc /= float64(aucs)
 		m.ROCAUC = &auc
@@ -254,7 +255,7 @@ func (d measured) severalMetrics(m *Metrics) {
 func (d *decisions) class(l int, t tallies, once []float64, c *Class) {
 	threshold := d.threshold(l)
 	c.Threshold, c.Predicted, c.Measured = &threshold, int(t.said), int(t.has)
-	c.Precision, c.Recall, c.F1 = ratio(t.both, c.Predicted), ratio(t.both, c.Measured), t.f1()
+	c.Precision, c.Recall, c.F1 = numeric.Ratio(t.both, c.Predicted), numeric.Ratio(t.both, c.Measured), t.f1()
 	precision, recall := Wilson(int(t.both), c.Predicted), Wilson(int(t.both), c.Measured)
 	c.PrecisionInterval, c.RecallInterval = &precision, &recall
 	scores, is := make([]float64, d.n), make([]bool, d.n)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // The intervals are method 3 of Newcombe, "Two-sided confidence intervals for the single
@@ -41,22 +42,22 @@ func TestWilson(t *testing.T) {
 
 func TestSoftmaxAndCrossEntropy(t *testing.T) {
 	p := make([]float64, 3)
-	softmax(p, []float64{0, math.Ln2, math.Log(5)}, 1)
+	numeric.Softmax(p, []float64{0, math.Ln2, math.Log(5)}, 1)
 	for i, want := range []float64{0.125, 0.25, 0.625} {
 		if !near(p[i], want, 1e-15, 0) {
 			t.Errorf("class %d: got %g, want %g", i, p[i], want)
 		}
 	}
-	softmax(p, []float64{1000, 1000 + 2*math.Ln2, -1e6}, 2)
+	numeric.Softmax(p, []float64{1000, 1000 + 2*math.Ln2, -1e6}, 2)
 	for i, want := range []float64{1. / 3, 2. / 3, 0} {
 		if !near(p[i], want, 1e-12, 0) {
 			t.Errorf("class %d: got %g, want %g", i, p[i], want)
 		}
 	}
-	if got := crossEntropy([]float64{1000, 1000 + 2*math.Ln2, -1e6}, 0, 2); !near(got, math.Log(3), 1e-12, 0) {
+	if got := numeric.CrossEntropy([]float64{1000, 1000 + 2*math.Ln2, -1e6}, 0, 2); !near(got, math.Log(3), 1e-12, 0) {
 		t.Errorf("cross entropy: got %g, want ln 3", got)
 	}
-	if got := crossEntropy([]float64{1000, 0}, 1, 1); got != 1000 { // where the probability itself is 0
+	if got := numeric.CrossEntropy([]float64{1000, 0}, 1, 1); got != 1000 { // where the probability itself is 0
 		t.Errorf("cross entropy: got %g, want 1000", got)
 	}
 }
@@ -70,7 +71,7 @@ func answers(seed uint64, n, k int, t float64) (logits []float64, labels []int) 
 		for j := range row {
 			row[j] = 3 * rng.NormFloat64()
 		}
-		softmax(p, row, t)
+		numeric.Softmax(p, row, t)
 		u, label := rng.Float64(), 0
 		for label < k-1 && u >= p[label] {
 			u -= p[label]

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/c236555e/rehead/internal/draw/svg"
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // Plot is one of the report's charts as an SVG file of its own: white ground, its own styles,
@@ -182,7 +183,7 @@ func newConfusionPlot(m *Metrics) confusionPlot {
 		v.Rows[i].X, v.Rows[i].Y = v.Left-6, y+v.Side/2
 		v.Columns[i].X, v.Columns[i].Y = v.Left+v.Side*(float64(i)+0.5), v.Top-6
 		for j, count := range row {
-			share := ratio(float64(count), m.PerClass[i].Measured)
+			share := numeric.Ratio(float64(count), m.PerClass[i].Measured)
 			c := plotCell{X: v.Left + v.Side*float64(j), Y: y, Class: "miss", Opacity: share, Count: count,
 				Number: n <= mostCells, Dark: share > 0.5,
 				Title: fmt.Sprintf("%s taken for %s: %d of %d", m.PerClass[i].Label, m.PerClass[j].Label, count,

@@ -3,6 +3,8 @@ package train
 import (
 	"cmp"
 	"slices"
+
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // mostTop is the largest k of a top-k accuracy.
@@ -40,7 +42,7 @@ func classAUC(logits []float64, labels []int, temperature float64, per []Class) 
 	classes := len(per)
 	prob := make([]float64, len(logits))
 	for i := range labels {
-		softmax(prob[i*classes:(i+1)*classes], logits[i*classes:(i+1)*classes], temperature)
+		numeric.Softmax(prob[i*classes:(i+1)*classes], logits[i*classes:(i+1)*classes], temperature)
 	}
 	scores, is := make([]float64, len(labels)), make([]bool, len(labels))
 	sum, n := 0.0, 0

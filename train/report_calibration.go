@@ -3,6 +3,8 @@ package train
 import (
 	"fmt"
 	"math"
+
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // calibration compares what the model claims with how often it is right.
@@ -92,8 +94,8 @@ func reliability(logits []float64, labels []int, classes int, temperature float6
 	p := make([]float64, classes)
 	for i, l := range labels {
 		row := logits[i*classes : (i+1)*classes]
-		softmax(p, row, temperature)
-		top := argmax(row)
+		numeric.Softmax(p, row, temperature)
+		top := numeric.Argmax(row)
 		b := &out[min(int(p[top]*calibrationBins), calibrationBins-1)]
 		b.Count++
 		b.Confidence += p[top]

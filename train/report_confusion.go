@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"html/template"
 	"slices"
+
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // Up to mostCells labels the confusion matrix is a table with numbers, up to mostHeat a picture.
@@ -87,7 +89,7 @@ func newConfusion(m *Metrics) confusionView {
 		n := m.PerClass[i].Measured
 		var cells []cell
 		for j, count := range row {
-			share := ratio(float64(count), n)
+			share := numeric.Ratio(float64(count), n)
 			if i != j && count > 0 {
 				pairs = append(pairs, pair{v.Labels[i], v.Labels[j], count, share})
 			}

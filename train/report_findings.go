@@ -17,6 +17,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // Bounds on what a report shows, and on its pictures.
@@ -159,7 +160,7 @@ func (e *evidence) compare(ctx context.Context, pictures []Picture, list []mista
 	}
 	lengths := make([]float64, len(e.rows))
 	for i, row := range e.rows {
-		lengths[i] = math.Sqrt(dot(row, row))
+		lengths[i] = math.Sqrt(numeric.Dot(row, row))
 	}
 	for i := range list {
 		if ctx.Err() != nil {
@@ -178,7 +179,7 @@ func (e *evidence) nearest(i int, pictures []Picture, lengths []float64) []alike
 		if it.Split != dataset.Train || j == i || e.sums[j] == e.sums[i] || lengths[i] == 0 || lengths[j] == 0 {
 			continue
 		}
-		c := dot(e.rows[i], e.rows[j]) / (lengths[i] * lengths[j])
+		c := numeric.Dot(e.rows[i], e.rows[j]) / (lengths[i] * lengths[j])
 		at := len(best)
 		for at > 0 && best[at-1].Cosine < c {
 			at--
@@ -189,16 +190,6 @@ func (e *evidence) nearest(i int, pictures []Picture, lengths []float64) []alike
 		}
 	}
 	return best
-}
-
-// dot is the scalar product in float64.
-func dot(a, b []float32) float64 {
-	sum := 0.0
-	b = b[:len(a)]
-	for i, v := range a {
-		sum += float64(v) * float64(b[i])
-	}
-	return sum
 }
 
 // suspectView shows pictures whose label may be wrong.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // learning is how the solver came to the head.
@@ -110,7 +111,7 @@ func (e *evidence) accuracy(ctx context.Context, head inception.Head, ex Example
 	}
 	right := 0
 	for i, label := range ex.Labels {
-		if argmax(logits[i*ex.Classes:(i+1)*ex.Classes]) == label {
+		if numeric.Argmax(logits[i*ex.Classes:(i+1)*ex.Classes]) == label {
 			right++
 		}
 	}

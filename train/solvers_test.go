@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/nn/nntest"
 )
 
@@ -87,7 +88,7 @@ func TestRetrain(t *testing.T) {
 				logits[k] += first[k*8+j] * float64(v)
 			}
 		}
-		softmax(p, logits, 1)
+		numeric.Softmax(p, logits, 1)
 		p[ex.Labels[i]]--
 		for k := range p {
 			want[24+k] -= 0.01 * p[k] / 100
@@ -196,7 +197,7 @@ func TestSmoothing(t *testing.T) {
 			if k == l {
 				target = 0.85
 			}
-			loss += target * crossEntropy(row, k, 1) / 40
+			loss += target * numeric.CrossEntropy(row, k, 1) / 40
 		}
 	}
 	for _, w := range f.theta[:20] {

@@ -1,0 +1,80 @@
+// Package numeric has the few functions of logits and probabilities that heads, metrics and models
+// share, in float64.
+package numeric
+
+import "math"
+
+// Argmax returns the index of the largest value, the first of equals.
+func Argmax[T float32 | float64](v []T) int {
+	best := 0
+	for i, x := range v {
+		if x > v[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// Softmax writes the softmax of logits / temperature to p, which may be logits itself.
+func Softmax(p, logits []float64, temperature float64) {
+	top := logits[Argmax(logits)]
+	sum := 0.0
+	for i, l := range logits {
+		p[i] = math.Exp((l - top) / temperature)
+		sum += p[i]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+}
+
+// Sigmoid returns 1/(1+exp(-z)), without overflow.
+func Sigmoid(z float64) float64 {
+	e := math.Exp(-math.Abs(z))
+	if z >= 0 {
+		return 1 / (1 + e)
+	}
+	return e / (1 + e)
+}
+
+// CrossEntropy returns -ln softmax(logits / temperature)[label], finite for finite logits.
+func CrossEntropy(logits []float64, label int, temperature float64) float64 {
+	top := logits[Argmax(logits)]
+	sum := 0.0
+	for _, l := range logits {
+		sum += math.Exp((l - top) / temperature)
+	}
+	return math.Log(sum) - (logits[label]-top)/temperature
+}
+
+// BinaryCrossEntropy returns the sum over labels of -ln of the probability, sigmoid(logit /
+// temperature), of what is true: of having the labels of the set, and of lacking the others.
+func BinaryCrossEntropy(logits []float64, set []int, temperature float64) float64 {
+	sum := 0.0
+	for _, l := range logits {
+		z := l / temperature
+		sum += max(z, 0) + math.Log1p(math.Exp(-math.Abs(z)))
+	}
+	for _, l := range set {
+		sum -= logits[l] / temperature
+	}
+	return sum
+}
+
+// Ratio returns a/n, and 0 for 0 of 0.
+func Ratio(a float64, n int) float64 {
+	if n == 0 {
+		return 0
+	}
+	return a / float64(n)
+}
+
+// Dot returns the scalar product of two vectors of equal length.
+func Dot(a, b []float32) float64 {
+	sum := 0.0
+	b = b[:len(a)]
+	for i, v := range a {
+		sum += float64(v) * float64(b[i])
+	}
+	return sum
+}
