@@ -1,32 +1,26 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/nn"
+	"github.com/c236555e/rehead/train/head"
+	"github.com/c236555e/rehead/train/metrics"
+	"github.com/c236555e/rehead/train/report"
 )
 
 // EvaluateConfig sets an evaluation; the zero value measures all pictures.
 type EvaluateConfig struct {
 	// "" or "all": every picture; "train", "validation", "test": that part by the model's own split
 	// rule
-	Part     string
-	CacheDir string         // as in Config
-	MaxBad   int            // as in Config
-	Batch    int            // as in Config
-	Decoders int            // as in Config
-	Threads  int            // as in Config
-	Device   string         // nn.Config.Device
-	Kernel   string         // nn.Config.Kernel
-	Limits   picture.Limits // of one picture
-	Progress func(Event)    // as in Config
+	Part string
+	EmbedConfig
 }
 
 // Validate names the first field that is wrong.
@@ -36,23 +30,18 @@ func (c EvaluateConfig) Validate() error {
 	default:
 		return fmt.Errorf("train: config: Part: got %q, want all, train, validation or test", c.Part)
 	}
-	if c.Batch < 0 || c.Decoders < 0 || c.Threads < 0 {
-		return fmt.Errorf("train: config: Batch, Decoders and Threads: got %d, %d and %d, want 0 (default) or more", c.Batch,
-			c.Decoders, c.Threads)
-	}
-	return nil
+	return c.EmbedConfig.Validate()
 }
 
 // Evaluation is what Evaluate found. It marshals as its Metrics.
 type Evaluation struct {
-	Metrics
-	Pictures []Picture        // one for each picture measured, in the folder's order
-	Problems []source.Problem // files left out, and why
-	Embedded int              // pictures that went through the trunk
-	Cached   int              // pictures whose bottleneck was there already
+	metrics.Metrics
+	Pictures []metrics.Picture // one for each picture measured, in the folder's order
+	Problems []source.Problem  // files left out, and why
+	Embedded int               // pictures that went through the trunk
+	Cached   int               // pictures whose bottleneck was there already
 
-	model    *inception.Model
-	evidence evidence // what Report shows besides
+	report report.Input // what Report shows besides
 }
 
 // Evaluate measures a model on a folder of labelled pictures, which it leaves as it is. Labels are
@@ -90,30 +79,10 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	}
 	trunk := *m.Trunk
 	trunk.Recipe = m.Recipe
-	out := &Evaluation{}
-	e := &embedder{
-		weights: &trunk, recipe: m.Recipe, cacheDir: cfg.CacheDir, maxBad: maxBad(cfg.MaxBad, len(folder.Items)),
-		nn:       nn.Config{Threads: cfg.Threads, Device: cfg.Device, Kernel: cfg.Kernel},
-		embed:    inception.EmbedConfig{Batch: cfg.Batch, Decoders: cfg.Decoders, Limits: cfg.Limits},
-		progress: cfg.Progress, seconds: map[Phase]float64{},
-	}
-	mine := *folder
-	mine.Items = append([]dataset.Item(nil), folder.Items...)
-	got, bad, checkup, err := e.look(ctx, &mine)
+	e := newEmbedder(cfg.EmbedConfig, &trunk, len(folder.Items), map[Phase]float64{})
+	got, bad, items, err := e.partOf(ctx, m, folder, cfg.Part)
 	if err != nil {
 		return nil, err
-	}
-	same := dataset.Same{Sums: got.sums}
-	if m.Split.Near != 0 {
-		same.Near = nearGroups(mine.Items, checkup)
-	}
-	if err := mine.SplitTogether(dataset.SplitConfig(m.Split), same); err != nil {
-		return nil, err
-	}
-	items := keepPart(mine.Items, got, &bad, cfg.Part)
-	if len(items) == 0 {
-		return nil, fmt.Errorf("train: evaluate: folder %s: got no picture in the %s part, want at least one", folder.Root,
-			partName(cfg.Part))
 	}
 	if err := e.run(ctx, items, got, bad); err != nil {
 		return nil, err
@@ -130,24 +99,43 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 			it.Labels = mapped(it.Labels, index)
 		}
 	}
-	d := measured{items: items, labels: m.Labels, temp: m.Temperature, confuse: partName(cfg.Part),
-		several: folder.MultiLabel, thresholds: m.Thresholds}
-	if d.temp == 0 {
-		d.temp = 1
-	}
+	said := metrics.Predictions{Items: items, Labels: m.Labels, Temperature: cmp.Or(m.Temperature, 1), Part: partName(cfg.Part),
+		MultiLabel: folder.MultiLabel, Thresholds: m.Thresholds}
 	p := newMeter(PhaseMeasure, len(items), cfg.Progress, e.seconds)
-	if out.Metrics, out.Pictures, err = headMetrics(ctx, m.Head, rows, &d, cfg.Threads); err != nil {
-		return nil, err
+	if said.Logits, err = head.Logits(ctx, m.Head, rows, cfg.Engine.Threads); err != nil {
+		return nil, fmt.Errorf("train: measure: %w", err)
 	}
+	out := &Evaluation{Embedded: got.done, Cached: got.cached}
+	out.Metrics, out.Pictures = said.Measure()
 	p.end()
 	out.Quarantined, out.Duplicates = all-len(items), got.duplicates()
-	out.Problems = append(append(out.Problems, folder.Problems...), got.problems...)
-	out.Embedded, out.Cached = got.done, got.cached
-	out.model, out.evidence = m, evidence{
-		root: folder.Root, items: items, sums: got.goodSums(), rows: rows, logits: d.logits,
-		threads: cfg.Threads, device: cfg.Device, kernel: cfg.Kernel, limits: cfg.Limits,
-	}
+	out.Problems = slices.Concat(folder.Problems, got.problems)
+	out.report = report.Input{Predictions: said, Sums: got.goodSums(), Rows: rows, Model: m, Root: folder.Root,
+		Engine: cfg.Engine, Limits: cfg.Limits}
 	return out, nil
+}
+
+// partOf checks the folder's pictures, splits them as the model says and returns those of a part.
+func (e *embedder) partOf(ctx context.Context, m *inception.Model, folder *dataset.Folder,
+	part string) (got *embedded, bad []error, items []dataset.Item, err error) {
+	mine := *folder
+	mine.Items = slices.Clone(folder.Items)
+	got, bad, checkup, err := e.precheck(ctx, &mine)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	same := dataset.Same{Sums: got.sums}
+	if m.Split.Near != 0 {
+		same.Near = nearGroups(mine.Items, checkup)
+	}
+	if err := mine.SplitTogether(dataset.SplitConfig(m.Split), same); err != nil {
+		return nil, nil, nil, err
+	}
+	if items = keepPart(mine.Items, got, &bad, part); len(items) == 0 {
+		return nil, nil, nil, fmt.Errorf("train: evaluate: folder %s: got no picture in the %s part, want at least one",
+			folder.Root, partName(part))
+	}
+	return got, bad, items, nil
 }
 
 // mapped returns the set of what index says of each member.

@@ -15,12 +15,13 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/draw"
+	"github.com/c236555e/rehead/train/metrics"
 )
 
 func TestEvaluate(t *testing.T) {
 	dir, w := drawn(t, perClass), narrow(t)
 	cache := t.TempDir()
-	res := mustRun(t, dir, w, Config{CacheDir: cache, Split: dataset.SplitConfig{Salt: "pepper"}})
+	res := mustRun(t, dir, w, Config{Split: dataset.SplitConfig{Salt: "pepper"}, EmbedConfig: EmbedConfig{CacheDir: cache}})
 	out := filepath.Join(t.TempDir(), "model")
 	if err := res.Model.Save(out, inception.SaveOptions{}); err != nil {
 		t.Fatal(err)
@@ -35,7 +36,7 @@ func TestEvaluate(t *testing.T) {
 	}
 	folder := scan(t, moved)
 	before := slices.Clone(folder.Items)
-	all, err := Evaluate(context.Background(), m, folder, EvaluateConfig{CacheDir: cache})
+	all, err := Evaluate(context.Background(), m, folder, EvaluateConfig{EmbedConfig: EmbedConfig{CacheDir: cache}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,11 +62,11 @@ func TestEvaluate(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(moved, draw.Label(0))); err != nil { // labels are matched by name, not by place
 		t.Fatal(err)
 	}
-	fewer, err := Evaluate(context.Background(), m, scan(t, moved), EvaluateConfig{CacheDir: cache})
+	fewer, err := Evaluate(context.Background(), m, scan(t, moved), EvaluateConfig{EmbedConfig: EmbedConfig{CacheDir: cache}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]Picture{}
+	want := map[string]metrics.Picture{}
 	for _, p := range all.Pictures {
 		want[p.Rel] = p
 	}
@@ -101,7 +102,7 @@ func TestEvaluateRefuses(t *testing.T) {
 		{"part", `Part: got "tset"`, m, scan(t, dir), EvaluateConfig{Part: "tset"}},
 		{"empty part", "no picture in the validation part", m, scan(t, dir), EvaluateConfig{Part: "validation"}},
 		{"empty folder", "no picture in the all part", m, &dataset.Folder{Root: "x"}, EvaluateConfig{}},
-		{"batch", "Batch", m, scan(t, dir), EvaluateConfig{Batch: -2}},
+		{"batch", "Batch", m, scan(t, dir), EvaluateConfig{EmbedConfig: EmbedConfig{Batch: -2}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := Evaluate(context.Background(), c.m, c.folder, c.cfg); err == nil ||

@@ -1,119 +1,62 @@
 package train
 
 import (
-	"context"
-	"math"
-	"math/rand/v2"
-	"os"
-	"slices"
+	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/internal/datatest"
 	"github.com/c236555e/rehead/nn"
 )
 
-// embedFolder returns the bottlenecks of all pictures of a folder.
-func embedFolder(t *testing.T, w *inception.Weights, folder *dataset.Folder) Examples {
-	t.Helper()
-	trunk, err := inception.NewTrunk(w, nn.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer trunk.Close()
-	ex := Examples{Classes: len(folder.Labels)}
-	read := func(i int) ([]byte, error) { return os.ReadFile(folder.Items[i].Path) }
-	emit := func(i int, vec []float32, err error) error {
-		ex.Rows, ex.Labels = append(ex.Rows, slices.Clone(vec)), append(ex.Labels, folder.Items[i].Label)
-		return err
-	}
-	if err := trunk.EmbedAll(context.Background(), len(folder.Items), read, emit, inception.EmbedConfig{}); err != nil {
-		t.Fatal(err)
-	}
-	return ex
-}
-
-// probe returns the accuracy of linear heads in five folds, over several drawings of the folds.
-func probe(t *testing.T, ex Examples, drawings int) float64 {
-	t.Helper()
-	const folds = 5
-	right := 0
-	for d := range drawings {
-		rng := rand.New(rand.NewPCG(uint64(d), 3))
-		order := rng.Perm(len(ex.Rows))
-		for fold := range folds {
-			train, test := Examples{Classes: ex.Classes}, Examples{}
-			for k, i := range order {
-				part := &train
-				if k%folds == fold {
-					part = &test
-				}
-				part.Rows, part.Labels = append(part.Rows, ex.Rows[i]), append(part.Labels, ex.Labels[i])
-			}
-			fit, err := FitHead(context.Background(), train, FitConfig{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			logits := make([]float64, ex.Classes)
-			for i, row := range test.Rows {
-				fit.Head.Logits(row, logits)
-				if slices.Index(logits, slices.Max(logits)) == test.Labels[i] {
-					right++
-				}
-			}
+// TestPrecision: a run calibrates once, on training pictures; ranges that are known already are
+// used, by shares too; and what would mix precisions is refused.
+func TestPrecision(t *testing.T) {
+	dir, w := drawn(t, 6), narrow(t)
+	calibrated := 0
+	progress := func(e Event) {
+		if e.Phase == PhaseCalibrate && e.Done == e.Total {
+			calibrated = e.Total
 		}
 	}
-	return float64(right) / float64(drawings*len(ex.Rows))
-}
-
-// TestInt8Probe asserts that heads trained on int8 bottlenecks of photographs are as good as those
-// on float32 ones: within half a point, over all photographs in five folds and several drawings of
-// them.
-func TestInt8Probe(t *testing.T) {
-	if testing.Short() {
-		t.Skip("embeds 700 photographs twice")
+	first := mustRun(t, dir, w, Config{Precision: nn.Int8, EmbedConfig: EmbedConfig{Progress: progress}})
+	if first.Model.Precision() != nn.Int8 || first.Model.TrunkDigest == w.Digest {
+		t.Errorf("the model is %s of the trunk %.12s, want int8 of another than %.12s", first.Model.Precision(),
+			first.Model.TrunkDigest, w.Digest)
 	}
-	w, err := inception.ReadWeights(datatest.Shared(t, "weights", "inception-2015-12-05.safetensors"))
-	if err != nil {
+	if half := len(scan(t, dir).Items) / 2; calibrated < min(half, inception.CalibrationPictures) {
+		t.Errorf("calibrated on %d pictures, want at least half of all or %d", calibrated, inception.CalibrationPictures)
+	}
+	known, cache := first.Model.Trunk, t.TempDir()
+	calibrated = 0
+	if _, err := Embed(t.Context(), scan(t, dir), known, Config{EmbedConfig: EmbedConfig{CacheDir: cache}}); err != nil {
 		t.Fatal(err)
 	}
-	folder, err := dataset.Scan(datatest.Shared(t, "data", "flowers"), dataset.ScanConfig{})
-	if err != nil {
-		t.Fatal(err)
+	second := mustRun(t, dir, known, Config{Precision: nn.Int8, EmbedConfig: EmbedConfig{CacheDir: cache, Progress: progress}})
+	if calibrated != 0 || second.Embedded != 0 || second.Model.TrunkDigest != first.Model.TrunkDigest {
+		t.Errorf("with known ranges: calibrated on %d, embedded %d, trunk %.12s; want 0, 0 and %.12s", calibrated,
+			second.Embedded, second.Model.TrunkDigest, first.Model.TrunkDigest)
 	}
-	// Those to calibrate with are spread over the labels.
-	const n = inception.CalibrationPictures
-	bytes, err := inception.Calibrate(context.Background(), w, nn.Config{}, n, func(i int, pixels []float32) error {
-		data, err := os.ReadFile(folder.Items[i*len(folder.Items)/n].Path)
-		if err == nil {
-			_, err = w.Recipe.Load(data, picture.Limits{}, pixels)
+	refused := map[string]func() error{
+		"calibrate the weights once": func() error {
+			_, err := Embed(t.Context(), scan(t, dir), w, Config{Precision: nn.Int8, EmbedConfig: EmbedConfig{CacheDir: cache}})
+			return err
+		},
+		"want those of float32": func() error {
+			_, err := Run(t.Context(), scan(t, dir), known, Config{Precision: nn.Float32})
+			return err
+		},
+		"the precision that it was trained with": func() error {
+			_, err := Run(t.Context(), scan(t, dir), w, Config{WarmStart: first.Model})
+			return err
+		},
+		`"int4"`: func() error {
+			_, err := Run(t.Context(), scan(t, dir), w, Config{Precision: "int4"})
+			return err
+		},
+	}
+	for want, do := range refused {
+		if err := do(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	float, int8s := embedFolder(t, w, folder), embedFolder(t, bytes, folder)
-	mean, worst := 0.0, 0.0
-	for i, row := range float.Rows {
-		diff, norm := 0.0, 0.0
-		for j, v := range row {
-			d := float64(int8s.Rows[i][j] - v)
-			diff, norm = diff+d*d, norm+float64(v)*float64(v)
-		}
-		d := math.Sqrt(diff / norm)
-		mean, worst = mean+d/float64(len(float.Rows)), max(worst, d)
-	}
-	const drawings = 4
-	a, b := probe(t, float, drawings), probe(t, int8s, drawings)
-	t.Logf("accuracy %.2f %% with float32, %.2f %% with int8; bottlenecks differ by %.3f of their norm on "+
-		"average, %.3f at worst", 100*a, 100*b, mean, worst)
-	if !(b >= a-0.005) {
-		t.Errorf("accuracy %.2f %% with int8, want at most half a point below %.2f %%", 100*b, 100*a)
-	}
-	if !(mean < 0.2) {
-		t.Errorf("bottlenecks differ by %.3f of their norm on average, want below 0.2", mean)
 	}
 }

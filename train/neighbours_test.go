@@ -55,7 +55,7 @@ func TestSpread(t *testing.T) {
 // keep equal bytes; a training picture explains itself.
 func TestRunKeepsTrainingPictures(t *testing.T) {
 	dir, w := drawn(t, perClass), narrow(t)
-	res := mustRun(t, dir, w, Config{Neighbours: 12, Decoders: 3})
+	res := mustRun(t, dir, w, Config{Neighbours: 12, EmbedConfig: EmbedConfig{Decoders: 3}})
 	n := res.Model.Neighbours
 	if n == nil || len(n.Pictures) != 12 {
 		t.Fatalf("got %+v, want 12 pictures", n)
@@ -78,7 +78,7 @@ func TestRunKeepsTrainingPictures(t *testing.T) {
 	if len(perLabel) != classes || perLabel[n.Pictures[0].Label] != 4 {
 		t.Errorf("got %v, want 4 of each of %d labels", perLabel, classes)
 	}
-	if again := mustRun(t, dir, w, Config{Neighbours: 12, Decoders: 1}).Model.Neighbours; !reflect.DeepEqual(again, n) {
+	if again := mustRun(t, dir, w, Config{Neighbours: 12, EmbedConfig: EmbedConfig{Decoders: 1}}).Model.Neighbours; !reflect.DeepEqual(again, n) {
 		t.Error("the same run keeps other pictures")
 	}
 	if none := mustRun(t, dir, w, Config{}).Model.Neighbours; none != nil {

@@ -99,7 +99,7 @@ func TestPlantedFaults(t *testing.T) {
 	var pairsFound, pairs, pairsListed, suspects, right, flipsFound, flips float64
 	for seed := range uint64(drawings) {
 		p := plant(t, filepath.Join(t.TempDir(), fmt.Sprint(seed)), flowers, seed)
-		res, err := Run(context.Background(), scan(t, p.dir), w, Config{CacheDir: cache})
+		res, err := Run(context.Background(), scan(t, p.dir), w, Config{EmbedConfig: EmbedConfig{CacheDir: cache}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,28 +11,30 @@ import (
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/train/head"
+	"github.com/c236555e/rehead/train/metrics"
+	"github.com/c236555e/rehead/train/report"
 )
 
 // Result is what a training run made.
 type Result struct {
 	Model    *inception.Model  // ready to Save
-	Metrics  Metrics           // as in Model.Metrics
-	Fit      *Fit              // the head's solution
+	Metrics  metrics.Metrics   // as in Model.Metrics
+	Fit      *head.Solution    // the head's solution
 	Problems []source.Problem  // every file that was left out, and why: the folder's own and those that did not decode
 	Notes    []string          // what is unusual about the data, one sentence each
-	Pictures []Picture         // every picture that was used, with its prediction, in the folder's order
+	Pictures []metrics.Picture // every picture that was used, with its prediction, in the folder's order
 	Embedded int               // pictures that went through the trunk in this run
 	Cached   int               // pictures whose bottleneck was there already
 	Seconds  map[Phase]float64 // wall time of each phase
 	Checkup  *doctor.Checkup   // what the pictures looked like before they were used
 
-	evidence evidence // what Report shows besides
-	keeper   *keeper
+	report report.Input // what Report shows, but for Learning
 }
 
 // Finish takes away the checkpoint of a run whose model is saved; a run that ends before goes on
 // from it.
-func (r *Result) Finish() error { return r.keeper.remove() }
+func (r *Result) Finish() error { return r.Fit.Finish() }
 
 // Run trains a classifier on folder with the trunk w. The folder is split here (its items' Split
 // fields are set), and pictures with the same bytes never come to lie in different parts. Where the
@@ -48,8 +51,8 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	if folder == nil || w == nil {
 		return nil, errors.New("train: run: got no folder or no weights, want both")
 	}
-	if folder.MultiLabel && cfg.Solver == Retrain {
-		return nil, errSeveralRetrain
+	if folder.MultiLabel && cfg.Solver == head.Retrain {
+		return nil, head.ErrRetrainMultiLabel
 	}
 	if err := checkLabels(folder); err != nil {
 		return nil, err
@@ -91,20 +94,20 @@ type run struct {
 
 	items      []dataset.Item // that have a bottleneck
 	rows       [][]float32    // theirs
-	views      [][][]float32  // those of their views; nil where there are none
+	sums       [][sha256.Size]byte
+	views      [][][]float32 // those of their views; nil where there are none
 	duplicates int
-	tried      []Choice
-	foldCount  int
-	solved     FitConfig // what the head was solved for with
+	start      *inception.Head // of a warm start
 	temp       float64
+	logits     []float64 // [n,K]
 	thresholds []float64 // see inception.Model
 }
 
 // embed splits the folder, checks the plan and gets every bottleneck.
 func (r *run) embed(ctx context.Context) error {
-	e := r.cfg.embedder(r.weights, len(r.folder.Items), r.res.Seconds)
+	e := newEmbedder(r.cfg.EmbedConfig, r.weights, len(r.folder.Items), r.res.Seconds)
 	e.classes = len(r.folder.Labels)
-	out, bad, checkup, err := e.look(ctx, r.folder)
+	out, bad, checkup, err := e.precheck(ctx, r.folder)
 	if err != nil {
 		return err
 	}
@@ -121,7 +124,7 @@ func (r *run) embed(ctx context.Context) error {
 	}
 	for i, n := range r.res.Notes {
 		if r.cfg.Progress != nil {
-			r.cfg.Progress(Event{Phase: PhaseCheck, Done: i + 1, Total: len(r.res.Notes), Note: n})
+			r.cfg.Progress(Event{Event: head.Event{Phase: PhaseCheck, Done: i + 1, Total: len(r.res.Notes)}, Note: n})
 		}
 	}
 	if err := r.calibrate(ctx, e, out, bad); err != nil {
@@ -131,7 +134,7 @@ func (r *run) embed(ctx context.Context) error {
 		return err
 	}
 	r.items, r.rows = out.dropBad(r.folder.Items)
-	r.res.evidence.root, r.res.evidence.sums = r.folder.Root, out.goodSums()
+	r.sums = out.goodSums()
 	r.duplicates = out.duplicates()
 	r.res.Problems = append(append([]source.Problem(nil), r.folder.Problems...), out.problems...)
 	r.res.Embedded, r.res.Cached = out.done, out.cached
@@ -155,8 +158,8 @@ func (r *run) good() *dataset.Folder {
 
 // part returns the examples of one part, and the place in r.items of each. Views of training
 // pictures come after them all; a picture and its views count together as much as it alone would.
-func (r *run) part(s dataset.Split) (Examples, []int) {
-	ex := Examples{Classes: len(r.folder.Labels)}
+func (r *run) part(s dataset.Split) (head.Examples, []int) {
+	ex := head.Examples{Classes: len(r.folder.Labels)}
 	var at []int
 	weighted := false
 	add := func(i int, row []float32, share float64) {
@@ -197,21 +200,15 @@ func (r *run) part(s dataset.Split) (Examples, []int) {
 // finish measures the head and puts the model together.
 func (r *run) finish(ctx context.Context) error {
 	p := newMeter(PhaseMeasure, len(r.items), r.cfg.Progress, r.res.Seconds)
-	d := measured{items: r.items, labels: r.folder.Labels, temp: r.temp, several: r.folder.MultiLabel,
-		thresholds: r.thresholds}
-	m, pictures, err := headMetrics(ctx, r.res.Fit.Head, r.rows, &d, r.cfg.Threads)
-	if err != nil {
-		return err
+	fit, threads := r.res.Fit, r.cfg.Engine.Threads
+	var err error
+	if r.logits, err = head.Logits(ctx, fit.Head, r.rows, threads); err != nil {
+		return fmt.Errorf("train: measure: %w", err)
 	}
+	said := metrics.Predictions{Items: r.items, Logits: r.logits, Labels: r.folder.Labels, Temperature: r.temp,
+		MultiLabel: r.folder.MultiLabel, Thresholds: r.thresholds}
+	m, pictures := said.Measure()
 	m.Quarantined, m.Duplicates = len(r.folder.Items)-len(r.items), r.duplicates
-	settings := r.settings()
-	training, err := json.Marshal(settings)
-	if err != nil {
-		return fmt.Errorf("train: settings: %w", err)
-	}
-	e := &r.res.evidence
-	e.items, e.rows, e.logits, e.settings, e.limits = r.items, r.rows, d.logits, settings, r.cfg.Limits
-	e.threads, e.device, e.kernel = r.cfg.Threads, r.cfg.Device, r.cfg.Kernel
 	if err := r.audit(ctx, &m); err != nil {
 		return err
 	}
@@ -220,18 +217,25 @@ func (r *run) finish(ctx context.Context) error {
 		return err
 	}
 	p.end()
-	metrics, err := json.Marshal(m)
+	training, err := json.Marshal(r.settings())
+	if err != nil {
+		return fmt.Errorf("train: settings: %w", err)
+	}
+	measured, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("train: metrics: %w", err)
 	}
 	r.res.Metrics, r.res.Pictures = m, pictures
 	r.res.Model = &inception.Model{
-		Labels: append([]string(nil), r.folder.Labels...), Head: r.res.Fit.Head, Temperature: r.temp,
+		Labels: append([]string(nil), r.folder.Labels...), Head: fit.Head, Temperature: r.temp,
 		Thresholds: r.thresholds, Unknown: line,
 		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest,
 		Ranges: r.weights.Ranges, Trunk: r.weights,
-		Seed: r.cfg.Seed, Split: inception.Split(r.cfg.Split), Training: training, Metrics: metrics, ToolVersion: r.cfg.ToolVersion,
+		Seed: r.cfg.Seed, Split: inception.Split(r.cfg.Split), Training: training, Metrics: measured,
+		ToolVersion: r.cfg.ToolVersion,
 	}
+	r.res.report = report.Input{Predictions: said, Sums: r.sums, Rows: r.rows, Root: r.folder.Root,
+		Engine: r.cfg.Engine, Limits: r.cfg.Limits}
 	r.res.Model.Neighbours, err = r.neighbours(ctx)
 	return err
 }

@@ -19,6 +19,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/draw"
 	"github.com/c236555e/rehead/nn"
+	"github.com/c236555e/rehead/train/head"
+	"github.com/c236555e/rehead/train/metrics"
 )
 
 const (
@@ -101,7 +103,7 @@ func tree(t testing.TB, dir string) map[string]string {
 
 func TestRun(t *testing.T) {
 	dir, w := drawn(t, perClass), narrow(t)
-	cfg := Config{CacheDir: filepath.Join(t.TempDir(), "cache"), Seed: 5, ToolVersion: "test"}
+	cfg := Config{ToolVersion: "test", Options: head.Options{Seed: 5}, EmbedConfig: EmbedConfig{CacheDir: filepath.Join(t.TempDir(), "cache")}}
 	var events []Event
 	cfg.Progress = func(e Event) { events = append(events, e) }
 	first := mustRun(t, dir, w, cfg)
@@ -116,7 +118,7 @@ func TestRun(t *testing.T) {
 		m.Test.Images < classes {
 		t.Errorf("got %+v", m)
 	}
-	if !first.Fit.Converged || first.Fit.L2 != DefaultL2(classes) {
+	if !first.Fit.Converged || first.Fit.L2 != head.DefaultL2(classes) {
 		t.Errorf("fit: got converged %t, L2 %g", first.Fit.Converged, first.Fit.L2)
 	}
 	checkEvents(t, events)
@@ -127,7 +129,7 @@ func TestRun(t *testing.T) {
 	if second.Embedded != 0 || second.Cached != n {
 		t.Errorf("second run: got %d embedded, %d cached, want 0, %d", second.Embedded, second.Cached, n)
 	}
-	cfg.CacheDir, cfg.Threads, cfg.Batch = "", 1, 3
+	cfg.CacheDir, cfg.Engine.Threads, cfg.Batch = "", 1, 3
 	moved := filepath.Join(t.TempDir(), "elsewhere")
 	if err := os.Rename(dir, moved); err != nil {
 		t.Fatal(err)
@@ -191,11 +193,11 @@ func checkModel(t *testing.T, r *Result, w *inception.Weights) {
 	if err := json.Unmarshal(m.Training, &s); err != nil {
 		t.Fatal(err)
 	}
-	if s.L2 != DefaultL2(classes) || s.Scaling != ScaleHalf || !s.Converged || s.Solver != "lbfgs" ||
-		s.Iterations != r.Fit.Iterations || s.Tolerance != DefaultTolerance {
+	if s.L2 != head.DefaultL2(classes) || s.Scaling != head.ScaleHalf || !s.Converged || s.Solver != "lbfgs" ||
+		s.Iterations != r.Fit.Iterations || s.Tolerance != head.DefaultTolerance {
 		t.Errorf("settings: got %+v", s)
 	}
-	var back Metrics
+	var back metrics.Metrics
 	if err := json.Unmarshal(m.Metrics, &back); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +223,7 @@ func checkModel(t *testing.T, r *Result, w *inception.Weights) {
 
 func TestRunEmbedsOnlyWhatIsNew(t *testing.T) {
 	dir, w := drawn(t, 10), narrow(t)
-	cfg := Config{CacheDir: t.TempDir()}
+	cfg := Config{EmbedConfig: EmbedConfig{CacheDir: t.TempDir()}}
 	mustRun(t, dir, w, cfg)
 	label := draw.Label(0)
 	write(t, read(t, dir, label, "0000.jpg"), dir, label, "again.jpg") // the same bytes under another name
@@ -265,7 +267,7 @@ func TestRunQuarantines(t *testing.T) {
 		}
 	}
 	for _, limit := range []int{-1, 1} {
-		_, err := Run(context.Background(), scan(t, dir), w, Config{MaxBad: limit})
+		_, err := Run(context.Background(), scan(t, dir), w, Config{EmbedConfig: EmbedConfig{MaxBad: limit}})
 		if err == nil || !strings.Contains(err.Error(), "cut.jpg") || !strings.Contains(err.Error(), "cannot be read") {
 			t.Errorf("at most %d bad: got %v, want an error that names cut.jpg", limit, err)
 		}
@@ -278,7 +280,7 @@ func TestRunQuarantines(t *testing.T) {
 		data := read(t, dir, label, name)
 		write(t, data[:len(data)/3], dir, label, name)
 	}
-	_, err := Run(context.Background(), scan(t, dir), w, Config{MaxBad: 100})
+	_, err := Run(context.Background(), scan(t, dir), w, Config{EmbedConfig: EmbedConfig{MaxBad: 100}})
 	if err == nil || !strings.Contains(err.Error(), label) || !strings.Contains(err.Error(), "12 unreadable") {
 		t.Errorf("a label without a readable picture: got %v, want an error that names %s", err, label)
 	}
@@ -305,11 +307,11 @@ func TestRunRefuses(t *testing.T) {
 		{"one label", `one label only ("daisy")`, one("daisy"), Config{}},
 		{"label out of range", "got label 7", &dataset.Folder{Labels: []string{"a", "b"}, Items: []dataset.Item{{Label: 7}}},
 			Config{}},
-		{"files gone", "2 of 2 pictures cannot be read", one("a", "b"), Config{MaxBad: 1}},
+		{"files gone", "2 of 2 pictures cannot be read", one("a", "b"), Config{EmbedConfig: EmbedConfig{MaxBad: 1}}},
 		{"split", "split", one("a", "b"), Config{Split: dataset.SplitConfig{Test: 2}}},
-		{"batch", "Batch", one("a", "b"), Config{Batch: -1}},
-		{"tolerance", "Tolerance", one("a", "b"), Config{Tolerance: -1}},
-		{"device", "device", scan(t, drawn(t, 3)), Config{Device: "abacus"}},
+		{"batch", "Batch", one("a", "b"), Config{EmbedConfig: EmbedConfig{Batch: -1}}},
+		{"tolerance", "Tolerance", one("a", "b"), Config{Options: head.Options{Tolerance: -1}}},
+		{"device", "device", scan(t, drawn(t, 3)), Config{EmbedConfig: EmbedConfig{Engine: nn.Config{Device: "abacus"}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Run(context.Background(), c.folder, w, c.cfg)
@@ -344,9 +346,8 @@ func TestRunChecksBeforeItEmbeds(t *testing.T) {
 	// picture.
 	embedded := false
 	_, err = Run(context.Background(), scan(t, dir), narrow(t), Config{
-		Split:    dataset.SplitConfig{Validation: 0.45, Test: 0.54, Legacy: true},
-		Progress: func(e Event) { embedded = embedded || e.Phase == PhaseEmbed },
-	})
+		Split:       dataset.SplitConfig{Validation: 0.45, Test: 0.54, Legacy: true},
+		EmbedConfig: EmbedConfig{Progress: func(e Event) { embedded = embedded || e.Phase == PhaseEmbed }}})
 	if err == nil || !strings.Contains(err.Error(), "no picture to train on") || embedded {
 		t.Errorf("got %v (embedded %t), want an error before any embedding", err, embedded)
 	}
@@ -357,17 +358,17 @@ func TestRunCancelledKeepsTheCache(t *testing.T) {
 	cache := t.TempDir()
 	for _, phase := range []Phase{PhaseHash, PhaseEmbed, PhaseFit} {
 		ctx, cancel := context.WithCancel(context.Background())
-		_, err := Run(ctx, scan(t, dir), w, Config{CacheDir: cache, Progress: func(e Event) {
+		_, err := Run(ctx, scan(t, dir), w, Config{EmbedConfig: EmbedConfig{CacheDir: cache, Progress: func(e Event) {
 			if e.Phase == phase {
 				cancel()
 			}
-		}})
+		}}})
 		cancel()
 		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "stopped") {
 			t.Errorf("%s: got %v, want context.Canceled", phase, err)
 		}
 	}
-	res := mustRun(t, dir, w, Config{CacheDir: cache})
+	res := mustRun(t, dir, w, Config{EmbedConfig: EmbedConfig{CacheDir: cache}})
 	// the run that was stopped in PhaseFit had embedded everything
 	if res.Embedded != 0 || res.Cached != classes*perClass {
 		t.Errorf("got %d embedded, %d cached, want 0, %d", res.Embedded, res.Cached, classes*perClass)
@@ -375,13 +376,13 @@ func TestRunCancelledKeepsTheCache(t *testing.T) {
 }
 
 func TestRunSearch(t *testing.T) {
-	res := mustRun(t, drawn(t, 10), narrow(t), Config{L2: -1})
+	res := mustRun(t, drawn(t, 10), narrow(t), Config{Options: head.Options{L2: -1}})
 	var s Settings
 	if err := json.Unmarshal(res.Model.Training, &s); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(s.Search); n < searchPatience+1 || n > len(l2Grid) || s.Folds != DefaultFolds || s.L2 != res.Fit.L2 ||
-		!slices.ContainsFunc(s.Search, func(c Choice) bool {
+	if n := len(s.Search); n < 3 || n > 7 || s.Folds != DefaultFolds || s.L2 != res.Fit.L2 ||
+		!slices.ContainsFunc(s.Search, func(c head.Choice) bool {
 			return c.L2 == s.L2
 		}) {
 		t.Errorf("got %+v", s)

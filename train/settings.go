@@ -6,15 +6,16 @@ import (
 	"encoding/hex"
 
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/train/head"
 )
 
 // Settings is the JSON of Model.Training.
 type Settings struct {
-	Solver        Solver           `json:"solver"`
-	Descent       *Descent         `json:"descent,omitempty"` // of every solver but lbfgs
-	Scaling       Scaling          `json:"scaling"`
+	Solver        head.Solver      `json:"solver"`
+	MiniBatch     *head.MiniBatch  `json:"descent,omitempty"` // of every solver but lbfgs
+	Scaling       head.Scaling     `json:"scaling"`
 	L2            float64          `json:"l2"`
-	Search        []Choice         `json:"l2_search,omitempty"` // what was tried, when L2 was searched for
+	Search        []head.Choice    `json:"l2_search,omitempty"` // what was tried, when L2 was searched for
 	Folds         int              `json:"folds,omitempty"`     // of that search
 	Smoothing     float64          `json:"label_smoothing,omitempty"`
 	ClassWeights  *ClassWeights    `json:"class_weights,omitempty"`
@@ -34,16 +35,15 @@ type Settings struct {
 
 // settings says how the head was made.
 func (r *run) settings() Settings {
-	fit, c := r.res.Fit, r.solved
+	fit := r.res.Fit
 	s := Settings{
-		Solver: fit.Solver, Scaling: c.Scaling, L2: fit.L2, Search: r.tried, Folds: r.foldCount, Smoothing: c.Smoothing,
-		Views:     r.cfg.Views,
-		Tolerance: c.Tolerance, MaxIterations: c.MaxIterations, Iterations: fit.Iterations, Evaluations: fit.Evaluations,
-		BestEpoch: fit.BestEpoch,
-		Loss:      fit.Loss, Gradient: fit.Gradient, Converged: fit.Converged,
+		Solver: fit.Solver, Scaling: fit.Scaling, L2: fit.L2, Search: fit.Tried, Folds: fit.Folds,
+		Smoothing: fit.Smoothing, Views: r.cfg.Views, Tolerance: fit.Tolerance, MaxIterations: fit.MaxIterations,
+		Iterations: fit.Iterations, Evaluations: fit.Evaluations, BestEpoch: fit.BestEpoch,
+		Loss: fit.Loss, Gradient: fit.Gradient, Converged: fit.Converged,
 	}
-	if fit.Solver != LBFGS {
-		s.Descent = &c.Descent
+	if fit.Solver != head.LBFGS {
+		s.MiniBatch = &fit.MiniBatch
 	}
 	if r.cfg.ClassWeights.Balanced || r.cfg.ClassWeights.Of != nil {
 		s.ClassWeights = &r.cfg.ClassWeights
@@ -54,10 +54,10 @@ func (r *run) settings() Settings {
 	for _, it := range r.items {
 		s.Weighted = s.Weighted || it.Weight != 0 && it.Weight != 1
 	}
-	if c.Start != nil {
+	if r.start != nil {
 		h := sha256.New()
-		_ = binary.Write(h, binary.LittleEndian, c.Start.W) // a hash takes everything
-		_ = binary.Write(h, binary.LittleEndian, c.Start.B)
+		_ = binary.Write(h, binary.LittleEndian, r.start.W) // a hash takes everything
+		_ = binary.Write(h, binary.LittleEndian, r.start.B)
 		s.WarmStart = hex.EncodeToString(h.Sum(nil))
 	}
 	return s

@@ -8,25 +8,9 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/train/head"
+	"github.com/c236555e/rehead/train/metrics"
 )
-
-// UnknownMetrics says what the line between known and unknown pictures is worth.
-type UnknownMetrics struct {
-	FalseReject float64          `json:"false_reject"`      // share of known pictures that was asked for
-	Threshold   float64          `json:"threshold"`         // of inception.UnknownScore
-	Validation  int              `json:"validation"`        // pictures that it was fitted on
-	Test        *float64         `json:"test_false_reject"` // share of the test part below it; null without one
-	Detected    *float64         `json:"detected"`          // mean of LeftOut; null where nothing could be left out
-	LeftOut     []UnknownLeftOut `json:"left_out"`
-}
-
-// UnknownLeftOut is a label that a head was trained without, its pictures standing for what is
-// unknown.
-type UnknownLeftOut struct {
-	Label    string  `json:"label"`
-	Images   int     `json:"images"`
-	Detected float64 `json:"detected"` // share of them that such a head with a line of its own takes for unknown
-}
 
 // mostLeftLabels bounds how many labels are left out, one after another.
 const mostLeftLabels = 20
@@ -34,7 +18,7 @@ const mostLeftLabels = 20
 // unknown draws the line at the share of the validation part that Config.Unknown says, and measures
 // it on labels that are left out of training. It is nil where nothing was asked for or validation
 // pictures are too few.
-func (r *run) unknown(ctx context.Context, m *Metrics) (*inception.Unknown, error) {
+func (r *run) unknown(ctx context.Context, m *metrics.Metrics) (*inception.Unknown, error) {
 	rate := r.cfg.Unknown
 	if rate == 0 {
 		return nil, nil
@@ -44,8 +28,8 @@ func (r *run) unknown(ctx context.Context, m *Metrics) (*inception.Unknown, erro
 			"no line for unknown pictures was drawn: a head of sigmoids says so itself, by giving no label")
 		return nil, nil
 	}
-	e, k := &r.res.evidence, len(r.folder.Labels)
-	known, held := e.scores(e.logits, k, dataset.Validation), e.scores(e.logits, k, dataset.Test)
+	j, k := r.judge(), len(r.folder.Labels)
+	known, held := j.scores(dataset.Validation), j.scores(dataset.Test)
 	if need := int(math.Ceil(1 / rate)); len(known) < need {
 		r.res.Notes = append(r.res.Notes,
 			fmt.Sprintf("no line for unknown pictures was drawn: %d validation pictures are too few for a false reject rate "+
@@ -53,18 +37,18 @@ func (r *run) unknown(ctx context.Context, m *Metrics) (*inception.Unknown, erro
 		return nil, nil
 	}
 	line := &inception.Unknown{Threshold: quantile(known, rate), FalseReject: rate}
-	u := &UnknownMetrics{FalseReject: rate, Threshold: line.Threshold, Validation: len(known), LeftOut: []UnknownLeftOut{}}
+	u := &metrics.Unknown{FalseReject: rate, Threshold: line.Threshold, Validation: len(known), LeftOut: []metrics.LeftOut{}}
 	if len(held) > 0 {
 		u.Test = share(held, line.Threshold)
 	}
 	m.Unknown = u
-	tries := min(k, mostLeftLabels, int(reportWork/math.Max(1, e.fitWork(len(e.items), k, e.settings.Iterations))))
+	tries := min(k, mostLeftLabels, int(reportWork/math.Max(1, j.fitWork(len(j.items), k))))
 	if k < 3 {
 		tries = 0
 	}
 	sum := 0.0
 	for t := range tries {
-		left, err := e.leaveOut(ctx, t*k/tries, r.folder.Labels, rate)
+		left, err := j.leaveOut(ctx, t*k/tries, rate)
 		if err != nil {
 			return nil, fmt.Errorf("train: unknown: %w", err)
 		}
@@ -79,42 +63,35 @@ func (r *run) unknown(ctx context.Context, m *Metrics) (*inception.Unknown, erro
 }
 
 // leaveOut trains on the other labels and looks at the pictures of label.
-func (e *evidence) leaveOut(ctx context.Context, label int, labels []string, rate float64) (UnknownLeftOut, error) {
-	k := len(labels) - 1
-	ex := Examples{Classes: k}
+func (j *judge) leaveOut(ctx context.Context, label int, rate float64) (metrics.LeftOut, error) {
+	k := len(j.labels) - 1
+	ex := head.Examples{Classes: k}
 	var known, strange [][]float32
-	for i, it := range e.items {
+	for i, it := range j.items {
 		l := it.Label
 		switch {
 		case l == label:
-			strange = append(strange, e.rows[i])
+			strange = append(strange, j.rows[i])
 			continue
 		case l > label:
 			l--
 		}
 		switch it.Split {
 		case dataset.Train:
-			ex.Rows, ex.Labels = append(ex.Rows, e.rows[i]), append(ex.Labels, l)
+			ex.Rows, ex.Labels = append(ex.Rows, j.rows[i]), append(ex.Labels, l)
 		case dataset.Validation:
-			known = append(known, e.rows[i])
+			known = append(known, j.rows[i])
 		}
 	}
-	out := UnknownLeftOut{Label: labels[label], Images: len(strange)}
-	fit, err := FitHead(ctx, ex, FitConfig{
-		L2: e.settings.L2, Scaling: e.settings.Scaling, Tolerance: max(e.settings.Tolerance, 1e-3),
-		MaxIterations: e.settings.MaxIterations, Threads: e.threads,
-	})
+	out := metrics.LeftOut{Label: j.labels[label], Images: len(strange)}
+	logits, err := j.solve(ctx, ex, j.fit.L2, known, strange)
 	if err != nil {
 		return out, err
 	}
 	var scores [2][]float64
-	for n, rows := range [2][][]float32{known, strange} {
-		logits, err := headLogits(ctx, fit.Head, rows, e.threads)
-		if err != nil {
-			return out, err
-		}
-		for i := range rows {
-			scores[n] = append(scores[n], inception.UnknownScore(logits[i*k:(i+1)*k]))
+	for n, l := range logits {
+		for ; len(l) > 0; l = l[k:] {
+			scores[n] = append(scores[n], inception.UnknownScore(l[:k]))
 		}
 	}
 	if len(scores[0]) > 0 && len(scores[1]) > 0 {
@@ -124,11 +101,12 @@ func (e *evidence) leaveOut(ctx context.Context, label int, labels []string, rat
 }
 
 // scores are those of the pictures of a part.
-func (e *evidence) scores(logits []float64, k int, part dataset.Split) []float64 {
+func (j *judge) scores(part dataset.Split) []float64 {
+	k := len(j.labels)
 	var out []float64
-	for i, it := range e.items {
+	for i, it := range j.items {
 		if it.Split == part {
-			out = append(out, inception.UnknownScore(logits[i*k:(i+1)*k]))
+			out = append(out, inception.UnknownScore(j.logits[i*k:(i+1)*k]))
 		}
 	}
 	return out

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/nn"
-	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/head"
 )
 
 // trainReport is what `bench train --json` prints. A head is fitted to all rows at once, so the
@@ -77,7 +77,7 @@ bench forward.`,
 }
 
 // timeTrain fits a head to ex several times.
-func timeTrain(ctx context.Context, ex train.Examples, runs, threads int) (*trainReport, error) {
+func timeTrain(ctx context.Context, ex head.Examples, runs, threads int) (*trainReport, error) {
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
@@ -86,7 +86,7 @@ func timeTrain(ctx context.Context, ex train.Examples, runs, threads int) (*trai
 	var seconds, each []float64
 	for range runs {
 		start := time.Now()
-		fit, err := train.FitHead(ctx, ex, train.FitConfig{Threads: threads})
+		fit, err := head.Fit(ctx, ex, head.Config{Threads: threads})
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +101,7 @@ func timeTrain(ctx context.Context, ex train.Examples, runs, threads int) (*trai
 
 // madeUpBottlenecks are n rows of f features that look like bottlenecks: not negative, correlated
 // through a few hidden directions, with k classes that overlap. The same every time.
-func madeUpBottlenecks(n, f, k int) train.Examples {
+func madeUpBottlenecks(n, f, k int) head.Examples {
 	const hidden = 32
 	rng := rand.New(rand.NewPCG(uint64(n), uint64(k)))
 	normal := func(count int, scale float64) []float32 {
@@ -113,7 +113,7 @@ func madeUpBottlenecks(n, f, k int) train.Examples {
 	}
 	mix := normal(hidden*f, 0.4/math.Sqrt(hidden))
 	centres := normal(k*hidden, 0.6)
-	ex := train.Examples{Rows: make([][]float32, n), Labels: make([]int, n), Classes: k}
+	ex := head.Examples{Rows: make([][]float32, n), Labels: make([]int, n), Classes: k}
 	for i := range n {
 		class := i % k
 		row := normal(f, 0.3)

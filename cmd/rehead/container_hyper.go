@@ -11,7 +11,7 @@ import (
 
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/head"
 )
 
 // elsewhere are flags of `train` that a job has another place for: the setting's answer says which.
@@ -113,16 +113,16 @@ var notOurs = []struct{ why, names string }{
 		"checkpoint_frequency intermediate_store_frequency"},
 }
 
-// stepping says whether a solver takes the settings of train.Descent that stop it early.
+// stepping says whether a solver takes the settings of head.MiniBatch that stop it early.
 func stepping(solver string) bool {
-	return slices.Contains([]string{string(train.SGD), string(train.Momentum), string(train.Adam)}, solver)
+	return slices.Contains([]string{string(head.SGD), string(head.Momentum), string(head.Adam)}, solver)
 }
 
 // borrow adds the names of other trainers that mean the same as one of ours, where the solver has
 // use for it.
 func borrow(table map[string]sagemaker.Setting, flags *pflag.FlagSet, o *trainOptions, values map[string]string) {
 	solver := values["solver"]
-	retrain := solver == string(train.Retrain)
+	retrain := solver == string(head.Retrain)
 	steps := stepping(solver) || retrain
 	for _, b := range []struct {
 		name, flag string
@@ -131,7 +131,7 @@ func borrow(table map[string]sagemaker.Setting, flags *pflag.FlagSet, o *trainOp
 	}{
 		{"learning_rate", "learning-rate", steps, "sgd, momentum, adam or retrain"},
 		{"epochs", "epochs", stepping(solver), "sgd, momentum or adam"},
-		{"momentum", "momentum", solver == string(train.Momentum), "momentum"},
+		{"momentum", "momentum", solver == string(head.Momentum), "momentum"},
 		{"batch_size", "batch-size", steps, "sgd, momentum, adam or retrain"},
 		{"mini_batch_size", "batch-size", steps, "sgd, momentum, adam or retrain"},
 		{"train_batch_size", "batch-size", steps, "sgd, momentum, adam or retrain"},
@@ -149,7 +149,7 @@ func borrow(table map[string]sagemaker.Setting, flags *pflag.FlagSet, o *trainOp
 	table["early_stopping"] = sagemaker.Setting{Reason: "it acts as patience with solver=sgd, momentum or adam; the " +
 		"default, lbfgs, solves to convergence"}
 	if stepping(solver) {
-		table["early_stopping"] = sagemaker.Setting{Set: earlyStopping(&o.cfg.Descent)}
+		table["early_stopping"] = sagemaker.Setting{Set: earlyStopping(&o.cfg.MiniBatch)}
 	}
 	table["validation_percentage"] = sagemaker.Setting{Set: percent(&o.cfg.Split.Validation)}
 	table["testing_percentage"] = sagemaker.Setting{Set: percent(&o.cfg.Split.Test)}
@@ -180,7 +180,7 @@ func (o *trainOptions) altering(set func(string) error) func(string) error {
 
 // earlyStopping turns it off, as the built-in algorithms know it; true leaves the patience to its
 // own settings.
-func earlyStopping(d *train.Descent) func(string) error {
+func earlyStopping(d *head.MiniBatch) func(string) error {
 	return func(v string) error {
 		on := true
 		if err := flag(&on)(v); err != nil {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/head"
 )
 
 // settled is what `train` makes of a job's hyperparameters, given as "name=value name=value", and
@@ -33,30 +33,30 @@ func settled(t *testing.T, settings string) (o *trainOptions, notes string, err 
 func TestContract23HyperparametersThatAct(t *testing.T) {
 	for settings, check := range map[string]func(o *trainOptions) bool{
 		"solver=adam learning_rate=0.01 schedule=cosine epochs=12 patience=3 dropout=0.2": func(o *trainOptions) bool {
-			d := o.cfg.Descent
-			return o.cfg.Solver == train.Adam && d.Rate == 0.01 && d.Schedule == "cosine" && d.Epochs == 12 && d.Patience == 3 &&
+			d := o.cfg.MiniBatch
+			return o.cfg.Solver == head.Adam && d.Rate == 0.01 && d.Schedule == "cosine" && d.Epochs == 12 && d.Patience == 3 &&
 				d.Dropout == 0.2
 		},
 		"solver=momentum momentum=0.8 mini_batch_size=32 drop_every=4 " +
 			"drop_factor=0.5 schedule=step": func(o *trainOptions) bool {
-			d := o.cfg.Descent
-			return o.cfg.Solver == train.Momentum && d.Momentum == 0.8 && d.Batch == 32 && d.DropEvery == 4 &&
+			d := o.cfg.MiniBatch
+			return o.cfg.Solver == head.Momentum && d.Momentum == 0.8 && d.Batch == 32 && d.DropEvery == 4 &&
 				d.DropFactor == 0.5
 		},
 		"solver=retrain how_many_training_steps=400 learning_rate=0.01 train_batch_size=50": func(o *trainOptions) bool {
-			d := o.cfg.Descent
-			return o.cfg.Solver == train.Retrain && d.Steps == 400 && d.Rate == 0.01 && d.Batch == 50
+			d := o.cfg.MiniBatch
+			return o.cfg.Solver == head.Retrain && d.Steps == 400 && d.Rate == 0.01 && d.Batch == 50
 		},
 		"label_smoothing=0.1 class_weights=balanced scaling=auto l2=auto folds=4 " +
 			"unknown=0.05 min_accuracy=0.9": func(o *trainOptions) bool {
-			return o.cfg.Smoothing == 0.1 && o.classWeights == "balanced" && o.cfg.Scaling == train.ScaleAuto &&
+			return o.cfg.Smoothing == 0.1 && o.classWeights == "balanced" && o.cfg.Scaling == head.ScaleAuto &&
 				o.cfg.L2 == -1 && o.cfg.Folds == 4 &&
 				o.cfg.Unknown == 0.05 && o.least == 0.9
 		},
 		"multi_label=1 use_weighted_loss=1": func(o *trainOptions) bool { return o.several && o.classWeights == "balanced" },
 		"multi_label=0 use_weighted_loss=0": func(o *trainOptions) bool { return !o.several && o.classWeights == "none" },
 		"solver=adam epochs=3.0 batch_size=1e2 seed=7.0": func(o *trainOptions) bool {
-			return o.cfg.Descent.Epochs == 3 && o.cfg.Descent.Batch == 100 && o.cfg.Seed == 7
+			return o.cfg.MiniBatch.Epochs == 3 && o.cfg.MiniBatch.Batch == 100 && o.cfg.Seed == 7
 		},
 		"augment=flip,rotate=10 views=3": func(o *trainOptions) bool {
 			return o.cfg.Augment == picture.Augment{Flip: true, Rotate: 10} && o.cfg.Views == 3
@@ -69,10 +69,10 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 			return o.cfg.Views == 0
 		},
 		"solver=adam dropout_rate=0.3 early_stopping=false early_stopping_patience=2": func(o *trainOptions) bool {
-			return o.cfg.Descent.Dropout == 0.3 && o.cfg.Descent.Patience == -1
+			return o.cfg.MiniBatch.Dropout == 0.3 && o.cfg.MiniBatch.Patience == -1
 		},
 		"solver=adam early_stopping=true early_stopping_patience=2": func(o *trainOptions) bool {
-			return o.cfg.Descent.Patience == 2
+			return o.cfg.MiniBatch.Patience == 2
 		},
 		"validation_percentage=15 testing_percentage=20 seed=9 salt=x": func(o *trainOptions) bool {
 			return o.cfg.Split.Validation == 0.15 && o.cfg.Split.Test == 0.2 && o.cfg.Seed == 9 && o.cfg.Split.Salt == "x"
@@ -113,8 +113,8 @@ func TestContract27HyperparametersOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.cfg.Descent != (train.Descent{}) {
-		t.Errorf("got %+v: solver lbfgs has no use for these", o.cfg.Descent)
+	if o.cfg.MiniBatch != (head.MiniBatch{}) {
+		t.Errorf("got %+v: solver lbfgs has no use for these", o.cfg.MiniBatch)
 	}
 	for name, nearest := range map[string]string{
 		"optimizer": "solver=", "learning_rate": "solver=", "weight_decay": "l2", "regularizers_l2": "l2",

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
-	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/metrics"
 )
 
 // layout is SageMaker's tree of folders: below SAGEMAKER_BASE_DIR, or /opt/ml.
@@ -156,7 +156,7 @@ func (j *job) scratchDir() (string, error) {
 
 // metricLines prints more lines that metric definitions look for: those of the built-in algorithms
 // and of retrain.py.
-func (a *app) metricLines(m *train.Metrics) {
+func (a *app) metricLines(m *metrics.Metrics) {
 	a.say("Epoch[0] Train-accuracy=%.6f", m.Train.Accuracy)
 	if m.Validation.Images > 0 {
 		a.say("Epoch[0] Validation-accuracy=%.6f", m.Validation.Accuracy)

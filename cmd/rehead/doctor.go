@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,13 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
-	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/head"
 )
 
 // doctorOptions is the command line of `doctor`.
@@ -97,7 +93,8 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 		return err
 	}
 	if w != nil && c.Trainable {
-		if err := a.doctorNeighbours(ctx, c, folder, w, engine, cacheDir, o); err != nil {
+		cfg := train.EmbedConfig{CacheDir: cacheDir, Engine: engine, Limits: o.cfg.Limits}
+		if err := a.doctorNeighbours(ctx, c, folder, w, cfg, o); err != nil {
 			return err
 		}
 	}
@@ -117,147 +114,56 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 // doctorNeighbours embeds the pictures and adds what the bottlenecks show to c, and what training
 // takes.
 func (a *app) doctorNeighbours(ctx context.Context, c *doctor.Checkup, folder *dataset.Folder, w *inception.Weights,
-	engine nn.Config, cacheDir string, o *doctorOptions) error {
-	e := &doctorEmbedder{folder: folder, sums: c.Same().Sums, rows: make([][]float32, len(folder.Items)),
-		limits: o.limits.limits()}
-	if cacheDir != "" {
-		bottlenecks, err := cache.Open(cacheDir, cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features()})
-		if err != nil {
-			return err
-		}
-		defer func() { _ = bottlenecks.Close() }() // every bottleneck was written when it was put
-		e.cache = bottlenecks
+	cfg train.EmbedConfig, o *doctorOptions) error {
+	p := a.trainProgress()
+	defer p.done()
+	cfg.Progress = func(e train.Event) {
+		e.Phase, e.Note = "embedding", "" // what training takes is said in the end
+		p.event(e)
 	}
-	missing := e.lookup(c)
-	bar := a.progress("embedding", len(missing))
-	defer bar.done()
-	each, err := e.embed(ctx, w, engine, missing, bar)
+	b, err := train.EmbedChecked(ctx, folder, c, w, cfg)
 	if err != nil {
 		return err
 	}
-	bar.done()
-	if err := c.Refine(ctx, e.rows, o.refine); err != nil {
+	p.done()
+	if len(b.Problems) > 0 {
+		return fmt.Errorf("%s: %s", b.Problems[0].Path, b.Problems[0].Reason)
+	}
+	if err := c.Refine(ctx, b.Rows, o.refine); err != nil {
 		return err
 	}
-	fit, err := e.timeFit(ctx, engine.Threads)
+	fit, err := timeFit(ctx, folder, b.Rows, cfg.Engine.Threads)
 	if err != nil {
 		return err
 	}
-	c.Cost.EmbedSeconds, c.Cost.TrainSeconds = each*float64(e.distinct), fit
+	c.Cost.EmbedSeconds, c.Cost.TrainSeconds = b.Each.Seconds()*float64(b.Distinct), fit
 	c.Cost.TrainSecondsCold = c.Cost.EmbedSeconds + fit // decoding overlaps the forward pass
 	return nil
 }
 
-// doctorEmbedder gets the bottlenecks of a checked folder, from the cache where it has them.
-type doctorEmbedder struct {
-	folder   *dataset.Folder
-	sums     [][sha256.Size]byte
-	rows     [][]float32
-	cache    *cache.Bottlenecks // nil for none
-	limits   picture.Limits
-	distinct int
-}
-
-// lookup fills rows from the cache and returns an item for each picture that it lacks.
-func (e *doctorEmbedder) lookup(c *doctor.Checkup) []int {
-	var missing []int
-	seen := map[[sha256.Size]byte]int{}
-	for i, sum := range e.sums {
-		if !c.Usable(i) {
-			continue
-		}
-		if first, met := seen[sum]; met {
-			e.rows[i] = e.rows[first]
-			continue
-		}
-		seen[sum] = i
-		if e.cache != nil {
-			e.rows[i], _ = e.cache.Get(sum)
-		}
-		if e.rows[i] == nil {
-			missing = append(missing, i)
-		}
-	}
-	e.distinct = len(seen)
-	return missing
-}
-
-// embed computes what is missing, and returns the seconds that a picture takes. When nothing is
-// missing a few are computed again.
-func (e *doctorEmbedder) embed(ctx context.Context, w *inception.Weights, engine nn.Config, missing []int,
-	bar *progress) (each float64, err error) {
-	const sample = 8
-	todo := missing
-	for i := 0; len(missing) == 0 && i < len(e.rows) && len(todo) < sample; i++ {
-		if e.rows[i] != nil {
-			todo = append(todo, i)
-		}
-	}
-	if len(todo) == 0 {
-		return 0, nil
-	}
-	trunk, err := inception.NewTrunk(w, engine)
-	if err != nil {
-		return 0, err
-	}
-	defer trunk.Close()
-	fresh := make(map[[sha256.Size]byte][]float32, len(missing))
-	began := time.Now()
-	read := func(j int) ([]byte, error) {
-		data, err := source.Read(e.folder.Items[todo[j]].Path, e.limits)
-		if err == nil && sha256.Sum256(data) != e.sums[todo[j]] {
-			err = errors.New("the file changed while it was looked at; run again")
-		}
-		return data, err
-	}
-	emit := func(j int, vec []float32, err error) error {
-		if err != nil {
-			return fmt.Errorf("%s: %w", e.folder.Items[todo[j]].Path, err)
-		}
-		if len(missing) == 0 {
-			return nil
-		}
-		bar.add(1)
-		fresh[e.sums[todo[j]]] = slices.Clone(vec)
-		if e.cache != nil {
-			return e.cache.Put(e.sums[todo[j]], vec)
-		}
-		return nil
-	}
-	if err := trunk.EmbedAll(ctx, len(todo), read, emit, inception.EmbedConfig{Limits: e.limits}); err != nil {
-		return 0, err
-	}
-	for i, sum := range e.sums {
-		if e.rows[i] == nil {
-			e.rows[i] = fresh[sum]
-		}
-	}
-	return time.Since(began).Seconds() / float64(len(todo)), nil
-}
-
 // timeFit solves for a head on up to 1,000 pictures and says how long all of them would take.
-func (e *doctorEmbedder) timeFit(ctx context.Context, threads int) (seconds float64, err error) {
+func timeFit(ctx context.Context, folder *dataset.Folder, rows [][]float32, threads int) (seconds float64, err error) {
 	const most = 1000
 	total := 0
-	byLabel := make([][]int, len(e.folder.Labels))
-	for i, row := range e.rows {
+	byLabel := make([][]int, len(folder.Labels))
+	for i, row := range rows {
 		if row != nil {
 			total++
-			label := e.folder.Items[i].Label // of several the first: each label is met
+			label := folder.Items[i].Label // of several the first: each label is met
 			byLabel[label] = append(byLabel[label], i)
 		}
 	}
-	ex := train.Examples{Classes: len(byLabel)}
+	ex := head.Examples{Classes: len(byLabel)}
 	for label, items := range byLabel {
 		for _, i := range items[:min(len(items), max(1, most*len(items)/total))] {
-			ex.Rows, ex.Labels = append(ex.Rows, e.rows[i]), append(ex.Labels, label)
-			if e.folder.MultiLabel {
-				ex.Sets = append(ex.Sets, e.folder.Set(i))
+			ex.Rows, ex.Labels = append(ex.Rows, rows[i]), append(ex.Labels, label)
+			if folder.MultiLabel {
+				ex.Sets = append(ex.Sets, folder.Set(i))
 			}
 		}
 	}
 	began := time.Now()
-	if _, err := train.FitHead(ctx, ex, train.FitConfig{Threads: threads}); err != nil {
+	if _, err := head.Fit(ctx, ex, head.Config{Threads: threads}); err != nil {
 		return 0, err
 	}
 	return time.Since(began).Seconds() * float64(total) / float64(len(ex.Rows)), nil

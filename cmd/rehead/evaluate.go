@@ -34,11 +34,10 @@ func newEvaluate(a *app) *cobra.Command {
 			if err := errors.Join(reportFolder(report), plots.prepare()); err != nil {
 				return err
 			}
-			nnConfig, err := engine.config()
-			if err != nil {
+			var err error
+			if cfg.Engine, err = engine.config(); err != nil {
 				return err
 			}
-			cfg.Threads, cfg.Device, cfg.Kernel = nnConfig.Threads, nnConfig.Device, nnConfig.Kernel
 			cfg.Limits = limits.limits()
 			if cfg.CacheDir, err = a.cacheDir(cache); err != nil {
 				return err
@@ -60,9 +59,9 @@ func newEvaluate(a *app) *cobra.Command {
 				return err
 			}
 			failed := errors.Join(writeReport(a, report, func() ([]byte, error) { return result.Report(cmd.Context()) }),
-				plots.write(a, func() ([]train.Plot, error) { return result.Plots(cmd.Context()) }))
+				plots.write(cmd.Context(), a, result.Plots))
 			if asJSON {
-				return errors.Join(printJSON(a.stdout, result), failed, result.Reach(least))
+				return errors.Join(printJSON(a.stdout, result), failed, result.RequireAccuracy(least))
 			}
 			a.printProblems(result.Problems)
 			a.printParts(&result.Metrics)
@@ -70,7 +69,7 @@ func newEvaluate(a *app) *cobra.Command {
 				a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)%s", c.Label, c.Precision, c.Recall, c.F1,
 					c.Measured, ofSeveral(c))
 			}
-			return errors.Join(failed, result.Reach(least))
+			return errors.Join(failed, result.RequireAccuracy(least))
 		},
 	}
 	engine.add(cmd, a)

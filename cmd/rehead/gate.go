@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset/doctor"
-	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/metrics"
 )
 
 // addGate adds --min-accuracy.
@@ -54,10 +54,10 @@ func (a *app) printFindings(c *doctor.Checkup, notes []string) {
 
 // printMetricLines prints the lines that SageMaker's metric definitions find by
 // train:accuracy=(\S+) and the like.
-func (a *app) printMetricLines(m *train.Metrics) {
+func (a *app) printMetricLines(m *metrics.Metrics) {
 	for _, p := range []struct {
 		name string
-		part train.Part
+		part metrics.Part
 	}{{"train", m.Train}, {"validation", m.Validation}, {"test", m.Test}} {
 		if p.part.Images > 0 {
 			a.say("%[1]s:accuracy=%[2]s %[1]s:loss=%[3]s", p.name, sixDigits(p.part.Accuracy), sixDigits(p.part.LogLoss))

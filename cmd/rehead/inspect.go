@@ -11,6 +11,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/head"
+	"github.com/c236555e/rehead/train/metrics"
 )
 
 // modelCard is what `inspect --json` prints.
@@ -109,11 +111,11 @@ func (c modelCard) String() string {
 	if json.Unmarshal(c.Training, &settings) == nil && settings.Solver != "" {
 		row("training", "%s", describeTraining(settings))
 	}
-	var scores train.Metrics
+	var scores metrics.Metrics
 	if len(c.Metrics) > 0 && json.Unmarshal(c.Metrics, &scores) == nil {
 		for _, p := range []struct {
 			name string
-			part train.Part
+			part metrics.Part
 		}{{"train", scores.Train}, {"validation", scores.Validation}, {"test", scores.Test}} {
 			if p.part.Images > 0 {
 				row(p.name, "accuracy %.2f %% (95 %% interval %.2f to %.2f; %d of %d pictures)", 100*p.part.Accuracy,
@@ -132,7 +134,7 @@ func describeTraining(s train.Settings) string {
 	switch {
 	case s.Converged:
 		text += ", converged"
-	case s.Solver == train.LBFGS:
+	case s.Solver == head.LBFGS:
 		text += fmt.Sprintf(", not converged (gradient %.2g, want at most %g)", s.Gradient, s.Tolerance)
 	}
 	if len(s.Search) > 0 {

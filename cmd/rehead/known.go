@@ -6,7 +6,7 @@ import (
 
 	"github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/inception/registry"
-	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/metrics"
 )
 
 // known is what is published of a trunk, or was measured.
@@ -27,7 +27,7 @@ type probe struct {
 func builtIn() *known {
 	f := embedded.Describe()
 	right := int(math.Round(f.Probe.Accuracy * float64(f.Probe.Images)))
-	return &known{Name: f.Name, License: f.License, Probe: &probe{f.Probe, train.Wilson(right, f.Probe.Images)}}
+	return &known{Name: f.Name, License: f.License, Probe: &probe{f.Probe, metrics.Wilson(right, f.Probe.Images)}}
 }
 
 // knownTrunk finds the trunk whose digest is meant among the one in the binary and those that were

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/report"
 )
 
 // plotFlags are --plots and --plot-format.
@@ -36,7 +37,7 @@ func (p *plotFlags) prepare() error {
 }
 
 // files are the plots' contents by name.
-func (p *plotFlags) files(plots []train.Plot) (map[string][]byte, error) {
+func (p *plotFlags) files(plots []report.Plot) (map[string][]byte, error) {
 	files := make(map[string][]byte, 2*len(plots))
 	for _, plot := range plots {
 		if p.format != "png" {
@@ -55,11 +56,11 @@ func (p *plotFlags) files(plots []train.Plot) (map[string][]byte, error) {
 
 // write draws the charts and, when all are drawn, writes each whole or not at all; nothing where no
 // folder is asked for.
-func (p *plotFlags) write(a *app, draw func() ([]train.Plot, error)) error {
+func (p *plotFlags) write(ctx context.Context, a *app, draw func(context.Context) ([]report.Plot, error)) error {
 	if p.dir == "" {
 		return nil
 	}
-	plots, err := draw()
+	plots, err := draw(ctx)
 	if err != nil {
 		return err
 	}

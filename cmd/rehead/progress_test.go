@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/head"
 )
 
 // A bar fits its terminal, however narrow, and says how far it is, how fast and how long yet.
@@ -37,7 +38,7 @@ func TestProgressLeavesNothing(t *testing.T) {
 		var b bytes.Buffer
 		p := (&app{stderr: &b, stdout: &b, errTTY: terminal}).trainProgress()
 		for n := range 4 {
-			p.event(train.Event{Phase: train.PhaseEmbed, Done: n, Total: 3})
+			p.event(train.Event{Event: head.Event{Phase: train.PhaseEmbed, Done: n, Total: 3}})
 		}
 		p.done()
 		got := b.String()

@@ -4,8 +4,9 @@ import (
 	"math"
 	"os"
 
+	"github.com/c236555e/rehead/cmd/rehead/internal/tensorboard"
 	"github.com/c236555e/rehead/train"
-	"github.com/c236555e/rehead/train/tensorboard"
+	"github.com/c236555e/rehead/train/metrics"
 )
 
 // board writes a run's way as TensorBoard's events; nil writes nothing.
@@ -76,7 +77,7 @@ func (b *board) finish(r *train.Result) {
 	}
 	for _, p := range []struct {
 		name string
-		part train.Part
+		part metrics.Part
 	}{{"train", m.Train}, {"validation", m.Validation}, {"test", m.Test}} {
 		if p.part.Images > 0 {
 			add(p.name+"_accuracy", p.part.Accuracy)

@@ -15,6 +15,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/metrics"
 )
 
 // trainOptions is the command line of `train`.
@@ -135,7 +136,7 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err := result.Finish(); err != nil {
 		return nil, err
 	}
-	failed = errors.Join(failed, o.plots.write(a, func() ([]train.Plot, error) { return result.Plots(ctx) }))
+	failed = errors.Join(failed, o.plots.write(ctx, a, result.Plots))
 	if o.asJSON {
 		err = a.printTrainJSON(result, o.out, report != nil)
 	} else {
@@ -147,7 +148,7 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if o.job || !a.errTTY {
 		a.printMetricLines(&result.Metrics)
 	}
-	return result, errors.Join(err, failed, result.Metrics.Reach(o.least))
+	return result, errors.Join(err, failed, result.Metrics.RequireAccuracy(o.least))
 }
 
 // watchedRun trains with progress on the terminal and, where a folder is named, in TensorBoard's
@@ -190,7 +191,7 @@ func (a *app) trainConfig(o *trainOptions) (train.Config, error) {
 		return train.Config{}, err
 	}
 	cfg := o.cfg
-	cfg.Threads, cfg.Device, cfg.Kernel = engine.Threads, engine.Device, engine.Kernel
+	cfg.Engine = engine
 	cfg.Precision = nn.Precision(o.engine.precision)
 	cfg.Limits = o.limits.limits()
 	cfg.ToolVersion = toolVersion()
@@ -299,10 +300,10 @@ func (a *app) printProblems(problems []source.Problem) {
 }
 
 // printParts prints the accuracy on each part that has pictures.
-func (a *app) printParts(m *train.Metrics) {
+func (a *app) printParts(m *metrics.Metrics) {
 	for _, part := range []struct {
 		name string
-		p    train.Part
+		p    metrics.Part
 	}{{"train", m.Train}, {"validation", m.Validation}, {"test", m.Test}, {"all", m.All}} {
 		if part.p.Images > 0 && (part.name != "all" || m.Train.Images+m.Validation.Images+m.Test.Images == 0) {
 			a.say("%-10s accuracy %6.2f %%  (95 %% interval %.2f to %.2f; %d of %d pictures)%s", part.name, 100*part.p.Accuracy,
@@ -317,7 +318,7 @@ func (a *app) printParts(m *train.Metrics) {
 }
 
 // weighted is what weights make of a part's accuracy, "" where pictures have none.
-func weighted(p train.Part) string {
+func weighted(p metrics.Part) string {
 	if p.Weighted == nil {
 		return ""
 	}
@@ -325,7 +326,7 @@ func weighted(p train.Part) string {
 }
 
 // ofSeveral is what more is known of a label where pictures have several, "" elsewhere.
-func ofSeveral(c train.Class) string {
+func ofSeveral(c metrics.Class) string {
 	if c.Threshold == nil {
 		return ""
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/train"
+	"github.com/c236555e/rehead/train/head"
 )
 
 // headFlags are the flags about the head and its solver that are not plain fields of train.Config.
@@ -29,20 +30,20 @@ func (h *headFlags) add(cmd *cobra.Command, cfg *train.Config) {
 			"the best of the first three")
 	f.StringVar((*string)(&cfg.Solver), "solver", "lbfgs",
 		"lbfgs (to convergence), sgd, momentum, adam, or retrain (retrain.py's own recipe)")
-	f.Float64Var(&cfg.Descent.Rate, "learning-rate", 0, "of sgd, momentum, adam and retrain (0: 0.01, 0.002, 0.001, 0.01)")
-	f.StringVar((*string)(&cfg.Descent.Schedule), "schedule", "",
+	f.Float64Var(&cfg.MiniBatch.Rate, "learning-rate", 0, "of sgd, momentum, adam and retrain (0: 0.01, 0.002, 0.001, 0.01)")
+	f.StringVar((*string)(&cfg.MiniBatch.Schedule), "schedule", "",
 		"how the learning rate falls: constant (default), step or cosine")
-	f.IntVar(&cfg.Descent.DropEvery, "drop-every", 0,
+	f.IntVar(&cfg.MiniBatch.DropEvery, "drop-every", 0,
 		"schedule step: epochs between two drops of the learning rate (0: a third of --epochs)")
-	f.Float64Var(&cfg.Descent.DropFactor, "drop-factor", 0,
+	f.Float64Var(&cfg.MiniBatch.DropFactor, "drop-factor", 0,
 		"schedule step: what the learning rate is multiplied by (0: 0.1)")
-	f.Float64Var(&cfg.Descent.Momentum, "momentum", 0, "of solver momentum (0: 0.9)")
-	f.IntVar(&cfg.Descent.Batch, "batch-size", 0, "examples a step of sgd, momentum, adam and retrain (0: 100)")
-	f.IntVar(&cfg.Descent.Epochs, "epochs", 0, "most epochs of sgd, momentum and adam (0: 50)")
-	f.IntVar(&cfg.Descent.Steps, "steps", 0, "steps of retrain (0: 4000)")
-	f.IntVar(&cfg.Descent.Patience, "patience", 0,
+	f.Float64Var(&cfg.MiniBatch.Momentum, "momentum", 0, "of solver momentum (0: 0.9)")
+	f.IntVar(&cfg.MiniBatch.Batch, "batch-size", 0, "examples a step of sgd, momentum, adam and retrain (0: 100)")
+	f.IntVar(&cfg.MiniBatch.Epochs, "epochs", 0, "most epochs of sgd, momentum and adam (0: 50)")
+	f.IntVar(&cfg.MiniBatch.Steps, "steps", 0, "steps of retrain (0: 4000)")
+	f.IntVar(&cfg.MiniBatch.Patience, "patience", 0,
 		"epochs without a better validation loss before sgd, momentum and adam stop (0: 5; negative: never)")
-	f.Float64Var(&cfg.Descent.Dropout, "dropout", 0,
+	f.Float64Var(&cfg.MiniBatch.Dropout, "dropout", 0,
 		"share of the features that each step of sgd, momentum and adam leaves out")
 	f.Float64Var(&cfg.Smoothing, "label-smoothing", 0, "share of each target that is spread over all labels, 0 to 0.5")
 	f.StringVar(&h.classWeights, "class-weights", "none",
@@ -53,7 +54,7 @@ func (h *headFlags) add(cmd *cobra.Command, cfg *train.Config) {
 		"how views are altered, such as flip,crop=0.1,scale=0.1,rotate=10,brightness=0.1,color=0.1, or default; 4 of them "+
 			"unless --views says otherwise")
 	f.StringVar(&h.warmStart, "warm-start", "", "MODEL whose head the solver begins at; labels may be added")
-	f.DurationVar(&cfg.Checkpoints.Every, "checkpoint-every", train.DefaultCheckpointEvery,
+	f.DurationVar(&cfg.Checkpoints.Every, "checkpoint-every", head.DefaultCheckpointEvery,
 		"how often the solver's state is put beside the bottleneck cache, so that a stopped run goes on")
 }
 

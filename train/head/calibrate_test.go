@@ -1,0 +1,49 @@
+package head
+
+import (
+	"testing"
+
+	"github.com/c236555e/rehead/train/internal/traintest"
+)
+
+func TestThresholds(t *testing.T) {
+	sets := [][]int{{0, 1}, {0}, {1}, {}, {}}
+	probabilities := [][3]float64{{0.9, 0.2, 0.1}, {0.8, 0.1, 0.9}, {0.3, 0.15, 0.5}, {0.2, 0.05, 0.5}, {0.7, 0.02, 0.5}}
+	// times that, label 0 is right from between 0.8 and 0.7 on, label 1 from between 0.15 and 0.1,
+	// label 2 is nobody's.
+	for times, want := range map[int][]float64{2: {0.5, 0.5, 0.5}, 3: {0.75, 0.125, 0.5}} {
+		ex := Examples{Classes: 3, Labels: make([]int, 5*times)}
+		var logits []float64
+		for range times {
+			ex.Sets = append(ex.Sets, sets...)
+			for _, p := range probabilities {
+				logits = append(logits, traintest.Logit(p[0]), traintest.Logit(p[1]), traintest.Logit(p[2]))
+			}
+		}
+		got := FitThresholds(logits, ex, 1)
+		for l := range want {
+			if !traintest.Near(got[l], want[l], 1e-12, 0) {
+				t.Errorf("%d times, label %d: got %g, want %g", times, l, got[l], want[l])
+			}
+		}
+	}
+}
+
+// TestWeightedTemperature: an example of weight 3 counts as three of weight 1.
+func TestWeightedTemperature(t *testing.T) {
+	logits, labels := traintest.Answers(5, 40, 3, 2)
+	ex, many := Examples{Labels: labels, Classes: 3}, Examples{Classes: 3}
+	var repeated []float64
+	for i, l := range labels {
+		ex.Weights = append(ex.Weights, 1+2*float64(i%2))
+		for range 1 + 2*(i%2) {
+			many.Labels, repeated = append(many.Labels, l), append(repeated, logits[3*i:3*i+3]...)
+		}
+	}
+	// The prior weighs as much as it does for 40 examples, so that repeating is nearly but not
+	// quite the same.
+	if a, b := FitTemperature(logits, ex), FitTemperature(repeated, many); !traintest.Near(a, b, 0, 0.05) ||
+		traintest.Near(a, FitTemperature(logits, Examples{Labels: labels, Classes: 3}), 0, 1e-9) {
+		t.Errorf("got %g, of repeated examples %g", a, b)
+	}
+}

@@ -1,0 +1,282 @@
+package head
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// state is what a solver needs to go on from where it was.
+type state struct {
+	ints   []int64
+	floats [][]float64
+}
+
+// errState says that a state is not one of the solver that is to go on from it.
+var errState = errors.New("is not of this solver")
+
+const (
+	checkpointMagic   = "REHEADCP"
+	checkpointVersion = 2
+
+	// DefaultCheckpointEvery is what a Checkpoints.Every of 0 means.
+	DefaultCheckpointEvery = 5 * time.Second
+)
+
+// Checkpoints says where a solver's state is put away now and then, so that a run which was
+// stopped, however it was, goes on and ends with the very bytes of one that was not. The zero value
+// keeps none.
+type Checkpoints struct {
+	Dir string // folder, made if need be; "" for no checkpoints
+	// at least so long between two; 0 means DefaultCheckpointEvery. It is longer where writing
+	// takes long
+	Every time.Duration
+}
+
+// checkpointer puts one run's state into one file. A nil checkpointer keeps nothing.
+//
+// The file: "REHEADCP", version (uint32), SHA-256 of all that the run's result depends on, number
+// of ints (uint32), these (int64), number of vectors (uint32), each of these as its length (uint32)
+// and its float64, SHA-256 of all before it; little-endian throughout.
+type checkpointer struct {
+	path  string
+	key   [sha256.Size]byte
+	every time.Duration
+	last  time.Time
+	cost  time.Duration // of the last save
+	err   error         // of the last save: a run goes on without
+	saved bool
+
+	before state // of the search that comes before the solver; a part of every file
+}
+
+// newCheckpointer returns the checkpointer of a run whose result follows from settings, which are JSON, and
+// examples.
+func newCheckpointer(cfg Checkpoints, settings any, parts ...*Examples) (*checkpointer, error) {
+	if cfg.Dir == "" {
+		return nil, nil
+	}
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return nil, fmt.Errorf("train: checkpoint: %w", err)
+	}
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "rehead checkpoint %d\x00%s\x00", checkpointVersion, text) // a hash takes everything
+	for _, p := range parts {
+		p.digest(h)
+	}
+	k := &checkpointer{every: cfg.Every, last: time.Now()}
+	if k.every == 0 {
+		k.every = DefaultCheckpointEvery
+	}
+	h.Sum(k.key[:0])
+	k.path = filepath.Join(cfg.Dir, hex.EncodeToString(k.key[:16])+".checkpoint")
+	return k, nil
+}
+
+// digest writes all of the examples to a hash.
+func (e *Examples) digest(h io.Writer) {
+	var b []byte
+	_, _ = fmt.Fprintf(h, "%d rows of %d, %d classes, %t %t\x00", len(e.Rows), e.Features(), e.Classes, e.Sets != nil,
+		e.Weights != nil)
+	for i, row := range e.Rows {
+		b = binary.LittleEndian.AppendUint64(b[:0], math.Float64bits(e.weight(i)))
+		b = binary.LittleEndian.AppendUint32(b, uint32(e.Labels[i]))
+		if e.Sets != nil {
+			b = binary.LittleEndian.AppendUint32(b, uint32(len(e.Sets[i])))
+			for _, l := range e.Sets[i] {
+				b = binary.LittleEndian.AppendUint32(b, uint32(l))
+			}
+		}
+		for _, v := range row {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		}
+		_, _ = h.Write(b)
+	}
+}
+
+// due says whether it is time to save; saving takes a twentieth of a run at most.
+func (k *checkpointer) due() bool {
+	return k != nil && time.Since(k.last) >= max(k.every, 20*k.cost)
+}
+
+// search notes the state of the search that comes before the solver.
+func (k *checkpointer) search(s state) {
+	if k != nil {
+		k.before = s
+	}
+}
+
+// save puts the solver's state, empty before it began, in the file's place, whole or not at all.
+func (k *checkpointer) save(s state) {
+	if k == nil {
+		return
+	}
+	began := time.Now()
+	k.err = k.write(state{
+		ints:   slices.Concat([]int64{int64(len(k.before.ints)), int64(len(k.before.floats))}, k.before.ints, s.ints),
+		floats: slices.Concat(k.before.floats, s.floats),
+	})
+	k.saved = k.saved || k.err == nil
+	k.last, k.cost = time.Now(), time.Since(began)
+}
+
+func (k *checkpointer) write(s state) (err error) {
+	if err := os.MkdirAll(filepath.Dir(k.path), 0o755); err != nil {
+		return err
+	}
+	// of one name, so that a run that is killed over and over leaves one; two at once find out by
+	// the digest
+	temp := k.path + ".new"
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	h := sha256.New()
+	w := io.MultiWriter(f, h)
+	_, err = w.Write(s.header(k.key))
+	b := make([]byte, 0, 1<<16)
+	for _, v := range s.floats {
+		b = binary.LittleEndian.AppendUint32(b[:0], uint32(len(v)))
+		for i, x := range v {
+			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
+			if len(b) >= cap(b)-8 || i == len(v)-1 {
+				if err == nil {
+					_, err = w.Write(b)
+				}
+				b = b[:0]
+			}
+		}
+		if err == nil {
+			_, err = w.Write(b)
+		}
+	}
+	if err == nil {
+		_, err = f.Write(h.Sum(nil))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(temp, k.path)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(temp))
+	}
+	return err
+}
+
+// header is all before the vectors.
+func (s state) header(key [sha256.Size]byte) []byte {
+	b := append([]byte(checkpointMagic), 0, 0, 0, 0)
+	binary.LittleEndian.PutUint32(b[len(checkpointMagic):], checkpointVersion)
+	b = append(b, key[:]...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(s.ints)))
+	for _, v := range s.ints {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v))
+	}
+	return binary.LittleEndian.AppendUint32(b, uint32(len(s.floats)))
+}
+
+// load returns the solver's state that was saved, nil for none, after it noted that of the search.
+// A file that is damaged or of another run is as good as none: the run begins anew, and comes to
+// the same result.
+func (k *checkpointer) load() *state {
+	if k == nil {
+		return nil
+	}
+	data, err := os.ReadFile(k.path)
+	if err != nil {
+		return nil
+	}
+	s, err := parseState(data, k.key)
+	if err != nil || len(s.ints) < 2 {
+		return nil
+	}
+	ints, vectors, body := s.ints[0], s.ints[1], s.ints[2:]
+	if ints < 0 || ints > int64(len(body)) || vectors < 0 || vectors > int64(len(s.floats)) {
+		return nil
+	}
+	k.saved = true
+	k.before = state{ints: body[:ints], floats: s.floats[:vectors]}
+	if ints == int64(len(body)) {
+		return nil
+	}
+	return &state{ints: body[ints:], floats: s.floats[vectors:]}
+}
+
+// remove takes the file away when it is of no more use.
+func (k *checkpointer) remove() error {
+	if k == nil || !k.saved {
+		return nil
+	}
+	if err := os.Remove(k.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("train: checkpoint: %w", err)
+	}
+	return nil
+}
+
+// parseState reads a checkpoint.
+func parseState(data []byte, key [sha256.Size]byte) (*state, error) {
+	bad := errors.New("train: checkpoint: is damaged or of another run")
+	body := len(data) - sha256.Size
+	if body < 0 {
+		return nil, bad
+	}
+	if sum := sha256.Sum256(data[:body]); !bytes.Equal(sum[:], data[body:]) {
+		return nil, bad
+	}
+	data = data[:body]
+	want := binary.LittleEndian.AppendUint32([]byte(checkpointMagic), checkpointVersion)
+	want = append(want, key[:]...)
+	data, ok := bytes.CutPrefix(data, want)
+	if !ok {
+		return nil, bad
+	}
+	count := func(size int) (int, bool) { // how many things of at least size bytes follow
+		if len(data) < 4 {
+			return 0, false
+		}
+		n := binary.LittleEndian.Uint32(data)
+		data = data[4:]
+		return int(n), int64(n)*int64(size) <= int64(len(data))
+	}
+	s := &state{}
+	n, ok := count(8)
+	if !ok {
+		return nil, bad
+	}
+	for range n {
+		s.ints = append(s.ints, int64(binary.LittleEndian.Uint64(data)))
+		data = data[8:]
+	}
+	vectors, ok := count(4)
+	if !ok {
+		return nil, bad
+	}
+	for range vectors {
+		n, ok := count(8)
+		if !ok {
+			return nil, bad
+		}
+		v := make([]float64, n)
+		for i := range v {
+			v[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:]))
+		}
+		s.floats, data = append(s.floats, v), data[8*n:]
+	}
+	if len(data) > 0 {
+		return nil, bad
+	}
+	return s, nil
+}

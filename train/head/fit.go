@@ -1,0 +1,280 @@
+package head
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
+)
+
+// Solution is a head that was solved for.
+type Solution struct {
+	Options                    // that it was solved for with: defaults written out, L2 and Scaling as chosen, no Checkpoints
+	Head        inception.Head // takes plain bottlenecks: the scaling is folded in
+	Loss        float64        // mean cross entropy + L2 term at the solution
+	Gradient    float64        // its gradient's largest component
+	Iterations  int            // of lbfgs; steps of the others
+	Evaluations int            // of loss and gradient, of all examples or of a batch
+	// Gradient <= Tolerance; false when MaxIterations or the limits of float32 came first, and for
+	// most heads of other solvers
+	Converged bool
+	Losses    []Loss // on the way: after each iteration of lbfgs, each epoch of the others
+
+	// Of sgd, momentum and adam, where there is a validation part:
+	BestEpoch      int     // the epoch that the head is of, from 1; 0 where there is no validation part
+	ValidationLoss float64 // mean cross entropy on the validation part after that epoch
+
+	// Where L2 was searched for:
+	Tried []Choice // what was tried
+	Folds int      // of the cross-validation
+
+	CheckpointErr error // why the last checkpoint could not be written; a fit goes on without
+
+	theta       []float64 // W [K,F], b [K] on scaled bottlenecks
+	checkpoints *checkpointer
+}
+
+// Loss is the loss that a solver had come to.
+type Loss struct {
+	Iteration int
+	Loss      float64
+}
+
+// Finish removes the checkpoint of a fit whose head is in use; until then the same fit made again
+// goes on from there.
+func (s *Solution) Finish() error {
+	if err := s.checkpoints.remove(); err != nil {
+		return err
+	}
+	s.checkpoints = nil
+	return nil
+}
+
+// Fit solves for the head that minimises the regularised mean cross entropy of ex: see the package
+// comment. Where cfg.L2 is negative, it searches for L2 and scaling first. Memory: a scaled copy of
+// the rows, about 35 vectors of K*F float64, and for each thread two gradients and the logits of
+// some thousand examples.
+//
+// When ctx ends, Fit returns soon with an error that wraps its cause. With cfg.Checkpoints the same
+// call made again goes on from there to the same solution; call Solution.Finish in the end.
+func Fit(ctx context.Context, ex Examples, cfg Config) (*Solution, error) {
+	s, err := newSolver(ctx, ex, cfg, newHeadGraph)
+	if err != nil {
+		return nil, err
+	}
+	k, err := s.checkpointer()
+	if err != nil {
+		return nil, err
+	}
+	from := k.load()
+	var h *search
+	if s.cfg.L2 < 0 {
+		if h, err = newSearch(s, s.cfg.Folds, cfg.Scaling.candidates()); err != nil {
+			return nil, err
+		}
+		if s, err = h.choose(k); err != nil {
+			return nil, err
+		}
+	}
+	out, err := s.solve(k, from)
+	if err != nil {
+		return nil, err
+	}
+	if h != nil {
+		out.Tried, out.Folds = h.tried, h.folds
+	}
+	out.checkpoints = k
+	if k != nil {
+		out.CheckpointErr = k.err
+	}
+	return out, nil
+}
+
+// solver fits heads to one set of examples.
+type solver struct {
+	ctx   context.Context
+	ex    Examples
+	cfg   Config
+	obj   *objective
+	scale scale
+}
+
+// ErrRetrainMultiLabel says that solver retrain was asked for several labels an example.
+var ErrRetrainMultiLabel = errors.New("train: fit: solver retrain knows one label a picture only, as retrain.py does: " +
+	"choose another for several labels")
+
+// newSolver checks what it is given. Tests put another graph in the place of newHeadGraph.
+func newSolver(ctx context.Context, ex Examples, cfg Config, graph graphMaker) (*solver, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := ex.trainable(); err != nil {
+		return nil, err
+	}
+	if cfg.Start != nil && (cfg.Start.Classes != ex.Classes || cfg.Start.Features != ex.Features()) {
+		return nil, fmt.Errorf("train: fit: the head to start from has %d classes and %d features, want %d and %d",
+			cfg.Start.Classes, cfg.Start.Features, ex.Classes, ex.Features())
+	}
+	if cfg.Solver == Retrain && ex.Sets != nil {
+		return nil, ErrRetrainMultiLabel
+	}
+	return newFoldSolver(ctx, ex, cfg.resolved(ex.Classes), graph)
+}
+
+// newFoldSolver is newSolver without its checks: of a fold of examples, a class may have none.
+func newFoldSolver(ctx context.Context, ex Examples, cfg Config, graph graphMaker) (*solver, error) {
+	scaling := cfg.Scaling.candidates()[0]
+	sc := plainScale(ex.Features())
+	if scaling != ScaleNone {
+		power, _ := scaling.power()
+		sc = newScale(ex.Rows, power, cfg.Threads)
+	}
+	t, err := newTargets(ex, cfg)
+	if err != nil {
+		return nil, err
+	}
+	obj, err := newObjective(ctx, t, sc, cfg.Threads, graph)
+	if err != nil {
+		return nil, err
+	}
+	return &solver{ctx: ctx, ex: ex, cfg: cfg, obj: obj, scale: sc}, nil
+}
+
+// checkpointer is that of a fit with these settings and examples; nil where none is asked for.
+func (s *solver) checkpointer() (*checkpointer, error) {
+	c := s.cfg
+	settings := struct {
+		Options
+		ClassWeights []float64
+		Balanced     bool
+		Start        *inception.Head
+		Folds        []int
+	}{c.Options, c.ClassWeights, c.Balanced, c.Start, c.Folds}
+	parts := []*Examples{&s.ex}
+	if c.Validation != nil {
+		parts = append(parts, c.Validation)
+	}
+	return newCheckpointer(c.Checkpoints, settings, parts...)
+}
+
+// graphMaker makes the graph for chunks of n examples of f features and k classes.
+type graphMaker func(n, f, k int) (lossGrad, error)
+
+// graphOf makes the Gorgonia graph for chunks of examples: of sigmoids where a row may have several
+// labels.
+func graphOf(ex Examples, graph graphMaker) graphMaker {
+	if ex.Sets == nil {
+		return graph
+	}
+	return func(n, f, k int) (lossGrad, error) { return nn.NewBinaryHeadGraph(n, f, k) }
+}
+
+// solve runs the configured solver, from a saved state or from the start.
+func (s *solver) solve(k *checkpointer, from *state) (*Solution, error) {
+	if s.cfg.Solver == LBFGS {
+		return s.runLBFGS(s.cfg.L2, nil, k, from)
+	}
+	return s.runSGD(k, from)
+}
+
+// start returns where a solver begins.
+func (s *solver) start() []float64 {
+	if s.cfg.Start == nil {
+		return make([]float64, s.obj.dim())
+	}
+	return s.scale.unfold(*s.cfg.Start)
+}
+
+// runLBFGS minimises by L-BFGS: from a saved state, else from start, else from the configured head,
+// else from zero. It saves its state now and then.
+func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *state) (*Solution, error) {
+	s.obj.l2 = l2
+	mon := s.monitor(l2, 0)
+	m, err := s.minimiser(start, mon, from)
+	if err != nil {
+		return nil, s.why(err)
+	}
+	stuck := false
+	for !stuck && m.slope() > s.cfg.Tolerance && m.iterations < s.cfg.MaxIterations {
+		switch err := m.step(); {
+		case errors.Is(err, errNoWay):
+			stuck = true
+		case err != nil:
+			k.save(mon.with(m.state()))
+			return nil, s.stopped(err, k)
+		default:
+			err := mon.record(m.x, m.iterations, m.loss)
+			if err == nil {
+				err = mon.report(m.x, m.iterations, m.loss, m.slope(), false)
+			}
+			if err != nil || k.due() {
+				k.save(mon.with(m.state()))
+			}
+			if err != nil {
+				return nil, s.stopped(err, k)
+			}
+		}
+	}
+	out := s.solution(m.x)
+	out.L2, out.Loss, out.Gradient, out.Iterations, out.Evaluations = l2, m.loss, m.slope(), m.iterations, m.evaluations
+	out.Converged, out.Losses = m.slope() <= s.cfg.Tolerance, mon.losses(m.iterations, m.loss)
+	if err := mon.report(m.x, m.iterations, m.loss, out.Gradient, true); err != nil {
+		k.save(mon.with(m.state()))
+		return nil, s.stopped(err, k)
+	}
+	return out, nil
+}
+
+// solution is one with the head theta.
+func (s *solver) solution(theta []float64) *Solution {
+	out := &Solution{Options: s.cfg.Options, Head: s.head(theta), theta: theta}
+	out.Checkpoints = Checkpoints{}
+	return out
+}
+
+// minimiser begins, or goes on from a state.
+func (s *solver) minimiser(start []float64, mon *monitor, from *state) (*lbfgs, error) {
+	if from != nil {
+		if rest, ok := mon.resume(*from); ok {
+			if m, err := resumeLBFGS(s.obj.value, s.obj.dim(), rest); err == nil {
+				return m, nil
+			}
+		}
+		mon.trace = nil
+	}
+	if start == nil {
+		start = s.start()
+	}
+	return newLBFGS(s.obj.value, start)
+}
+
+// head is what theta means for plain bottlenecks.
+func (s *solver) head(theta []float64) inception.Head {
+	h := s.scale.fold(theta, s.ex.Classes)
+	if s.ex.Sets != nil {
+		h.Activation = inception.Sigmoid
+	}
+	return h
+}
+
+// why turns an error of the objective into what the caller hears.
+func (s *solver) why(err error) error {
+	if s.ctx.Err() != nil {
+		return fmt.Errorf("train: fit: stopped before the head was solved: %w", context.Cause(s.ctx))
+	}
+	return err
+}
+
+// stopped is why, and says what became of the solver's state.
+func (s *solver) stopped(err error, k *checkpointer) error {
+	err = s.why(err)
+	switch {
+	case k == nil || s.ctx.Err() == nil:
+		return err
+	case k.err != nil:
+		return fmt.Errorf("%w; the solver's state could not be kept: %w", err, k.err)
+	}
+	return fmt.Errorf("%w; the same run made again goes on from %s", err, k.path)
+}

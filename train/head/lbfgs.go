@@ -1,0 +1,185 @@
+package head
+
+import (
+	"errors"
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/optimize"
+)
+
+// Sizes of the minimiser.
+const (
+	lbfgsPairs = 15 // steps that it remembers
+	// how often it may forget them all when its line search sees no way on: near the solution
+	// float32 sums can mislead it
+	lbfgsRestarts = 3
+	lineTrials    = 40 // evaluations in one line search
+)
+
+// lbfgs minimises a smooth function by the limited-memory BFGS method (Nocedal and Wright,
+// "Numerical Optimization", 2006, algorithm 7.4). Between two calls of step, all that it will ever
+// do follows from its fields, so that a minimiser that was put away and taken up again takes the
+// same steps to the last bit.
+type lbfgs struct {
+	value func(x, grad []float64) (float64, error)
+
+	x, grad     []float64
+	loss        float64
+	s, y        [][]float64 // what x and grad moved by in the last steps, the oldest first
+	iterations  int
+	evaluations int
+	restarts    int
+	before      float64 // loss at the last restart
+
+	curvature                   []float64 // s times y
+	dir, nextX, nextGrad, alpha []float64
+}
+
+func newLBFGS(value func(x, grad []float64) (float64, error), start []float64) (*lbfgs, error) {
+	m := &lbfgs{value: value, x: append([]float64(nil), start...), grad: make([]float64, len(start)), before: math.Inf(1),
+		evaluations: 1}
+	var err error
+	m.loss, err = value(m.x, m.grad)
+	return m, err
+}
+
+// slope is the largest component of the gradient.
+func (m *lbfgs) slope() float64 { return floats.Norm(m.grad, math.Inf(1)) }
+
+// errNoWay says that no step makes the function smaller.
+var errNoWay = errors.New("no way on")
+
+// step goes one step. It returns errNoWay at the end of what float32 can tell, and value's own
+// error, which changes nothing.
+func (m *lbfgs) step() error {
+	if m.dir == nil {
+		n := len(m.x)
+		m.dir, m.nextX, m.nextGrad, m.alpha = make([]float64, n), make([]float64, n), make([]float64, n),
+			make([]float64, lbfgsPairs)
+	}
+	for {
+		before := m.evaluations
+		loss, err := m.search(m.direction())
+		if err == nil {
+			m.take(loss)
+			return nil
+		}
+		if !errors.Is(err, errNoWay) {
+			m.evaluations = before // the search will be made again
+			return err
+		}
+		if len(m.s) == 0 || m.restarts == lbfgsRestarts || !(m.loss < m.before) {
+			return errNoWay
+		}
+		m.restarts, m.before = m.restarts+1, m.loss
+		m.s, m.y, m.curvature = nil, nil, nil
+	}
+}
+
+// direction writes the way down to dir and returns the first step to try along it.
+func (m *lbfgs) direction() float64 {
+	copy(m.dir, m.grad)
+	if len(m.s) == 0 {
+		floats.Scale(-1, m.dir)
+		return 1 / floats.Norm(m.dir, 2)
+	}
+	last := len(m.s) - 1
+	for i := last; i >= 0; i-- {
+		m.alpha[i] = floats.Dot(m.s[i], m.dir) / m.curvature[i]
+		floats.AddScaled(m.dir, -m.alpha[i], m.y[i])
+	}
+	floats.Scale(m.curvature[last]/floats.Dot(m.y[last], m.y[last]), m.dir)
+	for i := range m.s {
+		beta := floats.Dot(m.y[i], m.dir) / m.curvature[i]
+		floats.AddScaled(m.dir, m.alpha[i]-beta, m.s[i])
+	}
+	floats.Scale(-1, m.dir)
+	return 1
+}
+
+// search looks along dir and leaves what it found in nextX and nextGrad.
+func (m *lbfgs) search(step float64) (loss float64, err error) {
+	slope := floats.Dot(m.grad, m.dir)
+	if !(slope < 0) {
+		return 0, errNoWay
+	}
+	w := newWolfe()
+	w.Init(m.loss, slope, step) // asks for an evaluation, as its kin do
+	for range lineTrials {
+		floats.AddScaledTo(m.nextX, m.x, step, m.dir)
+		if floats.Equal(m.nextX, m.x) {
+			return 0, errNoWay
+		}
+		m.evaluations++
+		if loss, err = m.value(m.nextX, m.nextGrad); err != nil {
+			return 0, err
+		}
+		op, next, err := w.Iterate(loss, floats.Dot(m.nextGrad, m.dir))
+		if err != nil {
+			return 0, errNoWay
+		}
+		step = next
+		if op == optimize.MajorIteration {
+			return loss, nil
+		}
+	}
+	return 0, errNoWay
+}
+
+// take goes to nextX.
+func (m *lbfgs) take(loss float64) {
+	var s, y []float64
+	if len(m.s) == lbfgsPairs {
+		s, y = m.s[0], m.y[0]
+		m.s, m.y, m.curvature = append(m.s[:0], m.s[1:]...), append(m.y[:0], m.y[1:]...),
+			append(m.curvature[:0], m.curvature[1:]...)
+	} else {
+		s, y = make([]float64, len(m.x)), make([]float64, len(m.x))
+	}
+	floats.SubTo(s, m.nextX, m.x)
+	floats.SubTo(y, m.nextGrad, m.grad)
+	if c := floats.Dot(s, y); c > 0 {
+		m.s, m.y, m.curvature = append(m.s, s), append(m.y, y), append(m.curvature, c)
+	}
+	m.x, m.nextX = m.nextX, m.x
+	m.grad, m.nextGrad = m.nextGrad, m.grad
+	m.loss = loss
+	m.iterations++
+}
+
+// state returns all that the minimiser knows; it is only good until the next step.
+func (m *lbfgs) state() state {
+	s := state{
+		ints:   []int64{int64(m.iterations), int64(m.evaluations), int64(m.restarts), int64(len(m.s))},
+		floats: [][]float64{{m.loss, m.before}, m.x, m.grad},
+	}
+	s.floats = append(s.floats, m.s...)
+	s.floats = append(s.floats, m.y...)
+	return s
+}
+
+// resumeLBFGS makes a minimiser of dim numbers of a state.
+func resumeLBFGS(value func(x, grad []float64) (float64, error), dim int, s state) (*lbfgs, error) {
+	if len(s.ints) != 4 || len(s.floats) < 3 || len(s.floats[0]) != 2 {
+		return nil, errState
+	}
+	for _, v := range s.floats[1:] {
+		if len(v) != dim {
+			return nil, errState
+		}
+	}
+	pairs := int(s.ints[3])
+	if pairs < 0 || pairs > lbfgsPairs || len(s.floats) != 3+2*pairs {
+		return nil, errState
+	}
+	m := &lbfgs{
+		value: value, x: s.floats[1], grad: s.floats[2], loss: s.floats[0][0], before: s.floats[0][1],
+		s: append([][]float64(nil), s.floats[3:3+pairs]...), y: append([][]float64(nil), s.floats[3+pairs:]...),
+		iterations: int(s.ints[0]), evaluations: int(s.ints[1]), restarts: int(s.ints[2]),
+	}
+	for i := range m.s {
+		m.curvature = append(m.curvature, floats.Dot(m.s[i], m.y[i]))
+	}
+	return m, nil
+}

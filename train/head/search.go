@@ -1,0 +1,228 @@
+package head
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// l2Grid is what a search for L2 tries, in multiples of DefaultL2, from the strongest to the
+// weakest: each fit starts at the one before.
+var l2Grid = [...]float64{30, 10, 3, 1, 0.3, 0.1, 0.03}
+
+// Of a search.
+const (
+	searchTolerance = 1e-3 // of its fits, unless Config asks for less: what is compared differs by more
+	searchPatience  = 2    // how many values in a row may do worse than the best before weaker ones are left out
+)
+
+// Choice is one setting that a search tried, and what it was worth on the folds that were held out
+// in turn.
+type Choice struct {
+	Scaling            Scaling `json:"scaling"`
+	L2                 float64 `json:"l2"`
+	ValidationLogLoss  float64 `json:"validation_log_loss"`
+	ValidationAccuracy float64 `json:"validation_accuracy"`
+}
+
+// search chooses L2, and the scaling where more than one is given, by cross-validation: each fold
+// is predicted by a head solved for on the others, and the setting with the least log loss over all
+// folds wins; of equals the first tried.
+type search struct {
+	solver   *solver // of all examples
+	fold     []int   // [n], 0..folds-1; -1-fold for a view, which is trained on with its picture but never measured on
+	pictures int     // how many are none
+	folds    int
+	scalings []Scaling
+	began    time.Time
+
+	// What was done so far, all that the rest depends on.
+	at, l2, inFold int      // the next fit: scaling, place in l2Grid, fold
+	tried          []Choice // the last one is under way when inFold > 0
+	starts         [][]float64
+	worse          int // values in a row that did worse
+}
+
+func newSearch(s *solver, fold []int, scalings []Scaling) (*search, error) {
+	folds, pictures := 0, 0
+	for _, f := range fold {
+		if folds = max(folds, f+1); f >= 0 {
+			pictures++
+		}
+	}
+	if len(fold) != len(s.ex.Rows) || folds < 2 {
+		return nil, errors.New("train: search: there are too few pictures to hold some out in turn: set L2")
+	}
+	return &search{solver: s, fold: fold, pictures: pictures, folds: folds, scalings: scalings, began: time.Now(),
+		starts: make([][]float64, folds)}, nil
+}
+
+// choose returns the solver of all examples for the best choice.
+func (h *search) choose(k *checkpointer) (*solver, error) {
+	best, err := h.run(k)
+	if err != nil {
+		return nil, err
+	}
+	s, cfg := h.solver, h.solver.cfg
+	cfg.L2, cfg.Scaling = best.L2, best.Scaling
+	if best.Scaling != h.scalings[0] { // which is what h.solver scales by
+		return newFoldSolver(s.ctx, s.ex, cfg, newHeadGraph)
+	}
+	s.cfg = cfg
+	return s, nil
+}
+
+// run tries everything, from where the checkpoint was, and returns the best choice.
+func (h *search) run(k *checkpointer) (Choice, error) {
+	if k != nil && len(k.before.ints) > 0 && h.resume(k.before) != nil {
+		fresh, err := newSearch(h.solver, h.fold, h.scalings)
+		if err != nil {
+			return Choice{}, err
+		}
+		*h = *fresh
+	}
+	h.report()
+	for h.at < len(h.scalings) {
+		if err := h.one(); err != nil {
+			k.search(h.state())
+			if h.solver.ctx.Err() != nil {
+				k.save(state{})
+			}
+			return Choice{}, h.solver.stopped(h.solver.why(err), k)
+		}
+		h.report()
+		if k.due() {
+			k.search(h.state())
+			k.save(state{})
+		}
+	}
+	k.search(h.state())
+	return h.best(), nil
+}
+
+func (h *search) best() Choice {
+	best := h.tried[0]
+	for _, c := range h.tried {
+		if c.ValidationLogLoss < best.ValidationLogLoss {
+			best = c
+		}
+	}
+	return best
+}
+
+// one fits and measures the next fold.
+func (h *search) one() error {
+	s := h.solver
+	cfg := s.cfg
+	cfg.Scaling, cfg.L2 = h.scalings[h.at], l2Grid[h.l2]*DefaultL2(s.ex.Classes)
+	cfg.Solver, cfg.MiniBatch, cfg.Tolerance, cfg.Progress, cfg.Validation, cfg.Start = LBFGS, MiniBatch{},
+		max(cfg.Tolerance, searchTolerance), nil, nil, nil
+	in := s.ex.some(func(i int) bool { return h.fold[i] != h.inFold && h.fold[i] != -1-h.inFold })
+	out := s.ex.some(func(i int) bool { return h.fold[i] == h.inFold })
+	if len(in.Rows) == 0 || len(out.Rows) == 0 {
+		return fmt.Errorf("train: search: fold %d of %d has %d of %d pictures, want some in it and some outside: set L2",
+			h.inFold, h.folds, len(out.Rows), h.pictures)
+	}
+	fs, err := newFoldSolver(s.ctx, in, cfg, newHeadGraph)
+	if err != nil {
+		return err
+	}
+	fit, err := fs.runLBFGS(cfg.L2, h.starts[h.inFold], nil, nil)
+	if err != nil {
+		return err
+	}
+	logits, err := Logits(s.ctx, fit.Head, out.Rows, cfg.Threads)
+	if err != nil {
+		return err
+	}
+	loss, right := score(logits, out, 1)
+	if h.inFold == 0 {
+		h.tried = append(h.tried, Choice{Scaling: cfg.Scaling, L2: cfg.L2})
+	}
+	c, share := &h.tried[len(h.tried)-1], float64(len(out.Rows))/float64(h.pictures)
+	c.ValidationLogLoss += loss * share
+	c.ValidationAccuracy += float64(right) / float64(h.pictures)
+	h.starts[h.inFold] = fit.theta
+	h.advance()
+	return nil
+}
+
+// advance goes to the next fold, L2 or scaling.
+func (h *search) advance() {
+	if h.inFold++; h.inFold < h.folds {
+		return
+	}
+	h.inFold = 0
+	least := math.Inf(1) // of this scaling, but for the last
+	for _, c := range h.tried[len(h.tried)-1-h.l2 : len(h.tried)-1] {
+		least = min(least, c.ValidationLogLoss)
+	}
+	if h.tried[len(h.tried)-1].ValidationLogLoss > least {
+		h.worse++
+	} else {
+		h.worse = 0
+	}
+	if h.l2++; h.l2 < len(l2Grid) && h.worse < searchPatience {
+		return
+	}
+	h.at, h.l2, h.worse, h.starts = h.at+1, 0, 0, make([][]float64, h.folds)
+}
+
+func (h *search) report() {
+	send := h.solver.cfg.Progress
+	if send == nil {
+		return
+	}
+	a := len(l2Grid) * h.folds
+	e := Event{
+		Phase: PhaseSearch, Done: h.at*a + h.l2*h.folds + h.inFold, Total: len(h.scalings) * a,
+		TrainAccuracy: math.NaN(), ValidationLoss: math.NaN(), ValidationAccuracy: math.NaN(), Gradient: math.NaN(),
+	}.timed(h.began)
+	if n := len(h.tried); n > 0 && h.inFold == 0 {
+		c := h.tried[n-1]
+		e.L2, e.Loss, e.ValidationAccuracy = c.L2, c.ValidationLogLoss, c.ValidationAccuracy
+	}
+	send(e)
+}
+
+// state returns what was done so far.
+func (h *search) state() state {
+	s := state{ints: []int64{int64(h.at), int64(h.l2), int64(h.inFold), int64(h.worse)}}
+	var tried []float64
+	for _, c := range h.tried {
+		for i, known := range h.scalings {
+			if known == c.Scaling {
+				tried = append(tried, float64(i), c.L2, c.ValidationLogLoss, c.ValidationAccuracy)
+			}
+		}
+	}
+	s.floats = append([][]float64{tried}, h.starts...)
+	return s
+}
+
+func (h *search) resume(s state) error {
+	if len(s.ints) != 4 || len(s.floats) != 1+h.folds || len(s.floats[0])%4 != 0 {
+		return errState
+	}
+	dim := h.solver.obj.dim()
+	for i, v := range s.floats[1:] {
+		switch len(v) {
+		case 0:
+			h.starts[i] = nil
+		case dim:
+			h.starts[i] = v
+		default:
+			return errState
+		}
+	}
+	for c := s.floats[0]; len(c) > 0; c = c[4:] {
+		if !(0 <= c[0] && int(c[0]) < len(h.scalings)) {
+			return errState
+		}
+		h.tried = append(h.tried, Choice{Scaling: h.scalings[int(c[0])], L2: c[1], ValidationLogLoss: c[2],
+			ValidationAccuracy: c[3]})
+	}
+	h.at, h.l2, h.inFold, h.worse = int(s.ints[0]), int(s.ints[1]), int(s.ints[2]), int(s.ints[3])
+	return nil
+}

@@ -1,0 +1,102 @@
+package head
+
+import "fmt"
+
+// targets say what a head is to answer for each example, and how much that counts. With weights v_i
+// of the examples, whose mean is 1, the loss is the mean of v_i c_l H(t, softmax(logits)), l the
+// label and c its class's weight; for several labels a row it is the mean of v_i sum_k u_k H(t_k,
+// sigmoid(logit_k)), u_k being c_k where the row has the label.
+type targets struct {
+	ex        Examples
+	on, off   float32   // targets of labels that a row has and has not
+	of        []float64 // [n], v_i
+	has, lack []float64 // [K]: weights of a label where a row has it, and (several labels a row only) where not
+}
+
+func newTargets(ex Examples, cfg Config) (*targets, error) {
+	if cfg.ClassWeights != nil && len(cfg.ClassWeights) != ex.Classes {
+		return nil, fmt.Errorf("train: config: ClassWeights: got %d, want one for each of %d classes", len(cfg.ClassWeights),
+			ex.Classes)
+	}
+	n, k := len(ex.Rows), ex.Classes
+	t := &targets{ex: ex, of: make([]float64, n), has: make([]float64, k), lack: make([]float64, k)}
+	total, count := 0.0, make([]float64, k)
+	for i := range ex.Rows {
+		t.of[i] = ex.weight(i)
+		total += t.of[i]
+		for _, l := range ex.set(i) {
+			count[l] += t.of[i]
+		}
+	}
+	for i := range t.of {
+		t.of[i] *= float64(n) / total
+	}
+	for l := range k {
+		t.has[l], t.lack[l] = 1, 1
+		if cfg.Balanced && count[l] > 0 {
+			sides := float64(k)
+			if ex.Sets != nil {
+				sides = 2
+				t.lack[l] = total / (sides * max(total-count[l], total/float64(2*n)))
+			}
+			t.has[l] = total / (sides * count[l])
+		}
+		if cfg.ClassWeights != nil {
+			t.has[l] *= cfg.ClassWeights[l]
+		}
+	}
+	// Smoothing moves a part of the certainty to all the answers there are: K classes, or yes and
+	// no.
+	answers := float64(k)
+	if ex.Sets != nil {
+		answers = 2
+	}
+	t.off = float32(cfg.Smoothing / answers)
+	t.on = float32(1 - cfg.Smoothing + cfg.Smoothing/answers)
+	return t, nil
+}
+
+// width is how many weights a row has: lossGrad's weights are [n*width].
+func (t *targets) width() int {
+	if t.ex.Sets == nil {
+		return 1
+	}
+	return t.ex.Classes
+}
+
+// put makes row r of a chunk, whose values are all off, that of example i.
+func (t *targets) put(r, i int, values, weights []float32) {
+	k := t.ex.Classes
+	if t.ex.Sets == nil {
+		l := t.ex.Labels[i]
+		values[r*k+l] = t.on
+		weights[r] = float32(t.of[i] * t.has[l])
+		return
+	}
+	at := weights[r*k : (r+1)*k]
+	for l := range at {
+		at[l] = float32(t.of[i] * t.lack[l])
+	}
+	for _, l := range t.ex.Sets[i] {
+		values[r*k+l] = t.on
+		at[l] = float32(t.of[i] * t.has[l])
+	}
+}
+
+// drop undoes put in the values.
+func (t *targets) drop(r, i int, values []float32) {
+	for _, l := range t.ex.set(i) {
+		values[r*t.ex.Classes+l] = t.off
+	}
+}
+
+// blank returns values for so many rows, all off.
+func (t *targets) blank(rows int) []float32 {
+	values := make([]float32, rows*t.ex.Classes)
+	if t.off != 0 {
+		for i := range values {
+			values[i] = t.off
+		}
+	}
+	return values
+}

@@ -1,0 +1,197 @@
+// Package reporttest reads reports and charts as tests want to look at them.
+package reporttest
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"image/jpeg"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Sections are the ids that every report has.
+var Sections = []string{"accuracy", "learning", "calibration", "confusion", "classes", "mistakes", "map", "suspects",
+	"duplicates", "left-out", "facts"}
+
+// Document is what a test wants to know of a report.
+type Document struct {
+	Text     string          // all of it, spaces joined
+	IDs      map[string]bool //
+	Pictures int             // img elements
+	Headings []string        //
+	Elements map[string]int
+}
+
+// Side is the longer side of a thumbnail, in pixels.
+const Side = 96
+
+// Glowing finds the activation maps of a report: the picture, the label, and the path of the picture
+// that it is of.
+var Glowing = regexp.MustCompile(`<img src="(data:image/jpeg;base64,[^"]+)" width="\d+" height="\d+" ` +
+	`alt="What speaks for ([^"]+) in ([^"]+)"/>`)
+
+var space = regexp.MustCompile(`[\s\x{a0}]+`)
+
+// Parse reads a training's report as XML, which is stricter than HTML asks for, and refuses what
+// reaches beyond the file.
+func Parse(t testing.TB, html []byte) Document {
+	t.Helper()
+	return ParseSections(t, html, Sections)
+}
+
+// ParseSections is Parse for a report that has these sections.
+func ParseSections(t testing.TB, html []byte, sections []string) Document {
+	t.Helper()
+	d := Document{IDs: map[string]bool{}, Elements: map[string]int{}}
+	dec := xml.NewDecoder(bytes.NewReader(html))
+	dec.Entity = xml.HTMLEntity
+	var text strings.Builder
+	var open, links []string
+	for {
+		tok, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("the report does not parse: %v", err)
+		}
+		switch tok := tok.(type) {
+		case xml.StartElement:
+			name := tok.Name.Local
+			open = append(open, name)
+			d.Elements[name]++
+			if !slices.Contains(allowed, name) {
+				t.Errorf("got an element %s", name)
+			}
+			for _, a := range tok.Attr {
+				switch key := a.Name.Local; {
+				case key == "id":
+					if d.IDs[a.Value] {
+						t.Errorf("the id %s is there twice", a.Value)
+					}
+					d.IDs[a.Value] = true
+				case key == "href":
+					links = append(links, a.Value)
+				case key == "aria-labelledby":
+					for _, id := range strings.Fields(a.Value) {
+						links = append(links, "#"+id)
+					}
+				case key == "src":
+					d.Pictures++
+					checkThumbnail(t, a.Value)
+				case strings.HasPrefix(key, "on"), key == "srcset", key == "action":
+					t.Errorf("%s has an attribute %s", name, key)
+				case key == "style" && !regexp.MustCompile(`^(--a|width):[\d.]+%$`).MatchString(a.Value):
+					t.Errorf("%s has the style %q", name, a.Value)
+				}
+			}
+		case xml.EndElement:
+			open = open[:len(open)-1]
+		case xml.CharData:
+			if slices.Contains(open, "style") {
+				if regexp.MustCompile(`url\(|@import|//`).Match(tok) {
+					t.Error("the style sheet asks for another file")
+				}
+				continue
+			}
+			text.WriteString(string(tok) + " ")
+			if n := len(open); n > 0 && (open[n-1] == "h1" || open[n-1] == "h2") {
+				d.Headings = append(d.Headings, string(tok))
+			}
+		}
+	}
+	for _, l := range links {
+		if !strings.HasPrefix(l, "#") || !d.IDs[l[1:]] {
+			t.Errorf("got a link to %s, want one to an id of the file", l)
+		}
+	}
+	d.Text = space.ReplaceAllString(text.String(), " ")
+	if !bytes.HasPrefix(html, []byte("<!DOCTYPE html>")) {
+		t.Error("the report does not begin with its doctype")
+	}
+	plain := regexp.MustCompile(`base64,[^"]*`).ReplaceAll(html, nil) // whose letters may spell anything
+	for _, bad := range []string{"ZgotmplZ", "%!", "NaN", "Inf", "<nil>"} {
+		if bytes.Contains(plain, []byte(bad)) {
+			t.Errorf("the report has %q in it", bad)
+		}
+	}
+	for _, id := range sections {
+		if !d.IDs[id] {
+			t.Errorf("there is no section %s", id)
+		}
+	}
+	if len(d.Headings) != 1+len(sections) {
+		t.Errorf("got the headings %q, want the title and one for each of %d sections", d.Headings, len(sections))
+	}
+	return d
+}
+
+// allowed are the elements of a report: none runs, none loads anything but img, whose source is
+// looked at.
+var allowed = strings.Fields(`html head meta title style body header main footer nav section article h1 h2 h3 p a b i strong small br span div ul ol li
+	dl dt dd table caption thead tbody tr th td figure figcaption details summary img svg desc g rect circle path line text`)
+
+func checkThumbnail(t testing.TB, src string) {
+	t.Helper()
+	data, ok := strings.CutPrefix(src, "data:image/jpeg;base64,")
+	if !ok {
+		t.Fatalf("got a picture from %.40s, want a data URL", src)
+	}
+	raw, err := base64.StdEncoding.DecodeString(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := jpeg.DecodeConfig(bytes.NewReader(raw))
+	if err != nil || max(img.Width, img.Height) > Side {
+		t.Errorf("got a thumbnail of %d x %d (%v), want at most %d", img.Width, img.Height, err, Side)
+	}
+}
+
+// Wants asks for phrases in the text.
+func Wants(t testing.TB, d Document, phrases ...string) {
+	t.Helper()
+	for _, p := range phrases {
+		if !strings.Contains(d.Text, strings.TrimSpace(space.ReplaceAllString(p, " "))) {
+			t.Errorf("the report does not say %q", p)
+		}
+	}
+}
+
+// ReadPlot is the text of a plot, which must be SVG that asks for nothing beyond itself.
+func ReadPlot(t testing.TB, name string, svg []byte) string {
+	t.Helper()
+	for _, bad := range []string{"var(", "url(", "ZgotmplZ", "NaN", "Inf", "%!", "href", "<script"} {
+		if bytes.Contains(svg, []byte(bad)) {
+			t.Errorf("%s has %q in it", name, bad)
+		}
+	}
+	var text strings.Builder
+	dec := xml.NewDecoder(bytes.NewReader(svg))
+	for n := 0; ; n++ {
+		tok, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			return space.ReplaceAllString(text.String(), " ")
+		}
+		if err != nil {
+			t.Fatalf("%s is no XML: %v", name, err)
+		}
+		switch tok := tok.(type) {
+		case xml.StartElement:
+			if n == 0 && tok.Name.Local != "svg" || tok.Name.Space != "http://www.w3.org/2000/svg" {
+				t.Errorf("%s: element %d is %s of %q, want svg first and SVG alone", name, n, tok.Name.Local, tok.Name.Space)
+			}
+		case xml.CharData:
+			text.Write(tok)
+			text.WriteByte(' ')
+		}
+	}
+}
+
+// Percent writes a share of 1 as a report does.
+func Percent(share float64) string { return fmt.Sprintf("%.1f\u00a0%%", 100*share) }

@@ -1,0 +1,41 @@
+package report
+
+import (
+	"cmp"
+	"html/template"
+	"slices"
+
+	"github.com/c236555e/rehead/train/metrics"
+)
+
+// mostClasses is how many labels the table of classes has.
+const mostClasses = 300
+
+// classView is the table of classes, the worst first.
+type classView struct {
+	List       []classRow
+	More       int
+	MultiLabel bool // pictures have any number of labels
+}
+
+// classRow is a class with the widths of its bars.
+type classRow struct {
+	metrics.Class
+	PrecisionBar, RecallBar, F1Bar template.CSS
+}
+
+func newClasses(m *metrics.Metrics) classView {
+	list := slices.Clone(m.PerClass)
+	slices.SortStableFunc(list, func(a, b metrics.Class) int {
+		if (a.Measured == 0) != (b.Measured == 0) { // what was not measured is not bad
+			return cmp.Compare(b.Measured, a.Measured)
+		}
+		return cmp.Compare(a.F1, b.F1)
+	})
+	v := classView{More: max(0, len(list)-mostClasses), MultiLabel: m.MultiLabel != nil}
+	bar := func(share float64) template.CSS { return template.CSS("width:" + number(100*share) + "%") }
+	for _, c := range list[:len(list)-v.More] {
+		v.List = append(v.List, classRow{c, bar(c.Precision), bar(c.Recall), bar(c.F1)})
+	}
+	return v
+}

@@ -1,0 +1,94 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
+)
+
+// facts says what the model was made from and how.
+func (in *Input) facts() []fact {
+	m, s := in.Model, in.Learning.Solution
+	split := func(f float64) string {
+		if f < 0 {
+			return "none"
+		}
+		return percent(f)
+	}
+	how := "a hash of each picture's path below its label"
+	switch {
+	case m.Split.Legacy:
+		how = "TensorFlow's retrain.py's rule"
+	case m.Split.Stratified:
+		how = "hashes, exactly stratified by label"
+	}
+	if m.Split.Salt != "" {
+		how += fmt.Sprintf(", salted with %q", m.Split.Salt)
+	}
+	given := 0
+	for _, it := range in.Items {
+		if it.Fixed {
+			given++
+		}
+	}
+	if given > 0 {
+		how += fmt.Sprintf("; given for %d of the pictures", given)
+	}
+	facts := []fact{
+		{"Pictures used", fmt.Sprintf("%d of %d labels", in.Metrics.Images, in.Metrics.Classes)},
+		{"Unreadable pictures", fmt.Sprint(in.Metrics.Quarantined)},
+		{"Exact duplicates", fmt.Sprint(in.Metrics.Duplicates)},
+		{"Split", fmt.Sprintf("validation %s, test %s, by %s", split(m.Split.Validation), split(m.Split.Test), how)},
+		{"Solver", fmt.Sprintf("%s, %d iterations, loss and gradient computed %d times, largest component of "+
+			"the gradient %.2g (%s)",
+			s.Solver, s.Iterations, s.Evaluations, s.Gradient, converged(s.Converged, s.Tolerance))},
+		{"L2", fmt.Sprintf("%.4g on features scaled %q", s.L2, s.Scaling)},
+	}
+	return append(append(facts, modelFacts(m)...), in.environment())
+}
+
+// environment says what the numbers were computed with.
+func (in *Input) environment() fact {
+	return fact{"Computed with", fmt.Sprintf("%s kernels, %s/%s, %s", cmp.Or(in.Engine.Kernel, nn.Kernels()[0]), runtime.GOOS,
+		runtime.GOARCH, runtime.Version())}
+}
+
+// modelFacts says what a model is.
+func modelFacts(m *inception.Model) []fact {
+	activation := "softmax"
+	if m.Independent() {
+		activation = "sigmoids"
+	}
+	facts := []fact{
+		{"Trunk", fmt.Sprintf("InceptionV3, %s, width %g, %s, frozen", m.Flavor, m.Width, m.Precision())},
+		{"Trunk's SHA-256", m.TrunkDigest},
+		{"Input", m.Recipe.Describe()},
+		{"Bottleneck", fmt.Sprintf("%d features", m.Head.Features)},
+		{"Head", fmt.Sprintf("%s, %d weights and biases", activation, len(m.Head.W)+len(m.Head.B))},
+		{"Temperature", fmt.Sprintf("%.4g", m.Temperature)},
+		{"Seed", fmt.Sprint(m.Seed)},
+	}
+	if m.ToolVersion != "" {
+		facts = append(facts, fact{"Made by", "rehead " + m.ToolVersion})
+	}
+	return facts
+}
+
+// describeHead says in a few words what a model is.
+func describeHead(m *inception.Model) string {
+	kind := "softmax head"
+	if m.Independent() {
+		kind = "head of sigmoids"
+	}
+	return fmt.Sprintf("A %s on a frozen InceptionV3, for %d labels", kind, len(m.Labels))
+}
+
+func converged(yes bool, tolerance float64) string {
+	if yes {
+		return fmt.Sprintf("converged: at most %g", tolerance)
+	}
+	return fmt.Sprintf("not converged: want at most %g", tolerance)
+}

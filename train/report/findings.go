@@ -1,0 +1,288 @@
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"image"
+	"image/jpeg"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/internal/numeric"
+	"github.com/c236555e/rehead/train/metrics"
+)
+
+// Bounds on what a report shows, and on its pictures.
+const (
+	mostMistakes   = 20
+	mostNearest    = 3
+	mostSuspects   = 16
+	mostDuplicates = 12
+	mostCopies     = 6 // listed of one picture
+	reportSide     = 96
+	reportBytes    = 900_000 // of all thumbnails together, in base64; activation maps come to at most 300,000
+)
+
+// pictureView is a picture on the page.
+type pictureView struct {
+	metrics.Picture
+	Thumbnail     template.URL // "" where there is none
+	Width, Height int
+
+	index int
+}
+
+// thumbnails fills in the views, in their order, until there is no room left; a picture that has
+// gone has none.
+func (in *Input) thumbnails(ctx context.Context, views []*pictureView) error {
+	var wanted []int
+	left := reportBytes
+	for _, v := range views {
+		wanted = append(wanted, v.index)
+	}
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+	made := make([]pictureView, len(wanted))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(cmp.Or(in.Engine.Threads, runtime.GOMAXPROCS(0)), len(wanted)) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(wanted) {
+					return
+				}
+				if data, ok := in.read(wanted[i]); ok {
+					made[i].shrink(in.Model.Recipe, data, in.Limits)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped: %w", context.Cause(ctx))
+	}
+	for _, v := range views {
+		at, _ := slices.BinarySearch(wanted, v.index)
+		if t := made[at]; len(t.Thumbnail) <= left {
+			v.Thumbnail, v.Width, v.Height = t.Thumbnail, t.Width, t.Height
+			left -= len(t.Thumbnail)
+		}
+	}
+	return nil
+}
+
+// shrink gives the view a thumbnail, if data is a picture.
+func (v *pictureView) shrink(recipe picture.Recipe, data []byte, lim picture.Limits) {
+	img, _, err := recipe.Thumbnail(data, lim, reportSide)
+	if err != nil {
+		return
+	}
+	if url, err := inline(img); err == nil {
+		v.Thumbnail, v.Width, v.Height = url, img.Rect.Dx(), img.Rect.Dy()
+	}
+}
+
+// inline returns the picture as a data URL.
+func inline(img image.Image) (template.URL, error) {
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 72}); err != nil {
+		return "", err
+	}
+	return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes())), nil
+}
+
+// mistakeView shows the surest wrong answers.
+type mistakeView struct {
+	What    string // pictures were looked at
+	Of      int    // them
+	Wrong   int
+	List    []mistake
+	Mapped  bool // some have activation maps
+	Similar bool // some have training pictures beside them
+}
+
+type mistake struct {
+	pictureView
+	Maps    []activationView // the answer's and the label's
+	Nearest []alike
+}
+
+// alike is a training picture that is like another one.
+type alike struct {
+	pictureView
+	Cosine float64
+}
+
+// mistakes ranks the wrong answers: of a training on held-out pictures, or on all where nothing was
+// held out.
+func (in *Input) mistakes() mistakeView {
+	pictures, training := in.Pictures, in.Learning != nil
+	v := mistakeView{What: "pictures measured"}
+	heldOut := training && slices.ContainsFunc(in.Items, func(it dataset.Item) bool { return it.Split != dataset.Train })
+	switch {
+	case heldOut:
+		v.What = "held-out pictures (validation and test)"
+	case training:
+		v.What = "pictures, all of them trained on,"
+	}
+	var wrong []int
+	for i, p := range pictures {
+		if heldOut && in.Items[i].Split == dataset.Train {
+			continue
+		}
+		v.Of++
+		if p.Label != p.Predicted {
+			wrong = append(wrong, i)
+		}
+	}
+	v.Wrong = len(wrong)
+	slices.SortStableFunc(wrong, func(a, b int) int {
+		return cmp.Compare(pictures[b].Probability, pictures[a].Probability)
+	})
+	for _, i := range wrong[:min(len(wrong), mostMistakes)] {
+		v.List = append(v.List, mistake{pictureView: pictureView{Picture: pictures[i], index: i}})
+	}
+	return v
+}
+
+// compare puts the training pictures beside the mistakes that are most like them.
+func (in *Input) compare(ctx context.Context, list []mistake) error {
+	if len(list) == 0 {
+		return nil
+	}
+	lengths := make([]float64, len(in.Rows))
+	for i, row := range in.Rows {
+		lengths[i] = math.Sqrt(numeric.Dot(row, row))
+	}
+	for i := range list {
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped: %w", context.Cause(ctx))
+		}
+		list[i].Nearest = in.nearest(list[i].index, lengths)
+	}
+	return nil
+}
+
+// nearest returns the training pictures with the largest cosine between bottlenecks, other than
+// picture i itself.
+func (in *Input) nearest(i int, lengths []float64) []alike {
+	var best []alike
+	for j, it := range in.Items {
+		if it.Split != dataset.Train || j == i || in.Sums[j] == in.Sums[i] || lengths[i] == 0 || lengths[j] == 0 {
+			continue
+		}
+		c := numeric.Dot(in.Rows[i], in.Rows[j]) / (lengths[i] * lengths[j])
+		at := len(best)
+		for at > 0 && best[at-1].Cosine < c {
+			at--
+		}
+		if at < mostNearest {
+			best = slices.Insert(best, at, alike{pictureView{Picture: in.Pictures[j], index: j}, c})
+			best = best[:min(len(best), mostNearest)]
+		}
+	}
+	return best
+}
+
+// suspectView shows pictures whose label may be wrong.
+type suspectView struct {
+	Method string // how the probabilities came about, one sentence
+	Judged int    // pictures with such a probability
+	Found  int
+	List   []suspect
+}
+
+type suspect struct {
+	pictureView
+	Suggested string
+	Share     float64 // probability of Suggested
+	Own       float64 // probability of the label
+}
+
+// suspects shows the label errors that the run found.
+func (in *Input) suspects() *suspectView {
+	found := in.Metrics.LabelErrors
+	v := &suspectView{Method: found.Method, Judged: found.Judged, Found: found.Found}
+	place := make(map[string]int, len(in.Pictures))
+	for i, p := range in.Pictures {
+		place[p.Rel] = i
+	}
+	for _, e := range found.List[:min(len(found.List), mostSuspects)] {
+		i := place[e.Image]
+		v.List = append(v.List, suspect{
+			pictureView: pictureView{Picture: in.Pictures[i], index: i}, Suggested: e.Suggested,
+			Share: e.Probability, Own: e.OfLabel,
+		})
+	}
+	return v
+}
+
+// duplicateView shows pictures that are there more than once, byte for byte.
+type duplicateView struct {
+	Groups    int // pictures with copies
+	Conflicts int // of them, those with more than one label
+	Crossing  int // of them, those in more than one part, as only a given split has them
+	List      []duplicate
+}
+
+type duplicate struct {
+	First    pictureView
+	Conflict bool
+	Copies   []metrics.Picture // First among them, the first few
+	More     int
+}
+
+// duplicates groups equal pictures, those of several labels first.
+func (in *Input) duplicates() duplicateView {
+	pictures := in.Pictures
+	groups := make(map[[sha256.Size]byte][]int, len(in.Sums))
+	for i, s := range in.Sums {
+		groups[s] = append(groups[s], i)
+	}
+	var v duplicateView
+	var all []duplicate
+	for i, s := range in.Sums { // in order
+		g := groups[s]
+		if len(g) < 2 || g[0] != i {
+			continue
+		}
+		d := duplicate{First: pictureView{Picture: pictures[i], index: i}}
+		for n, j := range g {
+			d.Conflict = d.Conflict || pictures[j].Label != pictures[i].Label
+			if n < mostCopies {
+				d.Copies = append(d.Copies, pictures[j])
+			}
+		}
+		if slices.ContainsFunc(g, func(j int) bool { return in.Items[j].Split != in.Items[i].Split }) {
+			v.Crossing++
+		}
+		d.More = len(g) - len(d.Copies)
+		v.Groups++
+		if d.Conflict {
+			v.Conflicts++
+		}
+		all = append(all, d)
+	}
+	slices.SortStableFunc(all, func(a, b duplicate) int {
+		switch {
+		case a.Conflict == b.Conflict:
+			return 0
+		case a.Conflict:
+			return -1
+		}
+		return 1
+	})
+	v.List = all[:min(len(all), mostDuplicates)]
+	return v
+}

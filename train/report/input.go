@@ -1,0 +1,56 @@
+package report
+
+import (
+	"crypto/sha256"
+	"errors"
+
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
+	"github.com/c236555e/rehead/train/head"
+	"github.com/c236555e/rehead/train/metrics"
+)
+
+// Input is what a report is made from; it is only read. Slices run along Pictures.
+type Input struct {
+	metrics.Predictions                     // of the pictures
+	Sums                [][sha256.Size]byte // SHA-256 of each picture's bytes
+	Rows                [][]float32         // each picture's bottleneck
+	Pictures            []metrics.Picture
+	Metrics             *metrics.Metrics
+
+	Model    *inception.Model
+	Root     string           // of the folder of pictures, which the report does not show
+	Problems []source.Problem // files that were left out, and why
+	Notes    []string         // what is unusual about the data, one sentence each
+	Learning *Learning        // how the solver came to the head; nil for an evaluation
+
+	Engine nn.Config      // that activation maps are computed with
+	Limits picture.Limits // of one picture
+}
+
+// Learning is how the solver came to the head.
+type Learning struct {
+	Solution *head.Solution
+	Losses   []head.Loss // on the way to the head, or to one with the same settings
+	Moments  []Moment    // accuracies on the way; none where they were not measured
+	Why      string      // what is unusual about it, a sentence or ""
+}
+
+// Moment is a moment of the solver.
+type Moment struct {
+	Iteration         int
+	Loss              float64
+	Train, Validation float64 // accuracies
+	HasValidation     bool
+}
+
+// whole asks for what nothing can be shown without.
+func (in *Input) whole() error {
+	if in.Model == nil || in.Metrics == nil || len(in.Rows) == 0 || len(in.Rows) != len(in.Pictures) {
+		return errors.New("got no bottlenecks of the pictures, want the result of a training or an evaluation as it " +
+			"was returned")
+	}
+	return nil
+}
