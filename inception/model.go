@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/inception/internal/strictjson"
+	"github.com/c236555e/rehead/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/nn"
 )

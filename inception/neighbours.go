@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/c236555e/rehead/inception/internal/strictjson"
+	"github.com/c236555e/rehead/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
 )
 

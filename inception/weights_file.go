@@ -9,8 +9,8 @@ import (
 	"strconv"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/inception/internal/atomicfile"
-	"github.com/c236555e/rehead/inception/internal/strictjson"
+	"github.com/c236555e/rehead/internal/atomicfile"
+	"github.com/c236555e/rehead/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
 )
 

@@ -16,7 +16,7 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
-	"github.com/c236555e/rehead/inception/internal/strictjson"
+	"github.com/c236555e/rehead/internal/strictjson"
 	"github.com/c236555e/rehead/nn"
 )
 

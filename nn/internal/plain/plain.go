@@ -14,7 +14,7 @@ import (
 
 	"github.com/c236555e/rehead/nn/internal/gemm"
 	"github.com/c236555e/rehead/nn/internal/ir"
-	"github.com/c236555e/rehead/nn/internal/par"
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn/internal/ref"
 )
 
