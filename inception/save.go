@@ -15,8 +15,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/nn"
 )
 
