@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"github.com/c236555e/rehead/internal/filelock"
 )
 
 // CacheKey says which bottlenecks belong together. Two keys never share a file.
@@ -109,11 +111,12 @@ func OpenCache(dir string, key CacheKey) (*Cache, error) {
 
 // locked runs do while no other process appends.
 func (c *Cache) locked(do func() error) error {
-	if err := lock(c.file); err != nil {
+	unlock, err := filelock.Lock(c.path)
+	if err != nil {
 		return fmt.Errorf("dataset: bottleneck cache %q: cannot lock: %w", c.path, err)
 	}
-	err := do()
-	if e := unlock(c.file); e != nil && err == nil {
+	err = do()
+	if e := unlock(); e != nil && err == nil {
 		err = fmt.Errorf("dataset: bottleneck cache %q: cannot unlock: %w", c.path, e)
 	}
 	return err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/internal/filelock"
 )
 
 // PullConfig changes how a set is pulled; the zero value takes it from its publisher.
@@ -57,11 +58,15 @@ func (s Store) PullEntry(ctx context.Context, e Entry, cfg PullConfig) (*Pulled,
 	if err := os.MkdirAll(s.partialPath(""), 0o755); err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
-	unlock, err := lock(s.partialPath(e.Name + ".lock"))
+	locked := s.partialPath(e.Name + ".lock")
+	unlock, err := filelock.TryLock(locked)
+	if errors.Is(err, filelock.ErrHeld) {
+		err = fmt.Errorf("%s is in use: another rehead is pulling the same set", locked)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("registry: pull %s: %w", e.Name, err)
 	}
-	defer unlock()
+	defer unlock() //nolint:errcheck // the process that ends gives it back all the same
 	file, from, done, err := s.fetch(ctx, e, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("registry: pull %s: %w", e.Name, err)
