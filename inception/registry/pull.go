@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/internal/filelock"
 )
 
@@ -131,23 +132,17 @@ func (s Store) keep(ctx context.Context, e Entry, cfg PullConfig, file string) (
 	if err := os.MkdirAll(filepath.Join(s.Dir, "weights"), 0o755); err != nil {
 		return nil, err
 	}
-	temp, err := os.CreateTemp(filepath.Join(s.Dir, "weights"), ".new-*.safetensors")
-	if err != nil {
+	temp := atomicfile.TempName(filepath.Join(s.Dir, "weights"))
+	defer os.Remove(temp) //nolint:errcheck // gone already once it was renamed
+	if err := w.Write(temp, cfg.DType); err != nil {
 		return nil, err
 	}
-	defer os.Remove(temp.Name()) //nolint:errcheck // gone already once it was renamed
-	if err := temp.Close(); err != nil {
-		return nil, err
-	}
-	if err := w.Write(temp.Name(), cfg.DType); err != nil {
-		return nil, err
-	}
-	sum, err := hashFile(temp.Name())
+	sum, err := hashFile(temp)
 	if err != nil {
 		return nil, err
 	}
 	p := &Pulled{Entry: e, Weights: sum, Digest: w.Digest, DType: cfg.DType, Expected: expected}
-	return p, os.Rename(temp.Name(), s.weightsPath(sum))
+	return p, os.Rename(temp, s.weightsPath(sum))
 }
 
 // fetch brings the file to the disk and returns its path, where it came from, and what to call when
