@@ -2,6 +2,7 @@ package strictjson
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,7 @@ func TestUnmarshal(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"good", `{"a":1,"b":{"x":[{"y":1},{"y":2}],"z":[]}}`, ""},
 		{"same key in two objects", `{"b":{"a":1},"a":2}`, ""},
+		{"byte order mark", "\ufeff" + `{"a":1}`, ""},
 		{"unknown key", `{"a":1,"c":2}`, "unknown field"},
 		{"twice", `{"a":1,"a":2}`, `"a" twice`},
 		{"twice by escape", `{"a":1,"\u0061":2}`, `"a" twice`},
@@ -40,6 +42,46 @@ func TestUnmarshal(t *testing.T) {
 		})
 	}
 }
+
+func TestMembers(t *testing.T) {
+	for _, c := range []struct {
+		name, in string
+		got      string // key=value of those that were told of
+		want     error  // nil for none, errAny for one of no name
+	}{
+		{"good", ` {"b": [1, {"x":1,"x":2}], "a":null} `, `b=[1, {"x":1,"x":2}] a=null`, nil},
+		{"empty", `{}`, "", nil},
+		{"byte order mark", "\ufeff" + `{"a":1}`, "a=1", nil},
+		{"array", `["a"]`, "", ErrNotObject},
+		{"nothing", "", "", ErrNotObject},
+		{"number for a key", `{1:2}`, "", errAny},
+		{"twice", `{"a":1,"b":2,"a":3}`, "a=1 b=2", ErrTwice},
+		{"twice by escape", `{"a":1,"\u0061":2}`, "a=1", ErrTwice},
+		{"rest", `{"a":1} {}`, "a=1", ErrFollows},
+		{"cut", `{"a":1,"b":`, "a=1", errAny},
+		{"cut behind a value", `{"a":1`, "a=1", errAny},
+		{"stopped", `{"stop":1,"a":2}`, "", errStop},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got []string
+			err := Members([]byte(c.in), func(key string, value json.RawMessage) error {
+				if key == "stop" {
+					return errStop
+				}
+				got = append(got, key+"="+string(value))
+				return nil
+			})
+			if text := strings.Join(got, " "); text != c.got {
+				t.Errorf("got %s, want %s", text, c.got)
+			}
+			if c.want == errAny && err == nil || c.want != errAny && !errors.Is(err, c.want) {
+				t.Errorf("got the error %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+var errAny, errStop = errors.New("any"), errors.New("stop")
 
 func FuzzCheck(f *testing.F) {
 	f.Add([]byte(`{"a":[1,{"b":null}],"c":"d"}`))
