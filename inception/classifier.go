@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // Explanation says what a classifier saw in one picture. Its predictions and bottleneck are those

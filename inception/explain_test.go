@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 

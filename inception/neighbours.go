@@ -10,7 +10,7 @@ import (
 	"strconv"
 
 	"github.com/c236555e/rehead/inception/internal/strictjson"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // Bounds on the training pictures that a model keeps.

@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 

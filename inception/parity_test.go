@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 

@@ -16,7 +16,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception/internal/atomicfile"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 

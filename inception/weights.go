@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception/internal/atomicfile"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // Format is the value of the metadata key "format" of a converted weight file.

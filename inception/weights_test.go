@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // tiny is a small set of weights with a classifier.

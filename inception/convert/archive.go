@@ -11,7 +11,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/c236555e/rehead/inception/convert/pth"
+	"github.com/c236555e/rehead/inception/convert/internal/pth"
 )
 
 // What is taken out of an archive is bounded: the largest official file has 96 MB, and weights

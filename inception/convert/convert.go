@@ -9,7 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 )
 
 // Options change how a file is read; the zero value detects everything.

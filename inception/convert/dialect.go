@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/c236555e/rehead/inception/convert/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
 )
 
 // op is what an operator means to the matcher.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // pytorchFile writes a narrow network with made-up weights under the names that PyTorch's files

@@ -11,11 +11,11 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/graph"
-	"github.com/c236555e/rehead/inception/convert/graphdef"
-	"github.com/c236555e/rehead/inception/convert/onnx"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
+	"github.com/c236555e/rehead/inception/convert/internal/imagenet"
+	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/internal/fixture"
-	"github.com/c236555e/rehead/inception/labels"
 )
 
 func readGraph(t testing.TB, name string) *graph.Graph {
@@ -242,7 +242,7 @@ func TestRetrained(t *testing.T) {
 }
 
 func TestLabelMap(t *testing.T) {
-	out := labels.For(1008)
+	out := imagenet.Labels(1008)
 	err := readLabelMap("# a comment\nentry {\n  target_class: 977\n  target_class_string: \"n03710721\"\n}\nentry {\n  "+
 		"target_class: 449\n  target_class_string: \"n01440764\"\n}\n", out)
 	if err != nil || out[977] != "maillot tank suit" || out[449] != "tench" || out[782] != "maillot" {

@@ -15,15 +15,15 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/ckpt"
-	"github.com/c236555e/rehead/inception/convert/graph"
-	"github.com/c236555e/rehead/inception/convert/graphdef"
-	"github.com/c236555e/rehead/inception/convert/hdf5"
-	"github.com/c236555e/rehead/inception/convert/onnx"
-	"github.com/c236555e/rehead/inception/convert/pth"
-	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/ckpt"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
+	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
+	"github.com/c236555e/rehead/inception/convert/internal/onnx"
+	"github.com/c236555e/rehead/inception/convert/internal/pth"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // everyFormat names a fixture of each.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 )
 
 // kerasNames maps the datasets of a Keras .h5 file. Keras numbers its layers in the order in which

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
 )
 
 // A computation graph is matched against the network from its end: the input of the global average

@@ -10,13 +10,13 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/ckpt"
-	"github.com/c236555e/rehead/inception/convert/graphdef"
-	"github.com/c236555e/rehead/inception/convert/hdf5"
-	"github.com/c236555e/rehead/inception/convert/onnx"
-	"github.com/c236555e/rehead/inception/convert/pth"
-	"github.com/c236555e/rehead/inception/convert/raw"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/inception/convert/internal/ckpt"
+	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
+	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
+	"github.com/c236555e/rehead/inception/convert/internal/onnx"
+	"github.com/c236555e/rehead/inception/convert/internal/pth"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // file is an open weight file.

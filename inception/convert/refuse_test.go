@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/inception/convert/graph"
-	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 

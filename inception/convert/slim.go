@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 )
 
 // slimScopes maps TF-slim's scopes below InceptionV3/ to torchvision's paths. The irregular ones

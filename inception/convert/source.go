@@ -7,9 +7,9 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/graph"
-	"github.com/c236555e/rehead/inception/convert/raw"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // bnEps is what every published InceptionV3 adds to its variances.

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 )
 
 // wrappers are what training code puts in front of every name.
