@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
@@ -142,7 +143,7 @@ func (m *Model) Validate() error {
 		return fmt.Errorf("inception: model: the head reads %d features, but a trunk of width %g gives %d", m.Head.Features,
 			m.Width, f)
 	}
-	if !isDigest(m.TrunkDigest) {
+	if !files.IsSHA256(m.TrunkDigest) {
 		return fmt.Errorf("inception: model: trunk digest %q is not a SHA-256 in lower-case hexadecimal", m.TrunkDigest)
 	}
 	if m.Ranges != nil && len(m.Ranges) == 0 {
@@ -164,7 +165,7 @@ func (m *Model) Validate() error {
 			return fmt.Errorf("inception: model: %s: %w", part.name, err)
 		}
 		if bytes.TrimLeft(part.json, " \t\r\n")[0] != '{' {
-			return fmt.Errorf("inception: model: %s are no JSON object", part.name)
+			return fmt.Errorf("inception: model: %s: want a JSON object", part.name)
 		}
 	}
 	if m.Neighbours != nil {
@@ -237,15 +238,6 @@ func (m *Model) belongs(w *Weights) error {
 			m.Flavor, m.Width, w.Flavor, w.Width)
 	}
 	return nil
-}
-
-func isDigest(s string) bool {
-	for _, c := range []byte(s) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return len(s) == 64
 }
 
 // AttachTrunk gives a model that was saved without its trunk the weights that belong to it; others

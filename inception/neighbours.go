@@ -120,11 +120,11 @@ type neighbourEntry struct {
 }
 
 // parts is the neighbours' file, if there are any.
-func (n *Neighbours) parts() []part {
+func (n *Neighbours) files() []outFile {
 	if n == nil {
 		return nil
 	}
-	return []part{{neighboursFile, n.encode}}
+	return []outFile{{neighboursFile, n.encode}}
 }
 
 func (n *Neighbours) encode(w io.Writer) error {

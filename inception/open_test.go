@@ -90,7 +90,7 @@ func TestOpenArchive(t *testing.T) {
 			with(tar.Header{Name: headFile, Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, "", headFile)},
 		{"changed file", "was changed",
 			with(tar.Header{Name: labelsFile}, strings.Replace(files[labelsFile], "C", "D", 1), labelsFile)},
-		{"empty", manifestFile + ": is missing", pack(t, nil, nil)},
+		{"empty", modelJSONFile + ": is missing", pack(t, nil, nil)},
 		{"cut in half", "cut short", whole[:len(whole)/2]},
 		{"cut at the end", "cut short", whole[:len(whole)-1]},
 		{"gzip of something else", "damaged", gzipped(t, strings.Repeat("x", 2000))},
@@ -150,7 +150,7 @@ func TestOpenWeightFile(t *testing.T) {
 }
 
 func FuzzUnpack(f *testing.F) {
-	f.Add(pack(f, []tar.Header{{Name: manifestFile}, {Name: "../x"}}, []string{"{}", "y"}))
+	f.Add(pack(f, []tar.Header{{Name: modelJSONFile}, {Name: "../x"}}, []string{"{}", "y"}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		a, err := unpack("fuzz", bytes.NewReader(data))
 		var format *FormatError
@@ -158,7 +158,7 @@ func FuzzUnpack(f *testing.F) {
 			t.Fatalf("got %v, want a *FormatError", err)
 		}
 		for name := range a.files {
-			if name != manifestFile && !slices.Contains(modelFiles(), name) {
+			if name != modelJSONFile && !slices.Contains(modelFiles(), name) {
 				t.Fatalf("kept %q", name)
 			}
 		}

@@ -1,9 +1,11 @@
 package inception
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -100,11 +102,14 @@ func narrow(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, handle, err := safetensors.Open(filepath.Join("testdata", "narrow-taps.safetensors"))
+	taps, err := os.ReadFile(filepath.Join("testdata", "narrow-taps.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = handle.Close() })
+	file, err := safetensors.New("narrow-taps", bytes.NewReader(taps), int64(len(taps)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	info, _ := file.Lookup("input")
 	raw, err := file.Bytes(info)
 	if err != nil {

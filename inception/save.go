@@ -43,7 +43,7 @@ func (m *Model) Save(dir string, opts SaveOptions) error {
 }
 
 func (m *Model) save(dir string, opts SaveOptions) error {
-	files, man, err := m.prepare(opts)
+	files, doc, err := m.prepare(opts)
 	if err != nil {
 		return err
 	}
@@ -62,52 +62,52 @@ func (m *Model) save(dir string, opts SaveOptions) error {
 	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return err
 	}
-	err = saveBeside(dir, state, files, man)
+	err = saveBeside(dir, state, files, doc)
 	if err != nil && state != absent && !errors.As(err, new(*writeError)) {
-		return saveInside(dir, files, man)
+		return saveInside(dir, files, doc)
 	}
 	return err
 }
 
 // part is one file of the model to be written.
-type part struct {
+type outFile struct {
 	name  string
 	write func(io.Writer) error
 }
 
 // prepare checks the model and says what to write.
-func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
-	man := manifest{Format: ModelFormat}
+func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
+	doc := modelJSON{Format: ModelFormat}
 	if err := m.Validate(); err != nil {
-		return nil, man, err
+		return nil, doc, err
 	}
 	if _, err := parseDType(opts.DType); err != nil {
-		return nil, man, err
+		return nil, doc, err
 	}
-	man.Tool, man.Labels, man.Flavor, man.Width, man.Recipe = m.ToolVersion, m.Labels, m.Flavor, m.Width, m.Recipe
-	man.Head = headEntry{
+	doc.Tool, doc.Labels, doc.Flavor, doc.Width, doc.Recipe = m.ToolVersion, m.Labels, m.Flavor, m.Width, m.Recipe
+	doc.Head = headEntry{
 		Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(),
 		Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
 	}
-	man.Trunk.Digest, man.Seed, man.Split = m.TrunkDigest, m.Seed, m.Split
+	doc.Trunk.Digest, doc.Seed, doc.Split = m.TrunkDigest, m.Seed, m.Split
 	if m.Ranges != nil {
-		man.Trunk.Precision, man.Trunk.Ranges = m.Precision(), m.Ranges
+		doc.Trunk.Precision, doc.Trunk.Ranges = m.Precision(), m.Ranges
 	}
 	var err error
-	if man.Training, err = object(m.Training); err != nil {
-		return nil, man, err
+	if doc.Training, err = object(m.Training); err != nil {
+		return nil, doc, err
 	}
-	if man.Metrics, err = object(m.Metrics); err != nil {
-		return nil, man, err
+	if doc.Metrics, err = object(m.Metrics); err != nil {
+		return nil, doc, err
 	}
-	files := []part{
+	files := []outFile{
 		{headFile, m.Head.encode},
 		{labelsFile, func(w io.Writer) error {
 			_, err := io.WriteString(w, strings.Join(m.Labels, "\n")+"\n")
 			return err
 		}},
 		{metricsFile, func(w io.Writer) error {
-			data, err := indented(man.Metrics)
+			data, err := indented(doc.Metrics)
 			if err == nil {
 				_, err = w.Write(data)
 			}
@@ -118,37 +118,37 @@ func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
 		if report == nil {
 			report = m.Report
 		}
-		files = append(files, part{reportFile, func(w io.Writer) error {
+		files = append(files, outFile{reportFile, func(w io.Writer) error {
 			_, err := w.Write(report)
 			return err
 		}})
 	}
-	files = append(files, m.Neighbours.parts()...)
+	files = append(files, m.Neighbours.files()...)
 	selfTest := m.SelfTest
 	if opts.NoTrunk {
-		return append(files, selfTest.parts()...), man, nil
+		return append(files, selfTest.files()...), doc, nil
 	}
 	if m.Trunk == nil {
-		return nil, man, errors.New("the model has no trunk: attach the weights it was trained on, or leave " +
+		return nil, doc, errors.New("the model has no trunk: attach the weights it was trained on, or leave " +
 			"the trunk out on purpose")
 	}
 	trunk := m.Trunk.trunkOnly().withRecipe(m.Recipe)
-	man.Trunk.DType = "f32"
+	doc.Trunk.DType = "f32"
 	if opts.DType == "f16" {
 		if trunk, err = trunk.Halved(); err != nil {
-			return nil, man, err
+			return nil, doc, err
 		}
 		if selfTest != nil && trunk.Digest != m.TrunkDigest {
 			if selfTest, err = m.rerecord(trunk); err != nil {
-				return nil, man, err
+				return nil, doc, err
 			}
 		}
-		man.Trunk.DType, man.Trunk.Digest = "f16", trunk.Digest
+		doc.Trunk.DType, doc.Trunk.Digest = "f16", trunk.Digest
 	}
-	files = append(files, selfTest.parts()...)
-	return append(files, part{trunkFile, func(w io.Writer) error {
-		return trunk.encode(w, man.Trunk.DType, false)
-	}}), man, nil
+	files = append(files, selfTest.files()...)
+	return append(files, outFile{trunkFile, func(w io.Writer) error {
+		return trunk.encode(w, doc.Trunk.DType, false)
+	}}), doc, nil
 }
 
 func (h *Head) encode(w io.Writer) error {
@@ -171,11 +171,11 @@ func (m *Model) rerecord(trunk *Weights) (*SelfTest, error) {
 }
 
 // parts is the self-test's file, if there is a self-test.
-func (s *SelfTest) parts() []part {
+func (s *SelfTest) files() []outFile {
 	if s == nil {
 		return nil
 	}
-	return []part{{selfTestFile, s.encode}}
+	return []outFile{{selfTestFile, s.encode}}
 }
 
 func (s *SelfTest) encode(w io.Writer) error {
@@ -228,9 +228,9 @@ func inspectTarget(dir string) (target, error) {
 	model := false
 	for _, e := range list {
 		switch name := e.Name(); {
-		case name == manifestFile:
+		case name == modelJSONFile:
 			if model = isModel(filepath.Join(dir, name)); !model {
-				return absent, fmt.Errorf("%s in it was not written by rehead: name another folder", manifestFile)
+				return absent, fmt.Errorf("%s in it was not written by rehead: name another folder", modelJSONFile)
 			}
 		case strings.HasPrefix(name, tempPrefix), e.Type().IsRegular() && slices.Contains(modelFiles(), name):
 		default:
@@ -243,7 +243,7 @@ func inspectTarget(dir string) (target, error) {
 	}
 	if !model {
 		return absent, fmt.Errorf("the folder is neither empty nor a rehead model (it has no %s): name another folder",
-			manifestFile)
+			modelJSONFile)
 	}
 	return present, nil
 }
@@ -272,11 +272,11 @@ type writeError struct{ error }
 func (e *writeError) Unwrap() error { return e.error }
 
 // writeAll writes the files and model.json into the new folder dir, which it removes when it fails.
-func writeAll(dir string, files []part, man manifest) error {
+func writeAll(dir string, files []outFile, doc modelJSON) error {
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		return err
 	}
-	man.Files = make(map[string]entry, len(files))
+	doc.Files = make(map[string]fileEntry, len(files))
 	err := func() error {
 		for _, f := range files {
 			h := sha256.New()
@@ -287,13 +287,13 @@ func writeAll(dir string, files []part, man manifest) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", f.name, err)
 			}
-			man.Files[f.name] = entry{count.n, hex.EncodeToString(h.Sum(nil))}
+			doc.Files[f.name] = fileEntry{count.n, hex.EncodeToString(h.Sum(nil))}
 		}
-		data, err := man.seal()
+		data, err := doc.seal()
 		if err != nil {
 			return err
 		}
-		err = atomicfile.WriteSynced(filepath.Join(dir, manifestFile), func(w io.Writer) error {
+		err = atomicfile.WriteSynced(filepath.Join(dir, modelJSONFile), func(w io.Writer) error {
 			_, err := w.Write(data)
 			return err
 		})
@@ -316,10 +316,10 @@ func (c *counter) Write(p []byte) (int, error) {
 }
 
 // saveBeside writes a folder next to dir and puts it in dir's place.
-func saveBeside(dir string, state target, files []part, man manifest) error {
+func saveBeside(dir string, state target, files []outFile, doc modelJSON) error {
 	parent := filepath.Dir(dir)
 	temp := tempName(parent)
-	if err := writeAll(temp, files, man); err != nil {
+	if err := writeAll(temp, files, doc); err != nil {
 		return err
 	}
 	err := replace(temp, dir, state)
@@ -337,7 +337,7 @@ func replace(temp, dir string, state target) error {
 			return err
 		}
 	case present:
-		if exchange(temp, dir) == nil {
+		if swapFolders(temp, dir) == nil {
 			return os.RemoveAll(temp) // the old model, which holds nothing else
 		}
 		old := tempName(filepath.Dir(dir))
@@ -354,17 +354,17 @@ func replace(temp, dir string, state target) error {
 
 // saveInside writes below dir, which exists, and moves the files into place. Without model.json,
 // which goes first and comes last, the folder is no model.
-func saveInside(dir string, files []part, man manifest) error {
+func saveInside(dir string, files []outFile, doc modelJSON) error {
 	temp := tempName(dir)
-	if err := writeAll(temp, files, man); err != nil {
+	if err := writeAll(temp, files, doc); err != nil {
 		return err
 	}
-	for _, name := range append([]string{manifestFile}, modelFiles()...) {
+	for _, name := range append([]string{modelJSONFile}, modelFiles()...) {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return errors.Join(err, os.RemoveAll(temp))
 		}
 	}
-	for _, f := range append(slices.Clone(files), part{name: manifestFile}) {
+	for _, f := range append(slices.Clone(files), outFile{name: modelJSONFile}) {
 		if err := os.Rename(filepath.Join(temp, f.name), filepath.Join(dir, f.name)); err != nil {
 			return errors.Join(err, os.RemoveAll(temp))
 		}

@@ -305,11 +305,7 @@ func FuzzReadWeights(f *testing.F) {
 		if int(at) < len(data) {
 			copy(data[at:], patch)
 		}
-		file, err := safetensors.New("fuzz", bytes.NewReader(data), int64(len(data)))
-		var got *Weights
-		if err == nil {
-			got, err = weightsFrom(file)
-		}
+		got, err := DecodeWeights("fuzz", bytes.NewReader(data), int64(len(data)))
 		var format *FormatError
 		switch {
 		case err != nil && !errors.As(err, &format):

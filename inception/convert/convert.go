@@ -3,6 +3,7 @@ package convert
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -94,27 +95,49 @@ func Convert(in, out string, o Options) (*Result, error) {
 	return res, res.Model.Save(out, inception.SaveOptions{DType: o.DType})
 }
 
-// LoadModel reads a file of any supported kind that has a classifier as a whole model. Labels come
-// from the file, from Options.Labels, or from beside a graph of retrain.py's, which must have them.
-func LoadModel(path string, o Options) (*inception.Model, error) {
+// OpenModel opens a model: a folder or .tar.gz that inception.OpenModel reads, or a weight file of
+// any supported kind that has a classifier. The file is opened once; what it is shows in its
+// content. Labels of a classifier come from the file, from Options.Labels, or from beside a graph of
+// retrain.py's, which must have them.
+func OpenModel(path string, o Options) (*inception.Model, error) {
+	stat, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if stat.IsDir() {
+		return inception.OpenModel(path)
+	}
 	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	packed := isGzip(f.head)
+	m, err := f.model(o)
+	switch {
+	case err == nil:
+		return m, nil
+	case errors.Is(err, errKind):
+		return nil, fmt.Errorf("%s is neither a model folder, its .tar.gz nor a weight file", path)
+	case packed && f.format == "": // a model, or what is wrong with it
+		return inception.DecodeModel(path, f.File, f.length)
+	}
+	return nil, fileError(path, err)
+}
+
+// model reads a weight file as a whole model.
+func (f *file) model(o Options) (*inception.Model, error) {
 	w, src, err := load(f, o)
-	if err == nil && w.Classes == 0 {
-		err = errors.New("has no classifier: use it as the trunk of rehead train")
+	switch {
+	case err != nil:
+		return nil, err
+	case w.Classes == 0:
+		return nil, errors.New("has no classifier: use it as the trunk of rehead train")
+	case src != nil && src.retrained() && w.Labels == nil:
+		return nil, fmt.Errorf("has %d classes, but their labels are not known: put output_labels.txt beside it, or "+
+			"convert it with `rehead weights convert --labels FILE`", w.Classes)
 	}
-	if err == nil && src != nil && src.retrained() && w.Labels == nil {
-		err = fmt.Errorf("has %d classes, but their labels are not known: put output_labels.txt beside it, or convert it "+
-			"with `rehead weights convert --labels FILE`", w.Classes)
-	}
-	if err != nil {
-		return nil, fileError(path, err)
-	}
-	m, err := inception.ModelFromWeights(w)
-	return m, fileError(path, err)
+	return inception.ModelFromWeights(w)
 }
 
 // Resolve returns the weights that a reference of the command line names: "random" or
@@ -139,6 +162,9 @@ func Resolve(ref string, o Options) (*inception.Weights, error) {
 
 // load reads the weights of an open file; the source is nil for rehead's own format.
 func load(f *file, o Options) (*inception.Weights, *source, error) {
+	if err := f.identify(); err != nil {
+		return nil, nil, err
+	}
 	src, err := f.source()
 	if err != nil {
 		return nil, nil, err
@@ -178,7 +204,7 @@ func (src *source) read(f *file, o Options) (*inception.Weights, error) {
 
 // own reads rehead's own format.
 func own(f *file, o Options) (*inception.Weights, error) {
-	w, err := inception.ReadWeights(f.path)
+	w, err := inception.DecodeWeights(f.path, f.data, f.size)
 	if err != nil || o.Flavor == "" || o.Flavor == w.Flavor {
 		return w, err
 	}

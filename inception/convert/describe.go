@@ -1,13 +1,12 @@
 package convert
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/internal/files"
 )
 
 // Info is what weights are, for people and for `rehead weights info --json`. Weights that come from
@@ -79,16 +78,9 @@ func (f *file) digest() (string, error) {
 	if f.sha256 != "" {
 		return f.sha256, nil
 	}
-	h := sha256.New()
-	n, err := io.Copy(h, io.NewSectionReader(f.File, 0, f.length))
-	if err == nil && n != f.length {
-		err = fmt.Errorf("shrank to %d bytes while it was read", n)
-	}
-	if err != nil {
-		return "", err
-	}
-	f.sha256 = hex.EncodeToString(h.Sum(nil))
-	return f.sha256, nil
+	var err error
+	f.sha256, err = files.SHA256(io.NewSectionReader(f.File, 0, f.length))
+	return f.sha256, err
 }
 
 // notes are the facts about a converted network that its file carries beside the numbers: where it

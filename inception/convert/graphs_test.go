@@ -187,7 +187,7 @@ func TestRetrained(t *testing.T) {
 	if err := os.WriteFile(in, fixture.Read(t, "output_graph.pb"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadModel(in, Options{}); err == nil || !strings.Contains(err.Error(), "output_labels.txt") {
+	if _, err := OpenModel(in, Options{}); err == nil || !strings.Contains(err.Error(), "output_labels.txt") {
 		t.Errorf("without labels: got error %v, want one that says where they should be", err)
 	}
 	w, err := Load(in) // as a trunk it needs no labels
@@ -230,13 +230,13 @@ func TestRetrained(t *testing.T) {
 	if err := os.WriteFile(labels, []byte("daisy\ntulip\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadModel(in, Options{}); err == nil || !strings.Contains(err.Error(), "has 2 labels") {
+	if _, err := OpenModel(in, Options{}); err == nil || !strings.Contains(err.Error(), "has 2 labels") {
 		t.Errorf("too few labels: got error %v", err)
 	}
 	if err := os.WriteFile(labels, []byte("a\n\nb\nc\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadModel(in, Options{Labels: labels}); err == nil || !strings.Contains(err.Error(), "line 2 is empty") {
+	if _, err := OpenModel(in, Options{Labels: labels}); err == nil || !strings.Contains(err.Error(), "line 2 is empty") {
 		t.Errorf("an empty line: got error %v", err)
 	}
 }

@@ -177,8 +177,8 @@ func TestFilesRefused(t *testing.T) {
 		want string
 	}{
 		{"empty.pth", nil, "is empty"},
-		{"photo.h5", []byte("\xff\xd8\xff\xe0 a photograph"), "is no weight file"},
-		{"page.pth", []byte("<!DOCTYPE html><html>not found</html>"), "is no weight file"},
+		{"photo.h5", []byte("\xff\xd8\xff\xe0 a photograph"), "is not a weight file"},
+		{"page.pth", []byte("<!DOCTYPE html><html>not found</html>"), "is not a weight file"},
 		{"cut.pth", fixture.Read(t, "torchvision.pth")[:400000], "truncated"},
 		{"cut-old.pth", fixture.Read(t, "old.pth")[:400000], "cut off"},
 		{"cut.h5", fixture.Read(t, "keras.h5")[:400000], "truncated"},
@@ -211,7 +211,7 @@ func TestEnds(t *testing.T) {
 			path := fixture.Write(t, name, bad)
 			_, err := Load(path)
 			if err == nil || !strings.Contains(err.Error(), path) || !place.MatchString(err.Error()) ||
-				strings.Contains(err.Error(), ErrKind.Error()) {
+				strings.Contains(err.Error(), errKind.Error()) {
 				t.Errorf("%s of %d bytes, with %d: got error %v, want one with the path and an offset", name, len(good), n, err)
 			}
 		}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -49,27 +48,6 @@ func New(name string, r io.ReaderAt, size int64) (*File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// Open opens and checks the file at path. The caller closes the os.File when it has read the
-// tensors it wants.
-func Open(path string) (*File, *os.File, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	stat, err := file.Stat()
-	if err == nil && !stat.Mode().IsRegular() {
-		err = &FormatError{File: path, Offset: -1, Reason: "is not a regular file: name a safetensors file"}
-	}
-	var f *File
-	if err == nil {
-		f, err = New(path, file, stat.Size())
-	}
-	if err != nil {
-		return nil, nil, errors.Join(err, file.Close())
-	}
-	return f, file, nil
 }
 
 func (f *File) bad(tensor string, offset int64, format string, args ...any) error {

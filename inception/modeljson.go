@@ -18,13 +18,13 @@ const ModelFormat = "rehead-model/1"
 
 // The files of a model.
 const (
-	manifestFile = "model.json"
-	headFile     = "head.safetensors"
-	trunkFile    = "trunk.safetensors"
-	selfTestFile = "selftest.safetensors"
-	labelsFile   = "labels.txt"
-	metricsFile  = "metrics.json"
-	reportFile   = "report.html"
+	modelJSONFile = "model.json"
+	headFile      = "head.safetensors"
+	trunkFile     = "trunk.safetensors"
+	selfTestFile  = "selftest.safetensors"
+	labelsFile    = "labels.txt"
+	metricsFile   = "metrics.json"
+	reportFile    = "report.html"
 
 	neighboursFile = "neighbours.safetensors"
 )
@@ -34,22 +34,22 @@ func modelFiles() []string {
 	return []string{headFile, trunkFile, selfTestFile, labelsFile, metricsFile, reportFile, neighboursFile}
 }
 
-// manifest is model.json.
-type manifest struct {
-	Format   string              `json:"format"`
-	Digest   string              `json:"digest"` // SHA-256 of this very file with these 64 digits replaced by zeros
-	Tool     string              `json:"tool"`
-	Labels   []string            `json:"labels"`
-	Flavor   Flavor              `json:"flavor"`
-	Width    float64             `json:"width"`
-	Recipe   dataset.Recipe      `json:"recipe"`
-	Head     headEntry           `json:"head"`
-	Trunk    trunkEntry          `json:"trunk"`
-	Seed     uint64              `json:"seed"`
-	Split    dataset.SplitConfig `json:"split"`
-	Training json.RawMessage     `json:"training"`
-	Metrics  json.RawMessage     `json:"metrics"`
-	Files    map[string]entry    `json:"files"` // of every other file
+// modelJSON is model.json.
+type modelJSON struct {
+	Format   string               `json:"format"`
+	Digest   string               `json:"digest"` // SHA-256 of this very file with these 64 digits replaced by zeros
+	Tool     string               `json:"tool"`
+	Labels   []string             `json:"labels"`
+	Flavor   Flavor               `json:"flavor"`
+	Width    float64              `json:"width"`
+	Recipe   dataset.Recipe       `json:"recipe"`
+	Head     headEntry            `json:"head"`
+	Trunk    trunkEntry           `json:"trunk"`
+	Seed     uint64               `json:"seed"`
+	Split    dataset.SplitConfig  `json:"split"`
+	Training json.RawMessage      `json:"training"`
+	Metrics  json.RawMessage      `json:"metrics"`
+	Files    map[string]fileEntry `json:"files"` // of every other file
 }
 
 type headEntry struct {
@@ -71,13 +71,13 @@ type trunkEntry struct {
 }
 
 // entry is what model.json knows of another file.
-type entry struct {
+type fileEntry struct {
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
 }
 
-// seal encodes the manifest with its own digest in it.
-func (m manifest) seal() ([]byte, error) {
+// seal encodes model.json with its own digest in it.
+func (m modelJSON) seal() ([]byte, error) {
 	m.Digest = strings.Repeat("0", 64)
 	data, err := indented(m)
 	if err != nil {
@@ -85,14 +85,14 @@ func (m manifest) seal() ([]byte, error) {
 	}
 	at := digestPlace(data)
 	if at < 0 {
-		return nil, fmt.Errorf("inception: %s has no place for its digest", manifestFile)
+		return nil, fmt.Errorf("inception: %s has no place for its digest", modelJSONFile)
 	}
 	sum := sha256.Sum256(data)
 	hex.Encode(data[at:at+64], sum[:])
 	return data, nil
 }
 
-// digestPlace finds the 64 digits of the manifest's own digest: its second field, right behind the
+// digestPlace finds the 64 digits of model.json's own digest: its second field, right behind the
 // format.
 func digestPlace(data []byte) int {
 	const key = `"digest": "`
@@ -103,8 +103,8 @@ func digestPlace(data []byte) int {
 	return at + len(key)
 }
 
-// parseManifest decodes and checks model.json.
-func parseManifest(name string, data []byte) (*manifest, error) {
+// parseModelJSON decodes and checks model.json.
+func parseModelJSON(name string, data []byte) (*modelJSON, error) {
 	bad := func(format string, args ...any) error {
 		return &FormatError{File: name, Offset: -1, Reason: fmt.Sprintf(format, args...)}
 	}
@@ -118,7 +118,7 @@ func parseManifest(name string, data []byte) (*manifest, error) {
 		return nil, bad("its format is %q, this rehead reads %q: use the rehead that wrote it, or train again", head.Format,
 			ModelFormat)
 	}
-	m := new(manifest)
+	m := new(modelJSON)
 	if err := strictjson.Unmarshal(data, m); err != nil {
 		return nil, bad("%v: restore the model or train again", err)
 	}

@@ -14,11 +14,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/c236555e/rehead/inception/internal/files"
 )
 
-// parts is where a model's files come from.
-type parts interface {
-	label(name string) string // for messages
+// source is where a model's files come from.
+type source interface {
+	path(name string) string // for messages
 	names() ([]string, error)
 	open(name string) (blob, error)
 }
@@ -30,20 +32,20 @@ type blob struct {
 	close func() error
 }
 
-// slurp reads a whole file of at most limit bytes.
-func slurp(p parts, name string, limit int64) ([]byte, error) {
-	b, err := p.open(name)
+// readFile reads a whole file of at most limit bytes.
+func readFile(src source, name string, limit int64) ([]byte, error) {
+	b, err := src.open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = b.close() }() // only read
 	if b.size > limit {
-		return nil, &FormatError{File: p.label(name), Offset: -1,
+		return nil, &FormatError{File: src.path(name), Offset: -1,
 			Reason: fmt.Sprintf("got %d bytes, want at most %d: restore the model or train again", b.size, limit)}
 	}
 	data := make([]byte, b.size)
 	if n, err := b.ReadAt(data, 0); n < len(data) {
-		return nil, &FormatError{File: p.label(name), Offset: int64(n), Reason: "cannot be read", Err: err}
+		return nil, &FormatError{File: src.path(name), Offset: int64(n), Reason: "cannot be read", Err: err}
 	}
 	return data, nil
 }
@@ -51,7 +53,7 @@ func slurp(p parts, name string, limit int64) ([]byte, error) {
 // folder is a model on disk.
 type folder string
 
-func (d folder) label(name string) string { return filepath.Join(string(d), name) }
+func (d folder) path(name string) string { return filepath.Join(string(d), name) }
 
 func (d folder) names() ([]string, error) {
 	list, err := os.ReadDir(string(d))
@@ -63,34 +65,27 @@ func (d folder) names() ([]string, error) {
 }
 
 func (d folder) open(name string) (blob, error) {
-	file, err := os.Open(d.label(name))
+	file, size, err := files.Open(d.path(name))
 	if err != nil {
 		return blob{}, err
 	}
-	stat, err := file.Stat()
-	if err == nil && !stat.Mode().IsRegular() {
-		err = &FormatError{File: d.label(name), Offset: -1, Reason: "is not a regular file: restore the model"}
-	}
-	if err != nil {
-		return blob{}, errors.Join(err, file.Close())
-	}
-	return blob{file, stat.Size(), file.Close}, nil
+	return blob{file, size, file.Close}, nil
 }
 
 // archive is a model unpacked in memory.
 type archive struct {
-	path  string
+	name  string
 	files map[string][]byte
 }
 
-func (a archive) label(name string) string { return a.path + ": " + name }
+func (a archive) path(name string) string { return a.name + ": " + name }
 
 func (a archive) names() ([]string, error) { return slices.Sorted(maps.Keys(a.files)), nil }
 
 func (a archive) open(name string) (blob, error) {
 	data, ok := a.files[name]
 	if !ok {
-		return blob{}, &FormatError{File: a.label(name), Offset: -1, Reason: "is missing: pack the model again",
+		return blob{}, &FormatError{File: a.path(name), Offset: -1, Reason: "is missing: pack the model again",
 			Err: os.ErrNotExist}
 	}
 	return blob{bytes.NewReader(data), int64(len(data)), func() error { return nil }}, nil
@@ -103,11 +98,11 @@ func unpack(name string, r io.Reader) (archive, error) {
 	}
 	zipped, err := gzip.NewReader(bufio.NewReaderSize(r, 1<<18))
 	if err != nil {
-		return bad("is no gzip file (%v): pack the model again with tar -C MODEL -czf", err)
+		return bad("is not a gzip file (%v): pack the model again with tar -C MODEL -czf", err)
 	}
 	limited := &io.LimitedReader{R: zipped, N: maxArchive}
 	tape := tar.NewReader(limited)
-	a := archive{path: name, files: map[string][]byte{}}
+	a := archive{name: name, files: map[string][]byte{}}
 	deeper := ""
 	for {
 		h, err := tape.Next()
@@ -121,8 +116,8 @@ func unpack(name string, r io.Reader) (archive, error) {
 		if path.IsAbs(file) || slices.Contains(strings.Split(file, "/"), "..") {
 			return bad("it holds the path %q, which leads out of it: pack the model with tar -C MODEL -czf", h.Name)
 		}
-		if file != manifestFile && !slices.Contains(modelFiles(), file) {
-			if path.Base(file) == manifestFile {
+		if file != modelJSONFile && !slices.Contains(modelFiles(), file) {
+			if path.Base(file) == modelJSONFile {
 				deeper = file
 			}
 			continue
@@ -143,10 +138,10 @@ func unpack(name string, r io.Reader) (archive, error) {
 		return bad("is damaged or cut short (%v): fetch or pack it again", err)
 	}
 	if limited.N <= 0 {
-		return bad("it unpacks to more than %d bytes: this is no model", int64(maxArchive))
+		return bad("it unpacks to more than %d bytes: this is not a model", int64(maxArchive))
 	}
-	if _, ok := a.files[manifestFile]; !ok && deeper != "" {
-		return bad("%s stands at %s, not at the top: pack the model with tar -C MODEL -czf", manifestFile, deeper)
+	if _, ok := a.files[modelJSONFile]; !ok && deeper != "" {
+		return bad("%s stands at %s, not at the top: pack the model with tar -C MODEL -czf", modelJSONFile, deeper)
 	}
 	return a, nil
 }
