@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/c236555e/rehead/dataset"
@@ -138,26 +137,6 @@ func (f *file) model(o Options) (*inception.Model, error) {
 			"convert it with `rehead weights convert --labels FILE`", w.Classes)
 	}
 	return inception.ModelFromWeights(w)
-}
-
-// Resolve returns the weights that a reference of the command line names: "random" or
-// "random:WIDTH" for made-up ones (seed 0, 1000 classes), or the path of a supported file, which is
-// loaded with the options.
-func Resolve(ref string, o Options) (*inception.Weights, error) {
-	switch name, arg, has := strings.Cut(ref, ":"); {
-	case ref == "":
-		return nil, fmt.Errorf("convert: no weights are named: give the path of a weight file, or random for made-up weights")
-	case name == "random":
-		width := 1.0
-		if has {
-			var err error
-			if width, err = strconv.ParseFloat(arg, 64); err != nil || !(width > 0) {
-				return nil, fmt.Errorf("convert: width %q of %q is not a positive number: write random:0.25, for example", arg, ref)
-			}
-		}
-		return inception.Random(inception.RandomConfig{Width: width, Classes: 1000})
-	}
-	return LoadWith(ref, o)
 }
 
 // load reads the weights of an open file; the source is nil for rehead's own format.

@@ -343,23 +343,16 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-func TestResolve(t *testing.T) {
-	w, err := Resolve("random:0.05", Options{})
-	if err != nil || w.Width != 0.05 || w.Classes != 1000 {
-		t.Fatalf("got %v, %v", w, err)
-	}
-	for ref, say := range map[string]string{
-		"": "no weights are named", "random:x": `width "x"`, "random:-1": "positive", "random:NaN": "positive", "/no/such/file": "no such file",
-	} {
-		if _, err := Resolve(ref, Options{}); err == nil || !strings.Contains(err.Error(), say) {
-			t.Errorf("%q: got error %v, want one with %q", ref, err, say)
-		}
+func TestFlavorOption(t *testing.T) {
+	w, err := inception.Random(inception.RandomConfig{Width: 0.05, Classes: 1000})
+	if err != nil {
+		t.Fatal(err)
 	}
 	path := t.TempDir() + "/own.safetensors"
 	if err := w.Write(path, "f32"); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Resolve(path, Options{})
+	again, err := Load(path)
 	if err != nil || again.Digest != w.Digest {
 		t.Fatalf("got %v, want the same weights again", err)
 	}

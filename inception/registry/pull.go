@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -44,7 +43,7 @@ func (s Store) Pull(ctx context.Context, name string, cfg PullConfig) (*Pulled, 
 // PullEntry is Pull for an entry that the caller describes.
 func (s Store) PullEntry(ctx context.Context, e Entry, cfg PullConfig) (*Pulled, error) {
 	if s.Dir == "" {
-		return nil, errors.New("registry: the store has no folder: set REHEAD_CACHE")
+		return nil, errNoFolder
 	}
 	if cfg.DType == "" {
 		cfg.DType = "f32"

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
@@ -90,8 +91,8 @@ func serve(t *testing.T, h http.Handler) string {
 	return s.URL
 }
 
-// files lists what is in the store, without locks.
-func files(t *testing.T, s Store) []string {
+// listing lists what is in the store, without locks.
+func listing(t *testing.T, s Store) []string {
 	t.Helper()
 	var out []string
 	err := filepath.WalkDir(s.Dir, func(p string, d fs.DirEntry, err error) error {
@@ -126,7 +127,7 @@ func TestPull(t *testing.T) {
 	if last != e.Size || total != e.Size {
 		t.Errorf("progress ended at %d of %d, want %d", last, total, e.Size)
 	}
-	if got := files(t, s); len(got) != 2 {
+	if got := listing(t, s); len(got) != 2 {
 		t.Errorf("the store holds %v, want a set and its weights", got)
 	}
 	if p.FileSHA256 != e.SHA256 || p.From != from+"/small.h5" {
@@ -193,7 +194,7 @@ func TestResume(t *testing.T) {
 				if _, err = s.PullEntry(context.Background(), e, cfg); err == nil {
 					break
 				}
-				if got := files(t, s); len(got) > 2 || strings.Contains(fmt.Sprint(got), "weights") {
+				if got := listing(t, s); len(got) > 2 || strings.Contains(fmt.Sprint(got), "weights") {
 					t.Fatalf("after an interruption the store holds %v", got)
 				}
 			}
@@ -273,7 +274,7 @@ func TestRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got error %v, want one with %q", err, c.want)
 			}
-			for _, f := range files(t, s) {
+			for _, f := range listing(t, s) {
 				if !strings.HasPrefix(f, "partial/") {
 					t.Errorf("the store holds %s", f)
 				}
@@ -410,5 +411,56 @@ func TestEntries(t *testing.T) {
 	}
 	if _, err := (Store{t.TempDir()}).Resolve("no-such-set"); err == nil {
 		t.Error("want an error for a reference that is nothing")
+	}
+}
+
+func TestResolve(t *testing.T) {
+	s := Store{t.TempDir()}
+	w, err := s.Resolve("random:0.05")
+	if err != nil || w.Width != 0.05 || w.Classes != 1000 {
+		t.Fatalf("got %v, %v", w, err)
+	}
+	path := filepath.Join(s.Dir, "w.safetensors")
+	if err := w.Write(path, "f32"); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.Resolve(path); err != nil || again.Digest != w.Digest {
+		t.Errorf("a file: got %v, want the same weights again", err)
+	}
+	if w, err := (Store{}).Resolve("embedded"); err != nil || w.Digest != embedded.Describe().Digest {
+		t.Errorf("embedded: got %v", err)
+	}
+	for ref, want := range map[string]string{
+		"": "no weights are named", "random:x": `width "x"`, "random:-1": "positive", "random:NaN": "positive",
+		"/no/such/file": "no such file", "keras": "not here yet",
+	} {
+		if _, err := s.Resolve(ref); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got error %v, want one with %q", ref, err, want)
+		}
+	}
+	if _, err := (Store{}).Resolve("keras"); err == nil || !strings.Contains(err.Error(), "REHEAD_CACHE") {
+		t.Errorf("a set without a store: got error %v", err)
+	}
+}
+
+// TestDescribe: what has a file has its facts, and the rest what is known of it.
+func TestDescribe(t *testing.T) {
+	s := Store{t.TempDir()}
+	path := filepath.Join(s.Dir, "w.safetensors")
+	w, err := s.Resolve("random:0.05")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(path, "f32"); err != nil {
+		t.Fatal(err)
+	}
+	for ref, format := range map[string]string{path: "safetensors", "random:0.05": "", "embedded": "safetensors, gzipped"} {
+		info, err := s.Describe(ref)
+		if err != nil || info.Format != format || (info.SHA256 == "") != (format == "") || info.Digest == "" {
+			t.Errorf("%s: got %+v, %v", ref, info, err)
+		}
+	}
+	if _, err := s.Describe("keras"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a set that was not pulled: got error %v", err)
 	}
 }
