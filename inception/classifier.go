@@ -23,7 +23,7 @@ type Prediction struct {
 type Result struct {
 	Predictions []Prediction // every class, most probable first, ties in the order of the labels
 	Bottleneck  []float32    // [F]
-	// where Model.Independent: those whose probability reaches the model's threshold, in the order
+	// where Model.MultiLabel: those whose probability reaches the model's threshold, in the order
 	// of Predictions, not nil; nil elsewhere
 	Labels  []string
 	Unknown *bool        // whether the picture is of none of the labels; nil where the model does not tell

@@ -154,19 +154,11 @@ func (m *Model) Validate() error {
 			return err
 		}
 	}
-	for _, part := range []struct {
-		name string
-		json json.RawMessage
-	}{{"training settings", m.Training}, {"metrics", m.Metrics}} {
-		if len(part.json) == 0 {
-			continue
-		}
-		if err := strictjson.Check(part.json); err != nil {
-			return fmt.Errorf("inception: model: %s: %w", part.name, err)
-		}
-		if bytes.TrimLeft(part.json, " \t\r\n")[0] != '{' {
-			return fmt.Errorf("inception: model: %s: want a JSON object", part.name)
-		}
+	if err := checkObject("training settings", m.Training); err != nil {
+		return err
+	}
+	if err := checkObject("metrics", m.Metrics); err != nil {
+		return err
 	}
 	if m.Neighbours != nil {
 		if err := m.Neighbours.validate(m); err != nil {
@@ -179,11 +171,25 @@ func (m *Model) Validate() error {
 	return nil
 }
 
+// checkObject checks that a part of model.json is a JSON object, or absent.
+func checkObject(name string, text json.RawMessage) error {
+	if len(text) == 0 {
+		return nil
+	}
+	if err := strictjson.Check(text); err != nil {
+		return fmt.Errorf("inception: model: %s: %w", name, err)
+	}
+	if bytes.TrimLeft(text, " \t\r\n")[0] != '{' {
+		return fmt.Errorf("inception: model: %s: want a JSON object", name)
+	}
+	return nil
+}
+
 func (m *Model) checkThresholds() error {
 	if m.Thresholds == nil {
 		return nil
 	}
-	if !m.Independent() || len(m.Thresholds) != m.Head.Classes {
+	if !m.MultiLabel() || len(m.Thresholds) != m.Head.Classes {
 		return fmt.Errorf("inception: model: got %d thresholds for %d classes of a %s head, want one a "+
 			"class of a sigmoid head", len(m.Thresholds), m.Head.Classes, m.Head.Activation)
 	}
@@ -270,12 +276,12 @@ func (m *Model) temperature() float64 {
 	return m.Temperature
 }
 
-// Independent reports whether a picture may have any number of labels: whether the head is one of
+// MultiLabel reports whether a picture may have any number of labels: whether the head is one of
 // sigmoids.
-func (m *Model) Independent() bool { return m.Head.Activation == Sigmoid }
+func (m *Model) MultiLabel() bool { return m.Head.Activation == Sigmoid }
 
 // Threshold returns the probability from which on a picture is said to have label k; only of use
-// where Independent.
+// where MultiLabel.
 func (m *Model) Threshold(k int) float64 {
 	if m.Thresholds == nil {
 		return 0.5
@@ -284,10 +290,10 @@ func (m *Model) Threshold(k int) float64 {
 }
 
 // Probabilities turns one picture's logits [Classes] into probabilities,
-// softmax(logits/Temperature) or, where Independent, sigmoid(logits/Temperature), in place.
+// softmax(logits/Temperature) or, where MultiLabel, sigmoid(logits/Temperature), in place.
 func (m *Model) Probabilities(logits []float64) {
 	t := m.temperature()
-	if m.Independent() {
+	if m.MultiLabel() {
 		for i, z := range logits {
 			e := math.Exp(-math.Abs(z) / t)
 			if logits[i] = 1 / (1 + e); z < 0 {
@@ -310,9 +316,9 @@ func (m *Model) Probabilities(logits []float64) {
 	}
 }
 
-// answered returns the labels of a ranking that reach their thresholds, nil unless Independent.
+// answered returns the labels of a ranking that reach their thresholds, nil unless MultiLabel.
 func (m *Model) answered(logits []float64, ranked []Prediction) []string {
-	if !m.Independent() {
+	if !m.MultiLabel() {
 		return nil
 	}
 	given := make(map[string]bool, len(logits))

@@ -235,7 +235,7 @@ func TestModelChangedByte(t *testing.T) {
 
 // TestManifestChangedByte changes every byte of a model.json.
 func TestManifestChangedByte(t *testing.T) {
-	doc := modelJSON{Format: ModelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"),
+	doc := modelJSON{Format: modelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"),
 		Metrics: json.RawMessage("{}")}
 	good, err := doc.seal()
 	if err != nil {
@@ -328,7 +328,7 @@ func reseal(t *testing.T, text string) []byte {
 }
 
 func FuzzManifest(f *testing.F) {
-	doc := modelJSON{Format: ModelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"),
+	doc := modelJSON{Format: modelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"),
 		Metrics: json.RawMessage("{}")}
 	data, err := doc.seal()
 	if err != nil {
@@ -342,7 +342,7 @@ func FuzzManifest(f *testing.F) {
 		if err != nil && !errors.As(err, &format) {
 			t.Fatalf("got %v, want a *FormatError", err)
 		}
-		if err == nil && m.Format != ModelFormat {
+		if err == nil && m.Format != modelFormat {
 			t.Fatalf("accepted format %q", m.Format)
 		}
 	})

@@ -13,8 +13,8 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// ModelFormat is the "format" of the model.json that this package writes and reads.
-const ModelFormat = "rehead-model/1"
+// modelFormat is the "format" of the model.json that this package writes and reads.
+const modelFormat = "rehead-model/1"
 
 // The files of a model.
 const (
@@ -114,9 +114,9 @@ func parseModelJSON(name string, data []byte) (*modelJSON, error) {
 	if err := json.Unmarshal(data, &head); err != nil {
 		return nil, bad("is damaged (%v): restore the model or train again", err)
 	}
-	if head.Format != ModelFormat {
+	if head.Format != modelFormat {
 		return nil, bad("its format is %q, this rehead reads %q: use the rehead that wrote it, or train again", head.Format,
-			ModelFormat)
+			modelFormat)
 	}
 	m := new(modelJSON)
 	if err := strictjson.Unmarshal(data, m); err != nil {

@@ -97,7 +97,7 @@ func (n *Neighbours) validate(m *Model) error {
 	}
 	for i, p := range n.Pictures {
 		switch {
-		case !m.Independent() && !slices.Contains(m.Labels, p.Label):
+		case !m.MultiLabel() && !slices.Contains(m.Labels, p.Label):
 			return fmt.Errorf("inception: neighbours: picture %d has the label %q, which the model does not have", i, p.Label)
 		case p.Path == "":
 			return fmt.Errorf("inception: neighbours: picture %d has no path", i)
@@ -105,7 +105,7 @@ func (n *Neighbours) validate(m *Model) error {
 			return fmt.Errorf("inception: neighbours: the thumbnail of picture %d has %d bytes, want at most %d", i,
 				len(p.Thumbnail), maxThumbnail)
 		case len(p.Thumbnail) > 0 && !bytes.HasPrefix(p.Thumbnail, []byte{0xff, 0xd8, 0xff}):
-			return fmt.Errorf("inception: neighbours: the thumbnail of picture %d is no JPEG", i)
+			return fmt.Errorf("inception: neighbours: the thumbnail of picture %d is not a JPEG", i)
 		}
 	}
 	return nil
@@ -166,7 +166,7 @@ func (m *Model) takeNeighbours(name string, data []byte) error {
 	}
 	var list []neighbourEntry
 	if err := strictjson.Unmarshal(text, &list); err != nil {
-		return &FormatError{File: name, Tensor: "pictures", Offset: -1, Reason: "is no list of pictures: train again",
+		return &FormatError{File: name, Tensor: "pictures", Offset: -1, Reason: "is not a list of pictures: train again",
 			Err: err}
 	}
 	thumbnails, err := raw("thumbnails")
@@ -177,7 +177,7 @@ func (m *Model) takeNeighbours(name string, data []byte) error {
 	for i, e := range list {
 		if e.Bytes < 0 || e.Bytes > len(thumbnails) {
 			return &FormatError{File: name, Tensor: "thumbnails", Offset: -1,
-				Reason: "has not the length of its pictures, got " + strconv.Itoa(e.Bytes) + " bytes for number " +
+				Reason: "does not have the length of its pictures: got " + strconv.Itoa(e.Bytes) + " bytes for number " +
 					strconv.Itoa(i) + ": train again"}
 		}
 		n.Pictures[i] = TrainingPicture{e.Path, e.Label, thumbnails[:e.Bytes:e.Bytes]}
@@ -185,7 +185,7 @@ func (m *Model) takeNeighbours(name string, data []byte) error {
 	}
 	if len(thumbnails) > 0 {
 		return &FormatError{File: name, Tensor: "thumbnails", Offset: -1,
-			Reason: "has bytes that belong to no picture: train again"}
+			Reason: "has more bytes than its pictures: train again"}
 	}
 	info, ok := f.Lookup("vectors")
 	if !ok || info.DType != safetensors.F16 || !slices.Equal(info.Shape, []int{len(list), m.Head.Features}) {

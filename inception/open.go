@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/internal/safetensors"
@@ -166,7 +165,7 @@ func (m *Model) take(src source, name string, e fileEntry) error {
 	case selfTestFile:
 		return m.takeSelfTest(src.path(name), data)
 	case labelsFile:
-		if string(data) != strings.Join(m.Labels, "\n")+"\n" {
+		if string(data) != labelsText(m.Labels) {
 			return &FormatError{File: src.path(name), Offset: -1,
 				Reason: "does not have the labels of " + modelJSONFile + ": restore the model or train again"}
 		}

@@ -77,35 +77,20 @@ type outFile struct {
 
 // prepare checks the model and says what to write.
 func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
-	doc := modelJSON{Format: ModelFormat}
+	fail := func(err error) ([]outFile, modelJSON, error) { return nil, modelJSON{}, err }
 	if err := m.Validate(); err != nil {
-		return nil, doc, err
+		return fail(err)
 	}
 	if _, err := parseDType(opts.DType); err != nil {
-		return nil, doc, err
+		return fail(err)
 	}
-	doc.Tool, doc.Labels, doc.Flavor, doc.Width, doc.Recipe = m.ToolVersion, m.Labels, m.Flavor, m.Width, m.Recipe
-	doc.Head = headEntry{
-		Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(),
-		Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
-	}
-	doc.Trunk.Digest, doc.Seed, doc.Split = m.TrunkDigest, m.Seed, m.Split
-	if m.Ranges != nil {
-		doc.Trunk.Precision, doc.Trunk.Ranges = m.Precision(), m.Ranges
-	}
-	var err error
-	if doc.Training, err = object(m.Training); err != nil {
-		return nil, doc, err
-	}
-	if doc.Metrics, err = object(m.Metrics); err != nil {
-		return nil, doc, err
+	doc, err := m.describe()
+	if err != nil {
+		return fail(err)
 	}
 	files := []outFile{
 		{headFile, m.Head.encode},
-		{labelsFile, func(w io.Writer) error {
-			_, err := io.WriteString(w, strings.Join(m.Labels, "\n")+"\n")
-			return err
-		}},
+		{labelsFile, content(labelsText(m.Labels))},
 		{metricsFile, func(w io.Writer) error {
 			data, err := indented(doc.Metrics)
 			if err == nil {
@@ -114,41 +99,74 @@ func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
 			return err
 		}},
 	}
-	if report := opts.Report; report != nil || m.Report != nil {
-		if report == nil {
-			report = m.Report
-		}
-		files = append(files, outFile{reportFile, func(w io.Writer) error {
-			_, err := w.Write(report)
-			return err
-		}})
+	if opts.Report == nil {
+		opts.Report = m.Report
+	}
+	if opts.Report != nil {
+		files = append(files, outFile{reportFile, content(string(opts.Report))})
 	}
 	files = append(files, m.Neighbours.files()...)
-	selfTest := m.SelfTest
 	if opts.NoTrunk {
-		return append(files, selfTest.files()...), doc, nil
+		return append(files, m.SelfTest.files()...), doc, nil
 	}
-	if m.Trunk == nil {
-		return nil, doc, errors.New("the model has no trunk: attach the weights it was trained on, or leave " +
-			"the trunk out on purpose")
+	trunk, selfTest, err := m.stored(opts.DType)
+	if err != nil {
+		return fail(err)
 	}
-	trunk := m.Trunk.trunkOnly().withRecipe(m.Recipe)
-	doc.Trunk.DType = "f32"
-	if opts.DType == "f16" {
-		if trunk, err = trunk.Halved(); err != nil {
-			return nil, doc, err
-		}
-		if selfTest != nil && trunk.Digest != m.TrunkDigest {
-			if selfTest, err = m.rerecord(trunk); err != nil {
-				return nil, doc, err
-			}
-		}
-		doc.Trunk.DType, doc.Trunk.Digest = "f16", trunk.Digest
-	}
+	doc.Trunk.DType, doc.Trunk.Digest = cmp.Or(opts.DType, "f32"), trunk.Digest
 	files = append(files, selfTest.files()...)
 	return append(files, outFile{trunkFile, func(w io.Writer) error {
 		return trunk.encode(w, doc.Trunk.DType, false)
 	}}), doc, nil
+}
+
+// content writes a file that is in memory.
+func content(text string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}
+}
+
+// labelsText is labels.txt: a label a line.
+func labelsText(labels []string) string { return strings.Join(labels, "\n") + "\n" }
+
+// describe is the model's model.json, as far as it does not depend on the other files.
+func (m *Model) describe() (doc modelJSON, err error) {
+	doc = modelJSON{
+		Format: modelFormat, Tool: m.ToolVersion, Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Recipe: m.Recipe,
+		Head: headEntry{
+			Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(),
+			Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
+		},
+		Trunk: trunkEntry{Digest: m.TrunkDigest}, Seed: m.Seed, Split: m.Split,
+	}
+	if m.Ranges != nil {
+		doc.Trunk.Precision, doc.Trunk.Ranges = m.Precision(), m.Ranges
+	}
+	if doc.Training, err = object(m.Training); err == nil {
+		doc.Metrics, err = object(m.Metrics)
+	}
+	return doc, err
+}
+
+// stored returns the trunk as it will be read from a file of that type, and the self-test that
+// belongs to it.
+func (m *Model) stored(dtype string) (*Weights, *SelfTest, error) {
+	if m.Trunk == nil {
+		return nil, nil, errors.New("the model has no trunk: attach the weights it was trained on, or leave " +
+			"the trunk out on purpose")
+	}
+	trunk := m.Trunk.trunkOnly().withRecipe(m.Recipe)
+	if dtype != "f16" {
+		return trunk, m.SelfTest, nil
+	}
+	trunk, err := trunk.Halved()
+	if err != nil || m.SelfTest == nil || trunk.Digest == m.TrunkDigest {
+		return trunk, m.SelfTest, err
+	}
+	selfTest, err := m.rerecord(trunk)
+	return trunk, selfTest, err
 }
 
 func (h *Head) encode(w io.Writer) error {
@@ -209,7 +227,7 @@ func CheckTarget(dir string) error {
 	return nil
 }
 
-// inspectTarget refuses whatever must not be replaced.
+// inspectTarget refuses what must not be replaced.
 func inspectTarget(dir string) (target, error) {
 	stat, err := os.Lstat(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -234,7 +252,7 @@ func inspectTarget(dir string) (target, error) {
 			}
 		case strings.HasPrefix(name, tempPrefix), e.Type().IsRegular() && slices.Contains(modelFiles(), name):
 		default:
-			return absent, fmt.Errorf("the folder holds %s, which is not of a rehead model: move it away "+
+			return absent, fmt.Errorf("the folder holds %s, which is not part of a rehead model: move it away "+
 				"or name another folder", name)
 		}
 	}
@@ -353,7 +371,7 @@ func replace(temp, dir string, state target) error {
 }
 
 // saveInside writes below dir, which exists, and moves the files into place. Without model.json,
-// which goes first and comes last, the folder is no model.
+// which goes first and comes last, the folder is not a model.
 func saveInside(dir string, files []outFile, doc modelJSON) error {
 	temp := tempName(dir)
 	if err := writeAll(temp, files, doc); err != nil {

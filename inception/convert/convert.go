@@ -47,10 +47,7 @@ func (o Options) recipe(r dataset.Recipe) (dataset.Recipe, error) {
 // Load reads the weights in any supported file (see the package comment for which, and how kind and
 // flavour are told). What is wrong with a tensor is a *inception.FormatError, which has its name
 // and place; a file that is not there wraps fs.ErrNotExist. Every error names the file.
-func Load(path string) (*inception.Weights, error) { return LoadWith(path, Options{}) }
-
-// LoadWith is Load with options.
-func LoadWith(path string, o Options) (*inception.Weights, error) {
+func Load(path string, o Options) (*inception.Weights, error) {
 	if o.Flavor != "" {
 		if _, err := inception.ParseFlavor(string(o.Flavor)); err != nil {
 			return nil, err

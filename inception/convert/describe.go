@@ -10,7 +10,7 @@ import (
 )
 
 // Info is what weights are, for people and for `rehead weights info --json`. Weights that come from
-// no file lack what is said of the file.
+// no file have nothing of what is said of the file.
 type Info struct {
 	File   string `json:"file,omitempty"`
 	Bytes  int64  `json:"bytes,omitempty"`  // of the file
@@ -43,13 +43,13 @@ func InfoOf(w *inception.Weights) *Info {
 	for _, t := range w.Tensors {
 		info.Parameters += int64(len(t.Data))
 	}
-	if cost, err := inception.TrunkCost(w.Width, w.Recipe.Size); err == nil {
-		info.GFLOP = float64(cost.FLOPs()) / 1e9
+	if flops, err := inception.TrunkFLOPs(w.Width, w.Recipe.Size); err == nil {
+		info.GFLOP = float64(flops) / 1e9
 	}
 	return info
 }
 
-// Describe reads a weight file of any supported kind, checks it as LoadWith does, and says what it
+// Describe reads a weight file of any supported kind, checks it as Load does, and says what it
 // is.
 func Describe(path string, o Options) (*Info, error) {
 	f, err := open(path)

@@ -116,7 +116,7 @@ func kerasNorm(norms map[int]*norm, layer, part string, t raw.Tensor) error {
 	return nil
 }
 
-// kerasDense takes the one dense layer behind the pool, whatever its name.
+// kerasDense takes the one dense layer behind the pool, by any name.
 func (src *source) kerasDense(layer, part string, t raw.Tensor) error {
 	if src.fc == nil {
 		src.fc = &classifier{transposed: true}

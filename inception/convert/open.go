@@ -222,7 +222,7 @@ func (f *file) source() (*source, error) {
 		}
 		return tfSource(g)
 	}
-	return nil, fmt.Errorf("is of a kind that has no reader: %s", f.format)
+	return nil, fmt.Errorf("has no reader for its kind, %s", f.format)
 }
 
 // fromSafetensors lists the tensors of a file that others wrote.

@@ -31,7 +31,7 @@ func TestOpensOnce(t *testing.T) {
 	if err := m.Pack(model, inception.SaveOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(model); err == nil || !strings.Contains(err.Error(), "is a packed model") {
+	if _, err := Load(model, Options{}); err == nil || !strings.Contains(err.Error(), "is a packed model") {
 		t.Errorf("a model as weights: got error %v", err)
 	}
 	for name, c := range map[string]struct {

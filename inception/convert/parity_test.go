@@ -27,7 +27,7 @@ func TestParityTorch(t *testing.T) {
 			}
 			dir := t.TempDir()
 			datatest.Python(t, "torch, torchvision, numpy, PIL", script, dir, seed, "3")
-			w, err := Load(dir + "/weights.pth")
+			w, err := Load(dir+"/weights.pth", Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,7 +55,7 @@ func TestParityTorch(t *testing.T) {
 			}
 			datatest.Python(t, "torch, torchvision, h5py", filepath.Join(fixture.Dir(t), "full.py"), dir)
 			for _, name := range []string{"net.onnx", "net.h5"} {
-				w, err := LoadWith(filepath.Join(dir, name), Options{Flavor: inception.Torchvision})
+				w, err := Load(filepath.Join(dir, name), Options{Flavor: inception.Torchvision})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -19,7 +19,7 @@ func TestTimmONNX(t *testing.T) {
 	}
 	dir := t.TempDir()
 	datatest.Python(t, "torch, torchvision", filepath.Join(fixture.Dir(t), "timm.py"), dir)
-	same, err := Load(filepath.Join(dir, "net.pth"))
+	same, err := Load(filepath.Join(dir, "net.pth"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestTimmONNX(t *testing.T) {
 		{"timm-1001.onnx", 1001, 4e-7}, {"timm-trunk.onnx", 0, 4e-7},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			w, err := Load(filepath.Join(dir, c.file))
+			w, err := Load(filepath.Join(dir, c.file), Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -47,7 +47,7 @@ func TestONNXRoundTrip(t *testing.T) {
 			if err := export.ONNXFile(m, path); err != nil {
 				t.Fatal(err)
 			}
-			w, err := convert.LoadWith(path, convert.Options{Flavor: flavor})
+			w, err := convert.Load(path, convert.Options{Flavor: flavor})
 			if err != nil {
 				t.Fatal(err)
 			}

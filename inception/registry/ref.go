@@ -27,7 +27,7 @@ func (s Store) Resolve(ref string) (*inception.Weights, error) {
 	case refSet:
 		return s.pulled(ref)
 	default:
-		return convert.LoadWith(ref, convert.Options{Official: Official})
+		return convert.Load(ref, convert.Options{Official: Official})
 	}
 }
 

@@ -118,7 +118,7 @@ func TestPull(t *testing.T) {
 		t.Errorf("before: got error %v", err)
 	}
 	var last, total int64
-	p, err := s.PullEntry(context.Background(), e, PullConfig{From: from, Progress: func(d, n int64) {
+	p, err := s.pullEntry(context.Background(), e, PullConfig{From: from, Progress: func(d, n int64) {
 		last, total = d, n
 	}})
 	if err != nil {
@@ -144,7 +144,7 @@ func TestPull(t *testing.T) {
 	if err != nil || r.Distance != 0 {
 		t.Errorf("verify: %+v, %v", r, err)
 	}
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: from}); err != nil || len(h.asked) != 1 {
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: from}); err != nil || len(h.asked) != 1 {
 		t.Errorf("pulled again: %v after %d requests, want none more than 1", err, len(h.asked))
 	}
 	list, err := s.Pulls()
@@ -156,7 +156,7 @@ func TestPull(t *testing.T) {
 		!strings.Contains(err.Error(), "has changed on disk") {
 		t.Errorf("verify a changed file: got error %v", err)
 	}
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: from}); err != nil || len(h.asked) != 2 {
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: from}); err != nil || len(h.asked) != 2 {
 		t.Errorf("mend: %v after %d requests", err, len(h.asked))
 	}
 	if _, err := s.Verify(context.Background(), "keras"); err != nil {
@@ -191,7 +191,7 @@ func TestResume(t *testing.T) {
 			cfg := PullConfig{From: serve(t, h), Retries: retries, Wait: now}
 			var err error
 			for range 3 {
-				if _, err = s.PullEntry(context.Background(), e, cfg); err == nil {
+				if _, err = s.pullEntry(context.Background(), e, cfg); err == nil {
 					break
 				}
 				if got := listing(t, s); len(got) > 2 || strings.Contains(fmt.Sprint(got), "weights") {
@@ -220,11 +220,11 @@ func TestReplaced(t *testing.T) {
 	fresh := &host{b: b, etag: `"new"`}
 	var h http.Handler = old
 	from := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) }))
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: from, Retries: -1}); err == nil {
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: from, Retries: -1}); err == nil {
 		t.Fatal("want an interruption")
 	}
 	h = fresh
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: from, Retries: -1}); err != nil {
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: from, Retries: -1}); err != nil {
 		t.Fatal(err)
 	}
 	if fresh.sent.Load() != e.Size {
@@ -232,7 +232,7 @@ func TestReplaced(t *testing.T) {
 	}
 	s = Store{t.TempDir()} // a server that knows no ranges
 	h = &host{b: b, etag: `"one"`, cut: []int{400_000}, ignores: true}
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: from, Wait: now}); err != nil {
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: from, Wait: now}); err != nil {
 		t.Errorf("without ranges: %v", err)
 	}
 }
@@ -270,7 +270,7 @@ func TestRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := Store{t.TempDir()}
-			_, err := s.PullEntry(context.Background(), c.e, PullConfig{From: serve(t, c.h), Retries: 1, Wait: now})
+			_, err := s.pullEntry(context.Background(), c.e, PullConfig{From: serve(t, c.h), Retries: 1, Wait: now})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got error %v, want one with %q", err, c.want)
 			}
@@ -285,12 +285,12 @@ func TestRefused(t *testing.T) {
 	defer plain.Close()
 	client := plain.Client()
 	client.CheckRedirect = stayEncrypted
-	if _, err := (Store{t.TempDir()}).PullEntry(context.Background(), e,
+	if _, err := (Store{t.TempDir()}).pullEntry(context.Background(), e,
 		PullConfig{From: plain.URL, Client: client, Retries: -1}); err == nil ||
 		!strings.Contains(err.Error(), "redirected from HTTPS") {
 		t.Errorf("redirected to HTTP: got error %v", err)
 	}
-	if _, err := (Store{}).PullEntry(context.Background(), e, PullConfig{}); err == nil ||
+	if _, err := (Store{}).pullEntry(context.Background(), e, PullConfig{}); err == nil ||
 		!strings.Contains(err.Error(), "REHEAD_CACHE") {
 		t.Errorf("no folder: got error %v", err)
 	}
@@ -307,7 +307,7 @@ func TestCancel(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	s := Store{t.TempDir()}
-	if _, err := s.PullEntry(ctx, e, PullConfig{From: from}); !errors.Is(err, context.Canceled) {
+	if _, err := s.pullEntry(ctx, e, PullConfig{From: from}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want context.Canceled", err)
 	}
 }
@@ -322,11 +322,11 @@ func TestMirror(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := Store{t.TempDir()}
-	full, err := s.PullEntry(context.Background(), e, PullConfig{From: dir})
+	full, err := s.pullEntry(context.Background(), e, PullConfig{From: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	half, err := s.PullEntry(context.Background(), e, PullConfig{From: path, DType: "f16"})
+	half, err := s.pullEntry(context.Background(), e, PullConfig{From: path, DType: "f16"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +342,7 @@ func TestMirror(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("the mirror's file is gone: %v", err)
 	}
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: filepath.Join(dir, "nowhere")}); err == nil ||
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: filepath.Join(dir, "nowhere")}); err == nil ||
 		!strings.Contains(err.Error(), "small.h5") {
 		t.Errorf("an empty mirror: got error %v", err)
 	}
@@ -350,7 +350,7 @@ func TestMirror(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: path}); err == nil ||
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: path}); err == nil ||
 		!strings.Contains(err.Error(), "in use") {
 		t.Errorf("two at once: got error %v", err)
 	}

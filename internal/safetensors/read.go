@@ -14,9 +14,9 @@ import (
 	"unicode/utf8"
 )
 
-// MaxHeader is the longest header in bytes that New reads. A header of 10,000 tensors takes about
+// maxHeader is the longest header in bytes that New reads. A header of 10,000 tensors takes about
 // one of its sixteen mebibytes.
-const MaxHeader = 16 << 20
+const maxHeader = 16 << 20
 
 // New reads and checks the header of the size bytes behind r. name is for messages. Every error
 // about the content is a *FormatError.
@@ -31,9 +31,9 @@ func New(name string, r io.ReaderAt, size int64) (*File, error) {
 	}
 	n := binary.LittleEndian.Uint64(length[:])
 	switch {
-	case n > MaxHeader:
-		return nil, f.bad("", 0, "the header claims %d bytes, want at most %d: this is no safetensors file, or a damaged one",
-			n, MaxHeader)
+	case n > maxHeader:
+		return nil, f.bad("", 0, "the header claims %d bytes, want at most %d: this is not a safetensors file, or a damaged one",
+			n, maxHeader)
 	case int64(n) > size-8:
 		return nil, f.bad("", 0, "the header claims %d bytes but the file ends after %d: fetch or write it again", n, size-8)
 	}
@@ -73,7 +73,7 @@ func readFull(r io.ReaderAt, p []byte, offset int64) error {
 // parse fills Metadata and Tensors, with offsets still counted from the end of the header.
 func (f *File) parse(header []byte) error {
 	if len(header) == 0 || header[0] != '{' {
-		return f.bad("", 8, "the header does not begin with '{': this is no safetensors file")
+		return f.bad("", 8, "the header does not begin with '{': this is not a safetensors file")
 	}
 	if !utf8.Valid(header) {
 		return f.bad("", 8, "the header is not valid UTF-8: write the file again")
@@ -140,7 +140,7 @@ func (p *parser) object(tensor string, each func(key string) error) error {
 			return p.bad(tensor, "got the key %v, want a name", t)
 		}
 		if seen[key] {
-			return p.bad(tensor, "the key %q stands there twice", key)
+			return p.bad(tensor, "the key %q is there twice", key)
 		}
 		seen[key] = true
 		if err := each(key); err != nil {

@@ -2,7 +2,7 @@
 // little-endian tensors, with the checks that huggingface's own reader makes
 // (https://github.com/huggingface/safetensors, safetensors/src/tensor.rs: read_metadata and
 // validate) and a few more: duplicate keys, empty names and header fields that the format does not
-// know are refused, and so is a header above MaxHeader.
+// know are refused, and so is a header above maxHeader.
 //
 // The file, byte by byte: 8 bytes of header length n (little endian), n bytes of JSON, then the
 // data. The header maps a tensor's name to {"dtype","shape","data_offsets":[begin,end]} with

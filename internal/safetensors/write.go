@@ -89,9 +89,9 @@ func header(metadata map[string]string, tensors []Tensor) ([]byte, error) {
 	for b.Len()%8 != 0 {
 		b.WriteByte(' ')
 	}
-	if b.Len()-8 > MaxHeader {
+	if b.Len()-8 > maxHeader {
 		return nil, fmt.Errorf("safetensors: the header takes %d bytes, want at most %d: write fewer "+
-			"tensors or less metadata", b.Len()-8, MaxHeader)
+			"tensors or less metadata", b.Len()-8, maxHeader)
 	}
 	binary.LittleEndian.PutUint64(b.Bytes(), uint64(b.Len()-8))
 	return b.Bytes(), nil

@@ -9,8 +9,8 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 )
 
-// MaxNodes bounds a graph; an InceptionV3 with everything spelt out has about 4,000 nodes.
-const MaxNodes = 1 << 17
+// maxNodes bounds a graph; an InceptionV3 with everything spelt out has about 4,000 nodes.
+const maxNodes = 1 << 17
 
 // Attr is an attribute of an operator; which field is set depends on the attribute.
 type Attr struct {
@@ -52,8 +52,8 @@ func New(dialect string) *Graph {
 
 // Add adds a node that makes the given values.
 func (g *Graph) Add(n *Node, values ...string) error {
-	if len(g.Nodes) >= MaxNodes {
-		return fmt.Errorf("graph has more than %d nodes", MaxNodes)
+	if len(g.Nodes) >= maxNodes {
+		return fmt.Errorf("graph has more than %d nodes", maxNodes)
 	}
 	for _, v := range values {
 		if v == "" {
@@ -73,8 +73,8 @@ func (g *Graph) AddConst(value string, c *Const) error {
 	if err := g.free(value); err != nil {
 		return err
 	}
-	if len(g.Consts) >= MaxNodes {
-		return fmt.Errorf("graph has more than %d constants", MaxNodes)
+	if len(g.Consts) >= maxNodes {
+		return fmt.Errorf("graph has more than %d constants", maxNodes)
 	}
 	g.Consts[value] = c
 	return nil

@@ -81,7 +81,7 @@ func (m *machine) build(op byte) error {
 		return err
 	}
 	switch o := obj.(type) {
-	case Opaque: // whatever is done to an inert object is forgotten
+	case Opaque: // what is done to an inert object is forgotten
 		return nil
 	case *List:
 		if op == opAppend || op == opAppends || op == opAddItems {

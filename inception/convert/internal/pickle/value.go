@@ -31,7 +31,7 @@ func (d *Dict) Get(key string) (any, bool) {
 type Func func(args Tuple) (any, error)
 
 // Global is a listed name. Call is nil for names that are only passed on as values, such as storage
-// types. Inert says that objects of this type are of no interest: whatever the pickle does with it
+// types. Inert says that objects of this type are of no interest: all that the pickle does with it
 // makes an Opaque.
 type Global struct {
 	Module, Name string

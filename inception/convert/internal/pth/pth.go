@@ -67,27 +67,15 @@ func readZIP(r io.ReaderAt, size int64) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the ZIP directory cannot be read: fetch the file again: %w", err)
 	}
-	files := make(map[string]*zip.File, len(z.File))
-	var pkl *zip.File
-	for _, f := range z.File {
-		if files[f.Name] != nil {
-			return nil, fmt.Errorf("the archive has two files called %q", f.Name)
-		}
-		files[f.Name] = f
-		if path.Base(f.Name) == "data.pkl" {
-			if pkl != nil {
-				return nil, fmt.Errorf("the archive has two pickles, %q and %q", pkl.Name, f.Name)
-			}
-			pkl = f
-		}
+	files, pkl, err := members(z)
+	if err != nil {
+		return nil, err
 	}
-	if pkl == nil {
-		return nil, errors.New("the ZIP archive has no data.pkl: it was not written by torch.save")
-	}
-	if files[path.Join(path.Dir(pkl.Name), "constants.pkl")] != nil {
+	dir := path.Dir(pkl.Name)
+	if files[path.Join(dir, "constants.pkl")] != nil {
 		return nil, errors.New("is a TorchScript program, want a state dict: save with torch.save(net.state_dict(), path)")
 	}
-	if b := files[path.Join(path.Dir(pkl.Name), "byteorder")]; b != nil {
+	if b := files[path.Join(dir, "byteorder")]; b != nil {
 		if err := littleEndian(r, size, b); err != nil {
 			return nil, err
 		}
@@ -96,7 +84,7 @@ func readZIP(r io.ReaderAt, size int64) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, seen := path.Dir(pkl.Name), map[string]*storage{}
+	seen := map[string]*storage{}
 	get := func(key string, d raw.DType, count int) (*storage, error) {
 		if st := seen[key]; st != nil {
 			if st.dtype != d || st.count != count {
@@ -123,6 +111,27 @@ func readZIP(r io.ReaderAt, size int64) (any, error) {
 		Find:       find,
 		Persistent: func(id any) (any, error) { return persistent(id, get) },
 	})
+}
+
+// members lists the files of an archive by name, and the pickle among them.
+func members(z *zip.Reader) (files map[string]*zip.File, pkl *zip.File, err error) {
+	files = make(map[string]*zip.File, len(z.File))
+	for _, f := range z.File {
+		if files[f.Name] != nil {
+			return nil, nil, fmt.Errorf("the archive has two files called %q", f.Name)
+		}
+		files[f.Name] = f
+		if path.Base(f.Name) == "data.pkl" {
+			if pkl != nil {
+				return nil, nil, fmt.Errorf("the archive has two pickles, %q and %q", pkl.Name, f.Name)
+			}
+			pkl = f
+		}
+	}
+	if pkl == nil {
+		return nil, nil, errors.New("the ZIP archive has no data.pkl: it was not written by torch.save")
+	}
+	return files, pkl, nil
 }
 
 // zipEnd is what stands in the last bytes of an archive without a comment, and torch.save writes
@@ -178,25 +187,8 @@ func littleEndian(r io.ReaderAt, size int64, f *zip.File) error {
 // readStream reads the pickles of the stream form and then where each storage lies behind them.
 func readStream(r io.ReaderAt, size int64) (any, error) {
 	c := raw.NewCursor(r, 0, size)
-	plain := pickle.Config{Find: find}
-	m, err := pickle.Read(c, plain)
-	if err != nil {
+	if err := streamHeader(c); err != nil {
 		return nil, err
-	}
-	if b, ok := m.(*big.Int); !ok || b.Cmp(magic) != 0 {
-		return nil, errors.New("the magic number of the stream form is wrong")
-	}
-	if v, err := pickle.Read(c, plain); err != nil || v != any(int64(protocol)) {
-		return nil, fmt.Errorf("the version of the stream form is %v, want %d (%w)", v, protocol, orNone(err))
-	}
-	info, err := pickle.Read(c, plain)
-	if err != nil {
-		return nil, err
-	}
-	if d, ok := info.(*pickle.Dict); ok {
-		if le, ok := d.Get("little_endian"); ok && le != any(true) {
-			return nil, errors.New("its numbers are stored big-endian: save the weights on another machine")
-		}
 	}
 	seen := map[string]*storage{}
 	get := func(key string, d raw.DType, count int) (*storage, error) {
@@ -217,37 +209,67 @@ func readStream(r io.ReaderAt, size int64) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := pickle.Read(c, plain)
+	return top, place(c, seen)
+}
+
+// streamHeader reads the pickles before the weights: the magic number, the version, the byte order.
+func streamHeader(c *raw.Cursor) error {
+	plain := pickle.Config{Find: find}
+	m, err := pickle.Read(c, plain)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if b, ok := m.(*big.Int); !ok || b.Cmp(magic) != 0 {
+		return errors.New("the magic number of the stream form is wrong")
+	}
+	if v, err := pickle.Read(c, plain); err != nil || v != any(int64(protocol)) {
+		return fmt.Errorf("the version of the stream form is %v, want %d (%w)", v, protocol, orNone(err))
+	}
+	info, err := pickle.Read(c, plain)
+	if err != nil {
+		return err
+	}
+	if d, ok := info.(*pickle.Dict); ok {
+		if le, ok := d.Get("little_endian"); ok && le != any(true) {
+			return errors.New("its numbers are stored big-endian: save the weights on another machine")
+		}
+	}
+	return nil
+}
+
+// place reads the list of storages and where each lies behind it.
+func place(c *raw.Cursor, seen map[string]*storage) error {
+	keys, err := pickle.Read(c, pickle.Config{Find: find})
+	if err != nil {
+		return err
 	}
 	l, ok := keys.(*pickle.List)
 	if !ok {
-		return nil, fmt.Errorf("the list of storages is a %T", keys)
+		return fmt.Errorf("the list of storages is a %T", keys)
 	}
 	for _, k := range l.Items {
 		key, _ := k.(string)
 		st := seen[key]
 		if st == nil || st.off >= 0 {
-			return nil, fmt.Errorf("the list of storages names %v, which no tensor uses or which stands there twice", k)
+			return fmt.Errorf("the list of storages names %v, which no tensor uses or which is listed twice", k)
 		}
 		at := c.Pos()
 		n, err := c.Uint64()
 		if err != nil {
-			return nil, fmt.Errorf("storage %q: %w", key, err)
+			return fmt.Errorf("storage %q: %w", key, err)
 		}
 		if n != uint64(st.count) {
-			return nil, fmt.Errorf("storage %q at offset %d has %d elements, want %d", key, at, n, st.count)
+			return fmt.Errorf("storage %q at offset %d has %d elements, want %d", key, at, n, st.count)
 		}
 		st.off = c.Pos()
 		if err := c.Skip(int64(st.count) * int64(st.dtype.Size())); err != nil {
-			return nil, fmt.Errorf("storage %q is cut off: %w", key, err)
+			return fmt.Errorf("storage %q is cut off: %w", key, err)
 		}
 	}
 	if n := c.Remaining(); n > 0 {
-		return nil, fmt.Errorf("offset %d: %d bytes follow the last storage: fetch the file again", c.Pos(), n)
+		return fmt.Errorf("offset %d: %d bytes follow the last storage: fetch the file again", c.Pos(), n)
 	}
-	return top, nil
+	return nil
 }
 
 var errNone = errors.New("no other error")
@@ -293,7 +315,7 @@ func list(r io.ReaderAt, size int64, top any) ([]raw.Tensor, error) {
 		es := int64(v.st.dtype.Size())
 		t := raw.Tensor{Name: name, Shape: v.shape, DType: v.st.dtype, Offset: v.st.off + int64(v.first)*es}
 		if seen[name] {
-			return nil, fmt.Errorf("tensor %q at offset %d stands in the dictionary twice", name, t.Offset)
+			return nil, fmt.Errorf("tensor %q at offset %d is in the dictionary twice", name, t.Offset)
 		}
 		seen[name] = true
 		load, err := raw.Strided(r, size, v.st.off, v.st.count, v.first, v.shape, v.stride, v.st.dtype)

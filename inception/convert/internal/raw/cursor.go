@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// window is how many bytes a Cursor keeps at hand.
+// window is how many bytes a Cursor keeps.
 const window = 64 << 10
 
 // Cursor reads a section of a file in order through a small window that its sub-cursors share.

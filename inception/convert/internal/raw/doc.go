@@ -6,7 +6,7 @@
 // one tensor at a time. Readers check that the values fit the file before they make the promise; a
 // Tensor therefore never allocates more than a small multiple of the bytes that back it.
 //
-// Values are row-major in the order of Shape, whatever the layout in the file. Tensors may be read
+// Values are row-major in the order of Shape, for every layout in the file. Tensors may be read
 // from several goroutines when the underlying io.ReaderAt allows it; a Cursor belongs to one
 // goroutine.
 package raw

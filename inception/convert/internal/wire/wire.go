@@ -17,9 +17,9 @@ type Type uint8
 // The encodings; groups (3 and 4) are refused.
 const (
 	Varint  Type = 0
-	Fixed64 Type = 1
+	fixed64 Type = 1
 	Bytes   Type = 2
-	Fixed32 Type = 5
+	fixed32 Type = 5
 )
 
 // Field is one field of a message.
@@ -59,9 +59,9 @@ func next(c *raw.Cursor) (Field, error) {
 	switch x.Type {
 	case Varint:
 		x.Val, err = c.Uvarint()
-	case Fixed64:
+	case fixed64:
 		x.Val, err = c.Uint64()
-	case Fixed32:
+	case fixed32:
 		var v uint32
 		v, err = c.Uint32()
 		x.Val = uint64(v)
@@ -116,7 +116,7 @@ func (x Field) Int() (int64, error) {
 
 // Float reads a float.
 func (x Field) Float() (float64, error) {
-	if x.Type != Fixed32 {
+	if x.Type != fixed32 {
 		return 0, x.Bad(errType)
 	}
 	return float64(math.Float32frombits(uint32(x.Val))), nil
@@ -148,7 +148,7 @@ func (x Field) Ints(dst []int64, limit int) ([]int64, error) {
 // that dst may have.
 func (x Field) Floats(dst []float32, limit int) ([]float32, error) {
 	switch x.Type {
-	case Fixed32:
+	case fixed32:
 		dst = append(dst, math.Float32frombits(uint32(x.Val)))
 	case Bytes:
 		n := x.Body.Remaining()
