@@ -14,6 +14,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
@@ -289,9 +290,9 @@ func (m *Model) Threshold(k int) float64 {
 	return m.Thresholds[k]
 }
 
-// Probabilities turns one picture's logits [Classes] into probabilities,
+// probabilities turns one picture's logits [Classes] into probabilities,
 // softmax(logits/Temperature) or, where MultiLabel, sigmoid(logits/Temperature), in place.
-func (m *Model) Probabilities(logits []float64) {
+func (m *Model) probabilities(logits []float64) {
 	t := m.temperature()
 	if m.MultiLabel() {
 		for i, z := range logits {
@@ -302,18 +303,7 @@ func (m *Model) Probabilities(logits []float64) {
 		}
 		return
 	}
-	top := math.Inf(-1)
-	for _, z := range logits {
-		top = max(top, z)
-	}
-	sum := 0.0
-	for i, z := range logits {
-		logits[i] = math.Exp((z - top) / t)
-		sum += logits[i]
-	}
-	for i := range logits {
-		logits[i] /= sum
-	}
+	numeric.Softmax(logits, logits, t)
 }
 
 // answered returns the labels of a ranking that reach their thresholds, nil unless MultiLabel.
@@ -323,7 +313,7 @@ func (m *Model) answered(logits []float64, ranked []Prediction) []string {
 	}
 	given := make(map[string]bool, len(logits))
 	p := slices.Clone(logits)
-	m.Probabilities(p)
+	m.probabilities(p)
 	for k, v := range p {
 		given[m.Labels[k]] = v >= m.Threshold(k)
 	}
@@ -340,7 +330,7 @@ func (m *Model) answered(logits []float64, ranked []Prediction) []string {
 // classes, most probable first and ties in the order of the labels.
 func (m *Model) Rank(logits []float64) []Prediction {
 	p := slices.Clone(logits)
-	m.Probabilities(p)
+	m.probabilities(p)
 	ranked := make([]Prediction, len(p))
 	for i := range p {
 		ranked[i] = Prediction{m.Labels[i], p[i]}

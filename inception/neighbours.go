@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/c236555e/rehead/inception/internal/strictjson"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/internal/safetensors"
 )
 
@@ -68,23 +69,19 @@ func (n *Neighbours) nearest(bottleneck []float32, count int) []Neighbour {
 	}
 	unit := make([]float32, len(bottleneck))
 	Unit(unit, bottleneck)
-	best := make([]Neighbour, 0, count+1)
-	for i := range n.Pictures {
+	best := numeric.TopK(len(n.Pictures), count, func(i int) (float64, bool) {
 		dot := 0.0
 		for f, v := range n.Vectors[i*len(unit) : (i+1)*len(unit)] {
 			dot += float64(v) * float64(unit[f])
 		}
-		at := len(best)
-		for at > 0 && best[at-1].Similarity < dot {
-			at--
-		}
-		if at < count {
-			p := &n.Pictures[i]
-			best = slices.Insert(best, at, Neighbour{p.Path, p.Label, min(max(dot, -1), 1), p.Thumbnail})
-			best = best[:min(len(best), count)]
-		}
+		return dot, true
+	})
+	out := make([]Neighbour, len(best))
+	for i, b := range best {
+		p := &n.Pictures[b.Index]
+		out[i] = Neighbour{p.Path, p.Label, min(max(b.Score, -1), 1), p.Thumbnail}
 	}
-	return best
+	return out
 }
 
 func (n *Neighbours) validate(m *Model) error {

@@ -134,7 +134,7 @@ type Layer struct {
 	Shape  [4]int // of the weight: [O,I,KH,KW]
 	Stride int    // both ways
 	Pad    [2]int // above and below, left and right
-	Out    [2]int // height and width of the output for the size that was asked for
+	out    [2]int // height and width of the output for the size that was asked for
 }
 
 // Layers lists the 94 convolutions at the given width multiplier for a size x size input, in the
@@ -216,7 +216,7 @@ func follow(block string, steps []step, in [3]int, width float64, each func(Laye
 				out[0] = scale(width, s.out)
 				each(Layer{
 					Path: s.name(block), Shape: [4]int{out[0], in[0], s.kernel[0], s.kernel[1]},
-					Stride: s.stride, Pad: s.pad, Out: [2]int{out[1], out[2]},
+					Stride: s.stride, Pad: s.pad, out: [2]int{out[1], out[2]},
 				})
 			}
 			in = out
@@ -253,7 +253,7 @@ type cost struct {
 func trunkCost(width float64, size int) (c cost, err error) {
 	_, err = traceTable(width, size, func(l Layer) {
 		weights := int64(l.Shape[0]) * int64(l.Shape[1]) * int64(l.Shape[2]) * int64(l.Shape[3])
-		c.macs += weights * int64(l.Out[0]) * int64(l.Out[1])
+		c.macs += weights * int64(l.out[0]) * int64(l.out[1])
 		c.parameters += weights + int64(l.Shape[0])
 		c.layers++
 	}, nil)

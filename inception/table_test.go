@@ -89,7 +89,7 @@ func TestLayers(t *testing.T) {
 			t.Errorf("%s is there twice", l.Path)
 		}
 		seen[l.Path] = true
-		if l.Out[0] < 1 || l.Out[1] < 1 {
+		if l.out[0] < 1 || l.out[1] < 1 {
 			t.Errorf("%s has no output at the smallest size", l.Path)
 		}
 	}

@@ -1,0 +1,28 @@
+package numeric
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+func TestSoftmax(t *testing.T) {
+	p := []float64{1000, 1000 + 2*math.Ln2, 1000 - 1e6} // beyond what exp can hold
+	Softmax(p, p, 2)
+	for i, want := range []float64{1. / 3, 2. / 3, 0} {
+		if !(math.Abs(p[i]-want) <= 1e-12) {
+			t.Errorf("probability %d is %v, want %v", i, p[i], want)
+		}
+	}
+}
+
+func TestTopK(t *testing.T) {
+	scores := []float64{1, 3, 2, 3, 9, 0, 2}
+	got := TopK(len(scores), 4, func(i int) (float64, bool) { return scores[i], i != 4 })
+	if want := []Scored{{1, 3}, {3, 3}, {2, 2}, {6, 2}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := TopK(2, 5, func(i int) (float64, bool) { return -1, true }); len(got) != 2 {
+		t.Errorf("got %v, want both of two", got)
+	}
+}
