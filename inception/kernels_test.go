@@ -7,6 +7,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/datatest"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -47,7 +48,7 @@ func TestKernelsAgreeOnPhotographs(t *testing.T) {
 		worst, each := 0.0, step(kernel)
 		for i, got := range embedEvery(t, w, folder, kernel, each) {
 			at := i * each / step(kernels[0])
-			d := distance(got, want[at])
+			d := numeric.Distance(got, want[at])
 			if !(d <= kernelTolerance) {
 				t.Errorf("%s: %s: the bottleneck is %.2g of its norm from that of %s, want at most %g", folder.Items[i*each].Path,
 					kernel, d, kernels[0], kernelTolerance)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
@@ -23,7 +24,7 @@ func off(got, want []float32) float64 {
 	if len(got) != len(want) || len(want) == 0 {
 		return math.Inf(1)
 	}
-	d := distance(got, want)
+	d := numeric.Distance(got, want)
 	if math.IsNaN(d) {
 		return math.Inf(1)
 	}

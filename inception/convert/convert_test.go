@@ -14,6 +14,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -154,20 +155,6 @@ func run(t *testing.T, w *inception.Weights, size, n int, pixels []float32, mach
 	return features, logits
 }
 
-// distance is the norm of the difference over the norm of the reference; NaN when either is.
-func distance(got, want []float32) float64 {
-	if len(got) != len(want) {
-		return math.NaN()
-	}
-	var d, n float64
-	for i := range got {
-		e := float64(got[i]) - float64(want[i])
-		d += e * e
-		n += float64(want[i]) * float64(want[i])
-	}
-	return math.Sqrt(d / n)
-}
-
 // tolerance of bottlenecks and logits: float32 rounding through 94 layers is about 1e-6; the issue
 // asks for 1e-4.
 const tolerance = 1e-4
@@ -183,10 +170,10 @@ func checkAnswers(t *testing.T, w *inception.Weights, want wanted, kind string) 
 		}
 		// the numbers in the file are held here, not the kernels
 		f, l := run(t, w, fixtureSize, 2, pictures(2, fixtureSize), machine, "ref")
-		if d := distance(f, wantF); !(d <= tolerance) {
+		if d := numeric.Distance(f, wantF); !(d <= tolerance) {
 			t.Errorf("tape machine %v: bottlenecks differ from PyTorch's by %.2g, want at most %g", machine, d, tolerance)
 		}
-		if d := distance(l, wantL); !(d <= tolerance) {
+		if d := numeric.Distance(l, wantL); !(d <= tolerance) {
 			t.Errorf("tape machine %v: logits differ from PyTorch's by %.2g, want at most %g", machine, d, tolerance)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/c236555e/rehead/dataset/datatest"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // TestParityTorch makes full-width networks with the peers' reference.py and holds bottlenecks and
@@ -42,7 +43,7 @@ func TestParityTorch(t *testing.T) {
 						continue // half a minute; the narrow networks do it every time
 					}
 					f, l := run(t, w, 299, n, pixels[:n*per], machine, "")
-					df, dl := distance(f, features[:n*2048]), distance(l, logits[:n*1000])
+					df, dl := numeric.Distance(f, features[:n*2048]), numeric.Distance(l, logits[:n*1000])
 					t.Logf("batch %d, tape machine %v: bottlenecks %.2g, logits %.2g", n, machine, df, dl)
 					if !(df <= tolerance) || !(dl <= tolerance) {
 						t.Errorf("batch %d, tape machine %v: bottlenecks differ by %.2g, logits by %.2g, want at most %g", n, machine, df,
@@ -60,7 +61,7 @@ func TestParityTorch(t *testing.T) {
 					t.Fatal(err)
 				}
 				f, l := run(t, w, 299, 1, pixels[:per], false, "")
-				df, dl := distance(f, features[:2048]), distance(l, logits[:1000])
+				df, dl := numeric.Distance(f, features[:2048]), numeric.Distance(l, logits[:1000])
 				t.Logf("%s: bottlenecks %.2g, logits %.2g", name, df, dl)
 				if !(df <= tolerance) || !(dl <= tolerance) {
 					t.Errorf("%s: bottlenecks differ by %.2g, logits by %.2g, want at most %g", name, df, dl, tolerance)

@@ -163,5 +163,5 @@ func (u *unit) slimWhole(scope string) error {
 		return nil
 	}
 	return &inception.FormatError{Tensor: scope + lacks, Offset: -1,
-		Reason: "is missing: the checkpoint holds no whole InceptionV3; fetch it again"}
+		Reason: "is missing: the checkpoint does not hold a whole InceptionV3; fetch it again"}
 }

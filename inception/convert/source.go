@@ -134,7 +134,7 @@ func (src *source) width() (float64, error) {
 		u := src.units[l.Path]
 		if u == nil {
 			return 0, &inception.FormatError{Tensor: l.Path, Offset: -1,
-				Reason: "is missing: the file holds no whole InceptionV3; fetch it again"}
+				Reason: "is missing: the file does not hold a whole InceptionV3; fetch it again"}
 		}
 		s, err := u.shape()
 		if err != nil {

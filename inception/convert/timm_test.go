@@ -9,6 +9,7 @@ import (
 	"github.com/c236555e/rehead/dataset/datatest"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // TestTimmONNX: a network laid out as timm's modules are and exported by PyTorch in several ways is
@@ -47,14 +48,14 @@ func TestTimmONNX(t *testing.T) {
 				if c.classes == 1001 && strings.HasPrefix(name, "fc.") {
 					continue
 				}
-				if d := distance(x.Data, same.Tensors[name].Data); !(d <= c.tol) {
+				if d := numeric.Distance(x.Data, same.Tensors[name].Data); !(d <= c.tol) {
 					t.Errorf("%s is off by %.2g of its norm, want at most %g", name, d, c.tol)
 				}
 			}
 			switch {
 			case c.classes == fixtureClasses:
 				f, l := run(t, w, fixtureSize, 2, pictures(2, fixtureSize), false, "ref")
-				if df, dl := distance(f, features), distance(l, logits); !(df <= tolerance) || !(dl <= tolerance) {
+				if df, dl := numeric.Distance(f, features), numeric.Distance(l, logits); !(df <= tolerance) || !(dl <= tolerance) {
 					t.Errorf("bottlenecks differ from PyTorch's by %.2g, logits by %.2g, want at most %g", df, dl, tolerance)
 				} else {
 					t.Logf("bottlenecks differ from PyTorch's by %.2g, logits by %.2g", df, dl)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -154,7 +154,7 @@ func (s Store) Verify(ctx context.Context, name string) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registry: %s: self-test: %w", name, err)
 	}
-	r := &Report{Name: name, File: path, SHA256: sum, Digest: w.Digest, Distance: distance(got, p.Expected)}
+	r := &Report{Name: name, File: path, SHA256: sum, Digest: w.Digest, Distance: numeric.Distance(got, p.Expected)}
 	if !(r.Distance <= tolerance) {
 		return r, fmt.Errorf("registry: %s: self-test: the bottleneck differs by %.2g from the one stored when it was "+
 			"pulled, want at most %g: this build or machine computes something else", name, r.Distance, tolerance)
@@ -180,19 +180,6 @@ func selfTest(ctx context.Context, w *inception.Weights) ([]float32, error) {
 	out := make([]float32, t.Features())
 	err = t.Embed(ctx, 1, pixels, out)
 	return out, errors.Join(err, t.Close())
-}
-
-// distance is the norm of the difference over that of want; NaN when the lengths differ.
-func distance(got, want []float32) float64 {
-	if len(got) != len(want) {
-		return math.NaN()
-	}
-	var d, n float64
-	for i := range got {
-		e := float64(got[i]) - float64(want[i])
-		d, n = d+e*e, n+float64(want[i])*float64(want[i])
-	}
-	return math.Sqrt(d / n)
 }
 
 func hashFile(path string) (string, error) {

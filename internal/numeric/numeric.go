@@ -19,6 +19,24 @@ func Softmax(p, logits []float64, temperature float64) {
 	}
 }
 
+// Distance returns |got - want| / |want|, Euclidean norms in float64; NaN where one of them holds a
+// NaN or their lengths differ.
+func Distance(got, want []float32) float64 {
+	if len(got) != len(want) {
+		return math.NaN()
+	}
+	var diff, norm float64
+	for i, w := range want {
+		d := float64(got[i]) - float64(w)
+		diff += d * d
+		norm += float64(w) * float64(w)
+	}
+	if diff == 0 {
+		return 0
+	}
+	return math.Sqrt(diff / norm)
+}
+
 // Scored is an index with its score.
 type Scored struct {
 	Index int

@@ -26,3 +26,19 @@ func TestTopK(t *testing.T) {
 		t.Errorf("got %v, want both of two", got)
 	}
 }
+
+func TestDistance(t *testing.T) {
+	nan := float32(math.NaN())
+	for _, c := range []struct {
+		got, want []float32
+		distance  float64
+	}{
+		{[]float32{3, 5}, []float32{3, 4}, 0.2}, {[]float32{0, 0}, []float32{0, 0}, 0},
+		{[]float32{1}, []float32{0}, math.Inf(1)}, {[]float32{1}, []float32{1, 2}, math.NaN()},
+		{[]float32{1, nan}, []float32{1, 2}, math.NaN()}, {[]float32{1, 2}, []float32{nan, 2}, math.NaN()},
+	} {
+		if d := Distance(c.got, c.want); d != c.distance && !(math.IsNaN(d) && math.IsNaN(c.distance)) {
+			t.Errorf("%v to %v: got %v, want %v", c.got, c.want, d, c.distance)
+		}
+	}
+}

@@ -170,7 +170,7 @@ func (f *slices) values(t *raw.Tensor, data *raw.Cursor) error {
 	}
 	n := t.Len()
 	if body == nil || body.Remaining() != int64(n)*int64(t.DType.Size()) {
-		return fmt.Errorf("has no or too few values, want %d for shape %v", n, t.Shape)
+		return fmt.Errorf("has too few values, want %d for shape %v", n, t.Shape)
 	}
 	t.Offset = body.Pos()
 	t.Load, err = raw.Dense(f.r, body.End(), t.Offset, n, t.DType)
