@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/c236555e/rehead/nn"
 )
 
 // pack is a .tar.gz of the given entries.
@@ -163,4 +165,39 @@ func FuzzUnpack(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestOpensOldModel: a model that an older rehead packed opens, passes its self-test and is written
+// with the same bytes again.
+func TestOpensOldModel(t *testing.T) {
+	path := filepath.Join("testdata", "model-1.tar.gz")
+	m := mustOpen(t, path)
+	c, err := NewClassifier(m, nn.Config{Device: "cpu"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	a, err := unpack(path, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "m")
+	mustSave(t, m, dir, SaveOptions{DType: "f16"})
+	now := contents(t, dir)
+	if len(now) != len(a.files) {
+		t.Errorf("got %d files, want %d", len(now), len(a.files))
+	}
+	for name, data := range a.files {
+		if now[name] != string(data) {
+			t.Errorf("%s has other bytes", name)
+		}
+	}
 }
