@@ -96,7 +96,7 @@ func Convert(in, out string, o Options) (*Result, error) {
 // content. Labels of a classifier come from the file, from Options.Labels, or from beside a graph of
 // retrain.py's, which must have them.
 func OpenModel(path string, o Options) (*inception.Model, error) {
-	stat, err := os.Stat(path)
+	stat, err := os.Stat(locate(path))
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"compress/gzip"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -58,6 +59,18 @@ func TestOpensOnce(t *testing.T) {
 				t.Errorf("the file was opened %d times, want once", opened)
 			}
 		})
+	}
+}
+
+// TestModelByPrefix: a checkpoint is a model by its prefix, as it is a weight file.
+func TestModelByPrefix(t *testing.T) {
+	const prefix = "inception_v3_v2"
+	dir := fixture.Files(t, prefix+".index", prefix+".data-00000-of-00002", prefix+".data-00001-of-00002")
+	if m, err := OpenModel(filepath.Join(dir, prefix), Options{}); err != nil || m.Head.Classes == 0 {
+		t.Errorf("got error %v", err)
+	}
+	if _, err := OpenModel(filepath.Join(dir, "none"), Options{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: got error %v", err)
 	}
 }
 
