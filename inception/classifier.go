@@ -123,7 +123,7 @@ func (c *Classifier) Infer(ctx context.Context, n int, pixels []float32) ([]Resu
 			continue
 		}
 		c.model.Head.Logits(r.Bottleneck, logits)
-		r.Predictions, r.Unknown = c.model.Rank(logits), c.model.Unknown.rejects(logits)
+		r.Predictions, r.Unknown = c.model.rank(logits), c.model.Unknown.rejects(logits)
 		r.Labels = c.model.answered(logits, r.Predictions)
 	}
 	return results, nil

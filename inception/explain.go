@@ -110,7 +110,7 @@ func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info d
 	logits := make([]float64, c.model.Head.Classes)
 	c.model.Head.Logits(bottleneck, logits)
 	x := &Explanation{
-		Predictions: c.model.Rank(logits), Unknown: c.model.Unknown.rejects(logits), Bottleneck: bottleneck, Info: info,
+		Predictions: c.model.rank(logits), Unknown: c.model.Unknown.rejects(logits), Bottleneck: bottleneck, Info: info,
 		Grid:    newGrid(c.model.Recipe.Frame(info), c.trunk.Size()),
 		Nearest: c.model.Neighbours.nearest(bottleneck, nearestCount),
 	}

@@ -326,9 +326,9 @@ func (m *Model) answered(logits []float64, ranked []Prediction) []string {
 	return out
 }
 
-// Rank turns one picture's logits [Classes], which it leaves alone, into predictions of all
+// rank turns one picture's logits [Classes], which it leaves alone, into predictions of all
 // classes, most probable first and ties in the order of the labels.
-func (m *Model) Rank(logits []float64) []Prediction {
+func (m *Model) rank(logits []float64) []Prediction {
 	p := slices.Clone(logits)
 	m.probabilities(p)
 	ranked := make([]Prediction, len(p))

@@ -176,14 +176,14 @@ func TestTaps(t *testing.T) {
 			t.Fatal(err)
 		}
 		var outputs []*nn.Node
-		for _, name := range Blocks() {
-			outputs = append(outputs, net.Taps[name])
+		for _, name := range blocks() {
+			outputs = append(outputs, net.taps[name])
 		}
 		got, err := e.run(net, f.input[:len(f.input)/3], outputs...)
 		if err != nil {
 			t.Fatalf("%s: %v", e.name, err)
 		}
-		for i, name := range Blocks() {
+		for i, name := range blocks() {
 			info, _ := f.file.Lookup("tap." + name)
 			shape := outputs[i].Shape()
 			plane := shape[2] * shape[3]
@@ -212,7 +212,7 @@ func TestStructureMatters(t *testing.T) {
 			t.Fatal(err)
 		}
 		run := engines()[1].run
-		got, err := run(net, f.input[:len(f.input)/3], net.Taps["Mixed_7c"])
+		got, err := run(net, f.input[:len(f.input)/3], net.taps["Mixed_7c"])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s has %d channels, want %d", block, sums[block], want)
 		}
 	}
-	if len(sums) != 18 || len(Blocks()) != 18 {
+	if len(sums) != 18 || len(blocks()) != 18 {
 		t.Errorf("got %d blocks, want 18", len(sums))
 	}
 }
