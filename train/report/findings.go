@@ -11,14 +11,12 @@ import (
 	"image"
 	"image/jpeg"
 	"math"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/internal/numeric"
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/train/metrics"
 )
 
@@ -53,24 +51,14 @@ func (in *Input) thumbnails(ctx context.Context, views []*pictureView) error {
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)
 	made := make([]pictureView, len(wanted))
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(cmp.Or(in.Engine.Threads, runtime.GOMAXPROCS(0)), len(wanted)) {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(wanted) {
-					return
-				}
-				if data, ok := in.read(wanted[i]); ok {
-					made[i].shrink(in.Model.Recipe, data, in.Limits)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if ctx.Err() != nil {
-		return fmt.Errorf("stopped: %w", context.Cause(ctx))
+	err := par.Each(ctx, in.Engine.Threads, len(wanted), func(_, i int) error {
+		if data, ok := in.read(wanted[i]); ok {
+			made[i].shrink(in.Model.Recipe, data, in.Limits)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("stopped: %w", err)
 	}
 	for _, v := range views {
 		at, _ := slices.BinarySearch(wanted, v.index)
@@ -177,22 +165,17 @@ func (in *Input) compare(ctx context.Context, list []mistake) error {
 // nearest returns the training pictures with the largest cosine between bottlenecks, other than
 // picture i itself.
 func (in *Input) nearest(i int, lengths []float64) []alike {
-	var best []alike
-	for j, it := range in.Items {
-		if it.Split != dataset.Train || j == i || in.Sums[j] == in.Sums[i] || lengths[i] == 0 || lengths[j] == 0 {
-			continue
+	best := numeric.TopK(len(in.Items), mostNearest, func(j int) (cosine float64, ok bool) {
+		if in.Items[j].Split != dataset.Train || j == i || in.Sums[j] == in.Sums[i] || lengths[i] == 0 || lengths[j] == 0 {
+			return 0, false
 		}
-		c := numeric.Dot(in.Rows[i], in.Rows[j]) / (lengths[i] * lengths[j])
-		at := len(best)
-		for at > 0 && best[at-1].Cosine < c {
-			at--
-		}
-		if at < mostNearest {
-			best = slices.Insert(best, at, alike{pictureView{Picture: in.Pictures[j], index: j}, c})
-			best = best[:min(len(best), mostNearest)]
-		}
+		return numeric.Dot(in.Rows[i], in.Rows[j]) / (lengths[i] * lengths[j]), true
+	})
+	out := make([]alike, len(best))
+	for n, b := range best {
+		out[n] = alike{pictureView{Picture: in.Pictures[b.Index], index: b.Index}, b.Score}
 	}
-	return best
+	return out
 }
 
 // suspectView shows pictures whose label may be wrong.
