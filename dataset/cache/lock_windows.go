@@ -1,4 +1,4 @@
-package dataset
+package cache
 
 import (
 	"os"
