@@ -21,7 +21,7 @@ var reportTemplate = template.Must(template.New("page.html").Funcs(template.Func
 	"pct": percent, "num": number, "auc": func(v *float64) string {
 		return fmt.Sprintf("%.4f", *v)
 	}, "inc": func(i int) int { return i + 1 }, "sci": func(v float64) string { return fmt.Sprintf("%.3g", v) },
-}).ParseFS(reportFiles, "template/page.html", "template/charts.html", "template/plots.html", "template/style.css"))
+}).ParseFS(reportFiles, "template/page.html", "template/charts.html", "template/style.css"))
 
 // HTML writes the report: one HTML file of at most about 2 MB that needs nothing else, neither
 // network nor scripts. It reads the pictures that it shows again, and compiles the network for the
