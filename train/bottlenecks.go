@@ -15,7 +15,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// Bottlenecks are those of a folder's pictures, and what it took to come by them.
+// Bottlenecks are those of a folder's pictures, and what it took to get them.
 type Bottlenecks struct {
 	Rows     [][]float32      // along the folder's items; nil where there is none
 	Distinct int              // pictures with a row, those of the same bytes counted once
@@ -163,14 +163,14 @@ func (e *embedder) run(ctx context.Context, items []dataset.Item, out *embedded,
 	return e.tooMany(items, bad)
 }
 
-// wanted is a bottleneck to come by.
+// wanted is a bottleneck to get.
 type wanted struct {
 	path string
 	file [sha256.Size]byte // SHA-256 of the file
 	key  [sha256.Size]byte // what the cache knows the bottleneck by: file, or the digest of a view of it
 }
 
-// got are bottlenecks that were come by; the slices run along the wanted ones.
+// got are the bottlenecks; the slices run along the wanted ones.
 type got struct {
 	rows     [][]float32
 	failed   []error // why there is no row
@@ -182,7 +182,7 @@ type got struct {
 // errChanged is the reason of a picture that is not what it was when it was hashed.
 var errChanged = errors.New("the file changed while the run was under way; run again")
 
-// get comes by bottlenecks: from the cache, else, equal keys once, through the trunk and into the
+// get gets bottlenecks: from the cache, else, equal keys once, through the trunk and into the
 // cache. load makes the tensor of wanted i from the bytes of its file; nil follows the recipe. fail
 // is told of each that fails, and returns an error to give up.
 func (e *embedder) get(ctx context.Context, phase Phase, list []wanted,

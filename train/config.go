@@ -77,7 +77,7 @@ func (c Config) Validate() error {
 	return c.Options.Validate()
 }
 
-// EmbedConfig sets how bottlenecks are come by; the zero value is a good one.
+// EmbedConfig sets how bottlenecks are obtained; the zero value is a good one.
 type EmbedConfig struct {
 	// folder of bottleneck caches, made if need be; "": bottlenecks are kept in memory only
 	CacheDir string

@@ -4,32 +4,39 @@
 // # The way of a run
 //
 // Run checks the whole plan first (labels, split, how many pictures each class has in each part),
-// hashes every picture, embeds those whose bottleneck is not in the cache yet, and fits the head:
+// hashes every picture, embeds those whose bottleneck is not in the cache yet, fits the head,
+// measures it and looks for wrong labels:
 //
-//	pictures -> SHA-256 -> cache, or trunk -> bottlenecks [n,F] -> FitHead -> inception.Head -> Metrics
+//	pictures -> SHA-256 -> cache, or trunk -> bottlenecks [n,F] -> head.Fit -> inception.Model
+//	                                                             -> metrics -> report
 //
-// Nothing is skipped silently: a picture that cannot be read is set aside with its reason and
-// counted.
+// Evaluate goes the same way with a head that is there, Embed ends with the cache, and EmbedChecked
+// serves the checks of a data set. Nothing is skipped silently: a picture that cannot be read is
+// set aside with its reason and counted.
 //
-// # The head
+// # Layout
 //
-// With bottlenecks z = (x - mean) * scale, mean and scale being those of the training part (see
-// Scaling), the head minimises
+// Below are head (examples, loss, solvers, search, checkpoints), metrics, and report, which draws
+// what it is given: none of them imports this package, nor do head and metrics import each other.
+// The files here follow the way of a run:
 //
-//	L(W, b) = 1/n sum_i -log softmax(W z_i + b)[y_i] + L2/2 |W|^2
-//
-// by L-BFGS from W = 0, b = 0; loss and gradient come from the Gorgonia graph of nn.HeadGraph. L is
-// strictly convex in W for L2 > 0, so that there is one answer, and it is found when the largest
-// component of the gradient is at most FitConfig.Tolerance. Mean and scale are then folded into W
-// and b in float64: the head of the model takes plain bottlenecks.
+//	config.go       what can be set
+//	run.go          Run, its steps and its result; evaluate.go: Evaluate
+//	precheck.go     reading and checking pictures; split.go: keeping equal ones in one part
+//	bottlenecks.go  cache or trunk, the one way; views.go: of altered views; embedcache.go: Embed
+//	int8.go         calibration of an int8 trunk
+//	solve.go        the head: warmstart.go, settings.go
+//	labelerrors.go  doubtful labels and outliers; unknown.go: the line below which a picture is
+//	                unknown; neighbours.go: training pictures that the model keeps
+//	learning.go     the solver's way, for the report; report.go: Report and Plots
 //
 // # Determinism
 //
-// The same pictures, weights, settings and kernel give the same bytes in the model, whatever the
-// number of threads: examples are summed in chunks of a fixed size, in their order.
+// The same pictures, weights, settings and kernel give the same bytes in the model for any number
+// of threads: examples are summed in chunks of a fixed size, in their order.
 //
 // # Concurrency
 //
-// Run, Evaluate and FitHead use several goroutines and wait for all of them before they return.
+// Run, Evaluate and Embed use several goroutines and wait for all of them before they return.
 // Progress is called from one goroutine at a time. Two runs may share one cache folder.
 package train

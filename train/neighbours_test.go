@@ -71,7 +71,7 @@ func TestRunKeepsTrainingPictures(t *testing.T) {
 			t.Errorf("%s: its thumbnail: %v", p.Path, err)
 		}
 		if !training[p.Path] || path.Dir(p.Path) != p.Label {
-			t.Errorf("%s of label %s is no training picture", p.Path, p.Label)
+			t.Errorf("%s of label %s is not a training picture", p.Path, p.Label)
 		}
 		perLabel[p.Label]++
 	}

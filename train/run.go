@@ -71,8 +71,8 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	return r.res, nil
 }
 
-// resolved is c with its defaults written out, so that a model says how it was split whatever later
-// defaults are.
+// resolved is c with its defaults written out, so that a model says how it was split when defaults have
+// changed.
 func resolved(c dataset.SplitConfig) dataset.SplitConfig {
 	for _, f := range []*float64{&c.Validation, &c.Test} {
 		switch {
@@ -166,7 +166,7 @@ func (r *run) part(s dataset.Split) (head.Examples, []int) {
 		it := r.items[i]
 		ex.Rows, ex.Labels, at = append(ex.Rows, row), append(ex.Labels, it.Label), append(at, i)
 		if r.folder.MultiLabel {
-			ex.Sets = append(ex.Sets, it.Labels)
+			ex.LabelSets = append(ex.LabelSets, it.Labels)
 		}
 		w := it.Weight
 		if w == 0 {

@@ -95,8 +95,8 @@ func (m *monitor) resume(s state) (state, bool) {
 	return state{ints: s.ints, floats: s.floats[3:]}, true
 }
 
-// record keeps the losses after an iteration. The validation part is measured whatever becomes of the
-// run, so that a state put away is complete.
+// record keeps the losses after an iteration. The validation part is measured even when the
+// run is being stopped, so that a state put away is complete.
 func (m *monitor) record(theta []float64, done int, loss float64) error {
 	if err := m.validate(theta); err != nil {
 		return err

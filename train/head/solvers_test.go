@@ -208,8 +208,8 @@ func TestSmoothing(t *testing.T) {
 	}
 }
 
-// several gives each example of clouds a second label, by the sign of its first feature.
-func several(seed uint64, n int) Examples {
+// multiLabelClouds gives each example of clouds a second label, by the sign of its first feature.
+func multiLabelClouds(seed uint64, n int) Examples {
 	ex := clouds(seed, n, 6, 3)
 	ex.Classes = 4
 	for i, row := range ex.Rows {
@@ -217,7 +217,7 @@ func several(seed uint64, n int) Examples {
 		if row[0] > 0 {
 			set = append(set, 3)
 		}
-		ex.Sets = append(ex.Sets, set)
+		ex.LabelSets = append(ex.LabelSets, set)
 	}
 	return ex
 }
@@ -225,7 +225,7 @@ func several(seed uint64, n int) Examples {
 // TestSigmoidHeadIsOneQuestionALabel: each label's row of the head is that of a head for this label
 // alone.
 func TestSigmoidHeadIsOneQuestionALabel(t *testing.T) {
-	ex := several(51, 200)
+	ex := multiLabelClouds(51, 200)
 	f := mustFit(t, ex, Config{Options: Options{L2: 0.02, Tolerance: 1e-7}})
 	if f.Head.Activation != inception.Sigmoid || !f.Converged {
 		t.Fatalf("got activation %q, converged %t", f.Head.Activation, f.Converged)
@@ -234,7 +234,7 @@ func TestSigmoidHeadIsOneQuestionALabel(t *testing.T) {
 		one := Examples{Rows: ex.Rows, Classes: 2}
 		for i := range ex.Rows {
 			label := 0
-			for _, s := range ex.Sets[i] {
+			for _, s := range ex.LabelSets[i] {
 				if s == l {
 					label = 1
 				}

@@ -24,7 +24,7 @@ import (
 	"github.com/c236555e/rehead/train/report"
 )
 
-// TestReportInABrowser: whatever the labels are called and however many there are, the report fits
+// TestReportInABrowser: however the labels are called and many there are, the report fits
 // windows of 1280 and 400 pixels, its pictures load, its sections are reached by its links, and the
 // browser asks for nothing and complains of nothing.
 func TestReportInABrowser(t *testing.T) {

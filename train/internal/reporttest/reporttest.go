@@ -48,11 +48,9 @@ func Parse(t testing.TB, html []byte) Document {
 // ParseSections is Parse for a report that has these sections.
 func ParseSections(t testing.TB, html []byte, sections []string) Document {
 	t.Helper()
-	d := Document{IDs: map[string]bool{}, Elements: map[string]int{}}
+	r := reader{TB: t, d: Document{IDs: map[string]bool{}, Elements: map[string]int{}}}
 	dec := xml.NewDecoder(bytes.NewReader(html))
 	dec.Entity = xml.HTMLEntity
-	var text strings.Builder
-	var open, links []string
 	for {
 		tok, err := dec.Token()
 		if errors.Is(err, io.EOF) {
@@ -61,57 +59,15 @@ func ParseSections(t testing.TB, html []byte, sections []string) Document {
 		if err != nil {
 			t.Fatalf("the report does not parse: %v", err)
 		}
-		switch tok := tok.(type) {
-		case xml.StartElement:
-			name := tok.Name.Local
-			open = append(open, name)
-			d.Elements[name]++
-			if !slices.Contains(allowed, name) {
-				t.Errorf("got an element %s", name)
-			}
-			for _, a := range tok.Attr {
-				switch key := a.Name.Local; {
-				case key == "id":
-					if d.IDs[a.Value] {
-						t.Errorf("the id %s is there twice", a.Value)
-					}
-					d.IDs[a.Value] = true
-				case key == "href":
-					links = append(links, a.Value)
-				case key == "aria-labelledby":
-					for _, id := range strings.Fields(a.Value) {
-						links = append(links, "#"+id)
-					}
-				case key == "src":
-					d.Pictures++
-					checkThumbnail(t, a.Value)
-				case strings.HasPrefix(key, "on"), key == "srcset", key == "action":
-					t.Errorf("%s has an attribute %s", name, key)
-				case key == "style" && !regexp.MustCompile(`^(--a|width):[\d.]+%$`).MatchString(a.Value):
-					t.Errorf("%s has the style %q", name, a.Value)
-				}
-			}
-		case xml.EndElement:
-			open = open[:len(open)-1]
-		case xml.CharData:
-			if slices.Contains(open, "style") {
-				if regexp.MustCompile(`url\(|@import|//`).Match(tok) {
-					t.Error("the style sheet asks for another file")
-				}
-				continue
-			}
-			text.WriteString(string(tok) + " ")
-			if n := len(open); n > 0 && (open[n-1] == "h1" || open[n-1] == "h2") {
-				d.Headings = append(d.Headings, string(tok))
-			}
-		}
+		r.token(tok)
 	}
-	for _, l := range links {
+	d := r.d
+	for _, l := range r.links {
 		if !strings.HasPrefix(l, "#") || !d.IDs[l[1:]] {
 			t.Errorf("got a link to %s, want one to an id of the file", l)
 		}
 	}
-	d.Text = space.ReplaceAllString(text.String(), " ")
+	d.Text = space.ReplaceAllString(r.text.String(), " ")
 	if !bytes.HasPrefix(html, []byte("<!DOCTYPE html>")) {
 		t.Error("the report does not begin with its doctype")
 	}
@@ -130,6 +86,66 @@ func ParseSections(t testing.TB, html []byte, sections []string) Document {
 		t.Errorf("got the headings %q, want the title and one for each of %d sections", d.Headings, len(sections))
 	}
 	return d
+}
+
+// reader gathers a document.
+type reader struct {
+	testing.TB
+	d     Document
+	text  strings.Builder
+	open  []string // elements
+	links []string
+}
+
+func (r *reader) token(tok xml.Token) {
+	switch tok := tok.(type) {
+	case xml.StartElement:
+		name := tok.Name.Local
+		r.open = append(r.open, name)
+		r.d.Elements[name]++
+		if !slices.Contains(allowed, name) {
+			r.Errorf("got an element %s", name)
+		}
+		for _, a := range tok.Attr {
+			r.attribute(name, a)
+		}
+	case xml.EndElement:
+		r.open = r.open[:len(r.open)-1]
+	case xml.CharData:
+		if slices.Contains(r.open, "style") {
+			if regexp.MustCompile(`url\(|@import|//`).Match(tok) {
+				r.Error("the style sheet asks for another file")
+			}
+			return
+		}
+		r.text.WriteString(string(tok) + " ")
+		if n := len(r.open); n > 0 && (r.open[n-1] == "h1" || r.open[n-1] == "h2") {
+			r.d.Headings = append(r.d.Headings, string(tok))
+		}
+	}
+}
+
+func (r *reader) attribute(element string, a xml.Attr) {
+	switch key := a.Name.Local; {
+	case key == "id":
+		if r.d.IDs[a.Value] {
+			r.Errorf("the id %s is there twice", a.Value)
+		}
+		r.d.IDs[a.Value] = true
+	case key == "href":
+		r.links = append(r.links, a.Value)
+	case key == "aria-labelledby":
+		for _, id := range strings.Fields(a.Value) {
+			r.links = append(r.links, "#"+id)
+		}
+	case key == "src":
+		r.d.Pictures++
+		checkThumbnail(r.TB, a.Value)
+	case strings.HasPrefix(key, "on"), key == "srcset", key == "action":
+		r.Errorf("%s has an attribute %s", element, key)
+	case key == "style" && !regexp.MustCompile(`^(--a|width):[\d.]+%$`).MatchString(a.Value):
+		r.Errorf("%s has the style %q", element, a.Value)
+	}
 }
 
 // allowed are the elements of a report: none runs, none loads anything but img, whose source is
@@ -179,7 +195,7 @@ func ReadPlot(t testing.TB, name string, svg []byte) string {
 			return space.ReplaceAllString(text.String(), " ")
 		}
 		if err != nil {
-			t.Fatalf("%s is no XML: %v", name, err)
+			t.Fatalf("%s is not XML: %v", name, err)
 		}
 		switch tok := tok.(type) {
 		case xml.StartElement:

@@ -14,8 +14,8 @@ import (
 	"github.com/c236555e/rehead/train/head"
 )
 
-// severalShapes lists drawn pictures of any number of four shapes.
-func severalShapes(t testing.TB, n int) *dataset.Folder {
+// multiLabelShapes lists drawn pictures of any number of four shapes.
+func multiLabelShapes(t testing.TB, n int) *dataset.Folder {
 	t.Helper()
 	dir := t.TempDir()
 	if err := draw.Several(dir, 4, n, 3); err != nil {
@@ -28,10 +28,10 @@ func severalShapes(t testing.TB, n int) *dataset.Folder {
 	return f
 }
 
-// TestRunOfSeveralLabels trains, searches for L2, saves, opens and evaluates a model of pictures
+// TestRunMultiLabel trains, searches for L2, saves, opens and evaluates a model of pictures
 // with any number of labels.
-func TestRunOfSeveralLabels(t *testing.T) {
-	f, w := severalShapes(t, 240), narrow(t)
+func TestRunMultiLabel(t *testing.T) {
+	f, w := multiLabelShapes(t, 240), narrow(t)
 	cache := t.TempDir()
 	cfg := Config{Folds: 3, ClassWeights: ClassWeights{Balanced: true}, Neighbours: 8, Unknown: 0.1, Split: dataset.SplitConfig{Validation: 0.2, Test: 0.2}, Options: head.Options{L2: -1}, EmbedConfig: EmbedConfig{CacheDir: cache}}
 	res, err := Run(context.Background(), f, w, cfg)
@@ -79,8 +79,8 @@ func TestRunOfSeveralLabels(t *testing.T) {
 	}
 }
 
-func TestSeveralLabelsAreRefused(t *testing.T) {
-	f, w := severalShapes(t, 30), narrow(t)
+func TestMultiLabelIsRefused(t *testing.T) {
+	f, w := multiLabelShapes(t, 30), narrow(t)
 	if _, err := Run(context.Background(), f, w, Config{Options: head.Options{Solver: head.Retrain}}); !errors.Is(err, head.ErrRetrainMultiLabel) {
 		t.Errorf("retrain: got %v", err)
 	}

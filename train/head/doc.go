@@ -1,0 +1,31 @@
+// Package head fits the last layer of a classifier: a softmax, or sigmoids where an example has any
+// number of labels, on the bottlenecks of a frozen trunk, or on any other matrix.
+//
+// # The head
+//
+// With bottlenecks z = (x - mean) * scale, mean and scale being those of the examples (see
+// Scaling), Fit minimises
+//
+//	L(W, b) = 1/n sum_i v_i H(t_i, softmax(W z_i + b)) + L2/2 |W|^2
+//
+// H being the cross entropy with the targets t_i and v_i the weight of example i. By default it
+// does so by L-BFGS from W = 0, b = 0; loss and gradient come from the Gorgonia graph of
+// nn.HeadGraph. L is strictly convex in W for L2 > 0, so that there is one answer, and it is found
+// when the largest component of the gradient is at most Options.Tolerance. Mean and scale are then
+// folded into W and b in float64: the head takes plain bottlenecks.
+//
+// # Layout
+//
+//	config.go      what can be chosen; minibatch.go: of sgd, momentum, adam and retrain
+//	fit.go         Fit and its Solution; lbfgs.go, linesearch.go; sgd.go: small steps
+//	search.go      L2 and scaling by cross-validation
+//	examples.go    rows and labels; targets.go: what is asked of them; scale.go: their scaling
+//	objective.go   loss and gradient in chunks
+//	logits.go      what a head says; calibrate.go: temperature and thresholds
+//	checkpoint.go  a stopped fit goes on; progress.go: what it tells on the way
+//
+// # Concurrency
+//
+// Fit and Logits use several goroutines and wait for all of them before they return. The number of
+// threads changes no bit of a result.
+package head
