@@ -29,7 +29,7 @@ const (
 	neverJudged = -1 // instead of a fold
 )
 
-// What decides on a label, measured on flowers with 5 % of the labels flipped: TestSuspects.
+// What decides on a label, measured on flowers with 5 % of the labels flipped: TestLabelErrors.
 const (
 	suspectMargin = 0.5 // by which another label is more probable
 	suspectRounds = 3   // of cross-validation; from the second on, heads are not trained on suspects
@@ -282,7 +282,8 @@ func (r *run) audit(ctx context.Context, m *metrics.Metrics) error {
 
 // listed is a verdict as metrics have it.
 func (j *judge) listed(v *verdict) *metrics.LabelErrors {
-	out, k := &metrics.LabelErrors{Method: v.method, Judged: v.judged, Found: len(v.found), List: []metrics.LabelError{}}, len(j.labels)
+	k := len(j.labels)
+	out := &metrics.LabelErrors{Method: v.method, Judged: v.judged, Found: len(v.found), List: []metrics.LabelError{}}
 	for _, f := range v.found[:min(len(v.found), mostErrors)] {
 		it := j.items[f.index]
 		out.List = append(out.List, metrics.LabelError{

@@ -37,7 +37,8 @@ func (r *run) unknown(ctx context.Context, m *metrics.Metrics) (*inception.Unkno
 		return nil, nil
 	}
 	line := &inception.Unknown{Threshold: quantile(known, rate), FalseReject: rate}
-	u := &metrics.Unknown{FalseReject: rate, Threshold: line.Threshold, Validation: len(known), LeftOut: []metrics.LeftOut{}}
+	u := &metrics.Unknown{FalseReject: rate, Threshold: line.Threshold, Validation: len(known),
+		LeftOut: []metrics.LeftOut{}}
 	if len(held) > 0 {
 		u.Test = share(held, line.Threshold)
 	}

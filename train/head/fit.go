@@ -11,7 +11,8 @@ import (
 
 // Solution is a head that was solved for.
 type Solution struct {
-	Options                    // that it was solved for with: defaults written out, L2 and Scaling as chosen, no Checkpoints
+	// what it was solved for with: defaults written out, L2 and Scaling as chosen, no Checkpoints
+	Options
 	Head        inception.Head // takes plain bottlenecks: the scaling is folded in
 	Loss        float64        // mean cross entropy + L2 term at the solution
 	Gradient    float64        // its gradient's largest component
@@ -102,8 +103,8 @@ type solver struct {
 }
 
 // ErrRetrainMultiLabel says that solver retrain was asked for several labels an example.
-var ErrRetrainMultiLabel = errors.New("train: fit: solver retrain knows one label a picture only, as retrain.py does: " +
-	"choose another for several labels")
+var ErrRetrainMultiLabel = errors.New("train: fit: solver retrain knows one label a picture only, " +
+	"as retrain.py does: choose another for several labels")
 
 // newSolver checks what it is given. Tests put another graph in the place of newHeadGraph.
 func newSolver(ctx context.Context, ex Examples, cfg Config, graph graphMaker) (*solver, error) {

@@ -52,8 +52,8 @@ func (in *Input) facts() []fact {
 
 // environment says what the numbers were computed with.
 func (in *Input) environment() fact {
-	return fact{"Computed with", fmt.Sprintf("%s kernels, %s/%s, %s", cmp.Or(in.Engine.Kernel, nn.Kernels()[0]), runtime.GOOS,
-		runtime.GOARCH, runtime.Version())}
+	return fact{"Computed with", fmt.Sprintf("%s kernels, %s/%s, %s", cmp.Or(in.Engine.Kernel, nn.Kernels()[0]),
+		runtime.GOOS, runtime.GOARCH, runtime.Version())}
 }
 
 // modelFacts says what a model is.

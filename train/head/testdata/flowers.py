@@ -2,7 +2,7 @@
 TestHeadsAgainstPeers.
 
     python3 flowers.py DIR BOTTLENECKS.npy LIST.csv        (Debian: apt-get install python3-sklearn)
-    REHEAD_HEADS=DIR go test ./train -run TestHeadsAgainstPeers -v
+    REHEAD_HEADS=DIR go test ./train/head -run TestHeadsAgainstPeers -v
 
 The list has the columns row, label, file. The split is retrain.py's, by the SHA-1 of the file's name: 10 % validation, 10 %
 test. scikit-learn's LogisticRegression gets standardised rows and the C of six that does best on the validation part (its

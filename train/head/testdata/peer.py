@@ -1,7 +1,7 @@
 """Makes a seeded problem of any size, solves it with scikit-learn, and leaves both for TestFitAgainstPeer.
 
     python3 peer.py DIR [ROWS FEATURES CLASSES [L2]]        (Debian: apt-get install python3-sklearn)
-    REHEAD_PEER=DIR go test ./train -run TestFitAgainstPeer -v
+    REHEAD_PEER=DIR go test ./train/head -run TestFitAgainstPeer -v
 
 Defaults: 3000 256 20 0.01, some seconds. The size of Caltech-256 is 30607 2048 257: minutes, and 2 GB of memory.
 
