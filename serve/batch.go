@@ -89,9 +89,9 @@ func (b *batcher) dispatch() {
 	for first := range b.queue {
 		b.shared.passes <- struct{}{} // while this waits, the queue grows, and with it the batch
 		if batch := b.gather(first); len(batch) > 0 {
-			b.shared.gate.begin()
+			b.shared.turns.BeginPass()
 			buffer = b.pass(batch, buffer)
-			b.shared.gate.end()
+			b.shared.turns.EndPass()
 		}
 		<-b.shared.passes
 	}
@@ -131,7 +131,7 @@ func (b *batcher) gather(first *task) []*task {
 				return batch
 			}
 			keep(t)
-		case <-b.shared.gate.settled(): // a decoder leaves after it has queued its picture: one more look
+		case <-b.shared.turns.Idle(): // a decoder leaves after it has queued its picture: one more look
 			settled = true
 		case <-timer.C:
 			return batch

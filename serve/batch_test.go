@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/c236555e/rehead/inception"
@@ -247,4 +248,56 @@ func TestHeldBytesAreBounded(t *testing.T) {
 	if n := s.bodies.used.Load(); n != 0 {
 		t.Errorf("%d bytes are still held, want 0", n)
 	}
+}
+
+// A batch waits for pictures that are being decoded, but not for long.
+func TestBatchWaitsForDecoders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		p := newPipeline(Config{MaxBatch: 4, Decoders: 2, Passes: 1, MaxQueue: 9, MaxDecodeBytes: 1 << 20},
+			newMetrics(&Server{}))
+		p.pace.add(1, time.Second)
+		b := newBatcher(f, p)
+		defer b.close()
+		pixels := make([]float32, 3*fakeSize*fakeSize)
+		submit := func() *task {
+			task, err := b.submit(t.Context(), pixels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return task
+		}
+		begin := time.Now()
+		if _, _, err := submit().wait(); err != nil || time.Since(begin) != 0 {
+			t.Errorf("alone: took %v and %v, want no wait", time.Since(begin), err)
+		}
+
+		if err := p.turns.BeginDecode(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first := submit()
+		time.Sleep(100 * time.Millisecond)
+		second := submit()
+		p.turns.EndDecode()
+		for _, task := range []*task{first, second} {
+			if _, _, err := task.wait(); err != nil {
+				t.Error(err)
+			}
+		}
+		if n := f.calls.Load(); n != 2 {
+			t.Errorf("the picture that was being decoded ran by itself: %d passes, want 2", n)
+		}
+
+		p.pace = pace{}
+		p.pace.add(1, time.Second)
+		if err := p.turns.BeginDecode(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		begin = time.Now()
+		if _, _, err := submit().wait(); err != nil || time.Since(begin) != time.Second {
+			t.Errorf("beside a decoder that does not end: took %v and %v, want a quarter of a batch of 4 s",
+				time.Since(begin), err)
+		}
+		p.turns.EndDecode()
+	})
 }

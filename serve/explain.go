@@ -95,8 +95,8 @@ func (p *pipeline) explain(ctx context.Context, m *model, r *record, pixels []fl
 	}
 	defer leave(p.passes)
 	p.observe.queued(time.Since(since))
-	p.gate.begin()
-	defer p.gate.end()
+	p.turns.BeginPass()
+	defer p.turns.EndPass()
 	begin := time.Now()
 	defer func() { p.observe.passed(1, time.Since(begin)) }()
 	return guardedExplain(ctx, r.explainer, pixels, info, r.top)
@@ -114,17 +114,17 @@ func (m *model) explained(records []record, top int) error {
 	return nil
 }
 
-// load decodes a picture when the gate lets it.
+// load decodes a picture when its turn comes.
 func (p *pipeline) load(ctx context.Context, m *model, r *record, pixels []float32) (dataset.Info, error) {
 	release, err := p.room(ctx, r)
 	if err != nil {
 		return dataset.Info{}, err
 	}
 	defer release()
-	if err := p.gate.enter(ctx); err != nil {
+	if err := p.turns.BeginDecode(ctx); err != nil {
 		return dataset.Info{}, err
 	}
-	defer p.gate.leave()
+	defer p.turns.EndDecode()
 	return p.decode(m, r, pixels)
 }
 

@@ -137,7 +137,7 @@ func (s *Server) load(ctx context.Context, name, path string) error {
 	exact := memoryOf(classifier.Model())
 	m := newModel(name, classifier, s.pipeline)
 	m.url, m.bytes = path, exact
-	s.share(classifier)
+	s.leaveDecoders(classifier)
 	s.mu.Lock()
 	s.memory += exact - expected
 	full := s.cfg.MemoryBudget > 0 && s.memory > s.cfg.MemoryBudget

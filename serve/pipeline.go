@@ -16,6 +16,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/turns"
 )
 
 // pipeline is what the models of a server share: who may come in, how many
@@ -27,7 +28,7 @@ type pipeline struct {
 	window    int          // pictures of one request that may be under way
 	maxQueue  int64        // pictures that all requests may have waiting or under way
 	admitted  atomic.Int64 //
-	gate      *gate        // says when a picture may be decoded
+	turns     *turns.Turns // says when a picture may be decoded
 	decoding  *semaphore.Weighted
 	maxDecode int64         // bytes of decoding
 	buffers   chan struct{} // a place for each decoded picture that waits or runs
@@ -57,7 +58,7 @@ func newPipeline(cfg Config, observe observer) *pipeline {
 		maxBatch:  cfg.MaxBatch,
 		window:    cfg.MaxBatch + cfg.Decoders,
 		maxQueue:  int64(cfg.MaxQueue),
-		gate:      newGate(cfg.Decoders, cfg.DecodersBeside),
+		turns:     turns.New(cfg.Decoders, cfg.DecodersBeside),
 		decoding:  semaphore.NewWeighted(cfg.MaxDecodeBytes),
 		maxDecode: cfg.MaxDecodeBytes,
 		buffers:   make(chan struct{}, 2*cfg.MaxBatch*cfg.Passes+cfg.Decoders),
@@ -218,17 +219,17 @@ func (p *pipeline) room(ctx context.Context, r *record) (release func(), err err
 	return func() { p.decoding.Release(need) }, nil
 }
 
-// submit decodes a picture when the gate lets it and queues it for the network.
+// submit decodes a picture when its turn comes and queues it for the network.
 func (p *pipeline) submit(ctx context.Context, m *model, r *record, pixels []float32) (*task, dataset.Info, error) {
 	release, err := p.room(ctx, r)
 	if err != nil {
 		return nil, dataset.Info{}, err
 	}
 	defer release()
-	if err := p.gate.enter(ctx); err != nil {
+	if err := p.turns.BeginDecode(ctx); err != nil {
 		return nil, dataset.Info{}, err
 	}
-	defer p.gate.leave()
+	defer p.turns.EndDecode()
 	info, err := p.decode(m, r, pixels)
 	if err != nil {
 		return nil, info, err

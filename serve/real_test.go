@@ -59,7 +59,15 @@ func TestDecodersUseIdleCores(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := newServer(t, c, Config{}).pipeline.gate.beside; got != want {
+		turns := newServer(t, c, Config{}).pipeline.turns
+		turns.BeginPass()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		got := 0
+		for turns.BeginDecode(ctx) == nil {
+			got++
+		}
+		cancel()
+		if got != want {
 			t.Errorf("%d threads on 4 cores: %d decoders beside a pass, want %d", threads, got, want)
 		}
 	}

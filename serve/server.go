@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,26 +80,20 @@ func (s *Server) Install(ctx context.Context, c Classifier) error {
 	s.current = next
 	s.mu.Unlock()
 	s.metrics.reloads.WithLabelValues("ok").Inc()
-	s.share(c)
+	s.leaveDecoders(c)
 	if previous != nil {
 		previous.release()
 	}
 	return nil
 }
 
-// share lets as many pictures be decoded while the network runs as it leaves
-// cores idle, unless the Config says how many.
-func (s *Server) share(c Classifier) {
+// leaveDecoders lets as many pictures be decoded while the network runs as it leaves processors
+// idle, unless the Config says how many.
+func (s *Server) leaveDecoders(c Classifier) {
 	network, ok := c.(interface{ Trunk() *inception.Trunk })
-	if !ok || s.cfg.DecodersBeside > 0 {
-		return
+	if ok && s.cfg.DecodersBeside == 0 {
+		s.pipeline.turns.SetBeside(network.Trunk().DecodersBeside(s.cfg.Decoders, s.cfg.Passes))
 	}
-	program := network.Trunk().Program()
-	if program.Device() != "cpu" {
-		s.pipeline.gate.spare(s.cfg.Decoders)
-		return
-	}
-	s.pipeline.gate.spare(runtime.GOMAXPROCS(0) - program.Threads()*s.cfg.Passes)
 }
 
 // Handler returns the server's routes, for a test or for another http.Server.

@@ -1,0 +1,35 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/c236555e/rehead/dataset"
+)
+
+// Large pictures are decoded one after the other when they would not fit
+// together, and one that is larger than all the room alone.
+func TestDecodingIsBounded(t *testing.T) {
+	body := picture(t, 100, 100, red)
+	p := newPipeline(Config{Decoders: 4, Passes: 1, MaxDecodeBytes: 100 * 100 * bytesPerPixel * 3 / 2}.withDefaults(),
+		newMetrics(&Server{}))
+	release, err := p.room(t.Context(), &record{data: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := p.room(ctx, &record{data: body}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a second picture: got %v, want it to wait", err)
+	}
+	release()
+	if release, err = p.room(t.Context(), &record{data: picture(t, 400, 300, red)}); err != nil {
+		t.Fatalf("a picture larger than the room, alone: %v", err)
+	}
+	release()
+	if _, err := p.room(t.Context(), &record{data: []byte("no picture")}); !errors.Is(err, dataset.ErrUnsupported) {
+		t.Errorf("no picture: got %v, want ErrUnsupported", err)
+	}
+}
