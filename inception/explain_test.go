@@ -39,11 +39,11 @@ func TestExplainIsExact(t *testing.T) {
 			}
 			defer c.Close()
 			data := sketch(t, 1, 4)
-			want, err := c.Classify(t.Context(), dataset.Limits{}, data)
+			want, err := c.Classify(t.Context(), &Input{Data: data})
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := c.Explain(t.Context(), dataset.Limits{}, data, 0)
+			got, err := c.Explain(t.Context(), &Input{Data: data}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestExplainIsExact(t *testing.T) {
 					t.Errorf("no map has the logit %g", z)
 				}
 			}
-			if two, err := c.Explain(t.Context(), dataset.Limits{}, data, 2); err != nil ||
+			if two, err := c.Explain(t.Context(), &Input{Data: data}, 2); err != nil ||
 				!reflect.DeepEqual(two.Maps, got.Maps[:2]) {
 				t.Errorf("the best two: got %+v, %v", two, err)
 			}
@@ -99,22 +99,21 @@ func TestExplainRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Explain(t.Context(), dataset.Limits{}, []byte("no picture"), 1); !errors.Is(err,
-		dataset.ErrUnsupported) {
+	if _, err := c.Explain(t.Context(), &Input{Data: []byte("no picture")}, 1); !errors.Is(err, dataset.ErrUnsupported) {
 		t.Errorf("no picture: got %v", err)
 	}
-	if _, err := c.ExplainPixels(t.Context(), make([]float32, 7), dataset.Info{Width: 1, Height: 1}, 1); err == nil {
+	if _, err := c.Explain(t.Context(), &Input{Pixels: make([]float32, 7), Info: dataset.Info{Width: 1, Height: 1}}, 1); err == nil {
 		t.Error("7 values were taken for a picture")
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Explain(ended, dataset.Limits{}, sketch(t, 0, 0), 1); !errors.Is(err, context.Canceled) {
+	if _, err := c.Explain(ended, &Input{Data: sketch(t, 0, 0)}, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Explain(t.Context(), dataset.Limits{}, sketch(t, 0, 0), 1); err == nil ||
+	if _, err := c.Explain(t.Context(), &Input{Data: sketch(t, 0, 0)}, 1); err == nil ||
 		!strings.Contains(err.Error(), "closed") {
 		t.Errorf("closed: got %v", err)
 	}

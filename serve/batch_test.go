@@ -200,8 +200,8 @@ type misbehaves struct {
 	answer func(n int) ([]inception.Result, error)
 }
 
-func (m misbehaves) Infer(_ context.Context, n int, _ []float32) ([]inception.Result, error) {
-	return m.answer(n)
+func (m misbehaves) Classify(_ context.Context, inputs ...*inception.Input) ([]inception.Result, error) {
+	return m.answer(len(inputs))
 }
 
 // A forward pass that fails in any way fails its requests and no others.
@@ -259,9 +259,9 @@ func TestBatchWaitsForDecoders(t *testing.T) {
 		p.pace.add(1, time.Second)
 		b := newBatcher(f, p)
 		defer b.close()
-		pixels := make([]float32, 3*fakeSize*fakeSize)
+		in := &inception.Input{Pixels: make([]float32, 3*fakeSize*fakeSize)}
 		submit := func() *task {
-			task, err := b.submit(t.Context(), pixels)
+			task, err := b.submit(t.Context(), in)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,16 +9,14 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 )
 
-// Explainer is what a [Classifier] can also be: one that says why. *[inception.Classifier] is one.
-type Explainer interface {
-	// ExplainPixels runs a forward pass over one picture, pixels [3,Size,Size] and info as
-	// Model().Recipe.Load gives them, and explains the top most probable labels, every label if top
-	// is 0 or less.
-	ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info, top int) (*inception.Explanation, error)
+// explainer is what a [Classifier] can also be: one that says why. *[inception.Classifier] is one.
+type explainer interface {
+	// Explain runs a forward pass over one picture, which is decoded, and explains the top most
+	// probable labels, every label if top is 0 or less.
+	Explain(ctx context.Context, in *inception.Input, top int) (*inception.Explanation, error)
 }
 
 // explanation is the answer of POST /v1/explain.
@@ -60,7 +58,7 @@ func (s *Server) explain(c *gin.Context) error {
 		return fail(http.StatusUnsupportedMediaType,
 			"the content type is not a picture's; send its bytes as image/*, application/x-image or application/octet-stream")
 	}
-	records := []record{{data: body}}
+	records := []record{{input: &inception.Input{Data: body}}}
 	if err := m.explained(records, o.topK); err != nil {
 		return err
 	}
@@ -84,11 +82,22 @@ func (s *Server) explain(c *gin.Context) error {
 }
 
 // explain decodes a picture as every other, but runs it in a forward pass of its own.
-func (p *pipeline) explain(ctx context.Context, m *model, r *record, pixels []float32) (*inception.Explanation, error) {
-	info, err := p.load(ctx, m, r, pixels)
-	if err != nil {
-		return nil, err
+func (p *pipeline) explain(ctx context.Context, m *model, r *record, result *inception.Result) error {
+	pixels := m.buffer()
+	defer m.recycle(pixels)
+	err := p.decode(ctx, m, r.input, pixels, nil)
+	if err == nil {
+		r.why, err = p.explainDecoded(ctx, r)
 	}
+	if err != nil {
+		return blame(ctx, err, result)
+	}
+	*result = r.why.Result
+	return nil
+}
+
+// explainDecoded turns a panic of the forward pass into an error.
+func (p *pipeline) explainDecoded(ctx context.Context, r *record) (x *inception.Explanation, err error) {
 	since := time.Now()
 	if err := enter(ctx, p.passes); err != nil {
 		return nil, err
@@ -98,13 +107,18 @@ func (p *pipeline) explain(ctx context.Context, m *model, r *record, pixels []fl
 	p.turns.BeginPass()
 	defer p.turns.EndPass()
 	begin := time.Now()
-	defer func() { p.observe.passed(1, time.Since(begin)) }()
-	return guardedExplain(ctx, r.explainer, pixels, info, r.top)
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("serve: explaining a picture panicked: %v\n%s", r, debug.Stack())
+		}
+		p.observe.passed(1, time.Since(begin))
+	}()
+	return r.explainer.Explain(ctx, r.input, r.top)
 }
 
 // explained asks for the explanation of every record.
 func (m *model) explained(records []record, top int) error {
-	e, ok := m.Classifier.(Explainer)
+	e, ok := m.Classifier.(explainer)
 	if !ok {
 		return fail(http.StatusNotImplemented, "this model cannot explain its answers")
 	}
@@ -112,29 +126,4 @@ func (m *model) explained(records []record, top int) error {
 		records[i].explainer, records[i].top = e, top
 	}
 	return nil
-}
-
-// load decodes a picture when its turn comes.
-func (p *pipeline) load(ctx context.Context, m *model, r *record, pixels []float32) (dataset.Info, error) {
-	release, err := p.room(ctx, r)
-	if err != nil {
-		return dataset.Info{}, err
-	}
-	defer release()
-	if err := p.turns.BeginDecode(ctx); err != nil {
-		return dataset.Info{}, err
-	}
-	defer p.turns.EndDecode()
-	return p.decode(m, r, pixels)
-}
-
-// guardedExplain turns a panic of the forward pass into an error.
-func guardedExplain(ctx context.Context, e Explainer, pixels []float32, info dataset.Info,
-	top int) (x *inception.Explanation, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("serve: explaining a picture panicked: %v\n%s", r, debug.Stack())
-		}
-	}()
-	return e.ExplainPixels(ctx, pixels, info, top)
 }

@@ -46,10 +46,10 @@ func (f *fake) Model() *inception.Model {
 func (f *fake) Close() error                { f.closes.Add(1); return nil }
 func (f *fake) Check(context.Context) error { return f.unfit }
 
-func (f *fake) Infer(ctx context.Context, n int, pixels []float32) ([]inception.Result, error) {
+func (f *fake) Classify(ctx context.Context, inputs ...*inception.Input) ([]inception.Result, error) {
 	f.calls.Add(1)
 	if f.started != nil {
-		f.started <- n
+		f.started <- len(inputs)
 	}
 	if f.block != nil {
 		select {
@@ -62,9 +62,9 @@ func (f *fake) Infer(ctx context.Context, n int, pixels []float32) ([]inception.
 	if f.fault != nil {
 		return nil, f.fault
 	}
-	results := make([]inception.Result, n)
-	for i := range results {
-		results[i] = fakeResult(pixels[i*3*fakeSize*fakeSize:][:3*fakeSize*fakeSize])
+	results := make([]inception.Result, len(inputs))
+	for i, in := range inputs {
+		results[i] = fakeResult(in.Pixels)
 	}
 	return results, nil
 }

@@ -149,7 +149,7 @@ func TestPanicIsAnswered(t *testing.T) {
 
 type panics struct{ *fake }
 
-func (panics) Infer(context.Context, int, []float32) ([]inception.Result, error) {
+func (panics) Classify(context.Context, ...*inception.Input) ([]inception.Result, error) {
 	panic("a bug")
 }
 

@@ -184,7 +184,7 @@ func FuzzInfer(f *testing.F) {
 			t.Errorf("got %d records of the shape %v", len(records), request.Inputs[0].Shape)
 		}
 		for i, r := range records {
-			if r.err == nil && r.data == nil && r.img == nil && len(r.tensor) != 3 {
+			if r.err == nil && r.input.Data == nil && r.input.Image == nil && len(r.input.Pixels) != 3 {
 				t.Errorf("record %d holds nothing", i)
 			}
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-var _ Explainer = (*inception.Classifier)(nil)
+var _ explainer = (*inception.Classifier)(nil)
 
 // The page and its routes are there only where they are asked for.
 func TestPageIsOff(t *testing.T) {
@@ -235,8 +235,7 @@ type explaining struct {
 	explain func(ctx context.Context) (*inception.Explanation, error)
 }
 
-func (e *explaining) ExplainPixels(ctx context.Context, _ []float32, _ dataset.Info,
-	_ int) (*inception.Explanation, error) {
+func (e *explaining) Explain(ctx context.Context, _ *inception.Input, _ int) (*inception.Explanation, error) {
 	return e.explain(ctx)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
 	"math"
 	"net/http"
 	"runtime/debug"
@@ -38,17 +37,14 @@ type pipeline struct {
 	pace      pace
 }
 
-// record is one picture of a request in one of the forms that it can come in,
-// or the reason why it cannot be read.
+// record is one picture of a request, or the reason why it cannot be read.
 type record struct {
-	data   []byte      // an encoded picture
-	url    string      // where one is to be fetched
-	img    image.Image // a decoded picture, upright
-	tensor []float32   // [3,Size,Size], made by the recipe elsewhere
-	err    error
+	input *inception.Input
+	url   string // where it is to be fetched
+	err   error
 
-	explainer Explainer              // when set, explains the picture's top labels
-	top       int                    //
+	explainer explainer // when set, explains the picture's top labels
+	top       int
 	why       *inception.Explanation // which it leaves here
 }
 
@@ -138,11 +134,13 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 	return results, nil
 }
 
-// one takes one picture the whole way. Its fault, if it has one, goes into its
-// result; the returned error is the server's or the request's.
-func (p *pipeline) one(ctx context.Context, m *model, r *record, result *inception.Result) (err error) {
+// one takes one picture the whole way. Its fault, if it has one, goes into its result; the returned
+// error is the server's or the request's.
+func (p *pipeline) one(ctx context.Context, m *model, r *record, result *inception.Result) error {
 	if r.err == nil && r.url != "" {
-		r.data, r.err = p.fetch.get(ctx, r.url)
+		var data []byte
+		data, r.err = p.fetch.get(ctx, r.url)
+		r.input = &inception.Input{Data: data}
 	}
 	if r.err != nil {
 		return blame(ctx, r.err, result)
@@ -151,18 +149,21 @@ func (p *pipeline) one(ctx context.Context, m *model, r *record, result *incepti
 		return err
 	}
 	defer leave(p.buffers)
-	pixels := m.buffer()
+	r.input.Limits = p.limits
 	if r.explainer != nil {
-		defer m.recycle(pixels)
-		if r.why, err = p.explain(ctx, m, r, pixels); err != nil {
-			return blame(ctx, err, result)
-		}
-		x := r.why
-		*result = inception.Result{Predictions: x.Predictions, Labels: x.Labels, Unknown: x.Unknown, Bottleneck: x.Bottleneck,
-			Info: x.Info}
-		return nil
+		return p.explain(ctx, m, r, result)
 	}
-	t, info, err := p.submit(ctx, m, r, pixels)
+	return p.answer(ctx, m, r.input, result)
+}
+
+// answer decodes a picture and has it classified with those of other requests.
+func (p *pipeline) answer(ctx context.Context, m *model, in *inception.Input, result *inception.Result) error {
+	pixels, tensor := m.buffer(), in.Pixels != nil
+	var t *task
+	err := p.decode(ctx, m, in, pixels, func() (err error) {
+		t, err = m.batcher.submit(ctx, in)
+		return err
+	})
 	if err != nil {
 		m.recycle(pixels)
 		return blame(ctx, err, result)
@@ -171,7 +172,7 @@ func (p *pipeline) one(ctx context.Context, m *model, r *record, result *incepti
 	if finished {
 		m.recycle(pixels)
 	}
-	if err == nil && answer.Err != nil && r.tensor != nil {
+	if err == nil && answer.Err != nil && tensor {
 		return blame(ctx, fail(http.StatusUnprocessableEntity,
 			"the network's answer for the tensor is not finite; its values are out of range"), result)
 	}
@@ -179,7 +180,6 @@ func (p *pipeline) one(ctx context.Context, m *model, r *record, result *incepti
 		return err
 	}
 	*result = answer
-	result.Info = info
 	return nil
 }
 
@@ -200,47 +200,46 @@ func blame(ctx context.Context, err error, result *inception.Result) error {
 // its stored form, of up to 8 bytes a pixel, and one of 4 that is worked on.
 const bytesPerPixel = 12
 
-// room waits until the picture can be unpacked within the memory that all
-// decoders share: a few pictures of tens of megapixels, which a few kilobytes
-// can hold, must not exhaust the process. One that is larger than all of it is
-// decoded alone. Pictures that their header already condemns get no further.
-func (p *pipeline) room(ctx context.Context, r *record) (release func(), err error) {
-	if r.data == nil {
+// room waits until the picture can be unpacked within the memory that all decoders share: a few
+// pictures of tens of megapixels, which a few kilobytes can hold, must not exhaust the process. One
+// that is larger than all of it is decoded alone. Pictures that their header already condemns get
+// no further.
+func (p *pipeline) room(ctx context.Context, in *inception.Input) (release func(), err error) {
+	if in.Image != nil || in.Pixels != nil {
 		return func() {}, nil
 	}
-	info, err := dataset.Inspect(r.data, p.limits)
-	if err != nil {
+	if err := in.ReadHeader(); err != nil {
 		return nil, err
 	}
-	need := min(int64(info.Width)*int64(info.Height)*bytesPerPixel, p.maxDecode)
+	need := min(int64(in.Info.Width)*int64(in.Info.Height)*bytesPerPixel, p.maxDecode)
 	if err := p.decoding.Acquire(ctx, need); err != nil {
 		return nil, err
 	}
 	return func() { p.decoding.Release(need) }, nil
 }
 
-// submit decodes a picture when its turn comes and queues it for the network.
-func (p *pipeline) submit(ctx context.Context, m *model, r *record, pixels []float32) (*task, dataset.Info, error) {
-	release, err := p.room(ctx, r)
+// decode makes a picture's tensor in pixels when there is room for it and its turn comes, and calls
+// then, which may be nil, before its turn ends.
+func (p *pipeline) decode(ctx context.Context, m *model, in *inception.Input, pixels []float32,
+	then func() error) error {
+	release, err := p.room(ctx, in)
 	if err != nil {
-		return nil, dataset.Info{}, err
+		return err
 	}
 	defer release()
 	if err := p.turns.BeginDecode(ctx); err != nil {
-		return nil, dataset.Info{}, err
+		return err
 	}
 	defer p.turns.EndDecode()
-	info, err := p.decode(m, r, pixels)
-	if err != nil {
-		return nil, info, err
+	if err := p.guardedDecode(m, in, pixels); err != nil || then == nil {
+		return err
 	}
-	t, err := m.batcher.submit(ctx, pixels)
-	return t, info, err
+	return then()
 }
 
-// decode makes the tensor, behind a recover: what a stranger sent must not end
-// the process, whichever decoder it defeats.
-func (p *pipeline) decode(m *model, r *record, pixels []float32) (info dataset.Info, err error) {
+// guardedDecode decodes behind a recover: what a stranger sent must not end the process, in any
+// decoder.
+func (p *pipeline) guardedDecode(m *model, in *inception.Input, pixels []float32) (err error) {
 	begin := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
@@ -248,15 +247,7 @@ func (p *pipeline) decode(m *model, r *record, pixels []float32) (info dataset.I
 		}
 		p.observe.decoded(time.Since(begin))
 	}()
-	recipe := m.Model().Recipe
-	switch {
-	case r.tensor != nil:
-		copy(pixels, r.tensor)
-		return info, nil
-	case r.img != nil:
-		return info, recipe.Apply(r.img, 1, pixels)
-	}
-	return recipe.Load(r.data, p.limits, pixels)
+	return in.Decode(m.Model().Recipe, pixels)
 }
 
 func enter(ctx context.Context, places chan struct{}) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
 )
 
 // Large pictures are decoded one after the other when they would not fit
@@ -15,21 +16,21 @@ func TestDecodingIsBounded(t *testing.T) {
 	body := picture(t, 100, 100, red)
 	p := newPipeline(Config{Decoders: 4, Passes: 1, MaxDecodeBytes: 100 * 100 * bytesPerPixel * 3 / 2}.withDefaults(),
 		newMetrics(&Server{}))
-	release, err := p.room(t.Context(), &record{data: body})
+	release, err := p.room(t.Context(), &inception.Input{Data: body})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, err := p.room(ctx, &record{data: body}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := p.room(ctx, &inception.Input{Data: body}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a second picture: got %v, want it to wait", err)
 	}
 	release()
-	if release, err = p.room(t.Context(), &record{data: picture(t, 400, 300, red)}); err != nil {
+	if release, err = p.room(t.Context(), &inception.Input{Data: picture(t, 400, 300, red)}); err != nil {
 		t.Fatalf("a picture larger than the room, alone: %v", err)
 	}
 	release()
-	if _, err := p.room(t.Context(), &record{data: []byte("no picture")}); !errors.Is(err, dataset.ErrUnsupported) {
+	if _, err := p.room(t.Context(), &inception.Input{Data: []byte("no picture")}); !errors.Is(err, dataset.ErrUnsupported) {
 		t.Errorf("no picture: got %v, want ErrUnsupported", err)
 	}
 }

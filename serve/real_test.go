@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -81,7 +80,7 @@ func TestAnswersAreThoseOfPredict(t *testing.T) {
 	var clients sync.WaitGroup
 	for i := range 6 {
 		body := picture(t, 40+i, 30+5*i, color.RGBA{R: uint8(40 * i), G: uint8(250 - 40*i), B: 90, A: 255})
-		want, err := c.Classify(t.Context(), dataset.Limits{}, body)
+		want, err := c.Classify(t.Context(), &inception.Input{Data: body})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
+
+	"github.com/c236555e/rehead/inception"
 )
 
 // layout is how a request holds its pictures, which its answer follows.
@@ -35,7 +37,7 @@ func (p parser) parse(kind mediaType, body []byte, o *options) (records []record
 	case kind.isPicture() && len(body) == 0:
 		return []record{{err: bad("the picture has no bytes")}}, layoutOne, nil
 	case kind.isPicture():
-		return []record{{data: body}}, layoutOne, nil
+		return []record{{input: &inception.Input{Data: body}}}, layoutOne, nil
 	}
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark, with which some editors begin a text
 	switch {
@@ -184,8 +186,11 @@ func base64Record(data json.RawMessage) record {
 	if err := json.Unmarshal(data, &text); err != nil {
 		return record{err: bad("%v", badJSON(err))}
 	}
-	picture, err := decodeBase64(text)
-	return record{data: picture, err: err}
+	return encodedRecord(decodeBase64(text))
+}
+
+func encodedRecord(picture []byte, err error) record {
+	return record{input: &inception.Input{Data: picture}, err: err}
 }
 
 // decodeBase64 takes the standard and the URL alphabet, with and without
@@ -270,8 +275,7 @@ func (p parser) cell(row []string) record {
 	if strings.HasPrefix(text, "http://") || strings.HasPrefix(text, "https://") {
 		return p.address(text)
 	}
-	picture, err := decodeBase64(text)
-	return record{data: picture, err: err}
+	return encodedRecord(decodeBase64(text))
 }
 
 // multipart reads a form: each file is a picture, each other field an option.
@@ -318,8 +322,7 @@ func filePart(part *multipart.Part, data []byte) record {
 		return record{err: bad("a file of the form is empty")}
 	}
 	if !strings.EqualFold(part.Header.Get("Content-Transfer-Encoding"), "base64") {
-		return record{data: data}
+		return encodedRecord(data, nil)
 	}
-	picture, err := decodeBase64(string(data))
-	return record{data: picture, err: err}
+	return encodedRecord(decodeBase64(string(data)))
 }

@@ -25,7 +25,7 @@ func pictures(records []record) []string {
 		case r.url != "":
 			got = append(got, "@"+r.url)
 		default:
-			got = append(got, string(r.data))
+			got = append(got, string(r.input.Data))
 		}
 	}
 	return got
@@ -248,7 +248,7 @@ func checkParse(t *testing.T, kind mediaType, body []byte) {
 		t.Errorf("got %d records, want 1..%d", len(records), p.maxRecords)
 	}
 	for i, r := range records {
-		if r.err == nil && len(r.data) == 0 && kind.name != typeText && r.url == "" && !kind.isPicture() &&
+		if r.err == nil && r.url == "" && len(r.input.Data) == 0 && kind.name != typeText && !kind.isPicture() &&
 			!emptyURL(kind, body) {
 			t.Errorf("record %d has neither bytes nor an error", i)
 		}

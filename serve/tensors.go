@@ -6,6 +6,8 @@ import (
 	"image"
 	"math"
 	"strconv"
+
+	"github.com/c236555e/rehead/inception"
 )
 
 // infer reads a request: one input of pictures in one of three forms.
@@ -106,7 +108,7 @@ func inferRGB(t *inferTensor, n int) ([]record, error) {
 			copy(img.Pix[4*at:], rgb[3*at:3*at+3])
 			img.Pix[4*at+3] = 0xff
 		}
-		records[i].img = img
+		records[i].input = &inception.Input{Image: img}
 	}
 	return records, nil
 }
@@ -133,7 +135,7 @@ func inferPixels(t *inferTensor, n, size int) ([]record, error) {
 	records := make([]record, t.Shape[0])
 	each := 3 * size * size
 	for i := range records {
-		records[i].tensor = values[i*each : (i+1)*each]
+		records[i].input = &inception.Input{Pixels: values[i*each : (i+1)*each]}
 	}
 	return records, nil
 }

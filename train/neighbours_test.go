@@ -88,7 +88,7 @@ func TestRunKeepsTrainingPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	x, err := c.Explain(t.Context(), dataset.Limits{}, read(t, dir, filepath.FromSlash(n.Pictures[7].Path)), 1)
+	x, err := c.Explain(t.Context(), &inception.Input{Data: read(t, dir, filepath.FromSlash(n.Pictures[7].Path))}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -206,7 +206,7 @@ func checkModel(t *testing.T, r *Result, w *inception.Weights) {
 	}
 	defer c.Close()
 	for _, p := range r.Pictures[:5] {
-		got, err := c.Classify(context.Background(), dataset.Limits{}, read(t, p.Path))
+		got, err := c.Classify(context.Background(), &inception.Input{Data: read(t, p.Path)})
 		if err != nil || got[0].Err != nil {
 			t.Fatal(err, got[0].Err)
 		}
