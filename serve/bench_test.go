@@ -16,7 +16,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/datatest"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/serve/load"
+	"github.com/c236555e/rehead/internal/load"
 )
 
 // photographs are real ones, from data/flowers of the folder that REHEAD_SHARED

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/servetest"
 	"github.com/c236555e/rehead/nn"
-	"github.com/c236555e/rehead/serve/servetest"
 )
 
 // The contract's list of checks, against the handler in this process; TestContractContainer of the

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/serve/load"
+	"github.com/c236555e/rehead/internal/load"
 )
 
 // TestSoak is mixed load, every form of body, with 5 % bad ones: no fault that
