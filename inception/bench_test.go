@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/datatest"
+	"github.com/c236555e/rehead/internal/datatest"
 	"github.com/c236555e/rehead/nn"
 )
 

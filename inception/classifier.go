@@ -7,7 +7,7 @@ import (
 	"math"
 	"sync"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
@@ -26,7 +26,7 @@ type Result struct {
 	// of Predictions, not nil; nil elsewhere
 	Labels  []string
 	Unknown *bool        // whether the picture is of none of the labels; nil where the model does not tell
-	Info    dataset.Info // what the picture was
+	Info    picture.Info // what the picture was
 	Err     error        // why the picture could not be read
 }
 

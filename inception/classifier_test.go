@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -101,8 +101,8 @@ func TestClassify(t *testing.T) {
 	if len(all[1].Predictions) != 3 || !(math.Abs(sum-1) <= 1e-12) || all[1].Info.Format != "png" {
 		t.Errorf("got %+v", all[1])
 	}
-	big, err := c.Classify(ctx, &Input{Data: images[1], Limits: dataset.Limits{MaxPixels: 100}})
-	if err != nil || !errors.As(big[0].Err, new(*dataset.TooLargeError)) {
+	big, err := c.Classify(ctx, &Input{Data: images[1], Limits: picture.Limits{MaxPixels: 100}})
+	if err != nil || !errors.As(big[0].Err, new(*picture.TooLargeError)) {
 		t.Errorf("a picture above the limit: %v, %v", big, err)
 	}
 	if none, err := c.Classify(ctx); err != nil || len(none) != 0 {

@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/draw"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -45,12 +45,12 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer c.Close()
-	var picture bytes.Buffer
-	if err := png.Encode(&picture, draw.Picture(0, 0, 1)); err != nil {
+	var pic bytes.Buffer
+	if err := png.Encode(&pic, draw.Picture(0, 0, 1)); err != nil {
 		log.Fatal(err)
 	}
 	results, err := c.Classify(context.Background(),
-		&inception.Input{Data: picture.Bytes()}, &inception.Input{Data: []byte("no picture")})
+		&inception.Input{Data: pic.Bytes()}, &inception.Input{Data: []byte("no picture")})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -74,12 +74,12 @@ func ExampleTrunk_Embed() {
 		log.Fatal(err)
 	}
 	defer trunk.Close()
-	var picture bytes.Buffer
-	if err := png.Encode(&picture, draw.Picture(0, 0, 1)); err != nil {
+	var pic bytes.Buffer
+	if err := png.Encode(&pic, draw.Picture(0, 0, 1)); err != nil {
 		log.Fatal(err)
 	}
 	pixels := make([]float32, 3*trunk.Size()*trunk.Size())
-	if _, err := w.Recipe.Load(picture.Bytes(), dataset.Limits{}, pixels); err != nil {
+	if _, err := w.Recipe.Load(pic.Bytes(), picture.Limits{}, pixels); err != nil {
 		log.Fatal(err)
 	}
 	bottleneck := make([]float32, trunk.Features())

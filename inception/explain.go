@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 )
 
 // Explanation says what a classifier saw in one picture. Its result is that of Classify, bit for
@@ -65,7 +65,7 @@ func fieldCentres() (first, step float64) {
 }
 
 // newGrid places the cells on a picture that the network sees with a side of size pixels.
-func newGrid(v dataset.Frame, size int) Grid {
+func newGrid(v picture.Frame, size int) Grid {
 	first, step := fieldCentres()
 	return Grid{
 		Width: v.Width, Height: v.Height,

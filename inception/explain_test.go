@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
@@ -99,10 +99,10 @@ func TestExplainRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Explain(t.Context(), &Input{Data: []byte("no picture")}, 1); !errors.Is(err, dataset.ErrUnsupported) {
+	if _, err := c.Explain(t.Context(), &Input{Data: []byte("no picture")}, 1); !errors.Is(err, picture.ErrUnsupported) {
 		t.Errorf("no picture: got %v", err)
 	}
-	if _, err := c.Explain(t.Context(), &Input{Pixels: make([]float32, 7), Info: dataset.Info{Width: 1, Height: 1}}, 1); err == nil {
+	if _, err := c.Explain(t.Context(), &Input{Pixels: make([]float32, 7), Info: picture.Info{Width: 1, Height: 1}}, 1); err == nil {
 		t.Error("7 values were taken for a picture")
 	}
 	ended, cancel := context.WithCancel(t.Context())
@@ -155,15 +155,15 @@ func TestFieldCentres(t *testing.T) {
 // TestExplainGrid: the cells lie on the picture where the recipe looked, also when it cuts the
 // middle out of a wide picture that is stored on its side, and Sample and Blend follow them.
 func TestExplainGrid(t *testing.T) {
-	squash := dataset.Recipe{Size: 299, Orient: true, Geometry: dataset.Squash, Filter: dataset.Bilinear,
+	squash := picture.Recipe{Size: 299, Orient: true, Geometry: picture.Squash, Filter: picture.Bilinear,
 		Std: [3]float32{1, 1, 1}}
-	g := newGrid(squash.Frame(dataset.Info{Width: 598, Height: 299, Orientation: 1}), 299)
+	g := newGrid(squash.Frame(picture.Info{Width: 598, Height: 299, Orientation: 1}), 299)
 	if g.Width != 598 || g.Height != 299 || g.StepX != 64 || g.StepY != 32 || g.Seen != [4]float64{0, 0, 598, 299} {
 		t.Errorf("squashed: %+v", g)
 	}
-	crop := dataset.Recipe{Size: 299, Resize: 299, Orient: true, Geometry: dataset.Crop, Filter: dataset.Bilinear,
+	crop := picture.Recipe{Size: 299, Resize: 299, Orient: true, Geometry: picture.Crop, Filter: picture.Bilinear,
 		Std: [3]float32{1, 1, 1}}
-	g = newGrid(crop.Frame(dataset.Info{Width: 299, Height: 899, Orientation: 8}), 299) // stored on its side
+	g = newGrid(crop.Frame(picture.Info{Width: 299, Height: 899, Orientation: 8}), 299) // stored on its side
 	if g.Width != 899 || g.Height != 299 || g.StepX != 32 || g.StepY != 32 || g.Seen != [4]float64{300, 0, 599, 299} ||
 		g.X+3.5*g.StepX != 449.5 {
 		t.Errorf("cut: %+v", g)

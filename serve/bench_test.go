@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/datatest"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/datatest"
 	"github.com/c236555e/rehead/internal/load"
 )
 
@@ -133,7 +133,7 @@ func BenchmarkServedShare(b *testing.B) {
 	size := 3 * 299 * 299
 	pixels, features := make([]float32, 8*size), make([]float32, 8*c.Trunk().Features())
 	for i := range 8 {
-		if _, err := c.Model().Recipe.Load(pictures[i], dataset.Limits{}, pixels[i*size:][:size]); err != nil {
+		if _, err := c.Model().Recipe.Load(pictures[i], picture.Limits{}, pixels[i*size:][:size]); err != nil {
 			b.Fatal(err)
 		}
 	}

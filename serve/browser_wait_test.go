@@ -9,7 +9,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -41,7 +41,7 @@ func int8Model(t *testing.T, size int) *inception.Classifier {
 		t.Fatal(err)
 	}
 	m.Trunk, err = inception.Calibrate(t.Context(), m.Trunk, nn.Config{}, 1, func(_ int, pixels []float32) error {
-		_, err := m.Recipe.Load(gradient(t), dataset.Limits{}, pixels)
+		_, err := m.Recipe.Load(gradient(t), picture.Limits{}, pixels)
 		return err
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ func TestContractInProcess(t *testing.T) {
 	c := opened(t, path)
 	subject.Labels = c.Model().Labels
 	for i := range 3 {
-		p := picture(t, 40+i, 30, color.RGBA{R: uint8(90 * i), G: 90, B: 220, A: 255})
+		p := colorPNG(t, 40+i, 30, color.RGBA{R: uint8(90 * i), G: 90, B: 220, A: 255})
 		results, err := c.Classify(t.Context(), &inception.Input{Data: p})
 		if err != nil {
 			t.Fatal(err)

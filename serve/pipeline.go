@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/turns"
 )
@@ -22,7 +22,7 @@ import (
 // pictures are decoded at once, how many decoded ones may wait, and how many
 // forward passes run.
 type pipeline struct {
-	limits    dataset.Limits
+	limits    picture.Limits
 	maxBatch  int
 	window    int          // pictures of one request that may be under way
 	maxQueue  int64        // pictures that all requests may have waiting or under way

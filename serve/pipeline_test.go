@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 )
 
 // Large pictures are decoded one after the other when they would not fit
 // together, and one that is larger than all the room alone.
 func TestDecodingIsBounded(t *testing.T) {
-	body := picture(t, 100, 100, red)
+	body := colorPNG(t, 100, 100, red)
 	p := newPipeline(Config{Decoders: 4, Passes: 1, MaxDecodeBytes: 100 * 100 * bytesPerPixel * 3 / 2}.withDefaults(),
 		newMetrics(&Server{}))
 	release, err := p.room(t.Context(), &inception.Input{Data: body})
@@ -26,11 +26,11 @@ func TestDecodingIsBounded(t *testing.T) {
 		t.Errorf("a second picture: got %v, want it to wait", err)
 	}
 	release()
-	if release, err = p.room(t.Context(), &inception.Input{Data: picture(t, 400, 300, red)}); err != nil {
+	if release, err = p.room(t.Context(), &inception.Input{Data: colorPNG(t, 400, 300, red)}); err != nil {
 		t.Fatalf("a picture larger than the room, alone: %v", err)
 	}
 	release()
-	if _, err := p.room(t.Context(), &inception.Input{Data: []byte("no picture")}); !errors.Is(err, dataset.ErrUnsupported) {
+	if _, err := p.room(t.Context(), &inception.Input{Data: []byte("no picture")}); !errors.Is(err, picture.ErrUnsupported) {
 		t.Errorf("no picture: got %v, want ErrUnsupported", err)
 	}
 }

@@ -105,7 +105,7 @@ func TestRunKeepsTrainingPictures(t *testing.T) {
 func scanned(t testing.TB, dir string, res *Result) *dataset.Folder {
 	t.Helper()
 	f := scan(t, dir)
-	if err := f.Split(res.Model.Split); err != nil {
+	if err := f.Split(dataset.SplitConfig(res.Model.Split)); err != nil {
 		t.Fatal(err)
 	}
 	return f
