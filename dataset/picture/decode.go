@@ -123,12 +123,6 @@ type Header struct {
 	codec codec
 }
 
-// Inspect is ReadHeader for callers that do not decode.
-func Inspect(data []byte, lim Limits) (Info, error) {
-	h, err := ReadHeader(data, lim)
-	return h.Info, err
-}
-
 // ReadHeader reads a picture's header: its format, dimensions and orientation, held against lim. It
 // allocates nothing in proportion to the picture, finds the errors of Decode that the header shows,
 // and never panics. The header keeps data.
