@@ -77,7 +77,7 @@ func TestAnswersAreNotMixedUp(t *testing.T) {
 		clients.Go(func() {
 			for range 20 {
 				w := do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png")
-				var got answerRecord
+				var got plainRecord
 				if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || !slices.Equal(got.Predictions, want) {
 					t.Errorf("got %q, want %v", w.Body, want)
 					return

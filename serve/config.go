@@ -178,7 +178,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("serve: Config.Compat: got %q, want %q, %q or none", c.Compat, CompatBuiltin, CompatTFBlog)
 	}
 	answers := []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV}
-	if c.DefaultAccept != "" && !slices.Contains(answers, answerType(c.DefaultAccept)) {
+	if c.DefaultAccept != "" && !slices.Contains(answers, canonicalType(c.DefaultAccept)) {
 		return fmt.Errorf("serve: Config.DefaultAccept: got %q, want one of %q", c.DefaultAccept, answers)
 	}
 	if c.MultiModel && c.Open == nil {
@@ -254,7 +254,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.ShutdownTimeout, DefaultShutdownTimeout)
 	setDefault(&c.ModelName, DefaultModelName)
 	setDefault(&c.BatchStrategy, "MULTI_RECORD")
-	c.DefaultAccept = answerType(c.DefaultAccept)
+	c.DefaultAccept = canonicalType(c.DefaultAccept)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -191,7 +191,7 @@ func TestContract47Answers(t *testing.T) {
 func TestEmbedding(t *testing.T) {
 	body := colorPNG(t, 4, 3, blue)
 	answer, _ := invoke(t, Config{}, body, headerAttributes, "rehead-embedding=true")
-	var got answerRecord
+	var got plainRecord
 	decode(t, answer, &got)
 	if want := expect(t, body); !reflect.DeepEqual(got.Embedding, want.Bottleneck) {
 		t.Errorf("got %v, want %v", got.Embedding, want.Bottleneck)

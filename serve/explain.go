@@ -22,8 +22,8 @@ type explainer interface {
 // explanation is the answer of POST /v1/explain.
 type explanation struct {
 	Predictions []inception.Prediction `json:"predictions"`
-	Labels      []string               `json:"labels,omitzero"`   // as in answerRecord
-	Unknown     *bool                  `json:"unknown,omitempty"` // as in answerRecord
+	Labels      []string               `json:"labels,omitzero"`   // as in plainRecord
+	Unknown     *bool                  `json:"unknown,omitempty"` // as in plainRecord
 	reasons
 	Embedding []float32 `json:"embedding,omitempty"`
 }
@@ -52,26 +52,26 @@ func (s *Server) explain(c *gin.Context) error {
 		return err
 	}
 	if len(body) == 0 {
-		return bad("the body is empty, want the bytes of a picture")
+		return badRequest("the body is empty, want the bytes of a picture")
 	}
 	if kind := contentType(c.Request, body); !kind.isPicture() {
 		return fail(http.StatusUnsupportedMediaType,
 			"the content type is not a picture's; send its bytes as image/*, application/x-image or application/octet-stream")
 	}
 	records := []record{{input: &inception.Input{Data: body}}}
-	if err := m.explained(records, o.topK); err != nil {
+	if err := m.requestExplanations(records, o.topK); err != nil {
 		return err
 	}
 	results, err := s.pipeline.classify(c.Request.Context(), m, records, nil)
 	if err != nil {
 		return err
 	}
-	note(c).count(results)
+	accessEntryOf(c).count(results)
 	if err := results[0].Err; err != nil {
 		return err
 	}
 	x := records[0].why
-	answer := explanation{Predictions: first(x.Predictions, o.topK), Labels: x.Labels, Unknown: x.Unknown,
+	answer := explanation{Predictions: topK(x.Predictions, o.topK), Labels: x.Labels, Unknown: x.Unknown,
 		reasons: reasons{x.Grid, x.Maps, x.Nearest}}
 	if o.embedding {
 		answer.Embedding = x.Bottleneck
@@ -116,8 +116,8 @@ func (p *pipeline) explainDecoded(ctx context.Context, r *record) (x *inception.
 	return r.explainer.Explain(ctx, r.input, r.top)
 }
 
-// explained asks for the explanation of every record.
-func (m *model) explained(records []record, top int) error {
+// requestExplanations asks for the explanation of every record.
+func (m *model) requestExplanations(records []record, top int) error {
 	e, ok := m.Classifier.(explainer)
 	if !ok {
 		return fail(http.StatusNotImplemented, "this model cannot explain its answers")

@@ -128,7 +128,7 @@ func (f *fetcher) close() { f.client.CloseIdleConnections() }
 func (f *fetcher) get(ctx context.Context, address string) ([]byte, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, bad("the picture's URL is malformed")
+		return nil, badRequest("the picture's URL is malformed")
 	}
 	if err := f.allow(u); err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func (f *fetcher) get(ctx context.Context, address string) ([]byte, error) {
 	defer cancel()
 	r, err := http.NewRequestWithContext(limited, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, bad("the picture's URL is malformed")
+		return nil, badRequest("the picture's URL is malformed")
 	}
 	r.Header.Set("Accept", "image/*")
 	r.Header.Set("User-Agent", "rehead")
@@ -168,11 +168,11 @@ func (f *fetcher) get(ctx context.Context, address string) ([]byte, error) {
 func (f *fetcher) allow(u *url.URL) error {
 	switch {
 	case !slices.Contains(f.cfg.Schemes, strings.ToLower(u.Scheme)):
-		return bad("the scheme of the picture's URL is not allowed; want %s", strings.Join(f.cfg.Schemes, " or "))
+		return badRequest("the scheme of the picture's URL is not allowed; want %s", strings.Join(f.cfg.Schemes, " or "))
 	case u.User != nil:
-		return bad("the picture's URL holds a user name, which is not allowed")
+		return badRequest("the picture's URL holds a user name, which is not allowed")
 	case !f.knows(u.Hostname()):
-		return bad("the host of the picture's URL is not allowed")
+		return badRequest("the host of the picture's URL is not allowed")
 	}
 	return nil
 }
@@ -188,7 +188,7 @@ func (f *fetcher) knows(host string) bool {
 
 func (f *fetcher) redirect(r *http.Request, via []*http.Request) error {
 	if len(via) > max(f.cfg.MaxRedirects, 0) {
-		return bad("the picture's URL is redirected more than %d times", max(f.cfg.MaxRedirects, 0))
+		return badRequest("the picture's URL is redirected more than %d times", max(f.cfg.MaxRedirects, 0))
 	}
 	r.Header.Del("Referer") // it would tell one host the other's URL
 	return f.allow(r.URL)
@@ -204,7 +204,7 @@ func (f *fetcher) explain(ctx context.Context, err error) error {
 		return status
 	case errors.Is(err, ssrf.ErrProhibitedIP), errors.Is(err, ssrf.ErrProhibitedPort),
 		errors.Is(err, ssrf.ErrProhibitedNetwork):
-		return bad("the picture's URL leads to an address that is not allowed")
+		return badRequest("the picture's URL leads to an address that is not allowed")
 	case errors.Is(err, context.DeadlineExceeded):
 		return fail(http.StatusFailedDependency, "the picture did not arrive from its host within %v", f.cfg.Timeout)
 	}

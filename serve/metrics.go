@@ -64,7 +64,7 @@ func newMetrics(s *Server) *metrics {
 			}
 			return 0
 		}),
-		gauge("rehead_models", "Models loaded.", func() float64 { return float64(s.loaded()) }),
+		gauge("rehead_models", "Models loaded.", func() float64 { return float64(s.countModels()) }),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

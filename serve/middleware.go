@@ -22,8 +22,8 @@ type route func(*gin.Context) error
 func (s *Server) handle(pattern string, r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		begin := time.Now()
-		n := &notes{id: requestID(c.Request)}
-		c.Set(notesKey, n)
+		n := &accessEntry{id: requestID(c.Request)}
+		c.Set(accessEntryKey, n)
 		c.Header(headerRequestID, n.id)
 		c.Header("X-Content-Type-Options", "nosniff")
 		if s.stopping.Load() {
@@ -34,7 +34,7 @@ func (s *Server) handle(pattern string, r route) gin.HandlerFunc {
 		c.Request = c.Request.WithContext(ctx)
 		s.metrics.inFlight.Inc()
 		defer s.metrics.inFlight.Dec()
-		defer s.log(c, pattern, begin)
+		defer s.logAccess(c, pattern, begin)
 		if err := s.protect(pattern, r, c); err != nil {
 			s.answerError(c, pattern, err)
 		}
@@ -74,7 +74,7 @@ func (s *Server) authorized(r *http.Request) bool {
 func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 	status := asStatus(err)
 	if status.code == http.StatusInternalServerError {
-		s.cfg.Logger.Error("request failed", "id", note(c).id, "route", pattern, "error", err)
+		s.cfg.Logger.Error("request failed", "id", accessEntryOf(c).id, "route", pattern, "error", err)
 	}
 	if c.Writer.Written() {
 		return
@@ -103,7 +103,7 @@ func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 
 func underModels(path string) bool { return path == "/models" || strings.HasPrefix(path, "/models/") }
 
-// body reads the request's body and notes its digest.
+// body reads the request's body and notes its digest for the access log.
 func (s *Server) body(c *gin.Context) (body []byte, release func(), err error) {
 	if coding := c.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		c.Header("Accept-Encoding", "identity")
@@ -112,9 +112,7 @@ func (s *Server) body(c *gin.Context) (body []byte, release func(), err error) {
 	}
 	body, release, err = readBody(c.Writer, c.Request, s.cfg.MaxBodyBytes, s.bodies)
 	if err == nil {
-		note(c).body(body)
+		accessEntryOf(c).body(body)
 	}
 	return body, release, err
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -63,7 +63,7 @@ func newPipeline(cfg Config, observe observer) *pipeline {
 	if cfg.Fetch != nil {
 		p.fetch = newFetcher(*cfg.Fetch)
 	}
-	p.observe = paced{observer: observe, pace: &p.pace}
+	p.observe = pacedObserver{observer: observe, pace: &p.pace}
 	return p
 }
 
@@ -107,7 +107,7 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 	defer release()
 	results := make([]inception.Result, n)
 	if n == 1 {
-		if err := p.one(ctx, m, &records[0], &results[0]); err != nil {
+		if err := p.classifyOne(ctx, m, &records[0], &results[0]); err != nil {
 			return nil, err
 		}
 		return results, nil
@@ -119,7 +119,7 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 	for range min(n, p.window) {
 		workers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				if err := p.one(ctx, m, &records[i], &results[i]); err != nil {
+				if err := p.classifyOne(ctx, m, &records[i], &results[i]); err != nil {
 					cancel(err)
 				}
 				trim(&results[i])
@@ -134,9 +134,9 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 	return results, nil
 }
 
-// one takes one picture the whole way. Its fault, if it has one, goes into its result; the returned
+// classifyOne takes one picture the whole way. Its fault, if it has one, goes into its result; the returned
 // error is the server's or the request's.
-func (p *pipeline) one(ctx context.Context, m *model, r *record, result *inception.Result) error {
+func (p *pipeline) classifyOne(ctx context.Context, m *model, r *record, result *inception.Result) error {
 	if r.err == nil && r.url != "" {
 		var data []byte
 		data, r.err = p.fetch.get(ctx, r.url)
@@ -153,11 +153,11 @@ func (p *pipeline) one(ctx context.Context, m *model, r *record, result *incepti
 	if r.explainer != nil {
 		return p.explain(ctx, m, r, result)
 	}
-	return p.answer(ctx, m, r.input, result)
+	return p.classifyBatched(ctx, m, r.input, result)
 }
 
-// answer decodes a picture and has it classified with those of other requests.
-func (p *pipeline) answer(ctx context.Context, m *model, in *inception.Input, result *inception.Result) error {
+// classifyBatched decodes a picture and has it classified with those of other requests.
+func (p *pipeline) classifyBatched(ctx context.Context, m *model, in *inception.Input, result *inception.Result) error {
 	pixels, tensor := m.buffer(), in.Pixels != nil
 	var t *task
 	err := p.decode(ctx, m, in, pixels, func() (err error) {
@@ -285,13 +285,13 @@ func (p *pace) estimate(pictures int64) time.Duration {
 	return time.Duration(float64(pictures) * math.Float64frombits(p.bits.Load()) * float64(time.Second))
 }
 
-// paced passes everything on and keeps the pace.
-type paced struct {
+// pacedObserver passes everything on and keeps the pace.
+type pacedObserver struct {
 	observer
 	pace *pace
 }
 
-func (p paced) passed(pictures int, took time.Duration) {
+func (p pacedObserver) passed(pictures int, took time.Duration) {
 	p.pace.add(pictures, took)
 	p.observer.passed(pictures, took)
 }

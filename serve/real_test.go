@@ -87,7 +87,7 @@ func TestAnswersAreThoseOfPredict(t *testing.T) {
 		clients.Go(func() {
 			for range 3 {
 				w := do(s.Handler(), http.MethodPost, "/invocations?embedding=true", body, "Content-Type", "image/png")
-				var got answerRecord
+				var got plainRecord
 				if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 					t.Errorf("%q: %v", w.Body, err)
 					return

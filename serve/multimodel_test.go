@@ -134,8 +134,8 @@ func TestContract55Load(t *testing.T) {
 		wantStatus(t, loadModel(s, c.name, c.path), c.code, `"message"`)
 	}
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/models", []byte("{")), http.StatusBadRequest, "model_name")
-	if s.loaded() != 2 || s.memory != 2*2*4*12 {
-		t.Errorf("after the failures: %d models and %d bytes, want those of before", s.loaded(), s.memory)
+	if s.countModels() != 2 || s.memory != 2*2*4*12 {
+		t.Errorf("after the failures: %d models and %d bytes, want those of before", s.countModels(), s.memory)
 	}
 }
 
@@ -149,8 +149,8 @@ func TestLoadedModelOverBudget(t *testing.T) {
 	cfg.MemoryBudget = 50
 	s := newServer(t, nil, cfg)
 	wantStatus(t, loadModel(s, "a", shelf.path("a")), http.StatusInsufficientStorage, "memory budget")
-	if n := shelf.open[0].closes.Load(); n != 1 || s.memory != 0 || s.loaded() != 0 {
-		t.Errorf("closed %d times, %d bytes, %d models; want 1, 0, 0", n, s.memory, s.loaded())
+	if n := shelf.open[0].closes.Load(); n != 1 || s.memory != 0 || s.countModels() != 0 {
+		t.Errorf("closed %d times, %d bytes, %d models; want 1, 0, 0", n, s.memory, s.countModels())
 	}
 }
 
@@ -223,7 +223,7 @@ func TestContract57Unload(t *testing.T) {
 			t.Errorf("DELETE: got %d with the model closed %d times, want 200 and 1", w.Code, f.closes.Load())
 		}
 	})
-	eventually(t, "the model to leave the list", func() bool { return s.loaded() == 0 })
+	eventually(t, "the model to leave the list", func() bool { return s.countModels() == 0 })
 	if done.Load() || f.closes.Load() != 0 {
 		t.Error("DELETE ended, or closed the model, while a request used it")
 	}

@@ -109,9 +109,9 @@ func canonical(name string) string {
 	return name
 }
 
-// answerType is the type of an answer in the one spelling that the server
+// canonicalType is the type of an answer in the one spelling that the server
 // offers it by.
-func answerType(s string) string {
+func canonicalType(s string) string {
 	m := parseMediaType(s)
 	m.name = canonical(m.name)
 	if m.name == typeJSON && m.has("verbose") {

@@ -14,10 +14,10 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// notes is what the log tells of a request. Nothing that the request says is
+// accessEntry is what the log tells of a request. Nothing that the request says is
 // among it but its id, which is checked, the digest of its body, and which of
 // the loaded models it asked: no path, no query, no header, no address.
-type notes struct {
+type accessEntry struct {
 	id       string
 	model    string // one of those loaded by name; "" elsewhere
 	digest   string // SHA-256 of the body, hexadecimal
@@ -26,22 +26,22 @@ type notes struct {
 	bad      int // pictures that could not be read
 }
 
-const notesKey = "rehead.notes"
+const accessEntryKey = "rehead.notes"
 
-// note returns the request's notes.
-func note(c *gin.Context) *notes {
-	if n, ok := c.MustGet(notesKey).(*notes); ok {
+// accessEntryOf returns the request's entry.
+func accessEntryOf(c *gin.Context) *accessEntry {
+	if n, ok := c.MustGet(accessEntryKey).(*accessEntry); ok {
 		return n
 	}
 	panic("serve: the route is not wrapped by handle")
 }
 
-func (n *notes) body(body []byte) {
+func (n *accessEntry) body(body []byte) {
 	sum := sha256.Sum256(body)
 	n.digest, n.bytes = hex.EncodeToString(sum[:]), len(body)
 }
 
-func (n *notes) count(results []inception.Result) {
+func (n *accessEntry) count(results []inception.Result) {
 	n.pictures = len(results)
 	for i := range results {
 		if results[i].Err != nil {
@@ -76,10 +76,10 @@ func isID(text string) bool {
 	return true
 }
 
-// log writes the access log's line and counts the request. Health checks, which
+// logAccess writes the access log's line and counts the request. Health checks, which
 // come every few seconds, are logged at a lower level.
-func (s *Server) log(c *gin.Context, route string, begin time.Time) {
-	n, code, took := note(c), c.Writer.Status(), time.Since(begin)
+func (s *Server) logAccess(c *gin.Context, route string, begin time.Time) {
+	n, code, took := accessEntryOf(c), c.Writer.Status(), time.Since(begin)
 	s.metrics.answered(route, code, took)
 	s.metrics.pictures.WithLabelValues("answered").Add(float64(n.pictures - n.bad))
 	s.metrics.pictures.WithLabelValues("unreadable").Add(float64(n.bad))

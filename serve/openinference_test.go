@@ -46,12 +46,12 @@ func TestContract61Metadata(t *testing.T) {
 }
 
 // ask posts an inference request of one input.
-func ask(t testing.TB, s *Server, name, datatype, shape, data, rest string) *inferAnswer {
+func ask(t testing.TB, s *Server, name, datatype, shape, data, rest string) *inferResponse {
 	t.Helper()
 	body := fmt.Sprintf(`{"id":"7","inputs":[{"name":%q,"datatype":%q,"shape":%s,"data":%s}]%s}`, name, datatype, shape, data, rest)
 	w := do(s.Handler(), http.MethodPost, "/v2/models/model/infer", []byte(body))
 	wantStatus(t, w, http.StatusOK, "")
-	var got inferAnswer
+	var got inferResponse
 	decode(t, w.Body.String(), &got)
 	if got.ID != "7" || got.ModelName != "model" {
 		t.Errorf("got id %q and model %q, want them back", got.ID, got.ModelName)
@@ -64,7 +64,7 @@ func TestContract62Infer(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
 	first, second := colorPNG(t, 5, 4, red), colorPNG(t, 5, 4, blue)
 	want := append(ordered(expect(t, first)), ordered(expect(t, second))...)
-	check := func(name string, got *inferAnswer) {
+	check := func(name string, got *inferResponse) {
 		t.Helper()
 		var p []float64
 		decode(t, string(got.Outputs[0].Data), &p)
@@ -173,7 +173,7 @@ func FuzzInfer(f *testing.F) {
 	f.Add([]byte(`{"inputs":[{"name":"pixels","datatype":"FP32","shape":[1,3,1,1],"data":[1,2.5,-3e1]}]}`))
 	f.Add([]byte(`{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":["\"]`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		request, records, err := parser{maxRecords: 4}.infer(body, 1)
+		request, records, err := requestParser{maxRecords: 4}.infer(body, 1)
 		if err != nil {
 			if code := asStatus(err).code; code < 400 || code > 499 {
 				t.Errorf("status %d for %v, want a fault of the caller", code, err)

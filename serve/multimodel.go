@@ -71,7 +71,7 @@ func (s *Server) loadModel(c *gin.Context) error {
 		URL  string `json:"url"`
 	}
 	if err := json.Unmarshal(body, &request); err != nil {
-		return bad(`the body is not JSON like {"model_name": "...", "url": "..."}`)
+		return badRequest(`the body is not JSON like {"model_name": "...", "url": "..."}`)
 	}
 	if err := s.checkModel(request.Name, request.URL); err != nil {
 		return err
@@ -96,10 +96,10 @@ func (s *Server) loadModel(c *gin.Context) error {
 // out of the server.
 func (s *Server) checkModel(name, path string) error {
 	if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\\%?#") || !visible(name) {
-		return bad("model_name is not 1 to 255 printable characters without / %% ? #")
+		return badRequest("model_name is not 1 to 255 printable characters without / %% ? #")
 	}
 	if path == "" {
-		return bad("url names no folder")
+		return badRequest("url names no folder")
 	}
 	if s.cfg.ModelRoot == "" {
 		return nil
@@ -113,7 +113,7 @@ func (s *Server) checkModel(name, path string) error {
 		return fail(http.StatusNotFound, "there is no model at that url")
 	}
 	if inside, err := filepath.Rel(root, real); err != nil || !filepath.IsLocal(inside) {
-		return bad("url is outside the folder of the models")
+		return badRequest("url is outside the folder of the models")
 	}
 	return nil
 }
@@ -132,7 +132,7 @@ func (s *Server) load(ctx context.Context, name, path string) error {
 	if err != nil {
 		s.forget(name, expected)
 		s.cfg.Logger.Error("model refused", "model", name, "error", err)
-		return bad("the model cannot be loaded: %v", err)
+		return badRequest("the model cannot be loaded: %v", err)
 	}
 	exact := memoryOf(classifier.Model())
 	m := newModel(name, classifier, s.pipeline)
@@ -228,9 +228,9 @@ func memoryOf(m *inception.Model) int64 {
 	return 2 * 4 * int64(floats)
 }
 
-// named returns a model by its name, to be released by the caller: one that was
+// modelByName returns a model by its name, to be released by the caller: one that was
 // loaded, or the installed one by the server's name for it.
-func (s *Server) named(name string) (*model, error) {
+func (s *Server) modelByName(name string) (*model, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.models[name]
@@ -244,8 +244,8 @@ func (s *Server) named(name string) (*model, error) {
 	return m, nil
 }
 
-// loaded counts the models that can answer.
-func (s *Server) loaded() int {
+// countModels counts the models that can answer.
+func (s *Server) countModels() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
@@ -262,11 +262,11 @@ func (s *Server) loaded() int {
 
 // listModels answers GET /models, a page at a time.
 func (s *Server) listModels(c *gin.Context) error {
-	limit, err := count(c.Query("limit"), 100)
+	limit, err := parseCount(c.Query("limit"), 100)
 	if err != nil {
 		return err
 	}
-	from, err := count(c.Query("next_page_token"), 0)
+	from, err := parseCount(c.Query("next_page_token"), 0)
 	if err != nil {
 		return err
 	}
@@ -291,13 +291,13 @@ func (s *Server) listModels(c *gin.Context) error {
 	return nil
 }
 
-func count(text string, otherwise int) (int, error) {
+func parseCount(text string, otherwise int) (int, error) {
 	if text == "" {
 		return otherwise, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		return 0, bad("limit or next_page_token is not a count")
+		return 0, badRequest("limit or next_page_token is not a count")
 	}
 	return int(n), nil
 }
@@ -352,7 +352,7 @@ func (s *Server) invokeModel(c *gin.Context) error {
 	m.acquire()
 	s.mu.Unlock()
 	defer m.release()
-	note(c).model = m.name
+	accessEntryOf(c).model = m.name
 	return s.invoke(c, m)
 }
 
