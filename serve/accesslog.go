@@ -14,9 +14,9 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// accessEntry is what the log tells of a request. Nothing that the request says is
-// among it but its id, which is checked, the digest of its body, and which of
-// the loaded models it asked: no path, no query, no header, no address.
+// accessEntry is what the log tells of a request. Nothing that the request says is among it but its
+// id, which is checked, the digest of its body, and which of the loaded models it asked: no path,
+// no query, no header, no address.
 type accessEntry struct {
 	id       string
 	model    string // one of those loaded by name; "" elsewhere
@@ -60,8 +60,8 @@ func requestID(r *http.Request) string {
 	return rand.Text()
 }
 
-// isID reports whether text can stand in a log and in a header: SageMaker's
-// inference ids have up to 64 characters.
+// isID reports whether text can stand in a log and in a header: SageMaker's inference ids have up
+// to 64 characters.
 func isID(text string) bool {
 	if text == "" || len(text) > 64 {
 		return false
@@ -76,8 +76,8 @@ func isID(text string) bool {
 	return true
 }
 
-// logAccess writes the access log's line and counts the request. Health checks, which
-// come every few seconds, are logged at a lower level.
+// logAccess writes the access log's line and counts the request. Health checks, which come every
+// few seconds, are logged at a lower level.
 func (s *Server) logAccess(c *gin.Context, route string, begin time.Time) {
 	n, code, took := accessEntryOf(c), c.Writer.Status(), time.Since(begin)
 	s.metrics.answered(route, code, took)

@@ -11,13 +11,12 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// batcher lets pictures of different requests share forward passes. A picture
-// that finds the network idle, and nobody else's picture being decoded, runs at
-// once; those that arrive meanwhile form the next batch. So batching adds no
-// latency to a lone request, and under load the batches grow by themselves.
-// Where other pictures are being decoded, a batch waits for them, for a quarter
-// of the time at most that a full one takes: the cores that decode them would be
-// missing to its pass anyway.
+// batcher lets pictures of different requests share forward passes. A picture that finds the
+// network idle, and nobody else's picture being decoded, runs at once; those that arrive meanwhile
+// form the next batch. So batching adds no latency to a lone request, and under load the batches
+// grow by themselves. Where other pictures are being decoded, a batch waits for them, for a quarter
+// of the time at most that a full one takes: the cores that decode them would be missing to its
+// pass anyway.
 type batcher struct {
 	classify func(ctx context.Context, inputs ...*inception.Input) ([]inception.Result, error)
 	shared   *pipeline
@@ -97,8 +96,8 @@ func (b *batcher) dispatch() {
 	}
 }
 
-// gather makes a batch of the first task, of what is queued, and of what is
-// decoded soon, without the tasks whose requests have ended.
+// gather makes a batch of the first task, of what is queued, and of what is decoded soon, without
+// the tasks whose requests have ended.
 func (b *batcher) gather(first *task) []*task {
 	batch := make([]*task, 0, b.maxBatch)
 	keep := func(t *task) {
@@ -177,8 +176,8 @@ func (b *batcher) guarded(ctx context.Context, inputs []*inception.Input) (resul
 	return results, err
 }
 
-// contextOfAll ends when every task's context has ended: a pass is worth its
-// time as long as one request waits for it.
+// contextOfAll ends when every task's context has ended: a pass is worth its time as long as one
+// request waits for it.
 func contextOfAll(batch []*task) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var waiting atomic.Int64

@@ -42,11 +42,11 @@ func send(ctx context.Context, s *Server, body []byte) <-chan *httptest.Response
 	return done
 }
 
-// A picture that finds the network idle does not wait; those that arrive while
-// it runs share the next pass.
+// A picture that finds the network idle does not wait; those that arrive while it runs share the
+// next pass.
 func TestBatchesFormWhileThePassRuns(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int)}
-	s := newServer(t, f, Config{MaxBatch: 4, Decoders: 2, DecodersBeside: 2})
+	s := newServer(t, f, Config{MaxBatch: 4, decoders: 2, decodersBeside: 2})
 	body := colorPNG(t, 3, 2, red)
 	first := send(t.Context(), s, body)
 	if n := <-f.started; n != 1 {
@@ -69,7 +69,7 @@ func TestBatchesFormWhileThePassRuns(t *testing.T) {
 // Every request gets the answer of its own picture, whatever batch it was in.
 func TestAnswersAreNotMixedUp(t *testing.T) {
 	f := &fake{slow: 200 * time.Microsecond}
-	s := newServer(t, f, Config{MaxBatch: 5, Decoders: 3})
+	s := newServer(t, f, Config{MaxBatch: 5, decoders: 3})
 	var clients sync.WaitGroup
 	for i := range 16 {
 		body := colorPNG(t, 4+i, 5, color.RGBA{R: uint8(15 * i), G: uint8(240 - 15*i), B: uint8(40 + i), A: 255})
@@ -91,11 +91,11 @@ func TestAnswersAreNotMixedUp(t *testing.T) {
 	}
 }
 
-// A client that leaves takes its picture out of the queue, and the last one of
-// a batch takes the batch with it.
+// A client that leaves takes its picture out of the queue, and the last one of a batch takes the
+// batch with it.
 func TestCancellationReachesTheForwardPass(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 3)}
-	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 2, DecodersBeside: 2})
+	s := newServer(t, f, Config{MaxBatch: 2, decoders: 2, decodersBeside: 2})
 	body := colorPNG(t, 3, 2, red)
 	ctx, cancel := context.WithCancel(t.Context())
 	running := send(ctx, s, body)
@@ -119,7 +119,7 @@ func TestCancellationReachesTheForwardPass(t *testing.T) {
 // One client's leaving does not end the pass that another waits for.
 func TestCancellationSparesTheOthers(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 3)}
-	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 2, DecodersBeside: 2})
+	s := newServer(t, f, Config{MaxBatch: 2, decoders: 2, decodersBeside: 2})
 	body := colorPNG(t, 3, 2, red)
 	first := send(t.Context(), s, body)
 	<-f.started
@@ -140,7 +140,7 @@ func TestCancellationSparesTheOthers(t *testing.T) {
 // The queue is bounded, and says when to come back.
 func TestQueueIsBounded(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 9)}
-	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 1, MaxQueue: 3})
+	s := newServer(t, f, Config{MaxBatch: 2, decoders: 1, MaxQueue: 3})
 	body := colorPNG(t, 3, 2, red)
 	var accepted []<-chan *httptest.ResponseRecorder
 	for range 3 {
@@ -179,7 +179,7 @@ func TestQueueRefusesWhatWouldBeTooLate(t *testing.T) {
 
 // A request of many pictures does not fill the queue by itself.
 func TestManyPicturesOfOneRequest(t *testing.T) {
-	s := newServer(t, &fake{}, Config{MaxBatch: 2, Decoders: 2, MaxQueue: 4})
+	s := newServer(t, &fake{}, Config{MaxBatch: 2, decoders: 2, MaxQueue: 4})
 	var list [][]byte
 	for range 50 {
 		list = append(list, colorPNG(t, 3, 2, red))
@@ -254,7 +254,7 @@ func TestHeldBytesAreBounded(t *testing.T) {
 func TestBatchWaitsForDecoders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{}
-		p := newPipeline(Config{MaxBatch: 4, Decoders: 2, Passes: 1, MaxQueue: 9, MaxDecodeBytes: 1 << 20},
+		p := newPipeline(Config{MaxBatch: 4, decoders: 2, passes: 1, MaxQueue: 9, MaxDecodeBytes: 1 << 20},
 			newMetrics(&Server{}))
 		p.pace.add(1, time.Second)
 		b := newBatcher(f, p)

@@ -19,8 +19,8 @@ import (
 	"github.com/c236555e/rehead/internal/load"
 )
 
-// photographs are real ones, from data/flowers of the folder that REHEAD_SHARED
-// names, or else drawn ones of a camera's usual size for the web.
+// photographs are real ones, from data/flowers of the folder that REHEAD_SHARED names, or else
+// drawn ones of a camera's usual size for the web.
 func photographs(b *testing.B, n int) [][]byte {
 	b.Helper()
 	paths, err := filepath.Glob(filepath.Join(datatest.Folder(b), "data", "flowers", "*", "*.jpg"))
@@ -55,8 +55,8 @@ func photographs(b *testing.B, n int) [][]byte {
 	return pictures
 }
 
-// BenchmarkForward is what the server is measured against: the network alone,
-// at its best batch, and one picture decoded and run with nothing between.
+// BenchmarkForward is what the server is measured against: the network alone, at its best batch,
+// and one picture decoded and run with nothing between.
 func BenchmarkForward(b *testing.B) {
 	c := realModel(b, 1, 299)
 	defer func() { _ = c.Close() }()

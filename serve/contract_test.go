@@ -70,8 +70,8 @@ func lines(pictures ...[]byte) []byte {
 	return []byte(b.String())
 }
 
-// Contract 38: custom attributes come back, an inference id is the
-// request's id, and headers that the server does not know are ignored.
+// Contract 38: custom attributes come back, an inference id is the request's id, and headers that
+// the server does not know are ignored.
 func TestContract38Headers(t *testing.T) {
 	_, header := invoke(t, Config{}, colorPNG(t, 4, 3, red),
 		headerAttributes, "trace=17", headerInferenceID, "abc-1",
@@ -151,8 +151,8 @@ func TestContract46Verbose(t *testing.T) {
 	}
 }
 
-// Contract 47: many pictures in, as many answers out, in the same order,
-// each what its picture alone is answered.
+// Contract 47: many pictures in, as many answers out, in the same order, each what its picture
+// alone is answered.
 func TestContract47Answers(t *testing.T) {
 	first, second := colorPNG(t, 4, 3, red), colorPNG(t, 5, 6, blue)
 	alone, _ := invoke(t, Config{}, first)

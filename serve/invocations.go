@@ -95,12 +95,11 @@ func (s *Server) requestParser() requestParser {
 	return requestParser{maxRecords: s.cfg.MaxRecords, urls: s.cfg.Fetch != nil, text: s.cfg.Compat == CompatTFBlog}
 }
 
-// errorsInPlace reports whether an error takes the place of a picture that could not
-// be read.
+// errorsInPlace reports whether an error takes the place of a picture that could not be read.
 func (s *Server) errorsInPlace() bool { return s.cfg.Batch || s.cfg.Placeholders }
 
-// firstError answers for the first picture that could not be read, unless the
-// server stands in for it: then the other pictures keep their answers.
+// firstError answers for the first picture that could not be read, unless the server stands in for
+// it: then the other pictures keep their answers.
 func (s *Server) firstError(results []inception.Result, l layout) error {
 	if s.errorsInPlace() {
 		return nil
@@ -118,8 +117,8 @@ func (s *Server) firstError(results []inception.Result, l layout) error {
 	return nil
 }
 
-// echoAttributes gives a client its custom attributes back, by which it can
-// tell its answers apart: SageMaker passes on only what the container sets.
+// echoAttributes gives a client its custom attributes back, by which it can tell its answers apart:
+// SageMaker passes on only what the container sets.
 func echoAttributes(c *gin.Context) {
 	if attributes := c.Request.Header.Get(headerAttributes); attributes != "" && visible(attributes) {
 		c.Header(headerAttributes, attributes)

@@ -17,8 +17,8 @@ type member struct {
 	value json.RawMessage
 }
 
-// readObject reads a JSON object one level deep, its members in order. A key that
-// comes twice is an error: readers differ in which of the two they take.
+// readObject reads a JSON object one level deep, its members in order. A key that comes twice is an
+// error: readers differ in which of the two they take.
 func readObject(data []byte) ([]member, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -54,8 +54,8 @@ func readObject(data []byte) ([]member, error) {
 	return members, nil
 }
 
-// describeJSONError says where JSON ends to be JSON, or what it has another type of, and
-// shows nothing of it.
+// describeJSONError says where JSON ends to be JSON, or what it has another type of, and shows
+// nothing of it.
 func describeJSONError(err error) error {
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &kind) {

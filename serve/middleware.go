@@ -17,8 +17,8 @@ import (
 // route is a handler that leaves its error to be answered by its wrapper.
 type route func(*gin.Context) error
 
-// handle wraps a route: an id, a deadline, the bearer token, an answer for its
-// error and for its panic, and a line in the log.
+// handle wraps a route: an id, a deadline, the bearer token, an answer for its error and for its
+// panic, and a line in the log.
 func (s *Server) handle(pattern string, r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		begin := time.Now()
@@ -41,8 +41,7 @@ func (s *Server) handle(pattern string, r route) gin.HandlerFunc {
 	}
 }
 
-// protect turns a panic of the route into an error. http.ErrAbortHandler keeps
-// its meaning.
+// protect turns a panic of the route into an error. http.ErrAbortHandler keeps its meaning.
 func (s *Server) protect(pattern string, r route, c *gin.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -69,8 +68,7 @@ func (s *Server) authorized(r *http.Request) bool {
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// answerError writes the error's status and sentence, unless an answer has
-// begun.
+// answerError writes the error's status and sentence, unless an answer has begun.
 func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 	status := asStatus(err)
 	if status.code == http.StatusInternalServerError {

@@ -19,8 +19,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// managementError is the error of a route under /models, as the multi-model
-// server that SageMaker ships answers it.
+// managementError is the error of a route under /models, as the multi-model server that SageMaker
+// ships answers it.
 type managementError struct {
 	Code    int    `json:"code"`
 	Type    string `json:"type"`
@@ -56,9 +56,9 @@ type modelEntry struct {
 	URL  string `json:"modelUrl"`
 }
 
-// loadModel answers POST /models {"model_name": ..., "url": ...}: 200 when the
-// model answers, 409 when the name is taken, 507 when the memory budget has no
-// room, upon which SageMaker unloads others and asks again.
+// loadModel answers POST /models {"model_name": ..., "url": ...}: 200 when the model answers, 409
+// when the name is taken, 507 when the memory budget has no room, upon which SageMaker unloads
+// others and asks again.
 func (s *Server) loadModel(c *gin.Context) error {
 	s.allowLong(c)
 	body, release, err := readBody(c.Writer, c.Request, 64<<10, s.bodies)
@@ -77,7 +77,7 @@ func (s *Server) loadModel(c *gin.Context) error {
 		return err
 	}
 	// The platform may stop listening after a minute; the loading goes on.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), s.cfg.LoadTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), s.cfg.loadTimeout)
 	defer cancel()
 	err = s.load(ctx, request.Name, request.URL)
 	result := "ok"
@@ -92,8 +92,7 @@ func (s *Server) loadModel(c *gin.Context) error {
 	return nil
 }
 
-// checkModel keeps names that no route could hold, and paths outside the root,
-// out of the server.
+// checkModel keeps names that no route could hold, and paths outside the root, out of the server.
 func (s *Server) checkModel(name, path string) error {
 	if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\\%?#") || !visible(name) {
 		return badRequest("model_name is not 1 to 255 printable characters without / %% ? #")
@@ -118,8 +117,8 @@ func (s *Server) checkModel(name, path string) error {
 	return nil
 }
 
-// load opens a model and adds it under its name. Its place in the memory budget
-// is taken before it is read, by its size on disk, and made exact afterwards.
+// load opens a model and adds it under its name. Its place in the memory budget is taken before it
+// is read, by its size on disk, and made exact afterwards.
 func (s *Server) load(ctx context.Context, name, path string) error {
 	expected, err := sizeOnDisk(path)
 	if err != nil {
@@ -199,9 +198,8 @@ func (s *Server) forget(name string, bytes int64) {
 	s.memory -= bytes
 }
 
-// sizeOnDisk estimates what a model will hold once it is loaded: its files,
-// twice, since the network keeps its weights and a copy laid out for its
-// kernels.
+// sizeOnDisk estimates what a model will hold once it is loaded: its files, twice, since the
+// network keeps its weights and a copy laid out for its kernels.
 func sizeOnDisk(path string) (int64, error) {
 	total := int64(0)
 	err := filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
@@ -228,8 +226,8 @@ func memoryOf(m *inception.Model) int64 {
 	return 2 * 4 * int64(floats)
 }
 
-// modelByName returns a model by its name, to be released by the caller: one that was
-// loaded, or the installed one by the server's name for it.
+// modelByName returns a model by its name, to be released by the caller: one that was loaded, or
+// the installed one by the server's name for it.
 func (s *Server) modelByName(name string) (*model, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -314,8 +312,8 @@ func (s *Server) showModel(c *gin.Context) error {
 	return nil
 }
 
-// unloadModel answers DELETE /models/NAME once the requests that use the model
-// have finished and its memory is given back.
+// unloadModel answers DELETE /models/NAME once the requests that use the model have finished and
+// its memory is given back.
 func (s *Server) unloadModel(c *gin.Context) error {
 	s.allowLong(c)
 	name := c.Param("name")
@@ -356,8 +354,8 @@ func (s *Server) invokeModel(c *gin.Context) error {
 	return s.invoke(c, m)
 }
 
-// allowLong lets an answer be written later than other routes' may be. Where
-// there is no connection, as in a test, there is nothing to allow.
+// allowLong lets an answer be written later than other routes' may be. Where there is no
+// connection, as in a test, there is nothing to allow.
 func (s *Server) allowLong(c *gin.Context) {
-	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(s.cfg.LoadTimeout + s.cfg.RequestTimeout))
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(s.cfg.loadTimeout + s.cfg.RequestTimeout))
 }

@@ -324,17 +324,17 @@ func TestBadReloadKeepsTheModel(t *testing.T) {
 	shelf := newShelf(t, "a")
 	s := newServer(t, &fake{}, Config{Open: shelf.load})
 	shelf.next = func() *fake { return &fake{unfit: errors.New("the numbers differ")} }
-	if err := s.Reload(t.Context(), shelf.path("a")); err == nil || !strings.Contains(err.Error(), "the numbers differ") {
+	if err := s.reload(t.Context(), shelf.path("a")); err == nil || !strings.Contains(err.Error(), "the numbers differ") {
 		t.Errorf("got %v, want the self-test's error", err)
 	}
 	if n := shelf.open[0].closes.Load(); n != 1 {
 		t.Errorf("the refused model was closed %d times, want 1", n)
 	}
-	if err := s.Reload(t.Context(), shelf.path("b")); err == nil {
+	if err := s.reload(t.Context(), shelf.path("b")); err == nil {
 		t.Error("a model that is not there was loaded")
 	}
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", colorPNG(t, 3, 2, red)), http.StatusOK, "red")
-	if err := newServer(t, nil, Config{}).Reload(t.Context(), "x"); err == nil {
+	if err := newServer(t, nil, Config{}).reload(t.Context(), "x"); err == nil {
 		t.Error("Reload without Open: got no error")
 	}
 }

@@ -13,9 +13,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// The Open Inference Protocol's tensors, by name. A request gives one of the
-// inputs; its answer has the outputs that the request names, or those of
-// defaultOutputs.
+// The Open Inference Protocol's tensors, by name. A request gives one of the inputs; its answer has
+// the outputs that the request names, or those of defaultOutputs.
 const (
 	inputImage   = "image"  // BYTES [N]: encoded pictures in base64
 	inputRGB     = "rgb"    // UINT8 [N,H,W,3]: decoded pictures, upright
@@ -74,7 +73,7 @@ func (s *Server) healthLive(c *gin.Context) error {
 }
 
 func (s *Server) healthReady(c *gin.Context) error {
-	c.JSON(s.readyStatus(), gin.H{"ready": s.Ready()})
+	c.JSON(s.readyStatus(), gin.H{"ready": s.ready()})
 	return nil
 }
 
@@ -103,7 +102,7 @@ func (s *Server) modelReady(c *gin.Context) error {
 	}
 	defer m.release()
 	// a stopping server asks to be left alone by every check
-	c.JSON(s.readyStatus(), gin.H{"name": m.name, "ready": s.Ready()})
+	c.JSON(s.readyStatus(), gin.H{"name": m.name, "ready": s.ready()})
 	return nil
 }
 

@@ -140,8 +140,8 @@ func inferPixels(t *inferTensor, n, size int) ([]record, error) {
 	return records, nil
 }
 
-// flatten calls take with each value of a JSON array, whether its rows are
-// nested or not, as it stands.
+// flatten calls take with each value of a JSON array, whether its rows are nested or not, as it
+// stands.
 func flatten(data json.RawMessage, take func(value []byte) error) error {
 	const deepest = 8
 	depth := 0
@@ -170,8 +170,8 @@ func flatten(data json.RawMessage, take func(value []byte) error) error {
 	return nil
 }
 
-// scalar is the length of the string, number or word at the start of data,
-// which is known to be JSON.
+// scalar is the length of the string, number or word at the start of data, which is known to be
+// JSON.
 func scalar(data []byte) int {
 	if data[0] != '"' {
 		if end := bytes.IndexAny(data, ",] \t\r\n"); end > 0 {

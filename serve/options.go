@@ -17,9 +17,9 @@ const (
 // maxAttributes is how long SageMaker lets custom attributes be.
 const maxAttributes = 1024
 
-// options are what a request may ask for besides its answer. They come from the
-// query, from the custom attributes (SageMaker passes no query on) and from the
-// "parameters" of a JSON body, the later over the earlier.
+// options are what a request may ask for besides its answer. They come from the query, from the
+// custom attributes (SageMaker passes no query on) and from the "parameters" of a JSON body, the
+// later over the earlier.
 type options struct {
 	topK      int // labels to rank; negative: every one
 	embedding bool

@@ -18,9 +18,8 @@ import (
 	"github.com/c236555e/rehead/internal/turns"
 )
 
-// pipeline is what the models of a server share: who may come in, how many
-// pictures are decoded at once, how many decoded ones may wait, and how many
-// forward passes run.
+// pipeline is what the models of a server share: who may come in, how many pictures are decoded at
+// once, how many decoded ones may wait, and how many forward passes run.
 type pipeline struct {
 	limits    picture.Limits
 	maxBatch  int
@@ -52,13 +51,13 @@ func newPipeline(cfg Config, observe observer) *pipeline {
 	p := &pipeline{
 		limits:    cfg.Limits,
 		maxBatch:  cfg.MaxBatch,
-		window:    cfg.MaxBatch + cfg.Decoders,
+		window:    cfg.MaxBatch + cfg.decoders,
 		maxQueue:  int64(cfg.MaxQueue),
-		turns:     turns.New(cfg.Decoders, cfg.DecodersBeside),
+		turns:     turns.New(cfg.decoders, cfg.decodersBeside),
 		decoding:  semaphore.NewWeighted(cfg.MaxDecodeBytes),
 		maxDecode: cfg.MaxDecodeBytes,
-		buffers:   make(chan struct{}, 2*cfg.MaxBatch*cfg.Passes+cfg.Decoders),
-		passes:    make(chan struct{}, cfg.Passes),
+		buffers:   make(chan struct{}, 2*cfg.MaxBatch*cfg.passes+cfg.decoders),
+		passes:    make(chan struct{}, cfg.passes),
 	}
 	if cfg.Fetch != nil {
 		p.fetch = newFetcher(*cfg.Fetch)
@@ -67,9 +66,9 @@ func newPipeline(cfg Config, observe observer) *pipeline {
 	return p
 }
 
-// admit takes places in the queue for a request of n pictures, or answers at
-// once that there is no room, rather than let the queue, and the waiting in it,
-// grow. A request of many pictures takes as many places as it uses at once.
+// admit takes places in the queue for a request of n pictures, or answers at once that there is no
+// room, rather than let the queue, and the waiting in it, grow. A request of many pictures takes as
+// many places as it uses at once.
 func (p *pipeline) admit(ctx context.Context, n int) (release func(), err error) {
 	places := int64(min(n, p.window))
 	waiting := p.admitted.Add(places)
@@ -92,11 +91,10 @@ func (p *pipeline) full(wait time.Duration) error {
 	return e
 }
 
-// classify decodes the pictures and runs them through the model, a window of
-// them at a time. The answers are in order; a picture that cannot be read has
-// its own error, and the returned error means that none is answered. trim drops
-// what the answer will not show of a result, which for thousands of pictures of
-// a thousand classes is much; it may be called for several at once.
+// classify decodes the pictures and runs them through the model, a window of them at a time. The
+// answers are in order; a picture that cannot be read has its own error, and the returned error
+// means that none is answered. trim drops what the answer will not show of a result, which for
+// thousands of pictures of a thousand classes is much; it may be called for several at once.
 func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 	trim func(*inception.Result)) ([]inception.Result, error) {
 	n := len(records)
@@ -134,8 +132,8 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 	return results, nil
 }
 
-// classifyOne takes one picture the whole way. Its fault, if it has one, goes into its result; the returned
-// error is the server's or the request's.
+// classifyOne takes one picture the whole way. Its fault, if it has one, goes into its result; the
+// returned error is the server's or the request's.
 func (p *pipeline) classifyOne(ctx context.Context, m *model, r *record, result *inception.Result) error {
 	if r.err == nil && r.url != "" {
 		var data []byte
@@ -183,8 +181,7 @@ func (p *pipeline) classifyBatched(ctx context.Context, m *model, in *inception.
 	return nil
 }
 
-// blame puts an error that is the picture's into its result, and returns every
-// other.
+// blame puts an error that is the picture's into its result, and returns every other.
 func blame(ctx context.Context, err error, result *inception.Result) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -196,8 +193,8 @@ func blame(ctx context.Context, err error, result *inception.Result) error {
 	return nil
 }
 
-// bytesPerPixel is about what a picture takes while it is decoded and resized:
-// its stored form, of up to 8 bytes a pixel, and one of 4 that is worked on.
+// bytesPerPixel is about what a picture takes while it is decoded and resized: its stored form, of
+// up to 8 bytes a pixel, and one of 4 that is worked on.
 const bytesPerPixel = 12
 
 // room waits until the picture can be unpacked within the memory that all decoders share: a few
@@ -261,8 +258,8 @@ func enter(ctx context.Context, places chan struct{}) error {
 
 func leave(places chan struct{}) { <-places }
 
-// pace is a moving average of the seconds that a picture takes in a forward
-// pass, from which waiting times are estimated.
+// pace is a moving average of the seconds that a picture takes in a forward pass, from which
+// waiting times are estimated.
 type pace struct{ bits atomic.Uint64 }
 
 func (p *pace) add(pictures int, took time.Duration) {

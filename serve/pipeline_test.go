@@ -10,11 +10,11 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// Large pictures are decoded one after the other when they would not fit
-// together, and one that is larger than all the room alone.
+// Large pictures are decoded one after the other when they would not fit together, and one that is
+// larger than all the room alone.
 func TestDecodingIsBounded(t *testing.T) {
 	body := colorPNG(t, 100, 100, red)
-	p := newPipeline(Config{Decoders: 4, Passes: 1, MaxDecodeBytes: 100 * 100 * bytesPerPixel * 3 / 2}.withDefaults(),
+	p := newPipeline(Config{decoders: 4, passes: 1, MaxDecodeBytes: 100 * 100 * bytesPerPixel * 3 / 2}.withDefaults(),
 		newMetrics(&Server{}))
 	release, err := p.room(t.Context(), &inception.Input{Data: body})
 	if err != nil {

@@ -40,8 +40,7 @@ func realModel(t testing.TB, width float64, size int) *inception.Classifier {
 	return c
 }
 
-// A network that uses every core is not disturbed by decoders; one that leaves
-// some idle is.
+// A network that uses every core is not disturbed by decoders; one that leaves some idle is.
 func TestDecodersUseIdleCores(t *testing.T) {
 	cores := runtime.GOMAXPROCS(4)
 	defer runtime.GOMAXPROCS(cores)
@@ -72,11 +71,11 @@ func TestDecodersUseIdleCores(t *testing.T) {
 	}
 }
 
-// The server's answers are those of Classify, which is what predict prints, to
-// the last digit, in whatever company a picture was when it ran.
+// The server's answers are those of Classify, which is what predict prints, to the last digit, in
+// whatever company a picture was when it ran.
 func TestAnswersAreThoseOfPredict(t *testing.T) {
 	c := realModel(t, 0.25, 139)
-	s := newServer(t, c, Config{TopK: -1, MaxBatch: 3, Decoders: 2})
+	s := newServer(t, c, Config{TopK: -1, MaxBatch: 3, decoders: 2})
 	var clients sync.WaitGroup
 	for i := range 6 {
 		body := colorPNG(t, 40+i, 30+5*i, color.RGBA{R: uint8(40 * i), G: uint8(250 - 40*i), B: 90, A: 255})
@@ -128,8 +127,7 @@ func save(t testing.TB, path, label string, seed uint64) {
 	}
 }
 
-// A model that is trained anew over the old one is served without one failed
-// request.
+// A model that is trained anew over the old one is served without one failed request.
 func TestHotReloadOfARealModel(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m")
 	save(t, path, "old", 1)

@@ -74,8 +74,8 @@ func badRequest(format string, args ...any) error {
 	return fail(http.StatusBadRequest, format, args...)
 }
 
-// json reads {"instances": [...]}, {"inputs": ...}, or one instance, each with
-// optional "parameters".
+// json reads {"instances": [...]}, {"inputs": ...}, or one instance, each with optional
+// "parameters".
 func (p requestParser) json(body []byte, o *options) (records []record, l layout, err error) {
 	members, err := readObject(body)
 	if err != nil {
@@ -136,8 +136,8 @@ func (p requestParser) list(data json.RawMessage) ([]record, error) {
 	return records, nil
 }
 
-// instance reads one picture: a base64 string, {"b64": "..."}, {"url": "..."},
-// or an input by name, {"any name": a base64 string or {"b64": "..."}}.
+// instance reads one picture: a base64 string, {"b64": "..."}, {"url": "..."}, or an input by name,
+// {"any name": a base64 string or {"b64": "..."}}.
 func (p requestParser) instance(data json.RawMessage) record {
 	if opens(data, '"') {
 		return base64Record(data)
@@ -195,8 +195,8 @@ func encodedRecord(picture []byte, err error) record {
 	return record{input: &inception.Input{Data: picture}, err: err}
 }
 
-// decodeBase64 takes the standard and the URL alphabet, with and without
-// padding, line breaks, and a leading "data:image/...;base64,".
+// decodeBase64 takes the standard and the URL alphabet, with and without padding, line breaks, and
+// a leading "data:image/...;base64,".
 func decodeBase64(text string) ([]byte, error) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "data:") {
@@ -317,8 +317,8 @@ func (p requestParser) multipart(body []byte, boundary string, o *options) (reco
 	return records, l, nil
 }
 
-// filePart decodes a file that says that it is base64; NextRawPart has already
-// left every other encoding as it stands.
+// filePart decodes a file that says that it is base64; NextRawPart has already left every other
+// encoding as it stands.
 func filePart(part *multipart.Part, data []byte) record {
 	if len(data) == 0 {
 		return record{err: badRequest("a file of the form is empty")}

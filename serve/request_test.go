@@ -233,8 +233,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// checkParse holds what is true of every body: no panic, faults that are the
-// caller's, and never more records than allowed.
+// checkParse holds what is true of every body: no panic, faults that are the caller's, and never
+// more records than allowed.
 func checkParse(t *testing.T, kind mediaType, body []byte) {
 	p := requestParser{maxRecords: 5, urls: true, text: true}
 	records, _, err := p.parse(kind, body, &options{})

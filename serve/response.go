@@ -19,13 +19,11 @@ type Compat string
 const (
 	// CompatNone answers Rehead's own records.
 	CompatNone Compat = ""
-	// CompatBuiltin answers as SageMaker's built-in image classification does:
-	// a bare array of probabilities in the order of the classes, and
-	// {"prediction": [...]} for JSON Lines.
+	// CompatBuiltin answers as SageMaker's built-in image classification does: a bare array of
+	// probabilities in the order of the classes, and {"prediction": [...]} for JSON Lines.
 	CompatBuiltin Compat = "builtin"
-	// CompatTFBlog takes text/plain, a picture's URL, and answers
-	// {"label": "probability"} of the best, as the container of AWS's blog post
-	// of 2018 on InceptionV3 does.
+	// CompatTFBlog takes text/plain, a picture's URL, and answers {"label": "probability"} of the
+	// best, as the container of AWS's blog post of 2018 on InceptionV3 does.
 	CompatTFBlog Compat = "tfblog"
 )
 
@@ -40,8 +38,7 @@ type plainRecord struct {
 	Explanation *reasons  `json:"explanation,omitempty"`
 }
 
-// verboseRecord is the record of application/json;verbose, both lists in the
-// order of the classes.
+// verboseRecord is the record of application/json;verbose, both lists in the order of the classes.
 type verboseRecord struct {
 	Probabilities  []float64 `json:"probabilities"`
 	Labels         []string  `json:"labels"`
@@ -176,9 +173,9 @@ func (a responseWriter) record(i int, r *inception.Result) (json.RawMessage, err
 		Embedding: embedding, Explanation: a.reasons(i)})
 }
 
-// csv writes a row a picture: label and probability by turns, best first, or,
-// for CompatBuiltin, the probabilities in the order of the classes. A picture
-// that could not be read has an empty cell and the reason.
+// csv writes a row a picture: label and probability by turns, best first, or, for CompatBuiltin,
+// the probabilities in the order of the classes. A picture that could not be read has an empty cell
+// and the reason.
 func (a responseWriter) csv(results []inception.Result) ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
