@@ -57,20 +57,10 @@ func TestExplainIsExact(t *testing.T) {
 			logits := make([]float64, 5)
 			m.Head.Logits(want[0].Bottleneck, logits)
 			for i, x := range got.Maps {
-				sum, n, size := 0.0, 0, 0.0
-				for _, row := range x.Cells {
-					for _, v := range row {
-						sum, size = sum+float64(v), size+math.Abs(float64(v))
-						n++
-					}
-				}
 				if x.Label != got.Predictions[i].Label || x.Probability != got.Predictions[i].Probability {
 					t.Errorf("map %d is of %q, want %q", i, x.Label, got.Predictions[i].Label)
 				}
-				// float32 cells, and a float32 mean in the bottleneck
-				if d := sum/float64(n) + x.Bias - x.Logit; !(math.Abs(d) <= 1e-5*(size/float64(n)+1)) {
-					t.Errorf("%s: mean %g + bias %g is off from the logit %g by %g", x.Label, sum/float64(n), x.Bias, x.Logit, d)
-				}
+				checkMean(t, x)
 			}
 			for _, z := range logits {
 				if !containsLogit(got.Maps, z) {
@@ -82,6 +72,22 @@ func TestExplainIsExact(t *testing.T) {
 				t.Errorf("the best two: got %+v, %v", two, err)
 			}
 		})
+	}
+}
+
+// checkMean: the mean of a map's cells plus the bias is the logit, but for float32 cells, and a
+// float32 mean in the bottleneck.
+func checkMean(t *testing.T, x Map) {
+	t.Helper()
+	sum, n, size := 0.0, 0, 0.0
+	for _, row := range x.Cells {
+		for _, v := range row {
+			sum, size = sum+float64(v), size+math.Abs(float64(v))
+			n++
+		}
+	}
+	if d := sum/float64(n) + x.Bias - x.Logit; !(math.Abs(d) <= 1e-5*(size/float64(n)+1)) {
+		t.Errorf("%s: mean %g + bias %g is off from the logit %g by %g", x.Label, sum/float64(n), x.Bias, x.Logit, d)
 	}
 }
 

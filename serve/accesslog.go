@@ -50,7 +50,7 @@ func (n *accessEntry) count(results []inception.Result) {
 	}
 }
 
-// requestID is the sender's own id, where it sent a decent one, else a new one.
+// requestID is the sender's own id, where it is valid, else a new one.
 func requestID(r *http.Request) string {
 	for _, header := range []string{headerRequestID, headerInferenceID} {
 		if id := r.Header.Get(header); isID(id) {

@@ -66,7 +66,7 @@ func TestBatchesFormWhileThePassRuns(t *testing.T) {
 	}
 }
 
-// Every request gets the answer of its own picture, whatever batch it was in.
+// Every request gets the answer of its own picture, in any batch.
 func TestAnswersAreNotMixedUp(t *testing.T) {
 	f := &fake{slow: 200 * time.Microsecond}
 	s := newServer(t, f, Config{MaxBatch: 5, decoders: 3})

@@ -25,7 +25,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, b *budget) (b
 		if len(body) == cap(body) {
 			size := nextSize(int64(cap(body)), r.ContentLength, limit)
 			if !b.acquire(size - held) {
-				return nil, release, busy("the server holds as many bytes of requests as it may; try again")
+				return nil, release, busy("the server holds the most bytes of requests that it may; try again")
 			}
 			held = size
 			body = append(make([]byte, 0, size), body...)

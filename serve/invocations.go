@@ -48,16 +48,16 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 	}
 	kind := contentType(c.Request, body)
 	if len(body) == 0 && !(kind.isPicture() && s.errorsInPlace()) {
-		return badRequest("the body is empty, want a picture's bytes or records with some")
+		return badRequest("the body is empty, want a picture's bytes or records with pictures")
 	}
 	form, ok := negotiate(c.Request.Header.Values("Accept"), s.offers(kind)...)
 	if !ok {
-		return fail(http.StatusNotAcceptable, "no type of Accept can be answered; this server answers %s",
+		return fail(http.StatusNotAcceptable, "none of the types in Accept is supported; this server answers with %s",
 			strings.Join(s.offers(kind), ", "))
 	}
 	if !kind.isPicture() { // the pictures are copied out of the body
 		if !s.bodies.acquire(int64(len(body))) {
-			return busy("the server holds as many bytes of requests as it may; try again")
+			return busy("the server holds the most bytes of requests that it may; try again")
 		}
 		defer s.bodies.release(int64(len(body)))
 	}

@@ -36,7 +36,7 @@ func readObject(data []byte) ([]member, error) {
 			return nil, errors.New("want a JSON object")
 		}
 		if seen[key] {
-			return nil, errors.New("a key of the JSON object comes twice")
+			return nil, errors.New("the JSON object has a key twice")
 		}
 		seen[key] = true
 		m := member{key: key}
@@ -49,7 +49,7 @@ func readObject(data []byte) ([]member, error) {
 		return nil, describeJSONError(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object")
+		return nil, errors.New("data follows the JSON object")
 	}
 	return members, nil
 }
@@ -61,9 +61,9 @@ func describeJSONError(err error) error {
 	if errors.As(err, &kind) {
 		value, _, _ := strings.Cut(kind.Value, " ") // "number 1.5" to "number"
 		if kind.Field == "" {
-			return fmt.Errorf("the JSON is of the type %s, want an object", value)
+			return fmt.Errorf("the JSON is of type %s, want an object", value)
 		}
-		return fmt.Errorf("%q is of the type %s, want %s", kind.Field, value, jsonTypeName(kind.Type.Kind()))
+		return fmt.Errorf("%q is of type %s, want %s", kind.Field, value, jsonTypeName(kind.Type.Kind()))
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {

@@ -53,7 +53,7 @@ func (s *Server) protect(pattern string, r route, c *gin.Context) (err error) {
 	}()
 	if !s.open[pattern] && !s.authorized(c.Request) {
 		c.Header("WWW-Authenticate", "Bearer")
-		return fail(http.StatusUnauthorized, "this server wants the header Authorization: Bearer with its token")
+		return fail(http.StatusUnauthorized, "the request needs the header Authorization: Bearer with this server's token")
 	}
 	return r(c)
 }

@@ -71,7 +71,7 @@ func (s *Server) loadModel(c *gin.Context) error {
 		URL  string `json:"url"`
 	}
 	if err := json.Unmarshal(body, &request); err != nil {
-		return badRequest(`the body is not JSON like {"model_name": "...", "url": "..."}`)
+		return badRequest(`the body is not a JSON object like {"model_name": "...", "url": "..."}`)
 	}
 	if err := s.checkModel(request.Name, request.URL); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (s *Server) checkModel(name, path string) error {
 		return badRequest("model_name is not 1 to 255 printable characters without / %% ? #")
 	}
 	if path == "" {
-		return badRequest("url names no folder")
+		return badRequest("url is empty")
 	}
 	if s.cfg.ModelRoot == "" {
 		return nil
@@ -122,7 +122,7 @@ func (s *Server) checkModel(name, path string) error {
 func (s *Server) load(ctx context.Context, name, path string) error {
 	expected, err := sizeOnDisk(path)
 	if err != nil {
-		return fail(http.StatusNotFound, "there is no model at that url that can be read")
+		return fail(http.StatusNotFound, "there is no readable model at that url")
 	}
 	if err := s.reserve(name, expected); err != nil {
 		return err
@@ -175,7 +175,7 @@ func (s *Server) reserve(name string, bytes int64) error {
 		return busy("the server is stopping")
 	}
 	if _, taken := s.models[name]; taken {
-		return fail(http.StatusConflict, "a model of that name is loaded, or being loaded")
+		return fail(http.StatusConflict, "a model with that name is loaded or being loaded")
 	}
 	if s.cfg.MemoryBudget > 0 && s.memory+bytes > s.cfg.MemoryBudget {
 		return s.noRoom(bytes)
@@ -187,7 +187,7 @@ func (s *Server) reserve(name string, bytes int64) error {
 
 func (s *Server) noRoom(bytes int64) error {
 	return fail(http.StatusInsufficientStorage,
-		"the model needs about %d bytes, and the memory budget of %d has not as many left; unload another first", bytes,
+		"the model needs about %d bytes, more than the memory budget of %d has left; unload another model first", bytes,
 		s.cfg.MemoryBudget)
 }
 
@@ -236,7 +236,7 @@ func (s *Server) modelByName(name string) (*model, error) {
 		m = s.current
 	}
 	if m == nil {
-		return nil, fail(http.StatusNotFound, "no model of that name is loaded")
+		return nil, fail(http.StatusNotFound, "no model with that name is loaded")
 	}
 	m.acquire()
 	return m, nil
@@ -295,7 +295,7 @@ func parseCount(text string, otherwise int) (int, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		return 0, badRequest("limit or next_page_token is not a count")
+		return 0, badRequest("limit or next_page_token is not a whole number")
 	}
 	return int(n), nil
 }
@@ -306,7 +306,7 @@ func (s *Server) showModel(c *gin.Context) error {
 	m := s.models[c.Param("name")]
 	s.mu.Unlock()
 	if m == nil {
-		return fail(http.StatusNotFound, "no model of that name is loaded")
+		return fail(http.StatusNotFound, "no model with that name is loaded")
 	}
 	c.JSON(http.StatusOK, modelEntry{m.name, m.url})
 	return nil
@@ -321,7 +321,7 @@ func (s *Server) unloadModel(c *gin.Context) error {
 	m := s.models[name]
 	if m == nil {
 		s.mu.Unlock()
-		return fail(http.StatusNotFound, "no model of that name is loaded")
+		return fail(http.StatusNotFound, "no model with that name is loaded")
 	}
 	delete(s.models, name)
 	s.mu.Unlock()
@@ -345,7 +345,7 @@ func (s *Server) invokeModel(c *gin.Context) error {
 	m := s.models[c.Param("name")]
 	if m == nil {
 		s.mu.Unlock()
-		return fail(http.StatusNotFound, "no model of that name is loaded")
+		return fail(http.StatusNotFound, "no model with that name is loaded")
 	}
 	m.acquire()
 	s.mu.Unlock()

@@ -299,7 +299,7 @@ func TestHotReload(t *testing.T) {
 		}
 		eventually(t, "a reload", func() bool { return opened() >= i+2 })
 	}
-	if err := os.Remove(model); err != nil { // between two renames there is no model: nothing happens
+	if err := os.Remove(model); err != nil { // between two renames the model is missing: nothing happens
 		t.Fatal(err)
 	}
 	enough.Store(true)

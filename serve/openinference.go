@@ -145,7 +145,7 @@ func (s *Server) infer(c *gin.Context) error {
 		return err
 	}
 	if !s.bodies.acquire(int64(len(body))) {
-		return busy("the server holds as many bytes of requests as it may; try again")
+		return busy("the server holds the most bytes of requests that it may; try again")
 	}
 	defer s.bodies.release(int64(len(body)))
 	request, records, err := s.requestParser().infer(body, m.Model().Recipe.Size)
@@ -204,7 +204,7 @@ func (m *model) output(w wantedOutput, results []inception.Result) (inferTensor,
 	var err error
 	switch {
 	case w.Parameters.Classification < 0:
-		return t, badRequest("classification is not a count of classes")
+		return t, badRequest("classification must not be negative")
 	case w.Name == outputProbs && w.Parameters.Classification > 0:
 		k := min(w.Parameters.Classification, classes)
 		t.Datatype, t.Shape = "BYTES", []int{n, k}
@@ -231,7 +231,7 @@ func (m *model) output(w wantedOutput, results []inception.Result) (inferTensor,
 		t.Datatype, t.Shape = "FP32", []int{n, len(values) / n}
 		t.Data, err = json.Marshal(values)
 	default:
-		return t, badRequest("the output is not known; want %s",
+		return t, badRequest("unknown output; want %s",
 			strings.Join([]string{outputProbs, outputLabel, outputVector}, ", "))
 	}
 	return t, err

@@ -39,7 +39,7 @@ func (p requestParser) infer(body []byte, size int) (*inferRequest, []record, er
 	case in.Name == inputPixels && in.Datatype == "FP32":
 		records, err = inferPixels(in, n, size)
 	default:
-		err = badRequest(`the input is not known; want "image" of BYTES, "rgb" of UINT8 or "pixels" of FP32`)
+		err = badRequest(`unknown input; want "image" of BYTES, "rgb" of UINT8 or "pixels" of FP32`)
 	}
 	return &request, records, err
 }

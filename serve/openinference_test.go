@@ -136,8 +136,8 @@ func TestInferRefusals(t *testing.T) {
 	}{
 		"not JSON":        {"{", "request", 400},
 		"no input":        {`{"inputs":[]}`, "0 inputs", 400},
-		"unknown input":   {input("x", "BYTES", "[1]", "["+good+"]"), "not known", 400},
-		"wrong type":      {input("image", "FP32", "[1]", "["+good+"]"), "not known", 400},
+		"unknown input":   {input("x", "BYTES", "[1]", "["+good+"]"), "unknown", 400},
+		"wrong type":      {input("image", "FP32", "[1]", "["+good+"]"), "unknown", 400},
 		"no shape":        {input("image", "BYTES", "[]", "["+good+"]"), "no shape", 400},
 		"negative":        {input("image", "BYTES", "[-1]", "["+good+"]"), "range", 400},
 		"overflow":        {input("rgb", "UINT8", "[65536,65536,65536,3]", "[1]"), "range", 400},

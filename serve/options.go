@@ -62,7 +62,7 @@ func (o *options) set(name, value string) error {
 	case "top_k":
 		k, err := strconv.Atoi(value)
 		if err != nil || k < 0 {
-			return fail(http.StatusBadRequest, "top_k is not a count of labels; want 1 or more, or 0 for every label")
+			return fail(http.StatusBadRequest, "top_k is not a number of labels; want 1 or more, or 0 for every label")
 		}
 		o.topK = k
 		if k == 0 {
@@ -79,7 +79,7 @@ func (o *options) set(name, value string) error {
 			o.embedding = on
 		}
 	default:
-		return fail(http.StatusBadRequest, "the option is not known; want top_k, embedding or explain")
+		return fail(http.StatusBadRequest, "unknown option; want top_k, embedding or explain")
 	}
 	return nil
 }

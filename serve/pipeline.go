@@ -86,7 +86,7 @@ func (p *pipeline) admit(ctx context.Context, n int) (release func(), err error)
 }
 
 func (p *pipeline) full(wait time.Duration) error {
-	e := busy("the server has as many pictures waiting as it can answer in time; try again")
+	e := busy("more pictures are waiting than the server can answer in time; try again")
 	e.retry = max(time.Second, wait/2)
 	return e
 }

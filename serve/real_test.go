@@ -72,7 +72,7 @@ func TestDecodersUseIdleCores(t *testing.T) {
 }
 
 // The server's answers are those of Classify, which is what predict prints, to the last digit, in
-// whatever company a picture was when it ran.
+// any batch.
 func TestAnswersAreThoseOfPredict(t *testing.T) {
 	c := realModel(t, 0.25, 139)
 	s := newServer(t, c, Config{TopK: -1, MaxBatch: 3, decoders: 2})

@@ -60,13 +60,13 @@ func (p requestParser) parse(kind mediaType, body []byte, o *options) (records [
 			kind.name, typeImage, typeBytes, typeJSON, typeJSONLines, typeCSV, typeMultipart)
 	}
 	if err == nil && len(records) == 0 {
-		err = fail(http.StatusBadRequest, "the body holds no picture")
+		err = fail(http.StatusBadRequest, "the body has no pictures")
 	}
 	return records, l, err
 }
 
 func (p requestParser) tooMany() error {
-	return fail(http.StatusRequestEntityTooLarge, "the body holds more than the limit of %d pictures; send it in parts",
+	return fail(http.StatusRequestEntityTooLarge, "the body has more than the limit of %d pictures; send it in parts",
 		p.maxRecords)
 }
 
@@ -94,7 +94,8 @@ func (p requestParser) json(body []byte, o *options) (records []record, l layout
 		}
 	}
 	if len(rest) != 1 {
-		return nil, 0, badRequest(`the JSON has %d keys that could hold pictures, want one: "instances", "inputs" or "b64"`, len(rest))
+		return nil, 0, badRequest(`the JSON has %d keys that could hold pictures, want one: "instances", "inputs" or "b64"`,
+			len(rest))
 	}
 	switch m := rest[0]; m.key {
 	case "instances":
@@ -283,7 +284,7 @@ func (p requestParser) cell(row []string) record {
 // multipart reads a form: each file is a picture, each other field an option.
 func (p requestParser) multipart(body []byte, boundary string, o *options) (records []record, l layout, err error) {
 	if boundary == "" {
-		return nil, 0, badRequest("the content type %s names no boundary", typeMultipart)
+		return nil, 0, badRequest("the content type %s has no boundary", typeMultipart)
 	}
 	r := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {

@@ -125,7 +125,7 @@ func TestBadBodies(t *testing.T) {
 		{"key twice", typeJSON, `{"b64":"a","b64":"b"}`, "twice", 400},
 		{"instances", typeJSON, `{"instances":{}}`, "array", 400},
 		{"none", typeJSON, `{"instances":[]}`, "no picture", 400},
-		{"parameters", typeJSON, `{"b64":"a","parameters":{"colour":1}}`, "not known", 400},
+		{"parameters", typeJSON, `{"b64":"a","parameters":{"colour":1}}`, "unknown", 400},
 		{"top_k", typeJSON, `{"b64":"a","parameters":{"top_k":"x"}}`, "top_k", 400},
 		{"many", typeJSON, `{"instances":["a","b","c"]}`, "limit of 2", 413},
 		{"many lines", typeJSONLines, "1\n2\n3", "limit of 2", 413},
@@ -190,8 +190,8 @@ func TestMultipart(t *testing.T) {
 	}
 	body, kind := form(t, []string{"one"}, map[string]string{"colour": "red"})
 	if _, _, err := p.parse(parseMediaType(kind), body, &options{}); err == nil ||
-		!strings.Contains(err.Error(), "not known") {
-		t.Errorf("a field that is not known: got %v, want an error", err)
+		!strings.Contains(err.Error(), "unknown") {
+		t.Errorf("an unknown field: got %v, want an error", err)
 	}
 	body, kind = form(t, []string{"one"}, nil)
 	if _, _, err := p.parse(parseMediaType(kind), body[:len(body)/2], &options{}); err == nil {

@@ -72,7 +72,7 @@ func (a responseWriter) check() error {
 	case a.form == typeCSV:
 		return fail(http.StatusNotAcceptable, "an embedding or explanation cannot be answered as CSV; accept %s", typeJSON)
 	case a.compat != CompatNone && a.form != typeVerboseJSON:
-		return fail(http.StatusNotAcceptable, "an embedding or explanation has no place in this server's answers; accept %s",
+		return fail(http.StatusNotAcceptable, "this server's answers cannot hold an embedding or explanation; accept %s",
 			typeVerboseJSON)
 	}
 	return nil

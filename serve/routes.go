@@ -19,9 +19,9 @@ var quietGin = sync.OnceFunc(func() {
 // unmatched stands for the route of a request that has none.
 const unmatched = "unmatched"
 
-// routes builds the router. It uses nothing of gin's own middleware: recovery, logging and limits
-// are the server's.
-func (s *Server) routes() *gin.Engine {
+// newEngine makes a router without routes. It uses nothing of gin's own middleware: recovery,
+// logging and limits are the server's.
+func (s *Server) newEngine() *gin.Engine {
 	quietGin()
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
@@ -34,7 +34,12 @@ func (s *Server) routes() *gin.Engine {
 	e.NoMethod(s.handle(unmatched, func(*gin.Context) error {
 		return fail(http.StatusMethodNotAllowed, "this route does not answer that method")
 	}))
+	return e
+}
 
+// routes builds the router.
+func (s *Server) routes() *gin.Engine {
+	e := s.newEngine()
 	s.open, s.health = make(map[string]bool), make(map[string]bool)
 	add := func(method, pattern string, r route) {
 		e.Handle(method, pattern, s.handle(pattern, r))
