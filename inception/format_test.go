@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -39,7 +38,7 @@ func TestFormat1(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := c.Classify(context.Background(), picture.Limits{}, data)
+		got, err := c.Classify(context.Background(), &Input{Data: data})
 		c.Close()
 		if err != nil || got[0].Err != nil {
 			t.Fatalf("%s: %v, %v", name, err, got[0].Err)
