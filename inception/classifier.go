@@ -1,7 +1,6 @@
 package inception
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -68,12 +68,12 @@ func (c *Classifier) Classify(ctx context.Context, inputs ...*Input) ([]Result, 
 			encoded = append(encoded, i)
 		}
 	}
-	err := parallel(len(encoded), func(k int) error {
+	err := par.Each(ctx, 0, len(encoded), func(_, k int) error {
 		i := encoded[k]
 		results[i].Err = inputs[i].Decode(c.model.Recipe, nil)
-		return ctx.Err()
+		return nil
 	})
-	if err = cmp.Or(err, ctx.Err()); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	good := make([]int, 0, len(inputs))

@@ -1,14 +1,14 @@
 package serve
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // member is one key of a JSON object with its value as it stands.
@@ -19,39 +19,18 @@ type member struct {
 
 // readObject reads a JSON object one level deep, its members in order. A key that comes twice is an
 // error: readers differ in which of the two they take.
-func readObject(data []byte) ([]member, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("want a JSON object")
-	}
-	var members []member
-	seen := make(map[string]bool)
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return nil, describeJSONError(err)
-		}
-		key, ok := t.(string)
-		if !ok {
-			return nil, errors.New("want a JSON object")
-		}
-		if seen[key] {
-			return nil, errors.New("the JSON object has a key twice")
-		}
-		seen[key] = true
-		m := member{key: key}
-		if err := d.Decode(&m.value); err != nil {
-			return nil, describeJSONError(err)
-		}
-		members = append(members, m)
-	}
-	if _, err := d.Token(); err != nil {
+func readObject(data []byte) (members []member, err error) {
+	err = strictjson.Members(data, func(key string, value json.RawMessage) error {
+		members = append(members, member{key, value})
+		return nil
+	})
+	switch {
+	case errors.Is(err, strictjson.ErrTwice): // without the key
+		return nil, errors.New("the JSON object has a key twice")
+	case err != nil && !errors.Is(err, strictjson.ErrNotObject) && !errors.Is(err, strictjson.ErrFollows):
 		return nil, describeJSONError(err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("data follows the JSON object")
-	}
-	return members, nil
+	return members, err
 }
 
 // describeJSONError says where JSON ends to be JSON, or what it has another type of, and shows

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // layout is how a request holds its pictures, which its answer follows.
@@ -39,7 +40,7 @@ func (p requestParser) parse(kind mediaType, body []byte, o *options) (records [
 	case kind.isPicture():
 		return []record{{input: &inception.Input{Data: body}}}, layoutOne, nil
 	}
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark, with which some editors begin a text
+	body = strictjson.TrimMark(body)
 	switch {
 	case kind.name == typeJSON:
 		records, l, err = p.json(body, o)
