@@ -52,7 +52,8 @@ func answers() []Check {
 			var got map[string]string
 			a.decode(t, &got)
 			best := s.Samples[0].Ranking[0]
-			if p, err := strconv.ParseFloat(got[best.Label], 64); err != nil || p != best.Probability || !strings.HasPrefix(a.body, `{"`+best.Label+`"`) {
+			if p, err := strconv.ParseFloat(got[best.Label], 64); err != nil || p != best.Probability ||
+				!strings.HasPrefix(a.body, `{"`+best.Label+`"`) {
 				t.Errorf("got %s, want %v first", a.body, best)
 			}
 		}},
