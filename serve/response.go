@@ -19,18 +19,16 @@ type Compat string
 const (
 	// CompatNone answers Rehead's own records.
 	CompatNone Compat = ""
-	// CompatBuiltin answers as SageMaker's built-in image classification does:
-	// a bare array of probabilities in the order of the classes, and
-	// {"prediction": [...]} for JSON Lines.
+	// CompatBuiltin answers as SageMaker's built-in image classification does: a bare array of
+	// probabilities in the order of the classes, and {"prediction": [...]} for JSON Lines.
 	CompatBuiltin Compat = "builtin"
-	// CompatTFBlog takes text/plain, a picture's URL, and answers
-	// {"label": "probability"} of the best, as the container of AWS's blog post
-	// of 2018 on InceptionV3 does.
+	// CompatTFBlog takes text/plain, a picture's URL, and answers {"label": "probability"} of the
+	// best, as the container of AWS's blog post of 2018 on InceptionV3 does.
 	CompatTFBlog Compat = "tfblog"
 )
 
-// answerRecord is Rehead's own record: what one picture is answered.
-type answerRecord struct {
+// plainRecord is Rehead's own record: what one picture is answered.
+type plainRecord struct {
 	Predictions []inception.Prediction `json:"predictions"` // ranked, best first
 	// that the picture has, of a model that gives any number of them; absent elsewhere
 	Labels []string `json:"labels,omitzero"`
@@ -40,14 +38,13 @@ type answerRecord struct {
 	Explanation *reasons  `json:"explanation,omitempty"`
 }
 
-// verboseRecord is the record of application/json;verbose, both lists in the
-// order of the classes.
+// verboseRecord is the record of application/json;verbose, both lists in the order of the classes.
 type verboseRecord struct {
 	Probabilities  []float64 `json:"probabilities"`
 	Labels         []string  `json:"labels"`
 	PredictedLabel string    `json:"predicted_label"`           // the most probable one
-	Predicted      []string  `json:"predicted_labels,omitzero"` // all that the picture has, as in answerRecord
-	Unknown        *bool     `json:"unknown,omitempty"`         // as in answerRecord
+	Predicted      []string  `json:"predicted_labels,omitzero"` // all that the picture has, as in plainRecord
+	Unknown        *bool     `json:"unknown,omitempty"`         // as in plainRecord
 	Embedding      []float32 `json:"embedding,omitempty"`
 	Explanation    *reasons  `json:"explanation,omitempty"`
 }
@@ -57,8 +54,8 @@ type errorRecord struct {
 	Error string `json:"error"`
 }
 
-// answerer writes the results of one request.
-type answerer struct {
+// responseWriter writes the results of one request.
+type responseWriter struct {
 	form   string // one of the offered media types
 	compat Compat
 	layout layout
@@ -69,13 +66,13 @@ type answerer struct {
 }
 
 // check refuses options that the form of the answer has no room for.
-func (a answerer) check() error {
+func (a responseWriter) check() error {
 	switch {
 	case !a.opts.embedding && !a.opts.explain:
 	case a.form == typeCSV:
 		return fail(http.StatusNotAcceptable, "an embedding or explanation cannot be answered as CSV; accept %s", typeJSON)
 	case a.compat != CompatNone && a.form != typeVerboseJSON:
-		return fail(http.StatusNotAcceptable, "an embedding or explanation has no place in this server's answers; accept %s",
+		return fail(http.StatusNotAcceptable, "this server's answers cannot hold an embedding or explanation; accept %s",
 			typeVerboseJSON)
 	}
 	return nil
@@ -83,7 +80,7 @@ func (a answerer) check() error {
 
 // reasons returns the explanation of picture i, nil where none was asked for. The training pictures
 // are shown where the page is, which shows them too.
-func (a answerer) reasons(i int) *reasons {
+func (a responseWriter) reasons(i int) *reasons {
 	if i >= len(a.asked) || a.asked[i].why == nil {
 		return nil
 	}
@@ -96,17 +93,17 @@ func (a answerer) reasons(i int) *reasons {
 }
 
 // trim drops what the answer does not show of a result.
-func (a answerer) trim(r *inception.Result) {
+func (a responseWriter) trim(r *inception.Result) {
 	if !a.opts.embedding {
 		r.Bottleneck = nil
 	}
 	if a.form != typeVerboseJSON && a.compat != CompatBuiltin {
-		r.Predictions = slices.Clone(first(r.Predictions, a.opts.topK))
+		r.Predictions = slices.Clone(topK(r.Predictions, a.opts.topK))
 	}
 }
 
 // write returns the body of the answer.
-func (a answerer) write(results []inception.Result) ([]byte, error) {
+func (a responseWriter) write(results []inception.Result) ([]byte, error) {
 	switch a.form {
 	case typeCSV:
 		if a.compat != CompatTFBlog {
@@ -132,7 +129,7 @@ func (a answerer) write(results []inception.Result) ([]byte, error) {
 	return json.Marshal(map[string][]json.RawMessage{"predictions": records})
 }
 
-func (a answerer) lines(results []inception.Result) ([]byte, error) {
+func (a responseWriter) lines(results []inception.Result) ([]byte, error) {
 	var b bytes.Buffer
 	for i := range results {
 		r, err := a.record(i, &results[i])
@@ -146,7 +143,7 @@ func (a answerer) lines(results []inception.Result) ([]byte, error) {
 }
 
 // record writes result i as JSON.
-func (a answerer) record(i int, r *inception.Result) (json.RawMessage, error) {
+func (a responseWriter) record(i int, r *inception.Result) (json.RawMessage, error) {
 	if r.Err != nil {
 		return json.Marshal(errorRecord{asStatus(r.Err).msg})
 	}
@@ -166,20 +163,20 @@ func (a answerer) record(i int, r *inception.Result) (json.RawMessage, error) {
 			Explanation:    a.reasons(i),
 		})
 	case a.compat == CompatTFBlog:
-		return labelObject(first(r.Predictions, a.opts.topK))
+		return labelObject(topK(r.Predictions, a.opts.topK))
 	case a.compat == CompatBuiltin && a.form == typeJSONLines:
 		return json.Marshal(map[string][]float64{"prediction": a.model.probabilities(r)})
 	case a.compat == CompatBuiltin:
 		return json.Marshal(a.model.probabilities(r))
 	}
-	return json.Marshal(answerRecord{Predictions: first(r.Predictions, a.opts.topK), Labels: r.Labels, Unknown: r.Unknown,
+	return json.Marshal(plainRecord{Predictions: topK(r.Predictions, a.opts.topK), Labels: r.Labels, Unknown: r.Unknown,
 		Embedding: embedding, Explanation: a.reasons(i)})
 }
 
-// csv writes a row a picture: label and probability by turns, best first, or,
-// for CompatBuiltin, the probabilities in the order of the classes. A picture
-// that could not be read has an empty cell and the reason.
-func (a answerer) csv(results []inception.Result) ([]byte, error) {
+// csv writes a row a picture: label and probability by turns, best first, or, for CompatBuiltin,
+// the probabilities in the order of the classes. A picture that could not be read has an empty cell
+// and the reason.
+func (a responseWriter) csv(results []inception.Result) ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	for i := range results {
@@ -191,7 +188,7 @@ func (a answerer) csv(results []inception.Result) ([]byte, error) {
 	return b.Bytes(), w.Error()
 }
 
-func (a answerer) row(r *inception.Result) []string {
+func (a responseWriter) row(r *inception.Result) []string {
 	if r.Err != nil {
 		return []string{"", asStatus(r.Err).msg}
 	}
@@ -202,7 +199,7 @@ func (a answerer) row(r *inception.Result) []string {
 		}
 		return row
 	}
-	for _, p := range first(r.Predictions, a.opts.topK) {
+	for _, p := range topK(r.Predictions, a.opts.topK) {
 		row = append(row, p.Label, formatFloat(p.Probability))
 	}
 	return row
@@ -230,8 +227,8 @@ func labelObject(ranked []inception.Prediction) ([]byte, error) {
 // formatFloat gives the shortest digits that read back as the same float64.
 func formatFloat(p float64) string { return strconv.FormatFloat(p, 'g', -1, 64) }
 
-// first returns the k best of a ranking, all of it for a negative k.
-func first(ranked []inception.Prediction, k int) []inception.Prediction {
+// topK returns the k best of a ranking, all of it for a negative k.
+func topK(ranked []inception.Prediction, k int) []inception.Prediction {
 	if k < 0 || k > len(ranked) {
 		k = len(ranked)
 	}

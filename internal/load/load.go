@@ -26,8 +26,7 @@ const (
 	DefaultOutstanding = 4096
 )
 
-// Config says what is sent. URL and Bodies are required; the zero value of
-// everything else works.
+// Config says what is sent. URL and Bodies are required; the zero value of everything else works.
 type Config struct {
 	// URL is where the pictures go, such as "http://127.0.0.1:8080/invocations".
 	URL string
@@ -36,8 +35,8 @@ type Config struct {
 	Bodies      [][]byte
 	ContentType string
 
-	// Bad are bodies that a server should refuse with a status of 4xx; BadShare,
-	// 0..1, of the requests send one.
+	// Bad are bodies that a server should refuse with a status of 4xx; BadShare, 0..1, of the requests
+	// send one.
 	Bad      [][]byte
 	BadShare float64
 
@@ -47,14 +46,13 @@ type Config struct {
 	// Clients is how many send at once in a closed loop; 0 means DefaultClients.
 	Clients int
 
-	// Rate, in requests a second, makes it an open loop. At most Outstanding
-	// requests (0 means DefaultOutstanding) are then under way; those that would
-	// be more are counted as dropped.
+	// Rate, in requests a second, makes it an open loop. At most Outstanding requests (0 means
+	// DefaultOutstanding) are then under way; those that would be more are counted as dropped.
 	Rate        float64
 	Outstanding int
 
-	// Warmup is sent but not measured; Duration is measured, 0 meaning
-	// DefaultDuration. Requests, where it is not 0, ends the measurement early.
+	// Warmup is sent but not measured; Duration is measured, 0 meaning DefaultDuration. Requests,
+	// where it is not 0, ends the measurement early.
 	Warmup, Duration time.Duration
 	Requests         int
 
@@ -87,8 +85,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Result is what a run measured. Latencies are those of the answers with a
-// status of 2xx, in milliseconds.
+// Result is what a run measured. Latencies are those of the answers with a status of 2xx, in
+// milliseconds.
 type Result struct {
 	Mode     string         `json:"mode"` // "closed" or "open"
 	Clients  int            `json:"clients,omitempty"`
@@ -108,8 +106,8 @@ type Result struct {
 	Example string `json:"first_error,omitempty"`
 }
 
-// Latency is a distribution in milliseconds. A percentile is the smallest
-// latency that at least so many of a hundred do not exceed.
+// Latency is a distribution in milliseconds. A percentile is the smallest latency that at least so
+// many of a hundred do not exceed.
 type Latency struct {
 	Min    float64 `json:"min"`
 	Mean   float64 `json:"mean"`
@@ -121,9 +119,9 @@ type Latency struct {
 	Max    float64 `json:"max"`
 }
 
-// Try sends the first picture once and returns an error when no load would
-// measure anything: there is no answer, or one that says that pictures go
-// elsewhere. A server that is only busy, 429 or 503, passes.
+// Try sends the first picture once and returns an error when no load would measure anything: there
+// is no answer, or one that says that pictures go elsewhere. A server that is only busy, 429 or
+// 503, passes.
 func Try(ctx context.Context, cfg Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -154,9 +152,8 @@ func answered(code int, said string) string {
 	return text
 }
 
-// Run sends until Config.Duration is over or Config.Requests are sent, waits for
-// what is under way, and says what it measured. When ctx ends first it returns
-// what it has with the context's error.
+// Run sends until Config.Duration is over or Config.Requests are sent, waits for what is under way,
+// and says what it measured. When ctx ends first it returns what it has with the context's error.
 func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

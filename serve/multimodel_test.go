@@ -134,8 +134,8 @@ func TestContract55Load(t *testing.T) {
 		wantStatus(t, loadModel(s, c.name, c.path), c.code, `"message"`)
 	}
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/models", []byte("{")), http.StatusBadRequest, "model_name")
-	if s.loaded() != 2 || s.memory != 2*2*4*12 {
-		t.Errorf("after the failures: %d models and %d bytes, want those of before", s.loaded(), s.memory)
+	if s.countModels() != 2 || s.memory != 2*2*4*12 {
+		t.Errorf("after the failures: %d models and %d bytes, want those of before", s.countModels(), s.memory)
 	}
 }
 
@@ -149,8 +149,8 @@ func TestLoadedModelOverBudget(t *testing.T) {
 	cfg.MemoryBudget = 50
 	s := newServer(t, nil, cfg)
 	wantStatus(t, loadModel(s, "a", shelf.path("a")), http.StatusInsufficientStorage, "memory budget")
-	if n := shelf.open[0].closes.Load(); n != 1 || s.memory != 0 || s.loaded() != 0 {
-		t.Errorf("closed %d times, %d bytes, %d models; want 1, 0, 0", n, s.memory, s.loaded())
+	if n := shelf.open[0].closes.Load(); n != 1 || s.memory != 0 || s.countModels() != 0 {
+		t.Errorf("closed %d times, %d bytes, %d models; want 1, 0, 0", n, s.memory, s.countModels())
 	}
 }
 
@@ -223,7 +223,7 @@ func TestContract57Unload(t *testing.T) {
 			t.Errorf("DELETE: got %d with the model closed %d times, want 200 and 1", w.Code, f.closes.Load())
 		}
 	})
-	eventually(t, "the model to leave the list", func() bool { return s.loaded() == 0 })
+	eventually(t, "the model to leave the list", func() bool { return s.countModels() == 0 })
 	if done.Load() || f.closes.Load() != 0 {
 		t.Error("DELETE ended, or closed the model, while a request used it")
 	}
@@ -299,7 +299,7 @@ func TestHotReload(t *testing.T) {
 		}
 		eventually(t, "a reload", func() bool { return opened() >= i+2 })
 	}
-	if err := os.Remove(model); err != nil { // between two renames there is no model: nothing happens
+	if err := os.Remove(model); err != nil { // between two renames the model is missing: nothing happens
 		t.Fatal(err)
 	}
 	enough.Store(true)
@@ -324,17 +324,17 @@ func TestBadReloadKeepsTheModel(t *testing.T) {
 	shelf := newShelf(t, "a")
 	s := newServer(t, &fake{}, Config{Open: shelf.load})
 	shelf.next = func() *fake { return &fake{unfit: errors.New("the numbers differ")} }
-	if err := s.Reload(t.Context(), shelf.path("a")); err == nil || !strings.Contains(err.Error(), "the numbers differ") {
+	if err := s.reload(t.Context(), shelf.path("a")); err == nil || !strings.Contains(err.Error(), "the numbers differ") {
 		t.Errorf("got %v, want the self-test's error", err)
 	}
 	if n := shelf.open[0].closes.Load(); n != 1 {
 		t.Errorf("the refused model was closed %d times, want 1", n)
 	}
-	if err := s.Reload(t.Context(), shelf.path("b")); err == nil {
+	if err := s.reload(t.Context(), shelf.path("b")); err == nil {
 		t.Error("a model that is not there was loaded")
 	}
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", colorPNG(t, 3, 2, red)), http.StatusOK, "red")
-	if err := newServer(t, nil, Config{}).Reload(t.Context(), "x"); err == nil {
+	if err := newServer(t, nil, Config{}).reload(t.Context(), "x"); err == nil {
 		t.Error("Reload without Open: got no error")
 	}
 }

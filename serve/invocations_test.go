@@ -15,8 +15,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// Contract 34: a picture in, an answer out; 45: the types that clients of
-// the built-in algorithm send.
+// Contract 34: a picture in, an answer out; 45: the types that clients of the built-in algorithm
+// send.
 func TestContract34Invocations(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
 	types := []string{"image/png", "image/jpeg", "IMAGE/PNG; charset=binary", "application/x-image",
@@ -149,7 +149,7 @@ func TestPanicIsAnswered(t *testing.T) {
 
 type panics struct{ *fake }
 
-func (panics) Infer(context.Context, int, []float32) ([]inception.Result, error) {
+func (panics) Classify(context.Context, ...*inception.Input) ([]inception.Result, error) {
 	panic("a bug")
 }
 

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// bodies checks the forms of requests and answers.
-func bodies() []Check {
+// answers checks the forms of answers.
+func answers() []Check {
 	return []Check{
 		{45, "the built-in algorithm's answers", Builtin, func(t *testing.T, s *Subject) {
 			for _, kind := range []string{"image/png", "image/jpeg", "application/x-image"} {
@@ -43,6 +43,26 @@ func bodies() []Check {
 				t.Errorf("got %+v", got)
 			}
 		}},
+		{48, "the blog's container", TFBlog, func(t *testing.T, s *Subject) {
+			s.invoke(t, []byte("x"), "Content-Type", "application/pdf").want(t, http.StatusUnsupportedMediaType,
+				"This predictor only supports TXT data")
+			s.invoke(t, []byte(" http://169.254.169.254/latest/meta-data\n"), "Content-Type",
+				"text/plain; charset=utf-8").want(t, http.StatusBadRequest, "does not fetch")
+			a := s.invoke(t, s.Samples[0].Picture, "Content-Type", "image/png").want(t, http.StatusOK, "")
+			var got map[string]string
+			a.decode(t, &got)
+			best := s.Samples[0].Ranking[0]
+			if p, err := strconv.ParseFloat(got[best.Label], 64); err != nil || p != best.Probability ||
+				!strings.HasPrefix(a.body, `{"`+best.Label+`"`) {
+				t.Errorf("got %s, want %v first", a.body, best)
+			}
+		}},
+	}
+}
+
+// records checks the forms of requests with several pictures.
+func records() []Check {
+	return []Check{
 		{47, "JSON instances", Plain, func(t *testing.T, s *Subject) {
 			var got struct{ Predictions []json.RawMessage }
 			s.invoke(t, instances(t, s.Samples), "Content-Type", "application/json").want(t, http.StatusOK, "").decode(t, &got)
@@ -86,19 +106,6 @@ func bodies() []Check {
 			a := s.invoke(t, b.Bytes(), "Content-Type", w.FormDataContentType(), "Accept", "application/jsonlines").want(t,
 				http.StatusOK, "")
 			s.wantRecords(t, splitLines(a.body))
-		}},
-		{48, "the blog's container", TFBlog, func(t *testing.T, s *Subject) {
-			s.invoke(t, []byte("x"), "Content-Type", "application/pdf").want(t, http.StatusUnsupportedMediaType,
-				"This predictor only supports TXT data")
-			s.invoke(t, []byte(" http://169.254.169.254/latest/meta-data\n"), "Content-Type",
-				"text/plain; charset=utf-8").want(t, http.StatusBadRequest, "does not fetch")
-			a := s.invoke(t, s.Samples[0].Picture, "Content-Type", "image/png").want(t, http.StatusOK, "")
-			var got map[string]string
-			a.decode(t, &got)
-			best := s.Samples[0].Ranking[0]
-			if p, err := strconv.ParseFloat(got[best.Label], 64); err != nil || p != best.Probability || !strings.HasPrefix(a.body, `{"`+best.Label+`"`) {
-				t.Errorf("got %s, want %v first", a.body, best)
-			}
 		}},
 	}
 }

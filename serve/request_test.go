@@ -25,7 +25,7 @@ func pictures(records []record) []string {
 		case r.url != "":
 			got = append(got, "@"+r.url)
 		default:
-			got = append(got, string(r.data))
+			got = append(got, string(r.input.Data))
 		}
 	}
 	return got
@@ -55,7 +55,7 @@ func TestContract47Records(t *testing.T) {
 		{"text", typeText, " http://a/b\n", layoutOne, []string{"@http://a/b"}},
 		{"bytes", typeImage, "one", layoutOne, []string{"one"}},
 	}
-	p := parser{maxRecords: 10, urls: true, text: true}
+	p := requestParser{maxRecords: 10, urls: true, text: true}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			records, l, err := p.parse(mediaType{name: c.kind}, []byte(c.body), &options{})
@@ -71,7 +71,7 @@ func TestContract47Records(t *testing.T) {
 
 func TestCSVHeader(t *testing.T) {
 	kind := parseMediaType("text/csv; header=present")
-	records, _, err := parser{maxRecords: 1}.parse(kind, []byte("image\n"+b64("one")+"\n"), &options{})
+	records, _, err := requestParser{maxRecords: 1}.parse(kind, []byte("image\n"+b64("one")+"\n"), &options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestCSVHeader(t *testing.T) {
 // A record's fault is its own; the others are read.
 func TestBadRecords(t *testing.T) {
 	one := b64("one")
-	p := parser{maxRecords: 10}
+	p := requestParser{maxRecords: 10}
 	cases := []struct{ name, kind, body, fault string }{
 		{"base64", typeJSON, `{"instances":["%%","` + one + `"]}`, "not base64"},
 		{"kind", typeJSON, `{"instances":[7,"` + one + `"]}`, "neither"},
@@ -112,7 +112,7 @@ func TestBadRecords(t *testing.T) {
 
 func TestBadBodies(t *testing.T) {
 	one := b64("one")
-	p := parser{maxRecords: 2}
+	p := requestParser{maxRecords: 2}
 	cases := []struct {
 		name, kind, body, fault string
 		code                    int
@@ -125,7 +125,7 @@ func TestBadBodies(t *testing.T) {
 		{"key twice", typeJSON, `{"b64":"a","b64":"b"}`, "twice", 400},
 		{"instances", typeJSON, `{"instances":{}}`, "array", 400},
 		{"none", typeJSON, `{"instances":[]}`, "no picture", 400},
-		{"parameters", typeJSON, `{"b64":"a","parameters":{"colour":1}}`, "not known", 400},
+		{"parameters", typeJSON, `{"b64":"a","parameters":{"colour":1}}`, "unknown", 400},
 		{"top_k", typeJSON, `{"b64":"a","parameters":{"top_k":"x"}}`, "top_k", 400},
 		{"many", typeJSON, `{"instances":["a","b","c"]}`, "limit of 2", 413},
 		{"many lines", typeJSONLines, "1\n2\n3", "limit of 2", 413},
@@ -176,7 +176,7 @@ func form(t testing.TB, files []string, fields map[string]string) (body []byte, 
 }
 
 func TestMultipart(t *testing.T) {
-	p := parser{maxRecords: 3}
+	p := requestParser{maxRecords: 3}
 	for want, files := range map[layout][]string{layoutOne: {"one"}, layoutMany: {"one", "two"}} {
 		body, kind := form(t, files, map[string]string{"top_k": "2", "embedding": "true"})
 		var o options
@@ -190,8 +190,8 @@ func TestMultipart(t *testing.T) {
 	}
 	body, kind := form(t, []string{"one"}, map[string]string{"colour": "red"})
 	if _, _, err := p.parse(parseMediaType(kind), body, &options{}); err == nil ||
-		!strings.Contains(err.Error(), "not known") {
-		t.Errorf("a field that is not known: got %v, want an error", err)
+		!strings.Contains(err.Error(), "unknown") {
+		t.Errorf("an unknown field: got %v, want an error", err)
 	}
 	body, kind = form(t, []string{"one"}, nil)
 	if _, _, err := p.parse(parseMediaType(kind), body[:len(body)/2], &options{}); err == nil {
@@ -233,10 +233,10 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// checkParse holds what is true of every body: no panic, faults that are the
-// caller's, and never more records than allowed.
+// checkParse holds what is true of every body: no panic, faults that are the caller's, and never
+// more records than allowed.
 func checkParse(t *testing.T, kind mediaType, body []byte) {
-	p := parser{maxRecords: 5, urls: true, text: true}
+	p := requestParser{maxRecords: 5, urls: true, text: true}
 	records, _, err := p.parse(kind, body, &options{})
 	if err != nil {
 		if code := asStatus(err).code; code < 400 || code > 499 {
@@ -248,7 +248,7 @@ func checkParse(t *testing.T, kind mediaType, body []byte) {
 		t.Errorf("got %d records, want 1..%d", len(records), p.maxRecords)
 	}
 	for i, r := range records {
-		if r.err == nil && len(r.data) == 0 && kind.name != typeText && r.url == "" && !kind.isPicture() &&
+		if r.err == nil && r.url == "" && len(r.input.Data) == 0 && kind.name != typeText && !kind.isPicture() &&
 			!emptyURL(kind, body) {
 			t.Errorf("record %d has neither bytes nor an error", i)
 		}
@@ -272,7 +272,7 @@ func FuzzJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		checkParse(t, mediaType{name: typeJSON}, body)
-		if _, _, err := (parser{maxRecords: 5}).parse(mediaType{name: typeJSON}, body, &options{}); err == nil &&
+		if _, _, err := (requestParser{maxRecords: 5}).parse(mediaType{name: typeJSON}, body, &options{}); err == nil &&
 			!json.Valid(body) {
 			t.Error("what is not JSON was read")
 		}
@@ -290,7 +290,7 @@ func FuzzJSONLines(f *testing.F) {
 				lines++
 			}
 		}
-		records, err := parser{maxRecords: 1 << 20}.lines(body)
+		records, err := requestParser{maxRecords: 1 << 20}.lines(body)
 		if err != nil || len(records) != lines {
 			t.Errorf("got %d records and %v of %d lines", len(records), err, lines)
 		}

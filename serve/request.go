@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/strictjson"
 )
 
@@ -24,20 +25,20 @@ const (
 	layoutMany                    // lines or parts: a record each
 )
 
-// parser turns bodies into records. It looks at no picture.
-type parser struct {
+// requestParser turns bodies into records. It looks at no picture.
+type requestParser struct {
 	maxRecords int
 	urls       bool // whether a record may be a URL
 	text       bool // whether text/plain, a URL, is taken
 }
 
 // parse reads a body of the given type, and the options in it.
-func (p parser) parse(kind mediaType, body []byte, o *options) (records []record, l layout, err error) {
+func (p requestParser) parse(kind mediaType, body []byte, o *options) (records []record, l layout, err error) {
 	switch {
 	case kind.isPicture() && len(body) == 0:
-		return []record{{err: bad("the picture has no bytes")}}, layoutOne, nil
+		return []record{{err: badRequest("the picture has no bytes")}}, layoutOne, nil
 	case kind.isPicture():
-		return []record{{data: body}}, layoutOne, nil
+		return []record{{input: &inception.Input{Data: body}}}, layoutOne, nil
 	}
 	body = strictjson.TrimMark(body)
 	switch {
@@ -60,24 +61,26 @@ func (p parser) parse(kind mediaType, body []byte, o *options) (records []record
 			kind.name, typeImage, typeBytes, typeJSON, typeJSONLines, typeCSV, typeMultipart)
 	}
 	if err == nil && len(records) == 0 {
-		err = fail(http.StatusBadRequest, "the body holds no picture")
+		err = fail(http.StatusBadRequest, "the body has no pictures")
 	}
 	return records, l, err
 }
 
-func (p parser) tooMany() error {
-	return fail(http.StatusRequestEntityTooLarge, "the body holds more than the limit of %d pictures; send it in parts",
+func (p requestParser) tooMany() error {
+	return fail(http.StatusRequestEntityTooLarge, "the body has more than the limit of %d pictures; send it in parts",
 		p.maxRecords)
 }
 
-func bad(format string, args ...any) error { return fail(http.StatusBadRequest, format, args...) }
+func badRequest(format string, args ...any) error {
+	return fail(http.StatusBadRequest, format, args...)
+}
 
-// json reads {"instances": [...]}, {"inputs": ...}, or one instance, each with
-// optional "parameters".
-func (p parser) json(body []byte, o *options) (records []record, l layout, err error) {
-	members, err := object(body)
+// json reads {"instances": [...]}, {"inputs": ...}, or one instance, each with optional
+// "parameters".
+func (p requestParser) json(body []byte, o *options) (records []record, l layout, err error) {
+	members, err := readObject(body)
 	if err != nil {
-		return nil, 0, bad(`%v: send {"instances": [{"b64": "..."}]}, or one object a line as %s`, err, typeJSONLines)
+		return nil, 0, badRequest(`%v: send {"instances": [{"b64": "..."}]}, or one object a line as %s`, err, typeJSONLines)
 	}
 	var rest []member
 	for _, m := range members {
@@ -92,7 +95,8 @@ func (p parser) json(body []byte, o *options) (records []record, l layout, err e
 		}
 	}
 	if len(rest) != 1 {
-		return nil, 0, bad(`the JSON has %d keys that could hold pictures, want one: "instances", "inputs" or "b64"`, len(rest))
+		return nil, 0, badRequest(`the JSON has %d keys that could hold pictures, want one: "instances", "inputs" or "b64"`,
+			len(rest))
 	}
 	switch m := rest[0]; m.key {
 	case "instances":
@@ -105,7 +109,7 @@ func (p parser) json(body []byte, o *options) (records []record, l layout, err e
 		records, err = p.list(m.value)
 		return records, layoutInputs, err
 	default:
-		return []record{p.named(m)}, layoutOne, nil
+		return []record{p.instanceMember(m)}, layoutOne, nil
 	}
 }
 
@@ -115,10 +119,10 @@ func opens(data json.RawMessage, with byte) bool {
 }
 
 // list reads a JSON array of instances.
-func (p parser) list(data json.RawMessage) ([]record, error) {
+func (p requestParser) list(data json.RawMessage) ([]record, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if t, err := d.Token(); err != nil || t != json.Delim('[') {
-		return nil, bad("the instances are not an array")
+		return nil, badRequest("the instances are not an array")
 	}
 	var records []record
 	for d.More() {
@@ -127,56 +131,56 @@ func (p parser) list(data json.RawMessage) ([]record, error) {
 		}
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
-			return nil, bad("%v", badJSON(err))
+			return nil, badRequest("%v", describeJSONError(err))
 		}
 		records = append(records, p.instance(value))
 	}
 	return records, nil
 }
 
-// instance reads one picture: a base64 string, {"b64": "..."}, {"url": "..."},
-// or an input by name, {"any name": a base64 string or {"b64": "..."}}.
-func (p parser) instance(data json.RawMessage) record {
+// instance reads one picture: a base64 string, {"b64": "..."}, {"url": "..."}, or an input by name,
+// {"any name": a base64 string or {"b64": "..."}}.
+func (p requestParser) instance(data json.RawMessage) record {
 	if opens(data, '"') {
 		return base64Record(data)
 	}
-	members, err := object(data)
+	members, err := readObject(data)
 	if err != nil {
-		return record{err: bad(`an instance is neither a base64 string nor an object such as {"b64": "..."}: %v`, err)}
+		return record{err: badRequest(`an instance is neither a base64 string nor an object such as {"b64": "..."}: %v`, err)}
 	}
 	if len(members) != 1 {
-		return record{err: bad(`an instance has %d keys, want one, such as {"b64": "..."}`, len(members))}
+		return record{err: badRequest(`an instance has %d keys, want one, such as {"b64": "..."}`, len(members))}
 	}
-	return p.named(members[0])
+	return p.instanceMember(members[0])
 }
 
-// named reads the one member of an instance.
-func (p parser) named(m member) record {
+// instanceMember reads the one member of an instance.
+func (p requestParser) instanceMember(m member) record {
 	switch {
 	case m.key == "url":
 		var address string
 		if err := json.Unmarshal(m.value, &address); err != nil {
-			return record{err: bad(`"url" is not a string`)}
+			return record{err: badRequest(`"url" is not a string`)}
 		}
 		return p.address(address)
 	case opens(m.value, '"'):
 		return base64Record(m.value)
 	case m.key != "b64":
-		inner, err := object(m.value)
+		inner, err := readObject(m.value)
 		if err == nil && len(inner) == 1 && inner[0].key == "b64" && opens(inner[0].value, '"') {
 			return base64Record(inner[0].value)
 		}
 	}
-	return record{err: bad(`an instance is neither a base64 string nor an object such as {"b64": "..."}`)}
+	return record{err: badRequest(`an instance is neither a base64 string nor an object such as {"b64": "..."}`)}
 }
 
 // address is a record to be fetched.
-func (p parser) address(text string) record {
+func (p requestParser) address(text string) record {
 	if !p.urls {
-		return record{err: bad("this server does not fetch pictures; send the picture's bytes")}
+		return record{err: badRequest("this server does not fetch pictures; send the picture's bytes")}
 	}
 	if text = strings.TrimSpace(text); text == "" {
-		return record{err: bad("the picture's URL is empty")}
+		return record{err: badRequest("the picture's URL is empty")}
 	}
 	return record{url: text}
 }
@@ -184,20 +188,23 @@ func (p parser) address(text string) record {
 func base64Record(data json.RawMessage) record {
 	var text string
 	if err := json.Unmarshal(data, &text); err != nil {
-		return record{err: bad("%v", badJSON(err))}
+		return record{err: badRequest("%v", describeJSONError(err))}
 	}
-	picture, err := decodeBase64(text)
-	return record{data: picture, err: err}
+	return encodedRecord(decodeBase64(text))
 }
 
-// decodeBase64 takes the standard and the URL alphabet, with and without
-// padding, line breaks, and a leading "data:image/...;base64,".
+func encodedRecord(picture []byte, err error) record {
+	return record{input: &inception.Input{Data: picture}, err: err}
+}
+
+// decodeBase64 takes the standard and the URL alphabet, with and without padding, line breaks, and
+// a leading "data:image/...;base64,".
 func decodeBase64(text string) ([]byte, error) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "data:") {
 		_, encoded, ok := strings.Cut(text, ";base64,")
 		if !ok {
-			return nil, bad("a data URL is not base64")
+			return nil, badRequest("a data URL is not base64")
 		}
 		text = encoded
 	}
@@ -207,16 +214,16 @@ func decodeBase64(text string) ([]byte, error) {
 	}
 	picture, err := encoding.DecodeString(strings.TrimRight(text, "=\r\n"))
 	if err != nil {
-		return nil, bad("a picture is not base64")
+		return nil, badRequest("a picture is not base64")
 	}
 	if len(picture) == 0 {
-		return nil, bad("a picture has no bytes")
+		return nil, badRequest("a picture has no bytes")
 	}
 	return picture, nil
 }
 
 // lines reads JSON Lines: an instance a line; blank lines are none.
-func (p parser) lines(body []byte) ([]record, error) {
+func (p requestParser) lines(body []byte) ([]record, error) {
 	var records []record
 	for line := range bytes.Lines(body) {
 		line = bytes.TrimSpace(line)
@@ -227,7 +234,7 @@ func (p parser) lines(body []byte) ([]record, error) {
 			return nil, p.tooMany()
 		}
 		if !json.Valid(line) {
-			records = append(records, record{err: bad("the line is not JSON")})
+			records = append(records, record{err: badRequest("the line is not JSON")})
 			continue
 		}
 		records = append(records, p.instance(line))
@@ -236,7 +243,7 @@ func (p parser) lines(body []byte) ([]record, error) {
 }
 
 // csv reads a picture a row, base64 or a URL in its one column.
-func (p parser) csv(body []byte, header bool) ([]record, error) {
+func (p requestParser) csv(body []byte, header bool) ([]record, error) {
 	r := csv.NewReader(bytes.NewReader(body))
 	r.FieldsPerRecord = -1
 	r.ReuseRecord = true
@@ -248,10 +255,10 @@ func (p parser) csv(body []byte, header bool) ([]record, error) {
 		}
 		var syntax *csv.ParseError
 		if errors.As(err, &syntax) {
-			return nil, bad("the CSV is malformed at line %d", syntax.Line)
+			return nil, badRequest("the CSV is malformed at line %d", syntax.Line)
 		}
 		if err != nil {
-			return nil, bad("the CSV is malformed")
+			return nil, badRequest("the CSV is malformed")
 		}
 		if header {
 			header = false
@@ -264,22 +271,21 @@ func (p parser) csv(body []byte, header bool) ([]record, error) {
 	}
 }
 
-func (p parser) cell(row []string) record {
+func (p requestParser) cell(row []string) record {
 	if len(row) != 1 {
-		return record{err: bad("the row has %d columns, want one: a picture in base64", len(row))}
+		return record{err: badRequest("the row has %d columns, want one: a picture in base64", len(row))}
 	}
 	text := strings.TrimSpace(row[0])
 	if strings.HasPrefix(text, "http://") || strings.HasPrefix(text, "https://") {
 		return p.address(text)
 	}
-	picture, err := decodeBase64(text)
-	return record{data: picture, err: err}
+	return encodedRecord(decodeBase64(text))
 }
 
 // multipart reads a form: each file is a picture, each other field an option.
-func (p parser) multipart(body []byte, boundary string, o *options) (records []record, l layout, err error) {
+func (p requestParser) multipart(body []byte, boundary string, o *options) (records []record, l layout, err error) {
 	if boundary == "" {
-		return nil, 0, bad("the content type %s names no boundary", typeMultipart)
+		return nil, 0, badRequest("the content type %s has no boundary", typeMultipart)
 	}
 	r := multipart.NewReader(bytes.NewReader(body), boundary)
 	for {
@@ -288,11 +294,11 @@ func (p parser) multipart(body []byte, boundary string, o *options) (records []r
 			break
 		}
 		if err != nil {
-			return nil, 0, bad("the form is malformed, or ends early")
+			return nil, 0, badRequest("the form is malformed, or ends early")
 		}
 		data, err := io.ReadAll(part)
 		if err != nil {
-			return nil, 0, bad("a part of the form is malformed, or ends early")
+			return nil, 0, badRequest("a part of the form is malformed, or ends early")
 		}
 		kind := parseMediaType(part.Header.Get("Content-Type"))
 		if part.FileName() == "" && !kind.isPicture() {
@@ -313,15 +319,14 @@ func (p parser) multipart(body []byte, boundary string, o *options) (records []r
 	return records, l, nil
 }
 
-// filePart decodes a file that says that it is base64; NextRawPart has already
-// left every other encoding as it stands.
+// filePart decodes a file that says that it is base64; NextRawPart has already left every other
+// encoding as it stands.
 func filePart(part *multipart.Part, data []byte) record {
 	if len(data) == 0 {
-		return record{err: bad("a file of the form is empty")}
+		return record{err: badRequest("a file of the form is empty")}
 	}
 	if !strings.EqualFold(part.Header.Get("Content-Transfer-Encoding"), "base64") {
-		return record{data: data}
+		return encodedRecord(data, nil)
 	}
-	picture, err := decodeBase64(string(data))
-	return record{data: picture, err: err}
+	return encodedRecord(decodeBase64(string(data)))
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// managementError is the error of a route under /models, as the multi-model
-// server that SageMaker ships answers it.
+// managementError is the error of a route under /models, as the multi-model server that SageMaker
+// ships answers it.
 type managementError struct {
 	Code    int    `json:"code"`
 	Type    string `json:"type"`
@@ -56,9 +56,9 @@ type modelEntry struct {
 	URL  string `json:"modelUrl"`
 }
 
-// loadModel answers POST /models {"model_name": ..., "url": ...}: 200 when the
-// model answers, 409 when the name is taken, 507 when the memory budget has no
-// room, upon which SageMaker unloads others and asks again.
+// loadModel answers POST /models {"model_name": ..., "url": ...}: 200 when the model answers, 409
+// when the name is taken, 507 when the memory budget has no room, upon which SageMaker unloads
+// others and asks again.
 func (s *Server) loadModel(c *gin.Context) error {
 	s.allowLong(c)
 	body, release, err := readBody(c.Writer, c.Request, 64<<10, s.bodies)
@@ -71,13 +71,13 @@ func (s *Server) loadModel(c *gin.Context) error {
 		URL  string `json:"url"`
 	}
 	if err := json.Unmarshal(body, &request); err != nil {
-		return bad(`the body is not JSON like {"model_name": "...", "url": "..."}`)
+		return badRequest(`the body is not a JSON object like {"model_name": "...", "url": "..."}`)
 	}
 	if err := s.checkModel(request.Name, request.URL); err != nil {
 		return err
 	}
 	// The platform may stop listening after a minute; the loading goes on.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), s.cfg.LoadTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), s.cfg.loadTimeout)
 	defer cancel()
 	err = s.load(ctx, request.Name, request.URL)
 	result := "ok"
@@ -92,14 +92,13 @@ func (s *Server) loadModel(c *gin.Context) error {
 	return nil
 }
 
-// checkModel keeps names that no route could hold, and paths outside the root,
-// out of the server.
+// checkModel keeps names that no route could hold, and paths outside the root, out of the server.
 func (s *Server) checkModel(name, path string) error {
 	if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\\%?#") || !visible(name) {
-		return bad("model_name is not 1 to 255 printable characters without / %% ? #")
+		return badRequest("model_name is not 1 to 255 printable characters without / %% ? #")
 	}
 	if path == "" {
-		return bad("url names no folder")
+		return badRequest("url is empty")
 	}
 	if s.cfg.ModelRoot == "" {
 		return nil
@@ -113,17 +112,17 @@ func (s *Server) checkModel(name, path string) error {
 		return fail(http.StatusNotFound, "there is no model at that url")
 	}
 	if inside, err := filepath.Rel(root, real); err != nil || !filepath.IsLocal(inside) {
-		return bad("url is outside the folder of the models")
+		return badRequest("url is outside the folder of the models")
 	}
 	return nil
 }
 
-// load opens a model and adds it under its name. Its place in the memory budget
-// is taken before it is read, by its size on disk, and made exact afterwards.
+// load opens a model and adds it under its name. Its place in the memory budget is taken before it
+// is read, by its size on disk, and made exact afterwards.
 func (s *Server) load(ctx context.Context, name, path string) error {
 	expected, err := sizeOnDisk(path)
 	if err != nil {
-		return fail(http.StatusNotFound, "there is no model at that url that can be read")
+		return fail(http.StatusNotFound, "there is no readable model at that url")
 	}
 	if err := s.reserve(name, expected); err != nil {
 		return err
@@ -132,12 +131,12 @@ func (s *Server) load(ctx context.Context, name, path string) error {
 	if err != nil {
 		s.forget(name, expected)
 		s.cfg.Logger.Error("model refused", "model", name, "error", err)
-		return bad("the model cannot be loaded: %v", err)
+		return badRequest("the model cannot be loaded: %v", err)
 	}
 	exact := memoryOf(classifier.Model())
 	m := newModel(name, classifier, s.pipeline)
 	m.url, m.bytes = path, exact
-	s.share(classifier)
+	s.leaveDecoders(classifier)
 	s.mu.Lock()
 	s.memory += exact - expected
 	full := s.cfg.MemoryBudget > 0 && s.memory > s.cfg.MemoryBudget
@@ -176,7 +175,7 @@ func (s *Server) reserve(name string, bytes int64) error {
 		return busy("the server is stopping")
 	}
 	if _, taken := s.models[name]; taken {
-		return fail(http.StatusConflict, "a model of that name is loaded, or being loaded")
+		return fail(http.StatusConflict, "a model with that name is loaded or being loaded")
 	}
 	if s.cfg.MemoryBudget > 0 && s.memory+bytes > s.cfg.MemoryBudget {
 		return s.noRoom(bytes)
@@ -188,7 +187,7 @@ func (s *Server) reserve(name string, bytes int64) error {
 
 func (s *Server) noRoom(bytes int64) error {
 	return fail(http.StatusInsufficientStorage,
-		"the model needs about %d bytes, and the memory budget of %d has not as many left; unload another first", bytes,
+		"the model needs about %d bytes, more than the memory budget of %d has left; unload another model first", bytes,
 		s.cfg.MemoryBudget)
 }
 
@@ -199,9 +198,8 @@ func (s *Server) forget(name string, bytes int64) {
 	s.memory -= bytes
 }
 
-// sizeOnDisk estimates what a model will hold once it is loaded: its files,
-// twice, since the network keeps its weights and a copy laid out for its
-// kernels.
+// sizeOnDisk estimates what a model will hold once it is loaded: its files, twice, since the
+// network keeps its weights and a copy laid out for its kernels.
 func sizeOnDisk(path string) (int64, error) {
 	total := int64(0)
 	err := filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
@@ -228,9 +226,9 @@ func memoryOf(m *inception.Model) int64 {
 	return 2 * 4 * int64(floats)
 }
 
-// named returns a model by its name, to be released by the caller: one that was
-// loaded, or the installed one by the server's name for it.
-func (s *Server) named(name string) (*model, error) {
+// modelByName returns a model by its name, to be released by the caller: one that was loaded, or
+// the installed one by the server's name for it.
+func (s *Server) modelByName(name string) (*model, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.models[name]
@@ -238,14 +236,14 @@ func (s *Server) named(name string) (*model, error) {
 		m = s.current
 	}
 	if m == nil {
-		return nil, fail(http.StatusNotFound, "no model of that name is loaded")
+		return nil, fail(http.StatusNotFound, "no model with that name is loaded")
 	}
 	m.acquire()
 	return m, nil
 }
 
-// loaded counts the models that can answer.
-func (s *Server) loaded() int {
+// countModels counts the models that can answer.
+func (s *Server) countModels() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
@@ -262,11 +260,11 @@ func (s *Server) loaded() int {
 
 // listModels answers GET /models, a page at a time.
 func (s *Server) listModels(c *gin.Context) error {
-	limit, err := count(c.Query("limit"), 100)
+	limit, err := parseCount(c.Query("limit"), 100)
 	if err != nil {
 		return err
 	}
-	from, err := count(c.Query("next_page_token"), 0)
+	from, err := parseCount(c.Query("next_page_token"), 0)
 	if err != nil {
 		return err
 	}
@@ -291,13 +289,13 @@ func (s *Server) listModels(c *gin.Context) error {
 	return nil
 }
 
-func count(text string, otherwise int) (int, error) {
+func parseCount(text string, otherwise int) (int, error) {
 	if text == "" {
 		return otherwise, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		return 0, bad("limit or next_page_token is not a count")
+		return 0, badRequest("limit or next_page_token is not a whole number")
 	}
 	return int(n), nil
 }
@@ -308,14 +306,14 @@ func (s *Server) showModel(c *gin.Context) error {
 	m := s.models[c.Param("name")]
 	s.mu.Unlock()
 	if m == nil {
-		return fail(http.StatusNotFound, "no model of that name is loaded")
+		return fail(http.StatusNotFound, "no model with that name is loaded")
 	}
 	c.JSON(http.StatusOK, modelEntry{m.name, m.url})
 	return nil
 }
 
-// unloadModel answers DELETE /models/NAME once the requests that use the model
-// have finished and its memory is given back.
+// unloadModel answers DELETE /models/NAME once the requests that use the model have finished and
+// its memory is given back.
 func (s *Server) unloadModel(c *gin.Context) error {
 	s.allowLong(c)
 	name := c.Param("name")
@@ -323,7 +321,7 @@ func (s *Server) unloadModel(c *gin.Context) error {
 	m := s.models[name]
 	if m == nil {
 		s.mu.Unlock()
-		return fail(http.StatusNotFound, "no model of that name is loaded")
+		return fail(http.StatusNotFound, "no model with that name is loaded")
 	}
 	delete(s.models, name)
 	s.mu.Unlock()
@@ -347,17 +345,17 @@ func (s *Server) invokeModel(c *gin.Context) error {
 	m := s.models[c.Param("name")]
 	if m == nil {
 		s.mu.Unlock()
-		return fail(http.StatusNotFound, "no model of that name is loaded")
+		return fail(http.StatusNotFound, "no model with that name is loaded")
 	}
 	m.acquire()
 	s.mu.Unlock()
 	defer m.release()
-	note(c).model = m.name
+	accessEntryOf(c).model = m.name
 	return s.invoke(c, m)
 }
 
-// allowLong lets an answer be written later than other routes' may be. Where
-// there is no connection, as in a test, there is nothing to allow.
+// allowLong lets an answer be written later than other routes' may be. Where there is no
+// connection, as in a test, there is nothing to allow.
 func (s *Server) allowLong(c *gin.Context) {
-	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(s.cfg.LoadTimeout + s.cfg.RequestTimeout))
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(s.cfg.loadTimeout + s.cfg.RequestTimeout))
 }

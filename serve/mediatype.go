@@ -25,8 +25,8 @@ type mediaType struct {
 	q      float64
 }
 
-// parseMediaType reads one content type. Unlike mime.ParseMediaType it takes a
-// bare parameter, as in SageMaker's "application/json;verbose".
+// parseMediaType reads one content type. Unlike mime.ParseMediaType it takes a bare parameter, as
+// in SageMaker's "application/json;verbose".
 func parseMediaType(s string) mediaType {
 	m := mediaType{q: 1}
 	for i, part := range splitQuoted(s, ';') {
@@ -109,9 +109,8 @@ func canonical(name string) string {
 	return name
 }
 
-// answerType is the type of an answer in the one spelling that the server
-// offers it by.
-func answerType(s string) string {
+// canonicalType is the type of an answer in the one spelling that the server offers it by.
+func canonicalType(s string) string {
 	m := parseMediaType(s)
 	m.name = canonical(m.name)
 	if m.name == typeJSON && m.has("verbose") {
@@ -120,9 +119,9 @@ func answerType(s string) string {
 	return m.name
 }
 
-// contentType returns the body's type. Where the request names none, the first
-// bytes decide: JSON opens with a brace, anything else is taken for a picture,
-// which the decoder accepts or refuses by its magic bytes.
+// contentType returns the body's type. Where the request names none, the first bytes decide: JSON
+// opens with a brace, anything else is taken for a picture, which the decoder accepts or refuses by
+// its magic bytes.
 func contentType(r *http.Request, body []byte) mediaType {
 	m := parseMediaType(r.Header.Get("Content-Type"))
 	m.name = canonical(m.name)
@@ -148,9 +147,9 @@ func (m mediaType) isPicture() bool {
 	return m.name == typeImage || m.name == typeBytes || strings.HasPrefix(m.name, "image/")
 }
 
-// negotiate chooses among the offered types the one that the Accept headers
-// like best, the earlier of two equals; ok is false when none will do. With no
-// Accept header, or where a wildcard is as good as any, it is the first offer.
+// negotiate chooses among the offered types the one that the Accept headers like best, the earlier
+// of two equals; ok is false when none will do. With no Accept header, or where a wildcard is as
+// good as any, it is the first offer.
 func negotiate(accept []string, offers ...string) (choice string, ok bool) {
 	var ranges []mediaType
 	for _, line := range accept {
@@ -173,8 +172,8 @@ func negotiate(accept []string, offers ...string) (choice string, ok bool) {
 	return choice, best > 0
 }
 
-// quality is the weight that the most specific matching range gives an offer.
-// The parameter "verbose" is part of a type here; other parameters are not.
+// quality is the weight that the most specific matching range gives an offer. The parameter
+// "verbose" is part of a type here; other parameters are not.
 func quality(ranges []mediaType, offer mediaType) float64 {
 	kind, _, _ := strings.Cut(offer.name, "/")
 	q, specific := 0.0, 0

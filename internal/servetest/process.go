@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// process checks health, the request around a picture, and faults.
+// process checks health, metrics and the connection.
 func process() []Check {
 	return []Check{
 		{31, "speaks HTTP/1.1", Plain, func(t *testing.T, s *Subject) {
@@ -48,6 +48,23 @@ func process() []Check {
 				}
 			}
 		}},
+		{65, "metrics", Plain, func(t *testing.T, s *Subject) {
+			s.invoke(t, s.Samples[0].Picture).want(t, http.StatusOK, "")
+			text := s.ask(t, http.MethodGet, "/metrics", nil).want(t, http.StatusOK, "").body
+			for _, name := range []string{`rehead_requests_total{code="200",route="/invocations"} `,
+				"rehead_request_duration_seconds_bucket", "rehead_queue_duration_seconds_sum",
+				"rehead_forward_duration_seconds_count", "rehead_batch_size_bucket", "process_resident_memory_bytes"} {
+				if !strings.Contains(text, "\n"+name) {
+					t.Errorf("the metrics have no %s", name)
+				}
+			}
+		}},
+	}
+}
+
+// requests checks the request around a picture, and its faults.
+func requests() []Check {
+	return []Check{
 		{37, "4xx for the caller's fault", Plain, func(t *testing.T, s *Subject) {
 			good := s.Samples[0].Picture
 			s.invoke(t, nil, "Content-Type", "image/png").wantError(t, http.StatusBadRequest, "empty")
@@ -87,17 +104,8 @@ func process() []Check {
 		{44, "no address is fetched", Plain, func(t *testing.T, s *Subject) {
 			for _, address := range []string{"http://169.254.170.2/v2/credentials", "http://127.0.0.1/ping",
 				"file:///etc/passwd"} {
-				s.invoke(t, []byte(`{"url":"`+address+`"}`), "Content-Type", "application/json").wantError(t, http.StatusBadRequest, "does not fetch")
-			}
-		}},
-		{65, "metrics", Plain, func(t *testing.T, s *Subject) {
-			s.invoke(t, s.Samples[0].Picture).want(t, http.StatusOK, "")
-			text := s.ask(t, http.MethodGet, "/metrics", nil).want(t, http.StatusOK, "").body
-			for _, name := range []string{`rehead_requests_total{code="200",route="/invocations"} `, "rehead_request_duration_seconds_bucket", "rehead_queue_duration_seconds_sum",
-				"rehead_forward_duration_seconds_count", "rehead_batch_size_bucket", "process_resident_memory_bytes"} {
-				if !strings.Contains(text, "\n"+name) {
-					t.Errorf("the metrics have no %s", name)
-				}
+				s.invoke(t, []byte(`{"url":"`+address+`"}`), "Content-Type", "application/json").wantError(t,
+					http.StatusBadRequest, "does not fetch")
 			}
 		}},
 	}

@@ -14,10 +14,10 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// notes is what the log tells of a request. Nothing that the request says is
-// among it but its id, which is checked, the digest of its body, and which of
-// the loaded models it asked: no path, no query, no header, no address.
-type notes struct {
+// accessEntry is what the log tells of a request. Nothing that the request says is among it but its
+// id, which is checked, the digest of its body, and which of the loaded models it asked: no path,
+// no query, no header, no address.
+type accessEntry struct {
 	id       string
 	model    string // one of those loaded by name; "" elsewhere
 	digest   string // SHA-256 of the body, hexadecimal
@@ -26,22 +26,22 @@ type notes struct {
 	bad      int // pictures that could not be read
 }
 
-const notesKey = "rehead.notes"
+const accessEntryKey = "rehead.notes"
 
-// note returns the request's notes.
-func note(c *gin.Context) *notes {
-	if n, ok := c.MustGet(notesKey).(*notes); ok {
+// accessEntryOf returns the request's entry.
+func accessEntryOf(c *gin.Context) *accessEntry {
+	if n, ok := c.MustGet(accessEntryKey).(*accessEntry); ok {
 		return n
 	}
 	panic("serve: the route is not wrapped by handle")
 }
 
-func (n *notes) body(body []byte) {
+func (n *accessEntry) body(body []byte) {
 	sum := sha256.Sum256(body)
 	n.digest, n.bytes = hex.EncodeToString(sum[:]), len(body)
 }
 
-func (n *notes) count(results []inception.Result) {
+func (n *accessEntry) count(results []inception.Result) {
 	n.pictures = len(results)
 	for i := range results {
 		if results[i].Err != nil {
@@ -50,7 +50,7 @@ func (n *notes) count(results []inception.Result) {
 	}
 }
 
-// requestID is the sender's own id, where it sent a decent one, else a new one.
+// requestID is the sender's own id, where it is valid, else a new one.
 func requestID(r *http.Request) string {
 	for _, header := range []string{headerRequestID, headerInferenceID} {
 		if id := r.Header.Get(header); isID(id) {
@@ -60,8 +60,8 @@ func requestID(r *http.Request) string {
 	return rand.Text()
 }
 
-// isID reports whether text can stand in a log and in a header: SageMaker's
-// inference ids have up to 64 characters.
+// isID reports whether text can stand in a log and in a header: SageMaker's inference ids have up
+// to 64 characters.
 func isID(text string) bool {
 	if text == "" || len(text) > 64 {
 		return false
@@ -76,10 +76,10 @@ func isID(text string) bool {
 	return true
 }
 
-// log writes the access log's line and counts the request. Health checks, which
-// come every few seconds, are logged at a lower level.
-func (s *Server) log(c *gin.Context, route string, begin time.Time) {
-	n, code, took := note(c), c.Writer.Status(), time.Since(begin)
+// logAccess writes the access log's line and counts the request. Health checks, which come every
+// few seconds, are logged at a lower level.
+func (s *Server) logAccess(c *gin.Context, route string, begin time.Time) {
+	n, code, took := accessEntryOf(c), c.Writer.Status(), time.Since(begin)
 	s.metrics.answered(route, code, took)
 	s.metrics.pictures.WithLabelValues("answered").Add(float64(n.pictures - n.bad))
 	s.metrics.pictures.WithLabelValues("unreadable").Add(float64(n.bad))

@@ -46,12 +46,12 @@ func TestContract61Metadata(t *testing.T) {
 }
 
 // ask posts an inference request of one input.
-func ask(t testing.TB, s *Server, name, datatype, shape, data, rest string) *inferAnswer {
+func ask(t testing.TB, s *Server, name, datatype, shape, data, rest string) *inferResponse {
 	t.Helper()
 	body := fmt.Sprintf(`{"id":"7","inputs":[{"name":%q,"datatype":%q,"shape":%s,"data":%s}]%s}`, name, datatype, shape, data, rest)
 	w := do(s.Handler(), http.MethodPost, "/v2/models/model/infer", []byte(body))
 	wantStatus(t, w, http.StatusOK, "")
-	var got inferAnswer
+	var got inferResponse
 	decode(t, w.Body.String(), &got)
 	if got.ID != "7" || got.ModelName != "model" {
 		t.Errorf("got id %q and model %q, want them back", got.ID, got.ModelName)
@@ -64,7 +64,7 @@ func TestContract62Infer(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
 	first, second := colorPNG(t, 5, 4, red), colorPNG(t, 5, 4, blue)
 	want := append(ordered(expect(t, first)), ordered(expect(t, second))...)
-	check := func(name string, got *inferAnswer) {
+	check := func(name string, got *inferResponse) {
 		t.Helper()
 		var p []float64
 		decode(t, string(got.Outputs[0].Data), &p)
@@ -136,8 +136,8 @@ func TestInferRefusals(t *testing.T) {
 	}{
 		"not JSON":        {"{", "request", 400},
 		"no input":        {`{"inputs":[]}`, "0 inputs", 400},
-		"unknown input":   {input("x", "BYTES", "[1]", "["+good+"]"), "not known", 400},
-		"wrong type":      {input("image", "FP32", "[1]", "["+good+"]"), "not known", 400},
+		"unknown input":   {input("x", "BYTES", "[1]", "["+good+"]"), "unknown", 400},
+		"wrong type":      {input("image", "FP32", "[1]", "["+good+"]"), "unknown", 400},
 		"no shape":        {input("image", "BYTES", "[]", "["+good+"]"), "no shape", 400},
 		"negative":        {input("image", "BYTES", "[-1]", "["+good+"]"), "range", 400},
 		"overflow":        {input("rgb", "UINT8", "[65536,65536,65536,3]", "[1]"), "range", 400},
@@ -173,7 +173,7 @@ func FuzzInfer(f *testing.F) {
 	f.Add([]byte(`{"inputs":[{"name":"pixels","datatype":"FP32","shape":[1,3,1,1],"data":[1,2.5,-3e1]}]}`))
 	f.Add([]byte(`{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":["\"]`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		request, records, err := parser{maxRecords: 4}.infer(body, 1)
+		request, records, err := requestParser{maxRecords: 4}.infer(body, 1)
 		if err != nil {
 			if code := asStatus(err).code; code < 400 || code > 499 {
 				t.Errorf("status %d for %v, want a fault of the caller", code, err)
@@ -184,7 +184,7 @@ func FuzzInfer(f *testing.F) {
 			t.Errorf("got %d records of the shape %v", len(records), request.Inputs[0].Shape)
 		}
 		for i, r := range records {
-			if r.err == nil && r.data == nil && r.img == nil && len(r.tensor) != 3 {
+			if r.err == nil && r.input.Data == nil && r.input.Image == nil && len(r.input.Pixels) != 3 {
 				t.Errorf("record %d holds nothing", i)
 			}
 		}

@@ -3,6 +3,7 @@ package serve
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -46,30 +47,30 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 		return err
 	}
 	kind := contentType(c.Request, body)
-	if len(body) == 0 && !(kind.isPicture() && s.standsIn()) {
-		return bad("the body is empty, want a picture's bytes or records with some")
+	if len(body) == 0 && !(kind.isPicture() && s.errorsInPlace()) {
+		return badRequest("the body is empty, want a picture's bytes or records with pictures")
 	}
 	form, ok := negotiate(c.Request.Header.Values("Accept"), s.offers(kind)...)
 	if !ok {
-		return fail(http.StatusNotAcceptable, "no type of Accept can be answered; this server answers %s",
+		return fail(http.StatusNotAcceptable, "none of the types in Accept is supported; this server answers with %s",
 			strings.Join(s.offers(kind), ", "))
 	}
 	if !kind.isPicture() { // the pictures are copied out of the body
 		if !s.bodies.acquire(int64(len(body))) {
-			return busy("the server holds as many bytes of requests as it may; try again")
+			return busy("the server holds the most bytes of requests that it may; try again")
 		}
 		defer s.bodies.release(int64(len(body)))
 	}
-	records, l, err := s.parser().parse(kind, body, &o)
+	records, l, err := s.requestParser().parse(kind, body, &o)
 	if err != nil {
 		return err
 	}
-	a := answerer{form: form, compat: s.cfg.Compat, layout: l, opts: o, model: m, asked: records, page: s.cfg.Page}
+	a := responseWriter{form: form, compat: s.cfg.Compat, layout: l, opts: o, model: m, asked: records, page: s.cfg.Page}
 	if err := a.check(); err != nil {
 		return err
 	}
 	if o.explain {
-		if err := m.explained(records, o.topK); err != nil {
+		if err := m.requestExplanations(records, o.topK); err != nil {
 			return err
 		}
 	}
@@ -77,8 +78,8 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 	if err != nil {
 		return err
 	}
-	note(c).count(results)
-	if err := s.refuse(results, l); err != nil {
+	accessEntryOf(c).count(results)
+	if err := s.firstError(results, l); err != nil {
 		return err
 	}
 	answer, err := a.write(results)
@@ -90,18 +91,17 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 	return nil
 }
 
-func (s *Server) parser() parser {
-	return parser{maxRecords: s.cfg.MaxRecords, urls: s.cfg.Fetch != nil, text: s.cfg.Compat == CompatTFBlog}
+func (s *Server) requestParser() requestParser {
+	return requestParser{maxRecords: s.cfg.MaxRecords, urls: s.cfg.Fetch != nil, text: s.cfg.Compat == CompatTFBlog}
 }
 
-// standsIn reports whether an error takes the place of a picture that could not
-// be read.
-func (s *Server) standsIn() bool { return s.cfg.Batch || s.cfg.Placeholders }
+// errorsInPlace reports whether an error takes the place of a picture that could not be read.
+func (s *Server) errorsInPlace() bool { return s.cfg.Batch || s.cfg.Placeholders }
 
-// refuse answers for the first picture that could not be read, unless the
-// server stands in for it: then the other pictures keep their answers.
-func (s *Server) refuse(results []inception.Result, l layout) error {
-	if s.standsIn() {
+// firstError answers for the first picture that could not be read, unless the server stands in for
+// it: then the other pictures keep their answers.
+func (s *Server) firstError(results []inception.Result, l layout) error {
+	if s.errorsInPlace() {
 		return nil
 	}
 	for i := range results {
@@ -110,15 +110,15 @@ func (s *Server) refuse(results []inception.Result, l layout) error {
 		}
 		status := *asStatus(results[i].Err)
 		if l != layoutOne {
-			status.msg = "record " + itoa(i+1) + " of " + itoa(len(results)) + ": " + status.msg
+			status.msg = "record " + strconv.Itoa(i+1) + " of " + strconv.Itoa(len(results)) + ": " + status.msg
 		}
 		return &status
 	}
 	return nil
 }
 
-// echoAttributes gives a client its custom attributes back, by which it can
-// tell its answers apart: SageMaker passes on only what the container sets.
+// echoAttributes gives a client its custom attributes back, by which it can tell its answers apart:
+// SageMaker passes on only what the container sets.
 func echoAttributes(c *gin.Context) {
 	if attributes := c.Request.Header.Get(headerAttributes); attributes != "" && visible(attributes) {
 		c.Header(headerAttributes, attributes)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -12,9 +13,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// The Open Inference Protocol's tensors, by name. A request gives one of the
-// inputs; its answer has the outputs that the request names, or those of
-// defaultOutputs.
+// The Open Inference Protocol's tensors, by name. A request gives one of the inputs; its answer has
+// the outputs that the request names, or those of defaultOutputs.
 const (
 	inputImage   = "image"  // BYTES [N]: encoded pictures in base64
 	inputRGB     = "rgb"    // UINT8 [N,H,W,3]: decoded pictures, upright
@@ -60,7 +60,7 @@ type inferRequest struct {
 	Outputs    []wantedOutput  `json:"outputs"`
 }
 
-type inferAnswer struct {
+type inferResponse struct {
 	ModelName    string        `json:"model_name"`
 	ModelVersion string        `json:"model_version"`
 	ID           string        `json:"id,omitempty"`
@@ -73,7 +73,7 @@ func (s *Server) healthLive(c *gin.Context) error {
 }
 
 func (s *Server) healthReady(c *gin.Context) error {
-	c.JSON(s.readyStatus(), gin.H{"ready": s.Ready()})
+	c.JSON(s.readyStatus(), gin.H{"ready": s.ready()})
 	return nil
 }
 
@@ -82,9 +82,9 @@ func (s *Server) serverMetadata(c *gin.Context) error {
 	return nil
 }
 
-// version returns the model that a route under /v2/models names.
-func (s *Server) version(c *gin.Context) (*model, error) {
-	m, err := s.named(c.Param("name"))
+// versionedModel returns the model that a route under /v2/models names.
+func (s *Server) versionedModel(c *gin.Context) (*model, error) {
+	m, err := s.modelByName(c.Param("name"))
 	if err != nil {
 		return nil, err
 	}
@@ -96,18 +96,18 @@ func (s *Server) version(c *gin.Context) (*model, error) {
 }
 
 func (s *Server) modelReady(c *gin.Context) error {
-	m, err := s.version(c)
+	m, err := s.versionedModel(c)
 	if err != nil {
 		return err
 	}
 	defer m.release()
 	// a stopping server asks to be left alone by every check
-	c.JSON(s.readyStatus(), gin.H{"name": m.name, "ready": s.Ready()})
+	c.JSON(s.readyStatus(), gin.H{"name": m.name, "ready": s.ready()})
 	return nil
 }
 
 func (s *Server) modelMetadata(c *gin.Context) error {
-	m, err := s.version(c)
+	m, err := s.versionedModel(c)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (s *Server) modelMetadata(c *gin.Context) error {
 
 // infer answers POST /v2/models/NAME/infer.
 func (s *Server) infer(c *gin.Context) error {
-	m, err := s.version(c)
+	m, err := s.versionedModel(c)
 	if err != nil {
 		return err
 	}
@@ -145,10 +145,10 @@ func (s *Server) infer(c *gin.Context) error {
 		return err
 	}
 	if !s.bodies.acquire(int64(len(body))) {
-		return busy("the server holds as many bytes of requests as it may; try again")
+		return busy("the server holds the most bytes of requests that it may; try again")
 	}
 	defer s.bodies.release(int64(len(body)))
-	request, records, err := s.parser().infer(body, m.Model().Recipe.Size)
+	request, records, err := s.requestParser().infer(body, m.Model().Recipe.Size)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (s *Server) infer(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	note(c).count(results)
+	accessEntryOf(c).count(results)
 	for i := range results {
 		if results[i].Err != nil {
 			status := *asStatus(results[i].Err)
@@ -168,7 +168,7 @@ func (s *Server) infer(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, inferAnswer{ModelName: m.name, ModelVersion: modelVersion, ID: request.ID, Outputs: outputs})
+	c.JSON(http.StatusOK, inferResponse{ModelName: m.name, ModelVersion: modelVersion, ID: request.ID, Outputs: outputs})
 	return nil
 }
 
@@ -204,7 +204,7 @@ func (m *model) output(w wantedOutput, results []inception.Result) (inferTensor,
 	var err error
 	switch {
 	case w.Parameters.Classification < 0:
-		return t, bad("classification is not a count of classes")
+		return t, badRequest("classification must not be negative")
 	case w.Name == outputProbs && w.Parameters.Classification > 0:
 		k := min(w.Parameters.Classification, classes)
 		t.Datatype, t.Shape = "BYTES", []int{n, k}
@@ -231,7 +231,7 @@ func (m *model) output(w wantedOutput, results []inception.Result) (inferTensor,
 		t.Datatype, t.Shape = "FP32", []int{n, len(values) / n}
 		t.Data, err = json.Marshal(values)
 	default:
-		return t, bad("the output is not known; want %s",
+		return t, badRequest("unknown output; want %s",
 			strings.Join([]string{outputProbs, outputLabel, outputVector}, ", "))
 	}
 	return t, err
@@ -241,8 +241,8 @@ func (m *model) output(w wantedOutput, results []inception.Result) (inferTensor,
 func (m *model) classification(results []inception.Result, k int) []string {
 	var best []string
 	for i := range results {
-		for _, p := range first(results[i].Predictions, k) {
-			best = append(best, formatFloat(p.Probability)+":"+itoa(m.index[p.Label])+":"+p.Label)
+		for _, p := range topK(results[i].Predictions, k) {
+			best = append(best, formatFloat(p.Probability)+":"+strconv.Itoa(m.index[p.Label])+":"+p.Label)
 		}
 	}
 	return best

@@ -34,7 +34,8 @@ func models() []Check {
 			entry := func(name string) string { return fmt.Sprintf(`{"modelName":%q,"modelUrl":%q}`, name, s.path("one")) }
 			s.ask(t, http.MethodGet, "/models", nil).want(t, http.StatusOK, `{"models":[`+entry("a56")+","+entry("b56")+`]}`)
 			s.ask(t, http.MethodGet, "/models?limit=1", nil).want(t, http.StatusOK, `"nextPageToken":"1"`)
-			s.ask(t, http.MethodGet, "/models?limit=1&next_page_token=1", nil).want(t, http.StatusOK, `{"models":[`+entry("b56")+`]}`)
+			s.ask(t, http.MethodGet, "/models?limit=1&next_page_token=1", nil).want(t, http.StatusOK,
+				`{"models":[`+entry("b56")+`]}`)
 			s.ask(t, http.MethodGet, "/models/a56", nil).want(t, http.StatusOK, entry("a56"))
 			s.ask(t, http.MethodGet, "/models/c56", nil).want(t, http.StatusNotFound, "")
 		}},
@@ -100,8 +101,10 @@ func inference() []Check {
 		}},
 		{61, "metadata", Plain, func(t *testing.T, s *Subject) {
 			s.ask(t, http.MethodGet, "/v2", nil).want(t, http.StatusOK, `"name":"rehead"`)
-			text := s.ask(t, http.MethodGet, "/v2/models/model", nil).want(t, http.StatusOK, `"platform":"rehead_safetensors"`).body
-			if want := fmt.Sprintf(`{"name":"probabilities","datatype":"FP64","shape":[-1,%d]}`, len(s.Labels)); !strings.Contains(text, want) {
+			text := s.ask(t, http.MethodGet, "/v2/models/model", nil).want(t, http.StatusOK,
+				`"platform":"rehead_safetensors"`).body
+			want := fmt.Sprintf(`{"name":"probabilities","datatype":"FP64","shape":[-1,%d]}`, len(s.Labels))
+			if !strings.Contains(text, want) {
 				t.Errorf("got %s, want %s in it", text, want)
 			}
 		}},
@@ -109,9 +112,11 @@ func inference() []Check {
 			var data []string
 			var want []float64
 			for _, sample := range s.Samples {
-				data, want = append(data, `"`+base64.StdEncoding.EncodeToString(sample.Picture)+`"`), append(want, s.ordered(sample)...)
+				data = append(data, `"`+base64.StdEncoding.EncodeToString(sample.Picture)+`"`)
+				want = append(want, s.ordered(sample)...)
 			}
-			body := fmt.Sprintf(`{"id":"7","inputs":[{"name":"image","datatype":"BYTES","shape":[%d],"data":[%s]}]}`, len(data), strings.Join(data, ","))
+			body := fmt.Sprintf(`{"id":"7","inputs":[{"name":"image","datatype":"BYTES","shape":[%d],"data":[%s]}]}`,
+				len(data), strings.Join(data, ","))
 			var got struct {
 				ID      string `json:"id"`
 				Outputs []struct {
