@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
+	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
 )
 
@@ -47,12 +47,16 @@ func (c Config) Validate() error {
 // precision is the one in use.
 func (c Config) precision() Precision { return cmp.Or(c.Precision, Float32) }
 
-// threads returns the number of threads to use.
-func (c Config) threads() int {
-	if c.Threads == 0 {
-		return runtime.GOMAXPROCS(0)
+// compile is what the device is told of c.
+func (c Config) compile() device.Config {
+	dc := device.Config{Threads: c.Threads, Kernel: c.Kernel}
+	if c.Precision == Int8 {
+		dc.Ranges = map[string]ir.Range{}
+		for name, r := range c.Ranges {
+			dc.Ranges[name] = ir.Range(r)
+		}
 	}
-	return c.Threads
+	return dc
 }
 
 // A Program is a graph compiled for inference: batch norm folded into the
@@ -62,7 +66,7 @@ func (c Config) threads() int {
 type Program struct {
 	device    string
 	precision Precision
-	exec      Executor
+	exec      device.Executor
 	input     int   // values per image
 	outputs   []int // values per image of each output
 
@@ -88,11 +92,11 @@ func Compile(cfg Config, input *Node, outputs ...*Node) (*Program, error) {
 
 // compileNet compiles a lowered graph.
 func compileNet(cfg Config, net *ir.Net) (*Program, error) {
-	dev, err := device(cfg)
+	dev, err := choose(cfg)
 	if err != nil {
 		return nil, err
 	}
-	exec, err := dev.Compile(net, dev.unit, cfg)
+	exec, err := dev.Compile(net, dev.unit, cfg.compile())
 	if err != nil {
 		return nil, err
 	}
