@@ -6,7 +6,9 @@ import (
 	"path/filepath"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 // A folder of label folders, split, and its first picture as the network is fed with it.
@@ -29,16 +31,16 @@ func Example() {
 	for i, n := range folder.Counts() {
 		fmt.Println(folder.Labels[i], n)
 	}
-	recipe := dataset.Recipe{
-		Size: 299, Orient: true, Geometry: dataset.Squash, Filter: dataset.Bilinear,
+	recipe := picture.Recipe{
+		Size: 299, Orient: true, Geometry: picture.Squash, Filter: picture.Bilinear,
 		Mean: [3]float32{127.5, 127.5, 127.5}, Std: [3]float32{127.5, 127.5, 127.5},
 	}
-	data, err := dataset.ReadFile(filepath.Join(dir, filepath.FromSlash(folder.Items[0].Rel)), dataset.Limits{})
+	data, err := source.Read(filepath.Join(dir, filepath.FromSlash(folder.Items[0].Rel)), picture.Limits{})
 	if err != nil {
 		panic(err)
 	}
 	pixels := make([]float32, 3*299*299)
-	info, err := recipe.Load(data, dataset.Limits{}, pixels)
+	info, err := recipe.Load(data, picture.Limits{}, pixels)
 	fmt.Println(info.Format, err, len(pixels))
 	// Output:
 	// blue-cross [6 3 1]

@@ -31,14 +31,14 @@ func (f *Folder) FoldsTogether(k int, salt string, same Same) ([]int, error) {
 			out[i] = -1
 			return f.Items[i].Split != Train
 		})
-		if len(g.items) > 0 && f.Several {
+		if len(g.items) > 0 && f.MultiLabel {
 			several = append(several, g)
 		} else if len(g.items) > 0 {
 			label := f.Items[g.items[0]].Label
 			byLabel[label] = append(byLabel[label], g)
 		}
 	}
-	f.foldSeveral(several, k, out)
+	f.foldMultiLabel(several, k, out)
 	total, ofLabel := make([]int, k), make([][]int, len(f.Labels))
 	for label := range ofLabel {
 		ofLabel[label] = make([]int, k)

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+
+	"github.com/c236555e/rehead/internal/unionfind"
 )
 
 // Same says which items show the same thing, beside what Item.Group says. The zero value says
@@ -47,7 +49,7 @@ func (g *group) assign(f *Folder, s Split) {
 
 // groups puts together items of one label and key, of one Group, and those that are the same.
 func (f *Folder) groups(salt string, same Same) ([]*group, error) {
-	together, keys := newForest(len(f.Items)), make([]string, len(f.Items))
+	together, keys := unionfind.New(len(f.Items)), make([]string, len(f.Items))
 	type labelKey struct {
 		label int
 		key   string
@@ -65,7 +67,7 @@ func (f *Folder) groups(salt string, same Same) ([]*group, error) {
 			k.split = it.Split
 		}
 		if first, met := byKey[k]; met {
-			together.union(first, i)
+			together.Union(first, i)
 		} else {
 			byKey[k] = i
 		}
@@ -78,7 +80,7 @@ func (f *Folder) groups(salt string, same Same) ([]*group, error) {
 			return nil, fmt.Errorf("dataset: split: group %q is in %v (%s) and in %v (%s): give all of it one split", it.Group,
 				other.Split, other.Rel, it.Split, it.Rel)
 		} else {
-			together.union(first, i)
+			together.Union(first, i)
 			if it.Fixed { // so that a later one is held against a fixed one
 				byName[it.Group] = i
 			}
@@ -87,20 +89,20 @@ func (f *Folder) groups(salt string, same Same) ([]*group, error) {
 	bySum := make(map[[sha256.Size]byte]int, len(same.Sums))
 	for i, sum := range same.Sums {
 		if first, met := bySum[sum]; met {
-			together.union(first, i)
+			together.Union(first, i)
 		} else {
 			bySum[sum] = i
 		}
 	}
 	for _, near := range same.Near {
 		for _, i := range near[min(1, len(near)):] {
-			together.union(near[0], i)
+			together.Union(near[0], i)
 		}
 	}
 	var out []*group
 	byRoot := make(map[int]*group)
 	for i, it := range f.Items {
-		r := together.find(i)
+		r := together.Find(i)
 		g := byRoot[r]
 		if g == nil {
 			g = &group{key: keys[i], u: place(salt, keys[i])}

@@ -78,9 +78,9 @@ func distinct(values []int) []int {
 	return slices.Compact(out)
 }
 
-// splitSeveral splits groups of pictures of several labels. A label of at least three groups is
+// splitMultiLabel splits groups of pictures of several labels. A label of at least three groups is
 // wanted in every part at least once.
-func (f *Folder) splitSeveral(groups []*group, validation, test float64) {
+func (f *Folder) splitMultiLabel(groups []*group, validation, test float64) {
 	sortGroups(groups)
 	share := [3]float64{Train: 1 - validation - test, Validation: validation, Test: test}
 	pictures, count, parts := make([]float64, len(f.Labels)), make([]int, len(f.Labels)), make([]float64, 3)
@@ -155,9 +155,9 @@ func (f *Folder) labelsOf(g *group) []int {
 	return distinct(labels)
 }
 
-// foldSeveral deals groups of pictures of several labels into k folds, as many pictures of each
+// foldMultiLabel deals groups of pictures of several labels into k folds, as many pictures of each
 // label to each.
-func (f *Folder) foldSeveral(groups []*group, k int, out []int) {
+func (f *Folder) foldMultiLabel(groups []*group, k int, out []int) {
 	sortGroups(groups)
 	wants, total := make([][]float64, k), make([]float64, k)
 	for fold := range wants {

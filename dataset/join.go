@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/spelling"
 )
 
 // Join puts a folder and separate folders for validation and test into one, whose Items of the
@@ -20,7 +23,7 @@ func Join(folder, validation, test *Folder) (*Folder, error) {
 	}
 	out := &Folder{
 		Root: folder.Root, Labels: slices.Clone(folder.Labels), Items: slices.Clone(folder.Items),
-		Problems: slices.Clone(folder.Problems), Ignored: folder.Ignored, Several: folder.Several,
+		Problems: slices.Clone(folder.Problems), Ignored: folder.Ignored, MultiLabel: folder.MultiLabel,
 	}
 	at := make(map[string]int, len(out.Labels))
 	for i, l := range out.Labels {
@@ -33,7 +36,7 @@ func Join(folder, validation, test *Folder) (*Folder, error) {
 		if part.from == nil {
 			continue
 		}
-		if part.from.Several != out.Several {
+		if part.from.MultiLabel != out.MultiLabel {
 			return nil, fmt.Errorf("dataset: join: one of the %v folder %q and %q has several labels a picture, the other one: "+
 				"read both the same way", part.split, part.from.Root, folder.Root)
 		}
@@ -42,7 +45,7 @@ func Join(folder, validation, test *Folder) (*Folder, error) {
 			label, known := at[l]
 			if !known {
 				return nil, fmt.Errorf("dataset: join: label %q of the %v folder %q is not in %q: a head cannot learn it there%s",
-					l, part.split, part.from.Root, folder.Root, didYouMean(l, lowered(out.Labels)))
+					l, part.split, part.from.Root, folder.Root, spelling.Suggest(l, lowered(out.Labels)))
 			}
 			to[i] = label
 		}
@@ -50,7 +53,7 @@ func Join(folder, validation, test *Folder) (*Folder, error) {
 			if it.Label < 0 || it.Label >= len(to) {
 				return nil, fmt.Errorf("dataset: join: item %q has label %d, want 0..%d", it.Rel, it.Label, len(to)-1)
 			}
-			it.relabel(to, out.Several)
+			it.relabel(to, out.MultiLabel)
 			it.Split, it.Fixed = part.split, true
 			it.Key = it.hashKey()
 			it.Rel = part.split.String() + "/" + it.Rel
@@ -65,7 +68,7 @@ func Join(folder, validation, test *Folder) (*Folder, error) {
 		}
 		return strings.Compare(a.Path, b.Path)
 	})
-	slices.SortStableFunc(out.Problems, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortStableFunc(out.Problems, func(a, b source.Problem) int { return strings.Compare(a.Path, b.Path) })
 	return out, nil
 }
 

@@ -16,6 +16,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/spelling"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -34,8 +36,8 @@ type ManifestConfig struct {
 	StripPrefix string   // is cut off paths before they are looked up below Root: "s3://bucket/flowers/"
 	Classes     []string // LST, Augmented: the names of classes 0, 1, 2...; nil: the numbers are the names
 	Attribute   string   // Augmented: the key of the class; "" means the only one that there is
-	Several     bool     // pictures have any number of labels: see ReadManifest
-	Separator   string   // Several: what parts the labels in a cell of a CSV file; "" means "|"
+	MultiLabel  bool     // pictures have any number of labels: see ReadManifest
+	Separator   string   // MultiLabel: what parts the labels in a cell of a CSV file; "" means "|"
 	MinLabels   int      // fewest labels with pictures; 0 means 2
 	MaxRows     int      // most lines; 0 means 4,000,000
 }
@@ -73,13 +75,13 @@ type row struct {
 // taken in Unicode NFC. Folder.Labels is sorted by bytes; classes that have numbers keep the order
 // of these.
 //
-// With cfg.Several pictures have any number of labels, and none is an answer too: a CSV file's
+// With cfg.MultiLabel pictures have any number of labels, and none is an answer too: a CSV file's
 // label cell has them parted by cfg.Separator, or there are several columns label, or none but a
 // column of 0 and 1 for each label, named as it is; JSON lines have a list; a .lst file has several
 // numbers between index and path, an augmented manifest a list of numbers. Lists of numbers that
 // are all of one length above 1 and of nothing but 0 and 1 say yes or no for each class in turn, as
 // SageMaker's image classification has it; other lists name classes, as its labelling jobs do, -1
-// filling up. Lines that repeat a picture add labels to it. Without cfg.Several these are errors.
+// filling up. Lines that repeat a picture add labels to it. Without cfg.MultiLabel these are errors.
 //
 // A picture that is missing, empty or no picture becomes a Problem, and so does a line that repeats
 // an earlier one; a picture with two labels is an error, as is a line that cannot be understood,
@@ -95,13 +97,14 @@ func ReadManifest(file string, cfg ManifestConfig) (_ *Folder, err error) {
 		return nil, fmt.Errorf("dataset: manifest: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("dataset: manifest %q: got a %s, want a file", file, modeName(info.Mode()))
+		return nil, fmt.Errorf("dataset: manifest %q: got a %s, want a file", file, source.Kind(info.Mode()))
 	}
 	m := &manifest{file: file, cfg: cfg, labels: map[string]int{}, byClass: map[int]string{}, at: map[string]int{}}
 	m.cfg.Root = cmp.Or(cfg.Root, filepath.Dir(file))
 	m.cfg.MaxRows = cmp.Or(cfg.MaxRows, 4_000_000)
 	m.cfg.Separator = cmp.Or(cfg.Separator, "|")
-	m.scan.folder.Root, m.scan.folder.Several = m.cfg.Root, cfg.Several
+	m.scan.Walker = source.NewWalker(m.cfg.Root, 0)
+	m.scan.folder.Root, m.scan.folder.MultiLabel = m.cfg.Root, cfg.MultiLabel
 	if err := errors.Join(m.read(f), m.resolve()); err != nil {
 		return nil, fmt.Errorf("dataset: manifest %q: %w", file, err)
 	}
@@ -120,7 +123,7 @@ type manifest struct {
 	at      map[string]int // path to item
 	lines   []int          // of the items
 	rows    int
-	pending []row // Several: lines whose numbers mean nothing before all of them are known
+	pending []row // MultiLabel: lines whose numbers mean nothing before all of them are known
 }
 
 func (m *manifest) read(r io.Reader) error {
@@ -211,7 +214,7 @@ func (m *manifest) listed(line int, text []byte) error {
 	fields := strings.Split(string(text), "\t")
 	last := len(fields) - 1
 	switch {
-	case last > 2 && !m.cfg.Several:
+	case last > 2 && !m.cfg.MultiLabel:
 		return fmt.Errorf("got %d fields parted by tabs, want 3: index, class, path; several classes a picture have to be "+
 			"asked for (--multi-label)", len(fields))
 	case last < 2:
@@ -221,7 +224,7 @@ func (m *manifest) listed(line int, text []byte) error {
 		index < 0 {
 		return fmt.Errorf("index: got %q, want a whole number", fields[0])
 	}
-	if m.cfg.Several {
+	if m.cfg.MultiLabel {
 		return m.numbered(row{line: line, image: fields[last]}, fields[1:last])
 	}
 	class, err := classNumber(strings.TrimSpace(fields[1]))
@@ -249,7 +252,7 @@ func (m *manifest) add(r row) error {
 	if err != nil {
 		return err
 	}
-	if m.cfg.Several {
+	if m.cfg.MultiLabel {
 		if it.Labels, err = m.labelSet(r); err != nil {
 			return err
 		}
@@ -264,7 +267,7 @@ func (m *manifest) add(r row) error {
 			return fmt.Errorf("%q has label %q here and %q on line %d: a picture has one label, unless several are "+
 				"asked for (--multi-label)", r.image, m.names[it.Label], m.names[other.Label], m.lines[i])
 		}
-		m.scan.problem(it.Path, fmt.Sprintf("line %d repeats line %d and was left out", r.line, m.lines[i]))
+		m.scan.Add(it.Path, fmt.Sprintf("line %d repeats line %d and was left out", r.line, m.lines[i]))
 		return nil
 	}
 	m.take(r, it)
@@ -377,5 +380,5 @@ func parseSplit(text string) (s Split, fixed bool, err error) {
 		return Test, true, nil
 	}
 	return 0, false, fmt.Errorf("split: got %q, want train, validation, test or nothing%s", text,
-		didYouMean(text, []string{"train", "validation", "test"}))
+		spelling.Suggest(text, []string{"train", "validation", "test"}))
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/c236555e/rehead/dataset/source"
 )
 
 // done looks at the files, and puts labels and items in order.
@@ -37,7 +39,7 @@ func (m *manifest) done() (*Folder, error) {
 	place := make([]int, len(m.names)) // old place to new
 	for _, old := range order {
 		if counts[old] == 0 {
-			m.scan.problem(m.file, fmt.Sprintf("label %q has no picture that can be read and was left out", m.names[old]))
+			m.scan.Add(m.file, fmt.Sprintf("label %q has no picture that can be read and was left out", m.names[old]))
 			place[old] = -1
 			continue
 		}
@@ -46,7 +48,7 @@ func (m *manifest) done() (*Folder, error) {
 	}
 	for i, it := range items {
 		if !lost[i] {
-			it.relabel(place, m.cfg.Several)
+			it.relabel(place, m.cfg.MultiLabel)
 			m.scan.folder.Items = append(m.scan.folder.Items, it)
 		}
 	}
@@ -73,12 +75,12 @@ func (m *manifest) found(path string, line int) bool {
 	if err == nil {
 		var format string
 		var ok bool
-		if format, ok, err = m.scan.sniff(path, info); err == nil && !ok {
+		if format, ok, err = m.scan.Sniff(path, info); err == nil && !ok {
 			err = fmt.Errorf("is no picture that can be read: it is %s", cmp.Or(format, "of no known format"))
 		}
 	}
 	if err != nil {
-		m.scan.problem(path, fmt.Sprintf("%s (line %d of %s)", reasonOf(err), line, filepath.Base(m.file)))
+		m.scan.Add(path, fmt.Sprintf("%s (line %d of %s)", source.Reason(err), line, filepath.Base(m.file)))
 		return false
 	}
 	return true

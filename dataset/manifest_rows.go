@@ -9,6 +9,10 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/spelling"
 )
 
 // guard is a reader that refuses to go on beyond a number of bytes since it was last reset.
@@ -100,14 +104,14 @@ func (m *manifest) readHeader(names []string) ([]string, error) {
 	for i, name := range names {
 		plain := strings.ToLower(strings.TrimSpace(name))
 		means, err := columnOf(plain)
-		if err != nil && m.cfg.Several && !labelled && plain != "" {
+		if err != nil && m.cfg.MultiLabel && !labelled && plain != "" {
 			meaning[i], from["label"] = yesNo+strings.TrimSpace(name), plain
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("header: %w", err)
 		}
-		if other, twice := from[means]; twice && !(m.cfg.Several && means == "label") {
+		if other, twice := from[means]; twice && !(m.cfg.MultiLabel && means == "label") {
 			return nil, fmt.Errorf("header: the columns %q and %q mean the same", other, plain)
 		}
 		meaning[i], from[means] = means, plain
@@ -128,7 +132,7 @@ func columnOf(name string) (string, error) {
 		}
 		known = append(known, c.name)
 	}
-	return "", fmt.Errorf("unknown column %q, want %s%s", name, strings.Join(known, ", "), didYouMean(name, known))
+	return "", fmt.Errorf("unknown column %q, want %s%s", name, strings.Join(known, ", "), spelling.Suggest(name, known))
 }
 
 // fields calls do with every key and value of the JSON object that text is; a key that comes twice
@@ -181,7 +185,7 @@ func (m *manifest) object(line int, text []byte) error {
 		var s string
 		switch {
 		case string(value) == "null":
-		case means == "label" && m.cfg.Several:
+		case means == "label" && m.cfg.MultiLabel:
 			return r.set.list(value)
 		case means == "label" && value[0] == '[':
 			return fmt.Errorf("label: got a list, %.40s, want a string; several labels a picture have to be "+
@@ -239,7 +243,7 @@ func (m *manifest) augmented(line int, text []byte) error {
 	if value == nil {
 		return fmt.Errorf("no class: want a key such as %q beside %q", "class", sourceRef)
 	}
-	if m.cfg.Several {
+	if m.cfg.MultiLabel {
 		return m.answered(r, attribute, value, names[attribute], maps[attribute])
 	}
 	r.label = names[attribute]
@@ -252,7 +256,7 @@ func (m *manifest) augmented(line int, text []byte) error {
 
 // ReadClasses reads the names of classes 0, 1, 2... from a file, one on each line, in UTF-8.
 func ReadClasses(file string) ([]string, error) {
-	data, err := ReadFile(file, Limits{MaxBytes: maxRecord})
+	data, err := source.Read(file, picture.Limits{MaxBytes: maxRecord})
 	if err != nil {
 		return nil, err
 	}

@@ -10,18 +10,20 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/internal/picturetest"
+	"github.com/c236555e/rehead/dataset/source"
 )
 
 // manifestOf writes text beside the pictures of root and reads it.
 func manifestOf(t testing.TB, root, text string, cfg dataset.ManifestConfig) (*dataset.Folder, error) {
 	t.Helper()
 	path := filepath.Join(root, "list.txt")
-	write(t, path, []byte(text))
+	picturetest.Write(t, path, []byte(text))
 	return dataset.ReadManifest(path, cfg)
 }
 
 func TestReadManifest(t *testing.T) {
-	root := tree(t, "a/1.png", "a/2.png", "b/1.png", "b/ü 2.png")
+	root := picturetest.Tree(t, "a/1.png", "a/2.png", "b/1.png", "b/ü 2.png")
 	abs := filepath.ToSlash(filepath.Join(root, "b", "1.png"))
 	for _, test := range []struct {
 		name, text string
@@ -83,7 +85,7 @@ func TestReadManifest(t *testing.T) {
 }
 
 func TestReadManifestRefuses(t *testing.T) {
-	root := tree(t, "a/1.png", "a/2.png", "b/1.png")
+	root := picturetest.Tree(t, "a/1.png", "a/2.png", "b/1.png")
 	long := strings.Repeat("x", 2<<20)
 	for _, test := range []struct {
 		name, text string
@@ -145,8 +147,8 @@ func TestReadManifestRefuses(t *testing.T) {
 }
 
 func TestReadManifestProblems(t *testing.T) {
-	root := tree(t, "a/1.png", "a/2.png", "b/1.png")
-	write(t, filepath.Join(root, "words.jpg"), []byte("words"))
+	root := picturetest.Tree(t, "a/1.png", "a/2.png", "b/1.png")
+	picturetest.Write(t, filepath.Join(root, "words.jpg"), []byte("words"))
 	f, err := manifestOf(t, root, "image,label\na/1.png,x\na/2.png,y\nmissing.png,y\nwords.jpg,z\na/1.png,x\nb,x\n",
 		dataset.ManifestConfig{})
 	if err != nil {
@@ -156,7 +158,7 @@ func TestReadManifestProblems(t *testing.T) {
 		t.Errorf("got %+v", f)
 	}
 	for _, want := range []string{"line 4", "line 5", "repeats line 2", "folder", `label "z"`} {
-		if !slices.ContainsFunc(f.Problems, func(p dataset.Problem) bool { return strings.Contains(p.Reason, want) }) {
+		if !slices.ContainsFunc(f.Problems, func(p source.Problem) bool { return strings.Contains(p.Reason, want) }) {
 			t.Errorf("no problem says %q: %q", want, f.Problems)
 		}
 	}
@@ -168,7 +170,7 @@ func TestManifestSplitsAsFolder(t *testing.T) {
 	for i := range 40 {
 		names = append(names, fmt.Sprintf("x/%d.png", i), fmt.Sprintf("y/sub/%d.png", i))
 	}
-	root := tree(t, names...)
+	root := picturetest.Tree(t, names...)
 	f, err := dataset.Scan(root, dataset.ScanConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -216,12 +218,12 @@ func countOf(values []int, v int) (n int) {
 
 func TestReadClasses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "classes.txt")
-	write(t, path, []byte("\xef\xbb\xbfzebra\r\nant\r\n\r\n"))
+	picturetest.Write(t, path, []byte("\xef\xbb\xbfzebra\r\nant\r\n\r\n"))
 	if got, err := dataset.ReadClasses(path); err != nil || !slices.Equal(got, []string{"zebra", "ant"}) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	for _, bad := range []string{"", "a\n\nb", "a\nb\na", "\xff"} {
-		write(t, path, []byte(bad))
+		picturetest.Write(t, path, []byte(bad))
 		if got, err := dataset.ReadClasses(path); err == nil {
 			t.Errorf("%q accepted as %q", bad, got)
 		}
@@ -231,7 +233,7 @@ func TestReadClasses(t *testing.T) {
 func TestJoin(t *testing.T) {
 	scan := func(names ...string) *dataset.Folder {
 		t.Helper()
-		f, err := dataset.Scan(tree(t, names...), dataset.ScanConfig{MinLabels: 1})
+		f, err := dataset.Scan(picturetest.Tree(t, names...), dataset.ScanConfig{MinLabels: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,7 +272,7 @@ func FuzzClasses(f *testing.F) {
 	}
 	path := filepath.Join(f.TempDir(), "classes")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		write(t, path, data)
+		picturetest.Write(t, path, data)
 		names, err := dataset.ReadClasses(path)
 		if err == nil && (len(names) == 0 || slices.Contains(names, "")) {
 			t.Fatalf("got %q", names)
@@ -287,15 +289,15 @@ func FuzzManifest(f *testing.F) {
 		f.Add([]byte(text), "", false)
 	}
 	dir := f.TempDir()
-	write(f, filepath.Join(dir, "a.png"), encode(f, "png", noise(2, 2, 1)))
-	write(f, filepath.Join(dir, "b.png"), encode(f, "png", noise(2, 2, 2)))
+	picturetest.Write(f, filepath.Join(dir, "a.png"), picturetest.Encode(f, "png", picturetest.Noise(2, 2, 1)))
+	picturetest.Write(f, filepath.Join(dir, "b.png"), picturetest.Encode(f, "png", picturetest.Noise(2, 2, 2)))
 	path := filepath.Join(dir, "list")
 	f.Fuzz(func(t *testing.T, data []byte, format string, names bool) {
 		cfg := dataset.ManifestConfig{Format: format, MinLabels: 1, MaxRows: 100, Root: dir}
 		if names {
 			cfg.Classes = []string{"p", "q"}
 		}
-		write(t, path, data)
+		picturetest.Write(t, path, data)
 		m, err := dataset.ReadManifest(path, cfg)
 		if err != nil {
 			if m != nil || !strings.Contains(err.Error(), "list") {

@@ -1,10 +1,8 @@
 package dataset
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/c236555e/rehead/dataset/source"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -19,7 +18,7 @@ import (
 type Item struct {
 	Path  string // where to open it: the root as it was given, and below it the names on disk
 	Rel   string // slash path below the root in Unicode NFC, "daisy/a.jpg"
-	Label int    // index into Folder.Labels; -1 from List
+	Label int    // index into Folder.Labels
 	Split Split  // set by Folder.Split
 
 	// From manifests and Join; zero from Scan.
@@ -27,36 +26,29 @@ type Item struct {
 	Group  string  // pictures of one group, such as a person or a place, are never split; "" for none
 	Weight float64 // of the picture in training, above 0; 0 means 1
 	Key    string  // what Folder.Split hashes; "" means Rel below its first element
-	// where Folder.Several: all its labels, ascending, Label being the first, or 0 where there are
+	// where Folder.MultiLabel: all its labels, ascending, Label being the first, or 0 where there are
 	// none; nil elsewhere
 	Labels []int
 }
 
-// Problem is a file or folder that was left out, and why, in a sentence that follows the path.
-type Problem struct{ Path, Reason string }
-
 // Folder is a set of pictures in a folder of label folders.
 type Folder struct {
 	Root string
-	// the label folders' names in Unicode NFC, sorted by bytes; nil from List. Numbered classes
-	// keep their order
-	Labels   []string
-	Items    []Item    // sorted by Rel
-	Problems []Problem // sorted by Path
-	Several  bool      // a picture may have several labels, or none: see ManifestConfig.Several and AsSeveral
+	// the label folders' names in Unicode NFC, sorted by bytes. Numbered classes keep their order
+	Labels     []string
+	Items      []Item           // sorted by Rel
+	Problems   []source.Problem // sorted by Path
+	MultiLabel bool             // a picture may have several labels, or none: see ManifestConfig.MultiLabel and AsMultiLabel
 	// hidden and housekeeping files and folders that were passed over: .DS_Store, Thumbs.db,
 	// .ipynb_checkpoints...
 	Ignored int
 }
 
-// ScanConfig bounds Scan and List. The zero value works.
+// ScanConfig bounds Scan. The zero value works.
 type ScanConfig struct {
 	MinLabels int // fewest labels with pictures in them; 0 means 2
 	MaxFiles  int // most files looked at; 0 means 4,000,000
 }
-
-// maxDepth bounds how deep below a label's folder pictures are looked for.
-const maxDepth = 32
 
 // Scan reads a folder whose sub-folders are the labels. A label is its folder's name in Unicode
 // NFC; two folders that come to one label are an error that names both. All that lies below a
@@ -72,10 +64,11 @@ const maxDepth = 32
 // It is an error when root cannot be read, holds no label folder, or fewer than cfg.MinLabels
 // labels have pictures.
 func Scan(root string, cfg ScanConfig) (*Folder, error) {
-	s, entries, err := startScan(root, cfg)
+	entries, err := os.ReadDir(root)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("dataset: scan: cannot read the folder: %w", err)
 	}
+	s := &scanner{folder: Folder{Root: root}, Walker: source.NewWalker(root, cfg.MaxFiles)}
 	folders, err := s.labelFolders(entries)
 	if err != nil {
 		return nil, err
@@ -86,8 +79,10 @@ func Scan(root string, cfg ScanConfig) (*Folder, error) {
 			root, filepath.Join(root, "daisy", "1.jpg"))
 	}
 	for _, f := range folders {
-		before, problems := len(s.folder.Items), len(s.folder.Problems)
-		if err := s.walk(s.at(f.name), f.label, len(s.folder.Labels), 0); err != nil {
+		before, problems, label := len(s.folder.Items), len(s.Problems), len(s.folder.Labels)
+		if err := s.Walk(s.At(f.name), f.label, func(file source.File) {
+			s.folder.Items = append(s.folder.Items, Item{Path: file.Path, Rel: file.Rel, Label: label})
+		}); err != nil {
 			return nil, err
 		}
 		if len(s.folder.Items) > before {
@@ -95,11 +90,11 @@ func Scan(root string, cfg ScanConfig) (*Folder, error) {
 			continue
 		}
 		reason := fmt.Sprintf("label %q has no pictures and was left out: add some or remove the folder", f.label)
-		if n := len(s.folder.Problems) - problems; n > 0 {
+		if n := len(s.Problems) - problems; n > 0 {
 			reason = fmt.Sprintf("label %q has no usable picture (%d problems) and was left out: repair "+
 				"them or remove the folder", f.label, n)
 		}
-		s.problem(s.at(f.name), reason)
+		s.Add(s.At(f.name), reason)
 	}
 	out := s.done()
 	least := cfg.MinLabels
@@ -132,65 +127,19 @@ func (f *Folder) tooFew(least int) error {
 		f.Root, found, least, also)
 }
 
-// List reads all pictures below a folder by the rules of Scan, without labels. A folder without any
-// picture is an error.
-func List(root string, cfg ScanConfig) (*Folder, error) {
-	s, _, err := startScan(root, cfg)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.walk(root, "", -1, 0); err != nil {
-		return nil, err
-	}
-	if len(s.folder.Items) == 0 {
-		return nil, fmt.Errorf("dataset: list %q: no picture found (%d problems): want JPEG, PNG, GIF, "+
-			"BMP, WebP or TIFF files", root, len(s.folder.Problems))
-	}
-	return s.done(), nil
+func (s *scanner) done() *Folder {
+	f := &s.folder
+	slices.SortFunc(f.Items, func(a, b Item) int {
+		return cmp.Or(strings.Compare(a.Rel, b.Rel), strings.Compare(a.Path, b.Path))
+	})
+	source.SortProblems(s.Problems)
+	f.Problems, f.Ignored = s.Problems, s.Ignored
+	return f
 }
 
 type scanner struct {
+	*source.Walker
 	folder Folder
-	files  int
-	limit  int
-	head   [sniffLen]byte
-}
-
-func startScan(root string, cfg ScanConfig) (*scanner, []os.DirEntry, error) {
-	entries, err := os.ReadDir(root)
-	if err != nil {
-		return nil, nil, fmt.Errorf("dataset: scan: cannot read the folder: %w", err)
-	}
-	s := &scanner{folder: Folder{Root: root}, limit: cfg.MaxFiles}
-	if s.limit <= 0 {
-		s.limit = 4_000_000
-	}
-	return s, entries, nil
-}
-
-func (s *scanner) done() *Folder {
-	slices.SortFunc(s.folder.Items, func(a, b Item) int {
-		if c := strings.Compare(a.Rel, b.Rel); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Path, b.Path)
-	})
-	slices.SortStableFunc(s.folder.Problems, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
-	return &s.folder
-}
-
-// at is a path below the root, the root left as it was given: retrain.py's split hashes it so.
-func (s *scanner) at(name string) string { return join(s.folder.Root, name) }
-
-func join(dir, name string) string {
-	if dir == "" || os.IsPathSeparator(dir[len(dir)-1]) {
-		return dir + name
-	}
-	return dir + string(filepath.Separator) + name
-}
-
-func (s *scanner) problem(path, reason string) {
-	s.folder.Problems = append(s.folder.Problems, Problem{Path: path, Reason: reason})
 }
 
 type labelFolder struct{ name, label string }
@@ -201,139 +150,36 @@ func (s *scanner) labelFolders(entries []os.DirEntry) ([]labelFolder, error) {
 	named := make(map[string]string)
 	for _, e := range entries {
 		name := e.Name()
-		if housekeeping(name) {
-			s.folder.Ignored++
+		if source.Housekeeping(name) {
+			s.Ignored++
 			continue
 		}
-		info, err := os.Stat(s.at(name))
+		info, err := os.Stat(s.At(name))
 		if err != nil {
-			s.problem(s.at(name), reasonOf(err))
+			s.Add(s.At(name), source.Reason(err))
 			continue
 		}
 		if !info.IsDir() {
-			if format, ok, err := s.sniff(s.at(name), info); err == nil && ok {
-				s.problem(s.at(name), fmt.Sprintf("is a picture (%s) outside the label folders: move it into one", format))
+			if format, ok, err := s.Sniff(s.At(name), info); err == nil && ok {
+				s.Add(s.At(name), fmt.Sprintf("is a picture (%s) outside the label folders: move it into one", format))
 			} else {
-				s.folder.Ignored++
+				s.Ignored++
 			}
 			continue
 		}
 		if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
 			return nil, fmt.Errorf("dataset: scan %q: the folder name %q is no label: want UTF-8 without "+
-				"control characters: rename it", s.folder.Root, name)
+				"control characters: rename it", s.Root, name)
 		}
 		label := norm.NFC.String(name)
 		if other, taken := named[label]; taken {
 			return nil, fmt.Errorf("dataset: scan %q: the folders %+q and %+q are both label %q (one name, two Unicode "+
 				"spellings): merge or rename them",
-				s.folder.Root, other, name, label)
+				s.Root, other, name, label)
 		}
 		named[label] = name
 		folders = append(folders, labelFolder{name: name, label: label})
 	}
 	slices.SortFunc(folders, func(a, b labelFolder) int { return strings.Compare(a.label, b.label) })
 	return folders, nil
-}
-
-// walk collects the pictures below dir, whose slash path below the root is rel.
-func (s *scanner) walk(dir, rel string, label, depth int) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		s.problem(dir, reasonOf(err))
-		return nil
-	}
-	for _, e := range entries {
-		name := e.Name()
-		path, below := join(dir, name), norm.NFC.String(name)
-		if rel != "" {
-			below = rel + "/" + below
-		}
-		if housekeeping(name) {
-			s.folder.Ignored++
-			continue
-		}
-		if e.IsDir() {
-			if depth == maxDepth {
-				s.problem(path, fmt.Sprintf("lies more than %d folders deep and was not read", maxDepth))
-			} else if err := s.walk(path, below, label, depth+1); err != nil {
-				return err
-			}
-			continue
-		}
-		if s.files++; s.files > s.limit {
-			return fmt.Errorf("dataset: scan %q: more than %d files: raise the limit or name a smaller folder", s.folder.Root,
-				s.limit)
-		}
-		s.file(path, below, label)
-	}
-	return nil
-}
-
-// file takes up one file or link as an item or a problem.
-func (s *scanner) file(path, rel string, label int) {
-	info, err := os.Stat(path)
-	if err != nil {
-		s.problem(path, reasonOf(err))
-		return
-	}
-	if info.IsDir() {
-		s.problem(path, "is a symbolic link to a folder, which is not followed: put the folder itself here")
-		return
-	}
-	format, ok, err := s.sniff(path, info)
-	switch {
-	case err != nil:
-		s.problem(path, reasonOf(err))
-	case ok:
-		s.folder.Items = append(s.folder.Items, Item{Path: path, Rel: rel, Label: label})
-	case format != "":
-		s.problem(path, fmt.Sprintf("is no picture that can be read: it is %s", format))
-	default:
-		s.problem(path, "is no picture: its first bytes are of no known format")
-	}
-}
-
-var errEmpty = errors.New("is empty (0 bytes)")
-
-// sniff reads a file's first bytes.
-func (s *scanner) sniff(path string, info fs.FileInfo) (format string, ok bool, err error) {
-	if !info.Mode().IsRegular() {
-		return "", false, fmt.Errorf("is a %s, not a file", modeName(info.Mode()))
-	}
-	if info.Size() == 0 {
-		return "", false, errEmpty
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", false, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	n, err := io.ReadFull(f, s.head[:])
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", false, err
-	}
-	format, ok = Sniff(s.head[:n])
-	return format, ok, nil
-}
-
-// reasonOf is an error without the path that its Problem names already.
-func reasonOf(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return fmt.Sprintf("cannot be read: %v", p.Err)
-	}
-	return err.Error()
-}
-
-// housekeeping tells names that file managers, archivers and notebooks leave behind.
-func housekeeping(name string) bool {
-	if strings.HasPrefix(name, ".") {
-		return true
-	}
-	switch strings.ToLower(name) {
-	case "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "system volume information",
-		"lost+found", "__pycache__":
-		return true
-	}
-	return false
 }

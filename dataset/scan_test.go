@@ -10,30 +10,9 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/internal/picturetest"
+	"github.com/c236555e/rehead/dataset/source"
 )
-
-// tree writes files below a new folder; a name's picture shows its number.
-func tree(t testing.TB, names ...string) string {
-	t.Helper()
-	root := filepath.Join(t.TempDir(), "pictures")
-	if err := os.MkdirAll(root, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for i, name := range names {
-		write(t, filepath.Join(root, filepath.FromSlash(name)), encode(t, "png", noise(3, 2, uint64(i))))
-	}
-	return root
-}
-
-func write(t testing.TB, path string, data []byte) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
 
 func rels(f *dataset.Folder) []string {
 	var out []string
@@ -44,16 +23,16 @@ func rels(f *dataset.Folder) []string {
 }
 
 func TestScan(t *testing.T) {
-	root := tree(t, "tulips/b.JPG", "tulips/a", "daisy/1.txt", "daisy/deep/er/2.png", "Übel/x.png", "C++/1.png",
+	root := picturetest.Tree(t, "tulips/b.JPG", "tulips/a", "daisy/1.txt", "daisy/deep/er/2.png", "Übel/x.png", "C++/1.png",
 		"C#/1.png",
 		"daisy/.hidden.png", ".git/x/y.png", "daisy/.ipynb_checkpoints/1.png", "daisy/__MACOSX/1.png", "loose.png")
-	write(t, filepath.Join(root, "LICENSE.txt"), []byte("words"))
-	write(t, filepath.Join(root, ".DS_Store"), []byte("x"))
-	write(t, filepath.Join(root, "daisy", "Thumbs.db"), []byte("x"))
-	write(t, filepath.Join(root, "daisy", "empty.jpg"), nil)
-	write(t, filepath.Join(root, "daisy", "notes.jpg"), []byte("these are words"))
-	write(t, filepath.Join(root, "daisy", "phone.jpg"), []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"))
-	write(t, filepath.Join(root, "empty label", ".keep"), []byte("x"))
+	picturetest.Write(t, filepath.Join(root, "LICENSE.txt"), []byte("words"))
+	picturetest.Write(t, filepath.Join(root, ".DS_Store"), []byte("x"))
+	picturetest.Write(t, filepath.Join(root, "daisy", "Thumbs.db"), []byte("x"))
+	picturetest.Write(t, filepath.Join(root, "daisy", "empty.jpg"), nil)
+	picturetest.Write(t, filepath.Join(root, "daisy", "notes.jpg"), []byte("these are words"))
+	picturetest.Write(t, filepath.Join(root, "daisy", "phone.jpg"), []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"))
+	picturetest.Write(t, filepath.Join(root, "empty label", ".keep"), []byte("x"))
 	f, err := dataset.Scan(root, dataset.ScanConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +57,7 @@ func TestScan(t *testing.T) {
 		{"empty.jpg", "empty"}, {"notes.jpg", "text"}, {"phone.jpg", "HEIC"}, {"empty label", "no pictures"},
 		{"loose.png", "outside"},
 	} {
-		if !slices.ContainsFunc(f.Problems, func(p dataset.Problem) bool {
+		if !slices.ContainsFunc(f.Problems, func(p source.Problem) bool {
 			return filepath.Base(p.Path) == want.name && strings.Contains(p.Reason, want.reason)
 		}) {
 			t.Errorf("no problem about %s that says %q in %q", want.name, want.reason, f.Problems)
@@ -96,17 +75,17 @@ func TestScan(t *testing.T) {
 func TestScanRefuses(t *testing.T) {
 	cyrillic, composed, decomposed := "цвет", "caf\u00e9", "cafe\u0301"
 	file := filepath.Join(t.TempDir(), "file")
-	write(t, file, []byte("x"))
+	picturetest.Write(t, file, []byte("x"))
 	for _, test := range []struct {
 		name, root string
 		want       []string
 	}{
 		{"missing", filepath.Join(t.TempDir(), "nowhere"), []string{"nowhere"}},
 		{"a file", file, []string{"file"}},
-		{"empty", tree(t), []string{"no sub-folders"}},
-		{"pictures but no folders", tree(t, "a.png", "b.png"), []string{"no sub-folders"}},
-		{"one label", tree(t, cyrillic+"/1.png"), []string{"only one label", cyrillic, "at least 2"}},
-		{"one name, two spellings", tree(t, composed+"/1.png", decomposed+"/1.png", "a/1.png"), []string{`\u00e9`, `e\u0301`}},
+		{"empty", picturetest.Tree(t), []string{"no sub-folders"}},
+		{"pictures but no folders", picturetest.Tree(t, "a.png", "b.png"), []string{"no sub-folders"}},
+		{"one label", picturetest.Tree(t, cyrillic+"/1.png"), []string{"only one label", cyrillic, "at least 2"}},
+		{"one name, two spellings", picturetest.Tree(t, composed+"/1.png", decomposed+"/1.png", "a/1.png"), []string{`\u00e9`, `e\u0301`}},
 	} {
 		_, err := dataset.Scan(test.root, dataset.ScanConfig{})
 		if err == nil {
@@ -119,8 +98,8 @@ func TestScanRefuses(t *testing.T) {
 			}
 		}
 	}
-	root := tree(t, "a/1.png", "a/2.png")
-	write(t, filepath.Join(root, "b", "broken.jpg"), []byte("words"))
+	root := picturetest.Tree(t, "a/1.png", "a/2.png")
+	picturetest.Write(t, filepath.Join(root, "b", "broken.jpg"), []byte("words"))
 	if _, err := dataset.Scan(root, dataset.ScanConfig{}); err == nil || !strings.Contains(err.Error(), "broken.jpg") {
 		t.Errorf("a label of nothing but problems: %v", err)
 	}
@@ -135,11 +114,11 @@ func TestScanRefuses(t *testing.T) {
 }
 
 func TestScanNormalizes(t *testing.T) {
-	a, err := dataset.Scan(tree(t, "caf\u00e9/\u00e4.png", "x/1.png"), dataset.ScanConfig{})
+	a, err := dataset.Scan(picturetest.Tree(t, "caf\u00e9/\u00e4.png", "x/1.png"), dataset.ScanConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := dataset.Scan(tree(t, "cafe\u0301/a\u0308.png", "x/1.png"), dataset.ScanConfig{})
+	b, err := dataset.Scan(picturetest.Tree(t, "cafe\u0301/a\u0308.png", "x/1.png"), dataset.ScanConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,8 +128,8 @@ func TestScanNormalizes(t *testing.T) {
 }
 
 func TestScanLinks(t *testing.T) {
-	root := tree(t, "a/1.png", "b/1.png")
-	other := tree(t, "c/1.png", "c/2.png")
+	root := picturetest.Tree(t, "a/1.png", "b/1.png")
+	other := picturetest.Tree(t, "c/1.png", "c/2.png")
 	for link, target := range map[string]string{
 		"a/link.png": filepath.Join(other, "c", "1.png"),
 		"c":          filepath.Join(other, "c"),
@@ -177,7 +156,7 @@ func TestScanUnreadable(t *testing.T) {
 	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
 		t.Skip("needs file permissions that bind this user")
 	}
-	root := tree(t, "a/1.png", "a/2.png", "b/1.png", "b/sub/2.png")
+	root := picturetest.Tree(t, "a/1.png", "a/2.png", "b/1.png", "b/sub/2.png")
 	for _, name := range []string{"a/2.png", "b/sub"} {
 		if err := os.Chmod(filepath.Join(root, name), 0); err != nil {
 			t.Fatal(err)
@@ -187,19 +166,6 @@ func TestScanUnreadable(t *testing.T) {
 	f, err := dataset.Scan(root, dataset.ScanConfig{})
 	if err != nil || len(f.Items) != 2 || len(f.Problems) != 2 {
 		t.Errorf("got %+v, %v", f, err)
-	}
-}
-
-func TestList(t *testing.T) {
-	root := tree(t, "b.png", "a/2.png", "a/1.png", ".x.png")
-	write(t, filepath.Join(root, "words.txt"), []byte("words"))
-	f, err := dataset.List(root, dataset.ScanConfig{})
-	if err != nil || !slices.Equal(rels(f), []string{"a/1.png", "a/2.png", "b.png"}) || len(f.Problems) != 1 ||
-		f.Items[0].Label != -1 {
-		t.Errorf("got %+v, %v", f, err)
-	}
-	if _, err := dataset.List(tree(t), dataset.ScanConfig{}); err == nil || !strings.Contains(err.Error(), "no picture") {
-		t.Errorf("an empty folder: %v", err)
 	}
 }
 

@@ -150,7 +150,7 @@ func (f *Folder) SplitTogether(cfg SplitConfig, same Same) error {
 		switch label := f.Items[g.items[0]].Label; {
 		case g.fixed:
 			g.assign(f, g.split)
-		case f.Several:
+		case f.MultiLabel:
 			several = append(several, g)
 		case g.mixed && !g.named:
 			g.assign(f, Train)
@@ -158,7 +158,7 @@ func (f *Folder) SplitTogether(cfg SplitConfig, same Same) error {
 			byLabel[label] = append(byLabel[label], g)
 		}
 	}
-	f.splitSeveral(several, validation, test)
+	f.splitMultiLabel(several, validation, test)
 	for _, groups := range byLabel {
 		sortGroups(groups)
 		nv, nt := shares(groups, validation, test)

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
@@ -27,7 +27,7 @@ type Result struct {
 	// of Predictions, not nil; nil elsewhere
 	Labels  []string
 	Unknown *bool        // whether the picture is of none of the labels; nil where the model does not tell
-	Info    dataset.Info // what the picture was
+	Info    picture.Info // what the picture was
 	Err     error        // why the picture could not be read
 }
 
@@ -60,7 +60,7 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 // answer, in predict and in serve. Pictures are decoded side by side and share one forward pass. A
 // picture that cannot be read has its error in its Result; the error returned is about the whole
 // call, such as ctx.Err().
-func (c *Classifier) Classify(ctx context.Context, lim dataset.Limits, images ...[]byte) ([]Result, error) {
+func (c *Classifier) Classify(ctx context.Context, lim picture.Limits, images ...[]byte) ([]Result, error) {
 	results := make([]Result, len(images))
 	if len(images) == 0 {
 		return results, ctx.Err()
@@ -130,7 +130,7 @@ func (c *Classifier) Infer(ctx context.Context, n int, pixels []float32) ([]Resu
 }
 
 // decode loads the images into their places in input.
-func (c *Classifier) decode(ctx context.Context, lim dataset.Limits, images [][]byte, input []float32,
+func (c *Classifier) decode(ctx context.Context, lim picture.Limits, images [][]byte, input []float32,
 	results []Result) {
 	pixels := c.trunk.pixels()
 	load := func(i int) {
@@ -171,7 +171,7 @@ const SelfTestTolerance = 1e-3
 
 // Record makes a self-test of the given pictures from the answers of this classifier.
 func (c *Classifier) Record(ctx context.Context, pictures ...[]byte) (*SelfTest, error) {
-	results, err := c.Classify(ctx, dataset.Limits{}, pictures...)
+	results, err := c.Classify(ctx, picture.Limits{}, pictures...)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func (c *Classifier) Check(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
-	results, err := c.Classify(ctx, dataset.Limits{}, s.Pictures...)
+	results, err := c.Classify(ctx, picture.Limits{}, s.Pictures...)
 	if err != nil {
 		return err
 	}

@@ -6,14 +6,14 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 )
 
 // EmbedConfig sets how EmbedAll shares out its work; the zero value is good.
 type EmbedConfig struct {
 	Batch    int            // most pictures in one forward pass; 0 means 4
 	Decoders int            // goroutines that read, decode and resize; 0 means GOMAXPROCS
-	Limits   dataset.Limits // of one picture
+	Limits   picture.Limits // of one picture
 
 	// Load, where it is set, turns the bytes of picture i into the network's input [3,Size,Size] in
 	// place of the recipe; called from several goroutines.
@@ -62,7 +62,7 @@ func (t *Trunk) EmbedAll(ctx context.Context, n int,
 		trunk: t, cfg: cfg, n: n, read: read,
 		slabs:   make([][]float32, slabs),
 		free:    make(chan struct{}, slabs),
-		decoded: make(chan picture, slabs*cfg.Batch),
+		decoded: make(chan decoded, slabs*cfg.Batch),
 		batches: make(chan batch, 1),
 		spare:   make(chan batch, 3),
 		inTurn:  t.program.Device() == "cpu" && t.program.Threads() >= runtime.GOMAXPROCS(0),
@@ -94,7 +94,7 @@ type pipeline struct {
 	read    func(i int) ([]byte, error)
 	slabs   [][]float32   // of Batch input tensors each; picture i has its place in slab i/Batch modulo their number
 	free    chan struct{} // a token for each slab whose pictures have passed
-	decoded chan picture  // in any order; has room for all that are held
+	decoded chan decoded  // in any order; has room for all that are held
 	batches chan batch    // in order
 	spare   chan batch    // to be filled again
 
@@ -108,15 +108,15 @@ type job struct {
 	dst []float32
 }
 
-// picture is one that was decoded, or could not be.
-type picture struct {
+// decoded is a picture that was decoded, or could not be.
+type decoded struct {
 	i   int
 	err error
 }
 
 // batch is a run of neighbouring pictures with their bottlenecks.
 type batch struct {
-	pictures []picture
+	pictures []decoded
 	vectors  []float32 // [good pictures, Features]
 	err      error     // ends the run
 }
@@ -161,7 +161,7 @@ func (p *pipeline) decode(ctx context.Context, todo <-chan job) {
 		if err == nil {
 			err = p.load(j.i, data, j.dst)
 		}
-		p.decoded <- picture{j.i, err}
+		p.decoded <- decoded{j.i, err}
 	}
 }
 
@@ -182,7 +182,7 @@ func (p *pipeline) load(i int, data []byte, dst []float32) error {
 // have their turn.
 func (p *pipeline) forward(ctx context.Context) {
 	defer close(p.batches)
-	waiting := make(map[int]picture, cap(p.decoded))
+	waiting := make(map[int]decoded, cap(p.decoded))
 	for next := 0; next < p.n; {
 		// Where decoding goes on beside the network, a phase begins with the next picture, else
 		// with all that may be held.
@@ -202,7 +202,7 @@ func (p *pipeline) forward(ctx context.Context) {
 
 // gather waits until the pictures from next on are there, want of them, and takes what else there
 // is. It reports whether ctx goes on.
-func (p *pipeline) gather(ctx context.Context, waiting map[int]picture, next, want int) bool {
+func (p *pipeline) gather(ctx context.Context, waiting map[int]decoded, next, want int) bool {
 	for missing := next; missing < next+want; {
 		if _, ok := waiting[missing]; ok {
 			missing++
@@ -227,7 +227,7 @@ func (p *pipeline) gather(ctx context.Context, waiting map[int]picture, next, wa
 
 // phase passes the pictures that wait, batch by batch, and returns the one after them and whether
 // the run goes on.
-func (p *pipeline) phase(ctx context.Context, waiting map[int]picture, next int) (int, bool) {
+func (p *pipeline) phase(ctx context.Context, waiting map[int]decoded, next int) (int, bool) {
 	if p.inTurn {
 		p.turn.Lock()
 		defer p.turn.Unlock()
@@ -253,7 +253,7 @@ func (p *pipeline) phase(ctx context.Context, waiting map[int]picture, next int)
 
 // pass runs the network on the pictures that wait from next on, as far as their slab goes, and
 // returns the one after them. Those that could not be decoded are closed up.
-func (p *pipeline) pass(ctx context.Context, waiting map[int]picture, next int, b *batch) int {
+func (p *pipeline) pass(ctx context.Context, waiting map[int]decoded, next int, b *batch) int {
 	size, first, good := p.trunk.pixels(), next, 0
 	slab := p.slabs[first/p.cfg.Batch%len(p.slabs)][first%p.cfg.Batch*size:]
 	b.pictures = b.pictures[:0]

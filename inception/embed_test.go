@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -52,7 +52,7 @@ func TestEmbedAll(t *testing.T) {
 			continue
 		}
 		pixels := make([]float32, trunk.pixels())
-		if _, err := trunk.Weights().Recipe.Load(sketch(t, i%3, i), dataset.Limits{}, pixels); err != nil {
+		if _, err := trunk.Weights().Recipe.Load(sketch(t, i%3, i), picture.Limits{}, pixels); err != nil {
 			t.Fatal(err)
 		}
 		alone[i] = make([]float32, trunk.Features())

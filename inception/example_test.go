@@ -9,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/draw"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -45,11 +45,11 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer c.Close()
-	var picture bytes.Buffer
-	if err := png.Encode(&picture, draw.Picture(0, 0, 1)); err != nil {
+	var pic bytes.Buffer
+	if err := png.Encode(&pic, draw.Picture(0, 0, 1)); err != nil {
 		log.Fatal(err)
 	}
-	results, err := c.Classify(context.Background(), dataset.Limits{}, picture.Bytes(), []byte("no picture"))
+	results, err := c.Classify(context.Background(), picture.Limits{}, pic.Bytes(), []byte("no picture"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -73,12 +73,12 @@ func ExampleTrunk_Embed() {
 		log.Fatal(err)
 	}
 	defer trunk.Close()
-	var picture bytes.Buffer
-	if err := png.Encode(&picture, draw.Picture(0, 0, 1)); err != nil {
+	var pic bytes.Buffer
+	if err := png.Encode(&pic, draw.Picture(0, 0, 1)); err != nil {
 		log.Fatal(err)
 	}
 	pixels := make([]float32, 3*trunk.Size()*trunk.Size())
-	if _, err := w.Recipe.Load(picture.Bytes(), dataset.Limits{}, pixels); err != nil {
+	if _, err := w.Recipe.Load(pic.Bytes(), picture.Limits{}, pixels); err != nil {
 		log.Fatal(err)
 	}
 	bottleneck := make([]float32, trunk.Features())

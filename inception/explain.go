@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/safetensors"
 )
 
@@ -17,7 +17,7 @@ type Explanation struct {
 	Labels      []string     // as in Result
 	Unknown     *bool        // as in Result
 	Bottleneck  []float32    // [F]
-	Info        dataset.Info // what the picture was
+	Info        picture.Info // what the picture was
 	Grid        Grid         // where the cells of the maps lie on the picture
 	Maps        []Map        // of the most probable labels, in their order
 	Nearest     []Neighbour  // the most similar training pictures, when the model keeps some; the nearest first
@@ -70,7 +70,7 @@ func fieldCentres() (first, step float64) {
 }
 
 // newGrid places the cells on a picture that the network sees with a side of size pixels.
-func newGrid(v dataset.Frame, size int) Grid {
+func newGrid(v picture.Frame, size int) Grid {
 	first, step := fieldCentres()
 	return Grid{
 		Width: v.Width, Height: v.Height,
@@ -83,7 +83,7 @@ func newGrid(v dataset.Frame, size int) Grid {
 // Explain answers for one image, which is encoded bytes, as Classify does, and says why: the class
 // activation maps of the top most probable labels (0 or fewer: of every label), and the training
 // pictures that are most like it, when the model keeps some.
-func (c *Classifier) Explain(ctx context.Context, lim dataset.Limits, image []byte, top int) (*Explanation, error) {
+func (c *Classifier) Explain(ctx context.Context, lim picture.Limits, image []byte, top int) (*Explanation, error) {
 	pixels := make([]float32, c.trunk.pixels())
 	info, err := c.model.Recipe.Load(image, lim, pixels)
 	if err != nil {
@@ -94,7 +94,7 @@ func (c *Classifier) Explain(ctx context.Context, lim dataset.Limits, image []by
 
 // ExplainPixels is the part of Explain that follows decoding: pixels [3,Size,Size] and info are
 // what Model().Recipe.Load gave.
-func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info,
+func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info picture.Info,
 	top int) (*Explanation, error) {
 	if len(pixels) != c.trunk.pixels() {
 		return nil, fmt.Errorf("inception: explain: got %d input values, want %d of one picture", len(pixels),

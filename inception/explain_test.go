@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
@@ -39,11 +39,11 @@ func TestExplainIsExact(t *testing.T) {
 			}
 			defer c.Close()
 			data := sketch(t, 1, 4)
-			want, err := c.Classify(t.Context(), dataset.Limits{}, data)
+			want, err := c.Classify(t.Context(), picture.Limits{}, data)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := c.Explain(t.Context(), dataset.Limits{}, data, 0)
+			got, err := c.Explain(t.Context(), picture.Limits{}, data, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,7 +77,7 @@ func TestExplainIsExact(t *testing.T) {
 					t.Errorf("no map has the logit %g", z)
 				}
 			}
-			if two, err := c.Explain(t.Context(), dataset.Limits{}, data, 2); err != nil ||
+			if two, err := c.Explain(t.Context(), picture.Limits{}, data, 2); err != nil ||
 				!reflect.DeepEqual(two.Maps, got.Maps[:2]) {
 				t.Errorf("the best two: got %+v, %v", two, err)
 			}
@@ -99,22 +99,22 @@ func TestExplainRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Explain(t.Context(), dataset.Limits{}, []byte("no picture"), 1); !errors.Is(err,
-		dataset.ErrUnsupported) {
+	if _, err := c.Explain(t.Context(), picture.Limits{}, []byte("no picture"), 1); !errors.Is(err,
+		picture.ErrUnsupported) {
 		t.Errorf("no picture: got %v", err)
 	}
-	if _, err := c.ExplainPixels(t.Context(), make([]float32, 7), dataset.Info{Width: 1, Height: 1}, 1); err == nil {
+	if _, err := c.ExplainPixels(t.Context(), make([]float32, 7), picture.Info{Width: 1, Height: 1}, 1); err == nil {
 		t.Error("7 values were taken for a picture")
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Explain(ended, dataset.Limits{}, sketch(t, 0, 0), 1); !errors.Is(err, context.Canceled) {
+	if _, err := c.Explain(ended, picture.Limits{}, sketch(t, 0, 0), 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Explain(t.Context(), dataset.Limits{}, sketch(t, 0, 0), 1); err == nil ||
+	if _, err := c.Explain(t.Context(), picture.Limits{}, sketch(t, 0, 0), 1); err == nil ||
 		!strings.Contains(err.Error(), "closed") {
 		t.Errorf("closed: got %v", err)
 	}
@@ -156,15 +156,15 @@ func TestFieldCentres(t *testing.T) {
 // TestExplainGrid: the cells lie on the picture where the recipe looked, also when it cuts the
 // middle out of a wide picture that is stored on its side, and Sample and Blend follow them.
 func TestExplainGrid(t *testing.T) {
-	squash := dataset.Recipe{Size: 299, Orient: true, Geometry: dataset.Squash, Filter: dataset.Bilinear,
+	squash := picture.Recipe{Size: 299, Orient: true, Geometry: picture.Squash, Filter: picture.Bilinear,
 		Std: [3]float32{1, 1, 1}}
-	g := newGrid(squash.Frame(dataset.Info{Width: 598, Height: 299, Orientation: 1}), 299)
+	g := newGrid(squash.Frame(picture.Info{Width: 598, Height: 299, Orientation: 1}), 299)
 	if g.Width != 598 || g.Height != 299 || g.StepX != 64 || g.StepY != 32 || g.Seen != [4]float64{0, 0, 598, 299} {
 		t.Errorf("squashed: %+v", g)
 	}
-	crop := dataset.Recipe{Size: 299, Resize: 299, Orient: true, Geometry: dataset.Crop, Filter: dataset.Bilinear,
+	crop := picture.Recipe{Size: 299, Resize: 299, Orient: true, Geometry: picture.Crop, Filter: picture.Bilinear,
 		Std: [3]float32{1, 1, 1}}
-	g = newGrid(crop.Frame(dataset.Info{Width: 299, Height: 899, Orientation: 8}), 299) // stored on its side
+	g = newGrid(crop.Frame(picture.Info{Width: 299, Height: 899, Orientation: 8}), 299) // stored on its side
 	if g.Width != 899 || g.Height != 299 || g.StepX != 32 || g.StepY != 32 || g.Seen != [4]float64{300, 0, 599, 299} ||
 		g.X+3.5*g.StepX != 449.5 {
 		t.Errorf("cut: %+v", g)

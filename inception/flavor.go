@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 )
 
 // Flavor names the training code that an InceptionV3's weights come from. The files differ in more
@@ -52,9 +52,9 @@ func (f Flavor) MaxIn7c() bool { return f == TF2015 || f == PytorchFID }
 // Recipe returns how the flavour's authors turned a photograph into the network's input: 299x299
 // RGB, y=(x-mean)/std with x in 0..255. Orientation is applied in all of them, which none of the
 // authors did: it changes sideways photographs only, and for the better.
-func (f Flavor) Recipe() dataset.Recipe {
+func (f Flavor) Recipe() picture.Recipe {
 	half := [3]float32{127.5, 127.5, 127.5}
-	r := dataset.Recipe{Size: 299, Orient: true, Geometry: "squash", Filter: "bilinear", Mean: half, Std: half}
+	r := picture.Recipe{Size: 299, Orient: true, Geometry: "squash", Filter: "bilinear", Mean: half, Std: half}
 	switch f {
 	case TF2015, PytorchFID:
 		r.Filter = "tf1-bilinear"
@@ -72,7 +72,7 @@ func (f Flavor) Recipe() dataset.Recipe {
 
 // Resized returns a recipe for another side of the network's input, in pixels; what is cropped
 // stays in proportion.
-func Resized(r dataset.Recipe, size int) dataset.Recipe {
+func Resized(r picture.Recipe, size int) picture.Recipe {
 	if r.Resize > 0 {
 		r.Resize = max(size, (r.Resize*size+r.Size/2)/r.Size)
 	}

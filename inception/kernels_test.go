@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/datatest"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/datatest"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -69,7 +71,7 @@ func embedEvery(t *testing.T, w *Weights, folder *dataset.Folder, kernel string,
 		t.Fatal(err)
 	}
 	defer trunk.Close()
-	read := func(i int) ([]byte, error) { return dataset.ReadFile(folder.Items[i*step].Path, dataset.Limits{}) }
+	read := func(i int) ([]byte, error) { return source.Read(folder.Items[i*step].Path, picture.Limits{}) }
 	var rows [][]float32
 	emit := func(_ int, vec []float32, err error) error {
 		rows = append(rows, slices.Clone(vec))

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/nn"
 )
@@ -36,20 +36,20 @@ func modelFiles() []string {
 
 // manifest is model.json.
 type manifest struct {
-	Format   string              `json:"format"`
-	Digest   string              `json:"digest"` // SHA-256 of this very file with these 64 digits replaced by zeros
-	Tool     string              `json:"tool"`
-	Labels   []string            `json:"labels"`
-	Flavor   Flavor              `json:"flavor"`
-	Width    float64             `json:"width"`
-	Recipe   dataset.Recipe      `json:"recipe"`
-	Head     headEntry           `json:"head"`
-	Trunk    trunkEntry          `json:"trunk"`
-	Seed     uint64              `json:"seed"`
-	Split    dataset.SplitConfig `json:"split"`
-	Training json.RawMessage     `json:"training"`
-	Metrics  json.RawMessage     `json:"metrics"`
-	Files    map[string]entry    `json:"files"` // of every other file
+	Format   string           `json:"format"`
+	Digest   string           `json:"digest"` // SHA-256 of this very file with these 64 digits replaced by zeros
+	Tool     string           `json:"tool"`
+	Labels   []string         `json:"labels"`
+	Flavor   Flavor           `json:"flavor"`
+	Width    float64          `json:"width"`
+	Recipe   picture.Recipe   `json:"recipe"`
+	Head     headEntry        `json:"head"`
+	Trunk    trunkEntry       `json:"trunk"`
+	Seed     uint64           `json:"seed"`
+	Split    Split            `json:"split"`
+	Training json.RawMessage  `json:"training"`
+	Metrics  json.RawMessage  `json:"metrics"`
+	Files    map[string]entry `json:"files"` // of every other file
 }
 
 type headEntry struct {

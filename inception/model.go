@@ -11,7 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/nn"
@@ -78,6 +78,17 @@ func (h *Head) Validate() error {
 	return nil
 }
 
+// Split is how the training pictures were dealt to parts: the fields of dataset.SplitConfig, which
+// converts to it and back.
+type Split struct {
+	Validation float64 `json:"validation"`
+	Test       float64 `json:"test"`
+	Salt       string  `json:"salt,omitempty"`
+	Legacy     bool    `json:"legacy,omitempty"`
+	Stratified bool    `json:"stratified,omitempty"`
+	Near       int     `json:"near,omitempty"`
+}
+
 // Model is a trained classifier: everything that is needed to answer for a picture as it was
 // trained to.
 type Model struct {
@@ -87,21 +98,21 @@ type Model struct {
 	// of a head of sigmoids: from which probability on a picture is said to have a label, 0..1; nil
 	// means 0.5 each
 	Thresholds  []float64
-	Unknown     *Unknown            // optional: when a picture is of none of the labels
-	Recipe      dataset.Recipe      // how a picture becomes the trunk's input
-	Flavor      Flavor              //
-	Width       float64             //
-	TrunkDigest string              // Weights.Digest of the trunk that belongs to the head
-	Ranges      nn.Ranges           // of an int8 forward pass; nil means float32
-	Trunk       *Weights            // nil when the model was saved without it: see AttachTrunk
-	Seed        uint64              // the seed of the training run
-	Split       dataset.SplitConfig // how the pictures were split
-	Training    json.RawMessage     // the settings of the training run, a JSON object; nil means {}
-	Metrics     json.RawMessage     // what the training run measured, a JSON object; nil means {}
-	ToolVersion string              // the rehead that made it
-	SelfTest    *SelfTest           // optional: pictures with the answers that are expected of them
-	Report      []byte              // optional: report.html
-	Neighbours  *Neighbours         // optional: training pictures, for explanations
+	Unknown     *Unknown        // optional: when a picture is of none of the labels
+	Recipe      picture.Recipe  // how a picture becomes the trunk's input
+	Flavor      Flavor          //
+	Width       float64         //
+	TrunkDigest string          // Weights.Digest of the trunk that belongs to the head
+	Ranges      nn.Ranges       // of an int8 forward pass; nil means float32
+	Trunk       *Weights        // nil when the model was saved without it: see AttachTrunk
+	Seed        uint64          // the seed of the training run
+	Split       Split           // how the pictures were split
+	Training    json.RawMessage // the settings of the training run, a JSON object; nil means {}
+	Metrics     json.RawMessage // what the training run measured, a JSON object; nil means {}
+	ToolVersion string          // the rehead that made it
+	SelfTest    *SelfTest       // optional: pictures with the answers that are expected of them
+	Report      []byte          // optional: report.html
+	Neighbours  *Neighbours     // optional: training pictures, for explanations
 }
 
 // SelfTest is a few tiny pictures with the bottlenecks and logits that the model gave for them when

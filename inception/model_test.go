@@ -16,8 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/internal/draw"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -42,7 +41,7 @@ func small(t testing.TB) *Model {
 	m.Labels = []string{"C++", "daisy & <rose>", "日本"}
 	m.Temperature = 1.25
 	m.Seed = math.MaxUint64
-	m.Split = dataset.SplitConfig{Validation: 0.2, Test: -1, Salt: "s"}
+	m.Split = Split{Validation: 0.2, Test: -1, Salt: "s"}
 	m.Training = json.RawMessage(`{"l2":1e-4,"deep":{"a":[1,2]},"Deep":"<&>"}`)
 	m.Metrics = json.RawMessage(`{"test_accuracy":0.9375}`)
 	m.ToolVersion = "v0.0.1"

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -22,7 +22,7 @@ func int8Model(t *testing.T) (m *Model, float *Weights) {
 		if i == 1 {
 			return errors.New("unreadable")
 		}
-		_, err := m.Recipe.Load(sketch(t, i, 0), dataset.Limits{}, pixels)
+		_, err := m.Recipe.Load(sketch(t, i, 0), picture.Limits{}, pixels)
 		return err
 	})
 	if err != nil {

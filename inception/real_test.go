@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/datatest"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/datatest"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -157,7 +157,7 @@ func TestRealAgainstTorch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Recipe.Load(data, dataset.Limits{}, pixels[i*size:(i+1)*size]); err != nil {
+		if _, err := w.Recipe.Load(data, picture.Limits{}, pixels[i*size:(i+1)*size]); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
@@ -30,7 +30,7 @@ type Weights struct {
 	Flavor  Flavor
 	Width   float64           // width multiplier, 1 for the published network
 	Source  string            // where the numbers come from, for people
-	Recipe  dataset.Recipe    // the flavour's, unless the file says otherwise
+	Recipe  picture.Recipe    // the flavour's, unless the file says otherwise
 	Classes int               // classes of the classifier, 0 without one
 	Labels  []string          // the classifier's labels in order; nil when the file has none
 	Notes   map[string]string // what else a file's metadata says; kept, never interpreted
@@ -221,7 +221,7 @@ func (w *Weights) trunkOnly() *Weights {
 }
 
 // withRecipe returns the weights with another input recipe.
-func (w *Weights) withRecipe(r dataset.Recipe) *Weights {
+func (w *Weights) withRecipe(r picture.Recipe) *Weights {
 	if w.Recipe == r {
 		return w
 	}

@@ -8,7 +8,7 @@ import (
 	"maps"
 	"strconv"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/internal/atomicfile"
 	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
@@ -130,7 +130,7 @@ func describe(f *safetensors.File) (*Weights, error) {
 	w.Source = take("source")
 	if text, ok := meta["recipe"]; ok {
 		delete(meta, "recipe")
-		w.Recipe = dataset.Recipe{}
+		w.Recipe = picture.Recipe{}
 		if err := strictjson.Unmarshal([]byte(text), &w.Recipe); err != nil {
 			return nil, bad("recipe: %v", err)
 		}
@@ -151,7 +151,7 @@ func describe(f *safetensors.File) (*Weights, error) {
 }
 
 // checkRecipe checks a recipe for use in front of this network.
-func checkRecipe(r dataset.Recipe) error {
+func checkRecipe(r picture.Recipe) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}

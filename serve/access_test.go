@@ -16,7 +16,7 @@ import (
 
 func TestToken(t *testing.T) {
 	s := newServer(t, &fake{}, Config{Token: "s3cret"})
-	body := picture(t, 4, 3, red)
+	body := colorPNG(t, 4, 3, red)
 	for _, header := range []string{"", "Bearer", "Bearer ", "Bearer s3cre", "Bearer s3cret2", "Basic s3cret", "s3cret"} {
 		w := do(s.Handler(), http.MethodPost, "/invocations", body, "Authorization", header)
 		wantStatus(t, w, http.StatusUnauthorized, "Bearer")

@@ -46,7 +46,7 @@ func send(ctx context.Context, s *Server, body []byte) <-chan *httptest.Response
 func TestBatchesFormWhileThePassRuns(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int)}
 	s := newServer(t, f, Config{MaxBatch: 4, Decoders: 2, DecodersBeside: 2})
-	body := picture(t, 3, 2, red)
+	body := colorPNG(t, 3, 2, red)
 	first := send(t.Context(), s, body)
 	if n := <-f.started; n != 1 {
 		t.Fatalf("the idle network got a batch of %d, want 1", n)
@@ -71,7 +71,7 @@ func TestAnswersAreNotMixedUp(t *testing.T) {
 	s := newServer(t, f, Config{MaxBatch: 5, Decoders: 3})
 	var clients sync.WaitGroup
 	for i := range 16 {
-		body := picture(t, 4+i, 5, color.RGBA{R: uint8(15 * i), G: uint8(240 - 15*i), B: uint8(40 + i), A: 255})
+		body := colorPNG(t, 4+i, 5, color.RGBA{R: uint8(15 * i), G: uint8(240 - 15*i), B: uint8(40 + i), A: 255})
 		want := expect(t, body).Predictions
 		clients.Go(func() {
 			for range 20 {
@@ -95,7 +95,7 @@ func TestAnswersAreNotMixedUp(t *testing.T) {
 func TestCancellationReachesTheForwardPass(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 3)}
 	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 2, DecodersBeside: 2})
-	body := picture(t, 3, 2, red)
+	body := colorPNG(t, 3, 2, red)
 	ctx, cancel := context.WithCancel(t.Context())
 	running := send(ctx, s, body)
 	<-f.started
@@ -119,7 +119,7 @@ func TestCancellationReachesTheForwardPass(t *testing.T) {
 func TestCancellationSparesTheOthers(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 3)}
 	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 2, DecodersBeside: 2})
-	body := picture(t, 3, 2, red)
+	body := colorPNG(t, 3, 2, red)
 	first := send(t.Context(), s, body)
 	<-f.started
 	ctx, cancel := context.WithCancel(t.Context())
@@ -140,7 +140,7 @@ func TestCancellationSparesTheOthers(t *testing.T) {
 func TestQueueIsBounded(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 9)}
 	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 1, MaxQueue: 3})
-	body := picture(t, 3, 2, red)
+	body := colorPNG(t, 3, 2, red)
 	var accepted []<-chan *httptest.ResponseRecorder
 	for range 3 {
 		accepted = append(accepted, send(t.Context(), s, body))
@@ -164,7 +164,7 @@ func TestQueueRefusesWhatWouldBeTooLate(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 9)}
 	s := newServer(t, f, Config{RequestTimeout: 10 * time.Second})
 	s.pipeline.pace.add(1, time.Minute)
-	body := picture(t, 3, 2, red)
+	body := colorPNG(t, 3, 2, red)
 	first := send(t.Context(), s, body)
 	<-f.started
 	w := do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png")
@@ -181,7 +181,7 @@ func TestManyPicturesOfOneRequest(t *testing.T) {
 	s := newServer(t, &fake{}, Config{MaxBatch: 2, Decoders: 2, MaxQueue: 4})
 	var list [][]byte
 	for range 50 {
-		list = append(list, picture(t, 3, 2, red))
+		list = append(list, colorPNG(t, 3, 2, red))
 	}
 	w := do(s.Handler(), http.MethodPost, "/invocations", lines(list...), "Content-Type", typeJSONLines, "Accept",
 		typeJSONLines)
@@ -223,7 +223,7 @@ func TestForwardPassFaults(t *testing.T) {
 				}
 				return []inception.Result{{Predictions: rank(1, 2, 3)}}, nil
 			}}, Config{})
-			body := picture(t, 3, 2, red)
+			body := colorPNG(t, 3, 2, red)
 			wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png"),
 				http.StatusInternalServerError, "log")
 			broken.Store(false)
@@ -236,7 +236,7 @@ func TestForwardPassFaults(t *testing.T) {
 // The bodies of all requests together are bounded.
 func TestHeldBytesAreBounded(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 9)}
-	body := picture(t, 30, 20, red)
+	body := colorPNG(t, 30, 20, red)
 	s := newServer(t, f, Config{MaxHeldBytes: int64(len(body)) + 64})
 	first := send(t.Context(), s, body)
 	<-f.started

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/datatest"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/internal/datatest"
 	"github.com/c236555e/rehead/serve/load"
 )
 
@@ -64,7 +64,7 @@ func BenchmarkForward(b *testing.B) {
 	for _, n := range []int{1, 4, 8, 16} {
 		pixels := make([]float32, n*size)
 		for i := range n {
-			if _, err := c.Model().Recipe.Load(pictures[i%len(pictures)], dataset.Limits{}, pixels[i*size:][:size]); err != nil {
+			if _, err := c.Model().Recipe.Load(pictures[i%len(pictures)], picture.Limits{}, pixels[i*size:][:size]); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -81,7 +81,7 @@ func BenchmarkForward(b *testing.B) {
 		pixels := make([]float32, size)
 		i := 0
 		for b.Loop() {
-			if _, err := c.Model().Recipe.Load(pictures[i%len(pictures)], dataset.Limits{}, pixels); err != nil {
+			if _, err := c.Model().Recipe.Load(pictures[i%len(pictures)], picture.Limits{}, pixels); err != nil {
 				b.Fatal(err)
 			}
 			if _, err := c.Infer(b.Context(), 1, pixels); err != nil {
@@ -125,7 +125,7 @@ func BenchmarkServedShare(b *testing.B) {
 	size := 3 * 299 * 299
 	pixels, features := make([]float32, 8*size), make([]float32, 8*c.Trunk().Features())
 	for i := range 8 {
-		if _, err := c.Model().Recipe.Load(pictures[i], dataset.Limits{}, pixels[i*size:][:size]); err != nil {
+		if _, err := c.Model().Recipe.Load(pictures[i], picture.Limits{}, pixels[i*size:][:size]); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -178,7 +178,7 @@ func BenchmarkServedLatency(b *testing.B) {
 	for b.Loop() {
 		for _, p := range pictures {
 			begin := time.Now()
-			if _, err := c.Model().Recipe.Load(p, dataset.Limits{}, pixels); err != nil {
+			if _, err := c.Model().Recipe.Load(p, picture.Limits{}, pixels); err != nil {
 				b.Fatal(err)
 			}
 			if _, err := c.Infer(b.Context(), 1, pixels); err != nil {

@@ -24,7 +24,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -276,7 +276,7 @@ func TestPageOfSeveralLabels(t *testing.T) {
 	if err := os.WriteFile(file, gradient(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	x, err := c.Explain(t.Context(), dataset.Limits{}, gradient(t), 0)
+	x, err := c.Explain(t.Context(), picture.Limits{}, gradient(t), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

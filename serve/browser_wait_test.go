@@ -9,7 +9,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -20,7 +20,7 @@ type heldExplainer struct {
 	hold chan struct{} // each explanation receives from it
 }
 
-func (h heldExplainer) ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info,
+func (h heldExplainer) ExplainPixels(ctx context.Context, pixels []float32, info picture.Info,
 	top int) (*inception.Explanation, error) {
 	select {
 	case <-h.hold:
@@ -42,7 +42,7 @@ func int8Model(t *testing.T, size int) *inception.Classifier {
 		t.Fatal(err)
 	}
 	m.Trunk, err = inception.Calibrate(t.Context(), m.Trunk, nn.Config{}, 1, func(_ int, pixels []float32) error {
-		_, err := m.Recipe.Load(gradient(t), dataset.Limits{}, pixels)
+		_, err := m.Recipe.Load(gradient(t), picture.Limits{}, pixels)
 		return err
 	})
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 )
 
 // Defaults of [Config], in the units of its fields.
@@ -64,7 +64,7 @@ type Config struct {
 
 	// Limits bound one picture: its bytes and its pixels. Zero fields take the
 	// defaults of package dataset.
-	Limits dataset.Limits
+	Limits picture.Limits
 
 	// MaxBodyBytes bounds one request's body, in bytes, and MaxHeldBytes the
 	// bodies of all requests together; 0 means DefaultMaxBodyBytes and

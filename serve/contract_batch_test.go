@@ -16,7 +16,7 @@ func TestContract31AcceptsWhileBusy(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 1)}
 	s := newServer(t, f, Config{})
 	url, _ := start(t, s)
-	busy := send(t.Context(), s, picture(t, 4, 3, red))
+	busy := send(t.Context(), s, colorPNG(t, 4, 3, red))
 	<-f.started
 	for range 50 {
 		conn := dial(t, url)
@@ -36,7 +36,7 @@ func TestContract31AcceptsWhileBusy(t *testing.T) {
 // bidirectional one.
 func TestContract41Streaming(t *testing.T) {
 	url, _ := start(t, newServer(t, &fake{}, Config{}))
-	response, err := http.Post(url+"/invocations", typeImage, onlyReader{bytes.NewReader(picture(t, 4, 3, red))})
+	response, err := http.Post(url+"/invocations", typeImage, onlyReader{bytes.NewReader(colorPNG(t, 4, 3, red))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestContract50BatchOrder(t *testing.T) {
 	decode(t, do(s.Handler(), http.MethodGet, "/execution-parameters", nil).Body.String(), &may)
 	var list [][]byte
 	for range 40 {
-		list = append(list, picture(t, 5, 4, red))
+		list = append(list, colorPNG(t, 5, 4, red))
 	}
 	body := lines(list...)
 	var jobs sync.WaitGroup
@@ -94,7 +94,7 @@ func TestContract50BatchOrder(t *testing.T) {
 func TestExplainOnRequest(t *testing.T) {
 	c := realModel(t, 0.1, 75)
 	s := newServer(t, c, Config{MultiModel: true, Open: open})
-	body := picture(t, 40, 30, red)
+	body := colorPNG(t, 40, 30, red)
 	read := func(answer []byte) answerRecord {
 		t.Helper()
 		var got answerRecord

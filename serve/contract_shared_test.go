@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/serve/servetest"
@@ -33,8 +33,8 @@ func TestContractInProcess(t *testing.T) {
 	c := opened(t, path)
 	subject.Labels = c.Model().Labels
 	for i := range 3 {
-		p := picture(t, 40+i, 30, color.RGBA{R: uint8(90 * i), G: 90, B: 220, A: 255})
-		results, err := c.Classify(t.Context(), dataset.Limits{}, p)
+		p := colorPNG(t, 40+i, 30, color.RGBA{R: uint8(90 * i), G: 90, B: 220, A: 255})
+		results, err := c.Classify(t.Context(), picture.Limits{}, p)
 		if err != nil {
 			t.Fatal(err)
 		}

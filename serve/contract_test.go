@@ -73,7 +73,7 @@ func lines(pictures ...[]byte) []byte {
 // Contract 38: custom attributes come back, an inference id is the
 // request's id, and headers that the server does not know are ignored.
 func TestContract38Headers(t *testing.T) {
-	_, header := invoke(t, Config{}, picture(t, 4, 3, red),
+	_, header := invoke(t, Config{}, colorPNG(t, 4, 3, red),
 		headerAttributes, "trace=17", headerInferenceID, "abc-1",
 		"X-Amzn-SageMaker-Session-Id", "NEW_SESSION", "X-Amzn-SageMaker-Something-New", "x")
 	if got := header.Get(headerAttributes); got != "trace=17" {
@@ -82,7 +82,7 @@ func TestContract38Headers(t *testing.T) {
 	if got := header.Get(headerRequestID); got != "abc-1" {
 		t.Errorf("request id: got %q, want the inference id", got)
 	}
-	_, header = invoke(t, Config{}, picture(t, 4, 3, red), headerRequestID, "not an id\x7f")
+	_, header = invoke(t, Config{}, colorPNG(t, 4, 3, red), headerRequestID, "not an id\x7f")
 	if got := header.Get(headerRequestID); !isID(got) {
 		t.Errorf("request id: got %q, want a new one", got)
 	}
@@ -90,7 +90,7 @@ func TestContract38Headers(t *testing.T) {
 
 // Contract 39: Accept chooses, its absence means the default.
 func TestContract39Accept(t *testing.T) {
-	body := picture(t, 4, 3, red)
+	body := colorPNG(t, 4, 3, red)
 	for accept, want := range map[string]string{
 		"": typeJSON, "*/*": typeJSON, typeCSV: typeCSV, typeJSONLines: typeJSONLines, typeVerboseJSON: typeVerboseJSON,
 	} {
@@ -109,7 +109,7 @@ func TestContract39Accept(t *testing.T) {
 
 // Contract 45: the built-in algorithm's answers.
 func TestContract45Builtin(t *testing.T) {
-	body := picture(t, 4, 3, blue)
+	body := colorPNG(t, 4, 3, blue)
 	want := ordered(expect(t, body))
 	cfg := Config{Compat: CompatBuiltin}
 
@@ -137,7 +137,7 @@ func TestContract45Builtin(t *testing.T) {
 
 // Contract 46: application/json;verbose.
 func TestContract46Verbose(t *testing.T) {
-	body := picture(t, 4, 3, blue)
+	body := colorPNG(t, 4, 3, blue)
 	answer, _ := invoke(t, Config{}, body, "Content-Type", "application/x-image", "Accept", "application/json;verbose")
 	var got struct {
 		Probabilities []float64 `json:"probabilities"`
@@ -154,7 +154,7 @@ func TestContract46Verbose(t *testing.T) {
 // Contract 47: many pictures in, as many answers out, in the same order,
 // each what its picture alone is answered.
 func TestContract47Answers(t *testing.T) {
-	first, second := picture(t, 4, 3, red), picture(t, 5, 6, blue)
+	first, second := colorPNG(t, 4, 3, red), colorPNG(t, 5, 6, blue)
 	alone, _ := invoke(t, Config{}, first)
 	other, _ := invoke(t, Config{}, second)
 
@@ -189,7 +189,7 @@ func TestContract47Answers(t *testing.T) {
 }
 
 func TestEmbedding(t *testing.T) {
-	body := picture(t, 4, 3, blue)
+	body := colorPNG(t, 4, 3, blue)
 	answer, _ := invoke(t, Config{}, body, headerAttributes, "rehead-embedding=true")
 	var got answerRecord
 	decode(t, answer, &got)
@@ -253,7 +253,7 @@ func TestContract51ExecutionParameters(t *testing.T) {
 
 // Contract 53: one bad record does not lose its file.
 func TestContract53Placeholder(t *testing.T) {
-	good := picture(t, 4, 3, red)
+	good := colorPNG(t, 4, 3, red)
 	alone, _ := invoke(t, Config{}, good)
 	body := lines(good, []byte("no picture"), good)
 	answer, header := invoke(t, Config{Batch: true}, body, "Content-Type", typeJSONLines)

@@ -8,7 +8,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 )
 
 // statusError is an error that knows the status it is answered with.
@@ -38,15 +38,15 @@ func asStatus(err error) *statusError {
 	if errors.As(err, &status) {
 		return status
 	}
-	var tooLarge *dataset.TooLargeError
-	var damaged *dataset.DecodeError
+	var tooLarge *picture.TooLargeError
+	var damaged *picture.DecodeError
 	var maxBytes *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		return fail(http.StatusRequestEntityTooLarge, "%v", err)
 	case errors.As(err, &maxBytes):
 		return fail(http.StatusRequestEntityTooLarge, "the body is larger than the limit of %d bytes", maxBytes.Limit)
-	case errors.Is(err, dataset.ErrUnsupported):
+	case errors.Is(err, picture.ErrUnsupported):
 		return fail(http.StatusUnsupportedMediaType, "%v", err)
 	case errors.As(err, &damaged):
 		return fail(http.StatusBadRequest, "%v", err)

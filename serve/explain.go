@@ -9,7 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -18,7 +18,7 @@ type Explainer interface {
 	// ExplainPixels runs a forward pass over one picture, pixels [3,Size,Size] and info as
 	// Model().Recipe.Load gives them, and explains the top most probable labels, every label if top
 	// is 0 or less.
-	ExplainPixels(ctx context.Context, pixels []float32, info dataset.Info, top int) (*inception.Explanation, error)
+	ExplainPixels(ctx context.Context, pixels []float32, info picture.Info, top int) (*inception.Explanation, error)
 }
 
 // explanation is the answer of POST /v1/explain.
@@ -115,21 +115,21 @@ func (m *model) explained(records []record, top int) error {
 }
 
 // load decodes a picture when the gate lets it.
-func (p *pipeline) load(ctx context.Context, m *model, r *record, pixels []float32) (dataset.Info, error) {
+func (p *pipeline) load(ctx context.Context, m *model, r *record, pixels []float32) (picture.Info, error) {
 	release, err := p.room(ctx, r)
 	if err != nil {
-		return dataset.Info{}, err
+		return picture.Info{}, err
 	}
 	defer release()
 	if err := p.gate.enter(ctx); err != nil {
-		return dataset.Info{}, err
+		return picture.Info{}, err
 	}
 	defer p.gate.leave()
 	return p.decode(m, r, pixels)
 }
 
 // guardedExplain turns a panic of the forward pass into an error.
-func guardedExplain(ctx context.Context, e Explainer, pixels []float32, info dataset.Info,
+func guardedExplain(ctx context.Context, e Explainer, pixels []float32, info picture.Info,
 	top int) (x *inception.Explanation, err error) {
 	defer func() {
 		if r := recover(); r != nil {

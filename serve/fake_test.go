@@ -14,7 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
+
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -38,7 +39,7 @@ func (f *fake) Model() *inception.Model {
 	return &inception.Model{
 		Labels: fakeLabels,
 		Head:   inception.Head{Classes: 3, Features: 3, W: make([]float32, 9), B: make([]float32, 3)},
-		Recipe: dataset.Recipe{Size: fakeSize, Orient: true, Geometry: dataset.Squash, Filter: dataset.Bilinear,
+		Recipe: picture.Recipe{Size: fakeSize, Orient: true, Geometry: picture.Squash, Filter: picture.Bilinear,
 			Std: [3]float32{1, 1, 1}},
 	}
 }
@@ -85,7 +86,7 @@ func fakeResult(pixels []float32) inception.Result {
 func expect(t testing.TB, data []byte) inception.Result {
 	t.Helper()
 	pixels := make([]float32, 3*fakeSize*fakeSize)
-	if _, err := (&fake{}).Model().Recipe.Load(data, dataset.Limits{}, pixels); err != nil {
+	if _, err := (&fake{}).Model().Recipe.Load(data, picture.Limits{}, pixels); err != nil {
 		t.Fatal(err)
 	}
 	return fakeResult(pixels)
@@ -108,8 +109,8 @@ func rank(values ...float64) []inception.Prediction {
 	return ranked
 }
 
-// picture returns a PNG of one colour.
-func picture(t testing.TB, width, height int, c color.Color) []byte {
+// colorPNG returns a PNG of one colour.
+func colorPNG(t testing.TB, width, height int, c color.Color) []byte {
 	t.Helper()
 	img := image.NewRGBA(image.Rect(0, 0, width, height))
 	for i := range width * height {

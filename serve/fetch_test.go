@@ -23,7 +23,7 @@ type testHost struct {
 
 func pictureHost(t testing.TB) testHost {
 	t.Helper()
-	png := picture(t, 9, 8, blue)
+	png := colorPNG(t, 9, 8, blue)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/a.png", func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(png) })
 	mux.HandleFunc("/missing", http.NotFound)

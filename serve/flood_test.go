@@ -44,7 +44,7 @@ func TestSlowLoris(t *testing.T) {
 		}
 		slow = append(slow, conn)
 	}
-	body := picture(t, 4, 3, red)
+	body := colorPNG(t, 4, 3, red)
 	for range 20 {
 		response, err := http.Post(url+"/invocations", "image/png", bytes.NewReader(body))
 		if err != nil {
@@ -95,7 +95,7 @@ func TestFlood(t *testing.T) {
 			}
 		})
 	}
-	body := picture(t, 4, 3, red)
+	body := colorPNG(t, 4, 3, red)
 	for range 50 {
 		response, err := http.Post(url+"/invocations", "image/png", bytes.NewReader(body))
 		if err != nil {

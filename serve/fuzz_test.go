@@ -16,7 +16,7 @@ import (
 // compatibility: whatever comes, the answer is below 500 unless it says that something is not to be
 // had (501), and an error is one sentence of JSON, or of the blog's text.
 func FuzzRequest(f *testing.F) {
-	png := string(picture(f, 4, 3, red))
+	png := string(colorPNG(f, 4, 3, red))
 	for _, kind := range []string{typeImage, "image/png", typeJSON, typeJSONLines, typeCSV, "text/plain; charset=utf-8",
 		"multipart/form-data; boundary=a", "", ";"} {
 		f.Add(uint8(0), kind, "*/*", "top_k=1", "rehead-embedding=true", []byte(png))

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 )
 
 // inside lets n goroutines through a gate and returns how many are in.
@@ -141,7 +141,7 @@ func TestBatchWaitsForDecoders(t *testing.T) {
 // Large pictures are decoded one after the other when they would not fit
 // together, and one that is larger than all the room alone.
 func TestDecodingIsBounded(t *testing.T) {
-	body := picture(t, 100, 100, red)
+	body := colorPNG(t, 100, 100, red)
 	p := newPipeline(Config{Decoders: 4, Passes: 1, MaxDecodeBytes: 100 * 100 * bytesPerPixel * 3 / 2}.withDefaults(),
 		newMetrics(&Server{}))
 	release, err := p.room(t.Context(), &record{data: body})
@@ -154,11 +154,11 @@ func TestDecodingIsBounded(t *testing.T) {
 		t.Errorf("a second picture: got %v, want it to wait", err)
 	}
 	release()
-	if release, err = p.room(t.Context(), &record{data: picture(t, 400, 300, red)}); err != nil {
+	if release, err = p.room(t.Context(), &record{data: colorPNG(t, 400, 300, red)}); err != nil {
 		t.Fatalf("a picture larger than the room, alone: %v", err)
 	}
 	release()
-	if _, err := p.room(t.Context(), &record{data: []byte("no picture")}); !errors.Is(err, dataset.ErrUnsupported) {
+	if _, err := p.room(t.Context(), &record{data: []byte("no picture")}); !errors.Is(err, picture.ErrUnsupported) {
 		t.Errorf("no picture: got %v, want ErrUnsupported", err)
 	}
 }

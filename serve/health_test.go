@@ -33,7 +33,7 @@ func TestPingAnswersWhileTheModelIsBusy(t *testing.T) {
 	s := newServer(t, f, Config{})
 	done := make(chan int)
 	go func() {
-		done <- do(s.Handler(), http.MethodPost, "/invocations", picture(t, 3, 2, red), "Content-Type", "image/png").Code
+		done <- do(s.Handler(), http.MethodPost, "/invocations", colorPNG(t, 3, 2, red), "Content-Type", "image/png").Code
 	}()
 	<-f.started
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/ping", nil), http.StatusOK, "")

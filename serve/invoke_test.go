@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -27,7 +27,7 @@ func TestContract34Invocations(t *testing.T) {
 			if contentType == "" {
 				headers = nil
 			}
-			w := do(s.Handler(), http.MethodPost, "/invocations", picture(t, 5, 4, blue), headers...)
+			w := do(s.Handler(), http.MethodPost, "/invocations", colorPNG(t, 5, 4, blue), headers...)
 			wantStatus(t, w, http.StatusOK, "")
 			if got := w.Header().Get("Content-Type"); got != "application/json" {
 				t.Errorf("content type: got %q, want application/json", got)
@@ -45,7 +45,7 @@ func TestContract34Invocations(t *testing.T) {
 
 func TestProbabilitiesKeepEveryDigit(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
-	body := picture(t, 5, 4, red)
+	body := colorPNG(t, 5, 4, red)
 	want := expect(t, body)
 	w := do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png")
 	wantStatus(t, w, http.StatusOK, "")
@@ -63,21 +63,21 @@ func TestProbabilitiesKeepEveryDigit(t *testing.T) {
 func TestTopK(t *testing.T) {
 	s := newServer(t, &fake{}, Config{TopK: 2})
 	for query, want := range map[string]int{"": 2, "?top_k=1": 1, "?top_k=0": 3, "?top_k=9": 3} {
-		w := do(s.Handler(), http.MethodPost, "/invocations"+query, picture(t, 5, 4, red), "Content-Type", "image/png")
+		w := do(s.Handler(), http.MethodPost, "/invocations"+query, colorPNG(t, 5, 4, red), "Content-Type", "image/png")
 		wantStatus(t, w, http.StatusOK, "")
 		if got := strings.Count(w.Body.String(), `"label"`); got != want {
 			t.Errorf("%q: got %d labels, want %d", query, got, want)
 		}
 	}
 	for _, query := range []string{"?top_k=-1", "?top_k=two", "?top_k=99999999999999999999"} {
-		w := do(s.Handler(), http.MethodPost, "/invocations"+query, picture(t, 5, 4, red), "Content-Type", "image/png")
+		w := do(s.Handler(), http.MethodPost, "/invocations"+query, colorPNG(t, 5, 4, red), "Content-Type", "image/png")
 		wantStatus(t, w, http.StatusBadRequest, "top_k")
 	}
 }
 
 // Contract 37: 4xx for the caller's fault, 5xx for ours, one sentence each.
 func TestContract37Faults(t *testing.T) {
-	ok := picture(t, 6, 5, red)
+	ok := colorPNG(t, 6, 5, red)
 	cases := []struct {
 		name    string
 		fake    *fake
@@ -95,7 +95,7 @@ func TestContract37Faults(t *testing.T) {
 		{"content type", nil, Config{}, ok, []string{"Content-Type", "application/pdf"}, 415, "not supported"},
 		{"accept", nil, Config{}, ok, []string{"Accept", "image/gif"}, 406, "Accept"},
 		{"body limit", nil, Config{MaxBodyBytes: 16}, ok, nil, 413, "16"},
-		{"pixel limit", nil, Config{Limits: dataset.Limits{MaxPixels: 29}}, ok, nil, 413, "pixel"},
+		{"pixel limit", nil, Config{Limits: picture.Limits{MaxPixels: 29}}, ok, nil, 413, "pixel"},
 		{"our fault", &fake{fault: errors.New("secret detail")}, Config{}, ok, nil, 500, "log"},
 	}
 	for _, c := range cases {
@@ -124,7 +124,7 @@ func TestRoutesThatAreNot(t *testing.T) {
 }
 
 func TestNotLoadedYet(t *testing.T) {
-	w := do(newServer(t, nil, Config{}).Handler(), http.MethodPost, "/invocations", picture(t, 2, 3, red))
+	w := do(newServer(t, nil, Config{}).Handler(), http.MethodPost, "/invocations", colorPNG(t, 2, 3, red))
 	wantStatus(t, w, http.StatusServiceUnavailable, "not loaded")
 	if w.Header().Get("Retry-After") == "" {
 		t.Error("got no Retry-After")
@@ -134,13 +134,13 @@ func TestNotLoadedYet(t *testing.T) {
 func TestDeadlineReachesTheForwardPass(t *testing.T) {
 	f := &fake{block: make(chan struct{})}
 	s := newServer(t, f, Config{RequestTimeout: 20 * time.Millisecond})
-	w := do(s.Handler(), http.MethodPost, "/invocations", picture(t, 2, 3, red), "Content-Type", "image/png")
+	w := do(s.Handler(), http.MethodPost, "/invocations", colorPNG(t, 2, 3, red), "Content-Type", "image/png")
 	wantStatus(t, w, http.StatusGatewayTimeout, "deadline")
 }
 
 func TestPanicIsAnswered(t *testing.T) {
 	s := newServer(t, panics{&fake{}}, Config{})
-	w := do(s.Handler(), http.MethodPost, "/invocations", picture(t, 2, 3, red), "Content-Type", "image/png")
+	w := do(s.Handler(), http.MethodPost, "/invocations", colorPNG(t, 2, 3, red), "Content-Type", "image/png")
 	wantStatus(t, w, http.StatusInternalServerError, "error")
 	if strings.Contains(w.Body.String(), "a bug") {
 		t.Errorf("the answer shows the panic: %q", w.Body)
@@ -177,7 +177,7 @@ func TestContract35BodyLimit(t *testing.T) {
 func TestContract36ChunkedBody(t *testing.T) {
 	server := httptest.NewServer(newServer(t, &fake{}, Config{}).Handler())
 	defer server.Close()
-	r := request(t, server.URL+"/invocations", onlyReader{bytes.NewReader(picture(t, 70, 60, red))})
+	r := request(t, server.URL+"/invocations", onlyReader{bytes.NewReader(colorPNG(t, 70, 60, red))})
 	r.Header.Set("Content-Type", "image/png")
 	response, err := server.Client().Do(r)
 	if err != nil {

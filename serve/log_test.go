@@ -39,7 +39,7 @@ func (j *journal) logger() *slog.Logger {
 func TestLogKeepsSecrets(t *testing.T) {
 	var j journal
 	s := newServer(t, &fake{}, Config{Logger: j.logger(), Token: "secret-token"})
-	body := picture(t, 4, 3, red)
+	body := colorPNG(t, 4, 3, red)
 	headers := []string{"Content-Type", "image/png", headerRequestID, "id-17", "Authorization", "Bearer secret-token",
 		headerAttributes, "secret=1", "Cookie", "secret", "User-Agent", "secret", "X-Forwarded-For", "198.51.100.7"}
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations?top_k=1&X-Amz-Signature=secret", body, headers...),
@@ -75,7 +75,7 @@ func TestLogKeepsSecrets(t *testing.T) {
 func TestLogSaysWhy(t *testing.T) {
 	var j journal
 	s := newServer(t, &fake{fault: errors.New("the kernel is broken")}, Config{Logger: j.logger()})
-	w := do(s.Handler(), http.MethodPost, "/invocations", picture(t, 4, 3, red), headerRequestID, "id-18")
+	w := do(s.Handler(), http.MethodPost, "/invocations", colorPNG(t, 4, 3, red), headerRequestID, "id-18")
 	wantStatus(t, w, http.StatusInternalServerError, "log")
 	if got := j.String(); !strings.Contains(got, "the kernel is broken") || !strings.Contains(got, "id-18") {
 		t.Errorf("got %s", got)

@@ -8,7 +8,7 @@ import (
 
 func TestMetrics(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
-	body := picture(t, 4, 3, red)
+	body := colorPNG(t, 4, 3, red)
 	for range 3 {
 		do(s.Handler(), http.MethodPost, "/invocations", body)
 	}

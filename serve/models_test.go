@@ -83,7 +83,7 @@ func TestRegression_ManyModelsSayWhere(t *testing.T) {
 	var log journal
 	cfg.Logger = log.logger()
 	s := newServer(t, nil, cfg)
-	body := picture(t, 4, 3, red)
+	body := colorPNG(t, 4, 3, red)
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body), http.StatusNotFound, "/models/NAME/invoke")
 	wantStatus(t, do(s.Handler(), http.MethodPut, "/models", nil), http.StatusMethodNotAllowed,
 		"MethodNotAllowedException")
@@ -210,7 +210,7 @@ func TestContract57Unload(t *testing.T) {
 	var done atomic.Bool
 	var clients sync.WaitGroup
 	clients.Go(func() {
-		w := do(s.Handler(), http.MethodPost, "/models/a/invoke", picture(t, 3, 2, red), "Content-Type", "image/png")
+		w := do(s.Handler(), http.MethodPost, "/models/a/invoke", colorPNG(t, 3, 2, red), "Content-Type", "image/png")
 		if w.Code != http.StatusOK {
 			t.Errorf("the request under way: got %d, want 200", w.Code)
 		}
@@ -238,7 +238,7 @@ func TestContract57Unload(t *testing.T) {
 func TestContract58Invoke(t *testing.T) {
 	shelf := newShelf(t, "a")
 	s := newServer(t, nil, multi(shelf))
-	body := picture(t, 3, 2, red)
+	body := colorPNG(t, 3, 2, red)
 	alone, _ := invoke(t, Config{}, body)
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/models/a/invoke", body), http.StatusNotFound,
 		"ModelNotFoundException")
@@ -277,7 +277,7 @@ func TestHotReload(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	body := picture(t, 3, 2, red)
+	body := colorPNG(t, 3, 2, red)
 	var enough atomic.Bool
 	for range 4 {
 		clients.Go(func() {
@@ -333,7 +333,7 @@ func TestBadReloadKeepsTheModel(t *testing.T) {
 	if err := s.Reload(t.Context(), shelf.path("b")); err == nil {
 		t.Error("a model that is not there was loaded")
 	}
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", picture(t, 3, 2, red)), http.StatusOK, "red")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", colorPNG(t, 3, 2, red)), http.StatusOK, "red")
 	if err := newServer(t, nil, Config{}).Reload(t.Context(), "x"); err == nil {
 		t.Error("Reload without Open: got no error")
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 )
 
 // Contract 60: health.
@@ -62,7 +62,7 @@ func ask(t testing.TB, s *Server, name, datatype, shape, data, rest string) *inf
 // Contract 62: inference, in each form that a picture can have.
 func TestContract62Infer(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
-	first, second := picture(t, 5, 4, red), picture(t, 5, 4, blue)
+	first, second := colorPNG(t, 5, 4, red), colorPNG(t, 5, 4, blue)
 	want := append(ordered(expect(t, first)), ordered(expect(t, second))...)
 	check := func(name string, got *inferAnswer) {
 		t.Helper()
@@ -86,7 +86,7 @@ func TestContract62Infer(t *testing.T) {
 
 	pixels := make([]float32, 2*3*fakeSize*fakeSize)
 	for i, data := range [][]byte{first, second} {
-		if _, err := (&fake{}).Model().Recipe.Load(data, dataset.Limits{},
+		if _, err := (&fake{}).Model().Recipe.Load(data, picture.Limits{},
 			pixels[i*len(pixels)/2:][:len(pixels)/2]); err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func TestInferRefusals(t *testing.T) {
 	input := func(name, datatype, shape, data string) string {
 		return fmt.Sprintf(`{"inputs":[{"name":%q,"datatype":%q,"shape":%s,"data":%s}]}`, name, datatype, shape, data)
 	}
-	good := `"` + base64.StdEncoding.EncodeToString(picture(t, 3, 2, red)) + `"`
+	good := `"` + base64.StdEncoding.EncodeToString(colorPNG(t, 3, 2, red)) + `"`
 	huge := "[" + strings.TrimSuffix(strings.Repeat("3e38,", 147), ",") + "]"
 	for name, c := range map[string]struct {
 		body, text string

@@ -12,7 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -54,7 +54,7 @@ func pageFile(name, kind string) route {
 type modelCard struct {
 	Name       string           `json:"name"`
 	Labels     []string         `json:"labels"` // in the order of the classes
-	Recipe     dataset.Recipe   `json:"recipe"`
+	Recipe     picture.Recipe   `json:"recipe"`
 	Flavor     inception.Flavor `json:"flavor"`
 	Width      float64          `json:"width"`
 	Trunk      string           `json:"trunk"` // digest of its weights

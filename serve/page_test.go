@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -26,7 +26,7 @@ func TestPageIsOff(t *testing.T) {
 	for _, path := range []string{"/", "/page.css", "/page.js", "/v1/model"} {
 		wantStatus(t, do(s.Handler(), http.MethodGet, path, nil), http.StatusNotFound, "")
 	}
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/v1/explain", picture(t, 9, 9, red)), http.StatusNotFound, "")
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/v1/explain", colorPNG(t, 9, 9, red)), http.StatusNotFound, "")
 }
 
 // The page's policy forbids everything but its own files, and its files need nothing else.
@@ -73,7 +73,7 @@ func TestPageToken(t *testing.T) {
 	s := newServer(t, &fake{}, Config{Page: true, Token: "secret"})
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/", nil), http.StatusOK, "token")
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/v1/model", nil), http.StatusUnauthorized, "Bearer")
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/v1/explain", picture(t, 9, 9, red)), http.StatusUnauthorized,
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/v1/explain", colorPNG(t, 9, 9, red)), http.StatusUnauthorized,
 		"Bearer")
 	wantStatus(t, do(s.Handler(), http.MethodGet, "/v1/model", nil, "Authorization", "Bearer secret"), http.StatusOK,
 		"green")
@@ -124,7 +124,7 @@ func TestExplain(t *testing.T) {
 	c := realModel(t, 0.25, 139)
 	thumbnail := keepOne(t, c.Model())
 	s := newServer(t, c, Config{Page: true, MaxBatch: 2})
-	body := picture(t, 60, 44, blue)
+	body := colorPNG(t, 60, 44, blue)
 	w := do(s.Handler(), http.MethodPost, "/invocations?top_k=3", body, "Content-Type", "image/png")
 	wantStatus(t, w, http.StatusOK, "")
 	var want answerRecord
@@ -169,7 +169,7 @@ func TestRegression_ExplainedAnswersKeepUnknownAndLabels(t *testing.T) {
 	s := newServer(t, c, Config{})
 	ask := func(target string) (got answerRecord) {
 		t.Helper()
-		w := do(s.Handler(), http.MethodPost, target, picture(t, 60, 44, blue), "Content-Type", "image/png")
+		w := do(s.Handler(), http.MethodPost, target, colorPNG(t, 60, 44, blue), "Content-Type", "image/png")
 		wantStatus(t, w, http.StatusOK, "")
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 			t.Fatal(err)
@@ -202,7 +202,7 @@ func TestRegression_ExplainedAnswersKeepUnknownAndLabels(t *testing.T) {
 // What is wrong with a request is answered as by /invocations.
 func TestExplainRefuses(t *testing.T) {
 	s := newServer(t, realModel(t, 0.1, 75),
-		Config{Page: true, MaxBodyBytes: 4096, Limits: dataset.Limits{MaxPixels: 2000}})
+		Config{Page: true, MaxBodyBytes: 4096, Limits: picture.Limits{MaxPixels: 2000}})
 	for name, c := range map[string]struct {
 		body  []byte
 		query string
@@ -213,11 +213,11 @@ func TestExplainRefuses(t *testing.T) {
 		"empty":    {nil, "", "image/png", http.StatusBadRequest, "empty"},
 		"JSON":     {[]byte(`{"b64":""}`), "", "application/json", http.StatusUnsupportedMediaType, "image/*"},
 		"text":     {[]byte("no picture"), "", "", http.StatusUnsupportedMediaType, ""},
-		"torn":     {picture(t, 9, 9, red)[:60], "", "image/png", http.StatusBadRequest, ""},
-		"pixels":   {picture(t, 60, 50, red), "", "image/png", http.StatusRequestEntityTooLarge, "pixels"},
+		"torn":     {colorPNG(t, 9, 9, red)[:60], "", "image/png", http.StatusBadRequest, ""},
+		"pixels":   {colorPNG(t, 60, 50, red), "", "image/png", http.StatusRequestEntityTooLarge, "pixels"},
 		"bytes":    {make([]byte, 5000), "", "image/png", http.StatusRequestEntityTooLarge, "4096"},
-		"option":   {picture(t, 9, 9, red), "?top_k=many", "image/png", http.StatusBadRequest, "top_k"},
-		"all good": {picture(t, 9, 9, red), "?top_k=0", "image/png", http.StatusOK, `"cells"`},
+		"option":   {colorPNG(t, 9, 9, red), "?top_k=many", "image/png", http.StatusBadRequest, "top_k"},
+		"all good": {colorPNG(t, 9, 9, red), "?top_k=0", "image/png", http.StatusOK, `"cells"`},
 	} {
 		w := do(s.Handler(), http.MethodPost, "/v1/explain"+c.query, c.body, "Content-Type", c.kind)
 		if w.Code != c.code || !strings.Contains(w.Body.String(), c.text) {
@@ -225,7 +225,7 @@ func TestExplainRefuses(t *testing.T) {
 		}
 	}
 	plain := newServer(t, &fake{}, Config{Page: true})
-	wantStatus(t, do(plain.Handler(), http.MethodPost, "/v1/explain", picture(t, 9, 9, red)), http.StatusNotImplemented,
+	wantStatus(t, do(plain.Handler(), http.MethodPost, "/v1/explain", colorPNG(t, 9, 9, red)), http.StatusNotImplemented,
 		"explain")
 }
 
@@ -235,14 +235,14 @@ type explaining struct {
 	explain func(ctx context.Context) (*inception.Explanation, error)
 }
 
-func (e *explaining) ExplainPixels(ctx context.Context, _ []float32, _ dataset.Info,
+func (e *explaining) ExplainPixels(ctx context.Context, _ []float32, _ picture.Info,
 	_ int) (*inception.Explanation, error) {
 	return e.explain(ctx)
 }
 
 // Explanations wait in the queue of every other picture, keep its deadline, and end no process.
 func TestExplainKeepsTheServersBounds(t *testing.T) {
-	body := picture(t, 9, 9, red)
+	body := colorPNG(t, 9, 9, red)
 	post := func(s *Server) int {
 		return do(s.Handler(), http.MethodPost, "/v1/explain", body, "Content-Type", "image/png").Code
 	}

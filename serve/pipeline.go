@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -22,7 +22,7 @@ import (
 // pictures are decoded at once, how many decoded ones may wait, and how many
 // forward passes run.
 type pipeline struct {
-	limits    dataset.Limits
+	limits    picture.Limits
 	maxBatch  int
 	window    int          // pictures of one request that may be under way
 	maxQueue  int64        // pictures that all requests may have waiting or under way
@@ -207,7 +207,7 @@ func (p *pipeline) room(ctx context.Context, r *record) (release func(), err err
 	if r.data == nil {
 		return func() {}, nil
 	}
-	info, err := dataset.Inspect(r.data, p.limits)
+	info, err := picture.Inspect(r.data, p.limits)
 	if err != nil {
 		return nil, err
 	}
@@ -219,14 +219,14 @@ func (p *pipeline) room(ctx context.Context, r *record) (release func(), err err
 }
 
 // submit decodes a picture when the gate lets it and queues it for the network.
-func (p *pipeline) submit(ctx context.Context, m *model, r *record, pixels []float32) (*task, dataset.Info, error) {
+func (p *pipeline) submit(ctx context.Context, m *model, r *record, pixels []float32) (*task, picture.Info, error) {
 	release, err := p.room(ctx, r)
 	if err != nil {
-		return nil, dataset.Info{}, err
+		return nil, picture.Info{}, err
 	}
 	defer release()
 	if err := p.gate.enter(ctx); err != nil {
-		return nil, dataset.Info{}, err
+		return nil, picture.Info{}, err
 	}
 	defer p.gate.leave()
 	info, err := p.decode(m, r, pixels)
@@ -239,7 +239,7 @@ func (p *pipeline) submit(ctx context.Context, m *model, r *record, pixels []flo
 
 // decode makes the tensor, behind a recover: what a stranger sent must not end
 // the process, whichever decoder it defeats.
-func (p *pipeline) decode(m *model, r *record, pixels []float32) (info dataset.Info, err error) {
+func (p *pipeline) decode(m *model, r *record, pixels []float32) (info picture.Info, err error) {
 	begin := time.Now()
 	defer func() {
 		if r := recover(); r != nil {

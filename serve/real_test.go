@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -72,8 +72,8 @@ func TestAnswersAreThoseOfPredict(t *testing.T) {
 	s := newServer(t, c, Config{TopK: -1, MaxBatch: 3, Decoders: 2})
 	var clients sync.WaitGroup
 	for i := range 6 {
-		body := picture(t, 40+i, 30+5*i, color.RGBA{R: uint8(40 * i), G: uint8(250 - 40*i), B: 90, A: 255})
-		want, err := c.Classify(t.Context(), dataset.Limits{}, body)
+		body := colorPNG(t, 40+i, 30+5*i, color.RGBA{R: uint8(40 * i), G: uint8(250 - 40*i), B: 90, A: 255})
+		want, err := c.Classify(t.Context(), picture.Limits{}, body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestHotReloadOfARealModel(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	body := picture(t, 40, 30, red)
+	body := colorPNG(t, 40, 30, red)
 	var fresh atomic.Int64
 	for range 3 {
 		clients.Go(func() {
@@ -178,7 +178,7 @@ func TestRealModelsByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newServer(t, nil, Config{MultiModel: true, ModelRoot: root, Open: open})
-	body := picture(t, 40, 30, red)
+	body := colorPNG(t, 40, 30, red)
 	for _, name := range []string{"one", "two"} {
 		wantStatus(t, loadModel(s, name, filepath.Join(root, name, "model")), http.StatusOK, "")
 		wantStatus(t, do(s.Handler(), http.MethodPost, "/models/"+name+"/invoke", body), http.StatusOK, name+"-a")

@@ -44,7 +44,7 @@ func TestRefusalsSayWhatToSend(t *testing.T) {
 // A byte order mark at the beginning of a text is passed over.
 func TestRegression_ByteOrderMark(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
-	encoded := base64.StdEncoding.EncodeToString(picture(t, 4, 3, red))
+	encoded := base64.StdEncoding.EncodeToString(colorPNG(t, 4, 3, red))
 	for kind, body := range map[string]string{typeJSON: `{"b64":"` + encoded + `"}`, typeJSONLines: `{"b64":"` + encoded + `"}`, typeCSV: encoded} {
 		w := do(s.Handler(), http.MethodPost, "/invocations", []byte("\ufeff"+body), "Content-Type", kind)
 		wantStatus(t, w, http.StatusOK, `"red"`)
@@ -124,7 +124,7 @@ func TestRegression_UnauthorizedIsAnsweredNotReset(t *testing.T) {
 
 // The default of Accept has every spelling that Accept has.
 func TestDefaultAcceptInAnySpelling(t *testing.T) {
-	body := picture(t, 4, 3, red)
+	body := colorPNG(t, 4, 3, red)
 	for spelling, want := range map[string]string{"Application/X-NDJSON": typeJSONLines,
 		"text/csv; charset=utf-8": typeCSV, "application/json; Verbose": typeVerboseJSON} {
 		w := do(newServer(t, &fake{}, Config{DefaultAccept: spelling}).Handler(), http.MethodPost, "/invocations", body)
@@ -138,7 +138,7 @@ func TestDefaultAcceptInAnySpelling(t *testing.T) {
 func TestRegression_VerboseAnswersKeepUnknown(t *testing.T) {
 	c := realModel(t, 0.1, 75)
 	c.Model().Unknown = &inception.Unknown{Threshold: 1e9}
-	w := do(newServer(t, c, Config{}).Handler(), http.MethodPost, "/invocations", picture(t, 60, 44, blue), "Accept",
+	w := do(newServer(t, c, Config{}).Handler(), http.MethodPost, "/invocations", colorPNG(t, 60, 44, blue), "Accept",
 		typeVerboseJSON)
 	wantStatus(t, w, http.StatusOK, `"unknown":true`)
 }

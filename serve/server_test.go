@@ -73,7 +73,7 @@ func TestContract29StopFinishesAcceptedRequests(t *testing.T) {
 	defer client.CloseIdleConnections()
 	status := make(chan int, 1)
 	go func() {
-		r := request(t, url+"/invocations", bytes.NewReader(picture(t, 3, 2, red)))
+		r := request(t, url+"/invocations", bytes.NewReader(colorPNG(t, 3, 2, red)))
 		r.Header.Set("Content-Type", "image/png")
 		response, err := client.Do(r)
 		if err != nil {
@@ -109,7 +109,7 @@ func TestShutdownTimeoutCutsOff(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		response, err := http.Post(url+"/invocations", "image/png", bytes.NewReader(picture(t, 3, 2, red)))
+		response, err := http.Post(url+"/invocations", "image/png", bytes.NewReader(colorPNG(t, 3, 2, red)))
 		if err == nil {
 			_ = response.Body.Close()
 		}
@@ -126,7 +126,7 @@ func TestInstallKeepsRequestsUnderWay(t *testing.T) {
 	s := newServer(t, old, Config{})
 	done := make(chan int)
 	go func() {
-		done <- do(s.Handler(), http.MethodPost, "/invocations", picture(t, 3, 2, red), "Content-Type", "image/png").Code
+		done <- do(s.Handler(), http.MethodPost, "/invocations", colorPNG(t, 3, 2, red), "Content-Type", "image/png").Code
 	}()
 	<-old.started
 	if err := s.Install(t.Context(), &fake{}); err != nil {

@@ -92,7 +92,7 @@ func mixedLoad(t testing.TB, url string) []load.Config {
 	t.Helper()
 	var good [][]byte
 	for i := range 16 {
-		good = append(good, picture(t, 100+50*i, 80+40*i, color.RGBA{R: uint8(16 * i), G: 90, B: uint8(255 - 16*i), A: 255}))
+		good = append(good, colorPNG(t, 100+50*i, 80+40*i, color.RGBA{R: uint8(16 * i), G: 90, B: uint8(255 - 16*i), A: 255}))
 	}
 	damaged := bytes.Clone(good[3])
 	for i := 60; i < len(damaged); i += 7 {

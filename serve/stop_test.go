@@ -20,7 +20,7 @@ func TestDrainDelay(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- stop() }()
 	eventually(t, "the stop", func() bool { return !s.Ready() })
-	response, err := client.Post(url+"/invocations", "image/png", bytes.NewReader(picture(t, 4, 3, red)))
+	response, err := client.Post(url+"/invocations", "image/png", bytes.NewReader(colorPNG(t, 4, 3, red)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestDrainDelay(t *testing.T) {
 func TestStopUnderLoad(t *testing.T) {
 	s := newServer(t, &fake{slow: time.Millisecond}, Config{DrainDelay: 100 * time.Millisecond})
 	url, stop := start(t, s)
-	body := picture(t, 4, 3, red)
+	body := colorPNG(t, 4, 3, red)
 	var clients sync.WaitGroup
 	for range 16 {
 		clients.Go(func() {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/doctor"
 )
 
 // few is the number of training pictures below which a label is worth a note.
@@ -52,7 +53,7 @@ func checkSplit(f *dataset.Folder, cfg dataset.SplitConfig) (notes []string, err
 		switch {
 		case c[dataset.Train] == 0:
 			none = append(none, labels[l])
-		case f.Several && c[dataset.Train] == total[dataset.Train]:
+		case f.MultiLabel && c[dataset.Train] == total[dataset.Train]:
 			all = append(all, labels[l])
 		case c[dataset.Train] < few:
 			small = append(small, labels[l])
@@ -93,7 +94,7 @@ const noteCrowded = "so many pictures are nearly equal that keeping them togethe
 // divide splits the folder. Equal pictures stay together, and nearly equal ones as long as at least
 // half of what is held out without that rule still is; cfg.Near then says so. With a legacy split
 // each goes its way.
-func divide(f *dataset.Folder, cfg *dataset.SplitConfig, c *dataset.Checkup,
+func divide(f *dataset.Folder, cfg *dataset.SplitConfig, c *doctor.Checkup,
 	sums [][sha256.Size]byte) (crowded bool, err error) {
 	cfg.Near = 0
 	if err := f.SplitUnique(*cfg, sums); err != nil {
@@ -128,7 +129,7 @@ func parts(f *dataset.Folder) (n [3]int) {
 // nearGroups are the nearly equal pictures that are to stay together. A picture whose part was
 // given is left where it is: of those only the ones that are held out most count, so that no other
 // picture of the group is trained on.
-func nearGroups(items []dataset.Item, c *dataset.Checkup) [][]int {
+func nearGroups(items []dataset.Item, c *doctor.Checkup) [][]int {
 	var out [][]int
 	for _, group := range c.Same().Near {
 		most := dataset.Train

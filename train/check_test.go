@@ -80,7 +80,7 @@ func TestNearlyEqualPicturesStayTogether(t *testing.T) {
 		}
 	}
 	plain := scan(t, dir)
-	if err := plain.Split(res.Model.Split); err != nil {
+	if err := plain.Split(dataset.SplitConfig(res.Model.Split)); err != nil {
 		t.Fatal(err)
 	}
 	for _, it := range plain.Items {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -105,7 +106,7 @@ type Config struct {
 	Smoothing     float64 // label smoothing, 0 (none) to 0.5: see FitConfig
 	// how much each label's pictures count, beside the weights that pictures have in a manifest
 	ClassWeights ClassWeights
-	Augment      dataset.Augment // how views of the training pictures are altered; with Views only
+	Augment      picture.Augment // how views of the training pictures are altered; with Views only
 	// altered views of each training picture to train on beside it, cached as it is; 0 means none
 	Views int
 	// optional: the solver begins at this model's head; labels may be added, dropped and moved
@@ -128,7 +129,7 @@ type Config struct {
 	// of the trunk; "" means that of the weights; Int8 with weights of float32 calibrates on
 	// training pictures
 	Precision   nn.Precision
-	Limits      dataset.Limits // of one picture
+	Limits      picture.Limits // of one picture
 	ToolVersion string         // kept in the model
 	Progress    func(Event)    // called now and then, from one goroutine at a time; must return quickly
 }
@@ -150,7 +151,7 @@ func (c Config) Validate() error {
 	if c.Views < 0 || c.Views > maxViews {
 		return fmt.Errorf("train: config: Views: got %d, want 0 (none) to %d", c.Views, maxViews)
 	}
-	if c.Views == 0 && c.Augment != (dataset.Augment{}) || c.Views > 0 && c.Augment == (dataset.Augment{}) {
+	if c.Views == 0 && c.Augment != (picture.Augment{}) || c.Views > 0 && c.Augment == (picture.Augment{}) {
 		return fmt.Errorf("train: config: Views: got %d and alterations %+v, want both or none", c.Views, c.Augment)
 	}
 	if _, err := nn.ParsePrecision(string(c.Precision)); err != nil {

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/cache"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -16,7 +19,7 @@ import (
 // embedder gets the bottlenecks of pictures, from the cache where it has them.
 type embedder struct {
 	weights  *inception.Weights
-	recipe   dataset.Recipe
+	recipe   picture.Recipe
 	classes  int // of the head to come, for what is to be expected; 0 where there is none
 	cacheDir string
 	maxBad   int
@@ -30,7 +33,7 @@ type embedder struct {
 type embedded struct {
 	sums     [][sha256.Size]byte
 	rows     [][]float32 // nil where the picture could not be read
-	problems []dataset.Problem
+	problems []source.Problem
 	done     int // pictures through the trunk
 	cached   int
 }
@@ -87,7 +90,7 @@ func (e *embedder) run(ctx context.Context, items []dataset.Item, out *embedded,
 		switch first := bad[i]; {
 		case first != nil:
 			out.rows[i] = nil
-			out.problems = append(out.problems, dataset.Problem{Path: it.Path, Reason: first.Error()})
+			out.problems = append(out.problems, source.Problem{Path: it.Path, Reason: first.Error()})
 		}
 	}
 	return e.tooMany(items, bad)
@@ -127,7 +130,7 @@ func (e *embedder) trunk(ctx context.Context, items []dataset.Item, out *embedde
 		return fmt.Errorf("train: embed: %w", err)
 	}
 	read := func(j int) ([]byte, error) {
-		data, err := dataset.ReadFile(items[missing[j]].Path, e.embed.Limits)
+		data, err := source.Read(items[missing[j]].Path, e.embed.Limits)
 		if err == nil && sha256.Sum256(data) != out.sums[missing[j]] {
 			err = errChanged
 		}
@@ -222,7 +225,7 @@ func (e *embedder) open() (store, error) {
 	if e.cacheDir == "" {
 		return nowhere{}, nil
 	}
-	c, err := dataset.OpenCache(e.cacheDir, dataset.CacheKey{
+	c, err := cache.Open(e.cacheDir, cache.Key{
 		Trunk: e.weights.Digest, Recipe: e.recipe, Features: e.weights.Features(),
 	})
 	if err != nil {

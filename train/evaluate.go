@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -23,7 +25,7 @@ type EvaluateConfig struct {
 	Threads  int            // as in Config
 	Device   string         // nn.Config.Device
 	Kernel   string         // nn.Config.Kernel
-	Limits   dataset.Limits // of one picture
+	Limits   picture.Limits // of one picture
 	Progress func(Event)    // as in Config
 }
 
@@ -44,10 +46,10 @@ func (c EvaluateConfig) Validate() error {
 // Evaluation is what Evaluate found. It marshals as its Metrics.
 type Evaluation struct {
 	Metrics
-	Pictures []Picture         // one for each picture measured, in the folder's order
-	Problems []dataset.Problem // files left out, and why
-	Embedded int               // pictures that went through the trunk
-	Cached   int               // pictures whose bottleneck was there already
+	Pictures []Picture        // one for each picture measured, in the folder's order
+	Problems []source.Problem // files left out, and why
+	Embedded int              // pictures that went through the trunk
+	Cached   int              // pictures whose bottleneck was there already
 
 	model    *inception.Model
 	evidence evidence // what Report shows besides
@@ -77,8 +79,8 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	}
 	switch {
 	case m.Independent():
-		folder = folder.AsSeveral()
-	case folder.Several:
+		folder = folder.AsMultiLabel()
+	case folder.MultiLabel:
 		return nil, fmt.Errorf("train: evaluate: %s has several labels a picture, the model answers one: read it with one "+
 			"label a picture, or train such a model", folder.Root)
 	}
@@ -105,7 +107,7 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	if m.Split.Near != 0 {
 		same.Near = nearGroups(mine.Items, checkup)
 	}
-	if err := mine.SplitTogether(m.Split, same); err != nil {
+	if err := mine.SplitTogether(dataset.SplitConfig(m.Split), same); err != nil {
 		return nil, err
 	}
 	items := keepPart(mine.Items, got, &bad, cfg.Part)
@@ -124,12 +126,12 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	for i := range items {
 		it := &items[i]
 		it.Label = index[it.Label]
-		if folder.Several {
+		if folder.MultiLabel {
 			it.Labels = mapped(it.Labels, index)
 		}
 	}
 	d := measured{items: items, labels: m.Labels, temp: m.Temperature, confuse: partName(cfg.Part),
-		several: folder.Several, thresholds: m.Thresholds}
+		several: folder.MultiLabel, thresholds: m.Thresholds}
 	if d.temp == 0 {
 		d.temp = 1
 	}

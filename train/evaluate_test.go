@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/draw"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 func TestEvaluate(t *testing.T) {

@@ -9,8 +9,9 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/datatest"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/datatest"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -87,7 +88,7 @@ func TestInt8Probe(t *testing.T) {
 	bytes, err := inception.Calibrate(context.Background(), w, nn.Config{}, n, func(i int, pixels []float32) error {
 		data, err := os.ReadFile(folder.Items[i*len(folder.Items)/n].Path)
 		if err == nil {
-			_, err = w.Recipe.Load(data, dataset.Limits{}, pixels)
+			_, err = w.Recipe.Load(data, picture.Limits{}, pixels)
 		}
 		return err
 	})

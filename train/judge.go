@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -265,7 +266,7 @@ func (e *evidence) crossValidate(ctx context.Context, deal []int, k int, leave [
 func (r *run) audit(ctx context.Context, m *Metrics) error {
 	e, labels := &r.res.evidence, r.folder.Labels
 	for _, f := range r.res.Checkup.Findings {
-		if f.Code == dataset.CodeLeftOut { // paths as they were given: metrics are the same wherever the folder lies
+		if f.Code == doctor.CodeLeftOut { // paths as they were given: metrics are the same wherever the folder lies
 			f.Images = slices.Clone(f.Images)
 			for i, path := range f.Images {
 				f.Images[i] = e.relative(path)

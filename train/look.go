@@ -8,26 +8,27 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/doctor"
 )
 
 // look reads and checks every picture, each decoded once in the life of the cache. bad holds, for
 // each item, why it cannot be used, or nil.
 func (e *embedder) look(ctx context.Context,
-	folder *dataset.Folder) (out *embedded, bad []error, c *dataset.Checkup, err error) {
-	cfg := dataset.CheckConfig{Limits: e.embed.Limits, Workers: e.embed.Decoders, Features: e.weights.Features()}
+	folder *dataset.Folder) (out *embedded, bad []error, c *doctor.Checkup, err error) {
+	cfg := doctor.Config{Limits: e.embed.Limits, Workers: e.embed.Decoders, Features: e.weights.Features()}
 	if e.cacheDir != "" {
-		if cfg.Looks, err = dataset.OpenLooks(e.cacheDir); err != nil {
+		if cfg.Cache, err = doctor.OpenCheckCache(e.cacheDir); err != nil {
 			return nil, nil, nil, fmt.Errorf("train: cache: %w", err)
 		}
 		defer func() {
-			if cerr := cfg.Looks.Close(); err == nil && cerr != nil {
+			if cerr := cfg.Cache.Close(); err == nil && cerr != nil {
 				err = fmt.Errorf("train: cache: %w", cerr)
 			}
 		}()
 	}
 	p := e.start(PhaseHash, len(folder.Items))
 	cfg.Progress = func(done, _ int) { p.at(done) }
-	if c, err = dataset.Check(ctx, folder, cfg); err != nil {
+	if c, err = doctor.Check(ctx, folder, cfg); err != nil {
 		return nil, nil, nil, fmt.Errorf("train: %w", err)
 	}
 	n := len(folder.Items)

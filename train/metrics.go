@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -88,7 +89,7 @@ type Metrics struct {
 	MultiLabel      *MultiLabel // nil where pictures have one label
 
 	// Of a training run alone; nil elsewhere.
-	Findings    []dataset.Finding // of the checks before the run
+	Findings    []doctor.Finding // of the checks before the run
 	LabelErrors *LabelErrors
 	Outliers    []Outlier // the farthest first
 	Unknown     *UnknownMetrics

@@ -3,7 +3,7 @@ package train
 import (
 	"encoding/json"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/doctor"
 )
 
 // part is the JSON of Part: null for what is not known.
@@ -72,11 +72,11 @@ type metricsJSON struct {
 	PerClass        []Class   `json:"per_class"`
 	Confusion       [][]int   `json:"confusion"`
 
-	MultiLabel  *MultiLabel       `json:"multi_label,omitempty"`
-	Findings    []dataset.Finding `json:"findings,omitempty"`
-	LabelErrors *LabelErrors      `json:"label_errors,omitempty"`
-	Outliers    []Outlier         `json:"outliers,omitempty"`
-	Unknown     *UnknownMetrics   `json:"unknown,omitempty"`
+	MultiLabel  *MultiLabel      `json:"multi_label,omitempty"`
+	Findings    []doctor.Finding `json:"findings,omitempty"`
+	LabelErrors *LabelErrors     `json:"label_errors,omitempty"`
+	Outliers    []Outlier        `json:"outliers,omitempty"`
+	Unknown     *UnknownMetrics  `json:"unknown,omitempty"`
 }
 
 // pairs matches the parts of m with their places in j.

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -62,8 +64,8 @@ func (r *run) neighbours(ctx context.Context) (*inception.Neighbours, error) {
 
 // thumbnail is a small JPEG of the picture; nil where it cannot be made, as when the file is gone
 // by now: the picture still has a name.
-func thumbnail(recipe dataset.Recipe, path string, lim dataset.Limits) []byte {
-	data, err := dataset.ReadFile(path, lim)
+func thumbnail(recipe picture.Recipe, path string, lim picture.Limits) []byte {
+	data, err := source.Read(path, lim)
 	if err != nil {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -88,7 +89,7 @@ func TestRunKeepsTrainingPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	x, err := c.Explain(t.Context(), dataset.Limits{}, read(t, dir, filepath.FromSlash(n.Pictures[7].Path)), 1)
+	x, err := c.Explain(t.Context(), picture.Limits{}, read(t, dir, filepath.FromSlash(n.Pictures[7].Path)), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func TestRunKeepsTrainingPictures(t *testing.T) {
 func scanned(t testing.TB, dir string, res *Result) *dataset.Folder {
 	t.Helper()
 	f := scan(t, dir)
-	if err := f.Split(res.Model.Split); err != nil {
+	if err := f.Split(dataset.SplitConfig(res.Model.Split)); err != nil {
 		t.Fatal(err)
 	}
 	return f

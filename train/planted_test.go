@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/datatest"
+	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/datatest"
 )
 
 // planted is a folder of flowers with faults of which the test knows.
@@ -104,7 +104,7 @@ func TestPlantedFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		found, listed := 0, 0
-		for _, twins := range append(append([]dataset.Twins(nil), res.Checkup.Duplicates...), res.Checkup.NearDuplicates...) {
+		for _, twins := range append(append([]doctor.Duplicates(nil), res.Checkup.Duplicates...), res.Checkup.NearDuplicates...) {
 			if len(twins.Labels) < 2 {
 				continue
 			}

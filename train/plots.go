@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/c236555e/rehead/dataset/draw/svg"
+	"github.com/c236555e/rehead/internal/draw/svg"
 )
 
 // Plot is one of the report's charts as an SVG file of its own: white ground, its own styles,

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -32,7 +33,7 @@ func (r *run) calibrate(ctx context.Context, e *embedder, out *embedded, bad []e
 		items := r.calibrators(out.sums, bad)
 		p := e.start(PhaseCalibrate, len(items))
 		r.weights, err = inception.Calibrate(ctx, w, e.nn, len(items), func(i int, pixels []float32) error {
-			data, err := dataset.ReadFile(items[i].Path, e.embed.Limits)
+			data, err := source.Read(items[i].Path, e.embed.Limits)
 			if err == nil {
 				_, err = w.Recipe.Load(data, e.embed.Limits, pixels)
 			}

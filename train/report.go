@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -27,7 +29,7 @@ type evidence struct {
 	threads  int
 	device   string // nn.Config's
 	kernel   string // nn.Config's
-	limits   dataset.Limits
+	limits   picture.Limits
 	verdict  *verdict // nil until labels were judged
 }
 
@@ -137,7 +139,7 @@ type page struct {
 	Map         mapView
 	Suspects    *suspectView
 	Duplicates  duplicateView
-	LeftOut     []dataset.Problem
+	LeftOut     []source.Problem
 	MoreLeftOut int
 	Facts       []fact
 }
@@ -168,7 +170,7 @@ type partRow struct {
 type fact struct{ Name, Value string }
 
 // page gathers what a training and an evaluation have in common.
-func (e *evidence) page(m *Metrics, pictures []Picture, model *inception.Model, problems []dataset.Problem) *page {
+func (e *evidence) page(m *Metrics, pictures []Picture, model *inception.Model, problems []source.Problem) *page {
 	p := &page{Tool: model.ToolVersion, Part: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC}
 	p.Cards, p.Parts = headline(m)
 	p.Calibration = e.calibration(m)
@@ -266,7 +268,7 @@ func partCard(name string, p Part) card {
 const mostLeftOut = 200
 
 // leftOut lists problems without saying where the folder lies.
-func (e *evidence) leftOut(problems []dataset.Problem) (list []dataset.Problem, more int) {
+func (e *evidence) leftOut(problems []source.Problem) (list []source.Problem, more int) {
 	for _, p := range problems[:min(len(problems), mostLeftOut)] {
 		short := e.relative(p.Path)
 		reason := strings.ReplaceAll(p.Reason, p.Path, short)
@@ -274,7 +276,7 @@ func (e *evidence) leftOut(problems []dataset.Problem) (list []dataset.Problem, 
 			reason = strings.ReplaceAll(reason,
 				strings.TrimSuffix(e.root, string(filepath.Separator))+string(filepath.Separator), "")
 		}
-		list = append(list, dataset.Problem{Path: short, Reason: reason})
+		list = append(list, source.Problem{Path: short, Reason: reason})
 	}
 	return list, len(problems) - len(list)
 }

@@ -8,7 +8,8 @@ import (
 	"image"
 	"slices"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -88,7 +89,7 @@ func (e *evidence) rank(i int) int {
 }
 
 // overlays draws the maps of the answer and of the label over small copies of the picture.
-func (e *evidence) overlays(recipe dataset.Recipe, data []byte, m *mistake,
+func (e *evidence) overlays(recipe picture.Recipe, data []byte, m *mistake,
 	x *inception.Explanation) ([]activationView, error) {
 	small, _, err := recipe.Thumbnail(data, e.limits, reportSide)
 	if err != nil {
@@ -128,6 +129,6 @@ func (p *Picture) mistaken(label string) bool {
 
 // read returns the bytes of picture i, if it is still what it was in the run.
 func (e *evidence) read(i int) ([]byte, bool) {
-	data, err := dataset.ReadFile(e.items[i].Path, e.limits)
+	data, err := source.Read(e.items[i].Path, e.limits)
 	return data, err == nil && sha256.Sum256(data) == e.sums[i]
 }

@@ -13,8 +13,9 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/draw"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -59,7 +60,7 @@ func TestReportActivations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x, err := c.Explain(context.Background(), dataset.Limits{}, data, 0)
+		x, err := c.Explain(context.Background(), picture.Limits{}, data, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +70,7 @@ func TestReportActivations(t *testing.T) {
 			t.Fatalf("%s: got the maps %+.80v, want those of %s and %s", m.Rel, m.Maps, m.Predicted, m.Label)
 		}
 		for i := range m.Maps {
-			img, _, err := r.Model.Recipe.Thumbnail(data, dataset.Limits{}, reportSide)
+			img, _, err := r.Model.Recipe.Thumbnail(data, picture.Limits{}, reportSide)
 			if err != nil {
 				t.Fatal(err)
 			}

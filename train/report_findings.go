@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 )
 
 // Bounds on what a report shows, and on its pictures.
@@ -40,7 +41,7 @@ type pictureView struct {
 
 // thumbnails fills in the views, in their order, until there is no room left; a picture that has
 // gone has none.
-func (e *evidence) thumbnails(ctx context.Context, recipe dataset.Recipe, views []*pictureView) error {
+func (e *evidence) thumbnails(ctx context.Context, recipe picture.Recipe, views []*pictureView) error {
 	var wanted []int
 	left := reportBytes
 	for _, v := range views {
@@ -79,7 +80,7 @@ func (e *evidence) thumbnails(ctx context.Context, recipe dataset.Recipe, views 
 }
 
 // shrink gives the view a thumbnail, if data is a picture.
-func (v *pictureView) shrink(recipe dataset.Recipe, data []byte, lim dataset.Limits) {
+func (v *pictureView) shrink(recipe picture.Recipe, data []byte, lim picture.Limits) {
 	img, _, err := recipe.Thumbnail(data, lim, reportSide)
 	if err != nil {
 		return

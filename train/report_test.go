@@ -18,8 +18,9 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 func mustReport(t *testing.T, r *Result) []byte {
@@ -166,7 +167,7 @@ func TestReportEscapes(t *testing.T) {
 	r := madeUp(t, odd, 12)
 	r.Notes = odd
 	for _, l := range odd {
-		r.Problems = append(r.Problems, dataset.Problem{Path: "/data/set/" + l, Reason: "open /data/set/" + l + ": broken"})
+		r.Problems = append(r.Problems, source.Problem{Path: "/data/set/" + l, Reason: "open /data/set/" + l + ": broken"})
 	}
 	r.Model.ToolVersion = odd[0]
 	r.Model.Split.Salt = odd[1]

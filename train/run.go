@@ -7,6 +7,8 @@ import (
 	"fmt"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/doctor"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -15,13 +17,13 @@ type Result struct {
 	Model    *inception.Model  // ready to Save
 	Metrics  Metrics           // as in Model.Metrics
 	Fit      *Fit              // the head's solution
-	Problems []dataset.Problem // every file that was left out, and why: the folder's own and those that did not decode
+	Problems []source.Problem  // every file that was left out, and why: the folder's own and those that did not decode
 	Notes    []string          // what is unusual about the data, one sentence each
 	Pictures []Picture         // every picture that was used, with its prediction, in the folder's order
 	Embedded int               // pictures that went through the trunk in this run
 	Cached   int               // pictures whose bottleneck was there already
 	Seconds  map[Phase]float64 // wall time of each phase
-	Checkup  *dataset.Checkup  // what the pictures looked like before they were used
+	Checkup  *doctor.Checkup   // what the pictures looked like before they were used
 
 	evidence evidence // what Report shows besides
 	keeper   *keeper
@@ -46,7 +48,7 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	if folder == nil || w == nil {
 		return nil, errors.New("train: run: got no folder or no weights, want both")
 	}
-	if folder.Several && cfg.Solver == Retrain {
+	if folder.MultiLabel && cfg.Solver == Retrain {
 		return nil, errSeveralRetrain
 	}
 	if err := checkLabels(folder); err != nil {
@@ -131,7 +133,7 @@ func (r *run) embed(ctx context.Context) error {
 	r.items, r.rows = out.dropBad(r.folder.Items)
 	r.res.evidence.root, r.res.evidence.sums = r.folder.Root, out.goodSums()
 	r.duplicates = out.duplicates()
-	r.res.Problems = append(append([]dataset.Problem(nil), r.folder.Problems...), out.problems...)
+	r.res.Problems = append(append([]source.Problem(nil), r.folder.Problems...), out.problems...)
 	r.res.Embedded, r.res.Cached = out.done, out.cached
 	if r.cfg.Views > 0 {
 		if err := r.embedViews(ctx, e); err != nil {
@@ -148,7 +150,7 @@ func (r *run) embed(ctx context.Context) error {
 
 // good is the folder of the pictures that have a bottleneck.
 func (r *run) good() *dataset.Folder {
-	return &dataset.Folder{Root: r.folder.Root, Labels: r.folder.Labels, Items: r.items, Several: r.folder.Several}
+	return &dataset.Folder{Root: r.folder.Root, Labels: r.folder.Labels, Items: r.items, MultiLabel: r.folder.MultiLabel}
 }
 
 // part returns the examples of one part, and the place in r.items of each. Views of training
@@ -160,7 +162,7 @@ func (r *run) part(s dataset.Split) (Examples, []int) {
 	add := func(i int, row []float32, share float64) {
 		it := r.items[i]
 		ex.Rows, ex.Labels, at = append(ex.Rows, row), append(ex.Labels, it.Label), append(at, i)
-		if r.folder.Several {
+		if r.folder.MultiLabel {
 			ex.Sets = append(ex.Sets, it.Labels)
 		}
 		w := it.Weight
@@ -195,7 +197,7 @@ func (r *run) part(s dataset.Split) (Examples, []int) {
 // finish measures the head and puts the model together.
 func (r *run) finish(ctx context.Context) error {
 	p := newMeter(PhaseMeasure, len(r.items), r.cfg.Progress, r.res.Seconds)
-	d := measured{items: r.items, labels: r.folder.Labels, temp: r.temp, several: r.folder.Several,
+	d := measured{items: r.items, labels: r.folder.Labels, temp: r.temp, several: r.folder.MultiLabel,
 		thresholds: r.thresholds}
 	m, pictures, err := headMetrics(ctx, r.res.Fit.Head, r.rows, &d, r.cfg.Threads)
 	if err != nil {
@@ -228,7 +230,7 @@ func (r *run) finish(ctx context.Context) error {
 		Thresholds: r.thresholds, Unknown: line,
 		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest,
 		Ranges: r.weights.Ranges, Trunk: r.weights,
-		Seed: r.cfg.Seed, Split: r.cfg.Split, Training: training, Metrics: metrics, ToolVersion: r.cfg.ToolVersion,
+		Seed: r.cfg.Seed, Split: inception.Split(r.cfg.Split), Training: training, Metrics: metrics, ToolVersion: r.cfg.ToolVersion,
 	}
 	r.res.Model.Neighbours, err = r.neighbours(ctx)
 	return err

@@ -14,8 +14,10 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/draw"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -206,7 +208,7 @@ func checkModel(t *testing.T, r *Result, w *inception.Weights) {
 	}
 	defer c.Close()
 	for _, p := range r.Pictures[:5] {
-		got, err := c.Classify(context.Background(), dataset.Limits{}, read(t, p.Path))
+		got, err := c.Classify(context.Background(), picture.Limits{}, read(t, p.Path))
 		if err != nil || got[0].Err != nil {
 			t.Fatal(err, got[0].Err)
 		}
@@ -299,7 +301,7 @@ func TestRunRefuses(t *testing.T) {
 		{"no folder", "no folder", nil, Config{}},
 		{"no picture", "some/where: got no picture", one(), Config{}},
 		{"no readable picture", "1 files were left out, the first is x.jpg: broken",
-			&dataset.Folder{Root: "r", Problems: []dataset.Problem{{Path: "x.jpg", Reason: "broken"}}}, Config{}},
+			&dataset.Folder{Root: "r", Problems: []source.Problem{{Path: "x.jpg", Reason: "broken"}}}, Config{}},
 		{"one label", `one label only ("daisy")`, one("daisy"), Config{}},
 		{"label out of range", "got label 7", &dataset.Folder{Labels: []string{"a", "b"}, Items: []dataset.Item{{Label: 7}}},
 			Config{}},

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 )
 
 // Settings is the JSON of Model.Training.
@@ -20,7 +20,7 @@ type Settings struct {
 	ClassWeights  *ClassWeights    `json:"class_weights,omitempty"`
 	Weighted      bool             `json:"weighted,omitempty"` // pictures had weights of their own
 	Views         int              `json:"views,omitempty"`    // of each training picture
-	Augment       *dataset.Augment `json:"augment,omitempty"`
+	Augment       *picture.Augment `json:"augment,omitempty"`
 	WarmStart     string           `json:"warm_start,omitempty"` // SHA-256 of the head that the solver began at
 	Tolerance     float64          `json:"tolerance"`
 	MaxIterations int              `json:"max_iterations"`

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/draw"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 // severalShapes lists drawn pictures of any number of four shapes.
@@ -22,7 +22,7 @@ func severalShapes(t testing.TB, n int) *dataset.Folder {
 	if err := draw.Several(dir, 4, n, 3); err != nil {
 		t.Fatal(err)
 	}
-	f, err := dataset.ReadManifest(filepath.Join(dir, "labels.csv"), dataset.ManifestConfig{Several: true})
+	f, err := dataset.ReadManifest(filepath.Join(dir, "labels.csv"), dataset.ManifestConfig{MultiLabel: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestRunOfSeveralLabels(t *testing.T) {
 		t.Errorf("evaluated: got %+v, trained %+v", got.MultiLabel, m)
 	}
 	one := *f
-	one.Several = false
+	one.MultiLabel = false
 	// each a set of one label
 	if _, err := Evaluate(context.Background(), opened, &one, EvaluateConfig{CacheDir: cache}); err != nil {
 		t.Errorf("one label a picture: %v", err)

@@ -6,15 +6,17 @@ import (
 	"fmt"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/cache"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 )
 
 // Embedded is what Embed did.
 type Embedded struct {
-	Cache    string            // the cache file that has the bottlenecks now
-	Pictures int               // that went through the trunk
-	Cached   int               // whose bottleneck was there already
-	Problems []dataset.Problem // pictures that could not be read, and why
+	Cache    string           // the cache file that has the bottlenecks now
+	Pictures int              // that went through the trunk
+	Cached   int              // whose bottleneck was there already
+	Problems []source.Problem // pictures that could not be read, and why
 }
 
 // Embed puts the bottlenecks of the folder's pictures into the cache below cfg.CacheDir and trains
@@ -41,7 +43,7 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cf
 	if err := e.run(ctx, folder.Items, out, bad); err != nil {
 		return nil, err
 	}
-	c, err := dataset.OpenCache(cfg.CacheDir, cacheKey(w))
+	c, err := cache.Open(cfg.CacheDir, cacheKey(w))
 	if err != nil {
 		return nil, fmt.Errorf("train: cache: %w", err)
 	}
@@ -51,9 +53,9 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cf
 // MergeCache puts the bottlenecks of the cache below from into the one below into, both of the
 // trunk w, and returns how many were new.
 func MergeCache(w *inception.Weights, into, from string) (added int, err error) {
-	var caches [2]*dataset.Cache
+	var caches [2]*cache.Bottlenecks
 	for i, dir := range [2]string{into, from} {
-		c, err := dataset.OpenCache(dir, cacheKey(w))
+		c, err := cache.Open(dir, cacheKey(w))
 		if err != nil {
 			return 0, fmt.Errorf("train: cache: %w", err)
 		}
@@ -64,8 +66,8 @@ func MergeCache(w *inception.Weights, into, from string) (added int, err error) 
 }
 
 // cacheKey says which bottlenecks are the trunk's.
-func cacheKey(w *inception.Weights) dataset.CacheKey {
-	return dataset.CacheKey{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features()}
+func cacheKey(w *inception.Weights) cache.Key {
+	return cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features()}
 }
 
 // embedder is one for n pictures of a run with these settings.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/datatest"
+	"github.com/c236555e/rehead/internal/datatest"
 )
 
 // flowers returns the bottlenecks that retrain.py itself computed for a set of flower photographs,

@@ -59,7 +59,7 @@ func (r *run) solve(ctx context.Context) error {
 		return err
 	}
 	r.temp = temperatureOf(logits, valid)
-	if r.folder.Several {
+	if r.folder.MultiLabel {
 		r.thresholds = fitThresholds(logits, valid, r.temp)
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -53,7 +55,7 @@ func (r *run) embedViews(ctx context.Context, e *embedder) (err error) {
 	}
 	cfg := e.embed
 	cfg.Load = func(j int, data []byte, dst []float32) error {
-		img, info, err := dataset.Decode(data, e.embed.Limits)
+		img, info, err := picture.Decode(data, e.embed.Limits)
 		if err != nil {
 			return err
 		}
@@ -61,7 +63,7 @@ func (r *run) embedViews(ctx context.Context, e *embedder) (err error) {
 	}
 	read := func(j int) ([]byte, error) {
 		i := missing[j].item
-		data, err := dataset.ReadFile(r.items[i].Path, e.embed.Limits)
+		data, err := source.Read(r.items[i].Path, e.embed.Limits)
 		if err == nil && sha256.Sum256(data) != r.res.evidence.sums[i] {
 			err = errChanged
 		}
@@ -100,6 +102,6 @@ func (r *run) embedViews(ctx context.Context, e *embedder) (err error) {
 }
 
 // view names view k of item i.
-func (r *run) view(i, k int) dataset.View {
-	return dataset.View{Sum: r.res.evidence.sums[i], Seed: r.cfg.Seed, K: k}
+func (r *run) view(i, k int) picture.View {
+	return picture.View{Sum: r.res.evidence.sums[i], Seed: r.cfg.Seed, K: k}
 }

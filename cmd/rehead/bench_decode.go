@@ -7,7 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -66,7 +67,7 @@ func newBenchDecode(a *app) *cobra.Command {
 
 // timeDecode runs each picture through the recipe once to warm up the disk's cache, and once to
 // measure.
-func timeDecode(ctx context.Context, paths []string, recipe dataset.Recipe, lim dataset.Limits) (*decodeReport, error) {
+func timeDecode(ctx context.Context, paths []string, recipe picture.Recipe, lim picture.Limits) (*decodeReport, error) {
 	r := &decodeReport{Threads: 1, Filter: recipe.Filter, Problems: []string{}}
 	dst := make([]float32, 3*recipe.Size*recipe.Size)
 	ms := func(from, to time.Time) float64 { return float64(to.Sub(from).Nanoseconds()) / 1e6 }
@@ -76,13 +77,13 @@ func timeDecode(ctx context.Context, paths []string, recipe dataset.Recipe, lim 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		data, err := dataset.ReadFile(path, lim)
+		data, err := source.Read(path, lim)
 		if err != nil {
 			r.Problems = append(r.Problems, oneLine(err))
 			continue
 		}
 		start := time.Now()
-		img, info, err := dataset.Decode(data, lim)
+		img, info, err := picture.Decode(data, lim)
 		decoded := time.Now()
 		if err == nil {
 			err = recipe.Apply(img, info.Orientation, dst)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/serve/load"
 )
 
@@ -39,7 +39,7 @@ the exit code is 1.`,
 			}
 			a.printProblems(problems)
 			for _, path := range paths {
-				data, err := dataset.ReadFile(path, limits.limits())
+				data, err := source.Read(path, limits.limits())
 				if err != nil {
 					return err
 				}

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/train"
 )
 
@@ -171,7 +171,7 @@ func (o *trainOptions) altering(set func(string) error) func(string) error {
 		if err := set(v); err != nil {
 			return err
 		}
-		if o.cfg.Augment != (dataset.Augment{}) && o.cfg.Views == 0 {
+		if o.cfg.Augment != (picture.Augment{}) && o.cfg.Views == 0 {
 			o.cfg.Views = defaultViews
 		}
 		return nil

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/train"
 )
 
@@ -59,10 +59,10 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 			return o.cfg.Descent.Epochs == 3 && o.cfg.Descent.Batch == 100 && o.cfg.Seed == 7
 		},
 		"augment=flip,rotate=10 views=3": func(o *trainOptions) bool {
-			return o.cfg.Augment == dataset.Augment{Flip: true, Rotate: 10} && o.cfg.Views == 3
+			return o.cfg.Augment == picture.Augment{Flip: true, Rotate: 10} && o.cfg.Views == 3
 		},
 		"flip_left_right=true random_crop=10 random_scale=20 random_brightness=5": func(o *trainOptions) bool {
-			return o.cfg.Augment == dataset.Augment{Flip: true, Crop: 0.1, Scale: 0.2, Brightness: 0.05} &&
+			return o.cfg.Augment == picture.Augment{Flip: true, Crop: 0.1, Scale: 0.2, Brightness: 0.05} &&
 				o.cfg.Views == defaultViews
 		},
 		"flip_left_right=false random_crop=0": func(o *trainOptions) bool {

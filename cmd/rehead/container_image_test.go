@@ -21,7 +21,7 @@ import (
 
 	"github.com/c236555e/rehead/cmd/rehead/licences"
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/internal/draw"
 	"github.com/c236555e/rehead/serve"
 	"github.com/c236555e/rehead/serve/servetest"
 )

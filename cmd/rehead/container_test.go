@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 // inContainer runs a command line as the service does, below base.

@@ -77,12 +77,12 @@ func (d *dataFlags) one(path string, minLabels int) (*dataset.Folder, error) {
 	if err != nil || info.IsDir() {
 		folder, err := dataset.Scan(path, dataset.ScanConfig{MinLabels: minLabels}) // says what is wrong
 		if err == nil && d.several {
-			folder = folder.AsSeveral()
+			folder = folder.AsMultiLabel()
 		}
 		return folder, err
 	}
 	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), StripPrefix: d.stripPrefix,
-		MinLabels: minLabels, Several: d.several, Separator: d.separator}
+		MinLabels: minLabels, MultiLabel: d.several, Separator: d.separator}
 	if d.classes != "" {
 		if cfg.Classes, err = dataset.ReadClasses(d.classes); err != nil {
 			return nil, err

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 // TestPitfalls: every row of docs/pitfalls.md names tests, and each of them exists in the folder

@@ -13,6 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/cache"
+	"github.com/c236555e/rehead/dataset/doctor"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
@@ -27,8 +31,8 @@ type doctorOptions struct {
 	cache   string
 	memory  int64
 	asJSON  bool
-	cfg     dataset.CheckConfig
-	refine  dataset.RefineConfig
+	cfg     doctor.Config
+	refine  doctor.RefineConfig
 }
 
 func newDoctor(a *app) *cobra.Command {
@@ -79,7 +83,7 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 	folder, err := o.data.open(dir, 1)
 	if err != nil { // nothing to train on: said in both forms
 		if o.asJSON {
-			return errors.Join(err, printJSON(a.stdout, dataset.Hopeless(dir, err)))
+			return errors.Join(err, printJSON(a.stdout, doctor.Hopeless(dir, err)))
 		}
 		return err
 	}
@@ -87,7 +91,7 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 	bar := a.progress("checking", len(folder.Items))
 	defer bar.done()
 	o.cfg.Progress = func(done, _ int) { bar.set(done) }
-	c, err := dataset.Check(ctx, folder, o.cfg)
+	c, err := doctor.Check(ctx, folder, o.cfg)
 	bar.done()
 	if err != nil {
 		return err
@@ -102,8 +106,8 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 	} else {
 		a.printCheckup(c)
 	}
-	if i := slices.IndexFunc(c.Findings, func(f dataset.Finding) bool {
-		return f.Severity == dataset.Fatal
+	if i := slices.IndexFunc(c.Findings, func(f doctor.Finding) bool {
+		return f.Severity == doctor.Fatal
 	}); i >= 0 && err == nil {
 		err = fmt.Errorf("doctor: training on %s is impossible: %s", dir, c.Findings[i].Message)
 	}
@@ -112,17 +116,17 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 
 // doctorNeighbours embeds the pictures and adds what the bottlenecks show to c, and what training
 // takes.
-func (a *app) doctorNeighbours(ctx context.Context, c *dataset.Checkup, folder *dataset.Folder, w *inception.Weights,
+func (a *app) doctorNeighbours(ctx context.Context, c *doctor.Checkup, folder *dataset.Folder, w *inception.Weights,
 	engine nn.Config, cacheDir string, o *doctorOptions) error {
 	e := &doctorEmbedder{folder: folder, sums: c.Same().Sums, rows: make([][]float32, len(folder.Items)),
 		limits: o.limits.limits()}
 	if cacheDir != "" {
-		cache, err := dataset.OpenCache(cacheDir, dataset.CacheKey{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features()})
+		bottlenecks, err := cache.Open(cacheDir, cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features()})
 		if err != nil {
 			return err
 		}
-		defer func() { _ = cache.Close() }() // every bottleneck was written when it was put
-		e.cache = cache
+		defer func() { _ = bottlenecks.Close() }() // every bottleneck was written when it was put
+		e.cache = bottlenecks
 	}
 	missing := e.lookup(c)
 	bar := a.progress("embedding", len(missing))
@@ -149,13 +153,13 @@ type doctorEmbedder struct {
 	folder   *dataset.Folder
 	sums     [][sha256.Size]byte
 	rows     [][]float32
-	cache    *dataset.Cache // nil for none
-	limits   dataset.Limits
+	cache    *cache.Bottlenecks // nil for none
+	limits   picture.Limits
 	distinct int
 }
 
 // lookup fills rows from the cache and returns an item for each picture that it lacks.
-func (e *doctorEmbedder) lookup(c *dataset.Checkup) []int {
+func (e *doctorEmbedder) lookup(c *doctor.Checkup) []int {
 	var missing []int
 	seen := map[[sha256.Size]byte]int{}
 	for i, sum := range e.sums {
@@ -200,7 +204,7 @@ func (e *doctorEmbedder) embed(ctx context.Context, w *inception.Weights, engine
 	fresh := make(map[[sha256.Size]byte][]float32, len(missing))
 	began := time.Now()
 	read := func(j int) ([]byte, error) {
-		data, err := dataset.ReadFile(e.folder.Items[todo[j]].Path, e.limits)
+		data, err := source.Read(e.folder.Items[todo[j]].Path, e.limits)
 		if err == nil && sha256.Sum256(data) != e.sums[todo[j]] {
 			err = errors.New("the file changed while it was looked at; run again")
 		}
@@ -247,7 +251,7 @@ func (e *doctorEmbedder) timeFit(ctx context.Context, threads int) (seconds floa
 	for label, items := range byLabel {
 		for _, i := range items[:min(len(items), max(1, most*len(items)/total))] {
 			ex.Rows, ex.Labels = append(ex.Rows, e.rows[i]), append(ex.Labels, label)
-			if e.folder.Several {
+			if e.folder.MultiLabel {
 				ex.Sets = append(ex.Sets, e.folder.Set(i))
 			}
 		}
@@ -260,7 +264,7 @@ func (e *doctorEmbedder) timeFit(ctx context.Context, threads int) (seconds floa
 }
 
 // printCheckup prints what people want to know first: the findings, the worst first.
-func (a *app) printCheckup(c *dataset.Checkup) {
+func (a *app) printCheckup(c *doctor.Checkup) {
 	var formats []string
 	for _, f := range slices.Sorted(maps.Keys(c.Formats)) {
 		formats = append(formats, fmt.Sprintf("%d %s", c.Formats[f], f))
@@ -269,7 +273,7 @@ func (a *app) printCheckup(c *dataset.Checkup) {
 		strings.Join(formats, ", "))
 	a.sayWrapped("%d to %d pixels wide, %d to %d high; %d turned by EXIF", c.Width.Min, c.Width.Max, c.Height.Min,
 		c.Height.Max, c.Rotated)
-	for _, severity := range []dataset.Severity{dataset.Fatal, dataset.Warning, dataset.Note} {
+	for _, severity := range []doctor.Severity{doctor.Fatal, doctor.Warning, doctor.Note} {
 		for _, f := range c.Findings {
 			if f.Severity == severity {
 				a.sayWrapped("%s: %s", severity, f.Message)
@@ -315,7 +319,7 @@ func (a *app) more(n int) {
 	}
 }
 
-func (a *app) printTwins(what string, twins []dataset.Twins) {
+func (a *app) printTwins(what string, twins []doctor.Duplicates) {
 	if len(twins) == 0 {
 		return
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/dataset/doctor"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 // put copies a file.
@@ -25,7 +25,7 @@ func put(t *testing.T, from, to string) {
 	}
 }
 
-func codes(c *dataset.Checkup) []string {
+func codes(c *doctor.Checkup) []string {
 	var out []string
 	for _, f := range c.Findings {
 		out = append(out, f.Code)
@@ -44,9 +44,9 @@ func TestDoctor(t *testing.T) {
 		0o644); err != nil {
 		t.Fatal(err)
 	}
-	var c dataset.Checkup
+	var c doctor.Checkup
 	must(t, &c, "doctor", pictures, "--json", "--min-images", "10")
-	want := []string{dataset.CodeUnreadable, dataset.CodeSameAcross}
+	want := []string{doctor.CodeUnreadable, doctor.CodeSameAcross}
 	for _, code := range want {
 		if !slices.Contains(codes(&c), code) {
 			t.Errorf("no %s in %v", code, codes(&c))
@@ -65,7 +65,7 @@ func TestDoctor(t *testing.T) {
 		}
 	}
 	for range 2 { // with an empty cache, then with a full one
-		c = dataset.Checkup{}
+		c = doctor.Checkup{}
 		must(t, &c, "doctor", pictures, "--json", "--weights", trunk, "--cache", cache)
 		if !(c.Cost.EmbedSeconds > 0) || !(c.Cost.TrainSeconds > 0) || c.Cost.TrainSecondsCold < c.Cost.EmbedSeconds {
 			t.Errorf("got cost %+v", c.Cost)
@@ -89,10 +89,10 @@ func TestDoctorHopeless(t *testing.T) {
 	} {
 		fails(t, test.args)
 		o := command(t, append(test.args, "--json")...)
-		var c dataset.Checkup
+		var c doctor.Checkup
 		if err := json.Unmarshal([]byte(o.stdout), &c); err != nil || o.code != exitFailed || c.Trainable ||
-			len(c.Findings) == 0 || !slices.ContainsFunc(c.Findings, func(f dataset.Finding) bool {
-			return f.Severity == dataset.Fatal
+			len(c.Findings) == 0 || !slices.ContainsFunc(c.Findings, func(f doctor.Finding) bool {
+			return f.Severity == doctor.Fatal
 		}) {
 			t.Errorf("%s: code %d, %v, %q", name, o.code, err, o.stdout)
 		}

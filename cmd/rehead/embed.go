@@ -9,8 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/npy"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -72,13 +74,13 @@ func newEmbed(a *app) *cobra.Command {
 // calibrateOn returns w in the precision that is asked for; int8 takes its ranges from the first of
 // the pictures.
 func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg nn.Config, paths []string,
-	lim dataset.Limits) (*inception.Weights, error) {
+	lim picture.Limits) (*inception.Weights, error) {
 	if int8s, err := e.quantized(); err != nil || !int8s {
 		return w, err
 	}
 	return inception.Calibrate(ctx, w, cfg, min(len(paths), inception.CalibrationPictures),
 		func(i int, pixels []float32) error {
-			data, err := dataset.ReadFile(paths[i], lim)
+			data, err := source.Read(paths[i], lim)
 			if err == nil {
 				_, err = w.Recipe.Load(data, lim, pixels)
 			}
@@ -86,16 +88,16 @@ func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg
 		})
 }
 
-func (a *app) embed(cmd *cobra.Command, trunk *inception.Trunk, paths []string, out string, lim dataset.Limits,
+func (a *app) embed(cmd *cobra.Command, trunk *inception.Trunk, paths []string, out string, lim picture.Limits,
 	batch int, asJSON bool) (err error) {
-	w, err := dataset.CreateNPY(out, trunk.Features())
+	w, err := npy.Create(out, trunk.Features())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	bar := a.progress("embedding", len(paths))
 	defer bar.done()
-	read := func(i int) ([]byte, error) { return dataset.ReadFile(paths[i], lim) }
+	read := func(i int) ([]byte, error) { return source.Read(paths[i], lim) }
 	emit := func(i int, vec []float32, err error) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w; take it out of the list: nothing was written", paths[i], err)
@@ -126,7 +128,7 @@ func (a *app) embed(cmd *cobra.Command, trunk *inception.Trunk, paths []string, 
 
 // listPictures expands folders to the pictures below them, sorted by path; what is named directly
 // keeps its place. Files below a folder that are no pictures are left out and returned as problems.
-func listPictures(args []string) (paths []string, problems []dataset.Problem, err error) {
+func listPictures(args []string) (paths []string, problems []source.Problem, err error) {
 	for _, arg := range args {
 		info, err := os.Stat(arg)
 		if err != nil {
@@ -136,13 +138,13 @@ func listPictures(args []string) (paths []string, problems []dataset.Problem, er
 			paths = append(paths, arg)
 			continue
 		}
-		folder, err := dataset.List(arg, dataset.ScanConfig{})
+		files, left, err := source.List(arg)
 		if err != nil {
 			return nil, nil, err
 		}
-		problems = append(problems, folder.Problems...)
-		for _, item := range folder.Items {
-			paths = append(paths, item.Path)
+		problems = append(problems, left...)
+		for _, f := range files {
+			paths = append(paths, f.Path)
 		}
 	}
 	return paths, problems, nil

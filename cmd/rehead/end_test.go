@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/internal/draw"
 	"github.com/c236555e/rehead/train"
 )
 

@@ -11,7 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -57,7 +58,7 @@ func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier,
 	top int) prediction {
 	line := prediction{Image: path}
 	err := func() error {
-		data, err := dataset.ReadFile(path, limits.limits())
+		data, err := source.Read(path, limits.limits())
 		if err != nil {
 			return err
 		}
@@ -94,7 +95,7 @@ func (e *explainFlags) name(path string) string {
 }
 
 // drawExplanation writes the picture with the map of its best label over it, whole or not at all.
-func drawExplanation(path string, recipe dataset.Recipe, data []byte, lim dataset.Limits,
+func drawExplanation(path string, recipe picture.Recipe, data []byte, lim picture.Limits,
 	x *inception.Explanation) error {
 	img, _, err := recipe.Thumbnail(data, lim, explainSide)
 	if err != nil {

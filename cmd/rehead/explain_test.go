@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/draw"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 // explained is a line of `predict --explain --json`.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/train"
 )
 
@@ -30,10 +30,10 @@ const longestFindings = 12
 
 // printFindings prints what the checks before a run found, the worst first; --json and the report
 // have all of it.
-func (a *app) printFindings(c *dataset.Checkup, notes []string) {
+func (a *app) printFindings(c *doctor.Checkup, notes []string) {
 	var lines []string
 	if c != nil {
-		for _, severity := range []dataset.Severity{dataset.Fatal, dataset.Warning, dataset.Note} {
+		for _, severity := range []doctor.Severity{doctor.Fatal, doctor.Warning, doctor.Note} {
 			for _, f := range c.Findings {
 				if f.Severity == severity {
 					lines = append(lines, string(f.Severity)+": "+f.Message)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
@@ -19,7 +19,7 @@ type modelCard struct {
 	Flavor      inception.Flavor `json:"flavor"`
 	Width       float64          `json:"width"`
 	Features    int              `json:"features"`
-	Recipe      dataset.Recipe   `json:"recipe"`
+	Recipe      picture.Recipe   `json:"recipe"`
 	Temperature float64          `json:"temperature"`
 	MultiLabel  bool             `json:"multi_label"` // a picture may have any number of the labels
 	// then: the probability of each label from which on a picture has it
@@ -27,13 +27,13 @@ type modelCard struct {
 	Trunk      string    `json:"trunk_digest"`
 	HasTrunk   bool      `json:"trunk_stored"`
 	// of the trunk in the binary and of pulled ones; what was measured was so with float32
-	Known       *known              `json:"trunk,omitempty"`
-	Precision   nn.Precision        `json:"precision"`
-	Seed        uint64              `json:"seed"`
-	Split       dataset.SplitConfig `json:"split"`
-	Training    json.RawMessage     `json:"training,omitempty"`
-	Metrics     json.RawMessage     `json:"metrics,omitempty"`
-	ToolVersion string              `json:"tool_version"`
+	Known       *known          `json:"trunk,omitempty"`
+	Precision   nn.Precision    `json:"precision"`
+	Seed        uint64          `json:"seed"`
+	Split       inception.Split `json:"split"`
+	Training    json.RawMessage `json:"training,omitempty"`
+	Metrics     json.RawMessage `json:"metrics,omitempty"`
+	ToolVersion string          `json:"tool_version"`
 }
 
 func newInspect(a *app) *cobra.Command {

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 // binary builds the real rehead.

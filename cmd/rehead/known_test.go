@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/draw"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/embedded"
+	"github.com/c236555e/rehead/internal/draw"
 	"github.com/c236555e/rehead/nn"
 )
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 // TestManifestsEndToEnd trains on a manifest with given parts and weights, evaluates the model on

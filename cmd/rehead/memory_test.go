@@ -4,7 +4,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 )
 
 func TestMemoryLimit(t *testing.T) {
@@ -48,7 +48,7 @@ func TestMemoryLimit(t *testing.T) {
 // bodies and decoders fit beside it.
 func TestContract43Serverless(t *testing.T) {
 	for gb := int64(1); gb <= 6; gb++ {
-		c := capsFor(gb<<30, dataset.DefaultMaxPixels)
+		c := capsFor(gb<<30, picture.DefaultMaxPixels)
 		if c.held+c.decode > gb<<30-400<<20 {
 			t.Errorf("%d GB: %d for bodies and %d for decoders leave too little for the model", gb, c.held, c.decode)
 		}
@@ -57,8 +57,8 @@ func TestContract43Serverless(t *testing.T) {
 				c.pixels, c.decode)
 		}
 	}
-	if got := capsFor(64<<30, dataset.DefaultMaxPixels); got.held != mostHeld || got.decode != mostDecode ||
-		got.pixels != min(dataset.DefaultMaxPixels, mostDecode/decodeBytesPerPixel) {
+	if got := capsFor(64<<30, picture.DefaultMaxPixels); got.held != mostHeld || got.decode != mostDecode ||
+		got.pixels != min(picture.DefaultMaxPixels, mostDecode/decodeBytesPerPixel) {
 		t.Errorf("64 GB: got %+v", got)
 	}
 	if got := capsFor(0, 77); got != (caps{pixels: 77}) {

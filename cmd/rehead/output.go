@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 )
 
 // printJSON writes v as one line of JSON to w.
@@ -31,13 +31,13 @@ type limitFlags struct {
 	maxPixels int64
 }
 
-func (l *limitFlags) limits() dataset.Limits {
-	return dataset.Limits{MaxBytes: l.maxBytes, MaxPixels: l.maxPixels}
+func (l *limitFlags) limits() picture.Limits {
+	return picture.Limits{MaxBytes: l.maxBytes, MaxPixels: l.maxPixels}
 }
 
 func (l *limitFlags) add(cmd *cobra.Command) {
-	cmd.Flags().Int64Var(&l.maxBytes, "max-bytes", dataset.DefaultMaxBytes, "most bytes of one picture")
-	cmd.Flags().Int64Var(&l.maxPixels, "max-pixels", dataset.DefaultMaxPixels, "most pixels of one picture")
+	cmd.Flags().Int64Var(&l.maxBytes, "max-bytes", picture.DefaultMaxBytes, "most bytes of one picture")
+	cmd.Flags().Int64Var(&l.maxPixels, "max-pixels", picture.DefaultMaxPixels, "most pixels of one picture")
 }
 
 // parentExists asks that the folder that path is to be written into is there, before any work is

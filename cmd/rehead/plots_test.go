@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 // checkPlots trains the world's model again with --plots.

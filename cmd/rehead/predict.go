@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
 	"github.com/c236555e/rehead/inception/registry"
@@ -173,7 +173,7 @@ func (e *engineFlags) classifier(path string) (*inception.Classifier, error) {
 
 func predictFile(ctx context.Context, c *inception.Classifier, path string, limits limitFlags, top int) prediction {
 	line := prediction{Image: path}
-	data, err := dataset.ReadFile(path, limits.limits())
+	data, err := source.Read(path, limits.limits())
 	if err == nil {
 		var results []inception.Result
 		if results, err = c.Classify(ctx, limits.limits(), data); err == nil {

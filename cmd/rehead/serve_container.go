@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/serve"
 )
 
@@ -146,7 +146,7 @@ func (a *app) containerNumbers(o *serveOptions) error {
 		setNumber("SAGEMAKER_MAX_PAYLOAD_IN_MB", 4096, func(n int) { // 0: the service streams without a bound; ours stays
 			if n > 0 {
 				o.cfg.MaxBodyBytes = int64(n) << 20
-				o.limits.maxBytes = max(dataset.DefaultMaxBytes, o.cfg.MaxBodyBytes)
+				o.limits.maxBytes = max(picture.DefaultMaxBytes, o.cfg.MaxBodyBytes)
 			}
 		}),
 		setNumber("MODEL_SERVER_TIMEOUT", mostNumber, seconds),

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
-	"github.com/c236555e/rehead/dataset/draw"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 // TestSeveralLabels goes from drawn pictures of any number of shapes to answers over HTTP.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
@@ -271,7 +272,7 @@ type problemJSON struct {
 	Reason string `json:"reason"`
 }
 
-func problemsJSON(problems []dataset.Problem) []problemJSON {
+func problemsJSON(problems []source.Problem) []problemJSON {
 	out := make([]problemJSON, 0, len(problems))
 	for _, p := range problems {
 		out = append(out, problemJSON{p.Path, oneLine(fmt.Errorf("%s", p.Reason))})
@@ -287,7 +288,7 @@ func (a *app) printTrained(r *train.Result, out string) {
 	a.say("model written to %s", out)
 }
 
-func (a *app) printProblems(problems []dataset.Problem) {
+func (a *app) printProblems(problems []source.Problem) {
 	if len(problems) == 0 {
 		return
 	}

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/raw"
 )
@@ -24,11 +24,11 @@ type Options struct {
 
 	// Official, when set, tells a published file by the SHA-256 and the length of its bytes: its
 	// flavour and recipe then hold, unless Flavor is set. See registry.Official.
-	Official func(sha256 string, size int64) (inception.Flavor, dataset.Recipe, bool)
+	Official func(sha256 string, size int64) (inception.Flavor, picture.Recipe, bool)
 }
 
 // recipe applies what is asked for to a recipe.
-func (o Options) recipe(r dataset.Recipe) (dataset.Recipe, error) {
+func (o Options) recipe(r picture.Recipe) (picture.Recipe, error) {
 	if o.Mean != nil {
 		r.Mean = *o.Mean
 	}

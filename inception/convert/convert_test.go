@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 	"github.com/c236555e/rehead/nn"
@@ -289,7 +289,7 @@ func TestRecipe(t *testing.T) {
 		t.Errorf("for 150 pixels: got %v, recipe %+v", err, w.Recipe)
 	}
 	asked := ""
-	official := func(sha256 string, size int64) (inception.Flavor, dataset.Recipe, bool) {
+	official := func(sha256 string, size int64) (inception.Flavor, picture.Recipe, bool) {
 		asked = sha256
 		return inception.PytorchFID, gluon, size == 821848
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -30,7 +30,7 @@ type Info struct {
 	Ignored int               `json:"ignored"` // tensors of the file that inference does not use
 	Digest  string            `json:"digest"`  // of the converted trunk: inception.Weights.Digest
 	Source  string            `json:"source,omitempty"`
-	Recipe  dataset.Recipe    `json:"recipe"`
+	Recipe  picture.Recipe    `json:"recipe"`
 	Notes   map[string]string `json:"notes,omitempty"`
 	Labels  []string          `json:"labels,omitempty"`
 }

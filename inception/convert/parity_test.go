@@ -6,10 +6,10 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/datatest"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/datatest"
 )
 
 // TestParityTorch makes full-width networks with the peers' reference.py and holds bottlenecks and
@@ -82,7 +82,7 @@ func reference(t *testing.T, dir string, n int) (pixels, features, logits []floa
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Load(b, dataset.Limits{}, pixels[i*per:(i+1)*per]); err != nil {
+		if _, err := r.Load(b, picture.Limits{}, pixels[i*per:(i+1)*per]); err != nil {
 			t.Fatal(err)
 		}
 	}

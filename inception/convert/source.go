@@ -5,7 +5,7 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/graph"
 	"github.com/c236555e/rehead/inception/convert/raw"
@@ -26,7 +26,7 @@ type source struct {
 	fc      *classifier
 	head    *graph.Node // of a graph: where the logits are made
 	labels  []string
-	recipe  *dataset.Recipe // nil: the flavour's
+	recipe  *picture.Recipe // nil: the flavour's
 	ignored []string        // tensors that inference does not use
 }
 

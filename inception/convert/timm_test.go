@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/datatest"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/datatest"
 )
 
 // TestTimmONNX: a network laid out as timm's modules are and exported by PyTorch in several ways is

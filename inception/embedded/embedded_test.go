@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/datatest"
-	"github.com/c236555e/rehead/dataset/draw"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/datatest"
+	"github.com/c236555e/rehead/internal/draw"
 	"github.com/c236555e/rehead/nn"
 )
 

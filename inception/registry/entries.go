@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -17,7 +17,7 @@ type Entry struct {
 	Size    int64            `json:"size"`    // bytes
 	License string           `json:"license"` //
 	Flavor  inception.Flavor `json:"flavor"`  //
-	Recipe  dataset.Recipe   `json:"recipe"`  // how its authors prepare a picture
+	Recipe  picture.Recipe   `json:"recipe"`  // how its authors prepare a picture
 	Classes int              `json:"classes"` // 0 without a classifier
 	// published accuracy on ImageNet's validation pictures, percent, one crop
 	Top1    float64 `json:"top1,omitempty"`
@@ -116,13 +116,13 @@ func Entries() []Entry {
 // Official tells a published file by its SHA-256 in hexadecimal and its length in bytes, and
 // returns its flavour and recipe: the bytes alone do not say that timm's gluon network wants
 // another mean and deviation than its siblings.
-func Official(sha256 string, size int64) (inception.Flavor, dataset.Recipe, bool) {
+func Official(sha256 string, size int64) (inception.Flavor, picture.Recipe, bool) {
 	for _, e := range Entries() {
 		if e.SHA256 != "" && strings.HasPrefix(sha256, e.SHA256) && size == e.Size {
 			return e.Flavor, e.Recipe, true
 		}
 	}
-	return "", dataset.Recipe{}, false
+	return "", picture.Recipe{}, false
 }
 
 // Find returns the entry of that name, or an error that lists them.

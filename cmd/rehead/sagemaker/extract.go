@@ -12,11 +12,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/picture"
 )
 
 // maxRecord bounds a record, in bytes: a picture and its header.
-const maxRecord = dataset.DefaultMaxBytes + 1<<16
+const maxRecord = picture.DefaultMaxBytes + 1<<16
 
 // Extract writes the pictures of RecordIO streams below dir, and beside them a manifest that lists
 // them with their classes: its path is returned. A stream holds image records, as MXNet's im2rec
@@ -83,15 +83,15 @@ func (x *extraction) stream(ctx context.Context, path string) (err error) {
 		if err != nil {
 			return err
 		}
-		class, picture := 0, record
-		if _, bare := dataset.Sniff(record); bare {
+		class, pic := 0, record
+		if _, bare := picture.Sniff(record); bare {
 			if class, err = nextClass(r); err != nil {
 				return err
 			}
-		} else if class, picture, err = unpackImage(record); err != nil {
+		} else if class, pic, err = unpackImage(record); err != nil {
 			return fmt.Errorf("picture %d: %w", x.pictures, err)
 		}
-		if err := x.add(class, picture); err != nil {
+		if err := x.add(class, pic); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func nextClass(r *recordReader) (int, error) {
 }
 
 // add writes one picture. Whether it can be read is found out later, as for any file.
-func (x *extraction) add(class int, picture []byte) error {
+func (x *extraction) add(class int, pic []byte) error {
 	name := fmt.Sprintf("%03d/%09d", x.pictures/1000, x.pictures)
 	path := filepath.Join(x.dir, filepath.FromSlash(name))
 	if x.pictures%1000 == 0 {
@@ -126,7 +126,7 @@ func (x *extraction) add(class int, picture []byte) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(path, picture, 0o644); err != nil {
+	if err := os.WriteFile(path, pic, 0o644); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(x.list, "%d\t%d\t%s\n", x.pictures, class, name)

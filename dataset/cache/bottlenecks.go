@@ -1,0 +1,103 @@
+package cache
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/c236555e/rehead/dataset/picture"
+)
+
+// Key says which bottlenecks belong together. Two keys never share a file.
+type Key struct {
+	Trunk    string         `json:"trunk"` // digest of the trunk's weights, hexadecimal
+	Recipe   picture.Recipe `json:"recipe"`
+	Features int            `json:"features"` // length of a bottleneck, 1..65,536
+}
+
+// Bottlenecks keeps bottlenecks on disk by the SHA-256 of their picture's bytes, so that an edited
+// picture, another trunk or another recipe never finds a stale one. It is a Store, and as safe as
+// that; a value is Features float32, little-endian.
+type Bottlenecks struct {
+	store    *Store
+	features int
+}
+
+const maxFeatures = 1 << 16
+
+func (k Key) validate() error {
+	if k.Features < 1 || k.Features > maxFeatures {
+		return fmt.Errorf("dataset: bottleneck cache: features: got %d, want 1..%d", k.Features, maxFeatures)
+	}
+	if k.Trunk == "" {
+		return errors.New("dataset: bottleneck cache: the trunk's digest is empty, want the " +
+			"hexadecimal digest of its weights")
+	}
+	return k.Recipe.Validate()
+}
+
+// Open opens the cache file of key in dir, and makes both where they are missing.
+func Open(dir string, key Key) (*Bottlenecks, error) {
+	if err := key.validate(); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(key)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: bottleneck cache: key: %w", err)
+	}
+	store, err := OpenStore(dir, Format{
+		Name: "bottleneck cache", Magic: "REHEADBN", Version: 1, Suffix: ".bottlenecks",
+		Key: text, Length: 4 * key.Features,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Bottlenecks{store, key.Features}, nil
+}
+
+// Get returns the bottleneck of the picture with this digest in a slice of its own, and whether
+// there is one.
+func (c *Bottlenecks) Get(sha [sha256.Size]byte) (v []float32, ok bool) {
+	ok = c.store.Get(sha, func(value []byte) {
+		v = make([]float32, c.features)
+		for i := range v {
+			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(value[4*i:]))
+		}
+	})
+	return v, ok
+}
+
+// Put stores a bottleneck; v is copied. A picture that is there already, put by whichever process,
+// is left as it is.
+func (c *Bottlenecks) Put(sha [sha256.Size]byte, v []float32) error {
+	if len(v) != c.features {
+		return fmt.Errorf("dataset: bottleneck cache: put: got %d values, want %d", len(v), c.features)
+	}
+	value := make([]byte, 0, 4*len(v))
+	for _, f := range v {
+		value = binary.LittleEndian.AppendUint32(value, math.Float32bits(f))
+	}
+	return c.store.Put(sha, value)
+}
+
+// Merge puts every sound record of other, which must be of the same key, into c, and returns how
+// many were new.
+func (c *Bottlenecks) Merge(other *Bottlenecks) (added int, err error) {
+	return c.store.Merge(other.store)
+}
+
+// Len returns the number of pictures that this store knows of; another process's are met at the
+// next Put.
+func (c *Bottlenecks) Len() int { return c.store.Len() }
+
+// Damaged returns how many records failed their checksum.
+func (c *Bottlenecks) Damaged() int { return c.store.Damaged() }
+
+// Path returns the cache file's path.
+func (c *Bottlenecks) Path() string { return c.store.Path() }
+
+// Close syncs and closes the file. A second Close does nothing.
+func (c *Bottlenecks) Close() error { return c.store.Close() }

@@ -1,0 +1,224 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/c236555e/rehead/internal/unionfind"
+)
+
+// RefineConfig sets Refine. The zero value works.
+type RefineConfig struct {
+	Neighbours int     // nearest pictures that vote on a label; 0 means 10
+	Margin     float64 // share of the votes, 0..1, by which another label must lead; 0 means 0.5
+	// largest cosine distance of the bottlenecks of nearly equal pictures, whatever they look like,
+	// 0..2; 0 means 0.02
+	Near    float64
+	Apart   float64 // cosine distance beyond which pictures that look alike are told apart after all; 0 means 0.5
+	Workers int     // goroutines; 0 means GOMAXPROCS
+}
+
+func (c RefineConfig) withDefaults() (RefineConfig, error) {
+	if c.Neighbours < 0 || c.Workers < 0 || !(c.Margin >= 0 && c.Margin < 1) || !(c.Near >= 0) || !(c.Apart >= 0) {
+		return c, fmt.Errorf("dataset: refine: got %+v, want nothing negative and a margin below 1", c)
+	}
+	c.Neighbours = cmp.Or(c.Neighbours, 10)
+	c.Workers = cmp.Or(c.Workers, runtime.GOMAXPROCS(0))
+	c.Margin = cmp.Or(c.Margin, 0.5)
+	c.Near = cmp.Or(c.Near, 0.02)
+	c.Apart = cmp.Or(c.Apart, 0.5)
+	return c, nil
+}
+
+// Disagreement is a picture whose nearest neighbours have another label.
+type Disagreement struct {
+	Image     string      `json:"image"` // Item.Rel
+	Label     string      `json:"label"`
+	Suggested string      `json:"suggested"` // the neighbours' label
+	Share     float64     `json:"share"`     // of the votes for Suggested, 0..1
+	OwnShare  float64     `json:"own_share"` // of the votes for Label, 0..1
+	Nearest   []Neighbour `json:"nearest"`   // up to three, nearest first
+}
+
+// Neighbour is a picture near another.
+type Neighbour struct {
+	Image      string  `json:"image"`
+	Label      string  `json:"label"`
+	Similarity float64 `json:"similarity"` // cosine of the standardised bottlenecks, -1..1
+}
+
+// fewest is the number of bottlenecks below which neighbours say nothing.
+const fewest = 20
+
+// Refine goes on where Check ended, with what the network sees: bottlenecks[i], of one length,
+// belongs to item i of the folder, nil where there is none; they are not kept or changed. Pictures
+// whose tiny copies look alike stay nearly equal only when their bottlenecks are no further apart
+// than cfg.Apart; nearer than that, pictures become so of which one looks like the middle of the
+// other or is turned a little, and nearer than cfg.Near they do whatever they look like. Pictures
+// whose neighbours vote for another label are listed, the surest first; where pictures have several
+// labels none are. Distances are those of the bottlenecks with each feature's mean taken away and
+// its spread made one.
+//
+// Of more than 1,024 pictures the neighbours are looked for in a random projection first, so that a
+// few may be missed. Fewer than 20 leave everything as it is. An error means wrong lengths, or that
+// ctx ended.
+func (c *Checkup) Refine(ctx context.Context, bottlenecks [][]float32, cfg RefineConfig) error {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return err
+	}
+	if len(bottlenecks) != len(c.pictures) {
+		return fmt.Errorf("dataset: refine: got %d bottlenecks, want one (or nil) for each of %d pictures", len(bottlenecks),
+			len(c.pictures))
+	}
+	s, err := newSpace(bottlenecks)
+	if err != nil {
+		return err
+	}
+	if len(s.items) < fewest {
+		return nil
+	}
+	near, err := s.nearest(ctx, cfg.Neighbours+s.crowd(c), cfg.Workers)
+	if err != nil {
+		return err
+	}
+	pairs := c.refinePairs(s, near, cfg)
+	c.NearDuplicates = c.duplicates(pairs)
+	c.addCosines(s, pairs)
+	c.Disagreements = c.disagreements(s, near, cfg)
+	c.report()
+	return nil
+}
+
+// crowd is how many copies of a picture may stand before its first true neighbour.
+func (s *space) crowd(c *Checkup) int {
+	most := 0
+	for _, group := range c.same {
+		most = max(most, len(group))
+	}
+	for _, t := range c.NearDuplicates {
+		most = max(most, len(t.items))
+	}
+	return min(most, 50)
+}
+
+// refinePairs drops pairs that the network tells apart, and adds those that only it finds alike.
+func (c *Checkup) refinePairs(s *space, near [][]neighbour, cfg RefineConfig) []pair {
+	var out []pair
+	together := unionfind.New(len(c.pictures))
+	for _, p := range c.pairs {
+		if a, b := s.at[p.i], s.at[p.j]; a >= 0 && b >= 0 && 1-s.cosine(a, b) > cfg.Apart {
+			continue
+		}
+		out = append(out, p)
+		together.Union(p.i, p.j)
+	}
+	for a, list := range near {
+		for _, n := range list {
+			i, j := s.items[a], s.items[n.row]
+			if 1-n.cosine > cfg.Apart || c.repeats[i] || c.repeats[j] || together.Find(i) == together.Find(j) {
+				continue
+			}
+			d, ok := c.prints[min(i, j)].cropped(&c.prints[max(i, j)])
+			if ok || 1-n.cosine <= cfg.Near {
+				together.Union(i, j)
+				out = append(out, pair{i: min(i, j), j: max(i, j), distance: min(d, 1)})
+			}
+		}
+	}
+	return out
+}
+
+func (c *Checkup) addCosines(s *space, pairs []pair) {
+	at := map[int]int{}
+	for n, t := range c.NearDuplicates {
+		for _, i := range t.items {
+			at[i] = n
+		}
+	}
+	for _, p := range pairs {
+		a, b := s.at[p.i], s.at[p.j]
+		if a < 0 || b < 0 {
+			continue
+		}
+		t, d := &c.NearDuplicates[at[p.i]], max(0, 1-s.cosine(a, b))
+		if t.Cosine == nil || d > *t.Cosine {
+			t.Cosine = &d
+		}
+	}
+}
+
+// disagreements lets each picture's nearest neighbours, copies of itself left out, vote on its
+// label, by the square of the cosine.
+func (c *Checkup) disagreements(s *space, near [][]neighbour, cfg RefineConfig) []Disagreement {
+	copies := unionfind.New(len(c.pictures))
+	for _, group := range c.same {
+		for _, i := range group[1:] {
+			copies.Union(group[0], i)
+		}
+	}
+	for _, t := range c.NearDuplicates {
+		for _, i := range t.items[1:] {
+			copies.Union(t.items[0], i)
+		}
+	}
+	type ranked struct {
+		Disagreement
+		item int
+	}
+	var found []ranked
+	if c.folder.MultiLabel { // neighbours vote for one label
+		near = nil
+	}
+	votes := make([]float64, len(c.folder.Labels))
+	for a, list := range near {
+		clear(votes)
+		i, sum, taken := s.items[a], 0.0, 0
+		met := make(map[int]bool, cfg.Neighbours)
+		d := Disagreement{Image: c.folder.Items[i].Rel, Label: c.folder.Labels[c.folder.Items[i].Label]}
+		for _, n := range list {
+			j := s.items[n.row]
+			if root := copies.Find(j); taken == cfg.Neighbours || root == copies.Find(i) || met[root] {
+				continue // one vote for a group of copies
+			} else {
+				met[root] = true
+			}
+			taken++
+			label := c.folder.Items[j].Label
+			w := max(n.cosine, 0)*max(n.cosine, 0) + 1e-9
+			votes[label] += w
+			sum += w
+			if len(d.Nearest) < 3 {
+				d.Nearest = append(d.Nearest, Neighbour{c.folder.Items[j].Rel, c.folder.Labels[label], n.cosine})
+			}
+		}
+		if taken < 3 {
+			continue
+		}
+		best := 0
+		for l := range votes {
+			if votes[l] > votes[best] {
+				best = l
+			}
+		}
+		own := c.folder.Items[i].Label
+		d.Suggested, d.Share, d.OwnShare = c.folder.Labels[best], votes[best]/sum, votes[own]/sum
+		if best != own && d.Share-d.OwnShare > cfg.Margin {
+			found = append(found, ranked{d, i})
+		}
+	}
+	slices.SortFunc(found, func(a, b ranked) int {
+		if c := cmp.Compare(b.Share-b.OwnShare, a.Share-a.OwnShare); c != 0 {
+			return c
+		}
+		return a.item - b.item
+	})
+	out := make([]Disagreement, len(found))
+	for i, f := range found {
+		out[i] = f.Disagreement
+	}
+	return out
+}

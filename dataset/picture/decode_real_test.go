@@ -1,0 +1,111 @@
+package picture_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/internal/picturetest"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/datatest"
+)
+
+// TestAwkward holds Decode against what Pillow makes of pictures from the test suites of many
+// libraries: what Pillow decodes is decoded to the same size or refused for a reason known here,
+// what Pillow refuses is refused; nothing takes more than 300 MB.
+func TestAwkward(t *testing.T) {
+	dir := datatest.Shared(t, "data", "awkward")
+	if picturetest.RaceEnabled {
+		t.Skip("a minute of decoding that shares nothing, under the race detector")
+	}
+	known := map[string]string{ // refused here though Pillow decodes them
+		"hopper_rle8.bmp": "run-length", "hopper_rle8_row_overflow.bmp": "run-length", "rgb32bf-rgba.bmp": "colour mask",
+		"testimgari.jpg": "arithmetic", "jpg-cmyk-2.jpg": "subsampling", "no_palette.gif": "no color table",
+		"xcsn0g01.png":       "checksum",
+		"hopper_bigtiff.tif": "BigTIFF", "fogra-0-100-100-0.tif": "color model", "hopper.Lab.tif": "color model",
+		"hopper_jpg.tif": "compression value 7",
+		// damaged, or cut into scans in a way that image/jpeg does not follow
+		"hopper_bad_exif.jpg": "Huffman", "crash_dc-predictor-overflow.jpg": "0xff00",
+		"crash_subtract-with-overflow.jpg": "coefficients",
+		"non-interleaved-mcu.jpg":          "0xff00", "partial_progressive.jpg": "0xff00",
+	}
+	decoded := map[string]bool{"png_decompression_dos.png": true} // its bomb is in a text chunk, which is not read
+	manifest, err := os.Open(filepath.Join(dir, "MANIFEST.tsv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = manifest.Close() }()
+	lines := bufio.NewScanner(manifest)
+	lines.Scan()
+	n := 0
+	for lines.Scan() {
+		fields := strings.Split(lines.Text(), "\t")
+		name, pillow := fields[0], fields[len(fields)-1]
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		img, info, err := picture.Decode(data, picture.Limits{})
+		if err == nil {
+			apply(t, picturetest.Recipe(64, picture.TF1Bilinear), img, info.Orientation)
+		}
+		runtime.ReadMemStats(&after)
+		if mb := (after.TotalAlloc - before.TotalAlloc) >> 20; mb > 300 {
+			t.Errorf("%s: took %d MB", name, mb)
+		}
+		reason, refused := known[name]
+		ok := strings.HasPrefix(pillow, "ok ") && !refused || decoded[name]
+		if (err == nil) != ok {
+			t.Errorf("%s: got %v, Pillow says %q", name, err, pillow)
+		}
+		if err != nil && !strings.Contains(err.Error(), reason) {
+			t.Errorf("%s: got %v, want one that names %q", name, err, reason)
+		}
+		if err == nil && !decoded[name] {
+			var w, h int
+			if _, size, found := strings.Cut(pillow, "("); found {
+				if _, err := fmt.Sscanf(size, "%d, %d", &w, &h); err != nil {
+					t.Errorf("%s: manifest %q: %v", name, pillow, err)
+				}
+			}
+			if name == "g4_orientation_6.tif" { // Pillow turns this one itself
+				w, h = h, w
+			}
+			if w != info.Width || h != info.Height {
+				t.Errorf("%s: got %dx%d, want %dx%d", name, info.Width, info.Height, w, h)
+			}
+		}
+	}
+	if n < 150 {
+		t.Errorf("the manifest has %d pictures, want 150 or more", n)
+	}
+}
+
+// TestFlowers: every photograph of a well-known data set is found and, one in ten, decoded.
+func TestFlowers(t *testing.T) {
+	f, err := dataset.Scan(datatest.Shared(t, "data", "flowers"), dataset.ScanConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Labels) != 5 || len(f.Items) != 700 || len(f.Problems) != 0 {
+		t.Errorf("got %q, %d photographs, problems %q; want 5 labels, 700 and none", f.Labels, len(f.Items), f.Problems)
+	}
+	for i := 0; i < len(f.Items); i += 10 {
+		data, err := source.Read(f.Items[i].Path, picture.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, info, err := picture.Decode(data, picture.Limits{}); err != nil || info.Format != "jpeg" {
+			t.Errorf("%s: %+v, %v", f.Items[i].Path, info, err)
+		}
+	}
+}

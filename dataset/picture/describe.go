@@ -1,0 +1,22 @@
+package picture
+
+import "fmt"
+
+// Describe says in words what the recipe does to a picture.
+func (r Recipe) Describe() string {
+	how := r.Geometry
+	switch r.Geometry {
+	case Crop:
+		how = fmt.Sprintf("short side to %d pixels, centre cropped", r.Resize)
+	case Central:
+		how = fmt.Sprintf("central %.1f\u00a0%%, then squashed", 100*r.Fraction)
+	case Squash:
+		how = "squashed"
+	}
+	upright := "as stored"
+	if r.Orient {
+		upright = "turned upright"
+	}
+	return fmt.Sprintf("%d x %d RGB, %s, %s, filter %s, mean %v, divided by %v", r.Size, r.Size, upright, how, r.Filter,
+		r.Mean, r.Std)
+}

@@ -1,0 +1,199 @@
+package source
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/c236555e/rehead/dataset/picture"
+	"golang.org/x/text/unicode/norm"
+)
+
+// File is a picture that was found.
+type File struct {
+	Path string // where to open it: the root as it was given, and below it the names on disk
+	Rel  string // slash path below the root in Unicode NFC, "daisy/a.jpg"
+}
+
+// Problem is a file or folder that was left out, and why, in a sentence that follows the path.
+type Problem struct{ Path, Reason string }
+
+// Walker looks for pictures below a root. The first bytes decide what is a picture, never the
+// extension. A file that is none, is empty or cannot be read becomes a Problem; what is hidden or
+// housekeeping is ignored, and counted. Symbolic links to files are followed; links to folders are
+// Problems, for they could go round in circles.
+type Walker struct {
+	Root     string
+	Problems []Problem
+	// hidden and housekeeping files and folders that were passed over: .DS_Store, Thumbs.db,
+	// .ipynb_checkpoints...
+	Ignored int
+
+	files, limit int
+	head         [picture.SniffLen]byte
+}
+
+// maxDepth bounds how deep below the folder given to Walk pictures are looked for.
+const maxDepth = 32
+
+// NewWalker returns a Walker that looks at no more than maxFiles files; 0 means 4,000,000.
+func NewWalker(root string, maxFiles int) *Walker {
+	if maxFiles <= 0 {
+		maxFiles = 4_000_000
+	}
+	return &Walker{Root: root, limit: maxFiles}
+}
+
+// List returns all pictures below a folder, sorted by Rel, and what was left out, sorted by Path. A
+// folder without any picture is an error.
+func List(root string) ([]File, []Problem, error) {
+	if _, err := os.ReadDir(root); err != nil {
+		return nil, nil, fmt.Errorf("dataset: scan: cannot read the folder: %w", err)
+	}
+	var files []File
+	w := NewWalker(root, 0)
+	if err := w.Walk(root, "", func(f File) { files = append(files, f) }); err != nil {
+		return nil, nil, err
+	}
+	if len(files) == 0 {
+		return nil, nil, fmt.Errorf("dataset: list %q: no picture found (%d problems): want JPEG, PNG, GIF, "+
+			"BMP, WebP or TIFF files", root, len(w.Problems))
+	}
+	slices.SortFunc(files, func(a, b File) int {
+		return cmp.Or(strings.Compare(a.Rel, b.Rel), strings.Compare(a.Path, b.Path))
+	})
+	SortProblems(w.Problems)
+	return files, w.Problems, nil
+}
+
+// SortProblems sorts problems by path.
+func SortProblems(problems []Problem) {
+	slices.SortStableFunc(problems, func(a, b Problem) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// At is a path below the root, the root left as it was given: retrain.py's split hashes it so.
+func (w *Walker) At(name string) string { return join(w.Root, name) }
+
+func join(dir, name string) string {
+	if dir == "" || os.IsPathSeparator(dir[len(dir)-1]) {
+		return dir + name
+	}
+	return dir + string(filepath.Separator) + name
+}
+
+// Add notes a Problem.
+func (w *Walker) Add(path, reason string) {
+	w.Problems = append(w.Problems, Problem{Path: path, Reason: reason})
+}
+
+// Walk passes the pictures below dir, whose slash path below the root is rel, to found.
+func (w *Walker) Walk(dir, rel string, found func(File)) error { return w.walk(dir, rel, 0, found) }
+
+func (w *Walker) walk(dir, rel string, depth int, found func(File)) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		w.Add(dir, Reason(err))
+		return nil
+	}
+	for _, e := range entries {
+		name := e.Name()
+		path, below := join(dir, name), norm.NFC.String(name)
+		if rel != "" {
+			below = rel + "/" + below
+		}
+		if Housekeeping(name) {
+			w.Ignored++
+			continue
+		}
+		if e.IsDir() {
+			if depth == maxDepth {
+				w.Add(path, fmt.Sprintf("lies more than %d folders deep and was not read", maxDepth))
+			} else if err := w.walk(path, below, depth+1, found); err != nil {
+				return err
+			}
+			continue
+		}
+		if w.files++; w.files > w.limit {
+			return fmt.Errorf("dataset: scan %q: more than %d files: raise the limit or name a smaller folder", w.Root,
+				w.limit)
+		}
+		w.file(File{Path: path, Rel: below}, found)
+	}
+	return nil
+}
+
+// file takes up one file or link as a picture or a problem.
+func (w *Walker) file(f File, found func(File)) {
+	path := f.Path
+	info, err := os.Stat(path)
+	if err != nil {
+		w.Add(path, Reason(err))
+		return
+	}
+	if info.IsDir() {
+		w.Add(path, "is a symbolic link to a folder, which is not followed: put the folder itself here")
+		return
+	}
+	format, ok, err := w.Sniff(path, info)
+	switch {
+	case err != nil:
+		w.Add(path, Reason(err))
+	case ok:
+		found(f)
+	case format != "":
+		w.Add(path, fmt.Sprintf("is no picture that can be read: it is %s", format))
+	default:
+		w.Add(path, "is no picture: its first bytes are of no known format")
+	}
+}
+
+var errEmpty = errors.New("is empty (0 bytes)")
+
+// Sniff reads a file's first bytes: see picture.Sniff. An empty file and one that is not regular are errors.
+func (w *Walker) Sniff(path string, info fs.FileInfo) (format string, ok bool, err error) {
+	if !info.Mode().IsRegular() {
+		return "", false, fmt.Errorf("is a %s, not a file", Kind(info.Mode()))
+	}
+	if info.Size() == 0 {
+		return "", false, errEmpty
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", false, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	n, err := io.ReadFull(f, w.head[:])
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", false, err
+	}
+	format, ok = picture.Sniff(w.head[:n])
+	return format, ok, nil
+}
+
+// Reason is an error without the path that its Problem names already.
+func Reason(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return fmt.Sprintf("cannot be read: %v", p.Err)
+	}
+	return err.Error()
+}
+
+// Housekeeping tells names that file managers, archivers and notebooks leave behind.
+func Housekeeping(name string) bool {
+	if strings.HasPrefix(name, ".") {
+		return true
+	}
+	switch strings.ToLower(name) {
+	case "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "system volume information",
+		"lost+found", "__pycache__":
+		return true
+	}
+	return false
+}

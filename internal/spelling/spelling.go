@@ -1,0 +1,30 @@
+package spelling
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// Suggest names the candidate nearest to text, or nothing when none is near: half its letters
+// and one more may differ. Of candidates equally near it is the first.
+func Suggest(text string, candidates []string) string {
+	best, least := "", 2+utf8.RuneCountInString(text)/2
+	for _, c := range candidates {
+		if d := edits(strings.ToLower(text), c); d < least {
+			best, least = c, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// edits is the Levenshtein distance of texts cut to 64 bytes: its cost is the product of their
+// lengths, and a file's cell may be long.
+func edits(a, b string) int {
+	return levenshtein.ComputeDistance(a[:min(len(a), 64)], b[:min(len(b), 64)])
+}
