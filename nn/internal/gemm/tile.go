@@ -15,7 +15,8 @@ package gemm
 
 import "unsafe"
 
-//go:generate go -C ../_generate_neon run . -part gemm -out ../gemm/tile_arm64.s
+//go:generate go -C ../../../internal/_generate run . ../../nn/internal/gemm/tile_amd64.s
+//go:generate go -C ../../../internal/_generate run . ../../nn/internal/gemm/tile_arm64.s
 
 // kc is the number of steps of a sum per block: the panels of a block fit the
 // L1 cache.

@@ -1,7 +1,5 @@
 package kernel
 
-//go:generate go -C _generate_int8 run . -out ../int8_amd64.s
-
 import (
 	"math"
 
