@@ -11,7 +11,9 @@ import (
 // BinaryCrossEntropy is the weighted cross entropy of sigmoid(logits), each class a question of its
 // own, with respect to the targets, summed over rows and classes:
 //
-//	loss = sum over n, k of weights[n,k] * (targets[n,k] * log(1+exp(-z)) + (1-targets[n,k]) * log(1+exp(z))), z = logits[n,k]
+//	loss = sum over n, k of weights[n,k] * (targets[n,k] * log(1+exp(-z)) + (1-targets[n,k]) * log(1+exp(z)))
+//
+// with z = logits[n,k].
 //
 // Arguments: logits, targets, weights, each [N,K]. Result: a scalar. It has a gradient with respect
 // to the logits only.
@@ -21,7 +23,8 @@ import (
 type BinaryCrossEntropy struct{ Name string }
 
 func (o *BinaryCrossEntropy) signature() signature {
-	return signature{kind: "binary-crossentropy", name: o.Name, axes: []int{2, 2, 2, 0}, counts: []int{3}, wrt: []bool{true, false, false}}
+	return signature{kind: "binary-crossentropy", name: o.Name, axes: []int{2, 2, 2, 0}, counts: []int{3},
+		wrt: []bool{true, false, false}}
 }
 
 func (o *BinaryCrossEntropy) infer(s []tensor.Shape) (tensor.Shape, error) {

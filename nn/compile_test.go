@@ -260,6 +260,10 @@ func TestDevices(t *testing.T) {
 	if works.seen == nil || len(works.seen.Steps) != 4 {
 		t.Errorf("the device got %v, want 4 steps", works.seen)
 	}
+}
+
+func TestCPU(t *testing.T) {
+	x, y := small(t)
 	p, err := Compile(Config{Device: "cpu"}, x, y)
 	if err != nil || p.Device() != "cpu" || p.Threads() < 1 || p.Kernel() == "" {
 		t.Fatalf("cpu: got %v, %v", p, err)
@@ -267,6 +271,13 @@ func TestDevices(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestRegister registers what must not be.
+func TestRegister(t *testing.T) {
+	works := &fake{name: "works"}
+	device.Register(works)
+	defer device.Unregister(works)
 	for _, name := range []string{"", "auto", "cpu", "works"} {
 		func() {
 			defer func() {

@@ -25,7 +25,8 @@ import (
 type CrossEntropy struct{ Name string }
 
 func (o *CrossEntropy) signature() signature {
-	return signature{kind: "crossentropy", name: o.Name, axes: []int{2, 2, 1, 0}, counts: []int{3}, wrt: []bool{true, false, false}}
+	return signature{kind: "crossentropy", name: o.Name, axes: []int{2, 2, 1, 0}, counts: []int{3},
+		wrt: []bool{true, false, false}}
 }
 
 func (o *CrossEntropy) infer(s []tensor.Shape) (tensor.Shape, error) {
