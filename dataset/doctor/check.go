@@ -79,7 +79,7 @@ const (
 	CodeImbalance   = "imbalance"                // the largest label is many times the smallest
 	CodeUnreadable  = "unreadable"               // damaged, truncated, too large or unsupported pictures
 	CodeManyBad     = "many-unreadable"          // more of them than training puts up with unasked
-	CodeLeftOut     = "left-out"                 // files that are no pictures, lie outside the labels, or cannot be opened
+	CodeLeftOut     = "left-out"                 // files that are not pictures, lie outside the labels, or cannot be opened
 	CodeSmall       = "small"                    // pictures with a very short side
 	CodeAspect      = "aspect"                   // very long or tall pictures
 	CodeFeatureless = "featureless"              // pictures of nearly one shade
@@ -183,7 +183,7 @@ type checked struct {
 
 // Check reads and decodes every picture of a folder, in parallel and in bounded memory, and says
 // what training on it should know: files that cannot be read, sizes, labels, equal and nearly equal
-// pictures, cost. Findings are no errors; an error means that the check itself failed or ctx ended.
+// pictures, cost. Findings are not errors; an error means that the check itself failed or ctx ended.
 func Check(ctx context.Context, folder *dataset.Folder, cfg Config) (*Checkup, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
