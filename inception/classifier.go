@@ -3,13 +3,13 @@ package inception
 import (
 	"context"
 	"fmt"
-	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/numeric"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -23,7 +23,7 @@ type Prediction struct {
 type Result struct {
 	Predictions []Prediction // every class, most probable first, ties in the order of the labels
 	Bottleneck  []float32    // [F]
-	// where Model.Independent: those whose probability reaches the model's threshold, in the order
+	// where Model.MultiLabel: those whose probability reaches the model's threshold, in the order
 	// of Predictions, not nil; nil elsewhere
 	Labels  []string
 	Unknown *bool        // whether the picture is of none of the labels; nil where the model does not tell
@@ -123,7 +123,7 @@ func (c *Classifier) Infer(ctx context.Context, n int, pixels []float32) ([]Resu
 			continue
 		}
 		c.model.Head.Logits(r.Bottleneck, logits)
-		r.Predictions, r.Unknown = c.model.Rank(logits), c.model.Unknown.rejects(logits)
+		r.Predictions, r.Unknown = c.model.rank(logits), c.model.Unknown.rejects(logits)
 		r.Labels = c.model.answered(logits, r.Predictions)
 	}
 	return results, nil
@@ -214,7 +214,7 @@ func (c *Classifier) Check(ctx context.Context) error {
 			name      string
 			got, want []float32
 		}{{"bottleneck", r.Bottleneck, s.Bottlenecks[i]}, {"logits", c.logits(r.Bottleneck), s.Logits[i]}} {
-			if d := distance(part.got, part.want); !(d <= SelfTestTolerance) {
+			if d := numeric.Distance(part.got, part.want); !(d <= SelfTestTolerance) {
 				return fmt.Errorf("inception: self-test: the %s of picture %d is off by %.2g of its norm, want at most %g: this "+
 					"build or machine computes wrongly, try another device or kernel",
 					part.name, i, d, SelfTestTolerance)
@@ -238,18 +238,4 @@ func (s *SelfTest) validate(h *Head) error {
 		}
 	}
 	return nil
-}
-
-// distance is the norm of the difference over the norm of want; NaN if either holds one.
-func distance(got, want []float32) float64 {
-	var diff, norm float64
-	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		diff += d * d
-		norm += float64(w) * float64(w)
-	}
-	if diff == 0 {
-		return 0
-	}
-	return math.Sqrt(diff / norm)
 }

@@ -15,7 +15,7 @@ import (
 func TestRank(t *testing.T) {
 	m := &Model{Labels: []string{"a", "b", "c", "d"}, Temperature: 2}
 	logits := []float64{1, 3, 1, 3}
-	got := m.Rank(logits)
+	got := m.rank(logits)
 	x := math.Exp(-1.0) // of a logit two below the top, at temperature 2
 	high, low := 1/(2+2*x), x/(2+2*x)
 	want := []Prediction{{"b", high}, {"d", high}, {"a", low}, {"c", low}}
@@ -29,7 +29,7 @@ func TestRank(t *testing.T) {
 	}
 	for _, z := range []float64{1e4, -1e4, 1e300} { // far beyond what exp can hold
 		sum := 0.0
-		for _, p := range m.Rank([]float64{z, z - 1, z, 0}) {
+		for _, p := range m.rank([]float64{z, z - 1, z, 0}) {
 			if !(p.Probability >= 0 && p.Probability <= 1) {
 				t.Errorf("logits around %g: got %v", z, p)
 			}

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // Explanation says what a classifier saw in one picture. Its predictions and bottleneck are those
@@ -110,7 +110,7 @@ func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info p
 	logits := make([]float64, c.model.Head.Classes)
 	c.model.Head.Logits(bottleneck, logits)
 	x := &Explanation{
-		Predictions: c.model.Rank(logits), Unknown: c.model.Unknown.rejects(logits), Bottleneck: bottleneck, Info: info,
+		Predictions: c.model.rank(logits), Unknown: c.model.Unknown.rejects(logits), Bottleneck: bottleneck, Info: info,
 		Grid:    newGrid(c.model.Recipe.Frame(info), c.trunk.Size()),
 		Nearest: c.model.Neighbours.nearest(bottleneck, nearestCount),
 	}

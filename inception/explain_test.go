@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -286,7 +286,7 @@ func TestNeighboursAreChecked(t *testing.T) {
 		"not finite": func(m *Model) { m.Neighbours.Vectors[5] = float32(math.NaN()) },
 		"label":      func(m *Model) { m.Neighbours.Pictures[1].Label = "another" },
 		"no path":    func(m *Model) { m.Neighbours.Pictures[1].Path = "" },
-		"no JPEG":    func(m *Model) { m.Neighbours.Pictures[1].Thumbnail = []byte("<svg>") },
+		"not a JPEG": func(m *Model) { m.Neighbours.Pictures[1].Thumbnail = []byte("<svg>") },
 		"at most":    func(m *Model) { m.Neighbours.Pictures[1].Thumbnail = make([]byte, maxThumbnail+1) },
 	}
 	base := small(t)
@@ -317,11 +317,11 @@ func TestNeighboursFileIsChecked(t *testing.T) {
 		want  string
 	}{
 		"good":          {func([]safetensors.Tensor) {}, ""},
-		"list":          {func(l []safetensors.Tensor) { l[1].Data = []byte(`{}`) }, "no list"},
-		"unknown key":   {func(l []safetensors.Tensor) { l[1].Data = []byte(`[{"url":"a"}]`) }, "no list"},
+		"list":          {func(l []safetensors.Tensor) { l[1].Data = []byte(`{}`) }, "not a list"},
+		"unknown key":   {func(l []safetensors.Tensor) { l[1].Data = []byte(`[{"url":"a"}]`) }, "not a list"},
 		"negative":      {func(l []safetensors.Tensor) { l[1].Data = []byte(`[{"path":"a","label":"C++","bytes":-1}]`) }, "length"},
 		"beyond":        {func(l []safetensors.Tensor) { l[1].Data = []byte(`[{"path":"a","label":"C++","bytes":3}]`) }, "length"},
-		"left over":     {func(l []safetensors.Tensor) { l[2].Data = []byte("xyz") }, "no picture"},
+		"left over":     {func(l []safetensors.Tensor) { l[2].Data = []byte("xyz") }, "more bytes"},
 		"type":          {func(l []safetensors.Tensor) { l[0].DType = safetensors.F32 }, "F16"},
 		"another name":  {func(l []safetensors.Tensor) { l[1].Name = "list" }, "missing"},
 		"more pictures": {func(l []safetensors.Tensor) { l[1].Data = []byte(`[{"bytes":1},{"bytes":1}]`) }, "F16 [2"},

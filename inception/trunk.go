@@ -25,8 +25,8 @@ func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
 	if err != nil {
 		return nil, err
 	}
-	blocks := Blocks()
-	last := net.Taps[blocks[len(blocks)-1]]
+	blocks := blocks()
+	last := net.taps[blocks[len(blocks)-1]]
 	cfg.Precision, cfg.Ranges = w.Precision(), w.Ranges
 	program, err := nn.Compile(cfg, net.Input, net.Bottleneck, last)
 	if err != nil {

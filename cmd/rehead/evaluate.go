@@ -47,7 +47,7 @@ func newEvaluate(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			data.several = model.Independent()
+			data.several = model.MultiLabel()
 			folder, err := data.open(args[1], 1)
 			if err != nil {
 				return err

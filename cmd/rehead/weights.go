@@ -50,13 +50,7 @@ func (a *app) storeOf(name string) (registry.Store, error) {
 // resolve returns the weights that a REF names: those in the binary, those of a pulled set, made-up
 // ones, or a file's.
 func (a *app) resolve(ref string) (*inception.Weights, error) {
-	if ref == embedded.Name {
-		return embedded.Weights()
-	}
-	store, err := a.store()
-	if err != nil { // no cache folder: nothing was pulled into it
-		return convert.Resolve(ref, convert.Options{Official: registry.Official})
-	}
+	store, _ := a.store() // without a cache folder nothing was pulled, and Resolve says so
 	return store.Resolve(ref)
 }
 

@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/internal/atomicfile"
+	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -47,7 +47,7 @@ func ONNX(m *inception.Model, w io.Writer) error {
 		return err
 	}
 	meta := [][2]string(nil)
-	if m.Independent() {
+	if m.MultiLabel() {
 		thresholds := make([]float64, len(m.Labels))
 		for k := range thresholds {
 			thresholds[k] = m.Threshold(k)
@@ -117,7 +117,7 @@ func network(m *inception.Model) (*graph, error) {
 		out.tensor("temperature", nil, []float32{float32(m.Temperature)})
 		out.node("Div", scaled, []string{logitsName, "temperature"})
 	}
-	if m.Independent() {
+	if m.MultiLabel() {
 		out.node("Sigmoid", probabilitiesName, []string{scaled})
 	} else {
 		out.node("Softmax", probabilitiesName, []string{scaled}, integer("axis", -1))

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/internal/atomicfile"
+	"github.com/c236555e/rehead/internal/filelock"
 )
 
 // PullConfig changes how a set is pulled; the zero value takes it from its publisher.
@@ -38,13 +40,13 @@ func (s Store) Pull(ctx context.Context, name string, cfg PullConfig) (*Pulled, 
 	if err != nil {
 		return nil, err
 	}
-	return s.PullEntry(ctx, e, cfg)
+	return s.pullEntry(ctx, e, cfg)
 }
 
-// PullEntry is Pull for an entry that the caller describes.
-func (s Store) PullEntry(ctx context.Context, e Entry, cfg PullConfig) (*Pulled, error) {
+// pullEntry is Pull for an entry that the caller describes.
+func (s Store) pullEntry(ctx context.Context, e Entry, cfg PullConfig) (*Pulled, error) {
 	if s.Dir == "" {
-		return nil, errors.New("registry: the store has no folder: set REHEAD_CACHE")
+		return nil, errNoFolder
 	}
 	if cfg.DType == "" {
 		cfg.DType = "f32"
@@ -57,18 +59,22 @@ func (s Store) PullEntry(ctx context.Context, e Entry, cfg PullConfig) (*Pulled,
 	if err := os.MkdirAll(s.partialPath(""), 0o755); err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
-	unlock, err := lock(s.partialPath(e.Name + ".lock"))
+	locked := s.partialPath(e.Name + ".lock")
+	unlock, err := filelock.TryLock(locked)
+	if errors.Is(err, filelock.ErrHeld) {
+		err = fmt.Errorf("%s is in use: another rehead is pulling the same set", locked)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("registry: pull %s: %w", e.Name, err)
 	}
-	defer unlock()
+	defer unlock() //nolint:errcheck // the process that ends gives it back all the same
 	file, from, done, err := s.fetch(ctx, e, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("registry: pull %s: %w", e.Name, err)
 	}
 	sum, err := check(file, e)
 	if err != nil {
-		done() // a file with the wrong contents is of no use to a later attempt
+		done() // a file with the wrong contents is useless to a later attempt
 		return nil, fmt.Errorf("registry: pull %s from %s: %w", e.Name, from, err)
 	}
 	p, err := s.keep(ctx, e, cfg, file)
@@ -106,7 +112,7 @@ func check(file string, e Entry) (string, error) {
 
 // keep converts a checked file and stores the result under its own digest.
 func (s Store) keep(ctx context.Context, e Entry, cfg PullConfig, file string) (*Pulled, error) {
-	w, err := convert.LoadWith(file, convert.Options{Flavor: e.Flavor})
+	w, err := convert.Load(file, convert.Options{Flavor: e.Flavor})
 	if err != nil {
 		return nil, err
 	}
@@ -126,23 +132,17 @@ func (s Store) keep(ctx context.Context, e Entry, cfg PullConfig, file string) (
 	if err := os.MkdirAll(filepath.Join(s.Dir, "weights"), 0o755); err != nil {
 		return nil, err
 	}
-	temp, err := os.CreateTemp(filepath.Join(s.Dir, "weights"), ".new-*.safetensors")
-	if err != nil {
+	temp := atomicfile.TempName(filepath.Join(s.Dir, "weights"))
+	defer os.Remove(temp) //nolint:errcheck // gone already once it was renamed
+	if err := w.Write(temp, cfg.DType); err != nil {
 		return nil, err
 	}
-	defer os.Remove(temp.Name()) //nolint:errcheck // gone already once it was renamed
-	if err := temp.Close(); err != nil {
-		return nil, err
-	}
-	if err := w.Write(temp.Name(), cfg.DType); err != nil {
-		return nil, err
-	}
-	sum, err := hashFile(temp.Name())
+	sum, err := hashFile(temp)
 	if err != nil {
 		return nil, err
 	}
 	p := &Pulled{Entry: e, Weights: sum, Digest: w.Digest, DType: cfg.DType, Expected: expected}
-	return p, os.Rename(temp.Name(), s.weightsPath(sum))
+	return p, os.Rename(temp, s.weightsPath(sum))
 }
 
 // fetch brings the file to the disk and returns its path, where it came from, and what to call when

@@ -62,6 +62,10 @@ func TestRegression_HyperparametersInWords(t *testing.T) {
 		}
 	}
 	l := Layout(t.TempDir())
+	write(t, l, "\ufeff{\"seed\":\"1\"}", "input", "config", "hyperparameters.json")
+	if got, err := l.Hyperparameters(); err != nil || got["seed"] != "1" {
+		t.Errorf("with a byte order mark: got %v, %v", got, err)
+	}
 	write(t, l, "null", "input", "config", "hyperparameters.json")
 	if got, err := l.Hyperparameters(); err != nil || len(got) != 0 {
 		t.Errorf("null: got %v, %v, want no settings", got, err)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // Layout is the tree of folders below the base, /opt/ml in the service.
@@ -124,7 +126,7 @@ func readJSON(path string, v any) error {
 	if len(data) > maxConfig {
 		return fmt.Errorf("sagemaker: %s: %d bytes, want at most %d", path, len(data), maxConfig)
 	}
-	err = json.Unmarshal(data, v)
+	err = json.Unmarshal(strictjson.TrimMark(data), v)
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &kind) && kind.Field != "":
