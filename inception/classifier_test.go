@@ -74,12 +74,12 @@ func TestClassify(t *testing.T) {
 	defer c.Close()
 	ctx := context.Background()
 	images := [][]byte{[]byte("no picture"), sketch(t, 0, 1), nil, sketch(t, 1, 1), sketch(t, 2, 1), {0xff, 0xd8, 0xff}}
-	all, err := c.Classify(ctx, picture.Limits{}, images...)
+	all, err := c.Classify(ctx, encodedInputs(images)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, data := range images {
-		one, err := c.Classify(ctx, picture.Limits{}, data)
+		one, err := c.Classify(ctx, &Input{Data: data})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,16 +101,16 @@ func TestClassify(t *testing.T) {
 	if len(all[1].Predictions) != 3 || !(math.Abs(sum-1) <= 1e-12) || all[1].Info.Format != "png" {
 		t.Errorf("got %+v", all[1])
 	}
-	big, err := c.Classify(ctx, picture.Limits{MaxPixels: 100}, images[1])
+	big, err := c.Classify(ctx, &Input{Data: images[1], Limits: picture.Limits{MaxPixels: 100}})
 	if err != nil || !errors.As(big[0].Err, new(*picture.TooLargeError)) {
 		t.Errorf("a picture above the limit: %v, %v", big, err)
 	}
-	if none, err := c.Classify(ctx, picture.Limits{}); err != nil || len(none) != 0 {
+	if none, err := c.Classify(ctx); err != nil || len(none) != 0 {
 		t.Errorf("no picture: %v, %v", none, err)
 	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := c.Classify(ended, picture.Limits{}, images...); !errors.Is(err, context.Canceled) {
+	if _, err := c.Classify(ended, encodedInputs(images)...); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
 }
@@ -173,7 +173,7 @@ func TestNotFinite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	got, err := c.Classify(context.Background(), picture.Limits{}, sketch(t, 0, 0))
+	got, err := c.Classify(context.Background(), &Input{Data: sketch(t, 0, 0)})
 	if err != nil || got[0].Err == nil || got[0].Predictions != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}

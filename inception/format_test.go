@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -42,7 +41,7 @@ func TestFormat1(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	got, err := c.Classify(context.Background(), picture.Limits{}, data)
+	got, err := c.Classify(context.Background(), &Input{Data: data})
 	if err != nil || got[0].Err != nil {
 		t.Fatal(err, got[0].Err)
 	}

@@ -157,7 +157,7 @@ func (t *translation) visit(n *nn.Node, args []*nn.Node) error {
 		name = "v" + strconv.Itoa(t.count)
 		t.names[n] = name
 	}
-	switch op := n.Op().(type) {
+	switch op := nn.OpOf(n).(type) {
 	case *nn.Conv2D:
 		kernel := args[1].Shape()
 		t.out.node("Conv", name, in, window([2]int{kernel[2], kernel[3]}, op.Stride, op.Padding)...)
@@ -180,7 +180,7 @@ func (t *translation) visit(n *nn.Node, args []*nn.Node) error {
 	case *nn.Dense:
 		t.out.node("Gemm", name, in, integer("transB", 1))
 	default:
-		return fmt.Errorf("operator %v has no translation", op)
+		return fmt.Errorf("operator %v has no translation", n.Op())
 	}
 	return nil
 }

@@ -172,7 +172,11 @@ func compare(t *testing.T, m *inception.Model) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	ours, err := c.Infer(t.Context(), n, scaled)
+	var inputs []*inception.Input
+	for pixels := range slices.Chunk(scaled, len(scaled)/n) {
+		inputs = append(inputs, &inception.Input{Pixels: pixels})
+	}
+	ours, err := c.Classify(t.Context(), inputs...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,8 @@ func (in *Input) activations(ctx context.Context, list []mistake) error {
 		if !ok {
 			continue
 		}
-		x, err := c.Explain(ctx, in.Limits, data, min(max(1+in.rank(list[i].index), len(list[i].Answered)), mostMaps))
+		x, err := c.Explain(ctx, &inception.Input{Data: data, Limits: in.Limits},
+			min(max(1+in.rank(list[i].index), len(list[i].Answered)), mostMaps))
 		if err != nil {
 			return fmt.Errorf("the activation map of %s: %w", list[i].Rel, err)
 		}
