@@ -3,10 +3,13 @@ package train
 import (
 	"maps"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/draw"
 )
 
 // Two shares embedded apart and merged are what Run would have embedded itself, and its model has
@@ -74,5 +77,36 @@ func TestEmbedLeavesBadPicturesToRun(t *testing.T) {
 	}
 	if _, err := Embed(t.Context(), folder, w, Config{}); err == nil {
 		t.Error("no cache folder: got no error")
+	}
+}
+
+// The bottlenecks of a checked folder are those of a run, which finds them in the cache; where they
+// are all there, a few are timed anew.
+func TestEmbedChecked(t *testing.T) {
+	dir, w, cache := drawn(t, 6), narrow(t), t.TempDir()
+	write(t, read(t, dir, draw.Label(0), "0000.jpg"), dir, draw.Label(1), "copy.jpg")
+	folder := scan(t, dir)
+	n := len(folder.Items)
+	c, err := doctor.Check(t.Context(), folder, doctor.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	cfg := EmbedConfig{CacheDir: cache, Progress: func(e Event) { told = e.Total }}
+	for _, want := range []int{n - 1, 0} { // a copy is embedded once
+		told = 0
+		b, err := EmbedChecked(t.Context(), folder, c, w, cfg)
+		if err != nil || len(b.Rows) != n || b.Distinct != n-1 || b.Each <= 0 || told != want || len(b.Problems) != 0 {
+			t.Fatalf("got %d rows, %d distinct, %v each, problems %v, %v, %d embedded; want %d rows, %d embedded", len(b.Rows),
+				b.Distinct, b.Each, b.Problems, err, told, n, want)
+		}
+	}
+	if r := mustRun(t, dir, w, Config{EmbedConfig: EmbedConfig{CacheDir: cache}}); r.Embedded != 0 {
+		t.Errorf("the run embedded %d, want all from the cache", r.Embedded)
+	}
+	write(t, read(t, dir, draw.Label(0), "0001.jpg"), dir, draw.Label(0), "0002.jpg") // changed since
+	b, err := EmbedChecked(t.Context(), folder, c, w, EmbedConfig{})
+	if err != nil || len(b.Problems) != 1 || !strings.Contains(b.Problems[0].Reason, "changed") {
+		t.Errorf("a file that changed: got the problems %+v, %v; want it as one", b.Problems, err)
 	}
 }
