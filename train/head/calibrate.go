@@ -20,9 +20,10 @@ const (
 	maxTemperature    = 20.0 // T is kept in 1/maxTemperature..maxTemperature
 )
 
-// FitTemperature returns the T that minimises sum_i numeric.CrossEntropy(logits_i, label_i, T) + (ln T /
-// spread)^2 / 2, (with several labels a picture: binaryCrossEntropy; weights of mean 1 multiply
-// it), by golden-section search over ln T; 1 when there are no examples.
+// FitTemperature returns the T that minimises sum_i v_i H(label_i, softmax(logits_i / T)) + (ln T /
+// spread)^2 / 2 by golden-section search over ln T, H being the cross entropy (with several labels an
+// example, the sum over labels of that of the sigmoid) and v_i the weights, of mean 1; it returns 1
+// when there are no examples. logits are [n,K].
 func FitTemperature(logits []float64, ex Examples) float64 {
 	if len(ex.Labels) == 0 {
 		return 1
@@ -61,8 +62,8 @@ func FitTemperature(logits []float64, ex Examples) float64 {
 // own: the best for two or three pictures would be worth nothing on the next.
 const fewestDecided = 5
 
-// FitThresholds returns, for each label of several a picture, the probability from which on saying
-// it gives the best F1 on the examples, weighted as they are, half-way to the next lower
+// FitThresholds returns for each label, where examples have several, the probability from which on
+// saying it gives the best F1 on the examples, weighted as they are, half-way to the next lower
 // probability there, of equally good ones the nearest to 0.5; 0.5 for a label that fewer than
 // fewestDecided of them have or lack, and nil without any.
 func FitThresholds(logits []float64, ex Examples, temperature float64) []float64 {

@@ -16,7 +16,7 @@ type Part struct {
 	Accuracy float64    // Correct / Images, 0..1
 	Interval [2]float64 // Wilson interval of Accuracy, 95 %
 	// mean of -ln p(true label), with the model's temperature; of several labels: of -ln p(of what
-	// is so), summed over the labels
+	// is true), summed over the labels
 	LogLoss  float64
 	Weighted *Weighted // the same with pictures counting as much as a manifest says; nil where all count the same
 }
