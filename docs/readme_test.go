@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/internal/draw"
@@ -87,7 +86,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	results, err := classifier.Classify(ctx, picture.Limits{}, image)
+	results, err := classifier.Classify(ctx, &inception.Input{Data: image})
 	if err != nil {
 		log.Fatal(err)
 	}
