@@ -166,7 +166,7 @@ func (r *run) part(s dataset.Split) (head.Examples, []int) {
 		it := r.items[i]
 		ex.Rows, ex.Labels, at = append(ex.Rows, row), append(ex.Labels, it.Label), append(at, i)
 		if r.folder.MultiLabel {
-			ex.LabelSets = append(ex.LabelSets, it.Labels)
+			ex.MultiLabel = append(ex.MultiLabel, it.Labels)
 		}
 		w := it.Weight
 		if w == 0 {

@@ -158,7 +158,7 @@ func timeFit(ctx context.Context, folder *dataset.Folder, rows [][]float32, thre
 		for _, i := range items[:min(len(items), max(1, most*len(items)/total))] {
 			ex.Rows, ex.Labels = append(ex.Rows, rows[i]), append(ex.Labels, label)
 			if folder.MultiLabel {
-				ex.LabelSets = append(ex.LabelSets, folder.Set(i))
+				ex.MultiLabel = append(ex.MultiLabel, folder.Set(i))
 			}
 		}
 	}

@@ -80,7 +80,7 @@ func FitThresholds(logits []float64, ex Examples, temperature float64) []float64
 	for l := range k {
 		positives, said, right, having := 0.0, 0.0, 0.0, 0
 		for i := range list {
-			list[i] = scored{numeric.Sigmoid(logits[i*k+l] / temperature), ex.weight(i), slices.Contains(ex.LabelSets[i], l)}
+			list[i] = scored{numeric.Sigmoid(logits[i*k+l] / temperature), ex.weight(i), slices.Contains(ex.MultiLabel[i], l)}
 			if list[i].has {
 				positives += list[i].weight
 				having++

@@ -15,7 +15,7 @@ func TestThresholds(t *testing.T) {
 		ex := Examples{Classes: 3, Labels: make([]int, 5*times)}
 		var logits []float64
 		for range times {
-			ex.LabelSets = append(ex.LabelSets, sets...)
+			ex.MultiLabel = append(ex.MultiLabel, sets...)
 			for _, p := range probabilities {
 				logits = append(logits, traintest.Logit(p[0]), traintest.Logit(p[1]), traintest.Logit(p[2]))
 			}

@@ -9,12 +9,12 @@ import (
 // Examples are labelled bottlenecks.
 type Examples struct {
 	Rows   [][]float32 // [n][F], only read
-	Labels []int       // [n], each in 0..Classes-1; says nothing where LabelSets does
+	Labels []int       // [n], each in 0..Classes-1; says nothing where MultiLabel does
 	// [n], every label of each row, ascending, none being an answer too; nil: each row has its one
 	// of Labels
-	LabelSets [][]int
-	Weights   []float64 // [n], how much each row counts, above 0; nil: all the same
-	Classes   int
+	MultiLabel [][]int
+	Weights    []float64 // [n], how much each row counts, above 0; nil: all the same
+	Classes    int
 }
 
 // Features returns F, or 0 when there is no row.
@@ -35,10 +35,10 @@ func (e Examples) weight(i int) float64 {
 
 // set returns the labels of row i.
 func (e Examples) set(i int) []int {
-	if e.LabelSets == nil {
+	if e.MultiLabel == nil {
 		return e.Labels[i : i+1]
 	}
-	return e.LabelSets[i]
+	return e.MultiLabel[i]
 }
 
 // some returns the examples that keep wants.
@@ -49,8 +49,8 @@ func (e Examples) some(keep func(i int) bool) Examples {
 			continue
 		}
 		out.Rows, out.Labels = append(out.Rows, row), append(out.Labels, e.Labels[i])
-		if e.LabelSets != nil {
-			out.LabelSets = append(out.LabelSets, e.LabelSets[i])
+		if e.MultiLabel != nil {
+			out.MultiLabel = append(out.MultiLabel, e.MultiLabel[i])
 		}
 		if e.Weights != nil {
 			out.Weights = append(out.Weights, e.Weights[i])
@@ -65,9 +65,9 @@ func (e Examples) Validate() error {
 		return fmt.Errorf("train: examples: got %d rows and %d labels, want as many of one as of the other", len(e.Rows),
 			len(e.Labels))
 	}
-	if e.LabelSets != nil && len(e.LabelSets) != len(e.Rows) {
+	if e.MultiLabel != nil && len(e.MultiLabel) != len(e.Rows) {
 		return fmt.Errorf("train: examples: got %d rows and %d sets of labels, want as many of one as of the other",
-			len(e.Rows), len(e.LabelSets))
+			len(e.Rows), len(e.MultiLabel))
 	}
 	if e.Weights != nil && len(e.Weights) != len(e.Rows) {
 		return fmt.Errorf("train: examples: got %d rows and %d weights, want as many of one as of the other", len(e.Rows),
@@ -81,8 +81,8 @@ func (e Examples) Validate() error {
 		if l := e.Labels[i]; l < 0 || l >= e.Classes {
 			return fmt.Errorf("train: examples: row %d: got label %d, want 0..%d", i, l, e.Classes-1)
 		}
-		if e.LabelSets != nil {
-			set := e.LabelSets[i]
+		if e.MultiLabel != nil {
+			set := e.MultiLabel[i]
 			sorted := slices.IsSorted(set) && len(slices.Compact(slices.Clone(set))) == len(set)
 			if len(set) > 0 && (set[0] < 0 || set[len(set)-1] >= e.Classes || !sorted) {
 				return fmt.Errorf("train: examples: row %d: got the labels %v, want ascending labels in 0..%d", i, set, e.Classes-1)
@@ -116,7 +116,7 @@ func (e Examples) trainable() error {
 		if n == 0 {
 			return fmt.Errorf("train: examples: class %d of %d: got no rows, want at least one", l, e.Classes)
 		}
-		if n == len(e.Rows) && e.LabelSets != nil {
+		if n == len(e.Rows) && e.MultiLabel != nil {
 			return fmt.Errorf("train: examples: class %d of %d: all %d rows have it, want at least one without: leave it out, "+
 				"it tells nothing apart", l, e.Classes, n)
 		}

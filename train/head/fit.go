@@ -118,7 +118,7 @@ func newSolver(ctx context.Context, ex Examples, cfg Config, graph graphMaker) (
 		return nil, fmt.Errorf("train: fit: the head to start from has %d classes and %d features, want %d and %d",
 			cfg.Start.Classes, cfg.Start.Features, ex.Classes, ex.Features())
 	}
-	if cfg.Solver == Retrain && ex.LabelSets != nil {
+	if cfg.Solver == Retrain && ex.MultiLabel != nil {
 		return nil, ErrRetrainMultiLabel
 	}
 	return newFoldSolver(ctx, ex, cfg.resolved(ex.Classes), graph)
@@ -166,7 +166,7 @@ type graphMaker func(n, f, k int) (lossGrad, error)
 // graphOf makes the Gorgonia graph for chunks of examples: of sigmoids where a row may have several
 // labels.
 func graphOf(ex Examples, graph graphMaker) graphMaker {
-	if ex.LabelSets == nil {
+	if ex.MultiLabel == nil {
 		return graph
 	}
 	return func(n, f, k int) (lossGrad, error) { return nn.NewBinaryHeadGraph(n, f, k) }
@@ -254,7 +254,7 @@ func (s *solver) minimiser(start []float64, mon *monitor, from *state) (*lbfgs, 
 // head is what theta means for plain bottlenecks.
 func (s *solver) head(theta []float64) inception.Head {
 	h := s.scale.fold(theta, s.ex.Classes)
-	if s.ex.LabelSets != nil {
+	if s.ex.MultiLabel != nil {
 		h.Activation = inception.Sigmoid
 	}
 	return h

@@ -119,10 +119,10 @@ func program(head inception.Head, threads int) (*nn.Program, error) {
 // isRight says whether logits answer example i: the label has the largest; of several labels each
 // has one above 0, and no other has.
 func isRight[T float32 | float64](logits []T, ex Examples, i int) bool {
-	if ex.LabelSets == nil {
+	if ex.MultiLabel == nil {
 		return numeric.Argmax(logits) == ex.Labels[i]
 	}
-	set := ex.LabelSets[i]
+	set := ex.MultiLabel[i]
 	for l, z := range logits {
 		has := len(set) > 0 && set[0] == l
 		if has {
@@ -152,10 +152,10 @@ func score(logits []float64, ex Examples, temperature float64) (loss float64, ri
 
 // entropy is the cross entropy of row i's labels and logits [K] / temperature.
 func (e Examples) entropy(i int, logits []float64, temperature float64) float64 {
-	if e.LabelSets == nil {
+	if e.MultiLabel == nil {
 		return numeric.CrossEntropy(logits, e.Labels[i], temperature)
 	}
-	return numeric.BinaryCrossEntropy(logits, e.LabelSets[i], temperature)
+	return numeric.BinaryCrossEntropy(logits, e.MultiLabel[i], temperature)
 }
 
 // threadCount resolves 0.

@@ -12,7 +12,7 @@ import (
 // TestMultiLabelGoesOn: a run of sigmoids that is stopped over and over ends with the same head.
 func TestMultiLabelGoesOn(t *testing.T) {
 	ex, valid := multiLabelClouds(51, 200), multiLabelClouds(52, 60)
-	ex.LabelSets[3] = []int{} // none is an answer too
+	ex.MultiLabel[3] = []int{} // none is an answer too
 	cfg := Config{Options: Options{Solver: Adam, MiniBatch: MiniBatch{Epochs: 10}}, Validation: &valid}
 	want := mustFit(t, ex, cfg)
 	cfg.Checkpoints = Checkpoints{Dir: t.TempDir(), Every: time.Nanosecond}

@@ -217,7 +217,7 @@ func multiLabelClouds(seed uint64, n int) Examples {
 		if row[0] > 0 {
 			set = append(set, 3)
 		}
-		ex.LabelSets = append(ex.LabelSets, set)
+		ex.MultiLabel = append(ex.MultiLabel, set)
 	}
 	return ex
 }
@@ -234,7 +234,7 @@ func TestSigmoidHeadIsOneQuestionALabel(t *testing.T) {
 		one := Examples{Rows: ex.Rows, Classes: 2}
 		for i := range ex.Rows {
 			label := 0
-			for _, s := range ex.LabelSets[i] {
+			for _, s := range ex.MultiLabel[i] {
 				if s == l {
 					label = 1
 				}

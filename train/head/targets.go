@@ -35,7 +35,7 @@ func newTargets(ex Examples, cfg Config) (*targets, error) {
 		t.has[l], t.lack[l] = 1, 1
 		if cfg.Balanced && count[l] > 0 {
 			sides := float64(k)
-			if ex.LabelSets != nil {
+			if ex.MultiLabel != nil {
 				sides = 2
 				t.lack[l] = total / (sides * max(total-count[l], total/float64(2*n)))
 			}
@@ -48,7 +48,7 @@ func newTargets(ex Examples, cfg Config) (*targets, error) {
 	// Smoothing moves a part of the certainty to all the answers there are: K classes, or yes and
 	// no.
 	answers := float64(k)
-	if ex.LabelSets != nil {
+	if ex.MultiLabel != nil {
 		answers = 2
 	}
 	t.off = float32(cfg.Smoothing / answers)
@@ -58,7 +58,7 @@ func newTargets(ex Examples, cfg Config) (*targets, error) {
 
 // width is how many weights a row has: lossGrad's weights are [n*width].
 func (t *targets) width() int {
-	if t.ex.LabelSets == nil {
+	if t.ex.MultiLabel == nil {
 		return 1
 	}
 	return t.ex.Classes
@@ -67,7 +67,7 @@ func (t *targets) width() int {
 // put makes row r of a chunk, whose values are all off, that of example i.
 func (t *targets) put(r, i int, values, weights []float32) {
 	k := t.ex.Classes
-	if t.ex.LabelSets == nil {
+	if t.ex.MultiLabel == nil {
 		l := t.ex.Labels[i]
 		values[r*k+l] = t.on
 		weights[r] = float32(t.of[i] * t.has[l])
@@ -77,7 +77,7 @@ func (t *targets) put(r, i int, values, weights []float32) {
 	for l := range at {
 		at[l] = float32(t.of[i] * t.lack[l])
 	}
-	for _, l := range t.ex.LabelSets[i] {
+	for _, l := range t.ex.MultiLabel[i] {
 		values[r*k+l] = t.on
 		at[l] = float32(t.of[i] * t.has[l])
 	}
