@@ -89,8 +89,8 @@ func newCheckpointer(cfg Checkpoints, settings any, parts ...*Examples) (*checkp
 // digest writes all of the examples to a hash.
 func (e *Examples) digest(h io.Writer) {
 	var b []byte
-	_, _ = fmt.Fprintf(h, "%d rows of %d, %d classes, %t %t\x00", len(e.Rows), e.Features(), e.Classes, e.MultiLabel != nil,
-		e.Weights != nil)
+	_, _ = fmt.Fprintf(h, "%d rows of %d, %d classes, %t %t\x00", len(e.Rows), e.Features(), e.Classes,
+		e.MultiLabel != nil, e.Weights != nil)
 	for i, row := range e.Rows {
 		b = binary.LittleEndian.AppendUint64(b[:0], math.Float64bits(e.weight(i)))
 		b = binary.LittleEndian.AppendUint32(b, uint32(e.Labels[i]))
