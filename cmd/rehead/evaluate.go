@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +29,7 @@ func newEvaluate(a *app) *cobra.Command {
 		Short: "Measure a model on a folder of label folders, or on a manifest",
 		Args:  needArgs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := errors.Join(checkGate(least), checkPart(cfg.Part)); err != nil {
+			if err := errors.Join(checkMinAccuracy(least), checkPart(cfg.Part)); err != nil {
 				return err
 			}
 			if err := errors.Join(reportFolder(report), plots.prepare()); err != nil {
@@ -86,7 +87,7 @@ func newEvaluate(a *app) *cobra.Command {
 	f.IntVar(&cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
 	f.StringVar(&report, "report", "", "file to write an HTML report to, as train's")
 	plots.add(cmd, "reliability, confusion, labels, map")
-	addGate(cmd, &least)
+	addMinAccuracy(cmd, &least)
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }
@@ -119,5 +120,15 @@ func writeReport(a *app, path string, make func() ([]byte, error)) error {
 		return fmt.Errorf("--report: %w", err)
 	}
 	a.say("report written to %s", path)
+	return nil
+}
+
+// partFlags are the values of --part.
+var partFlags = [...]string{"all", "train", "validation", "test"}
+
+func checkPart(part string) error {
+	if !slices.Contains(partFlags[:], part) {
+		return usagef("--part: got %q, want all, train, validation or test", part)
+	}
 	return nil
 }

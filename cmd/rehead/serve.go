@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/c236555e/rehead/cmd/rehead/internal/memory"
+	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/endpoint"
 	"github.com/c236555e/rehead/serve"
 )
 
@@ -41,10 +44,10 @@ func serveCommand(a *app, o *serveOptions) *cobra.Command {
 (--top 3 as REHEAD_SERVE_TOP=3). The bearer token that clients need, if any, is REHEAD_TOKEN.`,
 		Args: needArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := ""
+			path, err := "", error(nil)
 			if len(args) == 1 {
 				path = args[0]
-			} else if err := a.containerServe(cmd, o, &path); err != nil {
+			} else if path, err = a.containerServe(cmd.Flags(), o); err != nil {
 				return err
 			}
 			o.bound(cmd.Flags().Changed("max-pixels"))
@@ -91,19 +94,33 @@ func serveCommand(a *app, o *serveOptions) *cobra.Command {
 	return cmd
 }
 
+// containerServe sets o as a SageMaker container's environment says, and returns where the model is:
+// "" for a multi-model server.
+func (a *app) containerServe(flags *pflag.FlagSet, o *serveOptions) (path string, err error) {
+	available, _ := memory.System()
+	env := endpoint.Environment{Tree: a.tree(), Getenv: a.getenv, All: a.environ,
+		Memory: memory.Share(available, 0).Models}
+	path, o.warnings, err = env.Apply(endpoint.Target{Flags: flags, Config: &o.cfg, Addr: &o.addr,
+		LogLevel: &o.logLevel, MaxImageBytes: &o.limits.maxBytes})
+	if errors.Is(err, endpoint.ErrNoModel) {
+		err = &usageError{err}
+	}
+	return path, err
+}
+
 // bound fills what the command line leaves open with shares of the memory. A picture that would not
 // fit is refused by its header, unless --max-pixels asks for it.
 func (o *serveOptions) bound(pixelsChosen bool) {
-	memory, _ := systemMemory()
-	c := capsFor(memory, o.limits.maxPixels)
-	if o.cfg.MaxHeldBytes == 0 && c.held > 0 {
-		o.cfg.MaxHeldBytes = max(c.held, 2*o.cfg.MaxBodyBytes)
+	available, _ := memory.System()
+	share := memory.Share(available, o.limits.maxPixels)
+	if o.cfg.MaxHeldBytes == 0 && share.Held > 0 {
+		o.cfg.MaxHeldBytes = max(share.Held, 2*o.cfg.MaxBodyBytes)
 	}
 	if o.cfg.MaxDecodeBytes == 0 {
-		o.cfg.MaxDecodeBytes = c.decode
+		o.cfg.MaxDecodeBytes = share.Decode
 	}
 	if !pixelsChosen {
-		o.limits.maxPixels = c.pixels
+		o.limits.maxPixels = share.Pixels
 	}
 }
 

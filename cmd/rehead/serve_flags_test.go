@@ -24,7 +24,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
+	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/serve"
 	"github.com/c236555e/rehead/serve/load"
@@ -34,15 +34,14 @@ import (
 func containerFlags(t *testing.T, env map[string]string) (o serveOptions, err error) {
 	t.Helper()
 	base := t.TempDir()
-	madeUp(t, sagemaker.Layout(base).Model())
+	madeUp(t, layout.Tree(base).Model())
 	a := &app{stderr: io.Discard, getenv: func(name string) string {
 		if name == "SAGEMAKER_BASE_DIR" {
 			return base
 		}
 		return env[name]
 	}}
-	path := ""
-	err = a.containerServe(serveCommand(a, &o), &o, &path)
+	_, err = a.containerServe(serveCommand(a, &o).Flags(), &o)
 	return o, err
 }
 

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
+	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
 	"github.com/c236555e/rehead/internal/draw"
 )
 
@@ -132,7 +132,7 @@ func givesLabels(t *testing.T, model, list string, thresholds []float64) {
 // TestSeveralLabelsInAJob trains a SageMaker job on a .lst file of yes and no for each class, as
 // the built-in image classification has it.
 func TestSeveralLabelsInAJob(t *testing.T) {
-	l := sagemaker.Layout(t.TempDir())
+	l := layout.Tree(t.TempDir())
 	if err := draw.Several(l.Data("train"), 3, 60, 3); err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 		"folder to write TensorBoard's event file to while training: losses, accuracies, final metrics, "+
 			"histograms of the head")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
-	addGate(cmd, &o.least)
+	addMinAccuracy(cmd, &o.least)
 	f.Float64Var(&o.cfg.Split.Validation, "validation", 0.1, "share of the pictures held out to choose with; 0 for none")
 	f.Float64Var(&o.cfg.Split.Test, "test", 0.1, "share of the pictures held out to measure with; 0 for none")
 	f.StringVar(&o.cfg.Split.Salt, "salt", "", "text that the stable split is salted with")
@@ -97,7 +97,7 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err != nil {
 		return nil, err
 	}
-	if err := checkGate(o.least); err != nil {
+	if err := checkMinAccuracy(o.least); err != nil {
 		return nil, err
 	}
 	if err := parentExists(o.out); err != nil {

@@ -74,7 +74,7 @@ func newWeightsPull(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			bar := a.transfer(args[0])
+			bar := a.downloadBar(args[0])
 			cfg.Progress = bar.set
 			cfg.Retrying = func(err error, pause time.Duration) {
 				bar.done()
@@ -153,10 +153,10 @@ A published file is known by its SHA-256 and gets its authors' recipe. Another o
 			}
 			options.Flavor, options.Official = inception.Flavor(flavor), registry.Official
 			var err error
-			if options.Mean, err = channels("mean", mean); err != nil {
+			if options.Mean, err = rgb("mean", mean); err != nil {
 				return err
 			}
-			if options.Std, err = channels("std", std); err != nil {
+			if options.Std, err = rgb("std", std); err != nil {
 				return err
 			}
 			r, err := convert.Convert(args[0], args[1], options)
@@ -188,8 +188,8 @@ A published file is known by its SHA-256 and gets its authors' recipe. Another o
 	return cmd
 }
 
-// channels are the three numbers of a flag, nil when it was not given.
-func channels(flag string, v []float32) (*[3]float32, error) {
+// rgb is the three numbers of a flag, nil when it was not given.
+func rgb(flag string, v []float32) (*[3]float32, error) {
 	switch len(v) {
 	case 0:
 		return nil, nil

@@ -19,7 +19,7 @@ import (
 // binary and the official files, what is known of them.
 type weightsCard struct {
 	*convert.Info
-	*known
+	*trunkCard
 }
 
 func newWeightsInfo(a *app) *cobra.Command {
@@ -76,7 +76,7 @@ func (c weightsCard) String() string {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-19s "+format+"\n", append([]any{name}, args...)...)
 	}
-	if c.known != nil {
+	if c.trunkCard != nil {
 		row("name", "%s, licence %s", c.Name, c.License)
 		if text := c.accuracy(); text != "" {
 			row("accuracy", "%s", text)
