@@ -50,12 +50,8 @@ func newExport(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if m.Trunk == nil && weights != "" {
-				w, err := a.resolve(weights)
-				if err != nil {
-					return err
-				}
-				if err := m.AttachTrunk(w); err != nil {
+			if m.Trunk == nil {
+				if err := attachTrunk(m, weights, a.resolve); err != nil {
 					return err
 				}
 			}

@@ -79,7 +79,7 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 			return o.cfg.Split.Validation == 0.15 && o.cfg.Split.Test == 0.2 && o.cfg.Seed == 9 && o.cfg.Split.Salt == "x"
 		},
 		"checkpoint_every=30s no_report=true dtype=f16 threads=2 max_bad=3 max_pixels=1": func(o *trainOptions) bool {
-			return o.cfg.Checkpoints.Every == 30*time.Second && o.noReport && o.dtype == "f16" && o.engine.threads == 2 &&
+			return o.cfg.Checkpoints.Every == 30*time.Second && o.noReport && o.dtype == "f16" && o.engine.Threads == 2 &&
 				o.cfg.MaxBad == 3
 		},
 	} {

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -14,8 +11,6 @@ import (
 
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert"
-	"github.com/c236555e/rehead/inception/registry"
 )
 
 // prediction is one line of `predict --json`.
@@ -92,83 +87,6 @@ func newPredict(a *app) *cobra.Command {
 	cmd.Flags().IntVar(&top, "top", 5, "labels to print per picture")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per picture")
 	return cmd
-}
-
-// model opens a MODEL argument, with the trunk from --weights where the model was saved without its
-// own.
-func (e *engineFlags) model(path string) (*inception.Model, error) {
-	m, err := openModel(path)
-	if err != nil {
-		return nil, err
-	}
-	if e.precision != "" && e.precision != string(m.Precision()) {
-		return nil, fmt.Errorf("%s was trained on bottlenecks of %s, which those of %s are not: leave --precision out, or "+
-			"train with --precision %s",
-			path, m.Precision(), e.precision, e.precision)
-	}
-	if e.trunk == "" {
-		return m, nil
-	}
-	w, err := e.resolve(e.trunk)
-	if err != nil {
-		return nil, err
-	}
-	return m, m.AttachTrunk(w)
-}
-
-// modelPrecision is the help of --precision where a model decides it.
-const modelPrecision = "another than the model's is refused"
-
-// openModel opens a model folder, its archive, or any weight file with a classifier.
-func openModel(path string) (*inception.Model, error) {
-	m, err := inception.OpenModel(path)
-	if err == nil || errors.As(err, new(*fs.PathError)) {
-		return m, err
-	}
-	if info, statErr := os.Stat(path); statErr != nil || info.IsDir() {
-		return nil, err
-	}
-	converted, convertErr := convert.LoadModel(path, convert.Options{Official: registry.Official})
-	switch {
-	case convertErr == nil:
-		return converted, nil
-	case errors.Is(convertErr, convert.ErrKind):
-		return nil, fmt.Errorf("%s is neither a model folder, its .tar.gz nor a weight file", path)
-	case isArchive(path): // what is wrong with a model's archive, OpenModel knows better
-		return nil, err
-	}
-	return nil, convertErr
-}
-
-// isArchive tells a packed file by its first bytes.
-func isArchive(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close() //nolint:errcheck // only read from
-	var head [2]byte
-	_, err = io.ReadFull(f, head[:])
-	return err == nil && head == [2]byte{0x1f, 0x8b}
-}
-
-// addTrunk adds --weights to commands that open a MODEL.
-func (e *engineFlags) addTrunk(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&e.trunk, "weights", "",
-		"trunk of a model that was saved without one (--no-trunk): a weight file or REF")
-}
-
-// classifier opens a model and compiles its network.
-func (e *engineFlags) classifier(path string) (*inception.Classifier, error) {
-	cfg, err := e.config()
-	if err != nil {
-		return nil, err
-	}
-	model, err := e.model(path)
-	if err != nil {
-		return nil, err
-	}
-	return inception.NewClassifier(model, cfg)
 }
 
 func predictFile(ctx context.Context, c *inception.Classifier, path string, limits limitFlags, top int) prediction {

@@ -4,15 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
-	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/nn"
 )
 
 // Exit codes of the command line.
@@ -21,39 +15,6 @@ const (
 	exitFailed = 1 // it could not be done; stderr says why in one sentence
 	exitUsage  = 2 // the command line itself was wrong
 )
-
-// app is the outside world as the subcommands see it, so that tests can stand in for it.
-type app struct {
-	stdout, stderr io.Writer
-	tty            bool                // stdout is a terminal
-	errTTY         bool                // stderr is a terminal: progress bars may be drawn
-	getenv         func(string) string // "" where unset
-	environ        func() []string     // all of it, NAME=VALUE; nil in most tests
-}
-
-func osApp() *app {
-	return &app{
-		stdout: os.Stdout,
-		stderr: os.Stderr,
-		tty:    term.IsTerminal(int(os.Stdout.Fd())),
-		errTTY: term.IsTerminal(int(os.Stderr.Fd())),
-		getenv: os.Getenv, environ: os.Environ,
-	}
-}
-
-// people is where text for people goes: stdout where somebody watches it, else stderr, so that a
-// pipe carries results alone.
-func (a *app) people() io.Writer {
-	if a.tty {
-		return a.stdout
-	}
-	return a.stderr
-}
-
-// say prints a line for people.
-func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.people(), format+"\n", args...)
-}
 
 // usageError marks an error of the command line itself: exit code 2 instead of 1.
 type usageError struct{ err error }
@@ -74,56 +35,6 @@ func needArgs(least, most int) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-// engineFlags are the flags of every command that runs the network.
-type engineFlags struct {
-	threads int
-	device  string
-	kernel  string
-	trunk   string // REF of the trunk for a model without one; see addTrunk
-
-	precision string // see addPrecision
-
-	resolve func(ref string) (*inception.Weights, error)
-}
-
-func (e *engineFlags) add(cmd *cobra.Command, a *app) {
-	e.resolve = a.resolve
-	cmd.Flags().IntVar(&e.threads, "threads", 0, "threads of the network (0: one per core)")
-	cmd.Flags().StringVar(&e.device, "device", "auto",
-		"where the network runs: "+strings.Join(append([]string{"auto"}, nn.Devices()...), ", "))
-	cmd.Flags().StringVar(&e.kernel, "kernel", a.getenv("REHEAD_KERNEL"),
-		"kernels: ref for plain Go, else the best of this machine (env REHEAD_KERNEL)")
-}
-
-// addPrecision adds --precision to commands that make or use a trunk.
-func (e *engineFlags) addPrecision(cmd *cobra.Command, help string) {
-	cmd.Flags().StringVar(&e.precision, "precision", "",
-		fmt.Sprintf("what the network computes with, %s or %s: %s", nn.Float32, nn.Int8, help))
-}
-
-// quantized reports whether --precision asks for int8.
-func (e *engineFlags) quantized() (bool, error) {
-	p, err := nn.ParsePrecision(e.precision)
-	if err != nil {
-		return false, usagef("--precision: %w", err)
-	}
-	return p == nn.Int8, nil
-}
-
-func (e *engineFlags) config() (nn.Config, error) {
-	if _, err := e.quantized(); err != nil {
-		return nn.Config{}, err
-	}
-	if e.threads < 0 {
-		return nn.Config{}, usagef("--threads: got %d, want 0 (one per core) or more", e.threads)
-	}
-	cfg := nn.Config{Threads: e.threads, Kernel: e.kernel}
-	if e.device != "auto" {
-		cfg.Device = e.device
-	}
-	return cfg, nil
 }
 
 func newRoot(a *app) *cobra.Command {
@@ -190,14 +101,4 @@ func run(ctx context.Context, a *app, args []string) int {
 // oneLine keeps an error to a single line: logs and the failure file want one sentence.
 func oneLine(err error) string {
 	return strings.Join(strings.Fields(err.Error()), " ")
-}
-
-// width is how many columns the terminal at stderr has; columns where that is not known.
-func (a *app) width() int {
-	if f, ok := a.stderr.(*os.File); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			return w
-		}
-	}
-	return columns
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,11 +10,6 @@ import (
 	"github.com/c236555e/rehead/inception/convert"
 	"github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/inception/registry"
-)
-
-const (
-	defaultWeights = embedded.Name
-	weightsHelp    = `trunk weights REF: "embedded" (in this binary), "random[:WIDTH]", the name of a pulled set, or a weight file`
 )
 
 func newWeights(a *app) *cobra.Command {
@@ -27,37 +21,6 @@ func newWeights(a *app) *cobra.Command {
 	}
 	cmd.AddCommand(newWeightsList(a), newWeightsPull(a), newWeightsConvert(a), newWeightsInfo(a), newWeightsVerify(a))
 	return cmd
-}
-
-// store is where pulled weights are kept: below REHEAD_CACHE, or rehead in the user's cache folder.
-func (a *app) store() (registry.Store, error) {
-	dir, err := a.cacheRoot()
-	if err != nil {
-		return registry.Store{}, err
-	}
-	return registry.Store{Dir: filepath.Join(dir, "weights")}, nil
-}
-
-// storeOf is the store for a name that is to be pulled or verified there.
-func (a *app) storeOf(name string) (registry.Store, error) {
-	if name == embedded.Name {
-		return registry.Store{}, fmt.Errorf("weights: %s is in this binary, which checks it whenever it is read: "+
-			"use it as --weights %s", name, name)
-	}
-	return a.store()
-}
-
-// resolve returns the weights that a REF names: those in the binary, those of a pulled set, made-up
-// ones, or a file's.
-func (a *app) resolve(ref string) (*inception.Weights, error) {
-	if ref == embedded.Name {
-		return embedded.Weights()
-	}
-	store, err := a.store()
-	if err != nil { // no cache folder: nothing was pulled into it
-		return convert.Resolve(ref, convert.Options{Official: registry.Official})
-	}
-	return store.Resolve(ref)
 }
 
 func newWeightsPull(a *app) *cobra.Command {
@@ -197,4 +160,13 @@ func rgb(flag string, v []float32) (*[3]float32, error) {
 		return (*[3]float32)(v), nil
 	}
 	return nil, usagef("--%s: got %d numbers, want three: R,G,B", flag, len(v))
+}
+
+// storeOf is the store for a name that is to be pulled or verified there.
+func (a *app) storeOf(name string) (registry.Store, error) {
+	if name == embedded.Name {
+		return registry.Store{}, fmt.Errorf("weights: %s is in this binary, which checks it whenever it is read: "+
+			"use it as --weights %s", name, name)
+	}
+	return a.store()
 }
