@@ -54,8 +54,8 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 				o.cfg.L2 == -1 && o.cfg.Folds == 4 &&
 				o.cfg.Unknown == 0.05 && o.least == 0.9
 		},
-		"multi_label=1 use_weighted_loss=1": func(o *trainOptions) bool { return o.several && o.classWeights == "balanced" },
-		"multi_label=0 use_weighted_loss=0": func(o *trainOptions) bool { return !o.several && o.classWeights == "none" },
+		"multi_label=1 use_weighted_loss=1": func(o *trainOptions) bool { return o.multiLabel && o.classWeights == "balanced" },
+		"multi_label=0 use_weighted_loss=0": func(o *trainOptions) bool { return !o.multiLabel && o.classWeights == "none" },
 		"solver=adam epochs=3.0 batch_size=1e2 seed=7.0": func(o *trainOptions) bool {
 			return o.cfg.Descent.Epochs == 3 && o.cfg.Descent.Batch == 100 && o.cfg.Seed == 7
 		},

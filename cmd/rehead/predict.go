@@ -25,68 +25,75 @@ type prediction struct {
 	Error       string       `json:"error,omitempty"`
 }
 
+// predictOptions is the command line of `predict`.
+type predictOptions struct {
+	engine engineFlags
+	limits limitFlags
+	why    explainFlags
+	top    int
+	asJSON bool
+}
+
 func newPredict(a *app) *cobra.Command {
-	var (
-		engine engineFlags
-		limits limitFlags
-		why    explainFlags
-		top    int
-		asJSON bool
-	)
+	var o predictOptions
 	cmd := &cobra.Command{
 		Use:   "predict MODEL IMAGE...",
 		Short: "Rank a model's labels for pictures",
 		Args:  needArgs(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if top < 1 {
-				return usagef("--top: got %d, want at least 1", top)
-			}
-			if err := why.prepare(); err != nil {
-				return err
-			}
-			classifier, err := engine.classifier(args[0])
-			if err != nil {
-				return err
-			}
-			defer classifier.Close()
-			answer := predictFile
-			if why.on {
-				answer = why.explainFile
-			}
-			var failed []string
-			for _, path := range args[1:] {
-				line := answer(cmd.Context(), classifier, path, limits, top)
-				if err := cmd.Context().Err(); err != nil {
-					return err
-				}
-				if line.Error != "" {
-					failed = append(failed, path+": "+line.Error)
-					if !asJSON { // the sentence that the command ends with tells
-						continue
-					}
-				}
-				if err := a.printPrediction(line, asJSON); err != nil {
-					return err
-				}
-			}
-			switch len(failed) {
-			case 0:
-				return nil
-			case 1:
-				return errors.New(failed[0])
-			}
-			return fmt.Errorf("predict: %d of %d pictures could not be classified: %s", len(failed), len(args)-1,
-				strings.Join(failed, "; "))
+			return a.predict(cmd.Context(), args[0], args[1:], &o)
 		},
 	}
-	engine.add(cmd, a)
-	engine.addTrunk(cmd)
-	engine.addPrecision(cmd, modelPrecision)
-	limits.add(cmd)
-	why.add(cmd)
-	cmd.Flags().IntVar(&top, "top", 5, "labels to print per picture")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per picture")
+	o.engine.add(cmd, a)
+	o.engine.addTrunk(cmd)
+	o.engine.addPrecision(cmd, modelPrecision)
+	o.limits.add(cmd)
+	o.why.add(cmd)
+	cmd.Flags().IntVar(&o.top, "top", 5, "labels to print per picture")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object per picture")
 	return cmd
+}
+
+func (a *app) predict(ctx context.Context, model string, paths []string, o *predictOptions) error {
+	if o.top < 1 {
+		return usagef("--top: got %d, want at least 1", o.top)
+	}
+	if err := o.why.prepare(); err != nil {
+		return err
+	}
+	classifier, err := o.engine.classifier(model)
+	if err != nil {
+		return err
+	}
+	defer classifier.Close()
+	answer := predictFile
+	if o.why.on {
+		answer = o.why.explainFile
+	}
+	var failed []string
+	for _, path := range paths {
+		line := answer(ctx, classifier, path, o.limits, o.top)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if line.Error != "" {
+			failed = append(failed, path+": "+line.Error)
+			if !o.asJSON { // the sentence that the command ends with tells
+				continue
+			}
+		}
+		if err := a.printPrediction(line, o.asJSON); err != nil {
+			return err
+		}
+	}
+	switch len(failed) {
+	case 0:
+		return nil
+	case 1:
+		return errors.New(failed[0])
+	}
+	return fmt.Errorf("predict: %d of %d pictures could not be classified: %s", len(failed), len(paths),
+		strings.Join(failed, "; "))
 }
 
 func predictFile(ctx context.Context, c *inception.Classifier, path string, limits limitFlags, top int) prediction {

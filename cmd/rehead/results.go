@@ -88,8 +88,8 @@ func weighted(p train.Part) string {
 	return fmt.Sprintf("; weighted %.2f %%", 100*p.Weighted.Accuracy)
 }
 
-// ofSeveral is what more is known of a label where pictures have several, "" elsewhere.
-func ofSeveral(c train.Class) string {
+// multiLabelScores is what more is known of a label of a multi-label model, "" elsewhere.
+func multiLabelScores(c train.Class) string {
 	if c.Threshold == nil {
 		return ""
 	}

@@ -15,8 +15,8 @@ type dataFlags struct {
 	imageRoot, stripPrefix string // see dataset.ManifestConfig
 	classes                string // file with the names of numbered classes
 
-	several   bool   // a picture may have several labels
-	separator string // of the labels in a cell of a CSV file
+	multiLabel bool   // a picture may have several labels
+	separator  string // of the labels in a cell of a CSV file
 
 	roots map[string]string // image roots of single manifests, before imageRoot
 }
@@ -26,7 +26,7 @@ func (d *dataFlags) add(cmd *cobra.Command) {
 	f.StringVar(&d.validationDir, "validation-dir", "",
 		"folder or manifest of the pictures to choose with, instead of --validation")
 	f.StringVar(&d.testDir, "test-dir", "", "folder or manifest of the pictures to measure with, instead of --test")
-	f.BoolVar(&d.several, "multi-label", false,
+	f.BoolVar(&d.multiLabel, "multi-label", false,
 		"pictures have any number of labels, none included: a head of sigmoids with a threshold for each label is trained")
 	d.addManifest(cmd)
 }
@@ -76,13 +76,13 @@ func (d *dataFlags) one(path string, minLabels int) (*dataset.Folder, error) {
 	info, err := os.Stat(path)
 	if err != nil || info.IsDir() {
 		folder, err := dataset.Scan(path, dataset.ScanConfig{MinLabels: minLabels}) // says what is wrong
-		if err == nil && d.several {
+		if err == nil && d.multiLabel {
 			folder = folder.AsMultiLabel()
 		}
 		return folder, err
 	}
 	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), StripPrefix: d.stripPrefix,
-		MinLabels: minLabels, MultiLabel: d.several, Separator: d.separator}
+		MinLabels: minLabels, MultiLabel: d.multiLabel, Separator: d.separator}
 	if d.classes != "" {
 		if cfg.Classes, err = dataset.ReadClasses(d.classes); err != nil {
 			return nil, err
