@@ -35,8 +35,10 @@ func newBench(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure this machine",
-		Args:  needArgs(0, 0),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `Measures the network, decoding, the fit of a head or a running server.
+docs/performance.md has the figures of two machines.`,
+		Args: needArgs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newBenchForward(a), newBenchDecode(a), newBenchTrain(a), newBenchServe(a))
 	return cmd

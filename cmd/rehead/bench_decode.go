@@ -33,9 +33,11 @@ func newBenchDecode(a *app) *cobra.Command {
 		asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:   "decode IMAGE|DIR...",
-		Short: "Time decoding and resizing of pictures on one core",
-		Args:  needArgs(1, -1),
+		Use:     "decode IMAGE|DIR...",
+		Short:   "Time decoding and resizing of pictures on one core",
+		Long:    `Times decoding and resizing of pictures on one core, each picture once.`,
+		Example: `  rehead bench decode flower_photos`,
+		Args:    needArgs(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := inception.ParseFlavor(flavor)
 			if err != nil {

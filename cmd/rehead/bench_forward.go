@@ -61,7 +61,11 @@ func newBenchForward(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "forward",
 		Short: "Time the trunk's forward pass on random pixels",
-		Args:  needArgs(0, 0),
+		Long: `Times the trunk's forward pass on random pixels, after three passes to warm up.
+--profile also times each step of the network by itself.`,
+		Example: `  rehead bench forward --threads 2 --batch 8
+  rehead bench forward --precision int8 --profile`,
+		Args: needArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := a.benchForward(cmd.Context(), &o)
 			if err != nil {

@@ -33,7 +33,8 @@ http://127.0.0.1:8080/invocations. --clients is a closed loop, which shows how
 much the server can do; --rate is an open one, which shows how long strangers
 wait. The bearer token, if the server asks for one, is REHEAD_TOKEN. When no
 picture is answered, the exit code is 1.`,
-		Args: needArgs(2, -1),
+		Example: `  rehead bench serve http://127.0.0.1:8080/invocations photos --clients 16`,
+		Args:    needArgs(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.benchServe(cmd.Context(), args[0], args[1:], &o)
 		},

@@ -40,10 +40,12 @@ func newBenchTrain(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Time the fit of a head to made-up bottlenecks",
-		Long: `train solves for a softmax head as rehead train does once every picture is embedded: the default solver and weight
-decay, to convergence, on made-up bottlenecks of overlapping classes that are the same every time. The trunk is timed by
-bench forward.`,
-		Args: needArgs(0, 0),
+		Long: `Solves for a softmax head as "rehead train" does once every picture is embedded:
+the default solver and weight decay, to convergence, on made-up bottlenecks of
+overlapping classes that are the same every time. "rehead bench forward" times
+the trunk.`,
+		Example: `  rehead bench train --rows 10000 --classes 20`,
+		Args:    needArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case classes < 2 || rows < classes:

@@ -39,11 +39,19 @@ func newDoctor(a *app) *cobra.Command {
 	var o doctorOptions
 	cmd := &cobra.Command{
 		Use:   "doctor DIR|MANIFEST",
-		Short: "Check a training set: unreadable files, duplicates, doubtful labels, expected cost",
-		Long: `doctor decodes every picture and lists what would hurt training: files that cannot be read, odd sizes, tiny or unbalanced
-labels, equal and nearly equal pictures within and across labels. With --weights it embeds the pictures through the bottleneck
-cache too, which a later training run then finds, and lists pictures whose nearest neighbours have another label. It changes
-nothing in DIR. Exit code 0 with findings, too; 1 only when training on DIR is impossible.`,
+		Short: "Check a training set: bad files, duplicates, doubtful labels, cost",
+		Long: `Decodes every picture and lists what would hurt training: files that cannot be
+read, odd sizes, tiny or unbalanced labels, equal and nearly equal pictures
+within and across labels, and what training will cost. It changes nothing in
+DIR.
+
+With --weights it embeds the pictures too, through the bottleneck cache that a
+later training run finds, and lists pictures whose nearest neighbours have
+another label.
+
+The exit code is 0 with findings, too; 1 only when training is impossible.`,
+		Example: `  rehead doctor flower_photos
+  rehead doctor flowers.csv --weights embedded --json`,
 		Args: needArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.doctor(cmd.Context(), args[0], &o) },
 	}

@@ -30,8 +30,13 @@ func newEmbed(a *app) *cobra.Command {
 	var o embedOptions
 	cmd := &cobra.Command{
 		Use:   "embed IMAGE|DIR... -o features.npy",
-		Short: "Write the bottlenecks of pictures as a float32 .npy array, a row a picture",
-		Args:  needArgs(1, -1),
+		Short: "Write bottlenecks of pictures as a float32 .npy array",
+		Long: `Writes the bottlenecks of pictures as a float32 .npy array, a row a picture, in
+the order of the arguments; a folder stands for the pictures below it, sorted by
+path. The array has 2,048 columns with the full network and 1,024 with the small
+one. The file appears whole or not at all.`,
+		Example: `  rehead embed flower_photos --weights keras -o features.npy`,
+		Args:    needArgs(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.out == "" {
 				return usagef("embed: -o is missing: name the .npy file to write")

@@ -30,8 +30,15 @@ func newEvaluate(a *app) *cobra.Command {
 	var o evaluateOptions
 	cmd := &cobra.Command{
 		Use:   "evaluate MODEL DIR|MANIFEST",
-		Short: "Measure a model on a folder of label folders, or on a manifest",
-		Args:  needArgs(2, 2),
+		Short: "Measure a model on label folders or a manifest",
+		Long: `Prints accuracy with 95 % intervals, and precision and recall of each label. It
+uses the bottleneck cache. --part chooses pictures by the split that the model
+stores, so that "--part test" measures the ones that training held out.
+--report and --plots write the same report and charts as train: see
+docs/reports.md.`,
+		Example: `  rehead evaluate model flower_photos --part test
+  rehead evaluate model new_photos --report report.html --min-accuracy 0.9`,
+		Args: needArgs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.evaluate(cmd.Context(), args[0], args[1], &o)
 		},

@@ -28,7 +28,7 @@ func newExport(a *app) *cobra.Command {
 	var o exportOptions
 	cmd := &cobra.Command{
 		Use:   "export MODEL -o FILE.onnx|FILE.tar.gz",
-		Short: "Write a model for other programs: ONNX, or SageMaker's model.tar.gz",
+		Short: "Write a model as ONNX, or as SageMaker's model.tar.gz",
 		Long: `Writes MODEL as one file, whole or not at all.
 
 .onnx: from RGB pixels (0..255, [N,3,S,S], resized as the "recipe" in the file's
@@ -37,6 +37,8 @@ OpenVINO and TensorRT run it. Operator set 13, float32.
 
 .tar.gz: the model folder packed flat, as SageMaker keeps models; every MODEL
 argument of rehead accepts it.`,
+		Example: `  rehead export model -o model.onnx
+  rehead export model -o model.tar.gz --dtype f16`,
 		Args: needArgs(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			done, err := a.export(args[0], &o)

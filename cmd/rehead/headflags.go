@@ -50,8 +50,8 @@ func (h *headFlags) add(cmd *cobra.Command, cfg *train.Config) {
 	f.IntVar(&cfg.Views, "views", 0,
 		"altered views of each training picture to train on beside it, as --augment says; they are cached too")
 	f.Var(&augmentValue{cfg}, "augment",
-		"how views are altered, such as flip,crop=0.1,scale=0.1,rotate=10,brightness=0.1,color=0.1, or default; 4 of them "+
-			"unless --views says otherwise")
+		"how views are altered: default, or a list such as flip,crop=0.1 of flip, crop, scale, rotate, brightness and "+
+			"color; 4 views unless --views says otherwise")
 	f.StringVar(&h.warmStart, "warm-start", "", "MODEL whose head the solver begins at; labels may be added")
 	f.DurationVar(&cfg.Checkpoints.Every, "checkpoint-every", train.DefaultCheckpointEvery,
 		"how often the solver's state is put beside the bottleneck cache, so that a stopped run goes on")

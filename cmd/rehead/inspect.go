@@ -40,8 +40,10 @@ func newInspect(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "inspect MODEL",
-		Short: "Describe a model: labels, recipe, trunk, settings, what it scored",
-		Args:  needArgs(1, 1),
+		Short: "Describe a model: labels, recipe, trunk, settings, scores",
+		Example: `  rehead inspect model
+  rehead inspect model.tar.gz --json`,
+		Args: needArgs(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			m, err := openModel(args[0])
 			if err != nil {

@@ -39,7 +39,18 @@ func newPredict(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "predict MODEL IMAGE...",
 		Short: "Rank a model's labels for pictures",
-		Args:  needArgs(2, -1),
+		Long: `Ranks the model's labels for each picture. A model that was trained with
+--unknown also says whether a picture is probably none of its labels; a
+multi-label model says which labels a picture has.
+
+--explain adds the class activation map of each label printed and the most
+similar training pictures; --explain-dir draws the map of the best label over
+each picture.
+
+A picture that cannot be read does not stop the others; the exit code is then 1.`,
+		Example: `  rehead predict model daisy.jpg rose.jpg --top 3
+  rehead predict model daisy.jpg --explain-dir maps --json`,
+		Args: needArgs(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.predict(cmd.Context(), args[0], args[1:], &o)
 		},

@@ -37,13 +37,40 @@ func needArgs(least, most int) cobra.PositionalArgs {
 	}
 }
 
+//go:generate go test -run TestCLIPage . -update
+
+// helpWidth makes pflag break the flags' help within 80 columns: it lets a line be 5 longer.
+const helpWidth = "75"
+
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "rehead",
 		Short: "Put a new softmax head on InceptionV3: label folders in, a served classifier out",
-		Long: `rehead trains a softmax head on a frozen, ImageNet-trained InceptionV3 from folders of labelled pictures,
-measures it and serves it, without Python. A weights REF is "embedded", "random[:WIDTH]" or a weight file;
-a MODEL is a model folder, its .tar.gz, or a weight file that still has its ImageNet classifier.`,
+		Long: `Rehead trains a softmax head on a frozen, ImageNet-trained InceptionV3 from
+folders of labelled pictures, measures it and serves it, without Python.
+
+A weights REF is "embedded" (the small trunk in this binary, and the default),
+"random[:WIDTH]" (made-up weights, for benchmarks), the name of a set that
+"rehead weights pull" has fetched, or a weight file: rehead's own safetensors,
+PyTorch .pth and safetensors (torchvision, timm, pytorch-fid), Keras .h5, ONNX,
+TensorFlow's frozen graphs and TF-slim's checkpoints. The file's bytes decide,
+never its name.
+
+A MODEL is a model folder, its .tar.gz, or a weight file that still has its
+ImageNet classifier.
+
+With --json, stdout has one JSON object (predict: one a line) and nothing else.
+Progress and notes go to stderr.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+  REHEAD_KERNEL=ref   forces the plain-Go kernels
+  REHEAD_CACHE=DIR    moves the cache of bottlenecks and pulled weights`,
+		Example: `  rehead demo
+  rehead weights pull keras
+  rehead train flower_photos --weights keras -o model
+  rehead predict model daisy.jpg
+  rehead serve model --addr :8080`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          needArgs(0, 0),
@@ -64,6 +91,7 @@ a MODEL is a model folder, its .tar.gz, or a weight file that still has its Imag
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%s: %w; see %s --help", cmd.CommandPath(), err, cmd.CommandPath())
 	})
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages ", "FlagUsagesWrapped "+helpWidth+" "))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newTrain(a), newPredict(a), newEvaluate(a), newServe(a), newEmbed(a),

@@ -39,9 +39,17 @@ func serveCommand(a *app, o *serveOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [MODEL]",
 		Short: "Answer HTTP requests with a model, as SageMaker's containers do",
-		Long: `serve answers HTTP requests with a model. Without MODEL it is a SageMaker container: the model is below /opt/ml/model
-(SAGEMAKER_BASE_DIR overrides /opt/ml), the service's environment variables are followed, and each flag can be given as a variable
-(--top 3 as REHEAD_SERVE_TOP=3). The bearer token that clients need, if any, is REHEAD_TOKEN.`,
+		Long: `Answers HTTP requests with a model; docs/http.md has the routes. A page for
+people is at / (--page=false for none). The bearer token that clients need, if
+any, is REHEAD_TOKEN.
+
+Without MODEL it is a SageMaker container: the model is below /opt/ml/model
+(SAGEMAKER_BASE_DIR overrides /opt/ml), the service's environment variables are
+followed, and each flag can be given as a variable: --top 3 is
+REHEAD_SERVE_TOP=3. See docs/sagemaker.md.`,
+		Example: `  rehead serve model --addr :8080
+  curl --data-binary @daisy.jpg -H 'Content-Type: image/jpeg' \
+      localhost:8080/invocations`,
 		Args: needArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := "", error(nil)

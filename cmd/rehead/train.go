@@ -40,10 +40,31 @@ func newTrain(a *app) *cobra.Command { return trainCommand(a, &trainOptions{}) }
 func trainCommand(a *app, o *trainOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train [DIR|MANIFEST]",
-		Short: "Train a softmax head on a folder of label folders",
-		Long: `train embeds the pictures of a folder of label folders, or of a manifest (CSV, JSON lines, .lst), with a frozen trunk and
-solves for a softmax head. Without DIR it is a SageMaker training job: data, settings and model are below /opt/ml
-(SAGEMAKER_BASE_DIR overrides it).`,
+		Short: "Train a head on label folders or a manifest",
+		Long: `Embeds the pictures of a folder of label folders, or of a manifest (CSV, JSON
+lines, .lst), with a frozen trunk, solves for a softmax head and writes a model
+folder with a report.html to look at. Bottlenecks are cached by the pictures'
+content, so that a second run takes seconds.
+
+Every run begins with the checks of "rehead doctor". Pictures that cannot be
+read are listed with their reasons and left out. The split into training,
+validation and test pictures is stable: it is a hash of each picture's path
+below its label. docs/data.md has the formats of pictures and manifests.
+
+The head is solved to convergence by L-BFGS; --solver sgd, momentum and adam
+take small steps, and --solver retrain is retrain.py's own recipe.
+docs/training.md has the head's options, docs/multilabel.md pictures of several
+labels, docs/reports.md the report, charts and TensorBoard.
+
+A run that is stopped, even by kill -9, goes on where it was when it is started
+again with the same settings and cache, and ends with the same bytes.
+
+Without DIR it is a SageMaker training job: data, settings and model are below
+/opt/ml (SAGEMAKER_BASE_DIR overrides it). See docs/sagemaker.md.`,
+		Example: `  rehead train flower_photos -o model
+  rehead train flowers.csv --weights keras --l2 auto --min-accuracy 0.9
+  rehead train photos.csv --multi-label --class-weights balanced
+  rehead train flower_photos --augment default --views 4 --tensorboard runs/1`,
 		Args: needArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

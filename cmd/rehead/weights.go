@@ -16,8 +16,10 @@ func newWeights(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "weights",
 		Short: "List, download, convert, describe and verify weight files",
-		Args:  needArgs(0, 0),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `Lists, downloads, converts, describes and verifies weight files. docs/weights.md
+says which files are read, and how they are told apart.`,
+		Args: needArgs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newWeightsList(a), newWeightsPull(a), newWeightsConvert(a), newWeightsInfo(a), newWeightsVerify(a))
 	return cmd
@@ -31,7 +33,12 @@ func newWeightsPull(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull NAME",
 		Short: "Download an official weight file, check it, convert it and keep it",
-		Args:  needArgs(1, 1),
+		Long: `Downloads an official weight file, checks its digest, converts it and keeps it
+in the cache; --weights NAME then uses it. A download that was cut short is
+continued. --from takes the file from a mirror or a folder instead.`,
+		Example: `  rehead weights pull keras
+  rehead weights pull torchvision --from https://mirror.example.com/weights`,
+		Args: needArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := a.storeOf(args[0])
 			if err != nil {
@@ -68,9 +75,10 @@ func newWeightsPull(a *app) *cobra.Command {
 func newWeightsVerify(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "verify NAME",
-		Short: "Hash a pulled file again and run its self-test",
-		Args:  needArgs(1, 1),
+		Use:     "verify NAME",
+		Short:   "Hash a pulled file again and run its self-test",
+		Example: `  rehead weights verify keras`,
+		Args:    needArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := a.storeOf(args[0])
 			if err != nil {
@@ -100,14 +108,20 @@ func newWeightsConvert(a *app) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "convert IN OUT",
-		Short: "Convert a weight file to rehead's own format, batch norm folded; retrain.py's graph to a whole model",
-		Long: `convert reads PyTorch .pth and .safetensors (torchvision, timm, pytorch-fid), Keras .h5, ONNX, TensorFlow's frozen GraphDef
-(also inside inception-2015-12-05.tgz) and TF-slim's checkpoints (.ckpt, or .index with its .data file); the file's bytes
-decide, never its name. retrain.py's output_graph.pb, with its labels beside it or in --labels, becomes a model folder.
+		Short: "Convert a weight file to rehead's own format",
+		Long: `Reads PyTorch .pth and .safetensors (torchvision, timm, pytorch-fid), Keras .h5,
+ONNX, TensorFlow's frozen GraphDef (also inside inception-2015-12-05.tgz) and
+TF-slim's checkpoints (.ckpt, or .index with its .data file), and writes
+safetensors with batch norm folded in. The file's bytes decide what it is, never
+its name. retrain.py's output_graph.pb, with its labels beside it or in
+--labels, becomes a whole model folder.
 
-A published file is known by its SHA-256 and gets its authors' recipe. Another one gets its flavour's, which --flavor, --mean,
---std and --size change: a network of your own trained with ImageNet's mean and deviation wants
---flavor timm --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375`,
+A published file is known by its SHA-256 and gets its authors' recipe. Another
+one gets its flavour's, which --flavor, --mean, --std and --size change; the
+second example is for a network trained with ImageNet's mean and deviation.`,
+		Example: `  rehead weights convert inception_v3_google-0cc3c7bd.pth trunk.safetensors
+  rehead weights convert net.pth trunk.safetensors --flavor timm \
+      --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375`,
 		Args: needArgs(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			start := time.Now()

@@ -26,8 +26,10 @@ func newWeightsInfo(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "info REF",
-		Short: "Describe weights: flavour, width, recipe, classifier, source, digest",
-		Args:  needArgs(1, 1),
+		Short: "Describe weights: flavour, recipe, classifier, source, digest",
+		Example: `  rehead weights info embedded
+  rehead weights info net.pth --json`,
+		Args: needArgs(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, err := a.describe(args[0])
 			if err != nil {
