@@ -53,7 +53,7 @@ func newBenchForward(a *app) *cobra.Command {
 	o.engine.add(cmd, a)
 	o.engine.addPrecision(cmd, "int8 calibrates on random pixels, too")
 	cmd.Flags().StringVar(&o.weights, "weights", "random", weightsHelp)
-	cmd.Flags().IntVar(&o.batch, "batch", 1, "pictures a forward pass")
+	cmd.Flags().IntVar(&o.batch, "batch", 1, "pictures per forward pass")
 	cmd.Flags().DurationVar(&o.duration, "duration", 5*time.Second,
 		"how long to measure, after three passes to warm up")
 	cmd.Flags().BoolVar(&o.profile, "profile", false, "also time each step of the network by itself, at batch 1")

@@ -45,7 +45,7 @@ picture is answered, the exit code is 1.`,
 	f.Float64Var(&o.cfg.Rate, "rate", 0, "requests a second, in an open loop, instead of --clients")
 	f.DurationVar(&o.cfg.Duration, "duration", load.DefaultDuration, "how long to measure")
 	f.DurationVar(&o.cfg.Warmup, "warmup", time.Second, "how long to send before measuring")
-	f.DurationVar(&o.cfg.Timeout, "timeout", load.DefaultTimeout, "most time for one request")
+	f.DurationVar(&o.cfg.Timeout, "timeout", load.DefaultTimeout, "maximum time for one request")
 	f.StringVar(&o.cfg.ContentType, "content-type", "application/x-image", "type of the bodies")
 	f.IntVar(&o.bad, "bad", 0, "percent of requests that send something other than a picture")
 	f.Uint64Var(&o.cfg.Seed, "seed", 0, "seed of the bad requests and of an open loop's times")

@@ -27,7 +27,7 @@ func (d *dataFlags) add(cmd *cobra.Command) {
 		"folder or manifest of the pictures to choose with, instead of --validation")
 	f.StringVar(&d.testDir, "test-dir", "", "folder or manifest of the pictures to measure with, instead of --test")
 	f.BoolVar(&d.multiLabel, "multi-label", false,
-		"pictures have any number of labels, none included: a head of sigmoids with a threshold for each label is trained")
+		"pictures have any number of labels, even none: a head of sigmoids with a threshold for each label is trained")
 	d.addManifest(cmd)
 }
 
@@ -37,8 +37,8 @@ func (d *dataFlags) addManifest(cmd *cobra.Command) {
 	f.StringVar(&d.imageRoot, "image-root", "",
 		"folder that a manifest's relative paths start from (default: the manifest's)")
 	f.StringVar(&d.stripPrefix, "strip-prefix", "",
-		"beginning that is cut off a manifest's paths, such as s3://bucket/flowers/")
-	f.StringVar(&d.separator, "label-separator", "|", "what parts several labels in a CSV manifest's label column")
+		"prefix that is cut off a manifest's paths, such as s3://bucket/flowers/")
+	f.StringVar(&d.separator, "label-separator", "|", "what separates labels in a CSV manifest's label column")
 	f.StringVar(&d.classes, "classes", "", "file with the names of a manifest's numbered classes, one a line")
 }
 

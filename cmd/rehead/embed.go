@@ -49,7 +49,7 @@ one. The file appears whole or not at all.`,
 	o.limits.add(cmd)
 	cmd.Flags().StringVar(&o.weights, "weights", defaultWeights, weightsHelp)
 	cmd.Flags().StringVarP(&o.out, "output", "o", "", "the .npy file to write")
-	cmd.Flags().IntVar(&o.batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
+	cmd.Flags().IntVar(&o.batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	return cmd
 }

@@ -50,10 +50,10 @@ docs/reports.md.`,
 	o.data.addManifest(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.cfg.Part, "part", "all",
-		"which pictures: all, train, validation or test, by the split rule that the model stores")
+		"which pictures: all, train, validation or test, by the split that the model stores")
 	f.StringVar(&o.cache, "cache", "", "folder of the bottleneck cache, as for train")
-	f.IntVar(&o.cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up, as for train")
-	f.IntVar(&o.cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
+	f.IntVar(&o.cfg.MaxBad, "max-bad", 0, "maximum unreadable pictures before giving up, as for train")
+	f.IntVar(&o.cfg.Batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 	f.StringVar(&o.report, "report", "", "file to write an HTML report to, as train's")
 	o.plots.add(cmd, "reliability, confusion, labels, map")
 	addMinAccuracy(cmd, &o.least)

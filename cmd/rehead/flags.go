@@ -71,6 +71,6 @@ func (l *limitFlags) limits() picture.Limits {
 }
 
 func (l *limitFlags) add(cmd *cobra.Command) {
-	cmd.Flags().Int64Var(&l.maxBytes, "max-bytes", picture.DefaultMaxBytes, "most bytes of one picture")
-	cmd.Flags().Int64Var(&l.maxPixels, "max-pixels", picture.DefaultMaxPixels, "most pixels of one picture")
+	cmd.Flags().Int64Var(&l.maxBytes, "max-bytes", picture.DefaultMaxBytes, "maximum bytes of one picture")
+	cmd.Flags().Int64Var(&l.maxPixels, "max-pixels", picture.DefaultMaxPixels, "maximum pixels of one picture")
 }

@@ -29,16 +29,17 @@ func (h *headFlags) add(cmd *cobra.Command, cfg *train.Config) {
 			"the best of the first three")
 	f.StringVar((*string)(&cfg.Solver), "solver", "lbfgs",
 		"lbfgs (to convergence), sgd, momentum, adam, or retrain (retrain.py's own recipe)")
-	f.Float64Var(&cfg.Descent.Rate, "learning-rate", 0, "of sgd, momentum, adam and retrain (0: 0.01, 0.002, 0.001, 0.01)")
+	f.Float64Var(&cfg.Descent.Rate, "learning-rate", 0,
+		"learning rate of sgd, momentum, adam and retrain (0: 0.01, 0.002, 0.001, 0.01)")
 	f.StringVar((*string)(&cfg.Descent.Schedule), "schedule", "",
 		"how the learning rate falls: constant (default), step or cosine")
 	f.IntVar(&cfg.Descent.DropEvery, "drop-every", 0,
 		"schedule step: epochs between two drops of the learning rate (0: a third of --epochs)")
 	f.Float64Var(&cfg.Descent.DropFactor, "drop-factor", 0,
 		"schedule step: what the learning rate is multiplied by (0: 0.1)")
-	f.Float64Var(&cfg.Descent.Momentum, "momentum", 0, "of solver momentum (0: 0.9)")
-	f.IntVar(&cfg.Descent.Batch, "batch-size", 0, "examples a step of sgd, momentum, adam and retrain (0: 100)")
-	f.IntVar(&cfg.Descent.Epochs, "epochs", 0, "most epochs of sgd, momentum and adam (0: 50)")
+	f.Float64Var(&cfg.Descent.Momentum, "momentum", 0, "momentum of solver momentum (0: 0.9)")
+	f.IntVar(&cfg.Descent.Batch, "batch-size", 0, "examples per step of sgd, momentum, adam and retrain (0: 100)")
+	f.IntVar(&cfg.Descent.Epochs, "epochs", 0, "maximum epochs of sgd, momentum and adam (0: 50)")
 	f.IntVar(&cfg.Descent.Steps, "steps", 0, "steps of retrain (0: 4000)")
 	f.IntVar(&cfg.Descent.Patience, "patience", 0,
 		"epochs without a better validation loss before sgd, momentum and adam stop (0: 5; negative: never)")

@@ -168,7 +168,7 @@ func TestJobWithSolver(t *testing.T) {
 		"class_weights":"{\"circle\": 1}","augment":"flip","views":"1"}`)
 	o := inContainer(t, string(l), "train")
 	if o.code == exitDone || !strings.Contains(o.stderr, `there is no label "circle"`) {
-		t.Fatalf("weights of a label that is none: code %d: %s", o.code, o.stderr)
+		t.Fatalf("weights of a label that does not exist: code %d: %s", o.code, o.stderr)
 	}
 	layouttest.Config(t, l, "hyperparameters.json", `{"solver":"\"adam\"","learning-rate":"0.01","epochs":"7","patience":"-1","dropout":"0.1","label_smoothing":"0.05",
 		"class_weights":"balanced","augment":"flip","views":"1"}`)

@@ -18,7 +18,8 @@ import (
 
 const (
 	defaultWeights = embedded.Name
-	weightsHelp    = `trunk weights REF: "embedded" (in this binary), "random[:WIDTH]", the name of a pulled set, or a weight file`
+	weightsHelp    = `trunk weights REF: "embedded" (in this binary), "random[:WIDTH]", the name of a pulled set, ` +
+		`or a weight file`
 )
 
 // modelPrecision is the help of --precision where a model decides it.

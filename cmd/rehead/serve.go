@@ -68,34 +68,36 @@ REHEAD_SERVE_TOP=3. See docs/sagemaker.md.`,
 	o.limits.add(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.addr, "addr", ":8080", "address to listen on")
-	f.IntVar(&o.cfg.TopK, "top", serve.DefaultTopK, "labels in an answer where the request does not say (-1: all)")
-	f.StringVar(&o.compat, "compat", "", `whose answers to give: "" (rehead's), "builtin" (SageMaker's image classification) or "tfblog"`)
-	f.Int64Var(&o.cfg.MaxBodyBytes, "max-body", serve.DefaultMaxBodyBytes, "most bytes of one request")
+	f.IntVar(&o.cfg.TopK, "top", serve.DefaultTopK, "labels per answer where the request does not say (-1: all)")
+	f.StringVar(&o.compat, "compat", "", `format of the answers: "" (rehead's), "builtin" (SageMaker's image classification) `+
+		`or "tfblog"`)
+	f.Int64Var(&o.cfg.MaxBodyBytes, "max-body", serve.DefaultMaxBodyBytes, "maximum bytes of one request")
 	f.Int64Var(&o.cfg.MaxHeldBytes, "max-held", 0,
-		"most bytes of all requests together (0: an eighth of the memory, at most 512 MB)")
+		"maximum bytes of all requests together (0: an eighth of the memory, at most 512 MB)")
 	f.Int64Var(&o.cfg.MaxDecodeBytes, "max-decode", 0,
-		"most bytes of all pictures being decoded (0: a quarter of the memory, at most 1 GB)")
-	f.IntVar(&o.cfg.MaxRecords, "max-records", serve.DefaultMaxRecords, "most pictures of one request")
-	f.IntVar(&o.cfg.MaxBatch, "max-batch", serve.DefaultMaxBatch, "most pictures in one forward pass")
+		"maximum bytes of all pictures being decoded (0: a quarter of the memory, at most 1 GB)")
+	f.IntVar(&o.cfg.MaxRecords, "max-records", serve.DefaultMaxRecords, "maximum pictures in one request")
+	f.IntVar(&o.cfg.MaxBatch, "max-batch", serve.DefaultMaxBatch, "maximum pictures in one forward pass")
 	f.IntVar(&o.cfg.MaxQueue, "max-queue", serve.DefaultMaxQueue,
-		"most pictures waiting before requests are answered with 503")
+		"maximum pictures waiting before requests are answered with 503")
 	f.IntVar(&o.cfg.MaxConnections, "max-connections", serve.DefaultMaxConnections,
-		"most open connections; further ones wait to be accepted")
-	f.IntVar(&o.cfg.MaxHeaderBytes, "max-header", serve.DefaultMaxHeaderBytes, "most bytes of a request's header")
+		"maximum open connections; further ones wait to be accepted")
+	f.IntVar(&o.cfg.MaxHeaderBytes, "max-header", serve.DefaultMaxHeaderBytes, "maximum bytes of a request's header")
 	f.DurationVar(&o.cfg.ReadHeaderTimeout, "header-timeout", serve.DefaultReadHeaderTimeout,
-		"most time for a request's header")
+		"maximum time for a request's header")
 	f.DurationVar(&o.cfg.IdleTimeout, "idle-timeout", serve.DefaultIdleTimeout,
 		"how long a connection waits for its next request")
-	f.DurationVar(&o.cfg.RequestTimeout, "timeout", serve.DefaultRequestTimeout, "most time for one request")
+	f.DurationVar(&o.cfg.RequestTimeout, "timeout", serve.DefaultRequestTimeout, "maximum time for one request")
 	f.DurationVar(&o.cfg.DrainDelay, "drain-delay", time.Second,
 		"how long connections are still served, and asked to close, after SIGTERM")
 	f.DurationVar(&o.cfg.ShutdownTimeout, "shutdown-timeout", serve.DefaultShutdownTimeout,
-		"most time for accepted requests to finish after SIGTERM")
+		"maximum time for accepted requests to finish after SIGTERM")
 	f.BoolVar(&o.cfg.Page, "page", true,
 		"the page for people at /; as a SageMaker container only where this flag is given")
 	f.BoolVar(&o.watch, "watch", false, "serve a changed model without a restart")
-	f.StringSliceVar(&o.fetchHosts, "fetch-host", nil, `hosts that pictures may be fetched from by URL ("*.example.com", or "*" for any public host); none by default`)
-	f.StringSliceVar(&o.fetchWith, "fetch-scheme", []string{"https"}, "how they may be fetched: https, http or both")
+	f.StringSliceVar(&o.fetchHosts, "fetch-host", nil,
+		`hosts that pictures may be fetched from by URL ("*.example.com", or "*" for any public host); none by default`)
+	f.StringSliceVar(&o.fetchWith, "fetch-scheme", []string{"https"}, "schemes of these URLs: https, http or both")
 	f.StringVar(&o.cert, "tls-cert", "", "PEM file of the certificate: speak TLS")
 	f.StringVar(&o.key, "tls-key", "", "PEM file of the certificate's key")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error; access is logged at info")

@@ -94,18 +94,18 @@ Without DIR it is a SageMaker training job: data, settings and model are below
 	addMinAccuracy(cmd, &o.least)
 	f.Float64Var(&o.cfg.Split.Validation, "validation", 0.1, "share of the pictures held out to choose with; 0 for none")
 	f.Float64Var(&o.cfg.Split.Test, "test", 0.1, "share of the pictures held out to measure with; 0 for none")
-	f.StringVar(&o.cfg.Split.Salt, "salt", "", "text that the stable split is salted with")
-	f.BoolVar(&o.cfg.Split.Legacy, "legacy-split", false, "split exactly as TensorFlow's retrain.py")
+	f.StringVar(&o.cfg.Split.Salt, "salt", "", "salt of the split's hash: another text deals the pictures anew")
+	f.BoolVar(&o.cfg.Split.Legacy, "legacy-split", false, "split exactly as TensorFlow's retrain.py does")
 	f.Uint64Var(&o.cfg.Seed, "seed", 0, "seed, stored in the model")
 	o.headFlags.add(cmd, &o.cfg)
 	f.IntVar(&o.cfg.Neighbours, "neighbours", 200,
-		"most training pictures that the model keeps, as thumbnails, to explain with; as a SageMaker job 0 by default")
+		"maximum training pictures that the model keeps, as thumbnails, to explain with; 0 by default in a SageMaker job")
 	f.Float64Var(&o.cfg.Unknown, "unknown", 0,
-		"share of known pictures, up to 0.5, that the model may take for none of its labels; it then says so of "+
-			"pictures (0: it never does)")
+		"share of known pictures, up to 0.5, that the model may call unknown; predict and serve then say which pictures "+
+			"are (0: none)")
 	f.IntVar(&o.cfg.MaxBad, "max-bad", 0,
-		"most unreadable pictures before giving up (0: a tenth, at least 10; negative: none)")
-	f.IntVar(&o.cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
+		"maximum unreadable pictures before giving up (0: a tenth, at least 10; negative: none)")
+	f.IntVar(&o.cfg.Batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 	return cmd
 }
 

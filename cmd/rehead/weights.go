@@ -153,14 +153,14 @@ second example is for a network trained with ImageNet's mean and deviation.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&flavor, "flavor", "", "the network's flavour where the file does not tell (default: detected)")
+	cmd.Flags().StringVar(&flavor, "flavor", "", "the network's flavour (default: detected from the file)")
 	cmd.Flags().Float32SliceVar(&mean, "mean", nil,
-		"`R,G,B` in 0..255: what the input is reduced by, instead of the flavour's")
-	cmd.Flags().Float32SliceVar(&std, "std", nil, "`R,G,B`: what it is then divided by")
+		"`R,G,B` in 0..255: mean that is subtracted from the input, instead of the flavour's")
+	cmd.Flags().Float32SliceVar(&std, "std", nil, "`R,G,B`: standard deviation that it is then divided by")
 	cmd.Flags().Lookup("mean").DefValue, cmd.Flags().Lookup("std").DefValue = "", ""
 	cmd.Flags().IntVar(&options.Size, "size", 0, "side of the input in `pixels`, 75 or more (default: the flavour's 299)")
 	cmd.Flags().StringVar(&options.DType, "dtype", "f32", "f32 or f16")
-	cmd.Flags().StringVar(&options.Labels, "labels", "", "file with a label a line, for the classifier")
+	cmd.Flags().StringVar(&options.Labels, "labels", "", "file with the classifier's labels, one a line")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object when done")
 	return cmd
 }

@@ -147,6 +147,6 @@ func TestDownloadBar(t *testing.T) {
 	bar.set(1, 2)
 	bar.done()
 	if out.Len() > 0 {
-		t.Errorf("no terminal, but %q", out.String())
+		t.Errorf("not a terminal, but %q", out.String())
 	}
 }

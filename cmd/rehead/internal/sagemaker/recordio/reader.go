@@ -61,7 +61,7 @@ func (r *recordReader) next() ([]byte, error) {
 		word := binary.LittleEndian.Uint32(head[4:])
 		flag, length := word>>29, int(word&(1<<29-1))
 		if inside := flag == recordMiddle || flag == recordLast; flag > recordLast || inside != (part > 0) {
-			return nil, bad("part %d has flag %d, which cannot stand there", part, flag)
+			return nil, bad("part %d has flag %d, which is not valid there", part, flag)
 		}
 		if part > 0 {
 			record = binary.LittleEndian.AppendUint32(record, recordMagic)
