@@ -54,7 +54,9 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 				o.cfg.L2 == -1 && o.cfg.Folds == 4 &&
 				o.cfg.Unknown == 0.05 && o.least == 0.9
 		},
-		"multi_label=1 use_weighted_loss=1": func(o *trainOptions) bool { return o.multiLabel && o.classWeights == "balanced" },
+		"multi_label=1 use_weighted_loss=1": func(o *trainOptions) bool {
+			return o.multiLabel && o.classWeights == "balanced"
+		},
 		"multi_label=0 use_weighted_loss=0": func(o *trainOptions) bool { return !o.multiLabel && o.classWeights == "none" },
 		"solver=adam epochs=3.0 batch_size=1e2 seed=7.0": func(o *trainOptions) bool {
 			return o.cfg.Descent.Epochs == 3 && o.cfg.Descent.Batch == 100 && o.cfg.Seed == 7
@@ -96,16 +98,21 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 
 // otherNames are all hyperparameters of the built-in image classification, of its TensorFlow kin
 // and of retrain.py, with a job's values.
-const otherNames = `num_classes=5 num_training_samples=700 augmentation_type=crop beta_1=0.9 beta_2=0.999 checkpoint_frequency=1 early_stopping=true
-early_stopping_min_epochs=10 early_stopping_patience=5 early_stopping_tolerance=0.0 epochs=30 eps=1e-8 gamma=0.9 image_shape=3,224,224 kv_store=dist_sync
-learning_rate=0.1 lr_scheduler_factor=0.1 lr_scheduler_step=10,20 mini_batch_size=32 momentum=0.9 multi_label=0 num_layers=152 optimizer=sgd
-precision_dtype=float32 resize=256 top_k=2 use_pretrained_model=1 use_weighted_loss=0 weight_decay=0.0001
-batch_size=32 epsilon=1e-7 rho=.95 initial_accumulator_value=.0001 dropout_rate=.2 label_smoothing=.1 regularizers_l2=.0001
-train_only_on_top_layer=true reinitialize_top_layer=Auto augmentation=false augmentation_random_flip=horizontal_and_vertical
-augmentation_random_rotation=.2 augmentation_random_zoom=.1 early_stopping_min_delta=0 binary_mode=false eval_metric=accuracy
-image_resize_interpolation=bilinear how_many_training_steps=400 testing_percentage=10 validation_percentage=10 eval_step_interval=10
-train_batch_size=100 test_batch_size=-1 validation_batch_size=100 flip_left_right=false random_crop=0 random_scale=0 random_brightness=0
-print_misclassified_test_images=false architecture=inception_v3 intermediate_store_frequency=0`
+const otherNames = `num_classes=5 num_training_samples=700 augmentation_type=crop beta_1=0.9
+beta_2=0.999 checkpoint_frequency=1 early_stopping=true early_stopping_min_epochs=10
+early_stopping_patience=5 early_stopping_tolerance=0.0 epochs=30 eps=1e-8 gamma=0.9
+image_shape=3,224,224 kv_store=dist_sync learning_rate=0.1 lr_scheduler_factor=0.1
+lr_scheduler_step=10,20 mini_batch_size=32 momentum=0.9 multi_label=0 num_layers=152 optimizer=sgd
+precision_dtype=float32 resize=256 top_k=2 use_pretrained_model=1 use_weighted_loss=0
+weight_decay=0.0001 batch_size=32 epsilon=1e-7 rho=.95 initial_accumulator_value=.0001
+dropout_rate=.2 label_smoothing=.1 regularizers_l2=.0001 train_only_on_top_layer=true
+reinitialize_top_layer=Auto augmentation=false augmentation_random_flip=horizontal_and_vertical
+augmentation_random_rotation=.2 augmentation_random_zoom=.1 early_stopping_min_delta=0
+binary_mode=false eval_metric=accuracy image_resize_interpolation=bilinear
+how_many_training_steps=400 testing_percentage=10 validation_percentage=10 eval_step_interval=10
+train_batch_size=100 test_batch_size=-1 validation_batch_size=100 flip_left_right=false
+random_crop=0 random_scale=0 random_brightness=0 print_misclassified_test_images=false
+architecture=inception_v3 intermediate_store_frequency=0`
 
 // Contract 23, 27, 28: no name of another trainer fails a job; what does not act says why, and
 // where there is one names the nearest of ours.
@@ -164,13 +171,15 @@ func TestHyperparameterRefusals(t *testing.T) {
 // settings.
 func TestJobWithSolver(t *testing.T) {
 	l := jobFolder(t, 8)
-	layouttest.Config(t, l, "hyperparameters.json", `{"solver":"\"adam\"","learning-rate":"0.01","epochs":"7","patience":"-1","dropout":"0.1","label_smoothing":"0.05",
+	layouttest.Config(t, l, "hyperparameters.json", `{"solver":"\"adam\"","learning-rate":"0.01","epochs":"7",
+		"patience":"-1","dropout":"0.1","label_smoothing":"0.05",
 		"class_weights":"{\"circle\": 1}","augment":"flip","views":"1"}`)
 	o := inContainer(t, string(l), "train")
 	if o.code == exitDone || !strings.Contains(o.stderr, `there is no label "circle"`) {
 		t.Fatalf("weights of a label that does not exist: code %d: %s", o.code, o.stderr)
 	}
-	layouttest.Config(t, l, "hyperparameters.json", `{"solver":"\"adam\"","learning-rate":"0.01","epochs":"7","patience":"-1","dropout":"0.1","label_smoothing":"0.05",
+	layouttest.Config(t, l, "hyperparameters.json", `{"solver":"\"adam\"","learning-rate":"0.01","epochs":"7",
+		"patience":"-1","dropout":"0.1","label_smoothing":"0.05",
 		"class_weights":"balanced","augment":"flip","views":"1"}`)
 	card, log := trained(t, l)
 	var got map[string]any

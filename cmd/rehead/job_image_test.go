@@ -224,9 +224,12 @@ func containerJob(t *testing.T) layout.Tree {
 			t.Fatal(err)
 		}
 	}
-	layouttest.Config(t, l, "hyperparameters.json", `{"seed":"7","solver":"\"adam\"","epochs":"40","testing_percentage":"20","sagemaker_program":"x"}`)
-	layouttest.Config(t, l, "inputdataconfig.json", `{"training":{"TrainingInputMode":"File","S3DistributionType":"FullyReplicated","RecordWrapperType":"None"}}`)
-	layouttest.Config(t, l, "resourceconfig.json", `{"current_host":"algo-1","hosts":["algo-1"],"network_interface_name":"eth0","topology":null}`)
+	layouttest.Config(t, l, "hyperparameters.json",
+		`{"seed":"7","solver":"\"adam\"","epochs":"40","testing_percentage":"20","sagemaker_program":"x"}`)
+	layouttest.Config(t, l, "inputdataconfig.json",
+		`{"training":{"TrainingInputMode":"File","S3DistributionType":"FullyReplicated","RecordWrapperType":"None"}}`)
+	layouttest.Config(t, l, "resourceconfig.json",
+		`{"current_host":"algo-1","hosts":["algo-1"],"network_interface_name":"eth0","topology":null}`)
 	for _, name := range []string{"init-config.json", "trainingjobconfig.json", "upstreamoutputdataconfig.json",
 		"metric-definition-regex.json", "debughookconfig.json"} {
 		layouttest.Config(t, l, name, `{"unknown":[1]}`)

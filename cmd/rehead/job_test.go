@@ -191,7 +191,8 @@ func TestJobChannels(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			layouttest.Config(t, l, "inputdataconfig.json", `{"train":{"TrainingInputMode":"FastFile"},"validation":{"TrainingInputMode":"File"},"test":{},"weights":{}}`)
+			layouttest.Config(t, l, "inputdataconfig.json", `{"train":{"TrainingInputMode":"FastFile"},
+				"validation":{"TrainingInputMode":"File"},"test":{},"weights":{}}`)
 		}, nil, "train      accuracy 100.00 %"},
 		"another name, housekeeping": {func(t *testing.T, l layout.Tree) {
 			if err := os.Rename(l.Data("train"), l.Data("photos")); err != nil {
@@ -216,7 +217,8 @@ func TestJobChannels(t *testing.T) {
 			var b strings.Builder
 			for line := range strings.Lines(list) {
 				f := strings.Split(strings.TrimSpace(line), "\t")
-				fmt.Fprintf(&b, "{\"source-ref\":\"s3://bucket/flowers/%s\",\"class\":%s,\"class-metadata\":{\"class-name\":\"label %s\"}}\n", f[2], f[1], f[1])
+				fmt.Fprintf(&b, `{"source-ref":"s3://bucket/flowers/%s","class":%s,`+
+					`"class-metadata":{"class-name":"label %s"}}`+"\n", f[2], f[1], f[1])
 			}
 			layouttest.Write(t, l, b.String(), "input", "data", "train", "output.manifest")
 			layouttest.Config(t, l, "hyperparameters.json", `{"strip_prefix":"s3://bucket/flowers/"}`)
@@ -264,29 +266,38 @@ func TestJobChannels(t *testing.T) {
 
 func TestTrainingJobRefusals(t *testing.T) {
 	hosts := `{"current_host":"algo-1","hosts":["algo-1","algo-2"]}`
+	input := func(text string) map[string]string {
+		return map[string]string{"input/config/inputdataconfig.json": text}
+	}
+	settings := func(text string) map[string]string {
+		return map[string]string{"input/config/hyperparameters.json": text}
+	}
 	for name, c := range map[string]struct {
 		files map[string]string // below the job's folder
 		want  string
 	}{
 		"sharded among hosts": {map[string]string{"input/config/resourceconfig.json": hosts,
-			"input/config/inputdataconfig.json": `{"train":{"S3DistributionType":"ShardedByS3Key"},"weights":{}}`}, "FullyReplicated"},
-		"no host of its own": {map[string]string{"input/config/resourceconfig.json": `{"current_host":"algo-9","hosts":["algo-1","algo-2"]}`}, `"algo-9" is not among hosts`},
-		"pipe mode":          {map[string]string{"input/config/inputdataconfig.json": `{"train":{"TrainingInputMode":"Pipe"}}`}, "FastFile"},
-		"weights in a pipe":  {map[string]string{"input/config/inputdataconfig.json": `{"train":{},"weights":{"TrainingInputMode":"Pipe"}}`}, `"weights" is in Pipe mode`},
-		"no channel":         {map[string]string{"input/config/inputdataconfig.json": `{"validation":{"TrainingInputMode":"File"}}`}, "no channel named train"},
+			"input/config/inputdataconfig.json": `{"train":{"S3DistributionType":"ShardedByS3Key"},"weights":{}}`},
+			"FullyReplicated"},
+		"no host of its own": {map[string]string{
+			"input/config/resourceconfig.json": `{"current_host":"algo-9","hosts":["algo-1","algo-2"]}`},
+			`"algo-9" is not among hosts`},
+		"pipe mode":         {input(`{"train":{"TrainingInputMode":"Pipe"}}`), "FastFile"},
+		"weights in a pipe": {input(`{"train":{},"weights":{"TrainingInputMode":"Pipe"}}`), `"weights" is in Pipe mode`},
+		"no channel":        {input(`{"validation":{"TrainingInputMode":"File"}}`), "no channel named train"},
 		"two manifests": {map[string]string{"input/data/train/a.csv": "x", "input/data/train/b.lst": "x"},
 			"holds 2 manifests"},
-		"no such manifest":   {map[string]string{"input/config/hyperparameters.json": `{"manifest":"x.csv"}`}, `"x.csv" is not in the channel train`},
-		"path as a manifest": {map[string]string{"input/config/hyperparameters.json": `{"manifest":"../x.csv"}`}, "want the name of a file"},
-		"no such classes":    {map[string]string{"input/config/hyperparameters.json": `{"classes":"labels.txt"}`}, `"labels.txt" is not in the channel train`},
+		"no such manifest":   {settings(`{"manifest":"x.csv"}`), `"x.csv" is not in the channel train`},
+		"path as a manifest": {settings(`{"manifest":"../x.csv"}`), "want the name of a file"},
+		"no such classes":    {settings(`{"classes":"labels.txt"}`), `"labels.txt" is not in the channel train`},
 		"no RecordIO": {map[string]string{"input/data/train/x.rec": "\xff\xd8\xff\xe0 0123456789"},
 			"is this a RecordIO file?"},
 		"two weight files": {map[string]string{"input/data/weights/other.h5": "x"}, "channel weights holds 2 files"},
 		"two models": {map[string]string{"input/data/model/a.tar.gz": "x", "input/data/model/b.tar.gz": "x"},
 			"channel model holds 2 files"},
-		"no model":       {map[string]string{"input/data/model/model.tar.gz": "x"}, "model.tar.gz"},
-		"several labels": {map[string]string{"input/config/hyperparameters.json": `{"architecture":"mobilenet_v2"}`}, "the network is InceptionV3"},
-		"bad percentage": {map[string]string{"input/config/hyperparameters.json": `{"testing_percentage":"ten"}`}, `"testing_percentage": got "ten"`},
+		"no model":        {map[string]string{"input/data/model/model.tar.gz": "x"}, "model.tar.gz"},
+		"another network": {settings(`{"architecture":"mobilenet_v2"}`), "the network is InceptionV3"},
+		"bad percentage":  {settings(`{"testing_percentage":"ten"}`), `"testing_percentage": got "ten"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := jobFolder(t, 2)

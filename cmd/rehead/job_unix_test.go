@@ -168,7 +168,8 @@ func TestJobOfThreeHosts(t *testing.T) {
 		for i, host := range hosts {
 			l := jobFolder(t, 10)
 			folders[i] = l
-			layouttest.Config(t, l, "resourceconfig.json", fmt.Sprintf(`{"current_host":%q,"hosts":["127.0.0.2","127.0.0.1","127.0.0.3"],"network_interface_name":"lo"}`, host))
+			layouttest.Config(t, l, "resourceconfig.json", fmt.Sprintf(`{"current_host":%q,
+				"hosts":["127.0.0.2","127.0.0.1","127.0.0.3"],"network_interface_name":"lo"}`, host))
 			spoil(i, l)
 			p := startJob(t, l, "REHEAD_HOSTS_PORT="+port)
 			wg.Go(func() {

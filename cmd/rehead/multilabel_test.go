@@ -15,8 +15,8 @@ import (
 	"github.com/c236555e/rehead/internal/draw"
 )
 
-// TestSeveralLabels goes from drawn pictures of any number of shapes to answers over HTTP.
-func TestSeveralLabels(t *testing.T) {
+// TestMultiLabel goes from drawn pictures of any number of shapes to answers over HTTP.
+func TestMultiLabel(t *testing.T) {
 	dir := t.TempDir()
 	trunk, pictures, model, cache := narrow(t, dir), filepath.Join(dir, "pictures"), filepath.Join(dir, "model"),
 		filepath.Join(dir, "cache")
@@ -129,9 +129,9 @@ func givesLabels(t *testing.T, model, list string, thresholds []float64) {
 	}
 }
 
-// TestSeveralLabelsInAJob trains a SageMaker job on a .lst file of yes and no for each class, as
+// TestMultiLabelJob trains a SageMaker job on a .lst file of yes and no for each class, as
 // the built-in image classification has it.
-func TestSeveralLabelsInAJob(t *testing.T) {
+func TestMultiLabelJob(t *testing.T) {
 	l := layout.Tree(t.TempDir())
 	if err := draw.Several(l.Data("train"), 3, 60, 3); err != nil {
 		t.Fatal(err)

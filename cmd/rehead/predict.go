@@ -89,7 +89,7 @@ func (a *app) predict(ctx context.Context, model string, paths []string, o *pred
 		}
 		if line.Error != "" {
 			failed = append(failed, path+": "+line.Error)
-			if !o.asJSON { // the sentence that the command ends with tells
+			if !o.asJSON { // the last line of the command says it
 				continue
 			}
 		}

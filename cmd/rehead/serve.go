@@ -69,8 +69,8 @@ REHEAD_SERVE_TOP=3. See docs/sagemaker.md.`,
 	f := cmd.Flags()
 	f.StringVar(&o.addr, "addr", ":8080", "address to listen on")
 	f.IntVar(&o.cfg.TopK, "top", serve.DefaultTopK, "labels per answer where the request does not say (-1: all)")
-	f.StringVar(&o.compat, "compat", "", `format of the answers: "" (rehead's), "builtin" (SageMaker's image classification) `+
-		`or "tfblog"`)
+	f.StringVar(&o.compat, "compat", "",
+		`format of the answers: "" (rehead's), "builtin" (SageMaker's image classification) or "tfblog"`)
 	f.Int64Var(&o.cfg.MaxBodyBytes, "max-body", serve.DefaultMaxBodyBytes, "maximum bytes of one request")
 	f.Int64Var(&o.cfg.MaxHeldBytes, "max-held", 0,
 		"maximum bytes of all requests together (0: an eighth of the memory, at most 512 MB)")

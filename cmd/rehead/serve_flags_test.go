@@ -201,7 +201,8 @@ func TestBenchServe(t *testing.T) {
 		if err := json.Unmarshal([]byte(o.stdout), &r); err != nil || o.code != exitDone {
 			t.Fatalf("%s: code %d, %q, %q: %v", mode, o.code, o.stdout, o.stderr, err)
 		}
-		if r.Answered == 0 || r.Refused == 0 || r.Failed+r.Lost+r.Wrong > 0 || !(r.PerImage.Median > 0) || r.PerImage.P99 < r.PerImage.Median || !strings.Contains(o.stdout, `"mode":"`+mode+`"`) {
+		if r.Answered == 0 || r.Refused == 0 || r.Failed+r.Lost+r.Wrong > 0 || !(r.PerImage.Median > 0) ||
+			r.PerImage.P99 < r.PerImage.Median || !strings.Contains(o.stdout, `"mode":"`+mode+`"`) {
 			t.Errorf("%s: got %s", mode, o.stdout)
 		}
 	}

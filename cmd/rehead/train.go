@@ -169,8 +169,8 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 }
 
 // watchedRun trains with progress on the terminal and, where a folder is named, in TensorBoard's
-// events. Events that cannot be written are worth no trained model: they are failed, to be told of
-// when the model is saved.
+// events. Events that cannot be written do not stop the training: failed says so when
+// the model is saved.
 func (a *app) watchedRun(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg train.Config,
 	events string) (r *train.Result, failed, err error) {
 	b, err := newBoard(events)
@@ -188,8 +188,7 @@ func (a *app) watchedRun(ctx context.Context, folder *dataset.Folder, w *incepti
 	return r, b.close(), nil
 }
 
-// report makes the report of a training, or says why there is none: a trained model is worth saving
-// without it.
+// report makes the report of a training, or says why it failed: the model is saved without it.
 func (a *app) report(ctx context.Context, r *train.Result) []byte {
 	report, err := r.Report(ctx)
 	if err != nil {

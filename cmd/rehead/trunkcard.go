@@ -41,7 +41,7 @@ func (a *app) knownTrunk(is func(digest string) bool) *trunkCard {
 		return nil
 	}
 	pulls, err := store.Pulls()
-	if err != nil { // what is damaged there is told by the commands that need it
+	if err != nil { // commands that need it say what is damaged
 		return nil
 	}
 	for _, p := range pulls {

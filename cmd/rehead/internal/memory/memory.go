@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// unlimited is what control groups of the first version call no limit, and values near it.
+// unlimited is the least value by which control groups of version 1 mean that there is no limit.
 const unlimited = 1 << 50
 
 // Limit is the memory that this process may use, in bytes: the tightest limit of its control

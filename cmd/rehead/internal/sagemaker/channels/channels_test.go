@@ -18,13 +18,14 @@ func TestChannels(t *testing.T) {
 	if err != nil || channels["training"].Dir != l.Data("training") {
 		t.Errorf("without a configuration: %v, %v", channels, err)
 	}
-	layouttest.Write(t, l, `{"train":{"TrainingInputMode":"FastFile"}}`, "input", "config", "inputdataconfig.json")
+	layouttest.Config(t, l, "inputdataconfig.json", `{"train":{"TrainingInputMode":"FastFile"}}`)
 	if channels, err = Read(l); err != nil || len(channels) != 1 || channels["train"].Name != "train" {
 		t.Errorf("FastFile: %v, %v", channels, err)
 	}
-	layouttest.Write(t, l, `{"train":{"TrainingInputMode":"Pipe","ContentType":"application/x-recordio","S3DistributionType":"ShardedByS3Key"},
-		"test":{"TrainingInputMode":"Pipe","RecordWrapperType":"RecordIO"},"validation":{"TrainingInputMode":"Pipe","S3DistributionType":"FullyReplicated"}}`,
-		"input", "config", "inputdataconfig.json")
+	layouttest.Config(t, l, "inputdataconfig.json", `{
+		"train":{"TrainingInputMode":"Pipe","ContentType":"application/x-recordio","S3DistributionType":"ShardedByS3Key"},
+		"test":{"TrainingInputMode":"Pipe","RecordWrapperType":"RecordIO"},
+		"validation":{"TrainingInputMode":"Pipe","S3DistributionType":"FullyReplicated"}}`)
 	channels, err = Read(l)
 	if c := channels["train"]; err != nil || !c.Pipe() || !c.RecordIO() || !c.Sharded() {
 		t.Errorf("RecordIO objects in Pipe mode: %+v, %v", c, err)
@@ -35,7 +36,8 @@ func TestChannels(t *testing.T) {
 	if c := channels["validation"]; !c.Pipe() || c.RecordIO() || c.Sharded() {
 		t.Errorf("plain Pipe mode: %+v", c)
 	}
-	layouttest.Write(t, l, `{"train":{"TrainingInputMode":"File","RecordWrapperType":"RecordIO"}}`, "input", "config", "inputdataconfig.json")
+	layouttest.Config(t, l, "inputdataconfig.json",
+		`{"train":{"TrainingInputMode":"File","RecordWrapperType":"RecordIO"}}`)
 	if _, err := Read(l); err == nil || !strings.Contains(err.Error(), `"train"`) {
 		t.Errorf("wrapped in File mode: got %v, want an error that names the channel", err)
 	}

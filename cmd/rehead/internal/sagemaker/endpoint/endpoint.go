@@ -71,7 +71,8 @@ func findModel(dir string) (string, error) {
 		return "", fmt.Errorf("serve: the model is in %s, want its files in %s itself: pack it with rehead "+
 			"export MODEL -o model.tar.gz", deeper, dir)
 	}
-	return "", fmt.Errorf("serve: name a MODEL; without one, a SageMaker model is looked for in %s, and %w", dir, ErrNoModel)
+	return "", fmt.Errorf("serve: name a MODEL; without one, a SageMaker model is looked for in %s, and %w", dir,
+		ErrNoModel)
 }
 
 // modelBelow finds a model that was packed with its folder around it; "" where there is none.

@@ -22,17 +22,18 @@ func TestRank(t *testing.T) {
 // A host that its job does not list trains nothing, however many there are.
 func TestRegression_HostsHoldThisOne(t *testing.T) {
 	for text, ok := range map[string]bool{
-		`{"current_host":"b","hosts":["a"]}`: false, `{"current_host":"b","hosts":["a","c"]}`: false, `{"hosts":["a","c"]}`: false,
+		`{"current_host":"b","hosts":["a"]}`: false, `{"current_host":"b","hosts":["a","c"]}`: false,
+		`{"hosts":["a","c"]}`:                false,
 		`{"current_host":"a","hosts":["a"]}`: true, `{"current_host":"a"}`: true, `{"hosts":["a"]}`: true, `{}`: true,
 	} {
 		l := layout.Tree(t.TempDir())
-		layouttest.Write(t, l, text, "input", "config", "resourceconfig.json")
+		layouttest.Config(t, l, "resourceconfig.json", text)
 		if got, err := Read(l); (err == nil) != ok {
 			t.Errorf("%s: got %+v, %v, want it to work: %v", text, got, err, ok)
 		}
 	}
 	l := layout.Tree(t.TempDir())
-	layouttest.Write(t, l, `{"hosts":"a"}`, "input", "config", "resourceconfig.json")
+	layouttest.Config(t, l, "resourceconfig.json", `{"hosts":"a"}`)
 	if _, err := Read(l); err == nil || strings.Contains(err.Error(), "Go ") || !strings.Contains(err.Error(), `"hosts"`) {
 		t.Errorf("got %v, want the field and no Go type", err)
 	}

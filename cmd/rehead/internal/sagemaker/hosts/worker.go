@@ -42,7 +42,7 @@ type sender struct {
 	client *http.Client
 }
 
-// refusal is the leader's answer that it will not have what it was sent.
+// refusal is the leader's answer to a request that it does not accept.
 type refusal struct{ text string }
 
 func (r *refusal) Error() string { return r.text }

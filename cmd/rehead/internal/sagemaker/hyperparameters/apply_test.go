@@ -18,7 +18,8 @@ func TestApply(t *testing.T) {
 	if err != nil || seen["seed"] != "3" || len(notes) != 1 || !strings.Contains(notes[0], "epochs=30") {
 		t.Errorf("got %v, %v, %v", notes, seen, err)
 	}
-	if _, err := Apply(map[string]string{"sede": "3"}, table); err == nil || !strings.Contains(err.Error(), `did you mean "seed"`) {
+	if _, err := Apply(map[string]string{"sede": "3"}, table); err == nil ||
+		!strings.Contains(err.Error(), `did you mean "seed"`) {
 		t.Errorf("an unknown name: got %v, want the nearest one", err)
 	}
 	if _, err := Apply(map[string]string{"l2": "x"}, table); err == nil || !strings.Contains(err.Error(), `"l2"`) {

@@ -13,8 +13,9 @@ import (
 // Contract 10: every client's spelling of the same values.
 func TestHyperparametersInEverySpelling(t *testing.T) {
 	l := layout.Tree(t.TempDir())
-	layouttest.Write(t, l, `{"raw":"sgd","quoted":"\"sgd\"","py":"True","js":"true","none":"None","null":"null","bare":0.5,"text":"0.5","jsontext":"\"0.5\"","path":"s3://b/k","zero":null,"list":"[1, 2]","empty":""}`,
-		"input", "config", "hyperparameters.json")
+	layouttest.Config(t, l, "hyperparameters.json", `{
+		"raw":"sgd","quoted":"\"sgd\"","py":"True","js":"true","none":"None","null":"null","bare":0.5,"text":"0.5",
+		"jsontext":"\"0.5\"","path":"s3://b/k","zero":null,"list":"[1, 2]","empty":""}`)
 	got, err := Read(l)
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +47,8 @@ func TestMissingAndEmptyFiles(t *testing.T) {
 // FuzzHyperparameters: any file is an error that names it, or plain settings under names without
 // hyphens.
 func FuzzHyperparameters(f *testing.F) {
-	for _, text := range []string{`{"a":"1","b-c":"\"sgd\"","d":null}`, `{"a":"\"\\\"x\\\"\""}`, `{"a-b":"1","a_b":"2"}`, `[]`, `{"a":{"b":1}}`, ""} {
+	for _, text := range []string{`{"a":"1","b-c":"\"sgd\"","d":null}`, `{"a":"\"\\\"x\\\"\""}`,
+		`{"a-b":"1","a_b":"2"}`, `[]`, `{"a":{"b":1}}`, ""} {
 		f.Add([]byte(text))
 	}
 	l := layout.Tree(f.TempDir())
@@ -73,11 +75,11 @@ func FuzzHyperparameters(f *testing.F) {
 // A name may be written as its flag is, but once.
 func TestHyphens(t *testing.T) {
 	l := layout.Tree(t.TempDir())
-	layouttest.Write(t, l, `{"label-smoothing":"0.1"}`, "input", "config", "hyperparameters.json")
+	layouttest.Config(t, l, "hyperparameters.json", `{"label-smoothing":"0.1"}`)
 	if got, err := Read(l); err != nil || got["label_smoothing"] != "0.1" {
 		t.Errorf("got %v, %v", got, err)
 	}
-	layouttest.Write(t, l, `{"label-smoothing":"0.1","label_smoothing":"0.2"}`, "input", "config", "hyperparameters.json")
+	layouttest.Config(t, l, "hyperparameters.json", `{"label-smoothing":"0.1","label_smoothing":"0.2"}`)
 	if _, err := Read(l); err == nil || !strings.Contains(err.Error(), "twice") {
 		t.Errorf("a name in both spellings: got %v, want an error", err)
 	}
@@ -91,14 +93,14 @@ func TestRegression_HyperparametersInWords(t *testing.T) {
 		`{"seed":"1","seed":"2"}`: `"seed" is given twice`,
 	} {
 		l := layout.Tree(t.TempDir())
-		layouttest.Write(t, l, text, "input", "config", "hyperparameters.json")
+		layouttest.Config(t, l, "hyperparameters.json", text)
 		if got, err := Read(l); err == nil || !strings.Contains(err.Error(), want) ||
 			!strings.Contains(err.Error(), "hyperparameters.json") {
 			t.Errorf("%s: got %v, %v, want %q", text, got, err, want)
 		}
 	}
 	l := layout.Tree(t.TempDir())
-	layouttest.Write(t, l, "null", "input", "config", "hyperparameters.json")
+	layouttest.Config(t, l, "hyperparameters.json", "null")
 	if got, err := Read(l); err != nil || len(got) != 0 {
 		t.Errorf("null: got %v, %v, want no settings", got, err)
 	}
