@@ -47,57 +47,11 @@ func (g *group) assign(f *Folder, s Split) {
 	}
 }
 
-// groups puts together items of one label and key, of one Group, and those that are the same.
+// groups deals the items to groups that no split parts.
 func (f *Folder) groups(salt string, same Same) ([]*group, error) {
-	together, keys := unionfind.New(len(f.Items)), make([]string, len(f.Items))
-	type labelKey struct {
-		label int
-		key   string
-		fixed bool
-		split Split
-	}
-	byKey, byName := make(map[labelKey]int, len(f.Items)), make(map[string]int)
-	for i, it := range f.Items {
-		if it.Label < 0 || it.Label >= len(f.Labels) {
-			return nil, fmt.Errorf("dataset: split: item %q has label %d, want 0..%d", it.Rel, it.Label, len(f.Labels)-1)
-		}
-		keys[i] = it.hashKey()
-		k := labelKey{label: it.Label, key: keys[i], fixed: it.Fixed}
-		if it.Fixed {
-			k.split = it.Split
-		}
-		if first, met := byKey[k]; met {
-			together.Union(first, i)
-		} else {
-			byKey[k] = i
-		}
-		if it.Group == "" {
-			continue
-		}
-		if first, met := byName[it.Group]; !met {
-			byName[it.Group] = i
-		} else if other := f.Items[first]; it.Fixed && other.Fixed && it.Split != other.Split {
-			return nil, fmt.Errorf("dataset: split: group %q is in %v (%s) and in %v (%s): give all of it one split", it.Group,
-				other.Split, other.Rel, it.Split, it.Rel)
-		} else {
-			together.Union(first, i)
-			if it.Fixed { // so that a later one is held against a fixed one
-				byName[it.Group] = i
-			}
-		}
-	}
-	bySum := make(map[[sha256.Size]byte]int, len(same.Sums))
-	for i, sum := range same.Sums {
-		if first, met := bySum[sum]; met {
-			together.Union(first, i)
-		} else {
-			bySum[sum] = i
-		}
-	}
-	for _, near := range same.Near {
-		for _, i := range near[min(1, len(near)):] {
-			together.Union(near[0], i)
-		}
+	together, keys, err := f.together(same)
+	if err != nil {
+		return nil, err
 	}
 	var out []*group
 	byRoot := make(map[int]*group)
@@ -120,6 +74,62 @@ func (f *Folder) groups(salt string, same Same) ([]*group, error) {
 		g.items = append(g.items, i)
 	}
 	return out, nil
+}
+
+// together joins items of one label and key, of one Group, and those that are the same, and returns
+// the items' keys.
+func (f *Folder) together(same Same) (joined unionfind.Groups, keys []string, err error) {
+	joined, keys = unionfind.New(len(f.Items)), make([]string, len(f.Items))
+	type labelKey struct {
+		label int
+		key   string
+		fixed bool
+		split Split
+	}
+	byKey, byName := make(map[labelKey]int, len(f.Items)), make(map[string]int)
+	for i, it := range f.Items {
+		if it.Label < 0 || it.Label >= len(f.Labels) {
+			return nil, nil, fmt.Errorf("dataset: split: item %q has label %d, want 0..%d", it.Rel, it.Label, len(f.Labels)-1)
+		}
+		keys[i] = it.hashKey()
+		k := labelKey{label: it.Label, key: keys[i], fixed: it.Fixed}
+		if it.Fixed {
+			k.split = it.Split
+		}
+		if first, met := byKey[k]; met {
+			joined.Union(first, i)
+		} else {
+			byKey[k] = i
+		}
+		if it.Group == "" {
+			continue
+		}
+		if first, met := byName[it.Group]; !met {
+			byName[it.Group] = i
+		} else if other := f.Items[first]; it.Fixed && other.Fixed && it.Split != other.Split {
+			return nil, nil, fmt.Errorf("dataset: split: group %q is in %v (%s) and in %v (%s): give all of it one split", it.Group,
+				other.Split, other.Rel, it.Split, it.Rel)
+		} else {
+			joined.Union(first, i)
+			if it.Fixed { // so that a later one is held against a fixed one
+				byName[it.Group] = i
+			}
+		}
+	}
+	bySum := make(map[[sha256.Size]byte]int, len(same.Sums))
+	for i, sum := range same.Sums {
+		if first, met := bySum[sum]; met {
+			joined.Union(first, i)
+		} else {
+			bySum[sum] = i
+		}
+	}
+	for _, near := range same.Near {
+		for _, i := range near[min(1, len(near)):] {
+			joined.Union(near[0], i)
+		}
+	}
+	return joined, keys, nil
 }
 
 const noHash = "_nohash_"

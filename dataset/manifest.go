@@ -167,7 +167,7 @@ func sniffManifest(head []byte) (string, error) {
 		return "", errors.New("the file is empty, want a line for each picture")
 	}
 	if !utf8.Valid(line[:max(0, len(line)-3)]) || bytes.IndexByte(line, 0) >= 0 {
-		return "", errors.New("the file is no text in UTF-8, want CSV, JSON lines or .lst")
+		return "", errors.New("the file is not text in UTF-8, want CSV, JSON lines or .lst")
 	}
 	if line[0] == '{' {
 		if bytes.Contains(line, []byte(`"source-ref"`)) {

@@ -76,7 +76,7 @@ func (m *manifest) found(path string, line int) bool {
 		var format string
 		var ok bool
 		if format, ok, err = m.scan.Sniff(path, info); err == nil && !ok {
-			err = fmt.Errorf("is no picture that can be read: it is %s", cmp.Or(format, "of no known format"))
+			err = fmt.Errorf("is not a picture that can be read: it is %s", cmp.Or(format, "of no known format"))
 		}
 	}
 	if err != nil {

@@ -1,7 +1,6 @@
 package dataset
 
 import (
-	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -13,6 +12,7 @@ import (
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/internal/spelling"
+	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // guard is a reader that refuses to go on beyond a number of bytes since it was last reset.
@@ -135,39 +135,16 @@ func columnOf(name string) (string, error) {
 	return "", fmt.Errorf("unknown column %q, want %s%s", name, strings.Join(known, ", "), spelling.Suggest(name, known))
 }
 
-// fields calls do with every key and value of the JSON object that text is; a key that comes twice
-// is an error.
+// fields calls do with every key and value of the JSON object that a line is.
 func fields(text []byte, do func(key string, value json.RawMessage) error) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	switch err := strictjson.Members(text, do); {
+	case errors.Is(err, strictjson.ErrNotObject):
 		return errors.New("got something else than a JSON object, want one on each line")
-	}
-	met := map[string]bool{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return fmt.Errorf("damaged JSON: %w", err)
-		}
-		key, ok := t.(string)
-		if !ok || met[key] {
-			return fmt.Errorf("the key %q comes twice", t)
-		}
-		met[key] = true
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return fmt.Errorf("damaged JSON at %q: %w", key, err)
-		}
-		if err := do(key, value); err != nil {
-			return err
-		}
-	}
-	if _, err := d.Token(); err != nil {
-		return fmt.Errorf("damaged JSON: %w", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	case errors.Is(err, strictjson.ErrFollows):
 		return errors.New("more than one JSON object on the line")
+	default:
+		return err
 	}
-	return nil
 }
 
 // object takes a line of JSONL.

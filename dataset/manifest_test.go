@@ -191,7 +191,7 @@ func TestManifestSplitsAsFolder(t *testing.T) {
 	if got := split(t, m, dataset.SplitConfig{}); !same(got, want) {
 		t.Error("the manifest is split otherwise than the folder")
 	}
-	// Pictures of one name in folders that are no labels are no group.
+	// Pictures of one name in folders that are not labels are not a group.
 	m, err = manifestOf(t, root, strings.NewReplacer(`"label":"x"`, `"label":"q"`, `"label":"y"`, `"label":"r"`).Replace(text.String()), dataset.ManifestConfig{})
 	if err != nil {
 		t.Fatal(err)

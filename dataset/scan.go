@@ -38,7 +38,7 @@ type Folder struct {
 	Labels     []string
 	Items      []Item           // sorted by Rel
 	Problems   []source.Problem // sorted by Path
-	MultiLabel bool             // a picture may have several labels, or none: see ManifestConfig.MultiLabel and AsMultiLabel
+	MultiLabel bool             // a picture may have several labels, or none: see AsMultiLabel
 	// hidden and housekeeping files and folders that were passed over: .DS_Store, Thumbs.db,
 	// .ipynb_checkpoints...
 	Ignored int
@@ -54,7 +54,7 @@ type ScanConfig struct {
 // NFC; two folders that come to one label are an error that names both. All that lies below a
 // label's folder, at any depth, belongs to that label.
 //
-// The first bytes decide what is a picture, never the extension. A file that is none, is empty or
+// The first bytes decide what is a picture, never the extension. A file that is not one, is empty or
 // cannot be read, and a label without any picture, becomes a Problem; the label is then no label. A
 // picture directly in root belongs to no label and is a Problem too; other files there are ignored,
 // and so is, everywhere, what is hidden or housekeeping; Folder.Ignored counts them. Symbolic links
@@ -168,7 +168,7 @@ func (s *scanner) labelFolders(entries []os.DirEntry) ([]labelFolder, error) {
 			continue
 		}
 		if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-			return nil, fmt.Errorf("dataset: scan %q: the folder name %q is no label: want UTF-8 without "+
+			return nil, fmt.Errorf("dataset: scan %q: the folder name %q is not a label: want UTF-8 without "+
 				"control characters: rename it", s.Root, name)
 		}
 		label := norm.NFC.String(name)

@@ -94,7 +94,7 @@ func (c SplitConfig) Validate() error {
 // groups with u nearest to the boundary move. A label of two groups has one in train and one in
 // test (in validation where no test is wanted); a single group goes into train.
 //
-// Items of one Group stay together too, under whatever labels: such a group goes by the hash of its
+// Items of one Group stay together too, under any labels: such a group goes by the hash of its
 // name, and counts as its first item's label's for the floors. Fixed items stay where they are, and
 // take the rest of their group with them; a named group whose fixed items lie in different splits
 // is an error.

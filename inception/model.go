@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/strictjson"
 	"github.com/c236555e/rehead/nn"
 )
 

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // Bounds on the training pictures that a model keeps.

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/c236555e/rehead/inception/internal/atomicfile"
+	"github.com/c236555e/rehead/internal/atomicfile"
 )
 
 // Pack writes the model as one .tar.gz, the form in which SageMaker keeps models and OpenModel

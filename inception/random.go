@@ -5,6 +5,9 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"runtime"
+
+	"github.com/c236555e/rehead/internal/par"
 )
 
 // RandomConfig describes made-up weights; the zero value is the full network of flavour tf-2015
@@ -54,10 +57,7 @@ func Random(cfg RandomConfig) (*Weights, error) {
 		list = append(list, slot{"fc.weight", []int{cfg.Classes, features(cfg.Width)}}, slot{"fc.bias", []int{cfg.Classes}})
 	}
 	data := make([][]float32, len(list))
-	_ = parallel(len(list), func(i int) error { // nothing in it can fail
-		data[i] = list[i].draw(cfg.Seed)
-		return nil
-	})
+	par.Do(runtime.GOMAXPROCS(0), len(list), func(i int) { data[i] = list[i].draw(cfg.Seed) })
 	tensors := make(map[string]Tensor, len(list))
 	for i, s := range list {
 		tensors[s.name] = Tensor{Shape: s.shape, Data: data[i]}

@@ -8,15 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/c236555e/rehead/inception/internal/atomicfile"
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -232,7 +231,7 @@ func inspectTarget(dir string) (target, error) {
 			if model = isModel(filepath.Join(dir, name)); !model {
 				return absent, fmt.Errorf("%s in it was not written by rehead: name another folder", manifestFile)
 			}
-		case strings.HasPrefix(name, tempPrefix), e.Type().IsRegular() && slices.Contains(modelFiles(), name):
+		case strings.HasPrefix(name, atomicfile.TempPrefix), e.Type().IsRegular() && slices.Contains(modelFiles(), name):
 		default:
 			return absent, fmt.Errorf("the folder holds %s, which is not of a rehead model: move it away "+
 				"or name another folder", name)
@@ -260,12 +259,6 @@ func isModel(path string) bool {
 	return strings.HasPrefix(string(begin[:n]), "{\n  \"format\": \"rehead-model/")
 }
 
-const tempPrefix = ".rehead-tmp-"
-
-func tempName(dir string) string {
-	return filepath.Join(dir, fmt.Sprintf("%s%08x", tempPrefix, rand.Uint32()))
-}
-
 // writeError is a failure that another place would not mend.
 type writeError struct{ error }
 
@@ -281,7 +274,7 @@ func writeAll(dir string, files []part, man manifest) error {
 		for _, f := range files {
 			h := sha256.New()
 			count := &counter{}
-			err := atomicfile.WriteSynced(filepath.Join(dir, f.name), func(w io.Writer) error {
+			err := atomicfile.WriteNew(filepath.Join(dir, f.name), func(w io.Writer) error {
 				return f.write(io.MultiWriter(w, h, count))
 			})
 			if err != nil {
@@ -293,7 +286,7 @@ func writeAll(dir string, files []part, man manifest) error {
 		if err != nil {
 			return err
 		}
-		err = atomicfile.WriteSynced(filepath.Join(dir, manifestFile), func(w io.Writer) error {
+		err = atomicfile.WriteNew(filepath.Join(dir, manifestFile), func(w io.Writer) error {
 			_, err := w.Write(data)
 			return err
 		})
@@ -318,7 +311,7 @@ func (c *counter) Write(p []byte) (int, error) {
 // saveBeside writes a folder next to dir and puts it in dir's place.
 func saveBeside(dir string, state target, files []part, man manifest) error {
 	parent := filepath.Dir(dir)
-	temp := tempName(parent)
+	temp := atomicfile.TempName(parent)
 	if err := writeAll(temp, files, man); err != nil {
 		return err
 	}
@@ -340,7 +333,7 @@ func replace(temp, dir string, state target) error {
 		if exchange(temp, dir) == nil {
 			return os.RemoveAll(temp) // the old model, which holds nothing else
 		}
-		old := tempName(filepath.Dir(dir))
+		old := atomicfile.TempName(filepath.Dir(dir))
 		if err := os.Rename(dir, old); err != nil {
 			return err
 		}
@@ -355,7 +348,7 @@ func replace(temp, dir string, state target) error {
 // saveInside writes below dir, which exists, and moves the files into place. Without model.json,
 // which goes first and comes last, the folder is no model.
 func saveInside(dir string, files []part, man manifest) error {
-	temp := tempName(dir)
+	temp := atomicfile.TempName(dir)
 	if err := writeAll(temp, files, man); err != nil {
 		return err
 	}

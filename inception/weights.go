@@ -1,6 +1,7 @@
 package inception
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -138,7 +140,7 @@ func NewWeights(flavor Flavor, width float64, source string, tensors map[string]
 	w := &Weights{Flavor: flavor, Width: width, Source: source, Recipe: flavor.Recipe(), Classes: classes,
 		Tensors: tensors}
 	sums := make([][sha256.Size]byte, len(list))
-	err = parallel(len(list), func(i int) error {
+	err = par.Each(context.Background(), 0, len(list), func(_, i int) error {
 		s := list[i]
 		data := tensors[s.name].Data
 		if len(data) != s.elements() {

@@ -1,6 +1,7 @@
 package inception
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -9,9 +10,10 @@ import (
 	"strconv"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/inception/internal/atomicfile"
-	"github.com/c236555e/rehead/inception/internal/strictjson"
 	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/atomicfile"
+	"github.com/c236555e/rehead/internal/par"
+	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // Format is the value of the metadata key "format" of a converted weight file.
@@ -83,7 +85,7 @@ func weightsFrom(f *safetensors.File) (*Weights, error) {
 		room = room[n:]
 	}
 	sums := make([][sha256.Size]byte, len(list))
-	err = parallel(len(list), func(i int) error {
+	err = par.Each(context.Background(), 0, len(list), func(_, i int) error {
 		info, _ := f.Lookup(list[i].name)
 		h := sha256.New()
 		if err := f.Float32(info, w.Tensors[info.Name].Data, h); err != nil {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/c236555e/rehead/nn/internal/par"
+	"github.com/c236555e/rehead/internal/par"
 )
 
 // A Calibrator runs a graph in float32 and finds the [Ranges] that [Int8] needs

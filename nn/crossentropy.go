@@ -9,7 +9,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"github.com/c236555e/rehead/nn/internal/par"
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn/internal/ref"
 )
 

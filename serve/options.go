@@ -1,15 +1,15 @@
 package serve
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // Headers of SageMaker's runtime that the server reads or writes.
@@ -118,39 +118,18 @@ type member struct {
 
 // object reads a JSON object one level deep, its members in order. A key that
 // comes twice is an error: readers differ in which of the two they take.
-func object(data []byte) ([]member, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.New("want a JSON object")
-	}
-	var members []member
-	seen := make(map[string]bool)
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return nil, badJSON(err)
-		}
-		key, ok := t.(string)
-		if !ok {
-			return nil, errors.New("want a JSON object")
-		}
-		if seen[key] {
-			return nil, errors.New("a key of the JSON object comes twice")
-		}
-		seen[key] = true
-		m := member{key: key}
-		if err := d.Decode(&m.value); err != nil {
-			return nil, badJSON(err)
-		}
-		members = append(members, m)
-	}
-	if _, err := d.Token(); err != nil {
+func object(data []byte) (members []member, err error) {
+	err = strictjson.Members(data, func(key string, value json.RawMessage) error {
+		members = append(members, member{key, value})
+		return nil
+	})
+	switch {
+	case errors.Is(err, strictjson.ErrTwice): // without the key
+		return nil, errors.New("a key of the JSON object comes twice")
+	case err != nil && !errors.Is(err, strictjson.ErrNotObject) && !errors.Is(err, strictjson.ErrFollows):
 		return nil, badJSON(err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object")
-	}
-	return members, nil
+	return members, err
 }
 
 // badJSON says where JSON ends to be JSON, or what it has another type of, and

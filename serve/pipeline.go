@@ -16,6 +16,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/par"
 )
 
 // pipeline is what the models of a server share: who may come in, how many
@@ -117,22 +118,16 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(n, p.window) {
-		workers.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				if err := p.one(ctx, m, &records[i], &results[i]); err != nil {
-					cancel(err)
-				}
-				trim(&results[i])
-				records[i] = record{why: records[i].why}
-			}
-		})
-	}
-	workers.Wait()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	err = par.Each(ctx, p.window, n, func(_, i int) error {
+		if err := p.one(ctx, m, &records[i], &results[i]); err != nil {
+			cancel(err)
+		}
+		trim(&results[i])
+		records[i] = record{why: records[i].why}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return results, nil
 }

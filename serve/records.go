@@ -10,6 +10,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
+
+	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // layout is how a request holds its pictures, which its answer follows.
@@ -37,7 +39,7 @@ func (p parser) parse(kind mediaType, body []byte, o *options) (records []record
 	case kind.isPicture():
 		return []record{{data: body}}, layoutOne, nil
 	}
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")) // a byte order mark, with which some editors begin a text
+	body = strictjson.TrimMark(body)
 	switch {
 	case kind.name == typeJSON:
 		records, l, err = p.json(body, o)

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/c236555e/rehead/internal/atomicfile"
 )
 
 // state is what a solver needs to go on from where it was.
@@ -131,49 +133,37 @@ func (k *keeper) save(s state) {
 	k.last, k.cost = time.Now(), time.Since(began)
 }
 
-func (k *keeper) write(s state) (err error) {
+func (k *keeper) write(s state) error {
 	if err := os.MkdirAll(filepath.Dir(k.path), 0o755); err != nil {
 		return err
 	}
 	// of one name, so that a run that is killed over and over leaves one; two at once find out by
 	// the digest
-	temp := k.path + ".new"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	h := sha256.New()
-	w := io.MultiWriter(f, h)
-	_, err = w.Write(s.header(k.key))
-	b := make([]byte, 0, 1<<16)
-	for _, v := range s.floats {
-		b = binary.LittleEndian.AppendUint32(b[:0], uint32(len(v)))
-		for i, x := range v {
-			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
-			if len(b) >= cap(b)-8 || i == len(v)-1 {
-				if err == nil {
-					_, err = w.Write(b)
+	return atomicfile.WriteVia(k.path+".new", k.path, func(out io.Writer) error {
+		h := sha256.New()
+		w := io.MultiWriter(out, h)
+		if _, err := w.Write(s.header(k.key)); err != nil {
+			return err
+		}
+		b := make([]byte, 0, 1<<16)
+		for _, v := range s.floats {
+			b = binary.LittleEndian.AppendUint32(b[:0], uint32(len(v)))
+			for _, x := range v {
+				b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
+				if len(b) >= cap(b)-8 {
+					if _, err := w.Write(b); err != nil {
+						return err
+					}
+					b = b[:0]
 				}
-				b = b[:0]
+			}
+			if _, err := w.Write(b); err != nil {
+				return err
 			}
 		}
-		if err == nil {
-			_, err = w.Write(b)
-		}
-	}
-	if err == nil {
-		_, err = f.Write(h.Sum(nil))
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(temp, k.path)
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(temp))
-	}
-	return err
+		_, err := out.Write(h.Sum(nil))
+		return err
+	})
 }
 
 // header is all before the vectors.

@@ -5,32 +5,21 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"sync"
-	"sync/atomic"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn"
 )
 
 // headLogits returns the logits [n,K] of bottlenecks, computed as a classifier does.
 func headLogits(ctx context.Context, head inception.Head, rows [][]float32, threads int) ([]float64, error) {
 	out := make([]float64, len(rows)*head.Classes)
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(threadCount(threads), len(rows)) {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(rows) {
-					return
-				}
-				head.Logits(rows[i], out[i*head.Classes:(i+1)*head.Classes])
-			}
-		})
-	}
-	wg.Wait()
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("train: head: stopped: %w", context.Cause(ctx))
+	err := par.Each(ctx, threads, len(rows), func(_, i int) error {
+		head.Logits(rows[i], out[i*head.Classes:(i+1)*head.Classes])
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("train: head: stopped: %w", err)
 	}
 	return out, nil
 }

@@ -6,15 +6,13 @@ import (
 	"context"
 	"fmt"
 	"image/jpeg"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/par"
 )
 
 // The thumbnails that a model keeps: pixels of the longer side, and JPEG's quality.
@@ -40,23 +38,15 @@ func (r *run) neighbours(ctx context.Context) (*inception.Neighbours, error) {
 	n := &inception.Neighbours{Pictures: make([]inception.TrainingPicture, len(kept)),
 		Vectors: make([]float32, len(kept)*features)}
 	recipe := r.weights.Recipe
-	var (
-		next    atomic.Int64
-		workers sync.WaitGroup
-	)
-	for range min(len(kept), cmp.Or(r.cfg.Decoders, runtime.GOMAXPROCS(0))) {
-		workers.Go(func() {
-			for k := int(next.Add(1)) - 1; k < len(kept) && ctx.Err() == nil; k = int(next.Add(1)) - 1 {
-				it := r.items[kept[k]]
-				inception.Unit(n.Vectors[k*features:(k+1)*features], r.rows[kept[k]])
-				n.Pictures[k] = inception.TrainingPicture{Path: it.Rel, Label: r.good().LabelText(kept[k]),
-					Thumbnail: thumbnail(recipe, it.Path, r.cfg.Limits)}
-			}
-		})
-	}
-	workers.Wait()
+	err := par.Each(ctx, r.cfg.Decoders, len(kept), func(_, k int) error {
+		it := r.items[kept[k]]
+		inception.Unit(n.Vectors[k*features:(k+1)*features], r.rows[kept[k]])
+		n.Pictures[k] = inception.TrainingPicture{Path: it.Rel, Label: r.good().LabelText(kept[k]),
+			Thumbnail: thumbnail(recipe, it.Path, r.cfg.Limits)}
+		return nil
+	})
 	p.end()
-	if err := ctx.Err(); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("train: keep training pictures: %w", err)
 	}
 	return n, nil

@@ -2,10 +2,11 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -105,51 +106,35 @@ func (o *objective) sum(grad []float64) (float64, error) {
 	clear(grad)
 	var (
 		total float64
-		first error
-		next  atomic.Int64
 		mu    sync.Mutex
 		turn  int
-		wg    sync.WaitGroup
+		stop  bool
 	)
 	moved := sync.NewCond(&mu)
-	work := func(l *lane) {
-		for {
-			c := int(next.Add(1)) - 1
-			lo := c * o.chunk
-			if lo >= len(o.ex.Rows) {
-				return
-			}
-			err := o.ctx.Err()
-			var loss float64
-			if err == nil {
-				loss, err = o.run(l, lo, min(lo+o.chunk, len(o.ex.Rows)))
-			}
+	chunks := (len(o.ex.Rows) + o.chunk - 1) / o.chunk
+	err := par.Each(o.ctx, len(o.lanes), chunks, func(worker, c int) error {
+		l, lo, loss, err := o.lanes[worker], c*o.chunk, 0.0, errUndone
+		defer func() { // in a panic too, or the others wait for ever
 			mu.Lock()
-			for turn != c && first == nil {
+			defer mu.Unlock()
+			for turn != c && !stop {
 				moved.Wait()
 			}
-			if first == nil {
-				first = err
-			}
-			if first == nil {
+			if stop = stop || err != nil; !stop {
 				total += loss
 				l.addTo(grad)
 			}
 			turn++
-			stop := first != nil
 			moved.Broadcast()
-			mu.Unlock()
-			if stop {
-				return
-			}
-		}
-	}
-	for _, l := range o.lanes {
-		wg.Go(func() { work(l) })
-	}
-	wg.Wait()
-	return total, first
+		}()
+		loss, err = o.run(l, lo, min(lo+o.chunk, len(o.ex.Rows)))
+		return err
+	})
+	return total, err
 }
+
+// errUndone stands for the result of a chunk until there is one.
+var errUndone = errors.New("train: fit: a chunk was not computed")
 
 // run puts rows lo..hi-1 through the lane's graph; what is left of the chunk has weight 0.
 func (o *objective) run(l *lane, lo, hi int) (float64, error) {

@@ -12,11 +12,10 @@ import (
 	"image/jpeg"
 	"math"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/internal/par"
 )
 
 // Bounds on what a report shows, and on its pictures.
@@ -50,24 +49,14 @@ func (e *evidence) thumbnails(ctx context.Context, recipe picture.Recipe, views 
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)
 	made := make([]pictureView, len(wanted))
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(threadCount(e.threads), len(wanted)) {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(wanted) {
-					return
-				}
-				if data, ok := e.read(wanted[i]); ok {
-					made[i].shrink(recipe, data, e.limits)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if ctx.Err() != nil {
-		return fmt.Errorf("stopped: %w", context.Cause(ctx))
+	err := par.Each(ctx, e.threads, len(wanted), func(_, i int) error {
+		if data, ok := e.read(wanted[i]); ok {
+			made[i].shrink(recipe, data, e.limits)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("stopped: %w", err)
 	}
 	for _, v := range views {
 		at, _ := slices.BinarySearch(wanted, v.index)

@@ -2,9 +2,9 @@ package train
 
 import (
 	"math"
-	"sync"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/par"
 )
 
 // scale centres and scales bottlenecks: z = (x - mean) * inv. A feature that does not vary has inv
@@ -34,12 +34,11 @@ func newScale(rows [][]float32, power float64, threads int) scale {
 	f := len(rows[0])
 	s := scale{mean: make([]float64, f), inv: make([]float64, f), m32: make([]float32, f), i32: make([]float32, f)}
 	variance := make([]float64, f)
-	var wg sync.WaitGroup
 	step := (f + threads - 1) / threads
-	for lo := 0; lo < f; lo += step {
-		wg.Go(func() { measureFeatures(rows, lo, s.mean[lo:min(lo+step, f)], variance[lo:min(lo+step, f)]) })
-	}
-	wg.Wait()
+	par.Do(threads, (f+step-1)/step, func(i int) {
+		lo, hi := i*step, min((i+1)*step, f)
+		measureFeatures(rows, lo, s.mean[lo:hi], variance[lo:hi])
+	})
 	total, varying := 0.0, 0.0
 	for j, v := range variance {
 		if v > constant*s.mean[j]*s.mean[j] && v > math.SmallestNonzeroFloat32 {
@@ -92,16 +91,7 @@ func (s scale) apply(dst, x []float32) {
 func (s scale) matrix(rows [][]float32, n, threads int) []float32 {
 	f := len(s.mean)
 	x := make([]float32, n*f)
-	var wg sync.WaitGroup
-	step := (len(rows) + threads - 1) / threads
-	for lo := 0; lo < len(rows); lo += step {
-		wg.Go(func() {
-			for i := lo; i < min(lo+step, len(rows)); i++ {
-				s.apply(x[i*f:(i+1)*f], rows[i])
-			}
-		})
-	}
-	wg.Wait()
+	par.Do(threads, len(rows), func(i int) { s.apply(x[i*f:(i+1)*f], rows[i]) })
 	return x
 }
 

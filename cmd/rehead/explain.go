@@ -14,6 +14,7 @@ import (
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/atomicfile"
 )
 
 // explainSide bounds the pictures that --explain-dir writes, in pixels.
@@ -102,7 +103,7 @@ func drawExplanation(path string, recipe picture.Recipe, data []byte, lim pictur
 		return err
 	}
 	x.Blend(img, &x.Maps[0])
-	if err := writeWhole(path, func(w io.Writer) error { return png.Encode(w, img) }); err != nil {
+	if err := atomicfile.Write(path, func(w io.Writer) error { return png.Encode(w, img) }); err != nil {
 		return fmt.Errorf("--explain-dir: %w", err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/train"
 )
 
@@ -78,7 +79,7 @@ func (p *plotFlags) write(a *app, draw func() ([]train.Plot, error)) error {
 
 // writeBytes makes a file whole or not at all.
 func writeBytes(path string, data []byte) error {
-	return writeWhole(path, func(w io.Writer) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
 	})

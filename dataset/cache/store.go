@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"github.com/c236555e/rehead/internal/filelock"
 )
 
 // Format says what a Store keeps and under which key. Two formats never share a file.
@@ -85,11 +87,12 @@ func (s *Store) wrap(err error) error { return fmt.Errorf("dataset: %s: %w", s.n
 
 // locked runs do while no other process appends.
 func (s *Store) locked(do func() error) error {
-	if err := lock(s.file); err != nil {
+	unlock, err := filelock.Lock(s.path)
+	if err != nil {
 		return fmt.Errorf("dataset: %s %q: cannot lock: %w", s.name, s.path, err)
 	}
-	err := do()
-	if e := unlock(s.file); e != nil && err == nil {
+	err = do()
+	if e := unlock(); e != nil && err == nil {
 		err = fmt.Errorf("dataset: %s %q: cannot unlock: %w", s.name, s.path, e)
 	}
 	return err

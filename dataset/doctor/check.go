@@ -16,6 +16,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/par"
 	"golang.org/x/sync/semaphore"
 )
 
@@ -79,7 +80,7 @@ const (
 	CodeImbalance   = "imbalance"                // the largest label is many times the smallest
 	CodeUnreadable  = "unreadable"               // damaged, truncated, too large or unsupported pictures
 	CodeManyBad     = "many-unreadable"          // more of them than training puts up with unasked
-	CodeLeftOut     = "left-out"                 // files that are no pictures, lie outside the labels, or cannot be opened
+	CodeLeftOut     = "left-out"                 // files that are not pictures, lie outside the labels, or cannot be opened
 	CodeSmall       = "small"                    // pictures with a very short side
 	CodeAspect      = "aspect"                   // very long or tall pictures
 	CodeFeatureless = "featureless"              // pictures of nearly one shade
@@ -165,8 +166,7 @@ type Checkup struct {
 // tally is what the goroutines of a Check write to together.
 type tally struct {
 	mu      sync.Mutex
-	decoded int   // pictures that were decoded and timed
-	failed  error // why Looks could not be written
+	decoded int // pictures that were decoded and timed
 }
 
 // checked is what Check keeps of one picture.
@@ -183,7 +183,7 @@ type checked struct {
 
 // Check reads and decodes every picture of a folder, in parallel and in bounded memory, and says
 // what training on it should know: files that cannot be read, sizes, labels, equal and nearly equal
-// pictures, cost. Findings are no errors; an error means that the check itself failed or ctx ended.
+// pictures, cost. Findings are not errors; an error means that the check itself failed or ctx ended.
 func Check(ctx context.Context, folder *dataset.Folder, cfg Config) (*Checkup, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -226,70 +226,59 @@ func Hopeless(root string, err error) *Checkup {
 func (c *Checkup) readAll(ctx context.Context) error {
 	total := len(c.pictures)
 	memory := semaphore.NewWeighted(c.cfg.Memory)
-	var next, done atomic.Int64
+	var done atomic.Int64
 	var telling sync.Mutex
-	var wg sync.WaitGroup
-	for range min(c.cfg.Workers, total) {
-		wg.Go(func() {
-			var tensor []float32
-			if r := c.cfg.Recipe; r != nil {
-				tensor = make([]float32, 3*r.Size*r.Size)
-			}
-			for ctx.Err() == nil && !c.stopped() {
-				i := int(next.Add(1)) - 1
-				if i >= total {
-					return
-				}
-				if !c.read(ctx, i, memory, tensor) {
-					return
-				}
-				if n := int(done.Add(1)); c.cfg.Progress != nil {
-					telling.Lock()
-					c.cfg.Progress(n, total)
-					telling.Unlock()
-				}
-			}
-		})
+	tensors := make([][]float32, c.cfg.Workers)
+	err := par.Each(ctx, c.cfg.Workers, total, func(worker, i int) error {
+		if r := c.cfg.Recipe; r != nil && tensors[worker] == nil {
+			tensors[worker] = make([]float32, 3*r.Size*r.Size)
+		}
+		if err := c.read(ctx, i, memory, tensors[worker]); err != nil {
+			return err
+		}
+		if n := int(done.Add(1)); c.cfg.Progress != nil {
+			telling.Lock()
+			c.cfg.Progress(n, total)
+			telling.Unlock()
+		}
+		return nil
+	})
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return fmt.Errorf("dataset: check: stopped after %d of %d pictures: %w", done.Load(), total, err)
 	}
-	wg.Wait()
-	if c.tally.failed != nil {
-		return c.tally.failed
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("dataset: check: stopped after %d of %d pictures: %w", done.Load(), total, context.Cause(ctx))
-	}
-	return nil
+	return err
 }
 
-// read looks at one picture once memory for it is free; false when ctx ended before.
-func (c *Checkup) read(ctx context.Context, i int, memory *semaphore.Weighted, tensor []float32) bool {
+// read looks at one picture once memory for it is free. It fails when ctx ended before, or the cache
+// cannot be written.
+func (c *Checkup) read(ctx context.Context, i int, memory *semaphore.Weighted, tensor []float32) error {
 	p := &c.pictures[i]
 	path := c.folder.Items[i].Path
 	reserved := min(c.cfg.Limits.Bytes(), c.cfg.Memory)
 	if memory.Acquire(ctx, reserved) != nil {
-		return false
+		return context.Cause(ctx)
 	}
 	data, err := source.Read(path, c.cfg.Limits)
 	p.bytes = int64(len(data))
 	memory.Release(reserved)
 	if err != nil {
 		p.err = err
-		return true
+		return nil
 	}
 	p.sum = sha256.Sum256(data)
 	if c.cfg.Cache.get(p, &c.prints[i]) && p.within(c.cfg.Limits) {
-		return true
+		return nil
 	}
 	info, err := picture.Inspect(data, c.cfg.Limits)
 	p.format = info.Format
 	if err != nil {
 		p.err = err
-		return true
+		return nil
 	}
 	p.need = int64(len(data)) + picture.DecodedBytes(data, info)
 	reserved = min(p.need, c.cfg.Memory) // what is larger than all of it goes in alone
 	if memory.Acquire(ctx, reserved) != nil {
-		return false
+		return context.Cause(ctx)
 	}
 	defer memory.Release(reserved)
 	began := time.Now()
@@ -308,29 +297,20 @@ func (c *Checkup) read(ctx context.Context, i int, memory *semaphore.Weighted, t
 		w, h = h, w
 	}
 	p.width, p.height, p.rotated = int32(w), int32(h), info.Orientation > 1
-	c.met(i)
-	return true
+	return c.met(i)
 }
 
 // met counts a picture that was decoded in full, and makes it known to later checks.
-func (c *Checkup) met(i int) {
+func (c *Checkup) met(i int) error {
 	if c.pictures[i].err != nil {
 		c.pictures[i].seconds = 0
-		return
+		return nil
 	}
 	err := c.cfg.Cache.put(&c.pictures[i], &c.prints[i])
 	c.tally.mu.Lock()
 	defer c.tally.mu.Unlock()
 	c.tally.decoded++
-	if c.tally.failed == nil {
-		c.tally.failed = err
-	}
-}
-
-func (c *Checkup) stopped() bool {
-	c.tally.mu.Lock()
-	defer c.tally.mu.Unlock()
-	return c.tally.failed != nil
+	return err
 }
 
 func (c *Checkup) fingerprint(i int, img image.Image, orientation int) (err error) {

@@ -8,11 +8,11 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
+
+	"github.com/c236555e/rehead/internal/par"
 )
 
 // space is bottlenecks, standardised as they are needed.
@@ -116,30 +116,23 @@ func (s *space) nearest(ctx context.Context, k, workers int) ([][]neighbour, err
 		matrix, candidates = s.project(projected, workers), min(n-1, 4*k)
 	}
 	out := make([][]neighbour, n)
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			scores := blas32.General{Rows: blockRows, Cols: n, Stride: n, Data: make([]float32, blockRows*n)}
-			for ctx.Err() == nil {
-				from := (int(next.Add(1)) - 1) * blockRows
-				if from >= n {
-					return
-				}
-				to := min(from+blockRows, n)
-				block := blas32.General{Rows: to - from, Cols: matrix.Cols, Stride: matrix.Stride,
-					Data: matrix.Data[from*matrix.Stride : to*matrix.Stride]}
-				scores.Rows = to - from
-				blas32.Gemm(blas.NoTrans, blas.Trans, 1, block, matrix, 0, scores)
-				for a := from; a < to; a++ {
-					out[a] = s.rank(a, k, largest(scores.Data[(a-from)*n:(a-from+1)*n], a, candidates))
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if ctx.Err() != nil {
-		return nil, errors.Join(errors.New("dataset: refine: stopped"), context.Cause(ctx))
+	all := make([][]float32, workers)
+	err := par.Each(ctx, workers, (n+blockRows-1)/blockRows, func(worker, i int) error {
+		from, to := i*blockRows, min((i+1)*blockRows, n)
+		block := blas32.General{Rows: to - from, Cols: matrix.Cols, Stride: matrix.Stride,
+			Data: matrix.Data[from*matrix.Stride : to*matrix.Stride]}
+		if all[worker] == nil {
+			all[worker] = make([]float32, blockRows*n)
+		}
+		scores := blas32.General{Rows: to - from, Cols: n, Stride: n, Data: all[worker]}
+		blas32.Gemm(blas.NoTrans, blas.Trans, 1, block, matrix, 0, scores)
+		for a := from; a < to; a++ {
+			out[a] = s.rank(a, k, largest(scores.Data[(a-from)*n:(a-from+1)*n], a, candidates))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(errors.New("dataset: refine: stopped"), err)
 	}
 	return out, nil
 }
@@ -226,27 +219,16 @@ func (s *space) project(dims, workers int) blas32.General {
 		signs.Data[i] = float32(2*int(rng.Uint64()>>63) - 1)
 	}
 	m := blas32.General{Rows: n, Cols: dims, Stride: dims, Data: make([]float32, n*dims)}
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			buf := make([]float32, blockRows*features)
-			for {
-				from := (int(next.Add(1)) - 1) * blockRows
-				if from >= n {
-					return
-				}
-				to := min(from+blockRows, n)
-				for a := from; a < to; a++ {
-					s.standardise(buf[(a-from)*features:(a-from+1)*features], a, s.rows[a])
-				}
-				block := blas32.General{Rows: to - from, Cols: features, Stride: features, Data: buf}
-				part := blas32.General{Rows: to - from, Cols: dims, Stride: dims, Data: m.Data[from*dims : to*dims]}
-				blas32.Gemm(blas.NoTrans, blas.Trans, 1, block, signs, 0, part)
-			}
-		})
-	}
-	wg.Wait()
+	par.Do(workers, (n+blockRows-1)/blockRows, func(i int) {
+		from, to := i*blockRows, min((i+1)*blockRows, n)
+		buf := make([]float32, blockRows*features)
+		for a := from; a < to; a++ {
+			s.standardise(buf[(a-from)*features:(a-from+1)*features], a, s.rows[a])
+		}
+		block := blas32.General{Rows: to - from, Cols: features, Stride: features, Data: buf}
+		part := blas32.General{Rows: to - from, Cols: dims, Stride: dims, Data: m.Data[from*dims : to*dims]}
+		blas32.Gemm(blas.NoTrans, blas.Trans, 1, block, signs, 0, part)
+	})
 	for a := range n { // to length one again
 		row := m.Data[a*dims : (a+1)*dims]
 		sum := 0.0

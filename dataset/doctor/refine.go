@@ -14,7 +14,7 @@ import (
 type RefineConfig struct {
 	Neighbours int     // nearest pictures that vote on a label; 0 means 10
 	Margin     float64 // share of the votes, 0..1, by which another label must lead; 0 means 0.5
-	// largest cosine distance of the bottlenecks of nearly equal pictures, whatever they look like,
+	// largest cosine distance of the bottlenecks of nearly equal pictures, however they look,
 	// 0..2; 0 means 0.02
 	Near    float64
 	Apart   float64 // cosine distance beyond which pictures that look alike are told apart after all; 0 means 0.5
@@ -57,7 +57,7 @@ const fewest = 20
 // belongs to item i of the folder, nil where there is none; they are not kept or changed. Pictures
 // whose tiny copies look alike stay nearly equal only when their bottlenecks are no further apart
 // than cfg.Apart; nearer than that, pictures become so of which one looks like the middle of the
-// other or is turned a little, and nearer than cfg.Near they do whatever they look like. Pictures
+// other or is turned a little, and nearer than cfg.Near they do however they look. Pictures
 // whose neighbours vote for another label are listed, the surest first; where pictures have several
 // labels none are. Distances are those of the bottlenecks with each feature's mean taken away and
 // its spread made one.
@@ -151,74 +151,73 @@ func (c *Checkup) addCosines(s *space, pairs []pair) {
 	}
 }
 
-// disagreements lets each picture's nearest neighbours, copies of itself left out, vote on its
-// label, by the square of the cosine.
-func (c *Checkup) disagreements(s *space, near [][]neighbour, cfg RefineConfig) []Disagreement {
-	copies := unionfind.New(len(c.pictures))
+// copies joins the pictures that are the same or nearly.
+func (c *Checkup) copies() unionfind.Groups {
+	joined := unionfind.New(len(c.pictures))
 	for _, group := range c.same {
 		for _, i := range group[1:] {
-			copies.Union(group[0], i)
+			joined.Union(group[0], i)
 		}
 	}
 	for _, t := range c.NearDuplicates {
 		for _, i := range t.items[1:] {
-			copies.Union(t.items[0], i)
+			joined.Union(t.items[0], i)
 		}
 	}
-	type ranked struct {
-		Disagreement
-		item int
-	}
-	var found []ranked
+	return joined
+}
+
+// disagreements lets each picture's nearest neighbours, copies of itself left out, vote on its
+// label, by the square of the cosine.
+func (c *Checkup) disagreements(s *space, near [][]neighbour, cfg RefineConfig) []Disagreement {
+	out := []Disagreement{}
 	if c.folder.MultiLabel { // neighbours vote for one label
-		near = nil
+		return out
 	}
-	votes := make([]float64, len(c.folder.Labels))
+	copies, item := c.copies(), make(map[string]int)
 	for a, list := range near {
-		clear(votes)
-		i, sum, taken := s.items[a], 0.0, 0
-		met := make(map[int]bool, cfg.Neighbours)
-		d := Disagreement{Image: c.folder.Items[i].Rel, Label: c.folder.Labels[c.folder.Items[i].Label]}
-		for _, n := range list {
-			j := s.items[n.row]
-			if root := copies.Find(j); taken == cfg.Neighbours || root == copies.Find(i) || met[root] {
-				continue // one vote for a group of copies
-			} else {
-				met[root] = true
-			}
-			taken++
-			label := c.folder.Items[j].Label
-			w := max(n.cosine, 0)*max(n.cosine, 0) + 1e-9
-			votes[label] += w
-			sum += w
-			if len(d.Nearest) < 3 {
-				d.Nearest = append(d.Nearest, Neighbour{c.folder.Items[j].Rel, c.folder.Labels[label], n.cosine})
-			}
+		d, ok := c.vote(s, s.items[a], list, copies, cfg.Neighbours)
+		if ok && d.Suggested != d.Label && d.Share-d.OwnShare > cfg.Margin {
+			out = append(out, d)
+			item[d.Image] = s.items[a]
 		}
-		if taken < 3 {
+	}
+	slices.SortFunc(out, func(a, b Disagreement) int {
+		return cmp.Or(cmp.Compare(b.Share-b.OwnShare, a.Share-a.OwnShare), item[a.Image]-item[b.Image])
+	})
+	return out
+}
+
+// vote asks at most voters neighbours of item i for its label; false where there are fewer than 3.
+func (c *Checkup) vote(s *space, i int, list []neighbour, copies unionfind.Groups, voters int) (d Disagreement, ok bool) {
+	items, labels := c.folder.Items, c.folder.Labels
+	votes, sum, taken := make([]float64, len(labels)), 0.0, 0
+	met := map[int]bool{copies.Find(i): true} // one vote for a group of copies
+	d = Disagreement{Image: items[i].Rel, Label: labels[items[i].Label]}
+	for _, n := range list {
+		j := s.items[n.row]
+		root := copies.Find(j)
+		if taken == voters || met[root] {
 			continue
 		}
-		best := 0
-		for l := range votes {
-			if votes[l] > votes[best] {
-				best = l
-			}
-		}
-		own := c.folder.Items[i].Label
-		d.Suggested, d.Share, d.OwnShare = c.folder.Labels[best], votes[best]/sum, votes[own]/sum
-		if best != own && d.Share-d.OwnShare > cfg.Margin {
-			found = append(found, ranked{d, i})
+		met[root] = true
+		taken++
+		w := max(n.cosine, 0)*max(n.cosine, 0) + 1e-9
+		votes[items[j].Label] += w
+		sum += w
+		if len(d.Nearest) < 3 {
+			d.Nearest = append(d.Nearest, Neighbour{items[j].Rel, labels[items[j].Label], n.cosine})
 		}
 	}
-	slices.SortFunc(found, func(a, b ranked) int {
-		if c := cmp.Compare(b.Share-b.OwnShare, a.Share-a.OwnShare); c != 0 {
-			return c
-		}
-		return a.item - b.item
-	})
-	out := make([]Disagreement, len(found))
-	for i, f := range found {
-		out[i] = f.Disagreement
+	if taken < 3 {
+		return d, false
 	}
-	return out
+	best := 0
+	for l := range votes {
+		if votes[l] > votes[best] {
+			best = l
+		}
+	}
+	d.Suggested, d.Share, d.OwnShare = labels[best], votes[best]/sum, votes[items[i].Label]/sum
+	return d, true
 }

@@ -208,7 +208,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// TestDecodeTruncated: whatever the format, a picture of which the second half is missing is called
+// TestDecodeTruncated: in every format a picture of which the second half is missing is called
 // truncated.
 func TestDecodeTruncated(t *testing.T) {
 	for _, format := range []string{"png", "jpeg", "gif", "bmp"} {

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// ErrUnsupported is found by errors.Is in the error of a file that is no picture, or that is a
+// ErrUnsupported is found by errors.Is in the error of a file that is not a picture, or that is a
 // picture of a kind this package does not decode. The error itself is an *UnsupportedError.
 var ErrUnsupported = errors.New("unsupported picture")
 

@@ -82,6 +82,6 @@ func TestThumbnail(t *testing.T) {
 		t.Error("a side of 0 was taken")
 	}
 	if _, _, err := (picture.Recipe{}).Thumbnail([]byte("no picture"), picture.Limits{}, 9); err == nil {
-		t.Error("bytes that are no picture were taken")
+		t.Error("bytes that are not a picture were taken")
 	}
 }

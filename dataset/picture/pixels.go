@@ -46,7 +46,6 @@ func over(c, a uint8) uint8 {
 // picture's top left corner.
 func (r *rows) read(y int, xs []int32, dst []uint8) {
 	dst = dst[:3*len(xs)]
-	b := r.img.Bounds()
 	switch m := r.img.(type) {
 	case *image.YCbCr:
 		r.readYCbCr(m, y, xs, dst)
@@ -79,6 +78,23 @@ func (r *rows) read(y int, xs []int32, dst []uint8) {
 		for i, x := range xs {
 			copy(dst[3*i:3*i+3], r.palette[row[x]][:])
 		}
+	case *image.CMYK:
+		row := m.Pix[y*m.Stride:]
+		for i, x := range xs {
+			d, s := dst[3*i:3*i+3:3*i+3], row[4*x:4*x+4:4*x+4]
+			light := 255 - uint32(s[3])
+			d[0] = uint8((light*(255-uint32(s[0])) + 127) / 255)
+			d[1] = uint8((light*(255-uint32(s[1])) + 127) / 255)
+			d[2] = uint8((light*(255-uint32(s[2])) + 127) / 255)
+		}
+	default:
+		r.readDeep(y, xs, dst)
+	}
+}
+
+// readDeep is read for samples of 16 bits, and for pictures of no kind that is known.
+func (r *rows) readDeep(y int, xs []int32, dst []uint8) {
+	switch m := r.img.(type) {
 	case *image.Gray16:
 		row := m.Pix[y*m.Stride:]
 		for i, x := range xs {
@@ -99,16 +115,8 @@ func (r *rows) read(y int, xs []int32, dst []uint8) {
 			ground := 255 - s[6]
 			d[0], d[1], d[2] = s[0]+ground, s[2]+ground, s[4]+ground
 		}
-	case *image.CMYK:
-		row := m.Pix[y*m.Stride:]
-		for i, x := range xs {
-			d, s := dst[3*i:3*i+3:3*i+3], row[4*x:4*x+4:4*x+4]
-			light := 255 - uint32(s[3])
-			d[0] = uint8((light*(255-uint32(s[0])) + 127) / 255)
-			d[1] = uint8((light*(255-uint32(s[1])) + 127) / 255)
-			d[2] = uint8((light*(255-uint32(s[2])) + 127) / 255)
-		}
 	default:
+		b := m.Bounds()
 		for i, x := range xs {
 			c := flatten(m.At(b.Min.X+int(x), b.Min.Y+y))
 			copy(dst[3*i:3*i+3], c[:])

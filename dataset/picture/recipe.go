@@ -40,7 +40,7 @@ const MaxSize = 4096
 //
 // The steps: EXIF orientation; geometry and filter; then y = (x-Mean)/Std for each channel, in
 // float32. A picture that is Size x Size already has been prepared by somebody: it is neither cut
-// nor resized, whatever the geometry. "tf1-bilinear" hands its unrounded floats on, as TensorFlow
+// nor resized under any geometry. "tf1-bilinear" hands its unrounded floats on, as TensorFlow
 // does; the other filters are those of disintegration/imaging, which like Pillow's round to 8 bits
 // after each of two passes.
 type Recipe struct {

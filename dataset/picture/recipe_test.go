@@ -241,7 +241,7 @@ func TestOrientationsAgree(t *testing.T) {
 	}
 }
 
-// TestModelsAgree: a picture gives one tensor whatever Go type holds it, wherever its rectangle
+// TestModelsAgree: a picture gives one tensor in any Go type that holds it, wherever its rectangle
 // begins.
 func TestModelsAgree(t *testing.T) {
 	img := picturetest.Noise(50, 34, 6)

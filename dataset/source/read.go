@@ -45,7 +45,7 @@ func Read(path string, lim picture.Limits) (data []byte, err error) {
 	return nil, fmt.Errorf("%q: %w", path, &picture.TooLargeError{What: "bytes", Got: int64(len(data)), Limit: limit})
 }
 
-// Kind names what a file is that is no regular file: "folder", "pipe"...
+// Kind names what a file is that is not regular: "folder", "pipe"...
 func Kind(m os.FileMode) string {
 	switch {
 	case m.IsDir():

@@ -25,7 +25,7 @@ type File struct {
 type Problem struct{ Path, Reason string }
 
 // Walker looks for pictures below a root. The first bytes decide what is a picture, never the
-// extension. A file that is none, is empty or cannot be read becomes a Problem; what is hidden or
+// extension. A file that is not one, is empty or cannot be read becomes a Problem; what is hidden or
 // housekeeping is ignored, and counted. Symbolic links to files are followed; links to folders are
 // Problems, for they could go round in circles.
 type Walker struct {
@@ -147,9 +147,9 @@ func (w *Walker) file(f File, found func(File)) {
 	case ok:
 		found(f)
 	case format != "":
-		w.Add(path, fmt.Sprintf("is no picture that can be read: it is %s", format))
+		w.Add(path, fmt.Sprintf("is not a picture that can be read: it is %s", format))
 	default:
-		w.Add(path, "is no picture: its first bytes are of no known format")
+		w.Add(path, "is not a picture: its first bytes are of no known format")
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/internal/atomicfile"
+	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/nn"
 )
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/internal/atomicfile"
+	"github.com/c236555e/rehead/internal/filelock"
 )
 
 // PullConfig changes how a set is pulled; the zero value takes it from its publisher.
@@ -57,11 +59,15 @@ func (s Store) PullEntry(ctx context.Context, e Entry, cfg PullConfig) (*Pulled,
 	if err := os.MkdirAll(s.partialPath(""), 0o755); err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
-	unlock, err := lock(s.partialPath(e.Name + ".lock"))
+	locked := s.partialPath(e.Name + ".lock")
+	unlock, err := filelock.TryLock(locked)
+	if errors.Is(err, filelock.ErrHeld) {
+		err = fmt.Errorf("%s is in use: another rehead is pulling the same set", locked)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("registry: pull %s: %w", e.Name, err)
 	}
-	defer unlock()
+	defer unlock() //nolint:errcheck // the process that ends gives it back all the same
 	file, from, done, err := s.fetch(ctx, e, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("registry: pull %s: %w", e.Name, err)
@@ -126,23 +132,17 @@ func (s Store) keep(ctx context.Context, e Entry, cfg PullConfig, file string) (
 	if err := os.MkdirAll(filepath.Join(s.Dir, "weights"), 0o755); err != nil {
 		return nil, err
 	}
-	temp, err := os.CreateTemp(filepath.Join(s.Dir, "weights"), ".new-*.safetensors")
-	if err != nil {
+	temp := atomicfile.TempName(filepath.Join(s.Dir, "weights"))
+	defer os.Remove(temp) //nolint:errcheck // gone already once it was renamed
+	if err := w.Write(temp, cfg.DType); err != nil {
 		return nil, err
 	}
-	defer os.Remove(temp.Name()) //nolint:errcheck // gone already once it was renamed
-	if err := temp.Close(); err != nil {
-		return nil, err
-	}
-	if err := w.Write(temp.Name(), cfg.DType); err != nil {
-		return nil, err
-	}
-	sum, err := hashFile(temp.Name())
+	sum, err := hashFile(temp)
 	if err != nil {
 		return nil, err
 	}
 	p := &Pulled{Entry: e, Weights: sum, Digest: w.Digest, DType: cfg.DType, Expected: expected}
-	return p, os.Rename(temp.Name(), s.weightsPath(sum))
+	return p, os.Rename(temp, s.weightsPath(sum))
 }
 
 // fetch brings the file to the disk and returns its path, where it came from, and what to call when

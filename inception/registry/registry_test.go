@@ -19,6 +19,7 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/filelock"
 )
 
 func now(int) time.Duration { return 0 }
@@ -345,7 +346,7 @@ func TestMirror(t *testing.T) {
 		!strings.Contains(err.Error(), "small.h5") {
 		t.Errorf("an empty mirror: got error %v", err)
 	}
-	unlock, err := lock(s.partialPath("keras.lock"))
+	unlock, err := filelock.TryLock(s.partialPath("keras.lock"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,7 +354,9 @@ func TestMirror(t *testing.T) {
 		!strings.Contains(err.Error(), "in use") {
 		t.Errorf("two at once: got error %v", err)
 	}
-	unlock()
+	if err := unlock(); err != nil {
+		t.Error(err)
+	}
 	if err := os.WriteFile(s.setPath("keras"), []byte(`{"format":"rehead-set/1","weights":"../../etc/passwd"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}

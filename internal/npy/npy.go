@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
+
+	"github.com/c236555e/rehead/internal/atomicfile"
 )
 
 // Write writes a float32 array [rows,cols] in NumPy's format, little-endian and row by row.
@@ -32,7 +32,7 @@ func Write(path string, rows, cols int, row func(i int) []float32) (err error) {
 // concurrent use.
 type Writer struct {
 	path string
-	file *os.File // a temporary file beside path; nil after Commit or Close
+	file *atomicfile.File // nil after Commit or Close
 	buf  *bufio.Writer
 	line []byte
 	cols int
@@ -48,9 +48,9 @@ func Create(path string, cols int) (*Writer, error) {
 	if cols < 1 {
 		return nil, fmt.Errorf("dataset: write %q: got %d columns, want at least 1", path, cols)
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	file, err := atomicfile.Create(path)
 	if err != nil {
-		return nil, fmt.Errorf("dataset: write npy: %w", err)
+		return nil, fmt.Errorf("dataset: write %q: %w", path, err)
 	}
 	w := &Writer{path: path, file: file, buf: bufio.NewWriterSize(file, 1<<16), line: make([]byte, 4*cols), cols: cols}
 	if _, err := w.buf.Write(make([]byte, headerLen)); err != nil {
@@ -101,22 +101,9 @@ func (w *Writer) Commit() (err error) {
 	if _, err := w.file.WriteAt(w.header(), 0); err != nil {
 		return err
 	}
-	if err := w.file.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := w.file.Sync(); err != nil {
-		return err
-	}
-	name := w.file.Name()
-	if err := w.file.Close(); err != nil {
-		return err
-	}
+	file := w.file
 	w.file = nil
-	if err := os.Rename(name, w.path); err != nil {
-		return errors.Join(err, os.Remove(name))
-	}
-	syncDir(filepath.Dir(w.path))
-	return nil
+	return file.Commit()
 }
 
 // Close discards the file unless Commit was called. It may be called at any time, and more than
@@ -125,17 +112,7 @@ func (w *Writer) Close() error {
 	if w.file == nil {
 		return nil
 	}
-	name := w.file.Name()
-	err := errors.Join(w.file.Close(), os.Remove(name))
+	err := w.file.Discard()
 	w.file = nil
 	return err
-}
-
-// syncDir makes a rename last through a power cut, where the system can sync a folder; elsewhere
-// the file is there all the same.
-func syncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync()
-		_ = d.Close()
-	}
 }

@@ -2,10 +2,10 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"slices"
-	"sync"
-	"sync/atomic"
 
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn/internal/ir"
 	"github.com/c236555e/rehead/nn/internal/kernel"
 )
@@ -91,7 +91,8 @@ func newPlan(net *ir.Net, set kernel.Set, threads int, ranges map[string]ir.Rang
 			return nil, err
 		}
 	}
-	if err := parallel(threads, p.prepare); err != nil {
+	err = par.Each(context.Background(), threads, len(p.prepare), func(_, i int) error { return p.prepare[i]() })
+	if err != nil {
 		return nil, err
 	}
 	p.zeroHalos()
@@ -252,21 +253,4 @@ func (p *planner) output(i, v int) {
 		}
 	}
 	p.add(p.level[v]+1, task{name: val.name, algorithm: "output", parts: 1, cost: float64(size), run: run})
-}
-
-// parallel calls all functions, n at a time, and returns the first error in
-// their order.
-func parallel(n int, calls []func() error) error {
-	errs := make([]error, len(calls))
-	var next atomic.Int64
-	var wait sync.WaitGroup
-	for range min(n, len(calls)) {
-		wait.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(calls); i = int(next.Add(1)) - 1 {
-				errs[i] = calls[i]()
-			}
-		})
-	}
-	wait.Wait()
-	return cmp.Or(errs...)
 }

@@ -3,7 +3,7 @@ package gemm
 import (
 	"unsafe"
 
-	"github.com/c236555e/rehead/nn/internal/par"
+	"github.com/c236555e/rehead/internal/par"
 )
 
 const (

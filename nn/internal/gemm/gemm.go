@@ -4,7 +4,7 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/c236555e/rehead/nn/internal/par"
+	"github.com/c236555e/rehead/internal/par"
 )
 
 // Size is the size of a product: the result is M by N, each value a sum of K

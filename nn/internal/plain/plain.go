@@ -12,9 +12,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn/internal/gemm"
 	"github.com/c236555e/rehead/nn/internal/ir"
-	"github.com/c236555e/rehead/nn/internal/par"
 	"github.com/c236555e/rehead/nn/internal/ref"
 )
 

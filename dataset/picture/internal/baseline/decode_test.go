@@ -107,7 +107,7 @@ func TestDamaged(t *testing.T) {
 		}
 	}
 	if decoded == 0 || decoded == damaged {
-		t.Errorf("%d of %d damaged pictures were decoded: the damage is no test", decoded, damaged)
+		t.Errorf("%d of %d damaged pictures were decoded: the damage tests nothing", decoded, damaged)
 	}
 }
 

@@ -80,17 +80,16 @@ func (d *decoder) unit(c *component, x, y int, b *block) bool {
 	return true
 }
 
-// coefficients decodes one block (T.81, F.2.2). It returns which coded
-// coefficient was the last, or -1 where the data are not those of this package.
-func (d *decoder) coefficients(c *component, b *block) int {
-	in := &d.bits
+// predict decodes a block's first coefficient into c.prediction (T.81, F.2.2.1); false where the data
+// are not those of this package.
+func (c *component) predict(in *bits) bool {
 	if in.have < 32 { // a code of 16 bits, and the 15 of its value
 		in.fill()
 	}
 	e := c.dc.look[in.acc>>(64-lookBits)]
 	if e == 0 {
 		if e = c.dc.long(in.acc); e == 0 {
-			return -1
+			return false
 		}
 	}
 	in.acc <<= e.drop()
@@ -102,8 +101,17 @@ func (d *decoder) coefficients(c *component, b *block) int {
 		in.acc <<= size
 		in.have -= int(size)
 	}
-	b[0] = c.prediction
+	return true
+}
 
+// coefficients decodes one block (T.81, F.2.2). It returns which coded
+// coefficient was the last, or -1 where the data are not those of this package.
+func (d *decoder) coefficients(c *component, b *block) int {
+	in := &d.bits
+	if !c.predict(in) {
+		return -1
+	}
+	b[0] = c.prediction
 	acc, have, last := in.acc, in.have, 0
 	for k := 1; k < 64; k++ {
 		if have < 32 {

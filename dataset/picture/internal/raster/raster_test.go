@@ -18,7 +18,7 @@ func kinds() map[string]*Raster {
 const margin = 37 // elements on either side that nobody may write
 
 // guarded returns n elements in the middle of larger memory, at an address that
-// is no multiple of a vector, all holding poison, and a check that what lies
+// is not a multiple of a vector, all holding poison, and a check that what lies
 // around is unchanged.
 func guarded[T comparable](t *testing.T, n int, poison T) (middle []T, check func()) {
 	all := make([]T, margin+n+margin)

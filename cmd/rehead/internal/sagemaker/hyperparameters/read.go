@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
+	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // Read reads hyperparameters.json: one flat object whose values are strings in the
@@ -41,30 +42,18 @@ func (s settings) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return errors.New(`want a JSON object of settings, such as {"seed": "7"}`)
-	}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return err
-		}
-		name, ok := t.(string)
-		if !ok {
-			return fmt.Errorf("got %v, want the name of a setting", t)
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return err
-		}
+	err := strictjson.Members(data, func(name string, value json.RawMessage) error {
 		name = strings.ReplaceAll(name, "-", "_")
 		if _, twice := s[name]; twice {
 			return fmt.Errorf("%q is given twice (hyphens are underscores): leave one out", name)
 		}
 		s[name] = value
+		return nil
+	})
+	if errors.Is(err, strictjson.ErrNotObject) {
+		return fmt.Errorf(`%w of settings, such as {"seed": "7"}`, err)
 	}
-	return nil
+	return err
 }
 
 // plain undoes up to depth layers of JSON in a string. ok is false for null.

@@ -100,6 +100,10 @@ func TestRegression_HyperparametersInWords(t *testing.T) {
 		}
 	}
 	l := layout.Tree(t.TempDir())
+	layouttest.Config(t, l, "hyperparameters.json", "\ufeff{\"seed\":\"1\"}")
+	if got, err := Read(l); err != nil || got["seed"] != "1" {
+		t.Errorf("with a byte order mark: got %v, %v", got, err)
+	}
 	layouttest.Config(t, l, "hyperparameters.json", "null")
 	if got, err := Read(l); err != nil || len(got) != 0 {
 		t.Errorf("null: got %v, %v, want no settings", got, err)

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // Tree is the tree of folders below its base.
@@ -67,7 +69,7 @@ func ReadJSON(path string, v any) error {
 	if len(data) > maxConfig {
 		return fmt.Errorf("sagemaker: %s: %d bytes, want at most %d", path, len(data), maxConfig)
 	}
-	err = json.Unmarshal(data, v)
+	err = json.Unmarshal(strictjson.TrimMark(data), v)
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &kind) && kind.Field != "":

@@ -1,0 +1,167 @@
+package par
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+func TestPool(t *testing.T) {
+	for _, threads := range []int{1, 2, 5} {
+		p := NewPool(threads)
+		var callers sync.WaitGroup
+		for range 6 {
+			callers.Go(func() {
+				var j Job
+				for _, tasks := range []int{0, 1, 2, 7, 300} {
+					done := make([]atomic.Int32, tasks)
+					busy := make([]atomic.Int32, threads)
+					err := p.Run(&j, tasks, func(worker, task int) {
+						if busy[worker].Add(1) != 1 {
+							t.Errorf("worker %d runs two tasks of one job at once", worker)
+						}
+						done[task].Add(1)
+						busy[worker].Add(-1)
+					})
+					if err != nil {
+						t.Error(err)
+					}
+					for i := range done {
+						if n := done[i].Load(); n != 1 {
+							t.Errorf("%d threads, %d tasks: task %d ran %d times", threads, tasks, i, n)
+						}
+					}
+				}
+			})
+		}
+		callers.Wait()
+		p.Close()
+	}
+}
+
+func TestPoolPanic(t *testing.T) {
+	p := NewPool(3)
+	defer p.Close()
+	var j Job
+	err := p.Run(&j, 50, func(_, task int) {
+		if task == 17 {
+			panic("out of cheese")
+		}
+	})
+	if err == nil || !strings.Contains(err.Error(), "out of cheese") {
+		t.Fatalf("got %v, want the panic as an error", err)
+	}
+	var n atomic.Int32
+	if err := p.Run(&j, 50, func(_, _ int) { n.Add(1) }); err != nil || n.Load() != 50 {
+		t.Fatalf("the run after a panic: %d tasks, %v", n.Load(), err)
+	}
+}
+
+func TestDo(t *testing.T) {
+	var sum atomic.Int64
+	Do(4, 100, func(task int) { sum.Add(int64(task)) })
+	if sum.Load() != 4950 {
+		t.Errorf("got %d, want 4950", sum.Load())
+	}
+	Do(4, 0, func(int) { t.Error("a task of none ran") })
+	defer func() {
+		if recover() == nil {
+			t.Error("a panic in a task did not reach the caller")
+		}
+	}()
+	Do(4, 100, func(task int) {
+		if task == 60 {
+			panic("out of cheese")
+		}
+	})
+}
+
+func TestEach(t *testing.T) {
+	const tasks = 200
+	stop := errors.New("stop")
+	for _, c := range []struct {
+		name    string
+		threads int
+		fail    map[int]bool // tasks that fail
+		cancel  int          // the task that cancels, -1 for none
+		begun   int          // tasks that are begun at most
+		want    string
+	}{
+		{"all", 4, nil, -1, tasks, "<nil>"},
+		{"as many as processors", 0, nil, -1, tasks, "<nil>"},
+		{"one thread", 1, map[int]bool{9: true}, -1, 10, "task 9"},
+		{"the first error in order", 5, map[int]bool{20: true, 21: true, 22: true, 190: true}, -1, tasks, "task 20"},
+		{"stopped", 1, nil, 30, 31, "stop"},
+		{"stopped at the last", 3, nil, tasks - 1, tasks, "stop"},
+		{"an error before the stop", 1, map[int]bool{30: true}, 30, 31, "task 30"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			var begun atomic.Int32
+			got := make([]int, tasks)
+			err := Each(ctx, c.threads, tasks, func(worker, task int) error {
+				begun.Add(1)
+				got[task] = task + 1
+				if task == c.cancel {
+					cancel(stop)
+				}
+				if c.fail[task] {
+					return fmt.Errorf("task %d", task)
+				}
+				return nil
+			})
+			if fmt.Sprint(err) != c.want {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+			if n := int(begun.Load()); n > c.begun {
+				t.Errorf("%d tasks were begun, want at most %d", n, c.begun)
+			}
+			for i, v := range got {
+				if err == nil && v != i+1 {
+					t.Fatalf("task %d left %d in its place", i, v)
+				}
+			}
+		})
+	}
+}
+
+// Each worker has one task at a time, so that it may have scratch memory; a stopped context begins
+// none; a panic reaches the caller and says where it was.
+func TestEachWorkers(t *testing.T) {
+	busy := make([]atomic.Int32, 3)
+	err := Each(t.Context(), len(busy), 300, func(worker, _ int) error {
+		if busy[worker].Add(1) != 1 {
+			t.Errorf("worker %d has two tasks at once", worker)
+		}
+		busy[worker].Add(-1)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err = Each(ctx, 2, 5, func(_, _ int) error {
+		t.Error("a task was begun")
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	defer func() {
+		if r := fmt.Sprint(recover()); !strings.Contains(r, "out of cheese") || !strings.Contains(r, "par_test.go") {
+			t.Errorf("recovered %q, want the panic and its stack", r)
+		}
+	}()
+	_ = Each(t.Context(), 3, 100, func(_, task int) error {
+		if task == 60 {
+			panic("out of cheese")
+		}
+		return nil
+	})
+}
