@@ -66,6 +66,12 @@ REHEAD_SERVE_TOP=3. See docs/sagemaker.md.`,
 	o.engine.addTrunk(cmd)
 	o.engine.addPrecision(cmd, modelPrecision)
 	o.limits.add(cmd)
+	o.add(cmd)
+	return cmd
+}
+
+// add adds the flags that serve alone has.
+func (o *serveOptions) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.addr, "addr", ":8080", "address to listen on")
 	f.IntVar(&o.cfg.TopK, "top", serve.DefaultTopK, "labels per answer where the request does not say (-1: all)")
@@ -101,7 +107,6 @@ REHEAD_SERVE_TOP=3. See docs/sagemaker.md.`,
 	f.StringVar(&o.cert, "tls-cert", "", "PEM file of the certificate: speak TLS")
 	f.StringVar(&o.key, "tls-key", "", "PEM file of the certificate's key")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error; access is logged at info")
-	return cmd
 }
 
 // containerServe sets o as a SageMaker container's environment says, and returns where the model is:

@@ -78,6 +78,13 @@ Without DIR it is a SageMaker training job: data, settings and model are below
 	o.engine.addPrecision(cmd, "int8 calibrates on training pictures, and the model stays int8")
 	o.limits.add(cmd)
 	o.dataFlags.add(cmd)
+	o.add(cmd)
+	o.headFlags.add(cmd, &o.cfg)
+	return cmd
+}
+
+// add adds the flags that train alone has, but for those of the head.
+func (o *trainOptions) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.weights, "weights", defaultWeights, weightsHelp)
 	f.StringVarP(&o.out, "output", "o", "model", "folder to write the model to")
@@ -97,7 +104,6 @@ Without DIR it is a SageMaker training job: data, settings and model are below
 	f.StringVar(&o.cfg.Split.Salt, "salt", "", "salt of the split's hash: another text deals the pictures anew")
 	f.BoolVar(&o.cfg.Split.Legacy, "legacy-split", false, "split exactly as TensorFlow's retrain.py does")
 	f.Uint64Var(&o.cfg.Seed, "seed", 0, "seed, stored in the model")
-	o.headFlags.add(cmd, &o.cfg)
 	f.IntVar(&o.cfg.Neighbours, "neighbours", 200,
 		"maximum training pictures that the model keeps, as thumbnails, to explain with; 0 by default in a SageMaker job")
 	f.Float64Var(&o.cfg.Unknown, "unknown", 0,
@@ -106,7 +112,6 @@ Without DIR it is a SageMaker training job: data, settings and model are below
 	f.IntVar(&o.cfg.MaxBad, "max-bad", 0,
 		"maximum unreadable pictures before giving up (0: a tenth, at least 10; negative: none)")
 	f.IntVar(&o.cfg.Batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
-	return cmd
 }
 
 // train runs a whole training and leaves the model at o.out.

@@ -99,13 +99,16 @@ func newWeightsVerify(a *app) *cobra.Command {
 	return cmd
 }
 
+// convertOptions is the command line of `weights convert`.
+type convertOptions struct {
+	cfg       convert.Options
+	flavor    string
+	mean, std []float32
+	asJSON    bool
+}
+
 func newWeightsConvert(a *app) *cobra.Command {
-	var (
-		options   convert.Options
-		flavor    string
-		mean, std []float32
-		asJSON    bool
-	)
+	var o convertOptions
 	cmd := &cobra.Command{
 		Use:   "convert IN OUT",
 		Short: "Convert a weight file to rehead's own format",
@@ -123,46 +126,48 @@ second example is for a network trained with ImageNet's mean and deviation.`,
   rehead weights convert net.pth trunk.safetensors --flavor timm \
       --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375`,
 		Args: needArgs(2, 2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			start := time.Now()
-			if err := parentExists(args[1]); err != nil {
-				return err
-			}
-			options.Flavor, options.Official = inception.Flavor(flavor), registry.Official
-			var err error
-			if options.Mean, err = rgb("mean", mean); err != nil {
-				return err
-			}
-			if options.Std, err = rgb("std", std); err != nil {
-				return err
-			}
-			r, err := convert.Convert(args[0], args[1], options)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(a.stdout, convert.InfoOf(r.Weights))
-			}
-			what := "weights"
-			if r.Model != nil {
-				what = fmt.Sprintf("a model of %d labels", len(r.Model.Labels))
-			}
-			w := r.Weights
-			a.say("wrote %s, %s: flavour %s, width %g, %d classes, digest %.12s, in %.1f s", args[1], what, w.Flavor, w.Width,
-				w.Classes, w.Digest, time.Since(start).Seconds())
-			return nil
-		},
+		RunE: func(_ *cobra.Command, args []string) error { return a.convertWeights(args[0], args[1], &o) },
 	}
-	cmd.Flags().StringVar(&flavor, "flavor", "", "the network's flavour (default: detected from the file)")
-	cmd.Flags().Float32SliceVar(&mean, "mean", nil,
+	f := cmd.Flags()
+	f.StringVar(&o.flavor, "flavor", "", "the network's flavour (default: detected from the file)")
+	f.Float32SliceVar(&o.mean, "mean", nil,
 		"`R,G,B` in 0..255: mean that is subtracted from the input, instead of the flavour's")
-	cmd.Flags().Float32SliceVar(&std, "std", nil, "`R,G,B`: standard deviation that it is then divided by")
-	cmd.Flags().Lookup("mean").DefValue, cmd.Flags().Lookup("std").DefValue = "", ""
-	cmd.Flags().IntVar(&options.Size, "size", 0, "side of the input in `pixels`, 75 or more (default: the flavour's 299)")
-	cmd.Flags().StringVar(&options.DType, "dtype", "f32", "f32 or f16")
-	cmd.Flags().StringVar(&options.Labels, "labels", "", "file with the classifier's labels, one a line")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object when done")
+	f.Float32SliceVar(&o.std, "std", nil, "`R,G,B`: standard deviation that it is then divided by")
+	f.Lookup("mean").DefValue, f.Lookup("std").DefValue = "", ""
+	f.IntVar(&o.cfg.Size, "size", 0, "side of the input in `pixels`, 75 or more (default: the flavour's 299)")
+	f.StringVar(&o.cfg.DType, "dtype", "f32", "f32 or f16")
+	f.StringVar(&o.cfg.Labels, "labels", "", "file with the classifier's labels, one a line")
+	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	return cmd
+}
+
+func (a *app) convertWeights(in, out string, o *convertOptions) (err error) {
+	start := time.Now()
+	if err := parentExists(out); err != nil {
+		return err
+	}
+	o.cfg.Flavor, o.cfg.Official = inception.Flavor(o.flavor), registry.Official
+	if o.cfg.Mean, err = rgb("mean", o.mean); err != nil {
+		return err
+	}
+	if o.cfg.Std, err = rgb("std", o.std); err != nil {
+		return err
+	}
+	r, err := convert.Convert(in, out, o.cfg)
+	if err != nil {
+		return err
+	}
+	if o.asJSON {
+		return printJSON(a.stdout, convert.InfoOf(r.Weights))
+	}
+	what := "weights"
+	if r.Model != nil {
+		what = fmt.Sprintf("a model of %d labels", len(r.Model.Labels))
+	}
+	w := r.Weights
+	a.say("wrote %s, %s: flavour %s, width %g, %d classes, digest %.12s, in %.1f s", out, what, w.Flavor, w.Width,
+		w.Classes, w.Digest, time.Since(start).Seconds())
+	return nil
 }
 
 // rgb is the three numbers of a flag, nil when it was not given.
