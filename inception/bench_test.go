@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/internal/datatest"
 	"github.com/c236555e/rehead/nn"
 )
@@ -139,7 +138,7 @@ func BenchmarkClassify(b *testing.B) {
 	data := sketch(b, 0, 0)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := c.Classify(context.Background(), picture.Limits{}, data); err != nil {
+		if _, err := c.Classify(context.Background(), &Input{Data: data}); err != nil {
 			b.Fatal(err)
 		}
 	}

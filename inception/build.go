@@ -11,12 +11,12 @@ type Net struct {
 	Input      *nn.Node            // [batch,3,size,size], called "input"
 	Bottleneck *nn.Node            // [batch,F]
 	Logits     *nn.Node            // [batch,K]; nil when the weights have no classifier
-	Taps       map[string]*nn.Node // each block's output by torchvision's name, "Conv2d_1a_3x3" .. "Mixed_7c"
+	taps       map[string]*nn.Node // each block's output by torchvision's name, "Conv2d_1a_3x3" .. "Mixed_7c"
 }
 
-// Blocks lists the names of the blocks in the order in which a picture passes through them: the
-// keys of Net.Taps.
-func Blocks() []string {
+// blocks lists the names of the blocks in the order in which a picture passes through them: the
+// keys of Net.taps.
+func blocks() []string {
 	var names []string
 	for _, r := range table() {
 		if n := len(names); n == 0 || names[n-1] != r.block {
@@ -37,14 +37,14 @@ func Build(g *nn.Graph, w *Weights, size, batch int) (*Net, error) {
 		return nil, err
 	}
 	b := builder{g: g, w: w}
-	net := &Net{Input: input, Taps: map[string]*nn.Node{}}
+	net := &Net{Input: input, taps: map[string]*nn.Node{}}
 	rows := table()
 	from, arms := input, []*nn.Node(nil)
 	for i, r := range rows {
 		arms = append(arms, b.follow(r.block, r.steps, from))
 		if i+1 == len(rows) || rows[i+1].block != r.block {
 			from, arms = b.concat(r.block, arms), nil
-			net.Taps[r.block] = from
+			net.taps[r.block] = from
 		}
 	}
 	net.Bottleneck = b.apply(&nn.GlobalAvgPool{Name: "avgpool"}, from)

@@ -3,13 +3,12 @@ package inception
 import (
 	"context"
 	"fmt"
-	"math"
-	"runtime"
 	"sync"
-	"sync/atomic"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/numeric"
+	"github.com/c236555e/rehead/internal/par"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -23,7 +22,7 @@ type Prediction struct {
 type Result struct {
 	Predictions []Prediction // every class, most probable first, ties in the order of the labels
 	Bottleneck  []float32    // [F]
-	// where Model.Independent: those whose probability reaches the model's threshold, in the order
+	// where Model.MultiLabel: those whose probability reaches the model's threshold, in the order
 	// of Predictions, not nil; nil elsewhere
 	Labels  []string
 	Unknown *bool        // whether the picture is of none of the labels; nil where the model does not tell
@@ -35,7 +34,7 @@ type Result struct {
 type Classifier struct {
 	model   *Model
 	trunk   *Trunk
-	buffers sync.Pool // of *[]float32, inputs
+	buffers sync.Pool // of *[]float32, the inputs of one pass
 }
 
 // NewClassifier compiles the model's trunk.
@@ -56,103 +55,79 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 	return c, nil
 }
 
-// Classify answers for each of the images, which are encoded bytes: the one way from bytes to an
-// answer, in predict and in serve. Pictures are decoded side by side and share one forward pass. A
-// picture that cannot be read has its error in its Result; the error returned is about the whole
-// call, such as ctx.Err().
-func (c *Classifier) Classify(ctx context.Context, lim picture.Limits, images ...[]byte) ([]Result, error) {
-	results := make([]Result, len(images))
-	if len(images) == 0 {
-		return results, ctx.Err()
-	}
-	pixels := c.trunk.pixels()
-	buffer := c.buffers.Get().(*[]float32)
-	defer c.buffers.Put(buffer)
-	if cap(*buffer) < len(images)*pixels {
-		*buffer = make([]float32, len(images)*pixels)
-	}
-	input := (*buffer)[:len(images)*pixels]
-	c.decode(ctx, lim, images, input, results)
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	good := 0 // those that could be read move together
-	for i := range results {
-		if results[i].Err != nil {
-			continue
+// Classify answers for each of the inputs: the one way from a picture to an answer, in predict and
+// in serve. Those that are not decoded yet are decoded side by side, which leaves them their
+// Pixels; then all share one forward pass. A picture that cannot be read, or for which the
+// network's answer is not finite, has its error in its Result; the error returned is about the
+// whole call, such as ctx.Err(). A result depends on nothing but its own picture.
+func (c *Classifier) Classify(ctx context.Context, inputs ...*Input) ([]Result, error) {
+	results := make([]Result, len(inputs))
+	var encoded []int
+	for i, in := range inputs {
+		if in.Pixels == nil {
+			encoded = append(encoded, i)
 		}
-		if good < i {
-			copy(input[good*pixels:(good+1)*pixels], input[i*pixels:])
-		}
-		good++
 	}
-	if good == 0 {
-		return results, nil
-	}
-	answers, err := c.Infer(ctx, good, input[:good*pixels])
+	err := par.Each(ctx, 0, len(encoded), func(_, k int) error {
+		i := encoded[k]
+		results[i].Err = inputs[i].Decode(c.model.Recipe, nil)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	for i := range results {
-		if results[i].Err != nil {
-			continue
+	good := make([]int, 0, len(inputs))
+	for i, in := range inputs {
+		results[i].Info = in.Info
+		if results[i].Err == nil {
+			good = append(good, i)
 		}
-		info := results[i].Info
-		results[i], answers = answers[0], answers[1:]
-		results[i].Info = info
 	}
-	return results, nil
-}
-
-// Infer answers for n pictures in one forward pass, pixels [n,3,Size,Size] as Model().Recipe.Load
-// writes them: the part of Classify that follows decoding, for callers that decode elsewhere. The
-// results' Info is zero; a picture's Err is set when the network's answer for it is not finite.
-func (c *Classifier) Infer(ctx context.Context, n int, pixels []float32) ([]Result, error) {
-	features := c.trunk.Features()
-	vectors := make([]float32, n*features)
-	if err := c.trunk.Embed(ctx, n, pixels, vectors); err != nil {
+	if len(good) == 0 {
+		return results, nil
+	}
+	vectors, err := c.embed(ctx, inputs, good)
+	if err != nil {
 		return nil, err
 	}
-	results := make([]Result, n)
-	logits := make([]float64, c.model.Head.Classes)
-	for i := range results {
-		r := &results[i]
-		r.Bottleneck = vectors[i*features : (i+1)*features : (i+1)*features]
-		if safetensors.NotFinite(r.Bottleneck) >= 0 {
-			r.Bottleneck, r.Err = nil, errNotFinite
-			continue
-		}
-		c.model.Head.Logits(r.Bottleneck, logits)
-		r.Predictions, r.Unknown = c.model.Rank(logits), c.model.Unknown.rejects(logits)
-		r.Labels = c.model.answered(logits, r.Predictions)
+	features, logits := c.trunk.Features(), make([]float64, c.model.Head.Classes)
+	for k, i := range good {
+		c.answer(&results[i], vectors[k*features:(k+1)*features:(k+1)*features], logits)
 	}
 	return results, nil
 }
 
-// decode loads the images into their places in input.
-func (c *Classifier) decode(ctx context.Context, lim picture.Limits, images [][]byte, input []float32,
-	results []Result) {
-	pixels := c.trunk.pixels()
-	load := func(i int) {
-		r := &results[i]
-		r.Info, r.Err = c.model.Recipe.Load(images[i], lim, input[i*pixels:(i+1)*pixels])
+// embed runs the inputs of the given places in one forward pass and returns their bottlenecks.
+func (c *Classifier) embed(ctx context.Context, inputs []*Input, places []int) ([]float32, error) {
+	pixels, size := inputs[places[0]].Pixels, c.trunk.pixels()
+	if n := len(places); n > 1 {
+		buffer := c.buffers.Get().(*[]float32)
+		defer c.buffers.Put(buffer)
+		if cap(*buffer) < n*size {
+			*buffer = make([]float32, n*size)
+		}
+		pixels = (*buffer)[:0]
+		for _, i := range places {
+			if got := len(inputs[i].Pixels); got != size {
+				return nil, fmt.Errorf("inception: classify: got %d input values for a picture, want %d", got, size)
+			}
+			pixels = append(pixels, inputs[i].Pixels...)
+		}
 	}
-	if len(images) == 1 {
-		load(0)
+	vectors := make([]float32, len(places)*c.trunk.Features())
+	return vectors, c.trunk.Embed(ctx, len(places), pixels, vectors)
+}
+
+// answer fills in what the head makes of a bottleneck; logits is scratch, and has the logits
+// afterwards.
+func (c *Classifier) answer(r *Result, bottleneck []float32, logits []float64) {
+	if safetensors.NotFinite(bottleneck) >= 0 {
+		r.Err = errNotFinite
 		return
 	}
-	var (
-		wg   sync.WaitGroup
-		next atomic.Int64
-	)
-	for range min(len(images), runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(images) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				load(i)
-			}
-		})
-	}
-	wg.Wait()
+	c.model.Head.Logits(bottleneck, logits)
+	r.Bottleneck, r.Predictions, r.Unknown = bottleneck, c.model.rank(logits), c.model.Unknown.rejects(logits)
+	r.Labels = c.model.answered(logits, r.Predictions)
 }
 
 // Model returns the model.
@@ -171,7 +146,7 @@ const SelfTestTolerance = 1e-3
 
 // Record makes a self-test of the given pictures from the answers of this classifier.
 func (c *Classifier) Record(ctx context.Context, pictures ...[]byte) (*SelfTest, error) {
-	results, err := c.Classify(ctx, picture.Limits{}, pictures...)
+	results, err := c.Classify(ctx, encodedInputs(pictures)...)
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +159,14 @@ func (c *Classifier) Record(ctx context.Context, pictures ...[]byte) (*SelfTest,
 		s.Logits = append(s.Logits, c.logits(r.Bottleneck))
 	}
 	return s, s.validate(&c.model.Head)
+}
+
+func encodedInputs(pictures [][]byte) []*Input {
+	inputs := make([]*Input, len(pictures))
+	for i, p := range pictures {
+		inputs[i] = &Input{Data: p}
+	}
+	return inputs
 }
 
 func (c *Classifier) logits(bottleneck []float32) []float32 {
@@ -202,7 +185,7 @@ func (c *Classifier) Check(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
-	results, err := c.Classify(ctx, picture.Limits{}, s.Pictures...)
+	results, err := c.Classify(ctx, encodedInputs(s.Pictures)...)
 	if err != nil {
 		return err
 	}
@@ -214,7 +197,7 @@ func (c *Classifier) Check(ctx context.Context) error {
 			name      string
 			got, want []float32
 		}{{"bottleneck", r.Bottleneck, s.Bottlenecks[i]}, {"logits", c.logits(r.Bottleneck), s.Logits[i]}} {
-			if d := distance(part.got, part.want); !(d <= SelfTestTolerance) {
+			if d := numeric.Distance(part.got, part.want); !(d <= SelfTestTolerance) {
 				return fmt.Errorf("inception: self-test: the %s of picture %d is off by %.2g of its norm, want at most %g: this "+
 					"build or machine computes wrongly, try another device or kernel",
 					part.name, i, d, SelfTestTolerance)
@@ -238,18 +221,4 @@ func (s *SelfTest) validate(h *Head) error {
 		}
 	}
 	return nil
-}
-
-// distance is the norm of the difference over the norm of want; NaN if either holds one.
-func distance(got, want []float32) float64 {
-	var diff, norm float64
-	for i, w := range want {
-		d := float64(got[i]) - float64(w)
-		diff += d * d
-		norm += float64(w) * float64(w)
-	}
-	if diff == 0 {
-		return 0
-	}
-	return math.Sqrt(diff / norm)
 }

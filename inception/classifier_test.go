@@ -15,7 +15,7 @@ import (
 func TestRank(t *testing.T) {
 	m := &Model{Labels: []string{"a", "b", "c", "d"}, Temperature: 2}
 	logits := []float64{1, 3, 1, 3}
-	got := m.Rank(logits)
+	got := m.rank(logits)
 	x := math.Exp(-1.0) // of a logit two below the top, at temperature 2
 	high, low := 1/(2+2*x), x/(2+2*x)
 	want := []Prediction{{"b", high}, {"d", high}, {"a", low}, {"c", low}}
@@ -29,7 +29,7 @@ func TestRank(t *testing.T) {
 	}
 	for _, z := range []float64{1e4, -1e4, 1e300} { // far beyond what exp can hold
 		sum := 0.0
-		for _, p := range m.Rank([]float64{z, z - 1, z, 0}) {
+		for _, p := range m.rank([]float64{z, z - 1, z, 0}) {
 			if !(p.Probability >= 0 && p.Probability <= 1) {
 				t.Errorf("logits around %g: got %v", z, p)
 			}
@@ -74,12 +74,12 @@ func TestClassify(t *testing.T) {
 	defer c.Close()
 	ctx := context.Background()
 	images := [][]byte{[]byte("no picture"), sketch(t, 0, 1), nil, sketch(t, 1, 1), sketch(t, 2, 1), {0xff, 0xd8, 0xff}}
-	all, err := c.Classify(ctx, picture.Limits{}, images...)
+	all, err := c.Classify(ctx, encodedInputs(images)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, data := range images {
-		one, err := c.Classify(ctx, picture.Limits{}, data)
+		one, err := c.Classify(ctx, &Input{Data: data})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,16 +101,16 @@ func TestClassify(t *testing.T) {
 	if len(all[1].Predictions) != 3 || !(math.Abs(sum-1) <= 1e-12) || all[1].Info.Format != "png" {
 		t.Errorf("got %+v", all[1])
 	}
-	big, err := c.Classify(ctx, picture.Limits{MaxPixels: 100}, images[1])
+	big, err := c.Classify(ctx, &Input{Data: images[1], Limits: picture.Limits{MaxPixels: 100}})
 	if err != nil || !errors.As(big[0].Err, new(*picture.TooLargeError)) {
 		t.Errorf("a picture above the limit: %v, %v", big, err)
 	}
-	if none, err := c.Classify(ctx, picture.Limits{}); err != nil || len(none) != 0 {
+	if none, err := c.Classify(ctx); err != nil || len(none) != 0 {
 		t.Errorf("no picture: %v, %v", none, err)
 	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := c.Classify(ended, picture.Limits{}, images...); !errors.Is(err, context.Canceled) {
+	if _, err := c.Classify(ended, encodedInputs(images)...); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
 }
@@ -173,7 +173,7 @@ func TestNotFinite(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	got, err := c.Classify(context.Background(), picture.Limits{}, sketch(t, 0, 0))
+	got, err := c.Classify(context.Background(), &Input{Data: sketch(t, 0, 0)})
 	if err != nil || got[0].Err == nil || got[0].Predictions != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/internal/turns"
 )
 
 // EmbedConfig sets how EmbedAll shares out its work; the zero value is good.
@@ -58,6 +59,7 @@ func (t *Trunk) EmbedAll(ctx context.Context, n int,
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	slabs := min(max(2, (max(16, 4*cfg.Decoders)+cfg.Batch-1)/cfg.Batch), (n+cfg.Batch-1)/cfg.Batch)
+	beside := t.DecodersBeside(cfg.Decoders, 1)
 	p := &pipeline{
 		trunk: t, cfg: cfg, n: n, read: read,
 		slabs:   make([][]float32, slabs),
@@ -65,7 +67,8 @@ func (t *Trunk) EmbedAll(ctx context.Context, n int,
 		decoded: make(chan decoded, slabs*cfg.Batch),
 		batches: make(chan batch, 1),
 		spare:   make(chan batch, 3),
-		inTurn:  t.program.Device() == "cpu" && t.program.Threads() >= runtime.GOMAXPROCS(0),
+		alone:   beside == 0,
+		turns:   turns.New(cfg.Decoders, beside),
 	}
 	for range slabs {
 		p.free <- struct{}{}
@@ -98,8 +101,8 @@ type pipeline struct {
 	batches chan batch    // in order
 	spare   chan batch    // to be filled again
 
-	inTurn bool         // decoders and the network take turns
-	turn   sync.RWMutex // then held by the network to write, by decoders to read
+	turns *turns.Turns
+	alone bool // nothing is decoded while the network runs
 }
 
 // job is a picture to be decoded, and where to.
@@ -159,18 +162,18 @@ func (p *pipeline) decode(ctx context.Context, todo <-chan job) {
 		}
 		data, err := p.read(j.i)
 		if err == nil {
-			err = p.load(j.i, data, j.dst)
+			err = p.load(ctx, j.i, data, j.dst)
 		}
 		p.decoded <- decoded{j.i, err}
 	}
 }
 
 // load decodes and resizes one picture, when it is the decoders' turn.
-func (p *pipeline) load(i int, data []byte, dst []float32) error {
-	if p.inTurn {
-		p.turn.RLock()
-		defer p.turn.RUnlock()
+func (p *pipeline) load(ctx context.Context, i int, data []byte, dst []float32) error {
+	if err := p.turns.BeginDecode(ctx); err != nil {
+		return err
 	}
+	defer p.turns.EndDecode()
 	if p.cfg.Load != nil {
 		return p.cfg.Load(i, data, dst)
 	}
@@ -187,7 +190,7 @@ func (p *pipeline) forward(ctx context.Context) {
 		// Where decoding goes on beside the network, a phase begins with the next picture, else
 		// with all that may be held.
 		want := 1
-		if p.inTurn {
+		if p.alone {
 			want = min(len(p.slabs)*p.cfg.Batch, p.n-next)
 		}
 		if !p.gather(ctx, waiting, next, want) {
@@ -228,10 +231,8 @@ func (p *pipeline) gather(ctx context.Context, waiting map[int]decoded, next, wa
 // phase passes the pictures that wait, batch by batch, and returns the one after them and whether
 // the run goes on.
 func (p *pipeline) phase(ctx context.Context, waiting map[int]decoded, next int) (int, bool) {
-	if p.inTurn {
-		p.turn.Lock()
-		defer p.turn.Unlock()
-	}
+	p.turns.BeginPass()
+	defer p.turns.EndPass()
 	for {
 		var b batch
 		if _, ok := waiting[next]; !ok {

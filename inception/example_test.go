@@ -49,7 +49,8 @@ func Example() {
 	if err := png.Encode(&pic, draw.Picture(0, 0, 1)); err != nil {
 		log.Fatal(err)
 	}
-	results, err := c.Classify(context.Background(), picture.Limits{}, pic.Bytes(), []byte("no picture"))
+	results, err := c.Classify(context.Background(),
+		&inception.Input{Data: pic.Bytes()}, &inception.Input{Data: []byte("no picture")})
 	if err != nil {
 		log.Fatal(err)
 	}

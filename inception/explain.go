@@ -7,20 +7,15 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/inception/safetensors"
 )
 
-// Explanation says what a classifier saw in one picture. Its predictions and bottleneck are those
-// of Classify, bit for bit.
+// Explanation says what a classifier saw in one picture. Its result is that of Classify, bit for
+// bit.
 type Explanation struct {
-	Predictions []Prediction // every class, as in Result
-	Labels      []string     // as in Result
-	Unknown     *bool        // as in Result
-	Bottleneck  []float32    // [F]
-	Info        picture.Info // what the picture was
-	Grid        Grid         // where the cells of the maps lie on the picture
-	Maps        []Map        // of the most probable labels, in their order
-	Nearest     []Neighbour  // the most similar training pictures, when the model keeps some; the nearest first
+	Result              // without Err
+	Grid    Grid        // where the cells of the maps lie on the picture
+	Maps    []Map       // of the most probable labels, in their order
+	Nearest []Neighbour // the most similar training pictures, when the model keeps some; the nearest first
 }
 
 // Map is the class activation map of one label (Zhou et al., "Learning Deep Features for
@@ -80,41 +75,28 @@ func newGrid(v picture.Frame, size int) Grid {
 	}
 }
 
-// Explain answers for one image, which is encoded bytes, as Classify does, and says why: the class
-// activation maps of the top most probable labels (0 or fewer: of every label), and the training
-// pictures that are most like it, when the model keeps some.
-func (c *Classifier) Explain(ctx context.Context, lim picture.Limits, image []byte, top int) (*Explanation, error) {
-	pixels := make([]float32, c.trunk.pixels())
-	info, err := c.model.Recipe.Load(image, lim, pixels)
-	if err != nil {
+// Explain answers for one input as Classify does, and says why: the class activation maps of the
+// top most probable labels (0 or fewer: of every label), and the training pictures that are most
+// like it, when the model keeps some.
+func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanation, error) {
+	if err := in.Decode(c.model.Recipe, nil); err != nil {
 		return nil, err
 	}
-	return c.ExplainPixels(ctx, pixels, info, top)
-}
-
-// ExplainPixels is the part of Explain that follows decoding: pixels [3,Size,Size] and info are
-// what Model().Recipe.Load gave.
-func (c *Classifier) ExplainPixels(ctx context.Context, pixels []float32, info picture.Info,
-	top int) (*Explanation, error) {
-	if len(pixels) != c.trunk.pixels() {
-		return nil, fmt.Errorf("inception: explain: got %d input values, want %d of one picture", len(pixels),
+	if len(in.Pixels) != c.trunk.pixels() {
+		return nil, fmt.Errorf("inception: explain: got %d input values, want %d of one picture", len(in.Pixels),
 			c.trunk.pixels())
 	}
-	bottleneck, block, err := c.trunk.embedBlock(ctx, pixels)
+	bottleneck, block, err := c.trunk.embedBlock(ctx, in.Pixels)
 	if err != nil {
 		return nil, err
 	}
-	if safetensors.NotFinite(bottleneck) >= 0 {
-		return nil, errNotFinite
-	}
+	x := &Explanation{Result: Result{Info: in.Info}}
 	logits := make([]float64, c.model.Head.Classes)
-	c.model.Head.Logits(bottleneck, logits)
-	x := &Explanation{
-		Predictions: c.model.Rank(logits), Unknown: c.model.Unknown.rejects(logits), Bottleneck: bottleneck, Info: info,
-		Grid:    newGrid(c.model.Recipe.Frame(info), c.trunk.Size()),
-		Nearest: c.model.Neighbours.nearest(bottleneck, nearestCount),
+	if c.answer(&x.Result, bottleneck, logits); x.Err != nil {
+		return nil, x.Err
 	}
-	x.Labels = c.model.answered(logits, x.Predictions)
+	x.Grid = newGrid(c.model.Recipe.Frame(in.Info), c.trunk.Size())
+	x.Nearest = c.model.Neighbours.nearest(bottleneck, nearestCount)
 	if top <= 0 || top > len(x.Predictions) {
 		top = len(x.Predictions)
 	}

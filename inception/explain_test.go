@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -39,11 +39,11 @@ func TestExplainIsExact(t *testing.T) {
 			}
 			defer c.Close()
 			data := sketch(t, 1, 4)
-			want, err := c.Classify(t.Context(), picture.Limits{}, data)
+			want, err := c.Classify(t.Context(), &Input{Data: data})
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := c.Explain(t.Context(), picture.Limits{}, data, 0)
+			got, err := c.Explain(t.Context(), &Input{Data: data}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,31 +57,37 @@ func TestExplainIsExact(t *testing.T) {
 			logits := make([]float64, 5)
 			m.Head.Logits(want[0].Bottleneck, logits)
 			for i, x := range got.Maps {
-				sum, n, size := 0.0, 0, 0.0
-				for _, row := range x.Cells {
-					for _, v := range row {
-						sum, size = sum+float64(v), size+math.Abs(float64(v))
-						n++
-					}
-				}
 				if x.Label != got.Predictions[i].Label || x.Probability != got.Predictions[i].Probability {
 					t.Errorf("map %d is of %q, want %q", i, x.Label, got.Predictions[i].Label)
 				}
-				// float32 cells, and a float32 mean in the bottleneck
-				if d := sum/float64(n) + x.Bias - x.Logit; !(math.Abs(d) <= 1e-5*(size/float64(n)+1)) {
-					t.Errorf("%s: mean %g + bias %g is off from the logit %g by %g", x.Label, sum/float64(n), x.Bias, x.Logit, d)
-				}
+				checkMean(t, x)
 			}
 			for _, z := range logits {
 				if !containsLogit(got.Maps, z) {
 					t.Errorf("no map has the logit %g", z)
 				}
 			}
-			if two, err := c.Explain(t.Context(), picture.Limits{}, data, 2); err != nil ||
+			if two, err := c.Explain(t.Context(), &Input{Data: data}, 2); err != nil ||
 				!reflect.DeepEqual(two.Maps, got.Maps[:2]) {
 				t.Errorf("the best two: got %+v, %v", two, err)
 			}
 		})
+	}
+}
+
+// checkMean: the mean of a map's cells plus the bias is the logit, but for float32 cells, and a
+// float32 mean in the bottleneck.
+func checkMean(t *testing.T, x Map) {
+	t.Helper()
+	sum, n, size := 0.0, 0, 0.0
+	for _, row := range x.Cells {
+		for _, v := range row {
+			sum, size = sum+float64(v), size+math.Abs(float64(v))
+			n++
+		}
+	}
+	if d := sum/float64(n) + x.Bias - x.Logit; !(math.Abs(d) <= 1e-5*(size/float64(n)+1)) {
+		t.Errorf("%s: mean %g + bias %g is off from the logit %g by %g", x.Label, sum/float64(n), x.Bias, x.Logit, d)
 	}
 }
 
@@ -99,22 +105,21 @@ func TestExplainRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Explain(t.Context(), picture.Limits{}, []byte("no picture"), 1); !errors.Is(err,
-		picture.ErrUnsupported) {
+	if _, err := c.Explain(t.Context(), &Input{Data: []byte("no picture")}, 1); !errors.Is(err, picture.ErrUnsupported) {
 		t.Errorf("no picture: got %v", err)
 	}
-	if _, err := c.ExplainPixels(t.Context(), make([]float32, 7), picture.Info{Width: 1, Height: 1}, 1); err == nil {
+	if _, err := c.Explain(t.Context(), &Input{Pixels: make([]float32, 7), Info: picture.Info{Width: 1, Height: 1}}, 1); err == nil {
 		t.Error("7 values were taken for a picture")
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Explain(ended, picture.Limits{}, sketch(t, 0, 0), 1); !errors.Is(err, context.Canceled) {
+	if _, err := c.Explain(ended, &Input{Data: sketch(t, 0, 0)}, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Explain(t.Context(), picture.Limits{}, sketch(t, 0, 0), 1); err == nil ||
+	if _, err := c.Explain(t.Context(), &Input{Data: sketch(t, 0, 0)}, 1); err == nil ||
 		!strings.Contains(err.Error(), "closed") {
 		t.Errorf("closed: got %v", err)
 	}
@@ -286,7 +291,7 @@ func TestNeighboursAreChecked(t *testing.T) {
 		"not finite": func(m *Model) { m.Neighbours.Vectors[5] = float32(math.NaN()) },
 		"label":      func(m *Model) { m.Neighbours.Pictures[1].Label = "another" },
 		"no path":    func(m *Model) { m.Neighbours.Pictures[1].Path = "" },
-		"no JPEG":    func(m *Model) { m.Neighbours.Pictures[1].Thumbnail = []byte("<svg>") },
+		"not a JPEG": func(m *Model) { m.Neighbours.Pictures[1].Thumbnail = []byte("<svg>") },
 		"at most":    func(m *Model) { m.Neighbours.Pictures[1].Thumbnail = make([]byte, maxThumbnail+1) },
 	}
 	base := small(t)
@@ -317,11 +322,11 @@ func TestNeighboursFileIsChecked(t *testing.T) {
 		want  string
 	}{
 		"good":          {func([]safetensors.Tensor) {}, ""},
-		"list":          {func(l []safetensors.Tensor) { l[1].Data = []byte(`{}`) }, "no list"},
-		"unknown key":   {func(l []safetensors.Tensor) { l[1].Data = []byte(`[{"url":"a"}]`) }, "no list"},
+		"list":          {func(l []safetensors.Tensor) { l[1].Data = []byte(`{}`) }, "not a list"},
+		"unknown key":   {func(l []safetensors.Tensor) { l[1].Data = []byte(`[{"url":"a"}]`) }, "not a list"},
 		"negative":      {func(l []safetensors.Tensor) { l[1].Data = []byte(`[{"path":"a","label":"C++","bytes":-1}]`) }, "length"},
 		"beyond":        {func(l []safetensors.Tensor) { l[1].Data = []byte(`[{"path":"a","label":"C++","bytes":3}]`) }, "length"},
-		"left over":     {func(l []safetensors.Tensor) { l[2].Data = []byte("xyz") }, "no picture"},
+		"left over":     {func(l []safetensors.Tensor) { l[2].Data = []byte("xyz") }, "more bytes"},
 		"type":          {func(l []safetensors.Tensor) { l[0].DType = safetensors.F32 }, "F16"},
 		"another name":  {func(l []safetensors.Tensor) { l[1].Name = "list" }, "missing"},
 		"more pictures": {func(l []safetensors.Tensor) { l[1].Data = []byte(`[{"bytes":1},{"bytes":1}]`) }, "F16 [2"},

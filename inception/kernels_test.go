@@ -2,13 +2,13 @@ package inception
 
 import (
 	"context"
+	"os"
 	"slices"
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/internal/datatest"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -49,7 +49,7 @@ func TestKernelsAgreeOnPhotographs(t *testing.T) {
 		worst, each := 0.0, step(kernel)
 		for i, got := range embedEvery(t, w, folder, kernel, each) {
 			at := i * each / step(kernels[0])
-			d := distance(got, want[at])
+			d := numeric.Distance(got, want[at])
 			if !(d <= kernelTolerance) {
 				t.Errorf("%s: %s: the bottleneck is %.2g of its norm from that of %s, want at most %g", folder.Items[i*each].Path,
 					kernel, d, kernels[0], kernelTolerance)
@@ -71,7 +71,7 @@ func embedEvery(t *testing.T, w *Weights, folder *dataset.Folder, kernel string,
 		t.Fatal(err)
 	}
 	defer trunk.Close()
-	read := func(i int) ([]byte, error) { return source.Read(folder.Items[i*step].Path, picture.Limits{}) }
+	read := func(i int) ([]byte, error) { return os.ReadFile(folder.Items[i*step].Path) }
 	var rows [][]float32
 	emit := func(_ int, vec []float32, err error) error {
 		rows = append(rows, slices.Clone(vec))

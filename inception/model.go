@@ -12,7 +12,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/inception/internal/files"
+	"github.com/c236555e/rehead/internal/numeric"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/internal/strictjson"
 	"github.com/c236555e/rehead/nn"
 )
@@ -153,7 +155,7 @@ func (m *Model) Validate() error {
 		return fmt.Errorf("inception: model: the head reads %d features, but a trunk of width %g gives %d", m.Head.Features,
 			m.Width, f)
 	}
-	if !isDigest(m.TrunkDigest) {
+	if !files.IsSHA256(m.TrunkDigest) {
 		return fmt.Errorf("inception: model: trunk digest %q is not a SHA-256 in lower-case hexadecimal", m.TrunkDigest)
 	}
 	if m.Ranges != nil && len(m.Ranges) == 0 {
@@ -164,19 +166,11 @@ func (m *Model) Validate() error {
 			return err
 		}
 	}
-	for _, part := range []struct {
-		name string
-		json json.RawMessage
-	}{{"training settings", m.Training}, {"metrics", m.Metrics}} {
-		if len(part.json) == 0 {
-			continue
-		}
-		if err := strictjson.Check(part.json); err != nil {
-			return fmt.Errorf("inception: model: %s: %w", part.name, err)
-		}
-		if bytes.TrimLeft(part.json, " \t\r\n")[0] != '{' {
-			return fmt.Errorf("inception: model: %s are no JSON object", part.name)
-		}
+	if err := checkObject("training settings", m.Training); err != nil {
+		return err
+	}
+	if err := checkObject("metrics", m.Metrics); err != nil {
+		return err
 	}
 	if m.Neighbours != nil {
 		if err := m.Neighbours.validate(m); err != nil {
@@ -189,11 +183,25 @@ func (m *Model) Validate() error {
 	return nil
 }
 
+// checkObject checks that a part of model.json is a JSON object, or absent.
+func checkObject(name string, text json.RawMessage) error {
+	if len(text) == 0 {
+		return nil
+	}
+	if err := strictjson.Check(text); err != nil {
+		return fmt.Errorf("inception: model: %s: %w", name, err)
+	}
+	if bytes.TrimLeft(text, " \t\r\n")[0] != '{' {
+		return fmt.Errorf("inception: model: %s: want a JSON object", name)
+	}
+	return nil
+}
+
 func (m *Model) checkThresholds() error {
 	if m.Thresholds == nil {
 		return nil
 	}
-	if !m.Independent() || len(m.Thresholds) != m.Head.Classes {
+	if !m.MultiLabel() || len(m.Thresholds) != m.Head.Classes {
 		return fmt.Errorf("inception: model: got %d thresholds for %d classes of a %s head, want one a "+
 			"class of a sigmoid head", len(m.Thresholds), m.Head.Classes, m.Head.Activation)
 	}
@@ -250,15 +258,6 @@ func (m *Model) belongs(w *Weights) error {
 	return nil
 }
 
-func isDigest(s string) bool {
-	for _, c := range []byte(s) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return len(s) == 64
-}
-
 // AttachTrunk gives a model that was saved without its trunk the weights that belong to it; others
 // are refused.
 func (m *Model) AttachTrunk(w *Weights) error {
@@ -289,12 +288,12 @@ func (m *Model) temperature() float64 {
 	return m.Temperature
 }
 
-// Independent reports whether a picture may have any number of labels: whether the head is one of
+// MultiLabel reports whether a picture may have any number of labels: whether the head is one of
 // sigmoids.
-func (m *Model) Independent() bool { return m.Head.Activation == Sigmoid }
+func (m *Model) MultiLabel() bool { return m.Head.Activation == Sigmoid }
 
 // Threshold returns the probability from which on a picture is said to have label k; only of use
-// where Independent.
+// where MultiLabel.
 func (m *Model) Threshold(k int) float64 {
 	if m.Thresholds == nil {
 		return 0.5
@@ -302,11 +301,11 @@ func (m *Model) Threshold(k int) float64 {
 	return m.Thresholds[k]
 }
 
-// Probabilities turns one picture's logits [Classes] into probabilities,
-// softmax(logits/Temperature) or, where Independent, sigmoid(logits/Temperature), in place.
-func (m *Model) Probabilities(logits []float64) {
+// probabilities turns one picture's logits [Classes] into probabilities,
+// softmax(logits/Temperature) or, where MultiLabel, sigmoid(logits/Temperature), in place.
+func (m *Model) probabilities(logits []float64) {
 	t := m.temperature()
-	if m.Independent() {
+	if m.MultiLabel() {
 		for i, z := range logits {
 			e := math.Exp(-math.Abs(z) / t)
 			if logits[i] = 1 / (1 + e); z < 0 {
@@ -315,28 +314,17 @@ func (m *Model) Probabilities(logits []float64) {
 		}
 		return
 	}
-	top := math.Inf(-1)
-	for _, z := range logits {
-		top = max(top, z)
-	}
-	sum := 0.0
-	for i, z := range logits {
-		logits[i] = math.Exp((z - top) / t)
-		sum += logits[i]
-	}
-	for i := range logits {
-		logits[i] /= sum
-	}
+	numeric.Softmax(logits, logits, t)
 }
 
-// answered returns the labels of a ranking that reach their thresholds, nil unless Independent.
+// answered returns the labels of a ranking that reach their thresholds, nil unless MultiLabel.
 func (m *Model) answered(logits []float64, ranked []Prediction) []string {
-	if !m.Independent() {
+	if !m.MultiLabel() {
 		return nil
 	}
 	given := make(map[string]bool, len(logits))
 	p := slices.Clone(logits)
-	m.Probabilities(p)
+	m.probabilities(p)
 	for k, v := range p {
 		given[m.Labels[k]] = v >= m.Threshold(k)
 	}
@@ -349,11 +337,11 @@ func (m *Model) answered(logits []float64, ranked []Prediction) []string {
 	return out
 }
 
-// Rank turns one picture's logits [Classes], which it leaves alone, into predictions of all
+// rank turns one picture's logits [Classes], which it leaves alone, into predictions of all
 // classes, most probable first and ties in the order of the labels.
-func (m *Model) Rank(logits []float64) []Prediction {
+func (m *Model) rank(logits []float64) []Prediction {
 	p := slices.Clone(logits)
-	m.Probabilities(p)
+	m.probabilities(p)
 	ranked := make([]Prediction, len(p))
 	for i := range p {
 		ranked[i] = Prediction{m.Labels[i], p[i]}

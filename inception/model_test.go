@@ -234,19 +234,19 @@ func TestModelChangedByte(t *testing.T) {
 
 // TestManifestChangedByte changes every byte of a model.json.
 func TestManifestChangedByte(t *testing.T) {
-	man := manifest{Format: ModelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"),
+	doc := modelJSON{Format: modelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"),
 		Metrics: json.RawMessage("{}")}
-	good, err := man.seal()
+	good, err := doc.seal()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := parseManifest("m", good); err != nil {
+	if _, err := parseModelJSON("m", good); err != nil {
 		t.Fatal(err)
 	}
 	for at := range good {
 		bad := slices.Clone(good)
 		bad[at] ^= 1 << (at % 8)
-		if _, err := parseManifest("m", bad); err == nil {
+		if _, err := parseModelJSON("m", bad); err == nil {
 			t.Fatalf("byte %d changed: %q was accepted", at, bad)
 		}
 	}
@@ -277,11 +277,11 @@ func TestModelListsItsFiles(t *testing.T) {
 	}
 }
 
-// TestModelJSON: even with a digest that fits, a manifest must be one that Save writes.
+// TestModelJSON: even with a digest that fits, a model.json must be one that Save writes.
 func TestModelJSON(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "m")
 	mustSave(t, small(t), dir, SaveOptions{NoTrunk: true})
-	good := contents(t, dir)[manifestFile]
+	good := contents(t, dir)[modelJSONFile]
 	for _, c := range []struct{ name, old, new, want string }{
 		{"later format", `rehead-model/1`, `rehead-model/2`, "format"},
 		{"unknown key", `"tool":`, `"extra": 1, "tool":`, "unknown field"},
@@ -302,7 +302,7 @@ func TestModelJSON(t *testing.T) {
 			if bad == good {
 				t.Fatalf("%q is not in model.json", c.old)
 			}
-			if err := os.WriteFile(filepath.Join(dir, manifestFile), reseal(t, bad), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, modelJSONFile), reseal(t, bad), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			_, err := OpenModel(dir)
@@ -315,7 +315,7 @@ func TestModelJSON(t *testing.T) {
 	}
 }
 
-// reseal gives a changed manifest the digest that fits it.
+// reseal gives a changed model.json the digest that fits it.
 func reseal(t *testing.T, text string) []byte {
 	t.Helper()
 	data := []byte(text)
@@ -327,21 +327,21 @@ func reseal(t *testing.T, text string) []byte {
 }
 
 func FuzzManifest(f *testing.F) {
-	man := manifest{Format: ModelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"),
+	doc := modelJSON{Format: modelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"),
 		Metrics: json.RawMessage("{}")}
-	data, err := man.seal()
+	data, err := doc.seal()
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(data)
 	f.Add([]byte(`{"format": "rehead-model/1", "digest": ""}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := parseManifest("fuzz", data)
+		m, err := parseModelJSON("fuzz", data)
 		var format *FormatError
 		if err != nil && !errors.As(err, &format) {
 			t.Fatalf("got %v, want a *FormatError", err)
 		}
-		if err == nil && m.Format != ModelFormat {
+		if err == nil && m.Format != modelFormat {
 			t.Fatalf("accepted format %q", m.Format)
 		}
 	})

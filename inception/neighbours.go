@@ -9,7 +9,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/numeric"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/internal/strictjson"
 )
 
@@ -68,23 +69,19 @@ func (n *Neighbours) nearest(bottleneck []float32, count int) []Neighbour {
 	}
 	unit := make([]float32, len(bottleneck))
 	Unit(unit, bottleneck)
-	best := make([]Neighbour, 0, count+1)
-	for i := range n.Pictures {
+	best := numeric.TopK(len(n.Pictures), count, func(i int) (float64, bool) {
 		dot := 0.0
 		for f, v := range n.Vectors[i*len(unit) : (i+1)*len(unit)] {
 			dot += float64(v) * float64(unit[f])
 		}
-		at := len(best)
-		for at > 0 && best[at-1].Similarity < dot {
-			at--
-		}
-		if at < count {
-			p := &n.Pictures[i]
-			best = slices.Insert(best, at, Neighbour{p.Path, p.Label, min(max(dot, -1), 1), p.Thumbnail})
-			best = best[:min(len(best), count)]
-		}
+		return dot, true
+	})
+	out := make([]Neighbour, len(best))
+	for i, b := range best {
+		p := &n.Pictures[b.Index]
+		out[i] = Neighbour{p.Path, p.Label, min(max(b.Score, -1), 1), p.Thumbnail}
 	}
-	return best
+	return out
 }
 
 func (n *Neighbours) validate(m *Model) error {
@@ -97,7 +94,7 @@ func (n *Neighbours) validate(m *Model) error {
 	}
 	for i, p := range n.Pictures {
 		switch {
-		case !m.Independent() && !slices.Contains(m.Labels, p.Label):
+		case !m.MultiLabel() && !slices.Contains(m.Labels, p.Label):
 			return fmt.Errorf("inception: neighbours: picture %d has the label %q, which the model does not have", i, p.Label)
 		case p.Path == "":
 			return fmt.Errorf("inception: neighbours: picture %d has no path", i)
@@ -105,7 +102,7 @@ func (n *Neighbours) validate(m *Model) error {
 			return fmt.Errorf("inception: neighbours: the thumbnail of picture %d has %d bytes, want at most %d", i,
 				len(p.Thumbnail), maxThumbnail)
 		case len(p.Thumbnail) > 0 && !bytes.HasPrefix(p.Thumbnail, []byte{0xff, 0xd8, 0xff}):
-			return fmt.Errorf("inception: neighbours: the thumbnail of picture %d is no JPEG", i)
+			return fmt.Errorf("inception: neighbours: the thumbnail of picture %d is not a JPEG", i)
 		}
 	}
 	return nil
@@ -120,11 +117,11 @@ type neighbourEntry struct {
 }
 
 // parts is the neighbours' file, if there are any.
-func (n *Neighbours) parts() []part {
+func (n *Neighbours) files() []outFile {
 	if n == nil {
 		return nil
 	}
-	return []part{{neighboursFile, n.encode}}
+	return []outFile{{neighboursFile, n.encode}}
 }
 
 func (n *Neighbours) encode(w io.Writer) error {
@@ -166,7 +163,7 @@ func (m *Model) takeNeighbours(name string, data []byte) error {
 	}
 	var list []neighbourEntry
 	if err := strictjson.Unmarshal(text, &list); err != nil {
-		return &FormatError{File: name, Tensor: "pictures", Offset: -1, Reason: "is no list of pictures: train again",
+		return &FormatError{File: name, Tensor: "pictures", Offset: -1, Reason: "is not a list of pictures: train again",
 			Err: err}
 	}
 	thumbnails, err := raw("thumbnails")
@@ -177,7 +174,7 @@ func (m *Model) takeNeighbours(name string, data []byte) error {
 	for i, e := range list {
 		if e.Bytes < 0 || e.Bytes > len(thumbnails) {
 			return &FormatError{File: name, Tensor: "thumbnails", Offset: -1,
-				Reason: "has not the length of its pictures, got " + strconv.Itoa(e.Bytes) + " bytes for number " +
+				Reason: "does not have the length of its pictures: got " + strconv.Itoa(e.Bytes) + " bytes for number " +
 					strconv.Itoa(i) + ": train again"}
 		}
 		n.Pictures[i] = TrainingPicture{e.Path, e.Label, thumbnails[:e.Bytes:e.Bytes]}
@@ -185,7 +182,7 @@ func (m *Model) takeNeighbours(name string, data []byte) error {
 	}
 	if len(thumbnails) > 0 {
 		return &FormatError{File: name, Tensor: "thumbnails", Offset: -1,
-			Reason: "has bytes that belong to no picture: train again"}
+			Reason: "has more bytes than its pictures: train again"}
 	}
 	info, ok := f.Lookup("vectors")
 	if !ok || info.DType != safetensors.F16 || !slices.Equal(info.Shape, []int{len(list), m.Head.Features}) {

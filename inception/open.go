@@ -3,17 +3,15 @@ package inception
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/inception/internal/files"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -25,9 +23,9 @@ const (
 
 // Bounds on what OpenModel reads.
 const (
-	maxManifest = 64 << 20  // model.json
-	maxPart     = 256 << 20 // any other file but the trunk, whose size follows from its width
-	maxArchive  = 768 << 20 // everything in an archive, unpacked
+	maxModelJSON = 64 << 20  // model.json
+	maxPart      = 256 << 20 // any other file but the trunk, whose size follows from its width
+	maxArchive   = 768 << 20 // everything in an archive, unpacked
 )
 
 // OpenModel reads a model folder, the same packed as .tar.gz, or a converted weight file that has a
@@ -40,138 +38,139 @@ func OpenModel(path string) (*Model, error) {
 		return nil, err
 	}
 	if stat.IsDir() {
-		return openParts(folder(path))
+		return readModel(folder(path))
 	}
-	file, err := os.Open(path)
+	file, size, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }() // only read
+	return DecodeModel(path, file, size)
+}
+
+// DecodeModel is OpenModel for a file of size bytes that is open already; errors call it name.
+func DecodeModel(name string, r io.ReaderAt, size int64) (*Model, error) {
 	var magic [2]byte
-	if _, err := io.ReadFull(file, magic[:]); err == nil && magic == [2]byte{0x1f, 0x8b} {
-		if _, err := file.Seek(0, io.SeekStart); err != nil {
-			return nil, err
-		}
-		a, err := unpack(path, file)
+	if _, err := r.ReadAt(magic[:], 0); err == nil && magic == [2]byte{0x1f, 0x8b} {
+		a, err := unpack(name, io.NewSectionReader(r, 0, size))
 		if err != nil {
 			return nil, err
 		}
-		return openParts(a)
+		return readModel(a)
 	}
-	w, err := ReadWeights(path)
+	w, err := DecodeWeights(name, r, size)
 	if err != nil {
 		return nil, fmt.Errorf("inception: open model: neither a folder, a .tar.gz nor a weight file: %w", err)
 	}
 	m, err := ModelFromWeights(w)
 	if err != nil {
-		return nil, fmt.Errorf("inception: open model %s: %w", path, err)
+		return nil, fmt.Errorf("inception: open model %s: %w", name, err)
 	}
 	return m, nil
 }
 
-// openParts reads the model from its files.
-func openParts(p parts) (*Model, error) {
-	names, err := p.names()
+// readModel reads the model from its files.
+func readModel(src source) (*Model, error) {
+	names, err := src.names()
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(names, manifestFile) {
-		return nil, &FormatError{File: p.label(manifestFile), Offset: -1,
-			Reason: "is missing: this is no rehead model; name one that `rehead train` made"}
+	if !slices.Contains(names, modelJSONFile) {
+		return nil, &FormatError{File: src.path(modelJSONFile), Offset: -1,
+			Reason: "is missing: this is not a rehead model; name one that `rehead train` made"}
 	}
-	data, err := slurp(p, manifestFile, maxManifest)
+	data, err := readFile(src, modelJSONFile, maxModelJSON)
 	if err != nil {
 		return nil, err
 	}
-	man, err := parseManifest(p.label(manifestFile), data)
+	doc, err := parseModelJSON(src.path(modelJSONFile), data)
 	if err != nil {
 		return nil, err
 	}
-	if err := man.covers(p, names); err != nil {
+	if err := doc.covers(src, names); err != nil {
 		return nil, err
 	}
 	m := &Model{
-		Labels: man.Labels, Head: Head{Classes: man.Head.Classes, Features: man.Head.Features,
-			Activation: man.Head.Activation},
-		Temperature: man.Head.Temperature, Thresholds: man.Head.Thresholds,
-		Recipe: man.Recipe, Flavor: man.Flavor, Width: man.Width, TrunkDigest: man.Trunk.Digest, Ranges: man.Trunk.Ranges,
-		Unknown: man.Head.Unknown, Seed: man.Seed, Split: man.Split, ToolVersion: man.Tool,
+		Labels: doc.Labels, Head: Head{Classes: doc.Head.Classes, Features: doc.Head.Features,
+			Activation: doc.Head.Activation},
+		Temperature: doc.Head.Temperature, Thresholds: doc.Head.Thresholds,
+		Recipe: doc.Recipe, Flavor: doc.Flavor, Width: doc.Width, TrunkDigest: doc.Trunk.Digest, Ranges: doc.Trunk.Ranges,
+		Unknown: doc.Head.Unknown, Seed: doc.Seed, Split: doc.Split, ToolVersion: doc.Tool,
 	}
-	if got := cmp.Or(man.Trunk.Precision, nn.Float32); got != m.Precision() {
-		return nil, &FormatError{File: p.label(manifestFile), Offset: -1,
+	if got := cmp.Or(doc.Trunk.Precision, nn.Float32); got != m.Precision() {
+		return nil, &FormatError{File: src.path(modelJSONFile), Offset: -1,
 			Reason: fmt.Sprintf("got precision %q and %d ranges, want %s without or %s with ranges: train again",
 				got, len(m.Ranges), nn.Float32, nn.Int8)}
 	}
 	if m.Head.Activation == Softmax {
 		m.Head.Activation = "" // which means it: models of older versions say nothing
 	}
-	if m.Training, err = object(man.Training); err != nil {
+	if m.Training, err = object(doc.Training); err != nil {
 		return nil, err
 	}
-	if m.Metrics, err = object(man.Metrics); err != nil {
+	if m.Metrics, err = object(doc.Metrics); err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(man.Files)) {
-		if err := m.take(p, name, man.Files[name]); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(doc.Files)) {
+		if err := m.take(src, name, doc.Files[name]); err != nil {
 			return nil, err
 		}
 	}
 	if err := m.Validate(); err != nil {
-		return nil, &FormatError{File: p.label(manifestFile), Offset: -1,
+		return nil, &FormatError{File: src.path(modelJSONFile), Offset: -1,
 			Reason: "its parts do not fit each other: train again", Err: err}
 	}
 	return m, nil
 }
 
 // covers checks that the files which are there are the files which are listed.
-func (man *manifest) covers(p parts, names []string) error {
+func (doc *modelJSON) covers(src source, names []string) error {
 	for _, name := range modelFiles() {
-		_, listed := man.Files[name]
+		_, listed := doc.Files[name]
 		wanted := listed || name == headFile || name == labelsFile || name == metricsFile || name == trunkFile &&
-			man.Trunk.DType != ""
+			doc.Trunk.DType != ""
 		switch there := slices.Contains(names, name); {
 		case wanted && !there:
-			return &FormatError{File: p.label(name), Offset: -1,
-				Reason: "is missing, though " + manifestFile + " lists it: restore the model or train again"}
+			return &FormatError{File: src.path(name), Offset: -1,
+				Reason: "is missing, though " + modelJSONFile + " lists it: restore the model or train again"}
 		case there && !listed:
-			return &FormatError{File: p.label(name), Offset: -1,
-				Reason: manifestFile + " does not list it: remove it, or restore the model"}
+			return &FormatError{File: src.path(name), Offset: -1,
+				Reason: modelJSONFile + " does not list it: remove it, or restore the model"}
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(man.Files)) {
+	for _, name := range slices.Sorted(maps.Keys(doc.Files)) {
 		if !slices.Contains(modelFiles(), name) {
-			return &FormatError{File: p.label(manifestFile), Offset: -1,
-				Reason: fmt.Sprintf("lists %q, which is no file of a model: restore the model or train again", name)}
+			return &FormatError{File: src.path(modelJSONFile), Offset: -1,
+				Reason: fmt.Sprintf("lists %q, which is not a file of a model: restore the model or train again", name)}
 		}
 	}
 	return nil
 }
 
 // take reads one file into the model and checks it against its entry.
-func (m *Model) take(p parts, name string, e entry) error {
+func (m *Model) take(src source, name string, e fileEntry) error {
 	if name == trunkFile {
-		return m.takeTrunk(p, e)
+		return m.takeTrunk(src, e)
 	}
-	data, err := slurp(p, name, maxPart)
+	data, err := readFile(src, name, maxPart)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(data)
-	if err := e.check(p.label(name), int64(len(data)), sum[:]); err != nil {
+	if err := e.check(src.path(name), bytes.NewReader(data), int64(len(data))); err != nil {
 		return err
 	}
 	switch name {
 	case headFile:
-		return m.takeHead(p.label(name), data)
+		return m.takeHead(src.path(name), data)
 	case selfTestFile:
-		return m.takeSelfTest(p.label(name), data)
+		return m.takeSelfTest(src.path(name), data)
 	case labelsFile:
-		if string(data) != strings.Join(m.Labels, "\n")+"\n" {
-			return &FormatError{File: p.label(name), Offset: -1,
-				Reason: "does not have the labels of " + manifestFile + ": restore the model or train again"}
+		if string(data) != labelsText(m.Labels) {
+			return &FormatError{File: src.path(name), Offset: -1,
+				Reason: "does not have the labels of " + modelJSONFile + ": restore the model or train again"}
 		}
 	case neighboursFile:
-		return m.takeNeighbours(p.label(name), data)
+		return m.takeNeighbours(src.path(name), data)
 	case reportFile:
 		m.Report = data
 	}
@@ -179,12 +178,16 @@ func (m *Model) take(p parts, name string, e entry) error {
 }
 
 // check compares a file with what model.json says of it.
-func (e entry) check(name string, size int64, sum []byte) error {
+func (e fileEntry) check(name string, r io.ReaderAt, size int64) error {
 	if size != e.Bytes {
 		return &FormatError{File: name, Offset: -1,
 			Reason: fmt.Sprintf("got %d bytes, want %d: restore the file or train again", size, e.Bytes)}
 	}
-	if got := hex.EncodeToString(sum); got != e.SHA256 {
+	got, err := files.SHA256(io.NewSectionReader(r, 0, size))
+	if err != nil {
+		return &FormatError{File: name, Offset: -1, Reason: "cannot be read", Err: err}
+	}
+	if got != e.SHA256 {
 		return &FormatError{File: name, Offset: -1,
 			Reason: fmt.Sprintf("was changed after it was written (SHA-256 %.16s..., want %.16s...): restore "+
 				"the file or train again", got, e.SHA256)}
@@ -193,29 +196,16 @@ func (e entry) check(name string, size int64, sum []byte) error {
 }
 
 // takeTrunk hashes the file while it reads the weights.
-func (m *Model) takeTrunk(p parts, e entry) error {
-	b, err := p.open(trunkFile)
+func (m *Model) takeTrunk(src source, e fileEntry) error {
+	b, err := src.open(trunkFile)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = b.close() }() // only read
-	name := p.label(trunkFile)
+	name := src.path(trunkFile)
 	hashed := make(chan error, 1)
-	go func() {
-		h := sha256.New()
-		_, err := io.CopyBuffer(h, io.NewSectionReader(b, 0, b.size), make([]byte, 1<<18))
-		if err == nil {
-			err = e.check(name, b.size, h.Sum(nil))
-		}
-		hashed <- err
-	}()
-	w, err := func() (*Weights, error) {
-		f, err := safetensors.New(name, b, b.size)
-		if err != nil {
-			return nil, err
-		}
-		return weightsFrom(f)
-	}()
+	go func() { hashed <- e.check(name, b, b.size) }()
+	w, err := DecodeWeights(name, b, b.size)
 	if e := <-hashed; e != nil { // says more than what a changed byte did to the content
 		return e
 	}
@@ -227,7 +217,7 @@ func (m *Model) takeTrunk(p parts, e entry) error {
 			Reason: "a model's trunk has no classifier: train again"}
 	}
 	if w, err = m.quantized(w); err != nil {
-		return &FormatError{File: p.label(manifestFile), Offset: -1, Reason: "its ranges will not do: train again", Err: err}
+		return &FormatError{File: src.path(modelJSONFile), Offset: -1, Reason: "its ranges are not valid: train again", Err: err}
 	}
 	m.Trunk = w.withRecipe(m.Recipe)
 	return nil

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/c236555e/rehead/nn"
 )
 
 // pack is a .tar.gz of the given entries.
@@ -90,7 +92,7 @@ func TestOpenArchive(t *testing.T) {
 			with(tar.Header{Name: headFile, Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, "", headFile)},
 		{"changed file", "was changed",
 			with(tar.Header{Name: labelsFile}, strings.Replace(files[labelsFile], "C", "D", 1), labelsFile)},
-		{"empty", manifestFile + ": is missing", pack(t, nil, nil)},
+		{"empty", modelJSONFile + ": is missing", pack(t, nil, nil)},
 		{"cut in half", "cut short", whole[:len(whole)/2]},
 		{"cut at the end", "cut short", whole[:len(whole)-1]},
 		{"gzip of something else", "damaged", gzipped(t, strings.Repeat("x", 2000))},
@@ -150,7 +152,7 @@ func TestOpenWeightFile(t *testing.T) {
 }
 
 func FuzzUnpack(f *testing.F) {
-	f.Add(pack(f, []tar.Header{{Name: manifestFile}, {Name: "../x"}}, []string{"{}", "y"}))
+	f.Add(pack(f, []tar.Header{{Name: modelJSONFile}, {Name: "../x"}}, []string{"{}", "y"}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		a, err := unpack("fuzz", bytes.NewReader(data))
 		var format *FormatError
@@ -158,9 +160,44 @@ func FuzzUnpack(f *testing.F) {
 			t.Fatalf("got %v, want a *FormatError", err)
 		}
 		for name := range a.files {
-			if name != manifestFile && !slices.Contains(modelFiles(), name) {
+			if name != modelJSONFile && !slices.Contains(modelFiles(), name) {
 				t.Fatalf("kept %q", name)
 			}
 		}
 	})
+}
+
+// TestOpensOldModel: a model that an older rehead packed opens, passes its self-test and is written
+// with the same bytes again.
+func TestOpensOldModel(t *testing.T) {
+	path := filepath.Join("testdata", "model-1.tar.gz")
+	m := mustOpen(t, path)
+	c, err := NewClassifier(m, nn.Config{Device: "cpu"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	a, err := unpack(path, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "m")
+	mustSave(t, m, dir, SaveOptions{DType: "f16"})
+	now := contents(t, dir)
+	if len(now) != len(a.files) {
+		t.Errorf("got %d files, want %d", len(now), len(a.files))
+	}
+	for name, data := range a.files {
+		if now[name] != string(data) {
+			t.Errorf("%s has other bytes", name)
+		}
+	}
 }

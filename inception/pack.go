@@ -16,9 +16,9 @@ import (
 // reads them: the files of Save, flat, model.json first. The file appears whole or not at all and
 // replaces another of its name. Equal models give equal bytes.
 func (m *Model) Pack(path string, opts SaveOptions) error {
-	files, man, err := m.prepare(opts)
+	files, doc, err := m.prepare(opts)
 	if err == nil {
-		err = atomicfile.Write(path, func(w io.Writer) error { return packTo(w, files, man) })
+		err = atomicfile.Write(path, func(w io.Writer) error { return packTo(w, files, doc) })
 	}
 	if err != nil {
 		return fmt.Errorf("inception: pack model: %w", err)
@@ -28,16 +28,16 @@ func (m *Model) Pack(path string, opts SaveOptions) error {
 
 // packTo goes over the files twice, for their sizes and digests and to write them, so that none is
 // kept in memory.
-func packTo(w io.Writer, files []part, man manifest) error {
-	man.Files = make(map[string]entry, len(files))
+func packTo(w io.Writer, files []outFile, doc modelJSON) error {
+	doc.Files = make(map[string]fileEntry, len(files))
 	for _, f := range files {
 		h, count := sha256.New(), &counter{}
 		if err := f.write(io.MultiWriter(h, count)); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
-		man.Files[f.name] = entry{count.n, hex.EncodeToString(h.Sum(nil))}
+		doc.Files[f.name] = fileEntry{count.n, hex.EncodeToString(h.Sum(nil))}
 	}
-	front, err := man.seal()
+	front, err := doc.seal()
 	if err != nil {
 		return err
 	}
@@ -57,12 +57,12 @@ func packTo(w io.Writer, files []part, man manifest) error {
 		}
 		return nil
 	}
-	err = add(manifestFile, int64(len(front)), func(w io.Writer) error {
+	err = add(modelJSONFile, int64(len(front)), func(w io.Writer) error {
 		_, err := io.Copy(w, bytes.NewReader(front))
 		return err
 	})
 	for i := 0; i < len(files) && err == nil; i++ {
-		err = add(files[i].name, man.Files[files[i].name].Bytes, files[i].write)
+		err = add(files[i].name, doc.Files[files[i].name].Bytes, files[i].write)
 	}
 	if err == nil {
 		err = tape.Close()

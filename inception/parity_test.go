@@ -1,13 +1,16 @@
 package inception
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/numeric"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -21,7 +24,7 @@ func off(got, want []float32) float64 {
 	if len(got) != len(want) || len(want) == 0 {
 		return math.Inf(1)
 	}
-	d := distance(got, want)
+	d := numeric.Distance(got, want)
 	if math.IsNaN(d) {
 		return math.Inf(1)
 	}
@@ -100,11 +103,14 @@ func narrow(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, handle, err := safetensors.Open(filepath.Join("testdata", "narrow-taps.safetensors"))
+	taps, err := os.ReadFile(filepath.Join("testdata", "narrow-taps.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = handle.Close() })
+	file, err := safetensors.New("narrow-taps", bytes.NewReader(taps), int64(len(taps)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	info, _ := file.Lookup("input")
 	raw, err := file.Bytes(info)
 	if err != nil {
@@ -170,14 +176,14 @@ func TestTaps(t *testing.T) {
 			t.Fatal(err)
 		}
 		var outputs []*nn.Node
-		for _, name := range Blocks() {
-			outputs = append(outputs, net.Taps[name])
+		for _, name := range blocks() {
+			outputs = append(outputs, net.taps[name])
 		}
 		got, err := e.run(net, f.input[:len(f.input)/3], outputs...)
 		if err != nil {
 			t.Fatalf("%s: %v", e.name, err)
 		}
-		for i, name := range Blocks() {
+		for i, name := range blocks() {
 			info, _ := f.file.Lookup("tap." + name)
 			shape := outputs[i].Shape()
 			plane := shape[2] * shape[3]
@@ -206,7 +212,7 @@ func TestStructureMatters(t *testing.T) {
 			t.Fatal(err)
 		}
 		run := engines()[1].run
-		got, err := run(net, f.input[:len(f.input)/3], net.Taps["Mixed_7c"])
+		got, err := run(net, f.input[:len(f.input)/3], net.taps["Mixed_7c"])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,7 +57,7 @@ func quantizedDigest(float string, ranges nn.Ranges) string {
 }
 
 // IsTrunk reports whether m's trunk has the weights of that digest, which is Weights.Digest of a
-// float32 trunk, whatever precision it computes with: an int8 trunk has a digest of its own.
+// float32 trunk, also where it computes with int8, whose trunk has a digest of its own.
 func (m *Model) IsTrunk(digest string) bool {
 	if m.Ranges != nil {
 		digest = quantizedDigest(digest, m.Ranges)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -47,7 +48,7 @@ func int8Model(t *testing.T) (m *Model, float *Weights) {
 // precision, and gives the same answers with every kernel.
 func TestInt8Model(t *testing.T) {
 	m, float := int8Model(t)
-	if m.TrunkDigest == float.Digest || !isDigest(m.TrunkDigest) {
+	if m.TrunkDigest == float.Digest || !files.IsSHA256(m.TrunkDigest) {
 		t.Errorf("digest %q of int8, %q of float32: want two", m.TrunkDigest, float.Digest)
 	}
 	if !m.IsTrunk(float.Digest) || m.IsTrunk(m.TrunkDigest) || m.IsTrunk(strings.Repeat("0", 64)) {

@@ -40,8 +40,8 @@ func TestRandomStaysInRange(t *testing.T) {
 				t.Fatal(err)
 			}
 			outputs := []*nn.Node{net.Bottleneck}
-			for _, name := range Blocks() {
-				outputs = append(outputs, net.Taps[name])
+			for _, name := range blocks() {
+				outputs = append(outputs, net.taps[name])
 			}
 			run := engines()[1].run
 			first, err := run(net, drawn(size, 1), outputs...)
@@ -52,7 +52,7 @@ func TestRandomStaysInRange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, name := range Blocks() {
+			for i, name := range blocks() {
 				sum := 0.0
 				for _, v := range first[i+1] {
 					sum += float64(v) * float64(v)

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/internal/datatest"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 

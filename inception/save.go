@@ -14,8 +14,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/internal/atomicfile"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -42,7 +42,7 @@ func (m *Model) Save(dir string, opts SaveOptions) error {
 }
 
 func (m *Model) save(dir string, opts SaveOptions) error {
-	files, man, err := m.prepare(opts)
+	files, doc, err := m.prepare(opts)
 	if err != nil {
 		return err
 	}
@@ -61,93 +61,111 @@ func (m *Model) save(dir string, opts SaveOptions) error {
 	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return err
 	}
-	err = saveBeside(dir, state, files, man)
+	err = saveBeside(dir, state, files, doc)
 	if err != nil && state != absent && !errors.As(err, new(*writeError)) {
-		return saveInside(dir, files, man)
+		return saveInside(dir, files, doc)
 	}
 	return err
 }
 
 // part is one file of the model to be written.
-type part struct {
+type outFile struct {
 	name  string
 	write func(io.Writer) error
 }
 
 // prepare checks the model and says what to write.
-func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
-	man := manifest{Format: ModelFormat}
+func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
+	fail := func(err error) ([]outFile, modelJSON, error) { return nil, modelJSON{}, err }
 	if err := m.Validate(); err != nil {
-		return nil, man, err
+		return fail(err)
 	}
 	if _, err := parseDType(opts.DType); err != nil {
-		return nil, man, err
+		return fail(err)
 	}
-	man.Tool, man.Labels, man.Flavor, man.Width, man.Recipe = m.ToolVersion, m.Labels, m.Flavor, m.Width, m.Recipe
-	man.Head = headEntry{
-		Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(),
-		Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
+	doc, err := m.describe()
+	if err != nil {
+		return fail(err)
 	}
-	man.Trunk.Digest, man.Seed, man.Split = m.TrunkDigest, m.Seed, m.Split
-	if m.Ranges != nil {
-		man.Trunk.Precision, man.Trunk.Ranges = m.Precision(), m.Ranges
-	}
-	var err error
-	if man.Training, err = object(m.Training); err != nil {
-		return nil, man, err
-	}
-	if man.Metrics, err = object(m.Metrics); err != nil {
-		return nil, man, err
-	}
-	files := []part{
+	files := []outFile{
 		{headFile, m.Head.encode},
-		{labelsFile, func(w io.Writer) error {
-			_, err := io.WriteString(w, strings.Join(m.Labels, "\n")+"\n")
-			return err
-		}},
+		{labelsFile, content(labelsText(m.Labels))},
 		{metricsFile, func(w io.Writer) error {
-			data, err := indented(man.Metrics)
+			data, err := indented(doc.Metrics)
 			if err == nil {
 				_, err = w.Write(data)
 			}
 			return err
 		}},
 	}
-	if report := opts.Report; report != nil || m.Report != nil {
-		if report == nil {
-			report = m.Report
-		}
-		files = append(files, part{reportFile, func(w io.Writer) error {
-			_, err := w.Write(report)
-			return err
-		}})
+	if opts.Report == nil {
+		opts.Report = m.Report
 	}
-	files = append(files, m.Neighbours.parts()...)
-	selfTest := m.SelfTest
+	if opts.Report != nil {
+		files = append(files, outFile{reportFile, content(string(opts.Report))})
+	}
+	files = append(files, m.Neighbours.files()...)
 	if opts.NoTrunk {
-		return append(files, selfTest.parts()...), man, nil
+		return append(files, m.SelfTest.files()...), doc, nil
 	}
+	trunk, selfTest, err := m.stored(opts.DType)
+	if err != nil {
+		return fail(err)
+	}
+	doc.Trunk.DType, doc.Trunk.Digest = cmp.Or(opts.DType, "f32"), trunk.Digest
+	files = append(files, selfTest.files()...)
+	return append(files, outFile{trunkFile, func(w io.Writer) error {
+		return trunk.encode(w, doc.Trunk.DType, false)
+	}}), doc, nil
+}
+
+// content writes a file that is in memory.
+func content(text string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}
+}
+
+// labelsText is labels.txt: a label a line.
+func labelsText(labels []string) string { return strings.Join(labels, "\n") + "\n" }
+
+// describe is the model's model.json, as far as it does not depend on the other files.
+func (m *Model) describe() (doc modelJSON, err error) {
+	doc = modelJSON{
+		Format: modelFormat, Tool: m.ToolVersion, Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Recipe: m.Recipe,
+		Head: headEntry{
+			Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(),
+			Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
+		},
+		Trunk: trunkEntry{Digest: m.TrunkDigest}, Seed: m.Seed, Split: m.Split,
+	}
+	if m.Ranges != nil {
+		doc.Trunk.Precision, doc.Trunk.Ranges = m.Precision(), m.Ranges
+	}
+	if doc.Training, err = object(m.Training); err == nil {
+		doc.Metrics, err = object(m.Metrics)
+	}
+	return doc, err
+}
+
+// stored returns the trunk as it will be read from a file of that type, and the self-test that
+// belongs to it.
+func (m *Model) stored(dtype string) (*Weights, *SelfTest, error) {
 	if m.Trunk == nil {
-		return nil, man, errors.New("the model has no trunk: attach the weights it was trained on, or leave " +
+		return nil, nil, errors.New("the model has no trunk: attach the weights it was trained on, or leave " +
 			"the trunk out on purpose")
 	}
 	trunk := m.Trunk.trunkOnly().withRecipe(m.Recipe)
-	man.Trunk.DType = "f32"
-	if opts.DType == "f16" {
-		if trunk, err = trunk.Halved(); err != nil {
-			return nil, man, err
-		}
-		if selfTest != nil && trunk.Digest != m.TrunkDigest {
-			if selfTest, err = m.rerecord(trunk); err != nil {
-				return nil, man, err
-			}
-		}
-		man.Trunk.DType, man.Trunk.Digest = "f16", trunk.Digest
+	if dtype != "f16" {
+		return trunk, m.SelfTest, nil
 	}
-	files = append(files, selfTest.parts()...)
-	return append(files, part{trunkFile, func(w io.Writer) error {
-		return trunk.encode(w, man.Trunk.DType, false)
-	}}), man, nil
+	trunk, err := trunk.Halved()
+	if err != nil || m.SelfTest == nil || trunk.Digest == m.TrunkDigest {
+		return trunk, m.SelfTest, err
+	}
+	selfTest, err := m.rerecord(trunk)
+	return trunk, selfTest, err
 }
 
 func (h *Head) encode(w io.Writer) error {
@@ -170,11 +188,11 @@ func (m *Model) rerecord(trunk *Weights) (*SelfTest, error) {
 }
 
 // parts is the self-test's file, if there is a self-test.
-func (s *SelfTest) parts() []part {
+func (s *SelfTest) files() []outFile {
 	if s == nil {
 		return nil
 	}
-	return []part{{selfTestFile, s.encode}}
+	return []outFile{{selfTestFile, s.encode}}
 }
 
 func (s *SelfTest) encode(w io.Writer) error {
@@ -208,7 +226,7 @@ func CheckTarget(dir string) error {
 	return nil
 }
 
-// inspectTarget refuses whatever must not be replaced.
+// inspectTarget refuses what must not be replaced.
 func inspectTarget(dir string) (target, error) {
 	stat, err := os.Lstat(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -227,13 +245,13 @@ func inspectTarget(dir string) (target, error) {
 	model := false
 	for _, e := range list {
 		switch name := e.Name(); {
-		case name == manifestFile:
+		case name == modelJSONFile:
 			if model = isModel(filepath.Join(dir, name)); !model {
-				return absent, fmt.Errorf("%s in it was not written by rehead: name another folder", manifestFile)
+				return absent, fmt.Errorf("%s in it was not written by rehead: name another folder", modelJSONFile)
 			}
 		case strings.HasPrefix(name, atomicfile.TempPrefix), e.Type().IsRegular() && slices.Contains(modelFiles(), name):
 		default:
-			return absent, fmt.Errorf("the folder holds %s, which is not of a rehead model: move it away "+
+			return absent, fmt.Errorf("the folder holds %s, which is not part of a rehead model: move it away "+
 				"or name another folder", name)
 		}
 	}
@@ -242,7 +260,7 @@ func inspectTarget(dir string) (target, error) {
 	}
 	if !model {
 		return absent, fmt.Errorf("the folder is neither empty nor a rehead model (it has no %s): name another folder",
-			manifestFile)
+			modelJSONFile)
 	}
 	return present, nil
 }
@@ -265,11 +283,11 @@ type writeError struct{ error }
 func (e *writeError) Unwrap() error { return e.error }
 
 // writeAll writes the files and model.json into the new folder dir, which it removes when it fails.
-func writeAll(dir string, files []part, man manifest) error {
+func writeAll(dir string, files []outFile, doc modelJSON) error {
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		return err
 	}
-	man.Files = make(map[string]entry, len(files))
+	doc.Files = make(map[string]fileEntry, len(files))
 	err := func() error {
 		for _, f := range files {
 			h := sha256.New()
@@ -280,13 +298,13 @@ func writeAll(dir string, files []part, man manifest) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", f.name, err)
 			}
-			man.Files[f.name] = entry{count.n, hex.EncodeToString(h.Sum(nil))}
+			doc.Files[f.name] = fileEntry{count.n, hex.EncodeToString(h.Sum(nil))}
 		}
-		data, err := man.seal()
+		data, err := doc.seal()
 		if err != nil {
 			return err
 		}
-		err = atomicfile.WriteNew(filepath.Join(dir, manifestFile), func(w io.Writer) error {
+		err = atomicfile.WriteNew(filepath.Join(dir, modelJSONFile), func(w io.Writer) error {
 			_, err := w.Write(data)
 			return err
 		})
@@ -309,10 +327,10 @@ func (c *counter) Write(p []byte) (int, error) {
 }
 
 // saveBeside writes a folder next to dir and puts it in dir's place.
-func saveBeside(dir string, state target, files []part, man manifest) error {
+func saveBeside(dir string, state target, files []outFile, doc modelJSON) error {
 	parent := filepath.Dir(dir)
 	temp := atomicfile.TempName(parent)
-	if err := writeAll(temp, files, man); err != nil {
+	if err := writeAll(temp, files, doc); err != nil {
 		return err
 	}
 	err := replace(temp, dir, state)
@@ -330,7 +348,7 @@ func replace(temp, dir string, state target) error {
 			return err
 		}
 	case present:
-		if exchange(temp, dir) == nil {
+		if swapFolders(temp, dir) == nil {
 			return os.RemoveAll(temp) // the old model, which holds nothing else
 		}
 		old := atomicfile.TempName(filepath.Dir(dir))
@@ -346,18 +364,18 @@ func replace(temp, dir string, state target) error {
 }
 
 // saveInside writes below dir, which exists, and moves the files into place. Without model.json,
-// which goes first and comes last, the folder is no model.
-func saveInside(dir string, files []part, man manifest) error {
+// which goes first and comes last, the folder is not a model.
+func saveInside(dir string, files []outFile, doc modelJSON) error {
 	temp := atomicfile.TempName(dir)
-	if err := writeAll(temp, files, man); err != nil {
+	if err := writeAll(temp, files, doc); err != nil {
 		return err
 	}
-	for _, name := range append([]string{manifestFile}, modelFiles()...) {
+	for _, name := range append([]string{modelJSONFile}, modelFiles()...) {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return errors.Join(err, os.RemoveAll(temp))
 		}
 	}
-	for _, f := range append(slices.Clone(files), part{name: manifestFile}) {
+	for _, f := range append(slices.Clone(files), outFile{name: modelJSONFile}) {
 		if err := os.Rename(filepath.Join(temp, f.name), filepath.Join(dir, f.name)); err != nil {
 			return errors.Join(err, os.RemoveAll(temp))
 		}

@@ -27,11 +27,11 @@ func TestSaveReplaces(t *testing.T) {
 		t.Errorf("got seed %d, trunk %v and %d files", got.Seed, got.Trunk != nil, len(beside))
 	}
 	mustSave(t, m, dir, SaveOptions{})
-	files, man, err := other.prepare(SaveOptions{NoTrunk: true})
+	files, doc, err := other.prepare(SaveOptions{NoTrunk: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := saveInside(dir, files, man); err != nil {
+	if err := saveInside(dir, files, doc); err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(beside, contents(t, dir)) {
@@ -67,7 +67,7 @@ func TestSaveRefuses(t *testing.T) {
 			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, labelsFile), []byte("x"), 0o600))
 		}, "neither empty nor"},
 		{"somebody's model.json", func(dir string) error {
-			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, manifestFile), []byte(`{"format":"keras"}`), 0o600))
+			return errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, modelJSONFile), []byte(`{"format":"keras"}`), 0o600))
 		}, "not written by rehead"},
 		{"a model with notes", func(dir string) error {
 			return errors.Join(m.Save(dir, SaveOptions{NoTrunk: true}),

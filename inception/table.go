@@ -134,14 +134,14 @@ type Layer struct {
 	Shape  [4]int // of the weight: [O,I,KH,KW]
 	Stride int    // both ways
 	Pad    [2]int // above and below, left and right
-	Out    [2]int // height and width of the output for the size that was asked for
+	out    [2]int // height and width of the output for the size that was asked for
 }
 
 // Layers lists the 94 convolutions at the given width multiplier for a size x size input, in the
 // order of the table, which is also the order in which Keras creates and numbers them.
 func Layers(width float64, size int) ([]Layer, error) {
 	var layers []Layer
-	_, err := walk(width, size, func(l Layer) { layers = append(layers, l) }, nil)
+	_, err := traceTable(width, size, func(l Layer) { layers = append(layers, l) }, nil)
 	return layers, err
 }
 
@@ -173,10 +173,10 @@ func checkWidth(width float64) error {
 // maxWidth bounds the width multiplier, and with it the memory that a file can ask for.
 const maxWidth = 2
 
-// walk goes through the table as the network would run: each is called for every convolution, done
-// (which may be nil) for every row with its output shape [C,H,W]. It returns the shape of the last
-// block.
-func walk(width float64, size int, each func(Layer), done func(row, [3]int)) ([3]int, error) {
+// traceTable goes through the table as the network would run: each is called for every convolution,
+// done (which may be nil) for every row with its output shape [C,H,W]. It returns the shape of the
+// last block.
+func traceTable(width float64, size int, each func(Layer), done func(row, [3]int)) ([3]int, error) {
 	if err := checkWidth(width); err != nil {
 		return [3]int{}, err
 	}
@@ -216,7 +216,7 @@ func follow(block string, steps []step, in [3]int, width float64, each func(Laye
 				out[0] = scale(width, s.out)
 				each(Layer{
 					Path: s.name(block), Shape: [4]int{out[0], in[0], s.kernel[0], s.kernel[1]},
-					Stride: s.stride, Pad: s.pad, Out: [2]int{out[1], out[2]},
+					Stride: s.stride, Pad: s.pad, out: [2]int{out[1], out[2]},
 				})
 			}
 			in = out
@@ -236,28 +236,26 @@ func (s step) name(block string) string {
 	return block + "." + s.path
 }
 
-// Cost is what one picture takes.
-type Cost struct {
-	MACs       int64 // multiply-adds of the convolutions
-	Parameters int64 // weights and biases of the convolutions
-	Layers     int   // convolutions
+// TrunkFLOPs returns how many multiplications and additions the trunk at the given width multiplier
+// takes for a size x size picture: 11.42e9 at width 1 and 299.
+func TrunkFLOPs(width float64, size int) (int64, error) {
+	c, err := trunkCost(width, size)
+	return 2 * c.macs, err
 }
 
-// FLOPs counts a multiply-add as two.
-func (c Cost) FLOPs() int64 { return 2 * c.MACs }
+// cost is what one picture takes.
+type cost struct {
+	macs       int64 // multiply-adds of the convolutions
+	parameters int64 // weights and biases of the convolutions
+	layers     int   // convolutions
+}
 
-// TrunkCost returns the cost of the trunk at the given width multiplier for a size x size picture:
-// 11.42 GFLOP at width 1 and 299.
-func TrunkCost(width float64, size int) (Cost, error) {
-	var c Cost
-	_, err := walk(width, size, func(l Layer) {
+func trunkCost(width float64, size int) (c cost, err error) {
+	_, err = traceTable(width, size, func(l Layer) {
 		weights := int64(l.Shape[0]) * int64(l.Shape[1]) * int64(l.Shape[2]) * int64(l.Shape[3])
-		c.MACs += weights * int64(l.Out[0]) * int64(l.Out[1])
-		c.Parameters += weights + int64(l.Shape[0])
-		c.Layers++
+		c.macs += weights * int64(l.out[0]) * int64(l.out[1])
+		c.parameters += weights + int64(l.Shape[0])
+		c.layers++
 	}, nil)
-	if err != nil {
-		return Cost{}, err
-	}
-	return c, nil
+	return c, err
 }

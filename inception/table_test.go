@@ -9,7 +9,7 @@ import (
 // TestTable walks the table at full width and 299 pixels and holds every row to the shape written
 // beside it.
 func TestTable(t *testing.T) {
-	last, err := walk(1, 299, func(Layer) {}, func(r row, got [3]int) {
+	last, err := traceTable(1, 299, func(Layer) {}, func(r row, got [3]int) {
 		if got != r.out {
 			t.Errorf("%s: a branch ending in %+v: got %v, want %v", r.block, r.steps[len(r.steps)-1], got, r.out)
 		}
@@ -31,7 +31,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s has %d channels, want %d", block, sums[block], want)
 		}
 	}
-	if len(sums) != 18 || len(Blocks()) != 18 {
+	if len(sums) != 18 || len(blocks()) != 18 {
 		t.Errorf("got %d blocks, want 18", len(sums))
 	}
 }
@@ -40,21 +40,21 @@ func TestTable(t *testing.T) {
 // with its classifier, and 23,834,568 parameters of which 2,049,000 are the classifier's; without
 // batch norm's scale and with one bias a channel that leaves 21,785,568 - 17,216.
 func TestCost(t *testing.T) {
-	c, err := TrunkCost(1, 299)
+	c, err := trunkCost(1, 299)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Layers != 94 {
-		t.Errorf("got %d convolutions, want 94", c.Layers)
+	if c.layers != 94 {
+		t.Errorf("got %d convolutions, want 94", c.layers)
 	}
-	if g := float64(c.FLOPs()) / 1e9; math.Abs(g-11.42) > 0.005 {
+	if g := float64(2*c.macs) / 1e9; math.Abs(g-11.42) > 0.005 {
 		t.Errorf("got %.3f GFLOP, want 11.42", g)
 	}
-	if want := int64(23834568 - 2049000 - 17216); c.Parameters != want {
-		t.Errorf("got %d parameters, want %d", c.Parameters, want)
+	if want := int64(23834568 - 2049000 - 17216); c.parameters != want {
+		t.Errorf("got %d parameters, want %d", c.parameters, want)
 	}
-	small, err := TrunkCost(0.25, 128)
-	if err != nil || small.MACs*50 > c.MACs || small.MACs < 1e6 {
+	small, err := trunkCost(0.25, 128)
+	if err != nil || small.macs*50 > c.macs || small.macs < 1e6 {
 		t.Errorf("width 0.25 at 128 pixels: got %+v, %v", small, err)
 	}
 }
@@ -86,10 +86,10 @@ func TestLayers(t *testing.T) {
 	layers, _ := Layers(1, MinSize)
 	for _, l := range layers {
 		if seen[l.Path] {
-			t.Errorf("%s stands there twice", l.Path)
+			t.Errorf("%s is there twice", l.Path)
 		}
 		seen[l.Path] = true
-		if l.Out[0] < 1 || l.Out[1] < 1 {
+		if l.out[0] < 1 || l.out[1] < 1 {
 			t.Errorf("%s has no output at the smallest size", l.Path)
 		}
 	}
@@ -106,7 +106,7 @@ func TestLayers(t *testing.T) {
 
 func TestFeatures(t *testing.T) {
 	for _, width := range []float64{0.01, 0.1, 0.25, 0.33, 0.5, 0.75, 1, 1.4} {
-		last, err := walk(width, 107, func(Layer) {}, nil)
+		last, err := traceTable(width, 107, func(Layer) {}, nil)
 		if err != nil || features(width) != last[0] {
 			t.Errorf("width %g: got %d features, the table gives %d, %v", width, features(width), last[0], err)
 		}

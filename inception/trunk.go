@@ -3,6 +3,7 @@ package inception
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"github.com/c236555e/rehead/nn"
 )
@@ -25,8 +26,8 @@ func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
 	if err != nil {
 		return nil, err
 	}
-	blocks := Blocks()
-	last := net.Taps[blocks[len(blocks)-1]]
+	blocks := blocks()
+	last := net.taps[blocks[len(blocks)-1]]
 	cfg.Precision, cfg.Ranges = w.Precision(), w.Ranges
 	program, err := nn.Compile(cfg, net.Input, net.Bottleneck, last)
 	if err != nil {
@@ -48,6 +49,15 @@ func (t *Trunk) Weights() *Weights { return t.weights }
 
 // Program returns the compiled network, for its description (device, kernel, threads).
 func (t *Trunk) Program() *nn.Program { return t.program }
+
+// DecodersBeside is how many of so many decoders find a processor while forward passes run, so many
+// at once: those that the network leaves idle, or all where it runs on a device of its own.
+func (t *Trunk) DecodersBeside(decoders, passes int) int {
+	if t.program.Device() != "cpu" {
+		return decoders
+	}
+	return min(decoders, max(runtime.GOMAXPROCS(0)-t.program.Threads()*passes, 0))
+}
 
 // pixels is the number of values of one input.
 func (t *Trunk) pixels() int { return 3 * t.Size() * t.Size() }

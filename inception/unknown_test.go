@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -61,11 +60,11 @@ func TestUnknown(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer k.Close()
-			results, err := k.Classify(context.Background(), picture.Limits{}, b.Bytes())
+			results, err := k.Classify(context.Background(), &inception.Input{Data: b.Bytes()})
 			if err != nil || results[0].Err != nil {
 				t.Fatal(err, results[0].Err)
 			}
-			x, err := k.Explain(context.Background(), picture.Limits{}, b.Bytes(), 1)
+			x, err := k.Explain(context.Background(), &inception.Input{Data: b.Bytes()}, 1)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,8 +9,8 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/inception/safetensors"
 	"github.com/c236555e/rehead/internal/par"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 

@@ -10,9 +10,10 @@ import (
 	"strconv"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/internal/par"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/internal/strictjson"
 )
 
@@ -23,29 +24,20 @@ const Format = "rehead-trunk/1"
 // Format), "flavor", "width" and, optionally, "source", "recipe" and "labels" (JSON). Everything
 // that is wrong with it is a *FormatError.
 func ReadWeights(path string) (*Weights, error) {
-	f, file, err := safetensors.Open(path)
+	file, size, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	w, err := weightsFrom(f)
-	if e := file.Close(); err == nil && e != nil {
-		err = e
-	}
-	return w, err
+	defer func() { _ = file.Close() }() // only read
+	return DecodeWeights(path, file, size)
 }
 
-// DecodeWeights is ReadWeights for a file of size bytes that is at hand already; errors call it
-// name.
+// DecodeWeights is ReadWeights for a file of size bytes that is open already; errors call it name.
 func DecodeWeights(name string, r io.ReaderAt, size int64) (*Weights, error) {
 	f, err := safetensors.New(name, r, size)
 	if err != nil {
 		return nil, err
 	}
-	return weightsFrom(f)
-}
-
-// weightsFrom reads the weights of an opened file.
-func weightsFrom(f *safetensors.File) (*Weights, error) {
 	w, err := describe(f)
 	if err != nil {
 		return nil, err

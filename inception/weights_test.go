@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // tiny is a small set of weights with a classifier.
@@ -305,11 +305,7 @@ func FuzzReadWeights(f *testing.F) {
 		if int(at) < len(data) {
 			copy(data[at:], patch)
 		}
-		file, err := safetensors.New("fuzz", bytes.NewReader(data), int64(len(data)))
-		var got *Weights
-		if err == nil {
-			got, err = weightsFrom(file)
-		}
+		got, err := DecodeWeights("fuzz", bytes.NewReader(data), int64(len(data)))
 		var format *FormatError
 		switch {
 		case err != nil && !errors.As(err, &format):

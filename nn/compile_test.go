@@ -10,6 +10,7 @@ import (
 
 	"gorgonia.org/gorgonia"
 
+	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
 )
 
@@ -133,26 +134,34 @@ func (c *countdown) Err() error {
 // step, and stop at the first refusal.
 func TestCancelBetweenSteps(t *testing.T) {
 	x, y := small(t)
-	p, err := Compile(Config{Device: "cpu", Kernel: "ref", Threads: 2}, x, y)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const n = 3
 	in, out := make([]float32, n*40), make([]float32, n*y.Shape().TotalSize())
-	for after := range n * 4 {
-		ctx := &countdown{context.Background(), after}
-		if err := p.Run(ctx, n, in, out); !errors.Is(err, context.Canceled) {
-			t.Fatalf("ended after %d steps: got %v, want context.Canceled", after, err)
+	for _, kernel := range Kernels() {
+		p, err := Compile(Config{Device: "cpu", Kernel: kernel, Threads: 2}, x, y)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if ctx.left != -1 {
-			t.Fatalf("ended after %d steps: asked %d times more", after, -1-ctx.left)
+		const most = 1000
+		whole := &countdown{context.Background(), most}
+		if err := p.Run(whole, n, in, out); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if err := p.Run(&countdown{context.Background(), n*4 + 1}, n, in, out); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Close(); err != nil {
-		t.Fatal(err)
+		asked := most - whole.left
+		if asked < 4 { // a convolution and a concatenation, twice
+			t.Errorf("kernel %s: asked %d times, want at least 4", kernel, asked)
+		}
+		for after := range asked {
+			ctx := &countdown{context.Background(), after}
+			if err := p.Run(ctx, n, in, out); !errors.Is(err, context.Canceled) {
+				t.Fatalf("kernel %s, ended after %d questions: got %v, want context.Canceled", kernel, after, err)
+			}
+			if ctx.left != -1 {
+				t.Fatalf("kernel %s, ended after %d questions: asked %d times more", kernel, after, -1-ctx.left)
+			}
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -196,20 +205,21 @@ func (f *fake) Probe(unit int) error {
 	}
 	return f.probe
 }
-func (f *fake) Compile(net *ir.Net, unit int, _ Config) (Executor, error) {
+func (f *fake) Compile(net *ir.Net, unit int, _ device.Config) (device.Executor, error) {
 	f.seen, f.unit = net, unit
 	return nil, errors.New("fake: compiled")
 }
 
 func TestDevices(t *testing.T) {
-	before := devices.list
-	defer func() { devices.list = before }()
+	before := device.Registered()
 	broken, works := &fake{name: "broken", probe: errors.New("no such chip")}, &fake{name: "works"}
-	Register(broken)
-	if d, err := device(Config{}); err != nil || d.Name() != "cpu" && len(before) == 0 {
+	device.Register(broken)
+	defer device.Unregister(broken)
+	if d, err := choose(Config{}); err != nil || d.Name() != "cpu" && len(before) == 0 {
 		t.Errorf("auto beside a broken device: got %v, %v, want cpu", d, err)
 	}
-	Register(works)
+	device.Register(works)
+	defer device.Unregister(works)
 	x, y := small(t)
 	for name, want := range map[string]string{
 		"broken": "no such chip", "works": "fake: compiled", "nothing": "want one of auto, cpu, broken, works",
@@ -241,7 +251,7 @@ func TestDevices(t *testing.T) {
 			t.Errorf("%+v: unit %d was compiled for", c.cfg, works.unit)
 		}
 	}
-	if d, err := device(Config{Kernel: "ref"}); err != nil || d.Name() != "cpu" {
+	if d, err := choose(Config{Kernel: "ref"}); err != nil || d.Name() != "cpu" {
 		t.Errorf("auto with the CPU's kernel: got %v, %v, want cpu", d, err)
 	}
 	if got := Units(); !slices.Contains(got, "works:0 Fake") {
@@ -250,6 +260,10 @@ func TestDevices(t *testing.T) {
 	if works.seen == nil || len(works.seen.Steps) != 4 {
 		t.Errorf("the device got %v, want 4 steps", works.seen)
 	}
+}
+
+func TestCPU(t *testing.T) {
+	x, y := small(t)
 	p, err := Compile(Config{Device: "cpu"}, x, y)
 	if err != nil || p.Device() != "cpu" || p.Threads() < 1 || p.Kernel() == "" {
 		t.Fatalf("cpu: got %v, %v", p, err)
@@ -257,6 +271,13 @@ func TestDevices(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestRegister registers what must not be.
+func TestRegister(t *testing.T) {
+	works := &fake{name: "works"}
+	device.Register(works)
+	defer device.Unregister(works)
 	for _, name := range []string{"", "auto", "cpu", "works"} {
 		func() {
 			defer func() {
@@ -264,7 +285,7 @@ func TestDevices(t *testing.T) {
 					t.Errorf("registering %q: no panic", name)
 				}
 			}()
-			Register(&fake{name: name})
+			device.Register(&fake{name: name})
 		}()
 	}
 }

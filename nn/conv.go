@@ -2,11 +2,8 @@ package nn
 
 import (
 	"fmt"
-	"hash"
 	"runtime"
 
-	"github.com/chewxy/hm"
-	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"github.com/c236555e/rehead/internal/par"
@@ -30,36 +27,10 @@ type Conv2D struct {
 	Name    string
 	Stride  [2]int // vertical, horizontal
 	Padding Padding
-
-	own
-	frozen
 }
 
-// Type returns the signature in Gorgonia's type system.
-func (o *Conv2D) Type() hm.Type { return opType(o) }
-
-// InferShape returns the result's shape, or a [*ShapeError].
-func (o *Conv2D) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) { return opInfer(o, in) }
-
-// Do computes the result into the operator's own buffer.
-func (o *Conv2D) Do(in ...gorgonia.Value) (gorgonia.Value, error) { return opDo(o, in) }
-
-// WriteHash writes a hash that no other instance has.
-func (o *Conv2D) WriteHash(h hash.Hash) { opHash(o, h) }
-
-// Hashcode returns the hash that WriteHash writes.
-func (o *Conv2D) Hashcode() uint32 { return opHashcode(o) }
-
-func (o *Conv2D) String() string { return opString(o) }
-
-func (o *Conv2D) kind() string  { return "conv2d" }
-func (o *Conv2D) label() string { return o.Name }
-func (o *Conv2D) dims() []int   { return []int{4, 4, 1, 4} }
-
-func (o *Conv2D) bind(out *output) operator {
-	c := *o
-	c.out = out
-	return &c
+func (o *Conv2D) signature() signature {
+	return signature{kind: "conv2d", name: o.Name, axes: []int{4, 4, 1, 4}, counts: []int{2, 3}}
 }
 
 func (o *Conv2D) window(w tensor.Shape) ir.Window {
@@ -67,9 +38,6 @@ func (o *Conv2D) window(w tensor.Shape) ir.Window {
 }
 
 func (o *Conv2D) infer(s []tensor.Shape) (tensor.Shape, error) {
-	if err := arity(o, s, 2, 3); err != nil {
-		return nil, err
-	}
 	x, w := s[0], s[1]
 	if x[1] != w[1] {
 		return nil, want(o, "weight", w, fmt.Sprintf("[O %d KH KW] for an input of %d channels", x[1], x[1]))
@@ -84,7 +52,7 @@ func (o *Conv2D) infer(s []tensor.Shape) (tensor.Shape, error) {
 	return tensor.Shape{x[0], w[0], oh, ow}, nil
 }
 
-func (o *Conv2D) compute(dst []float32, in []view) error {
+func (o *Conv2D) compute(dst []float32, in []view) {
 	s, win, outs := image(in[0].shape), o.window(in[1].shape), in[1].shape[0]
 	x, each, plane := s.C*s.H*s.W, s.C*win.KH*win.KW, len(dst)/(s.N*outs)
 	one := s
@@ -98,7 +66,6 @@ func (o *Conv2D) compute(dst []float32, in []view) error {
 		}
 		ref.Conv2D(dst[task*plane:(task+1)*plane], in[0].data[n*x:(n+1)*x], one, k)
 	})
-	return nil
 }
 
 func image(s tensor.Shape) ref.Image { return ref.Image{N: s[0], C: s[1], H: s[2], W: s[3]} }
@@ -117,7 +84,7 @@ func window(kernel, stride [2]int, p Padding) ir.Window {
 }
 
 // slide returns the number of positions of w over x [N,C,H,W].
-func slide(o operator, w ir.Window, x tensor.Shape) (oh, ow int, err error) {
+func slide(o Op, w ir.Window, x tensor.Shape) (oh, ow int, err error) {
 	const most = 1 << 20 // beyond any image, below any overflow
 	for _, p := range []int{w.Top, w.Bottom, w.Left, w.Right} {
 		if p < 0 || p > most {

@@ -2,11 +2,8 @@ package nn
 
 import (
 	"fmt"
-	"hash"
 	"runtime"
 
-	"github.com/chewxy/hm"
-	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"github.com/c236555e/rehead/internal/par"
@@ -25,52 +22,23 @@ import (
 // target of 0 contributes nothing and a weight of 0 leaves its row out, whatever
 // the logits are there. A logit of -Inf under a positive target makes the loss
 // +Inf; a row with a NaN, a +Inf, or nothing but -Inf makes it NaN.
-type CrossEntropy struct {
-	Name string
+type CrossEntropy struct{ Name string }
 
-	own
-}
-
-// Type returns the signature in Gorgonia's type system.
-func (o *CrossEntropy) Type() hm.Type { return opType(o) }
-
-// InferShape returns the result's shape, or a [*ShapeError].
-func (o *CrossEntropy) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
-	return opInfer(o, in)
-}
-
-// Do computes the result into the operator's own buffer.
-func (o *CrossEntropy) Do(in ...gorgonia.Value) (gorgonia.Value, error) { return opDo(o, in) }
-
-// WriteHash writes a hash that no other instance has.
-func (o *CrossEntropy) WriteHash(h hash.Hash) { opHash(o, h) }
-
-// Hashcode returns the hash that WriteHash writes.
-func (o *CrossEntropy) Hashcode() uint32 { return opHashcode(o) }
-
-func (o *CrossEntropy) String() string { return opString(o) }
-
-func (o *CrossEntropy) kind() string  { return "crossentropy" }
-func (o *CrossEntropy) label() string { return o.Name }
-func (o *CrossEntropy) dims() []int   { return []int{2, 2, 1, 0} }
-
-func (o *CrossEntropy) bind(out *output) operator {
-	c := *o
-	c.out = out
-	return &c
+func (o *CrossEntropy) signature() signature {
+	return signature{kind: "crossentropy", name: o.Name, axes: []int{2, 2, 1, 0}, counts: []int{3},
+		wrt: []bool{true, false, false}}
 }
 
 func (o *CrossEntropy) infer(s []tensor.Shape) (tensor.Shape, error) {
-	if err := arity(o, s, 3); err != nil {
-		return nil, err
-	}
 	if err := lossShapes(o, s); err != nil {
 		return nil, err
 	}
 	return tensor.ScalarShape(), nil
 }
 
-func (o *CrossEntropy) compute(dst []float32, in []view) error {
+func (o *CrossEntropy) compute(dst []float32, in []view) { dst[0] = float32(o.loss(in)) }
+
+func (o *CrossEntropy) loss(in []view) float64 {
 	n, k := in[0].shape[0], in[0].shape[1]
 	sums := make([]float64, (n+lossRows-1)/lossRows)
 	lossParts(n, func(part, from, to int) {
@@ -80,27 +48,20 @@ func (o *CrossEntropy) compute(dst []float32, in []view) error {
 	for _, s := range sums {
 		loss += s
 	}
-	if o.out != nil {
-		o.out.loss = loss
-	}
-	dst[0] = float32(loss)
-	return nil
+	return loss
 }
 
-// DiffWRT says that only the logits have a gradient.
-func (o *CrossEntropy) DiffWRT(int) []bool { return []bool{true, false, false} }
-
-// SymDiff returns the gradient with respect to the logits,
+// gradient returns the gradient with respect to the logits,
 // grad * weights[n] * (softmax(logits[n])[k] * sum(targets[n]) - targets[n,k]).
-func (o *CrossEntropy) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+func (o *CrossEntropy) gradient(in []*Node, _, grad *Node) ([]*Node, error) {
 	dx, err := Apply(&crossEntropyGrad{name: o.Name}, in[0], in[1], in[2], grad)
 	if err != nil {
 		return nil, err
 	}
-	return gorgonia.Nodes{dx, nil, nil}, nil
+	return []*Node{dx, nil, nil}, nil
 }
 
-func lossShapes(o operator, s []tensor.Shape) error {
+func lossShapes(o Op, s []tensor.Shape) error {
 	if !s[0].Eq(s[1]) {
 		return want(o, "targets", s[1], fmt.Sprintf("%v, as the logits", s[0]))
 	}
@@ -112,42 +73,20 @@ func lossShapes(o operator, s []tensor.Shape) error {
 
 // crossEntropyGrad is logits, targets [N,K], weights [N], grad (a scalar) ->
 // the gradient with respect to the logits [N,K].
-type crossEntropyGrad struct {
-	name string
-	own
-	frozen
-}
+type crossEntropyGrad struct{ name string }
 
-func (o *crossEntropyGrad) Type() hm.Type { return opType(o) }
-func (o *crossEntropyGrad) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
-	return opInfer(o, in)
-}
-func (o *crossEntropyGrad) Do(in ...gorgonia.Value) (gorgonia.Value, error) { return opDo(o, in) }
-func (o *crossEntropyGrad) WriteHash(h hash.Hash)                           { opHash(o, h) }
-func (o *crossEntropyGrad) Hashcode() uint32                                { return opHashcode(o) }
-func (o *crossEntropyGrad) String() string                                  { return opString(o) }
-
-func (o *crossEntropyGrad) kind() string  { return "crossentropy-gradient" }
-func (o *crossEntropyGrad) label() string { return o.name }
-func (o *crossEntropyGrad) dims() []int   { return []int{2, 2, 1, 0, 2} }
-
-func (o *crossEntropyGrad) bind(out *output) operator {
-	c := *o
-	c.out = out
-	return &c
+func (o *crossEntropyGrad) signature() signature {
+	return signature{kind: "crossentropy-gradient", name: o.name, axes: []int{2, 2, 1, 0, 2}, counts: []int{4}}
 }
 
 func (o *crossEntropyGrad) infer(s []tensor.Shape) (tensor.Shape, error) {
-	if err := arity(o, s, 4); err != nil {
-		return nil, err
-	}
 	if err := lossShapes(o, s); err != nil {
 		return nil, err
 	}
 	return s[0].Clone(), nil
 }
 
-func (o *crossEntropyGrad) compute(dst []float32, in []view) error {
+func (o *crossEntropyGrad) compute(dst []float32, in []view) {
 	n, k := in[0].shape[0], in[0].shape[1]
 	lossParts(n, func(_, from, to int) {
 		ref.CrossEntropyGrad(dst[from*k:to*k], k, ref.Loss[float32]{
@@ -155,7 +94,6 @@ func (o *crossEntropyGrad) compute(dst []float32, in []view) error {
 			Weights: in[2].data[from:to], Grad: float64(in[3].data[0]),
 		})
 	})
-	return nil
 }
 
 // lossRows is the number of rows that are computed and summed together. It is

@@ -17,9 +17,6 @@ type Graph = gorgonia.ExprGraph
 // applied to other nodes ([Apply]).
 type Node = gorgonia.Node
 
-// Op is one operator of a [Graph]. Every operator of this package is one.
-type Op = gorgonia.Op
-
 // NewGraph returns an empty graph. A graph is built by one goroutine.
 func NewGraph() *Graph { return gorgonia.NewGraph() }
 
@@ -78,50 +75,50 @@ const maxElements = 1 << 31
 
 // Apply adds op, applied to the nodes in, to their graph and returns the
 // result's node. Shapes are checked here: a misfit is a [*ShapeError].
-// Operators of this package are copied first, so one literal may be applied
-// many times; any other Gorgonia operator is used as it is.
+// op is copied, so one literal may be applied many times.
 func Apply(op Op, in ...*Node) (*Node, error) {
 	if op == nil {
 		return nil, errors.New("nn: apply: got no operator")
 	}
 	if len(in) == 0 {
-		return nil, fmt.Errorf("nn: apply %v: got no arguments", op)
+		return nil, fmt.Errorf("nn: apply %v: got no arguments", op.signature())
 	}
 	for i, n := range in {
 		if n == nil || n.Graph() == nil {
-			return nil, fmt.Errorf("nn: apply %v: argument %d is not a node of a graph", op, i)
+			return nil, fmt.Errorf("nn: apply %v: argument %d is not a node of a graph", op.signature(), i)
 		}
 		if n.Graph() != in[0].Graph() {
-			return nil, fmt.Errorf("nn: apply %v: argument %d is of another graph than argument 0", op, i)
+			return nil, fmt.Errorf("nn: apply %v: argument %d is of another graph than argument 0", op.signature(), i)
 		}
 	}
-	own, ok := op.(operator)
-	if !ok {
-		n, err := gorgonia.ApplyOp(op, in...)
-		if err != nil {
-			return nil, fmt.Errorf("nn: apply: %w", err)
-		}
-		return n, nil
-	}
-	return applyOwn(own, 0, in)
+	return applyCopy(op, 0, in)
 }
 
-// applyOwn applies a private copy of op. The salt goes into the copy's hash.
-func applyOwn(op operator, salt uint64, in []*Node) (*Node, error) {
+// applyCopy applies a copy of op. The salt goes into its hash.
+func applyCopy(op Op, salt uint64, in []*Node) (*Node, error) {
+	s := op.signature()
 	shapes := make([]tensor.Shape, len(in))
 	for i, n := range in {
 		shapes[i] = n.Shape()
 		if n.Dtype() != tensor.Float32 {
-			return nil, &ShapeError{op.kind(), op.label(), fmt.Sprintf("argument %d", i), n.Dtype().String(), "float32"}
+			return nil, &ShapeError{s.kind, s.name, fmt.Sprintf("argument %d", i), n.Dtype().String(), "float32"}
 		}
 	}
-	if _, err := op.infer(shapes); err != nil {
+	if _, err := check(op, shapes); err != nil {
 		return nil, err
 	}
-	bound := op.bind(&output{args: len(in), salt: salt})
-	n, err := gorgonia.ApplyOp(bound, in...)
+	n, err := gorgonia.ApplyOp(&applied{op: clone(op), args: len(in), salt: salt}, in...)
 	if err != nil {
-		return nil, fmt.Errorf("nn: %s %q: %w", op.kind(), op.label(), err)
+		return nil, fmt.Errorf("nn: %v: %w", s, err)
 	}
 	return n, nil
+}
+
+// OpOf returns the operator that n was made with by [Apply], to be read only: nil for a leaf and
+// for an operator of Gorgonia's own.
+func OpOf(n *Node) Op {
+	if a, ok := n.Op().(*applied); ok {
+		return a.op
+	}
+	return nil
 }

@@ -16,7 +16,7 @@ type HeadGraph struct {
 	mu       sync.Mutex
 	vm       gorgonia.VM
 	leaves   []headLeaf // x, targets, weights, w, b
-	loss     *output    // where CrossEntropy keeps the loss before rounding
+	loss     float64    // the last one, before rounding
 	dw, db   *Node
 	examples int
 }
@@ -40,7 +40,24 @@ func NewBinaryHeadGraph(examples, features, classes int) (*HeadGraph, error) {
 	return newHeadGraph(&BinaryCrossEntropy{Name: "loss"}, []int{examples, classes}, examples, features, classes)
 }
 
-func newHeadGraph(lossOp operator, weights []int, examples, features, classes int) (*HeadGraph, error) {
+// A lossOp is a cost.
+type lossOp interface {
+	differentiable
+	loss(in []view) float64
+}
+
+// kept is a cost whose last value is kept as it was before rounding to float32.
+type kept struct {
+	lossOp
+	last *float64
+}
+
+func (k *kept) compute(dst []float32, in []view) {
+	*k.last = k.loss(in)
+	dst[0] = float32(*k.last)
+}
+
+func newHeadGraph(op lossOp, weights []int, examples, features, classes int) (*HeadGraph, error) {
 	g := NewGraph()
 	h := &HeadGraph{examples: examples}
 	var nodes []*Node
@@ -63,7 +80,7 @@ func newHeadGraph(lossOp operator, weights []int, examples, features, classes in
 	if err != nil {
 		return nil, err
 	}
-	loss, err := Apply(lossOp, logits, nodes[1], nodes[2])
+	loss, err := Apply(&kept{op, &h.loss}, logits, nodes[1], nodes[2])
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +88,7 @@ func newHeadGraph(lossOp operator, weights []int, examples, features, classes in
 	if err != nil {
 		return nil, fmt.Errorf("nn: head graph: %w", err)
 	}
-	h.loss, h.dw, h.db = loss.Op().(operator).owned(), grads[0], grads[1]
+	h.dw, h.db = grads[0], grads[1]
 	// Only what these three need is compiled: the gradient by x, which Grad
 	// makes as well, would cost a third product.
 	prog, registers, err := gorgonia.CompileFunction(g, nodes, gorgonia.Nodes{loss, h.dw, h.db})
@@ -121,5 +138,5 @@ func (h *HeadGraph) LossGrad(x, targets, weights, w, b, gradW, gradB []float32) 
 		}
 		copy([][]float32{gradW, gradB}[i], v.data)
 	}
-	return h.loss.loss, nil
+	return h.loss, nil
 }

@@ -119,22 +119,23 @@ func (l *lowering) add(n *Node, name string) int {
 }
 
 // arg returns the value of an argument that varies from image to image.
-func (l *lowering) arg(o operator, i int, n *Node) (int, error) {
+func (l *lowering) arg(o Op, i int, n *Node) (int, error) {
 	if v, ok := l.value[n]; ok {
 		return v, nil
 	}
+	s := o.signature()
 	if n.Value() != nil {
 		return 0, fmt.Errorf("nn: compile: %v: argument %d is the parameter %q, want the input or something computed from it",
-			o, i, n.Name())
+			s, i, n.Name())
 	}
-	return 0, fmt.Errorf("nn: compile: %v: argument %d is %q, which has no values and is not the program's input", o, i,
+	return 0, fmt.Errorf("nn: compile: %v: argument %d is %q, which has no values and is not the program's input", s, i,
 		n.Name())
 }
 
 // weights returns the values of an argument that is the same for all images.
-func (l *lowering) weights(o operator, i int, n *Node) ([]float32, error) {
+func (l *lowering) weights(o Op, i int, n *Node) ([]float32, error) {
 	if n.Op() != nil || n == l.input || n.Value() == nil {
-		return nil, fmt.Errorf("nn: compile: %v: argument %d is %q, want a parameter", o, i, n.Name())
+		return nil, fmt.Errorf("nn: compile: %v: argument %d is %q, want a parameter", o.signature(), i, n.Name())
 	}
 	v, err := viewOf(n.Value())
 	if err != nil {
@@ -153,35 +154,16 @@ func (l *lowering) weights(o operator, i int, n *Node) ([]float32, error) {
 
 // node lowers one operator, fusing it with the step before where it can.
 func (l *lowering) node(n *Node) error {
-	o, ok := n.Op().(operator)
-	if !ok {
+	o := OpOf(n)
+	if o == nil {
 		return fmt.Errorf("nn: compile: operator %v of node %q is not known, want operators of package nn", n.Op(), n.Name())
 	}
 	args := arguments(n)
-	params := make([][]float32, len(args))
-	vary := 1 // arguments that are values, from the first
-	switch o.(type) {
-	case *Concat:
-		vary = len(args)
-	case *Conv2D, *BatchNorm, *ReLU, *MaxPool, *AvgPool, *GlobalAvgPool, *Dense, *Softmax:
-	default:
-		return fmt.Errorf("nn: compile: operator %v has no result for each image, so a Program "+
-			"cannot run it; a Machine can", o)
+	in, params, err := l.arguments(o, args)
+	if err != nil {
+		return err
 	}
-	step := ir.Step{Name: o.label()}
-	for i, a := range args {
-		var err error
-		if i >= vary {
-			params[i], err = l.weights(o, i, a)
-		} else {
-			var v int
-			v, err = l.arg(o, i, a)
-			step.In = append(step.In, v)
-		}
-		if err != nil {
-			return err
-		}
-	}
+	step := ir.Step{Name: o.signature().name, In: in}
 	switch o := o.(type) {
 	case *Conv2D:
 		step.Kind, step.Window, step.W = ir.Conv, o.window(args[1].Shape()), params[1]
@@ -220,10 +202,38 @@ func (l *lowering) node(n *Node) error {
 	case *Softmax:
 		step.Kind = ir.Softmax
 	}
-	step.Out = l.add(n, o.label())
+	step.Out = l.add(n, step.Name)
 	l.maker[step.Out] = len(l.net.Steps)
 	l.net.Steps = append(l.net.Steps, step)
 	return nil
+}
+
+// arguments sorts the arguments of o into those that vary from image to image, of which it returns
+// the values' indices, and parameters, which stand at the argument's own place.
+func (l *lowering) arguments(o Op, args []*Node) (in []int, params [][]float32, err error) {
+	vary := 1 // arguments that are values, from the first
+	switch o.(type) {
+	case *Concat:
+		vary = len(args)
+	case *Conv2D, *BatchNorm, *ReLU, *MaxPool, *AvgPool, *GlobalAvgPool, *Dense, *Softmax:
+	default:
+		return nil, nil, fmt.Errorf("nn: compile: operator %v has no result for each image, so a Program "+
+			"cannot run it; a Machine can", o.signature())
+	}
+	params = make([][]float32, len(args))
+	for i, a := range args {
+		if i >= vary {
+			params[i], err = l.weights(o, i, a)
+		} else {
+			var v int
+			v, err = l.arg(o, i, a)
+			in = append(in, v)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return in, params, nil
 }
 
 // fusible returns the step that computes n if it is of one of the kinds, not
@@ -250,7 +260,8 @@ func (o *BatchNorm) affine(p [][]float32) (scale, shift []float64, err error) {
 	for c := range gamma {
 		spread := float64(variance[c]) + o.Eps
 		if !(spread > 0) {
-			return nil, nil, fmt.Errorf("nn: compile: %v: channel %d: variance plus eps is %v, want more than 0", o, c, spread)
+			return nil, nil, fmt.Errorf("nn: compile: %v: channel %d: variance plus eps is %v, want more than 0", o.signature(),
+				c, spread)
 		}
 		scale[c] = float64(gamma[c]) / math.Sqrt(spread)
 		shift[c] = float64(beta[c]) - float64(mean[c])*scale[c]

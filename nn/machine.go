@@ -103,8 +103,8 @@ func rebuildSalted(order []*Node, salt uint64) (map[*Node]*Node, error) {
 		switch op := n.Op().(type) {
 		case nil:
 			c, err = copyLeaf(g, n)
-		case operator:
-			c, err = applyOwn(op, salt, args)
+		case *applied:
+			c, err = applyCopy(op.op, salt, args)
 		default:
 			if len(args) == 0 {
 				c = g.AddNode(gorgonia.NewConstant(n.Value()))

@@ -67,19 +67,11 @@ type fuse struct {
 	lit *bool
 }
 
-func (f *fuse) bind(out *output) operator {
-	c := *f
-	c.out = out
-	return &c
-}
-
-func (f *fuse) Do(in ...gorgonia.Value) (gorgonia.Value, error) { return opDo(f, in) }
-
-func (f *fuse) compute(dst []float32, in []view) error {
+func (f *fuse) compute(dst []float32, in []view) {
 	if *f.lit {
 		panic("out of cheese")
 	}
-	return f.ReLU.compute(dst, in)
+	f.ReLU.compute(dst, in)
 }
 
 // TestMachineAfterError runs again after a run that failed in the middle.

@@ -188,14 +188,14 @@ func TestOneLiteralManyTimes(t *testing.T) {
 
 // TestOperatorContract holds every operator to what the tape machine needs.
 func TestOperatorContract(t *testing.T) {
-	for _, op := range []operator{
+	for _, op := range []Op{
 		&Conv2D{}, &BatchNorm{}, &ReLU{}, &MaxPool{}, &AvgPool{}, &GlobalAvgPool{}, &Concat{}, &Dense{}, &Softmax{},
 		&CrossEntropy{},
 		&BinaryCrossEntropy{}, &denseGradX{}, &denseGradW{}, &denseGradB{}, &softmaxGrad{}, &crossEntropyGrad{},
 		&binaryCrossEntropyGrad{},
 	} {
-		t.Run(op.kind(), func(t *testing.T) {
-			a, b := op.bind(&output{args: 1}), op.bind(&output{args: 1})
+		t.Run(op.signature().kind, func(t *testing.T) {
+			a, b := &applied{op: op, args: 1}, &applied{op: op, args: 1}
 			first := a.Hashcode()
 			if first == b.Hashcode() {
 				t.Error("two instances have one hash: the tape machine would merge them")
@@ -209,8 +209,11 @@ func TestOperatorContract(t *testing.T) {
 			if a.CallsExtern() {
 				t.Error("the tape machine would allocate a buffer that nobody uses")
 			}
-			if len(op.(gorgonia.SDOp).DiffWRT(3)) == 0 {
+			if len(a.DiffWRT(3)) == 0 {
 				t.Error("DiffWRT is empty: Grad of a cost behind the operator would panic")
+			}
+			if _, ok := op.(differentiable); ok != slices.Contains(a.DiffWRT(3), true) {
+				t.Error("the signature does not say which gradients there are")
 			}
 			for _, in := range [][]gorgonia.Value{nil, {nil}, {gorgonia.NewF64(1)},
 				{tensor.New(tensor.Of(tensor.Float64), tensor.WithShape(1, 1, 1, 1))}} {
@@ -225,11 +228,11 @@ func TestOperatorContract(t *testing.T) {
 // bomb is an operator whose kernel panics.
 type bomb struct{ ReLU }
 
-func (b *bomb) compute([]float32, []view) error { panic("out of cheese") }
+func (b *bomb) compute([]float32, []view) { panic("out of cheese") }
 
 func TestDoRecovers(t *testing.T) {
 	x := tensor.New(tensor.WithShape(1, 1, 1, 2), tensor.WithBacking([]float32{1, 2}))
-	_, err := opDo(&bomb{}, []gorgonia.Value{x})
+	_, err := (&applied{op: &bomb{}, args: 1}).Do(x)
 	if err == nil || !strings.Contains(err.Error(), "out of cheese") {
 		t.Fatalf("got %v, want the panic as an error", err)
 	}
@@ -241,19 +244,18 @@ func TestDoChecksValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	op := &Softmax{Name: "s"}
+	op := &applied{op: &Softmax{Name: "s"}, args: 1}
 	if _, err := op.Do(part.(*tensor.Dense)); err == nil || !strings.Contains(err.Error(), "gaps") {
 		t.Errorf("a tensor with gaps: got %v, want an error that says so", err)
 	}
-	a, err := op.Do(x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := op.Do(x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if &a.Data().([]float32)[0] == &b.Data().([]float32)[0] {
-		t.Error("an operator that was not applied by Apply reuses its result")
+}
+
+// TestApplyCopies changes an operator after it was applied.
+func TestApplyCopies(t *testing.T) {
+	op := &Softmax{Name: "before"}
+	n := apply(t, op, input(t, NewGraph(), "x", 4, 3))
+	op.Name = "after"
+	if got := OpOf(n).(*Softmax).Name; got != "before" {
+		t.Errorf("the node's operator is called %q, want before", got)
 	}
 }

@@ -2,10 +2,7 @@ package nn
 
 import (
 	"fmt"
-	"hash"
 
-	"github.com/chewxy/hm"
-	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"github.com/c236555e/rehead/nn/internal/ir"
@@ -24,50 +21,18 @@ type MaxPool struct {
 	Kernel  [2]int // height, width
 	Stride  [2]int // vertical, horizontal
 	Padding Padding
-
-	own
-	frozen
 }
 
-// Type returns the signature in Gorgonia's type system.
-func (o *MaxPool) Type() hm.Type { return opType(o) }
-
-// InferShape returns the result's shape, or a [*ShapeError].
-func (o *MaxPool) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) { return opInfer(o, in) }
-
-// Do computes the result into the operator's own buffer.
-func (o *MaxPool) Do(in ...gorgonia.Value) (gorgonia.Value, error) { return opDo(o, in) }
-
-// WriteHash writes a hash that no other instance has.
-func (o *MaxPool) WriteHash(h hash.Hash) { opHash(o, h) }
-
-// Hashcode returns the hash that WriteHash writes.
-func (o *MaxPool) Hashcode() uint32 { return opHashcode(o) }
-
-func (o *MaxPool) String() string { return opString(o) }
-
-func (o *MaxPool) kind() string  { return "maxpool" }
-func (o *MaxPool) label() string { return o.Name }
-func (o *MaxPool) dims() []int   { return []int{4, 4} }
-
-func (o *MaxPool) bind(out *output) operator {
-	c := *o
-	c.out = out
-	return &c
+func (o *MaxPool) signature() signature {
+	return signature{kind: "maxpool", name: o.Name, axes: []int{4, 4}, counts: []int{1}}
 }
 
 func (o *MaxPool) window() ir.Window { return window(o.Kernel, o.Stride, o.Padding) }
 
-func (o *MaxPool) infer(s []tensor.Shape) (tensor.Shape, error) {
-	if err := arity(o, s, 1); err != nil {
-		return nil, err
-	}
-	return pooled(o, o.window(), s[0])
-}
+func (o *MaxPool) infer(s []tensor.Shape) (tensor.Shape, error) { return pooled(o, o.window(), s[0]) }
 
-func (o *MaxPool) compute(dst []float32, in []view) error {
+func (o *MaxPool) compute(dst []float32, in []view) {
 	ref.MaxPool(dst, in[0].data, image(in[0].shape), o.window())
-	return nil
 }
 
 // AvgPool takes the mean of the values under each window, x [N,C,H,W] ->
@@ -81,104 +46,38 @@ type AvgPool struct {
 	Stride      [2]int // vertical, horizontal
 	Padding     Padding
 	CountBorder bool
-
-	own
-	frozen
 }
 
-// Type returns the signature in Gorgonia's type system.
-func (o *AvgPool) Type() hm.Type { return opType(o) }
-
-// InferShape returns the result's shape, or a [*ShapeError].
-func (o *AvgPool) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) { return opInfer(o, in) }
-
-// Do computes the result into the operator's own buffer.
-func (o *AvgPool) Do(in ...gorgonia.Value) (gorgonia.Value, error) { return opDo(o, in) }
-
-// WriteHash writes a hash that no other instance has.
-func (o *AvgPool) WriteHash(h hash.Hash) { opHash(o, h) }
-
-// Hashcode returns the hash that WriteHash writes.
-func (o *AvgPool) Hashcode() uint32 { return opHashcode(o) }
-
-func (o *AvgPool) String() string { return opString(o) }
-
-func (o *AvgPool) kind() string  { return "avgpool" }
-func (o *AvgPool) label() string { return o.Name }
-func (o *AvgPool) dims() []int   { return []int{4, 4} }
-
-func (o *AvgPool) bind(out *output) operator {
-	c := *o
-	c.out = out
-	return &c
+func (o *AvgPool) signature() signature {
+	return signature{kind: "avgpool", name: o.Name, axes: []int{4, 4}, counts: []int{1}}
 }
 
 func (o *AvgPool) window() ir.Window { return window(o.Kernel, o.Stride, o.Padding) }
 
-func (o *AvgPool) infer(s []tensor.Shape) (tensor.Shape, error) {
-	if err := arity(o, s, 1); err != nil {
-		return nil, err
-	}
-	return pooled(o, o.window(), s[0])
-}
+func (o *AvgPool) infer(s []tensor.Shape) (tensor.Shape, error) { return pooled(o, o.window(), s[0]) }
 
-func (o *AvgPool) compute(dst []float32, in []view) error {
+func (o *AvgPool) compute(dst []float32, in []view) {
 	ref.AvgPool(dst, in[0].data, image(in[0].shape), ref.Pool{Window: o.window(), CountBorder: o.CountBorder})
-	return nil
 }
 
 // GlobalAvgPool is the mean over all pixels: x [N,C,H,W] -> [N,C]. There is no
 // gradient.
-type GlobalAvgPool struct {
-	Name string
+type GlobalAvgPool struct{ Name string }
 
-	own
-	frozen
-}
-
-// Type returns the signature in Gorgonia's type system.
-func (o *GlobalAvgPool) Type() hm.Type { return opType(o) }
-
-// InferShape returns the result's shape, or a [*ShapeError].
-func (o *GlobalAvgPool) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
-	return opInfer(o, in)
-}
-
-// Do computes the result into the operator's own buffer.
-func (o *GlobalAvgPool) Do(in ...gorgonia.Value) (gorgonia.Value, error) { return opDo(o, in) }
-
-// WriteHash writes a hash that no other instance has.
-func (o *GlobalAvgPool) WriteHash(h hash.Hash) { opHash(o, h) }
-
-// Hashcode returns the hash that WriteHash writes.
-func (o *GlobalAvgPool) Hashcode() uint32 { return opHashcode(o) }
-
-func (o *GlobalAvgPool) String() string { return opString(o) }
-
-func (o *GlobalAvgPool) kind() string  { return "globalavgpool" }
-func (o *GlobalAvgPool) label() string { return o.Name }
-func (o *GlobalAvgPool) dims() []int   { return []int{4, 2} }
-
-func (o *GlobalAvgPool) bind(out *output) operator {
-	c := *o
-	c.out = out
-	return &c
+func (o *GlobalAvgPool) signature() signature {
+	return signature{kind: "globalavgpool", name: o.Name, axes: []int{4, 2}, counts: []int{1}}
 }
 
 func (o *GlobalAvgPool) infer(s []tensor.Shape) (tensor.Shape, error) {
-	if err := arity(o, s, 1); err != nil {
-		return nil, err
-	}
 	return tensor.Shape{s[0][0], s[0][1]}, nil
 }
 
-func (o *GlobalAvgPool) compute(dst []float32, in []view) error {
+func (o *GlobalAvgPool) compute(dst []float32, in []view) {
 	ref.GlobalAvgPool(dst, in[0].data, image(in[0].shape))
-	return nil
 }
 
 // pooled returns the shape that a pool with window w makes of x.
-func pooled(o operator, w ir.Window, x tensor.Shape) (tensor.Shape, error) {
+func pooled(o Op, w ir.Window, x tensor.Shape) (tensor.Shape, error) {
 	oh, ow, err := slide(o, w, x)
 	if err != nil {
 		return nil, err

@@ -1,10 +1,6 @@
 package nn
 
-import (
-	"fmt"
-
-	"github.com/c236555e/rehead/nn/internal/ir"
-)
+import "fmt"
 
 // Precision says what a [Program] computes with.
 type Precision string
@@ -33,7 +29,10 @@ func ParsePrecision(s string) (Precision, error) {
 }
 
 // Range is the least and the greatest number that a tensor should be able to hold.
-type Range = ir.Range
+type Range struct {
+	Low  float32 `json:"low"`
+	High float32 `json:"high"`
+}
 
 // Ranges has the range of every tensor that [Int8] stores, by the name of the
 // operator that computes it ("input" or whatever the input is called for that).

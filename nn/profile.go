@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
-	"github.com/c236555e/rehead/nn/internal/engine"
+	"github.com/c236555e/rehead/nn/internal/device"
 )
 
-// Step is what [Program.Profile] says of one step: the operator's name, the
-// algorithm, the shape, the time of one image and the arithmetic of the
-// operator's definition in GFLOP, whatever the algorithm saves of it.
-type Step = engine.Step
+// Step is what [Program.Profile] says of one step.
+type Step struct {
+	Name      string        // the operator's
+	Algorithm string        // such as "direct 8x48"
+	Shape     string        // input, window/stride > output
+	Time      time.Duration // an image, the shortest of the rounds
+	GFLOP     float64       // the arithmetic of a convolution's definition, however much the algorithm saves of it
+}
 
 // Profile runs one image, in [the input's shape], rounds times, one step after
 // the other on all threads, and returns each step's shortest time. In a Run,
@@ -26,15 +31,17 @@ func (p *Program) Profile(ctx context.Context, rounds int, in []float32) ([]Step
 	if p.closed {
 		return nil, errors.New("nn: profile: the program is closed")
 	}
-	exec, ok := p.exec.(interface {
-		Profile(ctx context.Context, rounds int, in []float32) ([]Step, error)
-	})
+	exec, ok := p.exec.(device.Profiler)
 	if !ok {
 		return nil, fmt.Errorf("nn: profile: device %q does not time single steps", p.device)
 	}
-	steps, err := exec.Profile(ctx, rounds, in)
+	timed, err := exec.Profile(ctx, rounds, in)
 	if err != nil {
 		return nil, fmt.Errorf("nn: profile: %w", err)
+	}
+	steps := make([]Step, len(timed))
+	for i, s := range timed {
+		steps[i] = Step(s)
 	}
 	return steps, nil
 }

@@ -5,13 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
+	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
 )
 
-// Config says what a [Program] runs on. The zero value is a good choice.
+// Config says what a [Program] runs on. The zero value is a good choice. Whoever compiles a graph on
+// behalf of others takes this type from them and hands it on.
 type Config struct {
 	// Threads is the number of CPU threads one call uses at most, 1 to 4096.
 	// 0 means GOMAXPROCS. It never changes a result.
@@ -30,16 +31,17 @@ type Config struct {
 	Ranges Ranges
 }
 
-// Validate reports the first field out of range.
+// Validate reports the first field out of range. Whether the device works here, and has the kernel,
+// Compile says, and also whether Int8 has its Ranges, which may be found later than the rest.
 func (c Config) Validate() error {
 	if c.Threads < 0 || c.Threads > 4096 {
 		return fmt.Errorf("nn: config: Threads: got %d, want 0 (all processors) to 4096", c.Threads)
 	}
+	if _, _, err := parseDevice(c.Device); err != nil {
+		return err
+	}
 	if _, err := ParsePrecision(string(c.Precision)); err != nil {
 		return fmt.Errorf("nn: config: Precision: %w", err)
-	}
-	if c.Precision == Int8 && c.Ranges == nil {
-		return errors.New("nn: config: Ranges: got none for int8, want those of a Calibrator")
 	}
 	return nil
 }
@@ -47,22 +49,26 @@ func (c Config) Validate() error {
 // precision is the one in use.
 func (c Config) precision() Precision { return cmp.Or(c.Precision, Float32) }
 
-// threads returns the number of threads to use.
-func (c Config) threads() int {
-	if c.Threads == 0 {
-		return runtime.GOMAXPROCS(0)
+// compile is what the device is told of c.
+func (c Config) compile() device.Config {
+	dc := device.Config{Threads: c.Threads, Kernel: c.Kernel}
+	if c.Precision == Int8 {
+		dc.Ranges = map[string]ir.Range{}
+		for name, r := range c.Ranges {
+			dc.Ranges[name] = ir.Range(r)
+		}
 	}
-	return c.Threads
+	return dc
 }
 
 // A Program is a graph compiled for inference: batch norm folded into the
 // convolutions, bias and ReLU fused, concatenation in place, memory planned
-// ahead. It is immutable and safe for concurrent use: each call borrows the
-// memory that it needs, and a steady state allocates nothing.
+// ahead. It is immutable and safe for concurrent use: calls on the CPU take
+// turns, each with all threads, and a steady state allocates nothing.
 type Program struct {
 	device    string
 	precision Precision
-	exec      Executor
+	exec      device.Executor
 	input     int   // values per image
 	outputs   []int // values per image of each output
 
@@ -79,6 +85,9 @@ func Compile(cfg Config, input *Node, outputs ...*Node) (*Program, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if cfg.Precision == Int8 && cfg.Ranges == nil {
+		return nil, errors.New("nn: config: Ranges: got none for int8, want those of a Calibrator")
+	}
 	net, err := lower(input, outputs)
 	if err != nil {
 		return nil, err
@@ -88,11 +97,11 @@ func Compile(cfg Config, input *Node, outputs ...*Node) (*Program, error) {
 
 // compileNet compiles a lowered graph.
 func compileNet(cfg Config, net *ir.Net) (*Program, error) {
-	dev, err := device(cfg)
+	dev, err := choose(cfg)
 	if err != nil {
 		return nil, err
 	}
-	exec, err := dev.Compile(net, dev.unit, cfg)
+	exec, err := dev.Compile(net, dev.unit, cfg.compile())
 	if err != nil {
 		return nil, err
 	}

@@ -11,15 +11,14 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// batcher lets pictures of different requests share forward passes. A picture
-// that finds the network idle, and nobody else's picture being decoded, runs at
-// once; those that arrive meanwhile form the next batch. So batching adds no
-// latency to a lone request, and under load the batches grow by themselves.
-// Where other pictures are being decoded, a batch waits for them, for a quarter
-// of the time at most that a full one takes: the cores that decode them would be
-// missing to its pass anyway.
+// batcher lets pictures of different requests share forward passes. A picture that finds the
+// network idle, and nobody else's picture being decoded, runs at once; those that arrive meanwhile
+// form the next batch. So batching adds no latency to a lone request, and under load the batches
+// grow by themselves. Where other pictures are being decoded, a batch waits for them, for a quarter
+// of the time at most that a full one takes: the cores that decode them would be missing to its
+// pass anyway.
 type batcher struct {
-	infer    func(ctx context.Context, n int, pixels []float32) ([]inception.Result, error)
+	classify func(ctx context.Context, inputs ...*inception.Input) ([]inception.Result, error)
 	shared   *pipeline
 	maxBatch int
 	queue    chan *task
@@ -35,10 +34,10 @@ type observer interface {
 
 // task is one decoded picture on its way through the network.
 type task struct {
-	ctx    context.Context
-	pixels []float32 // [3,Size,Size]
-	since  time.Time
-	reply  chan outcome // one place, so that the batcher never waits for a reader
+	ctx   context.Context
+	input *inception.Input
+	since time.Time
+	reply chan outcome // one place, so that the batcher never waits for a reader
 }
 
 type outcome struct {
@@ -48,16 +47,17 @@ type outcome struct {
 
 // newBatcher starts as many dispatchers as passes may run at once.
 func newBatcher(c Classifier, shared *pipeline) *batcher {
-	b := &batcher{infer: c.Infer, shared: shared, maxBatch: shared.maxBatch, queue: make(chan *task, cap(shared.buffers))}
+	b := &batcher{classify: c.Classify, shared: shared, maxBatch: shared.maxBatch,
+		queue: make(chan *task, cap(shared.buffers))}
 	for range cap(shared.passes) {
 		b.done.Go(b.dispatch)
 	}
 	return b
 }
 
-// submit queues a picture. Its pixels are the batcher's until the reply.
-func (b *batcher) submit(ctx context.Context, pixels []float32) (*task, error) {
-	t := &task{ctx: ctx, pixels: pixels, since: time.Now(), reply: make(chan outcome, 1)}
+// submit queues a decoded picture, which is the batcher's until the reply.
+func (b *batcher) submit(ctx context.Context, in *inception.Input) (*task, error) {
+	t := &task{ctx: ctx, input: in, since: time.Now(), reply: make(chan outcome, 1)}
 	select {
 	case b.queue <- t:
 		return t, nil
@@ -66,8 +66,8 @@ func (b *batcher) submit(ctx context.Context, pixels []float32) (*task, error) {
 	}
 }
 
-// wait returns the picture's result. Where the request ends first the pixels
-// stay the batcher's: finished says whether the caller may reuse them.
+// wait returns the picture's result. Where the request ends first the picture stays the batcher's:
+// finished says whether the caller may reuse its pixels.
 func (t *task) wait() (r inception.Result, finished bool, err error) {
 	select {
 	case o := <-t.reply:
@@ -85,20 +85,19 @@ func (b *batcher) close() {
 
 // dispatch serves batches until the queue is closed.
 func (b *batcher) dispatch() {
-	var buffer []float32
 	for first := range b.queue {
 		b.shared.passes <- struct{}{} // while this waits, the queue grows, and with it the batch
 		if batch := b.gather(first); len(batch) > 0 {
-			b.shared.gate.begin()
-			buffer = b.pass(batch, buffer)
-			b.shared.gate.end()
+			b.shared.turns.BeginPass()
+			b.pass(batch)
+			b.shared.turns.EndPass()
 		}
 		<-b.shared.passes
 	}
 }
 
-// gather makes a batch of the first task, of what is queued, and of what is
-// decoded soon, without the tasks whose requests have ended.
+// gather makes a batch of the first task, of what is queued, and of what is decoded soon, without
+// the tasks whose requests have ended.
 func (b *batcher) gather(first *task) []*task {
 	batch := make([]*task, 0, b.maxBatch)
 	keep := func(t *task) {
@@ -131,7 +130,7 @@ func (b *batcher) gather(first *task) []*task {
 				return batch
 			}
 			keep(t)
-		case <-b.shared.gate.settled(): // a decoder leaves after it has queued its picture: one more look
+		case <-b.shared.turns.Idle(): // a decoder leaves after it has queued its picture: one more look
 			settled = true
 		case <-timer.C:
 			return batch
@@ -140,23 +139,16 @@ func (b *batcher) gather(first *task) []*task {
 	return batch
 }
 
-// pass runs one batch and answers its tasks. buffer is kept between passes.
-func (b *batcher) pass(batch []*task, buffer []float32) []float32 {
-	pixels := batch[0].pixels
-	if len(batch) > 1 {
-		size := len(pixels)
-		if cap(buffer) < len(batch)*size {
-			buffer = make([]float32, b.maxBatch*size)
-		}
-		pixels = buffer[:len(batch)*size]
-		for i, t := range batch {
-			copy(pixels[i*size:], t.pixels)
-		}
+// pass runs one batch and answers its tasks.
+func (b *batcher) pass(batch []*task) {
+	inputs := make([]*inception.Input, len(batch))
+	for i, t := range batch {
+		inputs[i] = t.input
 	}
 	ctx, cancel := contextOfAll(batch)
 	defer cancel()
 	begin := time.Now()
-	results, err := b.guarded(ctx, len(batch), pixels)
+	results, err := b.guarded(ctx, inputs)
 	b.shared.observe.passed(len(batch), time.Since(begin))
 	for i, t := range batch {
 		o := outcome{err: err}
@@ -167,26 +159,25 @@ func (b *batcher) pass(batch []*task, buffer []float32) []float32 {
 		}
 		t.reply <- o
 	}
-	return buffer
 }
 
-// guarded turns a panic of the forward pass, and an answer of the wrong length,
-// into an error: a dispatcher must live on.
-func (b *batcher) guarded(ctx context.Context, n int, pixels []float32) (results []inception.Result, err error) {
+// guarded turns a panic of the forward pass, and an answer of the wrong length, into an error: a
+// dispatcher must live on.
+func (b *batcher) guarded(ctx context.Context, inputs []*inception.Input) (results []inception.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("serve: the forward pass of %d pictures panicked: %v\n%s", n, p, debug.Stack())
+			err = fmt.Errorf("serve: the forward pass of %d pictures panicked: %v\n%s", len(inputs), p, debug.Stack())
 		}
 	}()
-	results, err = b.infer(ctx, n, pixels)
-	if err == nil && len(results) != n {
-		err = fmt.Errorf("serve: the forward pass answered for %d pictures, want %d", len(results), n)
+	results, err = b.classify(ctx, inputs...)
+	if err == nil && len(results) != len(inputs) {
+		err = fmt.Errorf("serve: the forward pass answered for %d pictures, want %d", len(results), len(inputs))
 	}
 	return results, err
 }
 
-// contextOfAll ends when every task's context has ended: a pass is worth its
-// time as long as one request waits for it.
+// contextOfAll ends when every task's context has ended: a pass is worth its time as long as one
+// request waits for it.
 func contextOfAll(batch []*task) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var waiting atomic.Int64

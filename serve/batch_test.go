@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/c236555e/rehead/inception"
@@ -41,11 +42,11 @@ func send(ctx context.Context, s *Server, body []byte) <-chan *httptest.Response
 	return done
 }
 
-// A picture that finds the network idle does not wait; those that arrive while
-// it runs share the next pass.
+// A picture that finds the network idle does not wait; those that arrive while it runs share the
+// next pass.
 func TestBatchesFormWhileThePassRuns(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int)}
-	s := newServer(t, f, Config{MaxBatch: 4, Decoders: 2, DecodersBeside: 2})
+	s := newServer(t, f, Config{MaxBatch: 4, decoders: 2, decodersBeside: 2})
 	body := colorPNG(t, 3, 2, red)
 	first := send(t.Context(), s, body)
 	if n := <-f.started; n != 1 {
@@ -65,10 +66,10 @@ func TestBatchesFormWhileThePassRuns(t *testing.T) {
 	}
 }
 
-// Every request gets the answer of its own picture, whatever batch it was in.
+// Every request gets the answer of its own picture, in any batch.
 func TestAnswersAreNotMixedUp(t *testing.T) {
 	f := &fake{slow: 200 * time.Microsecond}
-	s := newServer(t, f, Config{MaxBatch: 5, Decoders: 3})
+	s := newServer(t, f, Config{MaxBatch: 5, decoders: 3})
 	var clients sync.WaitGroup
 	for i := range 16 {
 		body := colorPNG(t, 4+i, 5, color.RGBA{R: uint8(15 * i), G: uint8(240 - 15*i), B: uint8(40 + i), A: 255})
@@ -76,7 +77,7 @@ func TestAnswersAreNotMixedUp(t *testing.T) {
 		clients.Go(func() {
 			for range 20 {
 				w := do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png")
-				var got answerRecord
+				var got plainRecord
 				if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || !slices.Equal(got.Predictions, want) {
 					t.Errorf("got %q, want %v", w.Body, want)
 					return
@@ -90,11 +91,11 @@ func TestAnswersAreNotMixedUp(t *testing.T) {
 	}
 }
 
-// A client that leaves takes its picture out of the queue, and the last one of
-// a batch takes the batch with it.
+// A client that leaves takes its picture out of the queue, and the last one of a batch takes the
+// batch with it.
 func TestCancellationReachesTheForwardPass(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 3)}
-	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 2, DecodersBeside: 2})
+	s := newServer(t, f, Config{MaxBatch: 2, decoders: 2, decodersBeside: 2})
 	body := colorPNG(t, 3, 2, red)
 	ctx, cancel := context.WithCancel(t.Context())
 	running := send(ctx, s, body)
@@ -118,7 +119,7 @@ func TestCancellationReachesTheForwardPass(t *testing.T) {
 // One client's leaving does not end the pass that another waits for.
 func TestCancellationSparesTheOthers(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 3)}
-	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 2, DecodersBeside: 2})
+	s := newServer(t, f, Config{MaxBatch: 2, decoders: 2, decodersBeside: 2})
 	body := colorPNG(t, 3, 2, red)
 	first := send(t.Context(), s, body)
 	<-f.started
@@ -139,7 +140,7 @@ func TestCancellationSparesTheOthers(t *testing.T) {
 // The queue is bounded, and says when to come back.
 func TestQueueIsBounded(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 9)}
-	s := newServer(t, f, Config{MaxBatch: 2, Decoders: 1, MaxQueue: 3})
+	s := newServer(t, f, Config{MaxBatch: 2, decoders: 1, MaxQueue: 3})
 	body := colorPNG(t, 3, 2, red)
 	var accepted []<-chan *httptest.ResponseRecorder
 	for range 3 {
@@ -178,7 +179,7 @@ func TestQueueRefusesWhatWouldBeTooLate(t *testing.T) {
 
 // A request of many pictures does not fill the queue by itself.
 func TestManyPicturesOfOneRequest(t *testing.T) {
-	s := newServer(t, &fake{}, Config{MaxBatch: 2, Decoders: 2, MaxQueue: 4})
+	s := newServer(t, &fake{}, Config{MaxBatch: 2, decoders: 2, MaxQueue: 4})
 	var list [][]byte
 	for range 50 {
 		list = append(list, colorPNG(t, 3, 2, red))
@@ -199,8 +200,8 @@ type misbehaves struct {
 	answer func(n int) ([]inception.Result, error)
 }
 
-func (m misbehaves) Infer(_ context.Context, n int, _ []float32) ([]inception.Result, error) {
-	return m.answer(n)
+func (m misbehaves) Classify(_ context.Context, inputs ...*inception.Input) ([]inception.Result, error) {
+	return m.answer(len(inputs))
 }
 
 // A forward pass that fails in any way fails its requests and no others.
@@ -247,4 +248,56 @@ func TestHeldBytesAreBounded(t *testing.T) {
 	if n := s.bodies.used.Load(); n != 0 {
 		t.Errorf("%d bytes are still held, want 0", n)
 	}
+}
+
+// A batch waits for pictures that are being decoded, but not for long.
+func TestBatchWaitsForDecoders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		p := newPipeline(Config{MaxBatch: 4, decoders: 2, passes: 1, MaxQueue: 9, MaxDecodeBytes: 1 << 20},
+			newMetrics(&Server{}))
+		p.pace.add(1, time.Second)
+		b := newBatcher(f, p)
+		defer b.close()
+		in := &inception.Input{Pixels: make([]float32, 3*fakeSize*fakeSize)}
+		submit := func() *task {
+			task, err := b.submit(t.Context(), in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return task
+		}
+		begin := time.Now()
+		if _, _, err := submit().wait(); err != nil || time.Since(begin) != 0 {
+			t.Errorf("alone: took %v and %v, want no wait", time.Since(begin), err)
+		}
+
+		if err := p.turns.BeginDecode(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first := submit()
+		time.Sleep(100 * time.Millisecond)
+		second := submit()
+		p.turns.EndDecode()
+		for _, task := range []*task{first, second} {
+			if _, _, err := task.wait(); err != nil {
+				t.Error(err)
+			}
+		}
+		if n := f.calls.Load(); n != 2 {
+			t.Errorf("the picture that was being decoded ran by itself: %d passes, want 2", n)
+		}
+
+		p.pace = pace{}
+		p.pace.add(1, time.Second)
+		if err := p.turns.BeginDecode(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		begin = time.Now()
+		if _, _, err := submit().wait(); err != nil || time.Since(begin) != time.Second {
+			t.Errorf("beside a decoder that does not end: took %v and %v, want a quarter of a batch of 4 s",
+				time.Since(begin), err)
+		}
+		p.turns.EndDecode()
+	})
 }

@@ -14,12 +14,13 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/datatest"
-	"github.com/c236555e/rehead/serve/load"
+	"github.com/c236555e/rehead/internal/load"
 )
 
-// photographs are real ones, from data/flowers of the folder that REHEAD_SHARED
-// names, or else drawn ones of a camera's usual size for the web.
+// photographs are real ones, from data/flowers of the folder that REHEAD_SHARED names, or else
+// drawn ones of a camera's usual size for the web.
 func photographs(b *testing.B, n int) [][]byte {
 	b.Helper()
 	paths, err := filepath.Glob(filepath.Join(datatest.Folder(b), "data", "flowers", "*", "*.jpg"))
@@ -54,23 +55,23 @@ func photographs(b *testing.B, n int) [][]byte {
 	return pictures
 }
 
-// BenchmarkForward is what the server is measured against: the network alone,
-// at its best batch, and one picture decoded and run with nothing between.
+// BenchmarkForward is what the server is measured against: the network alone, at its best batch,
+// and one picture decoded and run with nothing between.
 func BenchmarkForward(b *testing.B) {
 	c := realModel(b, 1, 299)
 	defer func() { _ = c.Close() }()
 	pictures := photographs(b, 32)
-	size := 3 * 299 * 299
 	for _, n := range []int{1, 4, 8, 16} {
-		pixels := make([]float32, n*size)
-		for i := range n {
-			if _, err := c.Model().Recipe.Load(pictures[i%len(pictures)], picture.Limits{}, pixels[i*size:][:size]); err != nil {
+		inputs := make([]*inception.Input, n)
+		for i := range inputs {
+			inputs[i] = &inception.Input{Data: pictures[i%len(pictures)]}
+			if err := inputs[i].Decode(c.Model().Recipe, nil); err != nil {
 				b.Fatal(err)
 			}
 		}
 		b.Run("batch="+strconv.Itoa(n), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := c.Infer(b.Context(), n, pixels); err != nil {
+				if _, err := c.Classify(b.Context(), inputs...); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -78,18 +79,25 @@ func BenchmarkForward(b *testing.B) {
 		})
 	}
 	b.Run("decode+forward", func(b *testing.B) {
-		pixels := make([]float32, size)
+		pixels := make([]float32, 3*299*299)
 		i := 0
 		for b.Loop() {
-			if _, err := c.Model().Recipe.Load(pictures[i%len(pictures)], picture.Limits{}, pixels); err != nil {
-				b.Fatal(err)
-			}
-			if _, err := c.Infer(b.Context(), 1, pixels); err != nil {
-				b.Fatal(err)
-			}
+			decodeAndClassify(b, c, pictures[i%len(pictures)], pixels)
 			i++
 		}
 	})
+}
+
+// decodeAndClassify answers for one picture with nothing between.
+func decodeAndClassify(b *testing.B, c *inception.Classifier, data []byte, pixels []float32) {
+	b.Helper()
+	in := &inception.Input{Data: data}
+	if err := in.Decode(c.Model().Recipe, pixels); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := c.Classify(b.Context(), in); err != nil {
+		b.Fatal(err)
+	}
 }
 
 // BenchmarkInvocations is the server over loopback, in a closed loop.
@@ -178,12 +186,7 @@ func BenchmarkServedLatency(b *testing.B) {
 	for b.Loop() {
 		for _, p := range pictures {
 			begin := time.Now()
-			if _, err := c.Model().Recipe.Load(p, picture.Limits{}, pixels); err != nil {
-				b.Fatal(err)
-			}
-			if _, err := c.Infer(b.Context(), 1, pixels); err != nil {
-				b.Fatal(err)
-			}
+			decodeAndClassify(b, c, p, pixels)
 			alone = append(alone, 1e3*time.Since(begin).Seconds())
 		}
 		got, err := load.Run(b.Context(),

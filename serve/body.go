@@ -11,10 +11,9 @@ import (
 
 const firstRead = 64 << 10
 
-// readBody reads the whole body, up to limit bytes. Memory grows with what has
-// arrived, never with what the header promises, and each growth is asked of
-// the budget first, so that slow or many senders cannot exhaust the process.
-// release gives the memory back to the budget.
+// readBody reads the whole body, up to limit bytes. Memory grows with what has arrived, never with
+// what the header promises, and each growth is asked of the budget first, so that slow or many
+// senders cannot exhaust the process. release gives the memory back to the budget.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64, b *budget) (body []byte, release func(), err error) {
 	held := int64(0)
 	release = func() { b.release(held) }
@@ -26,7 +25,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, b *budget) (b
 		if len(body) == cap(body) {
 			size := nextSize(int64(cap(body)), r.ContentLength, limit)
 			if !b.acquire(size - held) {
-				return nil, release, busy("the server holds as many bytes of requests as it may; try again")
+				return nil, release, busy("the server holds the most bytes of requests that it may; try again")
 			}
 			held = size
 			body = append(make([]byte, 0, size), body...)
@@ -42,8 +41,8 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, b *budget) (b
 	}
 }
 
-// nextSize doubles a buffer. One byte beyond the announced length lets the
-// final read report the end without another growth.
+// nextSize doubles a buffer. One byte beyond the announced length lets the final read report the
+// end without another growth.
 func nextSize(size, announced, limit int64) int64 {
 	next := max(2*size, firstRead)
 	if announced >= 0 && next > announced+1 {
@@ -52,8 +51,8 @@ func nextSize(size, announced, limit int64) int64 {
 	return min(next, limit+1)
 }
 
-// bodyError blames the sender for a body that ends early or is malformed, but
-// not for what has a status of its own.
+// bodyError blames the sender for a body that ends early or is malformed, but not for what has a
+// status of its own.
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.Canceled) {
@@ -62,9 +61,9 @@ func bodyError(err error) error {
 	return fail(http.StatusBadRequest, "the body ended before its announced length, or its chunks are malformed")
 }
 
-// drain reads on, for about as much again as the limit, so that a client that
-// sends its whole body before it reads gets the answer rather than a reset. A
-// client that waits for "100 Continue" has sent nothing yet.
+// drain reads on, for about as much again as the limit, so that a client that sends its whole body
+// before it reads gets the answer rather than a reset. A client that waits for "100 Continue" has
+// sent nothing yet.
 func drain(r *http.Request, limit int64) {
 	if strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
 		return

@@ -24,7 +24,6 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -133,7 +132,7 @@ func state(t *testing.T, ctx context.Context) (s pageState) {
 }
 
 // TestPageInABrowser goes the way of a person: looks at the card, gives a picture, reads the
-// ranking, changes the map by keyboard, gives a file that is no picture, and reads why. Set
+// ranking, changes the map by keyboard, gives a file that is not a picture, and reads why. Set
 // REHEAD_SCREENSHOTS to a folder to see it.
 func TestPageInABrowser(t *testing.T) {
 	ctx, console := browser(t)
@@ -143,7 +142,7 @@ func TestPageInABrowser(t *testing.T) {
 	c.Model().Metrics = json.RawMessage(`{"images":40,"train_images":32,"test_images":8,"test_accuracy":0.875,"test_accuracy_interval":[0.529,0.978],
 		"per_class":[{"label":"circle","train":5,"measured":2,"precision":1,"recall":0.5,"f1":0.6667}]}`)
 	keepOne(t, c.Model())
-	visit(t, ctx, newServer(t, c, Config{Page: true}), c.Model())
+	visitPage(t, ctx, newServer(t, c, Config{Page: true}), c.Model())
 	for _, line := range console() {
 		if !strings.Contains(line, "415") { // the refusal that is asked for below
 			t.Errorf("the browser says: %s", line)
@@ -151,7 +150,7 @@ func TestPageInABrowser(t *testing.T) {
 	}
 }
 
-func visit(t *testing.T, ctx context.Context, s *Server, m *inception.Model) {
+func visitPage(t *testing.T, ctx context.Context, s *Server, m *inception.Model) {
 	url, stop := start(t, s)
 	defer func() {
 		if err := stop(); err != nil {
@@ -166,55 +165,67 @@ func visit(t *testing.T, ctx context.Context, s *Server, m *inception.Model) {
 	if err := os.WriteFile(bad, []byte("no picture"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var enabled, failed = `!document.querySelector("#overlay").disabled`, `!document.querySelector("#error").hidden`
 	for _, size := range [][2]int64{{1280, 900}, {400, 800}} {
 		for _, scheme := range []string{"light", "dark"} {
-			name := fmt.Sprintf("%s-%d", scheme, size[0])
-			step := func(actions ...chromedp.Action) {
-				t.Helper()
-				if err := chromedp.Run(ctx, actions...); err != nil {
-					t.Fatalf("%s: %v", name, err)
-				}
-			}
-			step(
-				emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
-				chromedp.EmulateViewport(size[0], size[1]),
-				chromedp.Navigate(url+"/"),
-				chromedp.Evaluate(shiftScript, nil),
-				chromedp.Poll(`document.querySelectorAll("#facts dd").length > 3`, nil),
-			)
-			if got := state(t, ctx); len(got.Labels) != 0 || got.Wide || got.Error != "" || got.Nameless != 0 ||
-				!strings.Contains(got.Facts, "171 × 171") || !strings.Contains(got.Accuracy, "87.5 %") {
-				t.Errorf("%s: at first: %+v", name, got)
-			}
-			screenshot(t, ctx, name+"-1-empty")
-			step(chromedp.SetUploadFiles("#file", []string{good}, chromedp.ByQuery), chromedp.Poll(enabled, nil))
-			got := state(t, ctx)
-			if len(got.Labels) != 5 || got.Wide || got.Error != "" || got.Nameless != 0 || got.Stale ||
-				got.Labels[0] == got.Labels[1] ||
-				!strings.Contains(got.Canvas, got.Labels[0]) || !strings.Contains(got.Where, got.Labels[0]) {
-				t.Errorf("%s: with a picture: %+v", name, got)
-			}
-			if len(got.Nearest) != 1 || got.Nearest[0] != m.Labels[0] {
-				t.Errorf("%s: the nearest are %q", name, got.Nearest)
-			}
-			screenshot(t, ctx, name+"-2-answer")
-			// By keyboard: from the first label down to the second.
-			step(chromedp.Focus(`.row input`, chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowDown))
-			if next := state(t, ctx); !strings.Contains(next.Canvas, got.Labels[1]) {
-				t.Errorf("%s: after the down key the map is %q, want that of %s", name, next.Canvas, got.Labels[1])
-			}
-			step(chromedp.SetUploadFiles("#file", []string{bad}, chromedp.ByQuery), chromedp.Poll(failed, nil))
-			got = state(t, ctx)
-			if !strings.HasPrefix(got.Error, "got text, want a JPEG") || got.Stale || len(got.Labels) != 0 || got.Wide {
-				t.Errorf("%s: with no picture: %+v", name, got)
-			}
-			if !(got.Shifted <= 0.1) {
-				t.Errorf("%s: the layout shifted by %g, want at most 0.1", name, got.Shifted)
-			}
-			screenshot(t, ctx, name+"-3-error")
+			visitor{url, scheme, size, good, bad, m.Labels[0]}.visit(t, ctx)
 		}
 	}
+}
+
+// visitor is a person with a screen and two files.
+type visitor struct {
+	url, scheme string // light or dark
+	size        [2]int64
+	good, bad   string // files: a picture, and one that is not
+	nearest     string // label of the picture's neighbour
+}
+
+func (v visitor) visit(t *testing.T, ctx context.Context) {
+	const enabled, failed = `!document.querySelector("#overlay").disabled`, `!document.querySelector("#error").hidden`
+	name := fmt.Sprintf("%s-%d", v.scheme, v.size[0])
+	step := func(actions ...chromedp.Action) {
+		t.Helper()
+		if err := chromedp.Run(ctx, actions...); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	step(
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}}),
+		chromedp.EmulateViewport(v.size[0], v.size[1]),
+		chromedp.Navigate(v.url+"/"),
+		chromedp.Evaluate(shiftScript, nil),
+		chromedp.Poll(`document.querySelectorAll("#facts dd").length > 3`, nil),
+	)
+	if got := state(t, ctx); len(got.Labels) != 0 || got.Wide || got.Error != "" || got.Nameless != 0 ||
+		!strings.Contains(got.Facts, "171 × 171") || !strings.Contains(got.Accuracy, "87.5 %") {
+		t.Errorf("%s: at first: %+v", name, got)
+	}
+	screenshot(t, ctx, name+"-1-empty")
+	step(chromedp.SetUploadFiles("#file", []string{v.good}, chromedp.ByQuery), chromedp.Poll(enabled, nil))
+	got := state(t, ctx)
+	if len(got.Labels) != 5 || got.Wide || got.Error != "" || got.Nameless != 0 || got.Stale ||
+		got.Labels[0] == got.Labels[1] ||
+		!strings.Contains(got.Canvas, got.Labels[0]) || !strings.Contains(got.Where, got.Labels[0]) {
+		t.Errorf("%s: with a picture: %+v", name, got)
+	}
+	if len(got.Nearest) != 1 || got.Nearest[0] != v.nearest {
+		t.Errorf("%s: the nearest are %q", name, got.Nearest)
+	}
+	screenshot(t, ctx, name+"-2-answer")
+	// By keyboard: from the first label down to the second.
+	step(chromedp.Focus(`.row input`, chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowDown))
+	if next := state(t, ctx); !strings.Contains(next.Canvas, got.Labels[1]) {
+		t.Errorf("%s: after the down key the map is %q, want that of %s", name, next.Canvas, got.Labels[1])
+	}
+	step(chromedp.SetUploadFiles("#file", []string{v.bad}, chromedp.ByQuery), chromedp.Poll(failed, nil))
+	got = state(t, ctx)
+	if !strings.HasPrefix(got.Error, "got text, want a JPEG") || got.Stale || len(got.Labels) != 0 || got.Wide {
+		t.Errorf("%s: with no picture: %+v", name, got)
+	}
+	if !(got.Shifted <= 0.1) {
+		t.Errorf("%s: the layout shifted by %g, want at most 0.1", name, got.Shifted)
+	}
+	screenshot(t, ctx, name+"-3-error")
 }
 
 // TestPageTellsTheUnknown: a picture that the model takes for none of its labels is said to be one,
@@ -276,7 +287,7 @@ func TestPageOfSeveralLabels(t *testing.T) {
 	if err := os.WriteFile(file, gradient(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	x, err := c.Explain(t.Context(), picture.Limits{}, gradient(t), 0)
+	x, err := c.Explain(t.Context(), &inception.Input{Data: gradient(t)}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

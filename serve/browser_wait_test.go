@@ -20,14 +20,13 @@ type heldExplainer struct {
 	hold chan struct{} // each explanation receives from it
 }
 
-func (h heldExplainer) ExplainPixels(ctx context.Context, pixels []float32, info picture.Info,
-	top int) (*inception.Explanation, error) {
+func (h heldExplainer) Explain(ctx context.Context, in *inception.Input, top int) (*inception.Explanation, error) {
 	select {
 	case <-h.hold:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return h.Classifier.ExplainPixels(ctx, pixels, info, top)
+	return h.Classifier.Explain(ctx, in, top)
 }
 
 // int8Model is realModel with a trunk that computes with bytes.

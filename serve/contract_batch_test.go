@@ -95,9 +95,9 @@ func TestExplainOnRequest(t *testing.T) {
 	c := realModel(t, 0.1, 75)
 	s := newServer(t, c, Config{MultiModel: true, Open: open})
 	body := colorPNG(t, 40, 30, red)
-	read := func(answer []byte) answerRecord {
+	read := func(answer []byte) plainRecord {
 		t.Helper()
-		var got answerRecord
+		var got plainRecord
 		if err := json.Unmarshal(answer, &got); err != nil {
 			t.Fatalf("%s: %v", answer, err)
 		}

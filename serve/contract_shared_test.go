@@ -8,10 +8,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/servetest"
 	"github.com/c236555e/rehead/nn"
-	"github.com/c236555e/rehead/serve/servetest"
 )
 
 // The contract's list of checks, against the handler in this process; TestContractContainer of the
@@ -34,7 +33,7 @@ func TestContractInProcess(t *testing.T) {
 	subject.Labels = c.Model().Labels
 	for i := range 3 {
 		p := colorPNG(t, 40+i, 30, color.RGBA{R: uint8(90 * i), G: 90, B: 220, A: 255})
-		results, err := c.Classify(t.Context(), picture.Limits{}, p)
+		results, err := c.Classify(t.Context(), &inception.Input{Data: p})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -70,8 +70,8 @@ func lines(pictures ...[]byte) []byte {
 	return []byte(b.String())
 }
 
-// Contract 38: custom attributes come back, an inference id is the
-// request's id, and headers that the server does not know are ignored.
+// Contract 38: custom attributes come back, an inference id is the request's id, and headers that
+// the server does not know are ignored.
 func TestContract38Headers(t *testing.T) {
 	_, header := invoke(t, Config{}, colorPNG(t, 4, 3, red),
 		headerAttributes, "trace=17", headerInferenceID, "abc-1",
@@ -151,8 +151,8 @@ func TestContract46Verbose(t *testing.T) {
 	}
 }
 
-// Contract 47: many pictures in, as many answers out, in the same order,
-// each what its picture alone is answered.
+// Contract 47: many pictures in, as many answers out, in the same order, each what its picture
+// alone is answered.
 func TestContract47Answers(t *testing.T) {
 	first, second := colorPNG(t, 4, 3, red), colorPNG(t, 5, 6, blue)
 	alone, _ := invoke(t, Config{}, first)
@@ -191,7 +191,7 @@ func TestContract47Answers(t *testing.T) {
 func TestEmbedding(t *testing.T) {
 	body := colorPNG(t, 4, 3, blue)
 	answer, _ := invoke(t, Config{}, body, headerAttributes, "rehead-embedding=true")
-	var got answerRecord
+	var got plainRecord
 	decode(t, answer, &got)
 	if want := expect(t, body); !reflect.DeepEqual(got.Embedding, want.Bottleneck) {
 		t.Errorf("got %v, want %v", got.Embedding, want.Bottleneck)

@@ -31,8 +31,8 @@ func busy(format string, args ...any) *statusError {
 	return e
 }
 
-// asStatus gives every error the status that the package documents. What a
-// caller may not see (a failure of ours) keeps its text for the log only.
+// asStatus gives every error the status that the package documents. What a caller may not see (a
+// failure of ours) keeps its text for the log only.
 func asStatus(err error) *statusError {
 	var status *statusError
 	if errors.As(err, &status) {
@@ -60,6 +60,6 @@ func asStatus(err error) *statusError {
 	return fail(http.StatusInternalServerError, "the server could not answer this request; its log says why")
 }
 
-// statusClientClosed is what the log and the metrics call a request whose
-// client left; nobody receives it.
+// statusClientClosed is what the log and the metrics call a request whose client left; nobody
+// receives it.
 const statusClientClosed = 499

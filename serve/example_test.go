@@ -14,8 +14,8 @@ import (
 	"github.com/c236555e/rehead/serve"
 )
 
-// A model (here one with made-up weights and a class for each of three numbers)
-// becomes an http.Handler, which needs no socket.
+// A model (here one with made-up weights and a class for each of three numbers) becomes an
+// http.Handler, which needs no socket.
 func Example() {
 	weights, err := inception.Random(inception.RandomConfig{Width: 0.1, Classes: 3, Size: 75})
 	if err != nil {

@@ -9,23 +9,21 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 )
 
-// Explainer is what a [Classifier] can also be: one that says why. *[inception.Classifier] is one.
-type Explainer interface {
-	// ExplainPixels runs a forward pass over one picture, pixels [3,Size,Size] and info as
-	// Model().Recipe.Load gives them, and explains the top most probable labels, every label if top
-	// is 0 or less.
-	ExplainPixels(ctx context.Context, pixels []float32, info picture.Info, top int) (*inception.Explanation, error)
+// explainer is what a [Classifier] can also be: one that says why. *[inception.Classifier] is one.
+type explainer interface {
+	// Explain runs a forward pass over one picture, which is decoded, and explains the top most
+	// probable labels, every label if top is 0 or less.
+	Explain(ctx context.Context, in *inception.Input, top int) (*inception.Explanation, error)
 }
 
 // explanation is the answer of POST /v1/explain.
 type explanation struct {
 	Predictions []inception.Prediction `json:"predictions"`
-	Labels      []string               `json:"labels,omitzero"`   // as in answerRecord
-	Unknown     *bool                  `json:"unknown,omitempty"` // as in answerRecord
+	Labels      []string               `json:"labels,omitzero"`   // as in plainRecord
+	Unknown     *bool                  `json:"unknown,omitempty"` // as in plainRecord
 	reasons
 	Embedding []float32 `json:"embedding,omitempty"`
 }
@@ -54,26 +52,26 @@ func (s *Server) explain(c *gin.Context) error {
 		return err
 	}
 	if len(body) == 0 {
-		return bad("the body is empty, want the bytes of a picture")
+		return badRequest("the body is empty, want the bytes of a picture")
 	}
 	if kind := contentType(c.Request, body); !kind.isPicture() {
 		return fail(http.StatusUnsupportedMediaType,
 			"the content type is not a picture's; send its bytes as image/*, application/x-image or application/octet-stream")
 	}
-	records := []record{{data: body}}
-	if err := m.explained(records, o.topK); err != nil {
+	records := []record{{input: &inception.Input{Data: body}}}
+	if err := m.requestExplanations(records, o.topK); err != nil {
 		return err
 	}
 	results, err := s.pipeline.classify(c.Request.Context(), m, records, nil)
 	if err != nil {
 		return err
 	}
-	note(c).count(results)
+	accessEntryOf(c).count(results)
 	if err := results[0].Err; err != nil {
 		return err
 	}
 	x := records[0].why
-	answer := explanation{Predictions: first(x.Predictions, o.topK), Labels: x.Labels, Unknown: x.Unknown,
+	answer := explanation{Predictions: topK(x.Predictions, o.topK), Labels: x.Labels, Unknown: x.Unknown,
 		reasons: reasons{x.Grid, x.Maps, x.Nearest}}
 	if o.embedding {
 		answer.Embedding = x.Bottleneck
@@ -84,27 +82,43 @@ func (s *Server) explain(c *gin.Context) error {
 }
 
 // explain decodes a picture as every other, but runs it in a forward pass of its own.
-func (p *pipeline) explain(ctx context.Context, m *model, r *record, pixels []float32) (*inception.Explanation, error) {
-	info, err := p.load(ctx, m, r, pixels)
-	if err != nil {
-		return nil, err
+func (p *pipeline) explain(ctx context.Context, m *model, r *record, result *inception.Result) error {
+	pixels := m.buffer()
+	defer m.recycle(pixels)
+	err := p.decode(ctx, m, r.input, pixels, nil)
+	if err == nil {
+		r.why, err = p.explainDecoded(ctx, r)
 	}
+	if err != nil {
+		return blame(ctx, err, result)
+	}
+	*result = r.why.Result
+	return nil
+}
+
+// explainDecoded turns a panic of the forward pass into an error.
+func (p *pipeline) explainDecoded(ctx context.Context, r *record) (x *inception.Explanation, err error) {
 	since := time.Now()
 	if err := enter(ctx, p.passes); err != nil {
 		return nil, err
 	}
 	defer leave(p.passes)
 	p.observe.queued(time.Since(since))
-	p.gate.begin()
-	defer p.gate.end()
+	p.turns.BeginPass()
+	defer p.turns.EndPass()
 	begin := time.Now()
-	defer func() { p.observe.passed(1, time.Since(begin)) }()
-	return guardedExplain(ctx, r.explainer, pixels, info, r.top)
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("serve: explaining a picture panicked: %v\n%s", r, debug.Stack())
+		}
+		p.observe.passed(1, time.Since(begin))
+	}()
+	return r.explainer.Explain(ctx, r.input, r.top)
 }
 
-// explained asks for the explanation of every record.
-func (m *model) explained(records []record, top int) error {
-	e, ok := m.Classifier.(Explainer)
+// requestExplanations asks for the explanation of every record.
+func (m *model) requestExplanations(records []record, top int) error {
+	e, ok := m.Classifier.(explainer)
 	if !ok {
 		return fail(http.StatusNotImplemented, "this model cannot explain its answers")
 	}
@@ -112,29 +126,4 @@ func (m *model) explained(records []record, top int) error {
 		records[i].explainer, records[i].top = e, top
 	}
 	return nil
-}
-
-// load decodes a picture when the gate lets it.
-func (p *pipeline) load(ctx context.Context, m *model, r *record, pixels []float32) (picture.Info, error) {
-	release, err := p.room(ctx, r)
-	if err != nil {
-		return picture.Info{}, err
-	}
-	defer release()
-	if err := p.gate.enter(ctx); err != nil {
-		return picture.Info{}, err
-	}
-	defer p.gate.leave()
-	return p.decode(m, r, pixels)
-}
-
-// guardedExplain turns a panic of the forward pass into an error.
-func guardedExplain(ctx context.Context, e Explainer, pixels []float32, info picture.Info,
-	top int) (x *inception.Explanation, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("serve: explaining a picture panicked: %v\n%s", r, debug.Stack())
-		}
-	}()
-	return e.ExplainPixels(ctx, pixels, info, top)
 }

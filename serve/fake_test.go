@@ -19,8 +19,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// fake is a Classifier without a network: a picture's label is its strongest
-// channel. Decoding, and its errors, are the real ones.
+// fake is a Classifier without a network: a picture's label is its strongest channel. Decoding, and
+// its errors, are the real ones.
 type fake struct {
 	block   chan struct{} // when set, a forward pass waits for it to close, or for its context
 	started chan int      // when set, receives the size of each forward pass
@@ -47,10 +47,10 @@ func (f *fake) Model() *inception.Model {
 func (f *fake) Close() error                { f.closes.Add(1); return nil }
 func (f *fake) Check(context.Context) error { return f.unfit }
 
-func (f *fake) Infer(ctx context.Context, n int, pixels []float32) ([]inception.Result, error) {
+func (f *fake) Classify(ctx context.Context, inputs ...*inception.Input) ([]inception.Result, error) {
 	f.calls.Add(1)
 	if f.started != nil {
-		f.started <- n
+		f.started <- len(inputs)
 	}
 	if f.block != nil {
 		select {
@@ -63,9 +63,9 @@ func (f *fake) Infer(ctx context.Context, n int, pixels []float32) ([]inception.
 	if f.fault != nil {
 		return nil, f.fault
 	}
-	results := make([]inception.Result, n)
-	for i := range results {
-		results[i] = fakeResult(pixels[i*3*fakeSize*fakeSize:][:3*fakeSize*fakeSize])
+	results := make([]inception.Result, len(inputs))
+	for i, in := range inputs {
+		results[i] = fakeResult(in.Pixels)
 	}
 	return results, nil
 }
@@ -154,8 +154,8 @@ func do(h http.Handler, method, target string, body []byte, headers ...string) *
 	return w
 }
 
-// wantStatus fails the test unless the answer has the status and, where text is
-// given, its body has that text in it.
+// wantStatus fails the test unless the answer has the status and, where text is given, its body has
+// that text in it.
 func wantStatus(t testing.TB, w *httptest.ResponseRecorder, code int, text string) {
 	t.Helper()
 	if w.Code != code {
@@ -166,8 +166,7 @@ func wantStatus(t testing.TB, w *httptest.ResponseRecorder, code int, text strin
 	}
 }
 
-// onlyReader hides a reader's other methods, so that a request has no length
-// and is sent in chunks.
+// onlyReader hides a reader's other methods, so that a request has no length and is sent in chunks.
 type onlyReader struct{ io.Reader }
 
 func splitLines(text string) []string { return strings.Split(strings.TrimSuffix(text, "\n"), "\n") }

@@ -16,46 +16,39 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// Defaults of [FetchConfig].
+// What fetching is bound by where a test says nothing else.
 const (
-	DefaultFetchBytes     = 25 << 20
-	DefaultFetchTimeout   = 10 * time.Second
-	DefaultFetchRedirects = 3
-	DefaultFetchParallel  = 16
+	defaultFetchBytes     = 25 << 20
+	defaultFetchTimeout   = 10 * time.Second
+	defaultFetchRedirects = 3
+	defaultFetchParallel  = 16
 )
 
-// FetchConfig says which pictures the server may fetch for its clients. Whatever
-// it says, addresses that are not public (loopback, private, link-local,
-// metadata services, and every other special range) are refused when the
-// connection is made, after the name was resolved, for each redirect anew, and
-// neither proxies nor credentials of the environment are used.
+// FetchConfig says which pictures the server may fetch for its clients, each of at most 25 MB
+// within 10 seconds and over 3 redirects, 16 of them at once. Addresses that are not public
+// (loopback, private, link-local, metadata services, and every other special range) and ports other
+// than 80 and 443 are refused all the same when the connection is made, after the name was
+// resolved, for each redirect anew, and neither proxies nor credentials of the environment are
+// used.
 type FetchConfig struct {
-	// Hosts are the hosts that pictures may come from: names ("img.example.com"),
-	// every name below one ("*.example.com"), or "*" for any. At least one.
+	// Hosts are the hosts that pictures may come from: names ("img.example.com"), every name below one
+	// ("*.example.com"), or "*" for any. At least one.
 	Hosts []string
 
 	// Schemes are "https", "http" or both; none means https.
 	Schemes []string
 
-	// Ports are the ports that may be asked; none means 80 and 443.
-	Ports []uint16
-
-	// AllowPrefixes are address ranges that are asked although they are not
-	// public. None by default.
-	AllowPrefixes []netip.Prefix
-
-	// MaxBytes bounds one picture; 0 means DefaultFetchBytes. Timeout bounds one
-	// fetch, redirects included; 0 means DefaultFetchTimeout. MaxRedirects is how
-	// many are followed; 0 means DefaultFetchRedirects, negative none. Parallel
-	// is how many fetches run at once; 0 means DefaultFetchParallel.
-	MaxBytes     int64
-	Timeout      time.Duration
-	MaxRedirects int
-	Parallel     int
+	// Of tests, whose hosts are local and slow.
+	ports         []uint16
+	allowPrefixes []netip.Prefix
+	maxBytes      int64
+	timeout       time.Duration
+	maxRedirects  int // negative: none
+	parallel      int
 }
 
-// Validate returns an error that names the first field that is wrong.
-func (c FetchConfig) Validate() error {
+// validate returns an error that names the first field that is wrong.
+func (c FetchConfig) validate() error {
 	if len(c.Hosts) == 0 {
 		return errors.New(`serve: FetchConfig.Hosts: got none, want the hosts that pictures may be fetched from, or "*"`)
 	}
@@ -69,10 +62,6 @@ func (c FetchConfig) Validate() error {
 			return fmt.Errorf("serve: FetchConfig.Schemes: got %q, want http or https", s)
 		}
 	}
-	if c.MaxBytes < 0 || c.Timeout < 0 || c.Parallel < 0 {
-		return fmt.Errorf("serve: FetchConfig: MaxBytes, Timeout and Parallel: got %d, %v and %d, want none below 0",
-			c.MaxBytes, c.Timeout, c.Parallel)
-	}
 	return nil
 }
 
@@ -84,34 +73,34 @@ type fetcher struct {
 }
 
 func newFetcher(cfg FetchConfig) *fetcher {
-	setDefault(&cfg.MaxBytes, DefaultFetchBytes)
-	setDefault(&cfg.Timeout, DefaultFetchTimeout)
-	setDefault(&cfg.MaxRedirects, DefaultFetchRedirects)
-	setDefault(&cfg.Parallel, DefaultFetchParallel)
+	setDefault(&cfg.maxBytes, defaultFetchBytes)
+	setDefault(&cfg.timeout, defaultFetchTimeout)
+	setDefault(&cfg.maxRedirects, defaultFetchRedirects)
+	setDefault(&cfg.parallel, defaultFetchParallel)
 	if len(cfg.Schemes) == 0 {
 		cfg.Schemes = []string{"https"}
 	}
-	if len(cfg.Ports) == 0 {
-		cfg.Ports = []uint16{80, 443}
+	if len(cfg.ports) == 0 {
+		cfg.ports = []uint16{80, 443}
 	}
 	var v4, v6 []netip.Prefix
-	for _, p := range cfg.AllowPrefixes {
+	for _, p := range cfg.allowPrefixes {
 		if p.Addr().Is4() {
 			v4 = append(v4, p)
 		} else {
 			v6 = append(v6, p)
 		}
 	}
-	guard := ssrf.New(ssrf.WithPorts(cfg.Ports...), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
-	dialer := &net.Dialer{Timeout: cfg.Timeout, Control: guard.Safe}
-	f := &fetcher{cfg: cfg, places: make(chan struct{}, cfg.Parallel)}
+	guard := ssrf.New(ssrf.WithPorts(cfg.ports...), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))
+	dialer := &net.Dialer{Timeout: cfg.timeout, Control: guard.Safe}
+	f := &fetcher{cfg: cfg, places: make(chan struct{}, cfg.parallel)}
 	f.client = &http.Client{
 		Transport: &http.Transport{
 			DialContext:            dialer.DialContext,
-			TLSHandshakeTimeout:    cfg.Timeout,
-			ResponseHeaderTimeout:  cfg.Timeout,
+			TLSHandshakeTimeout:    cfg.timeout,
+			ResponseHeaderTimeout:  cfg.timeout,
 			MaxResponseHeaderBytes: 64 << 10,
-			MaxIdleConns:           cfg.Parallel,
+			MaxIdleConns:           cfg.parallel,
 			IdleConnTimeout:        30 * time.Second,
 			DisableCompression:     true,
 			ForceAttemptHTTP2:      true,
@@ -123,12 +112,12 @@ func newFetcher(cfg FetchConfig) *fetcher {
 
 func (f *fetcher) close() { f.client.CloseIdleConnections() }
 
-// get fetches one picture. Its errors are the caller's fault (400), or its
-// host's (424); none repeats the URL, which may carry a signature.
+// get fetches one picture. Its errors are the caller's fault (400), or its host's (424); none
+// repeats the URL, which may carry a signature.
 func (f *fetcher) get(ctx context.Context, address string) ([]byte, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, bad("the picture's URL is malformed")
+		return nil, badRequest("the picture's URL is malformed")
 	}
 	if err := f.allow(u); err != nil {
 		return nil, err
@@ -137,11 +126,11 @@ func (f *fetcher) get(ctx context.Context, address string) ([]byte, error) {
 		return nil, err
 	}
 	defer leave(f.places)
-	limited, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
+	limited, cancel := context.WithTimeout(ctx, f.cfg.timeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(limited, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, bad("the picture's URL is malformed")
+		return nil, badRequest("the picture's URL is malformed")
 	}
 	r.Header.Set("Accept", "image/*")
 	r.Header.Set("User-Agent", "rehead")
@@ -153,13 +142,13 @@ func (f *fetcher) get(ctx context.Context, address string) ([]byte, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, fail(http.StatusFailedDependency, "the picture's host answered with status %d", response.StatusCode)
 	}
-	picture, err := io.ReadAll(io.LimitReader(response.Body, f.cfg.MaxBytes+1))
+	picture, err := io.ReadAll(io.LimitReader(response.Body, f.cfg.maxBytes+1))
 	if err != nil {
 		return nil, f.explain(ctx, err)
 	}
-	if int64(len(picture)) > f.cfg.MaxBytes {
+	if int64(len(picture)) > f.cfg.maxBytes {
 		return nil, fail(http.StatusRequestEntityTooLarge, "the fetched picture is larger than the limit of %d bytes",
-			f.cfg.MaxBytes)
+			f.cfg.maxBytes)
 	}
 	return picture, nil
 }
@@ -168,11 +157,11 @@ func (f *fetcher) get(ctx context.Context, address string) ([]byte, error) {
 func (f *fetcher) allow(u *url.URL) error {
 	switch {
 	case !slices.Contains(f.cfg.Schemes, strings.ToLower(u.Scheme)):
-		return bad("the scheme of the picture's URL is not allowed; want %s", strings.Join(f.cfg.Schemes, " or "))
+		return badRequest("the scheme of the picture's URL is not allowed; want %s", strings.Join(f.cfg.Schemes, " or "))
 	case u.User != nil:
-		return bad("the picture's URL holds a user name, which is not allowed")
+		return badRequest("the picture's URL holds a user name, which is not allowed")
 	case !f.knows(u.Hostname()):
-		return bad("the host of the picture's URL is not allowed")
+		return badRequest("the host of the picture's URL is not allowed")
 	}
 	return nil
 }
@@ -187,8 +176,8 @@ func (f *fetcher) knows(host string) bool {
 }
 
 func (f *fetcher) redirect(r *http.Request, via []*http.Request) error {
-	if len(via) > max(f.cfg.MaxRedirects, 0) {
-		return bad("the picture's URL is redirected more than %d times", max(f.cfg.MaxRedirects, 0))
+	if len(via) > max(f.cfg.maxRedirects, 0) {
+		return badRequest("the picture's URL is redirected more than %d times", max(f.cfg.maxRedirects, 0))
 	}
 	r.Header.Del("Referer") // it would tell one host the other's URL
 	return f.allow(r.URL)
@@ -204,9 +193,9 @@ func (f *fetcher) explain(ctx context.Context, err error) error {
 		return status
 	case errors.Is(err, ssrf.ErrProhibitedIP), errors.Is(err, ssrf.ErrProhibitedPort),
 		errors.Is(err, ssrf.ErrProhibitedNetwork):
-		return bad("the picture's URL leads to an address that is not allowed")
+		return badRequest("the picture's URL leads to an address that is not allowed")
 	case errors.Is(err, context.DeadlineExceeded):
-		return fail(http.StatusFailedDependency, "the picture did not arrive from its host within %v", f.cfg.Timeout)
+		return fail(http.StatusFailedDependency, "the picture did not arrive from its host within %v", f.cfg.timeout)
 	}
 	return fail(http.StatusFailedDependency, "the picture could not be fetched from its host")
 }

@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// testHost is a server of pictures on loopback, with a FetchConfig that may ask
-// it.
+// testHost is a server of pictures on loopback, with a FetchConfig that may ask it.
 type testHost struct {
 	url   string
 	png   []byte
@@ -48,15 +47,15 @@ func pictureHost(t testing.TB) testHost {
 	return testHost{url: server.URL, png: png, fetch: &FetchConfig{
 		Hosts:         []string{"127.0.0.1"},
 		Schemes:       []string{"http"},
-		Ports:         []uint16{uint16(port)},
-		AllowPrefixes: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
-		MaxBytes:      1 << 16,
+		ports:         []uint16{uint16(port)},
+		allowPrefixes: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
+		maxBytes:      1 << 16,
 	}}
 }
 
 func get(t testing.TB, cfg FetchConfig, address string) ([]byte, error) {
 	t.Helper()
-	if err := cfg.Validate(); err != nil {
+	if err := cfg.validate(); err != nil {
 		t.Fatal(err)
 	}
 	f := newFetcher(cfg)
@@ -78,7 +77,7 @@ func TestFetch(t *testing.T) {
 func TestContract44Addresses(t *testing.T) {
 	refuse := func(address string) *statusError {
 		_, err := get(t, FetchConfig{Hosts: []string{"*"}, Schemes: []string{"http", "https"},
-			Timeout: 500 * time.Millisecond}, address)
+			timeout: 500 * time.Millisecond}, address)
 		var status *statusError
 		if !errors.As(err, &status) {
 			t.Fatalf("%s: got %v, want a refusal", address, err)
@@ -108,13 +107,13 @@ func TestContract44Addresses(t *testing.T) {
 func TestFetchRefusals(t *testing.T) {
 	host := pictureHost(t)
 	noPorts := *host.fetch
-	noPorts.Ports = nil
+	noPorts.ports = nil
 	private := *host.fetch
-	private.AllowPrefixes = nil
+	private.allowPrefixes = nil
 	quick := *host.fetch
-	quick.Timeout = 50 * time.Millisecond
+	quick.timeout = 50 * time.Millisecond
 	none := *host.fetch
-	none.MaxRedirects = -1
+	none.maxRedirects = -1
 	cases := []struct {
 		name, address string
 		cfg           FetchConfig
@@ -156,7 +155,7 @@ func TestFetchRedirectAddress(t *testing.T) {
 	host := pictureHost(t)
 	cfg := *host.fetch
 	cfg.Hosts = []string{"*"}
-	_, err := get(t, cfg, fmt.Sprintf("%s/to?u=http://127.0.0.2:%d/", host.url, cfg.Ports[0]))
+	_, err := get(t, cfg, fmt.Sprintf("%s/to?u=http://127.0.0.2:%d/", host.url, cfg.ports[0]))
 	if err == nil || !strings.Contains(err.Error(), "address") {
 		t.Errorf("got %v, want a refusal of the address", err)
 	}
@@ -180,7 +179,6 @@ func TestFetchConfigNamesTheField(t *testing.T) {
 		"a*b":      {Hosts: []string{"a*b"}},
 		"http://a": {Hosts: []string{"http://a"}},
 		"Schemes":  {Hosts: []string{"a"}, Schemes: []string{"ftp"}},
-		"MaxBytes": {Hosts: []string{"a"}, MaxBytes: -1},
 	} {
 		if _, err := New(nil, Config{Fetch: &cfg}); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: got %v, want an error that names it", text, err)

@@ -27,8 +27,7 @@ func dial(t testing.TB, url string) net.Conn {
 	return conn
 }
 
-// Slow senders of headers and of bodies do not keep good clients out, and are
-// cut off themselves.
+// Slow senders of headers and of bodies do not keep good clients out, and are cut off themselves.
 func TestSlowLoris(t *testing.T) {
 	url, _ := start(t, newServer(t, &fake{},
 		Config{ReadHeaderTimeout: 200 * time.Millisecond, RequestTimeout: 400 * time.Millisecond}))
@@ -62,8 +61,8 @@ func TestSlowLoris(t *testing.T) {
 	}
 }
 
-// A flood of 1,000 connections and 10,000 bad requests (a tenth with -short)
-// leaves good clients served. It needs some 2,100 open files; Go raises the soft limit itself.
+// A flood of 1,000 connections and 10,000 bad requests (a tenth with -short) leaves good clients
+// served. It needs some 2,100 open files; Go raises the soft limit itself.
 func TestFlood(t *testing.T) {
 	idle, each := 1000, 1250
 	if testing.Short() {

@@ -13,7 +13,7 @@ import (
 )
 
 // FuzzRequest sends whole requests, header and query included, to every route with a body, in each
-// compatibility: whatever comes, the answer is below 500 unless it says that something is not to be
+// compatibility: the answer to any body is below 500 unless it says that something is not to be
 // had (501), and an error is one sentence of JSON, or of the blog's text.
 func FuzzRequest(f *testing.F) {
 	png := string(colorPNG(f, 4, 3, red))

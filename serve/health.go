@@ -14,9 +14,8 @@ func empty(c *gin.Context, code int) {
 	c.Writer.WriteHeaderNow()
 }
 
-// ping answers 200 with an empty body when the model is ready, else 503. It
-// computes nothing, so that it answers in well under SageMaker's 2 s however
-// busy the server is.
+// ping answers 200 with an empty body when the model is ready, else 503. It computes nothing, so
+// that it answers in well under SageMaker's 2 s however busy the server is.
 func (s *Server) ping(c *gin.Context) error {
 	empty(c, s.readyStatus())
 	return nil
@@ -32,7 +31,7 @@ func (s *Server) livez(c *gin.Context) error {
 func (s *Server) readyz(c *gin.Context) error { return s.ping(c) }
 
 func (s *Server) readyStatus() int {
-	if s.Ready() {
+	if s.ready() {
 		return http.StatusOK
 	}
 	return http.StatusServiceUnavailable
@@ -43,9 +42,9 @@ func (s *Server) showMetrics(c *gin.Context) error {
 	return nil
 }
 
-// executionParameters answers what SageMaker asks before a batch transform:
-// payloads of the default 6 MB, or what MaxBodyBytes allows, as many at once as
-// the batches can use, and not more than 100 MB in all.
+// executionParameters answers what SageMaker asks before a batch transform: payloads of the default
+// 6 MB, or what MaxBodyBytes allows, as many at once as the batches can use, and not more than 100
+// MB in all.
 func (s *Server) executionParameters(c *gin.Context) error {
 	const most, usual = 100, 6
 	payload := usual

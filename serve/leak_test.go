@@ -23,8 +23,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leaked waits for the goroutines that run this package's code, other than the
-// caller, to end, and returns the stacks of those that do not.
+// leaked waits for the goroutines that run this package's code, other than the caller, to end, and
+// returns the stacks of those that do not.
 func leaked(patience time.Duration) string {
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		buffer := make([]byte, 1<<20)

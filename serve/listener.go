@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// limitConnections keeps at most n connections of the listener open. Further
-// ones wait in the kernel's queue, where they cost the process nothing.
+// limitConnections keeps at most n connections of the listener open. Further ones wait in the
+// kernel's queue, where they cost the process nothing.
 func limitConnections(l net.Listener, n int) net.Listener {
 	return &limitedListener{Listener: l, places: make(chan struct{}, n), closed: make(chan struct{})}
 }
@@ -18,8 +18,7 @@ type limitedListener struct {
 	closed chan struct{}
 }
 
-// Accept waits for a place first, and gives it up again if it gets no
-// connection.
+// Accept waits for a place first, and gives it up again if it gets no connection.
 func (l *limitedListener) Accept() (net.Conn, error) {
 	select {
 	case l.places <- struct{}{}:

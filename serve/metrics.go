@@ -10,9 +10,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metrics are what GET /metrics shows, in a registry of the server's own, so
-// that two servers in a process do not meet. Times are seconds. Labels hold a
-// route's pattern and a status, never anything of a request.
+// metrics are what GET /metrics shows, in a registry of the server's own, so that two servers in a
+// process do not meet. Times are seconds. Labels hold a route's pattern and a status, never
+// anything of a request.
 type metrics struct {
 	handler  http.Handler
 	requests *prometheus.CounterVec   // by route and status
@@ -59,12 +59,12 @@ func newMetrics(s *Server) *metrics {
 		}),
 		gauge("rehead_body_bytes", "Bytes of request bodies held.", func() float64 { return float64(s.bodies.used.Load()) }),
 		gauge("rehead_ready", "1 when /ping answers 200.", func() float64 {
-			if s.Ready() {
+			if s.ready() {
 				return 1
 			}
 			return 0
 		}),
-		gauge("rehead_models", "Models loaded.", func() float64 { return float64(s.loaded()) }),
+		gauge("rehead_models", "Models loaded.", func() float64 { return float64(s.countModels()) }),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

@@ -17,13 +17,13 @@ import (
 // route is a handler that leaves its error to be answered by its wrapper.
 type route func(*gin.Context) error
 
-// handle wraps a route: an id, a deadline, the bearer token, an answer for its
-// error and for its panic, and a line in the log.
+// handle wraps a route: an id, a deadline, the bearer token, an answer for its error and for its
+// panic, and a line in the log.
 func (s *Server) handle(pattern string, r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		begin := time.Now()
-		n := &notes{id: requestID(c.Request)}
-		c.Set(notesKey, n)
+		n := &accessEntry{id: requestID(c.Request)}
+		c.Set(accessEntryKey, n)
 		c.Header(headerRequestID, n.id)
 		c.Header("X-Content-Type-Options", "nosniff")
 		if s.stopping.Load() {
@@ -34,15 +34,14 @@ func (s *Server) handle(pattern string, r route) gin.HandlerFunc {
 		c.Request = c.Request.WithContext(ctx)
 		s.metrics.inFlight.Inc()
 		defer s.metrics.inFlight.Dec()
-		defer s.log(c, pattern, begin)
+		defer s.logAccess(c, pattern, begin)
 		if err := s.protect(pattern, r, c); err != nil {
 			s.answerError(c, pattern, err)
 		}
 	}
 }
 
-// protect turns a panic of the route into an error. http.ErrAbortHandler keeps
-// its meaning.
+// protect turns a panic of the route into an error. http.ErrAbortHandler keeps its meaning.
 func (s *Server) protect(pattern string, r route, c *gin.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -54,7 +53,7 @@ func (s *Server) protect(pattern string, r route, c *gin.Context) (err error) {
 	}()
 	if !s.open[pattern] && !s.authorized(c.Request) {
 		c.Header("WWW-Authenticate", "Bearer")
-		return fail(http.StatusUnauthorized, "this server wants the header Authorization: Bearer with its token")
+		return fail(http.StatusUnauthorized, "the request needs the header Authorization: Bearer with this server's token")
 	}
 	return r(c)
 }
@@ -69,12 +68,11 @@ func (s *Server) authorized(r *http.Request) bool {
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// answerError writes the error's status and sentence, unless an answer has
-// begun.
+// answerError writes the error's status and sentence, unless an answer has begun.
 func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 	status := asStatus(err)
 	if status.code == http.StatusInternalServerError {
-		s.cfg.Logger.Error("request failed", "id", note(c).id, "route", pattern, "error", err)
+		s.cfg.Logger.Error("request failed", "id", accessEntryOf(c).id, "route", pattern, "error", err)
 	}
 	if c.Writer.Written() {
 		return
@@ -103,7 +101,7 @@ func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 
 func underModels(path string) bool { return path == "/models" || strings.HasPrefix(path, "/models/") }
 
-// body reads the request's body and notes its digest.
+// body reads the request's body and notes its digest for the access log.
 func (s *Server) body(c *gin.Context) (body []byte, release func(), err error) {
 	if coding := c.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		c.Header("Accept-Encoding", "identity")
@@ -112,9 +110,7 @@ func (s *Server) body(c *gin.Context) (body []byte, release func(), err error) {
 	}
 	body, release, err = readBody(c.Writer, c.Request, s.cfg.MaxBodyBytes, s.bodies)
 	if err == nil {
-		note(c).body(body)
+		accessEntryOf(c).body(body)
 	}
 	return body, release, err
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

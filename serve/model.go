@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// model is an installed classifier with its batcher and the count of its users:
-// its owner and the requests under way. The last to release it closes it.
+// model is an installed classifier with its batcher and the count of its users: its owner and the
+// requests under way. The last to release it closes it.
 type model struct {
 	Classifier
 	name    string

@@ -2,14 +2,9 @@ package serve
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
-	"reflect"
 	"strconv"
 	"strings"
-
-	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // Headers of SageMaker's runtime that the server reads or writes.
@@ -22,9 +17,9 @@ const (
 // maxAttributes is how long SageMaker lets custom attributes be.
 const maxAttributes = 1024
 
-// options are what a request may ask for besides its answer. They come from the
-// query, from the custom attributes (SageMaker passes no query on) and from the
-// "parameters" of a JSON body, the later over the earlier.
+// options are what a request may ask for besides its answer. They come from the query, from the
+// custom attributes (SageMaker passes no query on) and from the "parameters" of a JSON body, the
+// later over the earlier.
 type options struct {
 	topK      int // labels to rank; negative: every one
 	embedding bool
@@ -67,7 +62,7 @@ func (o *options) set(name, value string) error {
 	case "top_k":
 		k, err := strconv.Atoi(value)
 		if err != nil || k < 0 {
-			return fail(http.StatusBadRequest, "top_k is not a count of labels; want 1 or more, or 0 for every label")
+			return fail(http.StatusBadRequest, "top_k is not a number of labels; want 1 or more, or 0 for every label")
 		}
 		o.topK = k
 		if k == 0 {
@@ -84,7 +79,7 @@ func (o *options) set(name, value string) error {
 			o.embedding = on
 		}
 	default:
-		return fail(http.StatusBadRequest, "the option is not known; want top_k, embedding or explain")
+		return fail(http.StatusBadRequest, "unknown option; want top_k, embedding or explain")
 	}
 	return nil
 }
@@ -94,7 +89,7 @@ func (o *options) parameters(data json.RawMessage) error {
 	if string(data) == "null" {
 		return nil
 	}
-	members, err := object(data)
+	members, err := readObject(data)
 	if err != nil {
 		return fail(http.StatusBadRequest, `"parameters" is not an object: %v`, err)
 	}
@@ -108,57 +103,4 @@ func (o *options) parameters(data json.RawMessage) error {
 		}
 	}
 	return nil
-}
-
-// member is one key of a JSON object with its value as it stands.
-type member struct {
-	key   string
-	value json.RawMessage
-}
-
-// object reads a JSON object one level deep, its members in order. A key that
-// comes twice is an error: readers differ in which of the two they take.
-func object(data []byte) (members []member, err error) {
-	err = strictjson.Members(data, func(key string, value json.RawMessage) error {
-		members = append(members, member{key, value})
-		return nil
-	})
-	switch {
-	case errors.Is(err, strictjson.ErrTwice): // without the key
-		return nil, errors.New("a key of the JSON object comes twice")
-	case err != nil && !errors.Is(err, strictjson.ErrNotObject) && !errors.Is(err, strictjson.ErrFollows):
-		return nil, badJSON(err)
-	}
-	return members, err
-}
-
-// badJSON says where JSON ends to be JSON, or what it has another type of, and
-// shows nothing of it.
-func badJSON(err error) error {
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
-		value, _, _ := strings.Cut(kind.Value, " ") // "number 1.5" to "number"
-		if kind.Field == "" {
-			return fmt.Errorf("the JSON is of the type %s, want an object", value)
-		}
-		return fmt.Errorf("%q is of the type %s, want %s", kind.Field, value, article(kind.Type.Kind()))
-	}
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return errors.New("the JSON is malformed at byte " + strconv.FormatInt(syntax.Offset, 10))
-	}
-	return errors.New("the JSON is malformed, or ends early")
-}
-
-// article names a Go type as JSON knows it.
-func article(kind reflect.Kind) string {
-	switch kind {
-	case reflect.String:
-		return "a string"
-	case reflect.Int:
-		return "a whole number"
-	case reflect.Slice:
-		return "an array"
-	}
-	return "an object"
 }

@@ -91,7 +91,7 @@ func (s *Server) showModelCard(c *gin.Context) error {
 	card := modelCard{
 		Name: s.cfg.ModelName, Labels: of.Labels, Recipe: of.Recipe, Flavor: of.Flavor, Width: of.Width,
 		Trunk:    of.TrunkDigest,
-		Features: of.Head.Features, MultiLabel: of.Independent(), Unknown: of.Unknown, Metrics: orObject(of.Metrics),
+		Features: of.Head.Features, MultiLabel: of.MultiLabel(), Unknown: of.Unknown, Metrics: orObject(of.Metrics),
 		Training: orObject(of.Training), Tool: of.ToolVersion, Version: s.cfg.Version,
 	}
 	if of.Neighbours != nil {

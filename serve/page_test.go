@@ -18,7 +18,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-var _ Explainer = (*inception.Classifier)(nil)
+var _ explainer = (*inception.Classifier)(nil)
 
 // The page and its routes are there only where they are asked for.
 func TestPageIsOff(t *testing.T) {
@@ -127,7 +127,7 @@ func TestExplain(t *testing.T) {
 	body := colorPNG(t, 60, 44, blue)
 	w := do(s.Handler(), http.MethodPost, "/invocations?top_k=3", body, "Content-Type", "image/png")
 	wantStatus(t, w, http.StatusOK, "")
-	var want answerRecord
+	var want plainRecord
 	if err := json.Unmarshal(w.Body.Bytes(), &want); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestRegression_ExplainedAnswersKeepUnknownAndLabels(t *testing.T) {
 	c := realModel(t, 0.1, 75)
 	m := c.Model()
 	s := newServer(t, c, Config{})
-	ask := func(target string) (got answerRecord) {
+	ask := func(target string) (got plainRecord) {
 		t.Helper()
 		w := do(s.Handler(), http.MethodPost, target, colorPNG(t, 60, 44, blue), "Content-Type", "image/png")
 		wantStatus(t, w, http.StatusOK, "")
@@ -235,8 +235,7 @@ type explaining struct {
 	explain func(ctx context.Context) (*inception.Explanation, error)
 }
 
-func (e *explaining) ExplainPixels(ctx context.Context, _ []float32, _ picture.Info,
-	_ int) (*inception.Explanation, error) {
+func (e *explaining) Explain(ctx context.Context, _ *inception.Input, _ int) (*inception.Explanation, error) {
 	return e.explain(ctx)
 }
 

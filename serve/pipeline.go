@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
 	"math"
 	"net/http"
 	"runtime/debug"
@@ -17,18 +16,18 @@ import (
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/par"
+	"github.com/c236555e/rehead/internal/turns"
 )
 
-// pipeline is what the models of a server share: who may come in, how many
-// pictures are decoded at once, how many decoded ones may wait, and how many
-// forward passes run.
+// pipeline is what the models of a server share: who may come in, how many pictures are decoded at
+// once, how many decoded ones may wait, and how many forward passes run.
 type pipeline struct {
 	limits    picture.Limits
 	maxBatch  int
 	window    int          // pictures of one request that may be under way
 	maxQueue  int64        // pictures that all requests may have waiting or under way
 	admitted  atomic.Int64 //
-	gate      *gate        // says when a picture may be decoded
+	turns     *turns.Turns // says when a picture may be decoded
 	decoding  *semaphore.Weighted
 	maxDecode int64         // bytes of decoding
 	buffers   chan struct{} // a place for each decoded picture that waits or runs
@@ -38,17 +37,14 @@ type pipeline struct {
 	pace      pace
 }
 
-// record is one picture of a request in one of the forms that it can come in,
-// or the reason why it cannot be read.
+// record is one picture of a request, or the reason why it cannot be read.
 type record struct {
-	data   []byte      // an encoded picture
-	url    string      // where one is to be fetched
-	img    image.Image // a decoded picture, upright
-	tensor []float32   // [3,Size,Size], made by the recipe elsewhere
-	err    error
+	input *inception.Input
+	url   string // where it is to be fetched
+	err   error
 
-	explainer Explainer              // when set, explains the picture's top labels
-	top       int                    //
+	explainer explainer // when set, explains the picture's top labels
+	top       int
 	why       *inception.Explanation // which it leaves here
 }
 
@@ -56,24 +52,24 @@ func newPipeline(cfg Config, observe observer) *pipeline {
 	p := &pipeline{
 		limits:    cfg.Limits,
 		maxBatch:  cfg.MaxBatch,
-		window:    cfg.MaxBatch + cfg.Decoders,
+		window:    cfg.MaxBatch + cfg.decoders,
 		maxQueue:  int64(cfg.MaxQueue),
-		gate:      newGate(cfg.Decoders, cfg.DecodersBeside),
+		turns:     turns.New(cfg.decoders, cfg.decodersBeside),
 		decoding:  semaphore.NewWeighted(cfg.MaxDecodeBytes),
 		maxDecode: cfg.MaxDecodeBytes,
-		buffers:   make(chan struct{}, 2*cfg.MaxBatch*cfg.Passes+cfg.Decoders),
-		passes:    make(chan struct{}, cfg.Passes),
+		buffers:   make(chan struct{}, 2*cfg.MaxBatch*cfg.passes+cfg.decoders),
+		passes:    make(chan struct{}, cfg.passes),
 	}
 	if cfg.Fetch != nil {
 		p.fetch = newFetcher(*cfg.Fetch)
 	}
-	p.observe = paced{observer: observe, pace: &p.pace}
+	p.observe = pacedObserver{observer: observe, pace: &p.pace}
 	return p
 }
 
-// admit takes places in the queue for a request of n pictures, or answers at
-// once that there is no room, rather than let the queue, and the waiting in it,
-// grow. A request of many pictures takes as many places as it uses at once.
+// admit takes places in the queue for a request of n pictures, or answers at once that there is no
+// room, rather than let the queue, and the waiting in it, grow. A request of many pictures takes as
+// many places as it uses at once.
 func (p *pipeline) admit(ctx context.Context, n int) (release func(), err error) {
 	places := int64(min(n, p.window))
 	waiting := p.admitted.Add(places)
@@ -91,16 +87,15 @@ func (p *pipeline) admit(ctx context.Context, n int) (release func(), err error)
 }
 
 func (p *pipeline) full(wait time.Duration) error {
-	e := busy("the server has as many pictures waiting as it can answer in time; try again")
+	e := busy("more pictures are waiting than the server can answer in time; try again")
 	e.retry = max(time.Second, wait/2)
 	return e
 }
 
-// classify decodes the pictures and runs them through the model, a window of
-// them at a time. The answers are in order; a picture that cannot be read has
-// its own error, and the returned error means that none is answered. trim drops
-// what the answer will not show of a result, which for thousands of pictures of
-// a thousand classes is much; it may be called for several at once.
+// classify decodes the pictures and runs them through the model, a window of them at a time. The
+// answers are in order; a picture that cannot be read has its own error, and the returned error
+// means that none is answered. trim drops what the answer will not show of a result, which for
+// thousands of pictures of a thousand classes is much; it may be called for several at once.
 func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 	trim func(*inception.Result)) ([]inception.Result, error) {
 	n := len(records)
@@ -111,7 +106,7 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 	defer release()
 	results := make([]inception.Result, n)
 	if n == 1 {
-		if err := p.one(ctx, m, &records[0], &results[0]); err != nil {
+		if err := p.classifyOne(ctx, m, &records[0], &results[0]); err != nil {
 			return nil, err
 		}
 		return results, nil
@@ -119,7 +114,7 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	err = par.Each(ctx, p.window, n, func(_, i int) error {
-		if err := p.one(ctx, m, &records[i], &results[i]); err != nil {
+		if err := p.classifyOne(ctx, m, &records[i], &results[i]); err != nil {
 			cancel(err)
 		}
 		trim(&results[i])
@@ -132,11 +127,13 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 	return results, nil
 }
 
-// one takes one picture the whole way. Its fault, if it has one, goes into its
-// result; the returned error is the server's or the request's.
-func (p *pipeline) one(ctx context.Context, m *model, r *record, result *inception.Result) (err error) {
+// classifyOne takes one picture the whole way. Its fault, if it has one, goes into its result; the
+// returned error is the server's or the request's.
+func (p *pipeline) classifyOne(ctx context.Context, m *model, r *record, result *inception.Result) error {
 	if r.err == nil && r.url != "" {
-		r.data, r.err = p.fetch.get(ctx, r.url)
+		var data []byte
+		data, r.err = p.fetch.get(ctx, r.url)
+		r.input = &inception.Input{Data: data}
 	}
 	if r.err != nil {
 		return blame(ctx, r.err, result)
@@ -145,18 +142,21 @@ func (p *pipeline) one(ctx context.Context, m *model, r *record, result *incepti
 		return err
 	}
 	defer leave(p.buffers)
-	pixels := m.buffer()
+	r.input.Limits = p.limits
 	if r.explainer != nil {
-		defer m.recycle(pixels)
-		if r.why, err = p.explain(ctx, m, r, pixels); err != nil {
-			return blame(ctx, err, result)
-		}
-		x := r.why
-		*result = inception.Result{Predictions: x.Predictions, Labels: x.Labels, Unknown: x.Unknown, Bottleneck: x.Bottleneck,
-			Info: x.Info}
-		return nil
+		return p.explain(ctx, m, r, result)
 	}
-	t, info, err := p.submit(ctx, m, r, pixels)
+	return p.classifyBatched(ctx, m, r.input, result)
+}
+
+// classifyBatched decodes a picture and has it classified with those of other requests.
+func (p *pipeline) classifyBatched(ctx context.Context, m *model, in *inception.Input, result *inception.Result) error {
+	pixels, tensor := m.buffer(), in.Pixels != nil
+	var t *task
+	err := p.decode(ctx, m, in, pixels, func() (err error) {
+		t, err = m.batcher.submit(ctx, in)
+		return err
+	})
 	if err != nil {
 		m.recycle(pixels)
 		return blame(ctx, err, result)
@@ -165,7 +165,7 @@ func (p *pipeline) one(ctx context.Context, m *model, r *record, result *incepti
 	if finished {
 		m.recycle(pixels)
 	}
-	if err == nil && answer.Err != nil && r.tensor != nil {
+	if err == nil && answer.Err != nil && tensor {
 		return blame(ctx, fail(http.StatusUnprocessableEntity,
 			"the network's answer for the tensor is not finite; its values are out of range"), result)
 	}
@@ -173,12 +173,10 @@ func (p *pipeline) one(ctx context.Context, m *model, r *record, result *incepti
 		return err
 	}
 	*result = answer
-	result.Info = info
 	return nil
 }
 
-// blame puts an error that is the picture's into its result, and returns every
-// other.
+// blame puts an error that is the picture's into its result, and returns every other.
 func blame(ctx context.Context, err error, result *inception.Result) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -190,51 +188,50 @@ func blame(ctx context.Context, err error, result *inception.Result) error {
 	return nil
 }
 
-// bytesPerPixel is about what a picture takes while it is decoded and resized:
-// its stored form, of up to 8 bytes a pixel, and one of 4 that is worked on.
+// bytesPerPixel is about what a picture takes while it is decoded and resized: its stored form, of
+// up to 8 bytes a pixel, and one of 4 that is worked on.
 const bytesPerPixel = 12
 
-// room waits until the picture can be unpacked within the memory that all
-// decoders share: a few pictures of tens of megapixels, which a few kilobytes
-// can hold, must not exhaust the process. One that is larger than all of it is
-// decoded alone. Pictures that their header already condemns get no further.
-func (p *pipeline) room(ctx context.Context, r *record) (release func(), err error) {
-	if r.data == nil {
+// room waits until the picture can be unpacked within the memory that all decoders share: a few
+// pictures of tens of megapixels, which a few kilobytes can hold, must not exhaust the process. One
+// that is larger than all of it is decoded alone. Pictures that their header already condemns get
+// no further.
+func (p *pipeline) room(ctx context.Context, in *inception.Input) (release func(), err error) {
+	if in.Image != nil || in.Pixels != nil {
 		return func() {}, nil
 	}
-	info, err := picture.Inspect(r.data, p.limits)
-	if err != nil {
+	if err := in.ReadHeader(); err != nil {
 		return nil, err
 	}
-	need := min(int64(info.Width)*int64(info.Height)*bytesPerPixel, p.maxDecode)
+	need := min(int64(in.Info.Width)*int64(in.Info.Height)*bytesPerPixel, p.maxDecode)
 	if err := p.decoding.Acquire(ctx, need); err != nil {
 		return nil, err
 	}
 	return func() { p.decoding.Release(need) }, nil
 }
 
-// submit decodes a picture when the gate lets it and queues it for the network.
-func (p *pipeline) submit(ctx context.Context, m *model, r *record, pixels []float32) (*task, picture.Info, error) {
-	release, err := p.room(ctx, r)
+// decode makes a picture's tensor in pixels when there is room for it and its turn comes, and calls
+// then, which may be nil, before its turn ends.
+func (p *pipeline) decode(ctx context.Context, m *model, in *inception.Input, pixels []float32,
+	then func() error) error {
+	release, err := p.room(ctx, in)
 	if err != nil {
-		return nil, picture.Info{}, err
+		return err
 	}
 	defer release()
-	if err := p.gate.enter(ctx); err != nil {
-		return nil, picture.Info{}, err
+	if err := p.turns.BeginDecode(ctx); err != nil {
+		return err
 	}
-	defer p.gate.leave()
-	info, err := p.decode(m, r, pixels)
-	if err != nil {
-		return nil, info, err
+	defer p.turns.EndDecode()
+	if err := p.guardedDecode(m, in, pixels); err != nil || then == nil {
+		return err
 	}
-	t, err := m.batcher.submit(ctx, pixels)
-	return t, info, err
+	return then()
 }
 
-// decode makes the tensor, behind a recover: what a stranger sent must not end
-// the process, whichever decoder it defeats.
-func (p *pipeline) decode(m *model, r *record, pixels []float32) (info picture.Info, err error) {
+// guardedDecode decodes behind a recover: what a stranger sent must not end the process, in any
+// decoder.
+func (p *pipeline) guardedDecode(m *model, in *inception.Input, pixels []float32) (err error) {
 	begin := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
@@ -242,15 +239,7 @@ func (p *pipeline) decode(m *model, r *record, pixels []float32) (info picture.I
 		}
 		p.observe.decoded(time.Since(begin))
 	}()
-	recipe := m.Model().Recipe
-	switch {
-	case r.tensor != nil:
-		copy(pixels, r.tensor)
-		return info, nil
-	case r.img != nil:
-		return info, recipe.Apply(r.img, 1, pixels)
-	}
-	return recipe.Load(r.data, p.limits, pixels)
+	return in.Decode(m.Model().Recipe, pixels)
 }
 
 func enter(ctx context.Context, places chan struct{}) error {
@@ -264,8 +253,8 @@ func enter(ctx context.Context, places chan struct{}) error {
 
 func leave(places chan struct{}) { <-places }
 
-// pace is a moving average of the seconds that a picture takes in a forward
-// pass, from which waiting times are estimated.
+// pace is a moving average of the seconds that a picture takes in a forward pass, from which
+// waiting times are estimated.
 type pace struct{ bits atomic.Uint64 }
 
 func (p *pace) add(pictures int, took time.Duration) {
@@ -288,13 +277,13 @@ func (p *pace) estimate(pictures int64) time.Duration {
 	return time.Duration(float64(pictures) * math.Float64frombits(p.bits.Load()) * float64(time.Second))
 }
 
-// paced passes everything on and keeps the pace.
-type paced struct {
+// pacedObserver passes everything on and keeps the pace.
+type pacedObserver struct {
 	observer
 	pace *pace
 }
 
-func (p paced) passed(pictures int, took time.Duration) {
+func (p pacedObserver) passed(pictures int, took time.Duration) {
 	p.pace.add(pictures, took)
 	p.observer.passed(pictures, took)
 }

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -41,8 +40,7 @@ func realModel(t testing.TB, width float64, size int) *inception.Classifier {
 	return c
 }
 
-// A network that uses every core is not disturbed by decoders; one that leaves
-// some idle is.
+// A network that uses every core is not disturbed by decoders; one that leaves some idle is.
 func TestDecodersUseIdleCores(t *testing.T) {
 	cores := runtime.GOMAXPROCS(4)
 	defer runtime.GOMAXPROCS(cores)
@@ -59,28 +57,36 @@ func TestDecodersUseIdleCores(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := newServer(t, c, Config{}).pipeline.gate.beside; got != want {
+		turns := newServer(t, c, Config{}).pipeline.turns
+		turns.BeginPass()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		got := 0
+		for turns.BeginDecode(ctx) == nil {
+			got++
+		}
+		cancel()
+		if got != want {
 			t.Errorf("%d threads on 4 cores: %d decoders beside a pass, want %d", threads, got, want)
 		}
 	}
 }
 
-// The server's answers are those of Classify, which is what predict prints, to
-// the last digit, in whatever company a picture was when it ran.
+// The server's answers are those of Classify, which is what predict prints, to the last digit, in
+// any batch.
 func TestAnswersAreThoseOfPredict(t *testing.T) {
 	c := realModel(t, 0.25, 139)
-	s := newServer(t, c, Config{TopK: -1, MaxBatch: 3, Decoders: 2})
+	s := newServer(t, c, Config{TopK: -1, MaxBatch: 3, decoders: 2})
 	var clients sync.WaitGroup
 	for i := range 6 {
 		body := colorPNG(t, 40+i, 30+5*i, color.RGBA{R: uint8(40 * i), G: uint8(250 - 40*i), B: 90, A: 255})
-		want, err := c.Classify(t.Context(), picture.Limits{}, body)
+		want, err := c.Classify(t.Context(), &inception.Input{Data: body})
 		if err != nil {
 			t.Fatal(err)
 		}
 		clients.Go(func() {
 			for range 3 {
 				w := do(s.Handler(), http.MethodPost, "/invocations?embedding=true", body, "Content-Type", "image/png")
-				var got answerRecord
+				var got plainRecord
 				if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 					t.Errorf("%q: %v", w.Body, err)
 					return
@@ -121,8 +127,7 @@ func save(t testing.TB, path, label string, seed uint64) {
 	}
 }
 
-// A model that is trained anew over the old one is served without one failed
-// request.
+// A model that is trained anew over the old one is served without one failed request.
 func TestHotReloadOfARealModel(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m")
 	save(t, path, "old", 1)

@@ -55,12 +55,12 @@ func TestRegression_ByteOrderMark(t *testing.T) {
 func TestRegression_InferNamesTheField(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
 	for body, words := range map[string]string{
-		`{"id":7,"inputs":[]}`:                             `\"id\" is of the type number, want a string`,
-		`{"inputs":[{"name":"image","shape":[1.5]}]}`:      `\"inputs.shape\" is of the type number, want a whole number`,
-		`{"inputs":{}}`:                                    `\"inputs\" is of the type object, want an array`,
-		`{"inputs":[{"name":"image","shape":"1"}]}`:        `\"inputs.shape\" is of the type string, want an array`,
-		`{"inputs":[],"outputs":[{"parameters":"top_k"}]}`: `\"outputs.parameters\" is of the type string, want an object`,
-		`[]`:           `the JSON is of the type array, want an object`,
+		`{"id":7,"inputs":[]}`:                             `\"id\" is of type number, want a string`,
+		`{"inputs":[{"name":"image","shape":[1.5]}]}`:      `\"inputs.shape\" is of type number, want a whole number`,
+		`{"inputs":{}}`:                                    `\"inputs\" is of type object, want an array`,
+		`{"inputs":[{"name":"image","shape":"1"}]}`:        `\"inputs.shape\" is of type string, want an array`,
+		`{"inputs":[],"outputs":[{"parameters":"top_k"}]}`: `\"outputs.parameters\" is of type string, want an object`,
+		`[]`:           `the JSON is of type array, want an object`,
 		``:             `the body is empty`,
 		`{"inputs":[}`: `malformed at byte 12`,
 	} {

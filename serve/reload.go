@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Reload opens the model at path with Config.Open and installs it. On an error
-// the model before it stays.
-func (s *Server) Reload(ctx context.Context, path string) error {
+// reload opens the model at path with Config.Open and installs it. On an error the model before it
+// stays.
+func (s *Server) reload(ctx context.Context, path string) error {
 	if s.cfg.Open == nil {
 		return errors.New("serve: reload: Config.Open is not set")
 	}
@@ -28,13 +28,11 @@ func (s *Server) Reload(ctx context.Context, path string) error {
 	return nil
 }
 
-// Watch looks at the model at path every so often and reloads it when it has
-// changed since the given [Fingerprint] and stays as it is from one look to the
-// next. A change that cannot be loaded is logged, and the model before it stays.
-// Watch returns when ctx ends.
+// Watch looks at the model at path every so often and reloads it when it has changed since the
+// given [Fingerprint] and stays as it is from one look to the next. A change that cannot be loaded
+// is logged, and the model before it stays. Watch returns when ctx ends.
 //
-// Take the fingerprint before the model is first opened: then no change is
-// missed.
+// Take the fingerprint before the model is first opened: then no change is missed.
 func (s *Server) Watch(ctx context.Context, path, since string, every time.Duration) error {
 	if s.cfg.Open == nil {
 		return errors.New("serve: watch: Config.Open is not set")
@@ -57,7 +55,7 @@ func (s *Server) Watch(ctx context.Context, path, since string, every time.Durat
 			continue
 		}
 		current = now
-		if err := s.Reload(ctx, path); err != nil {
+		if err := s.reload(ctx, path); err != nil {
 			s.cfg.Logger.Error("the changed model is not served", "error", err)
 			continue
 		}
@@ -65,8 +63,8 @@ func (s *Server) Watch(ctx context.Context, path, since string, every time.Durat
 	}
 }
 
-// Fingerprint sums up names, sizes and times of a model's files, for
-// [Server.Watch]; it is "" when they cannot be read, as between two renames.
+// Fingerprint sums up names, sizes and times of a model's files, for [Server.Watch]; it is "" when
+// they cannot be read, as between two renames.
 func Fingerprint(path string) string {
 	var b strings.Builder
 	if info, err := os.Stat(path); err != nil || info.IsDir() && !isFile(filepath.Join(path, "model.json")) {

@@ -7,10 +7,9 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// quietGin keeps gin from printing its routes to standard output, which it does
-// in debug mode, the mode of a program that has not chosen one. The mode is a
-// package variable of gin, and this is the only thing outside a Server that
-// this package changes.
+// quietGin keeps gin from printing its routes to standard output, which it does in debug mode, the
+// mode of a program that has not chosen one. The mode is a package variable of gin, and this is the
+// only thing outside a Server that this package changes.
 var quietGin = sync.OnceFunc(func() {
 	if gin.Mode() == gin.DebugMode {
 		gin.SetMode(gin.ReleaseMode)
@@ -20,9 +19,9 @@ var quietGin = sync.OnceFunc(func() {
 // unmatched stands for the route of a request that has none.
 const unmatched = "unmatched"
 
-// routes builds the router. It uses nothing of gin's own middleware: recovery,
+// newEngine makes a router without routes. It uses nothing of gin's own middleware: recovery,
 // logging and limits are the server's.
-func (s *Server) routes() *gin.Engine {
+func (s *Server) newEngine() *gin.Engine {
 	quietGin()
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
@@ -35,7 +34,12 @@ func (s *Server) routes() *gin.Engine {
 	e.NoMethod(s.handle(unmatched, func(*gin.Context) error {
 		return fail(http.StatusMethodNotAllowed, "this route does not answer that method")
 	}))
+	return e
+}
 
+// routes builds the router.
+func (s *Server) routes() *gin.Engine {
+	e := s.newEngine()
 	s.open, s.health = make(map[string]bool), make(map[string]bool)
 	add := func(method, pattern string, r route) {
 		e.Handle(method, pattern, s.handle(pattern, r))

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,8 +17,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// Server answers requests with a model's predictions. It is safe for
-// concurrent use.
+// Server answers requests with a model's predictions. It is safe for concurrent use.
 type Server struct {
 	cfg      Config
 	engine   *gin.Engine
@@ -37,10 +35,9 @@ type Server struct {
 	closed  bool
 }
 
-// New returns a server for the classifier, which it owns from then on, if New
-// returns no error: [Server.Close] closes it. With a nil classifier the server
-// answers 503 until [Server.Install] gives it one, so that a container can
-// listen, and be pinged, while its model is still being read.
+// New returns a server for the classifier, which it owns from then on, if New returns no error:
+// [Server.Close] closes it. With a nil classifier the server answers 503 until [Server.Install]
+// gives it one, so that a container can listen, and be pinged, while its model is still being read.
 func New(c Classifier, cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -58,10 +55,10 @@ func New(c Classifier, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Install makes c the model that answers from now on, if it passes its own
-// check; otherwise it says why not, the model before it stays, and c is the
-// caller's. Requests that are under way finish with the model that they started
-// with, which is closed after the last of them: none fails by the change.
+// Install makes c the model that answers from now on, if it passes its own check; otherwise it says
+// why not, the model before it stays, and c is the caller's. Requests that are under way finish
+// with the model that they started with, which is closed after the last of them: none fails by the
+// change.
 func (s *Server) Install(ctx context.Context, c Classifier) error {
 	if c == nil {
 		return errors.New("serve: install: got a nil classifier, want a model")
@@ -81,34 +78,28 @@ func (s *Server) Install(ctx context.Context, c Classifier) error {
 	s.current = next
 	s.mu.Unlock()
 	s.metrics.reloads.WithLabelValues("ok").Inc()
-	s.share(c)
+	s.leaveDecoders(c)
 	if previous != nil {
 		previous.release()
 	}
 	return nil
 }
 
-// share lets as many pictures be decoded while the network runs as it leaves
-// cores idle, unless the Config says how many.
-func (s *Server) share(c Classifier) {
+// leaveDecoders lets as many pictures be decoded while the network runs as it leaves processors
+// idle, unless the Config says how many.
+func (s *Server) leaveDecoders(c Classifier) {
 	network, ok := c.(interface{ Trunk() *inception.Trunk })
-	if !ok || s.cfg.DecodersBeside > 0 {
-		return
+	if ok && s.cfg.decodersBeside == 0 {
+		s.pipeline.turns.SetBeside(network.Trunk().DecodersBeside(s.cfg.decoders, s.cfg.passes))
 	}
-	program := network.Trunk().Program()
-	if program.Device() != "cpu" {
-		s.pipeline.gate.spare(s.cfg.Decoders)
-		return
-	}
-	s.pipeline.gate.spare(runtime.GOMAXPROCS(0) - program.Threads()*s.cfg.Passes)
 }
 
 // Handler returns the server's routes, for a test or for another http.Server.
 func (s *Server) Handler() http.Handler { return s.engine }
 
-// Ready reports whether a model is installed (or, with Config.MultiModel, may
-// be loaded) and the server is not stopping.
-func (s *Server) Ready() bool {
+// ready reports whether a model is installed (or, with Config.MultiModel, may be loaded) and the
+// server is not stopping.
+func (s *Server) ready() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.stopping.Load() && (s.current != nil || s.cfg.MultiModel)
@@ -130,10 +121,10 @@ func (s *Server) acquire() (*model, error) {
 	return s.current, nil
 }
 
-// Serve answers on the listener until ctx ends. It then stops accepting, lets
-// the requests that were accepted finish, for at most Config.ShutdownTimeout,
-// and returns nil, or the error that kept it from ending in order. The listener
-// is closed when Serve returns; the model is not, see [Server.Close].
+// Serve answers on the listener until ctx ends. It then stops accepting, lets the requests that
+// were accepted finish, for at most Config.ShutdownTimeout, and returns nil, or the error that kept
+// it from ending in order. The listener is closed when Serve returns; the model is not, see
+// [Server.Close].
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler:           s.engine,
@@ -189,8 +180,8 @@ func (s *Server) shutdown(ctx context.Context, server *http.Server, failed <-cha
 	return err
 }
 
-// Close retires the models: each is closed once the requests that use it have
-// finished, which Close waits for. Call it after Serve has returned.
+// Close retires the models: each is closed once the requests that use it have finished, which Close
+// waits for. Call it after Serve has returned.
 func (s *Server) Close() error {
 	s.stopping.Store(true)
 	s.mu.Lock()

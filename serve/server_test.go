@@ -40,8 +40,8 @@ func TestConfigNamesTheField(t *testing.T) {
 	}
 }
 
-// start serves on loopback until the returned function is called, which stops
-// the server and returns what Serve returned.
+// start serves on loopback until the returned function is called, which stops the server and
+// returns what Serve returned.
 func start(t testing.TB, s *Server) (url string, stop func() error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -86,7 +86,7 @@ func TestContract29StopFinishesAcceptedRequests(t *testing.T) {
 	<-f.started
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop() }()
-	for s.Ready() {
+	for s.ready() {
 		time.Sleep(time.Millisecond)
 	}
 	close(f.block)

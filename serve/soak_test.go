@@ -14,13 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/serve/load"
+	"github.com/c236555e/rehead/internal/load"
 )
 
-// TestSoak is mixed load, every form of body, with 5 % bad ones: no fault that
-// is the server's, no goroutine left, and memory that stays flat. It takes two
-// seconds, or as long as REHEAD_SOAK says, such as 30m; only some minutes say
-// much of memory.
+// TestSoak is mixed load, every form of body, with 5 % bad ones: no fault that is the server's, no
+// goroutine left, and memory that stays flat. It takes two seconds, or as long as REHEAD_SOAK says,
+// such as 30m; only some minutes say much of memory.
 func TestSoak(t *testing.T) {
 	duration := 2 * time.Second
 	if text := os.Getenv("REHEAD_SOAK"); text != "" {
@@ -45,8 +44,8 @@ func TestSoak(t *testing.T) {
 		}
 		eventually(t, "the requests to end", func() bool { return inFlight(s) == 0 })
 		memory = append(memory, resident(t))
-		// The server sees the clients' connections end a moment after the clients do; what never
-		// ends is a leak.
+		// The server sees the clients' connections end a moment after the clients do; what never ends is
+		// a leak.
 		eventually(t, "the goroutines of the load to end", func() bool {
 			http.DefaultClient.CloseIdleConnections()
 			return runtime.NumGoroutine() <= idle
@@ -119,8 +118,7 @@ func inFlight(s *Server) int {
 	return int(s.pipeline.admitted.Load()+s.bodies.used.Load()) + len(s.pipeline.buffers)
 }
 
-// resident is the process's resident memory in KiB, 0 where the system does not
-// say.
+// resident is the process's resident memory in KiB, 0 where the system does not say.
 func resident(t testing.TB) int {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")

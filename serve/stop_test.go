@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// While it drains, the server goes on answering, says that it is not ready, and
-// asks its clients to leave.
+// While it drains, the server goes on answering, says that it is not ready, and asks its clients to
+// leave.
 func TestDrainDelay(t *testing.T) {
 	s := newServer(t, &fake{}, Config{DrainDelay: 300 * time.Millisecond})
 	url, stop := start(t, s)
@@ -19,7 +19,7 @@ func TestDrainDelay(t *testing.T) {
 	defer client.CloseIdleConnections()
 	done := make(chan error, 1)
 	go func() { done <- stop() }()
-	eventually(t, "the stop", func() bool { return !s.Ready() })
+	eventually(t, "the stop", func() bool { return !s.ready() })
 	response, err := client.Post(url+"/invocations", "image/png", bytes.NewReader(colorPNG(t, 4, 3, red)))
 	if err != nil {
 		t.Fatal(err)
@@ -41,8 +41,8 @@ func TestDrainDelay(t *testing.T) {
 	}
 }
 
-// A stop under full load loses no request that was accepted: every client gets
-// an answer, or could not connect any more.
+// A stop under full load loses no request that was accepted: every client gets an answer, or could
+// not connect any more.
 func TestStopUnderLoad(t *testing.T) {
 	s := newServer(t, &fake{slow: time.Millisecond}, Config{DrainDelay: 100 * time.Millisecond})
 	url, stop := start(t, s)

@@ -78,7 +78,7 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 			"that it was trained with")
 	}
 	switch {
-	case m.Independent():
+	case m.MultiLabel():
 		folder = folder.AsMultiLabel()
 	case folder.MultiLabel:
 		return nil, fmt.Errorf("train: evaluate: %s has several labels a picture, the model answers one: read it with one "+

@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn"
 )
@@ -185,15 +186,7 @@ func argmax[T float32 | float64](v []T) int {
 
 // softmax writes the softmax of logits / temperature to p, in float64.
 func softmax(p []float64, logits []float64, temperature float64) {
-	top := logits[argmax(logits)]
-	sum := 0.0
-	for i, l := range logits {
-		p[i] = math.Exp((l - top) / temperature)
-		sum += p[i]
-	}
-	for i := range p {
-		p[i] /= sum
-	}
+	numeric.Softmax(p, logits, temperature)
 }
 
 // crossEntropy returns -ln softmax(logits / temperature)[label], finite for finite logits.

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 )
@@ -89,7 +88,7 @@ func TestRunKeepsTrainingPictures(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	x, err := c.Explain(t.Context(), picture.Limits{}, read(t, dir, filepath.FromSlash(n.Pictures[7].Path)), 1)
+	x, err := c.Explain(t.Context(), &inception.Input{Data: read(t, dir, filepath.FromSlash(n.Pictures[7].Path))}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

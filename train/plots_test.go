@@ -48,7 +48,8 @@ func checkPNG(t *testing.T, p Plot) {
 		t.Fatal(err)
 	}
 	var w, h float64
-	if _, err := fmt.Sscanf(string(p.SVG), `<svg xmlns="http://www.w3.org/2000/svg" width="%g" height="%g"`, &w, &h); err != nil {
+	_, box, _ := strings.Cut(string(p.SVG), `viewBox="0 0 `)
+	if _, err := fmt.Sscanf(box, "%g %g", &w, &h); err != nil {
 		t.Fatal(err)
 	}
 	b := img.Bounds()

@@ -73,7 +73,7 @@ var reportTemplate = template.Must(template.New("page.html").Funcs(template.Func
 	"pct": percent, "num": number, "auc": func(v *float64) string {
 		return fmt.Sprintf("%.4f", *v)
 	}, "inc": func(i int) int { return i + 1 }, "sci": func(v float64) string { return fmt.Sprintf("%.3g", v) },
-}).ParseFS(reportFiles, "report/page.html", "report/charts.html", "report/plots.html", "report/style.css"))
+}).ParseFS(reportFiles, "report/page.html", "report/charts.html", "report/style.css"))
 
 // Report writes the run's report: one HTML file of at most about 2 MB that needs nothing else,
 // neither network nor scripts. It reads the pictures that it shows again, compiles the network for

@@ -52,7 +52,8 @@ func (e *evidence) activations(ctx context.Context, m *inception.Model, list []m
 		if !ok {
 			continue
 		}
-		x, err := c.Explain(ctx, e.limits, data, min(max(1+e.rank(list[i].index), len(list[i].Answered)), mostMaps))
+		x, err := c.Explain(ctx, &inception.Input{Data: data, Limits: e.limits},
+			min(max(1+e.rank(list[i].index), len(list[i].Answered)), mostMaps))
 		if err != nil {
 			return fmt.Errorf("the activation map of %s: %w", list[i].Rel, err)
 		}

@@ -60,7 +60,7 @@ func TestReportActivations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x, err := c.Explain(context.Background(), picture.Limits{}, data, 0)
+		x, err := c.Explain(context.Background(), &inception.Input{Data: data}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,8 +26,9 @@ type tick struct {
 
 type line struct {
 	Name   string
-	Class  string // "a", "b" or "c"
-	Path   string // of an SVG path
+	Class  string       // "a", "b" or "c"
+	Path   string       // of an SVG path
+	Points [][2]float64 // its corners as shares of the plot, from the lower left
 	Dots   []dotView
 	Sample float64 // where the legend has it
 }
@@ -51,7 +52,7 @@ func (c *chart) y(share float64) float64 { return c.Bottom - share*(c.Bottom-c.T
 // add draws a line through points given as shares of the plot; titles, if any, go with them as
 // dots.
 func (c *chart) add(name, class string, points [][2]float64, titles []string, sizes []float64) {
-	l := line{Name: name, Class: class, Sample: c.Left + float64(len(c.Lines))*120}
+	l := line{Name: name, Class: class, Points: points, Sample: c.Left + float64(len(c.Lines))*120}
 	var b strings.Builder
 	for i, p := range points {
 		command := "L"

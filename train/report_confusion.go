@@ -125,3 +125,25 @@ func newConfusion(m *Metrics) confusionView {
 	v.More = len(pairs) - len(v.Pairs)
 	return v
 }
+
+// plotLabel is a text cut to a width, and all of it.
+type plotLabel struct {
+	Text, All string
+	X, Y      float64
+}
+
+// newPlotLabel cuts a text to a width, as wide as its characters are about.
+func newPlotLabel(text string, width float64) (plotLabel, float64) {
+	used := 0.0
+	for i, r := range text {
+		w := 6.8
+		if r >= 0x1100 {
+			w = 12.5
+		}
+		if used+w > width {
+			return plotLabel{Text: text[:i] + "…", All: text}, width
+		}
+		used += w
+	}
+	return plotLabel{Text: text, All: text}, used
+}

@@ -59,7 +59,7 @@ func (e *evidence) environment() fact {
 // modelFacts says what a model is.
 func modelFacts(m *inception.Model) []fact {
 	activation := "softmax"
-	if m.Independent() {
+	if m.MultiLabel() {
 		activation = "sigmoids"
 	}
 	facts := []fact{
@@ -80,7 +80,7 @@ func modelFacts(m *inception.Model) []fact {
 // describeHead says in a few words what a model is.
 func describeHead(m *inception.Model) string {
 	kind := "softmax head"
-	if m.Independent() {
+	if m.MultiLabel() {
 		kind = "head of sigmoids"
 	}
 	return fmt.Sprintf("A %s on a frozen InceptionV3, for %d labels", kind, len(m.Labels))

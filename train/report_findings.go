@@ -15,6 +15,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/internal/par"
 )
 
@@ -162,22 +163,16 @@ func (e *evidence) compare(ctx context.Context, pictures []Picture, list []mista
 // nearest returns the training pictures with the largest cosine between bottlenecks, other than
 // picture i itself.
 func (e *evidence) nearest(i int, pictures []Picture, lengths []float64) []alike {
-	var best []alike
-	for j, it := range e.items {
-		if it.Split != dataset.Train || j == i || e.sums[j] == e.sums[i] || lengths[i] == 0 || lengths[j] == 0 {
-			continue
+	var out []alike
+	for _, b := range numeric.TopK(len(e.items), mostNearest, func(j int) (float64, bool) {
+		if e.items[j].Split != dataset.Train || j == i || e.sums[j] == e.sums[i] || lengths[i] == 0 || lengths[j] == 0 {
+			return 0, false
 		}
-		c := dot(e.rows[i], e.rows[j]) / (lengths[i] * lengths[j])
-		at := len(best)
-		for at > 0 && best[at-1].Cosine < c {
-			at--
-		}
-		if at < mostNearest {
-			best = slices.Insert(best, at, alike{pictureView{Picture: pictures[j], index: j}, c})
-			best = best[:min(len(best), mostNearest)]
-		}
+		return dot(e.rows[i], e.rows[j]) / (lengths[i] * lengths[j]), true
+	}) {
+		out = append(out, alike{pictureView{Picture: pictures[b.Index], index: b.Index}, b.Score})
 	}
-	return best
+	return out
 }
 
 // dot is the scalar product in float64.

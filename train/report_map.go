@@ -35,6 +35,8 @@ type point struct {
 	Class string // colour, and "held" or "wrong"
 	Shape int    // 0: circle, 1: square, 2: triangle, 3: diamond
 	Title string
+	Label int
+	Wrong bool // taken for another label
 }
 
 // mapLabel is an entry of the legend.
@@ -79,12 +81,12 @@ func (e *evidence) bottleneckMap(pictures []Picture, labels []string) mapView {
 		l.X += xy[j][0]
 		l.Y += xy[j][1]
 		p := point{X: used + scale*(xy[j][0]-lo[0]), Y: v.Height - mapMargin - scale*(xy[j][1]-lo[1]), Class: l.Class,
-			Shape: l.Shape}
+			Shape: l.Shape, Label: e.items[i].Label, Wrong: pictures[i].Label != pictures[i].Predicted}
 		p.Title = pictures[i].Rel
 		if e.items[i].Split != dataset.Train {
 			p.Title += " (" + pictures[i].Part + ")"
 		}
-		if pictures[i].Label != pictures[i].Predicted {
+		if p.Wrong {
 			p.Class += " wrong"
 			p.Title += ": " + pictures[i].Label + ", taken for " + pictures[i].Predicted
 		}

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/draw"
@@ -208,7 +207,7 @@ func checkModel(t *testing.T, r *Result, w *inception.Weights) {
 	}
 	defer c.Close()
 	for _, p := range r.Pictures[:5] {
-		got, err := c.Classify(context.Background(), picture.Limits{}, read(t, p.Path))
+		got, err := c.Classify(context.Background(), &inception.Input{Data: read(t, p.Path)})
 		if err != nil || got[0].Err != nil {
 			t.Fatal(err, got[0].Err)
 		}

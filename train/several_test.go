@@ -41,7 +41,7 @@ func TestRunOfSeveralLabels(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := res.Metrics.MultiLabel
-	if m == nil || !res.Model.Independent() || len(res.Model.Thresholds) != 4 || res.Model.Unknown != nil ||
+	if m == nil || !res.Model.MultiLabel() || len(res.Model.Thresholds) != 4 || res.Model.Unknown != nil ||
 		res.Metrics.LabelErrors != nil {
 		t.Fatalf("got metrics %+v, thresholds %v", m, res.Model.Thresholds)
 	}

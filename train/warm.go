@@ -19,7 +19,7 @@ func (r *run) warm() (*inception.Head, error) {
 			"digest %.12s): give the weights and the precision that it was trained with",
 			m.Flavor, m.Precision(), m.TrunkDigest, r.weights.Flavor, r.weights.Precision(), r.weights.Digest)
 	}
-	if m.Independent() != r.folder.MultiLabel {
+	if m.MultiLabel() != r.folder.MultiLabel {
 		return nil, errors.New("train: warm start: one of the model and the pictures has one label a picture, the other " +
 			"several: start from none")
 	}

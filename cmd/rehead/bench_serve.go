@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset/source"
-	"github.com/c236555e/rehead/serve/load"
+	"github.com/c236555e/rehead/internal/load"
 )
 
 // loadOptions is the command line of `bench serve`.

@@ -82,7 +82,7 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 	if err != nil {
 		return err
 	}
-	o.data.multiLabel = model.Independent()
+	o.data.multiLabel = model.MultiLabel()
 	folder, err := o.data.open(pictures, 1)
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier,
 		if err != nil {
 			return err
 		}
-		x, err := c.Explain(ctx, limits.limits(), data, top)
+		x, err := c.Explain(ctx, &inception.Input{Data: data, Limits: limits.limits()}, top)
 		if err != nil {
 			return err
 		}

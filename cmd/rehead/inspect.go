@@ -51,7 +51,7 @@ func newInspect(a *app) *cobra.Command {
 			}
 			card := modelCard{
 				Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Features: m.Head.Features, Recipe: m.Recipe,
-				Temperature: m.Temperature, MultiLabel: m.Independent(), Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil,
+				Temperature: m.Temperature, MultiLabel: m.MultiLabel(), Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil,
 				TrunkCard: a.knownTrunk(m.IsTrunk),
 				Precision: m.Precision(), Seed: m.Seed, Split: m.Split, Training: m.Training, Metrics: m.Metrics,
 				ToolVersion: m.ToolVersion,

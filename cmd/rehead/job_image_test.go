@@ -23,8 +23,8 @@ import (
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout/layouttest"
 	"github.com/c236555e/rehead/cmd/rehead/licences"
 	"github.com/c236555e/rehead/internal/draw"
+	"github.com/c236555e/rehead/internal/servetest"
 	"github.com/c236555e/rehead/serve"
-	"github.com/c236555e/rehead/serve/servetest"
 )
 
 // builtImage is the project's container, built by buildah into folders of the test.

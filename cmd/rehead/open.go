@@ -1,11 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -53,35 +49,7 @@ func attachTrunk(m *inception.Model, ref string, resolve func(ref string) (*ince
 
 // openModel opens a model folder, its archive, or any weight file with a classifier.
 func openModel(path string) (*inception.Model, error) {
-	m, err := inception.OpenModel(path)
-	if err == nil || errors.As(err, new(*fs.PathError)) {
-		return m, err
-	}
-	if info, statErr := os.Stat(path); statErr != nil || info.IsDir() {
-		return nil, err
-	}
-	converted, convertErr := convert.LoadModel(path, convert.Options{Official: registry.Official})
-	switch {
-	case convertErr == nil:
-		return converted, nil
-	case errors.Is(convertErr, convert.ErrKind):
-		return nil, fmt.Errorf("%s is neither a model folder, its .tar.gz nor a weight file", path)
-	case isArchive(path): // what is wrong with a model's archive, OpenModel knows better
-		return nil, err
-	}
-	return nil, convertErr
-}
-
-// isArchive tells a packed file by its first bytes.
-func isArchive(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close() //nolint:errcheck // only read from
-	var head [2]byte
-	_, err = io.ReadFull(f, head[:])
-	return err == nil && head == [2]byte{0x1f, 0x8b}
+	return convert.OpenModel(path, convert.Options{Official: registry.Official})
 }
 
 // addTrunk adds --weights to commands that open a MODEL.
@@ -115,12 +83,6 @@ func (a *app) store() (registry.Store, error) {
 // resolve returns the weights that a REF names: those in the binary, those of a pulled set, made-up
 // ones, or a file's.
 func (a *app) resolve(ref string) (*inception.Weights, error) {
-	if ref == embedded.Name {
-		return embedded.Weights()
-	}
-	store, err := a.store()
-	if err != nil { // no cache folder: nothing was pulled into it
-		return convert.Resolve(ref, convert.Options{Official: registry.Official})
-	}
+	store, _ := a.store() // without a cache folder nothing was pulled, and Resolve says so
 	return store.Resolve(ref)
 }

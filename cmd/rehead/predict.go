@@ -112,7 +112,8 @@ func predictFile(ctx context.Context, c *inception.Classifier, path string, limi
 	data, err := source.Read(path, limits.limits())
 	if err == nil {
 		var results []inception.Result
-		if results, err = c.Classify(ctx, limits.limits(), data); err == nil {
+		results, err = c.Classify(ctx, &inception.Input{Data: data, Limits: limits.limits()})
+		if err == nil {
 			err = results[0].Err
 			line.Predictions, line.Labels, line.Unknown = results[0].Predictions, results[0].Labels, results[0].Unknown
 		}

@@ -26,8 +26,8 @@ import (
 
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/load"
 	"github.com/c236555e/rehead/serve"
-	"github.com/c236555e/rehead/serve/load"
 )
 
 // containerFlags is what a container with this environment serves with.

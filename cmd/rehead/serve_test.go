@@ -192,7 +192,7 @@ func TestContract40Knobs(t *testing.T) {
 		}},
 		{map[string]string{"MODEL_SERVER_WORKERS": "4", "SAGEMAKER_MODEL_SERVER_WORKERS": "4",
 			"SAGEMAKER_STARTUP_TIMEOUT": "300"}, func(o serveOptions) bool {
-			return o.cfg.Passes == 0
+			return o.cfg.MaxBatch == 0
 		}},
 	} {
 		if o, err := containerOptions(t, c.env); err != nil || !c.check(o) {

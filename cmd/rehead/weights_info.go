@@ -4,15 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/inception/convert"
-	"github.com/c236555e/rehead/inception/embedded"
-	"github.com/c236555e/rehead/inception/registry"
 )
 
 // weightsCard is what `weights info --json` prints: what the weights are and, of the trunk in the
@@ -31,7 +28,8 @@ func newWeightsInfo(a *app) *cobra.Command {
   rehead weights info net.pth --json`,
 		Args: needArgs(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			c, err := a.describe(args[0])
+			store, _ := a.store() // without a cache folder nothing was pulled, and Describe says so
+			c, err := store.Describe(args[0])
 			if err != nil {
 				return err
 			}
@@ -45,31 +43,6 @@ func newWeightsInfo(a *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
-}
-
-// describe says what a REF is: with its file's facts where there is a file.
-func (a *app) describe(ref string) (*convert.Info, error) {
-	store, err := a.store()
-	if _, findErr := registry.Find(ref); err == nil && findErr == nil {
-		p, err := store.Lookup(ref)
-		if err != nil {
-			return nil, err
-		}
-		return convert.Describe(store.Path(p), convert.Options{})
-	}
-	if _, err := os.Stat(ref); err == nil {
-		return convert.Describe(ref, convert.Options{Official: registry.Official})
-	}
-	w, err := a.resolve(ref)
-	if err != nil {
-		return nil, err
-	}
-	info := convert.InfoOf(w)
-	if ref == embedded.Name {
-		f := embedded.Describe()
-		info.Bytes, info.SHA256, info.Format = int64(f.Bytes), f.SHA256, "safetensors, gzipped" // there is no path
-	}
-	return info, nil
 }
 
 // String is the card as people read it.

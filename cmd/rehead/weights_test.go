@@ -11,7 +11,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
 	"github.com/c236555e/rehead/inception/registry"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // foreignWeights writes a narrow network under PyTorch's names, one of its counters included.

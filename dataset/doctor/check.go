@@ -269,34 +269,33 @@ func (c *Checkup) read(ctx context.Context, i int, memory *semaphore.Weighted, t
 	if c.cfg.Cache.get(p, &c.prints[i]) && p.within(c.cfg.Limits) {
 		return nil
 	}
-	info, err := picture.Inspect(data, c.cfg.Limits)
-	p.format = info.Format
+	h, err := picture.ReadHeader(data, c.cfg.Limits)
+	p.format = h.Format
 	if err != nil {
 		p.err = err
 		return nil
 	}
-	p.need = int64(len(data)) + picture.DecodedBytes(data, info)
+	p.need = int64(len(data)) + picture.DecodedBytes(data, h.Info)
 	reserved = min(p.need, c.cfg.Memory) // what is larger than all of it goes in alone
 	if memory.Acquire(ctx, reserved) != nil {
 		return context.Cause(ctx)
 	}
 	defer memory.Release(reserved)
 	began := time.Now()
-	img, info, err := picture.Decode(data, c.cfg.Limits)
+	img, err := h.Decode()
 	if err == nil && c.cfg.Recipe != nil {
-		err = c.cfg.Recipe.Apply(img, info.Orientation, tensor)
+		err = c.cfg.Recipe.Apply(img, h.Orientation, tensor)
 	}
 	p.seconds = time.Since(began).Seconds()
 	if err == nil {
-		p.err = c.fingerprint(i, img, info.Orientation)
+		p.err = c.fingerprint(i, img, h.Orientation)
 	} else {
 		p.err = err
 	}
-	w, h := info.Width, info.Height
-	if info.Orientation >= 5 {
-		w, h = h, w
+	p.width, p.height, p.rotated = int32(h.Width), int32(h.Height), h.Orientation > 1
+	if h.Orientation >= 5 {
+		p.width, p.height = p.height, p.width
 	}
-	p.width, p.height, p.rotated = int32(w), int32(h), info.Orientation > 1
 	return c.met(i)
 }
 

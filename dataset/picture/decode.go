@@ -61,7 +61,7 @@ type Info struct {
 	Orientation   int    // EXIF orientation 1..8; 1 when the file says nothing, or nothing sensible
 }
 
-// codec is how one format is read. config must be cheap and allocate nothing in proportion to the
+// codec is how one picture is read. config must be cheap and allocate nothing in proportion to the
 // picture.
 type codec struct {
 	config func(data []byte) (width, height int, err error)
@@ -69,11 +69,12 @@ type codec struct {
 	orient func(data []byte) int
 }
 
-func codecOf(format string) codec {
+func codecOf(format string, data []byte) codec {
 	upright := func([]byte) int { return 1 }
 	switch format {
 	case "jpeg":
-		return codec{jpegConfig, decodeJPEG, orientJPEG}
+		head := scanJPEG(data)
+		return codec{head.config, head.decode, head.orient}
 	case "png":
 		return codec{pngConfig, stdDecode(png.Decode), orientPNG}
 	case "gif":
@@ -106,59 +107,71 @@ func stdDecode(decode func(io.Reader) (image.Image, error)) func([]byte) (image.
 // Bytes after the picture's end are ignored. A picture that ends before its last pixel is an error,
 // since half a picture looks like another class. The errors are *TooLargeError, *DecodeError, and
 // *UnsupportedError, which errors.Is finds as ErrUnsupported. No input makes Decode panic.
-func Decode(data []byte, lim Limits) (img image.Image, info Info, err error) {
-	info, err = Inspect(data, lim)
+func Decode(data []byte, lim Limits) (image.Image, Info, error) {
+	h, err := ReadHeader(data, lim)
 	if err != nil {
-		return nil, info, err
+		return nil, h.Info, err
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			img, err = nil, &DecodeError{Format: info.Format, Err: fmt.Errorf("the decoder gave up: %v", p)}
-		}
-	}()
-	if img, err = codecOf(info.Format).decode(data); err != nil {
-		return nil, info, explain(info.Format, data, err)
-	}
-	if b := img.Bounds(); b.Dx() != info.Width || b.Dy() != info.Height {
-		return nil, info, &DecodeError{Format: info.Format,
-			Err: fmt.Errorf("the header says %dx%d pixels, the data %dx%d", info.Width, info.Height, b.Dx(), b.Dy())}
-	}
-	return img, info, nil
+	img, err := h.Decode()
+	return img, h.Info, err
 }
 
-// Inspect reads a picture's header: its format, dimensions and orientation, held against lim. It
+// Header is what a picture's first bytes say of it, read once: Decode goes on from there.
+type Header struct {
+	Info
+	data  []byte
+	codec codec
+}
+
+// ReadHeader reads a picture's header: its format, dimensions and orientation, held against lim. It
 // allocates nothing in proportion to the picture, finds the errors of Decode that the header shows,
-// and never panics.
-func Inspect(data []byte, lim Limits) (info Info, err error) {
+// and never panics. The header keeps data.
+func ReadHeader(data []byte, lim Limits) (h Header, err error) {
 	if n := int64(len(data)); n > lim.Bytes() {
-		return Info{}, &TooLargeError{What: "bytes", Got: n, Limit: lim.Bytes()}
+		return h, &TooLargeError{What: "bytes", Got: n, Limit: lim.Bytes()}
 	}
 	if len(data) == 0 {
-		return Info{}, &DecodeError{Err: errors.New("the file is empty (0 bytes): fetch or export it again")}
+		return h, &DecodeError{Err: errors.New("the file is empty (0 bytes): fetch or export it again")}
 	}
 	format, ok := Sniff(data)
 	if !ok {
-		return Info{}, &UnsupportedError{Format: format}
+		return h, &UnsupportedError{Format: format}
 	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = &DecodeError{Format: format, Err: fmt.Errorf("the decoder gave up: %v", p)}
 		}
 	}()
-	c := codecOf(format)
-	info = Info{Format: format, Orientation: 1}
-	if info.Width, info.Height, err = c.config(data); err != nil {
-		return info, explain(format, data, err)
+	h = Header{Info: Info{Format: format, Orientation: 1}, data: data, codec: codecOf(format, data)}
+	if h.Width, h.Height, err = h.codec.config(data); err != nil {
+		return h, explain(format, data, err)
 	}
-	if info.Width <= 0 || info.Height <= 0 {
-		return info, &DecodeError{Format: format,
-			Err: fmt.Errorf("got %dx%d pixels, want at least 1x1", info.Width, info.Height)}
+	if h.Width <= 0 || h.Height <= 0 {
+		return h, &DecodeError{Format: format, Err: fmt.Errorf("got %dx%d pixels, want at least 1x1", h.Width, h.Height)}
 	}
-	if err := lim.check(info.Width, info.Height); err != nil {
-		return info, err
+	if err := lim.check(h.Width, h.Height); err != nil {
+		return h, err
 	}
-	info.Orientation = c.orient(data)
-	return info, nil
+	h.Orientation = h.codec.orient(data)
+	return h, nil
+}
+
+// Decode decodes the pixels of a header that ReadHeader returned without an error, as the function
+// of that name does.
+func (h *Header) Decode() (img image.Image, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			img, err = nil, &DecodeError{Format: h.Format, Err: fmt.Errorf("the decoder gave up: %v", p)}
+		}
+	}()
+	if img, err = h.codec.decode(h.data); err != nil {
+		return nil, explain(h.Format, h.data, err)
+	}
+	if b := img.Bounds(); b.Dx() != h.Width || b.Dy() != h.Height {
+		return nil, &DecodeError{Format: h.Format,
+			Err: fmt.Errorf("the header says %dx%d pixels, the data %dx%d", h.Width, h.Height, b.Dx(), b.Dy())}
+	}
+	return img, nil
 }
 
 // explain turns a decoder's error into one of this package's.

@@ -339,8 +339,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// TestInspect: the header says what decoding finds, and what it refuses for its size.
-func TestInspect(t *testing.T) {
+// TestReadHeader: the header says what decoding finds, and what it refuses for its size.
+func TestReadHeader(t *testing.T) {
 	for _, format := range []string{"jpeg", "png", "gif", "bmp", "tiff"} {
 		data := picturetest.Encode(t, format, picturetest.Noise(23, 17, 1))
 		if format == "jpeg" || format == "png" {
@@ -350,15 +350,15 @@ func TestInspect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := picture.Inspect(data, picture.Limits{}); err != nil || got != want {
+		if got, err := picture.ReadHeader(data, picture.Limits{}); err != nil || got.Info != want {
 			t.Errorf("%s: got %+v, %v, want %+v", format, got, err, want)
 		}
 		var large *picture.TooLargeError
-		if _, err := picture.Inspect(data, picture.Limits{MaxPixels: 23*17 - 1}); !errors.As(err, &large) {
+		if _, err := picture.ReadHeader(data, picture.Limits{MaxPixels: 23*17 - 1}); !errors.As(err, &large) {
 			t.Errorf("%s: too many pixels: %v", format, err)
 		}
 	}
-	if _, err := picture.Inspect([]byte("words"), picture.Limits{}); !errors.Is(err, picture.ErrUnsupported) {
+	if _, err := picture.ReadHeader([]byte("words"), picture.Limits{}); !errors.Is(err, picture.ErrUnsupported) {
 		t.Errorf("words: %v", err)
 	}
 }

@@ -67,8 +67,8 @@ func scanJPEG(data []byte) (h jpegHead) {
 	}
 }
 
-func jpegConfig(data []byte) (width, height int, err error) {
-	h := scanJPEG(data)
+// config reads the dimensions, and refuses what nothing here decodes.
+func (h *jpegHead) config(data []byte) (width, height int, err error) {
 	reason := ""
 	switch {
 	case h.frame == 0:
@@ -110,12 +110,11 @@ const standardHuffman = "" +
 	"797a82838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9da" +
 	"e2e3e4e5e6e7e8e9eaf2f3f4f5f6f7f8f9fa"
 
-// decodeJPEG decodes baseline, extended and progressive pictures of 8 bits a sample: grey, YCbCr,
+// decode decodes baseline, extended and progressive pictures of 8 bits a sample: grey, YCbCr,
 // RGB, CMYK and YCCK. Four components without Adobe's marker are taken to be inverted CMYK as
 // Photoshop writes it, which is what Pillow does; a sequential picture without Huffman tables has
 // the standard ones.
-func decodeJPEG(data []byte) (image.Image, error) {
-	h := scanJPEG(data)
+func (h *jpegHead) decode(data []byte) (image.Image, error) {
 	var insert []byte
 	if h.components == 4 && !h.adobe {
 		insert = append(insert, adobeCMYK...)
@@ -137,4 +136,4 @@ func decodeJPEG(data []byte) (image.Image, error) {
 	return jpeg.Decode(io.MultiReader(bytes.NewReader(data[:2]), bytes.NewReader(insert), bytes.NewReader(data[2:])))
 }
 
-func orientJPEG(data []byte) int { return exifOrientation(scanJPEG(data).exif) }
+func (h *jpegHead) orient([]byte) int { return exifOrientation(h.exif) }

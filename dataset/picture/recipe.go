@@ -276,9 +276,18 @@ func (r *Recipe) resample(p plan, s *scratch, dst []float32) {
 // and serving alike. dst is [3,Size,Size]. The errors are Decode's, or say what is wrong with r or
 // dst.
 func (r Recipe) Load(data []byte, lim Limits, dst []float32) (Info, error) {
-	img, info, err := Decode(data, lim)
+	h, err := ReadHeader(data, lim)
 	if err != nil {
-		return info, err
+		return h.Info, err
 	}
-	return info, r.Apply(img, info.Orientation, dst)
+	return h.Info, r.LoadFrom(&h, dst)
+}
+
+// LoadFrom is Load for a picture whose header has been read.
+func (r Recipe) LoadFrom(h *Header, dst []float32) error {
+	img, err := h.Decode()
+	if err != nil {
+		return err
+	}
+	return r.Apply(img, h.Orientation, dst)
 }

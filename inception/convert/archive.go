@@ -11,7 +11,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/c236555e/rehead/inception/convert/pth"
+	"github.com/c236555e/rehead/inception/convert/internal/pth"
 )
 
 // What is taken out of an archive is bounded: the largest official file has 96 MB, and weights
@@ -42,7 +42,7 @@ func unpack(r io.Reader, size int64) (*unpacked, error) {
 	}
 	b := bufio.NewReaderSize(z, 1<<16)
 	if head, _ := b.Peek(512); !pth.IsTar(head) {
-		data, err := slurp(b, limit)
+		data, err := readPages(b, limit)
 		if err != nil {
 			return nil, fmt.Errorf("gzip: %w", err)
 		}
@@ -62,6 +62,9 @@ func unpack(r io.Reader, size int64) (*unpacked, error) {
 		}
 		if h.Typeflag != tar.TypeReg {
 			continue
+		}
+		if path.Base(h.Name) == "model.json" {
+			return nil, errors.New("is a packed model, not a weight file: unpack it and name its trunk.safetensors")
 		}
 		if err := out.take(path.Base(h.Name), h.Size, limit, t); err != nil {
 			return nil, fmt.Errorf("%s in the archive: %w", h.Name, err)
@@ -83,12 +86,12 @@ func (u *unpacked) take(name string, size, limit int64, r io.Reader) error {
 		if size > limit {
 			return fmt.Errorf("has %d bytes, want at most %d in an archive of this size", size, limit)
 		}
-		data, err := slurp(r, limit)
+		data, err := readPages(r, limit)
 		u.name, u.data = name, data
 		return err
 	case ".txt", ".pbtxt":
 		if size <= 4<<20 && len(u.texts) < 16 && !strings.HasPrefix(name, ".") {
-			data, err := slurp(r, min(4<<20, limit))
+			data, err := readPages(r, min(4<<20, limit))
 			if err == nil && len(data.page) > 0 {
 				u.texts[name] = string(bytes.Join(data.page, nil))
 			}
@@ -120,8 +123,8 @@ func (p *pages) ReadAt(b []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// slurp reads everything, growing as it comes: a size that the archive claims is not believed.
-func slurp(r io.Reader, limit int64) (*pages, error) {
+// readPages reads everything, growing as it comes: a size that the archive claims is not believed.
+func readPages(r io.Reader, limit int64) (*pages, error) {
 	p := &pages{}
 	for {
 		page := make([]byte, pageSize)

@@ -3,13 +3,13 @@ package convert
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 )
 
 // Options change how a file is read; the zero value detects everything.
@@ -47,10 +47,7 @@ func (o Options) recipe(r picture.Recipe) (picture.Recipe, error) {
 // Load reads the weights in any supported file (see the package comment for which, and how kind and
 // flavour are told). What is wrong with a tensor is a *inception.FormatError, which has its name
 // and place; a file that is not there wraps fs.ErrNotExist. Every error names the file.
-func Load(path string) (*inception.Weights, error) { return LoadWith(path, Options{}) }
-
-// LoadWith is Load with options.
-func LoadWith(path string, o Options) (*inception.Weights, error) {
+func Load(path string, o Options) (*inception.Weights, error) {
 	if o.Flavor != "" {
 		if _, err := inception.ParseFlavor(string(o.Flavor)); err != nil {
 			return nil, err
@@ -94,51 +91,56 @@ func Convert(in, out string, o Options) (*Result, error) {
 	return res, res.Model.Save(out, inception.SaveOptions{DType: o.DType})
 }
 
-// LoadModel reads a file of any supported kind that has a classifier as a whole model. Labels come
-// from the file, from Options.Labels, or from beside a graph of retrain.py's, which must have them.
-func LoadModel(path string, o Options) (*inception.Model, error) {
+// OpenModel opens a model: a folder or .tar.gz that inception.OpenModel reads, or a weight file of
+// any supported kind that has a classifier. The file is opened once; what it is shows in its
+// content. Labels of a classifier come from the file, from Options.Labels, or from beside a graph of
+// retrain.py's, which must have them.
+func OpenModel(path string, o Options) (*inception.Model, error) {
+	stat, err := os.Stat(locate(path))
+	if err != nil {
+		return nil, err
+	}
+	if stat.IsDir() {
+		return inception.OpenModel(path)
+	}
 	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	w, src, err := load(f, o)
-	if err == nil && w.Classes == 0 {
-		err = errors.New("has no classifier: use it as the trunk of rehead train")
+	packed := isGzip(f.head)
+	m, err := f.model(o)
+	switch {
+	case err == nil:
+		return m, nil
+	case errors.Is(err, errKind):
+		return nil, fmt.Errorf("%s is neither a model folder, its .tar.gz nor a weight file", path)
+	case packed && f.format == "": // a model, or what is wrong with it
+		return inception.DecodeModel(path, f.File, f.length)
 	}
-	if err == nil && src != nil && src.retrained() && w.Labels == nil {
-		err = fmt.Errorf("has %d classes, but their labels are not known: put output_labels.txt beside it, or convert it "+
-			"with `rehead weights convert --labels FILE`", w.Classes)
-	}
-	if err != nil {
-		return nil, fileError(path, err)
-	}
-	m, err := inception.ModelFromWeights(w)
-	return m, fileError(path, err)
+	return nil, fileError(path, err)
 }
 
-// Resolve returns the weights that a reference of the command line names: "random" or
-// "random:WIDTH" for made-up ones (seed 0, 1000 classes), or the path of a supported file, which is
-// loaded with the options.
-func Resolve(ref string, o Options) (*inception.Weights, error) {
-	switch name, arg, has := strings.Cut(ref, ":"); {
-	case ref == "":
-		return nil, fmt.Errorf("convert: no weights are named: give the path of a weight file, or random for made-up weights")
-	case name == "random":
-		width := 1.0
-		if has {
-			var err error
-			if width, err = strconv.ParseFloat(arg, 64); err != nil || !(width > 0) {
-				return nil, fmt.Errorf("convert: width %q of %q is not a positive number: write random:0.25, for example", arg, ref)
-			}
-		}
-		return inception.Random(inception.RandomConfig{Width: width, Classes: 1000})
+// model reads a weight file as a whole model.
+func (f *file) model(o Options) (*inception.Model, error) {
+	w, src, err := load(f, o)
+	switch {
+	case err != nil:
+		return nil, err
+	case w.Classes == 0:
+		return nil, errors.New("has no classifier: use it as the trunk of rehead train")
+	case src != nil && src.retrained() && w.Labels == nil:
+		return nil, fmt.Errorf("has %d classes, but their labels are not known: put output_labels.txt beside it, or "+
+			"convert it with `rehead weights convert --labels FILE`", w.Classes)
 	}
-	return LoadWith(ref, o)
+	return inception.ModelFromWeights(w)
 }
 
 // load reads the weights of an open file; the source is nil for rehead's own format.
 func load(f *file, o Options) (*inception.Weights, *source, error) {
+	if err := f.identify(); err != nil {
+		return nil, nil, err
+	}
 	src, err := f.source()
 	if err != nil {
 		return nil, nil, err
@@ -178,7 +180,7 @@ func (src *source) read(f *file, o Options) (*inception.Weights, error) {
 
 // own reads rehead's own format.
 func own(f *file, o Options) (*inception.Weights, error) {
-	w, err := inception.ReadWeights(f.path)
+	w, err := inception.DecodeWeights(f.path, f.data, f.size)
 	if err != nil || o.Flavor == "" || o.Flavor == w.Flavor {
 		return w, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -154,20 +155,6 @@ func run(t *testing.T, w *inception.Weights, size, n int, pixels []float32, mach
 	return features, logits
 }
 
-// distance is the norm of the difference over the norm of the reference; NaN when either is.
-func distance(got, want []float32) float64 {
-	if len(got) != len(want) {
-		return math.NaN()
-	}
-	var d, n float64
-	for i := range got {
-		e := float64(got[i]) - float64(want[i])
-		d += e * e
-		n += float64(want[i]) * float64(want[i])
-	}
-	return math.Sqrt(d / n)
-}
-
 // tolerance of bottlenecks and logits: float32 rounding through 94 layers is about 1e-6; the issue
 // asks for 1e-4.
 const tolerance = 1e-4
@@ -183,10 +170,10 @@ func checkAnswers(t *testing.T, w *inception.Weights, want wanted, kind string) 
 		}
 		// the numbers in the file are held here, not the kernels
 		f, l := run(t, w, fixtureSize, 2, pictures(2, fixtureSize), machine, "ref")
-		if d := distance(f, wantF); !(d <= tolerance) {
+		if d := numeric.Distance(f, wantF); !(d <= tolerance) {
 			t.Errorf("tape machine %v: bottlenecks differ from PyTorch's by %.2g, want at most %g", machine, d, tolerance)
 		}
-		if d := distance(l, wantL); !(d <= tolerance) {
+		if d := numeric.Distance(l, wantL); !(d <= tolerance) {
 			t.Errorf("tape machine %v: logits differ from PyTorch's by %.2g, want at most %g", machine, d, tolerance)
 		}
 	}
@@ -219,7 +206,7 @@ func TestFormats(t *testing.T) {
 		{"keras.h5", Options{Flavor: inception.TFSlim}, inception.TFSlim, "tf", false, 2e-7},
 	} {
 		t.Run(c.file+" "+string(c.o.Flavor), func(t *testing.T) {
-			w, err := LoadWith(fixture.File(t, c.file), c.o)
+			w, err := Load(fixture.File(t, c.file), c.o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -252,7 +239,7 @@ func TestBundle(t *testing.T) {
 	const name = "inception_v3_v2"
 	dir := fixture.Files(t, name+".index", name+".data-00000-of-00002", name+".data-00001-of-00002")
 	for _, end := range []string{"", ".index", ".data-00001-of-00002"} {
-		w, err := Load(filepath.Join(dir, name+end))
+		w, err := Load(filepath.Join(dir, name+end), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -264,7 +251,7 @@ func TestBundle(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, name+".data-00001-of-00002")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(filepath.Join(dir, name)); err == nil ||
+	if _, err := Load(filepath.Join(dir, name), Options{}); err == nil ||
 		!strings.Contains(err.Error(), name+".data-00001-of-00002") {
 		t.Errorf("without a file of values: got error %v, want one that names it", err)
 	}
@@ -276,7 +263,7 @@ func TestRecipe(t *testing.T) {
 	mean, std := [3]float32{123.675, 116.28, 103.53}, [3]float32{58.395, 57.12, 57.375}
 	gluon := inception.Timm.Recipe()
 	gluon.Mean, gluon.Std = mean, std
-	w, err := LoadWith(path, Options{Mean: &mean, Std: &std})
+	w, err := Load(path, Options{Mean: &mean, Std: &std})
 	if err != nil || w.Recipe != gluon {
 		t.Fatalf("got %v, recipe %+v, want %+v", err, w.Recipe, gluon)
 	}
@@ -284,7 +271,7 @@ func TestRecipe(t *testing.T) {
 	if err := w.Write(again, "f32"); err != nil {
 		t.Fatal(err)
 	}
-	if w, err = LoadWith(again, Options{Size: 150}); err != nil || w.Recipe.Size != 150 || w.Recipe.Resize != 171 ||
+	if w, err = Load(again, Options{Size: 150}); err != nil || w.Recipe.Size != 150 || w.Recipe.Resize != 171 ||
 		w.Recipe.Mean != mean {
 		t.Errorf("for 150 pixels: got %v, recipe %+v", err, w.Recipe)
 	}
@@ -293,17 +280,17 @@ func TestRecipe(t *testing.T) {
 		asked = sha256
 		return inception.PytorchFID, gluon, size == 821848
 	}
-	if w, err = LoadWith(path, Options{Official: official}); err != nil || w.Flavor != inception.PytorchFID ||
+	if w, err = Load(path, Options{Official: official}); err != nil || w.Flavor != inception.PytorchFID ||
 		w.Recipe != gluon || asked != w.Notes["source_sha256"] {
 		t.Errorf("a published file: got %v, flavour %s, recipe %+v", err, w.Flavor, w.Recipe)
 	}
-	if w, err = LoadWith(path, Options{Official: official, Flavor: inception.Torchvision}); err != nil ||
+	if w, err = Load(path, Options{Official: official, Flavor: inception.Torchvision}); err != nil ||
 		w.Recipe != inception.Torchvision.Recipe() {
 		t.Errorf("a published file whose flavour is overridden: got %v, recipe %+v", err, w.Recipe)
 	}
 	zero := [3]float32{1, 0, 1}
 	for say, o := range map[string]Options{"74 pixels": {Size: 74}, `"size"`: {Size: 5000}, "std[1]": {Std: &zero}} {
-		if _, err := LoadWith(path, o); err == nil || !strings.Contains(err.Error(), say) ||
+		if _, err := Load(path, o); err == nil || !strings.Contains(err.Error(), say) ||
 			!strings.Contains(err.Error(), path) {
 			t.Errorf("%+v: got error %v, want one with the path and %q", o, err, say)
 		}
@@ -323,7 +310,7 @@ func TestDescribe(t *testing.T) {
 		info.Reason == "" {
 		t.Errorf("got %+v", info)
 	}
-	w, err := Load(path)
+	w, err := Load(path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,32 +330,25 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-func TestResolve(t *testing.T) {
-	w, err := Resolve("random:0.05", Options{})
-	if err != nil || w.Width != 0.05 || w.Classes != 1000 {
-		t.Fatalf("got %v, %v", w, err)
-	}
-	for ref, say := range map[string]string{
-		"": "no weights are named", "random:x": `width "x"`, "random:-1": "positive", "random:NaN": "positive", "/no/such/file": "no such file",
-	} {
-		if _, err := Resolve(ref, Options{}); err == nil || !strings.Contains(err.Error(), say) {
-			t.Errorf("%q: got error %v, want one with %q", ref, err, say)
-		}
+func TestFlavorOption(t *testing.T) {
+	w, err := inception.Random(inception.RandomConfig{Width: 0.05, Classes: 1000})
+	if err != nil {
+		t.Fatal(err)
 	}
 	path := t.TempDir() + "/own.safetensors"
 	if err := w.Write(path, "f32"); err != nil {
 		t.Fatal(err)
 	}
-	again, err := Resolve(path, Options{})
+	again, err := Load(path, Options{})
 	if err != nil || again.Digest != w.Digest {
 		t.Fatalf("got %v, want the same weights again", err)
 	}
-	other, err := LoadWith(path, Options{Flavor: inception.Keras})
+	other, err := Load(path, Options{Flavor: inception.Keras})
 	if err != nil || other.Flavor != inception.Keras || other.Digest == w.Digest ||
 		other.Recipe != inception.Keras.Recipe() {
 		t.Fatalf("flavour %s digest %s, %v: want Keras's", other.Flavor, other.Digest, err)
 	}
-	if _, err := LoadWith(path, Options{Flavor: "resnet"}); err == nil || !strings.Contains(err.Error(), "resnet") {
+	if _, err := Load(path, Options{Flavor: "resnet"}); err == nil || !strings.Contains(err.Error(), "resnet") {
 		t.Errorf("an unknown flavour: got error %v", err)
 	}
 }

@@ -1,17 +1,16 @@
 package convert
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/internal/files"
 )
 
 // Info is what weights are, for people and for `rehead weights info --json`. Weights that come from
-// no file lack what is said of the file.
+// no file have nothing of what is said of the file.
 type Info struct {
 	File   string `json:"file,omitempty"`
 	Bytes  int64  `json:"bytes,omitempty"`  // of the file
@@ -44,13 +43,13 @@ func InfoOf(w *inception.Weights) *Info {
 	for _, t := range w.Tensors {
 		info.Parameters += int64(len(t.Data))
 	}
-	if cost, err := inception.TrunkCost(w.Width, w.Recipe.Size); err == nil {
-		info.GFLOP = float64(cost.FLOPs()) / 1e9
+	if flops, err := inception.TrunkFLOPs(w.Width, w.Recipe.Size); err == nil {
+		info.GFLOP = float64(flops) / 1e9
 	}
 	return info
 }
 
-// Describe reads a weight file of any supported kind, checks it as LoadWith does, and says what it
+// Describe reads a weight file of any supported kind, checks it as Load does, and says what it
 // is.
 func Describe(path string, o Options) (*Info, error) {
 	f, err := open(path)
@@ -79,16 +78,9 @@ func (f *file) digest() (string, error) {
 	if f.sha256 != "" {
 		return f.sha256, nil
 	}
-	h := sha256.New()
-	n, err := io.Copy(h, io.NewSectionReader(f.File, 0, f.length))
-	if err == nil && n != f.length {
-		err = fmt.Errorf("shrank to %d bytes while it was read", n)
-	}
-	if err != nil {
-		return "", err
-	}
-	f.sha256 = hex.EncodeToString(h.Sum(nil))
-	return f.sha256, nil
+	var err error
+	f.sha256, err = files.SHA256(io.NewSectionReader(f.File, 0, f.length))
+	return f.sha256, err
 }
 
 // notes are the facts about a converted network that its file carries beside the numbers: where it

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/c236555e/rehead/inception/convert/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
 )
 
 // op is what an operator means to the matcher.
@@ -41,7 +41,7 @@ type convolution struct {
 	input  string
 	stride [2]int
 	pad    [4]int // top, left, bottom, right
-	same   bool   // padded so that the size stays, whatever the kernel
+	same   bool   // padded so that the size stays
 }
 
 // pooling is a pool's geometry.

@@ -2,12 +2,12 @@
 // without Python and without running anything that a file contains.
 //
 // A file's kind is told by its first bytes (a checkpoint's by its last), never by its name; which
-// flavour of the network it holds by what is in it, which Options.Flavor overrides. Whatever the
-// format, the way is the same: a reader lists the file's tensors (package raw and the reader
-// packages below this one), a mapper says which of them belong to which of the network's 94
-// convolutions (torchvision.go, keras.go, slim.go by name; match.go by a graph's edges), and
-// assemble folds batch norm in float64, reorders axes to [O,I,H,W], checks every shape and value,
-// and names the tensor and its offset in the file when one is wrong.
+// flavour of the network it holds by what is in it, which Options.Flavor overrides. For every
+// format the way is the same: a reader lists the file's tensors (the packages below internal), a
+// mapper says which of them belong to which of the network's 94 convolutions (torchvision.go,
+// keras.go, slim.go by name; match.go by a graph's edges), and assemble folds batch norm in
+// float64, reorders axes to [O,I,H,W], checks every shape and value, and names the tensor and its
+// offset in the file when one is wrong.
 //
 // A tensor that is missing, mis-shaped, not finite, unknown, there twice or over another's bytes is
 // an error; only what every published file has and inference does not use is passed over: the

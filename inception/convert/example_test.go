@@ -9,7 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // pytorchFile writes a narrow network with made-up weights under the names that PyTorch's files
@@ -63,7 +63,7 @@ func ExampleConvert() {
 }
 
 // A network of one's own, trained with ImageNet's mean and deviation, says so when it is loaded.
-func ExampleLoadWith() {
+func ExampleLoad_options() {
 	dir, err := os.MkdirTemp("", "convert")
 	if err != nil {
 		log.Fatal(err)
@@ -73,7 +73,7 @@ func ExampleLoadWith() {
 	if err := pytorchFile(path); err != nil {
 		log.Fatal(err)
 	}
-	w, err := convert.LoadWith(path, convert.Options{
+	w, err := convert.Load(path, convert.Options{
 		Flavor: inception.Timm,
 		Mean:   &[3]float32{123.675, 116.28, 103.53},
 		Std:    &[3]float32{58.395, 57.12, 57.375},

@@ -11,11 +11,11 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/graph"
-	"github.com/c236555e/rehead/inception/convert/graphdef"
-	"github.com/c236555e/rehead/inception/convert/onnx"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
+	"github.com/c236555e/rehead/inception/convert/internal/imagenet"
+	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/internal/fixture"
-	"github.com/c236555e/rehead/inception/labels"
 )
 
 func readGraph(t testing.TB, name string) *graph.Graph {
@@ -187,10 +187,10 @@ func TestRetrained(t *testing.T) {
 	if err := os.WriteFile(in, fixture.Read(t, "output_graph.pb"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadModel(in, Options{}); err == nil || !strings.Contains(err.Error(), "output_labels.txt") {
+	if _, err := OpenModel(in, Options{}); err == nil || !strings.Contains(err.Error(), "output_labels.txt") {
 		t.Errorf("without labels: got error %v, want one that says where they should be", err)
 	}
-	w, err := Load(in) // as a trunk it needs no labels
+	w, err := Load(in, Options{}) // as a trunk it needs no labels
 	if err != nil || w.Classes != 3 || w.Flavor != inception.TF2015 || w.Labels != nil {
 		t.Fatalf("got %v, %v", w, err)
 	}
@@ -230,19 +230,19 @@ func TestRetrained(t *testing.T) {
 	if err := os.WriteFile(labels, []byte("daisy\ntulip\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadModel(in, Options{}); err == nil || !strings.Contains(err.Error(), "has 2 labels") {
+	if _, err := OpenModel(in, Options{}); err == nil || !strings.Contains(err.Error(), "has 2 labels") {
 		t.Errorf("too few labels: got error %v", err)
 	}
 	if err := os.WriteFile(labels, []byte("a\n\nb\nc\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LoadModel(in, Options{Labels: labels}); err == nil || !strings.Contains(err.Error(), "line 2 is empty") {
+	if _, err := OpenModel(in, Options{Labels: labels}); err == nil || !strings.Contains(err.Error(), "line 2 is empty") {
 		t.Errorf("an empty line: got error %v", err)
 	}
 }
 
 func TestLabelMap(t *testing.T) {
-	out := labels.For(1008)
+	out := imagenet.Labels(1008)
 	err := readLabelMap("# a comment\nentry {\n  target_class: 977\n  target_class_string: \"n03710721\"\n}\nentry {\n  "+
 		"target_class: 449\n  target_class_string: \"n01440764\"\n}\n", out)
 	if err != nil || out[977] != "maillot tank suit" || out[449] != "tench" || out[782] != "maillot" {
@@ -296,11 +296,11 @@ func TestArchive(t *testing.T) {
 		"LICENSE": []byte("Apache"), "second.pb": pb}
 	path := fixture.Write(t, "inception-2015-12-05.tgz",
 		tgz(t, files, "classify_image_graph_def.pb", "cropped_panda.jpg", "LICENSE"))
-	w, err := Load(path)
+	w, err := Load(path, Options{})
 	if err != nil || w.Flavor != inception.TF2015 || w.Classes != fixtureClasses {
 		t.Fatalf("got %v, %v", w, err)
 	}
-	plain, err := Load(fixture.Write(t, "g.pb", pb))
+	plain, err := Load(fixture.Write(t, "g.pb", pb), Options{})
 	if err != nil || plain.Digest != w.Digest {
 		t.Errorf("digests differ, or %v", err)
 	}
@@ -308,7 +308,7 @@ func TestArchive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w, err := Load(fixture.Write(t, "k.h5.gz", z)); err != nil || w.Flavor != inception.Keras {
+	if w, err := Load(fixture.Write(t, "k.h5.gz", z), Options{}); err != nil || w.Flavor != inception.Keras {
 		t.Errorf("gzipped: got %v, %v", w, err)
 	}
 	for say, b := range map[string][]byte{
@@ -316,7 +316,7 @@ func TestArchive(t *testing.T) {
 		"no weight file":     tgz(t, files, "LICENSE"),
 		"unexpected EOF":     tgz(t, files, "classify_image_graph_def.pb")[:50000],
 	} {
-		if _, err := Load(fixture.Write(t, "x.tgz", b)); err == nil || !strings.Contains(err.Error(), say) {
+		if _, err := Load(fixture.Write(t, "x.tgz", b), Options{}); err == nil || !strings.Contains(err.Error(), say) {
 			t.Errorf("got error %v, want one with %q", err, say)
 		}
 	}

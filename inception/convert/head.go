@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/c236555e/rehead/inception/convert/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
 )
 
 // graphSource matches a graph's trunk and takes the classifier behind it, if there is one.

@@ -15,15 +15,15 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/ckpt"
-	"github.com/c236555e/rehead/inception/convert/graph"
-	"github.com/c236555e/rehead/inception/convert/graphdef"
-	"github.com/c236555e/rehead/inception/convert/hdf5"
-	"github.com/c236555e/rehead/inception/convert/onnx"
-	"github.com/c236555e/rehead/inception/convert/pth"
-	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/ckpt"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
+	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
+	"github.com/c236555e/rehead/inception/convert/internal/onnx"
+	"github.com/c236555e/rehead/inception/convert/internal/pth"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // everyFormat names a fixture of each.
@@ -93,7 +93,7 @@ func TestNotFinite(t *testing.T) {
 				bad := bytes.Clone(good)
 				v := []float64{math.NaN(), math.Inf(1)}[tried%2]
 				binary.LittleEndian.PutUint32(bad[x.Offset+4:], math.Float32bits(float32(v)))
-				_, err := Load(fixture.Write(t, name, bad))
+				_, err := Load(fixture.Write(t, name, bad), Options{})
 				if name == "inception_v3.ckpt" { // its checksums see everything first
 					if err == nil || !strings.Contains(err.Error(), "checksum") || !place.MatchString(err.Error()) {
 						t.Errorf("%s: got error %v, want one about a checksum", x.Name, err)
@@ -153,7 +153,7 @@ func TestMemory(t *testing.T) {
 					t.Fatal(err)
 				}
 				var err error
-				if n := allocated(func() { _, err = Load(path) }); n > base+16*uint64(len(good)) {
+				if n := allocated(func() { _, err = Load(path, Options{}) }); n > base+16*uint64(len(good)) {
 					t.Fatalf("change %d: %d bytes were allocated for a file of %d (error %v)", i, n, len(bad), err)
 				}
 			}
@@ -175,7 +175,7 @@ func TestBombs(t *testing.T) {
 	for name, b := range map[string][]byte{"bomb.gz": z.Bytes(), "bomb.tgz": tgz(t, zeros, "bomb.pb")} {
 		path := fixture.Write(t, name, b)
 		var err error
-		n := allocated(func() { _, err = Load(path) })
+		n := allocated(func() { _, err = Load(path, Options{}) })
 		if err == nil || !strings.Contains(err.Error(), "bytes") || n > 66*uint64(len(b))+16<<20 {
 			t.Errorf("%s: %d bytes allocated for %d, error %v", name, n, len(b), err)
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 )
 
 // kerasNames maps the datasets of a Keras .h5 file. Keras numbers its layers in the order in which
@@ -116,7 +116,7 @@ func kerasNorm(norms map[int]*norm, layer, part string, t raw.Tensor) error {
 	return nil
 }
 
-// kerasDense takes the one dense layer behind the pool, whatever its name.
+// kerasDense takes the one dense layer behind the pool, by any name.
 func (src *source) kerasDense(layer, part string, t raw.Tensor) error {
 	if src.fc == nil {
 		src.fc = &classifier{transposed: true}

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/c236555e/rehead/inception/labels"
+	"github.com/c236555e/rehead/inception/convert/internal/imagenet"
 )
 
 // maxLabels bounds a label file.
@@ -108,7 +108,7 @@ const labelMap = "imagenet_2012_challenge_label_map_proto.pbtxt"
 // classes.
 func (src *source) published(f *file) error {
 	n := src.classes()
-	if src.labels = labels.For(n); src.labels == nil || src.retrained() {
+	if src.labels = imagenet.Labels(n); src.labels == nil || src.retrained() {
 		src.labels = nil
 		return nil
 	}
@@ -133,7 +133,7 @@ func readLabelMap(text string, out []string) error {
 			}
 			class = n
 		case "target_class_string":
-			name := labels.Named(value)
+			name := imagenet.Name(value)
 			if name == "" || class < 0 {
 				return fmt.Errorf("convert: %s: line %d: synset %q without a class, or not one of ImageNet's 1000", labelMap, i+1,
 					value)

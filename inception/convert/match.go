@@ -6,14 +6,14 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
 )
 
 // A computation graph is matched against the network from its end: the input of the global average
 // pool must be the concatenation of Mixed_7c, whose branches must be the convolutions that the
 // table says, reading what the table says, and so on to the picture. Names in the file play no
 // part. Each value gets a symbol: a convolution's path, a block's name, "max(x)" and "avg(x)" for
-// pools of x with stride 2 and 1 ("max1(x)" with stride 1), "a+b" for a concatenation that is no
+// pools of x with stride 2 and 1 ("max1(x)" with stride 1), "a+b" for a concatenation that is not a
 // whole block, and "input" for everything in front of the first convolution.
 
 const (
@@ -226,7 +226,7 @@ func (m *matcher) convolution(relu *graph.Node) (string, error) {
 	return l.Path, nil
 }
 
-// unit collects the convolution in front of a ReLU and whatever scales and shifts its channels in
+// unit collects the convolution in front of a ReLU and what scales and shifts its channels in
 // between. It is nil when there is none: then the ReLU lies in front of the network.
 func (m *matcher) unit(relu *graph.Node) (*unit, *graph.Node, error) {
 	after := &affine{}

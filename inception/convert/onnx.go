@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
 )
 
 // onnxDialect is the ONNX operator set as PyTorch's exporters use it, versions 7 to 20.

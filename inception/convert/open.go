@@ -10,13 +10,14 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/ckpt"
-	"github.com/c236555e/rehead/inception/convert/graphdef"
-	"github.com/c236555e/rehead/inception/convert/hdf5"
-	"github.com/c236555e/rehead/inception/convert/onnx"
-	"github.com/c236555e/rehead/inception/convert/pth"
-	"github.com/c236555e/rehead/inception/convert/raw"
-	"github.com/c236555e/rehead/inception/safetensors"
+	"github.com/c236555e/rehead/inception/convert/internal/ckpt"
+	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
+	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
+	"github.com/c236555e/rehead/inception/convert/internal/onnx"
+	"github.com/c236555e/rehead/inception/convert/internal/pth"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
+	"github.com/c236555e/rehead/inception/internal/files"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // file is an open weight file.
@@ -24,10 +25,10 @@ type file struct {
 	*os.File
 	data   io.ReaderAt // what is read: the file itself, or what was unpacked from it
 	path   string
-	size   int64 // of data
-	length int64 // of the file
-	head   []byte
-	format string
+	size   int64      // of data
+	length int64      // of the file
+	head   []byte     // the first bytes of data
+	format string     // once it was identified
 	from   *unpacked  // nil for a file that is not packed
 	sha256 string     // once it was asked for
 	beside []*os.File // further files of a checkpoint
@@ -98,37 +99,35 @@ const (
 	formatCheckpoint  = "checkpoint"
 )
 
-// open opens a regular file and tells its kind.
+// open opens a regular file and reads its first bytes.
 func open(path string) (*file, error) {
 	path = locate(path)
-	osf, err := os.Open(path)
+	osf, size, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
-	st, err := osf.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("is not a regular file: give the weight file itself")
-	}
-	f := &file{File: osf, data: osf, path: path}
-	if err == nil {
-		f.size, f.length = st.Size(), st.Size()
-		err = f.peek()
-	}
-	if err == nil && isGzip(f.head) {
-		f.from, err = unpack(bufio.NewReaderSize(io.NewSectionReader(osf, 0, f.length), 1<<16), f.length)
-		if err == nil {
-			f.data, f.size = f.from.data, f.from.data.size
-			err = f.peek()
-		}
-	}
-	if err == nil {
-		f.format, err = sniff(f.head, f.size, f.data)
-	}
-	if err != nil {
-		osf.Close() //nolint:errcheck // only read from
+	f := &file{File: osf, data: osf, path: path, size: size, length: size}
+	if err := f.peek(); err != nil {
+		f.Close()
 		return nil, fileError(path, err)
 	}
 	return f, nil
+}
+
+// identify unpacks a file that is packed and tells its kind.
+func (f *file) identify() (err error) {
+	if isGzip(f.head) {
+		f.from, err = unpack(bufio.NewReaderSize(io.NewSectionReader(f.File, 0, f.length), 1<<16), f.length)
+		if err != nil {
+			return err
+		}
+		f.data, f.size = f.from.data, f.from.data.size
+		if err := f.peek(); err != nil {
+			return err
+		}
+	}
+	f.format, err = sniff(f.head, f.size, f.data)
+	return err
 }
 
 // sniff tells the kind of a file by its first bytes.
@@ -156,13 +155,12 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
 			"torch.save(net.state_dict(), path); unpack any other archive first")
 	}
-	return "", ErrKind
+	return "", errKind
 }
 
-// ErrKind says that a file's first and last bytes are those of no kind that this package reads.
-var ErrKind = errors.New("is no weight file that rehead knows: want safetensors, a PyTorch " +
-	".pth, a Keras .h5, an ONNX " +
-	"file, a frozen TensorFlow graph or a TF-slim .ckpt")
+// errKind says that a file's first and last bytes are not those of a kind that this package reads.
+var errKind = errors.New("is not a weight file that rehead knows: want safetensors, a PyTorch .pth, a Keras .h5, " +
+	"an ONNX file, a frozen TensorFlow graph or a TF-slim .ckpt")
 
 // isSafetensors: a header length that fits the file, then a JSON object.
 func isSafetensors(head []byte, size int64) bool {
@@ -181,7 +179,7 @@ func (f *file) source() (*source, error) {
 	switch f.format {
 	case formatSafetensors:
 		st, err := safetensors.New(f.path, f.data, f.size)
-		if err != nil || st.Metadata["format"] == inception.Format && f.from == nil {
+		if err != nil || st.Metadata["format"] == inception.Format {
 			return nil, err
 		}
 		tensors, err := fromSafetensors(st, f.data, f.size)
@@ -224,7 +222,7 @@ func (f *file) source() (*source, error) {
 		}
 		return tfSource(g)
 	}
-	return nil, fmt.Errorf("is of a kind that has no reader: %s", f.format)
+	return nil, fmt.Errorf("has no reader for its kind, %s", f.format)
 }
 
 // fromSafetensors lists the tensors of a file that others wrote.

@@ -10,6 +10,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 	"github.com/c236555e/rehead/internal/datatest"
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // TestParityTorch makes full-width networks with the peers' reference.py and holds bottlenecks and
@@ -27,7 +28,7 @@ func TestParityTorch(t *testing.T) {
 			}
 			dir := t.TempDir()
 			datatest.Python(t, "torch, torchvision, numpy, PIL", script, dir, seed, "3")
-			w, err := Load(dir + "/weights.pth")
+			w, err := Load(dir+"/weights.pth", Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -42,7 +43,7 @@ func TestParityTorch(t *testing.T) {
 						continue // half a minute; the narrow networks do it every time
 					}
 					f, l := run(t, w, 299, n, pixels[:n*per], machine, "")
-					df, dl := distance(f, features[:n*2048]), distance(l, logits[:n*1000])
+					df, dl := numeric.Distance(f, features[:n*2048]), numeric.Distance(l, logits[:n*1000])
 					t.Logf("batch %d, tape machine %v: bottlenecks %.2g, logits %.2g", n, machine, df, dl)
 					if !(df <= tolerance) || !(dl <= tolerance) {
 						t.Errorf("batch %d, tape machine %v: bottlenecks differ by %.2g, logits by %.2g, want at most %g", n, machine, df,
@@ -55,12 +56,12 @@ func TestParityTorch(t *testing.T) {
 			}
 			datatest.Python(t, "torch, torchvision, h5py", filepath.Join(fixture.Dir(t), "full.py"), dir)
 			for _, name := range []string{"net.onnx", "net.h5"} {
-				w, err := LoadWith(filepath.Join(dir, name), Options{Flavor: inception.Torchvision})
+				w, err := Load(filepath.Join(dir, name), Options{Flavor: inception.Torchvision})
 				if err != nil {
 					t.Fatal(err)
 				}
 				f, l := run(t, w, 299, 1, pixels[:per], false, "")
-				df, dl := distance(f, features[:2048]), distance(l, logits[:1000])
+				df, dl := numeric.Distance(f, features[:2048]), numeric.Distance(l, logits[:1000])
 				t.Logf("%s: bottlenecks %.2g, logits %.2g", name, df, dl)
 				if !(df <= tolerance) || !(dl <= tolerance) {
 					t.Errorf("%s: bottlenecks differ by %.2g, logits by %.2g, want at most %g", name, df, dl, tolerance)

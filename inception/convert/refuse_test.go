@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/inception/convert/graph"
-	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
@@ -177,8 +177,8 @@ func TestFilesRefused(t *testing.T) {
 		want string
 	}{
 		{"empty.pth", nil, "is empty"},
-		{"photo.h5", []byte("\xff\xd8\xff\xe0 a photograph"), "is no weight file"},
-		{"page.pth", []byte("<!DOCTYPE html><html>not found</html>"), "is no weight file"},
+		{"photo.h5", []byte("\xff\xd8\xff\xe0 a photograph"), "is not a weight file"},
+		{"page.pth", []byte("<!DOCTYPE html><html>not found</html>"), "is not a weight file"},
 		{"cut.pth", fixture.Read(t, "torchvision.pth")[:400000], "truncated"},
 		{"cut-old.pth", fixture.Read(t, "old.pth")[:400000], "cut off"},
 		{"cut.h5", fixture.Read(t, "keras.h5")[:400000], "truncated"},
@@ -189,12 +189,12 @@ func TestFilesRefused(t *testing.T) {
 		{"cut.tgz", []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abc"), "gzip"},
 	} {
 		path := fixture.Write(t, c.name, c.b)
-		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), c.want) ||
+		if _, err := Load(path, Options{}); err == nil || !strings.Contains(err.Error(), c.want) ||
 			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got error %v, want one with the path and %q", c.name, err, c.want)
 		}
 	}
-	if _, err := Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "regular file") {
+	if _, err := Load(t.TempDir(), Options{}); err == nil || !strings.Contains(err.Error(), "regular file") {
 		t.Errorf("a folder: got error %v", err)
 	}
 }
@@ -209,9 +209,9 @@ func TestEnds(t *testing.T) {
 		for _, n := range append(cuts, len(good)+1, len(good)+1000) {
 			bad := append(bytes.Clone(good), make([]byte, 1000)...)[:n]
 			path := fixture.Write(t, name, bad)
-			_, err := Load(path)
+			_, err := Load(path, Options{})
 			if err == nil || !strings.Contains(err.Error(), path) || !place.MatchString(err.Error()) ||
-				strings.Contains(err.Error(), ErrKind.Error()) {
+				strings.Contains(err.Error(), errKind.Error()) {
 				t.Errorf("%s of %d bytes, with %d: got error %v, want one with the path and an offset", name, len(good), n, err)
 			}
 		}

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 )
 
 // slimScopes maps TF-slim's scopes below InceptionV3/ to torchvision's paths. The irregular ones
@@ -163,5 +163,5 @@ func (u *unit) slimWhole(scope string) error {
 		return nil
 	}
 	return &inception.FormatError{Tensor: scope + lacks, Offset: -1,
-		Reason: "is missing: the checkpoint holds no whole InceptionV3; fetch it again"}
+		Reason: "is missing: the checkpoint does not hold a whole InceptionV3; fetch it again"}
 }

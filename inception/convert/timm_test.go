@@ -9,6 +9,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 	"github.com/c236555e/rehead/internal/datatest"
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // TestTimmONNX: a network laid out as timm's modules are and exported by PyTorch in several ways is
@@ -19,7 +20,7 @@ func TestTimmONNX(t *testing.T) {
 	}
 	dir := t.TempDir()
 	datatest.Python(t, "torch, torchvision", filepath.Join(fixture.Dir(t), "timm.py"), dir)
-	same, err := Load(filepath.Join(dir, "net.pth"))
+	same, err := Load(filepath.Join(dir, "net.pth"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func TestTimmONNX(t *testing.T) {
 		{"timm-1001.onnx", 1001, 4e-7}, {"timm-trunk.onnx", 0, 4e-7},
 	} {
 		t.Run(c.file, func(t *testing.T) {
-			w, err := Load(filepath.Join(dir, c.file))
+			w, err := Load(filepath.Join(dir, c.file), Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -47,14 +48,14 @@ func TestTimmONNX(t *testing.T) {
 				if c.classes == 1001 && strings.HasPrefix(name, "fc.") {
 					continue
 				}
-				if d := distance(x.Data, same.Tensors[name].Data); !(d <= c.tol) {
+				if d := numeric.Distance(x.Data, same.Tensors[name].Data); !(d <= c.tol) {
 					t.Errorf("%s is off by %.2g of its norm, want at most %g", name, d, c.tol)
 				}
 			}
 			switch {
 			case c.classes == fixtureClasses:
 				f, l := run(t, w, fixtureSize, 2, pictures(2, fixtureSize), false, "ref")
-				if df, dl := distance(f, features), distance(l, logits); !(df <= tolerance) || !(dl <= tolerance) {
+				if df, dl := numeric.Distance(f, features), numeric.Distance(l, logits); !(df <= tolerance) || !(dl <= tolerance) {
 					t.Errorf("bottlenecks differ from PyTorch's by %.2g, logits by %.2g, want at most %g", df, dl, tolerance)
 				} else {
 					t.Logf("bottlenecks differ from PyTorch's by %.2g, logits by %.2g", df, dl)

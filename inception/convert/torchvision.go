@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 )
 
 // wrappers are what training code puts in front of every name.
@@ -134,7 +134,7 @@ func (u *unit) whole(path string) error {
 		return nil
 	}
 	return &inception.FormatError{Tensor: lacks, Offset: -1,
-		Reason: "is missing: the file holds no whole InceptionV3; fetch it again"}
+		Reason: "is missing: the file does not hold a whole InceptionV3; fetch it again"}
 }
 
 // unwrap removes what stands in front of every name.

@@ -47,7 +47,7 @@ func ONNX(m *inception.Model, w io.Writer) error {
 		return err
 	}
 	meta := [][2]string(nil)
-	if m.Independent() {
+	if m.MultiLabel() {
 		thresholds := make([]float64, len(m.Labels))
 		for k := range thresholds {
 			thresholds[k] = m.Threshold(k)
@@ -117,7 +117,7 @@ func network(m *inception.Model) (*graph, error) {
 		out.tensor("temperature", nil, []float32{float32(m.Temperature)})
 		out.node("Div", scaled, []string{logitsName, "temperature"})
 	}
-	if m.Independent() {
+	if m.MultiLabel() {
 		out.node("Sigmoid", probabilitiesName, []string{scaled})
 	} else {
 		out.node("Softmax", probabilitiesName, []string{scaled}, integer("axis", -1))
@@ -157,7 +157,7 @@ func (t *translation) visit(n *nn.Node, args []*nn.Node) error {
 		name = "v" + strconv.Itoa(t.count)
 		t.names[n] = name
 	}
-	switch op := n.Op().(type) {
+	switch op := nn.OpOf(n).(type) {
 	case *nn.Conv2D:
 		kernel := args[1].Shape()
 		t.out.node("Conv", name, in, window([2]int{kernel[2], kernel[3]}, op.Stride, op.Padding)...)
@@ -180,7 +180,7 @@ func (t *translation) visit(n *nn.Node, args []*nn.Node) error {
 	case *nn.Dense:
 		t.out.node("Gemm", name, in, integer("transB", 1))
 	default:
-		return fmt.Errorf("operator %v has no translation", op)
+		return fmt.Errorf("operator %v has no translation", n.Op())
 	}
 	return nil
 }

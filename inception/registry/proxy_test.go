@@ -17,7 +17,7 @@ func TestProxy(t *testing.T) {
 	const host = "mirror.invalid"
 	e, b := narrow(t)
 	if dir := os.Getenv("REHEAD_TEST_STORE"); dir != "" {
-		if _, err := (Store{dir}).PullEntry(context.Background(), e,
+		if _, err := (Store{dir}).pullEntry(context.Background(), e,
 			PullConfig{From: "http://" + host, Retries: -1}); err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestProxy(t *testing.T) {
 func TestRetrying(t *testing.T) {
 	e, b := narrow(t)
 	var told []string
-	_, err := Store{t.TempDir()}.PullEntry(context.Background(), e, PullConfig{
+	_, err := Store{t.TempDir()}.pullEntry(context.Background(), e, PullConfig{
 		From: serve(t, &host{b: b, etag: `"one"`, cut: []int{1000, 1000}}), Wait: now,
 		Retrying: func(err error, _ time.Duration) { told = append(told, err.Error()) },
 	})

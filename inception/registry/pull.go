@@ -40,13 +40,13 @@ func (s Store) Pull(ctx context.Context, name string, cfg PullConfig) (*Pulled, 
 	if err != nil {
 		return nil, err
 	}
-	return s.PullEntry(ctx, e, cfg)
+	return s.pullEntry(ctx, e, cfg)
 }
 
-// PullEntry is Pull for an entry that the caller describes.
-func (s Store) PullEntry(ctx context.Context, e Entry, cfg PullConfig) (*Pulled, error) {
+// pullEntry is Pull for an entry that the caller describes.
+func (s Store) pullEntry(ctx context.Context, e Entry, cfg PullConfig) (*Pulled, error) {
 	if s.Dir == "" {
-		return nil, errors.New("registry: the store has no folder: set REHEAD_CACHE")
+		return nil, errNoFolder
 	}
 	if cfg.DType == "" {
 		cfg.DType = "f32"
@@ -74,7 +74,7 @@ func (s Store) PullEntry(ctx context.Context, e Entry, cfg PullConfig) (*Pulled,
 	}
 	sum, err := check(file, e)
 	if err != nil {
-		done() // a file with the wrong contents is of no use to a later attempt
+		done() // a file with the wrong contents is useless to a later attempt
 		return nil, fmt.Errorf("registry: pull %s from %s: %w", e.Name, from, err)
 	}
 	p, err := s.keep(ctx, e, cfg, file)
@@ -112,7 +112,7 @@ func check(file string, e Entry) (string, error) {
 
 // keep converts a checked file and stores the result under its own digest.
 func (s Store) keep(ctx context.Context, e Entry, cfg PullConfig, file string) (*Pulled, error) {
-	w, err := convert.LoadWith(file, convert.Options{Flavor: e.Flavor})
+	w, err := convert.Load(file, convert.Options{Flavor: e.Flavor})
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 	"github.com/c236555e/rehead/internal/filelock"
 )
@@ -91,8 +92,8 @@ func serve(t *testing.T, h http.Handler) string {
 	return s.URL
 }
 
-// files lists what is in the store, without locks.
-func files(t *testing.T, s Store) []string {
+// listing lists what is in the store, without locks.
+func listing(t *testing.T, s Store) []string {
 	t.Helper()
 	var out []string
 	err := filepath.WalkDir(s.Dir, func(p string, d fs.DirEntry, err error) error {
@@ -118,7 +119,7 @@ func TestPull(t *testing.T) {
 		t.Errorf("before: got error %v", err)
 	}
 	var last, total int64
-	p, err := s.PullEntry(context.Background(), e, PullConfig{From: from, Progress: func(d, n int64) {
+	p, err := s.pullEntry(context.Background(), e, PullConfig{From: from, Progress: func(d, n int64) {
 		last, total = d, n
 	}})
 	if err != nil {
@@ -127,7 +128,7 @@ func TestPull(t *testing.T) {
 	if last != e.Size || total != e.Size {
 		t.Errorf("progress ended at %d of %d, want %d", last, total, e.Size)
 	}
-	if got := files(t, s); len(got) != 2 {
+	if got := listing(t, s); len(got) != 2 {
 		t.Errorf("the store holds %v, want a set and its weights", got)
 	}
 	if p.FileSHA256 != e.SHA256 || p.From != from+"/small.h5" {
@@ -144,7 +145,7 @@ func TestPull(t *testing.T) {
 	if err != nil || r.Distance != 0 {
 		t.Errorf("verify: %+v, %v", r, err)
 	}
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: from}); err != nil || len(h.asked) != 1 {
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: from}); err != nil || len(h.asked) != 1 {
 		t.Errorf("pulled again: %v after %d requests, want none more than 1", err, len(h.asked))
 	}
 	list, err := s.Pulls()
@@ -156,7 +157,7 @@ func TestPull(t *testing.T) {
 		!strings.Contains(err.Error(), "has changed on disk") {
 		t.Errorf("verify a changed file: got error %v", err)
 	}
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: from}); err != nil || len(h.asked) != 2 {
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: from}); err != nil || len(h.asked) != 2 {
 		t.Errorf("mend: %v after %d requests", err, len(h.asked))
 	}
 	if _, err := s.Verify(context.Background(), "keras"); err != nil {
@@ -191,10 +192,10 @@ func TestResume(t *testing.T) {
 			cfg := PullConfig{From: serve(t, h), Retries: retries, Wait: now}
 			var err error
 			for range 3 {
-				if _, err = s.PullEntry(context.Background(), e, cfg); err == nil {
+				if _, err = s.pullEntry(context.Background(), e, cfg); err == nil {
 					break
 				}
-				if got := files(t, s); len(got) > 2 || strings.Contains(fmt.Sprint(got), "weights") {
+				if got := listing(t, s); len(got) > 2 || strings.Contains(fmt.Sprint(got), "weights") {
 					t.Fatalf("after an interruption the store holds %v", got)
 				}
 			}
@@ -220,11 +221,11 @@ func TestReplaced(t *testing.T) {
 	fresh := &host{b: b, etag: `"new"`}
 	var h http.Handler = old
 	from := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) }))
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: from, Retries: -1}); err == nil {
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: from, Retries: -1}); err == nil {
 		t.Fatal("want an interruption")
 	}
 	h = fresh
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: from, Retries: -1}); err != nil {
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: from, Retries: -1}); err != nil {
 		t.Fatal(err)
 	}
 	if fresh.sent.Load() != e.Size {
@@ -232,7 +233,7 @@ func TestReplaced(t *testing.T) {
 	}
 	s = Store{t.TempDir()} // a server that knows no ranges
 	h = &host{b: b, etag: `"one"`, cut: []int{400_000}, ignores: true}
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: from, Wait: now}); err != nil {
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: from, Wait: now}); err != nil {
 		t.Errorf("without ranges: %v", err)
 	}
 }
@@ -260,7 +261,7 @@ func TestRefused(t *testing.T) {
 		{"too long", e, &host{b: append(b, 0)}, "it is not the published file"},
 		{"too short", e, &host{b: b[:1000]}, "it is not the published file"},
 		{"not there", e, http.NotFoundHandler(), "404"},
-		{"no weights", other(func(e *Entry) { e.SHA256, e.Size = "", 0 }), &host{b: []byte("<html>")}, "is no weight file"},
+		{"no weights", other(func(e *Entry) { e.SHA256, e.Size = "", 0 }), &host{b: []byte("<html>")}, "is not a weight file"},
 		{"other classes", other(func(e *Entry) { e.Classes = 1000 }), &host{b: b}, "10 classes"},
 		{"a broken server", e, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }), "503"},
 		{"a range from elsewhere", e, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -270,11 +271,11 @@ func TestRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := Store{t.TempDir()}
-			_, err := s.PullEntry(context.Background(), c.e, PullConfig{From: serve(t, c.h), Retries: 1, Wait: now})
+			_, err := s.pullEntry(context.Background(), c.e, PullConfig{From: serve(t, c.h), Retries: 1, Wait: now})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got error %v, want one with %q", err, c.want)
 			}
-			for _, f := range files(t, s) {
+			for _, f := range listing(t, s) {
 				if !strings.HasPrefix(f, "partial/") {
 					t.Errorf("the store holds %s", f)
 				}
@@ -285,12 +286,12 @@ func TestRefused(t *testing.T) {
 	defer plain.Close()
 	client := plain.Client()
 	client.CheckRedirect = stayEncrypted
-	if _, err := (Store{t.TempDir()}).PullEntry(context.Background(), e,
+	if _, err := (Store{t.TempDir()}).pullEntry(context.Background(), e,
 		PullConfig{From: plain.URL, Client: client, Retries: -1}); err == nil ||
 		!strings.Contains(err.Error(), "redirected from HTTPS") {
 		t.Errorf("redirected to HTTP: got error %v", err)
 	}
-	if _, err := (Store{}).PullEntry(context.Background(), e, PullConfig{}); err == nil ||
+	if _, err := (Store{}).pullEntry(context.Background(), e, PullConfig{}); err == nil ||
 		!strings.Contains(err.Error(), "REHEAD_CACHE") {
 		t.Errorf("no folder: got error %v", err)
 	}
@@ -307,7 +308,7 @@ func TestCancel(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	s := Store{t.TempDir()}
-	if _, err := s.PullEntry(ctx, e, PullConfig{From: from}); !errors.Is(err, context.Canceled) {
+	if _, err := s.pullEntry(ctx, e, PullConfig{From: from}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want context.Canceled", err)
 	}
 }
@@ -322,11 +323,11 @@ func TestMirror(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := Store{t.TempDir()}
-	full, err := s.PullEntry(context.Background(), e, PullConfig{From: dir})
+	full, err := s.pullEntry(context.Background(), e, PullConfig{From: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	half, err := s.PullEntry(context.Background(), e, PullConfig{From: path, DType: "f16"})
+	half, err := s.pullEntry(context.Background(), e, PullConfig{From: path, DType: "f16"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +343,7 @@ func TestMirror(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("the mirror's file is gone: %v", err)
 	}
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: filepath.Join(dir, "nowhere")}); err == nil ||
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: filepath.Join(dir, "nowhere")}); err == nil ||
 		!strings.Contains(err.Error(), "small.h5") {
 		t.Errorf("an empty mirror: got error %v", err)
 	}
@@ -350,7 +351,7 @@ func TestMirror(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.PullEntry(context.Background(), e, PullConfig{From: path}); err == nil ||
+	if _, err := s.pullEntry(context.Background(), e, PullConfig{From: path}); err == nil ||
 		!strings.Contains(err.Error(), "in use") {
 		t.Errorf("two at once: got error %v", err)
 	}
@@ -413,5 +414,56 @@ func TestEntries(t *testing.T) {
 	}
 	if _, err := (Store{t.TempDir()}).Resolve("no-such-set"); err == nil {
 		t.Error("want an error for a reference that is nothing")
+	}
+}
+
+func TestResolve(t *testing.T) {
+	s := Store{t.TempDir()}
+	w, err := s.Resolve("random:0.05")
+	if err != nil || w.Width != 0.05 || w.Classes != 1000 {
+		t.Fatalf("got %v, %v", w, err)
+	}
+	path := filepath.Join(s.Dir, "w.safetensors")
+	if err := w.Write(path, "f32"); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.Resolve(path); err != nil || again.Digest != w.Digest {
+		t.Errorf("a file: got %v, want the same weights again", err)
+	}
+	if w, err := (Store{}).Resolve("embedded"); err != nil || w.Digest != embedded.Describe().Digest {
+		t.Errorf("embedded: got %v", err)
+	}
+	for ref, want := range map[string]string{
+		"": "no weights are named", "random:x": `width "x"`, "random:-1": "positive", "random:NaN": "positive",
+		"/no/such/file": "no such file", "keras": "not here yet",
+	} {
+		if _, err := s.Resolve(ref); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got error %v, want one with %q", ref, err, want)
+		}
+	}
+	if _, err := (Store{}).Resolve("keras"); err == nil || !strings.Contains(err.Error(), "REHEAD_CACHE") {
+		t.Errorf("a set without a store: got error %v", err)
+	}
+}
+
+// TestDescribe: what has a file has its facts, and the rest what is known of it.
+func TestDescribe(t *testing.T) {
+	s := Store{t.TempDir()}
+	path := filepath.Join(s.Dir, "w.safetensors")
+	w, err := s.Resolve("random:0.05")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(path, "f32"); err != nil {
+		t.Fatal(err)
+	}
+	for ref, format := range map[string]string{path: "safetensors", "random:0.05": "", "embedded": "safetensors, gzipped"} {
+		info, err := s.Describe(ref)
+		if err != nil || info.Format != format || (info.SHA256 == "") != (format == "") || info.Digest == "" {
+			t.Errorf("%s: got %+v, %v", ref, info, err)
+		}
+	}
+	if _, err := s.Describe("keras"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a set that was not pulled: got error %v", err)
 	}
 }

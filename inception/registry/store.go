@@ -2,21 +2,18 @@ package registry
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/internal/atomicfile"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/internal/strictjson"
 	"github.com/c236555e/rehead/nn"
 )
@@ -36,6 +33,8 @@ type Pulled struct {
 	At         time.Time `json:"at"`
 	Expected   []float32 `json:"expected"` // bottleneck of the self-test's picture
 }
+
+var errNoFolder = errors.New("registry: the store has no folder: set REHEAD_CACHE")
 
 // format is the version of a set's JSON.
 const format = "rehead-set/1"
@@ -59,6 +58,9 @@ func (s Store) Path(p *Pulled) string { return s.weightsPath(p.Weights) }
 func (s Store) Lookup(name string) (*Pulled, error) {
 	if _, err := Find(name); err != nil {
 		return nil, err
+	}
+	if s.Dir == "" {
+		return nil, errNoFolder
 	}
 	path := s.setPath(name)
 	b, err := os.ReadFile(path)
@@ -93,17 +95,12 @@ func parseSet(b []byte) (*Pulled, error) {
 	switch {
 	case f.Format != format:
 		return nil, fmt.Errorf("format %q, want %q", f.Format, format)
-	case !isDigest(f.Weights) || !isDigest(f.Digest):
+	case !files.IsSHA256(f.Weights) || !files.IsSHA256(f.Digest):
 		return nil, fmt.Errorf("weights %q and digest %q, want two SHA-256 in lower-case hexadecimal", f.Weights, f.Digest)
 	case f.DType != "f32" && f.DType != "f16":
 		return nil, fmt.Errorf("dtype %q, want f32 or f16", f.DType)
 	}
 	return &f.Pulled, f.Recipe.Validate()
-}
-
-// isDigest reports whether s is a SHA-256 as hex.EncodeToString writes it.
-func isDigest(s string) bool {
-	return len(s) == 2*sha256.Size && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // Pulls lists the pulled sets in the order of Entries.
@@ -120,28 +117,6 @@ func (s Store) Pulls() ([]*Pulled, error) {
 		out = append(out, p)
 	}
 	return out, nil
-}
-
-// Resolve returns the weights that a reference names: the name of a pulled set, or whatever
-// convert.Resolve knows, a published file with its own recipe. A file of that name in the working
-// folder is reached as ./NAME.
-func (s Store) Resolve(ref string) (*inception.Weights, error) {
-	if _, err := Find(ref); err != nil {
-		return convert.Resolve(ref, convert.Options{Official: Official})
-	}
-	p, err := s.Lookup(ref)
-	if err != nil {
-		return nil, err
-	}
-	w, err := inception.ReadWeights(s.Path(p))
-	if err != nil {
-		return nil, fmt.Errorf("registry: %s: %w (run rehead weights pull %s again)", ref, err, ref)
-	}
-	if w.Digest != p.Digest {
-		return nil, fmt.Errorf("registry: %s: the stored weights are not those that were pulled: got digest %.12s, "+
-			"want %.12s; pull it again", ref, w.Digest, p.Digest)
-	}
-	return w, nil
 }
 
 // Report is what Verify found out.
@@ -181,7 +156,7 @@ func (s Store) Verify(ctx context.Context, name string) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registry: %s: self-test: %w", name, err)
 	}
-	r := &Report{Name: name, File: path, SHA256: sum, Digest: w.Digest, Distance: distance(got, p.Expected)}
+	r := &Report{Name: name, File: path, SHA256: sum, Digest: w.Digest, Distance: numeric.Distance(got, p.Expected)}
 	if !(r.Distance <= tolerance) {
 		return r, fmt.Errorf("registry: %s: self-test: the bottleneck differs by %.2g from the one stored when it was "+
 			"pulled, want at most %g: this build or machine computes something else", name, r.Distance, tolerance)
@@ -209,30 +184,13 @@ func selfTest(ctx context.Context, w *inception.Weights) ([]float32, error) {
 	return out, errors.Join(err, t.Close())
 }
 
-// distance is the norm of the difference over that of want; NaN when the lengths differ.
-func distance(got, want []float32) float64 {
-	if len(got) != len(want) {
-		return math.NaN()
-	}
-	var d, n float64
-	for i := range got {
-		e := float64(got[i]) - float64(want[i])
-		d, n = d+e*e, n+float64(want[i])*float64(want[i])
-	}
-	return math.Sqrt(d / n)
-}
-
 func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
+	f, _, err := files.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close() //nolint:errcheck // only read from
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return files.SHA256(f)
 }
 
 // put writes a file whole or not at all.

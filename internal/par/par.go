@@ -13,40 +13,8 @@ import (
 	"sync/atomic"
 )
 
-// A Pool is a fixed set of goroutines that help callers of [Pool.Run]. It is safe for concurrent
-// use; each caller works on its own job too, so a job always makes progress however busy the
-// helpers are.
-type Pool struct {
-	threads int
-	jobs    chan *Job
-	workers sync.WaitGroup
-}
-
-// NewPool starts threads-1 helpers; the caller of Run is the remaining one.
-func NewPool(threads int) *Pool {
-	p := &Pool{threads: threads, jobs: make(chan *Job, max(threads-1, 1))}
-	for worker := 1; worker < threads; worker++ {
-		p.workers.Go(func() {
-			for j := range p.jobs {
-				j.work(worker)
-				j.helpers.Done()
-			}
-		})
-	}
-	return p
-}
-
-// Threads returns the number of goroutines that work on one job at most.
-func (p *Pool) Threads() int { return p.threads }
-
-// Close stops the helpers. No Run may be under way or follow.
-func (p *Pool) Close() {
-	close(p.jobs)
-	p.workers.Wait()
-}
-
-// A Job is one caller's reusable state. It serves one Run at a time.
-type Job struct {
+// A job is one call of Do or Each.
+type job struct {
 	f       func(worker, task int)
 	ctx     context.Context // no task is begun once it is done; may be nil
 	tasks   int64
@@ -61,35 +29,7 @@ type panicError struct {
 	stack []byte
 }
 
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
-
-// Run calls f once for each task from 0 to tasks-1 and returns when all are done. worker, below
-// Threads, names the goroutine, so that f may use scratch memory of its own. A panic in f is
-// returned as an error; the tasks not yet begun are then left out.
-func (p *Pool) Run(j *Job, tasks int, f func(worker, task int)) error {
-	j.f, j.tasks = f, int64(tasks)
-	j.next.Store(0)
-	j.failed.Store(nil)
-	for range min(p.threads, tasks) - 1 {
-		j.helpers.Add(1)
-		select {
-		case p.jobs <- j:
-			continue
-		default:
-			j.helpers.Done()
-		}
-		break
-	}
-	j.work(0)
-	j.helpers.Wait()
-	j.f = nil
-	if err := j.failed.Load(); err != nil {
-		return err
-	}
-	return nil
-}
-
-func (j *Job) work(worker int) {
+func (j *job) work(worker int) {
 	defer func() {
 		if r := recover(); r != nil {
 			j.failed.CompareAndSwap(nil, &panicError{r, debug.Stack()})
@@ -106,7 +46,7 @@ func (j *Job) work(worker int) {
 }
 
 // do runs the job on up to threads goroutines of its own.
-func (j *Job) do(threads int) {
+func (j *job) do(threads int) {
 	for worker := 1; worker < min(threads, int(j.tasks)); worker++ {
 		j.helpers.Go(func() { j.work(worker) })
 	}
@@ -117,17 +57,17 @@ func (j *Job) do(threads int) {
 	}
 }
 
-// Do calls f once for each task from 0 to tasks-1, on up to threads goroutines of their own, for
-// callers that have no pool. A panic in f is raised again on the caller's goroutine.
+// Do calls f once for each task from 0 to tasks-1, on up to threads goroutines of their own.
+// A panic in f is raised again on the caller's goroutine.
 func Do(threads, tasks int, f func(task int)) {
-	j := Job{f: func(_, task int) { f(task) }, tasks: int64(tasks)}
+	j := job{f: func(_, task int) { f(task) }, tasks: int64(tasks)}
 	j.do(threads)
 }
 
 // Each is Do for tasks that can fail or be stopped; 0 threads are as many as there are processors.
-// worker, below threads, names the goroutine as in [Pool.Run]. No task is begun after one has
-// failed or ctx is done, and one is begun only after all before it: the error is that of the first
-// task that fails, in the order of the tasks, or else ctx's cause.
+// worker, below threads, names the goroutine, so that f may use scratch memory of its own. No task
+// is begun after one has failed or ctx is done, and one is begun only after all before it: the
+// error is that of the first task that fails, in the order of the tasks, or else ctx's cause.
 func Each(ctx context.Context, threads, tasks int, f func(worker, task int) error) error {
 	if threads == 0 {
 		threads = runtime.GOMAXPROCS(0)
@@ -137,7 +77,7 @@ func Each(ctx context.Context, threads, tasks int, f func(worker, task int) erro
 		first error
 		at    = tasks
 	)
-	j := Job{ctx: ctx, tasks: int64(tasks)}
+	j := job{ctx: ctx, tasks: int64(tasks)}
 	j.f = func(worker, task int) {
 		err := f(worker, task)
 		if err == nil {

@@ -2,38 +2,38 @@
 // has no kernels for them: a Program cannot run there, Probe says so, and
 // "auto" takes the CPU. Nothing here has met a GPU.
 //
-// A Device is safe for concurrent use.
+// The package is imported for that alone and exports nothing.
 package cuda
 
 import (
 	"fmt"
 	"sync"
 
-	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/nn/internal/cu"
+	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
 )
 
-func init() { nn.Register(newDevice("libcuda.so.1")) }
+func init() { device.Register(newGPUs("libcuda.so.1")) }
 
-// Device is the GPUs of this machine.
-type Device struct {
+// gpus is the GPUs of this machine. It is safe for concurrent use.
+type gpus struct {
 	open func() (*cu.Driver, error) // once, when first asked for
 }
 
-// newDevice is the GPUs that the driver's library of that name finds.
-func newDevice(library string) *Device {
-	return &Device{sync.OnceValues(func() (*cu.Driver, error) { return cu.Open(library) })}
+// newGPUs is the GPUs that the driver's library of that name finds.
+func newGPUs(library string) *gpus {
+	return &gpus{sync.OnceValues(func() (*cu.Driver, error) { return cu.Open(library) })}
 }
 
 // Name returns "cuda".
-func (*Device) Name() string { return "cuda" }
+func (*gpus) Name() string { return "cuda" }
 
 // Kernels returns none.
-func (*Device) Kernels() []string { return nil }
+func (*gpus) Kernels() []string { return nil }
 
 // Probe says why the GPU of that number cannot be used.
-func (d *Device) Probe(unit int) error {
+func (d *gpus) Probe(unit int) error {
 	driver, err := d.open()
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (d *Device) Probe(unit int) error {
 }
 
 // Units describes the GPUs there are.
-func (d *Device) Units() []string {
+func (d *gpus) Units() []string {
 	driver, err := d.open()
 	if err != nil {
 		return nil
@@ -71,6 +71,6 @@ func describe(driver *cu.Driver, i cu.Info) string {
 }
 
 // Compile returns what Probe does.
-func (d *Device) Compile(_ *ir.Net, unit int, _ nn.Config) (nn.Executor, error) {
+func (d *gpus) Compile(_ *ir.Net, unit int, _ device.Config) (device.Executor, error) {
 	return nil, d.Probe(unit)
 }

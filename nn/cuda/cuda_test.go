@@ -5,16 +5,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/nn"
+	"github.com/c236555e/rehead/nn/internal/device"
 )
 
 // TestNoDriver asks for a library that no machine has.
 func TestNoDriver(t *testing.T) {
-	d := newDevice(filepath.Join(t.TempDir(), "libcuda.so.1"))
+	d := newGPUs(filepath.Join(t.TempDir(), "libcuda.so.1"))
 	if err := d.Probe(0); err == nil || !strings.Contains(err.Error(), "use --device cpu") {
 		t.Errorf("probe: got %v, want what to do", err)
 	}
-	if e, err := d.Compile(nil, 0, nn.Config{}); err == nil || e != nil {
+	if e, err := d.Compile(nil, 0, device.Config{}); err == nil || e != nil {
 		t.Errorf("compile: got %v, %v, want an error", e, err)
 	}
 	if got := d.Units(); len(got) > 0 {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
 	"github.com/c236555e/rehead/nn/internal/kernel"
 )
@@ -40,7 +41,7 @@ func TestBytes(t *testing.T) {
 		ranges := rangesOf(t, net, in)
 		var first [][]float32
 		for _, set := range kernel.Sets() {
-			e := compile(t, net, Config{Threads: 2, Kernel: set.String(), Ranges: ranges})
+			e := compile(t, net, device.Config{Threads: 2, Kernel: set.String(), Ranges: ranges})
 			out := make([][]float32, len(net.Outputs))
 			for i, o := range net.Outputs {
 				out[i] = make([]float32, net.Values[o].Size())
@@ -83,7 +84,7 @@ func TestBytesHalo(t *testing.T) {
 	want := evaluate(t, m.net, in)
 	ranges := rangesOf(t, m.net, in)
 	for _, set := range kernel.Sets() {
-		e := compile(t, m.net, Config{Threads: 3, Kernel: set.String(), Ranges: ranges})
+		e := compile(t, m.net, device.Config{Threads: 3, Kernel: set.String(), Ranges: ranges})
 		var out [][]float32
 		for _, o := range m.net.Outputs {
 			out = append(out, make([]float32, m.net.Values[o].Size()))
@@ -111,7 +112,7 @@ func TestBytesSteadyState(t *testing.T) {
 	ranges := rangesOf(t, net, in[:size])
 	var want []float32
 	for _, threads := range []int{1, 2, 5} {
-		e := compile(t, net, Config{Threads: threads, Ranges: ranges})
+		e := compile(t, net, device.Config{Threads: threads, Ranges: ranges})
 		features := net.Values[net.Outputs[0]].Size()
 		out := [][]float32{make([]float32, n*features)}
 		run := func(n int, in []float32, out [][]float32) {
@@ -171,7 +172,7 @@ func TestBytesRefused(t *testing.T) {
 	} {
 		m, x := build()
 		m.net.Outputs = []int{x}
-		if _, err := Compile(m.net, Config{Ranges: map[string]ir.Range{}}); err == nil ||
+		if _, err := Compile(m.net, device.Config{Ranges: map[string]ir.Range{}}); err == nil ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
@@ -180,11 +181,11 @@ func TestBytesRefused(t *testing.T) {
 	m.net.Outputs = []int{x}
 	ranges := rangesOf(t, m.net, uniform(1, 3*7*8))
 	delete(ranges, m.net.Values[x].Name)
-	if _, err := Compile(m.net, Config{Ranges: ranges}); err == nil || !strings.Contains(err.Error(), "calibrate") {
+	if _, err := Compile(m.net, device.Config{Ranges: ranges}); err == nil || !strings.Contains(err.Error(), "calibrate") {
 		t.Errorf("a missing range: got %v", err)
 	}
 	ranges[m.net.Values[x].Name] = ir.Range{High: float32(math.Inf(1))}
-	if _, err := Compile(m.net, Config{Ranges: ranges}); err == nil || !strings.Contains(err.Error(), "finite") {
+	if _, err := Compile(m.net, device.Config{Ranges: ranges}); err == nil || !strings.Contains(err.Error(), "finite") {
 		t.Errorf("an infinite range: got %v", err)
 	}
 }
@@ -229,7 +230,7 @@ func BenchmarkBytes(b *testing.B) {
 			if threads > runtime.NumCPU() || set == kernel.Ref {
 				continue
 			}
-			e := compile(b, net, Config{Threads: threads, Kernel: set.String(), Ranges: ranges})
+			e := compile(b, net, device.Config{Threads: threads, Kernel: set.String(), Ranges: ranges})
 			in := uniform(1, net.Values[net.Input].Size())
 			out := [][]float32{make([]float32, 2048)}
 			b.Run(set.String()+"/threads="+strconv.Itoa(threads), func(b *testing.B) {

@@ -9,22 +9,10 @@ import (
 
 	"github.com/klauspost/cpuid/v2"
 
+	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
 	"github.com/c236555e/rehead/nn/internal/kernel"
 )
-
-// Config says how to compile; its zero value works.
-type Config struct {
-	// Threads is the number of goroutines that compute, the caller's among
-	// them. 0 means GOMAXPROCS.
-	Threads int
-	// Kernel names the set of kernels, one of kernel.Sets. "" means the best
-	// one this processor can run.
-	Kernel string
-	// Ranges, by a value's name, makes the network compute with bytes; see
-	// bytes.go. nil means float32.
-	Ranges map[string]ir.Range
-}
 
 // inFlight returns the number of images that threads take through the regions
 // together: more reuse the weights while they are in the cache, and evict each
@@ -56,8 +44,9 @@ type Executor struct {
 }
 
 // Compile prepares net. The weights of convolutions are copied as they are
-// packed; others are kept.
-func Compile(net *ir.Net, cfg Config) (*Executor, error) {
+// packed; others are kept. The kernels are one of kernel.Sets, the best one this
+// processor can run if none is named.
+func Compile(net *ir.Net, cfg device.Config) (*Executor, error) {
 	set, err := kernel.Select(cfg.Kernel)
 	if err != nil {
 		return nil, err

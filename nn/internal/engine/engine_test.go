@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
 	"github.com/c236555e/rehead/nn/internal/kernel"
 )
 
-func compile(tb testing.TB, net *ir.Net, cfg Config) *Executor {
+func compile(tb testing.TB, net *ir.Net, cfg device.Config) *Executor {
 	tb.Helper()
 	e, err := Compile(net, cfg)
 	if err != nil {
@@ -49,7 +50,7 @@ func TestNetwork(t *testing.T) {
 		in := uniform(1, net.Values[net.Input].Size())
 		want := evaluate(t, net, in)
 		for _, set := range kernel.Sets() {
-			e := compile(t, net, Config{Threads: 2, Kernel: set.String()})
+			e := compile(t, net, device.Config{Threads: 2, Kernel: set.String()})
 			out := make([][]float32, len(net.Outputs))
 			for i, o := range net.Outputs {
 				out[i] = make([]float32, net.Values[o].Size())
@@ -76,7 +77,7 @@ func TestSteadyState(t *testing.T) {
 	in := uniform(2, n*size)
 	var want []float32
 	for _, threads := range []int{1, 2, 5} {
-		e := compile(t, net, Config{Threads: threads})
+		e := compile(t, net, device.Config{Threads: threads})
 		features := net.Values[net.Outputs[0]].Size()
 		out := [][]float32{make([]float32, n*features)}
 		run := func(n int, in []float32, out [][]float32) {
@@ -112,7 +113,7 @@ func BenchmarkNetwork(b *testing.B) {
 			if threads > runtime.NumCPU() {
 				continue
 			}
-			e := compile(b, net, Config{Threads: threads, Kernel: set.String()})
+			e := compile(b, net, device.Config{Threads: threads, Kernel: set.String()})
 			for _, n := range []int{1, 8} {
 				in := uniform(1, n*net.Values[net.Input].Size())
 				out := [][]float32{make([]float32, n*2048)}
@@ -137,7 +138,7 @@ func BenchmarkNetwork(b *testing.B) {
 // network's arithmetic.
 func TestProfile(t *testing.T) {
 	net := inceptionV3(75, 0.25)
-	e := compile(t, net, Config{Threads: 2})
+	e := compile(t, net, device.Config{Threads: 2})
 	steps, err := e.Profile(context.Background(), 2, uniform(1, net.Values[net.Input].Size()))
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
 	"github.com/c236555e/rehead/nn/internal/kernel"
 )
@@ -80,7 +81,7 @@ func TestWild(t *testing.T) {
 		size := net.Values[net.Input].Size()
 		in := uniform(seed, n*size)
 		set := kernel.Sets()[int(seed)%len(kernel.Sets())]
-		e, err := Compile(net, Config{Threads: 2, Kernel: set.String()})
+		e, err := Compile(net, device.Config{Threads: 2, Kernel: set.String()})
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -115,7 +116,7 @@ func TestWild(t *testing.T) {
 func TestConcurrent(t *testing.T) {
 	net := inceptionV3(75, 0.25)
 	size, features := net.Values[net.Input].Size(), net.Values[net.Outputs[0]].Size()
-	e := compile(t, net, Config{Threads: 3})
+	e := compile(t, net, device.Config{Threads: 3})
 	var wait sync.WaitGroup
 	for g := range 4 {
 		wait.Go(func() {
@@ -143,7 +144,7 @@ func TestConcurrent(t *testing.T) {
 func TestCancel(t *testing.T) {
 	net := inceptionV3(75, 0.25)
 	in, out := uniform(1, net.Values[net.Input].Size()), [][]float32{make([]float32, net.Values[net.Outputs[0]].Size())}
-	e := compile(t, net, Config{Threads: 2})
+	e := compile(t, net, device.Config{Threads: 2})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := e.Run(ctx, 1, in, out); !errors.Is(err, context.Canceled) {
@@ -185,7 +186,7 @@ func (c *countdown) Err() error {
 func TestCancelUnderWay(t *testing.T) {
 	net := inceptionV3(75, 0.25)
 	in, out := uniform(1, net.Values[net.Input].Size()), [][]float32{make([]float32, net.Values[net.Outputs[0]].Size())}
-	e := compile(t, net, Config{Threads: 2})
+	e := compile(t, net, device.Config{Threads: 2})
 	if err := e.Run(context.Background(), 1, in, out); err != nil {
 		t.Fatal(err)
 	}
@@ -229,14 +230,14 @@ func TestPlan(t *testing.T) {
 
 func TestRejects(t *testing.T) {
 	net := wild(1)
-	if _, err := Compile(net, Config{Kernel: "fast"}); err == nil {
+	if _, err := Compile(net, device.Config{Kernel: "fast"}); err == nil {
 		t.Error("an unknown kernel is no error")
 	}
-	if _, err := Compile(net, Config{Threads: -1}); err == nil {
+	if _, err := Compile(net, device.Config{Threads: -1}); err == nil {
 		t.Error("negative threads are no error")
 	}
 	net.Steps[0].Kind = 99
-	if _, err := Compile(net, Config{}); err == nil {
+	if _, err := Compile(net, device.Config{}); err == nil {
 		t.Error("an unknown step is no error")
 	}
 }

@@ -3,32 +3,25 @@ package engine
 import (
 	"context"
 	"time"
-)
 
-// Step is what a profile says of one step of the network.
-type Step struct {
-	Name      string        // the operator's
-	Algorithm string        // the kernel, such as "direct 8x48"
-	Shape     string        // input, window/stride > output
-	Time      time.Duration // an image, the shortest of the rounds
-	GFLOP     float64       // multiplications and additions of the definition, in 1e9; 0 for all but convolutions
-}
+	"github.com/c236555e/rehead/nn/internal/device"
+)
 
 // Profile runs one image rounds times, step by step on all threads, and returns
 // the steps in the order in which they run. A run proper lets steps that do not
 // depend on each other overlap, so that it takes less than their sum.
-func (e *Executor) Profile(ctx context.Context, rounds int, in []float32) ([]Step, error) {
+func (e *Executor) Profile(ctx context.Context, rounds int, in []float32) ([]device.Step, error) {
 	if err := e.acquire(ctx); err != nil {
 		return nil, err
 	}
 	defer func() { e.turn <- struct{}{} }()
-	var steps []Step
+	var steps []device.Step
 	var single []region
 	for _, r := range e.plan.regions {
 		for i := range r {
 			single = append(single, r[i:i+1])
 			t := &r[i]
-			steps = append(steps, Step{Name: t.name, Algorithm: t.algorithm, Shape: t.shape, GFLOP: t.flop * 1e-9})
+			steps = append(steps, device.Step{Name: t.name, Algorithm: t.algorithm, Shape: t.shape, GFLOP: t.flop * 1e-9})
 		}
 	}
 	out := make([][]float32, len(e.plan.outputs))

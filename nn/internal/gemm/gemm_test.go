@@ -6,9 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-
-	"github.com/c236555e/rehead/nn/internal/ir"
-	"github.com/c236555e/rehead/nn/internal/ref"
 )
 
 func random(rng *rand.Rand, n int) []float32 {
@@ -154,64 +151,6 @@ func TestPlaceDoesNotMatter(t *testing.T) {
 	}
 }
 
-// convs are shapes whose sizes never coincide, so that none can stand in for
-// another: C, H, W, O, then the window.
-var convs = []struct {
-	c, h, w, o int
-	win        ir.Window
-}{
-	{1, 1, 1, 1, ir.Window{KH: 1, KW: 1, StrideH: 1, StrideW: 1}},
-	{5, 11, 7, 9, ir.Window{KH: 3, KW: 2, StrideH: 1, StrideW: 1, Top: 1, Bottom: 2, Left: 0, Right: 3}},
-	{6, 9, 13, 4, ir.Window{KH: 1, KW: 7, StrideH: 1, StrideW: 1, Left: 3, Right: 3}},
-	{6, 13, 9, 4, ir.Window{KH: 7, KW: 1, StrideH: 1, StrideW: 1, Top: 3, Bottom: 3}},
-	{3, 23, 17, 8, ir.Window{KH: 3, KW: 5, StrideH: 2, StrideW: 3}},
-	{70, 8, 6, 131, ir.Window{KH: 3, KW: 2, StrideH: 1, StrideW: 2, Top: 2, Bottom: 0, Left: 1, Right: 4}},
-	{300, 5, 4, 67, ir.Window{KH: 1, KW: 1, StrideH: 1, StrideW: 1}},
-	{2, 3, 2, 3, ir.Window{KH: 5, KW: 6, StrideH: 2, StrideW: 1, Top: 4, Bottom: 5, Left: 6, Right: 7}},
-}
-
-func TestConv(t *testing.T) {
-	for i, s := range convs {
-		for _, relu := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%d relu=%v", i, relu), func(t *testing.T) {
-				rng := rand.New(rand.NewPCG(2, uint64(i)))
-				x := random(rng, s.c*s.h*s.w)
-				step := &ir.Step{Window: s.win, ReLU: relu, W: random(rng, s.o*s.c*s.win.KH*s.win.KW), B: random(rng, s.o)}
-				oh, ow := s.win.Out(s.h, s.w)
-				want := make([]float32, s.o*oh*ow)
-				ref.Conv2D(want, x, ref.Image{N: 1, C: s.c, H: s.h, W: s.w},
-					ref.Kernel[float32]{W: step.W, B: step.B, Out: s.o, Window: s.win})
-				if relu {
-					ref.ReLU(want, want)
-				}
-				var first []float32
-				for _, threads := range []int{1, 2, 7} {
-					conv := NewConv(step, []int{s.c, s.h, s.w}, threads)
-					got, scratch := make([]float32, len(want)+1), make([]float32, Scratch)
-					for i := range got {
-						got[i] = float32(math.NaN())
-					}
-					for i := range scratch {
-						scratch[i] = float32(math.NaN())
-					}
-					for task := conv.Tasks() - 1; task >= 0; task-- {
-						conv.Task(task, got[:len(want)], x, scratch)
-					}
-					near(t, got, want, s.c*s.win.KH*s.win.KW)
-					if !math.IsNaN(float64(got[len(want)])) {
-						t.Error("wrote beyond the result")
-					}
-					if first == nil {
-						first = got[:len(want)]
-					} else if !slices.Equal(first, got[:len(want)]) {
-						t.Errorf("%d threads change the result", threads)
-					}
-				}
-			})
-		}
-	}
-}
-
 func BenchmarkTile(b *testing.B) {
 	for _, f := range formats() {
 		b.Run(fmt.Sprintf("%dx%d", f.mr, f.nr), func(b *testing.B) {
@@ -246,52 +185,4 @@ func BenchmarkHead(b *testing.B) {
 			})
 		}
 	}
-}
-
-// BenchmarkNetwork runs the convolutions of InceptionV3 at 299x299 on one
-// thread, image sizes and channels as its table has them.
-func BenchmarkNetwork(b *testing.B) {
-	for _, l := range network {
-		b.Run(l.String(), func(b *testing.B) {
-			win := ir.Window{KH: l.kh, KW: l.kw, StrideH: l.stride, StrideW: l.stride}
-			if l.same {
-				win.Top, win.Bottom, win.Left, win.Right = l.kh/2, l.kh/2, l.kw/2, l.kw/2
-			}
-			step := &ir.Step{Window: win, W: make([]float32, l.o*l.c*l.kh*l.kw), B: make([]float32, l.o)}
-			conv := NewConv(step, []int{l.c, l.size, l.size}, 2)
-			x, scratch := make([]float32, l.c*l.size*l.size), make([]float32, Scratch)
-			dst := make([]float32, l.o*conv.pixels)
-			for b.Loop() {
-				for task := range conv.Tasks() {
-					conv.Task(task, dst, x, scratch)
-				}
-			}
-			b.ReportMetric(2*float64(l.o*conv.depth*conv.pixels)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-		})
-	}
-}
-
-type layer struct {
-	size, c, o, kh, kw, stride int
-	same                       bool
-}
-
-func (l layer) String() string {
-	return fmt.Sprintf("%dx%d-%d-%d-%dx%d-%d", l.size, l.size, l.c, l.o, l.kh, l.kw, l.stride)
-}
-
-var network = []layer{
-	{299, 3, 32, 3, 3, 2, false},
-	{149, 32, 32, 3, 3, 1, false},
-	{147, 32, 64, 3, 3, 1, true},
-	{73, 64, 80, 1, 1, 1, true},
-	{73, 80, 192, 3, 3, 1, false},
-	{35, 48, 64, 5, 5, 1, true},
-	{35, 96, 96, 3, 3, 1, true},
-	{35, 288, 384, 3, 3, 2, false},
-	{17, 768, 192, 1, 1, 1, true},
-	{17, 160, 160, 1, 7, 1, true},
-	{17, 192, 192, 7, 1, 1, true},
-	{8, 2048, 320, 1, 1, 1, true},
-	{8, 448, 384, 3, 3, 1, true},
 }

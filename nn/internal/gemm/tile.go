@@ -1,5 +1,5 @@
 // Package gemm multiplies float32 matrices, in AVX2, AVX-512 or NEON where the
-// processor has it and else in plain Go, and computes convolutions in plain Go.
+// processor has it and else in plain Go.
 //
 // The innermost loop keeps a tile of sums in registers. The operand of which
 // each task needs all is packed once for all of them, in panels as wide as the
@@ -15,7 +15,8 @@ package gemm
 
 import "unsafe"
 
-//go:generate go -C ../_generate_neon run . -part gemm -out ../gemm/tile_arm64.s
+//go:generate go -C ../../../internal/_generate run . ../../nn/internal/gemm/tile_amd64.s
+//go:generate go -C ../../../internal/_generate run . ../../nn/internal/gemm/tile_arm64.s
 
 // kc is the number of steps of a sum per block: the panels of a block fit the
 // L1 cache.
@@ -43,7 +44,6 @@ type format struct {
 const (
 	mr = 2
 	nr = 3
-	nb = 24
 )
 
 var plain = format{mr: mr, nr: nr}
@@ -89,18 +89,6 @@ func tile(k int, a, b, c []float32, ldc int) {
 
 // extent is the size of a matrix: rows by cols, rows ld values apart.
 type extent struct{ rows, cols, ld int }
-
-// block adds to the matrix c what k steps of the packed panels a and b
-// contribute, in plain Go. Panels at the edges are packed in full, padded with
-// zeros.
-func block(c []float32, s extent, k int, a, b []float32) {
-	for j := 0; j < s.cols; j += nr {
-		for i := 0; i < s.rows; i += mr {
-			at := extent{min(mr, s.rows-i), min(nr, s.cols-j), s.ld}
-			plain.tile(k, operand{a[i*k:], 1, mr}, operand{b[j*k:], 1, nr}, c[i*s.ld+j:], at)
-		}
-	}
-}
 
 // operand is where a tile reads: rows (of the left operand) or columns (of the
 // right one) are line values apart, the steps of the sum step values.

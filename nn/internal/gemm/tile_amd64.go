@@ -6,8 +6,6 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-//go:generate ./_generate/generate.sh
-
 //go:noescape
 func tile6x16AVX2(k int, a *float32, row, step int, b *float32, ldb int, c *float32, ldc int)
 

@@ -72,10 +72,7 @@ func (v Value) Size() int {
 
 // Range is the least and the greatest number that a value should be able to
 // hold where it is stored in fewer bits.
-type Range struct {
-	Low  float32 `json:"low"`
-	High float32 `json:"high"`
-}
+type Range struct{ Low, High float32 }
 
 // Step computes one value from others.
 type Step struct {

@@ -295,6 +295,22 @@ func TestSpecRejects(t *testing.T) {
 
 // TestPoolsConform compares pooling with the reference: clipped windows, gaps
 // between planes, NaN.
+// poolWanted is the reference's pool of kind "max", "mean" or, with the border counted, "border",
+// the latter two with a bias and a ReLU.
+func poolWanted(kind string, x []float32, im ref.Image, win ir.Window, bias []float32) []float32 {
+	oh, ow := win.Out(im.H, im.W)
+	want := make([]float32, im.C*oh*ow)
+	if kind == "max" {
+		ref.MaxPool(want, x, im, win)
+		return want
+	}
+	ref.AvgPool(want, x, im, ref.Pool{Window: win, CountBorder: kind == "border"})
+	for i := range want {
+		want[i] = max(want[i]+bias[i/(oh*ow)], 0)
+	}
+	return want
+}
+
 func TestPoolsConform(t *testing.T) {
 	nan := float32(math.NaN())
 	windows := []ir.Window{
@@ -319,16 +335,7 @@ func TestPoolsConform(t *testing.T) {
 		Unpack(src, in, x, c)
 		whole := Padded(c+16, oh, ow, Border{1, 0, 0, 2}).At(guard)
 		for _, kind := range []string{"max", "mean", "border"} {
-			want := make([]float32, c*oh*ow)
-			im := ref.Image{N: 1, C: c, H: h, W: w}
-			if kind == "max" {
-				ref.MaxPool(want, x, im, win)
-			} else {
-				ref.AvgPool(want, x, im, ref.Pool{Window: win, CountBorder: kind == "border"})
-				for i := range want {
-					want[i] = max(want[i]+bias[i/(oh*ow)], 0)
-				}
-			}
+			want := poolWanted(kind, x, ref.Image{N: 1, C: c, H: h, W: w}, win, bias)
 			for _, set := range Sets() {
 				s := PoolSpec{In: in, Out: whole.Slice(1, c), KH: win.KH, KW: win.KW, StrideH: win.StrideH, StrideW: win.StrideW,
 					PadTop: win.Top, PadLeft: win.Left, Max: kind == "max", CountBorder: kind == "border"}

@@ -45,16 +45,17 @@
 //
 // # Assembly
 //
-// The .s files are written by the generators in _generate, _generate_wino and
-// _generate_int8 (Go modules of their own, so that avo is no dependency of this one)
-// and, for arm64, by _generate_neon in the folder above. NEON has the shapes and
-// the order of sums of AVX2, and so the same packed weights and the same bits:
+// The .s files are written by the generator in internal/_generate (a Go module of
+// its own, so that avo is no dependency of this one). NEON has the shapes and the
+// order of sums of AVX2, and so the same packed weights and the same bits:
 //
 //	go generate ./nn/internal/kernel
 //
-// TestGenerated runs them again and compares.
+// internal/asmtest runs it again and compares.
 package kernel
 
-//go:generate go -C _generate run . -out ../kernel_amd64.s
-//go:generate go -C ../_generate_neon run . -part direct -out ../kernel/kernel_arm64.s
-//go:generate go -C ../_generate_neon run . -part wino -out ../kernel/wino_arm64.s
+//go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/int8_amd64.s
+//go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/kernel_amd64.s
+//go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/kernel_arm64.s
+//go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/wino_amd64.s
+//go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/wino_arm64.s

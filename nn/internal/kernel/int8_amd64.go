@@ -1,7 +1,5 @@
 package kernel
 
-//go:generate go -C _generate_int8 run . -out ../int8_amd64.s
-
 import (
 	"math"
 
@@ -110,67 +108,85 @@ func byteTile4x16x1AVX2(a *byteTile)
 // runByteTile runs the micro-kernel of a level for so many pixels, outputs and
 // words a tap.
 func runByteTile(l level, pixels, outs, depth int, a *byteTile) {
-	if l == levelAVX2 {
-		switch {
-		case depth > 1 && pixels == 5:
-			byteTile5x16x4AVX2(a)
-		case depth > 1:
-			byteTile4x16x4AVX2(a)
-		case pixels == 5:
-			byteTile5x16x1AVX2(a)
-		default:
-			byteTile4x16x1AVX2(a)
-		}
-		return
+	switch {
+	case l == levelAVX2:
+		runByteTileAVX2(pixels, depth, a)
+	case depth > 1:
+		runByteTileVNNI(pixels, outs, a)
+	default:
+		runByteTileShallowVNNI(pixels, outs, a)
 	}
-	switch outs*64 + pixels*8 + depth {
-	case 48*64 + 8*8 + 4:
+}
+
+func runByteTileAVX2(pixels, depth int, a *byteTile) {
+	switch {
+	case depth > 1 && pixels == 5:
+		byteTile5x16x4AVX2(a)
+	case depth > 1:
+		byteTile4x16x4AVX2(a)
+	case pixels == 5:
+		byteTile5x16x1AVX2(a)
+	default:
+		byteTile4x16x1AVX2(a)
+	}
+}
+
+// runByteTileVNNI runs a tile of four words a tap.
+func runByteTileVNNI(pixels, outs int, a *byteTile) {
+	switch outs*8 + pixels {
+	case 48*8 + 8:
 		byteTile8x48x4VNNI(a)
-	case 48*64 + 7*8 + 4:
+	case 48*8 + 7:
 		byteTile7x48x4VNNI(a)
-	case 48*64 + 6*8 + 4:
+	case 48*8 + 6:
 		byteTile6x48x4VNNI(a)
-	case 48*64 + 5*8 + 4:
+	case 48*8 + 5:
 		byteTile5x48x4VNNI(a)
-	case 32*64 + 8*8 + 4:
+	case 32*8 + 8:
 		byteTile8x32x4VNNI(a)
-	case 32*64 + 7*8 + 4:
+	case 32*8 + 7:
 		byteTile7x32x4VNNI(a)
-	case 32*64 + 6*8 + 4:
+	case 32*8 + 6:
 		byteTile6x32x4VNNI(a)
-	case 32*64 + 5*8 + 4:
+	case 32*8 + 5:
 		byteTile5x32x4VNNI(a)
-	case 16*64 + 8*8 + 4:
+	case 16*8 + 8:
 		byteTile8x16x4VNNI(a)
-	case 16*64 + 7*8 + 4:
+	case 16*8 + 7:
 		byteTile7x16x4VNNI(a)
-	case 16*64 + 6*8 + 4:
+	case 16*8 + 6:
 		byteTile6x16x4VNNI(a)
-	case 16*64 + 5*8 + 4:
+	case 16*8 + 5:
 		byteTile5x16x4VNNI(a)
-	case 48*64 + 8*8 + 1:
+	}
+}
+
+// runByteTileShallowVNNI runs a tile of one word a tap.
+func runByteTileShallowVNNI(pixels, outs int, a *byteTile) {
+	switch outs*8 + pixels {
+	case 48*8 + 8:
 		byteTile8x48x1VNNI(a)
-	case 48*64 + 7*8 + 1:
+	case 48*8 + 7:
 		byteTile7x48x1VNNI(a)
-	case 48*64 + 6*8 + 1:
+	case 48*8 + 6:
 		byteTile6x48x1VNNI(a)
-	case 48*64 + 5*8 + 1:
+	case 48*8 + 5:
 		byteTile5x48x1VNNI(a)
-	case 32*64 + 8*8 + 1:
+	case 32*8 + 8:
 		byteTile8x32x1VNNI(a)
-	case 32*64 + 7*8 + 1:
+	case 32*8 + 7:
 		byteTile7x32x1VNNI(a)
-	case 32*64 + 6*8 + 1:
+	case 32*8 + 6:
 		byteTile6x32x1VNNI(a)
-	case 32*64 + 5*8 + 1:
+	case 32*8 + 5:
 		byteTile5x32x1VNNI(a)
-	case 16*64 + 8*8 + 1:
+	case 16*8 + 8:
 		byteTile8x16x1VNNI(a)
-	case 16*64 + 7*8 + 1:
+	case 16*8 + 7:
 		byteTile7x16x1VNNI(a)
-	case 16*64 + 6*8 + 1:
+	case 16*8 + 6:
 		byteTile6x16x1VNNI(a)
-	case 16*64 + 5*8 + 1:
+	case 16*8 + 5:
 		byteTile5x16x1VNNI(a)
 	}
 }

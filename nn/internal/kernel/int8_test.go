@@ -187,13 +187,41 @@ func TestByteConvErrors(t *testing.T) {
 }
 
 // TestBytePool compares the pools of every set with the definition.
+type bytePoolCase struct {
+	words, h, w, k, stride, pad int
+	max, border                 bool
+	rescale                     float32
+}
+
+// want computes channel ch of pixel y, x from the definition.
+func (c bytePoolCase) want(input []byte, in Tensor, ch, y, x int) byte {
+	sum, n, top := 0, 0, 0
+	for ky := range c.k {
+		for kx := range c.k {
+			iy, ix := y*c.stride-c.pad+ky, x*c.stride-c.pad+kx
+			if iy < 0 || iy >= c.h || ix < 0 || ix >= c.w {
+				continue
+			}
+			b := int(input[4*(ch/ByteBlock*in.Plane+iy*in.Row+ix*Block)+ch%ByteBlock])
+			sum, n, top = sum+b, n+1, max(top, b)
+		}
+	}
+	if c.border {
+		n = c.k * c.k
+	}
+	scale := float32(1/float32(n)) * c.rescale
+	v := float32(sum) * scale
+	if c.max {
+		if v = float32(top); c.rescale != 1 {
+			v *= c.rescale
+		}
+	}
+	return byte(math.RoundToEven(math.Min(float64(v), 255)))
+}
+
 func TestBytePool(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 9))
-	for _, c := range []struct {
-		words, h, w, k, stride, pad int
-		max, border                 bool
-		rescale                     float32
-	}{
+	for _, c := range []bytePoolCase{
 		{words: 9, h: 7, w: 11, k: 3, stride: 2, max: true, rescale: 1},
 		{words: 16, h: 8, w: 5, k: 3, stride: 2, max: true, rescale: 0.37},
 		{words: 8, h: 5, w: 6, k: 3, stride: 1, pad: 1, max: true, rescale: 1.5},
@@ -225,29 +253,8 @@ func TestBytePool(t *testing.T) {
 			for y := range oh {
 				for x := range ow {
 					for ch := range 4 * c.words {
-						sum, n, top := 0, 0, 0
-						for ky := range c.k {
-							for kx := range c.k {
-								iy, ix := y*c.stride-c.pad+ky, x*c.stride-c.pad+kx
-								if iy < 0 || iy >= c.h || ix < 0 || ix >= c.w {
-									continue
-								}
-								b := int(octets(input)[4*(ch/ByteBlock*in.Plane+iy*in.Row+ix*Block)+ch%ByteBlock])
-								sum, n, top = sum+b, n+1, max(top, b)
-							}
-						}
-						if c.border {
-							n = c.k * c.k
-						}
-						scale := float32(1/float32(n)) * c.rescale
-						v := float32(sum) * scale
-						if c.max {
-							if v = float32(top); c.rescale != 1 {
-								v *= c.rescale
-							}
-						}
 						at := 4*(out.Off+ch/ByteBlock*out.Plane+y*out.Row+x*Block) + ch%ByteBlock
-						if got, want := octets(words)[at], byte(math.RoundToEven(math.Min(float64(v), 255))); got != want {
+						if got, want := octets(words)[at], c.want(octets(input), in, ch, y, x); got != want {
 							t.Fatalf("%+v %v: channel %d of %d,%d is %d, want %d", c, set, ch, y, x, got, want)
 						}
 					}

@@ -1,7 +1,5 @@
 package kernel
 
-//go:generate go -C _generate_wino run . -out ../wino_amd64.s
-
 //go:noescape
 func winoForward4(l *winoLines)
 

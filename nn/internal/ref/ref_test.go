@@ -51,6 +51,55 @@ func padded(x []float64, s Image, n, c, y, xx int) (float64, bool) {
 }
 
 // TestWindows writes the definitions out, index by index.
+// slowConv computes the convolution from its definition, with the bias and without.
+func slowConv(x []float64, s Image, k Kernel[float64]) (conv, bare []float64) {
+	win := k.Window
+	oh, ow := win.Out(s.H, s.W)
+	for n := range s.N {
+		for o := range k.Out {
+			for at := range oh * ow {
+				sum := 0.0
+				for ch := range s.C {
+					for u := range win.KH {
+						for v := range win.KW {
+							p, _ := padded(x, s, n, ch, at/ow*win.StrideH+u-win.Top, at%ow*win.StrideW+v-win.Left)
+							sum += p * k.W[((o*s.C+ch)*win.KH+u)*win.KW+v]
+						}
+					}
+				}
+				bare = append(bare, sum)
+				conv = append(conv, sum+k.B[o])
+			}
+		}
+	}
+	return conv, bare
+}
+
+// slowPools computes the pools from their definition: the largest value, the mean with the border
+// counted, and the mean without.
+func slowPools(x []float64, s Image, win ir.Window) (biggest, counted, inside []float64) {
+	oh, ow := win.Out(s.H, s.W)
+	for plane := range s.N * s.C {
+		for at := range oh * ow {
+			sum, top, count := 0.0, math.Inf(-1), 0
+			for u := range win.KH {
+				for v := range win.KW {
+					y, xx := at/ow*win.StrideH+u-win.Top, at%ow*win.StrideW+v-win.Left
+					if p, ok := padded(x, s, plane/s.C, plane%s.C, y, xx); ok {
+						sum += p
+						top = math.Max(top, p)
+						count++
+					}
+				}
+			}
+			biggest = append(biggest, top)
+			counted = append(counted, sum/float64(win.KH*win.KW))
+			inside = append(inside, sum/float64(count))
+		}
+	}
+	return biggest, counted, inside
+}
+
 func TestWindows(t *testing.T) {
 	for i, c := range shapes {
 		s, win := c.s, c.win
@@ -61,45 +110,8 @@ func TestWindows(t *testing.T) {
 		if gh, gw := win.Out(s.H, s.W); gh != oh || gw != ow {
 			t.Fatalf("case %d: Out: got %d, %d, want %d, %d", i, gh, gw, oh, ow)
 		}
-		var conv, bare, biggest, counted, inside []float64
-		for n := range s.N {
-			for o := range k.Out {
-				for y := range oh {
-					for xx := range ow {
-						sum := 0.0
-						for ch := range s.C {
-							for u := range win.KH {
-								for v := range win.KW {
-									p, _ := padded(x, s, n, ch, y*win.StrideH+u-win.Top, xx*win.StrideW+v-win.Left)
-									sum += p * k.W[((o*s.C+ch)*win.KH+u)*win.KW+v]
-								}
-							}
-						}
-						bare = append(bare, sum)
-						conv = append(conv, sum+k.B[o])
-					}
-				}
-			}
-			for ch := range s.C {
-				for y := range oh {
-					for xx := range ow {
-						sum, top, count := 0.0, math.Inf(-1), 0
-						for u := range win.KH {
-							for v := range win.KW {
-								if p, ok := padded(x, s, n, ch, y*win.StrideH+u-win.Top, xx*win.StrideW+v-win.Left); ok {
-									sum += p
-									top = math.Max(top, p)
-									count++
-								}
-							}
-						}
-						biggest = append(biggest, top)
-						counted = append(counted, sum/float64(win.KH*win.KW))
-						inside = append(inside, sum/float64(count))
-					}
-				}
-			}
-		}
+		conv, bare := slowConv(x, s, k)
+		biggest, counted, inside := slowPools(x, s, win)
 		got := make([]float64, len(conv))
 		Conv2D(got, x, s, k)
 		near(t, "conv", got, conv)

@@ -12,10 +12,9 @@
 // The inverse DCT is image/jpeg's fixed-point variant of Loeffler, Ligtenberg and
 // Moschytz, "Practical fast 1-D DCT algorithms with 11 multiplications", ICASSP
 // 1989. Its integers make one result on every machine; for amd64 with AVX2 it
-// exists as assembly too, which the generator in _generate, a module of its own,
-// writes:
+// exists as assembly too, which the generator in internal/_generate writes:
 //
-//	go generate ./dataset/internal/baseline
+//	go generate ./dataset/picture/internal/baseline
 //
 // Tests hold it to image/jpeg on drawn and damaged pictures, and a fuzz target on
 // whatever the fuzzer finds. A change of image/jpeg's arithmetic in a later Go

@@ -2,7 +2,7 @@ package baseline
 
 import "golang.org/x/sys/cpu"
 
-//go:generate go -C _generate run . -out ../idct_amd64.s
+//go:generate go -C ../../../../internal/_generate run . ../../dataset/picture/internal/baseline/idct_amd64.s
 
 //go:noescape
 func transformAVX2(b, quant *int32, dst *byte, stride int)

@@ -9,7 +9,7 @@
 //
 // The functions panic when a slice is shorter than their comment says.
 //
-// The .s file is written by the generator in _generate, a module of its own:
+// The .s file is written by the generator in internal/_generate:
 //
-//	go generate ./dataset/internal/raster
+//	go generate ./dataset/picture/internal/raster
 package raster

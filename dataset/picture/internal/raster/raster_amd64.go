@@ -2,7 +2,7 @@ package raster
 
 import "golang.org/x/sys/cpu"
 
-//go:generate go -C _generate run . -out ../raster_amd64.s
+//go:generate go -C ../../../../internal/_generate run . ../../dataset/picture/internal/raster/raster_amd64.s
 
 //go:noescape
 func blendAVX2(dst *int16, near, far *byte, n, a, b int)

@@ -1,0 +1,88 @@
+// Package graph is what the readers of computation graphs (ONNX, TensorFlow) hand on: operators,
+// the names of the values between them, and the constants among those, whose numbers still lie in
+// the file.
+package graph
+
+import (
+	"fmt"
+
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
+)
+
+// maxNodes bounds a graph; an InceptionV3 with everything spelt out has about 4,000 nodes.
+const maxNodes = 1 << 17
+
+// Attr is an attribute of an operator; which field is set depends on the attribute.
+type Attr struct {
+	Int   int64
+	Float float64
+	Text  string
+	Ints  []int64
+	Bool  bool
+}
+
+// Node is an operator.
+type Node struct {
+	Name   string
+	Op     string
+	Inputs []string // values; empty for an optional one that is left out
+	Attrs  map[string]Attr
+	At     int64 // offset in the file
+}
+
+// Const is a value known in advance. Ints holds the elements when they are integers and few.
+type Const struct {
+	raw.Tensor
+	Ints []int64
+}
+
+// Graph is a computation.
+type Graph struct {
+	Dialect string           // "ONNX" or "TensorFlow", for messages
+	Nodes   []*Node          // in the order of the file
+	By      map[string]*Node // the node that makes a value
+	Consts  map[string]*Const
+	Texts   map[string]string // constants that are one string
+}
+
+// New returns an empty graph.
+func New(dialect string) *Graph {
+	return &Graph{Dialect: dialect, By: map[string]*Node{}, Consts: map[string]*Const{}, Texts: map[string]string{}}
+}
+
+// Add adds a node that makes the given values.
+func (g *Graph) Add(n *Node, values ...string) error {
+	if len(g.Nodes) >= maxNodes {
+		return fmt.Errorf("graph has more than %d nodes", maxNodes)
+	}
+	for _, v := range values {
+		if v == "" {
+			continue
+		}
+		if err := g.free(v); err != nil {
+			return err
+		}
+		g.By[v] = n
+	}
+	g.Nodes = append(g.Nodes, n)
+	return nil
+}
+
+// AddConst adds a constant.
+func (g *Graph) AddConst(value string, c *Const) error {
+	if err := g.free(value); err != nil {
+		return err
+	}
+	if len(g.Consts) >= maxNodes {
+		return fmt.Errorf("graph has more than %d constants", maxNodes)
+	}
+	g.Consts[value] = c
+	return nil
+}
+
+func (g *Graph) free(value string) error {
+	if g.By[value] != nil || g.Consts[value] != nil {
+		return fmt.Errorf("value %q is made twice", value)
+	}
+	return nil
+}

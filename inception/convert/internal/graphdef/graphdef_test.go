@@ -1,0 +1,123 @@
+package graphdef
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/internal/fixture"
+)
+
+func parse(b []byte) (*graph.Graph, error) { return Read(bytes.NewReader(b), int64(len(b))) }
+
+// constant is a graph of one Const node over a TensorProto.
+func constant(name string, t fixture.PB) fixture.PB {
+	return fixture.PB(nil).Raw(1,
+		fixture.PB(nil).Str(1, name).Str(2, "Const").Raw(5,
+			fixture.PB(nil).Str(1, "value").Raw(2, fixture.PB(nil).Raw(8, t))))
+}
+
+// dims is TensorShapeProto.
+func dims(n ...uint64) fixture.PB {
+	var s fixture.PB
+	for _, d := range n {
+		s = s.Raw(2, fixture.PB(nil).Num(1, d))
+	}
+	return s
+}
+
+func relu(name string) fixture.PB {
+	return fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, name).Str(2, "Relu").Str(3, "x:0").Str(3, "^y").Str(3, "z:1"))
+}
+
+func TestValues(t *testing.T) {
+	one := []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0x40} // 1, 2
+	for name, c := range map[string]struct {
+		t    fixture.PB
+		want []float32
+	}{
+		"content": {fixture.PB(nil).Num(1, 1).Raw(2, dims(2)).Raw(4, one), []float32{1, 2}},
+		"packed":  {fixture.PB(nil).Num(1, 1).Raw(2, dims(2, 1)).Raw(5, one), []float32{1, 2}},
+		"loose": {append(fixture.PB(nil).Num(1, 1).Raw(2, dims(2)), 0x2d, 0, 0, 0x80, 0x3f, 0x2d, 0, 0, 0, 0x40),
+			[]float32{1, 2}},
+		"splat":  {fixture.PB(nil).Num(1, 1).Raw(2, dims(3)).Raw(5, one[4:]), []float32{2, 2, 2}},
+		"partly": {fixture.PB(nil).Num(1, 1).Raw(2, dims(4)).Raw(5, one), []float32{1, 2, 2, 2}},
+		"scalar": {fixture.PB(nil).Num(1, 1).Raw(5, one[:4]), []float32{1}},
+		"half":   {fixture.PB(nil).Num(1, 19).Raw(2, dims(2)).Raw(4, []byte{0, 0x3c, 0, 0x40}), []float32{1, 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, err := parse(append(relu("r"), constant("w", c.t)...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := g.Consts["w"].Float32s()
+			if err != nil || len(v) != len(c.want) {
+				t.Fatalf("got %v, %v, want %v", v, err, c.want)
+			}
+			for i := range v {
+				if v[i] != c.want[i] {
+					t.Errorf("got %v, want %v", v, c.want)
+				}
+			}
+		})
+	}
+	g, err := parse(append(relu("r"), constant("axis", fixture.PB(nil).Num(1, 3).Raw(4, []byte{3, 0, 0, 0}))...))
+	if err != nil || len(g.Consts["axis"].Ints) != 1 || g.Consts["axis"].Ints[0] != 3 {
+		t.Errorf("an integer: %+v, %v", g, err)
+	}
+	if in := g.By["r"].Inputs; len(in) != 2 || in[0] != "x" || in[1] != "z:1" {
+		t.Errorf("inputs are %q, want x and z:1 without the control edge", in)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	whole := fixture.Read(t, "classify_image_graph_def.pb")
+	for _, c := range []struct {
+		name string
+		file []byte
+		want string
+	}{
+		{"empty", nil, "no nodes"},
+		{"truncated", whole[:len(whole)/2], "truncated"},
+		{"short content", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(3)).Raw(4, make([]byte, 8))), `constant "w" at offset 0: has 8 bytes`},
+		{"too many floats", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1)).Raw(5, make([]byte, 8))), "2 values"},
+		{"no floats", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(2))), "0 values"},
+		{"one float for a million", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1000, 1000)).Raw(5, make([]byte, 4))),
+			"1 values"},
+		{"a huge shape", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1<<30, 1<<30)).Raw(4, nil)), "more than"},
+		{"a negative axis", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1<<63)).Raw(4, nil)), "axis 0"},
+		{"no value", fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, "w").Str(2, "Const")), `"w" has no value`},
+		{"a name twice", append(relu("r"), relu("r")...), `"r" is made twice`},
+		{"an attribute twice", fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, "r").Raw(5, fixture.PB(nil).Str(1, "T")).Raw(5, fixture.PB(nil).Str(1, "T"))), `"T" is there twice`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := parse(c.file); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(fixture.Read(f, "classify_image_graph_def.pb")[:20000])
+	f.Add([]byte(append(relu("r"), constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(4)).Raw(5, make([]byte, 8)))...)))
+	f.Add([]byte(constant("axis", fixture.PB(nil).Num(1, 3).Raw(4, []byte{3, 0, 0, 0}))))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		g, err := parse(b)
+		if err != nil {
+			return
+		}
+		for name, k := range g.Consts {
+			if !k.DType.Float() {
+				continue
+			}
+			if k.Len() > len(b)+maxSplat {
+				t.Fatalf("constant %q has %d elements in %d bytes", name, k.Len(), len(b))
+			}
+			if _, err := k.Float32s(); err != nil {
+				t.Fatalf("constant %q was listed but cannot be read: %v", name, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,273 @@
+// Package onnx reads the graph of an ONNX file (onnx/onnx.proto of the ONNX project): nodes,
+// initialisers, and Constant nodes. Weights kept in a second file ("external data") are refused.
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/wire"
+)
+
+const (
+	maxName = 1 << 12
+	maxInts = 64 // of an attribute or a small constant
+)
+
+// Is tells an ONNX file by its first bytes: the model's version, a small number, comes first.
+func Is(head []byte) bool {
+	return len(head) > 4 && head[0] == 0x08 && head[1] > 0 && head[1] < 0x40 &&
+		(head[2] == 0x12 || head[2] == 0x3a || head[2] == 0x42 || head[2] == 0x1a)
+}
+
+// types are TensorProto.DataType.
+var types = map[int64]raw.DType{1: raw.F32, 2: raw.U8, 3: raw.I8, 5: raw.I16, 6: raw.I32, 7: raw.I64, 9: raw.Bool,
+	10: raw.F16, 11: raw.F64, 16: raw.BF16}
+
+type reader struct {
+	g    *graph.Graph
+	r    io.ReaderAt
+	size int64
+}
+
+// Read reads the graph of a file of the given size.
+func Read(r io.ReaderAt, size int64) (*graph.Graph, error) {
+	f := &reader{g: graph.New("ONNX"), r: r, size: size}
+	graphs := 0
+	err := wire.Each(raw.NewCursor(r, 0, size), func(x wire.Field) error {
+		if x.Num != 7 {
+			return nil
+		}
+		graphs++
+		c, err := x.Message()
+		if err != nil {
+			return err
+		}
+		return wire.Each(c, f.part)
+	})
+	if err == nil && graphs != 1 {
+		err = fmt.Errorf("has %d graphs, want 1: it is no ONNX model (a TensorFlow SavedModel must be frozen first)", graphs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ONNX: %w", err)
+	}
+	return f.g, nil
+}
+
+// part reads a field of GraphProto.
+func (f *reader) part(x wire.Field) error {
+	switch x.Num {
+	case 1:
+		return f.node(x)
+	case 5:
+		name, c, err := f.tensor(x)
+		if err != nil {
+			return err
+		}
+		if name == "" {
+			return x.Bad(errors.New("an initialiser has no name"))
+		}
+		if err := f.g.AddConst(name, c); err != nil {
+			return x.Bad(err)
+		}
+	case 15:
+		return x.Bad(errors.New("sparse initialisers are not read: export the network without them"))
+	}
+	return nil
+}
+
+// node reads NodeProto.
+func (f *reader) node(x wire.Field) error {
+	c, err := x.Message()
+	if err != nil {
+		return err
+	}
+	n := &graph.Node{Attrs: map[string]graph.Attr{}, At: x.At}
+	var outputs []string
+	var value *graph.Const
+	err = wire.Each(c, func(x wire.Field) error {
+		var s string
+		var err error
+		switch x.Num {
+		case 1, 2, 3, 4:
+			if s, err = x.Text(maxName); err != nil {
+				return err
+			}
+		case 5:
+			k, err := f.attribute(x, n)
+			if k != nil {
+				value = k
+			}
+			return err
+		}
+		switch x.Num {
+		case 1:
+			n.Inputs = append(n.Inputs, s)
+		case 2:
+			outputs = append(outputs, s)
+		case 3:
+			n.Name = s
+		case 4:
+			n.Op = s
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("node %q: %w", n.Name, err)
+	}
+	if n.Name == "" && len(outputs) > 0 {
+		n.Name = outputs[0]
+	}
+	if n.Op == "Constant" && value != nil && len(outputs) == 1 {
+		value.Name = outputs[0]
+		err = f.g.AddConst(outputs[0], value)
+	} else {
+		err = f.g.Add(n, outputs...)
+	}
+	if err != nil {
+		return x.Bad(err)
+	}
+	return nil
+}
+
+// attribute reads AttributeProto into n; a tensor is returned.
+func (f *reader) attribute(x wire.Field, n *graph.Node) (*graph.Const, error) {
+	c, err := x.Message()
+	if err != nil {
+		return nil, err
+	}
+	var name string
+	var a graph.Attr
+	var value *graph.Const
+	err = wire.Each(c, func(x wire.Field) error {
+		var err error
+		switch x.Num {
+		case 1:
+			name, err = x.Text(maxName)
+		case 2:
+			a.Float, err = x.Float()
+		case 3:
+			a.Int, err = x.Int()
+		case 4:
+			a.Text, err = x.Text(maxName)
+		case 5:
+			_, value, err = f.tensor(x)
+		case 8:
+			a.Ints, err = x.Ints(a.Ints, maxInts)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("attribute %q: %w", name, err)
+	}
+	if _, twice := n.Attrs[name]; twice {
+		return nil, x.Bad(fmt.Errorf("attribute %q is there twice", name))
+	}
+	if len(n.Attrs) > maxInts {
+		return nil, x.Bad(fmt.Errorf("more than %d attributes", maxInts))
+	}
+	n.Attrs[name] = a
+	return value, nil
+}
+
+// tensor reads TensorProto.
+func (f *reader) tensor(x wire.Field) (string, *graph.Const, error) {
+	c, err := x.Message()
+	if err != nil {
+		return "", nil, err
+	}
+	k := &graph.Const{Tensor: raw.Tensor{Offset: -1}}
+	var dims, ints []int64
+	var body *raw.Cursor
+	var floats []float32
+	external, double := false, false
+	err = wire.Each(c, func(x wire.Field) error {
+		var err error
+		switch x.Num {
+		case 1:
+			dims, err = x.Ints(dims, 8)
+		case 2:
+			var v int64
+			v, err = x.Int()
+			k.DType = types[v]
+		case 4, 10: // float_data, double_data: packed, or one by one
+			double = x.Num == 10
+			if x.Type == wire.Bytes && body == nil {
+				body = x.Body
+			} else if x.Num == 4 && body == nil {
+				floats, err = x.Floats(floats, maxInts*maxInts)
+			} else {
+				err = x.Bad(errors.New("values come in several pieces: export the network with raw data"))
+			}
+		case 5, 7:
+			ints, err = x.Ints(ints, maxInts*maxInts)
+		case 8:
+			k.Name, err = x.Text(maxName)
+		case 9:
+			if body, err = x.Message(); err == nil && (k.DType == raw.I64 || k.DType == raw.I32) {
+				ints, err = body.Ints(k.DType, maxInts)
+			}
+		case 13:
+			external = true
+		case 14:
+			external = external || x.Val == 1
+		}
+		return err
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("tensor %q: %w", k.Name, err)
+	}
+	if external {
+		return "", nil, fmt.Errorf("tensor %q at offset %d keeps its values in another file: export the network as one file",
+			k.Name, x.At)
+	}
+	if k.Shape, err = shape(dims); err != nil {
+		return "", nil, fmt.Errorf("tensor %q at offset %d: %w", k.Name, x.At, err)
+	}
+	k.Ints, k.Offset = ints, x.At
+	return k.Name, k, f.values(k, body, floats, double)
+}
+
+func shape(dims []int64) ([]int, error) {
+	out := make([]int, len(dims))
+	for i, d := range dims {
+		if d < 0 || d > raw.MaxElements {
+			return nil, fmt.Errorf("axis %d has length %d, want 0..%d", i, d, raw.MaxElements)
+		}
+		out[i] = int(d)
+	}
+	_, err := raw.Elements(out)
+	return out, err
+}
+
+// values gives a tensor its Load.
+func (f *reader) values(k *graph.Const, body *raw.Cursor, floats []float32, double bool) error {
+	n := k.Len()
+	bad := func(got int64) error {
+		return fmt.Errorf("tensor %q at offset %d has %d bytes of values, want %d for shape %v of %v", k.Name, k.Offset, got,
+			n*k.DType.Size(), k.Shape, k.DType)
+	}
+	switch {
+	case !k.DType.Float():
+		k.Load = raw.NotFloat
+		return nil
+	case body != nil:
+		if double && k.DType != raw.F64 || body.Remaining() != int64(n)*int64(k.DType.Size()) {
+			return bad(body.Remaining())
+		}
+		k.Offset = body.Pos()
+		var err error
+		k.Load, err = raw.Dense(f.r, body.End(), k.Offset, n, k.DType)
+		return err
+	case len(floats) == n && k.DType == raw.F32:
+		k.Load = func(dst []float32) error {
+			copy(dst, floats)
+			return nil
+		}
+		return nil
+	}
+	return bad(int64(4 * len(floats)))
+}

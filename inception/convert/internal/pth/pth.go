@@ -1,0 +1,388 @@
+package pth
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"path"
+	"strings"
+
+	"github.com/c236555e/rehead/inception/convert/internal/pickle"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
+)
+
+// The first pickle of the stream form holds this number, the second the version of the form.
+var magic, _ = new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
+
+const protocol = 1001
+
+// IsZIP and IsStream tell the two forms by a file's first bytes (at least 16 of them).
+func IsZIP(head []byte) bool { return bytes.HasPrefix(head, []byte("PK\x03\x04")) }
+
+// IsStream reports whether head starts as the stream form does: protocol 2 and the ten-byte magic
+// number.
+func IsStream(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."))
+}
+
+// IsTar reports whether head (at least 262 bytes) starts as a tar archive, which is what torch.save
+// wrote in 2016, before the stream form; Read does not read it.
+func IsTar(head []byte) bool { return len(head) >= 262 && string(head[257:262]) == "ustar" }
+
+// Read lists the tensors of a torch.save file of the given size, in the order of its dictionary.
+// Tensors of nested dictionaries are found under their keys "state_dict", "model",
+// "model_state_dict", "model_ema" or "net" of the outermost one; other entries there (epoch,
+// optimizer) are passed over.
+func Read(r io.ReaderAt, size int64) ([]raw.Tensor, error) {
+	head := make([]byte, 16)
+	if n, err := r.ReadAt(head, 0); n < len(head) {
+		return nil, fmt.Errorf("file has %d bytes, too few for a .pth: %w", n, err)
+	}
+	var top any
+	var err error
+	switch {
+	case IsZIP(head):
+		top, err = readZIP(r, size)
+	case IsStream(head):
+		top, err = readStream(r, size)
+	default:
+		return nil, errors.New("starts neither as a ZIP file nor as an old PyTorch stream: save the weights again with " +
+			"torch.save(net.state_dict(), path)")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return list(r, size, top)
+}
+
+// readZIP reads data.pkl and gives each storage the place of its file in the archive.
+func readZIP(r io.ReaderAt, size int64) (any, error) {
+	if err := ends(r, size); err != nil {
+		return nil, err
+	}
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return nil, fmt.Errorf("the ZIP directory cannot be read: fetch the file again: %w", err)
+	}
+	files, pkl, err := members(z)
+	if err != nil {
+		return nil, err
+	}
+	dir := path.Dir(pkl.Name)
+	if files[path.Join(dir, "constants.pkl")] != nil {
+		return nil, errors.New("is a TorchScript program, want a state dict: save with torch.save(net.state_dict(), path)")
+	}
+	if b := files[path.Join(dir, "byteorder")]; b != nil {
+		if err := littleEndian(r, size, b); err != nil {
+			return nil, err
+		}
+	}
+	off, n, err := section(pkl, size)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]*storage{}
+	get := func(key string, d raw.DType, count int) (*storage, error) {
+		if st := seen[key]; st != nil {
+			if st.dtype != d || st.count != count {
+				return nil, fmt.Errorf("storage %q is both %d of %v and %d of %v", key, st.count, st.dtype, count, d)
+			}
+			return st, nil
+		}
+		f := files[path.Join(dir, "data", key)]
+		if f == nil || strings.ContainsAny(key, `/\`) {
+			return nil, fmt.Errorf("storage %q is not in the archive", key)
+		}
+		off, n, err := section(f, size)
+		if err != nil {
+			return nil, err
+		}
+		if n != int64(count)*int64(d.Size()) {
+			return nil, fmt.Errorf("storage %q at offset %d has %d bytes, want %d elements of %v", key, off, n, count, d)
+		}
+		st := &storage{key: key, dtype: d, count: count, off: off}
+		seen[key] = st
+		return st, nil
+	}
+	return pickle.Read(raw.NewCursor(r, off, off+n), pickle.Config{
+		Find:       find,
+		Persistent: func(id any) (any, error) { return persistent(id, get) },
+	})
+}
+
+// members lists the files of an archive by name, and the pickle among them.
+func members(z *zip.Reader) (files map[string]*zip.File, pkl *zip.File, err error) {
+	files = make(map[string]*zip.File, len(z.File))
+	for _, f := range z.File {
+		if files[f.Name] != nil {
+			return nil, nil, fmt.Errorf("the archive has two files called %q", f.Name)
+		}
+		files[f.Name] = f
+		if path.Base(f.Name) == "data.pkl" {
+			if pkl != nil {
+				return nil, nil, fmt.Errorf("the archive has two pickles, %q and %q", pkl.Name, f.Name)
+			}
+			pkl = f
+		}
+	}
+	if pkl == nil {
+		return nil, nil, errors.New("the ZIP archive has no data.pkl: it was not written by torch.save")
+	}
+	return files, pkl, nil
+}
+
+// zipEnd is what stands in the last bytes of an archive without a comment, and torch.save writes
+// none: a signature, 16 bytes about the directory, and the length of the comment.
+const zipEnd = 22
+
+// ends checks that the archive reaches to the end of the file and no further.
+func ends(r io.ReaderAt, size int64) error {
+	b := make([]byte, zipEnd)
+	if size < zipEnd {
+		return fmt.Errorf("has %d bytes, too few for a ZIP archive: fetch it again", size)
+	}
+	if err := raw.ReadFull(r, b, size-zipEnd); err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(b, []byte("PK\x05\x06")) || b[20] != 0 || b[21] != 0 {
+		return fmt.Errorf("does not end at offset %d with a ZIP directory, as torch.save writes it: it is truncated, or "+
+			"bytes follow the archive; fetch it again", size)
+	}
+	return nil
+}
+
+// section is where the bytes of a stored (not compressed) file of the archive lie.
+func section(f *zip.File, size int64) (off, n int64, err error) {
+	if f.Method != zip.Store {
+		return 0, 0, fmt.Errorf("%q in the archive is compressed, which torch.save never does: save the weights again",
+			f.Name)
+	}
+	off, err = f.DataOffset()
+	if err != nil {
+		return 0, 0, fmt.Errorf("%q in the archive: %w", f.Name, err)
+	}
+	if f.UncompressedSize64 > uint64(size) || off > size-int64(f.UncompressedSize64) {
+		return 0, 0, fmt.Errorf("%q in the archive needs bytes %d..%d of a file of %d: it is truncated", f.Name, off,
+			off+int64(f.UncompressedSize64), size)
+	}
+	return off, int64(f.UncompressedSize64), nil
+}
+
+// littleEndian fails when the archive says that its numbers are stored the other way round.
+func littleEndian(r io.ReaderAt, size int64, f *zip.File) error {
+	off, n, err := section(f, size)
+	if err != nil {
+		return err
+	}
+	b, err := raw.NewCursor(r, off, off+n).Bytes(min(n, 16))
+	if err == nil && string(b) != "little" {
+		err = fmt.Errorf("byte order is %q, want little: save the weights on another machine", b)
+	}
+	return err
+}
+
+// readStream reads the pickles of the stream form and then where each storage lies behind them.
+func readStream(r io.ReaderAt, size int64) (any, error) {
+	c := raw.NewCursor(r, 0, size)
+	if err := streamHeader(c); err != nil {
+		return nil, err
+	}
+	seen := map[string]*storage{}
+	get := func(key string, d raw.DType, count int) (*storage, error) {
+		st := seen[key]
+		if st == nil {
+			st = &storage{key: key, dtype: d, count: count, off: -1}
+			seen[key] = st
+		}
+		if st.dtype != d || st.count != count {
+			return nil, fmt.Errorf("storage %q is both %d of %v and %d of %v", key, st.count, st.dtype, count, d)
+		}
+		return st, nil
+	}
+	top, err := pickle.Read(c, pickle.Config{
+		Find:       find,
+		Persistent: func(id any) (any, error) { return persistent(id, get) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return top, place(c, seen)
+}
+
+// streamHeader reads the pickles before the weights: the magic number, the version, the byte order.
+func streamHeader(c *raw.Cursor) error {
+	plain := pickle.Config{Find: find}
+	m, err := pickle.Read(c, plain)
+	if err != nil {
+		return err
+	}
+	if b, ok := m.(*big.Int); !ok || b.Cmp(magic) != 0 {
+		return errors.New("the magic number of the stream form is wrong")
+	}
+	if v, err := pickle.Read(c, plain); err != nil || v != any(int64(protocol)) {
+		return fmt.Errorf("the version of the stream form is %v, want %d (%w)", v, protocol, orNone(err))
+	}
+	info, err := pickle.Read(c, plain)
+	if err != nil {
+		return err
+	}
+	if d, ok := info.(*pickle.Dict); ok {
+		if le, ok := d.Get("little_endian"); ok && le != any(true) {
+			return errors.New("its numbers are stored big-endian: save the weights on another machine")
+		}
+	}
+	return nil
+}
+
+// place reads the list of storages and where each lies behind it.
+func place(c *raw.Cursor, seen map[string]*storage) error {
+	keys, err := pickle.Read(c, pickle.Config{Find: find})
+	if err != nil {
+		return err
+	}
+	l, ok := keys.(*pickle.List)
+	if !ok {
+		return fmt.Errorf("the list of storages is a %T", keys)
+	}
+	for _, k := range l.Items {
+		key, _ := k.(string)
+		st := seen[key]
+		if st == nil || st.off >= 0 {
+			return fmt.Errorf("the list of storages names %v, which no tensor uses or which is listed twice", k)
+		}
+		at := c.Pos()
+		n, err := c.Uint64()
+		if err != nil {
+			return fmt.Errorf("storage %q: %w", key, err)
+		}
+		if n != uint64(st.count) {
+			return fmt.Errorf("storage %q at offset %d has %d elements, want %d", key, at, n, st.count)
+		}
+		st.off = c.Pos()
+		if err := c.Skip(int64(st.count) * int64(st.dtype.Size())); err != nil {
+			return fmt.Errorf("storage %q is cut off: %w", key, err)
+		}
+	}
+	if n := c.Remaining(); n > 0 {
+		return fmt.Errorf("offset %d: %d bytes follow the last storage: fetch the file again", c.Pos(), n)
+	}
+	return nil
+}
+
+var errNone = errors.New("no other error")
+
+func orNone(err error) error {
+	if err == nil {
+		return errNone
+	}
+	return err
+}
+
+// nests are the keys under which training scripts keep the weights, best first: an averaged model
+// beats the raw one.
+var nests = []string{"state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema", "net"}
+
+// list turns the unpickled dictionary into tensors.
+func list(r io.ReaderAt, size int64, top any) ([]raw.Tensor, error) {
+	d, ok := top.(*pickle.Dict)
+	if !ok {
+		return nil, fmt.Errorf("holds a %s, want a dictionary of tensors: save net.state_dict()", kind(top))
+	}
+	for depth := 0; depth < 3 && !hasTensor(d); depth++ {
+		inner := nested(d)
+		if inner == nil {
+			break
+		}
+		d = inner
+	}
+	var out []raw.Tensor
+	seen := map[string]bool{}
+	for _, e := range d.Entries {
+		name, ok := e.Key.(string)
+		if !ok {
+			return nil, fmt.Errorf("a key of the dictionary is a %s, want a tensor's name", kind(e.Key))
+		}
+		v, ok := e.Value.(*view)
+		if !ok || v.shape == nil {
+			return nil, fmt.Errorf("entry %q is a %s, want a tensor: save net.state_dict()", name, kind(e.Value))
+		}
+		if v.st.off < 0 {
+			return nil, fmt.Errorf("tensor %q uses storage %q, which the file does not have", name, v.st.key)
+		}
+		es := int64(v.st.dtype.Size())
+		t := raw.Tensor{Name: name, Shape: v.shape, DType: v.st.dtype, Offset: v.st.off + int64(v.first)*es}
+		if seen[name] {
+			return nil, fmt.Errorf("tensor %q at offset %d is in the dictionary twice", name, t.Offset)
+		}
+		seen[name] = true
+		load, err := raw.Strided(r, size, v.st.off, v.st.count, v.first, v.shape, v.stride, v.st.dtype)
+		if err != nil {
+			return nil, fmt.Errorf("tensor %q at offset %d: %w", name, t.Offset, err)
+		}
+		t.Load, t.Span = load, v.elements()*es
+		out = append(out, t)
+	}
+	if len(out) == 0 {
+		return nil, errors.New("its dictionary has no tensors: save net.state_dict()")
+	}
+	return out, raw.Disjoint(out)
+}
+
+// elements is how far a tensor reaches in its storage; its strides have been checked.
+func (v *view) elements() int64 {
+	n := int64(1)
+	for i, d := range v.shape {
+		if d == 0 {
+			return 0
+		}
+		n += int64(d-1) * int64(v.stride[i])
+	}
+	return n
+}
+
+func hasTensor(d *pickle.Dict) bool {
+	for _, e := range d.Entries {
+		if _, ok := e.Value.(*view); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func nested(d *pickle.Dict) *pickle.Dict {
+	for _, k := range nests {
+		if v, ok := d.Get(k); ok {
+			if inner, ok := v.(*pickle.Dict); ok {
+				return inner
+			}
+		}
+	}
+	return nil
+}
+
+// kind names a value for people.
+func kind(v any) string {
+	switch x := v.(type) {
+	case nil:
+		return "None"
+	case *view:
+		if x.shape == nil {
+			return "storage"
+		}
+		return "tensor"
+	case *pickle.Dict:
+		return "dictionary"
+	case *pickle.List, pickle.Tuple:
+		return "list"
+	case string:
+		return "string"
+	case int64, *big.Int, float64, bool:
+		return "number"
+	case pickle.Opaque:
+		return x.Module + "." + x.Name
+	}
+	return fmt.Sprintf("%T", v)
+}

@@ -1,0 +1,53 @@
+package inception
+
+import (
+	"image"
+
+	"github.com/c236555e/rehead/dataset/picture"
+)
+
+// Input is one picture for a [Classifier] in one of three forms: encoded, decoded, or as the
+// network takes it, which Decode makes of the other two.
+type Input struct {
+	Data   []byte         // an encoded picture
+	Limits picture.Limits // of Data; the zero value means the defaults
+	Image  image.Image    // a decoded one, upright
+	Pixels []float32      // [3,Size,Size], as the recipe makes it
+
+	Info   picture.Info // what Data or Image is, by ReadHeader or Decode
+	header *picture.Header
+}
+
+// ReadHeader reads the header of Data and holds it against Limits. Decode does not read it again.
+func (in *Input) ReadHeader() error {
+	if in.header != nil {
+		return nil
+	}
+	h, err := picture.ReadHeader(in.Data, in.Limits)
+	if in.Info = h.Info; err == nil {
+		in.header = &h
+	}
+	return err
+}
+
+// Decode makes Pixels of Data or Image by the recipe, in dst (nil: in a new slice), which is the
+// input's until the caller is done with it. An input that has its Pixels stays as it is.
+func (in *Input) Decode(r picture.Recipe, dst []float32) (err error) {
+	if in.Pixels != nil {
+		return nil
+	}
+	if dst == nil {
+		dst = make([]float32, 3*r.Size*r.Size)
+	}
+	if in.Image != nil {
+		size := in.Image.Bounds()
+		in.Info = picture.Info{Width: size.Dx(), Height: size.Dy(), Orientation: 1}
+		err = r.Apply(in.Image, 1, dst)
+	} else if err = in.ReadHeader(); err == nil {
+		err = r.LoadFrom(in.header, dst)
+	}
+	if err == nil {
+		in.Pixels = dst
+	}
+	return err
+}

@@ -1,0 +1,78 @@
+// Package layout has the offsets of the structs by which Go calls the assembly, the same on every
+// processor. The structs are declared in nn/internal/kernel.
+package layout
+
+// tileArgs of a direct convolution.
+const (
+	TileX = 8 * iota
+	TileW
+	TileBias
+	TileOut
+	TileTaps
+	TileNTaps
+	TileSrc
+	TileDst
+	TileTiles
+	TilePlane
+	TileFlags
+)
+
+// FlagReLU is a bit of tileArgs.flags.
+const FlagReLU = 1
+
+// poolArgs; bytePoolArgs ends with the scale.
+const (
+	PoolX = 8 * iota
+	PoolOut
+	PoolTaps
+	PoolNTaps
+	PoolSrc
+	PoolDst
+	PoolPixels
+	PoolScale
+	PoolBias
+	PoolFloor
+)
+
+// winoLines.
+const (
+	MaxPoints = 12
+	LinesIn   = 0
+	LinesOut  = 8 * MaxPoints
+)
+
+// winoLines, behind its two tables of pointers.
+const (
+	LinesInStep = 16*MaxPoints + 8*iota
+	LinesOutStep
+	LinesInLine
+	LinesOutLine
+	LinesN
+	LinesLines
+	LinesCoef
+	LinesBias
+	LinesFloor
+)
+
+// winoProduct.
+const (
+	ProductA = 8 * iota
+	ProductB
+	ProductC
+	ProductBlocks
+	ProductAStep
+	ProductCStep
+	ProductGroups
+	ProductAhead
+	ProductFetch
+)
+
+// winoExpand.
+const (
+	ExpandIn = 8 * iota
+	ExpandMatrix
+	ExpandOut
+	ExpandRows
+	ExpandTaps
+	ExpandStep
+)
