@@ -217,7 +217,8 @@ func (m *Model) takeTrunk(src source, e fileEntry) error {
 			Reason: "a model's trunk has no classifier: train again"}
 	}
 	if w, err = m.quantized(w); err != nil {
-		return &FormatError{File: src.path(modelJSONFile), Offset: -1, Reason: "its ranges are not valid: train again", Err: err}
+		return &FormatError{File: src.path(modelJSONFile), Offset: -1, Reason: "its ranges are not valid: train again",
+			Err: err}
 	}
 	m.Trunk = w.withRecipe(m.Recipe)
 	return nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/cmd/rehead/internal/benchmark"
 	"github.com/c236555e/rehead/internal/draw"
 	"github.com/c236555e/rehead/train"
 )
@@ -284,7 +285,7 @@ func TestBenchForward(t *testing.T) {
 }
 
 func TestBenchTrain(t *testing.T) {
-	var r trainReport
+	var r benchmark.HeadReport
 	must(t, &r, "bench", "train", "--rows", "60", "--features", "16", "--classes", "3", "--runs", "2", "--threads", "1",
 		"--json")
 	if !(r.MsPerImage.Median > 0) || r.Batch != 60 || r.Threads != 1 || !r.Converged {

@@ -80,7 +80,7 @@ const (
 	CodeImbalance   = "imbalance"                // the largest label is many times the smallest
 	CodeUnreadable  = "unreadable"               // damaged, truncated, too large or unsupported pictures
 	CodeManyBad     = "many-unreadable"          // more of them than training puts up with unasked
-	CodeLeftOut     = "left-out"                 // files that are not pictures, lie outside the labels, or cannot be opened
+	CodeLeftOut     = "left-out"                 // not pictures, outside the labels, or not to be opened
 	CodeSmall       = "small"                    // pictures with a very short side
 	CodeAspect      = "aspect"                   // very long or tall pictures
 	CodeFeatureless = "featureless"              // pictures of nearly one shade
