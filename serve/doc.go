@@ -21,9 +21,9 @@
 //
 // With Config.Page there is also a page for people, with what it asks for:
 //
-//	GET /, /page.css, /page.js         the page, under a Content-Security-Policy of its own files alone
-//	POST /v1/explain                   one picture's bytes in; ranking, activation maps, nearest training pictures out
-//	GET /v1/model                      labels, recipe, trunk, device and kernel, metrics
+//	GET /, /page.css, /page.js  the page, under a Content-Security-Policy of its own files alone
+//	POST /v1/explain            a picture in; ranking, activation maps, nearest pictures out
+//	GET /v1/model               labels, recipe, trunk, device and kernel, metrics
 //
 // /v1/explain takes the options of /invocations and keeps its token, limits, queue and deadline.
 // The mean of a map's cells plus its bias is the label's logit; grid says where on the picture the

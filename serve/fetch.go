@@ -31,8 +31,8 @@ const (
 // resolved, for each redirect anew, and neither proxies nor credentials of the environment are
 // used.
 type FetchConfig struct {
-	// Hosts are the hosts that pictures may come from: names ("img.example.com"), every name below one
-	// ("*.example.com"), or "*" for any. At least one.
+	// Hosts are the hosts that pictures may come from: names ("img.example.com"), every name below
+	// one ("*.example.com"), or "*" for any. At least one.
 	Hosts []string
 
 	// Schemes are "https", "http" or both; none means https.

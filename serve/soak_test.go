@@ -44,8 +44,8 @@ func TestSoak(t *testing.T) {
 		}
 		eventually(t, "the requests to end", func() bool { return inFlight(s) == 0 })
 		memory = append(memory, resident(t))
-		// The server sees the clients' connections end a moment after the clients do; what never ends is
-		// a leak.
+		// The server sees the clients' connections end a moment after the clients do; what never
+		// ends is a leak.
 		eventually(t, "the goroutines of the load to end", func() bool {
 			http.DefaultClient.CloseIdleConnections()
 			return runtime.NumGoroutine() <= idle

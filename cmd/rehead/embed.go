@@ -140,7 +140,8 @@ func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg
 }
 
 // listPictures expands folders to the pictures below them, sorted by path; what is named directly
-// keeps its place. Files below a folder that are not pictures are left out and returned as problems.
+// keeps its place. Files below a folder that are not pictures are left out and returned as
+// problems.
 func listPictures(args []string) (paths []string, problems []source.Problem, err error) {
 	for _, arg := range args {
 		info, err := os.Stat(arg)

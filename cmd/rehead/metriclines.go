@@ -15,8 +15,8 @@ func (a *app) printMetricLines(m *metrics.Metrics) {
 	}
 }
 
-// printOtherMetricLines prints more lines that metric definitions look for: those of the built-in algorithms
-// and of retrain.py.
+// printOtherMetricLines prints more lines that metric definitions look for: those of the built-in
+// algorithms and of retrain.py.
 func (a *app) printOtherMetricLines(m *metrics.Metrics) {
 	a.say("Epoch[0] Train-accuracy=%.6f", m.Train.Accuracy)
 	if m.Validation.Images > 0 {

@@ -31,8 +31,8 @@ func TestRegression_ServeNamesTheVariable(t *testing.T) {
 	}
 }
 
-// A variable that looks like a flag but is not one gets a warning. It is not an error: Kubernetes sets such
-// variables beside a service of that name.
+// A variable that looks like a flag but is not one gets a warning. It is not an error: Kubernetes
+// sets such variables beside a service of that name.
 func TestServeWarnsOfUnknownVariables(t *testing.T) {
 	base := t.TempDir()
 	madeUp(t, layout.Tree(base).Model())

@@ -110,7 +110,8 @@ func create(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 }
 
-// finish syncs and closes the file, or removes it where that fails or err is what went wrong before.
+// finish syncs and closes the file, or removes it where that fails or err is what went wrong
+// before.
 func finish(file *os.File, err error) error {
 	if err == nil {
 		err = file.Sync()

@@ -45,8 +45,8 @@ type Work struct {
 	Scratch func() (dir string, err error) // makes a folder of this run alone, once
 	Say     func(format string, args ...any)
 
-	// Plan reads the pictures and the trunk. Embed embeds a part of the pictures into the cache, and
-	// returns the cache's file.
+	// Plan reads the pictures and the trunk. Embed embeds a part of the pictures into the cache,
+	// and returns the cache's file.
 	Plan  func() (*dataset.Folder, *inception.Weights, error)
 	Embed func(ctx context.Context, part *dataset.Folder, w *inception.Weights) (file string, err error)
 }
