@@ -197,8 +197,8 @@ func (a *app) printCheckup(c *doctor.Checkup) {
 	if len(c.Findings) == 0 {
 		a.say("nothing found")
 	}
-	a.printTwins("equal pictures", c.Duplicates)
-	a.printTwins("nearly equal pictures", c.NearDuplicates)
+	a.printDuplicates("equal pictures", c.Duplicates)
+	a.printDuplicates("nearly equal pictures", c.NearDuplicates)
 	if n := len(c.Disagreements); n > 0 {
 		a.say("labels that the nearest neighbours contradict, the surest first:")
 		for _, d := range c.Disagreements[:min(n, longest)] {
@@ -233,24 +233,24 @@ func (a *app) more(n int) {
 	}
 }
 
-func (a *app) printTwins(what string, twins []doctor.Duplicates) {
-	if len(twins) == 0 {
+func (a *app) printDuplicates(what string, groups []doctor.Duplicates) {
+	if len(groups) == 0 {
 		return
 	}
 	a.say("%s:", what)
-	for _, t := range twins[:min(len(twins), longest)] {
+	for _, g := range groups[:min(len(groups), longest)] {
 		mark := ""
-		if len(t.Labels) > 1 {
+		if len(g.Labels) > 1 {
 			mark = " (across labels)"
 		}
-		shown := t.Images[:min(len(t.Images), 4)]
+		shown := g.Images[:min(len(g.Images), 4)]
 		more := ""
-		if n := len(t.Images) - len(shown); n > 0 {
+		if n := len(g.Images) - len(shown); n > 0 {
 			more = fmt.Sprintf(" and %d more", n)
 		}
 		a.say("  %s%s%s", strings.Join(shown, " = "), more, mark)
 	}
-	a.more(len(twins))
+	a.more(len(groups))
 }
 
 func mega(bytes int64) float64 { return float64(bytes) / 1e6 }

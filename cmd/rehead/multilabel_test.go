@@ -21,7 +21,7 @@ func TestMultiLabel(t *testing.T) {
 	trunk, pictures, model, cache := narrow(t, dir), filepath.Join(dir, "pictures"), filepath.Join(dir, "model"),
 		filepath.Join(dir, "cache")
 	list := filepath.Join(pictures, "labels.csv")
-	if err := draw.Several(pictures, 4, 200, 3); err != nil {
+	if err := draw.MultiLabel(pictures, 4, 200, 3); err != nil {
 		t.Fatal(err)
 	}
 	var trained struct {
@@ -133,7 +133,7 @@ func givesLabels(t *testing.T, model, list string, thresholds []float64) {
 // the built-in image classification has it.
 func TestMultiLabelJob(t *testing.T) {
 	l := layout.Tree(t.TempDir())
-	if err := draw.Several(l.Data("train"), 3, 60, 3); err != nil {
+	if err := draw.MultiLabel(l.Data("train"), 3, 60, 3); err != nil {
 		t.Fatal(err)
 	}
 	file, err := os.Open(filepath.Join(l.Data("train"), "labels.csv"))

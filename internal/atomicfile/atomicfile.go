@@ -15,7 +15,7 @@ import (
 	"syscall"
 )
 
-// TempPrefix begins the name of whatever is not finished; a process that is killed leaves it.
+// TempPrefix begins the name of a file that is not finished; a process that is killed leaves it.
 const TempPrefix = ".rehead-tmp-"
 
 // TempName is a name in dir that nobody else uses.

@@ -1,3 +1,4 @@
+// Package spelling finds the known name that a misspelled one stands for.
 package spelling
 
 import (
