@@ -21,9 +21,9 @@ const (
 )
 
 // FitTemperature returns the T that minimises sum_i v_i H(label_i, softmax(logits_i / T)) + (ln T /
-// spread)^2 / 2 by golden-section search over ln T, H being the cross entropy (with several labels
-// an example, the sum over labels of that of the sigmoid) and v_i the weights, of mean 1; it
-// returns 1 when there are no examples. logits are [n,K].
+// spread)^2 / 2 by golden-section search over ln T, H being the cross entropy (with several labels an
+// example, the sum over labels of that of the sigmoid) and v_i the weights, of mean 1; it returns 1
+// when there are no examples. logits are [n,K].
 func FitTemperature(logits []float64, ex Examples) float64 {
 	if len(ex.Labels) == 0 {
 		return 1
