@@ -135,7 +135,7 @@ func (c *Classifier) decode(ctx context.Context, lim picture.Limits, images [][]
 	pixels := c.trunk.pixels()
 	load := func(i int) {
 		r := &results[i]
-		r.Info, r.Err = c.model.Recipe.Load(images[i], lim, input[i*pixels:(i+1)*pixels])
+		r.Info, r.Err = c.model.Recipe.LoadContext(ctx, images[i], lim, input[i*pixels:(i+1)*pixels])
 	}
 	if len(images) == 1 {
 		load(0)

@@ -2,11 +2,11 @@ package picture
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
 	"image/gif"
-	"image/jpeg"
 	"image/png"
 	"io"
 	"math"
@@ -15,6 +15,8 @@ import (
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 	"golang.org/x/image/webp"
+
+	"github.com/c236555e/rehead/dataset/picture/internal/jpeg"
 )
 
 // The limits of the zero Limits.
@@ -65,7 +67,7 @@ type Info struct {
 // picture.
 type codec struct {
 	config func(data []byte) (width, height int, err error)
-	decode func(data []byte) (image.Image, error)
+	decode func(ctx context.Context, data []byte) (image.Image, error)
 	orient func(data []byte) int
 }
 
@@ -94,19 +96,40 @@ func std(config func(io.Reader) (image.Config, error)) func([]byte) (int, int, e
 	}
 }
 
-func stdDecode(decode func(io.Reader) (image.Image, error)) func([]byte) (image.Image, error) {
-	return func(data []byte) (image.Image, error) { return decode(bytes.NewReader(data)) }
+func stdDecode(decode func(io.Reader) (image.Image, error)) func(context.Context, []byte) (image.Image, error) {
+	return func(ctx context.Context, data []byte) (image.Image, error) {
+		return decode(&reader{ctx, bytes.NewReader(data)})
+	}
 }
 
-// Decode decodes one picture. Its format is told by the first bytes, never by a name. The
+// reader reads data as long as ctx lasts.
+type reader struct {
+	ctx context.Context
+	*bytes.Reader
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
+// Decode is DecodeContext with a context that does not end.
+func Decode(data []byte, lim Limits) (image.Image, Info, error) {
+	return DecodeContext(context.Background(), data, lim)
+}
+
+// DecodeContext decodes one picture. Its format is told by the first bytes, never by a name. The
 // dimensions are read and held against lim before any pixel is decoded. The picture is returned as
 // stored: Info.Orientation is not applied, alpha is not composited; Recipe.Apply does both. Of an
 // animation, and of a file of several pages, the first picture counts. Colour profiles are ignored.
 //
 // Bytes after the picture's end are ignored. A picture that ends before its last pixel is an error,
 // since half a picture looks like another class. The errors are *TooLargeError, *DecodeError, and
-// *UnsupportedError, which errors.Is finds as ErrUnsupported. No input makes Decode panic.
-func Decode(data []byte, lim Limits) (img image.Image, info Info, err error) {
+// *UnsupportedError, which errors.Is finds as ErrUnsupported; or ctx's, soon after that ends. No
+// input makes DecodeContext panic.
+func DecodeContext(ctx context.Context, data []byte, lim Limits) (img image.Image, info Info, err error) {
 	info, err = Inspect(data, lim)
 	if err != nil {
 		return nil, info, err
@@ -116,7 +139,11 @@ func Decode(data []byte, lim Limits) (img image.Image, info Info, err error) {
 			img, err = nil, &DecodeError{Format: info.Format, Err: fmt.Errorf("the decoder gave up: %v", p)}
 		}
 	}()
-	if img, err = codecOf(info.Format).decode(data); err != nil {
+	img, err = codecOf(info.Format).decode(ctx, data)
+	if ended := ctx.Err(); ended != nil {
+		return nil, info, fmt.Errorf("dataset: decode: %w", ended)
+	}
+	if err != nil {
 		return nil, info, explain(info.Format, data, err)
 	}
 	if b := img.Bounds(); b.Dx() != info.Width || b.Dy() != info.Height {
@@ -180,7 +207,7 @@ func explain(format string, data []byte, err error) error {
 		return &UnsupportedError{Format: format, Reason: string(inTIFF)}
 	case errors.Is(err, bmp.ErrUnsupported):
 		return &UnsupportedError{Format: format, Reason: bmpReason(data)}
-	case errors.Is(err, jpeg.FormatError("short Huffman data")), errors.Is(err, png.FormatError("not enough pixel data")),
+	case errors.Is(err, png.FormatError("not enough pixel data")),
 		errors.Is(err, tiff.FormatError("not enough pixel data")):
 		err = io.ErrUnexpectedEOF // these decoders' words for it
 	case errors.Is(err, io.EOF), strings.HasSuffix(err.Error(), io.ErrUnexpectedEOF.Error()),

@@ -2,6 +2,7 @@ package picture
 
 import (
 	"bytes"
+	"context"
 	"image"
 	"image/draw"
 	"image/gif"
@@ -9,12 +10,12 @@ import (
 
 // decodeGIF decodes the first frame and, where it is smaller than the canvas, lays it on a
 // transparent one.
-func decodeGIF(data []byte) (image.Image, error) {
+func decodeGIF(ctx context.Context, data []byte) (image.Image, error) {
 	config, err := gif.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
 	}
-	frame, err := gif.Decode(bytes.NewReader(data))
+	frame, err := gif.Decode(&reader{ctx, bytes.NewReader(data)})
 	if err != nil {
 		return nil, err
 	}

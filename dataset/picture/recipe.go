@@ -2,6 +2,7 @@ package picture
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -272,11 +273,16 @@ func (r *Recipe) resample(p plan, s *scratch, dst []float32) {
 	}
 }
 
-// Load is Decode and Apply: the one way from a picture's bytes to the network's input, for training
-// and serving alike. dst is [3,Size,Size]. The errors are Decode's, or say what is wrong with r or
-// dst.
+// Load is LoadContext with a context that does not end.
 func (r Recipe) Load(data []byte, lim Limits, dst []float32) (Info, error) {
-	img, info, err := Decode(data, lim)
+	return r.LoadContext(context.Background(), data, lim, dst)
+}
+
+// LoadContext is DecodeContext and Apply: the one way from a picture's bytes to the network's input,
+// for training and serving alike. dst is [3,Size,Size]. The errors are DecodeContext's, or say what
+// is wrong with r or dst.
+func (r Recipe) LoadContext(ctx context.Context, data []byte, lim Limits, dst []float32) (Info, error) {
+	img, info, err := DecodeContext(ctx, data, lim)
 	if err != nil {
 		return info, err
 	}

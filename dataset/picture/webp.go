@@ -2,6 +2,7 @@ package picture
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"image"
@@ -40,13 +41,13 @@ func chunks(rest []byte) iter.Seq[chunk] {
 
 // decodeWebP decodes lossy and lossless pictures, with and without alpha, and the first frame of an
 // animation, laid on a transparent canvas. The result is an *image.NRGBA.
-func decodeWebP(data []byte) (image.Image, error) {
+func decodeWebP(ctx context.Context, data []byte) (image.Image, error) {
 	for c := range riffChunks(data) {
 		if c.id == "ANMF" {
 			return decodeFrame(data, c.body)
 		}
 	}
-	img, err := webp.Decode(bytes.NewReader(data))
+	img, err := webp.Decode(&reader{ctx, bytes.NewReader(data)})
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package baseline
+package jpeg
 
 import (
 	"math/rand/v2"

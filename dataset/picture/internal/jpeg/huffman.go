@@ -1,4 +1,6 @@
-package baseline
+package jpeg
+
+import "encoding/hex"
 
 // lookBits is how many bits the first look at a table takes: enough for almost
 // all codes of real pictures, and of many the value behind the code too.
@@ -94,4 +96,34 @@ func extend(v uint64, size uint) int32 {
 		x += -1<<size + 1
 	}
 	return x
+}
+
+// standard holds the typical tables of T.81, annex K.3, in hexadecimal: how many codes there are of
+// each length 1 to 16, and the values. The frames of Motion-JPEG cameras leave them out.
+var standard = [2][2]string{{
+	"00010501010101010100000000000000" + "000102030405060708090a0b",
+	"0002010303020403050504040000017d" + "01020300041105122131410613516107227114328191a1082342b1c11552d1f0" +
+		"2433627282090a161718191a25262728292a3435363738393a434445464748494a535455565758595a636465666768696a737475767778" +
+		"797a838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8d9da" +
+		"e1e2e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8f9fa",
+}, {
+	"00030101010101010101010000000000" + "000102030405060708090a0b",
+	"00020102040403040705040400010277" + "000102031104052131061241510761711322328108144291a1b1c109233352f0" +
+		"156272d10a162434e125f11718191a262728292a35363738393a434445464748494a535455565758595a636465666768696a7374757677" +
+		"78797a82838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9cad2d3d4d5d6d7d8" +
+		"d9dae2e3e4e5e6e7e8e9eaf2f3f4f5f6f7f8f9fa",
+}}
+
+// table returns table id of a class, 0 for DC coefficients and 1 for AC ones: the standard's where
+// the file has none, or nil.
+func (d *decoder) table(of *[4]*table, id, class uint8) *table {
+	if of[id] == nil && id < 2 {
+		d.odd = true
+		spec, err := hex.DecodeString(standard[id][class])
+		if err != nil {
+			return nil
+		}
+		of[id], _ = newTable([16]byte(spec), spec[16:], class == 1)
+	}
+	return of[id]
 }

@@ -1,5 +1,5 @@
 //go:build !amd64
 
-package baseline
+package jpeg
 
 var best transform = plainTransform

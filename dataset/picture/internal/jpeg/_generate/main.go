@@ -1,4 +1,4 @@
-// Command _generate writes the assembly of dataset/internal/baseline for amd64.
+// Command _generate writes the assembly of dataset/picture/internal/jpeg for amd64.
 // Run it through go generate in that folder.
 package main
 

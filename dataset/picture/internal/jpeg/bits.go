@@ -1,4 +1,4 @@
-package baseline
+package jpeg
 
 import "encoding/binary"
 
@@ -51,4 +51,15 @@ func (b *bits) end() int {
 		}
 	}
 	return at
+}
+
+// take returns the next n bits, 1 to 32.
+func (b *bits) take(n uint) uint64 {
+	if b.have < int(n) {
+		b.fill()
+	}
+	v := b.acc >> (64 - n)
+	b.acc <<= n
+	b.have -= int(n)
+	return v
 }
