@@ -13,10 +13,10 @@ import (
 	"strings"
 
 	"golang.org/x/image/bmp"
-	"golang.org/x/image/tiff"
 	"golang.org/x/image/webp"
 
 	"github.com/c236555e/rehead/dataset/picture/internal/jpeg"
+	"github.com/c236555e/rehead/dataset/picture/internal/tiff"
 )
 
 // The limits of the zero Limits.
@@ -83,7 +83,7 @@ func codecOf(format string) codec {
 	case "webp":
 		return codec{std(webp.DecodeConfig), decodeWebP, orientWebP}
 	case "tiff":
-		return codec{tiffConfig, stdDecode(tiff.Decode), orientTIFF}
+		return codec{tiff.Size, decodeTIFF, orientTIFF}
 	default:
 		return codec{bmpConfig, stdDecode(bmp.Decode), upright}
 	}
@@ -207,9 +207,8 @@ func explain(format string, data []byte, err error) error {
 		return &UnsupportedError{Format: format, Reason: string(inTIFF)}
 	case errors.Is(err, bmp.ErrUnsupported):
 		return &UnsupportedError{Format: format, Reason: bmpReason(data)}
-	case errors.Is(err, png.FormatError("not enough pixel data")),
-		errors.Is(err, tiff.FormatError("not enough pixel data")):
-		err = io.ErrUnexpectedEOF // these decoders' words for it
+	case errors.Is(err, png.FormatError("not enough pixel data")):
+		err = io.ErrUnexpectedEOF // this decoder's word for it
 	case errors.Is(err, io.EOF), strings.HasSuffix(err.Error(), io.ErrUnexpectedEOF.Error()),
 		err.Error() == "gif: not enough image data":
 		err = io.ErrUnexpectedEOF // image/gif reports the end of the file by its text alone

@@ -1,14 +1,16 @@
 package picture
 
 import (
+	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
+	"image"
 	"image/png"
 	"math"
 
 	"golang.org/x/image/bmp"
-	"golang.org/x/image/tiff"
+
+	"github.com/c236555e/rehead/dataset/picture/internal/tiff"
 )
 
 // pngConfig reads the dimensions of a PNG; those too large for image/png are handed on, so that the
@@ -50,27 +52,17 @@ func bmpReason(data []byte) string {
 	return "this arrangement of header and colours"
 }
 
-// tiffConfig reads the dimensions of a TIFF, and refuses tiles so much larger than the picture that
-// unpacking them would take far longer than its size tells.
-func tiffConfig(data []byte) (width, height int, err error) {
-	if width, height, err = std(tiff.DecodeConfig)(data); err != nil {
-		return 0, 0, err
-	}
-	d, ok := readIFD(data)
-	if !ok {
-		return 0, 0, errors.New("the first directory cannot be read")
-	}
-	if tw, th := int64(d.tileWidth), int64(d.tileHeight); tw > 0 && th > 0 {
-		const most = 1 << 16 // no tile has a longer side
-		if tw > most || th > most {
-			return 0, 0, fmt.Errorf("got tiles of %dx%d pixels, want at most %d a side", tw, th, most)
-		}
-		w, h := int64(width), int64(height)
-		across, down := (w+tw-1)/tw, (h+th-1)/th
-		if tiled := across * tw * (down * th); tiled > 4*w*h+1<<22 {
-			return 0, 0, fmt.Errorf("got %dx%d tiles of %dx%d pixels, far more than the %dx%d of the picture", across, down, tw,
-				th, w, h)
-		}
-	}
-	return width, height, nil
+// decodeTIFF decodes the first picture of a TIFF.
+func decodeTIFF(ctx context.Context, data []byte) (image.Image, error) {
+	return tiff.Decode(ctx, data, func(img image.Image) *image.NRGBA {
+		s := pool.Get().(*scratch)
+		defer func() {
+			s.rows.img = nil
+			pool.Put(s)
+		}()
+		out := new(image.NRGBA)
+		s.rows.init(img)
+		s.rows.fill(out, image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()), s)
+		return out
+	})
 }

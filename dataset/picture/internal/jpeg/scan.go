@@ -113,7 +113,11 @@ func (d *decoder) units(scanned []*component, step func(c *component, x, y int) 
 	across, down := d.across, d.down
 	alone := len(scanned) == 1
 	if alone {
-		across, down = scanned[0].across, scanned[0].down
+		c := scanned[0]
+		across, down = c.across, c.down
+		// image/jpeg counts blocks and restarts of such scans otherwise
+		d.odd = d.odd || d.restart > 0 && c.h*c.v > 1 || across != min(d.across*c.h, (d.width+7)/8) ||
+			down != min(d.down*c.v, (d.height+7)/8)
 	}
 	left, next := d.restart, byte(markRST0)
 	for y := range down {
