@@ -15,7 +15,7 @@ import (
 type CheckCache struct{ store *cache.Store }
 
 // checkVersion changes whenever a fingerprint or what decodes would.
-const checkVersion = 2
+const checkVersion = 3
 
 // checkBytes is the length of what is kept of a picture.
 const checkBytes = 1 + 1 + 4 + 4 + 8 + 8 + 8 + side*side + 2*16 + 8

@@ -6,14 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/gif"
 	"image/png"
 	"io"
 	"math"
-	"strings"
-
-	"golang.org/x/image/bmp"
-	"golang.org/x/image/webp"
 
 	"github.com/c236555e/rehead/dataset/picture/internal/jpeg"
 	"github.com/c236555e/rehead/dataset/picture/internal/tiff"
@@ -77,15 +72,15 @@ func codecOf(format string) codec {
 	case "jpeg":
 		return codec{jpegConfig, decodeJPEG, orientJPEG}
 	case "png":
-		return codec{pngConfig, stdDecode(png.Decode), orientPNG}
+		return codec{pngConfig, decodePNG, orientPNG}
 	case "gif":
-		return codec{std(gif.DecodeConfig), decodeGIF, upright}
+		return codec{gifConfig, decodeGIF, upright}
 	case "webp":
-		return codec{std(webp.DecodeConfig), decodeWebP, orientWebP}
+		return codec{webpConfig, decodeWebP, orientWebP}
 	case "tiff":
 		return codec{tiff.Size, decodeTIFF, orientTIFF}
 	default:
-		return codec{bmpConfig, stdDecode(bmp.Decode), upright}
+		return codec{bmpConfig, decodeBMP, upright}
 	}
 }
 
@@ -93,12 +88,6 @@ func std(config func(io.Reader) (image.Config, error)) func([]byte) (int, int, e
 	return func(data []byte) (int, int, error) {
 		c, err := config(bytes.NewReader(data))
 		return c.Width, c.Height, err
-	}
-}
-
-func stdDecode(decode func(io.Reader) (image.Image, error)) func(context.Context, []byte) (image.Image, error) {
-	return func(ctx context.Context, data []byte) (image.Image, error) {
-		return decode(&reader{ctx, bytes.NewReader(data)})
 	}
 }
 
@@ -144,7 +133,7 @@ func DecodeContext(ctx context.Context, data []byte, lim Limits) (img image.Imag
 		return nil, info, fmt.Errorf("dataset: decode: %w", ended)
 	}
 	if err != nil {
-		return nil, info, explain(info.Format, data, err)
+		return nil, info, explain(info.Format, err)
 	}
 	if b := img.Bounds(); b.Dx() != info.Width || b.Dy() != info.Height {
 		return nil, info, &DecodeError{Format: info.Format,
@@ -175,7 +164,7 @@ func Inspect(data []byte, lim Limits) (info Info, err error) {
 	c := codecOf(format)
 	info = Info{Format: format, Orientation: 1}
 	if info.Width, info.Height, err = c.config(data); err != nil {
-		return info, explain(format, data, err)
+		return info, explain(format, err)
 	}
 	if info.Width <= 0 || info.Height <= 0 {
 		return info, &DecodeError{Format: format,
@@ -189,7 +178,7 @@ func Inspect(data []byte, lim Limits) (info Info, err error) {
 }
 
 // explain turns a decoder's error into one of this package's.
-func explain(format string, data []byte, err error) error {
+func explain(format string, err error) error {
 	var (
 		unsupported *UnsupportedError
 		inJPEG      jpeg.UnsupportedError
@@ -205,13 +194,9 @@ func explain(format string, data []byte, err error) error {
 		return &UnsupportedError{Format: format, Reason: string(inPNG)}
 	case errors.As(err, &inTIFF):
 		return &UnsupportedError{Format: format, Reason: string(inTIFF)}
-	case errors.Is(err, bmp.ErrUnsupported):
-		return &UnsupportedError{Format: format, Reason: bmpReason(data)}
-	case errors.Is(err, png.FormatError("not enough pixel data")):
-		err = io.ErrUnexpectedEOF // this decoder's word for it
-	case errors.Is(err, io.EOF), strings.HasSuffix(err.Error(), io.ErrUnexpectedEOF.Error()),
-		err.Error() == "gif: not enough image data":
-		err = io.ErrUnexpectedEOF // image/gif reports the end of the file by its text alone
+	case errors.Is(err, png.FormatError("not enough pixel data")), // image/png's word for it
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		err = io.ErrUnexpectedEOF
 	}
 	return &DecodeError{Format: format, Err: err}
 }

@@ -312,6 +312,14 @@ func FuzzDecode(f *testing.F) {
 	for _, format := range []string{"png", "jpeg", "gif", "bmp", "tiff"} {
 		f.Add(picturetest.Encode(f, format, picturetest.Noise(9, 7, 1)))
 	}
+	maps, _ := bitmaps()
+	frames, _ := animations()
+	chunks, _ := portable(f)
+	for _, files := range []map[string][]byte{maps, frames, chunks} {
+		for _, data := range files {
+			f.Add(data)
+		}
+	}
 	limits := picture.Limits{MaxBytes: 1 << 16, MaxPixels: 1 << 16}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		img, info, err := picture.Decode(data, limits)
