@@ -47,7 +47,7 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 		return nil, fmt.Errorf("inception: the model was saved without its trunk (%s, width %g, digest %.12s): give the "+
 			"weights that it was trained on", m.Flavor, m.Width, m.TrunkDigest)
 	}
-	trunk, err := NewTrunk(m.Trunk.withRecipe(m.Recipe), cfg)
+	trunk, err := NewTrunk(m.Trunk.WithRecipe(m.Recipe), cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -229,7 +229,7 @@ func (m *Model) takeTrunk(p parts, e entry) error {
 	if w, err = m.quantized(w); err != nil {
 		return &FormatError{File: p.label(manifestFile), Offset: -1, Reason: "its ranges will not do: train again", Err: err}
 	}
-	m.Trunk = w.withRecipe(m.Recipe)
+	m.Trunk = w.WithRecipe(m.Recipe)
 	return nil
 }
 

@@ -131,7 +131,7 @@ func (m *Model) prepare(opts SaveOptions) ([]part, manifest, error) {
 		return nil, man, errors.New("the model has no trunk: attach the weights it was trained on, or leave " +
 			"the trunk out on purpose")
 	}
-	trunk := m.Trunk.trunkOnly().withRecipe(m.Recipe)
+	trunk := m.Trunk.trunkOnly().WithRecipe(m.Recipe)
 	man.Trunk.DType = "f32"
 	if opts.DType == "f16" {
 		if trunk, err = trunk.Halved(); err != nil {

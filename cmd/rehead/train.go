@@ -25,6 +25,7 @@ type trainOptions struct {
 	out      string
 	cache    string
 	dtype    string
+	input    inputFlags
 	noTrunk  bool
 	noReport bool
 	asJSON   bool
@@ -65,6 +66,7 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	f.StringVarP(&o.out, "output", "o", "model", "folder to write the model to")
 	f.StringVar(&o.cache, "cache", "",
 		"folder of the bottleneck cache (default: rehead in the user's cache folder, or REHEAD_CACHE); \"none\" for no cache")
+	o.input.add(cmd)
 	f.StringVar(&o.dtype, "dtype", "f32", "how the trunk is stored in the model: f32 or f16")
 	f.BoolVar(&o.noTrunk, "no-trunk", false, "store only the trunk's digest in the model")
 	f.BoolVar(&o.noReport, "no-report", false, "write no report.html into the model")
@@ -115,6 +117,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	}
 	w, err := a.resolve(o.weights)
 	if err != nil {
+		return nil, err
+	}
+	if w, err = o.input.apply(w); err != nil {
 		return nil, err
 	}
 	if !o.asJSON {

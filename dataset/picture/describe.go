@@ -12,6 +12,10 @@ func (r Recipe) Describe() string {
 		how = fmt.Sprintf("central %.1f\u00a0%%, then squashed", 100*r.Fraction)
 	case Squash:
 		how = "squashed"
+	case Square:
+		how = "largest square in the middle"
+	case Pad, PadBefore:
+		how = "black around it"
 	}
 	upright := "as stored"
 	if r.Orient {

@@ -20,6 +20,7 @@ const (
 	Squash  = "squash"  // the whole picture, its aspect ratio given up
 	Crop    = "crop"    // the short side resized to Recipe.Resize, the centre cut out (torchvision, timm)
 	Central = "central" // the central Recipe.Fraction of each side, squashed (TF-slim)
+	// and Square, Pad and PadBefore
 )
 
 // The filters of Recipe.
@@ -31,6 +32,7 @@ const (
 	Bicubic     = "bicubic"  // Catmull-Rom (a = -0.5), widened when shrinking
 	Lanczos     = "lanczos"  // three lobes, widened when shrinking
 	Nearest     = "nearest"  // the pixel under the centre
+	// and those of other tools, see Resizes
 )
 
 // MaxSize bounds Recipe.Size and Recipe.Resize, in pixels.
@@ -47,10 +49,10 @@ const MaxSize = 4096
 type Recipe struct {
 	Size     int        `json:"size"`               // output is [3,Size,Size]; in pixels, 1..MaxSize
 	Orient   bool       `json:"orient"`             // apply the EXIF orientation first
-	Geometry string     `json:"geometry"`           // Squash, Crop or Central
+	Geometry string     `json:"geometry"`           // Squash, Crop, Central, Square, Pad or PadBefore
 	Resize   int        `json:"resize,omitempty"`   // Crop: the short side's pixels before the cut, Size..MaxSize
 	Fraction float64    `json:"fraction,omitempty"` // Central: the part of each side that is kept, in (0,1]
-	Filter   string     `json:"filter"`             // TF1Bilinear, Bilinear, Bicubic, Lanczos or Nearest
+	Filter   string     `json:"filter"`             // TF1Bilinear, Bilinear, Bicubic, Lanczos, Nearest or another tool's
 	Mean     [3]float32 `json:"mean"`               // R, G, B; in 0..255
 	Std      [3]float32 `json:"std"`                // R, G, B; above zero
 }
@@ -77,9 +79,13 @@ func (r Recipe) Validate() error {
 		return bad("size", r.Size, fmt.Sprintf("1..%d", MaxSize))
 	}
 	switch r.Geometry {
-	case Squash, Crop, Central:
+	case Squash, Crop, Central, Square:
+	case Pad, PadBefore:
+		if !sampled(r.Filter) {
+			return bad("filter", fmt.Sprintf("%q", r.Filter), fmt.Sprintf("one of another tool's with geometry %q", r.Geometry))
+		}
 	default:
-		return bad("geometry", fmt.Sprintf("%q", r.Geometry), `"squash", "crop" or "central"`)
+		return bad("geometry", fmt.Sprintf("%q", r.Geometry), `"squash", "crop", "central", "square", "pad" or "pad-first"`)
 	}
 	switch {
 	case r.Geometry == Crop && (r.Resize < r.Size || r.Resize > MaxSize):
@@ -91,8 +97,9 @@ func (r Recipe) Validate() error {
 	case r.Geometry != Central && r.Fraction != 0:
 		return bad("fraction", r.Fraction, fmt.Sprintf("none with geometry %q", r.Geometry))
 	}
-	if _, ok := filterOf(r.Filter); !ok && r.Filter != TF1Bilinear {
-		return bad("filter", fmt.Sprintf("%q", r.Filter), `"tf1-bilinear", "bilinear", "bicubic", "lanczos" or "nearest"`)
+	if _, ok := filterOf(r.Filter); !ok && r.Filter != TF1Bilinear && !sampled(r.Filter) {
+		return bad("filter", fmt.Sprintf("%q", r.Filter), `"tf1-bilinear", "bilinear", "bicubic", "lanczos", "nearest" or `+
+			`another tool's, as "tf-bilinear"`)
 	}
 	for c := range 3 {
 		if m := float64(r.Mean[c]); math.IsNaN(m) || math.Abs(m) > 1e6 {
@@ -141,6 +148,19 @@ func (r Recipe) plan(width, height int) plan {
 	case Central: // tf.image.central_crop
 		x, y := int((float64(width)-float64(width)*r.Fraction)/2), int((float64(height)-float64(height)*r.Fraction)/2)
 		p.from = image.Rect(x, y, width-x, height-y)
+	case Square:
+		side := min(width, height)
+		x, y := (width-side)/2, (height-side)/2
+		p.from = image.Rect(x, y, x+side, y+side)
+	case PadBefore:
+		side := max(width, height)
+		x, y := (side-width)/2, (side-height)/2 // on either side: a pixel less than a square when odd
+		p.from = image.Rect(-x, -y, width+x, height+y)
+	case Pad: // in TensorFlow's 32 bits
+		size, w, h := float32(r.Size), float32(width), float32(height)
+		ratio := max(w/size, h/size)
+		p.width, p.height = max(int(w/ratio), 1), max(int(h/ratio), 1)
+		p.x, p.y = -int((size-w/ratio)/2), -int((size-h/ratio)/2)
 	case Crop: // torchvision.transforms: Resize, then CenterCrop
 		short, long := min(width, height), max(width, height)
 		if long > maxAspect*short {
@@ -218,6 +238,10 @@ func (r Recipe) Apply(img image.Image, orientation int, dst []float32) (err erro
 	p := r.plan(img.Bounds().Dx(), img.Bounds().Dy())
 	if r.Filter == TF1Bilinear {
 		s.tf1.resize(&r, p, s, dst)
+		return nil
+	}
+	if sampled(r.Filter) {
+		s.sample(&r, p, dst)
 		return nil
 	}
 	r.resample(p, s, dst)
