@@ -55,7 +55,7 @@ func (r *run) embedViews(ctx context.Context, e *embedder) (err error) {
 	}
 	cfg := e.embed
 	cfg.Load = func(j int, data []byte, dst []float32) error {
-		img, info, err := picture.Decode(data, e.embed.Limits)
+		img, info, err := e.recipe.Decode(ctx, data, e.embed.Limits)
 		if err != nil {
 			return err
 		}

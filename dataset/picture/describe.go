@@ -21,6 +21,12 @@ func (r Recipe) Describe() string {
 	if r.Orient {
 		upright = "turned upright"
 	}
+	if r.Color == Managed {
+		upright += ", colours converted to sRGB"
+	}
+	if r.Stretch {
+		upright += ", 16 bits stretched"
+	}
 	return fmt.Sprintf("%d x %d RGB, %s, %s, filter %s, mean %v, divided by %v", r.Size, r.Size, upright, how, r.Filter,
 		r.Mean, r.Std)
 }

@@ -17,10 +17,14 @@ type jpegHead struct {
 	precision     int  // bits a sample
 	width, height int  // in pixels
 	components    int
-	sampling      []byte // of each component: across in the high four bits, down in the low ones
-	exif          []byte // the TIFF structure of the first Exif segment
-	cut           bool   // the file ends before the first scan
+	sampling      []byte   // of each component: across in the high four bits, down in the low ones
+	exif          []byte   // the TIFF structure of the first Exif segment
+	profile       [][]byte // the segments of the colour profile: number, count, bytes
+	cut           bool     // the file ends before the first scan
 }
+
+// iccMark precedes a part of a colour profile in an APP2 segment.
+const iccMark = "ICC_PROFILE\x00"
 
 // scanJPEG walks the markers up to the first scan.
 func scanJPEG(data []byte) (h jpegHead) {
@@ -52,6 +56,8 @@ func scanJPEG(data []byte) (h jpegHead) {
 		switch {
 		case marker == 0xe1 && h.exif == nil && bytes.HasPrefix(segment, []byte(exifMark)):
 			h.exif = segment[len(exifMark):]
+		case marker == 0xe2 && bytes.HasPrefix(segment, []byte(iccMark)) && len(segment) >= len(iccMark)+2:
+			h.profile = append(h.profile, segment[len(iccMark):])
 		case 0xc0 <= marker && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc && h.frame == 0 &&
 			len(segment) >= 6:
 			h.frame, h.precision, h.components = marker, int(segment[0]), int(segment[5])

@@ -41,7 +41,7 @@ const MaxSize = 4096
 // Recipe turns a picture into the network's input. It is stored in every model, so that training
 // and serving cannot differ. As JSON it takes no unknown fields.
 //
-// The steps: EXIF orientation; geometry and filter; then y = (x-Mean)/Std for each channel, in
+// The steps: Color and Stretch; EXIF orientation; geometry and filter; then y = (x-Mean)/Std for each channel, in
 // float32. A picture that is Size x Size already has been prepared by somebody: it is neither cut
 // nor resized under any geometry. "tf1-bilinear" hands its unrounded floats on, as TensorFlow
 // does; the other filters are those of disintegration/imaging, which like Pillow's round to 8 bits
@@ -55,6 +55,8 @@ type Recipe struct {
 	Filter   string     `json:"filter"`             // TF1Bilinear, Bilinear, Bicubic, Lanczos, Nearest or another tool's
 	Mean     [3]float32 `json:"mean"`               // R, G, B; in 0..255
 	Std      [3]float32 `json:"std"`                // R, G, B; above zero
+	Color    string     `json:"color,omitempty"`    // Managed, or "" for colours as they are stored
+	Stretch  bool       `json:"stretch,omitempty"`  // pictures of 16 bits: the largest value becomes white
 }
 
 // UnmarshalJSON rejects unknown fields. It does not Validate.
@@ -100,6 +102,9 @@ func (r Recipe) Validate() error {
 	if _, ok := filterOf(r.Filter); !ok && r.Filter != TF1Bilinear && !sampled(r.Filter) {
 		return bad("filter", fmt.Sprintf("%q", r.Filter), `"tf1-bilinear", "bilinear", "bicubic", "lanczos", "nearest" or `+
 			`another tool's, as "tf-bilinear"`)
+	}
+	if r.Color != "" && r.Color != Managed {
+		return bad("color", fmt.Sprintf("%q", r.Color), `"managed" or none`)
 	}
 	for c := range 3 {
 		if m := float64(r.Mean[c]); math.IsNaN(m) || math.Abs(m) > 1e6 {
@@ -302,13 +307,29 @@ func (r Recipe) Load(data []byte, lim Limits, dst []float32) (Info, error) {
 	return r.LoadContext(context.Background(), data, lim, dst)
 }
 
-// LoadContext is DecodeContext and Apply: the one way from a picture's bytes to the network's input,
-// for training and serving alike. dst is [3,Size,Size]. The errors are DecodeContext's, or say what
-// is wrong with r or dst.
+// LoadContext is Decode and Apply: the one way from a picture's bytes to the network's input, for
+// training and serving alike. dst is [3,Size,Size]. The errors are Decode's, or say what is wrong
+// with r or dst.
 func (r Recipe) LoadContext(ctx context.Context, data []byte, lim Limits, dst []float32) (Info, error) {
-	img, info, err := DecodeContext(ctx, data, lim)
+	img, info, err := r.Decode(ctx, data, lim)
 	if err != nil {
 		return info, err
 	}
 	return info, r.Apply(img, info.Orientation, dst)
+}
+
+// Decode is DecodeContext and what the recipe does to a picture's colours, which Apply expects done:
+// Stretch and Color.
+func (r Recipe) Decode(ctx context.Context, data []byte, lim Limits) (image.Image, Info, error) {
+	img, info, err := DecodeContext(ctx, data, lim)
+	if err != nil {
+		return nil, info, err
+	}
+	if r.Stretch {
+		stretch(img)
+	}
+	if r.Color == Managed {
+		img = managed(img, info.Format, data)
+	}
+	return img, info, nil
 }

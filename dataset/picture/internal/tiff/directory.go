@@ -32,6 +32,7 @@ const (
 	tagExtra        = 0x152
 	tagSampleFormat = 0x153
 	tagJPEGTables   = 0x15b
+	tagProfile      = 0x8773
 )
 
 // What tagCompression and tagPhotometric may be here.
@@ -92,6 +93,16 @@ func Size(data []byte) (width, height int, err error) {
 		return 0, 0, err
 	}
 	return f.width, f.height, nil
+}
+
+// Profile returns the ICC profile of the picture; nil when it has none.
+func Profile(data []byte) []byte {
+	f, err := open(data)
+	if err != nil {
+		return nil
+	}
+	profile, _, _ := f.bytesOf(tagProfile)
+	return profile
 }
 
 // open reads the first directory.
