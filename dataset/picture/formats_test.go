@@ -288,3 +288,32 @@ func TestWebPLength(t *testing.T) {
 		shows(t, name, short, want)
 	}
 }
+
+// TestTIFFPacked: fax compression and JPEG strips show what the plain ones do.
+func TestTIFFPacked(t *testing.T) {
+	bits, _, err := picture.Decode(testdata(t, "bits.tif"), picture.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := color.GrayModel.Convert(bits.At(40, 25)).(color.Gray); c.Y != 255 {
+		t.Errorf("yellow is %v, want white", c)
+	}
+	for _, name := range []string{"fax3.tif", "fax4.tif"} {
+		shows(t, name, testdata(t, name), bits)
+	}
+	for _, name := range []string{"jpeg-rgba.tif", "jpeg-ycc.tif"} {
+		img, _, err := picture.Decode(testdata(t, name), picture.Limits{})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for q, want := range quarters {
+			c := color.NRGBAModel.Convert(img.At(12+24*(q%2), 8+16*(q/2))).(color.NRGBA)
+			for i, v := range []uint8{c.R, c.G, c.B} {
+				if d := float64(v) - want[i]; d < -6 || d > 6 || c.A != 255 {
+					t.Errorf("%s: quarter %d: got %v, want %v", name, q, c, want)
+				}
+			}
+		}
+	}
+}

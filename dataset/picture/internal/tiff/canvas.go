@@ -100,14 +100,18 @@ func (c *canvas) plane(at int, row []uint16, step, n int, invert bool) {
 	}
 }
 
-// copy writes rows of four channels to x, y.
-func (c *canvas) copy(x, y, rows int, pix []uint8, stride int, inks bool) error {
-	if inks != (c.f.photometric == cmyk) {
+// copy writes rows of four channels to x, y, of which a JPEG had three or all.
+func (c *canvas) copy(x, y, rows int, pix []uint8, stride, had int) error {
+	if c.f.photometric == cmyk && had < 4 || had == 4 && c.f.colourSamples() < 3 {
 		return errors.New("a JPEG of other colours than the file's")
 	}
-	n := 4 * min(stride/4, c.f.width-x)
+	n := min(stride/4, c.f.width-x)
 	for i := range rows {
-		copy(c.pix[4*((y+i)*c.f.width+x):][:n], pix[i*stride:])
+		row := c.pix[4*((y+i)*c.f.width+x):][:4*n]
+		copy(row, pix[i*stride:])
+		for k := 3; k < len(row) && !c.alpha && c.f.photometric != cmyk; k += 4 {
+			row[k] = 255
+		}
 	}
 	return nil
 }

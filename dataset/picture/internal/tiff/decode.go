@@ -81,7 +81,7 @@ func (d *decoder) block(packed []byte, x, y, plane int) error {
 	if d.planar {
 		samples = 1
 	}
-	in, err := d.unpack(packed)
+	in, err := d.unpack(packed, height)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (d *decoder) spread() {
 
 // unpack returns a block's bytes. What follows the last that is needed is not looked at, so that a
 // missing end code does no harm.
-func (d *decoder) unpack(packed []byte) (io.Reader, error) {
+func (d *decoder) unpack(packed []byte, height int) (io.Reader, error) {
 	order := ccitt.MSB
 	fax := d.compression == fax3 || d.compression == fax4
 	if d.fillOrder == 2 && fax {
@@ -143,12 +143,12 @@ func (d *decoder) unpack(packed []byte) (io.Reader, error) {
 	if d.fillOrder == 2 && !fax {
 		in = &mirror{in: in}
 	}
-	options := ccitt.Options{Invert: d.photometric == whiteIsZero}
+	options := ccitt.Options{Invert: true} // white is 0, whatever that shows as
 	switch d.compression {
 	case fax3:
-		return ccitt.NewReader(in, order, ccitt.Group3, d.blockWidth, ccitt.AutoDetectHeight, &options), nil
+		return ccitt.NewReader(in, order, ccitt.Group3, d.blockWidth, height, &options), nil
 	case fax4:
-		return ccitt.NewReader(in, order, ccitt.Group4, d.blockWidth, ccitt.AutoDetectHeight, &options), nil
+		return ccitt.NewReader(in, order, ccitt.Group4, d.blockWidth, height, &options), nil
 	case lzwCodes:
 		return lzw.NewReader(in, lzw.MSB, 8), nil
 	case deflate, oldDeflate:
@@ -236,10 +236,10 @@ func (d *decoder) jpeg(packed []byte, x, y, height int) error {
 		for i, v := range m.Pix {
 			m.Pix[i] = 255 - v // jpeg takes them to be inverted, as Adobe's are
 		}
-		return d.out.copy(x, y, height, m.Pix, m.Stride, true)
+		return d.out.copy(x, y, height, m.Pix, m.Stride, 4)
 	}
 	m := d.rgb(img)
-	return d.out.copy(x, y, height, m.Pix, m.Stride, false)
+	return d.out.copy(x, y, height, m.Pix, m.Stride, 3)
 }
 
 // frameSize returns the width and height in the frame header of a JPEG.
