@@ -23,7 +23,7 @@ const (
 // Limits bound what Decode is willing to look at. The zero value means the defaults.
 type Limits struct {
 	MaxBytes  int64 // largest encoded picture, in bytes; 0 means DefaultMaxBytes
-	MaxPixels int64 // largest width x height, in pixels; 0 means DefaultMaxPixels. Decoding takes up to 8 bytes a pixel
+	MaxPixels int64 // largest width x height, in pixels; 0 means DefaultMaxPixels. Decoding takes up to 12 bytes a pixel
 }
 
 func (l Limits) Bytes() int64 {

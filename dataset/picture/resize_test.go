@@ -3,6 +3,7 @@ package picture_test
 import (
 	"bytes"
 	"fmt"
+	"image"
 	"image/png"
 	"math"
 	"os"
@@ -85,5 +86,35 @@ func TestWithResize(t *testing.T) {
 	crop.Geometry, crop.Resize = picture.Pad, 0
 	if err := crop.Validate(); err == nil {
 		t.Error("black around the picture was taken with a filter that does not do it")
+	}
+}
+
+// TestResizesKeepAColour: a picture of one colour stays that, whatever its shape, but for the black
+// around it; the shapes are those that make an axis vanish or run long.
+func TestResizesKeepAColour(t *testing.T) {
+	for _, way := range picture.Resizes() {
+		for _, size := range [][2]int{{1, 1}, {1, 700}, {65535, 1}, {2, 3}, {31, 30}, {1201, 7}} {
+			img := image.NewGray(image.Rect(0, 0, size[0], size[1]))
+			for i := range img.Pix {
+				img.Pix[i] = 200
+			}
+			r, err := picturetest.Recipe(31, picture.Bilinear).WithResize(way.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lit := 0
+			for i, v := range apply(t, r, img, 1) {
+				black := r.Geometry == picture.Pad || r.Geometry == picture.PadBefore
+				if d := math.Abs(float64(v) - 200); !(d < 0.01) && !(black && v >= 0 && v < 200) {
+					t.Fatalf("%s %v: value %d is %v, want 200", way.Name, size, i, v)
+				}
+				if v > 0 {
+					lit++
+				}
+			}
+			if lit == 0 {
+				t.Errorf("%s %v: all black", way.Name, size)
+			}
+		}
 	}
 }
