@@ -40,7 +40,8 @@ func readBMP(data []byte) (h bmpHead, err error) {
 	if size == 12 {
 		h.width, h.height, h.bits, each = int(le.Uint16(info[4:])), int(le.Uint16(info[6:])), int(le.Uint16(info[10:])), 3
 	} else {
-		h.width, h.height, h.bits = int(int32(le.Uint32(info[4:]))), int(int32(le.Uint32(info[8:]))), int(le.Uint16(info[14:]))
+		h.width, h.height = int(int32(le.Uint32(info[4:]))), int(int32(le.Uint32(info[8:])))
+		h.bits = int(le.Uint16(info[14:]))
 		if h.height < 0 {
 			h.height, h.topDown = -h.height, true
 		}
@@ -111,7 +112,8 @@ func (h *bmpHead) format(data []byte, compression uint32, size uint64) (palette 
 	case compression == 3 && size == 64:
 		return 0, &UnsupportedError{Format: "bmp", Reason: "OS/2's Huffman compression"}
 	default:
-		return 0, &UnsupportedError{Format: "bmp", Reason: fmt.Sprintf("compression %d of %d bits a pixel", compression, h.bits)}
+		return 0, &UnsupportedError{Format: "bmp",
+			Reason: fmt.Sprintf("compression %d of %d bits a pixel", compression, h.bits)}
 	}
 	return palette, nil
 }

@@ -114,7 +114,8 @@ func TestReported(t *testing.T) {
 		"fillorder2-rgb.tif": "rgb.png", "fillorder2-gray.tif": "gray.png", "fillorder2-bit.tif": "bit.png",
 		"planar-rgb.tif": "rgb.png", "rgb-4samples.tif": "rgb.png", "rgb-5samples.tif": "rgb.png",
 		"lzw-noeoi.tif": "rgb.png", "lzw-ok.tif": "rgb.png",
-		"crc-of-text.png": "rgb.png", "crc-of-time-after.png": "rgb.png", "extra-pixel-data.png": "rgb.png", "no-iend.png": "rgb.png",
+		"crc-of-text.png": "rgb.png", "crc-of-time-after.png": "rgb.png", "extra-pixel-data.png": "rgb.png",
+		"no-iend.png":             "rgb.png",
 		"frame-beyond-canvas.gif": "pal.png", "no-canvas.gif": "pal.png", "too-much-data.gif": "pal.png",
 		"bitfields-standard-masks.bmp": "rgb.png",
 	} {

@@ -59,6 +59,13 @@ func windows(size, height, bits, compression int) []byte {
 	return append(info, make([]byte, size-4-len(info))...)
 }
 
+func masks(values ...uint32) (b []byte) {
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
+	return b
+}
+
 // bitmaps are BMPs that golang.org/x/image/bmp refuses, and what they show.
 func bitmaps() (files map[string][]byte, want map[string]image.Image) {
 	src := picturetest.Noise(13, 7, 5)
@@ -68,20 +75,16 @@ func bitmaps() (files map[string][]byte, want map[string]image.Image) {
 	}
 	five, six, thirtyTwo, eight := image.NewNRGBA(src.Rect), image.NewNRGBA(src.Rect), image.NewNRGBA(src.Rect), shades
 	rows := map[string][]byte{}
-	pad := func(k string) {
-		for len(rows[k])%4 != 0 {
-			rows[k] = append(rows[k], 0)
-		}
-	}
 	le := binary.LittleEndian
+	wide := func(v uint16, most int) uint8 { return uint8(int(v) * 255 / most) }
 	for y := 6; y >= 0; y-- {
 		for x := range 13 {
 			c := src.NRGBAAt(x, y)
 			r, g, b := uint16(c.R>>3), uint16(c.G>>3), uint16(c.B>>3)
 			rows["555"] = le.AppendUint16(rows["555"], r<<10|g<<5|b)
-			five.SetNRGBA(x, y, color.NRGBA{R: uint8(int(r) * 255 / 31), G: uint8(int(g) * 255 / 31), B: uint8(int(b) * 255 / 31), A: 255})
+			five.SetNRGBA(x, y, color.NRGBA{R: wide(r, 31), G: wide(g, 31), B: wide(b, 31), A: 255})
 			rows["565"] = le.AppendUint16(rows["565"], r<<11|uint16(c.G>>2)<<5|b)
-			six.SetNRGBA(x, y, color.NRGBA{R: uint8(int(r) * 255 / 31), G: uint8(int(c.G>>2) * 255 / 63), B: uint8(int(b) * 255 / 31), A: 255})
+			six.SetNRGBA(x, y, color.NRGBA{R: wide(r, 31), G: wide(uint16(c.G>>2), 63), B: wide(b, 31), A: 255})
 			rows["32"] = append(rows["32"], c.B, c.G, c.R, 77)
 			thirtyTwo.SetNRGBA(x, y, c)
 			rows["24"] = append(rows["24"], c.B, c.G, c.R)
@@ -90,10 +93,11 @@ func bitmaps() (files map[string][]byte, want map[string]image.Image) {
 			rows["8"] = append(rows["8"], v)
 			rows["runs"] = append(rows["runs"], 1, v)
 		}
-		pad("555")
-		pad("565")
-		pad("24")
-		pad("8")
+		for _, kind := range []string{"555", "565", "24", "8"} {
+			for len(rows[kind])%4 != 0 {
+				rows[kind] = append(rows[kind], 0)
+			}
+		}
 		rows["runs"] = append(rows["runs"], 0, 0)
 	}
 	var three, four []byte
@@ -105,18 +109,12 @@ func bitmaps() (files map[string][]byte, want map[string]image.Image) {
 		three = append(three, c.B, c.G, c.R)
 		four = append(four, c.B, c.G, c.R, 0)
 	}
-	mask := func(m ...uint32) (b []byte) {
-		for _, v := range m {
-			b = le.AppendUint32(b, v)
-		}
-		return b
-	}
 	os2 := func(bits uint8) []byte { return []byte{13, 0, 7, 0, 1, 0, bits, 0} }
 	runs := append(append([]byte{}, rows["runs"]...), 0, 1)
 	return map[string][]byte{
 			"16 bits":             bitmap(windows(40, 7, 16, 0), nil, rows["555"]),
-			"16 bits, masks":      bitmap(windows(40, 7, 16, 3), mask(0xf800, 0x7e0, 0x1f), rows["565"]),
-			"32 bits, masks":      bitmap(windows(40, 7, 32, 3), mask(0xff0000, 0xff00, 0xff), rows["32"]),
+			"16 bits, masks":      bitmap(windows(40, 7, 16, 3), masks(0xf800, 0x7e0, 0x1f), rows["565"]),
+			"32 bits, masks":      bitmap(windows(40, 7, 32, 3), masks(0xff0000, 0xff00, 0xff), rows["32"]),
 			"OS/2, 24 bits":       bitmap(os2(24), nil, rows["24"]),
 			"OS/2, 8 bits":        bitmap(os2(8), three, rows["8"]),
 			"runs":                bitmap(windows(40, 7, 8, 1), four, runs),

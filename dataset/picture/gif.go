@@ -21,74 +21,98 @@ type gifFrame struct {
 	blocks     []byte // of its data
 }
 
-// readGIF walks a GIF's blocks up to the first frame's data (GIF 89a, sections 18 to 26).
-func readGIF(data []byte) (f gifFrame, err error) {
-	if len(data) < 13 {
-		return f, io.ErrUnexpectedEOF
+// gifReader walks a GIF's blocks.
+type gifReader struct {
+	rest  []byte
+	frame gifFrame
+}
+
+// take returns the next n bytes; nil where there are fewer.
+func (g *gifReader) take(n int) []byte {
+	if len(g.rest) < n {
+		g.rest = nil
+		return nil
 	}
-	u16 := func(b []byte) int { return int(b[0]) | int(b[1])<<8 }
-	f.canvas = image.Rect(0, 0, u16(data[6:]), u16(data[8:]))
-	f.palette = grey256() // of a file without a palette
-	rest, transparent := data[13:], -1
-	table := func(flags byte) bool {
-		if flags&0x80 == 0 {
-			return true
-		}
-		n := 2 << (flags & 7)
-		if len(rest) < 3*n {
-			return false
-		}
-		f.palette = make(color.Palette, 256)
-		for i := range f.palette {
-			f.palette[i] = color.RGBA{A: 255}
-			if i < n {
-				f.palette[i] = color.RGBA{R: rest[3*i], G: rest[3*i+1], B: rest[3*i+2], A: 255}
-			}
-		}
-		rest = rest[3*n:]
+	head := g.rest[:n]
+	g.rest = g.rest[n:]
+	return head
+}
+
+// table reads the palette that flags announce.
+func (g *gifReader) table(flags byte) bool {
+	if flags&0x80 == 0 {
 		return true
 	}
-	if !table(data[10]) {
-		return f, io.ErrUnexpectedEOF
-	}
-	for len(rest) > 1 {
-		kind := rest[0]
-		switch kind {
-		case 0x2c:
-			if len(rest) < 11 {
-				return f, io.ErrUnexpectedEOF
-			}
-			x, y, flags := u16(rest[1:]), u16(rest[3:]), rest[9]
-			f.place = image.Rect(x, y, x+u16(rest[5:]), y+u16(rest[7:]))
-			rest = rest[10:]
-			if !table(flags) || len(rest) == 0 {
-				return f, io.ErrUnexpectedEOF
-			}
-			if f.interlaced, f.width = flags&0x40 != 0, int(rest[0]); f.width < 2 || f.width > 8 {
-				return f, fmt.Errorf("codes of %d bits, want 2..8", f.width)
-			}
-			if transparent >= 0 {
-				f.palette[transparent] = color.RGBA{}
-			}
-			f.canvas, f.blocks = f.canvas.Union(f.place), rest[1:]
-			return f, nil
-		case 0x21:
-			if rest[1] == 0xf9 && len(rest) >= 8 && rest[2] == 4 && rest[3]&1 != 0 {
-				transparent = int(rest[6])
-			}
-			for rest = rest[2:]; len(rest) > 0 && rest[0] != 0; {
-				rest = rest[min(1+int(rest[0]), len(rest)):]
-			}
-			rest = rest[min(1, len(rest)):]
-		case 0x3b:
-			return f, errors.New("it has no picture")
-		case 0:
-			rest = rest[1:] // a terminator too many
-		default:
-			return f, fmt.Errorf("an unknown block %#x", kind)
+	n := 2 << (flags & 7)
+	entries := g.take(3 * n)
+	g.frame.palette = make(color.Palette, 256)
+	for i := range g.frame.palette {
+		g.frame.palette[i] = color.RGBA{A: 255}
+		if 3*i < len(entries) {
+			g.frame.palette[i] = color.RGBA{R: entries[3*i], G: entries[3*i+1], B: entries[3*i+2], A: 255}
 		}
 	}
-	return f, io.ErrUnexpectedEOF
+	return entries != nil
+}
+
+// readGIF walks a GIF's blocks up to the first frame's data (GIF 89a, sections 18 to 26).
+func readGIF(data []byte) (gifFrame, error) {
+	g := gifReader{rest: data[min(6, len(data)):]}
+	screen := g.take(7)
+	if screen == nil {
+		return g.frame, io.ErrUnexpectedEOF
+	}
+	g.frame.canvas = image.Rect(0, 0, u16(screen), u16(screen[2:]))
+	g.frame.palette = grey256() // of a file without a palette
+	transparent := -1
+	if !g.table(screen[4]) {
+		return g.frame, io.ErrUnexpectedEOF
+	}
+	for len(g.rest) > 1 {
+		switch kind := g.take(1)[0]; kind {
+		case 0x2c:
+			err := g.picture(transparent)
+			return g.frame, err
+		case 0x21:
+			if e := g.rest; e[0] == 0xf9 && len(e) >= 7 && e[1] == 4 && e[2]&1 != 0 {
+				transparent = int(e[5])
+			}
+			for g.take(1); len(g.rest) > 0 && g.rest[0] != 0; {
+				g.take(min(1+int(g.rest[0]), len(g.rest)))
+			}
+			g.take(1)
+		case 0x3b:
+			return g.frame, errors.New("it has no picture")
+		case 0: // a terminator too many
+		default:
+			return g.frame, fmt.Errorf("an unknown block %#x", kind)
+		}
+	}
+	return g.frame, io.ErrUnexpectedEOF
+}
+
+func u16(b []byte) int { return int(b[0]) | int(b[1])<<8 }
+
+// picture reads what comes before a frame's data.
+func (g *gifReader) picture(transparent int) error {
+	f := &g.frame
+	d := g.take(9)
+	if d == nil || !g.table(d[8]) {
+		return io.ErrUnexpectedEOF
+	}
+	width := g.take(1)
+	if width == nil {
+		return io.ErrUnexpectedEOF
+	}
+	f.place = image.Rect(u16(d), u16(d[2:]), u16(d)+u16(d[4:]), u16(d[2:])+u16(d[6:]))
+	if f.interlaced, f.width = d[8]&0x40 != 0, int(width[0]); f.width < 2 || f.width > 8 {
+		return fmt.Errorf("codes of %d bits, want 2..8", f.width)
+	}
+	if transparent >= 0 {
+		f.palette[transparent] = color.RGBA{}
+	}
+	f.canvas, f.blocks = f.canvas.Union(f.place), g.rest
+	return nil
 }
 
 func grey256() color.Palette {

@@ -35,7 +35,8 @@ func decodePNG(ctx context.Context, data []byte) (image.Image, error) {
 	if err == nil || ctx.Err() != nil {
 		return img, err
 	}
-	if errors.Is(err, png.FormatError("invalid checksum")) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+	if errors.Is(err, png.FormatError("invalid checksum")) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, io.EOF) {
 		mended := essential(data, "IHDR", "PLTE", "tRNS", "IDAT")
 		if img, again := png.Decode(&reader{ctx, bytes.NewReader(mended)}); again == nil {
 			return img, nil

@@ -220,13 +220,8 @@ func (d *decoder) acRefine(c *component, x, y int) bool {
 		}
 		end := k + zeros
 		if coded>>k&(2<<zeros-1) != 0 {
-			free := ^coded >> k
-			for range zeros {
-				free &= free - 1
-			}
-			end = k + mathbits.TrailingZeros64(free)
 			in.acc, in.have = acc, have
-			d.refine(b, coded>>k<<k&(1<<min(end, d.last+1)-1))
+			end = d.pass(b, coded, k, zeros)
 			acc, have = in.acc, in.have
 		}
 		if end > d.last {
@@ -240,6 +235,18 @@ func (d *decoder) acRefine(c *component, x, y int) bool {
 	}
 	in.acc, in.have, c.coded[at] = acc, have, coded
 	return have >= 0
+}
+
+// pass returns the place of the coefficient that is zero behind as many as zeros that are, from k on,
+// and refines those between that are not.
+func (d *decoder) pass(b *[64]int16, coded uint64, k, zeros int) int {
+	free := ^coded >> k
+	for range zeros {
+		free &= free - 1
+	}
+	end := k + mathbits.TrailingZeros64(free)
+	d.refine(b, coded>>k<<k&(1<<min(end, d.last+1)-1))
+	return end
 }
 
 // refine reads a bit more for each coefficient of the set which.

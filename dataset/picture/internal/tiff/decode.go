@@ -244,10 +244,11 @@ func (d *decoder) jpeg(packed []byte, x, y, height int) error {
 
 // frameSize returns the width and height in the frame header of a JPEG.
 func frameSize(data []byte) (w, h int, ok bool) {
-	for at := 2; at+9 <= len(data) && data[at] == 0xff && data[at+1] != 0xda; at += 2 + int(data[at+2])<<8 + int(data[at+3]) {
+	for at := 2; at+9 <= len(data) && data[at] == 0xff && data[at+1] != 0xda; {
 		if m := data[at+1]; m == 0xc0 || m == 0xc1 || m == 0xc2 {
 			return int(data[at+7])<<8 | int(data[at+8]), int(data[at+5])<<8 | int(data[at+6]), true
 		}
+		at += 2 + int(data[at+2])<<8 + int(data[at+3])
 	}
 	return 0, 0, false
 }

@@ -246,7 +246,8 @@ func (f *file) check() error {
 		return UnsupportedError("the colour space L*a*b*")
 	case f.photometric > ycbcr || f.photometric == 4:
 		return UnsupportedError(fmt.Sprintf("photometric interpretation %d", f.photometric))
-	case f.bits != 1 && f.bits != 2 && f.bits != 4 && f.bits != 8 && f.bits != 16, f.compression == jpegBlocks && f.bits != 8:
+	case f.bits != 1 && f.bits != 2 && f.bits != 4 && f.bits != 8 && f.bits != 16,
+		f.compression == jpegBlocks && f.bits != 8:
 		return UnsupportedError(fmt.Sprintf("%d bits a sample", f.bits))
 	case f.photometric == palette && (f.bits > 8 || len(f.colours) < 3):
 		return fmt.Errorf("a palette of %d colours for %d bits", len(f.colours)/3, f.bits)
@@ -271,7 +272,8 @@ func (f *file) checkBlocks() error {
 	}
 	across, down := (w+bw-1)/bw, (h+bh-1)/bh
 	if f.tiled && across*bw*(down*bh) > 4*w*h+1<<22 {
-		return fmt.Errorf("got %dx%d tiles of %dx%d pixels, far more than the %dx%d of the picture", across, down, bw, bh, w, h)
+		return fmt.Errorf("got %dx%d tiles of %dx%d pixels, far more than the %dx%d of the picture", across, down,
+			bw, bh, w, h)
 	}
 	return nil
 }
