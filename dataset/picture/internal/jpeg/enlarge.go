@@ -4,7 +4,6 @@ package jpeg
 type enlarger struct {
 	c      *component
 	d      *decoder
-	h, v   int // the picture's samples to each of the component's, halves of it
 	smooth bool
 	out    []uint8
 	sum    []int32 // a row, blended down
