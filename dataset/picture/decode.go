@@ -78,7 +78,7 @@ func codecOf(format string) codec {
 	case "webp":
 		return codec{webpConfig, decodeWebP, orientWebP}
 	case "tiff":
-		return codec{tiff.Size, decodeTIFF, orientTIFF}
+		return codec{tiff.Size, decodeTIFF, tiff.Orientation}
 	default:
 		return codec{bmpConfig, decodeBMP, upright}
 	}

@@ -67,8 +67,6 @@ func exifOrientation(block []byte) int {
 	return readOrientation(bytes.TrimPrefix(block, []byte(exifMark)))
 }
 
-func orientTIFF(data []byte) int { return exifOrientation(data) }
-
 // orientPNG looks for an eXIf chunk, or for the text chunk that ImageMagick wrote before eXIf was
 // defined.
 func orientPNG(data []byte) int {

@@ -51,7 +51,7 @@ func FuzzEXIF(f *testing.F) {
 	f.Add([]byte("\xff\xd8\xff\xe1\x00\x08Exif\x00\x00\xff\xda\x00\x02"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for name, orient := range map[string]func([]byte) int{
-			"block": exifOrientation, "jpeg": orientJPEG, "png": orientPNG, "webp": orientWebP, "tiff": orientTIFF,
+			"block": exifOrientation, "jpeg": orientJPEG, "png": orientPNG, "webp": orientWebP, "tiff": codecOf("tiff").orient,
 			"tEXt": func(b []byte) int { return exifOrientation(rawProfile("tEXt", b)) },
 			"zTXt": func(b []byte) int { return exifOrientation(rawProfile("zTXt", b)) },
 		} {

@@ -10,6 +10,7 @@ import (
 	"image/draw"
 	"image/jpeg"
 	"math/bits"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -355,4 +356,54 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("got %v, want %dx%d", img.Bounds(), w, h)
 		}
 	})
+}
+
+// TestBig: a BigTIFF shows what the same TIFF does.
+func TestBig(t *testing.T) {
+	le := binary.LittleEndian
+	for _, m := range variants() {
+		if m.order.String() != le.String() || m.compression != packBits {
+			continue
+		}
+		small := m.encode()
+		at := le.Uint32(small[4:])
+		n := le.Uint16(small[at:])
+		out := append([]byte("II\x2b\x00\x08\x00\x00\x00"), make([]byte, 8)...)
+		const moved = 8 // bytes that the longer header takes
+		out = append(out, small[8:at]...)
+		le.PutUint64(out[8:], uint64(len(out)))
+		out = le.AppendUint64(out, uint64(n))
+		for i := range n {
+			e := small[at+2+12*uint32(i):][:12]
+			tag, kind, count := le.Uint16(e), le.Uint16(e[2:]), le.Uint32(e[4:])
+			out = le.AppendUint16(le.AppendUint16(out, tag), kind)
+			out = le.AppendUint64(out, uint64(count))
+			size := map[uint16]uint32{3: 2, 4: 4}[kind]
+			value := append(bytes.Clone(e[8:]), 0, 0, 0, 0)
+			if size*count > 4 {
+				from := le.Uint32(e[8:])
+				raw := bytes.Clone(small[from:][:size*count])
+				if tag == tagOffsets || tag == tagTileOffsets {
+					for j := range count {
+						le.PutUint32(raw[4*j:], le.Uint32(raw[4*j:])+moved)
+					}
+				}
+				if len(raw) <= 8 {
+					copy(value, raw)
+				} else {
+					copy(out[from+moved:], raw)
+					le.PutUint64(value, uint64(from+moved))
+				}
+			}
+			out = append(out, value...)
+		}
+		got, err := Decode(t.Context(), out, asIs)
+		if err != nil {
+			t.Fatalf("%+v: %v", m, err)
+		}
+		want, err := Decode(t.Context(), small, asIs)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v: another picture, %v", m, err)
+		}
+	}
 }

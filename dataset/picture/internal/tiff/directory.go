@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // The tags that are read.
@@ -19,6 +20,7 @@ const (
 	tagPhotometric  = 0x106
 	tagFillOrder    = 0x10a
 	tagOffsets      = 0x111
+	tagOrientation  = 0x112
 	tagSamples      = 0x115
 	tagRows         = 0x116
 	tagCounts       = 0x117
@@ -63,14 +65,15 @@ func (e UnsupportedError) Error() string { return string(e) }
 const (
 	maxSamples        = 16
 	maxSamplesARow    = 64 << 20
-	maxSamplesPicture = 512 << 20
+	maxSamplesPicture = 384 << 20
 )
 
 // file is a TIFF's first directory.
 type file struct {
 	data          []byte
 	order         binary.ByteOrder
-	tags          map[uint16][]byte // entries of 12 bytes, without the tag
+	tags          map[uint16][]byte // entries, without the tag
+	big           bool              // a BigTIFF, whose counts and offsets have 8 bytes
 	width, height int
 	bits, samples int
 	compression   int
@@ -95,6 +98,18 @@ func Size(data []byte) (width, height int, err error) {
 	return f.width, f.height, nil
 }
 
+// Orientation returns the orientation of the picture, 1 to 8; 1 when nothing sensible is said.
+func Orientation(data []byte) int {
+	f, err := open(data)
+	if err != nil {
+		return 1
+	}
+	if v := f.value(tagOrientation, 1); 1 <= v && v <= 8 {
+		return v
+	}
+	return 1
+}
+
 // Profile returns the ICC profile of the picture; nil when it has none.
 func Profile(data []byte) []byte {
 	f, err := open(data)
@@ -114,24 +129,44 @@ func open(data []byte) (*file, error) {
 	if data[0] == 'M' {
 		f.order = binary.BigEndian
 	}
-	at := uint64(f.order.Uint32(data[4:]))
-	if at+2 > uint64(len(data)) {
+	f.big = f.order.Uint16(data[2:]) == 43
+	start, count, entry := data[4:], 2, 12
+	if f.big {
+		if len(data) < 16 || f.order.Uint16(data[4:]) != 8 {
+			return nil, errors.New("a BigTIFF with offsets of other than 8 bytes")
+		}
+		start, count, entry = data[8:], 8, 20
+	}
+	at := f.offset(start)
+	if at > uint64(len(data)-count) {
 		return nil, errors.New("the first directory lies outside the file")
 	}
-	rest := data[at+2:]
-	for range f.order.Uint16(data[at:]) {
-		if len(rest) < 12 {
+	n := uint64(f.order.Uint16(data[at:]))
+	if f.big {
+		n = f.order.Uint64(data[at:])
+	}
+	rest := data[at+uint64(count):]
+	for range min(n, 1<<16) {
+		if len(rest) < entry {
 			return nil, errors.New("the first directory is cut short")
 		}
 		if tag := f.order.Uint16(rest); f.tags[tag] == nil {
-			f.tags[tag] = rest[2:12]
+			f.tags[tag] = rest[2:entry]
 		}
-		rest = rest[12:]
+		rest = rest[entry:]
 	}
 	if err := f.describe(); err != nil {
 		return nil, err
 	}
 	return f, f.check()
+}
+
+// offset reads an offset or count, of 4 bytes or 8.
+func (f *file) offset(b []byte) uint64 {
+	if f.big {
+		return f.order.Uint64(b)
+	}
+	return uint64(f.order.Uint32(b))
 }
 
 // bytesOf returns the bytes of an entry's values, what kind they are and how many.
@@ -141,15 +176,16 @@ func (f *file) bytesOf(tag uint16) (raw []byte, kind uint16, count int) {
 		return nil, 0, 0
 	}
 	kind = f.order.Uint16(e)
-	size, ok := map[uint16]uint64{1: 1, 3: 2, 4: 4, 7: 1}[kind] // BYTE, SHORT, LONG, UNDEFINED
+	// BYTE, SHORT, LONG, UNDEFINED and LONG8
+	size, ok := map[uint16]uint64{1: 1, 3: 2, 4: 4, 7: 1, 16: 8}[kind]
 	if !ok {
 		return nil, 0, 0
 	}
-	n := uint64(f.order.Uint32(e[2:]))
-	if size*n <= 4 {
-		return e[6 : 6+size*n], kind, int(n)
+	n, value := f.offset(e[2:]), e[len(e)/2+1:] // the second half is the value or where it is
+	if n <= uint64(len(value))/size {
+		return value[:size*n], kind, int(n)
 	}
-	at := uint64(f.order.Uint32(e[6:]))
+	at := f.offset(value)
 	if at >= uint64(len(f.data)) {
 		return nil, 0, 0
 	}
@@ -167,6 +203,8 @@ func (f *file) values(tag uint16, most int) []uint32 {
 			v[i] = uint32(f.order.Uint16(raw[2*i:]))
 		case 4:
 			v[i] = f.order.Uint32(raw[4*i:])
+		case 16: // no file that is read here is so long
+			v[i] = uint32(min(f.order.Uint64(raw[8*i:]), math.MaxUint32))
 		default:
 			v[i] = uint32(raw[i])
 		}
