@@ -46,7 +46,7 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 		return nil, fmt.Errorf("inception: the model was saved without its trunk (%s, width %g, digest %.12s): give the "+
 			"weights that it was trained on", m.Flavor, m.Width, m.TrunkDigest)
 	}
-	trunk, err := NewTrunk(m.Trunk.withRecipe(m.Recipe), cfg)
+	trunk, err := NewTrunk(m.Trunk.WithRecipe(m.Recipe), cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (c *Classifier) Classify(ctx context.Context, inputs ...*Input) ([]Result, 
 	}
 	err := par.Each(ctx, 0, len(encoded), func(_, k int) error {
 		i := encoded[k]
-		results[i].Err = inputs[i].Decode(c.model.Recipe, nil)
+		results[i].Err = inputs[i].Decode(ctx, c.model.Recipe, nil)
 		return nil
 	})
 	if err != nil {

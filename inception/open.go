@@ -220,7 +220,7 @@ func (m *Model) takeTrunk(src source, e fileEntry) error {
 		return &FormatError{File: src.path(modelJSONFile), Offset: -1, Reason: "its ranges are not valid: train again",
 			Err: err}
 	}
-	m.Trunk = w.withRecipe(m.Recipe)
+	m.Trunk = w.WithRecipe(m.Recipe)
 	return nil
 }
 

@@ -239,7 +239,7 @@ func (p *pipeline) guardedDecode(m *model, in *inception.Input, pixels []float32
 		}
 		p.observe.decoded(time.Since(begin))
 	}()
-	return in.Decode(m.Model().Recipe, pixels)
+	return in.Decode(context.Background(), m.Model().Recipe, pixels)
 }
 
 func enter(ctx context.Context, places chan struct{}) error {

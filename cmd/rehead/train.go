@@ -22,6 +22,7 @@ type trainOptions struct {
 	out      string
 	cache    string
 	dtype    string
+	input    inputFlags
 	noTrunk  bool
 	noReport bool
 	asJSON   bool
@@ -90,6 +91,7 @@ func (o *trainOptions) add(cmd *cobra.Command) {
 	f.StringVarP(&o.out, "output", "o", "model", "folder to write the model to")
 	f.StringVar(&o.cache, "cache", "",
 		"folder of the bottleneck cache (default: rehead in the user's cache folder, or REHEAD_CACHE); \"none\" for no cache")
+	o.input.add(cmd)
 	f.StringVar(&o.dtype, "dtype", "f32", "how the trunk is stored in the model: f32 or f16")
 	f.BoolVar(&o.noTrunk, "no-trunk", false, "store only the trunk's digest in the model")
 	f.BoolVar(&o.noReport, "no-report", false, "write no report.html into the model")
@@ -138,6 +140,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	}
 	w, err := a.resolve(o.weights)
 	if err != nil {
+		return nil, err
+	}
+	if w, err = o.input.apply(w); err != nil {
 		return nil, err
 	}
 	if !o.asJSON {
