@@ -70,7 +70,7 @@ func (c *Classifier) Classify(ctx context.Context, inputs ...*Input) ([]Result, 
 	}
 	err := par.Each(ctx, 0, len(encoded), func(_, k int) error {
 		i := encoded[k]
-		results[i].Err = inputs[i].Decode(c.model.Recipe, nil)
+		results[i].Err = inputs[i].Decode(ctx, c.model.Recipe, nil)
 		return nil
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package inception
 
 import (
+	"context"
 	"image"
 
 	"github.com/c236555e/rehead/dataset/picture"
@@ -31,10 +32,14 @@ func (in *Input) ReadHeader() error {
 }
 
 // Decode makes Pixels of Data or Image by the recipe, in dst (nil: in a new slice), which is the
-// input's until the caller is done with it. An input that has its Pixels stays as it is.
-func (in *Input) Decode(r picture.Recipe, dst []float32) (err error) {
+// input's until the caller is done with it. An input that has its Pixels stays as it is. When ctx
+// ends, so does Decode, with its error.
+func (in *Input) Decode(ctx context.Context, r picture.Recipe, dst []float32) (err error) {
 	if in.Pixels != nil {
 		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if dst == nil {
 		dst = make([]float32, 3*r.Size*r.Size)

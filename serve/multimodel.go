@@ -61,8 +61,9 @@ type modelEntry struct {
 // others and asks again.
 func (s *Server) loadModel(c *gin.Context) error {
 	s.allowLong(c)
-	body, release, err := readBody(c.Writer, c.Request, 64<<10, s.bodies)
-	defer release()
+	held := &ledger{budget: s.bodies}
+	defer held.release()
+	body, err := readBody(c.Writer, c.Request, 64<<10, held)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,8 @@ func serveCommand(a *app, o *serveOptions) *cobra.Command {
 	f.Int64Var(&o.cfg.MaxBodyBytes, "max-body", serve.DefaultMaxBodyBytes, "most bytes of one request")
 	f.Int64Var(&o.cfg.MaxHeldBytes, "max-held", 0,
 		"most bytes of all requests together (0: an eighth of the memory, at most 512 MB)")
+	f.Int64Var(&o.cfg.MaxAnswerBytes, "max-answer", 0,
+		"most bytes that one answer may take (0: a quarter of --max-held)")
 	f.Int64Var(&o.cfg.MaxDecodeBytes, "max-decode", 0,
 		"most bytes of all pictures being decoded (0: a quarter of the memory, at most 1 GB)")
 	f.IntVar(&o.cfg.MaxRecords, "max-records", serve.DefaultMaxRecords, "most pictures of one request")
