@@ -203,16 +203,7 @@ func (s *Server) forget(name string, bytes int64) {
 // network keeps its weights and a copy laid out for its kernels.
 func sizeOnDisk(path string) (int64, error) {
 	total := int64(0)
-	err := filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil && info.Mode().IsRegular() {
-			total += info.Size()
-		}
-		return err
-	})
+	err := eachFile(path, func(_ string, info fs.FileInfo) { total += info.Size() })
 	return 2 * total, err
 }
 
