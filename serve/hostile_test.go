@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -422,4 +423,34 @@ func FuzzCSVRow(f *testing.F) {
 			t.Errorf("%q: got %d rows, want %d", text, at, len(want))
 		}
 	})
+}
+
+// A small file whose scans make it slow counts as what it takes to decode.
+func TestHostileManyScans(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		data []byte
+		slow bool
+	}{
+		{"a photograph", photo(t, 0, 640, 480), false},
+		{"ten scans", manyScans(640, 480, 10), false},
+		{"many scans", manyScans(640, 480, 200), true},
+		{"a large photograph", photo(t, 0, 3000, 2000), true},
+	} {
+		in := &inception.Input{Data: c.data}
+		if err := in.ReadHeader(); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if got := work(in) > largePicture; got != c.slow {
+			t.Errorf("%s: slow is %v, want %v", c.name, got, c.slow)
+		}
+	}
+	p := newPipeline(Config{MaxDecodeBytes: 100 << 20}.withDefaults(), newMetrics(&Server{}))
+	in := &inception.Input{Data: manyScans(2800, 2800, 1)}
+	if _, err := p.room(t.Context(), in); asStatus(err).code != http.StatusRequestEntityTooLarge {
+		t.Errorf("coefficients beyond the room of all decoders: got %v, want 413", err)
+	}
+	if _, _, err := picture.Decode(manyScans(64, 48, 9), picture.Limits{}); err != nil {
+		t.Errorf("the made-up picture is none: %v", err)
+	}
 }

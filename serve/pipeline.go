@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -238,7 +239,7 @@ func (p *pipeline) decode(ctx context.Context, m *model, in *inception.Input, pi
 	}
 	defer release()
 	begin, end := p.turns.BeginDecode, p.turns.EndDecode
-	if int64(in.Info.Width)*int64(in.Info.Height) > largePicture {
+	if work(in) > largePicture {
 		begin, end = p.turns.BeginLarge, p.turns.EndLarge
 	}
 	if err := begin(ctx); err != nil {
@@ -254,6 +255,16 @@ func (p *pipeline) decode(ctx context.Context, m *model, in *inception.Input, pi
 // largePicture is from how many pixels on a picture lets others pass, which are decoded in some
 // tens of milliseconds.
 const largePicture = 4 << 20
+
+// work is about how many pixels of a plain picture take as long to decode. Each scan of a progressive
+// JPEG is a pass over the whole picture, however few bytes it has.
+func work(in *inception.Input) int64 {
+	scans := int64(0)
+	if in.Info.Format == "jpeg" {
+		scans = int64(bytes.Count(in.Data, []byte{0xff, 0xda}))
+	}
+	return int64(in.Info.Width) * int64(in.Info.Height) * (4 + scans) / 4
+}
 
 // guardedDecode decodes behind a recover: what a stranger sent must not end the process, in any
 // decoder.
