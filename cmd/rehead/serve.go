@@ -80,6 +80,8 @@ func (o *serveOptions) add(cmd *cobra.Command) {
 	f.Int64Var(&o.cfg.MaxBodyBytes, "max-body", serve.DefaultMaxBodyBytes, "maximum bytes of one request")
 	f.Int64Var(&o.cfg.MaxHeldBytes, "max-held", 0,
 		"maximum bytes of all requests together (0: an eighth of the memory, at most 512 MB)")
+	f.Int64Var(&o.cfg.MaxAnswerBytes, "max-answer", 0,
+		"maximum bytes that one answer may take (0: a quarter of --max-held)")
 	f.Int64Var(&o.cfg.MaxDecodeBytes, "max-decode", 0,
 		"maximum bytes of all pictures being decoded (0: a quarter of the memory, at most 1 GB)")
 	f.IntVar(&o.cfg.MaxRecords, "max-records", serve.DefaultMaxRecords, "maximum pictures in one request")
