@@ -446,11 +446,11 @@ func TestHostileManyScans(t *testing.T) {
 		}
 	}
 	p := newPipeline(Config{MaxDecodeBytes: 100 << 20}.withDefaults(), newMetrics(&Server{}))
-	in := &inception.Input{Data: manyScans(2800, 2800, 1)}
+	in := &inception.Input{Data: manyScans(4000, 4000, 1)}
 	if _, err := p.room(t.Context(), in); asStatus(err).code != http.StatusRequestEntityTooLarge {
 		t.Errorf("coefficients beyond the room of all decoders: got %v, want 413", err)
 	}
 	if _, _, err := picture.Decode(manyScans(64, 48, 9), picture.Limits{}); err != nil {
-		t.Errorf("the made-up picture is none: %v", err)
+		t.Errorf("the made-up picture is not one: %v", err)
 	}
 }
