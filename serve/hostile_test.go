@@ -446,7 +446,8 @@ func TestHostileManyScans(t *testing.T) {
 		}
 	}
 	p := newPipeline(Config{MaxDecodeBytes: 100 << 20}.withDefaults(), newMetrics(&Server{}))
-	in := &inception.Input{Data: manyScans(4000, 4000, 1)}
+	head := []byte("\xff\xd8\xff\xc2\x00\x11\x08\x0f\xa0\x0f\xa0\x03\x01\x11\x00\x02\x11\x00\x03\x11\x00\xff\xda")
+	in := &inception.Input{Data: head} // progressive, 4000x4000, three components of full size
 	if _, err := p.room(t.Context(), in); asStatus(err).code != http.StatusRequestEntityTooLarge {
 		t.Errorf("coefficients beyond the room of all decoders: got %v, want 413", err)
 	}
