@@ -239,7 +239,8 @@ func (m *Model) takeTrunk(src source, e fileEntry) error {
 			Reason: "its recipe is not that of its trunk: restore the file or train again"}
 	}
 	if w, err = m.quantized(w); err != nil {
-		return &FormatError{File: src.path(modelJSONFile), Offset: -1, Reason: "its ranges are not valid: train again", Err: err}
+		return &FormatError{File: src.path(modelJSONFile), Offset: -1, Reason: "its ranges are not valid: train again",
+			Err: err}
 	}
 	m.Trunk = w.withRecipe(m.Recipe)
 	return nil
