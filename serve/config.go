@@ -64,8 +64,8 @@ type Config struct {
 	Limits picture.Limits
 
 	// MaxBodyBytes bounds one request's body, in bytes, and MaxHeldBytes what all requests together
-	// hold: bodies, what is read from them, and answers; 0 means DefaultMaxBodyBytes and 512 MB (at least four bodies). A larger body is
-	// answered with 413, and one that finds no room with 503.
+	// hold: bodies, what is read from them, and answers; 0 means DefaultMaxBodyBytes and 512 MB (at
+	// least four bodies). A larger body is answered with 413, and one that finds no room with 503.
 	MaxBodyBytes, MaxHeldBytes int64
 
 	// MaxAnswerBytes bounds one answer, in bytes, by what it may take at most: a request that may be

@@ -28,8 +28,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// Whatever a body is, parsing it takes what its records take, and an error comes before the whole is
-// built up.
+// Whatever a body is, parsing it takes what its records take, and an error comes before the whole
+// is built up.
 func TestHostileParsingHoldsNothing(t *testing.T) {
 	const size = 8 << 20
 	repeat := func(before, text, after string) []byte {

@@ -23,8 +23,8 @@ import (
 
 // TestHostileStrangers has four strangers make up requests, to every route and of every content
 // type, beside eight honest clients, whose every picture is answered. It takes two seconds, or as
-// long as REHEAD_SOAK says, and then holds the honest clients' 99th percentile to three times that of
-// a quiet server. REHEAD_HOSTILE_URL names a server that runs elsewhere, as in a group of 1 GB.
+// long as REHEAD_SOAK says, and then holds the honest clients' 99th percentile to three times that
+// of a quiet server. REHEAD_HOSTILE_URL names a server that runs elsewhere, as in a group of 1 GB.
 func TestHostileStrangers(t *testing.T) {
 	duration, long := 2*time.Second, false
 	if text := os.Getenv("REHEAD_SOAK"); text != "" {

@@ -114,8 +114,8 @@ func TestNotFinite(t *testing.T) {
 	}
 }
 
-// checksummed returns a ZIP archive with the checksum of the file that holds the byte at offset made
-// anew; every other file as it is.
+// checksummed returns a ZIP archive with the checksum of the file that holds the byte at offset
+// made anew; every other file as it is.
 func checksummed(t *testing.T, name string, data []byte, offset int64) []byte {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
