@@ -2,6 +2,7 @@ package picture_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"image"
@@ -367,5 +368,22 @@ func TestReadHeader(t *testing.T) {
 	}
 	if _, err := picture.ReadHeader([]byte("words"), picture.Limits{}); !errors.Is(err, picture.ErrUnsupported) {
 		t.Errorf("words: %v", err)
+	}
+}
+
+// TestDecodeContext: nothing is decoded for a request that has ended.
+func TestDecodeContext(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, format := range []string{"jpeg", "png", "gif", "bmp", "tiff"} {
+		data := picturetest.Encode(t, format, picturetest.Noise(23, 17, 1))
+		if img, _, err := picture.DecodeContext(ended, data, picture.Limits{}); !errors.Is(err, context.Canceled) || img != nil {
+			t.Errorf("%s: got %v", format, err)
+		}
+	}
+	for _, name := range []string{"progressive.jpg", "lossy.webp"} {
+		if _, _, err := picture.DecodeContext(ended, testdata(t, name), picture.Limits{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
