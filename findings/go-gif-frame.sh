@@ -11,6 +11,7 @@
 # pixel (0, 0) gets the palette's first colour, whatever it is. Draw the frame on a canvas first.
 set -euo pipefail
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
+export PIP_QUIET=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 export GOFLAGS=-mod=mod GOWORK=off GOTOOLCHAIN=go1.26.8
 cat > main.go <<'E'
 package main
@@ -33,7 +34,8 @@ func main() {
 	}
 	var b bytes.Buffer
 	canvas := image.Config{ColorModel: p, Width: 16, Height: 12}
-	if err := gif.EncodeAll(&b, &gif.GIF{Image: []*image.Paletted{frame}, Delay: []int{0}, Config: canvas}); err != nil {
+	whole := &gif.GIF{Image: []*image.Paletted{frame}, Delay: []int{0}, Config: canvas}
+	if err := gif.EncodeAll(&b, whole); err != nil {
 		log.Fatal(err)
 	}
 	if err := os.WriteFile("part.gif", b.Bytes(), 0o600); err != nil {
@@ -55,5 +57,5 @@ func main() {
 E
 go mod init finding 2>/dev/null
 go run .
-python3 -m venv v && v/bin/pip install -q --disable-pip-version-check pillow==13.0.0
-v/bin/python -c 'from PIL import Image; size = Image.open("part.gif").size; print("Pillow", size); assert size == (16, 12)'
+python3 -m venv v && v/bin/pip install pillow==13.0.0
+v/bin/python -c 'from PIL import Image; s = Image.open("part.gif").size; print("Pillow", s); assert s == (16, 12)'

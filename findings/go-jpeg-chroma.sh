@@ -10,8 +10,9 @@
 # small pictures suffer most. Interpolate chroma as libjpeg does before converting to RGB.
 set -euo pipefail
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
+export PIP_QUIET=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 export GOFLAGS=-mod=mod GOWORK=off GOTOOLCHAIN=go1.26.8
-python3 -m venv v && v/bin/pip install -q --disable-pip-version-check pillow==13.0.0
+python3 -m venv v && v/bin/pip install pillow==13.0.0
 v/bin/python - <<'E'
 from PIL import Image, ImageDraw
 picture = Image.new("RGB", (64, 64), "red")

@@ -11,8 +11,9 @@
 # is about the decoder, not the file: don't drop them as damaged.
 set -euo pipefail
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
+export PIP_QUIET=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 export GOFLAGS=-mod=mod GOWORK=off GOTOOLCHAIN=go1.26.8
-python3 -m venv v && v/bin/pip install -q --disable-pip-version-check pillow==13.0.0
+python3 -m venv v && v/bin/pip install pillow==13.0.0
 cat > make.py <<'E'
 # A baseline JPEG of one MCU in one flat colour: each component's first block has a DC difference, all
 # others none.

@@ -50,7 +50,8 @@ func main() {
 			HTTPClient: srv.Client(), RequestChecksumCalculation: c.sums,
 			Credentials: credentials.NewStaticCredentialsProvider("key", "secret", "")})
 		_, _ = client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket}) // the second finds it there
-		if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: key, Body: bytes.NewReader(data)}); err != nil {
+		put := &s3.PutObjectInput{Bucket: bucket, Key: key, Body: bytes.NewReader(data)}
+		if _, err := client.PutObject(ctx, put); err != nil {
 			log.Fatal(err)
 		}
 		out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: bucket, Key: key})

@@ -29,7 +29,8 @@ func pool(h, w int) (float32, error) {
 	}
 	g := gorgonia.NewGraph()
 	in := tensor.New(tensor.WithShape(1, 1, h, w), tensor.WithBacking(ones))
-	x := gorgonia.NewTensor(g, tensor.Float32, 4, gorgonia.WithShape(1, 1, h, w), gorgonia.WithName("x"), gorgonia.WithValue(in))
+	x := gorgonia.NewTensor(g, tensor.Float32, 4,
+		gorgonia.WithShape(1, 1, h, w), gorgonia.WithName("x"), gorgonia.WithValue(in))
 	y, err := gorgonia.AveragePool2D(x, tensor.Shape{2, 2}, []int{0, 0}, []int{1, 1})
 	if err != nil {
 		return 0, err

@@ -27,7 +27,8 @@ import (
 func softmax(logits ...float32) []float32 {
 	g := gorgonia.NewGraph()
 	in := tensor.New(tensor.WithShape(len(logits)/2, 2), tensor.WithBacking(logits))
-	x := gorgonia.NewMatrix(g, tensor.Float32, gorgonia.WithShape(len(logits)/2, 2), gorgonia.WithName("x"), gorgonia.WithValue(in))
+	x := gorgonia.NewMatrix(g, tensor.Float32,
+		gorgonia.WithShape(len(logits)/2, 2), gorgonia.WithName("x"), gorgonia.WithValue(in))
 	y, err := gorgonia.SoftMax(x)
 	if err != nil {
 		log.Fatal(err)

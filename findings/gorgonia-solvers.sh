@@ -29,7 +29,8 @@ import (
 func descend(s gorgonia.Solver) (w [2]float64) {
 	g := gorgonia.NewGraph()
 	v := tensor.New(tensor.WithShape(2), tensor.WithBacking([]float64{1, 1}))
-	x := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithShape(2), gorgonia.WithName("w"), gorgonia.WithValue(v))
+	x := gorgonia.NewVector(g, tensor.Float64,
+		gorgonia.WithShape(2), gorgonia.WithName("w"), gorgonia.WithValue(v))
 	loss := gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.Square(x))))
 	if _, err := gorgonia.Grad(loss, x); err != nil {
 		log.Fatal(err)

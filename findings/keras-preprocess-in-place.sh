@@ -9,7 +9,8 @@
 # picture, and a cell that is run twice feeds the network an almost black one. Pass a copy.
 set -euo pipefail
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
-python3 -m venv v && v/bin/pip install -q --disable-pip-version-check keras==3.15.1 jax==0.10.2 numpy==2.4.6
+export PIP_QUIET=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+python3 -m venv v && v/bin/pip install keras==3.15.1 jax==0.10.2 numpy==2.4.6
 KERAS_HOME=$d KERAS_BACKEND=numpy v/bin/python - <<'E'
 import numpy as np
 from keras.applications.inception_v3 import preprocess_input

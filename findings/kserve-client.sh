@@ -13,7 +13,8 @@
 # with the bare type.
 set -euo pipefail
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
-python3 -m venv v && v/bin/pip install -q --disable-pip-version-check kserve==0.21.0
+export PIP_QUIET=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+python3 -m venv v && v/bin/pip install kserve==0.21.0
 v/bin/python - 2>log <<'E' || { tail -5 log; exit 1; }
 import asyncio
 import json

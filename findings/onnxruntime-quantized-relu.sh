@@ -12,7 +12,8 @@
 # behind a Conv has to become a Relu.
 set -euo pipefail
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
-python3 -m venv v && v/bin/pip install -q --disable-pip-version-check onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6
+export PIP_QUIET=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+python3 -m venv v && v/bin/pip install onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6
 v/bin/python - 2>log <<'E' || { tail -5 log; exit 1; }
 import collections
 import numpy as np

@@ -12,7 +12,8 @@
 # at every node's domain, and save with ORT_ENABLE_BASIC what others are to read.
 set -euo pipefail
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
-python3 -m venv v && v/bin/pip install -q --disable-pip-version-check onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6
+export PIP_QUIET=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+python3 -m venv v && v/bin/pip install onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6
 v/bin/python - <<'E'
 import numpy as np
 import onnx

@@ -12,11 +12,12 @@
 # that can't expect that should declare one output, or the main one first and a copy of it last.
 set -euo pipefail
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
+export PIP_QUIET=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 for version in 4.14.0.94 5.0.0.93; do
 	python3 -m venv "$version"
-	"$version/bin/pip" install -q --disable-pip-version-check "opencv-python-headless==$version" numpy==2.4.6
+	"$version/bin/pip" install "opencv-python-headless==$version" numpy==2.4.6
 done
-4.14.0.94/bin/pip install -q --disable-pip-version-check onnx==1.23.2
+4.14.0.94/bin/pip install onnx==1.23.2
 4.14.0.94/bin/python - <<'E'
 import numpy as np
 import onnx

@@ -12,7 +12,8 @@
 # rounding and order. Give tol=1e-8 or less, or distrust equal scores.
 set -euo pipefail
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
-python3 -m venv v && v/bin/pip install -q --disable-pip-version-check scikit-learn==1.9.1 numpy==2.4.6 scipy==1.17.1
+export PIP_QUIET=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+python3 -m venv v && v/bin/pip install scikit-learn==1.9.1 numpy==2.4.6 scipy==1.17.1
 v/bin/python - <<'E'
 import warnings
 import numpy as np

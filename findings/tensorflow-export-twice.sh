@@ -11,7 +11,8 @@
 # matches them by shape finds two candidates for each. Take one prefix and leave the other.
 set -euo pipefail
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
-python3 -m venv v && v/bin/pip install -q --disable-pip-version-check tensorflow-cpu==2.21.0 keras==3.15.1
+export PIP_QUIET=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+python3 -m venv v && v/bin/pip install tensorflow-cpu==2.21.0 keras==3.15.1
 KERAS_HOME=$d KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=3 v/bin/python - 2>log <<'E' || { tail -5 log; exit 1; }
 import os
 import keras

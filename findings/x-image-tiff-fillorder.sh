@@ -12,8 +12,9 @@
 # Look at tag 266 before decoding.
 set -euo pipefail
 d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
+export PIP_QUIET=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 export GOFLAGS=-mod=mod GOWORK=off
-python3 -m venv v && v/bin/pip install -q --disable-pip-version-check pillow==13.0.0
+python3 -m venv v && v/bin/pip install pillow==13.0.0
 v/bin/python - <<'E'
 import struct
 from PIL import Image
