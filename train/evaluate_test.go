@@ -86,6 +86,72 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
+// TestEvaluateOtherPictures: a model knows the pictures that it was made with, however they are called
+// and split now; parts are told of those alone.
+func TestEvaluateOtherPictures(t *testing.T) {
+	dir, w := drawn(t, perClass), narrow(t)
+	m := mustRun(t, dir, w, Config{}).Model
+	evaluate := func(m *inception.Model, dir, part string) *Evaluation {
+		t.Helper()
+		v, err := Evaluate(context.Background(), m, scan(t, dir), EvaluateConfig{Part: part})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	other := filepath.Join(t.TempDir(), "other")
+	if err := draw.Folder(other, 3, 9, 77); err != nil {
+		t.Fatal(err)
+	}
+	v := evaluate(m, other, "")
+	if v.Recalled != "none" || v.Train.Images+v.Validation.Images+v.Test.Images != 0 || v.Seen.Images != 0 ||
+		*v.Unseen != v.All || v.All.Images != 27 || v.Pictures[0].Part != "new" || v.PerClass[0].Train != 0 {
+		t.Errorf("other pictures: got %+v", v.Metrics)
+	}
+	data, err := json.Marshal(v)
+	if err != nil || !bytes.Contains(data, []byte(`"test_accuracy":null`)) ||
+		!bytes.Contains(data, []byte(`"seen":{"images":0,"correct":0,"accuracy":null`)) {
+		t.Errorf("JSON: got %s, %v", data, err)
+	}
+	var back metrics.Metrics
+	if err := json.Unmarshal(data, &back); err != nil || !reflect.DeepEqual(back, v.Metrics) {
+		t.Errorf("read back: got %+v, %v", back, err)
+	}
+	if _, err := Evaluate(context.Background(), m, scan(t, other), EvaluateConfig{Part: "test"}); err == nil {
+		t.Error("the test part of other pictures: got no error")
+	}
+
+	trained := evaluate(m, dir, "")
+	for i, p := range trained.Pictures { // a third of the pictures of the training come among the others
+		if i%3 == 0 {
+			data, err := os.ReadFile(p.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, data, other, p.Label, "renamed-"+filepath.Base(p.Path))
+		}
+	}
+	v = evaluate(m, other, "")
+	if v.Recalled != "some" || v.Train.Images != 0 || v.Seen.Images == 0 || v.Unseen.Images <= 27 ||
+		v.Seen.Images+v.Unseen.Images != v.All.Images || v.Seen.Correct+v.Unseen.Correct != v.All.Correct {
+		t.Errorf("mixed: got %+v, seen %+v, unseen %+v", v.Metrics, v.Seen, v.Unseen)
+	}
+	if trained.Recalled != "all" || trained.Seen.Images != trained.Train.Images+trained.Validation.Images ||
+		*trained.Unseen != trained.Test {
+		t.Errorf("the training's: got %+v, seen %+v, unseen %+v", trained.Metrics, trained.Seen, trained.Unseen)
+	}
+	if v := evaluate(m, other, "test"); v.Recalled != "all" || v.Test != v.All || v.Test.Images == 0 {
+		t.Errorf("the training's test pictures among others: got %+v", v.Metrics)
+	}
+	for _, d := range []*inception.PictureDigests{nil, {Images: inception.MaxPictureDigests + 1}} {
+		forgetful := *m
+		forgetful.Pictures = d
+		if v := evaluate(&forgetful, dir, ""); v.Recalled != "unknown" || v.Seen != nil || v.Train != trained.Train {
+			t.Errorf("a model that does not remember: got %+v", v.Metrics)
+		}
+	}
+}
+
 func TestEvaluateRefuses(t *testing.T) {
 	dir, w := drawn(t, 4), narrow(t)
 	m := mustRun(t, dir, w, Config{Split: dataset.SplitConfig{Validation: -1}}).Model

@@ -272,7 +272,7 @@ func TestEvaluationReport(t *testing.T) {
 	if html, err = all.Report(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	reporttest.Wants(t, reporttest.ParseSections(t, html, own), reporttest.Percent(all.All.Accuracy), "mean nothing if they are not", draw.Label(0))
+	reporttest.Wants(t, reporttest.ParseSections(t, html, own), reporttest.Percent(all.All.Accuracy), "the parts are those that they had there", draw.Label(0))
 	plots, err := all.Plots(context.Background())
 	if err != nil {
 		t.Fatal(err)

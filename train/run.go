@@ -232,7 +232,7 @@ func (r *run) finish(ctx context.Context) error {
 		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest,
 		Ranges: r.weights.Ranges, Trunk: r.weights,
 		Seed: r.cfg.Seed, Split: inception.Split(r.cfg.Split), Training: training, Metrics: measured,
-		ToolVersion: r.cfg.ToolVersion,
+		ToolVersion: r.cfg.ToolVersion, Pictures: r.remember(),
 	}
 	r.res.report = report.Input{Predictions: said, Sums: r.sums, Rows: r.rows, Root: r.folder.Root,
 		Engine: r.cfg.Engine, Limits: r.cfg.Limits}

@@ -64,7 +64,7 @@ func newEvaluate(a *app) *cobra.Command {
 				return errors.Join(printJSON(a.stdout, result), failed, result.RequireAccuracy(least))
 			}
 			a.printProblems(result.Problems)
-			a.printParts(&result.Metrics)
+			a.printEvaluated(&result.Metrics)
 			for _, c := range result.PerClass {
 				a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)%s", c.Label, c.Precision, c.Recall, c.F1,
 					c.Measured, ofSeveral(c))
@@ -79,7 +79,7 @@ func newEvaluate(a *app) *cobra.Command {
 	data.addManifest(cmd)
 	f := cmd.Flags()
 	f.StringVar(&cfg.Part, "part", "all",
-		"which pictures: all, train, validation or test, by the split rule that the model stores")
+		"which pictures: all, or those that were train, validation or test in the model's training")
 	f.StringVar(&cache, "cache", "", "folder of the bottleneck cache, as for train")
 	f.IntVar(&cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up, as for train")
 	f.IntVar(&cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")

@@ -301,15 +301,49 @@ func (a *app) printProblems(problems []source.Problem) {
 
 // printParts prints the accuracy on each part that has pictures.
 func (a *app) printParts(m *metrics.Metrics) {
-	for _, part := range []struct {
-		name string
-		p    metrics.Part
-	}{{"train", m.Train}, {"validation", m.Validation}, {"test", m.Test}, {"all", m.All}} {
-		if part.p.Images > 0 && (part.name != "all" || m.Train.Images+m.Validation.Images+m.Test.Images == 0) {
-			a.say("%-10s accuracy %6.2f %%  (95 %% interval %.2f to %.2f; %d of %d pictures)%s", part.name, 100*part.p.Accuracy,
-				100*part.p.Interval[0], 100*part.p.Interval[1], part.p.Correct, part.p.Images, weighted(part.p))
-		}
+	a.printPart("train", m.Train)
+	a.printPart("validation", m.Validation)
+	a.printPart("test", m.Test)
+	a.printMultiLabel(m)
+}
+
+// printEvaluated prints the accuracy on all pictures, then on what the model had seen and what not.
+func (a *app) printEvaluated(m *metrics.Metrics) {
+	if m.ConfusionPart == "all" {
+		a.printPart("all", m.All)
 	}
+	switch m.Recalled {
+	case "some":
+		a.printPart("seen", *m.Seen)
+		a.printPart("unseen", *m.Unseen)
+		a.say("seen pictures are those that the model was trained or tuned on")
+	case "none":
+		a.say("the model was trained on none of these pictures")
+		if m.ConfusionPart != "all" {
+			a.printPart("unseen", *m.Unseen)
+		}
+	case "unknown":
+		a.say("the model does not remember its training pictures: it cannot tell which of these it was trained on, and " +
+			"the parts, by its split rule, mean nothing for pictures of another folder")
+		fallthrough
+	default:
+		a.printPart("train", m.Train)
+		a.printPart("validation", m.Validation)
+		a.printPart("test", m.Test)
+	}
+	a.printMultiLabel(m)
+}
+
+// printPart prints the accuracy of a part, nothing of one without pictures.
+func (a *app) printPart(name string, p metrics.Part) {
+	if p.Images > 0 {
+		a.say("%-10s accuracy %6.2f %%  (95 %% interval %.2f to %.2f; %d of %d pictures)%s", name, 100*p.Accuracy,
+			100*p.Interval[0], 100*p.Interval[1], p.Correct, p.Images, weighted(p))
+	}
+}
+
+// printMultiLabel prints what is more of several labels.
+func (a *app) printMultiLabel(m *metrics.Metrics) {
 	if s := m.MultiLabel; s != nil {
 		a.say("accuracy counts pictures whose every label is right; on the %s pictures micro F1 %.3f, macro F1 %.3f, mean "+
 			"average precision %.3f, %.2f %% of the decisions wrong",

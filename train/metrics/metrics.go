@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/c236555e/rehead/dataset"
@@ -25,11 +26,11 @@ type Part struct {
 // Metrics is weighted: counts, Accuracy, its interval, and all about ConfusionPart take each
 // picture once.
 type Weighted struct {
-	Accuracy float64 // sum of the weights of the correct pictures over that of all
+	Accuracy float64 `json:"accuracy"` // sum of the weights of the correct pictures over that of all
 	// Wilson interval, 95 %, for (sum of weights)^2 / sum of squared weights pictures (Kish's
 	// effective number)
-	Interval [2]float64
-	LogLoss  float64 // weighted mean
+	Interval [2]float64 `json:"accuracy_interval"`
+	LogLoss  float64    `json:"log_loss"` // weighted mean
 }
 
 // Class measures one label.
@@ -86,6 +87,13 @@ type Metrics struct {
 	ECEUncalibrated float64     // the same with temperature 1
 	MultiLabel      *MultiLabel // nil where pictures have one label
 
+	// Of an evaluation alone: which of the pictures were in the model's training, "all", "some", "none"
+	// or "unknown", what the model was trained or tuned on (its training and validation parts), and all
+	// others; nil where that is unknown. Train, Validation and Test are empty for "some" and "none", and
+	// follow the model's split rule for "unknown".
+	Recalled     string
+	Seen, Unseen *Part
+
 	// Of a training run alone; nil elsewhere.
 	Findings    []doctor.Finding // of the checks before the run
 	LabelErrors *LabelErrors
@@ -97,7 +105,7 @@ type Metrics struct {
 type Picture struct {
 	Path        string  `json:"image"`
 	Rel         string  `json:"path"` // slash path below the folder's root
-	Part        string  `json:"part"` // "train", "validation" or "test"
+	Part        string  `json:"part"` // "train", "validation" or "test"; "new" for none of the training's
 	Label       string  `json:"label"`
 	Predicted   string  `json:"predicted"`
 	Probability float64 `json:"probability"`          // of Predicted, 0..1
@@ -118,6 +126,9 @@ type Predictions struct {
 	Temperature float64
 	Part        string // what ConfusionPart is to be: "all", or "" for the best part there is
 
+	Evaluation bool   // not of the training run itself
+	Strange    []bool // [n], then: which pictures were not in the model's training; nil where that cannot be told
+
 	MultiLabel bool      // pictures have any number of labels
 	Thresholds []float64 // then: [K], or nil
 }
@@ -129,15 +140,29 @@ func (d Predictions) Measure() (Metrics, []Picture) {
 		ConfusionPart: d.Part}
 	parts := []*Part{dataset.Train: &m.Train, dataset.Validation: &m.Validation, dataset.Test: &m.Test}
 	pictures := make([]Picture, len(d.Items))
-	sums := map[*Part]*weightSums{&m.All: {}, parts[0]: {}, parts[1]: {}, parts[2]: {}}
+	d.recall(&m)
+	sums := map[*Part]*weightSums{&m.All: {}, parts[0]: {}, parts[1]: {}, parts[2]: {}, m.Seen: {}, m.Unseen: {}}
 	answer := d.answer
 	if d.MultiLabel {
 		answer = d.answerMultiLabel
 	}
 	for i, it := range d.Items {
 		right, loss := answer(i, &pictures[i])
-		pictures[i].Path, pictures[i].Rel, pictures[i].Part = it.Path, it.Rel, it.Split.String()
-		for _, p := range []*Part{parts[it.Split], &m.All} {
+		pictures[i].Path, pictures[i].Rel, pictures[i].Part = it.Path, it.Rel, d.partOf(i)
+		in := []*Part{&m.All}
+		if m.parted() {
+			in = append(in, parts[it.Split])
+		}
+		switch pictures[i].Part {
+		case "new", "test":
+			in = append(in, m.Unseen)
+		default:
+			in = append(in, m.Seen)
+		}
+		for _, p := range in {
+			if p == nil {
+				continue
+			}
 			p.Images++
 			p.LogLoss += loss
 			if right {
@@ -146,13 +171,13 @@ func (d Predictions) Measure() (Metrics, []Picture) {
 			sums[p].add(it.Weight, right, loss)
 		}
 	}
-	for _, p := range append(parts, &m.All) {
-		if p.Images > 0 {
+	for _, p := range append(parts, &m.All, m.Seen, m.Unseen) {
+		if p != nil && p.Images > 0 {
 			p.Accuracy = float64(p.Correct) / float64(p.Images)
 			p.LogLoss /= float64(p.Images)
 			p.Interval = Wilson(p.Correct, p.Images)
 		}
-		if sums[&m.All].weighted && p.Images > 0 {
+		if p != nil && p.Images > 0 && sums[&m.All].weighted {
 			p.Weighted = sums[p].result()
 		}
 	}
@@ -169,6 +194,33 @@ func (d Predictions) Measure() (Metrics, []Picture) {
 		d.confusion(&m)
 	}
 	return m, pictures
+}
+
+// recall says which of the pictures were in the model's training.
+func (d Predictions) recall(m *Metrics) {
+	if !d.Evaluation {
+		return
+	}
+	if m.Recalled = "unknown"; d.Strange == nil {
+		return
+	}
+	m.Seen, m.Unseen, m.Recalled = new(Part), new(Part), "some"
+	if !slices.Contains(d.Strange, true) {
+		m.Recalled = "all"
+	} else if !slices.Contains(d.Strange, false) {
+		m.Recalled = "none"
+	}
+}
+
+// parted tells whether Train, Validation and Test mean anything.
+func (m *Metrics) parted() bool { return m.Recalled != "some" && m.Recalled != "none" }
+
+// partOf is the part of picture i, or "new".
+func (d Predictions) partOf(i int) string {
+	if d.Strange != nil && d.Strange[i] {
+		return "new"
+	}
+	return d.Items[i].Split.String()
 }
 
 // of returns the logits and the items of a part, or of "all".
@@ -255,8 +307,8 @@ func (d Predictions) confusion(m *Metrics) {
 		m.Confusion[i] = make([]int, k)
 		m.PerClass[i].Label = d.Labels[i]
 	}
-	for _, it := range d.Items {
-		m.PerClass[it.Label].count(it.Split)
+	for i, it := range d.Items {
+		m.PerClass[it.Label].count(d.partOf(i))
 	}
 	logits, items := d.of(m.ConfusionPart)
 	labels := make([]int, len(items))

@@ -203,9 +203,9 @@ func (d Predictions) multiLabel(m *Metrics) {
 	for i := range m.PerClass {
 		m.PerClass[i].Label = d.Labels[i]
 	}
-	for _, it := range d.Items {
+	for i, it := range d.Items {
 		for _, l := range it.Labels {
-			m.PerClass[l].count(it.Split)
+			m.PerClass[l].count(d.partOf(i))
 		}
 	}
 	logits, items := d.of(m.ConfusionPart)
@@ -295,13 +295,13 @@ func (d *decisions) calibrationError() float64 {
 }
 
 // count counts a picture of the label.
-func (c *Class) count(s dataset.Split) {
-	switch s {
-	case dataset.Train:
+func (c *Class) count(part string) {
+	switch part {
+	case "train":
 		c.Train++
-	case dataset.Validation:
+	case "validation":
 		c.Validation++
-	case dataset.Test:
+	case "test":
 		c.Test++
 	}
 }

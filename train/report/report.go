@@ -155,10 +155,26 @@ func (in *Input) evaluation(p *page) {
 		{"Exact duplicates", fmt.Sprint(m.Duplicates)},
 	}, append(modelFacts(in.Model), in.environment())...)
 	if m.ConfusionPart == "all" {
-		p.Cards = []card{partCard("", m.All)}
-		p.Notes = []string{"The parts follow the split rule that the model stores: they are those of its training if these " +
-			"are the pictures that it was trained on, and mean nothing if they are not."}
+		p.Cards, p.Notes = []card{partCard("", m.All)}, []string{recalledNote(m.Recalled)}
+		if len(p.Parts) > 1 {
+			p.Parts = append([]partRow{{"all", m.All}}, p.Parts...)
+		}
 	}
+}
+
+// recalledNote says what is known of the pictures of an evaluation.
+func recalledNote(recalled string) string {
+	switch recalled {
+	case "all":
+		return "These are pictures of the model's training: the parts are those that they had there."
+	case "some":
+		return "Some of these pictures were in the model's training: it was trained or tuned on the seen ones, not on the " +
+			"unseen ones."
+	case "none":
+		return "None of these pictures was in the model's training."
+	}
+	return "The model does not remember its training pictures. The parts follow the split rule that it stores: they are " +
+		"those of its training if these are the pictures that it was trained on, and mean nothing if they are not."
 }
 
 // partWords says which pictures were measured.
@@ -166,7 +182,7 @@ func partWords(part string) string {
 	if part == "all" {
 		return "all of the folder"
 	}
-	return "the " + part + " part by the split rule that the model stores"
+	return "the " + part + " part of the model's training"
 }
 
 // pictures lists the picture views of the page in the order in which they get thumbnails.
@@ -195,17 +211,19 @@ func (p *page) pictures() []*pictureView {
 
 // headline returns the big numbers, the most honest first, and the table below them.
 func headline(m *metrics.Metrics) (cards []card, rows []partRow) {
-	for _, p := range []partRow{{"test", m.Test}, {"validation", m.Validation}, {"train", m.Train}} {
-		if p.Images == 0 {
-			continue
+	parts := []partRow{{"test", m.Test}, {"validation", m.Validation}, {"train", m.Train}}
+	if m.Recalled == "some" || m.Recalled == "none" {
+		parts = []partRow{{"unseen", *m.Unseen}, {"seen", *m.Seen}}
+	}
+	for _, p := range parts {
+		if p.Images > 0 {
+			cards, rows = append(cards, partCard(p.Name+" ", p.Part)), append(rows, p)
 		}
-		cards = append(cards, partCard(p.Name+" ", p.Part))
-		rows = append(rows, p)
 	}
-	if len(rows) == 1 { // all of them
-		return cards, rows
+	if len(rows) > 1 && m.Recalled == "" {
+		rows = append(rows, partRow{"all", m.All})
 	}
-	return cards, append(rows, partRow{"all", m.All})
+	return cards, rows
 }
 
 // partCard is the card of a part's accuracy.
