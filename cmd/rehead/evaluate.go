@@ -66,8 +66,9 @@ func newEvaluate(a *app) *cobra.Command {
 			a.printProblems(result.Problems)
 			a.printEvaluated(&result.Metrics)
 			for _, c := range result.PerClass {
-				a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)%s", c.Label, c.Precision, c.Recall, c.F1,
-					c.Measured, ofSeveral(c))
+				a.say("  %-24s precision %.3f (%.3f to %.3f)  recall %.3f (%.3f to %.3f)  F1 %.3f  (%d pictures)%s", c.Label,
+					c.Precision, c.PrecisionInterval[0], c.PrecisionInterval[1], c.Recall, c.RecallInterval[0],
+					c.RecallInterval[1], c.F1, c.Measured, ofSeveral(c))
 			}
 			return errors.Join(failed, result.RequireAccuracy(least))
 		},

@@ -304,7 +304,11 @@ func (a *app) printParts(m *metrics.Metrics) {
 	a.printPart("train", m.Train)
 	a.printPart("validation", m.Validation)
 	a.printPart("test", m.Test)
-	a.printMultiLabel(m)
+	if m.CrossValidated != nil {
+		a.printPart("cross-val.", *m.CrossValidated)
+		a.say("cross-val. are the train and validation pictures, each answered by a head that was trained without its fold")
+	}
+	a.printAverages(m)
 }
 
 // printEvaluated prints the accuracy on all pictures, then on what the model had seen and what not.
@@ -312,26 +316,23 @@ func (a *app) printEvaluated(m *metrics.Metrics) {
 	if m.ConfusionPart == "all" {
 		a.printPart("all", m.All)
 	}
-	switch m.Recalled {
-	case "some":
-		a.printPart("seen", *m.Seen)
-		a.printPart("unseen", *m.Unseen)
-		a.say("seen pictures are those that the model was trained or tuned on")
-	case "none":
-		a.say("the model was trained on none of these pictures")
-		if m.ConfusionPart != "all" {
-			a.printPart("unseen", *m.Unseen)
-		}
-	case "unknown":
+	switch {
+	case m.Seen == nil:
 		a.say("the model does not remember its training pictures: it cannot tell which of these it was trained on, and " +
 			"the parts, by its split rule, mean nothing for pictures of another folder")
-		fallthrough
+	case m.Seen.Images == 0:
+		a.say("the model was trained or tuned on none of these pictures")
+	case m.Unseen.Images == 0:
+		a.say("the model was trained or tuned on all of these pictures")
 	default:
-		a.printPart("train", m.Train)
-		a.printPart("validation", m.Validation)
-		a.printPart("test", m.Test)
+		a.printPart("seen", *m.Seen)
+		a.printPart("unseen", *m.Unseen)
+		a.say("seen are the pictures that the model was trained or tuned on")
 	}
-	a.printMultiLabel(m)
+	a.printPart("train", m.Train)
+	a.printPart("validation", m.Validation)
+	a.printPart("test", m.Test)
+	a.printAverages(m)
 }
 
 // printPart prints the accuracy of a part, nothing of one without pictures.
@@ -342,8 +343,16 @@ func (a *app) printPart(name string, p metrics.Part) {
 	}
 }
 
-// printMultiLabel prints what is more of several labels.
-func (a *app) printMultiLabel(m *metrics.Metrics) {
+// printAverages prints what puts the accuracy in its place.
+func (a *app) printAverages(m *metrics.Metrics) {
+	if v := m.Averages; v != nil {
+		on := "the " + m.ConfusionPart
+		if m.ConfusionPart == "all" {
+			on = "all"
+		}
+		a.sayWrapped("on %s pictures balanced accuracy %.2f %%, macro F1 %.3f; always answering %q would be right for "+
+			"%.2f %%", on, 100*v.Balanced, v.MacroF1, v.LargestLabel, 100*v.LargestAccuracy)
+	}
 	if s := m.MultiLabel; s != nil {
 		a.say("accuracy counts pictures whose every label is right; on the %s pictures micro F1 %.3f, macro F1 %.3f, mean "+
 			"average precision %.3f, %.2f %% of the decisions wrong",

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -33,6 +34,14 @@ type Weighted struct {
 	LogLoss  float64    `json:"log_loss"` // weighted mean
 }
 
+// Averages put the accuracy of ConfusionPart in its place.
+type Averages struct {
+	LargestLabel    string  `json:"largest_label"`          // that most of its pictures have
+	LargestAccuracy float64 `json:"largest_label_accuracy"` // of always answering that
+	Balanced        float64 `json:"balanced_accuracy"`      // mean recall of the labels that a picture has
+	MacroF1         float64 `json:"macro_f1"`               // mean F1 of the labels that a picture has or was given
+}
+
 // Class measures one label.
 type Class struct {
 	Label      string  `json:"label"`
@@ -49,12 +58,22 @@ type Class struct {
 	// there.
 	ROCAUC *float64 `json:"roc_auc"`
 
-	// Where pictures have several labels; absent elsewhere.
 	Predicted         int         `json:"predicted,omitempty"`          // pictures of ConfusionPart that were given it
-	Threshold         *float64    `json:"threshold,omitempty"`          // probability from which on it is given
-	AveragePrecision  *float64    `json:"average_precision,omitempty"`  // absent where no picture of ConfusionPart has it
 	PrecisionInterval *[2]float64 `json:"precision_interval,omitempty"` // Wilson, 95 %
 	RecallInterval    *[2]float64 `json:"recall_interval,omitempty"`
+
+	// Where pictures have several labels; absent elsewhere.
+	Threshold        *float64 `json:"threshold,omitempty"`         // probability from which on it is given
+	AveragePrecision *float64 `json:"average_precision,omitempty"` // absent where no picture of ConfusionPart has it
+}
+
+// measure fills in precision, recall and F1 of the pictures that have the label, were given it, or both.
+func (c *Class) measure(has, said, both int) {
+	c.Measured, c.Predicted = has, said
+	c.Precision, c.Recall = numeric.Ratio(float64(both), said), numeric.Ratio(float64(both), has)
+	c.F1 = numeric.Ratio(2*float64(both), said+has)
+	precision, recall := Wilson(both, said), Wilson(both, has)
+	c.PrecisionInterval, c.RecallInterval = &precision, &recall
 }
 
 // Metrics is what a run measured. In JSON the parts are flat: "test_images", "test_correct",
@@ -72,15 +91,16 @@ type Metrics struct {
 
 	All, Train, Validation, Test Part
 
-	// what Confusion, PerClass, TopK, ROCAUC and the two ECE are about: "test", "validation",
-	// "train" or "all"
+	// what Averages, Confusion, PerClass, TopK, ROCAUC and the two ECE are about: "test",
+	// "validation", "train" or "all"
 	ConfusionPart string
 	Confusion     [][]int // [true label][predicted label]
 	PerClass      []Class
+	Averages      *Averages // nil where pictures have several labels: see MultiLabel
 	// [k-1]: how often the label is among the k most probable, for k to 5 or the number of classes
 	TopK        []float64
 	ROCAUC      *float64 // mean of Class.ROCAUC where there is one; nil (null) when there is none
-	Temperature float64  // the model's: fitted on the validation part, 1 when there is none
+	Temperature float64  // the model's: see head.FitTemperature
 	// expected calibration error, 15 bins of confidence, with Temperature; of several labels: of
 	// every probability
 	ECE             float64
@@ -95,10 +115,13 @@ type Metrics struct {
 	Seen, Unseen *Part
 
 	// Of a training run alone; nil elsewhere.
-	Findings    []doctor.Finding // of the checks before the run
-	LabelErrors *LabelErrors
-	Outliers    []Outlier // the farthest first
-	Unknown     *Unknown
+	// The training and validation pictures, each answered by a head like the model's that was trained
+	// without its fold; nil where that would have taken too long.
+	CrossValidated *Part
+	Findings       []doctor.Finding // of the checks before the run
+	LabelErrors    *LabelErrors
+	Outliers       []Outlier // the farthest first
+	Unknown        *Unknown
 }
 
 // Picture is one picture and what the model said of it.
@@ -321,15 +344,57 @@ func (d Predictions) confusion(m *Metrics) {
 	m.TopK = topK(logits, labels, k)
 	m.ROCAUC = classAUC(logits, labels, d.Temperature, m.PerClass)
 	for i := range m.PerClass {
-		c := &m.PerClass[i]
-		predicted := 0
+		has, said := 0, 0
 		for j := range k {
-			c.Measured += m.Confusion[i][j]
-			predicted += m.Confusion[j][i]
+			has += m.Confusion[i][j]
+			said += m.Confusion[j][i]
 		}
-		right := float64(m.Confusion[i][i])
-		c.Precision = numeric.Ratio(right, predicted)
-		c.Recall = numeric.Ratio(right, c.Measured)
-		c.F1 = numeric.Ratio(2*right, predicted+c.Measured)
+		m.PerClass[i].measure(has, said, m.Confusion[i][i])
 	}
+	m.Averages = averages(m.PerClass)
+}
+
+// averages are over the labels; nil without a picture.
+func averages(classes []Class) *Averages {
+	var out Averages
+	pictures, largest, recalls, f1s := 0, 0, 0, 0
+	for _, c := range classes {
+		pictures += c.Measured
+		if c.Measured > largest {
+			largest, out.LargestLabel = c.Measured, c.Label
+		}
+		if c.Measured > 0 {
+			out.Balanced += c.Recall
+			recalls++
+		}
+		if c.Measured+c.Predicted > 0 {
+			out.MacroF1 += c.F1
+			f1s++
+		}
+	}
+	if pictures == 0 {
+		return nil
+	}
+	out.LargestAccuracy = float64(largest) / float64(pictures)
+	out.Balanced /= float64(recalls)
+	out.MacroF1 /= float64(f1s)
+	return &out
+}
+
+// farApart is how much of the training accuracy the test accuracy has to lack, beyond its interval.
+const farApart = 0.05
+
+// Gap is a sentence where the accuracy on the training pictures is far above that on the test pictures,
+// or on the validation ones where there is no test part; "" elsewhere.
+func (m *Metrics) Gap() string {
+	held, name := m.Test, "test"
+	if held.Images == 0 {
+		held, name = m.Validation, "validation"
+	}
+	if m.Train.Images == 0 || held.Images == 0 || held.Interval[1]+farApart >= m.Train.Accuracy {
+		return ""
+	}
+	return fmt.Sprintf("the accuracy on the training pictures, %.1f %%, is far above that on the %s pictures, %.1f %%: "+
+		"expect the latter of new pictures; more pictures, altered views of them or a larger L2 bring the two together",
+		100*m.Train.Accuracy, name, 100*held.Accuracy)
 }

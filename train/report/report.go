@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/c236555e/rehead/dataset/source"
@@ -56,27 +57,30 @@ func guarded[T any](what string, f func() (T, error)) (out T, err error) {
 
 // page is what the template shows. What is nil has no section.
 type page struct {
-	Title       string
-	Lead        string
-	Tool        string
-	Part        string // what the confusion matrix and so on are about
-	Cards       []card
-	Parts       []partRow
-	TopK        []float64
-	ROCAUC      *float64
-	Notes       []string
-	Learning    *learning
-	Calibration calibration
-	MultiLabel  *multiLabelView // where pictures have any number of labels
-	Confusion   *confusionView  // where they have one
-	Classes     classView
-	Mistakes    mistakeView
-	Map         mapView
-	Suspects    *suspectView
-	Duplicates  duplicateView
-	LeftOut     []source.Problem
-	MoreLeftOut int
-	Facts       []fact
+	Title    string
+	Lead     string
+	Tool     string
+	Part     string // what the confusion matrix and so on are about
+	Cards    []card
+	Parts    []partRow
+	TopK     []float64
+	ROCAUC   *float64
+	Averages *metrics.Averages // nil where pictures have any number of labels
+
+	CrossValidated bool // and the temperature fitted on that
+	Notes          []string
+	Learning       *learning
+	Calibration    calibration
+	MultiLabel     *multiLabelView // where pictures have any number of labels
+	Confusion      *confusionView  // where they have one
+	Classes        classView
+	Mistakes       mistakeView
+	Map            mapView
+	Suspects       *suspectView
+	Duplicates     duplicateView
+	LeftOut        []source.Problem
+	MoreLeftOut    int
+	Facts          []fact
 }
 
 // html fills the template.
@@ -107,7 +111,8 @@ type fact struct{ Name, Value string }
 // page gathers everything. What needs pictures comes last, when it is known which.
 func (in *Input) page(ctx context.Context) (*page, error) {
 	m := in.Metrics
-	p := &page{Tool: in.Model.ToolVersion, Part: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC}
+	p := &page{Tool: in.Model.ToolVersion, Part: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC,
+		Averages: m.Averages, CrossValidated: m.CrossValidated != nil}
 	p.Cards, p.Parts = headline(m)
 	p.Calibration = in.calibration()
 	if m.MultiLabel != nil {
@@ -215,12 +220,15 @@ func headline(m *metrics.Metrics) (cards []card, rows []partRow) {
 	if m.Recalled == "some" || m.Recalled == "none" {
 		parts = []partRow{{"unseen", *m.Unseen}, {"seen", *m.Seen}}
 	}
+	if c := m.CrossValidated; c != nil {
+		parts = slices.Insert(parts, 1, partRow{"cross-validated", *c})
+	}
 	for _, p := range parts {
 		if p.Images > 0 {
 			cards, rows = append(cards, partCard(p.Name+" ", p.Part)), append(rows, p)
 		}
 	}
-	if len(rows) > 1 && m.Recalled == "" {
+	if m.Recalled == "" && m.Train.Images < m.All.Images {
 		rows = append(rows, partRow{"all", m.All})
 	}
 	return cards, rows
