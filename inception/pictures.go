@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 
 	"github.com/c236555e/rehead/internal/safetensors"
@@ -100,7 +99,7 @@ func (m *Model) takePictures(name string, data []byte) error {
 	}
 	for _, p := range d.parts() {
 		info, ok := f.Lookup(p.name)
-		if !ok || info.DType != safetensors.U8 || len(info.Shape) != 2 || !slices.Equal(info.Shape[1:], []int{digestBytes}) {
+		if !ok || info.DType != safetensors.U8 || len(info.Shape) != 2 || info.Shape[1] != digestBytes {
 			return &FormatError{File: name, Tensor: p.name, Offset: -1,
 				Reason: "is missing or not of digests of " + strconv.Itoa(digestBytes) + " bytes: train again"}
 		}

@@ -103,7 +103,8 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 		}
 	}
 	said := metrics.Predictions{Items: items, Labels: m.Labels, Temperature: cmp.Or(m.Temperature, 1),
-		Part: partName(cfg.Part), Evaluation: true, Strange: memoryOf(m.Pictures).strange(got.goodSums()), MultiLabel: folder.MultiLabel, Thresholds: m.Thresholds}
+		Part: partName(cfg.Part), MultiLabel: folder.MultiLabel, Thresholds: m.Thresholds,
+		Evaluation: true, Strange: memoryOf(m.Pictures).strange(got.goodSums())}
 	p := newMeter(PhaseMeasure, len(items), cfg.Progress, e.seconds)
 	if said.Logits, err = head.Logits(ctx, m.Head, rows, cfg.Engine.Threads); err != nil {
 		return nil, fmt.Errorf("train: measure: %w", err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/draw"
+	"github.com/c236555e/rehead/train/internal/reporttest"
 	"github.com/c236555e/rehead/train/metrics"
 )
 
@@ -91,19 +93,11 @@ func TestEvaluate(t *testing.T) {
 func TestEvaluateOtherPictures(t *testing.T) {
 	dir, w := drawn(t, perClass), narrow(t)
 	m := mustRun(t, dir, w, Config{}).Model
-	evaluate := func(m *inception.Model, dir, part string) *Evaluation {
-		t.Helper()
-		v, err := Evaluate(context.Background(), m, scan(t, dir), EvaluateConfig{Part: part})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
 	other := filepath.Join(t.TempDir(), "other")
 	if err := draw.Folder(other, 3, 9, 77); err != nil {
 		t.Fatal(err)
 	}
-	v := evaluate(m, other, "")
+	v := mustEvaluate(t, m, other, "")
 	if v.Recalled != "none" || v.Train.Images+v.Validation.Images+v.Test.Images != 0 || v.Seen.Images != 0 ||
 		*v.Unseen != v.All || v.All.Images != 27 || v.Pictures[0].Part != "new" || v.PerClass[0].Train != 0 {
 		t.Errorf("other pictures: got %+v", v.Metrics)
@@ -121,35 +115,62 @@ func TestEvaluateOtherPictures(t *testing.T) {
 		t.Error("the test part of other pictures: got no error")
 	}
 
-	trained := evaluate(m, dir, "")
-	for i, p := range trained.Pictures { // a third of the pictures of the training come among the others
-		if i%3 == 0 {
-			data, err := os.ReadFile(p.Path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			write(t, data, other, p.Label, "renamed-"+filepath.Base(p.Path))
+	trained := mustEvaluate(t, m, dir, "")
+	for i := 0; i < len(trained.Pictures); i += 3 { // a third of them come among the others
+		p := trained.Pictures[i]
+		data, err := os.ReadFile(p.Path)
+		if err != nil {
+			t.Fatal(err)
 		}
+		write(t, data, other, p.Label, "renamed-"+filepath.Base(p.Path))
 	}
-	v = evaluate(m, other, "")
+	v = mustEvaluate(t, m, other, "")
 	if v.Recalled != "some" || v.Train.Images != 0 || v.Seen.Images == 0 || v.Unseen.Images <= 27 ||
 		v.Seen.Images+v.Unseen.Images != v.All.Images || v.Seen.Correct+v.Unseen.Correct != v.All.Correct {
 		t.Errorf("mixed: got %+v, seen %+v, unseen %+v", v.Metrics, v.Seen, v.Unseen)
 	}
+	own := slices.DeleteFunc(slices.Clone(reporttest.Sections), func(s string) bool { return s == "learning" || s == "suspects" })
+	reporttest.Wants(t, reporttest.ParseSections(t, mustHTML(t, v), own), "Some of these pictures were in the model's training", "unseen",
+		fmt.Sprintf("%d", v.Unseen.Images))
 	if trained.Recalled != "all" || trained.Seen.Images != trained.Train.Images+trained.Validation.Images ||
 		*trained.Unseen != trained.Test {
 		t.Errorf("the training's: got %+v, seen %+v, unseen %+v", trained.Metrics, trained.Seen, trained.Unseen)
 	}
-	if v := evaluate(m, other, "test"); v.Recalled != "all" || v.Test != v.All || v.Test.Images == 0 {
+	if v := mustEvaluate(t, m, other, "test"); v.Recalled != "all" || v.Test != v.All || v.Test.Images == 0 {
 		t.Errorf("the training's test pictures among others: got %+v", v.Metrics)
 	}
+}
+
+// TestEvaluateForgetful: where a model does not remember its pictures, as older ones do not, parts are
+// those of its split rule.
+func TestEvaluateForgetful(t *testing.T) {
+	dir, w := drawn(t, perClass), narrow(t)
+	r := mustRun(t, dir, w, Config{})
 	for _, d := range []*inception.PictureDigests{nil, {Images: inception.MaxPictureDigests + 1}} {
-		forgetful := *m
+		forgetful := *r.Model
 		forgetful.Pictures = d
-		if v := evaluate(&forgetful, dir, ""); v.Recalled != "unknown" || v.Seen != nil || v.Train != trained.Train {
+		if v := mustEvaluate(t, &forgetful, dir, ""); v.Recalled != "unknown" || v.Seen != nil || v.Train != r.Metrics.Train {
 			t.Errorf("a model that does not remember: got %+v", v.Metrics)
 		}
 	}
+}
+
+func mustEvaluate(t *testing.T, m *inception.Model, dir, part string) *Evaluation {
+	t.Helper()
+	v, err := Evaluate(context.Background(), m, scan(t, dir), EvaluateConfig{Part: part})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func mustHTML(t *testing.T, v *Evaluation) []byte {
+	t.Helper()
+	html, err := v.Report(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return html
 }
 
 func TestEvaluateRefuses(t *testing.T) {

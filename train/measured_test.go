@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"math"
 	"math/rand/v2"
@@ -180,15 +181,7 @@ func plantedOrders(t *testing.T, set *measured, seed uint64, f *figures) {
 		for i := range order {
 			order[i] = i
 		}
-		slices.SortStableFunc(order, func(a, b int) int {
-			switch {
-			case o.score[a] < o.score[b]:
-				return -1
-			case o.score[a] > o.score[b]:
-				return 1
-			}
-			return 0
-		})
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(o.score[a], o.score[b]) })
 		f.add(o.name, hits(order[:len(wrong)])/float64(len(wrong)))
 	}
 	f.add("precision of the list", hits(found)/float64(len(found)))

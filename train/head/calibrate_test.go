@@ -64,7 +64,8 @@ func TestTemperatureIsNoNoise(t *testing.T) {
 			}
 		}
 		if fitted < c.least || fitted > c.most {
-			t.Errorf("temperature %g: fitted for %d of %d samples, want %d to %d", c.temperature, fitted, samples, c.least, c.most)
+			t.Errorf("temperature %g: fitted for %d of %d samples, want %d to %d", c.temperature, fitted, samples, c.least,
+				c.most)
 		}
 	}
 }

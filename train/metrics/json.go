@@ -140,7 +140,8 @@ func (m Metrics) MarshalJSON() ([]byte, error) {
 		Classes: m.Classes, Quarantined: m.Quarantined, Duplicates: m.Duplicates, Temperature: m.Temperature,
 		ECE: m.ECE, ECEUncalibrated: m.ECEUncalibrated, ConfusionPart: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC,
 		PerClass: m.PerClass, Confusion: m.Confusion, Findings: m.Findings, LabelErrors: m.LabelErrors, Outliers: m.Outliers,
-		Unknown: m.Unknown, MultiLabel: m.MultiLabel, CrossValidated: m.CrossValidated, Recalled: m.Recalled, Seen: m.Seen, Unseen: m.Unseen,
+		Unknown: m.Unknown, MultiLabel: m.MultiLabel,
+		CrossValidated: m.CrossValidated, Recalled: m.Recalled, Seen: m.Seen, Unseen: m.Unseen,
 		Averages: m.Averages, Gap: m.Gap(),
 	}
 	for p, out := range m.pairs(&j) {
@@ -168,7 +169,8 @@ func (m *Metrics) UnmarshalJSON(data []byte) error {
 		ECE:         j.ECE, ECEUncalibrated: j.ECEUncalibrated, ConfusionPart: j.ConfusionPart, TopK: j.TopK,
 		ROCAUC:   j.ROCAUC,
 		PerClass: j.PerClass, Confusion: j.Confusion, Findings: j.Findings, LabelErrors: j.LabelErrors, Outliers: j.Outliers,
-		Unknown: j.Unknown, MultiLabel: j.MultiLabel, CrossValidated: j.CrossValidated, Recalled: j.Recalled, Seen: j.Seen, Unseen: j.Unseen,
+		Unknown: j.Unknown, MultiLabel: j.MultiLabel,
+		CrossValidated: j.CrossValidated, Recalled: j.Recalled, Seen: j.Seen, Unseen: j.Unseen,
 		Averages: j.Averages,
 	}
 	for p, in := range m.pairs(&j) {

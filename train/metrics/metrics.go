@@ -1,9 +1,7 @@
 package metrics
 
 import (
-	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/c236555e/rehead/dataset"
@@ -32,14 +30,6 @@ type Weighted struct {
 	// effective number)
 	Interval [2]float64 `json:"accuracy_interval"`
 	LogLoss  float64    `json:"log_loss"` // weighted mean
-}
-
-// Averages put the accuracy of ConfusionPart in its place.
-type Averages struct {
-	LargestLabel    string  `json:"largest_label"`          // that most of its pictures have
-	LargestAccuracy float64 `json:"largest_label_accuracy"` // of always answering that
-	Balanced        float64 `json:"balanced_accuracy"`      // mean recall of the labels that a picture has
-	MacroF1         float64 `json:"macro_f1"`               // mean F1 of the labels that a picture has or was given
 }
 
 // Class measures one label.
@@ -172,20 +162,7 @@ func (d Predictions) Measure() (Metrics, []Picture) {
 	for i, it := range d.Items {
 		right, loss := answer(i, &pictures[i])
 		pictures[i].Path, pictures[i].Rel, pictures[i].Part = it.Path, it.Rel, d.partOf(i)
-		in := []*Part{&m.All}
-		if m.parted() {
-			in = append(in, parts[it.Split])
-		}
-		switch pictures[i].Part {
-		case "new", "test":
-			in = append(in, m.Unseen)
-		default:
-			in = append(in, m.Seen)
-		}
-		for _, p := range in {
-			if p == nil {
-				continue
-			}
+		for _, p := range m.counted(parts[it.Split], pictures[i].Part) {
 			p.Images++
 			p.LogLoss += loss
 			if right {
@@ -195,12 +172,13 @@ func (d Predictions) Measure() (Metrics, []Picture) {
 		}
 	}
 	for _, p := range append(parts, &m.All, m.Seen, m.Unseen) {
-		if p != nil && p.Images > 0 {
-			p.Accuracy = float64(p.Correct) / float64(p.Images)
-			p.LogLoss /= float64(p.Images)
-			p.Interval = Wilson(p.Correct, p.Images)
+		if p == nil || p.Images == 0 {
+			continue
 		}
-		if p != nil && p.Images > 0 && sums[&m.All].weighted {
+		p.Accuracy = float64(p.Correct) / float64(p.Images)
+		p.LogLoss /= float64(p.Images)
+		p.Interval = Wilson(p.Correct, p.Images)
+		if sums[&m.All].weighted {
 			p.Weighted = sums[p].result()
 		}
 	}
@@ -217,33 +195,6 @@ func (d Predictions) Measure() (Metrics, []Picture) {
 		d.confusion(&m)
 	}
 	return m, pictures
-}
-
-// recall says which of the pictures were in the model's training.
-func (d Predictions) recall(m *Metrics) {
-	if !d.Evaluation {
-		return
-	}
-	if m.Recalled = "unknown"; d.Strange == nil {
-		return
-	}
-	m.Seen, m.Unseen, m.Recalled = new(Part), new(Part), "some"
-	if !slices.Contains(d.Strange, true) {
-		m.Recalled = "all"
-	} else if !slices.Contains(d.Strange, false) {
-		m.Recalled = "none"
-	}
-}
-
-// parted tells whether Train, Validation and Test mean anything.
-func (m *Metrics) parted() bool { return m.Recalled != "some" && m.Recalled != "none" }
-
-// partOf is the part of picture i, or "new".
-func (d Predictions) partOf(i int) string {
-	if d.Strange != nil && d.Strange[i] {
-		return "new"
-	}
-	return d.Items[i].Split.String()
 }
 
 // of returns the logits and the items of a part, or of "all".
@@ -352,49 +303,4 @@ func (d Predictions) confusion(m *Metrics) {
 		m.PerClass[i].measure(has, said, m.Confusion[i][i])
 	}
 	m.Averages = averages(m.PerClass)
-}
-
-// averages are over the labels; nil without a picture.
-func averages(classes []Class) *Averages {
-	var out Averages
-	pictures, largest, recalls, f1s := 0, 0, 0, 0
-	for _, c := range classes {
-		pictures += c.Measured
-		if c.Measured > largest {
-			largest, out.LargestLabel = c.Measured, c.Label
-		}
-		if c.Measured > 0 {
-			out.Balanced += c.Recall
-			recalls++
-		}
-		if c.Measured+c.Predicted > 0 {
-			out.MacroF1 += c.F1
-			f1s++
-		}
-	}
-	if pictures == 0 {
-		return nil
-	}
-	out.LargestAccuracy = float64(largest) / float64(pictures)
-	out.Balanced /= float64(recalls)
-	out.MacroF1 /= float64(f1s)
-	return &out
-}
-
-// farApart is how much of the training accuracy the test accuracy has to lack, beyond its interval.
-const farApart = 0.05
-
-// Gap is a sentence where the accuracy on the training pictures is far above that on the test pictures,
-// or on the validation ones where there is no test part; "" elsewhere.
-func (m *Metrics) Gap() string {
-	held, name := m.Test, "test"
-	if held.Images == 0 {
-		held, name = m.Validation, "validation"
-	}
-	if m.Train.Images == 0 || held.Images == 0 || held.Interval[1]+farApart >= m.Train.Accuracy {
-		return ""
-	}
-	return fmt.Sprintf("the accuracy on the training pictures, %.1f %%, is far above that on the %s pictures, %.1f %%: "+
-		"expect the latter of new pictures; more pictures, altered views of them or a larger L2 bring the two together",
-		100*m.Train.Accuracy, name, 100*held.Accuracy)
 }
