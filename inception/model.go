@@ -115,6 +115,7 @@ type Model struct {
 	SelfTest    *SelfTest       // optional: pictures with the answers that are expected of them
 	Report      []byte          // optional: report.html
 	Neighbours  *Neighbours     // optional: training pictures, for explanations
+	Pictures    *PictureDigests // optional: which pictures it was made with
 }
 
 // SelfTest is a few tiny pictures with the bottlenecks and logits that the model gave for them when
@@ -176,6 +177,9 @@ func (m *Model) Validate() error {
 		if err := m.Neighbours.validate(m); err != nil {
 			return err
 		}
+	}
+	if err := m.Pictures.validate(); err != nil {
+		return err
 	}
 	if m.SelfTest != nil {
 		return m.SelfTest.validate(&m.Head)

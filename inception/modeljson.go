@@ -27,11 +27,13 @@ const (
 	reportFile    = "report.html"
 
 	neighboursFile = "neighbours.safetensors"
+	picturesFile   = "pictures.safetensors"
 )
 
 // modelFiles lists every file that a model can have beside model.json.
 func modelFiles() []string {
-	return []string{headFile, trunkFile, selfTestFile, labelsFile, metricsFile, reportFile, neighboursFile}
+	return []string{headFile, trunkFile, selfTestFile, labelsFile, metricsFile, reportFile, neighboursFile,
+		picturesFile}
 }
 
 // modelJSON is model.json.

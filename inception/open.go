@@ -189,6 +189,8 @@ func (m *Model) take(src source, name string, e fileEntry) error {
 		}
 	case neighboursFile:
 		return m.takeNeighbours(src.path(name), data)
+	case picturesFile:
+		return m.takePictures(src.path(name), data)
 	case reportFile:
 		m.Report = data
 	}

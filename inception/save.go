@@ -104,7 +104,7 @@ func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
 	if opts.Report != nil {
 		files = append(files, outFile{reportFile, content(string(opts.Report))})
 	}
-	files = append(files, m.Neighbours.files()...)
+	files = slices.Concat(files, m.Neighbours.files(), m.Pictures.files())
 	if opts.NoTrunk {
 		return append(files, m.SelfTest.files()...), doc, nil
 	}

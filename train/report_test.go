@@ -57,6 +57,9 @@ func TestReport(t *testing.T) {
 	html := mustReport(t, first)
 	d := reporttest.Parse(t, html)
 	m := first.Metrics
+	reporttest.Wants(t, d, "cross-validated accuracy", reporttest.Percent(m.CrossValidated.Accuracy), "balanced accuracy",
+		reporttest.Percent(m.Averages.Balanced), reporttest.Percent(m.Averages.MacroF1), "Always answering the largest label",
+		reporttest.Percent(m.PerClass[0].RecallInterval[0])+" to "+reporttest.Percent(m.PerClass[0].RecallInterval[1]))
 	reporttest.Wants(t, d, reporttest.Percent(m.Test.Accuracy), fmt.Sprintf("%d of %d pictures", m.Test.Correct, m.Test.Images), one+"/cut.jpg",
 		one+"/again.jpg",
 		two+"/mislabelled.jpg", "Labels differ",
@@ -272,7 +275,7 @@ func TestEvaluationReport(t *testing.T) {
 	if html, err = all.Report(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	reporttest.Wants(t, reporttest.ParseSections(t, html, own), reporttest.Percent(all.All.Accuracy), "mean nothing if they are not", draw.Label(0))
+	reporttest.Wants(t, reporttest.ParseSections(t, html, own), reporttest.Percent(all.All.Accuracy), "the parts are those that they had there", draw.Label(0))
 	plots, err := all.Plots(context.Background())
 	if err != nil {
 		t.Fatal(err)

@@ -1,11 +1,13 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/doctor"
@@ -98,6 +100,7 @@ type run struct {
 	views      [][][]float32 // those of their views; nil where there are none
 	duplicates int
 	start      *inception.Head // of a warm start
+	crossed    *crossed        // nil where there was no cross-validation
 	temp       float64
 	logits     []float64 // [n,K]
 	thresholds []float64 // see inception.Model
@@ -156,42 +159,36 @@ func (r *run) good() *dataset.Folder {
 	return &dataset.Folder{Root: r.folder.Root, Labels: r.folder.Labels, Items: r.items, MultiLabel: r.folder.MultiLabel}
 }
 
-// part returns the examples of one part, and the place in r.items of each. Views of training
+// part returns the examples of some parts, and the place in r.items of each. Views of training
 // pictures come after them all; a picture and its views count together as much as it alone would.
-func (r *run) part(s dataset.Split) (head.Examples, []int) {
+func (r *run) part(of ...dataset.Split) (head.Examples, []int) {
 	ex := head.Examples{Classes: len(r.folder.Labels)}
 	var at []int
-	weighted := false
-	add := func(i int, row []float32, share float64) {
+	add := func(i int, row []float32) {
 		it := r.items[i]
 		ex.Rows, ex.Labels, at = append(ex.Rows, row), append(ex.Labels, it.Label), append(at, i)
 		if r.folder.MultiLabel {
 			ex.MultiLabel = append(ex.MultiLabel, it.Labels)
 		}
-		w := it.Weight
-		if w == 0 {
-			w = 1
+		w := cmp.Or(it.Weight, 1)
+		if it.Split == dataset.Train && r.views != nil {
+			w /= float64(1 + r.cfg.Views)
 		}
-		weighted = weighted || w != 1
-		ex.Weights = append(ex.Weights, w*share)
-	}
-	share := 1.0
-	if s == dataset.Train && r.views != nil {
-		share = 1 / float64(1+r.cfg.Views)
+		ex.Weights = append(ex.Weights, w)
 	}
 	for i, it := range r.items {
-		if it.Split == s {
-			add(i, r.rows[i], share)
+		if slices.Contains(of, it.Split) {
+			add(i, r.rows[i])
 		}
 	}
-	if share < 1 {
+	if r.views != nil && slices.Contains(of, dataset.Train) {
 		for i := range r.items {
 			for _, row := range r.views[i] {
-				add(i, row, share)
+				add(i, row)
 			}
 		}
 	}
-	if !weighted {
+	if len(at) == 0 || slices.Min(ex.Weights) == slices.Max(ex.Weights) {
 		ex.Weights = nil
 	}
 	return ex, at
@@ -209,6 +206,10 @@ func (r *run) finish(ctx context.Context) error {
 		MultiLabel: r.folder.MultiLabel, Thresholds: r.thresholds}
 	m, pictures := said.Measure()
 	m.Quarantined, m.Duplicates = len(r.folder.Items)-len(r.items), r.duplicates
+	m.CrossValidated = r.crossed.measure(said)
+	if gap := m.Gap(); gap != "" {
+		r.res.Notes = append(r.res.Notes, gap)
+	}
 	if err := r.audit(ctx, &m); err != nil {
 		return err
 	}
@@ -232,7 +233,7 @@ func (r *run) finish(ctx context.Context) error {
 		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest,
 		Ranges: r.weights.Ranges, Trunk: r.weights,
 		Seed: r.cfg.Seed, Split: inception.Split(r.cfg.Split), Training: training, Metrics: measured,
-		ToolVersion: r.cfg.ToolVersion,
+		ToolVersion: r.cfg.ToolVersion, Pictures: r.remember(),
 	}
 	r.res.report = report.Input{Predictions: said, Sums: r.sums, Rows: r.rows, Root: r.folder.Root,
 		Engine: r.cfg.Engine, Limits: r.cfg.Limits}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -115,10 +116,11 @@ func (c modelCard) String() string {
 	}
 	var scores metrics.Metrics
 	if len(c.Metrics) > 0 && json.Unmarshal(c.Metrics, &scores) == nil {
+		crossed := cmp.Or(scores.CrossValidated, new(metrics.Part))
 		for _, p := range []struct {
 			name string
 			part metrics.Part
-		}{{"train", scores.Train}, {"validation", scores.Validation}, {"test", scores.Test}} {
+		}{{"train", scores.Train}, {"validation", scores.Validation}, {"test", scores.Test}, {"cross-val.", *crossed}} {
 			if p.part.Images > 0 {
 				row(p.name, "accuracy %.2f %% (95 %% interval %.2f to %.2f; %d of %d pictures)", 100*p.part.Accuracy,
 					100*p.part.Interval[0], 100*p.part.Interval[1], p.part.Correct, p.part.Images)
