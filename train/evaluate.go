@@ -107,7 +107,9 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	if m.Split.Near != 0 {
 		same.Near = nearGroups(mine.Items, checkup)
 	}
-	if err := mine.SplitTogether(dataset.SplitConfig(m.Split), same); err != nil {
+	split := dataset.SplitConfig(m.Split)
+	split.Rule = max(split.Rule, 1) // models of older versions say nothing
+	if err := mine.SplitTogether(split, same); err != nil {
 		return nil, err
 	}
 	items := keepPart(mine.Items, got, &bad, cfg.Part)

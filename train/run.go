@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -71,6 +72,7 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 // resolved is c with its defaults written out, so that a model says how it was split whatever later
 // defaults are.
 func resolved(c dataset.SplitConfig) dataset.SplitConfig {
+	c.Rule = cmp.Or(c.Rule, dataset.SplitRule)
 	for _, f := range []*float64{&c.Validation, &c.Test} {
 		switch {
 		case *f == 0:
