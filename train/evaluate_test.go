@@ -24,7 +24,7 @@ func TestEvaluateOldModel(t *testing.T) {
 	if m.Split.Rule != dataset.SplitRule {
 		t.Errorf("a new model has rule %d, want %d", m.Split.Rule, dataset.SplitRule)
 	}
-	m.Split.Rule = 0
+	m.Split.Rule, m.Split.Near = 0, 0
 	old := scan(t, dir)
 	if err := old.Split(dataset.SplitConfig{Rule: 1}); err != nil {
 		t.Fatal(err)
