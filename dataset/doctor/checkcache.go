@@ -15,10 +15,10 @@ import (
 type CheckCache struct{ store *cache.Store }
 
 // checkVersion changes whenever a fingerprint or what decodes would.
-const checkVersion = 2
+const checkVersion = 3
 
 // checkBytes is the length of what is kept of a picture.
-const checkBytes = 1 + 1 + 4 + 4 + 8 + 8 + 8 + side*side + 2*16 + 8
+const checkBytes = 1 + 1 + 4 + 4 + 8 + 8 + 8 + side*side + 2*16 + 8 + grid*grid
 
 // checkFormats numbers the formats that Decode knows, from 1.
 var checkFormats = [...]string{"", "jpeg", "png", "gif", "bmp", "webp", "tiff"}
@@ -62,6 +62,7 @@ func (c *CheckCache) get(p *checked, print *fingerprint) bool {
 		at += copy(print.chroma[c][:], b[at:])
 	}
 	print.detail = math.Float64frombits(le.Uint64(b[at:]))
+	copy(print.shape[:], b[at+8:])
 	return true
 }
 
@@ -89,7 +90,7 @@ func (c *CheckCache) put(p *checked, print *fingerprint) error {
 	for c := range print.chroma {
 		b = append(b, print.chroma[c][:]...)
 	}
-	b = le.AppendUint64(b, math.Float64bits(print.detail))
+	b = append(le.AppendUint64(b, math.Float64bits(print.detail)), print.shape[:]...)
 	return c.store.Put(p.sum, b)
 }
 
