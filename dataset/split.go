@@ -54,8 +54,9 @@ type SplitConfig struct {
 // decided, whatever the shares became.
 const SplitRule = 2
 
-// NearVersion numbers the rule by which Check finds nearly equal pictures.
-const NearVersion = 1
+// NearVersion numbers the rule by which nearly equal pictures are found: doctor's Refine. 1 was that
+// of its FirstNear.
+const NearVersion = 2
 
 // fractions resolves the zero and negative values.
 func (c SplitConfig) fractions() (validation, test float64) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
@@ -103,13 +104,13 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	if err != nil {
 		return nil, err
 	}
-	same := dataset.Same{Sums: got.sums}
-	if m.Split.Near != 0 {
-		same.Near = nearGroups(mine.Items, checkup)
+	near, err := e.near(ctx, m.Split.Near, mine.Items, got, bad, checkup)
+	if err != nil {
+		return nil, err
 	}
 	split := dataset.SplitConfig(m.Split)
 	split.Rule = max(split.Rule, 1) // models of older versions say nothing
-	if err := mine.SplitTogether(split, same); err != nil {
+	if err := mine.SplitTogether(split, dataset.Same{Sums: got.sums, Near: near}); err != nil {
 		return nil, err
 	}
 	items := keepPart(mine.Items, got, &bad, cfg.Part)
@@ -117,8 +118,10 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 		return nil, fmt.Errorf("train: evaluate: folder %s: got no picture in the %s part, want at least one", folder.Root,
 			partName(cfg.Part))
 	}
-	if err := e.run(ctx, items, got, bad); err != nil {
-		return nil, err
+	if m.Split.Near <= 1 {
+		if err := e.run(ctx, items, got, bad); err != nil {
+			return nil, err
+		}
 	}
 	all := len(items)
 	items, rows := got.dropBad(items)
@@ -170,12 +173,36 @@ func partName(part string) string {
 	return part
 }
 
+// near finds the pictures that training kept together by a rule. Since NearVersion 2 that takes their
+// bottlenecks.
+func (e *embedder) near(ctx context.Context, rule int, items []dataset.Item, got *embedded, bad []error,
+	c *doctor.Checkup) ([][]int, error) {
+	switch rule {
+	case 0:
+		return nil, nil
+	case 1:
+		return nearGroups(items, c.FirstNear()), nil
+	}
+	if err := e.run(ctx, items, got, bad); err != nil {
+		return nil, err
+	}
+	if err := c.RefineNear(ctx, got.rows, doctor.RefineConfig{Workers: e.nn.Threads}); err != nil {
+		return nil, fmt.Errorf("train: evaluate: %w", err)
+	}
+	return nearGroups(items, c.Same().Near), nil
+}
+
 // keepPart returns the items of a part, with got and bad cut to them.
 func keepPart(items []dataset.Item, got *embedded, bad *[]error, part string) []dataset.Item {
 	var keep []dataset.Item
-	cut, why := &embedded{}, []error(nil)
+	cut, why := &embedded{done: got.done, cached: got.cached}, []error(nil)
 	for i, it := range items {
 		if part == "" || part == "all" || it.Split.String() == part {
+			for _, p := range got.problems {
+				if p.Path == it.Path {
+					cut.problems = append(cut.problems, p)
+				}
+			}
 			keep, why = append(keep, it), append(why, (*bad)[i])
 			cut.sums, cut.rows = append(cut.sums, got.sums[i]), append(cut.rows, got.rows[i])
 		}

@@ -3,9 +3,11 @@ package train
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/doctor"
@@ -111,25 +113,20 @@ func (r *run) embed(ctx context.Context) error {
 		return err
 	}
 	r.res.Checkup = checkup
-	crowded, err := divide(r.folder, &r.cfg.Split, checkup, out.sums)
-	if err != nil {
+	if err := r.divide(out.sums); err != nil {
 		return err
-	}
-	if r.res.Notes, err = checkSplit(r.folder, r.cfg.Split); err != nil {
-		return err
-	}
-	if crowded {
-		r.res.Notes = append(r.res.Notes, noteCrowded)
-	}
-	for i, n := range r.res.Notes {
-		if r.cfg.Progress != nil {
-			r.cfg.Progress(Event{Phase: PhaseCheck, Done: i + 1, Total: len(r.res.Notes), Note: n})
-		}
 	}
 	if err := r.calibrate(ctx, e, out, bad); err != nil {
 		return err
 	}
 	if err := e.run(ctx, r.folder.Items, out, bad); err != nil {
+		return err
+	}
+	// Now that there are bottlenecks: they find copies that the pixels do not.
+	if err := checkup.RefineNear(ctx, out.rows, doctor.RefineConfig{Workers: r.cfg.Threads}); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	if err := r.divide(out.sums); err != nil {
 		return err
 	}
 	r.items, r.rows = out.dropBad(r.folder.Items)
@@ -145,6 +142,27 @@ func (r *run) embed(ctx context.Context) error {
 	if len(out.problems) > 0 {
 		if _, err := checkSplit(r.good(), r.cfg.Split); err != nil {
 			return fmt.Errorf("%w (after %d unreadable pictures were set aside)", err, len(out.problems))
+		}
+	}
+	return nil
+}
+
+// divide splits the folder by what is known of it, and notes what will be less than one may expect.
+func (r *run) divide(sums [][sha256.Size]byte) error {
+	crowded, err := divide(r.folder, &r.cfg.Split, r.res.Checkup, sums)
+	if err != nil {
+		return err
+	}
+	told := r.res.Notes
+	if r.res.Notes, err = checkSplit(r.folder, r.cfg.Split); err != nil {
+		return err
+	}
+	if crowded {
+		r.res.Notes = append(r.res.Notes, noteCrowded)
+	}
+	for i, n := range r.res.Notes {
+		if r.cfg.Progress != nil && !slices.Contains(told, n) {
+			r.cfg.Progress(Event{Phase: PhaseCheck, Done: i + 1, Total: len(r.res.Notes), Note: n})
 		}
 	}
 	return nil

@@ -126,8 +126,10 @@ func unit(v []float32) {
 
 // apart is 1 - correlation, 0..2.
 func (v *view) apart(w *view) float64 {
-	return 1 - float64(blas32.Dot(blas32.Vector{N: len(v), Inc: 1, Data: v[:]}, blas32.Vector{N: len(w), Inc: 1, Data: w[:]}))
+	return 1 - float64(blas32.Dot(v.vector(), w.vector()))
 }
+
+func (v *view) vector() blas32.Vector { return blas32.Vector{N: len(v), Inc: 1, Data: v[:]} }
 
 // flipped is the view of the mirror image.
 func (v *view) flipped() (out view) {
@@ -169,7 +171,7 @@ func (a *aligner) hold(p *fingerprint) (best aligned) {
 		if mirrored {
 			plain = plain.flipped()
 		}
-		blas32.Gemv(blas.NoTrans, 1, rows, blas32.Vector{N: len(plain), Inc: 1, Data: plain[:]}, 0,
+		blas32.Gemv(blas.NoTrans, 1, rows, plain.vector(), 0,
 			blas32.Vector{N: len(correlation), Inc: 1, Data: correlation})
 		most := slices.Max(correlation)
 		if d := 1 - float64(most); d < best.distance {

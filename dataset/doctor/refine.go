@@ -55,45 +55,59 @@ const fewest = 20
 
 // Refine goes on where Check ended, with what the network sees: bottlenecks[i], of one length,
 // belongs to item i of the folder, nil where there is none; they are not kept or changed. Pictures
-// whose tiny copies look alike stay nearly equal only when their bottlenecks are no further apart
-// than cfg.Apart; nearer than that, pictures become so of which one looks like the middle of the
-// other or is turned a little, and nearer than cfg.Near they do however they look. Pictures
-// whose neighbours vote for another label are listed, the surest first; where pictures have several
-// labels none are. Distances are those of the bottlenecks with each feature's mean taken away and
-// its spread made one.
+// that look alike stay nearly equal only when their bottlenecks are no further apart than cfg.Apart;
+// a picture's nearest neighbours become so too when they look alike, and nearer than cfg.Near however
+// they look. Groups are complete: each picture of one agrees with each other. Pictures whose
+// neighbours vote for another label are listed, the surest first; where pictures have several labels
+// none are. Distances are those of the bottlenecks with each feature's mean taken away and its spread
+// made one.
 //
 // Of more than 1,024 pictures the neighbours are looked for in a random projection first, so that a
 // few may be missed. Fewer than 20 leave everything as it is. An error means wrong lengths, or that
 // ctx ended.
 func (c *Checkup) Refine(ctx context.Context, bottlenecks [][]float32, cfg RefineConfig) error {
-	cfg, err := cfg.withDefaults()
-	if err != nil {
+	s, near, cfg, err := c.refineNear(ctx, bottlenecks, cfg)
+	if err != nil || near == nil {
 		return err
 	}
-	if len(bottlenecks) != len(c.pictures) {
-		return fmt.Errorf("dataset: refine: got %d bottlenecks, want one (or nil) for each of %d pictures", len(bottlenecks),
-			len(c.pictures))
-	}
-	s, err := newSpace(bottlenecks)
-	if err != nil {
-		return err
-	}
-	if len(s.items) < fewest {
-		return nil
-	}
-	near, err := s.nearest(ctx, cfg.Neighbours+s.crowd(c), cfg.Workers)
-	if err != nil {
-		return err
-	}
-	pairs, err := c.refinePairs(ctx, s, near, cfg)
-	if err != nil {
-		return err
-	}
-	c.NearDuplicates = c.duplicates(pairs)
-	c.addCosines(s, pairs)
 	c.Disagreements = c.disagreements(s, near, cfg)
 	c.report()
 	return nil
+}
+
+// RefineNear is Refine for the nearly equal pictures alone.
+func (c *Checkup) RefineNear(ctx context.Context, bottlenecks [][]float32, cfg RefineConfig) error {
+	_, near, _, err := c.refineNear(ctx, bottlenecks, cfg)
+	if err == nil && near != nil {
+		c.report()
+	}
+	return err
+}
+
+// refineNear groups the nearly equal pictures anew, and returns the neighbours of each: nil where there
+// are too few pictures.
+func (c *Checkup) refineNear(ctx context.Context, bottlenecks [][]float32, cfg RefineConfig) (s *space,
+	near [][]neighbour, out RefineConfig, err error) {
+	if cfg, err = cfg.withDefaults(); err != nil {
+		return nil, nil, cfg, err
+	}
+	if len(bottlenecks) != len(c.pictures) {
+		return nil, nil, cfg, fmt.Errorf("dataset: refine: got %d bottlenecks, want one (or nil) for each of %d pictures",
+			len(bottlenecks), len(c.pictures))
+	}
+	if s, err = newSpace(bottlenecks); err != nil || len(s.items) < fewest {
+		return nil, nil, cfg, err
+	}
+	if near, err = s.nearest(ctx, cfg.Neighbours+s.crowd(c), cfg.Workers); err != nil {
+		return nil, nil, cfg, err
+	}
+	pairs, err := c.refinePairs(ctx, s, near, cfg)
+	if err != nil {
+		return nil, nil, cfg, fmt.Errorf("dataset: refine: %w", err)
+	}
+	c.NearDuplicates = c.duplicates(pairs)
+	c.addCosines(s, pairs)
+	return s, near, cfg, nil
 }
 
 // crowd is how many copies of a picture may stand before its first true neighbour.
