@@ -73,7 +73,11 @@ func TestEvaluate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if test.Embedded != res.Metrics.Test.Images || test.Test != res.Metrics.Test || test.All != test.Test ||
+	embedded := res.Metrics.Test.Images
+	if m.Split.Near != 0 { // nearly equal pictures are found by the bottlenecks of all
+		embedded = res.Metrics.Images
+	}
+	if test.Embedded != embedded || test.Test != res.Metrics.Test || test.All != test.Test ||
 		test.Train.Images != 0 || !reflect.DeepEqual(test.Confusion, res.Metrics.Confusion) {
 		t.Errorf("test: got %+v\nwant %+v", test.Metrics, res.Metrics)
 	}

@@ -134,18 +134,30 @@ const (
 	leastTint = 3   // root mean square: less passes for grey
 )
 
-// tinted tells whether the colours are about the same, or one of the pictures is grey.
-func (p *fingerprint) tinted(q *fingerprint, mirrored bool) bool {
+// tinted tells whether the colours of a window and those of q, or of its mirror image, are about the
+// same, or one of the pictures is grey.
+func (p *fingerprint) tinted(w window, q *fingerprint, mirrored bool) bool {
 	var pp, qq, pq float64
-	for c := range p.chroma {
-		for i := range p.chroma[c] {
-			at := i
-			if mirrored {
-				at = i/4*4 + 3 - i%4
-			}
-			x, y := float64(p.chroma[c][i])-128, float64(q.chroma[c][at])-128
+	for i := range 16 {
+		at, across, down := i, float64(i%4)/4-0.375, float64(i/4)/4-0.375
+		if mirrored {
+			at = i/4*4 + 3 - i%4
+		}
+		for c := range p.chroma {
+			x := p.chromaAt(c, (w[windowX]+w[windowWidth]*across)*4-0.5, (w[windowY]+w[windowHeight]*down)*4-0.5)
+			y := float64(q.chroma[c][at]) - 128
 			pp, qq, pq = pp+x*x, qq+y*y, pq+x*y
 		}
 	}
 	return min(pp, qq) < 32*leastTint*leastTint || pq >= (1-maxTint)*math.Sqrt(pp*qq)
+}
+
+// chromaAt is the chroma at a point, in cells, less its middle; bilinear.
+func (p *fingerprint) chromaAt(c int, x, y float64) (sum float64) {
+	x, y = min(max(x, 0), 3), min(max(y, 0), 3)
+	for i, v := range p.chroma[c] {
+		part := max(0, 1-math.Abs(x-float64(i%4))) * max(0, 1-math.Abs(y-float64(i/4)))
+		sum += part * (float64(v) - 128)
+	}
+	return sum
 }

@@ -16,6 +16,7 @@ type pair struct {
 	i, j     int
 	distance float64 // 0..2, of the one from the nearest window of the other
 	mirrored bool
+	tinted   bool // in the same colours
 }
 
 // What counts as nearly the same picture. Measured on photographs, signs and drawn surfaces:
@@ -188,6 +189,7 @@ func (c *Checkup) measure(ctx context.Context, pairs []pair, bound func(i, j int
 			}
 			if side.distance < p.distance {
 				p.distance, p.mirrored = side.distance, side.mirrored
+				p.tinted = p.distance <= most && of.tinted(side.window, other, side.mirrored)
 			}
 			of, other = other, of
 		}
@@ -248,7 +250,7 @@ func (c *Checkup) bound(i, j int) float64 {
 
 // alike tells whether a measured pair looks like one picture.
 func (c *Checkup) alike(p pair) bool {
-	return p.distance <= c.bound(p.i, p.j) && c.prints[p.i].tinted(&c.prints[p.j], p.mirrored)
+	return p.distance <= c.bound(p.i, p.j) && p.tinted
 }
 
 // groups joins pairs, the nearest first, to groups of which every picture agrees with every other, and
