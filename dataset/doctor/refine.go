@@ -15,7 +15,7 @@ type RefineConfig struct {
 	Neighbours int     // nearest pictures that vote on a label; 0 means 10
 	Margin     float64 // share of the votes, 0..1, by which another label must lead; 0 means 0.5
 	// largest cosine distance of the bottlenecks of nearly equal pictures, however they look,
-	// 0..2, but at most a tenth of what is usual between neighbours; 0 means 0.02
+	// 0..2, but at most a fortieth of what is usual between neighbours; 0 means 0.02
 	Near    float64
 	Apart   float64 // cosine distance beyond which pictures that look alike are told apart after all; 0 means 1
 	Workers int     // goroutines; 0 means GOMAXPROCS
@@ -123,12 +123,12 @@ func (s *space) crowd(c *Checkup) int {
 }
 
 // nearest is how many neighbours of a picture are looked at for copies, besides a crowd.
-const nearest = 5
+const nearest = 3
 
 // refinePairs drops pairs that the network tells apart, adds those that only it brings together, and
 // returns what is left within groups.
 func (c *Checkup) refinePairs(ctx context.Context, s *space, near [][]neighbour, cfg RefineConfig) ([]pair, error) {
-	most := min(cfg.Near, usual(near)/10)
+	most := min(cfg.Near, usual(near)/40)
 	cosine := func(p pair) float64 { // the distance, 0 where it is not known
 		if a, b := s.at[p.i], s.at[p.j]; a >= 0 && b >= 0 {
 			return 1 - s.cosine(a, b)
@@ -158,7 +158,7 @@ func (c *Checkup) refinePairs(ctx context.Context, s *space, near [][]neighbour,
 	}), ctx.Err()
 }
 
-// usual is the median distance of a picture and its fifth neighbour.
+// usual is the median distance of a picture and its third neighbour.
 func usual(near [][]neighbour) float64 {
 	var all []float64
 	for _, list := range near {
