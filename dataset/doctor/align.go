@@ -31,11 +31,11 @@ const (
 	mostTurn    = 0.06
 )
 
-// firstWindows are tried before the best of them is moved: the whole, and cuts of 5 to 20 % that leave
-// the middle or lie towards an edge or corner.
+// firstWindows are tried before the best of them is moved: the whole, its middle, and cuts of 10 and
+// 20 % that leave the middle or lie towards an edge or corner.
 var firstWindows = func() []window {
-	out := []window{whole}
-	for _, size := range []float64{0.95, 0.9, 0.85, 0.8} {
+	out := []window{whole, {0.5, 0.5, 0.95, 0.95, 0}}
+	for _, size := range []float64{0.9, 0.8} {
 		for at := range 9 {
 			out = append(out, window{0.5 + float64(at%3-1)*(1-size)/3, 0.5 + float64(at/3-1)*(1-size)/3, size, size, 0})
 		}
