@@ -89,6 +89,7 @@ type Split struct {
 	Legacy     bool    `json:"legacy,omitempty"`
 	Stratified bool    `json:"stratified,omitempty"`
 	Near       int     `json:"near,omitempty"`
+	Rule       int     `json:"rule,omitempty"` // 0, as in older models, means 1
 }
 
 // Model is a trained classifier: everything that is needed to answer for a picture as it was

@@ -3,7 +3,6 @@ package train
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -131,7 +130,7 @@ func (e *embedder) partOf(ctx context.Context, m *inception.Model, folder *datas
 	known := memoryOf(m.Pictures)
 	if known != nil {
 		known.recall(mine.Items, got.sums)
-	} else if err := splitAs(&mine, m.Split, checkup, got.sums); err != nil {
+	} else if err := e.splitAs(ctx, &mine, m.Split, checkup, got, bad); err != nil {
 		return nil, nil, nil, err
 	}
 	strange := known.strange(got.sums)
@@ -147,12 +146,15 @@ func (e *embedder) partOf(ctx context.Context, m *inception.Model, folder *datas
 }
 
 // splitAs splits the folder as the model's training folder was.
-func splitAs(f *dataset.Folder, split inception.Split, c *doctor.Checkup, sums [][sha256.Size]byte) error {
-	same := dataset.Same{Sums: sums}
-	if split.Near != 0 {
-		same.Near = nearGroups(f.Items, c)
+func (e *embedder) splitAs(ctx context.Context, f *dataset.Folder, s inception.Split, c *doctor.Checkup,
+	got *embedded, bad []error) error {
+	near, err := e.near(ctx, s.Near, f.Items, got, bad, c)
+	if err != nil {
+		return err
 	}
-	return f.SplitTogether(dataset.SplitConfig(split), same)
+	split := dataset.SplitConfig(s)
+	split.Rule = max(split.Rule, 1) // models of older versions say nothing
+	return f.SplitTogether(split, dataset.Same{Sums: got.sums, Near: near})
 }
 
 // mapped returns the set of what index says of each member.
@@ -171,6 +173,25 @@ func partName(part string) string {
 		return "all"
 	}
 	return part
+}
+
+// near finds the pictures that training kept together by a rule. Since NearVersion 2 that takes their
+// bottlenecks.
+func (e *embedder) near(ctx context.Context, rule int, items []dataset.Item, got *embedded, bad []error,
+	c *doctor.Checkup) ([][]int, error) {
+	switch rule {
+	case 0:
+		return nil, nil
+	case 1:
+		return nearGroups(items, c.FirstNear()), nil
+	}
+	if err := e.run(ctx, items, got, bad); err != nil {
+		return nil, err
+	}
+	if err := c.RefineNear(ctx, got.rows, doctor.RefineConfig{Workers: e.Engine.Threads}); err != nil {
+		return nil, fmt.Errorf("train: evaluate: %w", err)
+	}
+	return nearGroups(items, c.Same().Near), nil
 }
 
 // keep returns the items that are wanted, with got and bad cut to them.

@@ -20,6 +20,29 @@ import (
 	"github.com/c236555e/rehead/train/metrics"
 )
 
+// TestEvaluateOldModel: a model that was made before quotas keeps the split of its time.
+func TestEvaluateOldModel(t *testing.T) {
+	dir, cache := drawn(t, perClass), t.TempDir()
+	m := mustRun(t, dir, narrow(t), Config{EmbedConfig: EmbedConfig{CacheDir: cache}}).Model
+	if m.Split.Rule != dataset.SplitRule {
+		t.Errorf("a new model has rule %d, want %d", m.Split.Rule, dataset.SplitRule)
+	}
+	m.Split.Rule, m.Split.Near, m.Pictures = 0, 0, nil
+	old := scan(t, dir)
+	if err := old.Split(dataset.SplitConfig{Rule: 1}); err != nil {
+		t.Fatal(err)
+	}
+	ev, err := Evaluate(t.Context(), m, scan(t, dir), EvaluateConfig{EmbedConfig: EmbedConfig{CacheDir: cache}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range ev.Pictures {
+		if want := old.Items[i].Split.String(); p.Rel != old.Items[i].Rel || p.Part != want {
+			t.Errorf("%s is in %s, want %s", p.Rel, p.Part, want)
+		}
+	}
+}
+
 func TestEvaluate(t *testing.T) {
 	dir, w := drawn(t, perClass), narrow(t)
 	cache := t.TempDir()

@@ -31,7 +31,7 @@ func multiLabelShapes(t testing.TB, n int) *dataset.Folder {
 // TestRunMultiLabel trains, searches for L2, saves, opens and evaluates a model of pictures
 // with any number of labels.
 func TestRunMultiLabel(t *testing.T) {
-	f, w := multiLabelShapes(t, 240), narrow(t)
+	f, w := multiLabelShapes(t, 300), narrow(t)
 	cache := t.TempDir()
 	cfg := Config{Folds: 3, ClassWeights: ClassWeights{Balanced: true}, Neighbours: 8, Unknown: 0.1, Split: dataset.SplitConfig{Validation: 0.2, Test: 0.2}, Options: head.Options{L2: -1}, EmbedConfig: EmbedConfig{CacheDir: cache}}
 	res, err := Run(context.Background(), f, w, cfg)
@@ -80,7 +80,7 @@ func TestRunMultiLabel(t *testing.T) {
 }
 
 func TestMultiLabelIsRefused(t *testing.T) {
-	f, w := multiLabelShapes(t, 30), narrow(t)
+	f, w := multiLabelShapes(t, 300), narrow(t)
 	if _, err := Run(context.Background(), f, w, Config{Options: head.Options{Solver: head.Retrain}}); !errors.Is(err, head.ErrRetrainMultiLabel) {
 		t.Errorf("retrain: got %v", err)
 	}

@@ -76,6 +76,7 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 // resolved is c with its defaults written out, so that a model says how it was split when defaults have
 // changed.
 func resolved(c dataset.SplitConfig) dataset.SplitConfig {
+	c.Rule = cmp.Or(c.Rule, dataset.SplitRule)
 	for _, f := range []*float64{&c.Validation, &c.Test} {
 		switch {
 		case *f == 0:
@@ -115,25 +116,20 @@ func (r *run) embed(ctx context.Context) error {
 		return err
 	}
 	r.res.Checkup = checkup
-	crowded, err := divide(r.folder, &r.cfg.Split, checkup, out.sums)
-	if err != nil {
+	if err := r.divide(out.sums); err != nil {
 		return err
-	}
-	if r.res.Notes, err = checkSplit(r.folder, r.cfg.Split); err != nil {
-		return err
-	}
-	if crowded {
-		r.res.Notes = append(r.res.Notes, noteCrowded)
-	}
-	for i, n := range r.res.Notes {
-		if r.cfg.Progress != nil {
-			r.cfg.Progress(Event{Event: head.Event{Phase: PhaseCheck, Done: i + 1, Total: len(r.res.Notes)}, Note: n})
-		}
 	}
 	if err := r.calibrate(ctx, e, out, bad); err != nil {
 		return err
 	}
 	if err := e.run(ctx, r.folder.Items, out, bad); err != nil {
+		return err
+	}
+	// Now that there are bottlenecks: they find copies that the pixels do not.
+	if err := checkup.RefineNear(ctx, out.rows, doctor.RefineConfig{Workers: r.cfg.Engine.Threads}); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	if err := r.divide(out.sums); err != nil {
 		return err
 	}
 	r.items, r.rows = out.dropBad(r.folder.Items)
@@ -149,6 +145,27 @@ func (r *run) embed(ctx context.Context) error {
 	if len(out.problems) > 0 {
 		if _, err := checkSplit(r.good(), r.cfg.Split); err != nil {
 			return fmt.Errorf("%w (after %d unreadable pictures were set aside)", err, len(out.problems))
+		}
+	}
+	return nil
+}
+
+// divide splits the folder by what is known of it, and notes what will be less than one may expect.
+func (r *run) divide(sums [][sha256.Size]byte) error {
+	crowded, err := divide(r.folder, &r.cfg.Split, r.res.Checkup, sums)
+	if err != nil {
+		return err
+	}
+	told := r.res.Notes
+	if r.res.Notes, err = checkSplit(r.folder, r.cfg.Split); err != nil {
+		return err
+	}
+	if crowded {
+		r.res.Notes = append(r.res.Notes, noteCrowded)
+	}
+	for i, n := range r.res.Notes {
+		if r.cfg.Progress != nil && !slices.Contains(told, n) {
+			r.cfg.Progress(Event{Event: head.Event{Phase: PhaseCheck, Done: i + 1, Total: len(r.res.Notes)}, Note: n})
 		}
 	}
 	return nil

@@ -104,7 +104,7 @@ func (r *run) near() [][]int {
 		place[it.Path] = i
 	}
 	var out [][]int
-	for _, group := range nearGroups(r.folder.Items, r.res.Checkup) {
+	for _, group := range nearGroups(r.folder.Items, r.res.Checkup.Same().Near) {
 		var here []int
 		for _, i := range group {
 			if at, ok := place[r.folder.Items[i].Path]; ok {

@@ -158,9 +158,10 @@ type Checkup struct {
 	cfg      Config
 	pictures []checked
 	prints   []fingerprint
-	same     [][]int // items of equal bytes
-	repeats  []bool  // an earlier item has the same bytes
-	pairs    []pair
+	same     [][]int   // items of equal bytes
+	repeats  []bool    // an earlier item has the same bytes
+	pairs    []pair    // that look alike
+	bounds   []float64 // of each label, see bound
 	tally    *tally
 }
 
@@ -205,8 +206,9 @@ func Check(ctx context.Context, folder *dataset.Folder, cfg Config) (*Checkup, e
 		return nil, err
 	}
 	c.findSame()
-	c.pairs = nearPairs(c.prints, func(i int) bool { return c.pictures[i].err == nil && !c.repeats[i] })
-	c.NearDuplicates = c.duplicates(c.pairs)
+	if err := c.findNear(ctx); err != nil {
+		return nil, fmt.Errorf("dataset: check: %w", err)
+	}
 	c.Disagreements = []Disagreement{}
 	c.summarize()
 	c.report()
