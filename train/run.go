@@ -254,6 +254,8 @@ func (r *run) finish(ctx context.Context) error {
 	}
 	r.res.report = report.Input{Predictions: said, Sums: r.sums, Rows: r.rows, Root: r.folder.Root,
 		Engine: r.cfg.Engine, Limits: r.cfg.Limits}
-	r.res.Model.Neighbours, err = r.neighbours(ctx)
-	return err
+	if r.res.Model.Neighbours, err = r.neighbours(ctx); err != nil {
+		return err
+	}
+	return inception.RecordSelfTest(ctx, r.res.Model, r.cfg.Engine)
 }
