@@ -206,7 +206,7 @@ func (m *Model) AttachTrunk(w *Weights) error {
 	if err := m.belongs(w); err != nil {
 		return err
 	}
-	m.Trunk = w.trunkOnly().withRecipe(m.Recipe)
+	m.Trunk = w.TrunkOnly().withRecipe(m.Recipe)
 	return nil
 }
 
@@ -304,7 +304,7 @@ func ModelFromWeights(w *Weights) (*Model, error) {
 			"train DIR --weights FILE`")
 	}
 	m := &Model{Labels: w.Labels, Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest,
-		Trunk: w.trunkOnly()}
+		Trunk: w.TrunkOnly()}
 	if w.Head != nil {
 		m.Head = *w.Head
 	} else {

@@ -212,8 +212,8 @@ func (w *Weights) Halved() (*Weights, error) {
 	return r, nil
 }
 
-// trunkOnly returns the weights without their classifier; the digest is the same.
-func (w *Weights) trunkOnly() *Weights {
+// TrunkOnly returns the weights without their classifier; the digest is the same.
+func (w *Weights) TrunkOnly() *Weights {
 	if w.Classes == 0 && w.Head == nil {
 		return w
 	}

@@ -34,6 +34,7 @@ type dialect interface {
 	concat(m *matcher, n *graph.Node) ([]string, error)
 	affine(m *matcher, n *graph.Node, a *affine) (string, error)
 	dense(m *matcher, n *graph.Node) (*classifier, error)
+	leak() float64 // the slope that a LeakyRelu has unless it says another
 }
 
 // convolution is a convolution's geometry.
@@ -217,9 +218,11 @@ func batchNorm(m *matcher, a *affine, gamma, beta, mean, variance string, eps fl
 			return err
 		}
 	}
-	b, err := m.vector(beta)
-	if err != nil {
-		return err
+	b := []float64{0}
+	if beta != "" {
+		if b, err = m.vector(beta); err != nil {
+			return err
+		}
 	}
 	mu, err := m.vector(mean)
 	if err != nil {

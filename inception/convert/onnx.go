@@ -14,6 +14,8 @@ type onnxDialect struct{}
 
 func (onnxDialect) layout() layout { return oihw }
 
+func (onnxDialect) leak() float64 { return 0.01 }
+
 func (onnxDialect) kind(n *graph.Node) op {
 	switch n.Op {
 	case "Identity", "Dropout", "Cast":

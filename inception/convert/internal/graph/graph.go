@@ -43,11 +43,15 @@ type Graph struct {
 	By      map[string]*Node // the node that makes a value
 	Consts  map[string]*Const
 	Texts   map[string]string // constants that are one string
+	Bytes   map[string]bool   // inputs of type uint8
+	Sizes   map[string]int    // sides of square inputs, where they are fixed
+	Notes   string            // what is said of the nodes' origin, in one text
 }
 
 // New returns an empty graph.
 func New(dialect string) *Graph {
-	return &Graph{Dialect: dialect, By: map[string]*Node{}, Consts: map[string]*Const{}, Texts: map[string]string{}}
+	return &Graph{Dialect: dialect, By: map[string]*Node{}, Consts: map[string]*Const{}, Texts: map[string]string{},
+		Bytes: map[string]bool{}, Sizes: map[string]int{}}
 }
 
 // Add adds a node that makes the given values.
