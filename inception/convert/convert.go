@@ -180,7 +180,7 @@ func (src *source) read(f *file, o Options) (*inception.Weights, error) {
 	}
 	switch {
 	case o.Flavor != "":
-		src.flavor, src.reason, src.recipe = o.Flavor, "as asked for", nil
+		src.flavor, src.reason = o.Flavor, "as asked for"
 	case o.Official != nil:
 		if flavor, recipe, ok := o.Official(src.sha256, f.length); ok {
 			src.flavor, src.reason, src.recipe = flavor, "a published file, told by its SHA-256", &recipe

@@ -48,7 +48,7 @@ func tensorsOf(t *testing.T, name string, b []byte) []raw.Tensor {
 	}
 	switch filepath.Ext(name) {
 	case ".pth":
-		out, err = pth.Read(r, size)
+		out, _, err = pth.Read(r, size)
 	case ".h5":
 		out, err = hdf5.Read(r, size)
 	case ".ckpt":

@@ -187,16 +187,24 @@ func (f *file) source() (*source, error) {
 			return nil, err
 		}
 		src, err := torchNames(tensors)
-		if err == nil {
-			src.what = "safetensors"
-		}
-		return src, err
-	case formatZIP, formatStream:
-		tensors, err := pth.Read(f.data, f.size)
 		if err != nil {
 			return nil, err
 		}
-		return torchNames(tensors)
+		src.what = "safetensors"
+		return src, src.besideConfig(f.path)
+	case formatZIP, formatStream:
+		tensors, nest, err := pth.Read(f.data, f.size)
+		if err != nil {
+			return nil, err
+		}
+		src, err := torchNames(tensors)
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(nest, "ema") {
+			src.doubts = append(src.doubts, fmt.Sprintf("the averaged weights, %q, are taken", nest))
+		}
+		return src, src.besideConfig(f.path)
 	case formatHDF5:
 		tensors, err := hdf5.Read(f.data, f.size)
 		if err != nil {
