@@ -33,6 +33,9 @@ func graphSource(g *graph.Graph, d dialect) (*source, *matcher, error) {
 		return nil, nil, err
 	}
 	src := &source{units: m.units, front: m.front()}
+	if !src.front.resize {
+		src.size = g.Sizes[src.front.input]
+	}
 	w := walker{matcher: m, users: map[string][]*graph.Node{}, outputs: map[*graph.Node][]string{}}
 	for _, n := range g.Nodes {
 		for _, v := range n.Inputs {
@@ -145,7 +148,7 @@ func (w *walker) through(v string, n *graph.Node) ([]link, error) {
 	}
 	at := func(err error) error { return fmt.Errorf("%s node %q at offset %d: %w", n.Op, n.Name, n.At, err) }
 	kind := w.d.kind(n)
-	if kind == opPass || kind == opFlatten || n.Op == "Transpose" {
+	if kind == opPass || kind == opFlatten || n.Op == "Transpose" || w.straight(n) {
 		return w.after(n)
 	}
 	if ends[n.Op] {
@@ -184,6 +187,24 @@ func (w *walker) through(v string, n *graph.Node) ([]link, error) {
 		}
 	}
 	return append([]link{l}, rest...), nil
+}
+
+// straight reports whether a node picks all elements in their order, as PyTorch's exporter writes a
+// view of strides.
+func (w *walker) straight(n *graph.Node) bool {
+	if n.Op != "Gather" || len(n.Inputs) < 2 {
+		return false
+	}
+	k := w.constant(n.Inputs[1])
+	if k == nil || len(k.Ints) == 0 || len(k.Ints) != k.Len() {
+		return false
+	}
+	for i, v := range k.Ints {
+		if v != int64(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // dense reads a classifier that is a matrix product or a 1x1 convolution.

@@ -103,7 +103,7 @@ func (m *matcher) evaluate(v string) ([]float64, error) {
 	if n == nil || len(n.Inputs) == 0 {
 		return nil, fmt.Errorf("value %q: %w", v, errVariable)
 	}
-	if k := m.d.kind(n); k == opPass || k == opFlatten {
+	if k := m.d.kind(n); k == opPass || k == opFlatten || n.Op == "Expand" || n.Op == "CastLike" {
 		return m.vector(n.Inputs[0])
 	}
 	operands := map[string]int{"Rsqrt": 1, "Sqrt": 1, "Neg": 1, "Add": 2, "AddV2": 2, "BiasAdd": 2, "Sub": 2, "Mul": 2,

@@ -15,8 +15,10 @@ import (
 // input x, for R, G and B as the network sees them; nil slices are 1 and 0.
 type front struct {
 	affine
-	pixels bool  // the input is known to be 0..255: its type is uint8, or a picture is decoded
-	err    error // why it could not be read
+	input  string // the graph's own
+	resize bool   // it is resized in the file
+	pixels bool   // the input is known to be 0..255: its type is uint8, or a picture is decoded
+	err    error  // why it could not be read
 }
 
 var errFront = errors.New("say with --mean R,G,B --std R,G,B (in 0..255) what the network itself wants")
@@ -43,16 +45,16 @@ func (m *matcher) before(v string, a *affine, f *front, depth int) error {
 	for range 64 {
 		n := m.g.By[v]
 		if n == nil || len(n.Inputs) == 0 || decoders[n.Op] {
-			f.pixels = f.pixels || n != nil && decoders[n.Op] || m.g.Bytes[v]
+			f.input, f.pixels = v, f.pixels || n != nil && decoders[n.Op] || m.g.Bytes[v]
 			return nil
 		}
 		var err error
 		switch kind := m.d.kind(n); {
 		case kind == opPass || kind == opFlatten || resizers[n.Op] || n.Op == "Transpose":
-			v = n.Inputs[0]
+			v, f.resize = n.Inputs[0], f.resize || resizers[n.Op]
 		case kind == opAffine:
 			v, err = m.d.affine(m, n, a)
-		case n.Op == "Gather" || n.Op == "GatherV2" || n.Op == "ReverseV2" || n.Op == "Slice" || n.Op == "StridedSlice":
+		case n.Op == "Gather" || n.Op == "GatherV2" || n.Op == "GatherND" || n.Op == "ReverseV2" || n.Op == "Slice" || n.Op == "StridedSlice":
 			v, err = m.reordered(n, a)
 		case kind == opConcat && depth == 0:
 			v, err = m.perChannel(n, a)
@@ -168,7 +170,7 @@ func (f *front) scaling() (mean, std [3]float32, ok bool, err error) {
 	if identity && !f.pixels {
 		return mean, std, false, nil
 	}
-	unit, offset, err := f.input(scale, shift)
+	unit, offset, err := f.takes(scale, shift)
 	if err != nil {
 		return mean, std, false, err
 	}
@@ -182,8 +184,8 @@ func (f *front) scaling() (mean, std [3]float32, ok bool, err error) {
 	return mean, std, true, nil
 }
 
-// input tells what the file's input is, in terms of pixels.
-func (f *front) input(scale, shift []float64) (unit, offset [3]float64, err error) {
+// takes tells what the file's input is, in terms of pixels.
+func (f *front) takes(scale, shift []float64) (unit, offset [3]float64, err error) {
 	transform, pixels, ones, raw := true, true, true, true
 	for c := range 3 {
 		s, t := scale[c], shift[c]

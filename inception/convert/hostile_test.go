@@ -54,7 +54,7 @@ func tensorsOf(t *testing.T, name string, b []byte) []raw.Tensor {
 	case ".ckpt":
 		out, err = ckpt.Read(r, size, nil)
 	case ".onnx":
-		consts(onnx.Read(r, size))
+		consts(onnx.Read(r, size, nil))
 	case ".pb":
 		consts(graphdef.Read(r, size))
 	case ".safetensors":

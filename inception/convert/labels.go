@@ -78,6 +78,9 @@ func besideLabels(graph string) (string, error) {
 
 // withLabels gives the classifier of a retrained graph its labels.
 func (src *source) withLabels(f *file, o Options) error {
+	if src.headErr != nil || o.TrunkOnly {
+		return nil
+	}
 	file := o.Labels
 	if file == "" && src.retrained() {
 		var err error

@@ -1,12 +1,15 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // onnxDialect is the ONNX operator set as PyTorch's exporters use it, versions 7 to 20.
@@ -171,10 +174,51 @@ func (onnxDialect) dense(m *matcher, n *graph.Node) (*classifier, error) {
 	return c, nil
 }
 
+// fused takes ONNX Runtime's fused convolutions apart: their weights are as in the standard operator,
+// the activation is an attribute.
+func fused(g *graph.Graph) error {
+	outputs := map[*graph.Node]string{}
+	for v, n := range g.By {
+		outputs[n] = v
+	}
+	for _, n := range slices.Clone(g.Nodes) {
+		if n.Op != "com.microsoft.FusedConv" || n.Attrs["activation"].Text != "Relu" || len(n.Inputs) > 3 {
+			continue
+		}
+		v := outputs[n]
+		relu := &graph.Node{Name: n.Name + "/Relu", Op: "Relu", Inputs: []string{v + "/conv"}, At: n.At}
+		n.Op = "Conv"
+		delete(g.By, v)
+		if err := errors.Join(g.Add(relu, v), g.Reuse(n, v+"/conv")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blocked refuses operators of other domains by name, when the network cannot be matched: ONNX
+// Runtime's own layouts keep weights in another order.
+func blocked(g *graph.Graph, err error) error {
+	for _, n := range g.Nodes {
+		if strings.HasPrefix(n.Op, "com.microsoft.nchwc.") {
+			return fmt.Errorf("ONNX graph: %s node %q at offset %d: ONNX Runtime optimised the model for one processor, with its "+
+				"weights in an order of its own: use the model as exported, or one that was saved with "+
+				"graph_optimization_level = ORT_ENABLE_BASIC", n.Op, n.Name, n.At)
+		}
+	}
+	return err
+}
+
 // onnxSource matches an ONNX graph and tells its flavour from the pools and the classifier.
 func onnxSource(g *graph.Graph) (*source, error) {
+	if err := fused(g); err != nil {
+		return nil, err
+	}
 	src, m, err := graphSource(g, onnxDialect{})
 	if err != nil {
+		return nil, blocked(g, err)
+	}
+	if err := src.exported(g); err != nil {
 		return nil, err
 	}
 	classes := src.classes()
@@ -184,8 +228,8 @@ func onnxSource(g *graph.Graph) (*source, error) {
 		src.flavor, src.reason = inception.PytorchFID, "the last block's pool takes the maximum"
 	case m.counted && classes == 1001:
 		src.flavor, src.reason = inception.Timm, "average pools count their border, and there are 1001 classes"
-	case m.counted && timmNames(g):
-		src.flavor, src.reason = inception.Timm, "average pools count their border, and ReLUs are a part of the batch norms"
+	case m.counted && (timmNames(g) || g.Notes == "timm"):
+		src.flavor, src.reason = inception.Timm, "average pools count their border, and the nodes are named after timm's modules"
 	case m.counted:
 		src.flavor, src.reason = inception.Torchvision,
 			"average pools count their border (timm's networks do too: name the flavour if it is one of them)"
@@ -195,6 +239,23 @@ func onnxSource(g *graph.Graph) (*source, error) {
 		src.flavor, src.reason = inception.Keras, "average pools do not count their border"
 	}
 	return src, nil
+}
+
+// exported takes what rehead's own export says in the model's metadata: labels and recipe.
+func (src *source) exported(g *graph.Graph) error {
+	if !strings.HasPrefix(g.Texts["metadata:tool"], "rehead") {
+		return nil
+	}
+	var r picture.Recipe
+	if err := strictjson.Unmarshal([]byte(g.Texts["metadata:recipe"]), &r); err != nil {
+		return fmt.Errorf("its metadata's recipe: %w", err)
+	}
+	var labels []string
+	if err := strictjson.Unmarshal([]byte(g.Texts["metadata:labels"]), &labels); err != nil {
+		return fmt.Errorf("its metadata's labels: %w", err)
+	}
+	src.recipe, src.labels, src.own = &r, labels, true
+	return r.Validate()
 }
 
 // timmNames reports whether the nodes are named as PyTorch's exporter (1.13 and later) names them

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -77,6 +78,28 @@ func (f *file) shards() ckpt.Shard {
 		}
 		if !st.Mode().IsRegular() {
 			return nil, 0, fmt.Errorf("%s is not a regular file", g.Name())
+		}
+		return g, st.Size(), nil
+	}
+}
+
+// neighbour opens files in the folder of this one, and below it, but nothing outside.
+func (f *file) neighbour() onnx.Open {
+	if f.from != nil {
+		return nil
+	}
+	return func(name string) (io.ReaderAt, int64, error) {
+		g, err := os.OpenInRoot(filepath.Dir(f.path), name)
+		if err != nil {
+			return nil, 0, err
+		}
+		f.beside = append(f.beside, g)
+		st, err := g.Stat()
+		if err == nil && !st.Mode().IsRegular() {
+			err = fmt.Errorf("%s is not a regular file", name)
+		}
+		if err != nil {
+			return nil, 0, err
 		}
 		return g, st.Size(), nil
 	}
@@ -212,7 +235,7 @@ func (f *file) source() (*source, error) {
 		}
 		return kerasNames(tensors)
 	case formatONNX:
-		g, err := onnx.Read(f.data, f.size)
+		g, err := onnx.Read(f.data, f.size, f.neighbour())
 		if err != nil {
 			return nil, err
 		}

@@ -72,6 +72,15 @@ func (g *Graph) Add(n *Node, values ...string) error {
 	return nil
 }
 
+// Reuse lets a node that is there already make a further value.
+func (g *Graph) Reuse(n *Node, value string) error {
+	if err := g.free(value); err != nil {
+		return err
+	}
+	g.By[value] = n
+	return nil
+}
+
 // AddConst adds a constant.
 func (g *Graph) AddConst(value string, c *Const) error {
 	if err := g.free(value); err != nil {
