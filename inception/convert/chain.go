@@ -52,6 +52,9 @@ func graphSource(g *graph.Graph, d dialect) (*source, *matcher, error) {
 	} else {
 		src.refused, src.headErr = w.unpooled(end)
 	}
+	if g.Complete {
+		src.bare = errBare
+	}
 	src.simplify()
 	src.ignored = unread(g)
 	return src, m, nil

@@ -50,7 +50,10 @@ func tensorsOf(t *testing.T, name string, b []byte) []raw.Tensor {
 	case ".pth":
 		out, _, err = pth.Read(r, size)
 	case ".h5":
-		out, err = hdf5.Read(r, size)
+		var h *hdf5.File
+		if h, err = hdf5.Read(r, size); err == nil {
+			out = h.Tensors
+		}
 	case ".ckpt":
 		out, err = ckpt.Read(r, size, nil)
 	case ".onnx":

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"archive/zip"
 	"bufio"
 	"errors"
 	"fmt"
@@ -116,6 +117,7 @@ const (
 	formatSafetensors = "safetensors"
 	formatZIP         = "pth"
 	formatStream      = "pth-stream"
+	formatKeras       = "keras"
 	formatHDF5        = "hdf5"
 	formatONNX        = "onnx"
 	formatGraphDef    = "graphdef"
@@ -216,6 +218,12 @@ func (f *file) source() (*source, error) {
 		src.what = "safetensors"
 		return src, src.besideConfig(f.path)
 	case formatZIP, formatStream:
+		if f.format == formatZIP {
+			if z, err := zip.NewReader(f.data, f.size); err == nil && isKeras(z) {
+				f.format = formatKeras
+				return kerasZIP(z, f.data, f.size)
+			}
+		}
 		tensors, nest, err := pth.Read(f.data, f.size)
 		if err != nil {
 			return nil, err
@@ -229,11 +237,11 @@ func (f *file) source() (*source, error) {
 		}
 		return src, src.besideConfig(f.path)
 	case formatHDF5:
-		tensors, err := hdf5.Read(f.data, f.size)
+		h, err := hdf5.Read(f.data, f.size)
 		if err != nil {
 			return nil, err
 		}
-		return kerasNames(tensors)
+		return kerasHDF5(h)
 	case formatONNX:
 		g, err := onnx.Read(f.data, f.size, f.neighbour())
 		if err != nil {

@@ -38,14 +38,15 @@ type Const struct {
 
 // Graph is a computation.
 type Graph struct {
-	Dialect string           // "ONNX" or "TensorFlow", for messages
-	Nodes   []*Node          // in the order of the file
-	By      map[string]*Node // the node that makes a value
-	Consts  map[string]*Const
-	Texts   map[string]string // constants that are one string
-	Bytes   map[string]bool   // inputs of type uint8
-	Sizes   map[string]int    // sides of square inputs, where they are fixed
-	Notes   string            // what is said of the nodes' origin, in one text
+	Dialect  string           // "ONNX" or "TensorFlow", for messages
+	Nodes    []*Node          // in the order of the file
+	By       map[string]*Node // the node that makes a value
+	Consts   map[string]*Const
+	Texts    map[string]string // constants that are one string
+	Bytes    map[string]bool   // inputs of type uint8
+	Sizes    map[string]int    // sides of square inputs, where they are fixed
+	Complete bool              // a last activation would be in it: without one it gives bare numbers
+	Notes    string            // what is said of the nodes' origin, in one text
 }
 
 // New returns an empty graph.
