@@ -13,9 +13,11 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
 	"github.com/c236555e/rehead/inception/convert/internal/keras"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/tfjs"
 )
 
 // errBare is about a Keras model whose last layer is linear.
@@ -87,13 +89,34 @@ func newByName(f *hdf5.File) byName {
 // Layer is keras.Weights'.
 func (w byName) Layer(steps []keras.Step) map[string]raw.Tensor {
 	in := w[steps[0].Name]
-	if found := in[steps[len(steps)-1].Name]; found != nil || len(steps) > 1 || len(in) != 1 {
+	last := steps[len(steps)-1].Name
+	if found := in[last]; found != nil {
 		return found
+	}
+	if len(steps) > 1 || len(in) != 1 {
+		return w[last][last] // TensorFlow.js does not name the models around a layer
 	}
 	for _, only := range in { // a layer that was renamed after it was built
 		return only
 	}
 	return nil
+}
+
+// tfjsSource reads a model of TensorFlow.js.
+func tfjsSource(m *tfjs.Model) (src *source, err error) {
+	if len(m.ModelConfig) > 0 {
+		src, err = kerasModel(m.ModelConfig, newByName(&hdf5.File{Tensors: m.Tensors}))
+	} else {
+		var g *graph.Graph
+		if g, err = m.Graph(); err == nil {
+			src, err = tfSource(g)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	src.what = "TensorFlow.js"
+	return src, nil
 }
 
 // byPlace finds a layer's tensors in a .weights.h5 file by its class and its place in the list.

@@ -18,6 +18,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/tfjs"
 	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/internal/safetensors"
 )
@@ -118,6 +119,7 @@ const (
 	formatZIP         = "pth"
 	formatStream      = "pth-stream"
 	formatKeras       = "keras"
+	formatTFJS        = "tfjs"
 	formatHDF5        = "hdf5"
 	formatONNX        = "onnx"
 	formatGraphDef    = "graphdef"
@@ -168,6 +170,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatHDF5, nil
 	case isSafetensors(head, size):
 		return formatSafetensors, nil
+	case head[0] == '{':
+		return formatTFJS, nil
 	case ckpt.Is(r, size):
 		return formatCheckpoint, nil
 	case onnx.Is(head):
@@ -242,6 +246,12 @@ func (f *file) source() (*source, error) {
 			return nil, err
 		}
 		return kerasHDF5(h)
+	case formatTFJS:
+		m, err := tfjs.Read(f.data, f.size, tfjs.Open(f.neighbour()))
+		if err != nil {
+			return nil, err
+		}
+		return tfjsSource(m)
 	case formatONNX:
 		g, err := onnx.Read(f.data, f.size, f.neighbour())
 		if err != nil {

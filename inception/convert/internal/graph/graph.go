@@ -4,6 +4,7 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
@@ -71,6 +72,30 @@ func (g *Graph) Add(n *Node, values ...string) error {
 	}
 	g.Nodes = append(g.Nodes, n)
 	return nil
+}
+
+// AddFused adds a node whose operator does several things one after the other: op with the node's
+// first two inputs, then each of the parts, of which a BiasAdd takes the third.
+func (g *Graph) AddFused(n *Node, op string, parts []string, value string) error {
+	if len(n.Inputs) < 2 || len(parts) > 4 {
+		return fmt.Errorf("has %d inputs and %d parts, want at least 2 and at most 4", len(n.Inputs), len(parts))
+	}
+	further := n.Inputs[2:]
+	n.Inputs, n.Op = n.Inputs[:2], op
+	for i, p := range parts {
+		in := fmt.Sprintf("%s/part%d", value, i)
+		if err := g.Add(n, in); err != nil {
+			return err
+		}
+		n = &Node{Name: n.Name, Op: p, Inputs: []string{in}, Attrs: map[string]Attr{}, At: n.At}
+		if p == "BiasAdd" {
+			if len(further) == 0 {
+				return errors.New("its bias is missing")
+			}
+			n.Inputs, further = append(n.Inputs, further[0]), further[1:]
+		}
+	}
+	return g.Add(n, value)
 }
 
 // Reuse lets a node that is there already make a further value.
