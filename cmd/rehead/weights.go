@@ -178,6 +178,7 @@ A published file is known by its SHA-256 and gets its authors' recipe. Another o
 	cmd.Flags().IntVar(&options.Size, "size", 0, "side of the input in `pixels`, 75 or more (default: the flavour's 299)")
 	cmd.Flags().StringVar(&options.DType, "dtype", "f32", "f32 or f16")
 	cmd.Flags().BoolVar(&options.TrunkOnly, "trunk-only", false, "leave out what follows the trunk")
+	cmd.Flags().BoolVar(&options.Quantized, "quantized", false, "take int8 weights of an ONNX file for their real values")
 	cmd.Flags().StringVar(&options.Labels, "labels", "", "file with a label a line, for the classifier")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object when done")
 	return cmd

@@ -86,11 +86,11 @@ func (w *walker) unpooled(last *graph.Node) (refused, head error) {
 		for _, n := range w.readers(v) {
 			switch n.Op {
 			case "GlobalMaxPool", "ReduceMax", "Max":
-				return fmt.Errorf("has no global average pool: %s node %q at offset %d takes the maximum, and rehead's "+
-					"bottleneck is the average; --trunk-only converts the trunk for use with the average", n.Op, n.Name, n.At), nil
+				return fmt.Errorf("has no global average pool: %v takes the maximum, and rehead's "+
+					"bottleneck is the average; --trunk-only converts the trunk for use with the average", n), nil
 			}
-			return nil, fmt.Errorf("%s node %q at offset %d reads the last block as it is: there is no global average pool in "+
-				"between, behind which rehead's heads stand", n.Op, n.Name, n.At)
+			return nil, fmt.Errorf("%v reads the last block as it is: there is no global average pool in "+
+				"between, behind which rehead's heads stand", n)
 		}
 	}
 	return nil, nil
@@ -149,7 +149,7 @@ func (w *walker) through(v string, n *graph.Node) ([]link, error) {
 	if w.steps++; w.steps > maxLinks {
 		return nil, fmt.Errorf("more than %d operators follow the global pool", maxLinks)
 	}
-	at := func(err error) error { return fmt.Errorf("%s node %q at offset %d: %w", n.Op, n.Name, n.At, err) }
+	at := func(err error) error { return fmt.Errorf("%v: %w", n, err) }
 	kind := w.d.kind(n)
 	if kind == opPass || kind == opFlatten || n.Op == "Transpose" || w.straight(n) {
 		return w.after(n)

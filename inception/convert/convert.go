@@ -21,6 +21,7 @@ type Options struct {
 	// The recipe is the flavour's, or what rehead's own format says, except for what is set here.
 	Mean, Std *[3]float32 // of the input, R, G, B in 0..255
 	TrunkOnly bool        // leave out what follows the trunk
+	Quantized bool        // take the real values of int8 weights
 	Size      int         // side of the input in pixels, 75..4096; 0 leaves it; what is cropped stays in proportion
 
 	// Official, when set, tells a published file by the SHA-256 and the length of its bytes: its
@@ -175,6 +176,9 @@ func (src *source) read(f *file, o Options) (*inception.Weights, error) {
 		return nil, err
 	}
 	src.name, src.given = filepath.Base(f.path), o.Mean != nil && o.Std != nil
+	if src.rounded && !o.Quantized {
+		return nil, errQuantized
+	}
 	if o.TrunkOnly {
 		src.fc, src.links, src.headErr, src.refused = nil, nil, nil, nil
 	}

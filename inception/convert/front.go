@@ -62,7 +62,7 @@ func (m *matcher) before(v string, a *affine, f *front, depth int) error {
 			err = errors.New("stands in front of the network and is not arithmetic on channels")
 		}
 		if err != nil {
-			return fmt.Errorf("%s node %q at offset %d: %w", n.Op, n.Name, n.At, err)
+			return fmt.Errorf("%v: %w", n, err)
 		}
 	}
 	return errors.New("more than 64 operators stand in front of the network")

@@ -103,7 +103,7 @@ func (src *source) chain(features int) (*inception.Head, error) {
 				scale[i] = 1
 			}
 			if err := l.scale.put(scale, shift); err != nil {
-				return nil, fmt.Errorf("%s node %q at offset %d: %w", l.node.Op, l.node.Name, l.node.At, err)
+				return nil, fmt.Errorf("%v: %w", l.node, err)
 			}
 			addScale(h, scale, shift)
 			continue

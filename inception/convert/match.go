@@ -137,7 +137,7 @@ func (m *matcher) derive(v string) (string, error) {
 func (m *matcher) concat(n *graph.Node) (string, error) {
 	inputs, err := m.d.concat(m, n)
 	if err != nil {
-		return "", fmt.Errorf("%s node %q at offset %d: %w", n.Op, n.Name, n.At, err)
+		return "", fmt.Errorf("%v: %w", n, err)
 	}
 	parts := make([]string, 0, len(inputs))
 	for _, v := range inputs {
@@ -149,7 +149,7 @@ func (m *matcher) concat(n *graph.Node) (string, error) {
 			return symbolInput, nil
 		}
 		if len(s) > 4096 {
-			return "", fmt.Errorf("%s node %q at offset %d joins more than any block of InceptionV3", n.Op, n.Name, n.At)
+			return "", fmt.Errorf("%v joins more than any block of InceptionV3", n)
 		}
 		parts = append(parts, s)
 	}
@@ -164,7 +164,7 @@ func (m *matcher) concat(n *graph.Node) (string, error) {
 func (m *matcher) pool(n *graph.Node) (string, error) {
 	p, err := m.d.pool(m, n)
 	if err != nil {
-		return "", fmt.Errorf("%s node %q at offset %d: %w", n.Op, n.Name, n.At, err)
+		return "", fmt.Errorf("%v: %w", n, err)
 	}
 	s, err := m.feature(p.input)
 	if err != nil || s == symbolInput {
@@ -181,8 +181,7 @@ func (m *matcher) pool(n *graph.Node) (string, error) {
 		m.counted = m.counted || p.counted
 		return "avg(" + s + ")", nil
 	}
-	return "", fmt.Errorf("%s node %q at offset %d pools %v with stride %v and padding %v, which InceptionV3 never does",
-		n.Op, n.Name, n.At, p.kernel, p.stride, p.pad)
+	return "", fmt.Errorf("%v pools %v with stride %v and padding %v, which InceptionV3 never does", n, p.kernel, p.stride, p.pad)
 }
 
 // convolution matches the convolution in front of a ReLU with the next layer of the table. Layers
@@ -248,7 +247,7 @@ func (m *matcher) unit(relu *graph.Node) (*unit, *graph.Node, error) {
 		case opAffine:
 			next, err := m.d.affine(m, n, after)
 			if err != nil {
-				return nil, nil, fmt.Errorf("%s node %q at offset %d: %w", n.Op, n.Name, n.At, err)
+				return nil, nil, fmt.Errorf("%v: %w", n, err)
 			}
 			v = next
 		default:

@@ -177,19 +177,12 @@ func (onnxDialect) dense(m *matcher, n *graph.Node) (*classifier, error) {
 // fused takes ONNX Runtime's fused convolutions apart: their weights are as in the standard operator,
 // the activation is an attribute.
 func fused(g *graph.Graph) error {
-	outputs := map[*graph.Node]string{}
-	for v, n := range g.By {
-		outputs[n] = v
-	}
 	for _, n := range slices.Clone(g.Nodes) {
-		if n.Op != "com.microsoft.FusedConv" || n.Attrs["activation"].Text != "Relu" || len(n.Inputs) > 3 {
+		if n.Op != "com.microsoft.FusedConv" || n.Attrs["activation"].Text != "Relu" || len(n.Inputs) > 3 || len(n.Outputs) == 0 {
 			continue
 		}
-		v := outputs[n]
-		relu := &graph.Node{Name: n.Name + "/Relu", Op: "Relu", Inputs: []string{v + "/conv"}, At: n.At}
 		n.Op = "Conv"
-		delete(g.By, v)
-		if err := errors.Join(g.Add(relu, v), g.Reuse(n, v+"/conv")); err != nil {
+		if err := relu(g, n); err != nil {
 			return err
 		}
 	}
@@ -201,9 +194,9 @@ func fused(g *graph.Graph) error {
 func blocked(g *graph.Graph, err error) error {
 	for _, n := range g.Nodes {
 		if strings.HasPrefix(n.Op, "com.microsoft.nchwc.") {
-			return fmt.Errorf("ONNX graph: %s node %q at offset %d: ONNX Runtime optimised the model for one processor, with its "+
+			return fmt.Errorf("ONNX graph: %v: ONNX Runtime optimised the model for one processor, with its "+
 				"weights in an order of its own: use the model as exported, or one that was saved with "+
-				"graph_optimization_level = ORT_ENABLE_BASIC", n.Op, n.Name, n.At)
+				"graph_optimization_level = ORT_ENABLE_BASIC", n)
 		}
 	}
 	return err
@@ -211,8 +204,9 @@ func blocked(g *graph.Graph, err error) error {
 
 // onnxSource matches an ONNX graph and tells its flavour from the pools and the classifier.
 func onnxSource(g *graph.Graph) (*source, error) {
-	if err := fused(g); err != nil {
-		return nil, err
+	rounded, err := dequantize(g)
+	if err = errors.Join(err, fused(g)); err != nil {
+		return nil, fmt.Errorf("ONNX graph: %w", err)
 	}
 	src, m, err := graphSource(g, onnxDialect{})
 	if err != nil {
@@ -222,7 +216,7 @@ func onnxSource(g *graph.Graph) (*source, error) {
 		return nil, err
 	}
 	classes := src.classes()
-	src.what = "ONNX"
+	src.what, src.rounded = "ONNX", rounded
 	switch {
 	case m.maximum:
 		src.flavor, src.reason = inception.PytorchFID, "the last block's pool takes the maximum"

@@ -16,20 +16,21 @@ const bnEps = 1e-3
 
 // source is a network as a file has it: which tensors make up which layer.
 type source struct {
-	name   string // the file, for Weights.Source
-	sha256 string // of the file
-	what   string // the format and how it was told, for people
-	flavor inception.Flavor
-	reason string // why this flavour
-	units  map[string]*unit
-	fc     *classifier // a plain classifier, or none
-	head   *graph.Node // of a graph: where the logits are made
-	labels []string
-	own    bool // the classifier is somebody's own, whatever its number of classes
-	size   int  // side of the input, 0 where the file does not say
-	front  *front
-	given  bool     // mean and deviation are asked for
-	doubts []string // what the file does not tell, for people
+	name    string // the file, for Weights.Source
+	sha256  string // of the file
+	what    string // the format and how it was told, for people
+	flavor  inception.Flavor
+	reason  string // why this flavour
+	units   map[string]*unit
+	fc      *classifier // a plain classifier, or none
+	head    *graph.Node // of a graph: where the logits are made
+	labels  []string
+	own     bool // the classifier is somebody's own, whatever its number of classes
+	size    int  // side of the input, 0 where the file does not say
+	front   *front
+	rounded bool     // weights are quantised to few levels
+	given   bool     // mean and deviation are asked for
+	doubts  []string // what the file does not tell, for people
 
 	links      []link // of a graph: what follows the bottleneck when it is no plain classifier
 	activation inception.Activation

@@ -29,12 +29,23 @@ type Node struct {
 	Inputs []string // values; empty for an optional one that is left out
 	Attrs  map[string]Attr
 	At     int64 // offset in the file
+
+	Outputs []string // values
+}
+
+// String is the node for messages, with its place where it has one.
+func (n *Node) String() string {
+	if n.At < 0 {
+		return fmt.Sprintf("%s node %q", n.Op, n.Name)
+	}
+	return fmt.Sprintf("%s node %q at offset %d", n.Op, n.Name, n.At)
 }
 
 // Const is a value known in advance. Ints holds the elements when they are integers and few.
 type Const struct {
 	raw.Tensor
 	Ints []int64
+	Body *raw.Cursor // the elements, where they are integers that lie in the file
 }
 
 // Graph is a computation.
@@ -70,6 +81,7 @@ func (g *Graph) Add(n *Node, values ...string) error {
 		}
 		g.By[v] = n
 	}
+	n.Outputs = values
 	g.Nodes = append(g.Nodes, n)
 	return nil
 }
@@ -104,6 +116,7 @@ func (g *Graph) Reuse(n *Node, value string) error {
 		return err
 	}
 	g.By[value] = n
+	n.Outputs = []string{value}
 	return nil
 }
 

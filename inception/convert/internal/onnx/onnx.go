@@ -428,6 +428,9 @@ func (f *reader) values(k *graph.Const, body *raw.Cursor, floats []float32, doub
 	switch {
 	case !k.DType.Float():
 		k.Load = raw.NotFloat
+		if body != nil && body.Remaining() == int64(n)*int64(k.DType.Size()) {
+			k.Body = body
+		}
 		return nil
 	case body != nil:
 		if double && k.DType != raw.F64 || body.Remaining() != int64(n)*int64(k.DType.Size()) {
