@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
@@ -51,6 +52,9 @@ var shardName = regexp.MustCompile(`^(.*)\.data-\d{5}-of-\d{5}$`)
 // its prefix, and by each of its files.
 func locate(path string) string {
 	prefix := path
+	if isSavedModel(path) {
+		return filepath.Join(path, savedModelFile)
+	}
 	if m := shardName.FindStringSubmatch(path); m != nil {
 		prefix = m[1]
 	} else if _, err := os.Stat(path); err == nil {
@@ -68,6 +72,11 @@ func (f *file) shards() ckpt.Shard {
 	if !ok || f.from != nil {
 		return nil
 	}
+	return f.shardsOf(prefix)
+}
+
+// shardsOf opens the files of values that belong to a prefix.
+func (f *file) shardsOf(prefix string) ckpt.Shard {
 	return func(i, n int) (io.ReaderAt, int64, error) {
 		g, err := os.Open(fmt.Sprintf("%s.data-%05d-of-%05d", prefix, i, n))
 		if err != nil {
@@ -120,6 +129,7 @@ const (
 	formatStream      = "pth-stream"
 	formatKeras       = "keras"
 	formatTFJS        = "tfjs"
+	formatSavedModel  = "savedmodel"
 	formatHDF5        = "hdf5"
 	formatONNX        = "onnx"
 	formatGraphDef    = "graphdef"
@@ -174,6 +184,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatTFJS, nil
 	case ckpt.Is(r, size):
 		return formatCheckpoint, nil
+	case graphdef.IsSavedModel(head):
+		return formatSavedModel, nil
 	case onnx.Is(head):
 		return formatONNX, nil
 	case graphdef.Is(head):
@@ -263,7 +275,12 @@ func (f *file) source() (*source, error) {
 		if err != nil {
 			return nil, err
 		}
+		if slices.ContainsFunc(tensors, func(t raw.Tensor) bool { return t.Name == ckpt.ObjectGraph }) {
+			return objectSource(f, tensors)
+		}
 		return slimNames(tensors)
+	case formatSavedModel:
+		return savedSource(f)
 	case formatGraphDef:
 		g, err := graphdef.Read(f.data, f.size)
 		if err != nil {

@@ -44,8 +44,9 @@ func (n *Node) String() string {
 // Const is a value known in advance. Ints holds the elements when they are integers and few.
 type Const struct {
 	raw.Tensor
-	Ints []int64
-	Body *raw.Cursor // the elements, where they are integers that lie in the file
+	Ints  []int64
+	Texts []string    // the elements, where they are texts and several
+	Body  *raw.Cursor // the elements, where they are integers that lie in the file
 }
 
 // Graph is a computation.
