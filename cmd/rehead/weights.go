@@ -131,10 +131,11 @@ func newWeightsConvert(a *app) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "convert IN OUT",
-		Short: "Convert a weight file to rehead's own format, batch norm folded; retrain.py's graph to a whole model",
-		Long: `convert reads PyTorch .pth and .safetensors (torchvision, timm, pytorch-fid), Keras .h5, ONNX, TensorFlow's frozen GraphDef
-(also inside inception-2015-12-05.tgz) and TF-slim's checkpoints (.ckpt, or .index with its .data file); the file's bytes
-decide, never its name. retrain.py's output_graph.pb, with its labels beside it or in --labels, becomes a model folder.
+		Short: "Convert a weight file to rehead's own format, batch norm folded; whole models to model folders",
+		Long: `convert reads PyTorch .pth and .safetensors (torchvision, timm, pytorch-fid), Keras .keras, .h5 and .weights.h5, ONNX,
+SavedModel, TensorFlow's frozen GraphDef (also inside inception-2015-12-05.tgz), checkpoints (.ckpt, or .index with its .data
+file), .tflite and TensorFlow.js's model.json; the file's bytes decide, never its name. A head that is more than one dense
+layer with softmax becomes a model folder, as does retrain.py's output_graph.pb with its labels beside it or in --labels.
 
 A published file is known by its SHA-256 and gets its authors' recipe. Another one gets its flavour's, which --flavor, --mean,
 --std and --size change: a network of your own trained with ImageNet's mean and deviation wants

@@ -107,6 +107,9 @@ func OpenModel(path string, o Options) (*inception.Model, error) {
 		return nil, err
 	}
 	if stat.IsDir() {
+		if err := folder(path); err != nil {
+			return nil, err
+		}
 		return inception.OpenModel(path)
 	}
 	f, err := open(path)

@@ -212,6 +212,9 @@ func (f *front) takes(scale, shift []float64) (unit, offset [3]float64, err erro
 
 // tidy undoes float32's rounding of a number that has three decimals.
 func tidy(v float64) float32 {
+	if v == 0 {
+		return 0 // and not -0
+	}
 	if r := math.Round(v*1000) / 1000; math.Abs(r-v) <= 2e-6*math.Abs(v)+1e-6 {
 		return float32(r)
 	}
@@ -236,8 +239,29 @@ func (src *source) prepare(r picture.Recipe) (picture.Recipe, error) {
 	if err != nil {
 		return r, err
 	}
-	if ok {
+	switch {
+	case ok:
 		r.Mean, r.Std = mean, std
+	case src.front != nil && src.recipe == nil && src.gain < foldedGain:
+		r.Mean, r.Std = [3]float32{}, [3]float32{1, 1, 1}
+	case src.front != nil && src.recipe == nil && src.gain < 3*foldedGain:
+		return r, fmt.Errorf("its first convolution's weights (%.2g in the root mean square) fit neither pixels of 0..255 nor "+
+			"scaled ones: %w", src.gain, errFront)
 	}
 	return r, nil
+}
+
+// foldedGain is the root mean square of a first convolution's weights, batch norm folded in, below
+// which the network takes pixels of 0..255 as they are: converters fold a scaling in front into
+// them. Those of published networks, which take -1..1, are far above 0.1, and 1/127.5 of them below
+// this.
+const foldedGain = 0.012
+
+// gainOf is the root mean square of weights.
+func gainOf(w []float32) float64 {
+	sum := 0.0
+	for _, v := range w {
+		sum += float64(v) * float64(v)
+	}
+	return math.Sqrt(sum / float64(max(len(w), 1)))
 }

@@ -227,7 +227,12 @@ var placed = regexp.MustCompile(`^(.*?)(?:_(\d+))?$`)
 func kerasPlaces(f *hdf5.File) (*source, error) {
 	w := newByPlace(f)
 	var list []raw.Tensor
-	classes := []string{}
+	classes, trunk, extra := []string{}, "", ""
+	for _, g := range f.Groups {
+		if dir, name := path.Split(g); name == "conv2d" {
+			trunk = dir
+		}
+	}
 	for _, g := range f.Groups {
 		dir, name := path.Split(g)
 		if path.Base(path.Clean(dir)) != "layers" && path.Base(path.Clean(dir)) != "_layer_checkpoint_dependencies" {
@@ -239,6 +244,10 @@ func kerasPlaces(f *hdf5.File) (*source, error) {
 			place, _ = strconv.Atoi(m[2]) // digits; a huge number is no place
 		}
 		classes = append(classes, class)
+		if class == "batch_normalization" && (dir != trunk || place >= len(listOrder)) {
+			extra = g
+			continue
+		}
 		kinds := map[string][]string{"conv2d": {"kernel", "bias"}, "dense": {"kernel", "bias"},
 			"batch_normalization": {"beta", "moving_mean", "moving_variance"}}[class]
 		if class == "batch_normalization" && len(w[g]) == 4 {
@@ -264,6 +273,10 @@ func kerasPlaces(f *hdf5.File) (*source, error) {
 		return nil, err
 	}
 	src.what = "Keras"
+	if extra != "" && src.headErr == nil {
+		src.fc, src.links, src.headErr = nil, nil, fmt.Errorf("has a batch norm %q behind its trunk, and weights alone do not say "+
+			"where: save the whole model with model.save(\"x.keras\")", extra)
+	}
 	src.silent(classes)
 	return src, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/convert/internal/tfjs"
+	"github.com/c236555e/rehead/inception/convert/internal/tflite"
 	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/internal/safetensors"
 )
@@ -129,6 +130,7 @@ const (
 	formatStream      = "pth-stream"
 	formatKeras       = "keras"
 	formatTFJS        = "tfjs"
+	formatTFLite      = "tflite"
 	formatSavedModel  = "savedmodel"
 	formatHDF5        = "hdf5"
 	formatONNX        = "onnx"
@@ -139,6 +141,9 @@ const (
 // open opens a regular file and reads its first bytes.
 func open(path string) (*file, error) {
 	path = locate(path)
+	if err := folder(path); err != nil {
+		return nil, err
+	}
 	osf, size, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
@@ -180,6 +185,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatHDF5, nil
 	case isSafetensors(head, size):
 		return formatSafetensors, nil
+	case tflite.Is(head):
+		return formatTFLite, nil
 	case head[0] == '{':
 		return formatTFJS, nil
 	case ckpt.Is(r, size):
@@ -196,12 +203,15 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
 			"torch.save(net.state_dict(), path); unpack any other archive first")
 	}
+	if err := unreadable(head); err != nil {
+		return "", err
+	}
 	return "", errKind
 }
 
 // errKind says that a file's first and last bytes are not those of a kind that this package reads.
-var errKind = errors.New("is not a weight file that rehead knows: want safetensors, a PyTorch .pth, a Keras .h5, " +
-	"an ONNX file, a frozen TensorFlow graph or a TF-slim .ckpt")
+var errKind = errors.New("is not a weight file that rehead knows: want safetensors, a PyTorch .pth, a Keras .keras or .h5, " +
+	"an ONNX file, a SavedModel, a frozen TensorFlow graph, a TensorFlow checkpoint, a .tflite or TensorFlow.js's model.json")
 
 // isSafetensors: a header length that fits the file, then a JSON object.
 func isSafetensors(head []byte, size int64) bool {
@@ -235,9 +245,14 @@ func (f *file) source() (*source, error) {
 		return src, src.besideConfig(f.path)
 	case formatZIP, formatStream:
 		if f.format == formatZIP {
-			if z, err := zip.NewReader(f.data, f.size); err == nil && isKeras(z) {
-				f.format = formatKeras
-				return kerasZIP(z, f.data, f.size)
+			if z, err := zip.NewReader(f.data, f.size); err == nil {
+				if isKeras(z) {
+					f.format = formatKeras
+					return kerasZIP(z, f.data, f.size)
+				}
+				if err := program(z); err != nil {
+					return nil, err
+				}
 			}
 		}
 		tensors, nest, err := pth.Read(f.data, f.size)
@@ -258,8 +273,17 @@ func (f *file) source() (*source, error) {
 			return nil, err
 		}
 		return kerasHDF5(h)
+	case formatTFLite:
+		g, rounded, err := tflite.Read(f.data, f.size)
+		if err != nil {
+			return nil, err
+		}
+		return tfliteSource(g, rounded)
 	case formatTFJS:
 		m, err := tfjs.Read(f.data, f.size, tfjs.Open(f.neighbour()))
+		if errors.Is(err, tfjs.ErrONNX) {
+			err = errors.New(sayJSON)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/ckpt"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 )
@@ -121,6 +122,19 @@ func savedSource(f *file) (*source, error) {
 	src.what = "SavedModel"
 	if src.flavor == inception.TFSlim {
 		src.flavor, src.reason = inception.Keras, "a SavedModel whose last block's pool takes the average"
+	}
+	return src, nil
+}
+
+// tfliteSource reads a TensorFlow Lite model.
+func tfliteSource(g *graph.Graph, rounded bool) (*source, error) {
+	src, err := tfSource(g)
+	if err != nil {
+		return nil, err
+	}
+	src.what, src.rounded = "TFLite", rounded
+	if src.flavor == inception.TFSlim && src.classes() != 1001 {
+		src.flavor, src.reason = inception.Keras, "a TFLite model whose last block's pool takes the average"
 	}
 	return src, nil
 }

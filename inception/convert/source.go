@@ -28,6 +28,7 @@ type source struct {
 	own     bool // the classifier is somebody's own, whatever its number of classes
 	size    int  // side of the input, 0 where the file does not say
 	front   *front
+	gain    float64  // of the first convolution
 	rounded bool     // weights are quantised to few levels
 	given   bool     // mean and deviation are asked for
 	doubts  []string // what the file does not tell, for people
@@ -112,6 +113,9 @@ func assemble(src *source) (*inception.Weights, error) {
 		w, b, err := u.fold(shape)
 		if err != nil {
 			return nil, err
+		}
+		if l.Path == "Conv2d_1a_3x3" {
+			src.gain = gainOf(w)
 		}
 		tensors[l.Path+".weight"] = inception.Tensor{Shape: l.Shape[:], Data: w}
 		tensors[l.Path+".bias"] = inception.Tensor{Shape: []int{shape[0]}, Data: b}

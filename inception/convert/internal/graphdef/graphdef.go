@@ -182,13 +182,7 @@ func attr(c *raw.Cursor, a *graph.Attr) (*raw.Cursor, error) {
 		case 5:
 			a.Bool = x.Val != 0
 		case 7:
-			var shape []int
-			if shape, err = tfproto.Shape(x); err != nil {
-				err = nil // one with unknown sides
-			}
-			for _, d := range shape {
-				a.Ints = append(a.Ints, int64(d))
-			}
+			a.Ints, err = tfproto.Sides(x)
 		case 8:
 			tensor, err = x.Message()
 		case 10: // a function
