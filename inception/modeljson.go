@@ -62,6 +62,8 @@ type headEntry struct {
 	Activation Activation `json:"activation,omitempty"` // "" (models of older versions): Softmax
 	Thresholds []float64  `json:"thresholds,omitempty"` // Model.Thresholds
 	Unknown    *Unknown   `json:"unknown,omitempty"`
+
+	Layers []layerEntry `json:"layers,omitempty"` // Head.Before; none: a linear head
 }
 
 type trunkEntry struct {

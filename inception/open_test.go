@@ -212,7 +212,7 @@ func TestOpenWeightFile(t *testing.T) {
 	saved := filepath.Join(dir, "m")
 	mustSave(t, m, saved, SaveOptions{})
 	sameModel(t, mustOpen(t, saved), m)
-	if err := w.trunkOnly().Write(path, ""); err != nil {
+	if err := w.TrunkOnly().Write(path, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := OpenModel(path); err == nil || !strings.Contains(err.Error(), "rehead train") {

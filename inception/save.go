@@ -137,6 +137,7 @@ func (m *Model) describe() (doc modelJSON, err error) {
 		Head: headEntry{
 			Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(),
 			Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
+			Layers: m.Head.entries(),
 		},
 		Trunk: trunkEntry{Digest: m.TrunkDigest}, Seed: m.Seed, Split: m.Split,
 	}
@@ -156,7 +157,7 @@ func (m *Model) stored(dtype string) (*Weights, *SelfTest, error) {
 		return nil, nil, errors.New("the model has no trunk: attach the weights it was trained on, or leave " +
 			"the trunk out on purpose")
 	}
-	trunk := m.Trunk.trunkOnly().WithRecipe(m.Recipe)
+	trunk := m.Trunk.TrunkOnly().WithRecipe(m.Recipe)
 	if dtype != "f16" {
 		return trunk, m.SelfTest, nil
 	}
@@ -169,10 +170,10 @@ func (m *Model) stored(dtype string) (*Weights, *SelfTest, error) {
 }
 
 func (h *Head) encode(w io.Writer) error {
-	return safetensors.Write(w, map[string]string{"format": headFormat}, []safetensors.Tensor{
-		{Name: "weight", DType: safetensors.F32, Shape: []int{h.Classes, h.Features}, Values: h.W},
+	return safetensors.Write(w, map[string]string{"format": headFormat}, append([]safetensors.Tensor{
+		{Name: "weight", DType: safetensors.F32, Shape: []int{h.Classes, h.Inputs()}, Values: h.W},
 		{Name: "bias", DType: safetensors.F32, Shape: []int{h.Classes}, Values: h.B},
-	})
+	}, h.layerTensors()...))
 }
 
 // rerecord is the model's self-test with the answers of another trunk, computed on the CPU.

@@ -23,6 +23,7 @@ type modelCard struct {
 	Width       float64          `json:"width"`
 	Features    int              `json:"features"`
 	Recipe      picture.Recipe   `json:"recipe"`
+	Head        string           `json:"head,omitempty"` // of a head that is not linear
 	Temperature float64          `json:"temperature"`
 	MultiLabel  bool             `json:"multi_label"` // a picture may have any number of the labels
 	// then: the probability of each label from which on a picture has it
@@ -58,6 +59,9 @@ func newInspect(a *app) *cobra.Command {
 				TrunkCard: a.knownTrunk(m.IsTrunk),
 				Precision: m.Precision(), Seed: m.Seed, Split: m.Split, Training: m.Training, Metrics: m.Metrics,
 				ToolVersion: m.ToolVersion,
+			}
+			if !m.Head.Linear() {
+				card.Head = m.Head.Describe()
 			}
 			for k := range m.Labels {
 				if card.MultiLabel {
@@ -104,6 +108,9 @@ func (c modelCard) String() string {
 		}
 	}
 	row("recipe", "%s", c.Recipe.Describe())
+	if c.Head != "" {
+		row("head", "%s", c.Head)
+	}
 	row("temperature", "%.4g", c.Temperature)
 	if c.MultiLabel {
 		row("answers", "any number of labels, each from its probability on: %.4g",

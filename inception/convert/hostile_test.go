@@ -50,13 +50,16 @@ func tensorsOf(t *testing.T, name string, b []byte) []raw.Tensor {
 	}
 	switch filepath.Ext(name) {
 	case ".pth":
-		out, err = pth.Read(r, size)
+		out, _, err = pth.Read(r, size)
 	case ".h5":
-		out, err = hdf5.Read(r, size)
+		var h *hdf5.File
+		if h, err = hdf5.Read(r, size); err == nil {
+			out = h.Tensors
+		}
 	case ".ckpt":
 		out, err = ckpt.Read(r, size, nil)
 	case ".onnx":
-		consts(onnx.Read(r, size))
+		consts(onnx.Read(r, size, nil))
 	case ".pb":
 		consts(graphdef.Read(r, size))
 	case ".safetensors":
