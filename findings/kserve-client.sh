@@ -2,13 +2,13 @@
 # kserve 0.21.0, InferenceRESTClient: fails on the empty 200 with which a server says that it is ready,
 # and drops error texts whose content type has a parameter.
 #
-# Behaviour: is_server_ready parses the body of /v2/health/ready as JSON. The protocol lets the status
-# code alone tell, as NVIDIA Triton does; then the client raises JSONDecodeError. A failed infer shows
-# the server's text only if Content-Type is application/json to the letter; with "; charset=utf-8"
-# behind it the message begins with a comma.
+# Behaviour: is_server_ready parses the body of /v2/health/ready as JSON. By the V2 protocol the status
+# code alone may tell; then it raises JSONDecodeError, while is_model_ready of the same client takes such
+# an answer. A failed infer shows the server's text only if Content-Type is application/json to the
+# letter; with "; charset=utf-8" behind it the message begins with a comma.
 # Expected: 200 means ready; a media type's parameter does not change the type.
-# Seen 2026-11-30: JSONDecodeError on an empty body, True on {"ready": true}; "no such label, '400 ..."
-# for the bare type, ", '400 ..." with the parameter
+# Seen 2026-11-30: is_server_ready JSONDecodeError on an empty body, True on {"ready": true};
+# is_model_ready True on both; "no such label, '400 ..." for the bare type, ", '400 ..." with the parameter
 # What follows: a server meant for this client must answer health checks with a JSON body, and errors
 # with the bare type.
 set -euo pipefail
@@ -55,6 +55,8 @@ async def ask():
         except Exception as error:
             answers.append(type(error).__name__)
         print(f"is_server_ready, 200 with {Server.body!r}: {answers[-1]}")
+        answers.append(await client.is_model_ready(address, "m"))
+        print(f"is_model_ready, 200 with {Server.body!r}: {answers[-1]}")
     for Server.kind in ("application/json", "application/json; charset=utf-8"):
         try:
             await client.infer(address, {"inputs": []}, model_name="m")
@@ -65,5 +67,6 @@ async def ask():
     return answers
 
 answers = asyncio.run(ask())
-assert answers == [True, "JSONDecodeError", "no such label, '400 Bad Request'", ", '400 Bad Request'"], answers
+texts = ["no such label, '400 Bad Request'", ", '400 Bad Request'"]
+assert answers == [True, True, "JSONDecodeError", True, *texts], "the behaviour has changed"
 E
