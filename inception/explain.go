@@ -24,12 +24,13 @@ type Explanation struct {
 // at this picture stands for the weights, and Bias is what is left of the logit (Selvaraju et al.,
 // "Grad-CAM", 2017, without its ReLU): exact for small changes only.
 type Map struct {
-	Label       string      `json:"label"`
-	Probability float64     `json:"probability"`
-	Logit       float64     `json:"logit"`              // before the temperature
-	Bias        float64     `json:"bias"`               // the head's, for this label
-	Gradient    bool        `json:"gradient,omitempty"` // the head is not linear
-	Cells       [][]float32 `json:"cells"`              // [h][w]: what speaks for the label here, or against it if negative
+	Label       string  `json:"label"`
+	Probability float64 `json:"probability"`
+	Logit       float64 `json:"logit"`              // before the temperature
+	Bias        float64 `json:"bias"`               // the head's, for this label
+	Gradient    bool    `json:"gradient,omitempty"` // the head is not linear
+	// [h][w]: what speaks for the label here, or against it if negative
+	Cells [][]float32 `json:"cells"`
 }
 
 // Grid places the cells of a map on the picture as the recipe sees it (upright, if the recipe says

@@ -16,12 +16,12 @@ const MaxPictureDigests = 200_000
 
 const picturesFormat = "rehead-pictures/1"
 
-// digestBytes is how much of each digest is kept: among MaxPictureDigests of them, one picture in 10^14
-// that is not there seems to be.
+// digestBytes is how much of each digest is kept: among MaxPictureDigests of them, one picture in
+// 10^14 that is not there seems to be.
 const digestBytes = 8
 
-// PictureDigests remembers which pictures a model was made with, by the first 8 bytes of the SHA-256 of
-// each file, big-endian, in ascending order, each once.
+// PictureDigests remembers which pictures a model was made with, by the first 8 bytes of the
+// SHA-256 of each file, big-endian, in ascending order, each once.
 type PictureDigests struct {
 	Images                  int      // of the training run, copies among them
 	Train, Validation, Test []uint64 // all nil where there are more than MaxPictureDigests
@@ -95,7 +95,8 @@ func (m *Model) takePictures(name string, data []byte) error {
 		return err
 	}
 	if d.Images, err = strconv.Atoi(f.Metadata["images"]); err != nil {
-		return &FormatError{File: name, Offset: -1, Reason: "does not say how many pictures there were: train again", Err: err}
+		return &FormatError{File: name, Offset: -1, Reason: "does not say how many pictures there were: train again",
+			Err: err}
 	}
 	for _, p := range d.parts() {
 		info, ok := f.Lookup(p.name)

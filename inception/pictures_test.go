@@ -10,8 +10,8 @@ import (
 	"github.com/c236555e/rehead/internal/safetensors"
 )
 
-// TestPicturesAreKept: saved and opened the digests are the same, and the same model saves to the same
-// bytes.
+// TestPicturesAreKept: saved and opened the digests are the same, and the same model saves to the
+// same bytes.
 func TestPicturesAreKept(t *testing.T) {
 	for name, d := range map[string]*PictureDigests{
 		"some":     {Images: 5, Train: []uint64{0, 1 << 63, 1<<64 - 1}, Test: []uint64{7}},

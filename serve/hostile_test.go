@@ -46,23 +46,25 @@ func TestHostileParsingHoldsNothing(t *testing.T) {
 		body        []byte
 		fault       string
 	}{
-		"commas":            {kind: typeCSV, body: repeat("", ",", ""), fault: "2 columns"},
-		"quotes":            {kind: typeCSV, body: repeat("", `"",`, ""), fault: "2 columns"},
-		"keys":              {kind: typeJSON, body: []byte("{" + distinct + "}"), fault: "more keys than one"},
-		"keys of one":       {kind: typeJSON, body: []byte(`{"instances":[{` + distinct + `}]}`), fault: "2 keys"},
-		"keys of a line":    {kind: typeJSONLines, body: []byte("{" + distinct + "}"), fault: "2 keys"},
-		"parameters":        {kind: typeJSON, body: []byte(`{"parameters":{` + distinct + `},"b64":"aGk="}`), fault: "unknown option"},
-		"signature":         {kind: typeJSON, body: repeat(`{"signature_name":[`, "{},", `],"b64":""}`), fault: "no bytes"},
-		"instances":         {kind: typeJSON, body: repeat(`{"instances":[`, "{},", "]}"), fault: "limit of 4096"},
-		"deep":              {kind: typeJSON, body: repeat("", "[", ""), fault: "JSON object"},
-		"deep value":        {kind: typeJSON, body: repeat(`{"b64":`, "[", ""), fault: "deeply"},
-		"one long key":      {kind: typeJSON, body: repeat(`{"`, "a", `":{}}`), fault: "neither"},
-		"a long URL":        {kind: typeJSON, body: repeat(`{"url":"`, "a", `"}`), fault: "too long"},
-		"form fields":       {kind: typeMultipart, body: repeat("", "--b\r\nContent-Disposition: form-data; name=top_k\r\n\r\n1\r\n", "--b--"), fault: "fields"},
-		"a picture":         {kind: typeJSON, body: []byte(`{"b64":"` + picture + `"}`)},
-		"a picture a row":   {kind: typeCSV, body: []byte(`"` + picture + `"`)},
-		"a picture a line":  {kind: typeJSONLines, body: []byte(`"` + picture + `"`)},
-		"a file of a form":  {kind: typeMultipart, body: []byte("--b\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\n" + picture + "\r\n--b--")},
+		"commas":         {kind: typeCSV, body: repeat("", ",", ""), fault: "2 columns"},
+		"quotes":         {kind: typeCSV, body: repeat("", `"",`, ""), fault: "2 columns"},
+		"keys":           {kind: typeJSON, body: []byte("{" + distinct + "}"), fault: "more keys than one"},
+		"keys of one":    {kind: typeJSON, body: []byte(`{"instances":[{` + distinct + `}]}`), fault: "2 keys"},
+		"keys of a line": {kind: typeJSONLines, body: []byte("{" + distinct + "}"), fault: "2 keys"},
+		"parameters":     {kind: typeJSON, body: []byte(`{"parameters":{` + distinct + `},"b64":"aGk="}`), fault: "unknown option"},
+		"signature":      {kind: typeJSON, body: repeat(`{"signature_name":[`, "{},", `],"b64":""}`), fault: "no bytes"},
+		"instances":      {kind: typeJSON, body: repeat(`{"instances":[`, "{},", "]}"), fault: "limit of 4096"},
+		"deep":           {kind: typeJSON, body: repeat("", "[", ""), fault: "JSON object"},
+		"deep value":     {kind: typeJSON, body: repeat(`{"b64":`, "[", ""), fault: "deeply"},
+		"one long key":   {kind: typeJSON, body: repeat(`{"`, "a", `":{}}`), fault: "neither"},
+		"a long URL":     {kind: typeJSON, body: repeat(`{"url":"`, "a", `"}`), fault: "too long"},
+		"form fields": {kind: typeMultipart,
+			body: repeat("", "--b\r\nContent-Disposition: form-data; name=top_k\r\n\r\n1\r\n", "--b--"), fault: "fields"},
+		"a picture":        {kind: typeJSON, body: []byte(`{"b64":"` + picture + `"}`)},
+		"a picture a row":  {kind: typeCSV, body: []byte(`"` + picture + `"`)},
+		"a picture a line": {kind: typeJSONLines, body: []byte(`"` + picture + `"`)},
+		"a file of a form": {kind: typeMultipart,
+			body: []byte("--b\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\n" + picture + "\r\n--b--")},
 		"inputs":            {infer: "2 inputs", body: repeat(`{"inputs":[`, "{},", "]}")},
 		"outputs":           {infer: "twice", body: repeat(`{"outputs":[`, `{"name":"bottleneck"},`, "]}")},
 		"other keys":        {infer: "0 inputs", body: []byte("{" + distinct + "}")},
@@ -132,7 +134,8 @@ func (m many) Classify(_ context.Context, inputs ...*inception.Input) ([]incepti
 	results := make([]inception.Result, len(inputs))
 	for i := range results {
 		for k, label := range m.labels {
-			results[i].Predictions = append(results[i].Predictions, inception.Prediction{Label: label, Probability: 1 / float64(k+3)})
+			results[i].Predictions = append(results[i].Predictions,
+				inception.Prediction{Label: label, Probability: 1 / float64(k+3)})
 		}
 		results[i].Bottleneck = []float32{-1.2345678e-30, 2.3456789e-20, 3e10}
 	}
@@ -266,11 +269,13 @@ func TestHostileLargeBodiesLeaveRoom(t *testing.T) {
 func TestHostileLengthIsRefusedAtOnce(t *testing.T) {
 	url, _ := start(t, newServer(t, &fake{}, Config{}))
 	conn := dial(t, url)
-	if _, err := io.WriteString(conn, "POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000000000000000\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(conn,
+		"POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000000000000000\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	begin, answer := time.Now(), make([]byte, 12)
-	if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "HTTP/1.1 413" || time.Since(begin) > drainTime/2 {
+	if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "HTTP/1.1 413" ||
+		time.Since(begin) > drainTime/2 {
 		t.Errorf("got %q after %v, %v; want 413 at once", answer, time.Since(begin), err)
 	}
 }
@@ -380,7 +385,8 @@ func FuzzScanner(f *testing.F) {
 
 // The reader of CSV takes what encoding/csv takes.
 func FuzzCSVRow(f *testing.F) {
-	for _, s := range []string{"a\nb\r\n\"c\"\"d\"\n", "a,b\nc", "\"\n\"", "a\"b", "\"a\"b", "\r", "\r\n\na\r", ",,\n", "\"a\r\nb\",c\n"} {
+	for _, s := range []string{"a\nb\r\n\"c\"\"d\"\n", "a,b\nc", "\"\n\"", "a\"b", "\"a\"b", "\r", "\r\n\na\r", ",,\n",
+		"\"a\r\nb\",c\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -29,7 +29,9 @@ func TestRunCrossValidates(t *testing.T) {
 		!(c.Interval[1]-c.Interval[0] < m.Test.Interval[1]-m.Test.Interval[0]) {
 		t.Errorf("got %+v of %d and %d pictures", c, m.Train.Images, m.Validation.Images)
 	}
-	m = run(Config{Views: 2, Augment: picture.Augment{Flip: true}}, func(f *dataset.Folder) { f.Items[3].Weight = 5 }).Metrics
+	m = run(Config{Views: 2, Augment: picture.Augment{Flip: true}}, func(f *dataset.Folder) {
+		f.Items[3].Weight = 5
+	}).Metrics
 	if c := m.CrossValidated; c == nil || c.Images != m.Train.Images+m.Validation.Images || c.Weighted == nil {
 		t.Errorf("with weights and views: got %+v", c)
 	}

@@ -46,7 +46,8 @@ func TestEvaluateOldModel(t *testing.T) {
 func TestEvaluate(t *testing.T) {
 	dir, w := drawn(t, perClass), narrow(t)
 	cache := t.TempDir()
-	res := mustRun(t, dir, w, Config{Split: dataset.SplitConfig{Salt: "pepper"}, EmbedConfig: EmbedConfig{CacheDir: cache}})
+	res := mustRun(t, dir, w, Config{Split: dataset.SplitConfig{Salt: "pepper"},
+		EmbedConfig: EmbedConfig{CacheDir: cache}})
 	out := filepath.Join(t.TempDir(), "model")
 	if err := res.Model.Save(out, inception.SaveOptions{}); err != nil {
 		t.Fatal(err)
@@ -87,7 +88,8 @@ func TestEvaluate(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(moved, draw.Label(0))); err != nil { // labels are matched by name, not by place
 		t.Fatal(err)
 	}
-	fewer, err := Evaluate(context.Background(), m, scan(t, moved), EvaluateConfig{EmbedConfig: EmbedConfig{CacheDir: cache}})
+	fewer, err := Evaluate(context.Background(), m, scan(t, moved),
+		EvaluateConfig{EmbedConfig: EmbedConfig{CacheDir: cache}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,8 +154,11 @@ func TestEvaluateOtherPictures(t *testing.T) {
 		v.Seen.Images+v.Unseen.Images != v.All.Images || v.Seen.Correct+v.Unseen.Correct != v.All.Correct {
 		t.Errorf("mixed: got %+v, seen %+v, unseen %+v", v.Metrics, v.Seen, v.Unseen)
 	}
-	own := slices.DeleteFunc(slices.Clone(reporttest.Sections), func(s string) bool { return s == "learning" || s == "suspects" })
-	reporttest.Wants(t, reporttest.ParseSections(t, mustHTML(t, v), own), "Some of these pictures were in the model's training", "unseen",
+	own := slices.DeleteFunc(slices.Clone(reporttest.Sections), func(s string) bool {
+		return s == "learning" || s == "suspects"
+	})
+	reporttest.Wants(t, reporttest.ParseSections(t, mustHTML(t, v), own),
+		"Some of these pictures were in the model's training", "unseen",
 		fmt.Sprintf("%d", v.Unseen.Images))
 	if trained.Recalled != "all" || trained.Seen.Images != trained.Train.Images+trained.Validation.Images ||
 		*trained.Unseen != trained.Test {

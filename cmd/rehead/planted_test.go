@@ -17,7 +17,8 @@ import (
 	"github.com/c236555e/rehead/internal/draw"
 )
 
-// plantedSets are folders of different pictures, and how many of 60 planted copies are found at least.
+// plantedSets are folders of different pictures, and how many of 60 planted copies are found at
+// least.
 var plantedSets = []struct {
 	name  string
 	least int
@@ -55,8 +56,8 @@ func surfaces(t *testing.T, dir string) {
 	}
 }
 
-// plantCopies writes n altered copies of pictures below dir, every other one under another label, and
-// returns the original and the alteration of each.
+// plantCopies writes n altered copies of pictures below dir, every other one under another label,
+// and returns the original and the alteration of each.
 func plantCopies(t *testing.T, dir string, n int) (original, how map[string]string) {
 	files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
 	if err != nil || len(files) < n {
@@ -129,8 +130,8 @@ func TestPlantedCopies(t *testing.T) {
 	}
 }
 
-// scorePlanted counts the copies that lie in one group with their original, and the groups of pictures
-// that are not all one.
+// scorePlanted counts the copies that lie in one group with their original, and the groups of
+// pictures that are not all one.
 func scorePlanted(t *testing.T, c *doctor.Checkup, original, how map[string]string) (found, wrong int,
 	missed map[string]int) {
 	group := map[string]int{}

@@ -10,8 +10,8 @@ import (
 
 const patch = 16 // pixels a side of what two pictures are compared by
 
-// window is a part of a picture: its middle and its size in shares of the picture's, and by how many
-// radians it is turned.
+// window is a part of a picture: its middle and its size in shares of the picture's, and by how
+// many radians it is turned.
 type window [5]float64
 
 const (
@@ -31,8 +31,8 @@ const (
 	mostTurn    = 0.06
 )
 
-// firstWindows are tried before the best of them is moved: the whole, its middle, and cuts of 10 and
-// 20 % that leave the middle or lie towards an edge or corner.
+// firstWindows are tried before the best of them is moved: the whole, its middle, and cuts of 10
+// and 20 % that leave the middle or lie towards an edge or corner.
 var firstWindows = func() []window {
 	out := []window{whole, {0.5, 0.5, 0.95, 0.95, 0}}
 	for _, size := range []float64{0.9, 0.8} {
@@ -43,8 +43,8 @@ var firstWindows = func() []window {
 	return out
 }()
 
-// view is a window of a picture's luma, less its mean and of length one, so that the scalar product of
-// two is their correlation, whatever their exposure.
+// view is a window of a picture's luma, less its mean and of length one, so that the scalar product
+// of two is their correlation, whatever their exposure.
 type view [patch * patch]float32
 
 // look samples a window of the picture, bilinearly.
@@ -181,8 +181,8 @@ func (a *aligner) hold(p *fingerprint) (best aligned) {
 	return best
 }
 
-// refine moves the window of a as long as that brings p nearer. What is left of both without an edge
-// must agree too, half as well, so that equal borders do not pass for equal pictures.
+// refine moves the window of a as long as that brings p nearer. What is left of both without an
+// edge must agree too, half as well, so that equal borders do not pass for equal pictures.
 func (a *aligned) refine(of, p *fingerprint) {
 	var plain, v view
 	p.look(whole, &plain)

@@ -186,7 +186,8 @@ type checked struct {
 
 // Check reads and decodes every picture of a folder, in parallel and in bounded memory, and says
 // what training on it should know: files that cannot be read, sizes, labels, equal and nearly equal
-// pictures, cost. Findings are not errors; an error means that the check itself failed or ctx ended.
+// pictures, cost. Findings are not errors; an error means that the check itself failed or ctx
+// ended.
 func Check(ctx context.Context, folder *dataset.Folder, cfg Config) (*Checkup, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -253,8 +254,8 @@ func (c *Checkup) readAll(ctx context.Context) error {
 	return err
 }
 
-// read looks at one picture once memory for it is free. It fails when ctx ended before, or the cache
-// cannot be written.
+// read looks at one picture once memory for it is free. It fails when ctx ended before, or the
+// cache cannot be written.
 func (c *Checkup) read(ctx context.Context, i int, memory *semaphore.Weighted, tensor []float32) error {
 	p := &c.pictures[i]
 	path := c.folder.Items[i].Path

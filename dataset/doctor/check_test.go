@@ -62,7 +62,8 @@ func TestCheckFindings(t *testing.T) {
 	picturetest.Write(t, filepath.Join(first, "heic.jpg"), []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"))
 	picturetest.Write(t, filepath.Join(first, "small.png"), picturetest.Encode(t, "png", picturetest.Noise(9, 40, 5)))
 	picturetest.Write(t, filepath.Join(first, "long.png"), picturetest.Encode(t, "png", picturetest.Noise(640, 40, 6)))
-	picturetest.Write(t, filepath.Join(first, "turned.png"), picturetest.WithEXIF(picturetest.Encode(t, "png", picturetest.Noise(50, 80, 7)), 6))
+	picturetest.Write(t, filepath.Join(first, "turned.png"),
+		picturetest.WithEXIF(picturetest.Encode(t, "png", picturetest.Noise(50, 80, 7)), 6))
 	flat := image.NewGray(image.Rect(0, 0, 64, 64))
 	for i := range flat.Pix {
 		flat.Pix[i] = 99 + uint8(i%3)
@@ -262,7 +263,8 @@ func TestNearDuplicates(t *testing.T) {
 	if f, ok := finding(c, doctor.CodeNearAcross); !ok || f.Count < 16 {
 		t.Errorf("got %+v", f)
 	}
-	// The groups by the first rule are part of the models that were split by it: these never change.
+	// The groups by the first rule are part of the models that were split by it: these never
+	// change.
 	if f, err = dataset.Scan(root, dataset.ScanConfig{}); err != nil {
 		t.Fatal(err)
 	}

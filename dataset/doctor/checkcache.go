@@ -9,9 +9,9 @@ import (
 	"github.com/c236555e/rehead/dataset/picture"
 )
 
-// CheckCache keeps what Check saw in pictures that it decoded, by the SHA-256 of their bytes: format,
-// size and what near duplicates are found by. With it a picture is decoded once, however often its
-// folder is checked. It is a Store, and as safe as that.
+// CheckCache keeps what Check saw in pictures that it decoded, by the SHA-256 of their bytes:
+// format, size and what near duplicates are found by. With it a picture is decoded once, however
+// often its folder is checked. It is a Store, and as safe as that.
 type CheckCache struct{ store *cache.Store }
 
 // checkVersion changes whenever a fingerprint or what decodes would.

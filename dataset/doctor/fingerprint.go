@@ -134,8 +134,8 @@ const (
 	leastTint = 3   // root mean square: less passes for grey
 )
 
-// tinted tells whether the colours of a window and those of q, or of its mirror image, are about the
-// same, or one of the pictures is grey.
+// tinted tells whether the colours of a window and those of q, or of its mirror image, are about
+// the same, or one of the pictures is grey.
 func (p *fingerprint) tinted(w window, q *fingerprint, mirrored bool) bool {
 	var pp, qq, pq float64
 	for i := range 16 {

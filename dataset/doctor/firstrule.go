@@ -7,7 +7,8 @@ import (
 	"github.com/c236555e/rehead/internal/unionfind"
 )
 
-// What counted as nearly the same picture by the first rule, which models of that time were split by.
+// What counted as nearly the same picture by the first rule, which models of that time were split
+// by.
 const (
 	maxUnlike = 0.06 // 1 - correlation of the tiny pictures' luma
 	maxShift  = 48   // difference of mean luma, of 255
@@ -15,8 +16,8 @@ const (
 	maxTried  = 4096 // candidates a picture is held against at most
 )
 
-// FirstNear returns the groups of nearly equal pictures by the first rule (dataset.SplitConfig.Near 1):
-// chains of pictures whose perceptual hashes and tiny pictures are alike.
+// FirstNear returns the groups of nearly equal pictures by the first rule (dataset.SplitConfig.Near
+// 1): chains of pictures whose perceptual hashes and tiny pictures are alike.
 func (c *Checkup) FirstNear() [][]int {
 	groups := unionfind.New(len(c.prints))
 	members := map[int][]int{}

@@ -23,12 +23,13 @@ type pair struct {
 // TestPlantedCopies of cmd/rehead.
 const (
 	maxDistance = 0.033 // 1 - correlation of a picture and a window of the other
-	// the same, as a share of the median of pictures of one label: where all resemble each other, copies
-	// must more
+	// the same, as a share of the median of pictures of one label: where all resemble each other,
+	// copies must more
 	maxShare = 0.06
 	// of equal pixels, beyond what rounding does
 	minDistance = 2e-5
-	// how many times that the distance by one of the first windows may be, for a better to be looked for
+	// how many times that the distance by one of the first windows may be, for a better to be
+	// looked for
 	reach = 5
 )
 
@@ -76,7 +77,8 @@ const (
 	maxPartners = 16   // of which it is held against the nearest
 )
 
-// probes are the hashes that a picture's copies may have: its own, its mirror image's, its middle's.
+// probes are the hashes that a picture's copies may have: its own, its mirror image's, its
+// middle's.
 func (p *fingerprint) probes() (out [5]uint64) {
 	out[0], out[1] = p.hash, p.mirror
 	for k, size := range []float64{0.94, 0.88, 0.81} {
@@ -253,9 +255,9 @@ func (c *Checkup) alike(p pair) bool {
 	return p.distance <= c.bound(p.i, p.j) && p.tinted
 }
 
-// groups joins pairs, the nearest first, to groups of which every picture agrees with every other, and
-// returns the pairs that are left within groups. accept measures a pair that is not among pairs. In
-// large groups a few pictures answer for all.
+// groups joins pairs, the nearest first, to groups of which every picture agrees with every other,
+// and returns the pairs that are left within groups. accept measures a pair that is not among
+// pairs. In large groups a few pictures answer for all.
 func (c *Checkup) groups(pairs []pair, accept func(p *pair) bool) []pair {
 	const most = 8
 	slices.SortStableFunc(pairs, func(a, b pair) int { return cmp.Compare(a.distance, b.distance) })

@@ -46,8 +46,8 @@ func compared(prints ...fingerprint) *Checkup {
 	return c
 }
 
-// TestAlterations: a picture and each altered copy are nearly the same, it and another are not, whichever
-// comes first.
+// TestAlterations: a picture and each altered copy are nearly the same, it and another are not,
+// whichever comes first.
 func TestAlterations(t *testing.T) {
 	for _, way := range draw.Alterations() {
 		for seed := range uint64(3) {
@@ -124,8 +124,8 @@ func TestGroupsAreComplete(t *testing.T) {
 	}
 }
 
-// TestSurfaces: pictures of low contrast that differ in little are not glued together, in however many
-// goroutines they are looked at.
+// TestSurfaces: pictures of low contrast that differ in little are not glued together, in however
+// many goroutines they are looked at.
 func TestSurfaces(t *testing.T) {
 	for _, kind := range []string{"plate", "part"} {
 		root := t.TempDir()
@@ -156,7 +156,8 @@ func TestSurfaces(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(c.NearDuplicates) != 1 || !slices.Equal(c.NearDuplicates[0].Images, []string{"good/0003.jpg", "pit/copy.jpg"}) {
+			if len(c.NearDuplicates) != 1 ||
+				!slices.Equal(c.NearDuplicates[0].Images, []string{"good/0003.jpg", "pit/copy.jpg"}) {
 				t.Errorf("%s: got %+v, want the copy and its original alone", kind, c.NearDuplicates)
 			}
 		}

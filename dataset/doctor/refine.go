@@ -55,12 +55,12 @@ const fewest = 20
 
 // Refine goes on where Check ended, with what the network sees: bottlenecks[i], of one length,
 // belongs to item i of the folder, nil where there is none; they are not kept or changed. Pictures
-// that look alike stay nearly equal only when their bottlenecks are no further apart than cfg.Apart;
-// a picture's nearest neighbours become so too when they look alike, and nearer than cfg.Near however
-// they look. Groups are complete: each picture of one agrees with each other. Pictures whose
-// neighbours vote for another label are listed, the surest first; where pictures have several labels
-// none are. Distances are those of the bottlenecks with each feature's mean taken away and its spread
-// made one.
+// that look alike stay nearly equal only when their bottlenecks are no further apart than
+// cfg.Apart; a picture's nearest neighbours become so too when they look alike, and nearer than
+// cfg.Near however they look. Groups are complete: each picture of one agrees with each other.
+// Pictures whose neighbours vote for another label are listed, the surest first; where pictures
+// have several labels none are. Distances are those of the bottlenecks with each feature's mean
+// taken away and its spread made one.
 //
 // Of more than 1,024 pictures the neighbours are looked for in a random projection first, so that a
 // few may be missed. Fewer than 20 leave everything as it is. An error means wrong lengths, or that
@@ -84,8 +84,8 @@ func (c *Checkup) RefineNear(ctx context.Context, bottlenecks [][]float32, cfg R
 	return err
 }
 
-// refineNear groups the nearly equal pictures anew, and returns the neighbours of each: nil where there
-// are too few pictures.
+// refineNear groups the nearly equal pictures anew, and returns the neighbours of each: nil where
+// there are too few pictures.
 func (c *Checkup) refineNear(ctx context.Context, bottlenecks [][]float32, cfg RefineConfig) (s *space,
 	near [][]neighbour, out RefineConfig, err error) {
 	if cfg, err = cfg.withDefaults(); err != nil {
@@ -125,8 +125,8 @@ func (s *space) crowd(c *Checkup) int {
 // nearest is how many neighbours of a picture are looked at for copies, besides a crowd.
 const nearest = 3
 
-// refinePairs drops pairs that the network tells apart, adds those that only it brings together, and
-// returns what is left within groups.
+// refinePairs drops pairs that the network tells apart, adds those that only it brings together,
+// and returns what is left within groups.
 func (c *Checkup) refinePairs(ctx context.Context, s *space, near [][]neighbour, cfg RefineConfig) ([]pair, error) {
 	most := min(cfg.Near, usual(near)/40)
 	cosine := func(p pair) float64 { // the distance, 0 where it is not known

@@ -340,7 +340,8 @@ func (w *walker) joined(v string, readers []*graph.Node) (link, *graph.Node) {
 	return w.gelu(v, readers)
 }
 
-// lengths are the spellings of a vector's length, from its end to its beginning, and of one over it.
+// lengths are the spellings of a vector's length, from its end to its beginning, and of one over
+// it.
 var lengths = map[string]bool{"ReduceL2": true, "Sqrt Sum Square": true, "Sqrt Maximum Sum Square": true,
 	"Sqrt ReduceSum Pow": true, "Sqrt ReduceSum Mul": true, "Sqrt ReduceSumSquare": true,
 	"1/Rsqrt Maximum Sum Square": true, "1/Reciprocal Sqrt Max ReduceSumSquare": true}

@@ -43,7 +43,8 @@ func TestChains(t *testing.T) {
 		{"chain.keras", "chain.json", "dense 8, relu, dense 3, softmax", nil, [3]float32{}, [3]float32{255, 255, 255}},
 		{"chain.h5", "chain.json", "dense 8, relu, dense 3, softmax", nil, [3]float32{}, [3]float32{255, 255, 255}},
 		{"chain.tflite", "chain.json", "dense 8, relu, dense 3, softmax", nil, [3]float32{}, [3]float32{1, 1, 1}}, // folded
-		{"saved_model", "chain.json", "dense 8, relu, dense 3, softmax", savedFolder, [3]float32{}, [3]float32{255, 255, 255}},
+		{"saved_model", "chain.json", "dense 8, relu, dense 3, softmax", savedFolder, [3]float32{},
+			[3]float32{255, 255, 255}},
 		{"chain.onnx", "chain.onnx.json", "dense 8, relu, dense 3, softmax",
 			func(t *testing.T) string {
 				return filepath.Join(fixture.Files(t, "chain.onnx", "chain.onnx.data"), "chain.onnx")
@@ -139,12 +140,13 @@ func TestChainConverted(t *testing.T) {
 	}
 	w, err := Load(trunk, Options{})
 	if err != nil || w.Classes != 0 || w.Digest != m.TrunkDigest || w.Recipe != m.Recipe {
-		t.Errorf("got %d classes, digest %.12s and %v, want the trunk of %.12s alone", w.Classes, w.Digest, err, m.TrunkDigest)
+		t.Errorf("got %d classes, digest %.12s and %v, want the trunk of %.12s alone", w.Classes, w.Digest, err,
+			m.TrunkDigest)
 	}
 }
 
-// TestFrontRefused: weights whose file has a layer in front that only the model's JSON describes are
-// refused, until mean and deviation are given.
+// TestFrontRefused: weights whose file has a layer in front that only the model's JSON describes
+// are refused, until mean and deviation are given.
 func TestFrontRefused(t *testing.T) {
 	path := fixture.File(t, "chain.weights.h5")
 	if _, err := Load(path, Options{}); err == nil || !strings.Contains(err.Error(), "--mean") ||
@@ -178,7 +180,8 @@ func TestScaling(t *testing.T) {
 		{"0..255 to 0..1", []float64{1.0 / 255}, nil, false, 0, 255, false},
 		{"0..255 to -1..1", []float64{float64(float32(1 / 127.5))}, []float64{-1}, false, 127.5, 127.5, false},
 		{"0..1 to -1..1", []float64{2}, []float64{-1}, false, 127.5, 127.5, false},
-		{"0..1 by ImageNet", []float64{1 / 0.229, 1 / 0.224, 1 / 0.225}, []float64{-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225},
+		{"0..1 by ImageNet", []float64{1 / 0.229, 1 / 0.224, 1 / 0.225},
+			[]float64{-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225},
 			false, 123.675, 58.395, false},
 		{"ImageNet's to -1..1", []float64{0.458, 0.448, 0.45}, []float64{-0.03, -0.088, -0.188}, false, 127.5, 127.5, false},
 		{"the mean alone", []float64{1}, []float64{-123.68, -116.78, -103.94}, false, 123.68, 1, false},
@@ -188,7 +191,8 @@ func TestScaling(t *testing.T) {
 	} {
 		f := &front{affine: affine{c.scale, c.shift}, pixels: c.pixels}
 		mean, std, _, err := f.scaling()
-		if (err != nil) != c.fails || err != nil && !strings.Contains(err.Error(), "--mean") || mean[0] != c.mean || std[0] != c.std {
+		if (err != nil) != c.fails || err != nil && !strings.Contains(err.Error(), "--mean") || mean[0] != c.mean ||
+			std[0] != c.std {
 			t.Errorf("%s: got %v, %v and %v, want %g, %g and an error: %v", c.name, mean, std, err, c.mean, c.std, c.fails)
 		}
 	}
@@ -198,7 +202,8 @@ func TestScaling(t *testing.T) {
 func TestForks(t *testing.T) {
 	g := readGraph(t, "folded.onnx")
 	gemm := node(t, g, "Gemm", 0)
-	if err := g.Add(&graph.Node{Name: "second", Op: "Gemm", Inputs: gemm.Inputs, Attrs: gemm.Attrs}, "colour"); err != nil {
+	if err := g.Add(&graph.Node{Name: "second", Op: "Gemm", Inputs: gemm.Inputs, Attrs: gemm.Attrs},
+		"colour"); err != nil {
 		t.Fatal(err)
 	}
 	src, err := onnxSource(g)

@@ -54,7 +54,8 @@ func (m *matcher) before(v string, a *affine, f *front, depth int) error {
 			v, f.resize = n.Inputs[0], f.resize || resizers[n.Op]
 		case kind == opAffine:
 			v, err = m.d.affine(m, n, a)
-		case n.Op == "Gather" || n.Op == "GatherV2" || n.Op == "GatherND" || n.Op == "ReverseV2" || n.Op == "Slice" || n.Op == "StridedSlice":
+		case n.Op == "Gather" || n.Op == "GatherV2" || n.Op == "GatherND" || n.Op == "ReverseV2" || n.Op == "Slice" ||
+			n.Op == "StridedSlice":
 			v, err = m.reordered(n, a)
 		case kind == opConcat && depth == 0:
 			v, err = m.perChannel(n, a)
@@ -151,7 +152,8 @@ var (
 )
 
 // scaling turns what a file computes into a recipe's mean and deviation, for pixels of 0..255. What
-// the file's own input is, is told from the numbers: the trunk must end up with values of some ones.
+// the file's own input is, is told from the numbers: the trunk must end up with values of some
+// ones.
 func (f *front) scaling() (mean, std [3]float32, ok bool, err error) {
 	if f == nil {
 		return mean, std, false, nil
@@ -203,7 +205,8 @@ func (f *front) takes(scale, shift []float64) (unit, offset [3]float64, err erro
 		case ones:
 			unit[c] = 1.0 / 255
 		default:
-			return unit, offset, fmt.Errorf("the file scales its input by %.4g and shifts it by %.4g, which fits neither pixels "+
+			return unit, offset, fmt.Errorf("the file scales its input by %.4g and shifts it by %.4g, "+
+				"which fits neither pixels "+
 				"of 0..255 nor of 0..1: %w", scale, shift, errFront)
 		}
 	}
@@ -245,7 +248,8 @@ func (src *source) prepare(r picture.Recipe) (picture.Recipe, error) {
 	case src.front != nil && src.recipe == nil && src.gain < foldedGain:
 		r.Mean, r.Std = [3]float32{}, [3]float32{1, 1, 1}
 	case src.front != nil && src.recipe == nil && src.gain < 3*foldedGain:
-		return r, fmt.Errorf("its first convolution's weights (%.2g in the root mean square) fit neither pixels of 0..255 nor "+
+		return r, fmt.Errorf("its first convolution's weights (%.2g in the root mean square) fit "+
+			"neither pixels of 0..255 nor "+
 			"scaled ones: %w", src.gain, errFront)
 	}
 	return r, nil

@@ -112,7 +112,8 @@ func (src *source) chain(features int) (*inception.Head, error) {
 	}
 	last := len(h.Before) - 1
 	if last < 0 || h.Before[last].Kind != inception.LayerDense {
-		return nil, errors.New("its head ends in a layer that rehead cannot take for probabilities: want a dense layer, then " +
+		return nil, errors.New("its head ends in a layer that rehead cannot take for probabilities: " +
+			"want a dense layer, then " +
 			"softmax or sigmoid")
 	}
 	h.W, h.B, h.Classes = h.Before[last].W, h.Before[last].B, h.Before[last].Units

@@ -126,8 +126,8 @@ func kerasNorm(norms map[int]*norm, layer, part string, t raw.Tensor) error {
 	return nil
 }
 
-// kerasDense takes the dense layer behind the pool, by any name; of several, weights alone do not say
-// what stands between.
+// kerasDense takes the dense layer behind the pool, by any name; of several, weights alone do not
+// say what stands between.
 func (src *source) kerasDense(layer, part string, t raw.Tensor) {
 	if src.headErr != nil {
 		return
@@ -144,7 +144,8 @@ func (src *source) kerasDense(layer, part string, t raw.Tensor) {
 		src.fc.weight = t
 		return
 	}
-	src.fc, src.headErr = nil, fmt.Errorf("tensor %q at offset %d belongs to a second dense layer, and weights alone do not say what "+
+	src.fc, src.headErr = nil, fmt.Errorf("tensor %q at offset %d belongs to a second dense layer, and weights "+
+		"alone do not say what "+
 		"stands between the two: save the whole model with model.save(\"x.keras\")", t.Name, t.Offset)
 }
 

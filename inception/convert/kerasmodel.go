@@ -21,7 +21,8 @@ import (
 )
 
 // errBare is about a Keras model whose last layer is linear.
-var errBare = errors.New("its last layer has no activation, and whether softmax or sigmoid belongs behind it the file does not " +
+var errBare = errors.New("its last layer has no activation, and whether softmax or sigmoid belongs " +
+	"behind it the file does not " +
 	`say: add keras.layers.Activation("softmax") and save the model again`)
 
 // kerasModel reads a Keras model that describes itself.
@@ -202,7 +203,8 @@ func kerasZIP(z *zip.Reader, r io.ReaderAt, size int64) (*source, error) {
 	}
 	n := int64(min(w.UncompressedSize64, 1<<62))
 	if w.Method != zip.Store || off > size-n {
-		return nil, errors.New("model.weights.h5 in the archive is compressed, which Keras never does, or cut short: save the " +
+		return nil, errors.New("model.weights.h5 in the archive is compressed, which Keras never does, " +
+			"or cut short: save the " +
 			"model again")
 	}
 	h, err := hdf5.Read(io.NewSectionReader(r, off, n), n)
@@ -214,9 +216,12 @@ func kerasZIP(z *zip.Reader, r io.ReaderAt, size int64) (*source, error) {
 
 // listOrder is the place that each convolution of Keras's InceptionV3 has in the list of layers, in
 // the order of creation: weight files count in that list, which is sorted by depth.
-var listOrder = []int{0, 1, 2, 3, 4, 8, 6, 9, 5, 7, 10, 11, 15, 13, 16, 12, 14, 17, 18, 22, 20, 23, 19, 21, 24, 25, 27, 28, 26,
-	29, 34, 35, 31, 36, 32, 37, 30, 33, 38, 39, 44, 45, 41, 46, 42, 47, 40, 43, 48, 49, 54, 55, 51, 56, 52, 57, 50, 53, 58, 59,
-	64, 65, 61, 66, 62, 67, 60, 63, 68, 69, 72, 73, 70, 74, 71, 75, 80, 77, 81, 78, 79, 82, 83, 76, 84, 89, 86, 90, 87, 88, 91,
+var listOrder = []int{0, 1, 2, 3, 4, 8, 6, 9, 5, 7, 10, 11, 15, 13, 16, 12, 14, 17, 18, 22, 20, 23, 19, 21, 24, 25, 27,
+	28, 26,
+	29, 34, 35, 31, 36, 32, 37, 30, 33, 38, 39, 44, 45, 41, 46, 42, 47, 40, 43, 48, 49, 54, 55, 51, 56, 52, 57, 50, 53,
+	58, 59,
+	64, 65, 61, 66, 62, 67, 60, 63, 68, 69, 72, 73, 70, 74, 71, 75, 80, 77, 81, 78, 79, 82, 83, 76, 84, 89, 86, 90, 87,
+	88, 91,
 	92, 85, 93}
 
 // placed is a group's name in a .weights.h5 file.
@@ -274,8 +279,9 @@ func kerasPlaces(f *hdf5.File) (*source, error) {
 	}
 	src.what = "Keras"
 	if extra != "" && src.headErr == nil {
-		src.fc, src.links, src.headErr = nil, nil, fmt.Errorf("has a batch norm %q behind its trunk, and weights alone do not say "+
-			"where: save the whole model with model.save(\"x.keras\")", extra)
+		src.fc, src.links, src.headErr = nil, nil,
+			fmt.Errorf("has a batch norm %q behind its trunk, and weights alone do not say "+
+				"where: save the whole model with model.save(\"x.keras\")", extra)
 	}
 	src.silent(classes)
 	return src, nil
@@ -283,7 +289,8 @@ func kerasPlaces(f *hdf5.File) (*source, error) {
 
 // preparing are the beginnings of the names, and the classes, of layers that people put in front of
 // a network and that have no weights, or none that tell their use.
-var preparing = []string{"rescaling", "normalization", "lambda", "tf.", "tf_op", "true_divide", "subtract", "multiply", "divide",
+var preparing = []string{"rescaling", "normalization", "lambda", "tf.", "tf_op", "true_divide", "subtract", "multiply",
+	"divide",
 	"resizing", "center_crop"}
 
 // silent refuses or doubts weights whose file has layers that only the model's JSON describes.
@@ -296,11 +303,13 @@ func (src *source) silent(layers []string) {
 			}
 		}
 		if strings.HasPrefix(l, "global_max_pooling") {
-			src.refused = fmt.Errorf("has a layer %q, and rehead's bottleneck is the average; --trunk-only converts the trunk for "+
+			src.refused = fmt.Errorf("has a layer %q, and rehead's bottleneck is the average; --trunk-only "+
+				"converts the trunk for "+
 				"use with the average", l)
 		}
 		if strings.HasPrefix(l, "flatten") && src.fc != nil && src.headErr == nil {
-			src.fc, src.headErr = nil, fmt.Errorf("has a layer %q in its head, which the weights alone do not place: save the whole "+
+			src.fc, src.headErr = nil, fmt.Errorf("has a layer %q in its head, which the weights alone do not "+
+				"place: save the whole "+
 				"model with model.save(\"x.keras\")", l)
 		}
 	}

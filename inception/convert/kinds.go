@@ -16,7 +16,8 @@ import (
 const (
 	sayPT2 = "is a program of torch.export: write ONNX with " +
 		`torch.onnx.export(torch.export.load("net.pt2").module(), (x,), "net.onnx")`
-	sayScript = "is a TorchScript program, which does not say its preprocessing and head in a way that rehead reads: write ONNX with " +
+	sayScript = "is a TorchScript program, which does not say its preprocessing and head in a way that rehead " +
+		"reads: write ONNX with " +
 		`torch.onnx.export(torch.jit.load("net.pt"), (x,), "net.onnx", dynamo=False), or the weights alone with ` +
 		"torch.save(net.state_dict(), path)"
 	sayOpenVINO = "is OpenVINO's IR: use the model that it was made of, which ovc took as ONNX, PyTorch or TensorFlow"
@@ -27,7 +28,8 @@ const (
 		`mxnet.nd.load("net.params").items()}, "net.safetensors"), under torchvision's names`
 	sayPickle = "is a Python pickle, as Paddle's .pdparams are, and not one of torch.save: write safetensors under " +
 		"torchvision's names with safetensors.numpy.save_file"
-	sayOrbax = "is a checkpoint of Flax or Orbax: write safetensors under torchvision's names with safetensors.flax.save_file"
+	sayOrbax = "is a checkpoint of Flax or Orbax: write safetensors under torchvision's names with " +
+		"safetensors.flax.save_file"
 )
 
 // unreadable names a kind that is not read by a file's first bytes, nil when it is none of them.
@@ -48,7 +50,8 @@ func unreadable(head []byte) error {
 
 // folder names a folder that is no file to read.
 func folder(path string) error {
-	for name, say := range map[string]string{"Manifest.json": sayCoreML, "_METADATA": sayOrbax, "manifest.ocdbt": sayOrbax} {
+	for name, say := range map[string]string{"Manifest.json": sayCoreML, "_METADATA": sayOrbax,
+		"manifest.ocdbt": sayOrbax} {
 		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 			return fmt.Errorf("convert: %s: %s", path, say)
 		}

@@ -181,7 +181,8 @@ func (m *matcher) pool(n *graph.Node) (string, error) {
 		m.counted = m.counted || p.counted
 		return "avg(" + s + ")", nil
 	}
-	return "", fmt.Errorf("%v pools %v with stride %v and padding %v, which InceptionV3 never does", n, p.kernel, p.stride, p.pad)
+	return "", fmt.Errorf("%v pools %v with stride %v and padding %v, which InceptionV3 never does", n, p.kernel, p.stride,
+		p.pad)
 }
 
 // convolution matches the convolution in front of a ReLU with the next layer of the table. Layers

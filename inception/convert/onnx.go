@@ -174,11 +174,12 @@ func (onnxDialect) dense(m *matcher, n *graph.Node) (*classifier, error) {
 	return c, nil
 }
 
-// fused takes ONNX Runtime's fused convolutions apart: their weights are as in the standard operator,
-// the activation is an attribute.
+// fused takes ONNX Runtime's fused convolutions apart: their weights are as in the standard
+// operator, the activation is an attribute.
 func fused(g *graph.Graph) error {
 	for _, n := range slices.Clone(g.Nodes) {
-		if n.Op != "com.microsoft.FusedConv" || n.Attrs["activation"].Text != "Relu" || len(n.Inputs) > 3 || len(n.Outputs) == 0 {
+		if n.Op != "com.microsoft.FusedConv" || n.Attrs["activation"].Text != "Relu" || len(n.Inputs) > 3 ||
+			len(n.Outputs) == 0 {
 			continue
 		}
 		n.Op = "Conv"
@@ -223,7 +224,8 @@ func onnxSource(g *graph.Graph) (*source, error) {
 	case m.counted && classes == 1001:
 		src.flavor, src.reason = inception.Timm, "average pools count their border, and there are 1001 classes"
 	case m.counted && (timmNames(g) || g.Notes == "timm"):
-		src.flavor, src.reason = inception.Timm, "average pools count their border, and the nodes are named after timm's modules"
+		src.flavor, src.reason = inception.Timm,
+			"average pools count their border, and the nodes are named after timm's modules"
 	case m.counted:
 		src.flavor, src.reason = inception.Torchvision,
 			"average pools count their border (timm's networks do too: name the flavour if it is one of them)"

@@ -203,8 +203,10 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 }
 
 // errKind says that a file's first and last bytes are not those of a kind that this package reads.
-var errKind = errors.New("is not a weight file that rehead knows: want safetensors, a PyTorch .pth, a Keras .keras or .h5, " +
-	"an ONNX file, a SavedModel, a frozen TensorFlow graph, a TensorFlow checkpoint, a .tflite or TensorFlow.js's model.json")
+var errKind = errors.New("is not a weight file that rehead knows: want safetensors, a PyTorch .pth, " +
+	"a Keras .keras or .h5, " +
+	"an ONNX file, a SavedModel, a frozen TensorFlow graph, a TensorFlow checkpoint, a .tflite or " +
+	"TensorFlow.js's model.json")
 
 // isSafetensors: a header length that fits the file, then a JSON object.
 func isSafetensors(head []byte, size int64) bool {

@@ -57,7 +57,8 @@ func dequantize(g *graph.Graph) (bool, error) {
 }
 
 // errQuantized is about files whose weights were rounded to a few levels.
-var errQuantized = errors.New("holds int8 weights, and a network of rounded weights answers otherwise than the one that was " +
+var errQuantized = errors.New("holds int8 weights, and a network of rounded weights answers otherwise " +
+	"than the one that was " +
 	"trained: convert the file that it was quantised from, or say --quantized to take the weights as they are")
 
 // name is a new name for a value or constant.
@@ -163,8 +164,8 @@ func (q *quantized) real(v string, scale []float64, zero []int64, axis int) (str
 	return name, q.g.AddConst(name, r)
 }
 
-// clamps reports whether a quantiser's zero point is the least of its type, so that what is negative
-// becomes zero.
+// clamps reports whether a quantiser's zero point is the least of its type, so that what is
+// negative becomes zero.
 func (q *quantized) clamps(v string) bool {
 	z, err := q.zero(v)
 	if err != nil || len(z) != 1 {
@@ -255,8 +256,8 @@ func (q *quantized) dynamic(n *graph.Node) error {
 		}}})
 }
 
-// integer makes a ConvInteger or MatMulInteger the real one on weights of scale 1: the scale follows
-// in the graph.
+// integer makes a ConvInteger or MatMulInteger the real one on weights of scale 1: the scale
+// follows in the graph.
 func (q *quantized) integer(n *graph.Node) error {
 	if len(n.Inputs) < 2 {
 		return errors.New("has no weights")
@@ -351,8 +352,9 @@ func (q *quantized) plain(n *graph.Node, op string, in []string, zero int) error
 // relu puts a ReLU behind a node.
 func relu(g *graph.Graph, n *graph.Node) error {
 	v := n.Outputs[0]
-	after := &graph.Node{Name: n.Name + "/Relu", Op: "Relu", Inputs: []string{v + "/linear"}, Attrs: map[string]graph.Attr{},
-		At: n.At}
+	after := &graph.Node{Name: n.Name + "/Relu", Op: "Relu", Inputs: []string{v + "/linear"},
+		Attrs: map[string]graph.Attr{},
+		At:    n.At}
 	delete(g.By, v)
 	return errors.Join(g.Add(after, v), g.Reuse(n, v+"/linear"))
 }

@@ -93,14 +93,16 @@ func (src *source) sequential(head map[string]raw.Tensor) {
 		rest--
 	}
 	if src.fc != nil || w.Load == nil || len(w.Shape) != 2 || rest != 0 {
-		src.fc, src.headErr = nil, fmt.Errorf("its classifier has several layers (%s), and a state dict does not say what stands "+
+		src.fc, src.headErr = nil, fmt.Errorf("its classifier has several layers (%s), and a state dict "+
+			"does not say what stands "+
 			"between and behind them: %s", strings.Join(names[:min(len(names), 6)], ", "), exportLine)
 		return
 	}
 	if src.fc = (&classifier{weight: w}); b.Load != nil {
 		src.fc.bias = &b
 	}
-	src.doubts = append(src.doubts, fmt.Sprintf("of the classifier only %s has weights: a softmax is taken to follow", stem))
+	src.doubts = append(src.doubts,
+		fmt.Sprintf("of the classifier only %s has weights: a softmax is taken to follow", stem))
 }
 
 // place puts a tensor where its name says and reports whether the name is known.
@@ -231,14 +233,15 @@ func (src *source) rename(tensors []raw.Tensor) ([]raw.Tensor, numbering) {
 func (src *source) beside(t raw.Tensor) {
 	src.ignored = append(src.ignored, t.Name)
 	if len(t.Shape) >= 2 && src.headErr == nil && !strings.Contains(t.Name, "AuxLogits.") {
-		src.headErr = fmt.Errorf("tensor %q at offset %d lies beside the network: what it does there a state dict does not say: %s",
+		src.headErr = fmt.Errorf("tensor %q at offset %d lies beside the network: what it does there a "+
+			"state dict does not say: %s",
 			t.Name, t.Offset, exportLine)
 	}
 }
 
-// renumber gives the tensors of numbered children the children's names, in the order of the numbers.
-// A child with a convolution is one of the stem, one with branches a block; one with a convolution
-// called conv0 is the auxiliary classifier, one with a bare weight the classifier.
+// renumber gives the tensors of numbered children the children's names, in the order of the
+// numbers. A child with a convolution is one of the stem, one with branches a block; one with a
+// convolution called conv0 is the auxiliary classifier, one with a bare weight the classifier.
 func renumber(tensors []raw.Tensor, how numbering) {
 	at := func(name string) (child, rest string) {
 		f := strings.SplitN(name, ".", 4)

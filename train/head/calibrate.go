@@ -21,12 +21,13 @@ const (
 )
 
 // FitTemperature returns the T that minimises sum_i v_i H(label_i, softmax(logits_i / T)) + (ln T /
-// spread)^2 / 2 by golden-section search over ln T, H being the cross entropy (with several labels an
-// example, the sum over labels of that of the sigmoid) and v_i the weights, of mean 1. It returns 1
-// when there are no examples, and unless what T gains exceeds its noise: the sum over the examples of
-// the fall of v_i H, and its standard error, which is that of the falls' mean times n. As T was fitted
-// on the same examples, a T that is 1 passes about one time in twenty: near 1 the sum is z^2 / 2 and
-// its standard error |z|, z being the score's distance from 0 in standard deviations. logits are [n,K].
+// spread)^2 / 2 by golden-section search over ln T, H being the cross entropy (with several labels
+// an example, the sum over labels of that of the sigmoid) and v_i the weights, of mean 1. It
+// returns 1 when there are no examples, and unless what T gains exceeds its noise: the sum over the
+// examples of the fall of v_i H, and its standard error, which is that of the falls' mean times n.
+// As T was fitted on the same examples, a T that is 1 passes about one time in twenty: near 1 the
+// sum is z^2 / 2 and its standard error |z|, z being the score's distance from 0 in standard
+// deviations. logits are [n,K].
 func FitTemperature(logits []float64, ex Examples) float64 {
 	if len(ex.Labels) == 0 {
 		return 1
@@ -64,8 +65,8 @@ func FitTemperature(logits []float64, ex Examples) float64 {
 	return 1
 }
 
-// gains tells whether the temperature lowers the examples' cross entropy by more than the standard error
-// of that.
+// gains tells whether the temperature lowers the examples' cross entropy by more than the standard
+// error of that.
 func gains(logits []float64, ex Examples, t float64) bool {
 	sum, squares, n := 0.0, 0.0, float64(len(ex.Labels))
 	for i := range ex.Labels {

@@ -48,8 +48,8 @@ func TestWeightedTemperature(t *testing.T) {
 	}
 }
 
-// TestTemperatureIsNoNoise: of samples drawn with temperature 1 nearly all keep it, of those drawn with
-// another nearly none.
+// TestTemperatureIsNoNoise: of samples drawn with temperature 1 nearly all keep it, of those drawn
+// with another nearly none.
 func TestTemperatureIsNoNoise(t *testing.T) {
 	const samples = 200
 	for _, c := range []struct {

@@ -5,9 +5,9 @@ import (
 	"errors"
 )
 
-// CrossValidate solves for heads as Fit does with LBFGS, each without one of the folds of cfg.Folds, and
-// returns the logits [n,K] of every example by the head that did not have its fold; zeros for altered
-// views. cfg.L2 is not searched for.
+// CrossValidate solves for heads as Fit does with LBFGS, each without one of the folds of
+// cfg.Folds, and returns the logits [n,K] of every example by the head that did not have its fold;
+// zeros for altered views. cfg.L2 is not searched for.
 func CrossValidate(ctx context.Context, ex Examples, cfg Config) ([]float64, error) {
 	fold := cfg.Folds
 	if cfg.Folds = nil; len(fold) != len(ex.Rows) || cfg.L2 < 0 {
@@ -52,8 +52,8 @@ func CrossValidate(ctx context.Context, ex Examples, cfg Config) ([]float64, err
 	return out, nil
 }
 
-// without returns the examples outside a fold and those of it; altered views, -1-fold, are in neither
-// where their example is in the fold.
+// without returns the examples outside a fold and those of it; altered views, -1-fold, are in
+// neither where their example is in the fold.
 func (e Examples) without(fold []int, f int) (in, held Examples) {
 	return e.some(func(i int) bool { return fold[i] != f && fold[i] != -1-f }),
 		e.some(func(i int) bool { return fold[i] == f })

@@ -40,8 +40,8 @@ func averages(classes []Class) *Averages {
 // farApart is how much of the training accuracy the test accuracy has to lack, beyond its interval.
 const farApart = 0.05
 
-// Gap is a sentence where the accuracy on the training pictures is far above that on the test pictures,
-// or on the validation ones where there is no test part; "" elsewhere.
+// Gap is a sentence where the accuracy on the training pictures is far above that on the test
+// pictures, or on the validation ones where there is no test part; "" elsewhere.
 func (m *Metrics) Gap() string {
 	held, name := m.Test, "test"
 	if held.Images == 0 {

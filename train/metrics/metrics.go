@@ -57,7 +57,8 @@ type Class struct {
 	AveragePrecision *float64 `json:"average_precision,omitempty"` // absent where no picture of ConfusionPart has it
 }
 
-// measure fills in precision, recall and F1 of the pictures that have the label, were given it, or both.
+// measure fills in precision, recall and F1 of the pictures that have the label, were given it, or
+// both.
 func (c *Class) measure(has, said, both int) {
 	c.Measured, c.Predicted = has, said
 	c.Precision, c.Recall = numeric.Ratio(float64(both), said), numeric.Ratio(float64(both), has)
@@ -97,16 +98,16 @@ type Metrics struct {
 	ECEUncalibrated float64     // the same with temperature 1
 	MultiLabel      *MultiLabel // nil where pictures have one label
 
-	// Of an evaluation alone: which of the pictures were in the model's training, "all", "some", "none"
-	// or "unknown", what the model was trained or tuned on (its training and validation parts), and all
-	// others; nil where that is unknown. Train, Validation and Test are empty for "some" and "none", and
-	// follow the model's split rule for "unknown".
+	// Of an evaluation alone: which of the pictures were in the model's training, "all", "some",
+	// "none" or "unknown", what the model was trained or tuned on (its training and validation
+	// parts), and all others; nil where that is unknown. Train, Validation and Test are empty for
+	// "some" and "none", and follow the model's split rule for "unknown".
 	Recalled     string
 	Seen, Unseen *Part
 
-	// Of a training run alone; nil elsewhere.
-	// The training and validation pictures, each answered by a head like the model's that was trained
-	// without its fold; nil where that would have taken too long.
+	// Of a training run alone; nil elsewhere. The training and validation pictures, each answered
+	// by a head like the model's that was trained without its fold; nil where that would have taken
+	// too long.
 	CrossValidated *Part
 	Findings       []doctor.Finding // of the checks before the run
 	LabelErrors    *LabelErrors

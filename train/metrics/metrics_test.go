@@ -71,7 +71,8 @@ func TestCalibrationError(t *testing.T) {
 	// 4/5 |2/4 - 0.75| + 1/5 |1 - 0.96|.
 	a, b := math.Log(3), math.Log(24)
 	logits := []float64{a, 0, a, 0, 0, a, 0, a, b, 0}
-	if got, want := calibrationError(logits, []int{0, 1, 1, 0, 0}, 2, 1), 0.8*0.25+0.2*0.04; !traintest.Near(got, want, 1e-12, 0) {
+	if got, want := calibrationError(logits, []int{0, 1, 1, 0, 0}, 2, 1),
+		0.8*0.25+0.2*0.04; !traintest.Near(got, want, 1e-12, 0) {
 		t.Errorf("got %g, want %g", got, want)
 	}
 	if got := calibrationError([]float64{800, 0}, []int{0}, 2, 1); got != 0 { // confidence 1 falls into the last bin
@@ -141,7 +142,8 @@ func TestMeasure(t *testing.T) {
 		}
 	}
 	p := pictures[4]
-	if p.Label != "a" || p.Predicted != "b" || p.Part != "test" || !traintest.Near(p.Probability, math.Exp(-right), 1e-12, 0) ||
+	if p.Label != "a" || p.Predicted != "b" || p.Part != "test" ||
+		!traintest.Near(p.Probability, math.Exp(-right), 1e-12, 0) ||
 		!traintest.Near(p.OfLabel, math.Exp(-wrong), 1e-12, 0) {
 		t.Errorf("picture 4: got %+v", p)
 	}
@@ -187,8 +189,8 @@ func TestMetricsJSON(t *testing.T) {
 	}
 }
 
-// TestGap: a sentence only where the test accuracy is below the training accuracy by more than chance
-// explains.
+// TestGap: a sentence only where the test accuracy is below the training accuracy by more than
+// chance explains.
 func TestGap(t *testing.T) {
 	part := func(correct, images int) Part {
 		return Part{Images: images, Correct: correct, Accuracy: float64(correct) / float64(images),

@@ -57,12 +57,13 @@ type saved struct {
 }
 
 // ReadSavedModel reads a saved_model.pb of the given size and returns the graph of the signature
-// that serves, every function written out and every variable a constant. The variables are those of the checkpoint
-// beside it, by their keys; names has the keys of those whose names are theirs alone, for variables
-// that the graph itself does not restore.
+// that serves, every function written out and every variable a constant. The variables are those of
+// the checkpoint beside it, by their keys; names has the keys of those whose names are theirs
+// alone, for variables that the graph itself does not restore.
 func ReadSavedModel(r io.ReaderAt, size int64, variables map[string]raw.Tensor,
 	names map[string]string) (*graph.Graph, error) {
-	s := &saved{functions: map[string]*function{}, keys: map[string]string{}, outputs: map[string][]string{}, variables: variables, names: names,
+	s := &saved{functions: map[string]*function{}, keys: map[string]string{}, outputs: map[string][]string{},
+		variables: variables, names: names,
 		out: graph.New("TensorFlow")}
 	err := wire.Each(raw.NewCursor(r, 0, size), func(x wire.Field) error {
 		if x.Num != 2 || s.main != nil {

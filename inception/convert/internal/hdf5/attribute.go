@@ -131,7 +131,8 @@ func (f *reader) globalHeap(addr uint64, index uint32) (*raw.Cursor, error) {
 			break
 		}
 		if n > uint64(c.Remaining()) {
-			return nil, fmt.Errorf("object %d of the global heap at offset %d has %d bytes, %d are left", at, addr, n, c.Remaining())
+			return nil, fmt.Errorf("object %d of the global heap at offset %d has %d bytes, %d are left", at, addr, n,
+				c.Remaining())
 		}
 		if uint32(at) == index {
 			return c.Sub(int64(n))

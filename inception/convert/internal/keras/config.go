@@ -3,7 +3,8 @@
 // both. Keras 2's and Keras 3's spellings are read; what a layer does follows from its class and
 // its config, never from its name. Nested models are opened.
 //
-// Sources: keras/src/models/functional.py and saving/saving_lib.py of Keras 3, the same of tf-keras.
+// Sources: keras/src/models/functional.py and saving/saving_lib.py of Keras 3, the same of
+// tf-keras.
 package keras
 
 import (
@@ -170,7 +171,8 @@ func flatten3(v any, out *[]any, depth int) {
 	*out = append(*out, v)
 }
 
-// tensor3 reads {"class_name": "__keras_tensor__", "config": {"keras_history": [layer, node, tensor]}}.
+// tensor3 reads {"class_name": "__keras_tensor__", "config": {"keras_history": [layer, node,
+// tensor]}}.
 func tensor3(v any) (ref, bool) {
 	m, ok := v.(map[string]any)
 	if !ok || m["class_name"] != "__keras_tensor__" {

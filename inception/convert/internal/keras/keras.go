@@ -48,7 +48,8 @@ func Graph(config []byte, w Weights) (*graph.Graph, error) {
 		return nil, fmt.Errorf("Keras: the model's JSON is damaged: %w", err)
 	}
 	if !isModel(top.Class) {
-		return nil, fmt.Errorf("Keras: the model is of class %q, which only its own Python code can build: save a Functional or "+
+		return nil, fmt.Errorf("Keras: the model is of class %q, which only its own Python code can "+
+			"build: save a Functional or "+
 			"Sequential model", top.Class)
 	}
 	b := &builder{g: graph.New("Keras"), weights: w, budget: maxLayers}
@@ -62,7 +63,8 @@ func Graph(config []byte, w Weights) (*graph.Graph, error) {
 	return b.g, nil
 }
 
-// model builds a model that reads the given values, or inputs of its own, and returns what it gives.
+// model builds a model that reads the given values, or inputs of its own, and returns what it
+// gives.
 func (b *builder) model(class string, config json.RawMessage, path []Step, inputs []string) ([]string, error) {
 	if len(path) > maxNested {
 		return nil, fmt.Errorf("models are nested more than %d deep", maxNested)

@@ -43,14 +43,18 @@ type params struct {
 // idle are layers that do nothing when a network answers.
 var idle = map[string]bool{"Dropout": true, "SpatialDropout2D": true, "SpatialDropout1D": true, "GaussianNoise": true,
 	"GaussianDropout": true, "AlphaDropout": true, "ActivityRegularization": true, "Identity": true, "RandomFlip": true,
-	"RandomRotation": true, "RandomZoom": true, "RandomTranslation": true, "RandomContrast": true, "RandomBrightness": true,
-	"RandomHue": true, "RandomSaturation": true, "RandomErasing": true, "RandomShear": true, "RandomColorJitter": true,
-	"RandomGrayscale": true, "RandomSharpness": true, "RandomPerspective": true, "RandomGaussianBlur": true, "Cast": true}
+	"RandomRotation": true, "RandomZoom": true, "RandomTranslation": true, "RandomContrast": true,
+	"RandomBrightness": true,
+	"RandomHue":        true, "RandomSaturation": true, "RandomErasing": true, "RandomShear": true,
+	"RandomColorJitter": true,
+	"RandomGrayscale":   true, "RandomSharpness": true, "RandomPerspective": true, "RandomGaussianBlur": true,
+	"Cast": true}
 
 // activations are Keras's names and the operators.
 var activations = map[string]string{"relu": "Relu", "relu6": "Relu6", "sigmoid": "Sigmoid", "softmax": "Softmax",
-	"tanh": "Tanh", "selu": "Selu", "elu": "Elu", "swish": "Swish", "silu": "Swish", "gelu": "Gelu", "log_softmax": "LogSoftmax",
-	"leaky_relu": "LeakyRelu"}
+	"tanh": "Tanh", "selu": "Selu", "elu": "Elu", "swish": "Swish", "silu": "Swish", "gelu": "Gelu",
+	"log_softmax": "LogSoftmax",
+	"leaky_relu":  "LeakyRelu"}
 
 // arithmetic are the functions of two arguments that people put in front of a network.
 var arithmetic = map[string]string{"TrueDivide": "RealDiv", "Divide": "RealDiv", "Subtract": "Sub", "Multiply": "Mul",
@@ -74,7 +78,8 @@ func (s *scope) apply(l *layer, c call, in []string) ([]string, error) {
 	if err := decode(l.Config, &p); err != nil {
 		return nil, fmt.Errorf("layer %q of class %q: %w", l.Name, l.Class, err)
 	}
-	u := &use{scope: s, l: l, p: p, c: c, name: s.unique(s.name(l)), weights: s.weights.Layer(append(slices.Clone(s.path), step))}
+	u := &use{scope: s, l: l, p: p, c: c, name: s.unique(s.name(l)),
+		weights: s.weights.Layer(append(slices.Clone(s.path), step))}
 	v, err := u.build(in)
 	if err != nil {
 		return nil, fmt.Errorf("layer %q of class %q: %w", s.name(l), l.Class, err)
@@ -138,12 +143,13 @@ func (u *use) weight(kind string) (string, error) {
 // numbers adds a constant of the config.
 func (u *use) numbers(kind string, x []float64) (string, error) {
 	v := u.unique(u.name + "/" + kind)
-	k := &graph.Const{Tensor: raw.Tensor{Name: v, DType: raw.F32, Offset: -1, Shape: []int{len(x)}, Load: func(dst []float32) error {
-		for i, f := range x {
-			dst[i] = float32(f)
-		}
-		return nil
-	}}}
+	k := &graph.Const{Tensor: raw.Tensor{Name: v, DType: raw.F32, Offset: -1, Shape: []int{len(x)},
+		Load: func(dst []float32) error {
+			for i, f := range x {
+				dst[i] = float32(f)
+			}
+			return nil
+		}}}
 	if len(x) == 1 {
 		k.Shape = nil
 	}
@@ -354,7 +360,8 @@ func number(v any, missing float64) (float64, error) {
 	return x[0], nil
 }
 
-// list reads numbers: one, a list (of lists) or Keras 3's {"class_name": "__numpy__", "config": {"value": ...}}.
+// list reads numbers: one, a list (of lists) or Keras 3's {"class_name": "__numpy__", "config":
+// {"value": ...}}.
 func list(v any) (out []float64, err error) {
 	switch v := v.(type) {
 	case float64:
@@ -426,7 +433,8 @@ func (u *use) norm(in []string) (string, error) {
 	for _, part := range []struct {
 		kind string
 		has  bool
-	}{{"gamma", !ok || scaled}, {"beta", u.p.Center == nil || *u.p.Center}, {"moving_mean", true}, {"moving_variance", true}} {
+	}{{"gamma", !ok || scaled}, {"beta", u.p.Center == nil || *u.p.Center}, {"moving_mean", true},
+		{"moving_variance", true}} {
 		v := ""
 		if part.has {
 			if v, err = u.weight(part.kind); err != nil {

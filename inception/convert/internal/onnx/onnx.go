@@ -380,7 +380,8 @@ func (f *reader) external(k *graph.Const, place map[string]string) (*raw.Cursor,
 	b, ok := f.beside[name]
 	if !ok {
 		if f.open == nil || len(f.beside) >= maxBeside {
-			return nil, fmt.Errorf("its values are in another file, %q, which cannot be opened from here: unpack the model first",
+			return nil, fmt.Errorf("its values are in another file, %q, which cannot be opened from here: "+
+				"unpack the model first",
 				name)
 		}
 		var err error

@@ -34,8 +34,8 @@ func IsStream(head []byte) bool {
 func IsTar(head []byte) bool { return len(head) >= 262 && string(head[257:262]) == "ustar" }
 
 // Read lists the tensors of a torch.save file of the given size, in the order of its dictionary.
-// Tensors of nested dictionaries are found under the first of nests that the outermost one has, which
-// is returned too; other entries there (epoch, optimizer) are passed over.
+// Tensors of nested dictionaries are found under the first of nests that the outermost one has,
+// which is returned too; other entries there (epoch, optimizer) are passed over.
 func Read(r io.ReaderAt, size int64) (tensors []raw.Tensor, nest string, err error) {
 	head := make([]byte, 16)
 	if n, err := r.ReadAt(head, 0); n < len(head) {

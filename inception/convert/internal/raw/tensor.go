@@ -171,8 +171,8 @@ func Strided(r io.ReaderAt, size, off int64, count int, first int, shape, stride
 	}, nil
 }
 
-// Permute writes src, which has the given shape, with its axes in another order: axis i of the result
-// is axis order[i] of src.
+// Permute writes src, which has the given shape, with its axes in another order: axis i of the
+// result is axis order[i] of src.
 func Permute(dst, src []float32, shape, order []int) {
 	stride, step := make([]int, len(shape)), 1
 	for i := len(shape) - 1; i >= 0; i-- {

@@ -102,7 +102,8 @@ func Read(r io.ReaderAt, size int64, open Open) (*Model, error) {
 // group lists the tensors of one run of shards.
 func (m *Model) group(g group, number int, open Open) error {
 	if len(g.Paths) > maxShards || len(m.Tensors)+len(g.Weights) > maxTensors {
-		return fmt.Errorf("has %d shards and %d tensors in a group, want at most %d and %d", len(g.Paths), len(g.Weights), maxShards,
+		return fmt.Errorf("has %d shards and %d tensors in a group, want at most %d and %d", len(g.Paths), len(g.Weights),
+			maxShards,
 			maxTensors)
 	}
 	all := &joined{}
@@ -130,7 +131,8 @@ func (m *Model) group(g group, number int, open Open) error {
 		}
 		t.Span = int64(n) * es
 		if at += t.Span; at > all.size {
-			return fmt.Errorf("tensor %q ends at byte %d of shards that have %d: one is missing or cut short", w.Name, at, all.size)
+			return fmt.Errorf("tensor %q ends at byte %d of shards that have %d: one is missing or cut short", w.Name, at,
+				all.size)
 		}
 		m.Tensors = append(m.Tensors, t)
 	}
@@ -160,7 +162,8 @@ func (w *weight) load(r io.ReaderAt, off int64) (raw.DType, func([]float32) erro
 	case stored == "bool" || stored == "uint8":
 		return raw.U8, raw.NotFloat, 1, nil
 	default:
-		return raw.Invalid, nil, 0, fmt.Errorf("its elements are %s kept as %s, want float32 kept as float32, float16, uint8 or uint16",
+		return raw.Invalid, nil, 0, fmt.Errorf("its elements are %s kept as %s, want float32 kept as float32, "+
+			"float16, uint8 or uint16",
 			w.DType, stored)
 	}
 	return raw.F32, func(dst []float32) error {

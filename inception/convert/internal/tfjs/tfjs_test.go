@@ -50,8 +50,10 @@ func TestRead(t *testing.T) {
 	if ops != "Relu BiasAdd Conv2D " || g.By["y/part0"].Attrs["padding"].Text != "VALID" {
 		t.Errorf("got %q and %+v", ops, g.By["y/part0"])
 	}
-	for say, open := range map[string]Open{"not beside it": shards("ab"), "cut short": shards("\x00\x02\x04\x00\x00", "\x80")} {
-		if _, err := Read(strings.NewReader(manifest), int64(len(manifest)), open); err == nil || !strings.Contains(err.Error(), say) {
+	for say, open := range map[string]Open{"not beside it": shards("ab"),
+		"cut short": shards("\x00\x02\x04\x00\x00", "\x80")} {
+		if _, err := Read(strings.NewReader(manifest), int64(len(manifest)), open); err == nil ||
+			!strings.Contains(err.Error(), say) {
 			t.Errorf("got error %v, want one with %q", err, say)
 		}
 	}

@@ -1,6 +1,6 @@
-// Package tflite reads a TensorFlow Lite model (tensorflow/compiler/mlir/lite/schema/schema.fbs) as a
-// computation graph in TensorFlow's operators: weights in their axes' order, quantised ones as the
-// real numbers that they stand for, fused activations as operators of their own.
+// Package tflite reads a TensorFlow Lite model (tensorflow/compiler/mlir/lite/schema/schema.fbs) as
+// a computation graph in TensorFlow's operators: weights in their axes' order, quantised ones as
+// the real numbers that they stand for, fused activations as operators of their own.
 package tflite
 
 import (
@@ -24,7 +24,8 @@ var operators = map[int64]string{0: "AddV2", 1: "AvgPool", 2: "ConcatV2", 3: "Co
 // activations are what may be fused.
 var activations = map[int64]string{1: "Relu", 3: "Relu6", 4: "Tanh"}
 
-var types = map[int64]raw.DType{0: raw.F32, 1: raw.F16, 2: raw.I32, 3: raw.U8, 4: raw.I64, 6: raw.Bool, 7: raw.I16, 9: raw.I8}
+var types = map[int64]raw.DType{0: raw.F32, 1: raw.F16, 2: raw.I32, 3: raw.U8, 4: raw.I64, 6: raw.Bool, 7: raw.I16,
+	9: raw.I8}
 
 // tensor is one of a subgraph.
 type tensor struct {
@@ -137,7 +138,8 @@ func (f *reader) tensor(i int, t table, buffers []table) error {
 		return fmt.Errorf("tensor %q: %w", x.value, err)
 	}
 	if x.n != int64(n)*int64(x.dtype.Size()) || x.off < 0 || x.off > f.size-x.n {
-		return fmt.Errorf("tensor %q at offset %d has %d bytes, want %d elements of %v that lie in the file", x.value, x.off, x.n, n,
+		return fmt.Errorf("tensor %q at offset %d has %d bytes, want %d elements of %v that lie in the file", x.value, x.off,
+			x.n, n,
 			x.dtype)
 	}
 	x.defined = true
@@ -273,7 +275,8 @@ func (f *reader) operator(o table, op string) error {
 	case "ConcatV2":
 		axis := out + "/axis"
 		n.Inputs, fused = append(n.Inputs, axis), f.int(options, 1, 1, 0)
-		err = f.g.AddConst(axis, &graph.Const{Tensor: raw.Tensor{Name: axis, DType: raw.I32, Offset: int64(o), Load: raw.NotFloat},
+		err = f.g.AddConst(axis, &graph.Const{Tensor: raw.Tensor{Name: axis, DType: raw.I32, Offset: int64(o),
+			Load: raw.NotFloat},
 			Ints: []int64{f.int(options, 0, 4, 0)}})
 	case "AddV2", "Mul", "Sub", "RealDiv":
 		fused = f.int(options, 0, 1, 0)
