@@ -377,7 +377,7 @@ func parseSplit(text string) (s Split, fixed bool, err error) {
 		return Train, true, nil
 	case "validation", "val", "valid", "dev":
 		return Validation, true, nil
-	case "test", "testing":
+	case "test", "testing", "eval", "evaluation":
 		return Test, true, nil
 	}
 	return 0, false, fmt.Errorf("split: got %q, want train, validation, test or nothing%s", text,

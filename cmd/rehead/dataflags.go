@@ -42,17 +42,6 @@ func (d *dataFlags) addManifest(cmd *cobra.Command) {
 	f.StringVar(&d.classes, "classes", "", "file with the names of a manifest's numbered classes, one a line")
 }
 
-// split is cfg, with no share asked for where a part has pictures of its own.
-func (d *dataFlags) split(cfg dataset.SplitConfig) dataset.SplitConfig {
-	if d.validationDir != "" {
-		cfg.Validation = -1
-	}
-	if d.testDir != "" {
-		cfg.Test = -1
-	}
-	return cfg
-}
-
 // open reads a folder of label folders or a manifest, and those of the other parts. minLabels is as
 // in dataset.ScanConfig.
 func (d *dataFlags) open(path string, minLabels int) (*dataset.Folder, error) {
