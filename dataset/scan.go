@@ -118,8 +118,9 @@ func scanLabels(root string, cfg ScanConfig) (*Folder, error) {
 	}
 	for _, f := range folders {
 		before, problems, label := len(s.folder.Items), len(s.Problems), len(s.folder.Labels)
-		if err := s.Walk(s.At(f.name), f.label, func(file source.File) {
+		if err := s.Walk(s.At(f.name), f.label, func(file source.File) error {
 			s.folder.Items = append(s.folder.Items, Item{Path: file.Path, Rel: file.Rel, Label: label})
+			return nil
 		}); err != nil {
 			return nil, err
 		}
