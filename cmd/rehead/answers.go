@@ -26,7 +26,7 @@ func (o *answerFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.format, "format", "",
 		"table for people, json (an object a line) or csv (a line a picture) (default: by the ending of --output, else table)")
-	f.StringVarP(&o.file, "output", "o", "", "file to write the answers to, line by line (default: stdout)")
+	f.StringVarP(&o.file, "output", "o", "", "file to write the answers to, line by line (default and \"-\": stdout)")
 	f.BoolVar(&o.asJSON, "json", false, "short for --format json")
 }
 
@@ -45,6 +45,9 @@ func (o *answerFlags) resolve() error {
 		case ".json", ".jsonl", ".ndjson":
 			o.format = "json"
 		}
+	}
+	if o.file == "-" {
+		o.file = ""
 	}
 	switch o.format {
 	case "", "table", "json", "csv":

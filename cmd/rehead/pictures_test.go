@@ -88,7 +88,7 @@ func TestPredictPictures(t *testing.T) {
 	if rows[1][0] != broken || rows[1][1] != "" || rows[1][6] == "" || rows[2][1] == "" || rows[2][6] != "" {
 		t.Errorf("got %q and %q", rows[1], rows[2])
 	}
-	if out, _, code := run(nil, files[0], "--format", "table"); code != exitDone || !strings.Contains(out, " %  ") {
+	if out, _, code := run(nil, files[0], "--format", "table", "-o", "-"); code != exitDone || !strings.Contains(out, " %  ") {
 		t.Errorf("a table: code %d, %q", code, out)
 	}
 	for _, test := range []struct {
