@@ -145,7 +145,7 @@ func (f *Folder) SplitTogether(cfg SplitConfig, same Same) error {
 	if err := same.check(len(f.Items)); err != nil {
 		return err
 	}
-	validation, test := cfg.fractions()
+	validation, test := f.Wanted(cfg).fractions()
 	if cfg.Legacy {
 		for i := range f.Items {
 			if it := &f.Items[i]; !it.Fixed {

@@ -59,7 +59,7 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	if err := checkLabels(folder); err != nil {
 		return nil, err
 	}
-	cfg.Split = resolved(cfg.Split)
+	cfg.Split = resolved(folder.Wanted(cfg.Split))
 	r := &run{cfg: cfg, folder: folder, weights: w, res: &Result{Seconds: map[Phase]float64{}}}
 	if err := r.embed(ctx); err != nil {
 		return nil, err

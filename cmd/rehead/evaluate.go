@@ -88,6 +88,7 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 	if err != nil {
 		return err
 	}
+	a.printNotes(folder)
 	p := a.trainProgress()
 	cfg.Progress = p.event
 	result, err := train.Evaluate(ctx, model, folder, cfg)
