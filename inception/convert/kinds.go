@@ -22,9 +22,11 @@ const (
 		"torch.save(net.state_dict(), path)"
 	sayOpenVINO = "is OpenVINO's IR: use the model that it was made of, which ovc took as ONNX, PyTorch or TensorFlow"
 	sayCoreML   = "is a Core ML package: use the model that coremltools was given"
-	sayText     = `is an ONNX model as text: write it as bytes with onnx.save(onnx.load("m.textproto", format="textproto"), "m.onnx")`
-	sayJSON     = `is an ONNX model as JSON: write it as bytes with onnx.save(onnx.load("m.json", format="json"), "m.onnx")`
-	sayMXNet    = "is MXNet's .params: write safetensors with safetensors.numpy.save_file({k: v.asnumpy() for k, v in " +
+	sayText     = "is an ONNX model as text: write it as bytes with " +
+		`onnx.save(onnx.load("m.textproto", format="textproto"), "m.onnx")`
+	sayJSON = "is an ONNX model as JSON: write it as bytes with " +
+		`onnx.save(onnx.load("m.json", format="json"), "m.onnx")`
+	sayMXNet = "is MXNet's .params: write safetensors with safetensors.numpy.save_file({k: v.asnumpy() for k, v in " +
 		`mxnet.nd.load("net.params").items()}, "net.safetensors"), under torchvision's names`
 	sayPickle = "is a Python pickle, as Paddle's .pdparams are, and not one of torch.save: write safetensors under " +
 		"torchvision's names with safetensors.numpy.save_file"

@@ -224,44 +224,11 @@ func isSafetensors(head []byte, size int64) bool {
 func (f *file) source() (*source, error) {
 	switch f.format {
 	case formatSafetensors:
-		st, err := safetensors.New(f.path, f.data, f.size)
-		if err != nil || st.Metadata["format"] == inception.Format {
-			return nil, err
-		}
-		tensors, err := fromSafetensors(st, f.data, f.size)
-		if err != nil {
-			return nil, err
-		}
-		src, err := torchNames(tensors)
-		if err != nil {
-			return nil, err
-		}
-		src.what = "safetensors"
-		return src, src.besideConfig(f.path)
-	case formatZIP, formatStream:
-		if f.format == formatZIP {
-			if z, err := zip.NewReader(f.data, f.size); err == nil {
-				if isKeras(z) {
-					f.format = formatKeras
-					return kerasZIP(z, f.data, f.size)
-				}
-				if err := program(z); err != nil {
-					return nil, err
-				}
-			}
-		}
-		tensors, nest, err := pth.Read(f.data, f.size)
-		if err != nil {
-			return nil, err
-		}
-		src, err := torchNames(tensors)
-		if err != nil {
-			return nil, err
-		}
-		if strings.Contains(nest, "ema") {
-			src.doubts = append(src.doubts, fmt.Sprintf("the averaged weights, %q, are taken", nest))
-		}
-		return src, src.besideConfig(f.path)
+		return safetensorsSource(f)
+	case formatZIP:
+		return zipSource(f)
+	case formatStream:
+		return torchSource(f)
 	case formatHDF5:
 		h, err := hdf5.Read(f.data, f.size)
 		if err != nil {
@@ -290,14 +257,7 @@ func (f *file) source() (*source, error) {
 		}
 		return onnxSource(g)
 	case formatCheckpoint:
-		tensors, err := ckpt.Read(f.data, f.size, f.shards())
-		if err != nil {
-			return nil, err
-		}
-		if slices.ContainsFunc(tensors, func(t raw.Tensor) bool { return t.Name == ckpt.ObjectGraph }) {
-			return objectSource(f, tensors)
-		}
-		return slimNames(tensors)
+		return checkpointSource(f)
 	case formatSavedModel:
 		return savedSource(f)
 	case formatGraphDef:
@@ -308,6 +268,66 @@ func (f *file) source() (*source, error) {
 		return tfSource(g)
 	}
 	return nil, fmt.Errorf("has no reader for its kind, %s", f.format)
+}
+
+// safetensorsSource maps a safetensors file of PyTorch's names; it is nil for rehead's own.
+func safetensorsSource(f *file) (*source, error) {
+	st, err := safetensors.New(f.path, f.data, f.size)
+	if err != nil || st.Metadata["format"] == inception.Format {
+		return nil, err
+	}
+	tensors, err := fromSafetensors(st, f.data, f.size)
+	if err != nil {
+		return nil, err
+	}
+	src, err := torchNames(tensors)
+	if err != nil {
+		return nil, err
+	}
+	src.what = "safetensors"
+	return src, src.besideConfig(f.path)
+}
+
+// zipSource maps a ZIP archive, which Keras and PyTorch write.
+func zipSource(f *file) (*source, error) {
+	if z, err := zip.NewReader(f.data, f.size); err == nil {
+		if isKeras(z) {
+			f.format = formatKeras
+			return kerasZIP(z, f.data, f.size)
+		}
+		if err := program(z); err != nil {
+			return nil, err
+		}
+	}
+	return torchSource(f)
+}
+
+// torchSource maps what torch.save wrote.
+func torchSource(f *file) (*source, error) {
+	tensors, nest, err := pth.Read(f.data, f.size)
+	if err != nil {
+		return nil, err
+	}
+	src, err := torchNames(tensors)
+	if err != nil {
+		return nil, err
+	}
+	if strings.Contains(nest, "ema") {
+		src.doubts = append(src.doubts, fmt.Sprintf("the averaged weights, %q, are taken", nest))
+	}
+	return src, src.besideConfig(f.path)
+}
+
+// checkpointSource maps a TensorFlow checkpoint, of Keras's objects or of TF-Slim's names.
+func checkpointSource(f *file) (*source, error) {
+	tensors, err := ckpt.Read(f.data, f.size, f.shards())
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(tensors, func(t raw.Tensor) bool { return t.Name == ckpt.ObjectGraph }) {
+		return objectSource(f, tensors)
+	}
+	return slimNames(tensors)
 }
 
 // fromSafetensors lists the tensors of a file that others wrote.

@@ -37,6 +37,7 @@ const (
 
 // function is a FunctionDef.
 type function struct {
+	name          string
 	args, results []string
 	body          *graph.Graph
 	returns       map[string]string // result: value
@@ -168,60 +169,69 @@ func (s *saved) function(x wire.Field) error {
 	}
 	f := &reader{g: graph.New("TensorFlow"), r: c.Reader(), size: c.End()}
 	fn := &function{body: f.g, returns: map[string]string{}}
-	name := ""
 	err = wire.Each(c, func(x wire.Field) error {
 		switch x.Num {
 		case 1:
-			c, err := x.Message()
-			if err != nil {
-				return err
-			}
-			return wire.Each(c, func(x wire.Field) (err error) {
-				switch x.Num {
-				case 1:
-					name, err = x.Text(maxName)
-				case 2:
-					fn.args, err = argument(x, fn.args)
-				case 3:
-					fn.results, err = argument(x, fn.results)
-				}
-				return err
-			})
+			return fn.signature(x)
 		case 3:
 			return f.node(x)
 		case 4:
-			c, err := x.Message()
-			if err != nil {
-				return err
-			}
-			var key, value string
-			err = wire.Each(c, func(x wire.Field) (err error) {
-				switch x.Num {
-				case 1:
-					key, err = x.Text(maxName)
-				case 2:
-					value, err = x.Text(maxName)
-				}
-				return err
-			})
-			fn.returns[key] = short(value)
-			return err
+			return fn.result(x)
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("function %q: %w", name, err)
+		return fmt.Errorf("function %q: %w", fn.name, err)
 	}
 	for _, n := range fn.body.Nodes {
 		for i, v := range n.Inputs {
 			n.Inputs[i] = short(v)
 		}
 	}
-	if len(s.functions) >= maxFunctions || s.functions[name] != nil {
-		return fmt.Errorf("function %q is there twice, or one of more than %d", name, maxFunctions)
+	if len(s.functions) >= maxFunctions || s.functions[fn.name] != nil {
+		return fmt.Errorf("function %q is there twice, or one of more than %d", fn.name, maxFunctions)
 	}
-	s.functions[name] = fn
+	s.functions[fn.name] = fn
 	return nil
+}
+
+// signature reads the OpDef of a function: its name, its arguments and its results.
+func (fn *function) signature(x wire.Field) error {
+	c, err := x.Message()
+	if err != nil {
+		return err
+	}
+	return wire.Each(c, func(x wire.Field) (err error) {
+		switch x.Num {
+		case 1:
+			fn.name, err = x.Text(maxName)
+		case 2:
+			fn.args, err = argument(x, fn.args)
+		case 3:
+			fn.results, err = argument(x, fn.results)
+		}
+		return err
+	})
+}
+
+// result reads which value of its body a function returns as one of its results.
+func (fn *function) result(x wire.Field) error {
+	c, err := x.Message()
+	if err != nil {
+		return err
+	}
+	var key, value string
+	err = wire.Each(c, func(x wire.Field) (err error) {
+		switch x.Num {
+		case 1:
+			key, err = x.Text(maxName)
+		case 2:
+			value, err = x.Text(maxName)
+		}
+		return err
+	})
+	fn.returns[key] = short(value)
+	return err
 }
 
 // argument appends the name in an ArgDef.

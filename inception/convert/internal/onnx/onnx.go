@@ -228,19 +228,22 @@ func (f *reader) node(x wire.Field) error {
 	if domain != "" && domain != "ai.onnx" {
 		n.Op = domain + "." + n.Op
 	}
+	if err := f.add(n, outputs, value); err != nil {
+		return x.Bad(err)
+	}
+	return nil
+}
+
+// add adds a node to the graph; a Constant node of one output becomes the constant that it holds.
+func (f *reader) add(n *graph.Node, outputs []string, value *graph.Const) error {
 	if n.Op == "Constant" && value == nil {
 		value = constant(n)
 	}
 	if n.Op == "Constant" && value != nil && len(outputs) == 1 {
 		value.Name = outputs[0]
-		err = f.g.AddConst(outputs[0], value)
-	} else {
-		err = f.g.Add(n, outputs...)
+		return f.g.AddConst(outputs[0], value)
 	}
-	if err != nil {
-		return x.Bad(err)
-	}
-	return nil
+	return f.g.Add(n, outputs...)
 }
 
 // constant makes a constant of a Constant node that has numbers instead of a tensor.
@@ -305,6 +308,17 @@ func (f *reader) attribute(x wire.Field, n *graph.Node) (*graph.Const, error) {
 	return value, nil
 }
 
+// proto is what a TensorProto says.
+type proto struct {
+	*graph.Const
+	dims     []int64
+	body     *raw.Cursor // its values, nil when they come one by one or lie in another file
+	floats   []float32   // values that come one by one
+	double   bool        // the values are double_data
+	external bool        // the values lie in another file
+	place    map[string]string
+}
+
 // tensor reads TensorProto.
 func (f *reader) tensor(x wire.Field) (string, *graph.Const, error) {
 	c, err := x.Message()
@@ -312,66 +326,63 @@ func (f *reader) tensor(x wire.Field) (string, *graph.Const, error) {
 		return "", nil, err
 	}
 	k := &graph.Const{Tensor: raw.Tensor{Offset: -1}}
-	var dims, ints []int64
-	var body *raw.Cursor
-	var floats []float32
-	external, double := false, false
-	place := map[string]string{}
-	err = wire.Each(c, func(x wire.Field) error {
-		var err error
-		switch x.Num {
-		case 1:
-			dims, err = x.Ints(dims, 8)
-		case 2:
-			var v int64
-			v, err = x.Int()
-			k.DType = types[v]
-		case 4, 10: // float_data, double_data: packed, or one by one
-			double = x.Num == 10
-			if x.Type == wire.Bytes && body == nil {
-				body = x.Body
-			} else if x.Num == 4 && body == nil {
-				floats, err = x.Floats(floats, maxInts*maxInts)
-			} else {
-				err = x.Bad(errors.New("values come in several pieces: export the network with raw data"))
-			}
-		case 5, 7:
-			ints, err = x.Ints(ints, maxInts*maxInts)
-		case 8:
-			k.Name, err = x.Text(maxName)
-		case 9:
-			if body, err = x.Message(); err == nil && (k.DType == raw.I64 || k.DType == raw.I32) {
-				ints, err = body.Ints(k.DType, maxInts*maxInts)
-			}
-		case 13:
-			key, value, err := entry(x)
-			external, place[key] = true, value
-			if err != nil || len(place) > 16 {
-				return x.Bad(fmt.Errorf("too many entries of external data: %w", err))
-			}
-		case 14:
-			external = external || x.Val == 1
-		}
-		return err
-	})
-	if err != nil {
+	t := &proto{Const: k, place: map[string]string{}}
+	if err := wire.Each(c, t.field); err != nil {
 		return "", nil, fmt.Errorf("tensor %q: %w", k.Name, err)
 	}
-	if k.Shape, err = shape(dims); err != nil {
+	if k.Shape, err = shape(t.dims); err != nil {
 		return "", nil, fmt.Errorf("tensor %q at offset %d: %w", k.Name, x.At, err)
 	}
-	k.Ints, k.Offset = ints, x.At
-	if external {
-		if body, err = f.external(k, place); err != nil {
+	k.Offset = x.At
+	if t.external {
+		if t.body, err = f.external(k, t.place); err != nil {
 			return "", nil, fmt.Errorf("tensor %q at offset %d: %w", k.Name, x.At, err)
 		}
 		if k.DType == raw.I64 || k.DType == raw.I32 {
-			if k.Ints, err = body.Ints(k.DType, maxInts*maxInts); err != nil {
+			if k.Ints, err = t.body.Ints(k.DType, maxInts*maxInts); err != nil {
 				return "", nil, err
 			}
 		}
 	}
-	return k.Name, k, f.values(k, body, floats, double)
+	return k.Name, k, f.values(k, t.body, t.floats, t.double)
+}
+
+// field reads a field of TensorProto.
+func (t *proto) field(x wire.Field) (err error) {
+	switch x.Num {
+	case 1:
+		t.dims, err = x.Ints(t.dims, 8)
+	case 2:
+		var v int64
+		v, err = x.Int()
+		t.DType = types[v]
+	case 4, 10: // float_data, double_data: packed, or one by one
+		t.double = x.Num == 10
+		if x.Type == wire.Bytes && t.body == nil {
+			t.body = x.Body
+		} else if x.Num == 4 && t.body == nil {
+			t.floats, err = x.Floats(t.floats, maxInts*maxInts)
+		} else {
+			err = x.Bad(errors.New("values come in several pieces: export the network with raw data"))
+		}
+	case 5, 7:
+		t.Ints, err = x.Ints(t.Ints, maxInts*maxInts)
+	case 8:
+		t.Name, err = x.Text(maxName)
+	case 9:
+		if t.body, err = x.Message(); err == nil && (t.DType == raw.I64 || t.DType == raw.I32) {
+			t.Ints, err = t.body.Ints(t.DType, maxInts*maxInts)
+		}
+	case 13:
+		key, value, err := entry(x)
+		t.external, t.place[key] = true, value
+		if err != nil || len(t.place) > 16 {
+			return x.Bad(fmt.Errorf("too many entries of external data: %w", err))
+		}
+	case 14:
+		t.external = t.external || x.Val == 1
+	}
+	return err
 }
 
 // external opens the file that a tensor's values lie in and returns a cursor over them.

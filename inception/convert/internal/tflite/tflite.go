@@ -240,17 +240,9 @@ func (f *reader) real(x *tensor, n int) (func([]float32) error, error) {
 
 // operator adds an operator and what is fused into it.
 func (f *reader) operator(o table, op string) error {
-	var in []string
-	var first []*tensor
-	for _, i := range f.ints(o, 1, 4) {
-		if i < 0 {
-			in, first = append(in, ""), append(first, nil)
-			continue
-		}
-		if i >= int64(len(f.tensors)) {
-			return fmt.Errorf("reads tensor %d of %d", i, len(f.tensors))
-		}
-		in, first = append(in, f.tensors[i].value), append(first, f.tensors[i])
+	in, first, err := f.inputs(o)
+	if err != nil {
+		return err
 	}
 	outs := f.ints(o, 2, 4)
 	if f.err != nil {
@@ -261,32 +253,7 @@ func (f *reader) operator(o table, op string) error {
 	}
 	out := f.tensors[outs[0]].value
 	n := &graph.Node{Name: out, Op: op, Inputs: in, Attrs: map[string]graph.Attr{}, At: int64(o)}
-	options := f.child(o, 4)
-	fused := int64(0)
-	var parts []string
-	var err error
-	switch op {
-	case "Conv2D", "MatMul":
-		parts, fused, err = f.linear(n, options, first)
-	case "MaxPool", "AvgPool":
-		n.Attrs["ksize"] = graph.Attr{Ints: []int64{1, f.int(options, 4, 4, 0), f.int(options, 3, 4, 0), 1}}
-		f.window(n, options)
-		fused = f.int(options, 5, 1, 0)
-	case "ConcatV2":
-		axis := out + "/axis"
-		n.Inputs, fused = append(n.Inputs, axis), f.int(options, 1, 1, 0)
-		err = f.g.AddConst(axis, &graph.Const{Tensor: raw.Tensor{Name: axis, DType: raw.I32, Offset: int64(o),
-			Load: raw.NotFloat},
-			Ints: []int64{f.int(options, 0, 4, 0)}})
-	case "AddV2", "Mul", "Sub", "RealDiv":
-		fused = f.int(options, 0, 1, 0)
-	case "LeakyRelu":
-		n.Attrs["alpha"] = graph.Attr{Float: f.float(options, 0, 0)}
-	case "Gelu":
-		if f.int(options, 0, 1, 0) != 0 {
-			n.Attrs["approximate"] = graph.Attr{Text: "tanh"}
-		}
-	}
+	parts, fused, err := f.options(n, f.child(o, 4), first)
 	if err != nil || f.err != nil {
 		return errors.Join(err, f.err)
 	}
@@ -304,6 +271,49 @@ func (f *reader) operator(o table, op string) error {
 		n.Inputs = append(n.Inputs, "")
 	}
 	return f.g.AddFused(n, op, parts, out)
+}
+
+// inputs lists what an operator reads, by name and as tensors; one left out is "" and nil.
+func (f *reader) inputs(o table) (names []string, in []*tensor, err error) {
+	for _, i := range f.ints(o, 1, 4) {
+		if i < 0 {
+			names, in = append(names, ""), append(in, nil)
+			continue
+		}
+		if i >= int64(len(f.tensors)) {
+			return nil, nil, fmt.Errorf("reads tensor %d of %d", i, len(f.tensors))
+		}
+		names, in = append(names, f.tensors[i].value), append(in, f.tensors[i])
+	}
+	return names, in, nil
+}
+
+// options reads an operator's options into its node; it returns the operators that follow it as
+// parts of it, and the code of the activation that is fused into it.
+func (f *reader) options(n *graph.Node, options table, in []*tensor) (parts []string, fused int64, err error) {
+	switch n.Op {
+	case "Conv2D", "MatMul":
+		return f.linear(n, options, in)
+	case "MaxPool", "AvgPool":
+		n.Attrs["ksize"] = graph.Attr{Ints: []int64{1, f.int(options, 4, 4, 0), f.int(options, 3, 4, 0), 1}}
+		f.window(n, options)
+		fused = f.int(options, 5, 1, 0)
+	case "ConcatV2":
+		axis := n.Name + "/axis"
+		n.Inputs, fused = append(n.Inputs, axis), f.int(options, 1, 1, 0)
+		err = f.g.AddConst(axis, &graph.Const{
+			Tensor: raw.Tensor{Name: axis, DType: raw.I32, Offset: n.At, Load: raw.NotFloat},
+			Ints:   []int64{f.int(options, 0, 4, 0)}})
+	case "AddV2", "Mul", "Sub", "RealDiv":
+		fused = f.int(options, 0, 1, 0)
+	case "LeakyRelu":
+		n.Attrs["alpha"] = graph.Attr{Float: f.float(options, 0, 0)}
+	case "Gelu":
+		if f.int(options, 0, 1, 0) != 0 {
+			n.Attrs["approximate"] = graph.Attr{Text: "tanh"}
+		}
+	}
+	return nil, fused, err
 }
 
 // window reads padding and strides, which convolutions and pools have in the same places.
