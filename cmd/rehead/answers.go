@@ -25,7 +25,8 @@ type answerFlags struct {
 func (o *answerFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.format, "format", "",
-		"table for people, json (an object a line) or csv (a line a picture) (default: by the ending of --output, else table)")
+		"table for people, json (an object a line) or csv (a line a picture) (default: by the ending "+
+			"of --output, else table)")
 	f.StringVarP(&o.file, "output", "o", "", "file to write the answers to, line by line (default and \"-\": stdout)")
 	f.BoolVar(&o.asJSON, "json", false, "short for --format json")
 }

@@ -119,7 +119,8 @@ func (a *app) fromStdin(lim picture.Limits, do func(given) error) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("-: %w", err)
 	}
-	if _, ok := picture.Sniff(head); !ok && utf8.Valid(head[:max(0, len(head)-3)]) && !strings.ContainsRune(string(head), 0) {
+	if _, ok := picture.Sniff(head); !ok && utf8.Valid(head[:max(0, len(head)-3)]) &&
+		!strings.ContainsRune(string(head), 0) {
 		return pathsIn("-", b, do)
 	}
 	data, err := io.ReadAll(io.LimitReader(b, lim.Bytes()+1))
