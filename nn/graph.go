@@ -3,6 +3,7 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	_ "go4.org/unsafe/assume-no-moving-gc" // the pinned version; an older one stops every program that imports Gorgonia
 	"gorgonia.org/gorgonia"
@@ -71,7 +72,7 @@ func leaf(g *Graph, kind, name string, data []float32, shape []int) (*Node, erro
 }
 
 // maxElements bounds one tensor, so that products of extents never overflow.
-const maxElements = 1 << 31
+const maxElements = min(1<<31, math.MaxInt)
 
 // Apply adds op, applied to the nodes in, to their graph and returns the
 // result's node. Shapes are checked here: a misfit is a [*ShapeError].
