@@ -148,10 +148,28 @@ func (g *Grid) at(cells [][]float32, x, y float64) float64 {
 	return row(i)*(1-down) + row(i+1)*down
 }
 
+// maxSampled bounds what Sample makes, in pixels.
+const maxSampled = 1 << 28
+
+// whole says whether the map has cells, as many in each row.
+func (m *Map) whole() bool {
+	for _, row := range m.Cells {
+		if len(row) == 0 || len(row) != len(m.Cells[0]) {
+			return false
+		}
+	}
+	return len(m.Cells) > 0
+}
+
 // Sample returns one of the maps in the geometry of the picture, [height][width]: bilinear between
 // the cells, and 0 where the network saw nothing. Width and height may be those of a smaller copy
 // of the picture.
+//
+// Sizes that are no picture's, and a map without cells, give nothing.
 func (x *Explanation) Sample(m *Map, width, height int) [][]float32 {
+	if m == nil || !m.whole() || width < 1 || height < 1 || width > maxSampled/height {
+		return nil
+	}
 	g := &x.Grid
 	out := make([][]float32, height)
 	for i := range out {

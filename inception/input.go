@@ -1,6 +1,7 @@
 package inception
 
 import (
+	"errors"
 	"image"
 
 	"github.com/c236555e/rehead/dataset/picture"
@@ -20,6 +21,9 @@ type Input struct {
 
 // ReadHeader reads the header of Data and holds it against Limits. Decode does not read it again.
 func (in *Input) ReadHeader() error {
+	if in == nil {
+		return errors.New("inception: input: got none")
+	}
 	if in.header != nil {
 		return nil
 	}
@@ -33,8 +37,14 @@ func (in *Input) ReadHeader() error {
 // Decode makes Pixels of Data or Image by the recipe, in dst (nil: in a new slice), which is the
 // input's until the caller is done with it. An input that has its Pixels stays as it is.
 func (in *Input) Decode(r picture.Recipe, dst []float32) (err error) {
+	if in == nil {
+		return errors.New("inception: input: got none")
+	}
 	if in.Pixels != nil {
 		return nil
+	}
+	if err := r.Validate(); err != nil {
+		return err
 	}
 	if dst == nil {
 		dst = make([]float32, 3*r.Size*r.Size)

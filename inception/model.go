@@ -37,11 +37,16 @@ type Head struct {
 	Activation Activation // "" means Softmax
 }
 
-// Logits computes W b + B in float64 for one bottleneck [Features]. dst is [Classes].
-func (h *Head) Logits(bottleneck []float32, dst []float64) {
+// Logits computes W b + B in float64 for one bottleneck [Features]. dst is [Classes]. Other lengths
+// are refused.
+func (h *Head) Logits(bottleneck []float32, dst []float64) error {
+	if h == nil || len(bottleneck) != h.Features || len(dst) != h.Classes || len(h.B) != h.Classes ||
+		h.Features > 0 && (len(h.W)%h.Features != 0 || len(h.W)/h.Features != h.Classes) {
+		return fmt.Errorf("inception: head: got a bottleneck of %d values and room for %d logits, want what the head takes "+
+			"and gives", len(bottleneck), len(dst))
+	}
 	f := h.Features
-	bottleneck = bottleneck[:f]
-	for k := range dst[:h.Classes] {
+	for k := range dst {
 		row := h.W[k*f : (k+1)*f]
 		var a0, a1, a2, a3 float64 // four sums, so that additions need not wait for each other
 		i := 0
@@ -57,11 +62,14 @@ func (h *Head) Logits(bottleneck []float32, dst []float64) {
 		}
 		dst[k] = (a0 + a1) + (a2 + a3) + float64(h.B[k])
 	}
+	return nil
 }
 
 // Validate checks the head's sizes and values.
 func (h *Head) Validate() error {
 	switch {
+	case h == nil:
+		return errors.New("inception: head: got none")
 	case h.Classes < 2 || h.Classes > maxClasses:
 		return fmt.Errorf("inception: head: got %d classes, want 2 to %d", h.Classes, maxClasses)
 	case h.Features < 1 || h.Features > features(maxWidth):
@@ -127,6 +135,9 @@ type SelfTest struct {
 
 // Validate checks that labels, head, recipe and trunk are good and belong together.
 func (m *Model) Validate() error {
+	if m == nil {
+		return errors.New("inception: model: got none")
+	}
 	if err := m.Head.Validate(); err != nil {
 		return err
 	}
@@ -261,6 +272,9 @@ func (m *Model) belongs(w *Weights) error {
 // AttachTrunk gives a model that was saved without its trunk the weights that belong to it; others
 // are refused.
 func (m *Model) AttachTrunk(w *Weights) error {
+	if m == nil || w == nil {
+		return errors.New("inception: model: attach trunk: got no model or no weights")
+	}
 	w, err := m.quantized(w)
 	if err != nil {
 		return err
@@ -295,7 +309,7 @@ func (m *Model) MultiLabel() bool { return m.Head.Activation == Sigmoid }
 // Threshold returns the probability from which on a picture is said to have label k; only of use
 // where MultiLabel.
 func (m *Model) Threshold(k int) float64 {
-	if m.Thresholds == nil {
+	if k < 0 || k >= len(m.Thresholds) {
 		return 0.5
 	}
 	return m.Thresholds[k]
@@ -358,7 +372,7 @@ func (m *Model) rank(logits []float64) []Prediction {
 // ModelFromWeights makes a model of weights that have a classifier. Without labels of their own its
 // classes are called by their numbers.
 func ModelFromWeights(w *Weights) (*Model, error) {
-	if w.Classes == 0 {
+	if w == nil || w.Classes == 0 {
 		return nil, errors.New("inception: these weights have no classifier: train a head on them with `rehead " +
 			"train DIR --weights FILE`")
 	}

@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -22,7 +23,7 @@ type RefineConfig struct {
 }
 
 func (c RefineConfig) withDefaults() (RefineConfig, error) {
-	if c.Neighbours < 0 || c.Workers < 0 || !(c.Margin >= 0 && c.Margin < 1) || !(c.Near >= 0) || !(c.Apart >= 0) {
+	if c.Neighbours < 0 || c.Workers < 0 || c.Workers > maxWorkers || !(c.Margin >= 0 && c.Margin < 1) || !(c.Near >= 0) || !(c.Apart >= 0) {
 		return c, fmt.Errorf("dataset: refine: got %+v, want nothing negative and a margin below 1", c)
 	}
 	c.Neighbours = cmp.Or(c.Neighbours, 10)
@@ -69,6 +70,9 @@ func (c *Checkup) Refine(ctx context.Context, bottlenecks [][]float32, cfg Refin
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return err
+	}
+	if c == nil || c.folder == nil {
+		return errors.New("dataset: refine: got no checkup that Check returned")
 	}
 	if len(bottlenecks) != len(c.pictures) {
 		return fmt.Errorf("dataset: refine: got %d bottlenecks, want one (or nil) for each of %d pictures", len(bottlenecks),

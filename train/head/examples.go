@@ -95,6 +95,11 @@ func (e Examples) Validate() error {
 	return nil
 }
 
+// answeredBy says whether logits may be those of good examples.
+func (e Examples) answeredBy(logits []float64) bool {
+	return e.Validate() == nil && e.Classes > 0 && len(logits)%e.Classes == 0 && len(logits)/e.Classes == len(e.Labels)
+}
+
 // trainable is Validate, and asks for something to learn.
 func (e Examples) trainable() error {
 	if e.Classes < 2 {

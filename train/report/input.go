@@ -48,7 +48,7 @@ type Moment struct {
 
 // whole asks for what nothing can be shown without.
 func (in *Input) whole() error {
-	if in.Model == nil || in.Metrics == nil || len(in.Rows) == 0 || len(in.Rows) != len(in.Pictures) {
+	if in == nil || in.Model == nil || in.Metrics == nil || len(in.Rows) == 0 || len(in.Rows) != len(in.Pictures) {
 		return errors.New("got no bottlenecks of the pictures, want the result of a training or an evaluation as it " +
 			"was returned")
 	}

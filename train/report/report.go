@@ -45,7 +45,7 @@ func guarded[T any](what string, f func() (T, error)) (out T, err error) {
 	var none T
 	defer func() {
 		if p := recover(); p != nil {
-			out, err = none, fmt.Errorf("train: %s: %v", what, p)
+			out, err = none, fmt.Errorf("train: %s: what it is made from does not belong together", what)
 		}
 	}()
 	if out, err = f(); err != nil {
