@@ -107,7 +107,8 @@ func (f *Folder) together(same Same) (joined unionfind.Groups, keys []string, er
 		if first, met := byName[it.Group]; !met {
 			byName[it.Group] = i
 		} else if other := f.Items[first]; it.Fixed && other.Fixed && it.Split != other.Split {
-			return nil, nil, fmt.Errorf("dataset: split: group %q is in %v (%s) and in %v (%s): give all of it one split", it.Group,
+			return nil, nil, fmt.Errorf("dataset: split: group %q is in %v (%s) and in %v (%s): give all of it one split",
+				it.Group,
 				other.Split, other.Rel, it.Split, it.Rel)
 		} else {
 			joined.Union(first, i)

@@ -85,9 +85,9 @@ func TestSplitNamedGroups(t *testing.T) {
 	}
 }
 
-// TestSplitFixedTwins: equal pictures that were given different parts all go into the one that is
+// TestSplitFixedDuplicates: equal pictures that were given different parts all go into the one that is
 // held out more.
-func TestSplitFixedTwins(t *testing.T) {
+func TestSplitFixedDuplicates(t *testing.T) {
 	f := made("r", 2, 10)
 	sums := make([][sha256.Size]byte, len(f.Items))
 	for i := range sums {

@@ -81,7 +81,8 @@ type row struct {
 // numbers between index and path, an augmented manifest a list of numbers. Lists of numbers that
 // are all of one length above 1 and of nothing but 0 and 1 say yes or no for each class in turn, as
 // SageMaker's image classification has it; other lists name classes, as its labelling jobs do, -1
-// filling up. Lines that repeat a picture add labels to it. Without cfg.MultiLabel these are errors.
+// filling up. Lines that repeat a picture add labels to it. Without cfg.MultiLabel these are
+// errors.
 //
 // A picture that is missing, empty or no picture becomes a Problem, and so does a line that repeats
 // an earlier one; a picture with two labels is an error, as is a line that cannot be understood,

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Set returns the labels of item i, ascending: its one, or where MultiLabel all it has, which may be
-// none; there is none of an item that there is not. The slice is only to be read.
+// Set returns the labels of item i, ascending: its one, or where MultiLabel all it has, which may
+// be none; there is none of an item that there is not. The slice is only to be read.
 func (f *Folder) Set(i int) []int {
 	if i < 0 || i >= len(f.Items) {
 		return nil
@@ -18,8 +18,8 @@ func (f *Folder) Set(i int) []int {
 	return []int{it.Label}
 }
 
-// LabelText is what people call the labels of item i: "daisy", or where MultiLabel "beach + sunset",
-// or "none of the labels".
+// LabelText is what people call the labels of item i: "daisy", or where MultiLabel
+// "beach + sunset", or "none of the labels".
 func (f *Folder) LabelText(i int) string {
 	set := f.Set(i)
 	if len(set) == 0 {

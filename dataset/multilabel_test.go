@@ -20,7 +20,7 @@ func sets(f *dataset.Folder) string {
 	return strings.Join(out, "|")
 }
 
-func TestReadManifestOfSeveralLabels(t *testing.T) {
+func TestReadManifestMultiLabel(t *testing.T) {
 	root := picturetest.Tree(t, "a/1.png", "a/2.png", "b/1.png", "b/2.png")
 	want := "a/1.png:beach + sunset|a/2.png:none of the labels|b/1.png:sunset|b/2.png:beach"
 	numbers := "a/1.png:0 + 2|a/2.png:none of the labels|b/1.png:2|b/2.png:0"
@@ -102,9 +102,9 @@ func labelled(root string, n int) *dataset.Folder {
 	return f
 }
 
-// TestSplitOfSeveralLabels: every label's share of each part is what was asked for, to a few
+// TestSplitMultiLabel: every label's share of each part is what was asked for, to a few
 // pictures; the same wherever the root lies.
-func TestSplitOfSeveralLabels(t *testing.T) {
+func TestSplitMultiLabel(t *testing.T) {
 	f, g := labelled("r", 800), labelled("elsewhere", 800)
 	f.Items[3].Group, f.Items[400].Group = "x", "x"
 	g.Items[3].Group, g.Items[400].Group = "x", "x"
@@ -132,7 +132,7 @@ func TestSplitOfSeveralLabels(t *testing.T) {
 	}
 }
 
-func TestFoldsOfSeveralLabels(t *testing.T) {
+func TestFoldsMultiLabel(t *testing.T) {
 	f := labelled("r", 600)
 	split(t, f, dataset.SplitConfig{})
 	folds, err := f.Folds(5, "")

@@ -26,8 +26,8 @@ type Item struct {
 	Group  string  // pictures of one group, such as a person or a place, are never split; "" for none
 	Weight float64 // of the picture in training, above 0; 0 means 1
 	Key    string  // what Folder.Split hashes; "" means Rel below its first element
-	// where Folder.MultiLabel: all its labels, ascending, Label being the first, or 0 where there are
-	// none; nil elsewhere
+	// where Folder.MultiLabel: all its labels, ascending, Label being the first, or 0 where there
+	// are none; nil elsewhere
 	Labels []int
 }
 
@@ -54,12 +54,12 @@ type ScanConfig struct {
 // NFC; two folders that come to one label are an error that names both. All that lies below a
 // label's folder, at any depth, belongs to that label.
 //
-// The first bytes decide what is a picture, never the extension. A file that is not one, is empty or
-// cannot be read, and a label without any picture, becomes a Problem; the label is then no label. A
-// picture directly in root belongs to no label and is a Problem too; other files there are ignored,
-// and so is, everywhere, what is hidden or housekeeping; Folder.Ignored counts them. Symbolic links
-// to files, and in root itself to folders, are followed; deeper links to folders are Problems, for
-// they could go round in circles.
+// The first bytes decide what is a picture, never the extension. A file that is not one, is empty
+// or cannot be read, and a label without any picture, becomes a Problem; the label is then no
+// label. A picture directly in root belongs to no label and is a Problem too; other files there are
+// ignored, and so is, everywhere, what is hidden or housekeeping; Folder.Ignored counts them.
+// Symbolic links to files, and in root itself to folders, are followed; deeper links to folders are
+// Problems, for they could go round in circles.
 //
 // It is an error when root cannot be read, holds no label folder, or fewer than cfg.MinLabels
 // labels have pictures.

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestPagesNameWhatIsThere: every relative link of a page, and every path of this repository between
-// backticks on the pages that say where things are, leads to a file or a folder.
+// TestPagesNameWhatIsThere: every relative link of a page, and every path of this repository
+// between backticks on the pages that say where things are, leads to a file or a folder.
 func TestPagesNameWhatIsThere(t *testing.T) {
 	root := filepath.Dir(here)
 	pages, err := filepath.Glob(filepath.Join(here, "*.md"))

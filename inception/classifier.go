@@ -47,7 +47,7 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 		return nil, fmt.Errorf("inception: the model was saved without its trunk (%s, width %g, digest %.12s): give the "+
 			"weights that it was trained on", m.Flavor, m.Width, m.TrunkDigest)
 	}
-	trunk, err := NewTrunk(m.Trunk.withRecipe(m.Recipe), cfg)
+	trunk, err := NewTrunk(m.Trunk.WithRecipe(m.Recipe), cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (c *Classifier) Classify(ctx context.Context, inputs ...*Input) ([]Result, 
 	}
 	err := par.Each(ctx, 0, len(encoded), func(_, k int) error {
 		i := encoded[k]
-		results[i].Err = inputs[i].Decode(c.model.Recipe, nil)
+		results[i].Err = inputs[i].Decode(ctx, c.model.Recipe, nil)
 		return nil
 	})
 	if err != nil {
@@ -185,14 +185,15 @@ func (c *Classifier) logits(bottleneck []float32) []float32 {
 	return narrow
 }
 
-// Check runs the model's self-test, if it has one: an answer beyond SelfTestTolerance is an error.
+// Check runs the model's self-test: an answer beyond SelfTestTolerance is an error. Of a model that
+// has none, from a weight file or made long ago, it wants an answer for drawn pictures.
 func (c *Classifier) Check(ctx context.Context) error {
 	if c == nil {
 		return errors.New("inception: self-test: got no classifier")
 	}
 	s := c.model.SelfTest
 	if s == nil {
-		return nil
+		return c.checkPass(ctx)
 	}
 	results, err := c.Classify(ctx, encodedInputs(s.Pictures)...)
 	if err != nil {

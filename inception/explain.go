@@ -79,7 +79,7 @@ func newGrid(v picture.Frame, size int) Grid {
 // top most probable labels (0 or fewer: of every label), and the training pictures that are most
 // like it, when the model keeps some.
 func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanation, error) {
-	if err := in.Decode(c.model.Recipe, nil); err != nil {
+	if err := in.Decode(ctx, c.model.Recipe, nil); err != nil {
 		return nil, err
 	}
 	if len(in.Pixels) != c.trunk.pixels() {

@@ -261,7 +261,7 @@ func TestNeighboursAreKept(t *testing.T) {
 	}
 }
 
-// TestNearest: a bottleneck's own picture is the nearest, whatever its length; ranks fall.
+// TestNearest: a bottleneck's own picture is the nearest, at any length; ranks fall.
 func TestNearest(t *testing.T) {
 	m := withNeighbours(t, small(t))
 	f := m.Head.Features

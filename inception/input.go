@@ -1,6 +1,7 @@
 package inception
 
 import (
+	"context"
 	"errors"
 	"image"
 
@@ -35,15 +36,16 @@ func (in *Input) ReadHeader() error {
 }
 
 // Decode makes Pixels of Data or Image by the recipe, in dst (nil: in a new slice), which is the
-// input's until the caller is done with it. An input that has its Pixels stays as it is.
-func (in *Input) Decode(r picture.Recipe, dst []float32) (err error) {
+// input's until the caller is done with it. An input that has its Pixels stays as it is. When ctx
+// ends, so does Decode, with its error.
+func (in *Input) Decode(ctx context.Context, r picture.Recipe, dst []float32) (err error) {
 	if in == nil {
 		return errors.New("inception: input: got none")
 	}
 	if in.Pixels != nil {
 		return nil
 	}
-	if err := r.Validate(); err != nil {
+	if err := errors.Join(r.Validate(), ctx.Err()); err != nil {
 		return err
 	}
 	if dst == nil {
@@ -54,7 +56,7 @@ func (in *Input) Decode(r picture.Recipe, dst []float32) (err error) {
 		in.Info = picture.Info{Width: size.Dx(), Height: size.Dy(), Orientation: 1}
 		err = r.Apply(in.Image, 1, dst)
 	} else if err = in.ReadHeader(); err == nil {
-		err = r.LoadFrom(in.header, dst)
+		err = r.LoadFrom(ctx, in.header, dst)
 	}
 	if err == nil {
 		in.Pixels = dst

@@ -282,7 +282,7 @@ func (m *Model) AttachTrunk(w *Weights) error {
 	if err := m.belongs(w); err != nil {
 		return err
 	}
-	m.Trunk = w.trunkOnly().withRecipe(m.Recipe)
+	m.Trunk = w.trunkOnly().WithRecipe(m.Recipe)
 	return nil
 }
 

@@ -232,8 +232,8 @@ func TestModelChangedByte(t *testing.T) {
 	mustOpen(t, dir)
 }
 
-// TestManifestChangedByte changes every byte of a model.json.
-func TestManifestChangedByte(t *testing.T) {
+// TestModelJSONChangedByte changes every byte of a model.json.
+func TestModelJSONChangedByte(t *testing.T) {
 	doc := modelJSON{Format: modelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"),
 		Metrics: json.RawMessage("{}")}
 	good, err := doc.seal()
@@ -326,7 +326,7 @@ func reseal(t *testing.T, text string) []byte {
 	return data
 }
 
-func FuzzManifest(f *testing.F) {
+func FuzzModelJSON(f *testing.F) {
 	doc := modelJSON{Format: modelFormat, Labels: []string{"a", "b"}, Training: json.RawMessage("{}"),
 		Metrics: json.RawMessage("{}")}
 	data, err := doc.seal()

@@ -27,7 +27,25 @@ const (
 	maxModelJSON = 64 << 20  // model.json
 	maxPart      = 256 << 20 // any other file but the trunk, whose size follows from its width
 	maxArchive   = 768 << 20 // everything in an archive, unpacked
+	maxText      = 64 << 20  // metrics.json, labels.txt, report.html
+
+	// of an archive, how many times its size it may unpack to, beyond a first part: weights hardly
+	// shrink, and the texts beside them are small
+	maxGrowth, freeGrowth = 8, 64 << 20
 )
+
+// mostBytes bounds a file of a model, in bytes.
+func mostBytes(name string) int64 {
+	switch name {
+	case modelJSONFile:
+		return maxModelJSON
+	case metricsFile, labelsFile, reportFile:
+		return maxText
+	case trunkFile:
+		return maxArchive
+	}
+	return maxPart
+}
 
 // OpenModel reads a model folder, the same packed as .tar.gz, or a converted weight file that has a
 // classifier. What it is shows in its content, not its name. Every digest is checked: a file that
@@ -56,7 +74,7 @@ func DecodeModel(name string, r io.ReaderAt, size int64) (*Model, error) {
 	}
 	var magic [2]byte
 	if _, err := r.ReadAt(magic[:], 0); err == nil && magic == [2]byte{0x1f, 0x8b} {
-		a, err := unpack(name, io.NewSectionReader(r, 0, size))
+		a, err := unpack(name, io.NewSectionReader(r, 0, size), min(maxArchive, freeGrowth+maxGrowth*size))
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +101,7 @@ func readModel(src source) (*Model, error) {
 		return nil, &FormatError{File: src.path(modelJSONFile), Offset: -1,
 			Reason: "is missing: this is not a rehead model; name one that `rehead train` made"}
 	}
-	data, err := readFile(src, modelJSONFile, maxModelJSON)
+	data, err := readFile(src, modelJSONFile)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +174,7 @@ func (m *Model) take(src source, name string, e fileEntry) error {
 	if name == trunkFile {
 		return m.takeTrunk(src, e)
 	}
-	data, err := readFile(src, name, maxPart)
+	data, err := readFile(src, name)
 	if err != nil {
 		return err
 	}
@@ -220,10 +238,15 @@ func (m *Model) takeTrunk(src source, e fileEntry) error {
 		return &FormatError{File: name, Tensor: "fc.weight", Offset: -1,
 			Reason: "a model's trunk has no classifier: train again"}
 	}
-	if w, err = m.quantized(w); err != nil {
-		return &FormatError{File: src.path(modelJSONFile), Offset: -1, Reason: "its ranges are not valid: train again", Err: err}
+	if w.Recipe != m.Recipe {
+		return &FormatError{File: src.path(modelJSONFile), Offset: -1,
+			Reason: "its recipe is not that of its trunk: restore the file or train again"}
 	}
-	m.Trunk = w.withRecipe(m.Recipe)
+	if w, err = m.quantized(w); err != nil {
+		return &FormatError{File: src.path(modelJSONFile), Offset: -1, Reason: "its ranges are not valid: train again",
+			Err: err}
+	}
+	m.Trunk = w.WithRecipe(m.Recipe)
 	return nil
 }
 

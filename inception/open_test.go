@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +25,9 @@ func pack(t testing.TB, headers []tar.Header, bodies []string) []byte {
 	}
 	tape := tar.NewWriter(zipped)
 	for i, h := range headers {
-		h.Size, h.Mode = int64(len(bodies[i])), 0o644
+		if h.Typeflag != tar.TypeXGlobalHeader {
+			h.Size, h.Mode = int64(len(bodies[i])), 0o644
+		}
 		if err := tape.WriteHeader(&h); err != nil {
 			t.Fatal(err)
 		}
@@ -108,6 +111,81 @@ func TestOpenArchive(t *testing.T) {
 	}
 }
 
+// A global header, as GNU tar's --pax-option=comment=... and git archive write it, is no file.
+func TestRegression_TarGlobalHeader(t *testing.T) {
+	m := small(t)
+	dir := filepath.Join(t.TempDir(), "m")
+	mustSave(t, m, dir, SaveOptions{})
+	headers := []tar.Header{{Typeflag: tar.TypeXGlobalHeader,
+		PAXRecords: map[string]string{"comment": "hello"}}}
+	bodies := []string{""}
+	for name, text := range contents(t, dir) {
+		headers, bodies = append(headers, tar.Header{Name: name}), append(bodies, text)
+	}
+	path := filepath.Join(t.TempDir(), "m.tar.gz")
+	if err := os.WriteFile(path, pack(t, headers, bodies), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sameModel(t, mustOpen(t, path), m)
+}
+
+// What a part of an archive unpacks to is bounded before it is unpacked.
+func TestRegression_ArchiveThatUnpacksToMuch(t *testing.T) {
+	zeros := strings.Repeat("\x00", maxText+1)
+	for want, headers := range map[string][]tar.Header{
+		"want at most":   {{Name: reportFile}},
+		"unpacks to mor": {{Name: headFile}, {Name: neighboursFile}},
+	} {
+		data := pack(t, headers, []string{zeros, zeros}[:len(headers)])
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := DecodeModel("m.tar.gz", bytes.NewReader(data), int64(len(data)))
+		runtime.ReadMemStats(&after)
+		var format *FormatError
+		if !errors.As(err, &format) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 2*maxText {
+			t.Errorf("%q: took %d bytes of memory for an archive of %d", want, took, len(data))
+		}
+	}
+}
+
+// A pipe that nobody writes to, as a model or as a part of one, is refused rather than waited for,
+// and so is a device.
+func TestRegression_ModelThatIsNoFile(t *testing.T) {
+	m := small(t)
+	root := t.TempDir()
+	dir := filepath.Join(root, "m")
+	mustSave(t, m, dir, SaveOptions{})
+	for _, name := range modelFiles() {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		if err := os.Rename(path, path+".kept"); err != nil {
+			t.Fatal(err)
+		}
+		makePipe(t, path)
+		if _, err := OpenModel(dir); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s is a pipe: got %v", name, err)
+		}
+		if err := os.Rename(path+".kept", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pipe, link := filepath.Join(root, "pipe"), filepath.Join(root, "link")
+	makePipe(t, pipe)
+	if err := os.Symlink(pipe, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, link, os.DevNull} {
+		if _, err := OpenModel(path); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s: got %v", path, err)
+		}
+	}
+}
+
 func gzipped(t *testing.T, text string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -154,7 +232,7 @@ func TestOpenWeightFile(t *testing.T) {
 func FuzzUnpack(f *testing.F) {
 	f.Add(pack(f, []tar.Header{{Name: modelJSONFile}, {Name: "../x"}}, []string{"{}", "y"}))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := unpack("fuzz", bytes.NewReader(data))
+		a, err := unpack("fuzz", bytes.NewReader(data), maxArchive)
 		var format *FormatError
 		if err != nil && !errors.As(err, &format) {
 			t.Fatalf("got %v, want a *FormatError", err)
@@ -185,7 +263,7 @@ func TestOpensOldModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	a, err := unpack(path, file)
+	a, err := unpack(path, file, maxArchive)
 	if err != nil {
 		t.Fatal(err)
 	}

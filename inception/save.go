@@ -152,7 +152,7 @@ func (m *Model) stored(dtype string) (*Weights, *SelfTest, error) {
 		return nil, nil, errors.New("the model has no trunk: attach the weights it was trained on, or leave " +
 			"the trunk out on purpose")
 	}
-	trunk := m.Trunk.trunkOnly().withRecipe(m.Recipe)
+	trunk := m.Trunk.trunkOnly().WithRecipe(m.Recipe)
 	if dtype != "f16" {
 		return trunk, m.SelfTest, nil
 	}

@@ -32,22 +32,29 @@ type blob struct {
 	close func() error
 }
 
-// readFile reads a whole file of at most limit bytes.
-func readFile(src source, name string, limit int64) ([]byte, error) {
+// readFile reads a whole file.
+func readFile(src source, name string) ([]byte, error) {
 	b, err := src.open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = b.close() }() // only read
-	if b.size > limit {
-		return nil, &FormatError{File: src.path(name), Offset: -1,
-			Reason: fmt.Sprintf("got %d bytes, want at most %d: restore the model or train again", b.size, limit)}
+	if err := checkSize(src.path(name), name, b.size); err != nil {
+		return nil, err
 	}
 	data := make([]byte, b.size)
 	if n, err := b.ReadAt(data, 0); n < len(data) {
 		return nil, &FormatError{File: src.path(name), Offset: int64(n), Reason: "cannot be read", Err: err}
 	}
 	return data, nil
+}
+
+func checkSize(path, name string, size int64) error {
+	if limit := mostBytes(name); size > limit {
+		return &FormatError{File: path, Offset: -1,
+			Reason: fmt.Sprintf("got %d bytes, want at most %d: restore the model or train again", size, limit)}
+	}
+	return nil
 }
 
 // folder is a model on disk.
@@ -91,8 +98,9 @@ func (a archive) open(name string) (blob, error) {
 	return blob{bytes.NewReader(data), int64(len(data)), func() error { return nil }}, nil
 }
 
-// unpack reads those files of a .tar.gz that a model can have; they must stand at its top.
-func unpack(name string, r io.Reader) (archive, error) {
+// unpack reads those files of a .tar.gz that a model can have; they must stand at its top. What they
+// say that they unpack to is bounded before they are unpacked, all of it by limit.
+func unpack(name string, r io.Reader, limit int64) (archive, error) {
 	bad := func(format string, args ...any) (archive, error) {
 		return archive{}, &FormatError{File: name, Offset: -1, Reason: fmt.Sprintf(format, args...)}
 	}
@@ -100,7 +108,8 @@ func unpack(name string, r io.Reader) (archive, error) {
 	if err != nil {
 		return bad("is not a gzip file (%v): pack the model again with tar -C MODEL -czf", err)
 	}
-	limited := &io.LimitedReader{R: zipped, N: maxArchive}
+	const tooMuch = "it unpacks to more than %d bytes: this is not a model"
+	limited := &io.LimitedReader{R: zipped, N: limit}
 	tape := tar.NewReader(limited)
 	a := archive{name: name, files: map[string][]byte{}}
 	deeper := ""
@@ -111,6 +120,9 @@ func unpack(name string, r io.Reader) (archive, error) {
 		}
 		if err != nil {
 			return bad("is damaged or cut short (%v): fetch or pack it again", err)
+		}
+		if h.Typeflag == tar.TypeXGlobalHeader { // no file
+			continue
 		}
 		file := strings.TrimPrefix(h.Name, "./")
 		if path.IsAbs(file) || slices.Contains(strings.Split(file, "/"), "..") {
@@ -128,17 +140,23 @@ func unpack(name string, r io.Reader) (archive, error) {
 		if _, twice := a.files[file]; twice {
 			return bad("it holds %s twice: pack the model again", file)
 		}
-		var data bytes.Buffer
-		if _, err := io.Copy(&data, tape); err != nil {
+		if err := checkSize(a.path(file), file, h.Size); err != nil {
+			return archive{}, err
+		}
+		if h.Size > limited.N {
+			return bad(tooMuch, limit)
+		}
+		data := make([]byte, h.Size)
+		if _, err := io.ReadFull(tape, data); err != nil {
 			return bad("%s in it is damaged or cut short (%v): fetch or pack it again", file, err)
 		}
-		a.files[file] = data.Bytes()
+		a.files[file] = data
 	}
 	if _, err := io.Copy(io.Discard, limited); err != nil { // up to the checksum of the whole
 		return bad("is damaged or cut short (%v): fetch or pack it again", err)
 	}
 	if limited.N <= 0 {
-		return bad("it unpacks to more than %d bytes: this is not a model", int64(maxArchive))
+		return bad(tooMuch, limit)
 	}
 	if _, ok := a.files[modelJSONFile]; !ok && deeper != "" {
 		return bad("%s stands at %s, not at the top: pack the model with tar -C MODEL -czf", modelJSONFile, deeper)

@@ -17,7 +17,7 @@ type Trunk struct {
 }
 
 // NewTrunk compiles the network up to the bottleneck for pictures of w.Recipe.Size, with the
-// precision of w, whatever cfg's. It keeps nothing of w's tensors, so a caller that drops w frees
+// precision of w, not of cfg. It keeps nothing of w's tensors, so a caller that drops w frees
 // them. Errors name the recipe's field, the input's size or the device that will not do.
 func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
 	if w == nil {

@@ -226,8 +226,8 @@ func (w *Weights) trunkOnly() *Weights {
 	return &bare
 }
 
-// withRecipe returns the weights with another input recipe.
-func (w *Weights) withRecipe(r picture.Recipe) *Weights {
+// WithRecipe returns the weights with another input recipe.
+func (w *Weights) WithRecipe(r picture.Recipe) *Weights {
 	if w.Recipe == r {
 		return w
 	}

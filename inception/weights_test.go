@@ -312,7 +312,7 @@ func FuzzReadWeights(f *testing.F) {
 			t.Fatalf("got %v, want a *FormatError", err)
 		case err == nil:
 			if _, err := NewWeights(got.Flavor, got.Width, got.Source, got.Tensors); err != nil {
-				t.Fatalf("what was read is no network: %v", err)
+				t.Fatalf("what was read is not a network: %v", err)
 			}
 		}
 	})

@@ -11,7 +11,8 @@ import (
 // BinaryCrossEntropy is the weighted cross entropy of sigmoid(logits), each class a question of its
 // own, with respect to the targets, summed over rows and classes:
 //
-//	loss = sum over n, k of weights[n,k] * (targets[n,k] * log(1+exp(-z)) + (1-targets[n,k]) * log(1+exp(z)))
+//	loss = sum over n, k of weights[n,k] *
+//	       (targets[n,k] * log(1+exp(-z)) + (1-targets[n,k]) * log(1+exp(z)))
 //
 // with z = logits[n,k].
 //

@@ -18,7 +18,8 @@ type Padding struct{ Top, Bottom, Left, Right int }
 
 // Conv2D is a two-dimensional convolution (cross-correlation, as all networks use it):
 //
-//	y[n,o,i,j] = b[o] + sum over c,u,v of w[o,c,u,v] * x[n,c, i*Stride[0]+u-Top, j*Stride[1]+v-Left]
+//	y[n,o,i,j] = b[o] + sum over c,u,v of
+//	             w[o,c,u,v] * x[n,c, i*Stride[0]+u-Top, j*Stride[1]+v-Left]
 //
 // Arguments: x [N,C,H,W], w [O,C,KH,KW] and, if wanted, b [O]. Result [N,O,OH,OW] with OH =
 // (H+Top+Bottom-KH)/Stride[0] + 1, likewise OW. A stride of 0 means 1. The weights are frozen:

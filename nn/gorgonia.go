@@ -30,7 +30,8 @@ func (a *applied) OverwritesInput() int { return -1 } // else Do would be handed
 func (a *applied) String() string       { return a.op.signature().String() }
 
 // WriteHash writes what tells one instance from every other one: the address of the instance itself
-// (heap objects of Go do not move, and a graph keeps its operators alive), beside kind, name and salt.
+// (heap objects of Go do not move, and a graph keeps its operators alive), beside kind, name and
+// salt.
 func (a *applied) WriteHash(h hash.Hash) {
 	s := a.op.signature()
 	_, _ = fmt.Fprintf(h, "nn.%s|%q|%p|%d", s.kind, s.name, a, a.salt) // a hash never fails to write

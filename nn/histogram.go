@@ -8,7 +8,7 @@ const histogramBins = 2048
 
 // histogram counts how often numbers above zero occur, in bins of equal width.
 // It grows as larger ones come. Zeros and less do not count: a byte holds them
-// exactly, whatever its step.
+// exactly at every step size.
 type histogram struct {
 	width float64 // of a bin, 0 before the first number
 	top   float64 // the largest number

@@ -11,8 +11,8 @@ import (
 	"github.com/c236555e/rehead/nn/internal/ir"
 )
 
-// Config says what a [Program] runs on. The zero value is a good choice. Whoever compiles a graph on
-// behalf of others takes this type from them and hands it on.
+// Config says what a [Program] runs on. The zero value is a good choice. Whoever compiles a graph
+// on behalf of others takes this type from them and hands it on.
 type Config struct {
 	// Threads is the number of CPU threads one call uses at most, 1 to 4096.
 	// 0 means GOMAXPROCS. It never changes a result.

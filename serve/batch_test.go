@@ -234,11 +234,11 @@ func TestForwardPassFaults(t *testing.T) {
 	}
 }
 
-// The bodies of all requests together are bounded.
+// The bodies of all requests together, with their answers, are bounded.
 func TestHeldBytesAreBounded(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 9)}
-	body := colorPNG(t, 30, 20, red)
-	s := newServer(t, f, Config{MaxHeldBytes: int64(len(body)) + 64})
+	body := append(colorPNG(t, 30, 20, red), make([]byte, 100<<10)...)
+	s := newServer(t, f, Config{MaxHeldBytes: 2 * int64(len(body)), MaxAnswerBytes: 1 << 10})
 	first := send(t.Context(), s, body)
 	<-f.started
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Type", "image/png"),

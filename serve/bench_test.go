@@ -65,7 +65,7 @@ func BenchmarkForward(b *testing.B) {
 		inputs := make([]*inception.Input, n)
 		for i := range inputs {
 			inputs[i] = &inception.Input{Data: pictures[i%len(pictures)]}
-			if err := inputs[i].Decode(c.Model().Recipe, nil); err != nil {
+			if err := inputs[i].Decode(b.Context(), c.Model().Recipe, nil); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -92,7 +92,7 @@ func BenchmarkForward(b *testing.B) {
 func decodeAndClassify(b *testing.B, c *inception.Classifier, data []byte, pixels []float32) {
 	b.Helper()
 	in := &inception.Input{Data: data}
-	if err := in.Decode(c.Model().Recipe, pixels); err != nil {
+	if err := in.Decode(b.Context(), c.Model().Recipe, pixels); err != nil {
 		b.Fatal(err)
 	}
 	if _, err := c.Classify(b.Context(), in); err != nil {

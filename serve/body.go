@@ -7,36 +7,48 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 )
 
-const firstRead = 64 << 10
+// firstRead is what a body takes before it has arrived: as much as net/http's own buffer of a
+// connection, so that thousands of senders that go no further take little.
+const firstRead = 4 << 10
 
-// readBody reads the whole body, up to limit bytes. Memory grows with what has arrived, never with
-// what the header promises, and each growth is asked of the budget first, so that slow or many
-// senders cannot exhaust the process. release gives the memory back to the budget.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, b *budget) (body []byte, release func(), err error) {
-	held := int64(0)
-	release = func() { b.release(held) }
+// readBody reads the whole body, up to limit bytes, into what is taken from held.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, held *ledger) ([]byte, error) {
 	if r.ContentLength > limit {
-		return nil, release, &http.MaxBytesError{Limit: limit}
+		return nil, &http.MaxBytesError{Limit: limit}
 	}
-	reader := http.MaxBytesReader(w, r.Body, limit)
+	body, err := held.read(http.MaxBytesReader(w, r.Body, limit), r.ContentLength, limit)
+	var status *statusError
+	if err != nil && !errors.As(err, &status) {
+		err = bodyError(err)
+	}
+	return body, err
+}
+
+// read reads all of r, at most limit bytes and one more. Memory grows with what has arrived, never
+// with what was announced (below 0: nothing), and each growth is taken first, so that slow or many
+// senders cannot exhaust the process.
+func (l *ledger) read(r io.Reader, announced, limit int64) (data []byte, err error) {
 	for {
-		if len(body) == cap(body) {
-			size := nextSize(int64(cap(body)), r.ContentLength, limit)
-			if !b.acquire(size - held) {
-				return nil, release, busy("the server holds the most bytes of requests that it may; try again")
+		if len(data) == cap(data) {
+			old, size := int64(cap(data)), nextSize(int64(cap(data)), announced, limit)
+			if err := l.take(size); err != nil { // the old buffer is held until the new one is filled
+				l.give(old)
+				return nil, err
 			}
-			held = size
-			body = append(make([]byte, 0, size), body...)
+			data = append(make([]byte, 0, size), data...)
+			l.give(old)
 		}
-		n, err := reader.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		if errors.Is(err, io.EOF) {
-			return body, release, nil
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if errors.Is(err, io.EOF) || err == nil && int64(len(data)) > limit {
+			return data, nil
 		}
 		if err != nil {
-			return nil, release, bodyError(err)
+			l.give(int64(cap(data)))
+			return nil, err
 		}
 	}
 }
@@ -61,12 +73,18 @@ func bodyError(err error) error {
 	return fail(http.StatusBadRequest, "the body ended before its announced length, or its chunks are malformed")
 }
 
+// drainTime is how long a refused sender may take for the rest of its body.
+const drainTime = 5 * time.Second
+
 // drain reads on, for about as much again as the limit, so that a client that sends its whole body
-// before it reads gets the answer rather than a reset. A client that waits for "100 Continue" has
-// sent nothing yet.
-func drain(r *http.Request, limit int64) {
+// before it reads gets the answer, which has been written, rather than a reset. A client that waits
+// for "100 Continue" has sent nothing yet.
+func drain(w http.ResponseWriter, r *http.Request, limit int64) {
 	if strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
 		return
 	}
+	control := http.NewResponseController(w)
+	_ = control.Flush()
+	_ = control.SetReadDeadline(time.Now().Add(drainTime))
 	_, _ = io.CopyN(io.Discard, r.Body, limit)
 }

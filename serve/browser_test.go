@@ -276,9 +276,9 @@ func TestPageTellsTheUnknown(t *testing.T) {
 	}
 }
 
-// TestPageOfSeveralLabels: of a model that gives any number of labels, those that the picture has
+// TestPageMultiLabel: of a model that gives any number of labels, those that the picture has
 // are marked and named.
-func TestPageOfSeveralLabels(t *testing.T) {
+func TestPageMultiLabel(t *testing.T) {
 	ctx, _ := browser(t)
 	c := realModel(t, 0.1, 171)
 	m := c.Model()

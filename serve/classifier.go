@@ -12,8 +12,8 @@ import (
 // The server calls the inputs' Decode itself, so that requests decode in parallel and then share
 // forward passes.
 type Classifier interface {
-	// Classify runs one forward pass over pictures that are decoded, and answers a result for each, in
-	// order. It returns early, with the context's error, when ctx ends.
+	// Classify runs one forward pass over pictures that are decoded, and answers a result for each,
+	// in order. It returns early, with the context's error, when ctx ends.
 	Classify(ctx context.Context, inputs ...*inception.Input) ([]inception.Result, error)
 
 	// Check compares what the model answers to its own self-test with what it answered when it was

@@ -63,10 +63,15 @@ type Config struct {
 	// dataset.
 	Limits picture.Limits
 
-	// MaxBodyBytes bounds one request's body, in bytes, and MaxHeldBytes the bodies of all requests
-	// together; 0 means DefaultMaxBodyBytes and 512 MB (at least four bodies). A larger body is
+	// MaxBodyBytes bounds one request's body, in bytes, and MaxHeldBytes what all requests together
+	// hold: bodies, what is read from them, and answers; 0 means DefaultMaxBodyBytes and 512 MB (at least four bodies). A larger body is
 	// answered with 413, and one that finds no room with 503.
 	MaxBodyBytes, MaxHeldBytes int64
+
+	// MaxAnswerBytes bounds one answer, in bytes, by what it may take at most: a request that may be
+	// answered by more is answered with 413 before any of its pictures is looked at. 0 means a quarter
+	// of MaxHeldBytes.
+	MaxAnswerBytes int64
 
 	// MaxDecodeBytes bounds, roughly, what pictures take while they are decoded, all of them together;
 	// 0 means 1 GB. Further ones wait.
@@ -197,6 +202,7 @@ func (c Config) validateNumbers() error {
 		{"ShutdownTimeout", int64(c.ShutdownTimeout)},
 		{"MaxBodyBytes", c.MaxBodyBytes},
 		{"MaxHeldBytes", c.MaxHeldBytes},
+		{"MaxAnswerBytes", c.MaxAnswerBytes},
 		{"MaxDecodeBytes", c.MaxDecodeBytes},
 		{"MaxHeaderBytes", int64(c.MaxHeaderBytes)},
 		{"MaxRecords", int64(c.MaxRecords)},
@@ -227,6 +233,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.TopK, DefaultTopK)
 	setDefault(&c.MaxBodyBytes, DefaultMaxBodyBytes)
 	setDefault(&c.MaxHeldBytes, max(defaultMaxHeldBytes, 4*c.MaxBodyBytes))
+	setDefault(&c.MaxAnswerBytes, c.MaxHeldBytes/4)
 	setDefault(&c.MaxDecodeBytes, defaultMaxDecodeBytes)
 	setDefault(&c.MaxHeaderBytes, DefaultMaxHeaderBytes)
 	setDefault(&c.MaxRecords, DefaultMaxRecords)

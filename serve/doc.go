@@ -21,9 +21,9 @@
 //
 // With Config.Page there is also a page for people, with what it asks for:
 //
-//	GET /, /page.css, /page.js         the page, under a Content-Security-Policy of its own files alone
-//	POST /v1/explain                   one picture's bytes in; ranking, activation maps, nearest training pictures out
-//	GET /v1/model                      labels, recipe, trunk, device and kernel, metrics
+//	GET /, /page.css, /page.js  the page, under a Content-Security-Policy of its own files alone
+//	POST /v1/explain            a picture in; ranking, activation maps, nearest pictures out
+//	GET /v1/model               labels, recipe, trunk, device and kernel, metrics
 //
 // /v1/explain takes the options of /invocations and keeps its token, limits, queue and deadline.
 // The mean of a map's cells plus its bias is the label's logit; grid says where on the picture the
@@ -67,7 +67,7 @@
 //	406  no form of answer named by Accept can be given
 //	408  the body arrived too slowly
 //	409  a model of that name is loaded already
-//	413  the body, or the picture in bytes or pixels, is over its limit
+//	413  the body, the answer, or the picture in bytes or pixels, is over its limit
 //	415  the content type, or the picture's format, is not supported
 //	422  a tensor is finite and the network's answer for it is not
 //	424  a picture could not be fetched from its host
@@ -83,10 +83,13 @@
 //
 // Requests decode in parallel, as many at once as there are cores, and share forward passes. A lone
 // picture runs at once; pictures that arrive while a pass runs are decoded after it and run
-// together. The bytes of all bodies, the memory of all decoders and the length of the queue are
-// bounded; what finds no room is answered with 503 rather than kept. A request that ends, by its
-// deadline or because its client has left, leaves the queue, and ends its pass when no other
-// request waits for it.
+// together. The bytes of all bodies and answers, the memory of all decoders and the length of the
+// queue are bounded; what finds no room is answered with 503 rather than kept, and what never could
+// with 413. A body takes room as it arrives, parsing it takes its records and no more, and the most
+// that an answer takes is known, and taken, before its pictures are looked at. Of everything a share
+// is kept for what is small: small pictures pass large ones that wait, and a request of one picture
+// those of many. A request that ends, by its deadline or because its client has left, is parsed and
+// answered no further, leaves the queue, and ends its pass when no other request waits for it.
 //
 // The recipe in the model decodes exactly as in training, and a picture's result never depends on
 // its neighbours in a batch, so the probabilities of a server and of `rehead predict` are the same

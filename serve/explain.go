@@ -46,8 +46,9 @@ func (s *Server) explain(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	body, release, err := s.body(c)
-	defer release()
+	held := &ledger{budget: s.bodies}
+	defer held.release()
+	body, err := s.body(c, held)
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,14 @@ func (s *Server) explain(c *gin.Context) error {
 	if err := m.requestExplanations(records, o.topK); err != nil {
 		return err
 	}
-	results, err := s.pipeline.classify(c.Request.Context(), m, records, nil)
+	size := m.labelsSize(m.topK(o.topK)).plus(m.labelsSize(m.multiLabels())).plus(m.explanationSize(m.topK(o.topK), true))
+	if o.embedding {
+		size = size.plus(m.embeddingSize())
+	}
+	if err := s.reserveAnswer(held, 1, size); err != nil {
+		return err
+	}
+	results, err := s.pipeline.classify(c.Request.Context(), m, records, held, func(*inception.Result) {})
 	if err != nil {
 		return err
 	}

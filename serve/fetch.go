@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -31,8 +30,8 @@ const (
 // resolved, for each redirect anew, and neither proxies nor credentials of the environment are
 // used.
 type FetchConfig struct {
-	// Hosts are the hosts that pictures may come from: names ("img.example.com"), every name below one
-	// ("*.example.com"), or "*" for any. At least one.
+	// Hosts are the hosts that pictures may come from: names ("img.example.com"), every name below
+	// one ("*.example.com"), or "*" for any. At least one.
 	Hosts []string
 
 	// Schemes are "https", "http" or both; none means https.
@@ -113,8 +112,9 @@ func newFetcher(cfg FetchConfig) *fetcher {
 func (f *fetcher) close() { f.client.CloseIdleConnections() }
 
 // get fetches one picture. Its errors are the caller's fault (400), or its host's (424); none
-// repeats the URL, which may carry a signature.
-func (f *fetcher) get(ctx context.Context, address string) ([]byte, error) {
+// repeats the URL, which may carry a signature. The picture is taken from held, as many bytes as its
+// slice can hold.
+func (f *fetcher) get(ctx context.Context, address string, held *ledger) ([]byte, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, badRequest("the picture's URL is malformed")
@@ -142,11 +142,12 @@ func (f *fetcher) get(ctx context.Context, address string) ([]byte, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, fail(http.StatusFailedDependency, "the picture's host answered with status %d", response.StatusCode)
 	}
-	picture, err := io.ReadAll(io.LimitReader(response.Body, f.cfg.maxBytes+1))
+	picture, err := held.read(response.Body, response.ContentLength, f.cfg.maxBytes)
 	if err != nil {
 		return nil, f.explain(ctx, err)
 	}
 	if int64(len(picture)) > f.cfg.maxBytes {
+		held.give(int64(cap(picture)))
 		return nil, fail(http.StatusRequestEntityTooLarge, "the fetched picture is larger than the limit of %d bytes",
 			f.cfg.maxBytes)
 	}

@@ -60,7 +60,7 @@ func get(t testing.TB, cfg FetchConfig, address string) ([]byte, error) {
 	}
 	f := newFetcher(cfg)
 	defer f.close()
-	return f.get(t.Context(), address)
+	return f.get(t.Context(), address, nil)
 }
 
 func TestFetch(t *testing.T) {

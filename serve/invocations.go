@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
@@ -41,8 +42,9 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 	if err != nil {
 		return err
 	}
-	body, release, err := s.body(c)
-	defer release()
+	held := &ledger{budget: s.bodies}
+	defer held.release()
+	body, err := s.body(c, held)
 	if err != nil {
 		return err
 	}
@@ -55,13 +57,8 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 		return fail(http.StatusNotAcceptable, "none of the types in Accept is supported; this server answers with %s",
 			strings.Join(s.offers(kind), ", "))
 	}
-	if !kind.isPicture() { // the pictures are copied out of the body
-		if !s.bodies.acquire(int64(len(body))) {
-			return busy("the server holds the most bytes of requests that it may; try again")
-		}
-		defer s.bodies.release(int64(len(body)))
-	}
-	records, l, err := s.requestParser().parse(kind, body, &o)
+	ctx := c.Request.Context()
+	records, l, err := s.requestParser(ctx, held).parse(kind, body, &o)
 	if err != nil {
 		return err
 	}
@@ -69,12 +66,15 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 	if err := a.check(); err != nil {
 		return err
 	}
+	if err := s.reserveAnswer(held, len(records), a.size()); err != nil {
+		return err
+	}
 	if o.explain {
 		if err := m.requestExplanations(records, o.topK); err != nil {
 			return err
 		}
 	}
-	results, err := s.pipeline.classify(c.Request.Context(), m, records, a.trim)
+	results, err := s.pipeline.classify(ctx, m, records, held, a.trim)
 	if err != nil {
 		return err
 	}
@@ -82,17 +82,18 @@ func (s *Server) invoke(c *gin.Context, m *model) error {
 	if err := s.firstError(results, l); err != nil {
 		return err
 	}
-	answer, err := a.write(results)
+	answer, err := a.write(ctx, results)
 	if err != nil {
 		return err
 	}
 	echoAttributes(c)
-	c.Data(http.StatusOK, form, answer)
+	answer.send(c, form)
 	return nil
 }
 
-func (s *Server) requestParser() requestParser {
-	return requestParser{maxRecords: s.cfg.MaxRecords, urls: s.cfg.Fetch != nil, text: s.cfg.Compat == CompatTFBlog}
+func (s *Server) requestParser(ctx context.Context, held *ledger) requestParser {
+	return requestParser{maxRecords: s.cfg.MaxRecords, urls: s.cfg.Fetch != nil, text: s.cfg.Compat == CompatTFBlog,
+		ctx: ctx, held: held}
 }
 
 // errorsInPlace reports whether an error takes the place of a picture that could not be read.

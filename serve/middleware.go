@@ -81,8 +81,12 @@ func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 		c.Status(status.code)
 		return
 	}
-	if status.code != http.StatusRequestTimeout {
-		drain(c.Request, s.cfg.MaxBodyBytes)
+	if r := c.Request; r.ContentLength != 0 && accessEntryOf(c).digest == "" { // its body is not read yet
+		c.Header("Connection", "close")
+		if status.code != http.StatusRequestTimeout {
+			_ = http.NewResponseController(c.Writer).EnableFullDuplex() // the answer first
+			defer drain(c.Writer, r, s.cfg.MaxBodyBytes)
+		}
 	}
 	if status.retry > 0 {
 		seconds := max(1, int((status.retry+time.Second-1)/time.Second))
@@ -101,16 +105,17 @@ func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 
 func underModels(path string) bool { return path == "/models" || strings.HasPrefix(path, "/models/") }
 
-// body reads the request's body and notes its digest for the access log.
-func (s *Server) body(c *gin.Context) (body []byte, release func(), err error) {
+// body reads the request's body, which the ledger then holds, and notes its digest for the access
+// log.
+func (s *Server) body(c *gin.Context, held *ledger) ([]byte, error) {
 	if coding := c.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		c.Header("Accept-Encoding", "identity")
-		return nil, func() {}, fail(http.StatusUnsupportedMediaType,
+		return nil, fail(http.StatusUnsupportedMediaType,
 			"the body's content encoding is not supported; send it as it is")
 	}
-	body, release, err = readBody(c.Writer, c.Request, s.cfg.MaxBodyBytes, s.bodies)
+	body, err := readBody(c.Writer, c.Request, s.cfg.MaxBodyBytes, held)
 	if err == nil {
 		accessEntryOf(c).body(body)
 	}
-	return body, release, err
+	return body, err
 }

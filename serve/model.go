@@ -16,6 +16,9 @@ type model struct {
 	index   map[string]int // a label's place in the order of the classes
 	pixels  sync.Pool      // of *[]float32, [3,Size,Size]
 
+	labelText  []int64 // see measure
+	multiLabel bool
+
 	users    atomic.Int64
 	closed   chan struct{}
 	closeErr error // valid once closed is closed
@@ -33,6 +36,7 @@ func newModel(name string, c Classifier, p *pipeline) *model {
 	for i, label := range c.Model().Labels {
 		m.index[label] = i
 	}
+	m.labelText, m.multiLabel = measure(c.Model().Labels), c.Model().MultiLabel()
 	size := c.Model().Recipe.Size
 	m.pixels.New = func() any {
 		pixels := make([]float32, 3*size*size)

@@ -61,8 +61,9 @@ type modelEntry struct {
 // others and asks again.
 func (s *Server) loadModel(c *gin.Context) error {
 	s.allowLong(c)
-	body, release, err := readBody(c.Writer, c.Request, 64<<10, s.bodies)
-	defer release()
+	held := &ledger{budget: s.bodies}
+	defer held.release()
+	body, err := readBody(c.Writer, c.Request, 64<<10, held)
 	if err != nil {
 		return err
 	}
@@ -202,16 +203,7 @@ func (s *Server) forget(name string, bytes int64) {
 // network keeps its weights and a copy laid out for its kernels.
 func sizeOnDisk(path string) (int64, error) {
 	total := int64(0)
-	err := filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil && info.Mode().IsRegular() {
-			total += info.Size()
-		}
-		return err
-	})
+	err := eachFile(path, func(_ string, info fs.FileInfo) { total += info.Size() })
 	return 2 * total, err
 }
 

@@ -45,8 +45,8 @@ func newShelf(t testing.TB, names ...string) *shelf {
 func (s *shelf) path(name string) string { return filepath.Join(s.root, name, "model") }
 
 func (s *shelf) load(_ context.Context, path string) (Classifier, error) {
-	if !isFile(filepath.Join(path, "model.json")) {
-		return nil, errors.New("model.json is missing")
+	if _, err := os.Stat(filepath.Join(path, "model.json")); err != nil {
+		return nil, err
 	}
 	f := s.next()
 	s.mu.Lock()
@@ -336,5 +336,44 @@ func TestBadReloadKeepsTheModel(t *testing.T) {
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", colorPNG(t, 3, 2, red)), http.StatusOK, "red")
 	if err := newServer(t, nil, Config{}).reload(t.Context(), "x"); err == nil {
 		t.Error("Reload without Open: got no error")
+	}
+}
+
+// Kubernetes mounts a folder of links into a folder behind a link, and swaps that: a change behind
+// links is seen, and their size counts.
+func TestRegression_LinkedModels(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "m")
+	for _, version := range []string{"v1", "v2"} {
+		if err := errors.Join(os.MkdirAll(filepath.Join(root, version), 0o700),
+			os.WriteFile(filepath.Join(root, version, "model.json"), []byte("{}"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		same := time.Unix(1, 0) // equal size and time: the link alone differs
+		if err := os.Chtimes(filepath.Join(root, version, "model.json"), same, same); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Symlink("v1", filepath.Join(root, "..data")), os.Mkdir(dir, 0o700),
+		os.Symlink("../..data/model.json", filepath.Join(dir, "model.json")),
+		os.Symlink("m", filepath.Join(root, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, filepath.Join(root, "link"), filepath.Join(dir, "model.json")} {
+		before := Fingerprint(path)
+		if n, err := sizeOnDisk(path); before == "" || n != 4 || err != nil {
+			t.Errorf("%s: got %q, %d bytes and %v; want a fingerprint and twice 2 bytes", path, before, n, err)
+		}
+		other := "v2"
+		if strings.Contains(before, "v2") {
+			other = "v1"
+		}
+		if err := errors.Join(os.Symlink(other, filepath.Join(root, "new")),
+			os.Rename(filepath.Join(root, "new"), filepath.Join(root, "..data"))); err != nil {
+			t.Fatal(err)
+		}
+		if after := Fingerprint(path); after == "" || after == before {
+			t.Errorf("%s: got %q before and after the swap", path, after)
+		}
 	}
 }

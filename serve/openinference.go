@@ -1,7 +1,9 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -27,7 +29,10 @@ const (
 // modelVersion is the one version that every model has.
 const modelVersion = "1"
 
-var defaultOutputs = []string{outputProbs, outputLabel}
+// outputNames are the outputs that there are; the first two are given where a request names none.
+var outputNames = [...]string{outputProbs, outputLabel, outputVector}
+
+var errUnknownOutput = badRequest("unknown output; want %s", strings.Join(outputNames[:], ", "))
 
 // tensorMetadata describes an input or an output.
 type tensorMetadata struct {
@@ -36,13 +41,12 @@ type tensorMetadata struct {
 	Shape    []int  `json:"shape"`
 }
 
-// inferTensor is an input of a request or an output of an answer.
+// inferTensor is an input of a request or an output of an answer, whose data follows.
 type inferTensor struct {
-	Name       string          `json:"name"`
-	Shape      []int           `json:"shape"`
-	Datatype   string          `json:"datatype"`
-	Parameters json.RawMessage `json:"parameters,omitempty"`
-	Data       json.RawMessage `json:"data"`
+	Name     string `json:"name"`
+	Shape    []int  `json:"shape"`
+	Datatype string `json:"datatype"`
+	Data     []byte `json:"-"` // as it stands in the request
 }
 
 // wantedOutput is an output that a request names.
@@ -54,17 +58,9 @@ type wantedOutput struct {
 }
 
 type inferRequest struct {
-	ID         string          `json:"id"`
-	Parameters json.RawMessage `json:"parameters"`
-	Inputs     []inferTensor   `json:"inputs"`
-	Outputs    []wantedOutput  `json:"outputs"`
-}
-
-type inferResponse struct {
-	ModelName    string        `json:"model_name"`
-	ModelVersion string        `json:"model_version"`
-	ID           string        `json:"id,omitempty"`
-	Outputs      []inferTensor `json:"outputs"`
+	ID      string
+	Inputs  []inferTensor // one
+	Outputs []wantedOutput
 }
 
 func (s *Server) healthLive(c *gin.Context) error {
@@ -139,20 +135,28 @@ func (s *Server) infer(c *gin.Context) error {
 	if c.GetHeader("Inference-Header-Content-Length") != "" {
 		return fail(http.StatusNotImplemented, "the binary tensor extension is not supported; send the tensors as JSON")
 	}
-	body, release, err := s.body(c)
-	defer release()
+	held := &ledger{budget: s.bodies}
+	defer held.release()
+	body, err := s.body(c, held)
 	if err != nil {
 		return err
 	}
-	if !s.bodies.acquire(int64(len(body))) {
-		return busy("the server holds the most bytes of requests that it may; try again")
-	}
-	defer s.bodies.release(int64(len(body)))
-	request, records, err := s.requestParser().infer(body, m.Model().Recipe.Size)
+	ctx := c.Request.Context()
+	request, records, err := s.requestParser(ctx, held).infer(body, m.Model().Recipe.Size)
 	if err != nil {
 		return err
 	}
-	results, err := s.pipeline.classify(c.Request.Context(), m, records, trimmer(request.Outputs))
+	if len(request.Outputs) == 0 {
+		request.Outputs = []wantedOutput{{Name: outputProbs}, {Name: outputLabel}}
+	}
+	tensors, size, err := m.tensors(request.Outputs, len(records))
+	if err != nil {
+		return err
+	}
+	if err := s.reserveAnswer(held, len(records), size); err != nil {
+		return err
+	}
+	results, err := s.pipeline.classify(ctx, m, records, held, trimmer(request.Outputs))
 	if err != nil {
 		return err
 	}
@@ -164,11 +168,11 @@ func (s *Server) infer(c *gin.Context) error {
 			return &status
 		}
 	}
-	outputs, err := m.outputs(request.Outputs, results)
+	answer, err := m.inferAnswer(ctx, request, tensors, results)
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, inferResponse{ModelName: m.name, ModelVersion: modelVersion, ID: request.ID, Outputs: outputs})
+	answer.send(c, "application/json; charset=utf-8")
 	return nil
 }
 
@@ -180,70 +184,90 @@ func trimmer(wanted []wantedOutput) func(*inception.Result) {
 	return func(r *inception.Result) { r.Bottleneck = nil }
 }
 
-// outputs makes the tensors that were asked for.
-func (m *model) outputs(wanted []wantedOutput, results []inception.Result) ([]inferTensor, error) {
-	if len(wanted) == 0 {
-		for _, name := range defaultOutputs {
-			wanted = append(wanted, wantedOutput{Name: name})
-		}
-	}
-	outputs := make([]inferTensor, len(wanted))
+// tensors are the outputs that n pictures are answered by, and the most that one picture's part of
+// them takes.
+func (m *model) tensors(wanted []wantedOutput, n int) ([]inferTensor, answerSize, error) {
+	classes := len(m.index)
+	tensors, size := make([]inferTensor, len(wanted)), answerSize{answerFrame, 24 * int64(classes)} // whole rankings are kept
 	for i, w := range wanted {
-		t, err := m.output(w, results)
+		t := inferTensor{Name: w.Name}
+		switch k := w.Parameters.Classification; {
+		case k < 0:
+			return nil, size, badRequest("classification must not be negative")
+		case w.Name == outputProbs && k > 0:
+			t.Datatype, t.Shape = "BYTES", []int{n, min(k, classes)}
+			size = size.plus(m.labelsSize(min(k, classes)))
+		case w.Name == outputProbs:
+			t.Datatype, t.Shape = "FP64", []int{n, classes}
+			size = size.plus(m.valuesSize())
+		case w.Name == outputLabel:
+			t.Datatype, t.Shape = "BYTES", []int{n}
+			size = size.plus(m.labelsSize(1))
+		case w.Name == outputVector:
+			t.Datatype, t.Shape = "FP32", []int{n, m.Model().Head.Features}
+			size = size.plus(m.embeddingSize())
+		default:
+			return nil, size, errUnknownOutput
+		}
+		tensors[i] = t
+	}
+	return tensors, size, nil
+}
+
+// inferAnswer writes the answer, a picture's values at a time. It ends with ctx.
+func (m *model) inferAnswer(ctx context.Context, request *inferRequest, tensors []inferTensor,
+	results []inception.Result) (answer, error) {
+	head, err := json.Marshal(struct {
+		Name    string `json:"model_name"`
+		Version string `json:"model_version"`
+		ID      string `json:"id,omitempty"`
+	}{m.name, modelVersion, request.ID})
+	if err != nil {
+		return nil, err
+	}
+	pieces := answer{head[:len(head)-1], []byte(`,"outputs":[`)}
+	for i, t := range tensors {
+		frame, err := json.Marshal(t)
 		if err != nil {
 			return nil, err
 		}
-		outputs[i] = t
+		if i > 0 {
+			pieces = append(pieces, []byte(","))
+		}
+		pieces = append(pieces, frame[:len(frame)-1], []byte(`,"data":[`))
+		for k := range results {
+			values, err := m.outputValues(request.Outputs[i], &results[k])
+			if err = errors.Join(err, ctx.Err()); err != nil {
+				return nil, err
+			}
+			if k > 0 {
+				pieces = append(pieces, []byte(","))
+			}
+			pieces = append(pieces, values[1:len(values)-1]) // without the brackets
+		}
+		pieces = append(pieces, []byte("]}"))
 	}
-	return outputs, nil
+	return append(pieces, []byte("]}")), nil
 }
 
-func (m *model) output(w wantedOutput, results []inception.Result) (inferTensor, error) {
-	n, classes := len(results), len(m.index)
-	t := inferTensor{Name: w.Name}
-	var err error
+// outputValues is one picture's part of an output, as a JSON array.
+func (m *model) outputValues(w wantedOutput, r *inception.Result) ([]byte, error) {
 	switch {
-	case w.Parameters.Classification < 0:
-		return t, badRequest("classification must not be negative")
 	case w.Name == outputProbs && w.Parameters.Classification > 0:
-		k := min(w.Parameters.Classification, classes)
-		t.Datatype, t.Shape = "BYTES", []int{n, k}
-		t.Data, err = json.Marshal(m.classification(results, k))
+		return json.Marshal(m.classification(r, w.Parameters.Classification))
 	case w.Name == outputProbs:
-		t.Datatype, t.Shape = "FP64", []int{n, classes}
-		values := make([]float64, 0, n*classes)
-		for i := range results {
-			values = append(values, m.probabilities(&results[i])...)
-		}
-		t.Data, err = json.Marshal(values)
+		return json.Marshal(m.probabilities(r))
 	case w.Name == outputLabel:
-		t.Datatype, t.Shape = "BYTES", []int{n}
-		labels := make([]string, n)
-		for i := range results {
-			labels[i] = results[i].Predictions[0].Label
-		}
-		t.Data, err = json.Marshal(labels)
-	case w.Name == outputVector:
-		var values []float32
-		for i := range results {
-			values = append(values, results[i].Bottleneck...)
-		}
-		t.Datatype, t.Shape = "FP32", []int{n, len(values) / n}
-		t.Data, err = json.Marshal(values)
-	default:
-		return t, badRequest("unknown output; want %s",
-			strings.Join([]string{outputProbs, outputLabel, outputVector}, ", "))
+		return json.Marshal([]string{r.Predictions[0].Label})
 	}
-	return t, err
+	return json.Marshal(r.Bottleneck)
 }
 
 // classification is Triton's form of the k best: "value:index:label".
-func (m *model) classification(results []inception.Result, k int) []string {
+func (m *model) classification(r *inception.Result, k int) []string {
 	var best []string
-	for i := range results {
-		for _, p := range topK(results[i].Predictions, k) {
-			best = append(best, formatFloat(p.Probability)+":"+strconv.Itoa(m.index[p.Label])+":"+p.Label)
-		}
+	for _, p := range topK(r.Predictions, k) {
+		best = append(best, formatFloat(p.Probability)+":"+strconv.Itoa(m.index[p.Label])+":"+p.Label)
 	}
 	return best
 }

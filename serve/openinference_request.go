@@ -3,8 +3,10 @@ package serve
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"image"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/c236555e/rehead/inception"
@@ -12,12 +14,20 @@ import (
 
 // infer reads a request: one input of pictures in one of three forms.
 func (p requestParser) infer(body []byte, size int) (*inferRequest, []record, error) {
-	var request inferRequest
 	if len(body) == 0 {
 		return nil, nil, badRequest("the body is empty, want an inference request")
 	}
-	if err := json.Unmarshal(body, &request); err != nil {
-		return nil, nil, badRequest("the body is not an inference request: %v", describeJSONError(err))
+	var request inferRequest
+	err := request.read(newScanner(p.context(), body))
+	if ended := p.ended(); ended != nil {
+		return nil, nil, ended
+	}
+	var status *statusError
+	if err != nil && !errors.As(err, &status) {
+		err = badRequest("the body is not an inference request: %v", err)
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	if len(request.Inputs) != 1 {
 		return nil, nil, badRequest(`the request has %d inputs, want one: "image", "rgb" or "pixels"`, len(request.Inputs))
@@ -30,18 +40,124 @@ func (p requestParser) infer(body []byte, size int) (*inferRequest, []record, er
 	if in.Shape[0] > p.maxRecords {
 		return nil, nil, p.tooMany()
 	}
+	if err := p.held.take(int64(in.Shape[0]) * recordBytes); err != nil {
+		return nil, nil, err
+	}
 	var records []record
 	switch {
 	case in.Name == inputImage && in.Datatype == "BYTES":
 		records, err = p.inferBytes(in, n)
 	case in.Name == inputRGB && in.Datatype == "UINT8":
-		records, err = inferRGB(in, n)
+		records, err = p.inferRGB(in, n)
 	case in.Name == inputPixels && in.Datatype == "FP32":
-		records, err = inferPixels(in, n, size)
+		records, err = p.inferPixels(in, n, size)
 	default:
 		err = badRequest(`unknown input; want "image" of BYTES, "rgb" of UINT8 or "pixels" of FP32`)
 	}
 	return &request, records, err
+}
+
+// Bounds on what a request says beside its pictures, in bytes as they stand.
+const (
+	longestID     = 6 << 10 // a thousand characters, however they are escaped
+	longestName   = 1 << 10
+	longestShape  = 256
+	longestOutput = 4 << 10
+)
+
+// read reads the request's JSON. It stops at the second input and at an output that is named twice.
+func (r *inferRequest) read(s *jsonScanner) error {
+	if c := s.peek(); c != '{' && c != 0 {
+		if _, err := s.value(); err != nil {
+			return err
+		}
+		return errors.New("the JSON is of type " + typeOf(c) + ", want an object")
+	}
+	return s.object(func(raw []byte) error {
+		switch string(keyText(raw)) {
+		case "id":
+			return s.small("id", longestID, &r.ID)
+		case "inputs":
+			return s.list("inputs", func() error {
+				if len(r.Inputs) == 1 {
+					return badRequest(`the request has 2 inputs or more, want one: "image", "rgb" or "pixels"`)
+				}
+				r.Inputs = append(r.Inputs, inferTensor{})
+				return r.Inputs[0].read(s)
+			})
+		case "outputs":
+			return s.list("outputs", func() error {
+				var w wantedOutput
+				if err := s.small("outputs", longestOutput, &w); err != nil {
+					return err
+				}
+				if slices.ContainsFunc(r.Outputs, func(o wantedOutput) bool { return o.Name == w.Name }) {
+					return badRequest("the request names an output twice")
+				}
+				if len(r.Outputs) == len(outputNames) {
+					return errUnknownOutput
+				}
+				r.Outputs = append(r.Outputs, w)
+				return nil
+			})
+		}
+		_, err := s.value()
+		return err
+	})
+}
+
+func (t *inferTensor) read(s *jsonScanner) error {
+	if c := s.peek(); c != '{' {
+		if _, err := s.value(); err != nil {
+			return err
+		}
+		return wrongType("inputs", typeOf(c), "an object")
+	}
+	return s.items(1, func(raw []byte) (err error) {
+		switch string(keyText(raw)) {
+		case "name":
+			return s.small("inputs.name", longestName, &t.Name)
+		case "datatype":
+			return s.small("inputs.datatype", longestName, &t.Datatype)
+		case "shape":
+			return s.small("inputs.shape", longestShape, &t.Shape)
+		case "data":
+			t.Data, err = s.value()
+			return err
+		}
+		_, err = s.value()
+		return err
+	})
+}
+
+// small decodes the value that comes next, of at most so many bytes.
+func (s *jsonScanner) small(field string, most int, v any) error {
+	raw, err := s.value()
+	if err != nil {
+		return err
+	}
+	if len(raw) > most {
+		return badRequest("%q takes %d bytes, want at most %d", field, len(raw), most)
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return fieldError(field, err)
+	}
+	return nil
+}
+
+// list calls item for each value of the array that comes next; null is none.
+func (s *jsonScanner) list(field string, item func() error) error {
+	c := s.peek()
+	if c == '[' {
+		return s.items(0, func([]byte) error { return item() })
+	}
+	if _, err := s.value(); err != nil {
+		return err
+	}
+	if c == 'n' {
+		return nil
+	}
+	return wrongType(field, typeOf(c), "an array")
 }
 
 // elements multiplies the shape out, within the bounds of a request.
@@ -67,58 +183,59 @@ func (p requestParser) inferBytes(t *inferTensor, n int) ([]record, error) {
 		return nil, badRequest("the input has the shape %v, want [N] or [N,1]", t.Shape)
 	}
 	var records []record
-	err := flatten(t.Data, func(value []byte) error {
+	err := p.flatten(t.Data, func(value []byte) error {
 		if len(records) == n || !opens(value, '"') {
 			return badRequest("the input's data is not %d strings in base64", n)
 		}
 		records = append(records, base64Record(value))
 		return nil
 	})
-	if err == nil && len(records) != n {
-		err = badRequest("the input's data has %d values, and its shape %v asks for %d", len(records), t.Shape, n)
-	}
-	return records, err
+	return records, t.filled(err, len(records), n)
 }
 
-func inferRGB(t *inferTensor, n int) ([]record, error) {
+// filled adds to err that the data has fewer values than the shape says.
+func (t *inferTensor) filled(err error, got, want int) error {
+	if err == nil && got != want {
+		err = badRequest("the input's data has %d values, and its shape %v asks for %d", got, t.Shape, want)
+	}
+	return err
+}
+
+func (p requestParser) inferRGB(t *inferTensor, n int) ([]record, error) {
 	if len(t.Shape) != 4 || t.Shape[3] != 3 {
 		return nil, badRequest("the input has the shape %v, want [N,H,W,3]", t.Shape)
 	}
-	values := make([]uint8, 0, n)
-	err := flatten(t.Data, func(value []byte) error {
-		v, err := strconv.ParseUint(string(value), 10, 8)
-		if err != nil || len(values) == n {
-			return badRequest("the input's data is not %d whole numbers of 0..255", n)
-		}
-		values = append(values, uint8(v))
-		return nil
-	})
-	if err == nil && len(values) != n {
-		err = badRequest("the input's data has %d values, and its shape %v asks for %d", len(values), t.Shape, n)
-	}
-	if err != nil {
+	if err := p.held.take(int64(n) / 3 * 4); err != nil {
 		return nil, err
 	}
-	height, width := t.Shape[1], t.Shape[2]
-	records := make([]record, t.Shape[0])
+	records, pictures := make([]record, t.Shape[0]), make([]*image.NRGBA, t.Shape[0])
 	for i := range records {
-		img := image.NewNRGBA(image.Rect(0, 0, width, height))
-		rgb := values[i*height*width*3:]
-		for at := range height * width {
-			copy(img.Pix[4*at:], rgb[3*at:3*at+3])
-			img.Pix[4*at+3] = 0xff
-		}
-		records[i].input = &inception.Input{Image: img}
+		pictures[i] = image.NewNRGBA(image.Rect(0, 0, t.Shape[2], t.Shape[1]))
+		records[i].input = &inception.Input{Image: pictures[i]}
 	}
-	return records, nil
+	each, at := t.Shape[1]*t.Shape[2]*3, 0
+	err := p.flatten(t.Data, func(value []byte) error {
+		v, err := strconv.ParseUint(string(value), 10, 8)
+		if err != nil || at == n {
+			return badRequest("the input's data is not %d whole numbers of 0..255", n)
+		}
+		pixel := pictures[at/each].Pix[at%each/3*4:]
+		pixel[at%3], pixel[3] = uint8(v), 0xff
+		at++
+		return nil
+	})
+	return records, t.filled(err, at, n)
 }
 
-func inferPixels(t *inferTensor, n, size int) ([]record, error) {
+func (p requestParser) inferPixels(t *inferTensor, n, size int) ([]record, error) {
 	if len(t.Shape) != 4 || t.Shape[1] != 3 || t.Shape[2] != size || t.Shape[3] != size {
 		return nil, badRequest("the input has the shape %v, want [N,3,%d,%d]", t.Shape, size, size)
 	}
+	if err := p.held.take(4 * int64(n)); err != nil {
+		return nil, err
+	}
 	values := make([]float32, 0, n)
-	err := flatten(t.Data, func(value []byte) error {
+	err := p.flatten(t.Data, func(value []byte) error {
 		v, err := strconv.ParseFloat(string(value), 32)
 		if err != nil || len(values) == n {
 			return badRequest("the input's data is not %d numbers", n)
@@ -126,10 +243,7 @@ func inferPixels(t *inferTensor, n, size int) ([]record, error) {
 		values = append(values, float32(v))
 		return nil
 	})
-	if err == nil && len(values) != n {
-		err = badRequest("the input's data has %d values, and its shape %v asks for %d", len(values), t.Shape, n)
-	}
-	if err != nil {
+	if err := t.filled(err, len(values), n); err != nil {
 		return nil, err
 	}
 	records := make([]record, t.Shape[0])
@@ -142,10 +256,16 @@ func inferPixels(t *inferTensor, n, size int) ([]record, error) {
 
 // flatten calls take with each value of a JSON array, whether its rows are nested or not, as it
 // stands.
-func flatten(data json.RawMessage, take func(value []byte) error) error {
+func (p requestParser) flatten(data []byte, take func(value []byte) error) error {
 	const deepest = 8
 	depth := 0
-	for i := 0; i < len(data); {
+	for i, look := 0, 0; i < len(data); {
+		if i >= look {
+			if err := p.ended(); err != nil {
+				return err
+			}
+			look = i + readUnlooked
+		}
 		switch c := data[i]; {
 		case c == '[':
 			if depth++; depth > deepest {

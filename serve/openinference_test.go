@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -43,6 +44,21 @@ func TestContract61Metadata(t *testing.T) {
 	if w.Body.String() != want {
 		t.Errorf("got %s, want %s", w.Body, want)
 	}
+}
+
+// outputTensor and inferResponse are an answer as a client reads it.
+type outputTensor struct {
+	Name     string          `json:"name"`
+	Shape    []int           `json:"shape"`
+	Datatype string          `json:"datatype"`
+	Data     json.RawMessage `json:"data"`
+}
+
+type inferResponse struct {
+	ModelName    string         `json:"model_name"`
+	ModelVersion string         `json:"model_version"`
+	ID           string         `json:"id"`
+	Outputs      []outputTensor `json:"outputs"`
 }
 
 // ask posts an inference request of one input.
@@ -173,7 +189,7 @@ func FuzzInfer(f *testing.F) {
 	f.Add([]byte(`{"inputs":[{"name":"pixels","datatype":"FP32","shape":[1,3,1,1],"data":[1,2.5,-3e1]}]}`))
 	f.Add([]byte(`{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":["\"]`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		request, records, err := requestParser{maxRecords: 4}.infer(body, 1)
+		request, records, err := requestParser{maxRecords: 4}.infer(bytes.Clone(body), 1)
 		if err != nil {
 			if code := asStatus(err).code; code < 400 || code > 499 {
 				t.Errorf("status %d for %v, want a fault of the caller", code, err)

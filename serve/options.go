@@ -1,7 +1,8 @@
 package serve
 
 import (
-	"encoding/json"
+	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -85,16 +86,19 @@ func (o *options) set(name, value string) error {
 }
 
 // parameters reads the "parameters" object of a JSON body. Null is none.
-func (o *options) parameters(data json.RawMessage) error {
+func (o *options) parameters(ctx context.Context, data []byte) error {
 	if string(data) == "null" {
 		return nil
 	}
-	members, err := readObject(data)
+	members, err := readObject(ctx, data, 3)
+	if errors.Is(err, errTooManyKeys) {
+		return o.set("", "")
+	}
 	if err != nil {
 		return fail(http.StatusBadRequest, `"parameters" is not an object: %v`, err)
 	}
 	for _, m := range members {
-		text := string(m.value)
+		text := string(m.value[:min(len(m.value), longestKey)])
 		if len(text) > 1 && text[0] == '"' {
 			text = strings.Trim(text, `"`)
 		}

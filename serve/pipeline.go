@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/par"
@@ -22,19 +21,18 @@ import (
 // pipeline is what the models of a server share: who may come in, how many pictures are decoded at
 // once, how many decoded ones may wait, and how many forward passes run.
 type pipeline struct {
-	limits    picture.Limits
-	maxBatch  int
-	window    int          // pictures of one request that may be under way
-	maxQueue  int64        // pictures that all requests may have waiting or under way
-	admitted  atomic.Int64 //
-	turns     *turns.Turns // says when a picture may be decoded
-	decoding  *semaphore.Weighted
-	maxDecode int64         // bytes of decoding
-	buffers   chan struct{} // a place for each decoded picture that waits or runs
-	passes    chan struct{} // a place for each forward pass
-	fetch     *fetcher      // nil when pictures are not fetched
-	observe   observer
-	pace      pace
+	limits   picture.Limits
+	maxBatch int
+	window   int           // pictures of one request that may be under way
+	maxQueue int64         // pictures that all requests may have waiting or under way
+	admitted atomic.Int64  //
+	turns    *turns.Turns  // says when a picture may be decoded
+	decoding *room         // bytes of decoding
+	buffers  *places       // one for each decoded picture that waits or runs
+	passes   chan struct{} // a place for each forward pass
+	fetch    *fetcher      // nil when pictures are not fetched
+	observe  observer
+	pace     pace
 }
 
 // record is one picture of a request, or the reason why it cannot be read.
@@ -50,15 +48,14 @@ type record struct {
 
 func newPipeline(cfg Config, observe observer) *pipeline {
 	p := &pipeline{
-		limits:    cfg.Limits,
-		maxBatch:  cfg.MaxBatch,
-		window:    cfg.MaxBatch + cfg.decoders,
-		maxQueue:  int64(cfg.MaxQueue),
-		turns:     turns.New(cfg.decoders, cfg.decodersBeside),
-		decoding:  semaphore.NewWeighted(cfg.MaxDecodeBytes),
-		maxDecode: cfg.MaxDecodeBytes,
-		buffers:   make(chan struct{}, 2*cfg.MaxBatch*cfg.passes+cfg.decoders),
-		passes:    make(chan struct{}, cfg.passes),
+		limits:   cfg.Limits,
+		maxBatch: cfg.MaxBatch,
+		window:   cfg.MaxBatch + cfg.decoders,
+		maxQueue: int64(cfg.MaxQueue),
+		turns:    turns.New(cfg.decoders, cfg.decodersBeside),
+		decoding: &room{limit: cfg.MaxDecodeBytes},
+		buffers:  newPlaces(2*cfg.MaxBatch*cfg.passes + cfg.decoders),
+		passes:   make(chan struct{}, cfg.passes),
 	}
 	if cfg.Fetch != nil {
 		p.fetch = newFetcher(*cfg.Fetch)
@@ -95,8 +92,9 @@ func (p *pipeline) full(wait time.Duration) error {
 // classify decodes the pictures and runs them through the model, a window of them at a time. The
 // answers are in order; a picture that cannot be read has its own error, and the returned error
 // means that none is answered. trim drops what the answer will not show of a result, which for
-// thousands of pictures of a thousand classes is much; it may be called for several at once.
-func (p *pipeline) classify(ctx context.Context, m *model, records []record,
+// thousands of pictures of a thousand classes is much; it may be called for several at once. What is
+// fetched is taken from held.
+func (p *pipeline) classify(ctx context.Context, m *model, records []record, held *ledger,
 	trim func(*inception.Result)) ([]inception.Result, error) {
 	n := len(records)
 	release, err := p.admit(ctx, n)
@@ -106,15 +104,19 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 	defer release()
 	results := make([]inception.Result, n)
 	if n == 1 {
-		if err := p.classifyOne(ctx, m, &records[0], &results[0]); err != nil {
+		if err := p.classifyOne(ctx, m, &records[0], held, 0, &results[0]); err != nil {
 			return nil, err
 		}
+		trim(&results[0])
 		return results, nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	var underWay atomic.Int64
 	err = par.Each(ctx, p.window, n, func(_, i int) error {
-		if err := p.classifyOne(ctx, m, &records[i], &results[i]); err != nil {
+		rank := underWay.Add(1) - 1
+		defer underWay.Add(-1)
+		if err := p.classifyOne(ctx, m, &records[i], held, rank, &results[i]); err != nil {
 			cancel(err)
 		}
 		trim(&results[i])
@@ -128,20 +130,23 @@ func (p *pipeline) classify(ctx context.Context, m *model, records []record,
 }
 
 // classifyOne takes one picture the whole way. Its fault, if it has one, goes into its result; the
-// returned error is the server's or the request's.
-func (p *pipeline) classifyOne(ctx context.Context, m *model, r *record, result *inception.Result) error {
+// returned error is the server's or the request's. rank is how many pictures its request has under
+// way besides.
+func (p *pipeline) classifyOne(ctx context.Context, m *model, r *record, held *ledger, rank int64,
+	result *inception.Result) error {
 	if r.err == nil && r.url != "" {
 		var data []byte
-		data, r.err = p.fetch.get(ctx, r.url)
+		data, r.err = p.fetch.get(ctx, r.url, held)
+		defer held.give(int64(cap(data)))
 		r.input = &inception.Input{Data: data}
 	}
 	if r.err != nil {
 		return blame(ctx, r.err, result)
 	}
-	if err := enter(ctx, p.buffers); err != nil {
+	if err := p.buffers.enter(ctx, rank); err != nil {
 		return err
 	}
-	defer leave(p.buffers)
+	defer p.buffers.leave()
 	r.input.Limits = p.limits
 	if r.explainer != nil {
 		return p.explain(ctx, m, r, result)
@@ -192,10 +197,24 @@ func blame(ctx context.Context, err error, result *inception.Result) error {
 // up to 8 bytes a pixel, and one of 4 that is worked on.
 const bytesPerPixel = 12
 
+// need is what a picture takes while it is decoded. A form that takes more than all decoders may
+// have, where a plain one of as many pixels would not, is refused.
+func (p *pipeline) need(in *inception.Input) (int64, error) {
+	pixels := int64(in.Info.Width) * int64(in.Info.Height)
+	upright := in.Info
+	upright.Orientation = 1
+	stored, plain := picture.DecodedBytes(in.Data, upright), pixels*bytesPerPixel
+	if stored > p.decoding.limit && stored > plain+1<<16 {
+		return 0, fail(http.StatusRequestEntityTooLarge, "a %s of %dx%d pixels in this form takes %d bytes to decode, more "+
+			"than the limit of %d; send it in a plain form, such as a JPEG that is not progressive", in.Info.Format,
+			in.Info.Width, in.Info.Height, stored, p.decoding.limit)
+	}
+	return max(picture.DecodedBytes(in.Data, in.Info)+4*pixels, plain), nil
+}
+
 // room waits until the picture can be unpacked within the memory that all decoders share: a few
-// pictures of tens of megapixels, which a few kilobytes can hold, must not exhaust the process. One
-// that is larger than all of it is decoded alone. Pictures that their header already condemns get
-// no further.
+// pictures of tens of megapixels, which a few kilobytes can hold, must not exhaust the process.
+// Pictures that their header already condemns get no further.
 func (p *pipeline) room(ctx context.Context, in *inception.Input) (release func(), err error) {
 	if in.Image != nil || in.Pixels != nil {
 		return func() {}, nil
@@ -203,15 +222,15 @@ func (p *pipeline) room(ctx context.Context, in *inception.Input) (release func(
 	if err := in.ReadHeader(); err != nil {
 		return nil, err
 	}
-	need := min(int64(in.Info.Width)*int64(in.Info.Height)*bytesPerPixel, p.maxDecode)
-	if err := p.decoding.Acquire(ctx, need); err != nil {
+	need, err := p.need(in)
+	if err != nil {
 		return nil, err
 	}
-	return func() { p.decoding.Release(need) }, nil
+	return p.decoding.acquire(ctx, need)
 }
 
 // decode makes a picture's tensor in pixels when there is room for it and its turn comes, and calls
-// then, which may be nil, before its turn ends.
+// then, which may be nil, before its turn ends. Small pictures pass large ones that wait for either.
 func (p *pipeline) decode(ctx context.Context, m *model, in *inception.Input, pixels []float32,
 	then func() error) error {
 	release, err := p.room(ctx, in)
@@ -219,19 +238,37 @@ func (p *pipeline) decode(ctx context.Context, m *model, in *inception.Input, pi
 		return err
 	}
 	defer release()
-	if err := p.turns.BeginDecode(ctx); err != nil {
+	begin, end := p.turns.BeginDecode, p.turns.EndDecode
+	if work(in) > largePicture {
+		begin, end = p.turns.BeginLarge, p.turns.EndLarge
+	}
+	if err := begin(ctx); err != nil {
 		return err
 	}
-	defer p.turns.EndDecode()
-	if err := p.guardedDecode(m, in, pixels); err != nil || then == nil {
+	defer end()
+	if err := p.guardedDecode(ctx, m, in, pixels); err != nil || then == nil {
 		return err
 	}
 	return then()
 }
 
+// largePicture is from how many pixels on a picture lets others pass, which are decoded in some
+// tens of milliseconds.
+const largePicture = 4 << 20
+
+// work is about how many pixels of a plain picture take as long to decode. Each scan of a progressive
+// JPEG is a pass over the whole picture, however few bytes it has.
+func work(in *inception.Input) int64 {
+	scans := int64(0)
+	if in.Info.Format == "jpeg" {
+		scans = int64(bytes.Count(in.Data, []byte{0xff, 0xda}))
+	}
+	return int64(in.Info.Width) * int64(in.Info.Height) * (4 + scans) / 4
+}
+
 // guardedDecode decodes behind a recover: what a stranger sent must not end the process, in any
 // decoder.
-func (p *pipeline) guardedDecode(m *model, in *inception.Input, pixels []float32) (err error) {
+func (p *pipeline) guardedDecode(ctx context.Context, m *model, in *inception.Input, pixels []float32) (err error) {
 	begin := time.Now()
 	defer func() {
 		if r := recover(); r != nil {
@@ -239,7 +276,7 @@ func (p *pipeline) guardedDecode(m *model, in *inception.Input, pixels []float32
 		}
 		p.observe.decoded(time.Since(begin))
 	}()
-	return in.Decode(m.Model().Recipe, pixels)
+	return in.Decode(ctx, m.Model().Recipe, pixels)
 }
 
 func enter(ctx context.Context, places chan struct{}) error {

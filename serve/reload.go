@@ -63,30 +63,48 @@ func (s *Server) Watch(ctx context.Context, path, since string, every time.Durat
 	}
 }
 
-// Fingerprint sums up names, sizes and times of a model's files, for [Server.Watch]; it is "" when
-// they cannot be read, as between two renames.
+// Fingerprint sums up names, sizes and times of a model's files, and what links lead to, for
+// [Server.Watch]; it is "" when they cannot be read, as between two renames.
 func Fingerprint(path string) string {
 	var b strings.Builder
-	if info, err := os.Stat(path); err != nil || info.IsDir() && !isFile(filepath.Join(path, "model.json")) {
-		return ""
-	}
-	err := filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
+	hasModel := false
+	err := eachFile(path, func(name string, info fs.FileInfo) {
+		real, err := filepath.EvalSymlinks(name)
 		if err != nil {
-			return err
+			real = "" // it went meanwhile: another look
 		}
-		info, err := d.Info()
-		if err == nil && !d.IsDir() {
-			fmt.Fprintf(&b, "%s %d %d\n", name, info.Size(), info.ModTime().UnixNano())
-		}
-		return err
+		hasModel = hasModel || name == path || filepath.Base(name) == "model.json"
+		fmt.Fprintf(&b, "%s %s %d %d\n", name, real, info.Size(), info.ModTime().UnixNano())
 	})
-	if err != nil {
+	if err != nil || !hasModel {
 		return ""
 	}
 	return b.String()
 }
 
-func isFile(path string) bool {
+// eachFile calls do for each regular file of the model at path, a file or a folder, or what a link
+// there leads to.
+func eachFile(path string, do func(name string, info fs.FileInfo)) error {
 	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("serve: %s is neither a file nor a folder", path)
+		}
+		do(path, info)
+		return nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := filepath.Join(path, e.Name())
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+			do(name, info)
+		}
+	}
+	return nil
 }

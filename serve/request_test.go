@@ -237,7 +237,7 @@ func TestOptions(t *testing.T) {
 // more records than allowed.
 func checkParse(t *testing.T, kind mediaType, body []byte) {
 	p := requestParser{maxRecords: 5, urls: true, text: true}
-	records, _, err := p.parse(kind, body, &options{})
+	records, _, err := p.parse(kind, bytes.Clone(body), &options{})
 	if err != nil {
 		if code := asStatus(err).code; code < 400 || code > 499 {
 			t.Errorf("status %d for %v, want a fault of the caller", code, err)
@@ -272,7 +272,7 @@ func FuzzJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		checkParse(t, mediaType{name: typeJSON}, body)
-		if _, _, err := (requestParser{maxRecords: 5}).parse(mediaType{name: typeJSON}, body, &options{}); err == nil &&
+		if _, _, err := (requestParser{maxRecords: 5}).parse(mediaType{name: typeJSON}, bytes.Clone(body), &options{}); err == nil &&
 			!json.Valid(body) {
 			t.Error("what is not JSON was read")
 		}
@@ -290,7 +290,7 @@ func FuzzJSONLines(f *testing.F) {
 				lines++
 			}
 		}
-		records, err := requestParser{maxRecords: 1 << 20}.lines(body)
+		records, err := requestParser{maxRecords: 1 << 20}.lines(bytes.Clone(body))
 		if err != nil || len(records) != lines {
 			t.Errorf("got %d records and %v of %d lines", len(records), err, lines)
 		}

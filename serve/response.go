@@ -2,12 +2,16 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/gin-gonic/gin"
 
 	"github.com/c236555e/rehead/inception"
 )
@@ -102,44 +106,54 @@ func (a responseWriter) trim(r *inception.Result) {
 	}
 }
 
-// write returns the body of the answer.
-func (a responseWriter) write(results []inception.Result) ([]byte, error) {
-	switch a.form {
-	case typeCSV:
-		if a.compat != CompatTFBlog {
-			return a.csv(results)
+// answer is the body of an answer, in pieces.
+type answer [][]byte
+
+// send writes the answer; nothing may follow it.
+func (a answer) send(c *gin.Context, form string) {
+	size := 0
+	for _, piece := range a {
+		size += len(piece)
+	}
+	c.Header("Content-Type", form)
+	c.Header("Content-Length", strconv.Itoa(size))
+	c.Status(http.StatusOK)
+	for _, piece := range a {
+		if _, err := c.Writer.Write(piece); err != nil {
+			return // the client is gone
 		}
-	case typeJSONLines:
-		return a.lines(results)
 	}
-	records := make([]json.RawMessage, len(results))
-	for i := range results {
-		r, err := a.record(i, &results[i])
-		if err != nil {
-			return nil, err
-		}
-		records[i] = r
-	}
-	switch a.layout {
-	case layoutOne:
-		return records[0], nil
-	case layoutInputs:
-		return json.Marshal(map[string][]json.RawMessage{"outputs": records})
-	}
-	return json.Marshal(map[string][]json.RawMessage{"predictions": records})
 }
 
-func (a responseWriter) lines(results []inception.Result) ([]byte, error) {
-	var b bytes.Buffer
+// write returns the body of the answer. It ends with ctx.
+func (a responseWriter) write(ctx context.Context, results []inception.Result) (answer, error) {
+	before, between, after := `{"predictions":[`, ",", "]}"
+	switch {
+	case a.form == typeCSV && a.compat != CompatTFBlog:
+		return a.csv(ctx, results)
+	case a.form == typeJSONLines:
+		before, between, after = "", "\n", "\n"
+	case a.layout == layoutOne:
+		before, after = "", ""
+	case a.layout == layoutInputs:
+		before = `{"outputs":[`
+	}
+	pieces := make(answer, 0, 2*len(results)+1)
 	for i := range results {
 		r, err := a.record(i, &results[i])
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return nil, err
 		}
-		b.Write(r)
-		b.WriteByte('\n')
+		if i > 0 {
+			before = between
+		}
+		pieces = append(pieces, []byte(before), r)
+		results[i] = inception.Result{}
 	}
-	return b.Bytes(), nil
+	return append(pieces, []byte(after)), nil
 }
 
 // record writes result i as JSON.
@@ -163,7 +177,11 @@ func (a responseWriter) record(i int, r *inception.Result) (json.RawMessage, err
 			Explanation:    a.reasons(i),
 		})
 	case a.compat == CompatTFBlog:
-		return labelObject(topK(r.Predictions, a.opts.topK))
+		object, err := labelObject(topK(r.Predictions, a.opts.topK))
+		if a.layout != layoutOne && a.form != typeJSONLines && err == nil {
+			return json.Marshal(json.RawMessage(object)) // without white space
+		}
+		return object, err
 	case a.compat == CompatBuiltin && a.form == typeJSONLines:
 		return json.Marshal(map[string][]float64{"prediction": a.model.probabilities(r)})
 	case a.compat == CompatBuiltin:
@@ -176,16 +194,22 @@ func (a responseWriter) record(i int, r *inception.Result) (json.RawMessage, err
 // csv writes a row a picture: label and probability by turns, best first, or, for CompatBuiltin,
 // the probabilities in the order of the classes. A picture that could not be read has an empty cell
 // and the reason.
-func (a responseWriter) csv(results []inception.Result) ([]byte, error) {
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
+func (a responseWriter) csv(ctx context.Context, results []inception.Result) (answer, error) {
+	pieces := make(answer, 0, len(results))
 	for i := range results {
+		var b bytes.Buffer
+		w := csv.NewWriter(&b)
 		if err := w.Write(a.row(&results[i])); err != nil {
 			return nil, fmt.Errorf("serve: writing CSV: %w", err)
 		}
+		w.Flush()
+		if err := errors.Join(w.Error(), ctx.Err()); err != nil {
+			return nil, err
+		}
+		pieces = append(pieces, bytes.Clone(b.Bytes()))
+		results[i] = inception.Result{}
 	}
-	w.Flush()
-	return b.Bytes(), w.Error()
+	return pieces, nil
 }
 
 func (a responseWriter) row(r *inception.Result) []string {

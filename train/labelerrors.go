@@ -79,8 +79,8 @@ type verdict struct {
 	found  []labelError
 }
 
-// labelErrors looks for wrong labels: with probabilities from cross-validation where that is cheap, else
-// from the model itself on what it was not trained on.
+// labelErrors looks for wrong labels: with probabilities from cross-validation where that is cheap,
+// else from the model itself on what it was not trained on.
 func (j *judge) labelErrors(ctx context.Context, temperature float64) (*verdict, error) {
 	n, k := len(j.items), len(j.labels)
 	part := make([]int, n)

@@ -18,7 +18,7 @@ import (
 func multiLabelShapes(t testing.TB, n int) *dataset.Folder {
 	t.Helper()
 	dir := t.TempDir()
-	if err := draw.Several(dir, 4, n, 3); err != nil {
+	if err := draw.MultiLabel(dir, 4, n, 3); err != nil {
 		t.Fatal(err)
 	}
 	f, err := dataset.ReadManifest(filepath.Join(dir, "labels.csv"), dataset.ManifestConfig{MultiLabel: true})

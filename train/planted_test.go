@@ -104,13 +104,13 @@ func TestPlantedFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		found, listed := 0, 0
-		for _, twins := range append(append([]doctor.Duplicates(nil), res.Checkup.Duplicates...), res.Checkup.NearDuplicates...) {
-			if len(twins.Labels) < 2 {
+		for _, group := range append(append([]doctor.Duplicates(nil), res.Checkup.Duplicates...), res.Checkup.NearDuplicates...) {
+			if len(group.Labels) < 2 {
 				continue
 			}
-			listed += len(twins.Images) - 1
+			listed += len(group.Images) - 1
 			for pair := range p.pairs {
-				if members := strings.Join(twins.Images, "\n") + "\n"; strings.Contains(members, pair[0]+"\n") &&
+				if members := strings.Join(group.Images, "\n") + "\n"; strings.Contains(members, pair[0]+"\n") &&
 					strings.Contains(members, pair[1]+"\n") {
 					found++
 					delete(p.pairs, pair)

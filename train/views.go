@@ -24,7 +24,7 @@ func (r *run) embedViews(ctx context.Context, e *embedder) error {
 		}
 	}
 	load := func(j int, data []byte, dst []float32) error {
-		img, info, err := picture.Decode(data, e.Limits)
+		img, info, err := e.weights.Recipe.Decode(ctx, data, e.Limits)
 		if err != nil {
 			return err
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// warmStart is the older model's head with the rows of this run's labels; labels that it does not know
-// begin at zero.
+// warmStart is the older model's head with the rows of this run's labels; labels that it does not
+// know begin at zero.
 func (r *run) warmStart() (*inception.Head, error) {
 	m, labels := r.cfg.WarmStart, r.folder.Labels
 	if err := m.Validate(); err != nil {

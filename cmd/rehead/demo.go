@@ -19,8 +19,11 @@ func newDemo(a *app) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Draw pictures, train on them, and classify one that was held out: all in a new folder, with no download",
-		Args:  needArgs(0, 0),
+		Short: "Draw pictures, train on them, classify one that was held out",
+		Long: `Draws 300 pictures of five coloured shapes, trains on them with the small trunk
+in this binary and classifies one that was held out: all in a new folder, with
+no download.`,
+		Args: needArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.demo(cmd.Context(), out)
 		},

@@ -35,11 +35,19 @@ func newDoctor(a *app) *cobra.Command {
 	var o doctorOptions
 	cmd := &cobra.Command{
 		Use:   "doctor DIR|MANIFEST",
-		Short: "Check a training set: unreadable files, duplicates, doubtful labels, expected cost",
-		Long: `doctor decodes every picture and lists what would hurt training: files that cannot be read, odd sizes, tiny or unbalanced
-labels, equal and nearly equal pictures within and across labels. With --weights it embeds the pictures through the bottleneck
-cache too, which a later training run then finds, and lists pictures whose nearest neighbours have another label. It changes
-nothing in DIR. Exit code 0 with findings, too; 1 only when training on DIR is impossible.`,
+		Short: "Check a training set: bad files, duplicates, doubtful labels, cost",
+		Long: `Decodes every picture and lists what would hurt training: files that cannot be
+read, odd sizes, tiny or unbalanced labels, equal and nearly equal pictures
+within and across labels, and what training will cost. It changes nothing in
+DIR.
+
+With --weights it embeds the pictures too, through the bottleneck cache that a
+later training run finds, and lists pictures whose nearest neighbours have
+another label.
+
+The exit code is 0 with findings, too; 1 only when training is impossible.`,
+		Example: `  rehead doctor flower_photos
+  rehead doctor flowers.csv --weights embedded --json`,
 		Args: needArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.doctor(cmd.Context(), args[0], &o) },
 	}
@@ -50,10 +58,10 @@ nothing in DIR. Exit code 0 with findings, too; 1 only when training on DIR is i
 	f.StringVar(&o.weights, "weights", "", weightsHelp+"; without it nothing is embedded")
 	f.StringVar(&o.cache, "cache", "", "folder of the bottleneck cache, as for train")
 	f.Int64Var(&o.memory, "memory", 512, "MiB of decoded pictures to hold at a time; the process may take twice that")
-	f.IntVar(&o.cfg.MinImages, "min-images", 0, "fewest readable pictures of a label that is not tiny (0: 20)")
-	f.IntVar(&o.cfg.MinSide, "min-side", 0, "shortest side, in pixels, of a picture that is not small (0: 32)")
-	f.Float64Var(&o.cfg.MaxAspect, "max-aspect", 0, "longest picture, long side by short (0: 5)")
-	f.Float64Var(&o.cfg.MaxImbalance, "max-imbalance", 0, "largest label by smallest (0: 10)")
+	f.IntVar(&o.cfg.MinImages, "min-images", 0, "fewer readable pictures than this make a label tiny (0: 20)")
+	f.IntVar(&o.cfg.MinSide, "min-side", 0, "a picture with a side shorter than this, in pixels, is small (0: 32)")
+	f.Float64Var(&o.cfg.MaxAspect, "max-aspect", 0, "maximum ratio of a picture's long side to its short one (0: 5)")
+	f.Float64Var(&o.cfg.MaxImbalance, "max-imbalance", 0, "maximum ratio of the largest label to the smallest (0: 10)")
 	f.Float64Var(&o.refine.Margin, "min-margin", 0,
 		"share of the neighbours' votes, below 1, by which another label must lead (0: 0.5)")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
@@ -189,8 +197,8 @@ func (a *app) printCheckup(c *doctor.Checkup) {
 	if len(c.Findings) == 0 {
 		a.say("nothing found")
 	}
-	a.printTwins("equal pictures", c.Duplicates)
-	a.printTwins("nearly equal pictures", c.NearDuplicates)
+	a.printDuplicates("equal pictures", c.Duplicates)
+	a.printDuplicates("nearly equal pictures", c.NearDuplicates)
 	if n := len(c.Disagreements); n > 0 {
 		a.say("labels that the nearest neighbours contradict, the surest first:")
 		for _, d := range c.Disagreements[:min(n, longest)] {
@@ -225,24 +233,24 @@ func (a *app) more(n int) {
 	}
 }
 
-func (a *app) printTwins(what string, twins []doctor.Duplicates) {
-	if len(twins) == 0 {
+func (a *app) printDuplicates(what string, groups []doctor.Duplicates) {
+	if len(groups) == 0 {
 		return
 	}
 	a.say("%s:", what)
-	for _, t := range twins[:min(len(twins), longest)] {
+	for _, g := range groups[:min(len(groups), longest)] {
 		mark := ""
-		if len(t.Labels) > 1 {
+		if len(g.Labels) > 1 {
 			mark = " (across labels)"
 		}
-		shown := t.Images[:min(len(t.Images), 4)]
+		shown := g.Images[:min(len(g.Images), 4)]
 		more := ""
-		if n := len(t.Images) - len(shown); n > 0 {
+		if n := len(g.Images) - len(shown); n > 0 {
 			more = fmt.Sprintf(" and %d more", n)
 		}
 		a.say("  %s%s%s", strings.Join(shown, " = "), more, mark)
 	}
-	a.more(len(twins))
+	a.more(len(groups))
 }
 
 func mega(bytes int64) float64 { return float64(bytes) / 1e6 }

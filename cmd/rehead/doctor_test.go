@@ -57,7 +57,7 @@ func TestDoctor(t *testing.T) {
 	}
 	o := must(t, nil, "doctor", pictures)
 	if o.stdout != "" {
-		t.Errorf("text on stdout, which is no terminal: %q", o.stdout)
+		t.Errorf("text on stdout, which is not a terminal: %q", o.stdout)
 	}
 	for _, word := range []string{"50 pictures of 3 labels", "warning: ", "copy.jpg = ", "torn.jpg: ", "expected: "} {
 		if !strings.Contains(o.stderr, word) {

@@ -1,93 +1,111 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/train"
 )
 
+// evaluateOptions is the command line of `evaluate`.
+type evaluateOptions struct {
+	engine engineFlags
+	limits limitFlags
+	data   dataFlags
+	cache  string
+	least  float64
+	asJSON bool
+	report string
+	plots  plotFlags
+	cfg    train.EvaluateConfig
+}
+
 func newEvaluate(a *app) *cobra.Command {
-	var (
-		engine engineFlags
-		limits limitFlags
-		data   dataFlags
-		cache  string
-		least  float64
-		asJSON bool
-		report string
-		plots  plotFlags
-		cfg    train.EvaluateConfig
-	)
+	var o evaluateOptions
 	cmd := &cobra.Command{
 		Use:   "evaluate MODEL DIR|MANIFEST",
-		Short: "Measure a model on a folder of label folders, or on a manifest",
-		Args:  needArgs(2, 2),
+		Short: "Measure a model on label folders or a manifest",
+		Long: `Prints accuracy with 95 % intervals, and precision and recall of each label. It
+uses the bottleneck cache. --part chooses pictures by the split that the model
+stores, so that "--part test" measures the ones that training held out.
+--report and --plots write the same report and charts as train: see
+docs/reports.md.`,
+		Example: `  rehead evaluate model flower_photos --part test
+  rehead evaluate model new_photos --report report.html --min-accuracy 0.9`,
+		Args: needArgs(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := errors.Join(checkGate(least), checkPart(cfg.Part)); err != nil {
-				return err
-			}
-			if err := errors.Join(reportFolder(report), plots.prepare()); err != nil {
-				return err
-			}
-			var err error
-			if cfg.Engine, err = engine.config(); err != nil {
-				return err
-			}
-			cfg.Limits = limits.limits()
-			if cfg.CacheDir, err = a.cacheDir(cache); err != nil {
-				return err
-			}
-			model, err := engine.model(args[0])
-			if err != nil {
-				return err
-			}
-			data.several = model.MultiLabel()
-			folder, err := data.open(args[1], 1)
-			if err != nil {
-				return err
-			}
-			p := a.trainProgress()
-			cfg.Progress = p.event
-			result, err := train.Evaluate(cmd.Context(), model, folder, cfg)
-			p.done()
-			if err != nil {
-				return err
-			}
-			failed := errors.Join(writeReport(a, report, func() ([]byte, error) { return result.Report(cmd.Context()) }),
-				plots.write(cmd.Context(), a, result.Plots))
-			if asJSON {
-				return errors.Join(printJSON(a.stdout, result), failed, result.RequireAccuracy(least))
-			}
-			a.printProblems(result.Problems)
-			a.printParts(&result.Metrics)
-			for _, c := range result.PerClass {
-				a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)%s", c.Label, c.Precision, c.Recall, c.F1,
-					c.Measured, ofSeveral(c))
-			}
-			return errors.Join(failed, result.RequireAccuracy(least))
+			return a.evaluate(cmd.Context(), args[0], args[1], &o)
 		},
 	}
-	engine.add(cmd, a)
-	engine.addTrunk(cmd)
-	engine.addPrecision(cmd, modelPrecision)
-	limits.add(cmd)
-	data.addManifest(cmd)
+	o.engine.add(cmd, a)
+	o.engine.addTrunk(cmd)
+	o.engine.addPrecision(cmd, modelPrecision)
+	o.limits.add(cmd)
+	o.data.addManifest(cmd)
 	f := cmd.Flags()
-	f.StringVar(&cfg.Part, "part", "all",
-		"which pictures: all, train, validation or test, by the split rule that the model stores")
-	f.StringVar(&cache, "cache", "", "folder of the bottleneck cache, as for train")
-	f.IntVar(&cfg.MaxBad, "max-bad", 0, "most unreadable pictures before giving up, as for train")
-	f.IntVar(&cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
-	f.StringVar(&report, "report", "", "file to write an HTML report to, as train's")
-	plots.add(cmd, "reliability, confusion, labels, map")
-	addGate(cmd, &least)
-	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	f.StringVar(&o.cfg.Part, "part", "all",
+		"which pictures: all, train, validation or test, by the split that the model stores")
+	f.StringVar(&o.cache, "cache", "", "folder of the bottleneck cache, as for train")
+	f.IntVar(&o.cfg.MaxBad, "max-bad", 0, "maximum unreadable pictures before giving up, as for train")
+	f.IntVar(&o.cfg.Batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
+	f.StringVar(&o.report, "report", "", "file to write an HTML report to, as train's")
+	o.plots.add(cmd, "reliability, confusion, labels, map")
+	addMinAccuracy(cmd, &o.least)
+	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
 	return cmd
+}
+
+func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOptions) error {
+	if err := errors.Join(checkMinAccuracy(o.least), checkPart(o.cfg.Part)); err != nil {
+		return err
+	}
+	if err := errors.Join(reportFolder(o.report), o.plots.prepare()); err != nil {
+		return err
+	}
+	engine, err := o.engine.config()
+	if err != nil {
+		return err
+	}
+	cfg := o.cfg
+	cfg.Engine = engine
+	cfg.Limits = o.limits.limits()
+	if cfg.CacheDir, err = a.cacheDir(o.cache); err != nil {
+		return err
+	}
+	model, err := o.engine.model(path)
+	if err != nil {
+		return err
+	}
+	o.data.multiLabel = model.MultiLabel()
+	folder, err := o.data.open(pictures, 1)
+	if err != nil {
+		return err
+	}
+	p := a.trainProgress()
+	cfg.Progress = p.event
+	result, err := train.Evaluate(ctx, model, folder, cfg)
+	p.done()
+	if err != nil {
+		return err
+	}
+	failed := errors.Join(writeReport(a, o.report, func() ([]byte, error) { return result.Report(ctx) }),
+		o.plots.write(ctx, a, result.Plots))
+	if o.asJSON {
+		return errors.Join(printJSON(a.stdout, result), failed, result.RequireAccuracy(o.least))
+	}
+	a.printProblems(result.Problems)
+	a.printParts(&result.Metrics)
+	for _, c := range result.PerClass {
+		a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)%s", c.Label, c.Precision, c.Recall, c.F1,
+			c.Measured, multiLabelScores(c))
+	}
+	return errors.Join(failed, result.RequireAccuracy(o.least))
 }
 
 // reportFolder asks, before any work is done, that the folder of the report is there.
@@ -118,5 +136,15 @@ func writeReport(a *app, path string, make func() ([]byte, error)) error {
 		return fmt.Errorf("--report: %w", err)
 	}
 	a.say("report written to %s", path)
+	return nil
+}
+
+// partFlags are the values of --part.
+var partFlags = [...]string{"all", "train", "validation", "test"}
+
+func checkPart(part string) error {
+	if !slices.Contains(partFlags[:], part) {
+		return usagef("--part: got %q, want all, train, validation or test", part)
+	}
 	return nil
 }

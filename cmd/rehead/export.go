@@ -17,74 +17,87 @@ type exported struct {
 	Bytes  int64  `json:"bytes"`
 }
 
+// exportOptions is the command line of `export`.
+type exportOptions struct {
+	out, format, weights string
+	save                 inception.SaveOptions
+	asJSON               bool
+}
+
 func newExport(a *app) *cobra.Command {
-	var (
-		out, format, weights string
-		opts                 inception.SaveOptions
-		asJSON               bool
-	)
+	var o exportOptions
 	cmd := &cobra.Command{
 		Use:   "export MODEL -o FILE.onnx|FILE.tar.gz",
-		Short: "Write a model for other programs: ONNX, or SageMaker's model.tar.gz",
-		Long: `export writes MODEL as one file, whole or not at all.
+		Short: "Write a model as ONNX, or as SageMaker's model.tar.gz",
+		Long: `Writes MODEL as one file, whole or not at all.
 
-.onnx: from RGB pixels (0..255, [N,3,S,S], resized as the "recipe" in the file's metadata says) to "probabilities",
-"logits" and "bottleneck"; ONNX Runtime, OpenVINO and TensorRT run it. Operator set 13, float32.
-.tar.gz: the model folder packed flat, as SageMaker keeps models; every MODEL argument of rehead accepts it.`,
+.onnx: from RGB pixels (0..255, [N,3,S,S], resized as the "recipe" in the file's
+metadata says) to "probabilities", "logits" and "bottleneck"; ONNX Runtime,
+OpenVINO and TensorRT run it. Operator set 13, float32.
+
+.tar.gz: the model folder packed flat, as SageMaker keeps models; every MODEL
+argument of rehead accepts it.`,
+		Example: `  rehead export model -o model.onnx
+  rehead export model -o model.tar.gz --dtype f16`,
 		Args: needArgs(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if out == "" {
-				return usagef("export: want -o FILE.onnx or -o FILE.tar.gz")
-			}
-			kind, err := exportFormat(format, out)
+			done, err := a.export(args[0], &o)
 			if err != nil {
 				return err
 			}
-			if kind == "onnx" && (opts.NoTrunk || opts.DType != "f32") {
-				return usagef("export: --no-trunk and --dtype are for .tar.gz; an ONNX file holds everything in float32")
+			if o.asJSON {
+				return printJSON(a.stdout, done)
 			}
-			if err := parentExists(out); err != nil {
-				return err
-			}
-			m, err := openModel(args[0])
-			if err != nil {
-				return err
-			}
-			if m.Trunk == nil && weights != "" {
-				w, err := a.resolve(weights)
-				if err != nil {
-					return err
-				}
-				if err := m.AttachTrunk(w); err != nil {
-					return err
-				}
-			}
-			if kind == "onnx" {
-				err = export.ONNXFile(m, out)
-			} else {
-				err = m.Pack(out, opts)
-			}
-			if err != nil {
-				return err
-			}
-			info, err := os.Stat(out)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(a.stdout, exported{out, kind, info.Size()})
-			}
-			a.say("%s: %s, %.1f MB", out, kind, float64(info.Size())/1e6)
+			a.say("%s: %s, %.1f MB", done.Path, done.Format, float64(done.Bytes)/1e6)
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "the file to write")
-	cmd.Flags().StringVar(&format, "format", "", "onnx or tar.gz (default: by the file's name)")
-	cmd.Flags().StringVar(&weights, "weights", "", "the trunk, for a model that was saved without it: "+weightsHelp)
-	cmd.Flags().StringVar(&opts.DType, "dtype", "f32", "of the trunk in a .tar.gz: f32 or f16")
-	cmd.Flags().BoolVar(&opts.NoTrunk, "no-trunk", false, "leave the trunk out of a .tar.gz and keep its digest")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	f := cmd.Flags()
+	f.StringVarP(&o.out, "output", "o", "", "the file to write")
+	f.StringVar(&o.format, "format", "", "onnx or tar.gz (default: by the file's name)")
+	f.StringVar(&o.weights, "weights", "", "the trunk, for a model that was saved without it: "+weightsHelp)
+	f.StringVar(&o.save.DType, "dtype", "f32", "of the trunk in a .tar.gz: f32 or f16")
+	f.BoolVar(&o.save.NoTrunk, "no-trunk", false, "leave the trunk out of a .tar.gz and keep its digest")
+	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
 	return cmd
+}
+
+func (a *app) export(model string, o *exportOptions) (*exported, error) {
+	if o.out == "" {
+		return nil, usagef("export: want -o FILE.onnx or -o FILE.tar.gz")
+	}
+	kind, err := exportFormat(o.format, o.out)
+	if err != nil {
+		return nil, err
+	}
+	if kind == "onnx" && (o.save.NoTrunk || o.save.DType != "f32") {
+		return nil, usagef("export: --no-trunk and --dtype are for .tar.gz; an ONNX file holds everything in float32")
+	}
+	if err := parentExists(o.out); err != nil {
+		return nil, err
+	}
+	m, err := openModel(model)
+	if err != nil {
+		return nil, err
+	}
+	if m.Trunk == nil {
+		if err := attachTrunk(m, o.weights, a.resolve); err != nil {
+			return nil, err
+		}
+	}
+	if kind == "onnx" {
+		err = export.ONNXFile(m, o.out)
+	} else {
+		err = m.Pack(o.out, o.save)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(o.out)
+	if err != nil {
+		return nil, err
+	}
+	return &exported{o.out, kind, info.Size()}, nil
 }
 
 // exportFormat is the format asked for, or the one of the file's name.

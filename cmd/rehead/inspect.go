@@ -29,7 +29,7 @@ type modelCard struct {
 	Trunk      string    `json:"trunk_digest"`
 	HasTrunk   bool      `json:"trunk_stored"`
 	// of the trunk in the binary and of pulled ones; what was measured was so with float32
-	Known       *known          `json:"trunk,omitempty"`
+	TrunkCard   *trunkCard      `json:"trunk,omitempty"`
 	Precision   nn.Precision    `json:"precision"`
 	Seed        uint64          `json:"seed"`
 	Split       inception.Split `json:"split"`
@@ -42,8 +42,10 @@ func newInspect(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "inspect MODEL",
-		Short: "Describe a model: labels, recipe, trunk, settings, what it scored",
-		Args:  needArgs(1, 1),
+		Short: "Describe a model: labels, recipe, trunk, settings, scores",
+		Example: `  rehead inspect model
+  rehead inspect model.tar.gz --json`,
+		Args: needArgs(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			m, err := openModel(args[0])
 			if err != nil {
@@ -52,7 +54,7 @@ func newInspect(a *app) *cobra.Command {
 			card := modelCard{
 				Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Features: m.Head.Features, Recipe: m.Recipe,
 				Temperature: m.Temperature, MultiLabel: m.MultiLabel(), Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil,
-				Known:     a.knownTrunk(m.IsTrunk),
+				TrunkCard: a.knownTrunk(m.IsTrunk),
 				Precision: m.Precision(), Seed: m.Seed, Split: m.Split, Training: m.Training, Metrics: m.Metrics,
 				ToolVersion: m.ToolVersion,
 			}
@@ -90,7 +92,7 @@ func (c modelCard) String() string {
 	}
 	row("trunk", "%s, width %g, %d features, %s, digest %s (%s)", c.Flavor, c.Width, c.Features, c.Precision,
 		c.Trunk[:min(12, len(c.Trunk))], stored)
-	if k := c.Known; k != nil {
+	if k := c.TrunkCard; k != nil {
 		which, with := "which is", ""
 		if c.Precision != nn.Float32 {
 			which, with = "with the weights of", ", computing with float32"

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	_ "golang.org/x/crypto/x509roots/fallback" // certificates where the system has none, as in an image FROM scratch
+
+	"github.com/c236555e/rehead/cmd/rehead/internal/memory"
 )
 
 func main() {
@@ -17,7 +19,7 @@ func main() {
 		// their size again.
 		debug.SetGCPercent(30)
 	}
-	if limit, group := systemMemory(); group && os.Getenv("GOMEMLIMIT") == "" {
+	if limit, group := memory.System(); group && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(limit / 10 * 9) // collect harder before the container's limit ends the process
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -8,10 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/spf13/cobra"
-
-	"github.com/c236555e/rehead/dataset/picture"
 )
 
 // printJSON writes v as one line of JSON to w.
@@ -22,21 +18,6 @@ func printJSON(w io.Writer, v any) error {
 		return fmt.Errorf("write JSON: %w", err)
 	}
 	return nil
-}
-
-// limitFlags are the bounds that every picture read from disk or network must keep.
-type limitFlags struct {
-	maxBytes  int64
-	maxPixels int64
-}
-
-func (l *limitFlags) limits() picture.Limits {
-	return picture.Limits{MaxBytes: l.maxBytes, MaxPixels: l.maxPixels}
-}
-
-func (l *limitFlags) add(cmd *cobra.Command) {
-	cmd.Flags().Int64Var(&l.maxBytes, "max-bytes", picture.DefaultMaxBytes, "most bytes of one picture")
-	cmd.Flags().Int64Var(&l.maxPixels, "max-pixels", picture.DefaultMaxPixels, "most pixels of one picture")
 }
 
 // parentExists asks that the folder that path is to be written into is there, before any work is
@@ -76,9 +57,4 @@ func wrapped(text string, first int, indent string) string {
 		at += n
 	}
 	return b.String()
-}
-
-// sayWrapped is say for a long line.
-func (a *app) sayWrapped(format string, args ...any) {
-	a.say("%s", wrapped(fmt.Sprintf(format, args...), 0, "  "))
 }

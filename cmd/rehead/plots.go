@@ -20,7 +20,7 @@ type plotFlags struct{ dir, format string }
 
 func (p *plotFlags) add(cmd *cobra.Command, charts string) {
 	cmd.Flags().StringVar(&p.dir, "plots", "", "folder to write the report's charts to: "+charts)
-	cmd.Flags().StringVar(&p.format, "plot-format", "svg", "what charts are written as: svg, png or both")
+	cmd.Flags().StringVar(&p.format, "plot-format", "svg", "format of the charts: svg, png or both")
 }
 
 // prepare makes the folder before any work is done, where one is asked for.

@@ -11,8 +11,6 @@ import (
 
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert"
-	"github.com/c236555e/rehead/inception/registry"
 )
 
 // prediction is one line of `predict --json`.
@@ -27,117 +25,86 @@ type prediction struct {
 	Error       string       `json:"error,omitempty"`
 }
 
+// predictOptions is the command line of `predict`.
+type predictOptions struct {
+	engine engineFlags
+	limits limitFlags
+	why    explainFlags
+	top    int
+	asJSON bool
+}
+
 func newPredict(a *app) *cobra.Command {
-	var (
-		engine engineFlags
-		limits limitFlags
-		why    explainFlags
-		top    int
-		asJSON bool
-	)
+	var o predictOptions
 	cmd := &cobra.Command{
 		Use:   "predict MODEL IMAGE...",
 		Short: "Rank a model's labels for pictures",
-		Args:  needArgs(2, -1),
+		Long: `Ranks the model's labels for each picture. A model that was trained with
+--unknown also says whether a picture is probably none of its labels; a
+multi-label model says which labels a picture has.
+
+--explain adds the class activation map of each label printed and the most
+similar training pictures; --explain-dir draws the map of the best label over
+each picture.
+
+A picture that cannot be read does not stop the others; the exit code is then 1.`,
+		Example: `  rehead predict model daisy.jpg rose.jpg --top 3
+  rehead predict model daisy.jpg --explain-dir maps --json`,
+		Args: needArgs(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if top < 1 {
-				return usagef("--top: got %d, want at least 1", top)
-			}
-			if err := why.prepare(); err != nil {
-				return err
-			}
-			classifier, err := engine.classifier(args[0])
-			if err != nil {
-				return err
-			}
-			defer classifier.Close()
-			answer := predictFile
-			if why.on {
-				answer = why.explainFile
-			}
-			var failed []string
-			for _, path := range args[1:] {
-				line := answer(cmd.Context(), classifier, path, limits, top)
-				if err := cmd.Context().Err(); err != nil {
-					return err
-				}
-				if line.Error != "" {
-					failed = append(failed, path+": "+line.Error)
-					if !asJSON { // the sentence that the command ends with tells
-						continue
-					}
-				}
-				if err := a.printPrediction(line, asJSON); err != nil {
-					return err
-				}
-			}
-			switch len(failed) {
-			case 0:
-				return nil
-			case 1:
-				return errors.New(failed[0])
-			}
-			return fmt.Errorf("predict: %d of %d pictures could not be classified: %s", len(failed), len(args)-1,
-				strings.Join(failed, "; "))
+			return a.predict(cmd.Context(), args[0], args[1:], &o)
 		},
 	}
-	engine.add(cmd, a)
-	engine.addTrunk(cmd)
-	engine.addPrecision(cmd, modelPrecision)
-	limits.add(cmd)
-	why.add(cmd)
-	cmd.Flags().IntVar(&top, "top", 5, "labels to print per picture")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per picture")
+	o.engine.add(cmd, a)
+	o.engine.addTrunk(cmd)
+	o.engine.addPrecision(cmd, modelPrecision)
+	o.limits.add(cmd)
+	o.why.add(cmd)
+	cmd.Flags().IntVar(&o.top, "top", 5, "labels to print per picture")
+	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object per picture")
 	return cmd
 }
 
-// model opens a MODEL argument, with the trunk from --weights where the model was saved without its
-// own.
-func (e *engineFlags) model(path string) (*inception.Model, error) {
-	m, err := openModel(path)
+func (a *app) predict(ctx context.Context, model string, paths []string, o *predictOptions) error {
+	if o.top < 1 {
+		return usagef("--top: got %d, want at least 1", o.top)
+	}
+	if err := o.why.prepare(); err != nil {
+		return err
+	}
+	classifier, err := o.engine.classifier(model)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if e.precision != "" && e.precision != string(m.Precision()) {
-		return nil, fmt.Errorf("%s was trained on bottlenecks of %s, which those of %s are not: leave --precision out, or "+
-			"train with --precision %s",
-			path, m.Precision(), e.precision, e.precision)
+	defer classifier.Close()
+	answer := predictFile
+	if o.why.on {
+		answer = o.why.explainFile
 	}
-	if e.trunk == "" {
-		return m, nil
+	var failed []string
+	for _, path := range paths {
+		line := answer(ctx, classifier, path, o.limits, o.top)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if line.Error != "" {
+			failed = append(failed, path+": "+line.Error)
+			if !o.asJSON { // the last line of the command says it
+				continue
+			}
+		}
+		if err := a.printPrediction(line, o.asJSON); err != nil {
+			return err
+		}
 	}
-	w, err := e.resolve(e.trunk)
-	if err != nil {
-		return nil, err
+	switch len(failed) {
+	case 0:
+		return nil
+	case 1:
+		return errors.New(failed[0])
 	}
-	return m, m.AttachTrunk(w)
-}
-
-// modelPrecision is the help of --precision where a model decides it.
-const modelPrecision = "another than the model's is refused"
-
-// openModel opens a model folder, its archive, or any weight file with a classifier.
-func openModel(path string) (*inception.Model, error) {
-	return convert.OpenModel(path, convert.Options{Official: registry.Official})
-}
-
-// addTrunk adds --weights to commands that open a MODEL.
-func (e *engineFlags) addTrunk(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&e.trunk, "weights", "",
-		"trunk of a model that was saved without one (--no-trunk): a weight file or REF")
-}
-
-// classifier opens a model and compiles its network.
-func (e *engineFlags) classifier(path string) (*inception.Classifier, error) {
-	cfg, err := e.config()
-	if err != nil {
-		return nil, err
-	}
-	model, err := e.model(path)
-	if err != nil {
-		return nil, err
-	}
-	return inception.NewClassifier(model, cfg)
+	return fmt.Errorf("predict: %d of %d pictures could not be classified: %s", len(failed), len(paths),
+		strings.Join(failed, "; "))
 }
 
 func predictFile(ctx context.Context, c *inception.Classifier, path string, limits limitFlags, top int) prediction {

@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/c236555e/rehead/cmd/rehead/internal/memory"
+	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/endpoint"
 	"github.com/c236555e/rehead/serve"
 )
 
@@ -36,15 +39,23 @@ func serveCommand(a *app, o *serveOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve [MODEL]",
 		Short: "Answer HTTP requests with a model, as SageMaker's containers do",
-		Long: `serve answers HTTP requests with a model. Without MODEL it is a SageMaker container: the model is below /opt/ml/model
-(SAGEMAKER_BASE_DIR overrides /opt/ml), the service's environment variables are followed, and each flag can be given as a variable
-(--top 3 as REHEAD_SERVE_TOP=3). The bearer token that clients need, if any, is REHEAD_TOKEN.`,
+		Long: `Answers HTTP requests with a model; docs/http.md has the routes. A page for
+people is at / (--page=false for none). The bearer token that clients need, if
+any, is REHEAD_TOKEN.
+
+Without MODEL it is a SageMaker container: the model is below /opt/ml/model
+(SAGEMAKER_BASE_DIR overrides /opt/ml), the service's environment variables are
+followed, and each flag can be given as a variable: --top 3 is
+REHEAD_SERVE_TOP=3. See docs/sagemaker.md.`,
+		Example: `  rehead serve model --addr :8080
+  curl --data-binary @daisy.jpg -H 'Content-Type: image/jpeg' \
+      localhost:8080/invocations`,
 		Args: needArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := ""
+			path, err := "", error(nil)
 			if len(args) == 1 {
 				path = args[0]
-			} else if err := a.containerServe(cmd, o, &path); err != nil {
+			} else if path, err = a.containerServe(cmd.Flags(), o); err != nil {
 				return err
 			}
 			o.bound(cmd.Flags().Changed("max-pixels"))
@@ -55,55 +66,78 @@ func serveCommand(a *app, o *serveOptions) *cobra.Command {
 	o.engine.addTrunk(cmd)
 	o.engine.addPrecision(cmd, modelPrecision)
 	o.limits.add(cmd)
+	o.add(cmd)
+	return cmd
+}
+
+// add adds the flags that serve alone has.
+func (o *serveOptions) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.addr, "addr", ":8080", "address to listen on")
-	f.IntVar(&o.cfg.TopK, "top", serve.DefaultTopK, "labels in an answer where the request does not say (-1: all)")
-	f.StringVar(&o.compat, "compat", "", `whose answers to give: "" (rehead's), "builtin" (SageMaker's image classification) or "tfblog"`)
-	f.Int64Var(&o.cfg.MaxBodyBytes, "max-body", serve.DefaultMaxBodyBytes, "most bytes of one request")
+	f.IntVar(&o.cfg.TopK, "top", serve.DefaultTopK, "labels per answer where the request does not say (-1: all)")
+	f.StringVar(&o.compat, "compat", "",
+		`format of the answers: "" (rehead's), "builtin" (SageMaker's image classification) or "tfblog"`)
+	f.Int64Var(&o.cfg.MaxBodyBytes, "max-body", serve.DefaultMaxBodyBytes, "maximum bytes of one request")
 	f.Int64Var(&o.cfg.MaxHeldBytes, "max-held", 0,
-		"most bytes of all requests together (0: an eighth of the memory, at most 512 MB)")
+		"maximum bytes of all requests together (0: an eighth of the memory, at most 512 MB)")
+	f.Int64Var(&o.cfg.MaxAnswerBytes, "max-answer", 0,
+		"maximum bytes that one answer may take (0: a quarter of --max-held)")
 	f.Int64Var(&o.cfg.MaxDecodeBytes, "max-decode", 0,
-		"most bytes of all pictures being decoded (0: a quarter of the memory, at most 1 GB)")
-	f.IntVar(&o.cfg.MaxRecords, "max-records", serve.DefaultMaxRecords, "most pictures of one request")
-	f.IntVar(&o.cfg.MaxBatch, "max-batch", serve.DefaultMaxBatch, "most pictures in one forward pass")
+		"maximum bytes of all pictures being decoded (0: a quarter of the memory, at most 1 GB)")
+	f.IntVar(&o.cfg.MaxRecords, "max-records", serve.DefaultMaxRecords, "maximum pictures in one request")
+	f.IntVar(&o.cfg.MaxBatch, "max-batch", serve.DefaultMaxBatch, "maximum pictures in one forward pass")
 	f.IntVar(&o.cfg.MaxQueue, "max-queue", serve.DefaultMaxQueue,
-		"most pictures waiting before requests are answered with 503")
+		"maximum pictures waiting before requests are answered with 503")
 	f.IntVar(&o.cfg.MaxConnections, "max-connections", serve.DefaultMaxConnections,
-		"most open connections; further ones wait to be accepted")
-	f.IntVar(&o.cfg.MaxHeaderBytes, "max-header", serve.DefaultMaxHeaderBytes, "most bytes of a request's header")
+		"maximum open connections; further ones wait to be accepted")
+	f.IntVar(&o.cfg.MaxHeaderBytes, "max-header", serve.DefaultMaxHeaderBytes, "maximum bytes of a request's header")
 	f.DurationVar(&o.cfg.ReadHeaderTimeout, "header-timeout", serve.DefaultReadHeaderTimeout,
-		"most time for a request's header")
+		"maximum time for a request's header")
 	f.DurationVar(&o.cfg.IdleTimeout, "idle-timeout", serve.DefaultIdleTimeout,
 		"how long a connection waits for its next request")
-	f.DurationVar(&o.cfg.RequestTimeout, "timeout", serve.DefaultRequestTimeout, "most time for one request")
+	f.DurationVar(&o.cfg.RequestTimeout, "timeout", serve.DefaultRequestTimeout, "maximum time for one request")
 	f.DurationVar(&o.cfg.DrainDelay, "drain-delay", time.Second,
 		"how long connections are still served, and asked to close, after SIGTERM")
 	f.DurationVar(&o.cfg.ShutdownTimeout, "shutdown-timeout", serve.DefaultShutdownTimeout,
-		"most time for accepted requests to finish after SIGTERM")
+		"maximum time for accepted requests to finish after SIGTERM")
 	f.BoolVar(&o.cfg.Page, "page", true,
 		"the page for people at /; as a SageMaker container only where this flag is given")
 	f.BoolVar(&o.watch, "watch", false, "serve a changed model without a restart")
-	f.StringSliceVar(&o.fetchHosts, "fetch-host", nil, `hosts that pictures may be fetched from by URL ("*.example.com", or "*" for any public host); none by default`)
-	f.StringSliceVar(&o.fetchWith, "fetch-scheme", []string{"https"}, "how they may be fetched: https, http or both")
+	f.StringSliceVar(&o.fetchHosts, "fetch-host", nil,
+		`hosts that pictures may be fetched from by URL ("*.example.com", or "*" for any public host); none by default`)
+	f.StringSliceVar(&o.fetchWith, "fetch-scheme", []string{"https"}, "schemes of these URLs: https, http or both")
 	f.StringVar(&o.cert, "tls-cert", "", "PEM file of the certificate: speak TLS")
 	f.StringVar(&o.key, "tls-key", "", "PEM file of the certificate's key")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error; access is logged at info")
-	return cmd
+}
+
+// containerServe sets o as a SageMaker container's environment says, and returns where the model is:
+// "" for a multi-model server.
+func (a *app) containerServe(flags *pflag.FlagSet, o *serveOptions) (path string, err error) {
+	available, _ := memory.System()
+	env := endpoint.Environment{Tree: a.tree(), Getenv: a.getenv, All: a.environ,
+		Memory: memory.Share(available, 0).Models}
+	path, o.warnings, err = env.Apply(endpoint.Target{Flags: flags, Config: &o.cfg, Addr: &o.addr,
+		LogLevel: &o.logLevel, MaxImageBytes: &o.limits.maxBytes})
+	if errors.Is(err, endpoint.ErrNoModel) {
+		err = &usageError{err}
+	}
+	return path, err
 }
 
 // bound fills what the command line leaves open with shares of the memory. A picture that would not
 // fit is refused by its header, unless --max-pixels asks for it.
 func (o *serveOptions) bound(pixelsChosen bool) {
-	memory, _ := systemMemory()
-	c := capsFor(memory, o.limits.maxPixels)
-	if o.cfg.MaxHeldBytes == 0 && c.held > 0 {
-		o.cfg.MaxHeldBytes = max(c.held, 2*o.cfg.MaxBodyBytes)
+	available, _ := memory.System()
+	share := memory.Share(available, o.limits.maxPixels)
+	if o.cfg.MaxHeldBytes == 0 && share.Held > 0 {
+		o.cfg.MaxHeldBytes = max(share.Held, 2*o.cfg.MaxBodyBytes)
 	}
 	if o.cfg.MaxDecodeBytes == 0 {
-		o.cfg.MaxDecodeBytes = c.decode
+		o.cfg.MaxDecodeBytes = share.Decode
 	}
 	if !pixelsChosen {
-		o.limits.maxPixels = c.pixels
+		o.limits.maxPixels = share.Pixels
 	}
 }
 

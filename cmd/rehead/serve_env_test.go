@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
+	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
 )
 
 // What a variable holds that the server cannot follow is told under the variable's own name.
@@ -31,22 +31,21 @@ func TestRegression_ServeNamesTheVariable(t *testing.T) {
 	}
 }
 
-// A variable that looks like a flag and is none is told of. It is no error: Kubernetes sets such
-// variables beside a service of that name.
+// A variable that looks like a flag but is not one gets a warning. It is not an error: Kubernetes
+// sets such variables beside a service of that name.
 func TestServeWarnsOfUnknownVariables(t *testing.T) {
 	base := t.TempDir()
-	madeUp(t, sagemaker.Layout(base).Model())
+	madeUp(t, layout.Tree(base).Model())
 	a := &app{stderr: new(bytes.Buffer), environ: func() []string {
 		return []string{"REHEAD_SERVE_MAX_BODI=1", "REHEAD_SERVE_TOP=2", "REHEAD_SERVE_PORT=tcp://10.0.0.1:80", "PATH=/bin"}
 	}, getenv: func(name string) string {
 		return map[string]string{"SAGEMAKER_BASE_DIR": base, "REHEAD_SERVE_TOP": "2"}[name]
 	}}
 	var o serveOptions
-	path := ""
-	if err := a.containerServe(serveCommand(a, &o), &o, &path); err != nil {
+	if _, err := a.containerServe(serveCommand(a, &o).Flags(), &o); err != nil {
 		t.Fatal(err)
 	}
-	if len(o.warnings) != 2 || !strings.Contains(o.warnings[0], "REHEAD_SERVE_MAX_BODI is no flag") ||
+	if len(o.warnings) != 2 || !strings.Contains(o.warnings[0], "REHEAD_SERVE_MAX_BODI is not a flag") ||
 		!strings.Contains(o.warnings[0], "REHEAD_SERVE_MAX_BODY") ||
 		!strings.Contains(o.warnings[1], "REHEAD_SERVE_PORT") {
 		t.Errorf("got %q, want two, the first with the nearest flag", o.warnings)
@@ -56,7 +55,7 @@ func TestServeWarnsOfUnknownVariables(t *testing.T) {
 // An archive that has the model's folder around its files is a common slip.
 func TestRegression_ServeFindsTheModelBelow(t *testing.T) {
 	base := t.TempDir()
-	inner := filepath.Join(sagemaker.Layout(base).Model(), "flowers")
+	inner := filepath.Join(layout.Tree(base).Model(), "flowers")
 	if err := os.MkdirAll(filepath.Dir(inner), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
+	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/load"
 	"github.com/c236555e/rehead/serve"
@@ -34,15 +34,14 @@ import (
 func containerFlags(t *testing.T, env map[string]string) (o serveOptions, err error) {
 	t.Helper()
 	base := t.TempDir()
-	madeUp(t, sagemaker.Layout(base).Model())
+	madeUp(t, layout.Tree(base).Model())
 	a := &app{stderr: io.Discard, getenv: func(name string) string {
 		if name == "SAGEMAKER_BASE_DIR" {
 			return base
 		}
 		return env[name]
 	}}
-	path := ""
-	err = a.containerServe(serveCommand(a, &o), &o, &path)
+	_, err = a.containerServe(serveCommand(a, &o).Flags(), &o)
 	return o, err
 }
 
@@ -202,7 +201,8 @@ func TestBenchServe(t *testing.T) {
 		if err := json.Unmarshal([]byte(o.stdout), &r); err != nil || o.code != exitDone {
 			t.Fatalf("%s: code %d, %q, %q: %v", mode, o.code, o.stdout, o.stderr, err)
 		}
-		if r.Answered == 0 || r.Refused == 0 || r.Failed+r.Lost+r.Wrong > 0 || !(r.PerImage.Median > 0) || r.PerImage.P99 < r.PerImage.Median || !strings.Contains(o.stdout, `"mode":"`+mode+`"`) {
+		if r.Answered == 0 || r.Refused == 0 || r.Failed+r.Lost+r.Wrong > 0 || !(r.PerImage.Median > 0) ||
+			r.PerImage.P99 < r.PerImage.Median || !strings.Contains(o.stdout, `"mode":"`+mode+`"`) {
 			t.Errorf("%s: got %s", mode, o.stdout)
 		}
 	}

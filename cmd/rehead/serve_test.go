@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/c236555e/rehead/cmd/rehead/sagemaker"
+	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/serve"
 )
@@ -75,7 +75,7 @@ func tree(dir string) string { return serve.Fingerprint(dir) }
 // was.
 func TestContract30ReadOnlyModel(t *testing.T) {
 	base := t.TempDir()
-	l := sagemaker.Layout(base)
+	l := layout.Tree(base)
 	madeUp(t, l.Model())
 	before := tree(l.Model())
 	for _, dir := range []string{l.Model(), base} {
@@ -106,7 +106,7 @@ func TestContract31Address(t *testing.T) {
 		t.Errorf("by default the address is %q, want :8080 on every interface", got)
 	}
 	base := t.TempDir()
-	madeUp(t, sagemaker.Layout(base).Model())
+	madeUp(t, layout.Tree(base).Model())
 	addr, _ := serveWith(t, map[string]string{"SAGEMAKER_BASE_DIR": base, "SAGEMAKER_BIND_TO_PORT": "0"}, "serve")
 	if host, _, err := net.SplitHostPort(addr); err != nil || !net.ParseIP(host).IsUnspecified() {
 		t.Errorf("the server listens on %q, want every interface", addr)
@@ -136,7 +136,7 @@ func TestContract32BindToPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := t.TempDir()
-	madeUp(t, sagemaker.Layout(base).Model())
+	madeUp(t, layout.Tree(base).Model())
 	env := map[string]string{"SAGEMAKER_BASE_DIR": base, "SAGEMAKER_BIND_TO_PORT": port,
 		"SAGEMAKER_SAFE_PORT_RANGE": port + "-" + port}
 	addr, _ := serveWith(t, env, "serve")
@@ -159,7 +159,7 @@ func TestContract32BindToPort(t *testing.T) {
 func containerOptions(t *testing.T, env map[string]string) (serveOptions, error) {
 	t.Helper()
 	base := t.TempDir()
-	madeUp(t, sagemaker.Layout(base).Model())
+	madeUp(t, layout.Tree(base).Model())
 	a := &app{stderr: io.Discard, getenv: func(name string) string {
 		if name == "SAGEMAKER_BASE_DIR" {
 			return base
@@ -167,8 +167,7 @@ func containerOptions(t *testing.T, env map[string]string) (serveOptions, error)
 		return env[name]
 	}}
 	var o serveOptions
-	path := ""
-	err := a.containerServe(newServe(a), &o, &path)
+	_, err := a.containerServe(newServe(a).Flags(), &o)
 	return o, err
 }
 

@@ -2,20 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset"
-	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
-	"github.com/c236555e/rehead/train/metrics"
 )
 
 // trainOptions is the command line of `train`.
@@ -26,6 +22,7 @@ type trainOptions struct {
 	out      string
 	cache    string
 	dtype    string
+	input    inputFlags
 	noTrunk  bool
 	noReport bool
 	asJSON   bool
@@ -44,10 +41,31 @@ func newTrain(a *app) *cobra.Command { return trainCommand(a, &trainOptions{}) }
 func trainCommand(a *app, o *trainOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train [DIR|MANIFEST]",
-		Short: "Train a softmax head on a folder of label folders",
-		Long: `train embeds the pictures of a folder of label folders, or of a manifest (CSV, JSON lines, .lst), with a frozen trunk and
-solves for a softmax head. Without DIR it is a SageMaker training job: data, settings and model are below /opt/ml
-(SAGEMAKER_BASE_DIR overrides it).`,
+		Short: "Train a head on label folders or a manifest",
+		Long: `Embeds the pictures of a folder of label folders, or of a manifest (CSV, JSON
+lines, .lst), with a frozen trunk, solves for a softmax head and writes a model
+folder with a report.html to look at. Bottlenecks are cached by the pictures'
+content, so that a second run takes seconds.
+
+Every run begins with the checks of "rehead doctor". Pictures that cannot be
+read are listed with their reasons and left out. The split into training,
+validation and test pictures is stable: it is a hash of each picture's path
+below its label. docs/data.md has the formats of pictures and manifests.
+
+The head is solved to convergence by L-BFGS; --solver sgd, momentum and adam
+take small steps, and --solver retrain is retrain.py's own recipe.
+docs/training.md has the head's options, docs/multilabel.md pictures of several
+labels, docs/reports.md the report, charts and TensorBoard.
+
+A run that is stopped, even by kill -9, goes on where it was when it is started
+again with the same settings and cache, and ends with the same bytes.
+
+Without DIR it is a SageMaker training job: data, settings and model are below
+/opt/ml (SAGEMAKER_BASE_DIR overrides it). See docs/sagemaker.md.`,
+		Example: `  rehead train flower_photos -o model
+  rehead train flowers.csv --weights keras --l2 auto --min-accuracy 0.9
+  rehead train photos.csv --multi-label --class-weights balanced
+  rehead train flower_photos --augment default --views 4 --tensorboard runs/1`,
 		Args: needArgs(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -61,11 +79,19 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 	o.engine.addPrecision(cmd, "int8 calibrates on training pictures, and the model stays int8")
 	o.limits.add(cmd)
 	o.dataFlags.add(cmd)
+	o.add(cmd)
+	o.headFlags.add(cmd, &o.cfg)
+	return cmd
+}
+
+// add adds the flags that train alone has, but for those of the head.
+func (o *trainOptions) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.weights, "weights", defaultWeights, weightsHelp)
 	f.StringVarP(&o.out, "output", "o", "model", "folder to write the model to")
 	f.StringVar(&o.cache, "cache", "",
 		"folder of the bottleneck cache (default: rehead in the user's cache folder, or REHEAD_CACHE); \"none\" for no cache")
+	o.input.add(cmd)
 	f.StringVar(&o.dtype, "dtype", "f32", "how the trunk is stored in the model: f32 or f16")
 	f.BoolVar(&o.noTrunk, "no-trunk", false, "store only the trunk's digest in the model")
 	f.BoolVar(&o.noReport, "no-report", false, "write no report.html into the model")
@@ -74,22 +100,20 @@ solves for a softmax head. Without DIR it is a SageMaker training job: data, set
 		"folder to write TensorBoard's event file to while training: losses, accuracies, final metrics, "+
 			"histograms of the head")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
-	addGate(cmd, &o.least)
+	addMinAccuracy(cmd, &o.least)
 	f.Float64Var(&o.cfg.Split.Validation, "validation", 0.1, "share of the pictures held out to choose with; 0 for none")
 	f.Float64Var(&o.cfg.Split.Test, "test", 0.1, "share of the pictures held out to measure with; 0 for none")
-	f.StringVar(&o.cfg.Split.Salt, "salt", "", "text that the stable split is salted with")
-	f.BoolVar(&o.cfg.Split.Legacy, "legacy-split", false, "split exactly as TensorFlow's retrain.py")
+	f.StringVar(&o.cfg.Split.Salt, "salt", "", "salt of the split's hash: another text deals the pictures anew")
+	f.BoolVar(&o.cfg.Split.Legacy, "legacy-split", false, "split exactly as TensorFlow's retrain.py does")
 	f.Uint64Var(&o.cfg.Seed, "seed", 0, "seed, stored in the model")
-	o.headFlags.add(cmd, &o.cfg)
 	f.IntVar(&o.cfg.Neighbours, "neighbours", 200,
-		"most training pictures that the model keeps, as thumbnails, to explain with; as a SageMaker job 0 by default")
+		"maximum training pictures that the model keeps, as thumbnails, to explain with; 0 by default in a SageMaker job")
 	f.Float64Var(&o.cfg.Unknown, "unknown", 0,
-		"share of known pictures, up to 0.5, that the model may take for none of its labels; it then says so of "+
-			"pictures (0: it never does)")
+		"share of known pictures, up to 0.5, that the model may call unknown; predict and serve then say which pictures "+
+			"are (0: none)")
 	f.IntVar(&o.cfg.MaxBad, "max-bad", 0,
-		"most unreadable pictures before giving up (0: a tenth, at least 10; negative: none)")
-	f.IntVar(&o.cfg.Batch, "batch", 0, "pictures a forward pass takes at most (0: chosen for this machine)")
-	return cmd
+		"maximum unreadable pictures before giving up (0: a tenth, at least 10; negative: none)")
+	f.IntVar(&o.cfg.Batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 }
 
 // train runs a whole training and leaves the model at o.out.
@@ -98,7 +122,7 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err != nil {
 		return nil, err
 	}
-	if err := checkGate(o.least); err != nil {
+	if err := checkMinAccuracy(o.least); err != nil {
 		return nil, err
 	}
 	if err := parentExists(o.out); err != nil {
@@ -116,6 +140,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	}
 	w, err := a.resolve(o.weights)
 	if err != nil {
+		return nil, err
+	}
+	if w, err = o.input.apply(w); err != nil {
 		return nil, err
 	}
 	if !o.asJSON {
@@ -152,8 +179,8 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 }
 
 // watchedRun trains with progress on the terminal and, where a folder is named, in TensorBoard's
-// events. Events that cannot be written are worth no trained model: they are failed, to be told of
-// when the model is saved.
+// events. Events that cannot be written do not stop the training: failed says so when
+// the model is saved.
 func (a *app) watchedRun(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg train.Config,
 	events string) (r *train.Result, failed, err error) {
 	b, err := newBoard(events)
@@ -171,8 +198,7 @@ func (a *app) watchedRun(ctx context.Context, folder *dataset.Folder, w *incepti
 	return r, b.close(), nil
 }
 
-// report makes the report of a training, or says why there is none: a trained model is worth saving
-// without it.
+// report makes the report of a training, or says why it failed: the model is saved without it.
 func (a *app) report(ctx context.Context, r *train.Result) []byte {
 	report, err := r.Report(ctx)
 	if err != nil {
@@ -214,125 +240,6 @@ func share(f float64) float64 {
 	return f
 }
 
-// cacheDir says where bottlenecks are kept; "" for nowhere.
-func (a *app) cacheDir(flag string) (string, error) {
-	switch flag {
-	case "none":
-		return "", nil
-	case "":
-		dir, err := a.cacheRoot()
-		if err != nil {
-			return "", fmt.Errorf("%w; name one with --cache, or --cache none", err)
-		}
-		return filepath.Join(dir, "bottlenecks"), nil
-	}
-	return flag, nil
-}
-
-// cacheRoot is the folder of all that can be made or fetched again.
-func (a *app) cacheRoot() (string, error) {
-	if dir := a.getenv("REHEAD_CACHE"); dir != "" {
-		return dir, nil
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no cache folder: %w; name one in REHEAD_CACHE", err)
-	}
-	return filepath.Join(dir, "rehead"), nil
-}
-
 func describeTrunk(w *inception.Weights) string {
 	return fmt.Sprintf("%s, width %g, %d pixels (%s)", w.Flavor, w.Width, w.Recipe.Size, w.Source)
-}
-
-func (a *app) printTrainJSON(r *train.Result, out string, report bool) error {
-	metrics, err := json.Marshal(r.Metrics)
-	if err != nil {
-		return fmt.Errorf("train: metrics: %w", err)
-	}
-	var all map[string]any
-	if err := json.Unmarshal(metrics, &all); err != nil {
-		return fmt.Errorf("train: metrics: %w", err)
-	}
-	all["model"] = out
-	all["report"] = nil
-	if report {
-		all["report"] = reportPath(out)
-	}
-	all["labels"] = r.Model.Labels
-	all["embedded"] = r.Embedded
-	all["cached"] = r.Cached
-	all["seconds"] = r.Seconds
-	all["problems"] = problemsJSON(r.Problems)
-	return printJSON(a.stdout, all)
-}
-
-// problemJSON is a file that was left out, as JSON shows it.
-type problemJSON struct {
-	Path   string `json:"path"`
-	Reason string `json:"reason"`
-}
-
-func problemsJSON(problems []source.Problem) []problemJSON {
-	out := make([]problemJSON, 0, len(problems))
-	for _, p := range problems {
-		out = append(out, problemJSON{p.Path, oneLine(fmt.Errorf("%s", p.Reason))})
-	}
-	return out
-}
-
-func (a *app) printTrained(r *train.Result, out string) {
-	a.printProblems(r.Problems)
-	a.printFindings(r.Checkup, r.Notes)
-	a.say("%d bottlenecks computed, %d from the cache", r.Embedded, r.Cached)
-	a.printParts(&r.Metrics)
-	a.say("model written to %s", out)
-}
-
-func (a *app) printProblems(problems []source.Problem) {
-	if len(problems) == 0 {
-		return
-	}
-	a.say("%d files were left out:", len(problems))
-	for _, p := range problems {
-		a.say("  %s: %s", p.Path, p.Reason)
-	}
-}
-
-// printParts prints the accuracy on each part that has pictures.
-func (a *app) printParts(m *metrics.Metrics) {
-	for _, part := range []struct {
-		name string
-		p    metrics.Part
-	}{{"train", m.Train}, {"validation", m.Validation}, {"test", m.Test}, {"all", m.All}} {
-		if part.p.Images > 0 && (part.name != "all" || m.Train.Images+m.Validation.Images+m.Test.Images == 0) {
-			a.say("%-10s accuracy %6.2f %%  (95 %% interval %.2f to %.2f; %d of %d pictures)%s", part.name, 100*part.p.Accuracy,
-				100*part.p.Interval[0], 100*part.p.Interval[1], part.p.Correct, part.p.Images, weighted(part.p))
-		}
-	}
-	if s := m.MultiLabel; s != nil {
-		a.say("accuracy counts pictures whose every label is right; on the %s pictures micro F1 %.3f, macro F1 %.3f, mean "+
-			"average precision %.3f, %.2f %% of the decisions wrong",
-			m.ConfusionPart, s.MicroF1, s.MacroF1, s.MeanAP, 100*s.HammingLoss)
-	}
-}
-
-// weighted is what weights make of a part's accuracy, "" where pictures have none.
-func weighted(p metrics.Part) string {
-	if p.Weighted == nil {
-		return ""
-	}
-	return fmt.Sprintf("; weighted %.2f %%", 100*p.Weighted.Accuracy)
-}
-
-// ofSeveral is what more is known of a label where pictures have several, "" elsewhere.
-func ofSeveral(c metrics.Class) string {
-	if c.Threshold == nil {
-		return ""
-	}
-	ap := "-"
-	if c.AveragePrecision != nil {
-		ap = fmt.Sprintf("%.3f", *c.AveragePrecision)
-	}
-	return fmt.Sprintf("  average precision %s, given from %.3f on", ap, *c.Threshold)
 }

@@ -37,7 +37,7 @@ func newVersion(a *app) *cobra.Command {
 	var asJSON, licenses bool
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the version, the kernels, the devices and the trunk of this binary",
+		Short: "Print version, kernels, devices and embedded trunk",
 		Args:  needArgs(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			if licenses {

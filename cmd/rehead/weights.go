@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,45 +12,17 @@ import (
 	"github.com/c236555e/rehead/inception/registry"
 )
 
-const (
-	defaultWeights = embedded.Name
-	weightsHelp    = `trunk weights REF: "embedded" (in this binary), "random[:WIDTH]", the name of a pulled set, or a weight file`
-)
-
 func newWeights(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "weights",
 		Short: "List, download, convert, describe and verify weight files",
-		Args:  needArgs(0, 0),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `Lists, downloads, converts, describes and verifies weight files. docs/weights.md
+says which files are read, and how they are told apart.`,
+		Args: needArgs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newWeightsList(a), newWeightsPull(a), newWeightsConvert(a), newWeightsInfo(a), newWeightsVerify(a))
 	return cmd
-}
-
-// store is where pulled weights are kept: below REHEAD_CACHE, or rehead in the user's cache folder.
-func (a *app) store() (registry.Store, error) {
-	dir, err := a.cacheRoot()
-	if err != nil {
-		return registry.Store{}, err
-	}
-	return registry.Store{Dir: filepath.Join(dir, "weights")}, nil
-}
-
-// storeOf is the store for a name that is to be pulled or verified there.
-func (a *app) storeOf(name string) (registry.Store, error) {
-	if name == embedded.Name {
-		return registry.Store{}, fmt.Errorf("weights: %s is in this binary, which checks it whenever it is read: "+
-			"use it as --weights %s", name, name)
-	}
-	return a.store()
-}
-
-// resolve returns the weights that a REF names: those in the binary, those of a pulled set, made-up
-// ones, or a file's.
-func (a *app) resolve(ref string) (*inception.Weights, error) {
-	store, _ := a.store() // without a cache folder nothing was pulled, and Resolve says so
-	return store.Resolve(ref)
 }
 
 func newWeightsPull(a *app) *cobra.Command {
@@ -62,13 +33,18 @@ func newWeightsPull(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull NAME",
 		Short: "Download an official weight file, check it, convert it and keep it",
-		Args:  needArgs(1, 1),
+		Long: `Downloads an official weight file, checks its digest, converts it and keeps it
+in the cache; --weights NAME then uses it. A download that was cut short is
+continued. --from takes the file from a mirror or a folder instead.`,
+		Example: `  rehead weights pull keras
+  rehead weights pull torchvision --from https://mirror.example.com/weights`,
+		Args: needArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := a.storeOf(args[0])
 			if err != nil {
 				return err
 			}
-			bar := a.transfer(args[0])
+			bar := a.downloadBar(args[0])
 			cfg.Progress = bar.set
 			cfg.Retrying = func(err error, pause time.Duration) {
 				bar.done()
@@ -99,9 +75,10 @@ func newWeightsPull(a *app) *cobra.Command {
 func newWeightsVerify(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "verify NAME",
-		Short: "Hash a pulled file again and run its self-test",
-		Args:  needArgs(1, 1),
+		Use:     "verify NAME",
+		Short:   "Hash a pulled file again and run its self-test",
+		Example: `  rehead weights verify keras`,
+		Args:    needArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			store, err := a.storeOf(args[0])
 			if err != nil {
@@ -122,68 +99,79 @@ func newWeightsVerify(a *app) *cobra.Command {
 	return cmd
 }
 
+// convertOptions is the command line of `weights convert`.
+type convertOptions struct {
+	cfg       convert.Options
+	flavor    string
+	mean, std []float32
+	asJSON    bool
+}
+
 func newWeightsConvert(a *app) *cobra.Command {
-	var (
-		options   convert.Options
-		flavor    string
-		mean, std []float32
-		asJSON    bool
-	)
+	var o convertOptions
 	cmd := &cobra.Command{
 		Use:   "convert IN OUT",
-		Short: "Convert a weight file to rehead's own format, batch norm folded; retrain.py's graph to a whole model",
-		Long: `convert reads PyTorch .pth and .safetensors (torchvision, timm, pytorch-fid), Keras .h5, ONNX, TensorFlow's frozen GraphDef
-(also inside inception-2015-12-05.tgz) and TF-slim's checkpoints (.ckpt, or .index with its .data file); the file's bytes
-decide, never its name. retrain.py's output_graph.pb, with its labels beside it or in --labels, becomes a model folder.
+		Short: "Convert a weight file to rehead's own format",
+		Long: `Reads PyTorch .pth and .safetensors (torchvision, timm, pytorch-fid), Keras .h5,
+ONNX, TensorFlow's frozen GraphDef (also inside inception-2015-12-05.tgz) and
+TF-slim's checkpoints (.ckpt, or .index with its .data file), and writes
+safetensors with batch norm folded in. The file's bytes decide what it is, never
+its name. retrain.py's output_graph.pb, with its labels beside it or in
+--labels, becomes a whole model folder.
 
-A published file is known by its SHA-256 and gets its authors' recipe. Another one gets its flavour's, which --flavor, --mean,
---std and --size change: a network of your own trained with ImageNet's mean and deviation wants
---flavor timm --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375`,
+A published file is known by its SHA-256 and gets its authors' recipe. Another
+one gets its flavour's, which --flavor, --mean, --std and --size change; the
+second example is for a network trained with ImageNet's mean and deviation.`,
+		Example: `  rehead weights convert inception_v3_google-0cc3c7bd.pth trunk.safetensors
+  rehead weights convert net.pth trunk.safetensors --flavor timm \
+      --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375`,
 		Args: needArgs(2, 2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			start := time.Now()
-			if err := parentExists(args[1]); err != nil {
-				return err
-			}
-			options.Flavor, options.Official = inception.Flavor(flavor), registry.Official
-			var err error
-			if options.Mean, err = channels("mean", mean); err != nil {
-				return err
-			}
-			if options.Std, err = channels("std", std); err != nil {
-				return err
-			}
-			r, err := convert.Convert(args[0], args[1], options)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(a.stdout, convert.InfoOf(r.Weights))
-			}
-			what := "weights"
-			if r.Model != nil {
-				what = fmt.Sprintf("a model of %d labels", len(r.Model.Labels))
-			}
-			w := r.Weights
-			a.say("wrote %s, %s: flavour %s, width %g, %d classes, digest %.12s, in %.1f s", args[1], what, w.Flavor, w.Width,
-				w.Classes, w.Digest, time.Since(start).Seconds())
-			return nil
-		},
+		RunE: func(_ *cobra.Command, args []string) error { return a.convertWeights(args[0], args[1], &o) },
 	}
-	cmd.Flags().StringVar(&flavor, "flavor", "", "the network's flavour where the file does not tell (default: detected)")
-	cmd.Flags().Float32SliceVar(&mean, "mean", nil,
-		"`R,G,B` in 0..255: what the input is reduced by, instead of the flavour's")
-	cmd.Flags().Float32SliceVar(&std, "std", nil, "`R,G,B`: what it is then divided by")
-	cmd.Flags().Lookup("mean").DefValue, cmd.Flags().Lookup("std").DefValue = "", ""
-	cmd.Flags().IntVar(&options.Size, "size", 0, "side of the input in `pixels`, 75 or more (default: the flavour's 299)")
-	cmd.Flags().StringVar(&options.DType, "dtype", "f32", "f32 or f16")
-	cmd.Flags().StringVar(&options.Labels, "labels", "", "file with a label a line, for the classifier")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object when done")
+	f := cmd.Flags()
+	f.StringVar(&o.flavor, "flavor", "", "the network's flavour (default: detected from the file)")
+	f.Float32SliceVar(&o.mean, "mean", nil,
+		"`R,G,B` in 0..255: mean that is subtracted from the input, instead of the flavour's")
+	f.Float32SliceVar(&o.std, "std", nil, "`R,G,B`: standard deviation that it is then divided by")
+	f.Lookup("mean").DefValue, f.Lookup("std").DefValue = "", ""
+	f.IntVar(&o.cfg.Size, "size", 0, "side of the input in `pixels`, 75 or more (default: the flavour's 299)")
+	f.StringVar(&o.cfg.DType, "dtype", "f32", "f32 or f16")
+	f.StringVar(&o.cfg.Labels, "labels", "", "file with the classifier's labels, one a line")
+	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	return cmd
 }
 
-// channels are the three numbers of a flag, nil when it was not given.
-func channels(flag string, v []float32) (*[3]float32, error) {
+func (a *app) convertWeights(in, out string, o *convertOptions) (err error) {
+	start := time.Now()
+	if err := parentExists(out); err != nil {
+		return err
+	}
+	o.cfg.Flavor, o.cfg.Official = inception.Flavor(o.flavor), registry.Official
+	if o.cfg.Mean, err = rgb("mean", o.mean); err != nil {
+		return err
+	}
+	if o.cfg.Std, err = rgb("std", o.std); err != nil {
+		return err
+	}
+	r, err := convert.Convert(in, out, o.cfg)
+	if err != nil {
+		return err
+	}
+	if o.asJSON {
+		return printJSON(a.stdout, convert.InfoOf(r.Weights))
+	}
+	what := "weights"
+	if r.Model != nil {
+		what = fmt.Sprintf("a model of %d labels", len(r.Model.Labels))
+	}
+	w := r.Weights
+	a.say("wrote %s, %s: flavour %s, width %g, %d classes, digest %.12s, in %.1f s", out, what, w.Flavor, w.Width,
+		w.Classes, w.Digest, time.Since(start).Seconds())
+	return nil
+}
+
+// rgb is the three numbers of a flag, nil when it was not given.
+func rgb(flag string, v []float32) (*[3]float32, error) {
 	switch len(v) {
 	case 0:
 		return nil, nil
@@ -191,4 +179,13 @@ func channels(flag string, v []float32) (*[3]float32, error) {
 		return (*[3]float32)(v), nil
 	}
 	return nil, usagef("--%s: got %d numbers, want three: R,G,B", flag, len(v))
+}
+
+// storeOf is the store for a name that is to be pulled or verified there.
+func (a *app) storeOf(name string) (registry.Store, error) {
+	if name == embedded.Name {
+		return registry.Store{}, fmt.Errorf("weights: %s is in this binary, which checks it whenever it is read: "+
+			"use it as --weights %s", name, name)
+	}
+	return a.store()
 }

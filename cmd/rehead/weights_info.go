@@ -16,15 +16,17 @@ import (
 // binary and the official files, what is known of them.
 type weightsCard struct {
 	*convert.Info
-	*known
+	*trunkCard
 }
 
 func newWeightsInfo(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "info REF",
-		Short: "Describe weights: flavour, width, recipe, classifier, source, digest",
-		Args:  needArgs(1, 1),
+		Short: "Describe weights: flavour, recipe, classifier, source, digest",
+		Example: `  rehead weights info embedded
+  rehead weights info net.pth --json`,
+		Args: needArgs(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			store, _ := a.store() // without a cache folder nothing was pulled, and Describe says so
 			c, err := store.Describe(args[0])
@@ -49,7 +51,7 @@ func (c weightsCard) String() string {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-19s "+format+"\n", append([]any{name}, args...)...)
 	}
-	if c.known != nil {
+	if c.trunkCard != nil {
 		row("name", "%s, licence %s", c.Name, c.License)
 		if text := c.accuracy(); text != "" {
 			row("accuracy", "%s", text)

@@ -24,7 +24,7 @@ func newWeightsList(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the trunk in this binary and the official weight files, and which of them are here",
+		Short: "List the trunk in this binary and the official weight files",
 		Args:  needArgs(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			lines, err := a.listWeights()

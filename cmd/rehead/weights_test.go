@@ -125,11 +125,11 @@ func TestWeights(t *testing.T) {
 	}
 }
 
-// TestTransfer: the line that a terminal shows during a download, and that it goes away.
-func TestTransfer(t *testing.T) {
+// TestDownloadBar: the line that a terminal shows during a download, and that it goes away.
+func TestDownloadBar(t *testing.T) {
 	var out bytes.Buffer
 	a := &app{stderr: &out, errTTY: true}
-	bar := a.transfer("keras")
+	bar := a.downloadBar("keras")
 	bar.set(30e6, 60e6)
 	bar.set(60e6, 60e6)
 	if s := out.String(); !strings.Contains(s,
@@ -143,10 +143,10 @@ func TestTransfer(t *testing.T) {
 		t.Errorf("got %q", s)
 	}
 	out.Reset()
-	bar = (&app{stderr: &out}).transfer("keras")
+	bar = (&app{stderr: &out}).downloadBar("keras")
 	bar.set(1, 2)
 	bar.done()
 	if out.Len() > 0 {
-		t.Errorf("no terminal, but %q", out.String())
+		t.Errorf("not a terminal, but %q", out.String())
 	}
 }

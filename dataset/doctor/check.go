@@ -86,9 +86,10 @@ const (
 	CodeImbalance   = "imbalance"                // the largest label is many times the smallest
 	CodeUnreadable  = "unreadable"               // damaged, truncated, too large or unsupported pictures
 	CodeManyBad     = "many-unreadable"          // more of them than training puts up with unasked
-	CodeLeftOut     = "left-out"                 // files that are not pictures, lie outside the labels, or cannot be opened
+	CodeLeftOut     = "left-out"                 // not pictures, outside the labels, or not to be opened
 	CodeSmall       = "small"                    // pictures with a very short side
 	CodeAspect      = "aspect"                   // very long or tall pictures
+	CodeNarrow      = "narrow-range"             // pictures of 16 bits that use less than half of them
 	CodeFeatureless = "featureless"              // pictures of nearly one shade
 	CodeSame        = "duplicates"               // equal bytes within a label
 	CodeSameAcross  = "duplicates-across-labels" // equal bytes under several labels
@@ -185,6 +186,7 @@ type checked struct {
 	need          int64 // bytes that decoding takes
 	seconds       float64
 	rotated       bool
+	largest       uint16 // value of a picture of 16 bits a sample; 0 for others
 }
 
 // Check reads and decodes every picture of a folder, in parallel and in bounded memory, and says
@@ -294,7 +296,10 @@ func (c *Checkup) read(ctx context.Context, i int, memory *semaphore.Weighted, t
 	}
 	defer memory.Release(reserved)
 	began := time.Now()
-	img, err := h.Decode()
+	img, err := h.Decode(ctx)
+	if err == nil {
+		p.largest, _ = picture.Largest(img)
+	}
 	if err == nil && c.cfg.Recipe != nil {
 		err = c.cfg.Recipe.Apply(img, h.Orientation, tensor)
 	}

@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,6 +68,11 @@ func TestCheckFindings(t *testing.T) {
 	}
 	picturetest.Write(t, filepath.Join(first, "grey.png"), picturetest.Encode(t, "png", flat))
 	picturetest.Write(t, filepath.Join(second, "copy.png"), picturetest.Encode(t, "png", picturetest.Noise(640, 40, 6)))
+	deep := image.NewGray16(image.Rect(0, 0, 64, 64))
+	for i := range 64 * 64 {
+		binary.BigEndian.PutUint16(deep.Pix[2*i:], uint16(i))
+	}
+	picturetest.Write(t, filepath.Join(first, "deep.png"), picturetest.Encode(t, "png", deep))
 	c := check(t, root, doctor.Config{MinImages: 10, MaxImbalance: 5})
 	for _, want := range []struct {
 		code, image, word string
@@ -75,6 +81,7 @@ func TestCheckFindings(t *testing.T) {
 		{doctor.CodeUnreadable, draw.Label(0) + "/cut.png", "1 picture", 1},
 		{doctor.CodeLeftOut, filepath.Join(first, "heic.jpg"), "left out", 1},
 		{doctor.CodeSmall, draw.Label(0) + "/small.png", "below 32", 1},
+		{doctor.CodeNarrow, draw.Label(0) + "/deep.png", "4095 of 65535", 1},
 		{doctor.CodeAspect, draw.Label(0) + "/long.png", "5 times", 2},
 		{doctor.CodeFeatureless, draw.Label(0) + "/grey.png", "one shade", 1},
 		{doctor.CodeSameAcross, draw.Label(0) + "/long.png", "several labels", 1},
@@ -96,8 +103,8 @@ func TestCheckFindings(t *testing.T) {
 	if !c.Trainable {
 		t.Error("not trainable")
 	}
-	if c.Images != 75+8 || c.Readable != c.Images-1 || c.Rotated != 1 || len(c.Problems) != 2 ||
-		c.Formats["png"] != 15+7 || c.Formats["jpeg"] != 60 {
+	if c.Images != 75+9 || c.Readable != c.Images-1 || c.Rotated != 1 || len(c.Problems) != 2 ||
+		c.Formats["png"] != 15+8 || c.Formats["jpeg"] != 60 {
 		t.Errorf("got images %d, readable %d, rotated %d, problems %q, formats %v", c.Images, c.Readable, c.Rotated,
 			c.Problems, c.Formats)
 	}

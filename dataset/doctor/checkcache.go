@@ -15,10 +15,10 @@ import (
 type CheckCache struct{ store *cache.Store }
 
 // checkVersion changes whenever a fingerprint or what decodes would.
-const checkVersion = 2
+const checkVersion = 3
 
 // checkBytes is the length of what is kept of a picture.
-const checkBytes = 1 + 1 + 4 + 4 + 8 + 8 + 8 + side*side + 2*16 + 8
+const checkBytes = 1 + 1 + 4 + 4 + 8 + 8 + 8 + side*side + 2*16 + 8 + 2
 
 // checkFormats numbers the formats that Decode knows, from 1.
 var checkFormats = [...]string{"", "jpeg", "png", "gif", "bmp", "webp", "tiff"}
@@ -61,7 +61,7 @@ func (c *CheckCache) get(p *checked, print *fingerprint) bool {
 	for c := range print.chroma {
 		at += copy(print.chroma[c][:], b[at:])
 	}
-	print.detail = math.Float64frombits(le.Uint64(b[at:]))
+	print.detail, p.largest = math.Float64frombits(le.Uint64(b[at:])), le.Uint16(b[at+8:])
 	return true
 }
 
@@ -89,7 +89,7 @@ func (c *CheckCache) put(p *checked, print *fingerprint) error {
 	for c := range print.chroma {
 		b = append(b, print.chroma[c][:]...)
 	}
-	b = le.AppendUint64(b, math.Float64bits(print.detail))
+	b = le.AppendUint16(le.AppendUint64(b, math.Float64bits(print.detail)), p.largest)
 	return c.store.Put(p.sum, b)
 }
 

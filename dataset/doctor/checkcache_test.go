@@ -12,9 +12,9 @@ import (
 	"github.com/c236555e/rehead/internal/draw"
 )
 
-// TestLooks: a second check finds the same in pictures that it does not decode, and one that was
+// TestCheckCache: a second check finds the same in pictures that it does not decode, and one that was
 // edited is decoded again.
-func TestLooks(t *testing.T) {
+func TestCheckCache(t *testing.T) {
 	root, dir := t.TempDir(), t.TempDir()
 	if err := draw.Folder(root, 2, 12, 4); err != nil {
 		t.Fatal(err)
@@ -25,13 +25,13 @@ func TestLooks(t *testing.T) {
 	picturetest.Write(t, filepath.Join(first, "wide.jpg"), picturetest.Encode(t, "jpeg", picturetest.Noise(640, 40, 6)))
 	picturetest.Write(t, filepath.Join(first, "cut.png"), picturetest.Encode(t, "png", picturetest.Noise(64, 40, 5))[:200])
 	looked := func(lim picture.Limits) (*doctor.Checkup, int) {
-		looks, err := doctor.OpenCheckCache(dir)
+		cache, err := doctor.OpenCheckCache(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := check(t, root, doctor.Config{Cache: looks, Limits: lim})
-		known := looks.Len()
-		if err := looks.Close(); err != nil {
+		c := check(t, root, doctor.Config{Cache: cache, Limits: lim})
+		known := cache.Len()
+		if err := cache.Close(); err != nil {
 			t.Fatal(err)
 		}
 		return c, known

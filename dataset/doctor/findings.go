@@ -154,6 +154,7 @@ func (c *Checkup) reportPictures() {
 			fmt.Sprintf("%s more than %g times as long as short: resizing distorts them, or cutting loses most of them",
 				count(len(long), "picture is", "pictures are"), c.cfg.MaxAspect))
 	}
+	c.reportNarrow()
 	var flat []string
 	for i := range c.prints {
 		if c.pictures[i].err == nil && c.prints[i].detail < featureless {
@@ -163,6 +164,24 @@ func (c *Checkup) reportPictures() {
 	if len(flat) > 0 {
 		c.add(Warning, CodeFeatureless, len(flat), flat,
 			fmt.Sprintf("%s of nearly one shade: probably blank, or masks", count(len(flat), "picture")))
+	}
+}
+
+// reportNarrow names pictures of 16 bits that hardly use them, which makes them nearly black.
+func (c *Checkup) reportNarrow() {
+	const named = 3
+	var most []string
+	narrow := c.collect(func(p *checked) bool {
+		is := 0 < p.largest && p.largest < 1<<15
+		if is && len(most) < named {
+			most = append(most, fmt.Sprint(p.largest))
+		}
+		return is
+	}, false)
+	if len(narrow) > 0 {
+		c.add(Warning, CodeNarrow, len(narrow), narrow,
+			fmt.Sprintf("%s of 16 bits with largest values of %s of 65535, nearly black: train with --stretch",
+				count(len(narrow), "picture"), strings.Join(most, ", ")))
 	}
 }
 

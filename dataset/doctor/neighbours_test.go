@@ -144,7 +144,7 @@ func TestDisagreementsFlowers(t *testing.T) {
 	}
 }
 
-// drawn is a Checkup of 24 drawn pictures without any twins.
+// drawn is a Checkup of 24 drawn pictures without any duplicates.
 func drawn(t testing.TB) *doctor.Checkup {
 	t.Helper()
 	root := t.TempDir()

@@ -193,7 +193,8 @@ func (c *Checkup) disagreements(s *space, near [][]neighbour, cfg RefineConfig) 
 }
 
 // vote asks at most voters neighbours of item i for its label; false where there are fewer than 3.
-func (c *Checkup) vote(s *space, i int, list []neighbour, copies unionfind.Groups, voters int) (d Disagreement, ok bool) {
+func (c *Checkup) vote(s *space, i int, list []neighbour, copies unionfind.Groups,
+	voters int) (d Disagreement, ok bool) {
 	items, labels := c.folder.Items, c.folder.Labels
 	votes, sum, taken := make([]float64, len(labels)), 0.0, 0
 	met := map[int]bool{copies.Find(i): true} // one vote for a group of copies

@@ -2,19 +2,16 @@ package picture
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
-	"image/gif"
-	"image/jpeg"
 	"image/png"
 	"io"
 	"math"
-	"strings"
 
-	"golang.org/x/image/bmp"
-	"golang.org/x/image/tiff"
-	"golang.org/x/image/webp"
+	"github.com/c236555e/rehead/dataset/picture/internal/jpeg"
+	"github.com/c236555e/rehead/dataset/picture/internal/tiff"
 )
 
 // The limits of the zero Limits.
@@ -26,7 +23,7 @@ const (
 // Limits bound what Decode is willing to look at. The zero value means the defaults.
 type Limits struct {
 	MaxBytes  int64 // largest encoded picture, in bytes; 0 means DefaultMaxBytes
-	MaxPixels int64 // largest width x height, in pixels; 0 means DefaultMaxPixels. Decoding takes up to 8 bytes a pixel
+	MaxPixels int64 // largest width x height, in pixels; 0 means DefaultMaxPixels. Decoding takes up to 12 bytes a pixel
 }
 
 func (l Limits) Bytes() int64 {
@@ -65,7 +62,7 @@ type Info struct {
 // picture.
 type codec struct {
 	config func(data []byte) (width, height int, err error)
-	decode func(data []byte) (image.Image, error)
+	decode func(ctx context.Context, data []byte) (image.Image, error)
 	orient func(data []byte) int
 }
 
@@ -76,15 +73,15 @@ func codecOf(format string, data []byte) codec {
 		head := scanJPEG(data)
 		return codec{head.config, head.decode, head.orient}
 	case "png":
-		return codec{pngConfig, stdDecode(png.Decode), orientPNG}
+		return codec{pngConfig, decodePNG, orientPNG}
 	case "gif":
-		return codec{std(gif.DecodeConfig), decodeGIF, upright}
+		return codec{gifConfig, decodeGIF, upright}
 	case "webp":
-		return codec{std(webp.DecodeConfig), decodeWebP, orientWebP}
+		return codec{webpConfig, decodeWebP, orientWebP}
 	case "tiff":
-		return codec{tiffConfig, stdDecode(tiff.Decode), orientTIFF}
+		return codec{tiff.Size, decodeTIFF, tiff.Orientation}
 	default:
-		return codec{bmpConfig, stdDecode(bmp.Decode), upright}
+		return codec{bmpConfig, decodeBMP, upright}
 	}
 }
 
@@ -95,24 +92,39 @@ func std(config func(io.Reader) (image.Config, error)) func([]byte) (int, int, e
 	}
 }
 
-func stdDecode(decode func(io.Reader) (image.Image, error)) func([]byte) (image.Image, error) {
-	return func(data []byte) (image.Image, error) { return decode(bytes.NewReader(data)) }
+// reader reads data as long as ctx lasts.
+type reader struct {
+	ctx context.Context
+	*bytes.Reader
 }
 
-// Decode decodes one picture. Its format is told by the first bytes, never by a name. The
+func (r *reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
+}
+
+// Decode is DecodeContext with a context that does not end.
+func Decode(data []byte, lim Limits) (image.Image, Info, error) {
+	return DecodeContext(context.Background(), data, lim)
+}
+
+// DecodeContext decodes one picture. Its format is told by the first bytes, never by a name. The
 // dimensions are read and held against lim before any pixel is decoded. The picture is returned as
 // stored: Info.Orientation is not applied, alpha is not composited; Recipe.Apply does both. Of an
 // animation, and of a file of several pages, the first picture counts. Colour profiles are ignored.
 //
 // Bytes after the picture's end are ignored. A picture that ends before its last pixel is an error,
 // since half a picture looks like another class. The errors are *TooLargeError, *DecodeError, and
-// *UnsupportedError, which errors.Is finds as ErrUnsupported. No input makes Decode panic.
-func Decode(data []byte, lim Limits) (image.Image, Info, error) {
+// *UnsupportedError, which errors.Is finds as ErrUnsupported; or ctx's, soon after that ends. No
+// input makes DecodeContext panic.
+func DecodeContext(ctx context.Context, data []byte, lim Limits) (image.Image, Info, error) {
 	h, err := ReadHeader(data, lim)
 	if err != nil {
 		return nil, h.Info, err
 	}
-	img, err := h.Decode()
+	img, err := h.Decode(ctx)
 	return img, h.Info, err
 }
 
@@ -144,7 +156,7 @@ func ReadHeader(data []byte, lim Limits) (h Header, err error) {
 	}()
 	h = Header{Info: Info{Format: format, Orientation: 1}, data: data, codec: codecOf(format, data)}
 	if h.Width, h.Height, err = h.codec.config(data); err != nil {
-		return h, explain(format, data, err)
+		return h, explain(format, err)
 	}
 	if h.Width <= 0 || h.Height <= 0 {
 		return h, &DecodeError{Format: format, Err: fmt.Errorf("got %dx%d pixels, want at least 1x1", h.Width, h.Height)}
@@ -156,9 +168,9 @@ func ReadHeader(data []byte, lim Limits) (h Header, err error) {
 	return h, nil
 }
 
-// Decode decodes the pixels of a header that ReadHeader returned without an error, as the function
-// of that name does.
-func (h *Header) Decode() (img image.Image, err error) {
+// Decode decodes the pixels of a header that ReadHeader returned without an error, as DecodeContext
+// does.
+func (h *Header) Decode(ctx context.Context) (img image.Image, err error) {
 	if h == nil || h.codec.decode == nil {
 		return nil, errors.New("dataset: decode: got no header that ReadHeader returned")
 	}
@@ -167,8 +179,12 @@ func (h *Header) Decode() (img image.Image, err error) {
 			img, err = nil, &DecodeError{Format: h.Format, Err: fmt.Errorf("the decoder gave up: %v", p)}
 		}
 	}()
-	if img, err = h.codec.decode(h.data); err != nil {
-		return nil, explain(h.Format, h.data, err)
+	img, err = h.codec.decode(ctx, h.data)
+	if ended := ctx.Err(); ended != nil {
+		return nil, fmt.Errorf("dataset: decode: %w", ended)
+	}
+	if err != nil {
+		return nil, explain(h.Format, err)
 	}
 	if b := img.Bounds(); b.Dx() != h.Width || b.Dy() != h.Height {
 		return nil, &DecodeError{Format: h.Format,
@@ -178,7 +194,7 @@ func (h *Header) Decode() (img image.Image, err error) {
 }
 
 // explain turns a decoder's error into one of this package's.
-func explain(format string, data []byte, err error) error {
+func explain(format string, err error) error {
 	var (
 		unsupported *UnsupportedError
 		inJPEG      jpeg.UnsupportedError
@@ -194,14 +210,9 @@ func explain(format string, data []byte, err error) error {
 		return &UnsupportedError{Format: format, Reason: string(inPNG)}
 	case errors.As(err, &inTIFF):
 		return &UnsupportedError{Format: format, Reason: string(inTIFF)}
-	case errors.Is(err, bmp.ErrUnsupported):
-		return &UnsupportedError{Format: format, Reason: bmpReason(data)}
-	case errors.Is(err, jpeg.FormatError("short Huffman data")), errors.Is(err, png.FormatError("not enough pixel data")),
-		errors.Is(err, tiff.FormatError("not enough pixel data")):
-		err = io.ErrUnexpectedEOF // these decoders' words for it
-	case errors.Is(err, io.EOF), strings.HasSuffix(err.Error(), io.ErrUnexpectedEOF.Error()),
-		err.Error() == "gif: not enough image data":
-		err = io.ErrUnexpectedEOF // image/gif reports the end of the file by its text alone
+	case errors.Is(err, png.FormatError("not enough pixel data")), // image/png's word for it
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		err = io.ErrUnexpectedEOF
 	}
 	return &DecodeError{Format: format, Err: err}
 }

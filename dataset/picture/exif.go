@@ -15,41 +15,34 @@ const exifMark = "Exif\x00\x00"
 // maxExif bounds what is unpacked of a compressed Exif profile; JPEG allows 64 KiB.
 const maxExif = 64 << 10
 
-// ifd is the first directory of a TIFF structure: the tags that are needed here.
-type ifd struct {
-	width, height, tileWidth, tileHeight uint32
-	orientation                          int // 1..8
-}
-
-// readIFD reads the first directory of a TIFF structure: II or MM, 42, the directory's offset; then
-// entries of 12 bytes. It follows no other offset, so it ends after at most 65,535 entries. ok is
-// false when the structure is damaged before its first entry. Source: TIFF 6.0, section 2; Exif
-// 2.32, section 4.6.4.
-func readIFD(data []byte) (d ifd, ok bool) {
-	d.orientation = 1
+// readOrientation reads the orientation in the first directory of a TIFF structure: II or MM, 42,
+// the directory's offset; then entries of 12 bytes. It follows no other offset, so it ends after at
+// most 65,535 entries. It is 1 where nothing, or nothing sensible, is said. Source: TIFF 6.0, section
+// 2; Exif 2.32, section 4.6.4.
+func readOrientation(data []byte) int {
 	if len(data) < 8 {
-		return d, false
+		return 1
 	}
 	var order binary.ByteOrder = binary.LittleEndian
 	if data[0] == 'M' {
 		order = binary.BigEndian
 	}
 	if data[0] != data[1] || data[0] != 'I' && data[0] != 'M' || order.Uint16(data[2:]) != 42 {
-		return d, false
+		return 1
 	}
 	at := uint64(order.Uint32(data[4:]))
 	if at+2 > uint64(len(data)) {
-		return d, false
+		return 1
 	}
-	entries := int(order.Uint16(data[at:]))
-	rest := data[at+2:]
+	orientation := 1
+	entries, rest := order.Uint16(data[at:]), data[at+2:]
 	for range entries {
 		if len(rest) < 12 {
 			break
 		}
 		tag, kind, count, value := order.Uint16(rest), order.Uint16(rest[2:]), order.Uint32(rest[4:]), rest[8:12]
 		rest = rest[12:]
-		if count != 1 {
+		if tag != 0x112 || count != 1 {
 			continue
 		}
 		var v uint32
@@ -60,35 +53,19 @@ func readIFD(data []byte) (d ifd, ok bool) {
 			v = uint32(order.Uint16(value))
 		case 4: // LONG
 			v = order.Uint32(value)
-		default:
-			continue
 		}
-		switch tag {
-		case 0x100:
-			d.width = v
-		case 0x101:
-			d.height = v
-		case 0x142:
-			d.tileWidth = v
-		case 0x143:
-			d.tileHeight = v
-		case 0x112:
-			if 1 <= v && v <= 8 {
-				d.orientation = int(v)
-			}
+		if 1 <= v && v <= 8 {
+			orientation = int(v)
 		}
 	}
-	return d, true
+	return orientation
 }
 
 // exifOrientation reads the orientation 1..8 out of an Exif block, with or without its mark; 1 when
 // it cannot be read.
 func exifOrientation(block []byte) int {
-	d, _ := readIFD(bytes.TrimPrefix(block, []byte(exifMark)))
-	return d.orientation
+	return readOrientation(bytes.TrimPrefix(block, []byte(exifMark)))
 }
-
-func orientTIFF(data []byte) int { return exifOrientation(data) }
 
 // orientPNG looks for an eXIf chunk, or for the text chunk that ImageMagick wrote before eXIf was
 // defined.

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"testing"
+
+	"github.com/c236555e/rehead/dataset/picture/internal/tiff"
 )
 
 // tiffWith is a big-endian TIFF structure that holds one orientation.
@@ -51,7 +53,7 @@ func FuzzEXIF(f *testing.F) {
 	f.Add([]byte("\xff\xd8\xff\xe1\x00\x08Exif\x00\x00\xff\xda\x00\x02"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for name, orient := range map[string]func([]byte) int{
-			"block": exifOrientation, "png": orientPNG, "webp": orientWebP, "tiff": orientTIFF,
+			"block": exifOrientation, "png": orientPNG, "webp": orientWebP, "tiff": tiff.Orientation,
 			"jpeg": func(b []byte) int { h := scanJPEG(b); return h.orient(b) },
 			"tEXt": func(b []byte) int { return exifOrientation(rawProfile("tEXt", b)) },
 			"zTXt": func(b []byte) int { return exifOrientation(rawProfile("zTXt", b)) },

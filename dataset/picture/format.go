@@ -27,6 +27,8 @@ var (
 		{0, "RIFF????WEBP", "webp"},
 		{0, "II\x2a\x00", "tiff"},
 		{0, "MM\x00\x2a", "tiff"},
+		{0, "II\x2b\x00", "tiff"}, // BigTIFF
+		{0, "MM\x00\x2b", "tiff"},
 		{0, "BM????\x00\x00\x00\x00", "bmp"},
 	}
 	foreign = [...]signature{
@@ -37,7 +39,6 @@ var (
 		{0, "\x00\x00\x00\x0cjP  ", "JPEG 2000"}, {0, "\xff\x4f\xff\x51", "JPEG 2000"},
 		{0, "\x00\x00\x00\x0cJXL ", "JPEG XL"}, {0, "\xff\x0a", "JPEG XL"},
 		{0, "II\xbc", "JPEG XR"},
-		{0, "II\x2b\x00", "BigTIFF"}, {0, "MM\x00\x2b", "BigTIFF"},
 		{0, "IIU\x00", "a Panasonic raw photograph"}, {0, "IIRO", "an Olympus raw photograph"},
 		{0, "FUJIFILMCCD-RAW", "a Fujifilm raw photograph"},
 		{0, "%PDF-", "PDF"}, {0, "%!PS", "PostScript"}, {0, "8BPS", "Photoshop"},

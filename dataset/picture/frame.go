@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -37,7 +38,7 @@ func (r Recipe) Thumbnail(data []byte, lim Limits, side int) (*image.NRGBA, Info
 	if side < 1 || side > MaxSize {
 		return nil, Info{}, fmt.Errorf("dataset: thumbnail: got a side of %d pixels, want 1..%d", side, MaxSize)
 	}
-	img, info, err := Decode(data, lim)
+	img, info, err := r.Decode(context.Background(), data, lim)
 	if err != nil {
 		return nil, info, err
 	}

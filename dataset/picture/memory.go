@@ -9,9 +9,7 @@ func DecodedBytes(data []byte, info Info) int64 {
 	case "gif":
 		each = 2
 	case "jpeg":
-		if h := scanJPEG(data[:min(len(data), 1<<16)]); h.frame == 0xc2 {
-			each = 16 // coefficients of the whole picture, 4 bytes each
-		}
+		each = bytesOfJPEG(data)
 	}
 	if info.Orientation > 1 {
 		each += 8

@@ -2,6 +2,7 @@ package picture
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ const (
 	Squash  = "squash"  // the whole picture, its aspect ratio given up
 	Crop    = "crop"    // the short side resized to Recipe.Resize, the centre cut out (torchvision, timm)
 	Central = "central" // the central Recipe.Fraction of each side, squashed (TF-slim)
+	// and Square, Pad and PadBefore
 )
 
 // The filters of Recipe.
@@ -30,6 +32,7 @@ const (
 	Bicubic     = "bicubic"  // Catmull-Rom (a = -0.5), widened when shrinking
 	Lanczos     = "lanczos"  // three lobes, widened when shrinking
 	Nearest     = "nearest"  // the pixel under the centre
+	// and those of other tools, see Resizes
 )
 
 // MaxSize bounds Recipe.Size and Recipe.Resize, in pixels.
@@ -38,7 +41,7 @@ const MaxSize = 4096
 // Recipe turns a picture into the network's input. It is stored in every model, so that training
 // and serving cannot differ. As JSON it takes no unknown fields.
 //
-// The steps: EXIF orientation; geometry and filter; then y = (x-Mean)/Std for each channel, in
+// The steps: Color and Stretch; EXIF orientation; geometry and filter; then y = (x-Mean)/Std for each channel, in
 // float32. A picture that is Size x Size already has been prepared by somebody: it is neither cut
 // nor resized under any geometry. "tf1-bilinear" hands its unrounded floats on, as TensorFlow
 // does; the other filters are those of disintegration/imaging, which like Pillow's round to 8 bits
@@ -46,12 +49,14 @@ const MaxSize = 4096
 type Recipe struct {
 	Size     int        `json:"size"`               // output is [3,Size,Size]; in pixels, 1..MaxSize
 	Orient   bool       `json:"orient"`             // apply the EXIF orientation first
-	Geometry string     `json:"geometry"`           // Squash, Crop or Central
+	Geometry string     `json:"geometry"`           // Squash, Crop, Central, Square, Pad or PadBefore
 	Resize   int        `json:"resize,omitempty"`   // Crop: the short side's pixels before the cut, Size..MaxSize
 	Fraction float64    `json:"fraction,omitempty"` // Central: the part of each side that is kept, in (0,1]
-	Filter   string     `json:"filter"`             // TF1Bilinear, Bilinear, Bicubic, Lanczos or Nearest
+	Filter   string     `json:"filter"`             // TF1Bilinear, Bilinear, Bicubic, Lanczos, Nearest or another tool's
 	Mean     [3]float32 `json:"mean"`               // R, G, B; in 0..255
 	Std      [3]float32 `json:"std"`                // R, G, B; above zero
+	Color    string     `json:"color,omitempty"`    // Managed, or "" for colours as they are stored
+	Stretch  bool       `json:"stretch,omitempty"`  // pictures of 16 bits: the largest value becomes white
 }
 
 // UnmarshalJSON rejects unknown fields. It does not Validate.
@@ -76,9 +81,13 @@ func (r Recipe) Validate() error {
 		return bad("size", r.Size, fmt.Sprintf("1..%d", MaxSize))
 	}
 	switch r.Geometry {
-	case Squash, Crop, Central:
+	case Squash, Crop, Central, Square:
+	case Pad, PadBefore:
+		if !sampled(r.Filter) {
+			return bad("filter", fmt.Sprintf("%q", r.Filter), fmt.Sprintf("one of another tool's with geometry %q", r.Geometry))
+		}
 	default:
-		return bad("geometry", fmt.Sprintf("%q", r.Geometry), `"squash", "crop" or "central"`)
+		return bad("geometry", fmt.Sprintf("%q", r.Geometry), `"squash", "crop", "central", "square", "pad" or "pad-first"`)
 	}
 	switch {
 	case r.Geometry == Crop && (r.Resize < r.Size || r.Resize > MaxSize):
@@ -90,8 +99,12 @@ func (r Recipe) Validate() error {
 	case r.Geometry != Central && r.Fraction != 0:
 		return bad("fraction", r.Fraction, fmt.Sprintf("none with geometry %q", r.Geometry))
 	}
-	if _, ok := filterOf(r.Filter); !ok && r.Filter != TF1Bilinear {
-		return bad("filter", fmt.Sprintf("%q", r.Filter), `"tf1-bilinear", "bilinear", "bicubic", "lanczos" or "nearest"`)
+	if _, ok := filterOf(r.Filter); !ok && r.Filter != TF1Bilinear && !sampled(r.Filter) {
+		return bad("filter", fmt.Sprintf("%q", r.Filter), `"tf1-bilinear", "bilinear", "bicubic", "lanczos", "nearest" or `+
+			`another tool's, as "tf-bilinear"`)
+	}
+	if r.Color != "" && r.Color != Managed {
+		return bad("color", fmt.Sprintf("%q", r.Color), `"managed" or none`)
 	}
 	for c := range 3 {
 		if m := float64(r.Mean[c]); math.IsNaN(m) || math.Abs(m) > 1e6 {
@@ -140,6 +153,19 @@ func (r Recipe) plan(width, height int) plan {
 	case Central: // tf.image.central_crop
 		x, y := int((float64(width)-float64(width)*r.Fraction)/2), int((float64(height)-float64(height)*r.Fraction)/2)
 		p.from = image.Rect(x, y, width-x, height-y)
+	case Square:
+		side := min(width, height)
+		x, y := (width-side)/2, (height-side)/2
+		p.from = image.Rect(x, y, x+side, y+side)
+	case PadBefore:
+		side := max(width, height)
+		x, y := (side-width)/2, (side-height)/2 // on either side: a pixel less than a square when odd
+		p.from = image.Rect(-x, -y, width+x, height+y)
+	case Pad: // in TensorFlow's 32 bits
+		size, w, h := float32(r.Size), float32(width), float32(height)
+		ratio := max(w/size, h/size)
+		p.width, p.height = max(int(w/ratio), 1), max(int(h/ratio), 1)
+		p.x, p.y = -int((size-w/ratio)/2), -int((size-h/ratio)/2)
 	case Crop: // torchvision.transforms: Resize, then CenterCrop
 		short, long := min(width, height), max(width, height)
 		if long > maxAspect*short {
@@ -223,6 +249,10 @@ func (r Recipe) Apply(img image.Image, orientation int, dst []float32) (err erro
 		s.tf1.resize(&r, p, s, dst)
 		return nil
 	}
+	if sampled(r.Filter) {
+		s.sample(&r, p, dst)
+		return nil
+	}
 	r.resample(p, s, dst)
 	return nil
 }
@@ -276,22 +306,52 @@ func (r *Recipe) resample(p plan, s *scratch, dst []float32) {
 	}
 }
 
-// Load is Decode and Apply: the one way from a picture's bytes to the network's input, for training
-// and serving alike. dst is [3,Size,Size]. The errors are Decode's, or say what is wrong with r or
-// dst.
+// Load is LoadContext with a context that does not end.
 func (r Recipe) Load(data []byte, lim Limits, dst []float32) (Info, error) {
+	return r.LoadContext(context.Background(), data, lim, dst)
+}
+
+// LoadContext is Decode and Apply: the one way from a picture's bytes to the network's input, for
+// training and serving alike. dst is [3,Size,Size]. The errors are Decode's, or say what is wrong
+// with r or dst.
+func (r Recipe) LoadContext(ctx context.Context, data []byte, lim Limits, dst []float32) (Info, error) {
 	h, err := ReadHeader(data, lim)
 	if err != nil {
 		return h.Info, err
 	}
-	return h.Info, r.LoadFrom(&h, dst)
+	return h.Info, r.LoadFrom(ctx, &h, dst)
 }
 
-// LoadFrom is Load for a picture whose header has been read.
-func (r Recipe) LoadFrom(h *Header, dst []float32) error {
-	img, err := h.Decode()
+// LoadFrom is LoadContext for a picture whose header has been read.
+func (r Recipe) LoadFrom(ctx context.Context, h *Header, dst []float32) error {
+	img, err := r.decodeFrom(ctx, h)
 	if err != nil {
 		return err
 	}
 	return r.Apply(img, h.Orientation, dst)
+}
+
+// Decode is DecodeContext and what the recipe does to a picture's colours, which Apply expects done:
+// Stretch and Color.
+func (r Recipe) Decode(ctx context.Context, data []byte, lim Limits) (image.Image, Info, error) {
+	h, err := ReadHeader(data, lim)
+	if err != nil {
+		return nil, h.Info, err
+	}
+	img, err := r.decodeFrom(ctx, &h)
+	return img, h.Info, err
+}
+
+func (r Recipe) decodeFrom(ctx context.Context, h *Header) (image.Image, error) {
+	img, err := h.Decode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.Stretch {
+		stretch(img)
+	}
+	if r.Color == Managed {
+		img = managed(img, h.Format, h.data)
+	}
+	return img, nil
 }

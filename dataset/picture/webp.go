@@ -2,6 +2,7 @@ package picture
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"image"
@@ -38,15 +39,37 @@ func chunks(rest []byte) iter.Seq[chunk] {
 	}
 }
 
+// webpConfig reads the dimensions of a WebP.
+func webpConfig(data []byte) (width, height int, err error) {
+	return std(webp.DecodeConfig)(withLength(data))
+}
+
+// withLength returns a WebP file whose header says its length, where it says a few bytes less: some
+// writers leave out the padding of the last chunk.
+func withLength(data []byte) []byte {
+	const head = 8
+	if len(data) < head {
+		return data
+	}
+	short := len(data) - head - int(binary.LittleEndian.Uint32(data[4:]))
+	if short <= 0 || short > 2 {
+		return data
+	}
+	data = bytes.Clone(data)
+	binary.LittleEndian.PutUint32(data[4:], uint32(len(data)-head))
+	return data
+}
+
 // decodeWebP decodes lossy and lossless pictures, with and without alpha, and the first frame of an
 // animation, laid on a transparent canvas. The result is an *image.NRGBA.
-func decodeWebP(data []byte) (image.Image, error) {
+func decodeWebP(ctx context.Context, data []byte) (image.Image, error) {
+	data = withLength(data)
 	for c := range riffChunks(data) {
 		if c.id == "ANMF" {
 			return decodeFrame(data, c.body)
 		}
 	}
-	img, err := webp.Decode(bytes.NewReader(data))
+	img, err := webp.Decode(&reader{ctx, bytes.NewReader(data)})
 	if err != nil {
 		return nil, err
 	}

@@ -25,9 +25,9 @@ type File struct {
 type Problem struct{ Path, Reason string }
 
 // Walker looks for pictures below a root. The first bytes decide what is a picture, never the
-// extension. A file that is not one, is empty or cannot be read becomes a Problem; what is hidden or
-// housekeeping is ignored, and counted. Symbolic links to files are followed; links to folders are
-// Problems, for they could go round in circles.
+// extension. A file that is not one, is empty or cannot be read becomes a Problem; what is hidden
+// or housekeeping is ignored, and counted. Symbolic links to files are followed; links to folders
+// are Problems, for they could go round in circles.
 type Walker struct {
 	Root     string
 	Problems []Problem
@@ -160,7 +160,8 @@ func (w *Walker) file(f File, found func(File)) {
 
 var errEmpty = errors.New("is empty (0 bytes)")
 
-// Sniff reads a file's first bytes: see picture.Sniff. An empty file and one that is not regular are errors.
+// Sniff reads a file's first bytes: see picture.Sniff. An empty file and one that is not regular
+// are errors.
 func (w *Walker) Sniff(path string, info fs.FileInfo) (format string, ok bool, err error) {
 	if info == nil {
 		return "", false, errors.New("is not known to be a file")

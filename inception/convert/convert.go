@@ -93,8 +93,8 @@ func Convert(in, out string, o Options) (*Result, error) {
 
 // OpenModel opens a model: a folder or .tar.gz that inception.OpenModel reads, or a weight file of
 // any supported kind that has a classifier. The file is opened once; what it is shows in its
-// content. Labels of a classifier come from the file, from Options.Labels, or from beside a graph of
-// retrain.py's, which must have them.
+// content. Labels of a classifier come from the file, from Options.Labels, or from beside a graph
+// of retrain.py's, which must have them.
 func OpenModel(path string, o Options) (*inception.Model, error) {
 	stat, err := os.Stat(locate(path))
 	if err != nil {

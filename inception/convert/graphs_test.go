@@ -94,7 +94,7 @@ func TestMatchRefused(t *testing.T) {
 		{"a pool of 2x2", "folded.onnx", func(t *testing.T, g *graph.Graph) {
 			node(t, g, "MaxPool", 0).Attrs["kernel_shape"] = ints(2, 2)
 		}, "pools [2 2]"},
-		{"weights that are no constant", "slim.pb", func(t *testing.T, g *graph.Graph) {
+		{"weights that are not constants", "slim.pb", func(t *testing.T, g *graph.Graph) {
 			delete(g.Consts, "InceptionV3/Conv2d_2b_3x3/weights")
 		}, "freeze the graph"},
 		{"a negative variance", "classify_image_graph_def.pb", func(t *testing.T, g *graph.Graph) {

@@ -66,19 +66,12 @@ func (f *file) shards() ckpt.Shard {
 		return nil
 	}
 	return func(i, n int) (io.ReaderAt, int64, error) {
-		g, err := os.Open(fmt.Sprintf("%s.data-%05d-of-%05d", prefix, i, n))
+		g, size, err := files.Open(fmt.Sprintf("%s.data-%05d-of-%05d", prefix, i, n))
 		if err != nil {
 			return nil, 0, fmt.Errorf("its values are not beside the index: %w", err)
 		}
 		f.beside = append(f.beside, g)
-		st, err := g.Stat()
-		if err != nil {
-			return nil, 0, err
-		}
-		if !st.Mode().IsRegular() {
-			return nil, 0, fmt.Errorf("%s is not a regular file", g.Name())
-		}
-		return g, st.Size(), nil
+		return g, size, nil
 	}
 }
 

@@ -169,7 +169,7 @@ func TestTensorsRefused(t *testing.T) {
 	}
 }
 
-// TestFilesRefused: whole files that are no weights, or cut off.
+// TestFilesRefused: whole files that are not weights, or cut off.
 func TestFilesRefused(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -14,7 +14,7 @@ import (
 
 // ONNX writes the model as one ONNX file (IR version 8, operator set 13, weights inside, float32):
 //
-//	in   image          [N,3,S,S]  RGB pixels, 0..255, resized to the recipe's size S by the caller
+//	in   image          [N,3,S,S]  RGB pixels, 0..255, resized by the caller to the recipe's S
 //	out  probabilities  [N,K]      0..1, in the order of the labels, after the model's temperature
 //	out  logits         [N,K]      before the temperature
 //	out  bottleneck     [N,F]

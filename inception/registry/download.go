@@ -231,7 +231,8 @@ func (d *download) client() *http.Client {
 	if d.cfg.Client != nil {
 		return d.cfg.Client
 	}
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // it is one unless somebody replaced it
+	//nolint:errcheck,forcetypeassert // it is one unless somebody replaced it
+	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.ResponseHeaderTimeout = 30 * time.Second
 	return &http.Client{Transport: t, CheckRedirect: stayEncrypted}
 }

@@ -29,7 +29,7 @@ type Entry struct {
 // Entries lists the official files, in the order in which they are shown. Where a publisher names a
 // file after the first digits of its SHA-256, as PyTorch's hub does, these are the digest unless
 // somebody else states all of it.
-func Entries() []Entry {
+func Entries() []Entry { //nolint:funlen // a table
 	gluon := inception.Timm.Recipe() // trained with ImageNet's mean and deviation
 	gluon.Mean, gluon.Std = [3]float32{123.675, 116.28, 103.53}, [3]float32{58.395, 57.12, 57.375}
 	const (

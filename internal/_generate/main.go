@@ -1,5 +1,5 @@
 // Command _generate writes the assembly of this repository: the one file that its argument is the
-// path of. It is a module of its own, so that avo is no dependency of the product, and one for all
+// path of. It is a module of its own, so that the product does not depend on avo, and one for all
 // files, as those of one processor share registers and those of all share the structs that Go calls
 // them with. Run it through go generate.
 package main

@@ -19,7 +19,7 @@ import (
 	"github.com/c236555e/rehead/internal/filelock"
 )
 
-// TempPrefix begins the name of whatever is not finished; a process that is killed leaves it.
+// TempPrefix begins the name of a file that is not finished; a process that is killed leaves it.
 const TempPrefix = ".rehead-tmp-"
 
 // TempName is a name in dir that nobody else uses.
@@ -149,7 +149,8 @@ func create(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 }
 
-// finish syncs and closes the file, or removes it where that fails or err is what went wrong before.
+// finish syncs and closes the file, or removes it where that fails or err is what went wrong
+// before.
 func finish(file *os.File, err error) error {
 	if err == nil {
 		err = file.Sync()

@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// MaxTogether is how many classes a picture of several has room for.
+// MaxTogether is how many classes one picture has room for.
 const MaxTogether = 4
 
 // Together draws picture i that shows each of up to MaxTogether classes once, each in a quarter of
@@ -57,10 +57,10 @@ func Together(classes []int, i int, seed uint64) *image.NRGBA {
 	return img
 }
 
-// Several writes n pictures of any number of the classes 0..classes-1, about two in five of them
+// MultiLabel writes n pictures of any number of the classes 0..classes-1, about two in five of them
 // each but at most MaxTogether in all, to dir/<number>.jpg, and dir/labels.csv, which names the
 // labels of each, parted by "|". Equal arguments give equal files.
-func Several(dir string, classes, n int, seed uint64) error {
+func MultiLabel(dir string, classes, n int, seed uint64) error {
 	if classes < 1 || classes > MaxClasses {
 		return fmt.Errorf("draw: classes: got %d, want 1..%d", classes, MaxClasses)
 	}

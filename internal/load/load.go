@@ -35,8 +35,8 @@ type Config struct {
 	Bodies      [][]byte
 	ContentType string
 
-	// Bad are bodies that a server should refuse with a status of 4xx; BadShare, 0..1, of the requests
-	// send one.
+	// Bad are bodies that a server should refuse with a status of 4xx; BadShare, 0..1, of the
+	// requests send one.
 	Bad      [][]byte
 	BadShare float64
 

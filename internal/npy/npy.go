@@ -1,3 +1,4 @@
+// Package npy writes float32 arrays in NumPy's format.
 package npy
 
 import (

@@ -35,7 +35,8 @@ func New(name string, r io.ReaderAt, size int64) (*File, error) {
 	n := binary.LittleEndian.Uint64(length[:])
 	switch {
 	case n > maxHeader:
-		return nil, f.bad("", 0, "the header claims %d bytes, want at most %d: this is not a safetensors file, or a damaged one",
+		return nil, f.bad("", 0, "the header claims %d bytes, want at most %d: this is not a safetensors "+
+			"file, or a damaged one",
 			n, maxHeader)
 	case int64(n) > size-8:
 		return nil, f.bad("", 0, "the header claims %d bytes but the file ends after %d: fetch or write it again", n, size-8)

@@ -99,7 +99,7 @@ func TestAccepts(t *testing.T) {
 	}
 }
 
-// TestTruncated: whatever the place where a file is cut off or grows, it is refused.
+// TestTruncated: a file that is cut off or grows, at any place, is refused.
 func TestTruncated(t *testing.T) {
 	var b bytes.Buffer
 	if err := Write(&b, map[string]string{"k": "v"}, []Tensor{

@@ -82,8 +82,9 @@ func header(metadata map[string]string, tensors []Tensor) ([]byte, error) {
 			shape = []int{}
 		}
 		b.Write(plainJSON(t.Name))
-		fmt.Fprintf(&b, `:{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}`, t.DType, plainJSON(shape), offset, offset+t.bytes())
-		offset += t.bytes()
+		end := offset + t.bytes()
+		fmt.Fprintf(&b, `:{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}`, t.DType, plainJSON(shape), offset, end)
+		offset = end
 	}
 	b.WriteByte('}')
 	for b.Len()%8 != 0 {

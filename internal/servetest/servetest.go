@@ -56,7 +56,7 @@ func (c Check) String() string { return fmt.Sprintf("%d %s", c.Item, c.Name) }
 
 // Checks is the whole list, in the order of the items.
 func Checks() []Check {
-	all := slices.Concat(process(), requests(), answers(), records(), batch(), models(), inference())
+	all := slices.Concat(process(), requests(), answers(), records(), batch(), multiModel(), openInference())
 	slices.SortStableFunc(all, func(a, b Check) int { return a.Item - b.Item })
 	return all
 }

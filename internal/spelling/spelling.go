@@ -1,7 +1,10 @@
+// Package spelling finds the known name that a misspelled one stands for.
 package spelling
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -27,4 +30,12 @@ func Suggest(text string, candidates []string) string {
 // lengths, and a file's cell may be long.
 func edits(a, b string) int {
 	return levenshtein.ComputeDistance(a[:min(len(a), 64)], b[:min(len(b), 64)])
+}
+
+// Nearest is the candidate with the fewest single-letter edits from text; of those equally near the
+// first in alphabetical order. There must be one at least.
+func Nearest(text string, candidates []string) string {
+	return slices.MinFunc(slices.Sorted(slices.Values(candidates)), func(a, b string) int {
+		return cmp.Compare(edits(text, a), edits(text, b))
+	})
 }

@@ -10,15 +10,19 @@ import (
 // Turns says when a picture may be decoded. A forward pass works on every processor in step, and a
 // decoder that takes one of them away holds all the others up, so while a pass runs no decoding
 // begins, or only as much as the network leaves processors for. Decoders wait in the order of their
-// coming; a pass never waits. Safe for concurrent use.
+// coming, those of large pictures in a queue of their own: they take half of the turns at most, and
+// never the only one that is left, so that small pictures need not wait for them. A pass never
+// waits. Safe for concurrent use.
 type Turns struct {
-	mu      sync.Mutex
-	alone   int // decoders at once when no pass runs
-	beside  int // decoders at once while one does
-	active  int
-	passes  int
-	waiting []chan struct{}
-	idle    chan struct{} // closed when no decoder is active or waiting; nil when nobody asked
+	mu           sync.Mutex
+	alone        int // decoders at once when no pass runs
+	beside       int // decoders at once while one does
+	active       int // decoders, those of large pictures among them
+	large        int // those
+	passes       int
+	waiting      []chan struct{}
+	waitingLarge []chan struct{}
+	idle         chan struct{} // closed when no decoder is active or waiting; nil when nobody asked
 }
 
 // New lets so many decoders work at once while no pass runs, and beside of them while one does.
@@ -37,13 +41,21 @@ func (t *Turns) SetBeside(n int) {
 }
 
 // BeginDecode waits for a decoder's turn. After it succeeds, EndDecode must be called.
-func (t *Turns) BeginDecode(ctx context.Context) error {
+func (t *Turns) BeginDecode(ctx context.Context) error { return t.begin(ctx, &t.waiting, t.EndDecode) }
+
+// BeginLarge is BeginDecode of a picture that takes long. After it succeeds, EndLarge must be
+// called.
+func (t *Turns) BeginLarge(ctx context.Context) error {
+	return t.begin(ctx, &t.waitingLarge, t.EndLarge)
+}
+
+func (t *Turns) begin(ctx context.Context, queue *[]chan struct{}, end func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	turn := make(chan struct{})
 	t.mu.Lock()
-	t.waiting = append(t.waiting, turn)
+	*queue = append(*queue, turn)
 	t.admit()
 	t.mu.Unlock()
 	select {
@@ -52,13 +64,15 @@ func (t *Turns) BeginDecode(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if i := slices.Index(t.waiting, turn); i >= 0 {
-		t.waiting = slices.Delete(t.waiting, i, i+1)
-	} else { // its turn came at the same moment
-		t.active--
+	i := slices.Index(*queue, turn)
+	if i >= 0 {
+		*queue = slices.Delete(*queue, i, i+1)
+		t.admit()
 	}
-	t.admit()
+	t.mu.Unlock()
+	if i < 0 { // its turn came at the same moment
+		end()
+	}
 	return ctx.Err()
 }
 
@@ -67,6 +81,15 @@ func (t *Turns) EndDecode() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.active--
+	t.admit()
+}
+
+// EndLarge gives the turn of a large picture's decoder to the next.
+func (t *Turns) EndLarge() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.active--
+	t.large--
 	t.admit()
 }
 
@@ -103,12 +126,19 @@ func (t *Turns) admit() {
 	if t.passes > 0 {
 		room = t.beside
 	}
-	for t.active < room && len(t.waiting) > 0 {
+	// where only large pictures are in, one more may come
+	for len(t.waiting) > 0 && (t.active < room || room > 0 && t.active == t.large && t.active == room) {
 		close(t.waiting[0])
 		t.waiting = t.waiting[1:]
 		t.active++
 	}
-	if t.idle != nil && t.active == 0 && len(t.waiting) == 0 {
+	for len(t.waitingLarge) > 0 && t.active < room && t.large < max(1, t.alone/2) {
+		close(t.waitingLarge[0])
+		t.waitingLarge = t.waitingLarge[1:]
+		t.active++
+		t.large++
+	}
+	if t.idle != nil && t.active == 0 && len(t.waiting) == 0 && len(t.waitingLarge) == 0 {
 		close(t.idle)
 		t.idle = nil
 	}

@@ -81,3 +81,41 @@ func TestDecoderThatLeaves(t *testing.T) {
 		}
 	})
 }
+
+// Large pictures leave a turn to small ones, whatever there is.
+func TestSmallPicturesPassLargeOnes(t *testing.T) {
+	for _, decoders := range []int{1, 2, 5} {
+		synctest.Test(t, func(t *testing.T) {
+			turns := New(decoders, 0)
+			for range 9 {
+				go func() {
+					if err := turns.BeginLarge(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}()
+			}
+			synctest.Wait()
+			large := max(1, decoders/2)
+			if n := inside(turns); n != large {
+				t.Fatalf("of %d: %d large ones, want %d", decoders, n, large)
+			}
+			if err := turns.BeginDecode(t.Context()); err != nil { // at once, or synctest finds a deadlock
+				t.Fatal(err)
+			}
+			turns.EndDecode()
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if turns.BeginLarge(ctx) == nil {
+				t.Error("a large one got in without its context")
+			}
+			for range 9 {
+				turns.EndLarge()
+				synctest.Wait()
+			}
+			<-turns.Idle()
+			if turns.large != 0 || inside(turns) != 0 {
+				t.Errorf("left over: %d large, %d in all", turns.large, inside(turns))
+			}
+		})
+	}
+}

@@ -157,8 +157,8 @@ func (b *builder) reduction(x value) value {
 		b.maxPool(x, half))
 }
 
-// random is a graph that nobody thought of: operators applied to whatever was
-// computed before.
+// random is a graph that nobody thought of: operators applied to anything that
+// was computed before.
 func random(b *builder) graph {
 	r := b.rng
 	x := b.input(2+r.IntN(6), 6+r.IntN(9), 5+r.IntN(9))

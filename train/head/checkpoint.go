@@ -62,8 +62,8 @@ type checkpointer struct {
 	before state // of the search that comes before the solver; a part of every file
 }
 
-// newCheckpointer returns the checkpointer of a run whose result follows from settings, which are JSON, and
-// examples.
+// newCheckpointer returns the checkpointer of a run whose result follows from settings, which are
+// JSON, and examples.
 func newCheckpointer(cfg Checkpoints, settings any, parts ...*Examples) (*checkpointer, error) {
 	if cfg.Dir == "" {
 		return nil, nil

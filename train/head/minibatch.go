@@ -15,9 +15,9 @@ const (
 	Cosine   Schedule = "cosine"   // along half a cosine to 0 at the last epoch
 )
 
-// MiniBatch sets the solvers that take small steps, a batch of examples at a time: sgd, momentum and
-// adam. After each epoch the loss on the validation part is measured; the head is that of the best
-// epoch, or of the last where there is none.
+// MiniBatch sets the solvers that take small steps, a batch of examples at a time: sgd, momentum
+// and adam. After each epoch the loss on the validation part is measured; the head is that of the
+// best epoch, or of the last where there is none.
 //
 // Retrain is retrain.py's recipe: Steps steps of plain gradient descent on bottlenecks as they are,
 // batches of Batch pictures drawn with replacement (a label, then one of its pictures), from

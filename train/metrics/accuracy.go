@@ -2,9 +2,10 @@ package metrics
 
 import "fmt"
 
-// RequireAccuracy returns an error that says what was got and what was wanted when the accuracy is below
-// least, 0..1: of the test part, where nothing was held out for it of the validation part, else of
-// all pictures. Weights do not count; of several labels a picture's whole set has to be right.
+// RequireAccuracy returns an error that says what was got and what was wanted when the accuracy is
+// below least, 0..1: of the test part, where nothing was held out for it of the validation part,
+// else of all pictures. Weights do not count; of several labels a picture's whole set has to be
+// right.
 func (m *Metrics) RequireAccuracy(least float64) error {
 	name, p := "all pictures", m.All
 	switch {

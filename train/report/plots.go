@@ -17,9 +17,9 @@ type Plot struct {
 	chart plot.Chart
 }
 
-// PNG draws the plot as pixels, two for each CSS pixel of the SVG (fewer where a side would have more
-// than 16,384). Letters that are not Latin, Greek, Cyrillic or Hebrew are boxes. The same plot gives
-// the same bytes.
+// PNG draws the plot as pixels, two for each CSS pixel of the SVG (fewer where a side would have
+// more than 16,384). Letters that are not Latin, Greek, Cyrillic or Hebrew are boxes. The same plot
+// gives the same bytes.
 func (p Plot) PNG() ([]byte, error) {
 	return guarded("plot "+p.Name, func() ([]byte, error) { return plot.PNG(p.chart) })
 }

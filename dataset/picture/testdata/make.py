@@ -36,3 +36,8 @@ q.quantize(8).save("animated.gif", save_all=True, append_images=[q.rotate(180).q
 q.save("deflate.tif", compression="tiff_adobe_deflate")
 quarters("L").save("grey.tif")
 q.quantize(8).save("palette.bmp")
+bits = quarters("L").resize((48, 32)).point(lambda v: 255 * (v > 100)).convert("1")
+for name, compression in [("bits", "packbits"), ("fax3", "group3"), ("fax4", "group4")]:
+    bits.save(name + ".tif", compression=compression)
+q.resize((48, 32)).convert("RGBA").save("jpeg-rgba.tif", compression="jpeg", quality=95)
+q.resize((48, 32)).save("jpeg-ycc.tif", compression="jpeg", quality=95)

@@ -36,8 +36,8 @@ func Func(name, param, doc string) {
 	Load(Param(param), Args)
 }
 
-// TilePixels points Pixels at a tile's pixels in the input, the field at x, by the table at src, and
-// moves that on to the next tile.
+// TilePixels points Pixels at a tile's pixels in the input, the field at x, by the table at src,
+// and moves that on to the next tile.
 func TilePixels(pixels, x, src int) {
 	MOVQ(Arg(src), RDI)
 	MOVQ(Arg(x), RAX)

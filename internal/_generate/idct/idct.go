@@ -1,4 +1,4 @@
-// Package idct writes the assembly of dataset/picture/internal/baseline for amd64.
+// Package idct writes the assembly of dataset/picture/internal/jpeg for amd64.
 package idct
 
 import (

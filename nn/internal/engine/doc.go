@@ -10,7 +10,7 @@
 // other. A [Executor.Run] goes through the regions in order and splits each into
 // units, which the caller's goroutine and a fixed team of others take in turn.
 // What a unit computes depends on nothing but the image, so results are the same
-// bit for bit whatever the batch and the number of threads. Runs on one Executor
+// bit for bit for every batch and number of threads. Runs on one Executor
 // exclude each other, as each of them uses all its threads; a steady state
 // allocates nothing.
 package engine

@@ -231,13 +231,13 @@ func TestPlan(t *testing.T) {
 func TestRejects(t *testing.T) {
 	net := wild(1)
 	if _, err := Compile(net, device.Config{Kernel: "fast"}); err == nil {
-		t.Error("an unknown kernel is no error")
+		t.Error("an unknown kernel is accepted")
 	}
 	if _, err := Compile(net, device.Config{Threads: -1}); err == nil {
-		t.Error("negative threads are no error")
+		t.Error("negative threads are accepted")
 	}
 	net.Steps[0].Kind = 99
 	if _, err := Compile(net, device.Config{}); err == nil {
-		t.Error("an unknown step is no error")
+		t.Error("an unknown step is accepted")
 	}
 }

@@ -289,7 +289,7 @@ func TestSpecRejects(t *testing.T) {
 		}
 	}
 	if _, err := Select("no such set"); err == nil {
-		t.Error("an unknown set is no error")
+		t.Error("an unknown set is accepted")
 	}
 }
 

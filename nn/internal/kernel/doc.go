@@ -27,7 +27,7 @@
 // Images of a batch lie one after the other at a distance the executor picks;
 // it hands each kernel the slice of one image.
 //
-// A channel count that is no multiple of 8 leaves lanes that are zero in the
+// A channel count that is not a multiple of 8 leaves lanes that are zero in the
 // activation; the executor keeps the map from channel to lane (a concatenation
 // of 20 and 16 channels has its second part at lane 24) and hands weights over
 // by lane, so that kernels know nothing of it: C of a Tensor counts lanes up to
@@ -46,7 +46,7 @@
 // # Assembly
 //
 // The .s files are written by the generator in internal/_generate (a Go module of
-// its own, so that avo is no dependency of this one). NEON has the shapes and the
+// its own, so that this one does not depend on avo). NEON has the shapes and the
 // order of sums of AVX2, and so the same packed weights and the same bits:
 //
 //	go generate ./nn/internal/kernel

@@ -32,7 +32,8 @@ func Thin(h, w int, halo Border) Tensor {
 
 // A ByteSpec is a convolution of bytes to prepare:
 //
-//	acc[o,y,x] = sum_{i,kh,kw} filter[o,i,kh,kw] * in[i, y*StrideH - PadTop + kh, x*StrideW - PadLeft + kw]
+//	acc[o,y,x] = sum_{i,kh,kw} filter[o,i,kh,kw] *
+//	             in[i, y*StrideH - PadTop + kh, x*StrideW - PadLeft + kw]
 //	out[o,y,x] = min(max(round(float32(acc)*Scale[o] + Shift[o]), 0), 255)
 //
 // with round half to even. The input's halo spells the border out, in the bytes that stand for zero

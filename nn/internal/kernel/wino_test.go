@@ -222,11 +222,11 @@ func TestWinogradRejects(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := NewWinograd(Ref, s, Tiling{3, 3}, 1); err == nil {
-		t.Error("a tiling that there is not is no error")
+		t.Error("an unknown tiling is accepted")
 	}
 	s.Filter = s.Filter[1:]
 	if _, err := NewWinograd(Ref, s, Tiling{4, 4}, 1); err == nil {
-		t.Error("a short filter is no error")
+		t.Error("a short filter is accepted")
 	}
 	for name, spoil := range map[string]func(*Spec){
 		"planar":  func(s *Spec) { s.Planar = true },

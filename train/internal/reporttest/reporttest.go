@@ -31,8 +31,8 @@ type Document struct {
 // Side is the longer side of a thumbnail, in pixels.
 const Side = 96
 
-// Glowing finds the activation maps of a report: the picture, the label, and the path of the picture
-// that it is of.
+// Glowing finds the activation maps of a report: the picture, the label, and the path of the
+// picture that it is of.
 var Glowing = regexp.MustCompile(`<img src="(data:image/jpeg;base64,[^"]+)" width="\d+" height="\d+" ` +
 	`alt="What speaks for ([^"]+) in ([^"]+)"/>`)
 

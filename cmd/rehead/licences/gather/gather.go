@@ -61,12 +61,14 @@ const rule = "==================================================================
 
 const heading = `What is in rehead's binary beside its own code (Apache-2.0), and under which licence.
 
-The embedded trunk, inception/embedded/trunk.safetensors, is a narrow network made from the weights of Inception-2015-12-05 by Google,
-Apache-2.0; inception/embedded/README.md says how. The list of root certificates is Mozilla's, as golang.org/x/crypto/x509roots has it.
-github.com/ajstarks/svgo is by Anthony Starks. Of github.com/golang/freetype the FreeType License is chosen: portions of this software are
-copyright 2010 The FreeType Project (www.freetype.org), all rights reserved; it is based in part on the work of the FreeType Team.
+The embedded trunk, inception/embedded/trunk.safetensors, is a narrow network made from the weights of
+Inception-2015-12-05 by Google, Apache-2.0; inception/embedded/README.md says how. The list of root certificates is
+Mozilla's, as golang.org/x/crypto/x509roots has it.
+github.com/ajstarks/svgo is by Anthony Starks. Of github.com/golang/freetype the FreeType License is chosen: portions of
+this software are copyright 2010 The FreeType Project (www.freetype.org), all rights reserved; it is based in part on
+the work of the FreeType Team.
 
-Modules, on whatever platform the binary is built for:
+Modules, for every platform that the binary is built for:
 
 %s`
 
@@ -79,12 +81,14 @@ func linked() ([]module, error) {
 	}
 	found := map[string]module{}
 	for _, b := range builds() {
-		cmd := exec.Command("go", "list", "-deps", "-tags", b[2], "-f", "{{with .Module}}{{if not .Main}}{{$.Module.Path}}{{end}}{{end}}", binary) //nolint:gosec // constants
+		const form = "{{with .Module}}{{if not .Main}}{{$.Module.Path}}{{end}}{{end}}"
+		cmd := exec.Command("go", "list", "-deps", "-tags", b[2], "-f", form, binary) //nolint:gosec // constants
 		if err := each(cmd, b, func(path string) { found[path] = module{Path: path} }); err != nil {
 			return nil, err
 		}
 	}
-	cmd := exec.Command("go", slices.Concat([]string{"list", "-m", "-json"}, paths(found))...) //nolint:gosec // paths of modules
+	args := slices.Concat([]string{"list", "-m", "-json"}, paths(found))
+	cmd := exec.Command("go", args...) //nolint:gosec // paths of modules
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("go list -m: %w", err)

@@ -1,10 +1,10 @@
-// Package imagenet names the classes of ImageNet's challenge of 2012, with their WordNet synsets, in
-// the three orders in which InceptionV3 classifiers have them:
+// Package imagenet names the classes of ImageNet's challenge of 2012, with their WordNet synsets,
+// in the three orders in which InceptionV3 classifiers have them:
 //
 //   - 1000 classes (torchvision, Keras, timm's gluon): sorted by synset;
 //   - 1001 classes (TF-slim, timm's ports of it): "background", then the same;
-//   - 1008 classes (2015's graph, pytorch-fid): the challenge's own numbers 1..1000; the rows 0 and 1001..1007 were
-//     never trained.
+//   - 1008 classes (2015's graph, pytorch-fid): the challenge's own numbers 1..1000; the rows 0 and
+//     1001..1007 were never trained.
 //
 // Sources: the synsets are those of tensorflow/models
 // research/slim/datasets/imagenet_lsvrc_2015_synsets.txt, the names those of torchvision's models
@@ -52,8 +52,8 @@ var classes = sync.OnceValue(func() []class {
 // background is the name of row 0 of a classifier with 1001 or 1008 rows.
 const background = "background"
 
-// Labels returns the labels of a published classifier with so many rows: 1000, 1001 or 1008; nil for
-// any other number.
+// Labels returns the labels of a published classifier with so many rows: 1000, 1001 or 1008; nil
+// for any other number.
 func Labels(rows int) []string {
 	switch rows {
 	case 1000, 1001:

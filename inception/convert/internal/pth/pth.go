@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/big"
 	"path"
@@ -84,6 +85,10 @@ func readZIP(r io.ReaderAt, size int64) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	buffer := make([]byte, 1<<16)
+	if err := checksum(r, pkl, off, n, buffer); err != nil {
+		return nil, err
+	}
 	seen := map[string]*storage{}
 	get := func(key string, d raw.DType, count int) (*storage, error) {
 		if st := seen[key]; st != nil {
@@ -102,6 +107,9 @@ func readZIP(r io.ReaderAt, size int64) (any, error) {
 		}
 		if n != int64(count)*int64(d.Size()) {
 			return nil, fmt.Errorf("storage %q at offset %d has %d bytes, want %d elements of %v", key, off, n, count, d)
+		}
+		if err := checksum(r, f, off, n, buffer); err != nil {
+			return nil, err
 		}
 		st := &storage{key: key, dtype: d, count: count, off: off}
 		seen[key] = st
@@ -169,6 +177,23 @@ func section(f *zip.File, size int64) (off, n int64, err error) {
 			off+int64(f.UncompressedSize64), size)
 	}
 	return off, int64(f.UncompressedSize64), nil
+}
+
+// checksum holds the n bytes at off against the CRC-32 of their file in the archive; 0 is what a
+// writer leaves that was told to spare the time.
+func checksum(r io.ReaderAt, f *zip.File, off, n int64, buffer []byte) error {
+	if f.CRC32 == 0 {
+		return nil
+	}
+	sum := crc32.NewIEEE()
+	if _, err := io.CopyBuffer(sum, io.NewSectionReader(r, off, n), buffer); err != nil {
+		return err
+	}
+	if got := sum.Sum32(); got != f.CRC32 {
+		return fmt.Errorf("%q in the archive was changed after it was written (CRC-32 %08x, want %08x): fetch the file again",
+			f.Name, got, f.CRC32)
+	}
+	return nil
 }
 
 // littleEndian fails when the archive says that its numbers are stored the other way round.

@@ -227,6 +227,21 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A bit that fell over is told by the checksums of the archive, whichever file it is in.
+func TestRegression_ChecksumsAreChecked(t *testing.T) {
+	file := archive(t, tensorPickle("w", "FloatStorage", 4, 0, "2 2", "2 1"), []byte("0123456789abcdef"), zip.Store)
+	for _, part := range []string{"789abc", "FloatStorage"} {
+		changed := bytes.Clone(file)
+		changed[bytes.Index(changed, []byte(part))] ^= 1
+		if _, err := list1(changed); err == nil || !strings.Contains(err.Error(), "CRC-32") {
+			t.Errorf("a bit of %q: got %v, want the checksum to tell", part, err)
+		}
+	}
+	if _, err := list1(file); err != nil {
+		t.Error(err)
+	}
+}
+
 func change(b []byte, from, n int) []byte {
 	c := append([]byte(nil), b...)
 	for i := from; i < from+n; i++ {

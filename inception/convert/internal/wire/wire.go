@@ -53,7 +53,7 @@ func next(c *raw.Cursor) (Field, error) {
 	}
 	x := Field{Num: int(tag >> 3 & math.MaxInt32), Type: Type(tag & 7), At: at}
 	if x.Num == 0 || tag>>3 > 1<<29-1 {
-		return Field{}, fmt.Errorf("offset %d: field number %d, want 1..%d: this is no protobuf message of the kind expected",
+		return Field{}, fmt.Errorf("offset %d: field number %d, want 1..%d: not a protobuf message of the expected kind",
 			at, tag>>3, 1<<29-1)
 	}
 	switch x.Type {

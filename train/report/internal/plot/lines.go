@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Lines is a chart of lines over two axes. Positions are shares of the axes, 0..1 from the lower left
-// corner.
+// Lines is a chart of lines over two axes. Positions are shares of the axes, 0..1 from the lower
+// left corner.
 type Lines struct {
 	Title, Note  string
 	XName, YName string

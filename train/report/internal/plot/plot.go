@@ -47,8 +47,8 @@ func SVG(c Chart) ([]byte, error) {
 		bytes.TrimRight(rest, "\n")), nil
 }
 
-// hoverMark stands between a text and what a viewer shows when the pointer rests on it, which vg has no
-// way to say; no other text has it.
+// hoverMark stands between a text and what a viewer shows when the pointer rests on it, which vg
+// has no way to say; no other text has it.
 const hoverMark = "\x01"
 
 // mostPixels is the longest side of a PNG.

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"cmp"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/dataset"
+)
+
+// dataFlags say where labelled pictures are: folders of label folders, or manifests.
+type dataFlags struct {
+	validationDir, testDir string // folders or manifests of their own for these parts
+	imageRoot, stripPrefix string // see dataset.ManifestConfig
+	classes                string // file with the names of numbered classes
+
+	multiLabel bool   // a picture may have several labels
+	separator  string // of the labels in a cell of a CSV file
+
+	roots map[string]string // image roots of single manifests, before imageRoot
+}
+
+func (d *dataFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&d.validationDir, "validation-dir", "",
+		"folder or manifest of the pictures to choose with, instead of --validation")
+	f.StringVar(&d.testDir, "test-dir", "", "folder or manifest of the pictures to measure with, instead of --test")
+	f.BoolVar(&d.multiLabel, "multi-label", false,
+		"pictures have any number of labels, even none: a head of sigmoids with a threshold for each label is trained")
+	d.addManifest(cmd)
+}
+
+// addManifest adds the flags that say how a manifest is read.
+func (d *dataFlags) addManifest(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&d.imageRoot, "image-root", "",
+		"folder that a manifest's relative paths start from (default: the manifest's)")
+	f.StringVar(&d.stripPrefix, "strip-prefix", "",
+		"prefix that is cut off a manifest's paths, such as s3://bucket/flowers/")
+	f.StringVar(&d.separator, "label-separator", "|", "what separates labels in a CSV manifest's label column")
+	f.StringVar(&d.classes, "classes", "", "file with the names of a manifest's numbered classes, one a line")
+}
+
+// split is cfg, with no share asked for where a part has pictures of its own.
+func (d *dataFlags) split(cfg dataset.SplitConfig) dataset.SplitConfig {
+	if d.validationDir != "" {
+		cfg.Validation = -1
+	}
+	if d.testDir != "" {
+		cfg.Test = -1
+	}
+	return cfg
+}
+
+// open reads a folder of label folders or a manifest, and those of the other parts. minLabels is as
+// in dataset.ScanConfig.
+func (d *dataFlags) open(path string, minLabels int) (*dataset.Folder, error) {
+	folder, err := d.one(path, minLabels)
+	if err != nil || d.validationDir == "" && d.testDir == "" {
+		return folder, err
+	}
+	var parts [2]*dataset.Folder
+	for i, dir := range [2]string{d.validationDir, d.testDir} {
+		if dir == "" {
+			continue
+		}
+		if parts[i], err = d.one(dir, 1); err != nil {
+			return nil, err
+		}
+	}
+	return dataset.Join(folder, parts[0], parts[1])
+}
+
+func (d *dataFlags) one(path string, minLabels int) (*dataset.Folder, error) {
+	info, err := os.Stat(path)
+	if err != nil || info.IsDir() {
+		folder, err := dataset.Scan(path, dataset.ScanConfig{MinLabels: minLabels}) // says what is wrong
+		if err == nil && d.multiLabel {
+			folder = folder.AsMultiLabel()
+		}
+		return folder, err
+	}
+	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), StripPrefix: d.stripPrefix,
+		MinLabels: minLabels, MultiLabel: d.multiLabel, Separator: d.separator}
+	if d.classes != "" {
+		if cfg.Classes, err = dataset.ReadClasses(d.classes); err != nil {
+			return nil, err
+		}
+	}
+	return dataset.ReadManifest(path, cfg)
+}

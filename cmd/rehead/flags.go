@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
+)
+
+// engineFlags are the flags of every command that runs the network.
+type engineFlags struct {
+	nn.Config
+
+	trunk     string // REF of the trunk for a model without one; see addTrunk
+	precision string // see addPrecision
+
+	resolve func(ref string) (*inception.Weights, error)
+}
+
+func (e *engineFlags) add(cmd *cobra.Command, a *app) {
+	e.resolve = a.resolve
+	cmd.Flags().IntVar(&e.Threads, "threads", 0, "threads of the network (0: one per core)")
+	cmd.Flags().StringVar(&e.Device, "device", "auto",
+		"where the network runs: "+strings.Join(append([]string{"auto"}, nn.Devices()...), ", "))
+	cmd.Flags().StringVar(&e.Kernel, "kernel", a.getenv("REHEAD_KERNEL"),
+		"kernels: ref for plain Go, else the best of this machine (env REHEAD_KERNEL)")
+}
+
+// addPrecision adds --precision to commands that make or use a trunk.
+func (e *engineFlags) addPrecision(cmd *cobra.Command, help string) {
+	cmd.Flags().StringVar(&e.precision, "precision", "",
+		fmt.Sprintf("what the network computes with, %s or %s: %s", nn.Float32, nn.Int8, help))
+}
+
+// quantized reports whether --precision asks for int8.
+func (e *engineFlags) quantized() (bool, error) {
+	p, err := nn.ParsePrecision(e.precision)
+	if err != nil {
+		return false, usagef("--precision: %w", err)
+	}
+	return p == nn.Int8, nil
+}
+
+// config is what the flags say, checked.
+func (e *engineFlags) config() (nn.Config, error) {
+	if _, err := e.quantized(); err != nil {
+		return nn.Config{}, err
+	}
+	if e.Threads < 0 {
+		return nn.Config{}, usagef("--threads: got %d, want 0 (one per core) or more", e.Threads)
+	}
+	cfg := e.Config
+	if cfg.Device == "auto" {
+		cfg.Device = ""
+	}
+	return cfg, nil
+}
+
+// limitFlags are the bounds that every picture read from disk or network must keep.
+type limitFlags struct {
+	maxBytes  int64
+	maxPixels int64
+}
+
+func (l *limitFlags) limits() picture.Limits {
+	return picture.Limits{MaxBytes: l.maxBytes, MaxPixels: l.maxPixels}
+}
+
+func (l *limitFlags) add(cmd *cobra.Command) {
+	cmd.Flags().Int64Var(&l.maxBytes, "max-bytes", picture.DefaultMaxBytes, "maximum bytes of one picture")
+	cmd.Flags().Int64Var(&l.maxPixels, "max-pixels", picture.DefaultMaxPixels, "maximum pixels of one picture")
+}

@@ -1,0 +1,39 @@
+package hosts
+
+import "time"
+
+// The exchange of a job with several hosts: each of the others sends the leader one file, and a
+// sign of life while it makes it.
+//
+//	POST /alive/HOST     no body
+//	POST /file/HOST      the file; its SHA-256 in the header Rehead-Digest
+//	POST /failed/HOST    the reason
+//
+// All carry the job's name in Rehead-Job, so that a stray host of another job is turned away.
+const (
+	headerJob    = "Rehead-Job"
+	headerDigest = "Rehead-Digest"
+)
+
+// Times of the exchange.
+const (
+	DefaultSilence = 5 * time.Minute  // how long a host may give no sign of life
+	aliveEvery     = 10 * time.Second // time between signs of life
+	retryEvery     = 2 * time.Second  // time between attempts to reach the leader
+	maxReason      = 1 << 16          // bytes of a reason
+)
+
+// Config says how the hosts of a job find each other. All fields but Silence are needed.
+type Config struct {
+	Hosts   List
+	Job     string        // name of the job
+	Port    int           // of the leader
+	Silence time.Duration // 0 means DefaultSilence
+}
+
+func (c Config) silence() time.Duration {
+	if c.Silence > 0 {
+		return c.Silence
+	}
+	return DefaultSilence
+}

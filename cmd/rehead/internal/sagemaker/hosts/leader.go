@@ -1,0 +1,183 @@
+package hosts
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+)
+
+// Collector is the leader's end: it takes files from the other hosts from the moment it is made.
+type Collector struct {
+	cfg    Config
+	dir    string
+	most   int64
+	server *http.Server
+
+	mu     sync.Mutex
+	seen   map[string]time.Time // last sign of life of each other host
+	files  map[string]string    // what was received
+	failed error
+	change chan struct{} // has room for one: something above changed
+}
+
+// Collect starts to listen. Files of at most most bytes go into dir.
+func Collect(cfg Config, dir string, most int64) (*Collector, error) {
+	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", cfg.Port))
+	if err != nil {
+		return nil, fmt.Errorf("sagemaker: hosts: the leader cannot listen on port %d: %w", cfg.Port, err)
+	}
+	c := &Collector{cfg: cfg, dir: dir, most: most, seen: map[string]time.Time{}, files: map[string]string{},
+		change: make(chan struct{}, 1)}
+	for _, h := range cfg.Hosts.All {
+		if h != cfg.Hosts.Current {
+			c.seen[h] = time.Now()
+		}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /alive/{host}", c.guarded(func(string, *http.Request) error { return nil }))
+	mux.HandleFunc("POST /file/{host}", c.guarded(c.take))
+	mux.HandleFunc("POST /failed/{host}", c.guarded(c.fail))
+	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+		MaxHeaderBytes: 1 << 14}
+	go func() {
+		if err := c.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			c.update(func() { c.failed = errors.Join(c.failed, err) })
+		}
+	}()
+	return c, nil
+}
+
+// guarded answers only the other hosts of this job, and takes each request as a sign of life.
+func (c *Collector) guarded(do func(host string, r *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		host := r.PathValue("host")
+		c.mu.Lock()
+		_, known := c.seen[host]
+		if known = known && r.Header.Get(headerJob) == c.cfg.Job; known {
+			c.seen[host] = time.Now()
+		}
+		c.mu.Unlock()
+		if !known {
+			http.Error(w, fmt.Sprintf("%s of job %q is not one of ours", host, r.Header.Get(headerJob)), http.StatusForbidden)
+			return
+		}
+		if err := do(host, r); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	}
+}
+
+func (c *Collector) update(do func()) {
+	c.mu.Lock()
+	do()
+	c.mu.Unlock()
+	select {
+	case c.change <- struct{}{}:
+	default:
+	}
+}
+
+// take receives a host's file. A file that comes again replaces the first.
+func (c *Collector) take(host string, r *http.Request) (err error) {
+	f, err := os.CreateTemp(c.dir, "arriving-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	h := sha256.New()
+	n, err := io.Copy(io.MultiWriter(f, h), &lively{r: io.LimitReader(r.Body, c.most+1), sign: func() { c.sign(host) }})
+	if err != nil {
+		return err
+	}
+	if got, want := hex.EncodeToString(h.Sum(nil)), r.Header.Get(headerDigest); n > c.most || got != want {
+		return fmt.Errorf("file of %s: %d bytes with SHA-256 %.12s arrived, want %.12s and at most %d bytes", host, n, got,
+			want, c.most)
+	}
+	c.update(func() { c.files[host] = f.Name() })
+	return nil
+}
+
+func (c *Collector) sign(host string) {
+	c.mu.Lock()
+	c.seen[host] = time.Now()
+	c.mu.Unlock()
+}
+
+// lively calls sign at every read.
+type lively struct {
+	r    io.Reader
+	sign func()
+}
+
+func (l *lively) Read(p []byte) (int, error) {
+	l.sign()
+	return l.r.Read(p)
+}
+
+func (c *Collector) fail(host string, r *http.Request) error {
+	reason, err := io.ReadAll(io.LimitReader(r.Body, maxReason))
+	if err != nil {
+		return err
+	}
+	c.update(func() { c.failed = errors.Join(c.failed, fmt.Errorf("host %s failed: %s", host, reason)) })
+	return nil
+}
+
+// Wait returns the other hosts' files by host when all are there. It ends early when a host reports
+// a failure or gives no sign of life for the silence of the configuration.
+func (c *Collector) Wait(ctx context.Context) (map[string]string, error) {
+	tick := time.NewTicker(max(c.cfg.silence()/20, time.Millisecond))
+	defer tick.Stop()
+	for {
+		if files, err := c.state(); files != nil || err != nil {
+			return files, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("sagemaker: hosts: stopped while waiting: %w", context.Cause(ctx))
+		case <-c.change:
+		case <-tick.C:
+		}
+	}
+}
+
+// state is nil and nil while there is something to wait for.
+func (c *Collector) state() (map[string]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failed != nil {
+		return nil, fmt.Errorf("sagemaker: hosts: %w", c.failed)
+	}
+	for host, at := range c.seen {
+		if quiet := time.Since(at); c.files[host] == "" && quiet > c.cfg.silence() {
+			return nil, fmt.Errorf("sagemaker: hosts: no sign of life from %s for %v: see its log; hosts "+
+				"reach each other on port %d", host, quiet.Round(time.Second), c.cfg.Port)
+		}
+	}
+	if len(c.files) < len(c.seen) {
+		return nil, nil
+	}
+	return c.files, nil
+}
+
+// Close answers what is under way and stops listening.
+func (c *Collector) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := c.server.Shutdown(ctx); err != nil {
+		return fmt.Errorf("sagemaker: hosts: %w", err)
+	}
+	return nil
+}

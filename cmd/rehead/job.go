@@ -1,0 +1,210 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+
+	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/channels"
+	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/hosts"
+	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/hyperparameters"
+	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
+	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/train"
+)
+
+// tree is SageMaker's tree of folders: below SAGEMAKER_BASE_DIR, or /opt/ml.
+func (a *app) tree() layout.Tree {
+	if base := a.getenv("SAGEMAKER_BASE_DIR"); base != "" {
+		return layout.Tree(base)
+	}
+	return layout.Default
+}
+
+// inTrainingJob reports whether the binary was started without arguments as a training container.
+func (a *app) inTrainingJob() bool {
+	return a.getenv("TRAINING_JOB_NAME") != "" || a.tree().Present()
+}
+
+// containerTrain is `train` without a folder: a SageMaker training job. What goes wrong is also
+// written to the failure file; a job that is stopped has not failed.
+func (a *app) containerTrain(ctx context.Context, o *trainOptions, flags *pflag.FlagSet) error {
+	l := a.tree()
+	if !l.Present() {
+		return usagef("train: name a folder of label folders; without one, a SageMaker job is looked for below %s "+
+			"(SAGEMAKER_BASE_DIR), and there is none", string(l))
+	}
+	if err := l.ClearFailure(); err != nil {
+		return err
+	}
+	err := a.runJob(ctx, l, o, flags)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && l.HasCheckpoints():
+		a.say("stopped by a signal; what was computed is in %s, and the same job goes on from there", l.Checkpoints())
+		return err
+	case ctx.Err() != nil:
+		a.say("stopped by a signal; with a CheckpointConfig the same job would go on from where it was stopped")
+		return err
+	}
+	return errors.Join(err, l.WriteFailure(oneLine(err)))
+}
+
+// job is a training job on its way.
+type job struct {
+	*app
+	tree     layout.Tree
+	hosts    hosts.List
+	channels channels.Set
+	o        *trainOptions
+	manifest string // the hyperparameter
+	scratch  string // a folder of this run alone
+}
+
+func (a *app) runJob(ctx context.Context, l layout.Tree, o *trainOptions, flags *pflag.FlagSet) (err error) {
+	j := &job{app: a, tree: l, o: o}
+	if j.hosts, err = hosts.Read(l); err != nil {
+		return err
+	}
+	if j.channels, err = channels.Read(l); err != nil {
+		return err
+	}
+	if err := j.configure(flags); err != nil {
+		return err
+	}
+	defer func() {
+		if j.scratch != "" {
+			err = errors.Join(err, os.RemoveAll(j.scratch))
+		}
+	}()
+	dir, err := j.pictures(ctx)
+	if err != nil {
+		return err
+	}
+	if done, err := j.share(ctx, dir); done || err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return err
+	}
+	o.job = true
+	result, failed := a.train(ctx, dir, o)
+	if result == nil {
+		return failed
+	}
+	a.printOtherMetricLines(&result.Metrics)
+	return failed // with a result: its accuracy is below --min-accuracy
+}
+
+// configure sets what the layout says, then what the hyperparameters say.
+func (j *job) configure(flags *pflag.FlagSet) error {
+	o := j.o
+	o.out, o.cfg.Neighbours = j.tree.Model(), 0 // an endpoint shows no training pictures unless the job asks for it
+	if o.cache == "" && j.getenv("REHEAD_CACHE") == "" {
+		o.cache = "none"
+		if j.tree.HasCheckpoints() {
+			o.cache = filepath.Join(j.tree.Checkpoints(), j.hosts.CacheName())
+		}
+	}
+	weights, err := j.channels.File("weights")
+	if err != nil {
+		return err
+	}
+	if weights != "" {
+		o.weights = weights
+	}
+	if o.warmStart, err = j.channels.Model(); err != nil {
+		return err
+	}
+	values, err := hyperparameters.Read(j.tree)
+	if err != nil {
+		return err
+	}
+	notes, err := hyperparameters.Apply(values, hyperparameters.Table(o.settable(flags, &j.manifest), values))
+	for _, note := range notes {
+		j.say("%s", note)
+	}
+	return err
+}
+
+// settable is what hyperparameters set.
+func (o *trainOptions) settable(flags *pflag.FlagSet, manifest *string) hyperparameters.Target {
+	return hyperparameters.Target{Flags: flags, Config: &o.cfg, ClassWeights: &o.classWeights, Manifest: manifest,
+		Views: defaultViews}
+}
+
+// pictures finds the pictures of every part, and returns the folder or manifest to train on.
+func (j *job) pictures(ctx context.Context) (dir string, err error) {
+	finder := channels.Finder{Tree: j.tree, Channels: j.channels, Manifest: j.manifest, Classes: j.o.classes,
+		Scratch: j.scratchDir, Say: j.say}
+	p, err := finder.Find(ctx)
+	j.o.classes, j.o.validationDir, j.o.testDir, j.o.roots = p.Classes, p.Validation, p.Test, p.Roots
+	return p.Training, err
+}
+
+// share has each of several hosts embed a part of the pictures in dir. The leader gets all
+// bottlenecks into its cache and goes on to train; done is true on the others.
+func (j *job) share(ctx context.Context, dir string) (done bool, err error) {
+	if len(j.hosts.All) < 2 {
+		return false, nil
+	}
+	cfg, err := j.hosts.Check(j.channels, j.getenv("REHEAD_HOSTS_PORT"),
+		cmp.Or(j.getenv("TRAINING_JOB_ARN"), j.getenv("TRAINING_JOB_NAME")))
+	if err != nil {
+		return false, err
+	}
+	if j.o.cache == "none" {
+		scratch, err := j.scratchDir()
+		if err != nil {
+			return false, err
+		}
+		j.o.cache = filepath.Join(scratch, "cache")
+	}
+	work := hosts.Work{Config: cfg, Cache: j.o.cache, Scratch: j.scratchDir, Say: j.say, Embed: j.embedPart,
+		Plan: func() (*dataset.Folder, *inception.Weights, error) {
+			folder, err := j.o.open(dir, 2)
+			if err != nil {
+				return nil, nil, err
+			}
+			w, err := j.resolve(j.o.weights)
+			return folder, w, err
+		}}
+	return work.Share(ctx)
+}
+
+// embedPart embeds this host's pictures and returns the cache file.
+func (j *job) embedPart(ctx context.Context, part *dataset.Folder, w *inception.Weights) (string, error) {
+	cfg, err := j.trainConfig(j.o)
+	if err != nil {
+		return "", err
+	}
+	p := j.trainProgress()
+	cfg.Progress = p.event
+	e, err := train.Embed(ctx, part, w, cfg)
+	p.done()
+	if err != nil {
+		return "", err
+	}
+	j.say("%d bottlenecks computed, %d from the cache", e.Pictures, e.Cached)
+	return e.Cache, nil
+}
+
+// scratchDir makes the folder of this run alone, once.
+func (j *job) scratchDir() (string, error) {
+	if j.scratch != "" {
+		return j.scratch, nil
+	}
+	dir, err := os.MkdirTemp("", "rehead-job-")
+	if err != nil {
+		return "", fmt.Errorf("train: no room to unpack: %w; name a folder that can be written to in TMPDIR", err)
+	}
+	j.scratch = dir
+	return dir, nil
+}

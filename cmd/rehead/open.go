@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/inception/embedded"
+	"github.com/c236555e/rehead/inception/registry"
+)
+
+const (
+	defaultWeights = embedded.Name
+	weightsHelp    = `trunk weights REF: "embedded" (in this binary), "random[:WIDTH]", the name of a pulled set, ` +
+		`or a weight file`
+)
+
+// modelPrecision is the help of --precision where a model decides it.
+const modelPrecision = "another than the model's is refused"
+
+// model opens a MODEL argument, with the trunk from --weights where the model was saved without its
+// own.
+func (e *engineFlags) model(path string) (*inception.Model, error) {
+	m, err := openModel(path)
+	if err != nil {
+		return nil, err
+	}
+	if e.precision != "" && e.precision != string(m.Precision()) {
+		return nil, fmt.Errorf("%s was trained on bottlenecks of %s, not of %s: leave --precision out, or "+
+			"train with --precision %s", path, m.Precision(), e.precision, e.precision)
+	}
+	return m, attachTrunk(m, e.trunk, e.resolve)
+}
+
+// attachTrunk gives a model that was saved without its trunk the one that ref names; "" names none.
+func attachTrunk(m *inception.Model, ref string, resolve func(ref string) (*inception.Weights, error)) error {
+	if ref == "" {
+		return nil
+	}
+	w, err := resolve(ref)
+	if err != nil {
+		return err
+	}
+	return m.AttachTrunk(w)
+}
+
+// openModel opens a model folder, its archive, or any weight file with a classifier.
+func openModel(path string) (*inception.Model, error) {
+	return convert.OpenModel(path, convert.Options{Official: registry.Official})
+}
+
+// addTrunk adds --weights to commands that open a MODEL.
+func (e *engineFlags) addTrunk(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&e.trunk, "weights", "",
+		"trunk of a model that was saved without one (--no-trunk): a weight file or REF")
+}
+
+// classifier opens a model and compiles its network.
+func (e *engineFlags) classifier(path string) (*inception.Classifier, error) {
+	cfg, err := e.config()
+	if err != nil {
+		return nil, err
+	}
+	model, err := e.model(path)
+	if err != nil {
+		return nil, err
+	}
+	return inception.NewClassifier(model, cfg)
+}
+
+// store is where pulled weights are kept: below REHEAD_CACHE, or rehead in the user's cache folder.
+func (a *app) store() (registry.Store, error) {
+	dir, err := a.cacheRoot()
+	if err != nil {
+		return registry.Store{}, err
+	}
+	return registry.Store{Dir: filepath.Join(dir, "weights")}, nil
+}
+
+// resolve returns the weights that a REF names: those in the binary, those of a pulled set, made-up
+// ones, or a file's.
+func (a *app) resolve(ref string) (*inception.Weights, error) {
+	store, _ := a.store() // without a cache folder nothing was pulled, and Resolve says so
+	return store.Resolve(ref)
+}
