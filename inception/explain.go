@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/c236555e/rehead/dataset/picture"
@@ -151,6 +152,15 @@ func (g *Grid) at(cells [][]float32, x, y float64) float64 {
 // maxSampled bounds what Sample makes, in pixels.
 const maxSampled = 1 << 28
 
+// lies says whether the grid lies somewhere.
+func (g *Grid) lies() bool {
+	far := 0.0
+	for _, v := range []float64{g.X, g.Y, g.Seen[0], g.Seen[1], g.Seen[2], g.Seen[3], float64(g.Width), float64(g.Height)} {
+		far = max(far, math.Abs(v)) // NaN stays
+	}
+	return far < 1<<31 && g.StepX > 1e-6 && g.StepY > 1e-6
+}
+
 // whole says whether the map has cells, as many in each row.
 func (m *Map) whole() bool {
 	for _, row := range m.Cells {
@@ -167,7 +177,7 @@ func (m *Map) whole() bool {
 //
 // Sizes that are no picture's, and a map without cells, give nothing.
 func (x *Explanation) Sample(m *Map, width, height int) [][]float32 {
-	if m == nil || !m.whole() || width < 1 || height < 1 || width > maxSampled/height {
+	if m == nil || !m.whole() || !x.Grid.lies() || width < 1 || height < 1 || width > maxSampled/height {
 		return nil
 	}
 	g := &x.Grid

@@ -52,9 +52,10 @@ func (in *Input) Decode(ctx context.Context, r picture.Recipe, dst []float32) (e
 		dst = make([]float32, 3*r.Size*r.Size)
 	}
 	if in.Image != nil {
-		size := in.Image.Bounds()
-		in.Info = picture.Info{Width: size.Dx(), Height: size.Dy(), Orientation: 1}
-		err = r.Apply(in.Image, 1, dst)
+		if err = r.Apply(in.Image, 1, dst); err == nil {
+			size := in.Image.Bounds()
+			in.Info = picture.Info{Width: size.Dx(), Height: size.Dy(), Orientation: 1}
+		}
 	} else if err = in.ReadHeader(); err == nil {
 		err = r.LoadFrom(ctx, in.header, dst)
 	}

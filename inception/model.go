@@ -382,6 +382,9 @@ func ModelFromWeights(w *Weights) (*Model, error) {
 			B: w.Tensors["fc.bias"].Data},
 		Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest, Trunk: w.trunkOnly(),
 	}
+	if err := m.Head.Validate(); err != nil {
+		return nil, err
+	}
 	if m.Labels == nil {
 		for i := range w.Classes {
 			m.Labels = append(m.Labels, strconv.Itoa(i))

@@ -34,7 +34,12 @@ type Result struct {
 
 // Finish takes away the checkpoint of a run whose model is saved; a run that ends before goes on
 // from it.
-func (r *Result) Finish() error { return r.Fit.Finish() }
+func (r *Result) Finish() error {
+	if r == nil || r.Fit == nil {
+		return errors.New("train: finish: got a result without its fit, want one that Run returned")
+	}
+	return r.Fit.Finish()
+}
 
 // Run trains a classifier on folder with the trunk w. The folder is split here (its items' Split
 // fields are set), and pictures with the same bytes never come to lie in different parts. Where the

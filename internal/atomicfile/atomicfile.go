@@ -32,14 +32,22 @@ const LockName = TempPrefix + "folder.lock"
 
 // MakeFolder makes a folder of a temporary name in dir, and locks it.
 func MakeFolder(dir string) (temp string, unlock func() error, err error) {
-	temp = TempName(dir)
-	if err := os.Mkdir(temp, 0o777); err != nil {
-		return "", nil, err
+	for try := 0; ; try++ {
+		temp = TempName(dir)
+		if err := os.Mkdir(temp, 0o777); err != nil {
+			return "", nil, err
+		}
+		if unlock, err = filelock.TryLock(filepath.Join(temp, LockName)); err == nil {
+			if _, err = os.Lstat(filepath.Join(temp, LockName)); err == nil {
+				return temp, unlock, nil
+			}
+			_ = unlock()
+		}
+		// somebody swept before the lock was there
+		if again := errors.Is(err, filelock.ErrHeld) || errors.Is(err, fs.ErrNotExist); !again || try == 100 {
+			return "", nil, errors.Join(err, os.RemoveAll(temp))
+		}
 	}
-	if unlock, err = filelock.TryLock(filepath.Join(temp, LockName)); err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(temp))
-	}
-	return temp, unlock, nil
 }
 
 // Sweep removes what processes that were killed left in dir: folders that nobody has locked, and of
@@ -61,8 +69,10 @@ func sweep(path string) {
 	left := time.Since(info.ModTime()) > time.Hour
 	if _, err := os.Lstat(filepath.Join(path, LockName)); err == nil {
 		unlock, err := filelock.TryLock(filepath.Join(path, LockName))
-		if left = err == nil; left {
+		if left = err == nil; left && runtime.GOOS == "windows" { // which removes no open file
 			_ = unlock()
+		} else if left {
+			defer unlock() //nolint:errcheck // of a file that is gone
 		}
 	}
 	if left {

@@ -28,9 +28,11 @@ func TestHostileValues(t *testing.T) {
 			began, calls := time.Now(), 0
 			g.fresh(t)
 			for args := range g.calls(reflect.ValueOf(f), name) {
+				if calls++; calls%max(slow(name), 1) != 0 {
+					continue
+				}
 				g.call(t, reflect.ValueOf(f), name, args)
-				calls++
-				if t.Failed() && os.Getenv("SURFACE_ALL") == "" {
+				if t.Failed() {
 					break
 				}
 			}
@@ -39,6 +41,18 @@ func TestHostileValues(t *testing.T) {
 			}
 		})
 	}
+}
+
+// slow says of functions that take long that one of so many lists of arguments will do.
+func slow(name string) int {
+	return map[string]int{"dataset/doctor.Check": 17, "inception.Calibrate": 9, "inception.NewClassifier": 23,
+		"inception.NewTrunk": 9, "inception.Random": 9, "inception.RecordSelfTest": 23, "inception.(*Model).Pack": 23,
+		"inception.(*Model).Save": 23, "inception.(*Trunk).EmbedAll": 3, "inception.(*Weights).Halved": 9,
+		"inception.(*Weights).Write": 9, "inception/export.ONNX": 23, "inception/export.ONNXFile": 23, "serve.New": 23,
+		"nn.Compile": 3, "nn.NewCalibrator": 3, "nn.NewMachine": 3, "train.(*Evaluation).Plots": 17,
+		"train.(*Evaluation).Report": 17, "train.(*Result).Plots": 17, "train.(*Result).Report": 17, "train.Run": 101, "train/report.HTML": 29, "train/report.Plots": 29, "train/report.Plot.PNG": 5,
+		"train.Embed": 17, "train.EmbedChecked": 47, "train.Evaluate": 17, "serve.(*Server).Serve": 3,
+		"serve.(*Server).Install": 3, "train.MergeCache": 3, "inception.(*Model).AttachTrunk": 5}[name]
 }
 
 // call calls f, whose error must be one for people.
@@ -109,7 +123,7 @@ func (g *good) calls(f reflect.Value, name string) func(yield func([]reflect.Val
 			}
 			return all
 		}
-		if !yield(list(fine)) {
+		if !yield(list(fine)) || t.NumIn() == 0 {
 			return
 		}
 		for i := range t.NumIn() {

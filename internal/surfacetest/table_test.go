@@ -70,6 +70,7 @@ func table() []any {
 		(*inception.Trunk).Features, (*inception.Trunk).Program, (*inception.Trunk).Size,
 		(*inception.Trunk).Weights, (*inception.Weights).Features, (*inception.Weights).Halved,
 		(*inception.Weights).Precision, (*inception.Weights).Quantized, (*inception.Weights).Write,
+		inception.RecordSelfTest, (*inception.Weights).WithRecipe,
 		convert.Load, convert.OpenModel, convert.Describe, convert.InfoOf, convert.Convert,
 		embedded.Bytes, embedded.Weights, embedded.Describe,
 		registry.Find, registry.Official, registry.Entries, registry.Store.Describe,
@@ -91,6 +92,8 @@ func table() []any {
 		picture.Recipe.Frame, picture.Recipe.Load, picture.Recipe.LoadFrom, picture.Recipe.Thumbnail,
 		(*picture.Recipe).UnmarshalJSON, picture.Recipe.Validate, (*picture.TooLargeError).Error,
 		(*picture.UnsupportedError).Error, (*picture.UnsupportedError).Is,
+		picture.DecodeContext, picture.Largest, picture.Recipe.LoadContext, picture.Recipe.Decode,
+		picture.Recipe.WithResize, picture.Resizes,
 		doctor.OpenCheckCache, (*doctor.CheckCache).Close, (*doctor.CheckCache).Len, doctor.Check,
 		doctor.Hopeless, (*doctor.Checkup).Err, (*doctor.Checkup).Of, (*doctor.Checkup).Refine, (*doctor.Checkup).Same,
 		(*doctor.Checkup).Usable,
@@ -130,8 +133,10 @@ func TestTableIsWhole(t *testing.T) {
 			t.Errorf("%s is exported and has no row", name)
 		}
 	}
-	if len(have) != len(want) {
-		t.Errorf("the table has %d rows, want %d", len(have), len(want))
+	for i, name := range have {
+		if !slices.Contains(want, name) || slices.Contains(have[:i], name) {
+			t.Errorf("%s has a row, and is not exported or has another", name)
+		}
 	}
 }
 
@@ -187,7 +192,7 @@ func methods(path, name string, named *types.Named) (names []string) {
 		if _, pointer := m.Signature().Recv().Type().(*types.Pointer); pointer {
 			receiver = "(*" + name + ")"
 		}
-		if m.Exported() && !strings.Contains(gorgonias, " "+m.Name()+" ") {
+		if m.Exported() && !(path == module+"nn" && strings.Contains(gorgonias, " "+m.Name()+" ")) {
 			names = append(names, path+"."+receiver+"."+m.Name())
 		}
 	}

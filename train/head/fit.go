@@ -46,6 +46,9 @@ type Loss struct {
 // Finish removes the checkpoint of a fit whose head is in use; until then the same fit made again
 // goes on from there.
 func (s *Solution) Finish() error {
+	if s == nil {
+		return errors.New("train: finish: got no solution")
+	}
 	if err := s.checkpoints.remove(); err != nil {
 		return err
 	}
