@@ -117,11 +117,12 @@ func (r *run) embed(ctx context.Context) error {
 		return err
 	}
 	r.res.Checkup = checkup
+	given := givenToTrain(r.folder)
 	crowded, err := divide(r.folder, &r.cfg.Split, checkup, out.sums)
 	if err != nil {
 		return err
 	}
-	if r.res.Notes, err = checkSplit(r.folder, r.cfg.Split); err != nil {
+	if r.res.Notes, err = checkSplit(r.folder, r.cfg.Split, given); err != nil {
 		return err
 	}
 	if crowded {
@@ -149,7 +150,7 @@ func (r *run) embed(ctx context.Context) error {
 		}
 	}
 	if len(out.problems) > 0 {
-		if _, err := checkSplit(r.good(), r.cfg.Split); err != nil {
+		if _, err := checkSplit(r.good(), r.cfg.Split, given); err != nil {
 			return fmt.Errorf("%w (after %d unreadable pictures were set aside)", err, len(out.problems))
 		}
 	}

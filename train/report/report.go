@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/visible"
 	"github.com/c236555e/rehead/train/metrics"
 )
 
@@ -89,7 +90,7 @@ func (p *page) html() ([]byte, error) {
 	if err := reportTemplate.Execute(&b, p); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
+	return visible.Text(b.Bytes()), nil
 }
 
 // card is a headline number.
