@@ -43,8 +43,8 @@ func Example() {
 	info, err := recipe.Load(data, picture.Limits{}, pixels)
 	fmt.Println(info.Format, err, len(pixels))
 	// Output:
-	// blue-cross [6 3 1]
-	// green-stripes [6 3 1]
-	// red-circle [6 3 1]
+	// blue-cross [8 1 1]
+	// green-stripes [8 1 1]
+	// red-circle [8 1 1]
 	// jpeg <nil> 268203
 }

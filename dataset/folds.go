@@ -26,7 +26,7 @@ func (f *Folder) FoldsTogether(k int, salt string, same Same) ([]int, error) {
 	if err := same.check(len(f.Items)); err != nil {
 		return nil, err
 	}
-	groups, err := f.groups("folds\x00"+salt, same)
+	groups, err := f.groups("folds\x00"+salt, same, false)
 	if err != nil {
 		return nil, err
 	}

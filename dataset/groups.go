@@ -47,8 +47,9 @@ func (g *group) assign(f *Folder, s Split) {
 	}
 }
 
-// groups deals the items to groups that no split parts.
-func (f *Folder) groups(salt string, same Same) ([]*group, error) {
+// groups deals the items to groups that no split parts. With labelled, a group's place depends on its
+// label too, so that files of one numbering do not fall alike in every label.
+func (f *Folder) groups(salt string, same Same, labelled bool) ([]*group, error) {
 	together, keys, err := f.together(same)
 	if err != nil {
 		return nil, err
@@ -59,7 +60,11 @@ func (f *Folder) groups(salt string, same Same) ([]*group, error) {
 		r := together.Find(i)
 		g := byRoot[r]
 		if g == nil {
-			g = &group{key: keys[i], u: place(salt, keys[i])}
+			g = &group{key: keys[i]}
+			if labelled {
+				g.key = f.Labels[it.Label] + "\x00" + keys[i]
+			}
+			g.u = place(salt, g.key)
 			byRoot[r] = g
 			out = append(out, g)
 		}

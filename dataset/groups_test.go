@@ -12,7 +12,8 @@ import (
 
 // TestSplitTogether: nothing that is named, equal or nearly equal crosses.
 func TestSplitTogether(t *testing.T) {
-	for _, cfg := range []dataset.SplitConfig{{}, {Stratified: true}, {Validation: 0.3, Test: 0.3, Salt: "x"}} {
+	for _, cfg := range []dataset.SplitConfig{{}, {Rule: 1}, {Rule: 1, Stratified: true},
+		{Validation: 0.3, Test: 0.3, Salt: "x"}} {
 		f := made("r", 3, 200)
 		together := dataset.Same{Sums: make([][sha256.Size]byte, len(f.Items))}
 		for i := range f.Items {

@@ -15,8 +15,8 @@ import (
 // pictures begins with "validation/" and "test/". A label that the folder to train on lacks is an
 // error that names it.
 //
-// Items of folder that are not Fixed may still be given any split by Folder.Split: ask it for none
-// of what was given here.
+// Items of folder that are not Fixed may still be given a split by Folder.Split, but none that was
+// given here.
 func Join(folder, validation, test *Folder) (*Folder, error) {
 	if folder == nil {
 		return nil, errors.New("dataset: join: there is no folder to train on")
@@ -24,6 +24,7 @@ func Join(folder, validation, test *Folder) (*Folder, error) {
 	out := &Folder{
 		Root: folder.Root, Labels: slices.Clone(folder.Labels), Items: slices.Clone(folder.Items),
 		Problems: slices.Clone(folder.Problems), Ignored: folder.Ignored, MultiLabel: folder.MultiLabel,
+		Notes: slices.Clone(folder.Notes), Given: folder.Given,
 	}
 	at := make(map[string]int, len(out.Labels))
 	for i, l := range out.Labels {
@@ -40,6 +41,11 @@ func Join(folder, validation, test *Folder) (*Folder, error) {
 			return nil, fmt.Errorf("dataset: join: one of the %v folder %q and %q has several labels a picture, the other one: "+
 				"read both the same way", part.split, part.from.Root, folder.Root)
 		}
+		if part.from.Given != [3]bool{} || out.Given[part.split] {
+			return nil, fmt.Errorf("dataset: join: %q is to be the %v part, but the data have such parts already: "+
+				"name a folder of each part, and one to train on", part.from.Root, part.split)
+		}
+		out.Given[part.split] = true
 		to := make([]int, len(part.from.Labels))
 		for i, l := range part.from.Labels {
 			label, known := at[l]
@@ -61,6 +67,7 @@ func Join(folder, validation, test *Folder) (*Folder, error) {
 		}
 		out.Problems = append(out.Problems, part.from.Problems...)
 		out.Ignored += part.from.Ignored
+		out.Notes = append(out.Notes, part.from.Notes...)
 	}
 	slices.SortFunc(out.Items, func(a, b Item) int {
 		if c := strings.Compare(a.Rel, b.Rel); c != 0 {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -26,16 +27,19 @@ const (
 	CSV       = "csv"       // a header and a line for each picture, parted by commas, semicolons or tabs
 	JSONL     = "jsonl"     // a JSON object on each line
 	LST       = "lst"       // index<TAB>class<TAB>path, as MXNet and SageMaker's image classification have it
+	Array     = "array"     // a JSON array of such objects
+	List      = "list"      // a path and a label on each line, parted by a space
 	Augmented = "augmented" // SageMaker's augmented manifest: JSON lines with source-ref and a class
 )
 
 // ManifestConfig says how a manifest is read. The zero value works.
 type ManifestConfig struct {
-	Format      string   // CSV, JSONL, LST or Augmented; "" means by content
+	Format      string   // one of the constants above; "" means by content
 	Root        string   // folder that relative paths start from; "" means the manifest's
 	StripPrefix string   // is cut off paths before they are looked up below Root: "s3://bucket/flowers/"
-	Classes     []string // LST, Augmented: the names of classes 0, 1, 2...; nil: the numbers are the names
+	Classes     []string // the names of classes 0, 1, 2...; nil: the numbers are the names
 	Attribute   string   // Augmented: the key of the class; "" means the only one that there is
+	Columns     Columns  // CSV, JSONL, Array: names that are not guessed
 	MultiLabel  bool     // pictures have any number of labels: see ReadManifest
 	Separator   string   // MultiLabel: what parts the labels in a cell of a CSV file; "" means "|"
 	MinLabels   int      // fewest labels with pictures; 0 means 2
@@ -44,12 +48,6 @@ type ManifestConfig struct {
 
 // maxRecord bounds a line of a manifest, in bytes.
 const maxRecord = 1 << 20
-
-// columns are the names that CSV headers and JSONL keys may have, and what they mean.
-var columns = []struct{ name, meaning string }{
-	{"image", "image"}, {"path", "image"}, {"label", "label"}, {"split", "split"}, {"group", "group"},
-	{"weight", "weight"},
-}
 
 // row is a line of a manifest.
 type row struct {
@@ -65,13 +63,16 @@ type row struct {
 
 // ReadManifest reads a list of labelled pictures.
 //
-// CSV and JSONL have the columns image (or path), label, and optionally split (train, validation or
-// test; empty: chosen by Folder.Split), group (see Item.Group) and weight (see Item.Weight), in any
-// order; any other column is an error. Cells are trimmed of spaces. A CSV file has a header. In an
-// augmented manifest the class name is taken from "<attribute>-metadata" where it is, else from
-// Classes.
+// CSV and JSON have the columns image (or path, file_name, filename, id...), label (or class,
+// category...), and optionally split (train, validation or test; empty: chosen by Folder.Split),
+// group (see Item.Group) and weight (see Item.Weight), in any order, or those that cfg.Columns
+// names; Folder.Notes lists the others. Cells are trimmed of spaces. A CSV file has a header, unless
+// it has two columns of which the first line's one is named like a picture. Numbers that JSON has
+// for labels are classes. In an augmented manifest the class name is taken from
+// "<attribute>-metadata" where it is, else from Classes; a line that failed becomes a Problem.
 //
-// A path is relative to Root unless it is absolute; slashes part it on every system. Labels are
+// A path is relative to Root unless it is absolute; slashes part it on every system, and backslashes
+// where no file has them in its name. A path that lacks its extension gets it. Labels are
 // taken in Unicode NFC. Folder.Labels is sorted by bytes; classes that have numbers keep the order
 // of these.
 //
@@ -124,7 +125,12 @@ type manifest struct {
 	at      map[string]int // path to item
 	lines   []int          // of the items
 	rows    int
-	pending []row // MultiLabel: lines whose numbers mean nothing before all of them are known
+	format  string
+	ignored []string // columns that mean nothing
+	keys    []string // of the last JSON object
+	means   []string // what they mean
+	ext     string   // that the last path lacked
+	pending []row    // MultiLabel: lines whose numbers mean nothing before all of them are known
 }
 
 func (m *manifest) read(r io.Reader) error {
@@ -138,26 +144,30 @@ func (m *manifest) read(r io.Reader) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	format := m.cfg.Format
-	if format == "" {
-		if format, err = sniffManifest(head); err != nil {
+	if m.format = m.cfg.Format; m.format == "" {
+		if m.format, err = sniffManifest(head); err != nil {
 			return err
 		}
 	}
-	switch format {
+	defer m.noteIgnored()
+	switch m.format {
 	case CSV:
 		return m.readCSV(b, head)
 	case JSONL, Augmented:
 		return m.readLines(b, func(line int, text []byte) error {
-			if format == Augmented {
+			if m.format == Augmented {
 				return m.augmented(line, text)
 			}
 			return m.object(line, text)
 		})
 	case LST:
 		return m.readLines(b, m.listed)
+	case Array:
+		return m.readArray(b)
+	case List:
+		return m.readLines(b, m.pair)
 	}
-	return fmt.Errorf("format: got %q, want %q, %q, %q or %q", format, CSV, JSONL, LST, Augmented)
+	return fmt.Errorf("format: got %q, want %q, %q, %q, %q, %q or %q", m.format, CSV, JSONL, LST, Array, List, Augmented)
 }
 
 // sniffManifest tells a manifest's format by its first line.
@@ -175,6 +185,13 @@ func sniffManifest(head []byte) (string, error) {
 			return Augmented, nil
 		}
 		return JSONL, nil
+	}
+	if line[0] == '[' {
+		return Array, nil
+	}
+	if at := bytes.LastIndexByte(bytes.TrimSpace(line), ' '); at > 0 && !bytes.ContainsAny(line, ",;\t") &&
+		pictureNamed(string(bytes.TrimSpace(line[:at]))) {
+		return List, nil
 	}
 	if fields := bytes.Split(line, []byte("\t")); len(fields) >= 3 {
 		_, err1 := strconv.ParseFloat(string(fields[0]), 64)
@@ -235,6 +252,21 @@ func (m *manifest) listed(line int, text []byte) error {
 	return m.add(row{line: line, image: fields[2], class: class})
 }
 
+// pair takes a line of a list: a path, which may have spaces, a space and a label.
+func (m *manifest) pair(line int, text []byte) error {
+	at := bytes.LastIndexAny(text, " \t")
+	if at < 0 {
+		return fmt.Errorf("got %.80q, want a path, a space and a label", text)
+	}
+	r := row{line: line, image: string(bytes.TrimSpace(text[:at])), label: string(text[at+1:]), class: -1}
+	if m.cfg.MultiLabel {
+		r.set.names = []string{r.label}
+	} else if n, err := classNumber(r.label); err == nil {
+		r.label, r.class = "", n
+	}
+	return m.add(r)
+}
+
 // classNumber reads 3, "3" or, as MXNet's tools write it, 3.000000.
 func classNumber(text string) (int, error) {
 	v, err := strconv.ParseFloat(text, 64)
@@ -258,6 +290,11 @@ func (m *manifest) add(r row) error {
 			return err
 		}
 		return m.merge(r, it)
+	}
+	if r.class < 0 && m.cfg.Classes != nil && !slices.Contains(m.cfg.Classes, strings.TrimSpace(r.label)) {
+		if n, err := classNumber(strings.TrimSpace(r.label)); err == nil {
+			r.label, r.class = "", n
+		}
 	}
 	if it.Label, err = m.label(r); err != nil {
 		return err
@@ -307,7 +344,12 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 		if !strings.HasPrefix(image, p) {
 			return "", "", "", fmt.Errorf("image: got %q, want a path that begins with %q", image, p)
 		}
-		image = strings.TrimLeft(strings.TrimPrefix(image, p), "/")
+		image = strings.TrimLeft(strings.TrimPrefix(image, p), `/\`)
+	}
+	if strings.Contains(image, `\`) && !filepath.IsAbs(image) {
+		if _, err := os.Stat(filepath.Join(m.cfg.Root, image)); err != nil {
+			image = strings.ReplaceAll(image, `\`, "/")
+		}
 	}
 	switch {
 	case image == "":
@@ -377,7 +419,7 @@ func parseSplit(text string) (s Split, fixed bool, err error) {
 		return Train, true, nil
 	case "validation", "val", "valid", "dev":
 		return Validation, true, nil
-	case "test", "testing":
+	case "test", "testing", "eval", "evaluation":
 		return Test, true, nil
 	}
 	return 0, false, fmt.Errorf("split: got %q, want train, validation, test or nothing%s", text,

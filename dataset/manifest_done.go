@@ -27,8 +27,9 @@ func (m *manifest) done() (*Folder, error) {
 	})
 	items := m.scan.folder.Items
 	counts, lost := make([]int, len(m.names)), make([]bool, len(items))
-	for i, it := range items {
-		if lost[i] = !m.found(it.Path, m.lines[i]); lost[i] {
+	for i := range items {
+		m.extend(&items[i])
+		if lost[i] = !m.found(items[i].Path, m.lines[i]); lost[i] {
 			continue
 		}
 		for _, l := range m.scan.folder.Set(i) {
@@ -64,6 +65,29 @@ func (m *manifest) done() (*Folder, error) {
 			m.rows, n, least, also)
 	}
 	return out, nil
+}
+
+// extend gives a path that names no file the extension with which it does.
+func (m *manifest) extend(it *Item) {
+	if pictureNamed(it.Path) {
+		return
+	}
+	if _, err := os.Stat(it.Path); err == nil {
+		return
+	}
+	for _, ext := range append([]string{m.ext}, extensions[:]...) {
+		if _, twice := m.at[it.Path+ext]; ext == "" || twice {
+			continue
+		}
+		if info, err := os.Stat(it.Path + ext); err == nil && info.Mode().IsRegular() {
+			m.ext = ext
+			it.Path, it.Rel = it.Path+ext, it.Rel+ext
+			if it.Key != "" {
+				it.Key += ext
+			}
+			return
+		}
+	}
 }
 
 // found tells whether there is a picture at path; if not, it is a Problem.

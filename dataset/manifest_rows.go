@@ -11,7 +11,6 @@ import (
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
-	"github.com/c236555e/rehead/internal/spelling"
 	"github.com/c236555e/rehead/internal/strictjson"
 )
 
@@ -47,19 +46,24 @@ func (m *manifest) readCSV(r io.Reader, head []byte) error {
 	if err != nil {
 		return err
 	}
-	meaning, err := m.readHeader(names)
-	if err != nil {
-		return err
+	names = slices.Clone(names)
+	meaning, headless := m.headless(names)
+	if !headless {
+		if meaning, err = m.columns(names); err != nil {
+			return fmt.Errorf("header: %w", err)
+		}
 	}
-	for {
-		g.used = 0
-		record, err := c.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
+	for record := names; ; {
+		if !headless {
+			g.used = 0
+			if record, err = c.Read(); errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err // names the line
+			}
 		}
-		if err != nil {
-			return err // names the line
-		}
+		headless = false
 		line, _ := c.FieldPos(0)
 		one := row{line: line, class: -1}
 		for i, cell := range record {
@@ -97,44 +101,6 @@ func (r *row) cell(meaning, text string) {
 	}
 }
 
-// readHeader says what each column means.
-func (m *manifest) readHeader(names []string) ([]string, error) {
-	meaning, from := make([]string, len(names)), map[string]string{}
-	labelled := slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(strings.TrimSpace(n), "label") })
-	for i, name := range names {
-		plain := strings.ToLower(strings.TrimSpace(name))
-		means, err := columnOf(plain)
-		if err != nil && m.cfg.MultiLabel && !labelled && plain != "" {
-			meaning[i], from["label"] = yesNo+strings.TrimSpace(name), plain
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("header: %w", err)
-		}
-		if other, twice := from[means]; twice && !(m.cfg.MultiLabel && means == "label") {
-			return nil, fmt.Errorf("header: the columns %q and %q mean the same", other, plain)
-		}
-		meaning[i], from[means] = means, plain
-	}
-	for _, needed := range []string{"image", "label"} {
-		if from[needed] == "" {
-			return nil, fmt.Errorf("header: no column %q in %q: the first line names the columns", needed, names)
-		}
-	}
-	return meaning, nil
-}
-
-func columnOf(name string) (string, error) {
-	var known []string
-	for _, c := range columns {
-		if c.name == name {
-			return c.meaning, nil
-		}
-		known = append(known, c.name)
-	}
-	return "", fmt.Errorf("unknown column %q, want %s%s", name, strings.Join(known, ", "), spelling.Suggest(name, known))
-}
-
 // fields calls do with every key and value of the JSON object that a line is.
 func fields(text []byte, do func(key string, value json.RawMessage) error) error {
 	switch err := strictjson.Members(text, do); {
@@ -147,40 +113,84 @@ func fields(text []byte, do func(key string, value json.RawMessage) error) error
 	}
 }
 
-// object takes a line of JSONL.
+// object takes a line of JSONL, or an object of a JSON array.
 func (m *manifest) object(line int, text []byte) error {
-	r, from := row{line: line, class: -1}, map[string]string{}
+	var keys []string
+	var values []json.RawMessage
 	err := fields(text, func(key string, value json.RawMessage) error {
-		means, err := columnOf(key)
-		if err != nil {
-			return err
-		}
-		if other, twice := from[means]; twice {
-			return fmt.Errorf("the keys %q and %q mean the same", other, key)
-		}
-		from[means] = key
-		var s string
-		switch {
-		case string(value) == "null":
-		case means == "label" && m.cfg.MultiLabel:
-			return r.set.list(value)
-		case means == "label" && value[0] == '[':
-			return fmt.Errorf("label: got a list, %.40s, want a string; several labels a picture have to be "+
-				"asked for (--multi-label)", value)
-		case means == "weight" && value[0] != '"':
-			s = string(value)
-		default:
-			if err := json.Unmarshal(value, &s); err != nil {
-				return fmt.Errorf("%s: got %.40s, want a string", key, value)
-			}
-		}
-		r.cell(means, s)
+		keys, values = append(keys, key), append(values, value)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	if m.means == nil || !slices.Equal(keys, m.keys) { // lines have mostly the same
+		if m.means, err = m.columns(keys); err != nil {
+			return err
+		}
+		m.keys = keys
+	}
+	r := row{line: line, class: -1}
+	for i, means := range m.means {
+		if means == "" || string(values[i]) == "null" {
+			continue
+		}
+		if err := m.value(&r, means, keys[i], values[i]); err != nil {
+			return err
+		}
+	}
 	return m.add(r)
+}
+
+// value takes the value of a key.
+func (m *manifest) value(r *row, means, key string, value json.RawMessage) (err error) {
+	var s string
+	switch number := value[0] == '-' || '0' <= value[0] && value[0] <= '9'; {
+	case means == "label" && m.cfg.MultiLabel && !number:
+		return r.set.list(value)
+	case means == "label" && value[0] == '[':
+		return fmt.Errorf("label: got a list, %.40s, want a string; several labels a picture have to be "+
+			"asked for (--multi-label)", value)
+	case means == "label" && number && m.cfg.MultiLabel:
+		r.set.names = append(r.set.names, string(value))
+		return nil
+	case means == "label" && number:
+		r.class, err = classNumber(string(value))
+		return err
+	case number:
+		s = string(value)
+	default:
+		if err := json.Unmarshal(value, &s); err != nil {
+			return fmt.Errorf("%s: got %.40s, want a string", key, value)
+		}
+	}
+	r.cell(means, s)
+	return nil
+}
+
+// readArray hands the objects of a JSON array to do, with their places from 1.
+func (m *manifest) readArray(r io.Reader) error {
+	g := &guard{r: r}
+	d := json.NewDecoder(g)
+	if _, err := d.Token(); err != nil {
+		return fmt.Errorf("the JSON array: %w", err)
+	}
+	n := 0
+	for d.More() {
+		n++
+		g.used = 0
+		var text json.RawMessage
+		if err := d.Decode(&text); err != nil {
+			return fmt.Errorf("entry %d of the JSON array: %w", n, err)
+		}
+		if err := m.object(n, text); err != nil {
+			return fmt.Errorf("entry %d of the JSON array: %w", n, err)
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return fmt.Errorf("the JSON array does not end: %w", err)
+	}
+	return nil
 }
 
 const sourceRef = "source-ref"
@@ -190,6 +200,7 @@ const sourceRef = "source-ref"
 func (m *manifest) augmented(line int, text []byte) error {
 	r := row{line: line, class: -1}
 	attribute, value := m.cfg.Attribute, json.RawMessage(nil)
+	failed := ""
 	names, maps := map[string]string{}, map[string]map[string]string{}
 	err := fields(text, func(key string, v json.RawMessage) error {
 		base, meta := strings.CutSuffix(key, "-metadata")
@@ -202,11 +213,15 @@ func (m *manifest) augmented(line int, text []byte) error {
 			var about struct {
 				Name string            `json:"class-name"`
 				Map  map[string]string `json:"class-map"` // of several: names by number
+				Why  string            `json:"failure-reason"`
 			}
 			if err := json.Unmarshal(v, &about); err != nil {
 				return fmt.Errorf("%s: %w", key, err)
 			}
 			names[base], maps[base] = about.Name, about.Map
+			if about.Why != "" && (m.cfg.Attribute == "" || base == m.cfg.Attribute) {
+				failed = about.Why
+			}
 		case m.cfg.Attribute == "" && value != nil:
 			return fmt.Errorf("both %q and %q may be the class: say which attribute it is", attribute, key)
 		case m.cfg.Attribute == "" || key == m.cfg.Attribute:
@@ -216,6 +231,9 @@ func (m *manifest) augmented(line int, text []byte) error {
 	})
 	if err != nil {
 		return err
+	}
+	if failed != "" {
+		return m.setAside(r, failed)
 	}
 	if value == nil {
 		return fmt.Errorf("no class: want a key such as %q beside %q", "class", sourceRef)
@@ -229,6 +247,18 @@ func (m *manifest) augmented(line int, text []byte) error {
 		return fmt.Errorf("%s: %w", attribute, err)
 	}
 	return m.add(r)
+}
+
+// setAside leaves out a picture that could not be labelled.
+func (m *manifest) setAside(r row, why string) error {
+	if m.rows++; m.rows > m.cfg.MaxRows {
+		return fmt.Errorf("more than %d lines: raise the limit", m.cfg.MaxRows)
+	}
+	file, _, _, err := m.locate(strings.TrimSpace(r.image), "")
+	if err == nil {
+		m.scan.Add(file, fmt.Sprintf("could not be labelled (line %d): %s", r.line, why))
+	}
+	return err
 }
 
 // ReadClasses reads the names of classes 0, 1, 2... from a file, one on each line, in UTF-8.

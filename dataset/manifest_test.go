@@ -84,6 +84,66 @@ func TestReadManifest(t *testing.T) {
 	}
 }
 
+// TestReadManifestKinds reads the lists that other tools and sites give, each of three pictures.
+func TestReadManifestKinds(t *testing.T) {
+	root := picturetest.Tree(t, "a/1.png", "a/2.png", "b/1.png", "a/b c.png")
+	for _, test := range []struct {
+		name, text string
+		cfg        dataset.ManifestConfig
+		items      string // rel:label, joined by |
+		note       string
+	}{
+		{"further columns", "image,label,width,Height\na/1.png,cat,9,9\nb/1.png,dog,9,9\n", dataset.ManifestConfig{},
+			"a/1.png:cat|b/1.png:dog", `ignored the columns "width", "height"`},
+		{"pandas' index", ",image,label\n0,a/1.png,cat\n1,b/1.png,dog\n", dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", ""},
+		{"Keras", "filename,class\na/1.png,cat\nb/1.png,dog\n", dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", ""},
+		{"Hugging Face", "file_name,label\na/1.png,cat\nb/1.png,dog\n", dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", ""},
+		{"Kaggle", "id,label\na/1,cat\nb/1,dog\n", dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", ""},
+		{"an id beside a name", "id,file_name,label\n7,a/1.png,cat\n8,b/1.png,dog\n", dataset.ManifestConfig{},
+			"a/1.png:cat|b/1.png:dog", `"id"`},
+		{"no header", "a/1.png,cat\nb/1.png,dog\n", dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", "first line"},
+		{"no header, label first", "cat;a/1.png\ndog;b/1.png\n", dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", ""},
+		{"path and label", "a/1.png cat\na/b c.png dog\n", dataset.ManifestConfig{}, "a/1.png:cat|a/b c.png:dog", ""},
+		{"path and number", "a/1.png 1\nb/1.png 0\n", dataset.ManifestConfig{Classes: []string{"cat", "dog"}},
+			"a/1.png:dog|b/1.png:cat", ""},
+		{"numbers with names in CSV", "image,label\na/1.png,1\nb/1.png,0\n",
+			dataset.ManifestConfig{Classes: []string{"cat", "dog"}}, "a/1.png:dog|b/1.png:cat", ""},
+		{"Windows", "image,label\na\\1.png,cat\n.\\b\\1.png,dog\n", dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", ""},
+		{"JSON array", `[{"image":"a/1.png","label":"cat"},` + "\n" + ` {"image":"b/1.png","label":"dog"}]`,
+			dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", ""},
+		{"JSON numbers", `{"file_name":"a/1.png","label":10}` + "\n" + `{"label":2,"file_name":"b/1.png","text":"x"}`,
+			dataset.ManifestConfig{}, "a/1.png:10|b/1.png:2", `"text"`},
+		{"named columns", "a,b,label\na/1.png,cat,x\nb/1.png,dog,y\n",
+			dataset.ManifestConfig{Columns: dataset.Columns{Image: "a", Label: "B"}}, "a/1.png:cat|b/1.png:dog", `"label"`},
+		{"several labels and an index", "Unnamed: 0,image,cat,dog\n0,a/1.png,1,0\n1,b/1.png,0,1\n",
+			dataset.ManifestConfig{MultiLabel: true}, "a/1.png:cat|b/1.png:dog", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f, err := manifestOf(t, root, test.text, test.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var items []string
+			for i, it := range f.Items {
+				items = append(items, it.Rel+":"+f.LabelText(i))
+			}
+			if got := strings.Join(items, "|"); got != test.items || len(f.Problems) != 0 {
+				t.Errorf("got %s, want %s; problems %q", got, test.items, f.Problems)
+			}
+			if got := strings.Join(f.Notes, "; "); !strings.Contains(got, test.note) {
+				t.Errorf("got notes %q, want one that says %q", got, test.note)
+			}
+		})
+	}
+	f, err := manifestOf(t, root, `{"source-ref":"a/2.png","j-metadata":{"failure-reason":"ClientError: no"}}`+"\n"+
+		`{"source-ref":"a/1.png","j":0,"j-metadata":{"class-name":"cat"}}`+"\n"+
+		`{"source-ref":"b/1.png","j":1,"j-metadata":{"class-name":"dog"}}`, dataset.ManifestConfig{})
+	if err != nil || len(f.Items) != 2 || len(f.Problems) != 1 ||
+		!strings.Contains(f.Problems[0].Reason, "could not be labelled (line 1): ClientError: no") {
+		t.Errorf("a failed line: got %+v, %v", f, err)
+	}
+}
+
 func TestReadManifestRefuses(t *testing.T) {
 	root := picturetest.Tree(t, "a/1.png", "a/2.png", "b/1.png")
 	long := strings.Repeat("x", 2<<20)
@@ -96,9 +156,14 @@ func TestReadManifestRefuses(t *testing.T) {
 		{"binary", "\x89PNG\r\n\x1a\n\x00", dataset.ManifestConfig{}, []string{"UTF-8"}},
 		{"unknown column", "image,lable\na/1.png,x\n", dataset.ManifestConfig{}, []string{`"lable"`, `did you mean "label"?`}},
 		{"unknown key", `{"image":"a/1.png","labels":"x"}`, dataset.ManifestConfig{}, []string{"line 1", `"labels"`, `"label"`}},
-		{"no header", "a/1.png,x\n", dataset.ManifestConfig{}, []string{"header", `"a/1.png"`}},
+		{"no header", "a/1.png,x,y\n", dataset.ManifestConfig{}, []string{"header", `"a/1.png"`}},
 		{"no label column", "image,split\n", dataset.ManifestConfig{}, []string{`no column "label"`}},
 		{"column twice", "image,label,path\n", dataset.ManifestConfig{}, []string{`"image" and "path"`}},
+		{"names mean the same", "file_name,filename,label\n", dataset.ManifestConfig{}, []string{"--image-column"}},
+		{"no such column", "image,label\n", dataset.ManifestConfig{Columns: dataset.Columns{Label: "lable"}},
+			[]string{`no column "lable"`, `did you mean "label"?`}},
+		{"array of text", `["a"]`, dataset.ManifestConfig{}, []string{"entry 1", "object"}},
+		{"array without end", `[{"image":"a/1.png","label":"x"}`, dataset.ManifestConfig{}, []string{"array"}},
 		{"short record", "image,label\na/1.png\n", dataset.ManifestConfig{}, []string{"line 2", "fields"}},
 		{"quotation mark", "image,label\n\"a/1.png,x\n" + long, dataset.ManifestConfig{}, []string{"quotation mark"}},
 		{"bad split", "image,label,split\na/1.png,x,tets\n", dataset.ManifestConfig{}, []string{"line 2", `"tets"`, `did you mean "test"?`}},
@@ -115,7 +180,7 @@ func TestReadManifestRefuses(t *testing.T) {
 		{"one label", "image,label\na/1.png,x\nb/9.png,y\n", dataset.ManifestConfig{}, []string{"1 labels", "b/9.png"}},
 		{"key twice", `{"image":"a/1.png","image":"a/2.png","label":"x"}`, dataset.ManifestConfig{}, []string{"twice"}},
 		{"two objects", `{"image":"a/1.png","label":"x"} {}`, dataset.ManifestConfig{}, []string{"more than one"}},
-		{"number as label", `{"image":"a/1.png","label":3}`, dataset.ManifestConfig{}, []string{"label", "string"}},
+		{"truth as label", `{"image":"a/1.png","label":true}`, dataset.ManifestConfig{}, []string{"label", "string"}},
 		{"torn JSON", `{"image":"a/1.png","label":"x"`, dataset.ManifestConfig{}, []string{"line 1", "JSON"}},
 		{"long line", `{"image":"` + long + `"}`, dataset.ManifestConfig{Format: dataset.JSONL}, []string{"line 1", "longer"}},
 		{"lst: several labels", "0\t1\ta/1.png\n0\t1\t2\ta/2.png\n", dataset.ManifestConfig{},
@@ -285,6 +350,7 @@ func FuzzManifest(f *testing.F) {
 		"image,label,split,group,weight\na.png,x,train,g,1\nb.png,y,,,\n",
 		"path;label\na.png;\"x\ny\"\n", "{\"image\":\"a.png\",\"label\":\"x\",\"weight\":1e3}\n{}",
 		"0\t1\ta.png\n1\t0.000\tb.png\n", `{"source-ref":"s3://b/a.png","j":"1","j-metadata":{"class-name":"x"}}`, "\xef\xbb\xbf", "\"", "{\"a\":[[[[",
+		"[{\"image\":\"a.png\",\"label\":3},{\"id\":1,\"class\":\"x\"}]", "a.png x\nb.png 3\n", "a.png,x\nb,y\n", ",id,class\n0,a,1\n",
 	} {
 		f.Add([]byte(text), "", false)
 	}

@@ -42,6 +42,10 @@ type Folder struct {
 	// hidden and housekeeping files and folders that were passed over: .DS_Store, Thumbs.db,
 	// .ipynb_checkpoints...
 	Ignored int
+	Notes   []string // what was understood of the folders or the list, where that is not plain
+	// the parts that have pictures of their own, from folders named like parts or Join: Split deals
+	// no other pictures into them
+	Given [3]bool
 }
 
 // ScanConfig bounds Scan. The zero value works.
@@ -61,9 +65,43 @@ type ScanConfig struct {
 // Symbolic links to files, and in root itself to folders, are followed; deeper links to folders are
 // Problems, for they could go round in circles.
 //
+// Two or three folders in root that are named like parts (train, training; val, valid, validation,
+// dev; test, testing, eval, evaluation, in any case) and hold the same label folders are read as
+// these parts, with the note to say so, also one level down where root holds one folder alone; and
+// so are such folders in every label's. Items of validation and test are Fixed then, and those of
+// train where both are there.
+//
 // It is an error when root cannot be read, holds no label folder, or fewer than cfg.MinLabels
-// labels have pictures.
+// labels have pictures, or when parts differ in their labels.
 func Scan(root string, cfg ScanConfig) (*Folder, error) {
+	l, err := findLayout(root)
+	if err != nil {
+		return nil, err
+	}
+	if l.parts != [3]string{} {
+		return l.join(func(dir string, part Split) (*Folder, error) {
+			of := cfg
+			if part != Train {
+				of.MinLabels = 1
+			}
+			return scanLabels(dir, of)
+		})
+	}
+	f, err := scanLabels(l.root, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if l.note != "" {
+		f.Notes = append(f.Notes, l.note)
+	}
+	if l.within {
+		f.fixWithin()
+	}
+	return f, nil
+}
+
+// scanLabels reads a folder whose sub-folders are the labels and nothing else.
+func scanLabels(root string, cfg ScanConfig) (*Folder, error) {
 	entries, err := os.ReadDir(root)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: scan: cannot read the folder: %w", err)
@@ -80,8 +118,9 @@ func Scan(root string, cfg ScanConfig) (*Folder, error) {
 	}
 	for _, f := range folders {
 		before, problems, label := len(s.folder.Items), len(s.Problems), len(s.folder.Labels)
-		if err := s.Walk(s.At(f.name), f.label, func(file source.File) {
+		if err := s.Walk(s.At(f.name), f.label, func(file source.File) error {
 			s.folder.Items = append(s.folder.Items, Item{Path: file.Path, Rel: file.Rel, Label: label})
+			return nil
 		}); err != nil {
 			return nil, err
 		}

@@ -23,7 +23,8 @@ func rels(f *dataset.Folder) []string {
 }
 
 func TestScan(t *testing.T) {
-	root := picturetest.Tree(t, "tulips/b.JPG", "tulips/a", "daisy/1.txt", "daisy/deep/er/2.png", "Übel/x.png", "C++/1.png",
+	root := picturetest.Tree(t, "tulips/b.JPG", "tulips/a", "daisy/1.txt", "daisy/deep/er/2.png", "Übel/x.png",
+		"C++/1.png",
 		"C#/1.png",
 		"daisy/.hidden.png", ".git/x/y.png", "daisy/.ipynb_checkpoints/1.png", "daisy/__MACOSX/1.png", "loose.png")
 	picturetest.Write(t, filepath.Join(root, "LICENSE.txt"), []byte("words"))

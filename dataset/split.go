@@ -42,15 +42,22 @@ type SplitConfig struct {
 	Test       float64 `json:"test"`             // fraction of the pictures; 0 means 0.1, negative means none
 	Salt       string  `json:"salt,omitempty"`   // another salt gives another split
 	Legacy     bool    `json:"legacy,omitempty"` // split exactly as TensorFlow's retrain.py does; Salt is not used
-	// every label's shares exact to a group, at the cost that new pictures may move others
+	// by rule 1: every label's shares exact to a group, at the cost that new pictures may move others
 	Stratified bool `json:"stratified,omitempty"`
 	// NearVersion where Same.Near was kept together in training; what SplitTogether does is up to
 	// its Same
 	Near int `json:"near,omitempty"`
+	// how parts are dealt, 1..SplitRule; 0 means SplitRule. A stored model without it was split by rule 1
+	Rule int `json:"rule,omitempty"`
 }
 
-// NearVersion numbers the rule by which Check finds nearly equal pictures.
-const NearVersion = 1
+// SplitRule is the newest SplitConfig.Rule: each label's groups fill quotas. By rule 1 the hash alone
+// decided, whatever the shares became.
+const SplitRule = 2
+
+// NearVersion numbers the rule by which nearly equal pictures are found: doctor's Refine. 1 was that
+// of its FirstNear.
+const NearVersion = 2
 
 // fractions resolves the zero and negative values.
 func (c SplitConfig) fractions() (validation, test float64) {
@@ -79,29 +86,35 @@ func (c SplitConfig) Validate() error {
 		return fmt.Errorf("dataset: split: validation and test: got %v + %v, want less than 1 together, or "+
 			"nothing is left to train on", v, t)
 	}
+	if c.Rule < 0 || c.Rule > SplitRule {
+		return fmt.Errorf("dataset: split: rule: got %d, want 0..%d: a newer version may know it", c.Rule, SplitRule)
+	}
 	return nil
 }
 
 // Split sets every item's Split.
 //
-// A picture's place is a hash of its path below the label's folder and the salt: u = sha256(salt,
-// 0, path) as a fraction in 0..1, below Validation into validation, below Validation+Test into
-// test, else into train. So moving or renaming the root or a label changes nothing, and adding
-// pictures moves no other, but for the floors below. What follows "_nohash_" in the path is left
-// out of the hash, so that pictures that belong together can be kept together: "a_nohash_1.jpg" and
-// "a_nohash_2.jpg" are one group.
+// Each label's groups fill quotas, Test and Validation of its pictures that were given no part, in
+// the order of a hash: u = sha256(salt, 0, label, 0, path below the label's folder). Test takes the
+// lowest u, Validation the highest, each as near to its quota as whole groups can come; a group too
+// large for what is left of a quota is passed over. So moving or renaming the root changes nothing, a
+// renamed label is dealt anew, and adding pictures moves only pictures of that label at a quota's
+// edge. What follows "_nohash_" in the path is left out of the hash, so that pictures that belong
+// together can be kept together: "a_nohash_1.jpg" and "a_nohash_2.jpg" are one group.
 //
-// Floors: a label of at least three groups has at least one in every split that is wanted; the
-// groups with u nearest to the boundary move. A label of two groups has one in train and one in
-// test (in validation where no test is wanted); a single group goes into train.
+// Floors: a label of at least three groups has at least one in every split that is wanted, a small
+// one before a large. A label of two groups has one in train and one in test (in validation where no
+// test is wanted); a single group goes into train.
 //
 // Items of one Group stay together too, under any labels: such a group goes by the hash of its
 // name, and counts as its first item's label's for the floors. Fixed items stay where they are, and
 // take the rest of their group with them; a named group whose fixed items lie in different splits
 // is an error.
 //
-// With cfg.Stratified each label's groups, in the order of u, fill validation and test up to the
-// nearest whole number of pictures.
+// Rule 1, of earlier models, hashes the path without the label, and takes u as a fraction: below
+// Validation into validation, below Validation+Test into test, else into train, with the same floors;
+// so no picture moves when others come, and shares come out as chance has it. With cfg.Stratified
+// that order fills validation, then test, up to the nearest whole number of pictures.
 //
 // Where pictures have several labels, parts are dealt by iterative stratification instead, in the
 // order of u: each label's shares come as near to what is wanted as the pictures allow, a label of
@@ -154,7 +167,7 @@ func (f *Folder) SplitTogether(cfg SplitConfig, same Same) error {
 	if err := same.check(len(f.Items)); err != nil {
 		return err
 	}
-	validation, test := cfg.fractions()
+	validation, test := f.Wanted(cfg).fractions()
 	if cfg.Legacy {
 		for i := range f.Items {
 			if it := &f.Items[i]; !it.Fixed {
@@ -163,7 +176,7 @@ func (f *Folder) SplitTogether(cfg SplitConfig, same Same) error {
 		}
 		return nil
 	}
-	groups, err := f.groups(cfg.Salt, same)
+	groups, err := f.groups(cfg.Salt, same, cfg.Rule != 1 && !f.MultiLabel)
 	if err != nil {
 		return err
 	}
@@ -183,19 +196,12 @@ func (f *Folder) SplitTogether(cfg SplitConfig, same Same) error {
 	f.splitMultiLabel(several, validation, test)
 	for _, groups := range byLabel {
 		sortGroups(groups)
-		nv, nt := shares(groups, validation, test)
-		if cfg.Stratified {
-			nv, nt = exactShares(groups, validation, test)
+		parts := quotas(groups, validation, test)
+		if cfg.Rule == 1 {
+			parts = firstRule(groups, validation, test, cfg.Stratified)
 		}
 		for i, g := range groups {
-			switch {
-			case i < nv:
-				g.assign(f, Validation)
-			case i < nv+nt:
-				g.assign(f, Test)
-			default:
-				g.assign(f, Train)
-			}
+			g.assign(f, parts[i])
 		}
 	}
 	return nil
@@ -208,68 +214,6 @@ func sortGroups(groups []*group) {
 		}
 		return strings.Compare(a.key, b.key)
 	})
-}
-
-// exactShares is shares by pictures instead of by u: groups are taken until the wanted number of
-// pictures is nearest.
-func exactShares(groups []*group, validation, test float64) (nv, nt int) {
-	total := 0
-	for _, g := range groups {
-		total += len(g.items)
-	}
-	take := func(from int, want float64) (n int) {
-		got := 0
-		for _, g := range groups[from:] {
-			if math.Abs(float64(got+len(g.items))-want) > math.Abs(float64(got)-want) {
-				break
-			}
-			got += len(g.items)
-			n++
-		}
-		return n
-	}
-	nv = take(0, math.Round(validation*float64(total)))
-	nt = take(nv, math.Round(test*float64(total)))
-	return floors(len(groups), nv, nt, validation > 0, test > 0)
-}
-
-// shares says how many of a label's groups, sorted by u, go into validation and into test.
-func shares(groups []*group, validation, test float64) (nv, nt int) {
-	for _, g := range groups {
-		if g.u < validation {
-			nv++
-		} else if g.u < validation+test {
-			nt++
-		}
-	}
-	return floors(len(groups), nv, nt, validation > 0, test > 0)
-}
-
-// floors sees to it that n groups give at least one to each split that is wanted, as far as they
-// go.
-func floors(n, nv, nt int, validation, test bool) (int, int) {
-	switch {
-	case n <= 1:
-		return 0, 0
-	case n == 2 && test:
-		return 0, 1
-	case n == 2 && validation:
-		return 1, 0
-	}
-	if validation {
-		nv = max(nv, 1)
-	}
-	if test {
-		nt = max(nt, 1)
-	}
-	for nv+nt >= n {
-		if nv >= nt {
-			nv--
-		} else {
-			nt--
-		}
-	}
-	return nv, nt
 }
 
 // legacySplit is which_set of TensorFlow's examples/image_retraining/retrain.py.

@@ -34,9 +34,10 @@ func same(a, b map[string]dataset.Split) bool {
 	return true
 }
 
+// TestSplitFractions: by the first rule shares are what a hash gives, by quotas they are exact.
 func TestSplitFractions(t *testing.T) {
 	for _, cfg := range []dataset.SplitConfig{{}, {Validation: 0.25, Test: 0.3}, {Validation: -1, Test: 0.2},
-		{Validation: 0.2, Test: -1}, {Validation: -1, Test: -1}} {
+		{Validation: 0.2, Test: -1}, {Validation: -1, Test: -1}, {Rule: 1}, {Rule: 1, Validation: 0.25, Test: 0.3}} {
 		f := made("r", 4, 5000)
 		split(t, f, cfg)
 		want := [3]float64{dataset.Validation: cfg.Validation, dataset.Test: cfg.Test}
@@ -50,6 +51,9 @@ func TestSplitFractions(t *testing.T) {
 		for label, counts := range f.Counts() {
 			for s, n := range counts {
 				got, sigma := float64(n)/5000, math.Sqrt(want[s]*(1-want[s])/5000)
+				if cfg.Rule != 1 {
+					sigma = 1e-9
+				}
 				if !(math.Abs(got-want[s]) <= 4*sigma) {
 					t.Errorf("%+v: label %d has %v in %v, want %v", cfg, label, got, dataset.Split(s), want[s])
 				}
@@ -58,14 +62,96 @@ func TestSplitFractions(t *testing.T) {
 	}
 }
 
-// TestSplitIsStable: moving or renaming the root, adding pictures, removing pictures changes
-// nothing for the others.
+// TestSplitIsStable: moving or renaming the root changes nothing, and pictures that are added or taken
+// away move no more others than they are, at the edges of their label's quotas.
 func TestSplitIsStable(t *testing.T) {
 	want := split(t, made("here", 3, 400), dataset.SplitConfig{})
 	if got := split(t, made("/some/where/else", 3, 400), dataset.SplitConfig{}); !same(got, want) {
 		t.Error("moving the root changes the split")
 	}
-	more := split(t, made("here", 3, 900), dataset.SplitConfig{})
+	if same(split(t, made("here", 3, 400), dataset.SplitConfig{Salt: "other"}), want) {
+		t.Error("another salt gives the same split")
+	}
+	for _, added := range []int{1, 7, 40, 400} {
+		f := made("here", 3, 400)
+		for i := range added {
+			rel := fmt.Sprintf("%s/new%d.jpg", f.Labels[1], i)
+			f.Items = append(f.Items, dataset.Item{Path: "here/" + rel, Rel: rel, Label: 1})
+		}
+		got, moved := split(t, f, dataset.SplitConfig{}), 0
+		for rel, s := range want {
+			if got[rel] == s {
+				continue
+			}
+			moved++
+			if !strings.HasPrefix(rel, f.Labels[1]+"/") || s != dataset.Train && got[rel] != dataset.Train {
+				t.Errorf("%d pictures more move %s from %v to %v", added, rel, s, got[rel])
+			}
+		}
+		// two edges; a quota of a tenth grows by a picture for each ten, and its edge strays by chance
+		if most := 2 + 2*int(math.Sqrt(float64(added))); moved > most {
+			t.Errorf("%d pictures more move %d, want at most %d", added, moved, most)
+		}
+	}
+	// The split is part of the format: these never change.
+	got := ""
+	for _, it := range made("here", 3, 60).Items {
+		got += want[it.Rel].String()[:2]
+	}
+	if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(got)))[:16]; sum != goldenQuotas {
+		t.Errorf("the split of rule 2 changed: got digest %s of %s", sum, got)
+	}
+}
+
+const goldenQuotas = "f13c3c1dbdceda1e"
+
+// TestSplitNumberedFiles: files that are numbered alike in every label do not fall alike, and every
+// label's shares are within a group of what is wanted.
+func TestSplitNumberedFiles(t *testing.T) {
+	for _, size := range []int{1, 3, 30} { // pictures a group has at most
+		for salt := range 20 {
+			f := &dataset.Folder{Root: "r", Labels: []string{"a", "b", "c", "d"}}
+			for label := range f.Labels {
+				group, left := 0, 1 // groups of 1, 2 .. size pictures
+				for i := range 140 {
+					if left == 0 {
+						group++
+						left = 1 + group%size
+					}
+					left--
+					rel := fmt.Sprintf("%s/%04d_nohash_%d.jpg", f.Labels[label], group, i)
+					f.Items = append(f.Items, dataset.Item{Path: "r/" + rel, Rel: rel, Label: label})
+				}
+			}
+			got := split(t, f, dataset.SplitConfig{Salt: fmt.Sprint(salt), Validation: 0.15})
+			alike := 0
+			for i := range 140 {
+				if it := f.Items[i]; it.Split == dataset.Test && got["b"+it.Rel[1:]] == dataset.Test {
+					alike++
+				}
+			}
+			if size == 1 && alike > 8 { // 1.4 by chance
+				t.Errorf("salt %d: %d of 14 test pictures have the same names in two labels", salt, alike)
+			}
+			for label, c := range f.Counts() {
+				for s, want := range map[dataset.Split]int{dataset.Validation: 21, dataset.Test: 14} {
+					if c[s] < want-size+1 || c[s] > want+size-1 {
+						t.Errorf("groups up to %d, salt %d, label %d: got %v, want %d in %v", size, salt, label, c, want, s)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestFirstRuleIsStable: moving or renaming the root, adding pictures, removing pictures changes
+// nothing for the others, by the rule of earlier models.
+func TestFirstRuleIsStable(t *testing.T) {
+	want := split(t, made("here", 3, 400), dataset.SplitConfig{Rule: 1})
+	if got := split(t, made("/some/where/else", 3, 400), dataset.SplitConfig{Rule: 1}); !same(got, want) {
+		t.Error("moving the root changes the split")
+	}
+	more := split(t, made("here", 3, 900), dataset.SplitConfig{Rule: 1})
 	for rel, s := range want {
 		if more[rel] != s {
 			t.Errorf("adding pictures moves %s from %v to %v", rel, s, more[rel])
@@ -75,12 +161,12 @@ func TestSplitIsStable(t *testing.T) {
 	for i := range renamed.Items {
 		renamed.Items[i].Rel = strings.Replace(renamed.Items[i].Rel, "label", "kind", 1)
 	}
-	for rel, s := range split(t, renamed, dataset.SplitConfig{}) {
+	for rel, s := range split(t, renamed, dataset.SplitConfig{Rule: 1}) {
 		if want[strings.Replace(rel, "kind", "label", 1)] != s {
 			t.Errorf("renaming the label moves %s", rel)
 		}
 	}
-	if same(split(t, made("here", 3, 400), dataset.SplitConfig{Salt: "other"}), want) {
+	if same(split(t, made("here", 3, 400), dataset.SplitConfig{Rule: 1, Salt: "other"}), want) {
 		t.Error("another salt gives the same split")
 	}
 	// The split is part of the format: these never change.
@@ -89,7 +175,7 @@ func TestSplitIsStable(t *testing.T) {
 		got += want[it.Rel].String()[:2]
 	}
 	if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(got)))[:16]; sum != goldenSplit {
-		t.Errorf("the split of version 1 changed: got digest %s of %s", sum, got)
+		t.Errorf("the split of rule 1 changed: got digest %s of %s", sum, got)
 	}
 }
 
@@ -100,7 +186,7 @@ func TestSplitFloors(t *testing.T) {
 		for salt := range 20 {
 			for _, cfg := range []dataset.SplitConfig{{}, {Validation: 0.01, Test: 0.01}, {Validation: 0.49, Test: 0.5},
 				{Validation: -1}, {Test: -1}, {Validation: -1, Test: -1}} {
-				cfg.Salt = fmt.Sprint(salt)
+				cfg.Salt, cfg.Rule = fmt.Sprint(salt), 1+salt%2
 				f := made("r", 1, n)
 				split(t, f, cfg)
 				c := f.Counts()[0]
@@ -220,7 +306,7 @@ func TestSplitLegacy(t *testing.T) {
 
 func TestSplitRefuses(t *testing.T) {
 	for _, cfg := range []dataset.SplitConfig{{Validation: 1}, {Test: 1.5}, {Validation: 0.5, Test: 0.5},
-		{Validation: math.NaN()}, {Test: math.NaN()}, {Validation: 0.95}} {
+		{Validation: math.NaN()}, {Test: math.NaN()}, {Validation: 0.95}, {Rule: -1}, {Rule: 3}} {
 		if err := made("r", 2, 5).Split(cfg); err == nil {
 			t.Errorf("%+v accepted", cfg)
 		}
@@ -233,7 +319,7 @@ func TestSplitRefuses(t *testing.T) {
 
 func TestSplitStratified(t *testing.T) {
 	f := made("r", 4, 130)
-	split(t, f, dataset.SplitConfig{Stratified: true, Validation: 0.2, Test: 0.1})
+	split(t, f, dataset.SplitConfig{Rule: 1, Stratified: true, Validation: 0.2, Test: 0.1})
 	for label, c := range f.Counts() {
 		if c != [3]int{91, 26, 13} {
 			t.Errorf("label %d: got %v", label, c)

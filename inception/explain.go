@@ -21,13 +21,17 @@ type Explanation struct {
 
 // Map is the class activation map of one label (Zhou et al., "Learning Deep Features for
 // Discriminative Localization", 2016). With a linear head on global average pooling it is exact:
-// the mean of all cells plus Bias is Logit.
+// the mean of all cells plus Bias is Logit. Where the head is not linear, the gradient of the logit
+// at this picture stands for the weights, and Bias is what is left of the logit (Selvaraju et al.,
+// "Grad-CAM", 2017, without its ReLU): exact for small changes only.
 type Map struct {
-	Label       string      `json:"label"`
-	Probability float64     `json:"probability"`
-	Logit       float64     `json:"logit"` // before the temperature
-	Bias        float64     `json:"bias"`  // the head's, for this label
-	Cells       [][]float32 `json:"cells"` // [h][w]: what speaks for the label here, or against it if negative
+	Label       string  `json:"label"`
+	Probability float64 `json:"probability"`
+	Logit       float64 `json:"logit"`              // before the temperature
+	Bias        float64 `json:"bias"`               // the head's, for this label
+	Gradient    bool    `json:"gradient,omitempty"` // the head is not linear
+	// [h][w]: what speaks for the label here, or against it if negative
+	Cells [][]float32 `json:"cells"`
 }
 
 // Grid places the cells of a map on the picture as the recipe sees it (upright, if the recipe says
@@ -103,20 +107,29 @@ func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanat
 	}
 	for _, p := range x.Predictions[:top] {
 		k := slices.Index(c.model.Labels, p.Label)
+		weights, bias := c.model.Head.gradient(k, bottleneck), 0.0
+		if c.model.Head.Linear() {
+			bias = float64(c.model.Head.B[k])
+		} else {
+			bias = logits[k]
+			for f, w := range weights {
+				bias -= w * float64(bottleneck[f])
+			}
+		}
 		x.Maps = append(x.Maps, Map{
-			Label: p.Label, Probability: p.Probability, Logit: logits[k], Bias: float64(c.model.Head.B[k]),
-			Cells: c.model.Head.activation(k, block, c.trunk.cells),
+			Label: p.Label, Probability: p.Probability, Logit: logits[k], Bias: bias,
+			Gradient: !c.model.Head.Linear(), Cells: activation(weights, block, c.trunk.cells),
 		})
 	}
 	return x, nil
 }
 
-// activation is class k's map: the head's weights on each cell of the block [F,cells,cells].
-func (h *Head) activation(k int, block []float32, cells int) [][]float32 {
+// activation is a class's map: the head's weights for it on each cell of the block [F,cells,cells].
+func activation(weights []float64, block []float32, cells int) [][]float32 {
 	sums := make([]float64, cells*cells)
-	for f, w := range h.W[k*h.Features : (k+1)*h.Features] {
+	for f, w := range weights {
 		for i, v := range block[f*len(sums) : (f+1)*len(sums)] {
-			sums[i] += float64(w) * float64(v)
+			sums[i] += w * float64(v)
 		}
 	}
 	rows := make([][]float32, cells)

@@ -108,7 +108,8 @@ func TestExplainRefuses(t *testing.T) {
 	if _, err := c.Explain(t.Context(), &Input{Data: []byte("no picture")}, 1); !errors.Is(err, picture.ErrUnsupported) {
 		t.Errorf("no picture: got %v", err)
 	}
-	if _, err := c.Explain(t.Context(), &Input{Pixels: make([]float32, 7), Info: picture.Info{Width: 1, Height: 1}}, 1); err == nil {
+	if _, err := c.Explain(t.Context(), &Input{Pixels: make([]float32, 7), Info: picture.Info{Width: 1, Height: 1}},
+		1); err == nil {
 		t.Error("7 values were taken for a picture")
 	}
 	ended, cancel := context.WithCancel(t.Context())

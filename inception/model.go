@@ -14,79 +14,9 @@ import (
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/internal/numeric"
-	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/internal/strictjson"
 	"github.com/c236555e/rehead/nn"
 )
-
-// Activation says how logits become probabilities.
-type Activation string
-
-// The activations.
-const (
-	Softmax Activation = "softmax" // one label a picture: probabilities add up to 1
-	Sigmoid Activation = "sigmoid" // any number of labels a picture: each probability is of its own
-)
-
-// Head is the linear classifier on the bottleneck: logits = W b + B.
-type Head struct {
-	Classes    int
-	Features   int
-	W          []float32  // [Classes,Features]
-	B          []float32  // [Classes]
-	Activation Activation // "" means Softmax
-}
-
-// Logits computes W b + B in float64 for one bottleneck [Features]. dst is [Classes]. Other lengths
-// are refused.
-func (h *Head) Logits(bottleneck []float32, dst []float64) error {
-	if h == nil || len(bottleneck) != h.Features || len(dst) != h.Classes || len(h.B) != h.Classes ||
-		h.Features > 0 && (len(h.W)%h.Features != 0 || len(h.W)/h.Features != h.Classes) {
-		return fmt.Errorf("inception: head: got a bottleneck of %d values and room for %d logits, want what the head takes "+
-			"and gives", len(bottleneck), len(dst))
-	}
-	f := h.Features
-	for k := range dst {
-		row := h.W[k*f : (k+1)*f]
-		var a0, a1, a2, a3 float64 // four sums, so that additions need not wait for each other
-		i := 0
-		for ; i+4 <= len(row); i += 4 {
-			w, b := row[i:i+4:i+4], bottleneck[i:i+4:i+4]
-			a0 += float64(w[0]) * float64(b[0])
-			a1 += float64(w[1]) * float64(b[1])
-			a2 += float64(w[2]) * float64(b[2])
-			a3 += float64(w[3]) * float64(b[3])
-		}
-		for ; i < len(row); i++ {
-			a0 += float64(row[i]) * float64(bottleneck[i])
-		}
-		dst[k] = (a0 + a1) + (a2 + a3) + float64(h.B[k])
-	}
-	return nil
-}
-
-// Validate checks the head's sizes and values.
-func (h *Head) Validate() error {
-	switch {
-	case h == nil:
-		return errors.New("inception: head: got none")
-	case h.Classes < 2 || h.Classes > maxClasses:
-		return fmt.Errorf("inception: head: got %d classes, want 2 to %d", h.Classes, maxClasses)
-	case h.Features < 1 || h.Features > features(maxWidth):
-		return fmt.Errorf("inception: head: got %d features, want 1 to %d", h.Features, features(maxWidth))
-	case len(h.W) != h.Classes*h.Features:
-		return fmt.Errorf("inception: head: W has %d values, want %d x %d", len(h.W), h.Classes, h.Features)
-	case h.Activation != "" && h.Activation != Softmax && h.Activation != Sigmoid:
-		return fmt.Errorf("inception: head: activation is %q, want %q or %q", h.Activation, Softmax, Sigmoid)
-	case len(h.B) != h.Classes:
-		return fmt.Errorf("inception: head: B has %d values, want %d", len(h.B), h.Classes)
-	case safetensors.NotFinite(h.W) >= 0:
-		return fmt.Errorf("inception: head: value %d of W is not finite", safetensors.NotFinite(h.W))
-	case safetensors.NotFinite(h.B) >= 0:
-		return fmt.Errorf("inception: head: value %d of B is not finite", safetensors.NotFinite(h.B))
-	}
-	return nil
-}
 
 // Split is how the training pictures were dealt to parts: the fields of dataset.SplitConfig, which
 // converts to it and back.
@@ -97,6 +27,7 @@ type Split struct {
 	Legacy     bool    `json:"legacy,omitempty"`
 	Stratified bool    `json:"stratified,omitempty"`
 	Near       int     `json:"near,omitempty"`
+	Rule       int     `json:"rule,omitempty"` // 0, as in older models, means 1
 }
 
 // Model is a trained classifier: everything that is needed to answer for a picture as it was
@@ -123,6 +54,7 @@ type Model struct {
 	SelfTest    *SelfTest       // optional: pictures with the answers that are expected of them
 	Report      []byte          // optional: report.html
 	Neighbours  *Neighbours     // optional: training pictures, for explanations
+	Pictures    *PictureDigests // optional: which pictures it was made with
 }
 
 // SelfTest is a few tiny pictures with the bottlenecks and logits that the model gave for them when
@@ -187,6 +119,9 @@ func (m *Model) Validate() error {
 		if err := m.Neighbours.validate(m); err != nil {
 			return err
 		}
+	}
+	if err := m.Pictures.validate(); err != nil {
+		return err
 	}
 	if m.SelfTest != nil {
 		return m.SelfTest.validate(&m.Head)
@@ -282,7 +217,7 @@ func (m *Model) AttachTrunk(w *Weights) error {
 	if err := m.belongs(w); err != nil {
 		return err
 	}
-	m.Trunk = w.trunkOnly().WithRecipe(m.Recipe)
+	m.Trunk = w.TrunkOnly().WithRecipe(m.Recipe)
 	return nil
 }
 
@@ -369,24 +304,26 @@ func (m *Model) rank(logits []float64) []Prediction {
 	return ranked
 }
 
-// ModelFromWeights makes a model of weights that have a classifier. Without labels of their own its
-// classes are called by their numbers.
+// ModelFromWeights makes a model of weights that have a classifier or a head. Without labels of
+// their own its classes are called by their numbers.
 func ModelFromWeights(w *Weights) (*Model, error) {
-	if w == nil || w.Classes == 0 {
+	if w == nil || w.Classes == 0 && w.Head == nil {
 		return nil, errors.New("inception: these weights have no classifier: train a head on them with `rehead " +
 			"train DIR --weights FILE`")
 	}
-	m := &Model{
-		Labels: w.Labels,
-		Head: Head{Classes: w.Classes, Features: w.Features(), W: w.Tensors["fc.weight"].Data,
-			B: w.Tensors["fc.bias"].Data},
-		Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest, Trunk: w.trunkOnly(),
+	m := &Model{Labels: w.Labels, Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest,
+		Trunk: w.TrunkOnly()}
+	if w.Head != nil {
+		m.Head = *w.Head
+	} else {
+		m.Head = Head{Classes: w.Classes, Features: w.Features(), W: w.Tensors["fc.weight"].Data,
+			B: w.Tensors["fc.bias"].Data}
 	}
 	if err := m.Head.Validate(); err != nil {
 		return nil, err
 	}
 	if m.Labels == nil {
-		for i := range w.Classes {
+		for i := range m.Head.Classes {
 			m.Labels = append(m.Labels, strconv.Itoa(i))
 		}
 	}

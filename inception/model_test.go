@@ -41,7 +41,7 @@ func small(t testing.TB) *Model {
 	m.Labels = []string{"C++", "daisy & <rose>", "日本"}
 	m.Temperature = 1.25
 	m.Seed = math.MaxUint64
-	m.Split = Split{Validation: 0.2, Test: -1, Salt: "s"}
+	m.Split = Split{Validation: 0.2, Test: -1, Salt: "s", Rule: 2}
 	m.Training = json.RawMessage(`{"l2":1e-4,"deep":{"a":[1,2]},"Deep":"<&>"}`)
 	m.Metrics = json.RawMessage(`{"test_accuracy":0.9375}`)
 	m.ToolVersion = "v0.0.1"

@@ -27,11 +27,13 @@ const (
 	reportFile    = "report.html"
 
 	neighboursFile = "neighbours.safetensors"
+	picturesFile   = "pictures.safetensors"
 )
 
 // modelFiles lists every file that a model can have beside model.json.
 func modelFiles() []string {
-	return []string{headFile, trunkFile, selfTestFile, labelsFile, metricsFile, reportFile, neighboursFile}
+	return []string{headFile, trunkFile, selfTestFile, labelsFile, metricsFile, reportFile, neighboursFile,
+		picturesFile}
 }
 
 // modelJSON is model.json.
@@ -60,6 +62,8 @@ type headEntry struct {
 	Activation Activation `json:"activation,omitempty"` // "" (models of older versions): Softmax
 	Thresholds []float64  `json:"thresholds,omitempty"` // Model.Thresholds
 	Unknown    *Unknown   `json:"unknown,omitempty"`
+
+	Layers []layerEntry `json:"layers,omitempty"` // Head.Before; none: a linear head
 }
 
 type trunkEntry struct {

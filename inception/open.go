@@ -114,7 +114,7 @@ func readModel(src source) (*Model, error) {
 	}
 	m := &Model{
 		Labels: doc.Labels, Head: Head{Classes: doc.Head.Classes, Features: doc.Head.Features,
-			Activation: doc.Head.Activation},
+			Activation: doc.Head.Activation, Before: layers(doc.Head.Layers)},
 		Temperature: doc.Head.Temperature, Thresholds: doc.Head.Thresholds,
 		Recipe: doc.Recipe, Flavor: doc.Flavor, Width: doc.Width, TrunkDigest: doc.Trunk.Digest, Ranges: doc.Trunk.Ranges,
 		Unknown: doc.Head.Unknown, Seed: doc.Seed, Split: doc.Split, ToolVersion: doc.Tool,
@@ -193,6 +193,8 @@ func (m *Model) take(src source, name string, e fileEntry) error {
 		}
 	case neighboursFile:
 		return m.takeNeighbours(src.path(name), data)
+	case picturesFile:
+		return m.takePictures(src.path(name), data)
 	case reportFile:
 		m.Report = data
 	}
@@ -256,10 +258,13 @@ func (m *Model) takeHead(name string, data []byte) error {
 		return err
 	}
 	h := &m.Head
-	if err := wantFormat(f, headFormat, 2); err != nil {
+	if err := wantFormat(f, headFormat, 2+len(h.layerTensors())); err != nil {
 		return err
 	}
-	if h.W, err = matrix(f, "weight", h.Classes, h.Features); err != nil {
+	if err := h.takeLayers(f); err != nil {
+		return err
+	}
+	if h.W, err = matrix(f, "weight", h.Classes, h.Inputs()); err != nil {
 		return err
 	}
 	h.B, err = matrix(f, "bias", h.Classes)

@@ -7,6 +7,8 @@ import (
 	"testing"
 )
 
+const device = "/dev/zero"
+
 func makePipe(t *testing.T, path string) {
 	t.Helper()
 	if err := syscall.Mkfifo(path, 0o600); err != nil {

@@ -81,7 +81,7 @@ func Calibrate(ctx context.Context, w *Weights, cfg nn.Config, n int,
 	if err := checkRecipe(w.Recipe); err != nil {
 		return nil, fmt.Errorf("inception: calibrate: %w", err)
 	}
-	net, err := Build(nn.NewGraph(), w.trunkOnly(), w.Recipe.Size, 1)
+	net, err := Build(nn.NewGraph(), w.TrunkOnly(), w.Recipe.Size, 1)
 	if err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
 	if opts.Report != nil {
 		files = append(files, outFile{reportFile, content(string(opts.Report))})
 	}
-	files = append(files, m.Neighbours.files()...)
+	files = slices.Concat(files, m.Neighbours.files(), m.Pictures.files())
 	if opts.NoTrunk {
 		return append(files, m.SelfTest.files()...), doc, nil
 	}
@@ -133,6 +133,7 @@ func (m *Model) describe() (doc modelJSON, err error) {
 		Head: headEntry{
 			Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(),
 			Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
+			Layers: m.Head.entries(),
 		},
 		Trunk: trunkEntry{Digest: m.TrunkDigest}, Seed: m.Seed, Split: m.Split,
 	}
@@ -152,7 +153,7 @@ func (m *Model) stored(dtype string) (*Weights, *SelfTest, error) {
 		return nil, nil, errors.New("the model has no trunk: attach the weights it was trained on, or leave " +
 			"the trunk out on purpose")
 	}
-	trunk := m.Trunk.trunkOnly().WithRecipe(m.Recipe)
+	trunk := m.Trunk.TrunkOnly().WithRecipe(m.Recipe)
 	if dtype != "f16" {
 		return trunk, m.SelfTest, nil
 	}
@@ -165,10 +166,10 @@ func (m *Model) stored(dtype string) (*Weights, *SelfTest, error) {
 }
 
 func (h *Head) encode(w io.Writer) error {
-	return safetensors.Write(w, map[string]string{"format": headFormat}, []safetensors.Tensor{
-		{Name: "weight", DType: safetensors.F32, Shape: []int{h.Classes, h.Features}, Values: h.W},
+	return safetensors.Write(w, map[string]string{"format": headFormat}, append([]safetensors.Tensor{
+		{Name: "weight", DType: safetensors.F32, Shape: []int{h.Classes, h.Inputs()}, Values: h.W},
 		{Name: "bias", DType: safetensors.F32, Shape: []int{h.Classes}, Values: h.B},
-	})
+	}, h.layerTensors()...))
 }
 
 // rerecord is the model's self-test with the answers of another trunk, computed on the CPU.

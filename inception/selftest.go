@@ -31,8 +31,8 @@ func RecordSelfTest(ctx context.Context, m *Model, cfg nn.Config, pictures ...[]
 	return errors.Join(err, c.Close())
 }
 
-// drawnPictures are what a self-test is made of where nothing else is at hand, as PNG. They differ in
-// size, shape and colour, so that a network that mixes up any of these shows.
+// drawnPictures are what a self-test is made of where nothing else is at hand, as PNG. They differ
+// in size, shape and colour, so that a network that mixes up any of these shows.
 func drawnPictures() ([][]byte, error) {
 	var pictures [][]byte
 	for class := range 2 {

@@ -98,8 +98,21 @@ func (a archive) open(name string) (blob, error) {
 	return blob{bytes.NewReader(data), int64(len(data)), func() error { return nil }}, nil
 }
 
-// unpack reads those files of a .tar.gz that a model can have; they must stand at its top. What they
-// say that they unpack to is bounded before they are unpacked, all of it by limit.
+// readPart reads a file of size bytes in an archive.
+func readPart(path, name string, size int64, tape io.Reader) ([]byte, error) {
+	if err := checkSize(path, name, size); err != nil {
+		return nil, err
+	}
+	data := make([]byte, size)
+	if n, err := io.ReadFull(tape, data); err != nil {
+		return nil, &FormatError{File: path, Offset: int64(n), Reason: "is damaged or cut short: fetch or pack it again",
+			Err: err}
+	}
+	return data, nil
+}
+
+// unpack reads those files of a .tar.gz that a model can have; they must stand at its top. What
+// they say that they unpack to is bounded before they are unpacked, all of it by limit.
 func unpack(name string, r io.Reader, limit int64) (archive, error) {
 	bad := func(format string, args ...any) (archive, error) {
 		return archive{}, &FormatError{File: name, Offset: -1, Reason: fmt.Sprintf(format, args...)}
@@ -140,17 +153,12 @@ func unpack(name string, r io.Reader, limit int64) (archive, error) {
 		if _, twice := a.files[file]; twice {
 			return bad("it holds %s twice: pack the model again", file)
 		}
-		if err := checkSize(a.path(file), file, h.Size); err != nil {
-			return archive{}, err
-		}
 		if h.Size > limited.N {
 			return bad(tooMuch, limit)
 		}
-		data := make([]byte, h.Size)
-		if _, err := io.ReadFull(tape, data); err != nil {
-			return bad("%s in it is damaged or cut short (%v): fetch or pack it again", file, err)
+		if a.files[file], err = readPart(a.path(file), file, h.Size, tape); err != nil {
+			return archive{}, err
 		}
-		a.files[file] = data
 	}
 	if _, err := io.Copy(io.Discard, limited); err != nil { // up to the checksum of the whole
 		return bad("is damaged or cut short (%v): fetch or pack it again", err)

@@ -26,7 +26,7 @@ func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
 	if err := checkRecipe(w.Recipe); err != nil {
 		return nil, fmt.Errorf("inception: trunk: %w", err)
 	}
-	net, err := Build(nn.NewGraph(), w.trunkOnly(), w.Recipe.Size, 1)
+	net, err := Build(nn.NewGraph(), w.TrunkOnly(), w.Recipe.Size, 1)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,9 @@ type Weights struct {
 	Labels  []string          // the classifier's labels in order; nil when the file has none
 	Notes   map[string]string // what else a file's metadata says; kept, never interpreted
 	Tensors map[string]Tensor
+	// Head is what follows the trunk in a foreign file when it is more than that classifier (then
+	// Classes is 0); rehead's own weight files have none, models do.
+	Head *Head
 	// Ranges makes the trunk compute with nn.Int8; nil means nn.Float32. See Quantized. Weight
 	// files have none.
 	Ranges nn.Ranges
@@ -206,20 +209,20 @@ func (w *Weights) Halved() (*Weights, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Recipe, r.Labels, r.Notes = w.Recipe, w.Labels, w.Notes
+	r.Recipe, r.Labels, r.Notes, r.Head = w.Recipe, w.Labels, w.Notes, w.Head
 	if w.Ranges != nil {
 		return r.Quantized(w.Ranges)
 	}
 	return r, nil
 }
 
-// trunkOnly returns the weights without their classifier; the digest is the same.
-func (w *Weights) trunkOnly() *Weights {
-	if w.Classes == 0 {
+// TrunkOnly returns the weights without their classifier; the digest is the same.
+func (w *Weights) TrunkOnly() *Weights {
+	if w.Classes == 0 && w.Head == nil {
 		return w
 	}
 	bare := *w
-	bare.Classes, bare.Labels = 0, nil
+	bare.Classes, bare.Labels, bare.Head = 0, nil, nil
 	bare.Tensors = maps.Clone(w.Tensors)
 	delete(bare.Tensors, "fc.weight")
 	delete(bare.Tensors, "fc.bias")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -170,6 +171,10 @@ func (w *Weights) encode(out io.Writer, dtype string, classifier bool) error {
 	stored, err := parseDType(dtype)
 	if err != nil {
 		return err
+	}
+	if w.Head != nil && classifier {
+		return errors.New("inception: write weights: these have a head, which only a model folder holds: save the model " +
+			"that ModelFromWeights makes of them")
 	}
 	meta := maps.Clone(w.Notes)
 	if meta == nil {

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// answerSize is the most that the answer for one picture takes, in bytes: as text, and as the result
-// that it is made from. It is known before the picture is looked at.
+// answerSize is the most that the answer for one picture takes, in bytes: as text, and as the
+// result that it is made from. It is known before the picture is looked at.
 type answerSize struct{ text, result int64 }
 
 func (a answerSize) plus(b answerSize) answerSize {

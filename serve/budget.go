@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// budget counts bytes against a bound. An eighth of it is kept for requests that hold little: no few
-// large ones keep the small ones out.
+// budget counts bytes against a bound. An eighth of it is kept for requests that hold little: no
+// few large ones keep the small ones out.
 type budget struct {
 	limit int64
 	used  atomic.Int64

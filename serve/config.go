@@ -41,18 +41,19 @@ type Config struct {
 	// Compat is whose answers are given; "" is Rehead's own.
 	Compat Compat
 
-	// DefaultAccept is the type of the answer where Accept is absent or a wildcard: "application/json"
-	// (also ""), "application/json;verbose", "application/jsonlines" or "text/csv", in any of the
-	// spellings that Accept may have.
+	// DefaultAccept is the type of the answer where Accept is absent or a wildcard:
+	// "application/json" (also ""), "application/json;verbose", "application/jsonlines" or
+	// "text/csv", in any of the spellings that Accept may have.
 	DefaultAccept string
 
-	// Batch says that the server runs a batch transform job: a picture that cannot be read is answered
-	// by {"error": "..."} in its place, since a status of 4xx would lose every other record of its
-	// file, and lines are answered by lines.
+	// Batch says that the server runs a batch transform job: a picture that cannot be read is
+	// answered by {"error": "..."} in its place, since a status of 4xx would lose every other
+	// record of its file, and lines are answered by lines.
 	Batch bool
 
-	// BatchStrategy and MaxConcurrentTransforms are what GET /execution-parameters proposes. "" means
-	// "MULTI_RECORD" (the SDK's local mode wants "MultiRecord"); 0 means as many as a batch can use.
+	// BatchStrategy and MaxConcurrentTransforms are what GET /execution-parameters proposes. ""
+	// means "MULTI_RECORD" (the SDK's local mode wants "MultiRecord"); 0 means as many as a batch
+	// can use.
 	BatchStrategy           string
 	MaxConcurrentTransforms int
 
@@ -64,17 +65,17 @@ type Config struct {
 	Limits picture.Limits
 
 	// MaxBodyBytes bounds one request's body, in bytes, and MaxHeldBytes what all requests together
-	// hold: bodies, what is read from them, and answers; 0 means DefaultMaxBodyBytes and 512 MB (at least four bodies). A larger body is
-	// answered with 413, and one that finds no room with 503.
+	// hold: bodies, what is read from them, and answers; 0 means DefaultMaxBodyBytes and 512 MB (at
+	// least four bodies). A larger body is answered with 413, and one that finds no room with 503.
 	MaxBodyBytes, MaxHeldBytes int64
 
-	// MaxAnswerBytes bounds one answer, in bytes, by what it may take at most: a request that may be
-	// answered by more is answered with 413 before any of its pictures is looked at. 0 means a quarter
-	// of MaxHeldBytes.
+	// MaxAnswerBytes bounds one answer, in bytes, by what it may take at most: a request that may
+	// be answered by more is answered with 413 before any of its pictures is looked at. 0 means a
+	// quarter of MaxHeldBytes.
 	MaxAnswerBytes int64
 
-	// MaxDecodeBytes bounds, roughly, what pictures take while they are decoded, all of them together;
-	// 0 means 1 GB. Further ones wait.
+	// MaxDecodeBytes bounds, roughly, what pictures take while they are decoded, all of them
+	// together; 0 means 1 GB. Further ones wait.
 	MaxDecodeBytes int64
 
 	// MaxRecords bounds the pictures of one request; 0 means DefaultMaxRecords.
@@ -83,13 +84,13 @@ type Config struct {
 	// MaxBatch is the most pictures in one forward pass; 0 means DefaultMaxBatch.
 	MaxBatch int
 
-	// MaxQueue is how many pictures may be waiting or under way before further requests are answered
-	// with 503 and Retry-After; 0 means DefaultMaxQueue. A request whose wait would outlast its
-	// deadline is refused earlier.
+	// MaxQueue is how many pictures may be waiting or under way before further requests are
+	// answered with 503 and Retry-After; 0 means DefaultMaxQueue. A request whose wait would
+	// outlast its deadline is refused earlier.
 	MaxQueue int
 
-	// RequestTimeout bounds one request from its header to its answer, the reading of its body and its
-	// wait in the queue included. 0 means DefaultRequestTimeout, which is below the 60 s that
+	// RequestTimeout bounds one request from its header to its answer, the reading of its body and
+	// its wait in the queue included. 0 means DefaultRequestTimeout, which is below the 60 s that
 	// SageMaker waits.
 	RequestTimeout time.Duration
 
@@ -104,8 +105,8 @@ type Config struct {
 	DrainDelay time.Duration
 
 	// ShutdownTimeout bounds how long Serve waits for the requests that it has accepted once its
-	// context has ended. 0 means DefaultShutdownTimeout, which is below the 30 s that SageMaker allows
-	// between SIGTERM and SIGKILL.
+	// context has ended. 0 means DefaultShutdownTimeout, which is below the 30 s that SageMaker
+	// allows between SIGTERM and SIGKILL.
 	ShutdownTimeout time.Duration
 
 	// MaxHeaderBytes bounds a request's header, in bytes; 0 means DefaultMaxHeaderBytes.
@@ -115,8 +116,8 @@ type Config struct {
 	// DefaultMaxConnections.
 	MaxConnections int
 
-	// Token, where it is not empty, is asked of every route but the health checks, as "Authorization:
-	// Bearer TOKEN".
+	// Token, where it is not empty, is asked of every route but the health checks, as
+	// "Authorization: Bearer TOKEN".
 	Token string
 
 	// TLS, where it is not nil, makes Serve speak TLS, 1.2 or later. It needs a certificate.
@@ -125,8 +126,8 @@ type Config struct {
 	// Fetch, where it is not nil, lets records be URLs. By default none is fetched.
 	Fetch *FetchConfig
 
-	// ModelName is what the model is called in the routes under /v2; "" means "model". Version is the
-	// tool's.
+	// ModelName is what the model is called in the routes under /v2; "" means "model". Version is
+	// the tool's.
 	ModelName, Version string
 
 	// Page adds the page for people at / with the routes that it uses: POST /v1/explain and GET
@@ -137,22 +138,22 @@ type Config struct {
 	// Open loads a model by its path, for [Server.Watch] and the routes under /models.
 	Open func(ctx context.Context, path string) (Classifier, error)
 
-	// MultiModel adds SageMaker's routes under /models, which load and unload models below the folder
-	// ModelRoot ("" means any folder) within MemoryBudget bytes (0 means no bound). The server is then
-	// ready with no model loaded.
+	// MultiModel adds SageMaker's routes under /models, which load and unload models below the
+	// folder ModelRoot ("" means any folder) within MemoryBudget bytes (0 means no bound). The
+	// server is then ready with no model loaded.
 	MultiModel   bool
 	ModelRoot    string
 	MemoryBudget int64
 
-	// Logger takes the access log and what the server has to say of itself. Nil means that nothing is
-	// logged. Of a request only its id, route, sizes, times, status, the digest of its body and the
-	// name of the loaded model that it asked are logged.
+	// Logger takes the access log and what the server has to say of itself. Nil means that nothing
+	// is logged. Of a request only its id, route, sizes, times, status, the digest of its body and
+	// the name of the loaded model that it asked are logged.
 	Logger *slog.Logger
 
-	// What a test may say of how pictures meet the network: how many forward passes run at once (0: 1,
-	// which suits a network that uses every core by itself), how many pictures are decoded at once
-	// while no pass runs (0: GOMAXPROCS), how many while one does (0: as many as the network leaves
-	// cores idle), and how long the loading of one of many models takes at most.
+	// What a test may say of how pictures meet the network: how many forward passes run at once (0:
+	// 1, which suits a network that uses every core by itself), how many pictures are decoded at
+	// once while no pass runs (0: GOMAXPROCS), how many while one does (0: as many as the network
+	// leaves cores idle), and how long the loading of one of many models takes at most.
 	passes, decoders, decodersBeside int
 	loadTimeout                      time.Duration
 }

@@ -86,10 +86,11 @@
 // together. The bytes of all bodies and answers, the memory of all decoders and the length of the
 // queue are bounded; what finds no room is answered with 503 rather than kept, and what never could
 // with 413. A body takes room as it arrives, parsing it takes its records and no more, and the most
-// that an answer takes is known, and taken, before its pictures are looked at. Of everything a share
-// is kept for what is small: small pictures pass large ones that wait, and a request of one picture
-// those of many. A request that ends, by its deadline or because its client has left, is parsed and
-// answered no further, leaves the queue, and ends its pass when no other request waits for it.
+// that an answer takes is known, and taken, before its pictures are looked at. Of everything a
+// share is kept for what is small: small pictures pass large ones that wait, and a request of one
+// picture those of many. A request that ends, by its deadline or because its client has left, is
+// parsed and answered no further, leaves the queue, and ends its pass when no other request waits
+// for it.
 //
 // The recipe in the model decodes exactly as in training, and a picture's result never depends on
 // its neighbours in a batch, so the probabilities of a server and of `rehead predict` are the same

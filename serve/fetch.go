@@ -112,8 +112,8 @@ func newFetcher(cfg FetchConfig) *fetcher {
 func (f *fetcher) close() { f.client.CloseIdleConnections() }
 
 // get fetches one picture. Its errors are the caller's fault (400), or its host's (424); none
-// repeats the URL, which may carry a signature. The picture is taken from held, as many bytes as its
-// slice can hold.
+// repeats the URL, which may carry a signature. The picture is taken from held, as many bytes as
+// its slice can hold.
 func (f *fetcher) get(ctx context.Context, address string, held *ledger) ([]byte, error) {
 	u, err := url.Parse(address)
 	if err != nil {

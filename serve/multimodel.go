@@ -209,7 +209,7 @@ func sizeOnDisk(path string) (int64, error) {
 
 // memoryOf is what a loaded model holds: its weights, twice, as sizeOnDisk says.
 func memoryOf(m *inception.Model) int64 {
-	floats := len(m.Head.W) + len(m.Head.B)
+	floats := m.Head.Parameters()
 	if m.Trunk != nil {
 		for _, t := range m.Trunk.Tensors {
 			floats += len(t.Data)

@@ -379,3 +379,18 @@ func TestRegression_LinkedModels(t *testing.T) {
 		}
 	}
 }
+
+// A device, as a pipe, is no model, and is not opened to find out.
+func TestRegression_ModelThatIsNoFile(t *testing.T) {
+	if info, err := os.Stat(os.DevNull); err != nil || info.Mode().IsRegular() {
+		t.Skip("the null device of this system is none")
+	}
+	if _, err := sizeOnDisk(os.DevNull); err == nil {
+		t.Error("a device has a size")
+	}
+	if got := Fingerprint(os.DevNull); got != "" {
+		t.Errorf("a device has the fingerprint %q", got)
+	}
+	s := newServer(t, nil, Config{MultiModel: true, Open: open})
+	wantStatus(t, loadModel(s, "a", os.DevNull), http.StatusNotFound, "no readable model")
+}

@@ -188,7 +188,8 @@ func trimmer(wanted []wantedOutput) func(*inception.Result) {
 // them takes.
 func (m *model) tensors(wanted []wantedOutput, n int) ([]inferTensor, answerSize, error) {
 	classes := len(m.index)
-	tensors, size := make([]inferTensor, len(wanted)), answerSize{answerFrame, 24 * int64(classes)} // whole rankings are kept
+	tensors := make([]inferTensor, len(wanted))
+	size := answerSize{answerFrame, 24 * int64(classes)} // whole rankings are kept
 	for i, w := range wanted {
 		t := inferTensor{Name: w.Name}
 		switch k := w.Parameters.Classification; {

@@ -92,8 +92,8 @@ func (p *pipeline) full(wait time.Duration) error {
 // classify decodes the pictures and runs them through the model, a window of them at a time. The
 // answers are in order; a picture that cannot be read has its own error, and the returned error
 // means that none is answered. trim drops what the answer will not show of a result, which for
-// thousands of pictures of a thousand classes is much; it may be called for several at once. What is
-// fetched is taken from held.
+// thousands of pictures of a thousand classes is much; it may be called for several at once. What
+// is fetched is taken from held.
 func (p *pipeline) classify(ctx context.Context, m *model, records []record, held *ledger,
 	trim func(*inception.Result)) ([]inception.Result, error) {
 	n := len(records)
@@ -230,7 +230,8 @@ func (p *pipeline) room(ctx context.Context, in *inception.Input) (release func(
 }
 
 // decode makes a picture's tensor in pixels when there is room for it and its turn comes, and calls
-// then, which may be nil, before its turn ends. Small pictures pass large ones that wait for either.
+// then, which may be nil, before its turn ends. Small pictures pass large ones that wait for
+// either.
 func (p *pipeline) decode(ctx context.Context, m *model, in *inception.Input, pixels []float32,
 	then func() error) error {
 	release, err := p.room(ctx, in)
@@ -256,8 +257,8 @@ func (p *pipeline) decode(ctx context.Context, m *model, in *inception.Input, pi
 // tens of milliseconds.
 const largePicture = 4 << 20
 
-// work is about how many pixels of a plain picture take as long to decode. Each scan of a progressive
-// JPEG is a pass over the whole picture, however few bytes it has.
+// work is about how many pixels of a plain picture take as long to decode. Each scan of a
+// progressive JPEG is a pass over the whole picture, however few bytes it has.
 func work(in *inception.Input) int64 {
 	scans := int64(0)
 	if in.Info.Format == "jpeg" {

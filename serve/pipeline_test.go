@@ -30,7 +30,8 @@ func TestDecodingIsBounded(t *testing.T) {
 		t.Fatalf("a picture larger than the room, alone: %v", err)
 	}
 	release()
-	if _, err := p.room(t.Context(), &inception.Input{Data: []byte("no picture")}); !errors.Is(err, picture.ErrUnsupported) {
+	if _, err := p.room(t.Context(), &inception.Input{Data: []byte("no picture")}); !errors.Is(err,
+		picture.ErrUnsupported) {
 		t.Errorf("no picture: got %v, want ErrUnsupported", err)
 	}
 }

@@ -25,8 +25,8 @@ const (
 	layoutMany                    // lines or parts: a record each
 )
 
-// requestParser turns bodies into records. It looks at no picture, and decodes base64 where it stands
-// in the body, so that whatever a body is, parsing it holds its records and no more.
+// requestParser turns bodies into records. It looks at no picture, and decodes base64 where it
+// stands in the body, so that whatever a body is, parsing it holds its records and no more.
 type requestParser struct {
 	maxRecords int
 	urls       bool            // whether a record may be a URL

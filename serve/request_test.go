@@ -272,7 +272,8 @@ func FuzzJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		checkParse(t, mediaType{name: typeJSON}, body)
-		if _, _, err := (requestParser{maxRecords: 5}).parse(mediaType{name: typeJSON}, bytes.Clone(body), &options{}); err == nil &&
+		if _, _, err := (requestParser{maxRecords: 5}).parse(mediaType{name: typeJSON}, bytes.Clone(body),
+			&options{}); err == nil &&
 			!json.Valid(body) {
 			t.Error("what is not JSON was read")
 		}

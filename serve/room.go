@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// room is memory that decoders share. Small pictures pass large ones that wait, and three quarters of
-// it are kept for large ones that wait, so that neither keep the others out. A picture that takes
-// more than all that large ones may have takes that.
+// room is memory that decoders share. Small pictures pass large ones that wait, and three quarters
+// of it are kept for large ones that wait, so that neither keep the others out. A picture that
+// takes more than all that large ones may have takes that.
 type room struct {
 	limit int64
 

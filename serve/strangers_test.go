@@ -23,8 +23,8 @@ import (
 
 // TestHostileStrangers has four strangers make up requests, to every route and of every content
 // type, beside eight honest clients, whose every picture is answered. It takes two seconds, or as
-// long as REHEAD_SOAK says, and then holds the honest clients' 99th percentile to three times that of
-// a quiet server. REHEAD_HOSTILE_URL names a server that runs elsewhere, as in a group of 1 GB.
+// long as REHEAD_SOAK says, and then holds the honest clients' 99th percentile to three times that
+// of a quiet server. REHEAD_HOSTILE_URL names a server that runs elsewhere, as in a group of 1 GB.
 func TestHostileStrangers(t *testing.T) {
 	duration, long := 2*time.Second, false
 	if text := os.Getenv("REHEAD_SOAK"); text != "" {
@@ -60,7 +60,8 @@ func TestHostileStrangers(t *testing.T) {
 		s := &stranger{chance: rand.New(rand.NewPCG(uint64(i), 7)), url: url, heard: map[int]int{},
 			client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}}
 		heard[i] = s.heard
-		s.pictures = [][]byte{photo(t, 3, 64, 48), photo(t, 4, 2000, 1500), manyScans(2000, 1500, 60), manyScans(512, 512, 450)}
+		s.pictures = [][]byte{photo(t, 3, 64, 48), photo(t, 4, 2000, 1500), manyScans(2000, 1500, 60),
+			manyScans(512, 512, 450)}
 		strangers.Go(func() {
 			defer s.client.CloseIdleConnections()
 			for {
@@ -76,8 +77,10 @@ func TestHostileStrangers(t *testing.T) {
 	busy := measure(duration)
 	close(end)
 	strangers.Wait()
-	t.Logf("quiet: %d answers, median %.1f ms, 99th percentile %.1f ms; beside strangers: %d, %.1f ms, %.1f ms; they heard %v",
-		quiet.Answered, quiet.PerImage.Median, quiet.PerImage.P99, busy.Answered, busy.PerImage.Median, busy.PerImage.P99, heard)
+	t.Logf("quiet: %d answers, median %.1f ms, 99th percentile %.1f ms; beside strangers: %d, %.1f ms, "+
+		"%.1f ms; they heard %v",
+		quiet.Answered, quiet.PerImage.Median, quiet.PerImage.P99, busy.Answered, busy.PerImage.Median, busy.PerImage.P99,
+		heard)
 	for _, h := range heard {
 		if h[http.StatusInternalServerError] > 0 {
 			t.Errorf("strangers heard %v, want nothing that is the server's fault", h)
@@ -188,7 +191,8 @@ func (s *stranger) stall() {
 		if err != nil {
 			return
 		}
-		_, _ = io.WriteString(conn, "POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n"+strings.Repeat("x", 100))
+		_, _ = io.WriteString(conn, "POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n"+
+			strings.Repeat("x", 100))
 		time.AfterFunc(2*time.Second, func() { _ = conn.Close() })
 	}
 }

@@ -33,7 +33,8 @@ func TestEmbedSharesAndMerge(t *testing.T) {
 		if err != nil || got.Pictures != len(share) || got.Cached != 0 || filepath.Dir(got.Cache) != cache {
 			t.Fatalf("share %d: got %+v, %v; want %d pictures in %s", k, got, err, len(share), cache)
 		}
-		if again, err := Embed(t.Context(), folder, w, Config{EmbedConfig: EmbedConfig{CacheDir: cache}}); err != nil || again.Pictures != 0 ||
+		if again, err := Embed(t.Context(), folder, w, Config{EmbedConfig: EmbedConfig{CacheDir: cache}}); err != nil ||
+			again.Pictures != 0 ||
 			again.Cached != len(share) {
 			t.Errorf("share %d again: got %+v, %v; want all from the cache", k, again, err)
 		}

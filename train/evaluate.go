@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/train/head"
@@ -17,8 +18,8 @@ import (
 
 // EvaluateConfig sets an evaluation; the zero value measures all pictures.
 type EvaluateConfig struct {
-	// "" or "all": every picture; "train", "validation", "test": that part by the model's own split
-	// rule
+	// "" or "all": every picture; "train", "validation", "test": the pictures that were that part of the
+	// model's training, or, where it does not remember them, that part by its split rule
 	Part string
 	EmbedConfig
 }
@@ -51,9 +52,10 @@ type Evaluation struct {
 // A model that gives a picture any number of labels is measured on sets of labels, one label a
 // picture being a set of one.
 //
-// The parts are those of the model's own split rule applied to this folder: they are the held-out
-// pictures of the training run when it is the same folder (moved or renamed as it may be), and mean
-// nothing when it is another.
+// The model remembers which pictures it was made with, by their bytes: see Metrics.Recalled. Parts are
+// measured where all pictures are those of the training. Where the model cannot tell, parts are those
+// of its split rule applied to this folder: the held-out pictures of the training run when it is the
+// same folder (moved or renamed as it may be), meaningless when it is another.
 func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	cfg EvaluateConfig) (*Evaluation, error) {
 	if err := cfg.Validate(); err != nil {
@@ -100,7 +102,8 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 		}
 	}
 	said := metrics.Predictions{Items: items, Labels: m.Labels, Temperature: cmp.Or(m.Temperature, 1),
-		Part: partName(cfg.Part), MultiLabel: folder.MultiLabel, Thresholds: m.Thresholds}
+		Part: partName(cfg.Part), MultiLabel: folder.MultiLabel, Thresholds: m.Thresholds,
+		Evaluation: true, Strange: memoryOf(m.Pictures).strange(got.goodSums())}
 	p := newMeter(PhaseMeasure, len(items), cfg.Progress, e.seconds)
 	if said.Logits, err = head.Logits(ctx, m.Head, rows, cfg.Engine.Threads); err != nil {
 		return nil, fmt.Errorf("train: measure: %w", err)
@@ -124,18 +127,34 @@ func (e *embedder) partOf(ctx context.Context, m *inception.Model, folder *datas
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	same := dataset.Same{Sums: got.sums}
-	if m.Split.Near != 0 {
-		same.Near = nearGroups(mine.Items, checkup)
-	}
-	if err := mine.SplitTogether(dataset.SplitConfig(m.Split), same); err != nil {
+	known := memoryOf(m.Pictures)
+	if known != nil {
+		known.recall(mine.Items, got.sums)
+	} else if err := e.splitAs(ctx, &mine, m.Split, checkup, got, bad); err != nil {
 		return nil, nil, nil, err
 	}
-	if items = keepPart(mine.Items, got, &bad, part); len(items) == 0 {
+	strange := known.strange(got.sums)
+	items = keep(mine.Items, got, &bad, func(i int) bool {
+		it := mine.Items[i]
+		return part == "" || part == "all" || it.Split.String() == part && (known == nil || it.Fixed || !strange[i])
+	})
+	if len(items) == 0 {
 		return nil, nil, nil, fmt.Errorf("train: evaluate: folder %s: got no picture in the %s part, want at least one",
 			folder.Root, partName(part))
 	}
 	return got, bad, items, nil
+}
+
+// splitAs splits the folder as the model's training folder was.
+func (e *embedder) splitAs(ctx context.Context, f *dataset.Folder, s inception.Split, c *doctor.Checkup,
+	got *embedded, bad []error) error {
+	near, err := e.near(ctx, s.Near, f.Items, got, bad, c)
+	if err != nil {
+		return err
+	}
+	split := dataset.SplitConfig(s)
+	split.Rule = max(split.Rule, 1) // models of older versions say nothing
+	return f.SplitTogether(split, dataset.Same{Sums: got.sums, Near: near})
 }
 
 // mapped returns the set of what index says of each member.
@@ -156,18 +175,37 @@ func partName(part string) string {
 	return part
 }
 
-// keepPart returns the items of a part, with got and bad cut to them.
-func keepPart(items []dataset.Item, got *embedded, bad *[]error, part string) []dataset.Item {
-	var keep []dataset.Item
+// near finds the pictures that training kept together by a rule. Since NearVersion 2 that takes their
+// bottlenecks.
+func (e *embedder) near(ctx context.Context, rule int, items []dataset.Item, got *embedded, bad []error,
+	c *doctor.Checkup) ([][]int, error) {
+	switch rule {
+	case 0:
+		return nil, nil
+	case 1:
+		return nearGroups(items, c.FirstNear()), nil
+	}
+	if err := e.run(ctx, items, got, bad); err != nil {
+		return nil, err
+	}
+	if err := c.RefineNear(ctx, got.rows, doctor.RefineConfig{Workers: e.Engine.Threads}); err != nil {
+		return nil, fmt.Errorf("train: evaluate: %w", err)
+	}
+	return nearGroups(items, c.Same().Near), nil
+}
+
+// keep returns the items that are wanted, with got and bad cut to them.
+func keep(items []dataset.Item, got *embedded, bad *[]error, wanted func(i int) bool) []dataset.Item {
+	var kept []dataset.Item
 	cut, why := &embedded{}, []error(nil)
 	for i, it := range items {
-		if part == "" || part == "all" || it.Split.String() == part {
-			keep, why = append(keep, it), append(why, (*bad)[i])
+		if wanted(i) {
+			kept, why = append(kept, it), append(why, (*bad)[i])
 			cut.sums, cut.rows = append(cut.sums, got.sums[i]), append(cut.rows, got.rows[i])
 		}
 	}
 	*got, *bad = *cut, why
-	return keep
+	return kept
 }
 
 // matchLabels returns, for each label of the folder, the model's index of it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,13 +16,38 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/draw"
+	"github.com/c236555e/rehead/train/internal/reporttest"
 	"github.com/c236555e/rehead/train/metrics"
 )
+
+// TestEvaluateOldModel: a model that was made before quotas keeps the split of its time.
+func TestEvaluateOldModel(t *testing.T) {
+	dir, cache := drawn(t, perClass), t.TempDir()
+	m := mustRun(t, dir, narrow(t), Config{EmbedConfig: EmbedConfig{CacheDir: cache}}).Model
+	if m.Split.Rule != dataset.SplitRule {
+		t.Errorf("a new model has rule %d, want %d", m.Split.Rule, dataset.SplitRule)
+	}
+	m.Split.Rule, m.Split.Near, m.Pictures = 0, 0, nil
+	old := scan(t, dir)
+	if err := old.Split(dataset.SplitConfig{Rule: 1}); err != nil {
+		t.Fatal(err)
+	}
+	ev, err := Evaluate(t.Context(), m, scan(t, dir), EvaluateConfig{EmbedConfig: EmbedConfig{CacheDir: cache}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range ev.Pictures {
+		if want := old.Items[i].Split.String(); p.Rel != old.Items[i].Rel || p.Part != want {
+			t.Errorf("%s is in %s, want %s", p.Rel, p.Part, want)
+		}
+	}
+}
 
 func TestEvaluate(t *testing.T) {
 	dir, w := drawn(t, perClass), narrow(t)
 	cache := t.TempDir()
-	res := mustRun(t, dir, w, Config{Split: dataset.SplitConfig{Salt: "pepper"}, EmbedConfig: EmbedConfig{CacheDir: cache}})
+	res := mustRun(t, dir, w, Config{Split: dataset.SplitConfig{Salt: "pepper"},
+		EmbedConfig: EmbedConfig{CacheDir: cache}})
 	out := filepath.Join(t.TempDir(), "model")
 	if err := res.Model.Save(out, inception.SaveOptions{}); err != nil {
 		t.Fatal(err)
@@ -62,7 +88,8 @@ func TestEvaluate(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(moved, draw.Label(0))); err != nil { // labels are matched by name, not by place
 		t.Fatal(err)
 	}
-	fewer, err := Evaluate(context.Background(), m, scan(t, moved), EvaluateConfig{EmbedConfig: EmbedConfig{CacheDir: cache}})
+	fewer, err := Evaluate(context.Background(), m, scan(t, moved),
+		EvaluateConfig{EmbedConfig: EmbedConfig{CacheDir: cache}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +111,94 @@ func TestEvaluate(t *testing.T) {
 	if _, err := Evaluate(context.Background(), m, scan(t, moved), EvaluateConfig{}); err == nil || !strings.Contains(err.Error(), `label "gnu"`) {
 		t.Errorf("an unknown label: got %v, want an error that names it", err)
 	}
+}
+
+// TestEvaluateOtherPictures: a model knows the pictures that it was made with, however they are called
+// and split now; parts are told of those alone.
+func TestEvaluateOtherPictures(t *testing.T) {
+	dir, w := drawn(t, perClass), narrow(t)
+	m := mustRun(t, dir, w, Config{}).Model
+	other := filepath.Join(t.TempDir(), "other")
+	if err := draw.Folder(other, 3, 9, 77); err != nil {
+		t.Fatal(err)
+	}
+	v := mustEvaluate(t, m, other, "")
+	if v.Recalled != "none" || v.Train.Images+v.Validation.Images+v.Test.Images != 0 || v.Seen.Images != 0 ||
+		*v.Unseen != v.All || v.All.Images != 27 || v.Pictures[0].Part != "new" || v.PerClass[0].Train != 0 {
+		t.Errorf("other pictures: got %+v", v.Metrics)
+	}
+	data, err := json.Marshal(v)
+	if err != nil || !bytes.Contains(data, []byte(`"test_accuracy":null`)) ||
+		!bytes.Contains(data, []byte(`"seen":{"images":0,"correct":0,"accuracy":null`)) {
+		t.Errorf("JSON: got %s, %v", data, err)
+	}
+	var back metrics.Metrics
+	if err := json.Unmarshal(data, &back); err != nil || !reflect.DeepEqual(back, v.Metrics) {
+		t.Errorf("read back: got %+v, %v", back, err)
+	}
+	if _, err := Evaluate(context.Background(), m, scan(t, other), EvaluateConfig{Part: "test"}); err == nil {
+		t.Error("the test part of other pictures: got no error")
+	}
+
+	trained := mustEvaluate(t, m, dir, "")
+	for i := 0; i < len(trained.Pictures); i += 3 { // a third of them come among the others
+		p := trained.Pictures[i]
+		data, err := os.ReadFile(p.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, data, other, p.Label, "renamed-"+filepath.Base(p.Path))
+	}
+	v = mustEvaluate(t, m, other, "")
+	if v.Recalled != "some" || v.Train.Images != 0 || v.Seen.Images == 0 || v.Unseen.Images <= 27 ||
+		v.Seen.Images+v.Unseen.Images != v.All.Images || v.Seen.Correct+v.Unseen.Correct != v.All.Correct {
+		t.Errorf("mixed: got %+v, seen %+v, unseen %+v", v.Metrics, v.Seen, v.Unseen)
+	}
+	own := slices.DeleteFunc(slices.Clone(reporttest.Sections), func(s string) bool {
+		return s == "learning" || s == "suspects"
+	})
+	reporttest.Wants(t, reporttest.ParseSections(t, mustHTML(t, v), own),
+		"Some of these pictures were in the model's training", "unseen",
+		fmt.Sprintf("%d", v.Unseen.Images))
+	if trained.Recalled != "all" || trained.Seen.Images != trained.Train.Images+trained.Validation.Images ||
+		*trained.Unseen != trained.Test {
+		t.Errorf("the training's: got %+v, seen %+v, unseen %+v", trained.Metrics, trained.Seen, trained.Unseen)
+	}
+	if v := mustEvaluate(t, m, other, "test"); v.Recalled != "all" || v.Test != v.All || v.Test.Images == 0 {
+		t.Errorf("the training's test pictures among others: got %+v", v.Metrics)
+	}
+}
+
+// TestEvaluateForgetful: where a model does not remember its pictures, as older ones do not, parts are
+// those of its split rule.
+func TestEvaluateForgetful(t *testing.T) {
+	dir, w := drawn(t, perClass), narrow(t)
+	r := mustRun(t, dir, w, Config{})
+	for _, d := range []*inception.PictureDigests{nil, {Images: inception.MaxPictureDigests + 1}} {
+		forgetful := *r.Model
+		forgetful.Pictures = d
+		if v := mustEvaluate(t, &forgetful, dir, ""); v.Recalled != "unknown" || v.Seen != nil || v.Train != r.Metrics.Train {
+			t.Errorf("a model that does not remember: got %+v", v.Metrics)
+		}
+	}
+}
+
+func mustEvaluate(t *testing.T, m *inception.Model, dir, part string) *Evaluation {
+	t.Helper()
+	v, err := Evaluate(context.Background(), m, scan(t, dir), EvaluateConfig{Part: part})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func mustHTML(t *testing.T, v *Evaluation) []byte {
+	t.Helper()
+	html, err := v.Report(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return html
 }
 
 func TestEvaluateRefuses(t *testing.T) {

@@ -31,7 +31,8 @@ func TestPrecision(t *testing.T) {
 	if _, err := Embed(t.Context(), scan(t, dir), known, Config{EmbedConfig: EmbedConfig{CacheDir: cache}}); err != nil {
 		t.Fatal(err)
 	}
-	second := mustRun(t, dir, known, Config{Precision: nn.Int8, EmbedConfig: EmbedConfig{CacheDir: cache, Progress: progress}})
+	second := mustRun(t, dir, known,
+		Config{Precision: nn.Int8, EmbedConfig: EmbedConfig{CacheDir: cache, Progress: progress}})
 	if calibrated != 0 || second.Embedded != 0 || second.Model.TrunkDigest != first.Model.TrunkDigest {
 		t.Errorf("with known ranges: calibrated on %d, embedded %d, trunk %.12s; want 0, 0 and %.12s", calibrated,
 			second.Embedded, second.Model.TrunkDigest, first.Model.TrunkDigest)

@@ -29,11 +29,12 @@ const (
 	neverJudged = -1 // instead of a fold
 )
 
-// What decides on a label, measured on flowers with 5 % of the labels flipped: TestLabelErrors.
+// What decides on a label, measured on flowers and signs with 5 % of the labels flipped:
+// TestPlantedLabels.
 const (
-	suspectMargin = 0.5 // by which another label is more probable
-	suspectRounds = 3   // of cross-validation; from the second on, heads are not trained on suspects
-	suspectL2     = 3   // times DefaultL2: a head that is held tighter believes wrong labels less
+	suspectOdds   = 8 // how many times as probable another label is
+	suspectRounds = 3 // of cross-validation; from the second on, heads are not trained on suspects
+	suspectL2     = 3 // times DefaultL2: a head that is held tighter believes wrong labels less
 )
 
 // judge looks at a run's pictures with heads of its own.
@@ -101,12 +102,14 @@ func (j *judge) labelErrors(ctx context.Context, temperature float64) (*verdict,
 	if deal, ok := dealFolds(j.items, j.sums, k, 0); ok && each <= reportWork {
 		part = deal
 		rounds := min(suspectRounds, int(reportWork/each))
-		if err := j.crossJudge(ctx, v, deal, k, rounds); err != nil {
+		each, err := j.crossJudge(ctx, deal, k, rounds)
+		if err != nil {
 			return nil, err
 		}
+		v.prob = mean(each)
 		v.method = fmt.Sprintf("Probabilities are cross-validated: each picture was judged by heads trained on the other "+
 			"folds of %d, equal pictures in one fold, in %d rounds of which the later ones leave out what "+
-			"the earlier ones suspect.", folds, rounds)
+			"the earlier ones suspect; the rounds are averaged.", folds, rounds)
 	}
 	for _, p := range part {
 		if p != neverJudged {
@@ -121,44 +124,52 @@ func (j *judge) labelErrors(ctx context.Context, temperature float64) (*verdict,
 	return v, nil
 }
 
-// crossJudge cross-validates in rounds. The last two rounds are averaged, their folds being
-// different ones.
-func (j *judge) crossJudge(ctx context.Context, v *verdict, deal []int, k, rounds int) error {
-	out := make([]bool, len(j.items)) // suspects, which are not trained on
-	var last []float64
+// crossJudge cross-validates in rounds, the last with other folds, and returns the probabilities [n,K]
+// of each.
+func (j *judge) crossJudge(ctx context.Context, deal []int, k, rounds int) ([][]float64, error) {
+	leave := make([]bool, len(j.items)) // suspects, which are not trained on
+	var each [][]float64
 	for round := range rounds {
 		if round == suspectRounds-1 {
-			last = slices.Clone(v.prob)
 			if other, ok := dealFolds(j.items, j.sums, k, 1); ok {
 				deal = other
 			}
 		}
-		logits, err := j.crossValidate(ctx, deal, k, out)
+		prob, err := j.crossValidate(ctx, deal, k, leave)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for i := range j.items {
-			numeric.Softmax(v.prob[i*k:(i+1)*k], logits[i*k:(i+1)*k], 1)
+			numeric.Softmax(prob[i*k:(i+1)*k], prob[i*k:(i+1)*k], 1)
 		}
-		clear(out)
-		for _, f := range suspected(v.prob, j.items, deal, k) {
-			out[f.index] = true
+		each = append(each, prob)
+		clear(leave)
+		for _, f := range suspected(prob, j.items, deal, k) {
+			leave[f.index] = true
 		}
 	}
-	for i, p := range last {
-		v.prob[i] = (v.prob[i] + p) / 2
+	return each, nil
+}
+
+// mean averages vectors of one length.
+func mean(of [][]float64) []float64 {
+	out := make([]float64, len(of[0]))
+	for _, v := range of {
+		for i := range out {
+			out[i] += v[i] / float64(len(of))
+		}
 	}
-	return nil
+	return out
 }
 
 // labelError is a picture that looks like another label.
 type labelError struct {
 	index, suggested int
-	margin           float64
+	own              float64 // probability of its label
 }
 
-// suspected finds pictures that are of another label than their own by more than suspectMargin. The
-// surest come first.
+// suspected finds pictures of which another label is more than suspectOdds times as probable as their
+// own. Those whose own label is the least probable come first.
 func suspected(prob []float64, items []dataset.Item, part []int, k int) []labelError {
 	var found []labelError
 	for i, it := range items {
@@ -166,11 +177,11 @@ func suspected(prob []float64, items []dataset.Item, part []int, k int) []labelE
 			continue
 		}
 		p := prob[i*k : (i+1)*k]
-		if best := numeric.Argmax(p); p[best]-p[it.Label] > suspectMargin {
-			found = append(found, labelError{i, best, p[best] - p[it.Label]})
+		if best := numeric.Argmax(p); p[best] > suspectOdds*p[it.Label] {
+			found = append(found, labelError{i, best, p[it.Label]})
 		}
 	}
-	slices.SortStableFunc(found, func(a, b labelError) int { return cmp.Compare(b.margin, a.margin) })
+	slices.SortStableFunc(found, func(a, b labelError) int { return cmp.Compare(a.own, b.own) })
 	return found
 }
 

@@ -83,9 +83,9 @@ func TestLabelErrors(t *testing.T) {
 	precision, recall := float64(hits)/float64(len(v.found)), float64(hits)/float64(len(swapped))
 	t.Logf("%d labels swapped, %d suspected: precision %.2f, recall %.2f; %d of the first %d right", len(swapped),
 		len(v.found), precision, recall, early, first)
-	// measured: 0.52 and 0.87; some of the others are odd or mislabelled to begin with
-	if !(precision >= 0.45) || !(recall >= 0.8) {
-		t.Errorf("got precision %.2f and recall %.2f, want at least 0.45 and 0.8", precision, recall)
+	// measured: 0.62 and 0.83; some of the others are odd or mislabelled to begin with
+	if !(precision >= 0.55) || !(recall >= 0.8) {
+		t.Errorf("got precision %.2f and recall %.2f, want at least 0.55 and 0.8", precision, recall)
 	}
 	j.items[0].Split = dataset.Test // without cross-validation only what was held out is judged
 	j.fit.Iterations = 1 << 30

@@ -31,9 +31,11 @@ func multiLabelShapes(t testing.TB, n int) *dataset.Folder {
 // TestRunMultiLabel trains, searches for L2, saves, opens and evaluates a model of pictures
 // with any number of labels.
 func TestRunMultiLabel(t *testing.T) {
-	f, w := multiLabelShapes(t, 240), narrow(t)
+	f, w := multiLabelShapes(t, 300), narrow(t)
 	cache := t.TempDir()
-	cfg := Config{Folds: 3, ClassWeights: ClassWeights{Balanced: true}, Neighbours: 8, Unknown: 0.1, Split: dataset.SplitConfig{Validation: 0.2, Test: 0.2}, Options: head.Options{L2: -1}, EmbedConfig: EmbedConfig{CacheDir: cache}}
+	cfg := Config{Folds: 3, ClassWeights: ClassWeights{Balanced: true}, Neighbours: 8, Unknown: 0.1,
+		Split: dataset.SplitConfig{Validation: 0.2, Test: 0.2}, Options: head.Options{L2: -1},
+		EmbedConfig: EmbedConfig{CacheDir: cache}}
 	res, err := Run(context.Background(), f, w, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +63,8 @@ func TestRunMultiLabel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Evaluate(context.Background(), opened, f, EvaluateConfig{Part: "test", EmbedConfig: EmbedConfig{CacheDir: cache}})
+	got, err := Evaluate(context.Background(), opened, f,
+		EvaluateConfig{Part: "test", EmbedConfig: EmbedConfig{CacheDir: cache}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,17 +74,20 @@ func TestRunMultiLabel(t *testing.T) {
 	one := *f
 	one.MultiLabel = false
 	// each a set of one label
-	if _, err := Evaluate(context.Background(), opened, &one, EvaluateConfig{EmbedConfig: EmbedConfig{CacheDir: cache}}); err != nil {
+	if _, err := Evaluate(context.Background(), opened, &one,
+		EvaluateConfig{EmbedConfig: EmbedConfig{CacheDir: cache}}); err != nil {
 		t.Errorf("one label a picture: %v", err)
 	}
-	if err := res.Metrics.RequireAccuracy(1.01); err == nil || !strings.Contains(err.Error(), "whose every label is right") {
+	if err := res.Metrics.RequireAccuracy(1.01); err == nil ||
+		!strings.Contains(err.Error(), "whose every label is right") {
 		t.Errorf("gate: got %v", err)
 	}
 }
 
 func TestMultiLabelIsRefused(t *testing.T) {
-	f, w := multiLabelShapes(t, 30), narrow(t)
-	if _, err := Run(context.Background(), f, w, Config{Options: head.Options{Solver: head.Retrain}}); !errors.Is(err, head.ErrRetrainMultiLabel) {
+	f, w := multiLabelShapes(t, 300), narrow(t)
+	if _, err := Run(context.Background(), f, w, Config{Options: head.Options{Solver: head.Retrain}}); !errors.Is(err,
+		head.ErrRetrainMultiLabel) {
 		t.Errorf("retrain: got %v", err)
 	}
 	all := *f

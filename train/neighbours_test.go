@@ -77,7 +77,8 @@ func TestRunKeepsTrainingPictures(t *testing.T) {
 	if len(perLabel) != classes || perLabel[n.Pictures[0].Label] != 4 {
 		t.Errorf("got %v, want 4 of each of %d labels", perLabel, classes)
 	}
-	if again := mustRun(t, dir, w, Config{Neighbours: 12, EmbedConfig: EmbedConfig{Decoders: 1}}).Model.Neighbours; !reflect.DeepEqual(again, n) {
+	if again := mustRun(t, dir, w,
+		Config{Neighbours: 12, EmbedConfig: EmbedConfig{Decoders: 1}}).Model.Neighbours; !reflect.DeepEqual(again, n) {
 		t.Error("the same run keeps other pictures")
 	}
 	if none := mustRun(t, dir, w, Config{}).Model.Neighbours; none != nil {

@@ -104,7 +104,8 @@ func TestPlantedFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		found, listed := 0, 0
-		for _, group := range append(append([]doctor.Duplicates(nil), res.Checkup.Duplicates...), res.Checkup.NearDuplicates...) {
+		for _, group := range append(append([]doctor.Duplicates(nil), res.Checkup.Duplicates...),
+			res.Checkup.NearDuplicates...) {
 			if len(group.Labels) < 2 {
 				continue
 			}

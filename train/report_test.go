@@ -54,11 +54,16 @@ func TestReport(t *testing.T) {
 	write(t, read(t, dir, one, "0000.jpg"), dir, one, "again.jpg")
 	write(t, read(t, dir, one, "0001.jpg"), dir, two, "mislabelled.jpg") // a copy under another label
 	cache := t.TempDir()
-	first := mustRun(t, dir, w, Config{ToolVersion: "1.2.3", Options: head.Options{Seed: 77}, EmbedConfig: EmbedConfig{CacheDir: cache}})
+	first := mustRun(t, dir, w, Config{ToolVersion: "1.2.3", Options: head.Options{Seed: 77},
+		EmbedConfig: EmbedConfig{CacheDir: cache}})
 	html := mustReport(t, first)
 	d := reporttest.Parse(t, html)
 	m := first.Metrics
-	reporttest.Wants(t, d, reporttest.Percent(m.Test.Accuracy), fmt.Sprintf("%d of %d pictures", m.Test.Correct, m.Test.Images), one+"/cut.jpg",
+	reporttest.Wants(t, d, "cross-validated accuracy", reporttest.Percent(m.CrossValidated.Accuracy), "balanced accuracy",
+		reporttest.Percent(m.Averages.Balanced), reporttest.Percent(m.Averages.MacroF1), "Always answering the largest label",
+		reporttest.Percent(m.PerClass[0].RecallInterval[0])+" to "+reporttest.Percent(m.PerClass[0].RecallInterval[1]))
+	reporttest.Wants(t, d, reporttest.Percent(m.Test.Accuracy),
+		fmt.Sprintf("%d of %d pictures", m.Test.Correct, m.Test.Images), one+"/cut.jpg",
 		one+"/again.jpg",
 		two+"/mislabelled.jpg", "Labels differ",
 		"2 pictures are there more than once, byte for byte, 1 under more than one label",
@@ -75,7 +80,9 @@ func TestReport(t *testing.T) {
 	if err := os.Rename(dir, moved); err != nil {
 		t.Fatal(err)
 	}
-	second := mustRun(t, moved, w, Config{ToolVersion: "1.2.3", Options: head.Options{Seed: 77}, EmbedConfig: EmbedConfig{Batch: 3, Progress: func(Event) {}, Engine: nn.Config{Threads: 1}}})
+	second := mustRun(t, moved, w,
+		Config{ToolVersion: "1.2.3", Options: head.Options{Seed: 77},
+			EmbedConfig: EmbedConfig{Batch: 3, Progress: func(Event) {}, Engine: nn.Config{Threads: 1}}})
 	if !bytes.Equal(mustReport(t, second), html) {
 		t.Error("the run in a moved folder, without cache, on one thread and in other batches gives another report")
 	}
@@ -92,7 +99,8 @@ func TestReport(t *testing.T) {
 
 func TestReportOfFewAndOfASearch(t *testing.T) {
 	res := mustRun(t, drawn(t, 2), narrow(t), Config{Split: dataset.SplitConfig{Validation: -1, Test: -1}})
-	reporttest.Wants(t, reporttest.Parse(t, mustReport(t, res)), "all of them trained on", "no temperature was fitted", "train accuracy")
+	reporttest.Wants(t, reporttest.Parse(t, mustReport(t, res)), "all of them trained on", "no temperature was fitted",
+		"train accuracy")
 	res = mustRun(t, drawn(t, 10), narrow(t), Config{Options: head.Options{L2: -1}})
 	reporttest.Wants(t, reporttest.Parse(t, mustReport(t, res)), "L2 was searched for", "Search for L2")
 }
@@ -105,7 +113,8 @@ func TestReportFails(t *testing.T) {
 		t.Errorf("got %d bytes and %v, want context.Canceled", len(html), err)
 	}
 	r.report.Items = r.report.Items[:1] // another would be out of range
-	for what, err := range map[string]error{"no result": second(new(Result).Report(t.Context())), "no plots": second(new(Result).Plots(t.Context()))} {
+	for what, err := range map[string]error{"no result": second(new(Result).Report(t.Context())),
+		"no plots": second(new(Result).Plots(t.Context()))} {
 		if err == nil || !strings.Contains(err.Error(), "Run") {
 			t.Errorf("%s: got %v, want an error", what, err)
 		}
@@ -249,9 +258,12 @@ func TestEvaluationReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := slices.DeleteFunc(slices.Clone(reporttest.Sections), func(s string) bool { return s == "learning" || s == "suspects" })
+	own := slices.DeleteFunc(slices.Clone(reporttest.Sections), func(s string) bool {
+		return s == "learning" || s == "suspects"
+	})
 	d := reporttest.ParseSections(t, html, own)
-	reporttest.Wants(t, d, "Evaluation report", reporttest.Percent(r.Metrics.Test.Accuracy), fmt.Sprintf("measured on %d pictures", v.Images),
+	reporttest.Wants(t, d, "Evaluation report", reporttest.Percent(r.Metrics.Test.Accuracy),
+		fmt.Sprintf("measured on %d pictures", v.Images),
 		"the test part", w.Digest,
 		fmt.Sprintf("%d of %d pictures measured got a wrong answer", v.Images-v.All.Correct, v.Images))
 	wrong := min(v.Images-v.All.Correct, 20)
@@ -266,14 +278,16 @@ func TestEvaluationReport(t *testing.T) {
 	if err != nil || !bytes.Equal(again, html) {
 		t.Errorf("a second report differs from the first (%v)", err)
 	}
-	all, err := Evaluate(context.Background(), r.Model, scan(t, dir), EvaluateConfig{EmbedConfig: EmbedConfig{Engine: nn.Config{Threads: 1}}})
+	all, err := Evaluate(context.Background(), r.Model, scan(t, dir),
+		EvaluateConfig{EmbedConfig: EmbedConfig{Engine: nn.Config{Threads: 1}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if html, err = all.Report(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	reporttest.Wants(t, reporttest.ParseSections(t, html, own), reporttest.Percent(all.All.Accuracy), "mean nothing if they are not", draw.Label(0))
+	reporttest.Wants(t, reporttest.ParseSections(t, html, own), reporttest.Percent(all.All.Accuracy),
+		"the parts are those that they had there", draw.Label(0))
 	plots, err := all.Plots(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -305,7 +319,8 @@ func checkMultiLabelReport(t *testing.T, r *Result) {
 	html := mustReport(t, r)
 	d := reporttest.ParseSections(t, html, strings.Fields("accuracy learning calibration several classes mistakes map "+
 		"duplicates left-out facts"))
-	reporttest.Wants(t, d, "head of sigmoids", "Computed with", reporttest.Percent(m.SubsetAccuracy), reporttest.Percent(m.HammingLoss), reporttest.Percent(m.MeanAP),
+	reporttest.Wants(t, d, "head of sigmoids", "Computed with", reporttest.Percent(m.SubsetAccuracy),
+		reporttest.Percent(m.HammingLoss), reporttest.Percent(m.MeanAP),
 		"average precision",
 		fmt.Sprintf("%.4f", *r.Metrics.PerClass[0].Threshold),
 		fmt.Sprintf("%d probabilities of labels", m.Images*r.Metrics.Classes))

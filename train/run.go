@@ -1,11 +1,13 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/doctor"
@@ -62,7 +64,7 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	if err := checkLabels(folder); err != nil {
 		return nil, err
 	}
-	cfg.Split = resolved(cfg.Split)
+	cfg.Split = resolved(folder.Wanted(cfg.Split))
 	r := &run{cfg: cfg, folder: folder, weights: w, res: &Result{Seconds: map[Phase]float64{}}}
 	if err := r.embed(ctx); err != nil {
 		return nil, err
@@ -79,6 +81,7 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 // resolved is c with its defaults written out, so that a model says how it was split when defaults have
 // changed.
 func resolved(c dataset.SplitConfig) dataset.SplitConfig {
+	c.Rule = cmp.Or(c.Rule, dataset.SplitRule)
 	for _, f := range []*float64{&c.Validation, &c.Test} {
 		switch {
 		case *f == 0:
@@ -103,6 +106,8 @@ type run struct {
 	views      [][][]float32 // those of their views; nil where there are none
 	duplicates int
 	start      *inception.Head // of a warm start
+	given      []int           // see givenToTrain
+	crossed    *crossed        // nil where there was no cross-validation
 	temp       float64
 	logits     []float64 // [n,K]
 	thresholds []float64 // see inception.Model
@@ -117,26 +122,20 @@ func (r *run) embed(ctx context.Context) error {
 		return err
 	}
 	r.res.Checkup = checkup
-	given := givenToTrain(r.folder)
-	crowded, err := divide(r.folder, &r.cfg.Split, checkup, out.sums)
-	if err != nil {
+	if err := r.divide(out.sums); err != nil {
 		return err
-	}
-	if r.res.Notes, err = checkSplit(r.folder, r.cfg.Split, given); err != nil {
-		return err
-	}
-	if crowded {
-		r.res.Notes = append(r.res.Notes, noteCrowded)
-	}
-	for i, n := range r.res.Notes {
-		if r.cfg.Progress != nil {
-			r.cfg.Progress(Event{Event: head.Event{Phase: PhaseCheck, Done: i + 1, Total: len(r.res.Notes)}, Note: n})
-		}
 	}
 	if err := r.calibrate(ctx, e, out, bad); err != nil {
 		return err
 	}
 	if err := e.run(ctx, r.folder.Items, out, bad); err != nil {
+		return err
+	}
+	// Now that there are bottlenecks: they find copies that the pixels do not.
+	if err := checkup.RefineNear(ctx, out.rows, doctor.RefineConfig{Workers: r.cfg.Engine.Threads}); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	if err := r.divide(out.sums); err != nil {
 		return err
 	}
 	r.items, r.rows = out.dropBad(r.folder.Items)
@@ -150,8 +149,32 @@ func (r *run) embed(ctx context.Context) error {
 		}
 	}
 	if len(out.problems) > 0 {
-		if _, err := checkSplit(r.good(), r.cfg.Split, given); err != nil {
+		if _, err := checkSplit(r.good(), r.cfg.Split, r.given); err != nil {
 			return fmt.Errorf("%w (after %d unreadable pictures were set aside)", err, len(out.problems))
+		}
+	}
+	return nil
+}
+
+// divide splits the folder by what is known of it, and notes what will be less than one may expect.
+func (r *run) divide(sums [][sha256.Size]byte) error {
+	if r.given == nil {
+		r.given = givenToTrain(r.folder)
+	}
+	crowded, err := divide(r.folder, &r.cfg.Split, r.res.Checkup, sums)
+	if err != nil {
+		return err
+	}
+	told := r.res.Notes
+	if r.res.Notes, err = checkSplit(r.folder, r.cfg.Split, r.given); err != nil {
+		return err
+	}
+	if crowded {
+		r.res.Notes = append(r.res.Notes, noteCrowded)
+	}
+	for i, n := range r.res.Notes {
+		if r.cfg.Progress != nil && !slices.Contains(told, n) {
+			r.cfg.Progress(Event{Event: head.Event{Phase: PhaseCheck, Done: i + 1, Total: len(r.res.Notes)}, Note: n})
 		}
 	}
 	return nil
@@ -162,42 +185,36 @@ func (r *run) good() *dataset.Folder {
 	return &dataset.Folder{Root: r.folder.Root, Labels: r.folder.Labels, Items: r.items, MultiLabel: r.folder.MultiLabel}
 }
 
-// part returns the examples of one part, and the place in r.items of each. Views of training
+// part returns the examples of some parts, and the place in r.items of each. Views of training
 // pictures come after them all; a picture and its views count together as much as it alone would.
-func (r *run) part(s dataset.Split) (head.Examples, []int) {
+func (r *run) part(of ...dataset.Split) (head.Examples, []int) {
 	ex := head.Examples{Classes: len(r.folder.Labels)}
 	var at []int
-	weighted := false
-	add := func(i int, row []float32, share float64) {
+	add := func(i int, row []float32) {
 		it := r.items[i]
 		ex.Rows, ex.Labels, at = append(ex.Rows, row), append(ex.Labels, it.Label), append(at, i)
 		if r.folder.MultiLabel {
 			ex.MultiLabel = append(ex.MultiLabel, it.Labels)
 		}
-		w := it.Weight
-		if w == 0 {
-			w = 1
+		w := cmp.Or(it.Weight, 1)
+		if it.Split == dataset.Train && r.views != nil {
+			w /= float64(1 + r.cfg.Views)
 		}
-		weighted = weighted || w != 1
-		ex.Weights = append(ex.Weights, w*share)
-	}
-	share := 1.0
-	if s == dataset.Train && r.views != nil {
-		share = 1 / float64(1+r.cfg.Views)
+		ex.Weights = append(ex.Weights, w)
 	}
 	for i, it := range r.items {
-		if it.Split == s {
-			add(i, r.rows[i], share)
+		if slices.Contains(of, it.Split) {
+			add(i, r.rows[i])
 		}
 	}
-	if share < 1 {
+	if r.views != nil && slices.Contains(of, dataset.Train) {
 		for i := range r.items {
 			for _, row := range r.views[i] {
-				add(i, row, share)
+				add(i, row)
 			}
 		}
 	}
-	if !weighted {
+	if len(at) == 0 || slices.Min(ex.Weights) == slices.Max(ex.Weights) {
 		ex.Weights = nil
 	}
 	return ex, at
@@ -215,6 +232,10 @@ func (r *run) finish(ctx context.Context) error {
 		MultiLabel: r.folder.MultiLabel, Thresholds: r.thresholds}
 	m, pictures := said.Measure()
 	m.Quarantined, m.Duplicates = len(r.folder.Items)-len(r.items), r.duplicates
+	m.CrossValidated = r.crossed.measure(said)
+	if gap := m.Gap(); gap != "" {
+		r.res.Notes = append(r.res.Notes, gap)
+	}
 	if err := r.audit(ctx, &m); err != nil {
 		return err
 	}
@@ -238,10 +259,12 @@ func (r *run) finish(ctx context.Context) error {
 		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest,
 		Ranges: r.weights.Ranges, Trunk: r.weights,
 		Seed: r.cfg.Seed, Split: inception.Split(r.cfg.Split), Training: training, Metrics: measured,
-		ToolVersion: r.cfg.ToolVersion,
+		ToolVersion: r.cfg.ToolVersion, Pictures: r.remember(),
 	}
 	r.res.report = report.Input{Predictions: said, Sums: r.sums, Rows: r.rows, Root: r.folder.Root,
 		Engine: r.cfg.Engine, Limits: r.cfg.Limits}
-	r.res.Model.Neighbours, err = r.neighbours(ctx)
-	return err
+	if r.res.Model.Neighbours, err = r.neighbours(ctx); err != nil {
+		return err
+	}
+	return inception.RecordSelfTest(ctx, r.res.Model, r.cfg.Engine)
 }

@@ -102,7 +102,8 @@ func tree(t testing.TB, dir string) map[string]string {
 
 func TestRun(t *testing.T) {
 	dir, w := drawn(t, perClass), narrow(t)
-	cfg := Config{ToolVersion: "test", Options: head.Options{Seed: 5}, EmbedConfig: EmbedConfig{CacheDir: filepath.Join(t.TempDir(), "cache")}}
+	cfg := Config{ToolVersion: "test", Options: head.Options{Seed: 5},
+		EmbedConfig: EmbedConfig{CacheDir: filepath.Join(t.TempDir(), "cache")}}
 	var events []Event
 	cfg.Progress = func(e Event) { events = append(events, e) }
 	first := mustRun(t, dir, w, cfg)

@@ -28,8 +28,10 @@ func (r *run) solve(ctx context.Context) error {
 		}
 		cfg.Start = r.start
 	}
-	if cfg.Folds, err = r.folds(at); err != nil {
-		return err
+	if r.cfg.L2 < 0 {
+		if cfg.Folds, err = r.deal(r.items, at, cmp.Or(r.cfg.Folds, DefaultFolds)); err != nil {
+			return fmt.Errorf("train: search: %w", err)
+		}
 	}
 	fit, err := head.Fit(ctx, training, cfg)
 	if err != nil {
@@ -50,7 +52,14 @@ func (r *run) solve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.temp = head.FitTemperature(logits, valid)
+	if r.crossed, err = r.crossValidate(ctx, cfg); err != nil {
+		return err
+	}
+	if r.crossed != nil {
+		r.temp = head.FitTemperature(r.crossed.logits, r.crossed.ex)
+	} else {
+		r.temp = head.FitTemperature(logits, valid)
+	}
 	if r.folder.MultiLabel {
 		r.thresholds = head.FitThresholds(logits, valid, r.temp)
 	}
@@ -65,17 +74,14 @@ func (r *run) watch(e head.Event) {
 	}
 }
 
-// folds deals the training pictures for a search, nil when none is wanted: by label, groups and
-// equal pictures together, each picture's views with it (-1-fold). at is the place in r.items of
-// every example.
-func (r *run) folds(at []int) ([]int, error) {
-	if r.cfg.L2 >= 0 {
-		return nil, nil
-	}
-	deal, err := r.good().FoldsTogether(cmp.Or(r.cfg.Folds, DefaultFolds), r.cfg.Split.Salt,
-		dataset.Same{Sums: r.sums, Near: r.near()})
+// deal deals the training pictures among items to k folds: by label, groups and equal pictures together,
+// each picture's views with it (-1-fold). at is the place in r.items of every example.
+func (r *run) deal(items []dataset.Item, at []int, k int) ([]int, error) {
+	f := r.good()
+	f.Items = items
+	deal, err := f.FoldsTogether(k, r.cfg.Split.Salt, dataset.Same{Sums: r.sums, Near: r.near()})
 	if err != nil {
-		return nil, fmt.Errorf("train: search: %w", err)
+		return nil, err
 	}
 	used := map[int]int{} // folds that have no picture are passed over
 	out := make([]int, len(at))
@@ -101,7 +107,7 @@ func (r *run) near() [][]int {
 		place[it.Path] = i
 	}
 	var out [][]int
-	for _, group := range nearGroups(r.folder.Items, r.res.Checkup) {
+	for _, group := range nearGroups(r.folder.Items, r.res.Checkup.Same().Near) {
 		var here []int
 		for _, i := range group {
 			if at, ok := place[r.folder.Items[i].Path]; ok {

@@ -107,7 +107,7 @@ func divide(f *dataset.Folder, cfg *dataset.SplitConfig, c *doctor.Checkup,
 	if err := f.SplitUnique(*cfg, sums); err != nil {
 		return false, err
 	}
-	near := nearGroups(f.Items, c)
+	near := nearGroups(f.Items, c.Same().Near)
 	if cfg.Legacy || len(near) == 0 {
 		return false, nil
 	}
@@ -136,9 +136,9 @@ func parts(f *dataset.Folder) (n [3]int) {
 // nearGroups are the nearly equal pictures that are to stay together. A picture whose part was
 // given is left where it is: of those only the ones that are held out most count, so that no other
 // picture of the group is trained on.
-func nearGroups(items []dataset.Item, c *doctor.Checkup) [][]int {
+func nearGroups(items []dataset.Item, near [][]int) [][]int {
 	var out [][]int
-	for _, group := range c.Same().Near {
+	for _, group := range near {
 		most := dataset.Train
 		for _, i := range group {
 			if items[i].Fixed {

@@ -91,7 +91,8 @@ func TestNearlyEqualPicturesStayTogether(t *testing.T) {
 	if crossing == 0 {
 		t.Error("the copies happen to lie together without the rule: this shows nothing")
 	}
-	ev, err := Evaluate(context.Background(), res.Model, scan(t, dir), EvaluateConfig{Part: "test", EmbedConfig: EmbedConfig{CacheDir: cache}})
+	ev, err := Evaluate(context.Background(), res.Model, scan(t, dir),
+		EvaluateConfig{Part: "test", EmbedConfig: EmbedConfig{CacheDir: cache}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,8 @@ func TestRunUnknown(t *testing.T) {
 func TestUnknownFlowers(t *testing.T) {
 	rows, given, _ := traintest.Flowers(t, "photos")
 	labels := []string{"daisy", "dandelion", "roses", "sunflowers", "tulips"}
-	j := &judge{rows: rows, labels: labels, fit: &head.Solution{Options: head.Options{L2: head.DefaultL2(5)}, Iterations: 60}}
+	j := &judge{rows: rows, labels: labels,
+		fit: &head.Solution{Options: head.Options{L2: head.DefaultL2(5)}, Iterations: 60}}
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, l := range given {
 		// an eighth for validation

@@ -19,6 +19,10 @@ func (r *run) warmStart() (*inception.Head, error) {
 			"digest %.12s): give the weights and the precision that it was trained with",
 			m.Flavor, m.Precision(), m.TrunkDigest, r.weights.Flavor, r.weights.Precision(), r.weights.Digest)
 	}
+	if !m.Head.Linear() {
+		return nil, fmt.Errorf("train: warm start: the model's head is %s, want a linear one: start from none",
+			m.Head.Describe())
+	}
 	if m.MultiLabel() != r.folder.MultiLabel {
 		return nil, errors.New("train: warm start: one of the model and the pictures has one label a picture, the other " +
 			"several: start from none")

@@ -10,6 +10,7 @@ import (
 
 // app is the outside world as the subcommands see it, so that tests can stand in for it.
 type app struct {
+	stdin          io.Reader // nil in most tests
 	stdout, stderr io.Writer
 	tty            bool                // stdout is a terminal
 	errTTY         bool                // stderr is a terminal: progress bars may be drawn
@@ -19,6 +20,7 @@ type app struct {
 
 func osApp() *app {
 	return &app{
+		stdin:  os.Stdin,
 		stdout: os.Stdout,
 		stderr: os.Stderr,
 		tty:    term.IsTerminal(int(os.Stdout.Fd())),

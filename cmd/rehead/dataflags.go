@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +16,9 @@ type dataFlags struct {
 
 	multiLabel bool   // a picture may have several labels
 	separator  string // of the labels in a cell of a CSV file
+
+	columns   dataset.Columns // of manifests
+	attribute string          // of augmented manifests
 
 	roots map[string]string // image roots of single manifests, before imageRoot
 }
@@ -39,18 +41,19 @@ func (d *dataFlags) addManifest(cmd *cobra.Command) {
 	f.StringVar(&d.stripPrefix, "strip-prefix", "",
 		"prefix that is cut off a manifest's paths, such as s3://bucket/flowers/")
 	f.StringVar(&d.separator, "label-separator", "|", "what separates labels in a CSV manifest's label column")
+	for _, c := range []struct {
+		name, what string
+		to         *string
+	}{
+		{"image", "pictures' paths", &d.columns.Image}, {"label", "labels", &d.columns.Label},
+		{"split", "parts: train, validation or test", &d.columns.Split}, {"group", "groups", &d.columns.Group},
+		{"weight", "weights", &d.columns.Weight},
+	} {
+		f.StringVar(c.to, c.name+"-column", "", "column or key of a manifest that has the "+c.what)
+	}
+	f.StringVar(&d.attribute, "attribute", "",
+		"key of the class in an augmented manifest that has several")
 	f.StringVar(&d.classes, "classes", "", "file with the names of a manifest's numbered classes, one a line")
-}
-
-// split is cfg, with no share asked for where a part has pictures of its own.
-func (d *dataFlags) split(cfg dataset.SplitConfig) dataset.SplitConfig {
-	if d.validationDir != "" {
-		cfg.Validation = -1
-	}
-	if d.testDir != "" {
-		cfg.Test = -1
-	}
-	return cfg
 }
 
 // open reads a folder of label folders or a manifest, and those of the other parts. minLabels is as
@@ -72,21 +75,13 @@ func (d *dataFlags) open(path string, minLabels int) (*dataset.Folder, error) {
 	return dataset.Join(folder, parts[0], parts[1])
 }
 
-func (d *dataFlags) one(path string, minLabels int) (*dataset.Folder, error) {
-	info, err := os.Stat(path)
-	if err != nil || info.IsDir() {
-		folder, err := dataset.Scan(path, dataset.ScanConfig{MinLabels: minLabels}) // says what is wrong
-		if err == nil && d.multiLabel {
-			folder = folder.AsMultiLabel()
-		}
-		return folder, err
-	}
+func (d *dataFlags) one(path string, minLabels int) (_ *dataset.Folder, err error) {
 	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), StripPrefix: d.stripPrefix,
-		MinLabels: minLabels, MultiLabel: d.multiLabel, Separator: d.separator}
+		Columns: d.columns, Attribute: d.attribute, MinLabels: minLabels, MultiLabel: d.multiLabel, Separator: d.separator}
 	if d.classes != "" {
 		if cfg.Classes, err = dataset.ReadClasses(d.classes); err != nil {
 			return nil, err
 		}
 	}
-	return dataset.ReadManifest(path, cfg)
+	return dataset.Open(path, cfg)
 }

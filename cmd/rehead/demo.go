@@ -66,9 +66,7 @@ func (a *app) demo(ctx context.Context, out string) error {
 			continue
 		}
 		a.say("\na picture that was held out, by `rehead predict %s %s`:", model, p.Path)
-		if err := a.printPrediction(predictFile(ctx, classifier, p.Path, limitFlags{}, 3), false); err != nil {
-			return err
-		}
+		a.printPrediction(predictFile(ctx, classifier, given{path: p.Path}, limitFlags{}, 3))
 		a.say("\nNext: rehead serve %s, then curl --data-binary @%s -H 'Content-Type: image/jpeg' "+
 			"http://localhost:8080/invocations", model, p.Path)
 		return nil

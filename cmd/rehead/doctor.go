@@ -91,6 +91,7 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 		}
 		return err
 	}
+	a.printNotes(folder)
 	o.cfg.Limits, o.cfg.Workers, o.cfg.Memory = o.limits.limits(), engine.Threads, o.memory<<20
 	bar := a.progress("checking", len(folder.Items))
 	defer bar.done()

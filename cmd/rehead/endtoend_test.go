@@ -110,6 +110,17 @@ func TestFromPicturesToAnswers(t *testing.T) {
 		if got, want := m["accuracy"], w.trained["test_accuracy"]; got != want {
 			t.Errorf("evaluate: accuracy %v on the test part, want what train measured: %v", got, want)
 		}
+		other := filepath.Join(t.TempDir(), "other")
+		if err := draw.Folder(other, 3, 2, 99); err != nil {
+			t.Fatal(err)
+		}
+		o := must(t, nil, "evaluate", w.model, other, "--cache", "none")
+		for text, want := range map[string]bool{"all        accuracy": true, "on none of these pictures": true,
+			"balanced accuracy": true, "precision": true, "train      accuracy": false, "validation accuracy": false} {
+			if strings.Contains(o.stdout+o.stderr, text) != want {
+				t.Errorf("evaluate on other pictures: %q is there is %t, want %t: %s", text, !want, want, o.stderr)
+			}
+		}
 	})
 
 	t.Run("predict and serve agree to the last digit", func(t *testing.T) {

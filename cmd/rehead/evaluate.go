@@ -32,8 +32,9 @@ func newEvaluate(a *app) *cobra.Command {
 		Use:   "evaluate MODEL DIR|MANIFEST",
 		Short: "Measure a model on label folders or a manifest",
 		Long: `Prints accuracy with 95 % intervals, and precision and recall of each label. It
-uses the bottleneck cache. --part chooses pictures by the split that the model
-stores, so that "--part test" measures the ones that training held out.
+uses the bottleneck cache. A model remembers its training pictures: accuracy is
+printed of all pictures, then apart of those that it has seen and has not.
+--part test measures the ones that training held out.
 --report and --plots write the same report and charts as train: see
 docs/reports.md.`,
 		Example: `  rehead evaluate model flower_photos --part test
@@ -50,7 +51,7 @@ docs/reports.md.`,
 	o.data.addManifest(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.cfg.Part, "part", "all",
-		"which pictures: all, train, validation or test, by the split that the model stores")
+		"which pictures: all, or those that were train, validation or test in the model's training")
 	f.StringVar(&o.cache, "cache", "", "folder of the bottleneck cache, as for train")
 	f.IntVar(&o.cfg.MaxBad, "max-bad", 0, "maximum unreadable pictures before giving up, as for train")
 	f.IntVar(&o.cfg.Batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
@@ -87,6 +88,7 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 	if err != nil {
 		return err
 	}
+	a.printNotes(folder)
 	p := a.trainProgress()
 	cfg.Progress = p.event
 	result, err := train.Evaluate(ctx, model, folder, cfg)
@@ -100,10 +102,11 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 		return errors.Join(printJSON(a.stdout, result), failed, result.RequireAccuracy(o.least))
 	}
 	a.printProblems(result.Problems)
-	a.printParts(&result.Metrics)
+	a.printEvaluated(&result.Metrics)
 	for _, c := range result.PerClass {
-		a.say("  %-24s precision %.3f  recall %.3f  F1 %.3f  (%d pictures)%s", c.Label, c.Precision, c.Recall, c.F1,
-			c.Measured, multiLabelScores(c))
+		a.say("  %-24s precision %.3f (%.3f to %.3f)  recall %.3f (%.3f to %.3f)  F1 %.3f  (%d pictures)%s", c.Label,
+			c.Precision, c.PrecisionInterval[0], c.PrecisionInterval[1], c.Recall, c.RecallInterval[0],
+			c.RecallInterval[1], c.F1, c.Measured, multiLabelScores(c))
 	}
 	return errors.Join(failed, result.RequireAccuracy(o.least))
 }

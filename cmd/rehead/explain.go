@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/atomicfile"
 )
@@ -55,11 +54,11 @@ func (e *explainFlags) prepare() error {
 }
 
 // explainFile answers for one picture and says why.
-func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier, path string, limits limitFlags,
+func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier, g given, limits limitFlags,
 	top int) prediction {
-	line := prediction{Image: path}
+	line := prediction{Image: g.path}
 	err := func() error {
-		data, err := source.Read(path, limits.limits())
+		data, err := g.read(limits.limits())
 		if err != nil {
 			return err
 		}
@@ -75,11 +74,11 @@ func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier,
 		if e.dir == "" {
 			return nil
 		}
-		line.Explanation.Picture = e.name(path)
+		line.Explanation.Picture = e.name(g.path)
 		return drawExplanation(line.Explanation.Picture, c.Model().Recipe, data, limits.limits(), x)
 	}()
 	if err != nil {
-		return prediction{Image: path, Error: oneLine(err)}
+		return prediction{Image: g.path, Error: oneLine(err)}
 	}
 	return line
 }

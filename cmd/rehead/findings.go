@@ -3,11 +3,19 @@ package main
 import (
 	"errors"
 
+	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/doctor"
 )
 
 // longestFindings is how many findings are printed for people.
 const longestFindings = 12
+
+// printNotes says what was understood of folders and lists.
+func (a *app) printNotes(f *dataset.Folder) {
+	for _, n := range f.Notes {
+		a.sayWrapped("note: %s", n)
+	}
+}
 
 // printFindings prints what the checks before a run found, the worst first; --json and the report
 // have all of it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -22,6 +23,7 @@ type modelCard struct {
 	Width       float64          `json:"width"`
 	Features    int              `json:"features"`
 	Recipe      picture.Recipe   `json:"recipe"`
+	Head        string           `json:"head,omitempty"` // of a head that is not linear
 	Temperature float64          `json:"temperature"`
 	MultiLabel  bool             `json:"multi_label"` // a picture may have any number of the labels
 	// then: the probability of each label from which on a picture has it
@@ -57,6 +59,9 @@ func newInspect(a *app) *cobra.Command {
 				TrunkCard: a.knownTrunk(m.IsTrunk),
 				Precision: m.Precision(), Seed: m.Seed, Split: m.Split, Training: m.Training, Metrics: m.Metrics,
 				ToolVersion: m.ToolVersion,
+			}
+			if !m.Head.Linear() {
+				card.Head = m.Head.Describe()
 			}
 			for k := range m.Labels {
 				if card.MultiLabel {
@@ -103,6 +108,9 @@ func (c modelCard) String() string {
 		}
 	}
 	row("recipe", "%s", c.Recipe.Describe())
+	if c.Head != "" {
+		row("head", "%s", c.Head)
+	}
 	row("temperature", "%.4g", c.Temperature)
 	if c.MultiLabel {
 		row("answers", "any number of labels, each from its probability on: %.4g",
@@ -115,10 +123,11 @@ func (c modelCard) String() string {
 	}
 	var scores metrics.Metrics
 	if len(c.Metrics) > 0 && json.Unmarshal(c.Metrics, &scores) == nil {
+		crossed := cmp.Or(scores.CrossValidated, new(metrics.Part))
 		for _, p := range []struct {
 			name string
 			part metrics.Part
-		}{{"train", scores.Train}, {"validation", scores.Validation}, {"test", scores.Test}} {
+		}{{"train", scores.Train}, {"validation", scores.Validation}, {"test", scores.Test}, {"cross-val.", *crossed}} {
 			if p.part.Images > 0 {
 				row(p.name, "accuracy %.2f %% (95 %% interval %.2f to %.2f; %d of %d pictures)", 100*p.part.Accuracy,
 					100*p.part.Interval[0], 100*p.part.Interval[1], p.part.Correct, p.part.Images)

@@ -203,6 +203,17 @@ func TestJobChannels(t *testing.T) {
 			layouttest.Config(t, l, "inputdataconfig.json", `{"train":{"TrainingInputMode":"FastFile"},
 				"validation":{"TrainingInputMode":"File"},"test":{},"weights":{}}`)
 		}, nil, "train      accuracy 100.00 %"},
+		"folders named like parts in one channel": {func(t *testing.T, l layout.Tree) {
+			if err := os.MkdirAll(l.Data("photos"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(l.Data("train"), filepath.Join(l.Data("photos"), "train")); err != nil {
+				t.Fatal(err)
+			}
+			if err := draw.Folder(filepath.Join(l.Data("photos"), "valid"), 3, 4, 90); err != nil {
+				t.Fatal(err)
+			}
+		}, nil, `read "train", "valid" as parts`},
 		"another name, housekeeping": {func(t *testing.T, l layout.Tree) {
 			if err := os.Rename(l.Data("train"), l.Data("photos")); err != nil {
 				t.Fatal(err)

@@ -9,11 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 )
 
-// prediction is one line of `predict --json`.
+// prediction is the answer for one picture, a line of `predict --format json`.
 type prediction struct {
 	Image       string                 `json:"image"`
 	Predictions []inception.Prediction `json:"predictions,omitempty"`
@@ -30,14 +29,14 @@ type predictOptions struct {
 	engine engineFlags
 	limits limitFlags
 	why    explainFlags
+	to     answerFlags
 	top    int
-	asJSON bool
 }
 
 func newPredict(a *app) *cobra.Command {
 	var o predictOptions
 	cmd := &cobra.Command{
-		Use:   "predict MODEL IMAGE...",
+		Use:   "predict MODEL IMAGE|DIR|LIST.txt|-...",
 		Short: "Rank a model's labels for pictures",
 		Long: `Ranks the model's labels for each picture. A model that was trained with
 --unknown also says whether a picture is probably none of its labels; a
@@ -47,8 +46,14 @@ multi-label model says which labels a picture has.
 similar training pictures; --explain-dir draws the map of the best label over
 each picture.
 
+Of a folder every picture is answered, at any depth; a .txt file names a picture
+on each line; - is a picture or such a list at stdin. Answers are written as
+they come.
+
 A picture that cannot be read does not stop the others; the exit code is then 1.`,
 		Example: `  rehead predict model daisy.jpg rose.jpg --top 3
+  rehead predict model photos -o answers.csv --top 1
+  find photos -name '*.jpg' | rehead predict model - --format json
   rehead predict model daisy.jpg --explain-dir maps --json`,
 		Args: needArgs(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,16 +66,22 @@ A picture that cannot be read does not stop the others; the exit code is then 1.
 	o.limits.add(cmd)
 	o.why.add(cmd)
 	cmd.Flags().IntVar(&o.top, "top", 5, "labels to print per picture")
-	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object per picture")
+	o.to.add(cmd)
 	return cmd
 }
 
-func (a *app) predict(ctx context.Context, model string, paths []string, o *predictOptions) error {
+func (a *app) predict(ctx context.Context, model string, args []string, o *predictOptions) error {
 	if o.top < 1 {
 		return usagef("--top: got %d, want at least 1", o.top)
 	}
+	if err := o.to.resolve(); err != nil {
+		return err
+	}
 	if err := o.why.prepare(); err != nil {
 		return err
+	}
+	if o.why.on && o.to.format == "csv" {
+		return usagef("--explain: CSV has no room for it: want --format json or table")
 	}
 	classifier, err := o.engine.classifier(model)
 	if err != nil {
@@ -81,35 +92,63 @@ func (a *app) predict(ctx context.Context, model string, paths []string, o *pred
 	if o.why.on {
 		answer = o.why.explainFile
 	}
-	var failed []string
-	for _, path := range paths {
-		line := answer(ctx, classifier, path, o.limits, o.top)
+	write, done, err := o.to.open(a, classifier.Model(), o.top)
+	if err != nil {
+		return err
+	}
+	var failed failures
+	problems, err := a.pictures(ctx, args, o.limits.limits(), func(g given) error {
+		line := answer(ctx, classifier, g, o.limits, o.top)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if line.Error != "" {
-			failed = append(failed, path+": "+line.Error)
-			if !o.asJSON { // the last line of the command says it
-				continue
-			}
-		}
-		if err := a.printPrediction(line, o.asJSON); err != nil {
-			return err
-		}
+		failed.count(line)
+		return write(line)
+	})
+	if err = errors.Join(err, done()); err != nil {
+		return err
 	}
-	switch len(failed) {
+	a.printProblems(problems)
+	return failed.err()
+}
+
+// failures counts pictures and keeps the first reasons why some failed.
+type failures struct {
+	pictures, failed int
+	first            []string
+}
+
+// mostFailures is how many failed pictures the last line of `predict` names.
+const mostFailures = 20
+
+func (f *failures) count(p prediction) {
+	f.pictures++
+	if p.Error == "" {
+		return
+	}
+	if f.failed++; f.failed <= mostFailures {
+		f.first = append(f.first, p.Image+": "+p.Error)
+	}
+}
+
+func (f *failures) err() error {
+	switch f.failed {
 	case 0:
 		return nil
 	case 1:
-		return errors.New(failed[0])
+		return errors.New(f.first[0])
 	}
-	return fmt.Errorf("predict: %d of %d pictures could not be classified: %s", len(failed), len(paths),
-		strings.Join(failed, "; "))
+	more := ""
+	if n := f.failed - len(f.first); n > 0 {
+		more = fmt.Sprintf("; and %d more", n)
+	}
+	return fmt.Errorf("predict: %d of %d pictures could not be classified: %s%s", f.failed, f.pictures,
+		strings.Join(f.first, "; "), more)
 }
 
-func predictFile(ctx context.Context, c *inception.Classifier, path string, limits limitFlags, top int) prediction {
-	line := prediction{Image: path}
-	data, err := source.Read(path, limits.limits())
+func predictFile(ctx context.Context, c *inception.Classifier, g given, limits limitFlags, top int) prediction {
+	line := prediction{Image: g.path}
+	data, err := g.read(limits.limits())
 	if err == nil {
 		var results []inception.Result
 		results, err = c.Classify(ctx, &inception.Input{Data: data, Limits: limits.limits()})
@@ -126,10 +165,8 @@ func predictFile(ctx context.Context, c *inception.Classifier, path string, limi
 	return line
 }
 
-func (a *app) printPrediction(line prediction, asJSON bool) error {
-	if asJSON {
-		return printJSON(a.stdout, line)
-	}
+// printPrediction prints for people.
+func (a *app) printPrediction(line prediction) {
 	a.say("%s", line.Image)
 	if line.Unknown != nil && *line.Unknown {
 		a.say("  unknown: probably none of the labels")
@@ -147,5 +184,4 @@ func (a *app) printPrediction(line prediction, asJSON bool) error {
 	if line.Explanation != nil {
 		a.printExplanation(line.Explanation)
 	}
-	return nil
 }

@@ -65,14 +65,57 @@ func (a *app) printProblems(problems []source.Problem) {
 
 // printParts prints the accuracy on each part that has pictures.
 func (a *app) printParts(m *metrics.Metrics) {
-	for _, part := range []struct {
-		name string
-		p    metrics.Part
-	}{{"train", m.Train}, {"validation", m.Validation}, {"test", m.Test}, {"all", m.All}} {
-		if part.p.Images > 0 && (part.name != "all" || m.Train.Images+m.Validation.Images+m.Test.Images == 0) {
-			a.say("%-10s accuracy %6.2f %%  (95 %% interval %.2f to %.2f; %d of %d pictures)%s", part.name, 100*part.p.Accuracy,
-				100*part.p.Interval[0], 100*part.p.Interval[1], part.p.Correct, part.p.Images, weighted(part.p))
+	a.printPart("train", m.Train)
+	a.printPart("validation", m.Validation)
+	a.printPart("test", m.Test)
+	if m.CrossValidated != nil {
+		a.printPart("cross-val.", *m.CrossValidated)
+		a.say("cross-val. are the train and validation pictures, each answered by a head that was trained without its fold")
+	}
+	a.printAverages(m)
+}
+
+// printEvaluated prints the accuracy on all pictures, then on what the model had seen and what not.
+func (a *app) printEvaluated(m *metrics.Metrics) {
+	if m.ConfusionPart == "all" {
+		a.printPart("all", m.All)
+	}
+	switch {
+	case m.Seen == nil:
+		a.say("the model does not remember its training pictures: it cannot tell which of these it was trained on, and " +
+			"the parts, by its split rule, mean nothing for pictures of another folder")
+	case m.Seen.Images == 0:
+		a.say("the model was trained or tuned on none of these pictures")
+	case m.Unseen.Images == 0:
+		a.say("the model was trained or tuned on all of these pictures")
+	default:
+		a.printPart("seen", *m.Seen)
+		a.printPart("unseen", *m.Unseen)
+		a.say("seen are the pictures that the model was trained or tuned on")
+	}
+	a.printPart("train", m.Train)
+	a.printPart("validation", m.Validation)
+	a.printPart("test", m.Test)
+	a.printAverages(m)
+}
+
+// printPart prints the accuracy of a part, nothing of one without pictures.
+func (a *app) printPart(name string, p metrics.Part) {
+	if p.Images > 0 {
+		a.say("%-10s accuracy %6.2f %%  (95 %% interval %.2f to %.2f; %d of %d pictures)%s", name, 100*p.Accuracy,
+			100*p.Interval[0], 100*p.Interval[1], p.Correct, p.Images, weighted(p))
+	}
+}
+
+// printAverages prints what puts the accuracy in its place.
+func (a *app) printAverages(m *metrics.Metrics) {
+	if v := m.Averages; v != nil {
+		on := "the " + m.ConfusionPart
+		if m.ConfusionPart == "all" {
+			on = "all"
 		}
+		a.sayWrapped("on %s pictures balanced accuracy %.2f %%, macro F1 %.3f; always answering %q would be right for "+
+			"%.2f %%", on, 100*v.Balanced, v.MacroF1, v.LargestLabel, 100*v.LargestAccuracy)
 	}
 	if s := m.MultiLabel; s != nil {
 		a.say("accuracy counts pictures whose every label is right; on the %s pictures micro F1 %.3f, macro F1 %.3f, mean "+

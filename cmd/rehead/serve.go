@@ -111,8 +111,8 @@ func (o *serveOptions) add(cmd *cobra.Command) {
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error; access is logged at info")
 }
 
-// containerServe sets o as a SageMaker container's environment says, and returns where the model is:
-// "" for a multi-model server.
+// containerServe sets o as a SageMaker container's environment says, and returns where the model
+// is: "" for a multi-model server.
 func (a *app) containerServe(flags *pflag.FlagSet, o *serveOptions) (path string, err error) {
 	available, _ := memory.System()
 	env := endpoint.Environment{Tree: a.tree(), Getenv: a.getenv, All: a.environ,

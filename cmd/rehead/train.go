@@ -138,6 +138,7 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err != nil {
 		return nil, err
 	}
+	a.printNotes(folder)
 	w, err := a.resolve(o.weights)
 	if err != nil {
 		return nil, err
@@ -223,7 +224,6 @@ func (a *app) trainConfig(o *trainOptions) (train.Config, error) {
 	cfg.ToolVersion = toolVersion()
 	cfg.Split.Validation = share(cfg.Split.Validation)
 	cfg.Split.Test = share(cfg.Split.Test)
-	cfg.Split = o.split(cfg.Split)
 	if cfg.CacheDir, err = a.cacheDir(o.cache); err != nil {
 		return train.Config{}, err
 	}

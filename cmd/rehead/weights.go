@@ -112,12 +112,13 @@ func newWeightsConvert(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert IN OUT",
 		Short: "Convert a weight file to rehead's own format",
-		Long: `Reads PyTorch .pth and .safetensors (torchvision, timm, pytorch-fid), Keras .h5,
-ONNX, TensorFlow's frozen GraphDef (also inside inception-2015-12-05.tgz) and
-TF-slim's checkpoints (.ckpt, or .index with its .data file), and writes
-safetensors with batch norm folded in. The file's bytes decide what it is, never
-its name. retrain.py's output_graph.pb, with its labels beside it or in
---labels, becomes a whole model folder.
+		Long: `Reads PyTorch .pth and .safetensors (torchvision, timm, pytorch-fid), Keras
+.keras, .h5 and .weights.h5, ONNX, SavedModel, TensorFlow's frozen GraphDef
+(also inside inception-2015-12-05.tgz), checkpoints (.ckpt, or .index with its
+.data file), .tflite and TensorFlow.js's model.json, and writes safetensors with
+batch norm folded in. The file's bytes decide what it is, never its name. A head
+that is more than one dense layer with softmax becomes a model folder, as does
+retrain.py's output_graph.pb with its labels beside it or in --labels.
 
 A published file is known by its SHA-256 and gets its authors' recipe. Another
 one gets its flavour's, which --flavor, --mean, --std and --size change; the
@@ -129,13 +130,15 @@ second example is for a network trained with ImageNet's mean and deviation.`,
 		RunE: func(_ *cobra.Command, args []string) error { return a.convertWeights(args[0], args[1], &o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.flavor, "flavor", "", "the network's flavour (default: detected from the file)")
+	f.StringVar(&o.flavor, "flavor", "", "the network's flavour where the file does not tell (default: detected)")
 	f.Float32SliceVar(&o.mean, "mean", nil,
 		"`R,G,B` in 0..255: mean that is subtracted from the input, instead of the flavour's")
 	f.Float32SliceVar(&o.std, "std", nil, "`R,G,B`: standard deviation that it is then divided by")
 	f.Lookup("mean").DefValue, f.Lookup("std").DefValue = "", ""
 	f.IntVar(&o.cfg.Size, "size", 0, "side of the input in `pixels`, 75 or more (default: the flavour's 299)")
 	f.StringVar(&o.cfg.DType, "dtype", "f32", "f32 or f16")
+	f.BoolVar(&o.cfg.TrunkOnly, "trunk-only", false, "leave out what follows the trunk")
+	f.BoolVar(&o.cfg.Quantized, "quantized", false, "take int8 weights of ONNX and TFLite for their real values")
 	f.StringVar(&o.cfg.Labels, "labels", "", "file with the classifier's labels, one a line")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	return cmd

@@ -164,9 +164,10 @@ type Checkup struct {
 	cfg      Config
 	pictures []checked
 	prints   []fingerprint
-	same     [][]int // items of equal bytes
-	repeats  []bool  // an earlier item has the same bytes
-	pairs    []pair
+	same     [][]int   // items of equal bytes
+	repeats  []bool    // an earlier item has the same bytes
+	pairs    []pair    // that look alike
+	bounds   []float64 // of each label, see bound
 	tally    *tally
 }
 
@@ -191,7 +192,8 @@ type checked struct {
 
 // Check reads and decodes every picture of a folder, in parallel and in bounded memory, and says
 // what training on it should know: files that cannot be read, sizes, labels, equal and nearly equal
-// pictures, cost. Findings are not errors; an error means that the check itself failed or ctx ended.
+// pictures, cost. Findings are not errors; an error means that the check itself failed or ctx
+// ended.
 func Check(ctx context.Context, folder *dataset.Folder, cfg Config) (*Checkup, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -214,8 +216,9 @@ func Check(ctx context.Context, folder *dataset.Folder, cfg Config) (*Checkup, e
 		return nil, err
 	}
 	c.findSame()
-	c.pairs = nearPairs(c.prints, func(i int) bool { return c.pictures[i].err == nil && !c.repeats[i] })
-	c.NearDuplicates = c.duplicates(c.pairs)
+	if err := c.findNear(ctx); err != nil {
+		return nil, fmt.Errorf("dataset: check: %w", err)
+	}
 	c.Disagreements = []Disagreement{}
 	c.summarize()
 	c.report()
@@ -263,8 +266,8 @@ func (c *Checkup) readAll(ctx context.Context) error {
 	return err
 }
 
-// read looks at one picture once memory for it is free. It fails when ctx ended before, or the cache
-// cannot be written.
+// read looks at one picture once memory for it is free. It fails when ctx ended before, or the
+// cache cannot be written.
 func (c *Checkup) read(ctx context.Context, i int, memory *semaphore.Weighted, tensor []float32) error {
 	p := &c.pictures[i]
 	path := c.folder.Items[i].Path

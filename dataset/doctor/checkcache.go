@@ -9,16 +9,16 @@ import (
 	"github.com/c236555e/rehead/dataset/picture"
 )
 
-// CheckCache keeps what Check saw in pictures that it decoded, by the SHA-256 of their bytes: format,
-// size and what near duplicates are found by. With it a picture is decoded once, however often its
-// folder is checked. It is a Store, and as safe as that.
+// CheckCache keeps what Check saw in pictures that it decoded, by the SHA-256 of their bytes:
+// format, size and what near duplicates are found by. With it a picture is decoded once, however
+// often its folder is checked. It is a Store, and as safe as that.
 type CheckCache struct{ store *cache.Store }
 
 // checkVersion changes whenever a fingerprint or what decodes would.
-const checkVersion = 3
+const checkVersion = 4
 
 // checkBytes is the length of what is kept of a picture.
-const checkBytes = 1 + 1 + 4 + 4 + 8 + 8 + 8 + side*side + 2*16 + 8 + 2
+const checkBytes = 1 + 1 + 4 + 4 + 8 + 8 + 8 + side*side + 2*16 + 8 + 2 + grid*grid
 
 // checkFormats numbers the formats that Decode knows, from 1.
 var checkFormats = [...]string{"", "jpeg", "png", "gif", "bmp", "webp", "tiff"}
@@ -62,6 +62,7 @@ func (c *CheckCache) get(p *checked, print *fingerprint) bool {
 		at += copy(print.chroma[c][:], b[at:])
 	}
 	print.detail, p.largest = math.Float64frombits(le.Uint64(b[at:])), le.Uint16(b[at+8:])
+	copy(print.shape[:], b[at+10:])
 	return true
 }
 
@@ -90,6 +91,7 @@ func (c *CheckCache) put(p *checked, print *fingerprint) error {
 		b = append(b, print.chroma[c][:]...)
 	}
 	b = le.AppendUint16(le.AppendUint64(b, math.Float64bits(print.detail)), p.largest)
+	b = append(b, print.shape[:]...)
 	return c.store.Put(p.sum, b)
 }
 

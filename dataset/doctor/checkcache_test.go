@@ -12,15 +12,16 @@ import (
 	"github.com/c236555e/rehead/internal/draw"
 )
 
-// TestCheckCache: a second check finds the same in pictures that it does not decode, and one that was
-// edited is decoded again.
+// TestCheckCache: a second check finds the same in pictures that it does not decode, and one that
+// was edited is decoded again.
 func TestCheckCache(t *testing.T) {
 	root, dir := t.TempDir(), t.TempDir()
 	if err := draw.Folder(root, 2, 12, 4); err != nil {
 		t.Fatal(err)
 	}
 	first := filepath.Join(root, draw.Label(0))
-	picturetest.Write(t, filepath.Join(first, "turned.png"), picturetest.WithEXIF(picturetest.Encode(t, "png", picturetest.Noise(50, 80, 7)), 6))
+	picturetest.Write(t, filepath.Join(first, "turned.png"),
+		picturetest.WithEXIF(picturetest.Encode(t, "png", picturetest.Noise(50, 80, 7)), 6))
 	picturetest.Write(t, filepath.Join(first, "wide.png"), picturetest.Encode(t, "png", picturetest.Noise(640, 40, 6)))
 	picturetest.Write(t, filepath.Join(first, "wide.jpg"), picturetest.Encode(t, "jpeg", picturetest.Noise(640, 40, 6)))
 	picturetest.Write(t, filepath.Join(first, "cut.png"), picturetest.Encode(t, "png", picturetest.Noise(64, 40, 5))[:200])
@@ -61,7 +62,8 @@ func TestCheckCache(t *testing.T) {
 	if small, _ := looked(picture.Limits{MaxPixels: 1000}); small.Readable != 0 {
 		t.Errorf("%d known pictures escaped a limit of 1,000 pixels", small.Readable)
 	}
-	if err := os.WriteFile(filepath.Join(first, "wide.png"), picturetest.Encode(t, "png", picturetest.Noise(30, 30, 9)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(first, "wide.png"), picturetest.Encode(t, "png", picturetest.Noise(30, 30, 9)),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	if edited, known := looked(picture.Limits{}); known != 28 || edited.Width.Max != 640 ||

@@ -16,9 +16,9 @@ type RefineConfig struct {
 	Neighbours int     // nearest pictures that vote on a label; 0 means 10
 	Margin     float64 // share of the votes, 0..1, by which another label must lead; 0 means 0.5
 	// largest cosine distance of the bottlenecks of nearly equal pictures, however they look,
-	// 0..2; 0 means 0.02
+	// 0..2, but at most a fortieth of what is usual between neighbours; 0 means 0.02
 	Near    float64
-	Apart   float64 // cosine distance beyond which pictures that look alike are told apart after all; 0 means 0.5
+	Apart   float64 // cosine distance beyond which pictures that look alike are told apart after all; 0 means 1
 	Workers int     // goroutines; 0 means GOMAXPROCS
 }
 
@@ -30,7 +30,7 @@ func (c RefineConfig) withDefaults() (RefineConfig, error) {
 	c.Workers = cmp.Or(c.Workers, runtime.GOMAXPROCS(0))
 	c.Margin = cmp.Or(c.Margin, 0.5)
 	c.Near = cmp.Or(c.Near, 0.02)
-	c.Apart = cmp.Or(c.Apart, 0.5)
+	c.Apart = cmp.Or(c.Apart, 1)
 	return c, nil
 }
 
@@ -56,45 +56,62 @@ const fewest = 20
 
 // Refine goes on where Check ended, with what the network sees: bottlenecks[i], of one length,
 // belongs to item i of the folder, nil where there is none; they are not kept or changed. Pictures
-// whose tiny copies look alike stay nearly equal only when their bottlenecks are no further apart
-// than cfg.Apart; nearer than that, pictures become so of which one looks like the middle of the
-// other or is turned a little, and nearer than cfg.Near they do however they look. Pictures
-// whose neighbours vote for another label are listed, the surest first; where pictures have several
-// labels none are. Distances are those of the bottlenecks with each feature's mean taken away and
-// its spread made one.
+// that look alike stay nearly equal only when their bottlenecks are no further apart than
+// cfg.Apart; a picture's nearest neighbours become so too when they look alike, and nearer than
+// cfg.Near however they look. Groups are complete: each picture of one agrees with each other.
+// Pictures whose neighbours vote for another label are listed, the surest first; where pictures
+// have several labels none are. Distances are those of the bottlenecks with each feature's mean
+// taken away and its spread made one.
 //
 // Of more than 1,024 pictures the neighbours are looked for in a random projection first, so that a
 // few may be missed. Fewer than 20 leave everything as it is. An error means wrong lengths, or that
 // ctx ended.
 func (c *Checkup) Refine(ctx context.Context, bottlenecks [][]float32, cfg RefineConfig) error {
-	cfg, err := cfg.withDefaults()
-	if err != nil {
+	s, near, cfg, err := c.refineNear(ctx, bottlenecks, cfg)
+	if err != nil || near == nil {
 		return err
 	}
-	if c == nil || c.folder == nil {
-		return errors.New("dataset: refine: got no checkup that Check returned")
-	}
-	if len(bottlenecks) != len(c.pictures) {
-		return fmt.Errorf("dataset: refine: got %d bottlenecks, want one (or nil) for each of %d pictures", len(bottlenecks),
-			len(c.pictures))
-	}
-	s, err := newSpace(bottlenecks)
-	if err != nil {
-		return err
-	}
-	if len(s.items) < fewest {
-		return nil
-	}
-	near, err := s.nearest(ctx, cfg.Neighbours+s.crowd(c), cfg.Workers)
-	if err != nil {
-		return err
-	}
-	pairs := c.refinePairs(s, near, cfg)
-	c.NearDuplicates = c.duplicates(pairs)
-	c.addCosines(s, pairs)
 	c.Disagreements = c.disagreements(s, near, cfg)
 	c.report()
 	return nil
+}
+
+// RefineNear is Refine for the nearly equal pictures alone.
+func (c *Checkup) RefineNear(ctx context.Context, bottlenecks [][]float32, cfg RefineConfig) error {
+	_, near, _, err := c.refineNear(ctx, bottlenecks, cfg)
+	if err == nil && near != nil {
+		c.report()
+	}
+	return err
+}
+
+// refineNear groups the nearly equal pictures anew, and returns the neighbours of each: nil where
+// there are too few pictures.
+func (c *Checkup) refineNear(ctx context.Context, bottlenecks [][]float32, cfg RefineConfig) (s *space,
+	near [][]neighbour, out RefineConfig, err error) {
+	if cfg, err = cfg.withDefaults(); err != nil {
+		return nil, nil, cfg, err
+	}
+	if c == nil || c.folder == nil {
+		return nil, nil, cfg, errors.New("dataset: refine: got no checkup that Check returned")
+	}
+	if len(bottlenecks) != len(c.pictures) {
+		return nil, nil, cfg, fmt.Errorf("dataset: refine: got %d bottlenecks, want one (or nil) for each of %d pictures",
+			len(bottlenecks), len(c.pictures))
+	}
+	if s, err = newSpace(bottlenecks); err != nil || len(s.items) < fewest {
+		return nil, nil, cfg, err
+	}
+	if near, err = s.nearest(ctx, cfg.Neighbours+s.crowd(c), cfg.Workers); err != nil {
+		return nil, nil, cfg, err
+	}
+	pairs, err := c.refinePairs(ctx, s, near, cfg)
+	if err != nil {
+		return nil, nil, cfg, fmt.Errorf("dataset: refine: %w", err)
+	}
+	c.NearDuplicates = c.duplicates(pairs)
+	c.addCosines(s, pairs)
+	return s, near, cfg, nil
 }
 
 // crowd is how many copies of a picture may stand before its first true neighbour.
@@ -109,31 +126,55 @@ func (s *space) crowd(c *Checkup) int {
 	return min(most, 50)
 }
 
-// refinePairs drops pairs that the network tells apart, and adds those that only it finds alike.
-func (c *Checkup) refinePairs(s *space, near [][]neighbour, cfg RefineConfig) []pair {
-	var out []pair
-	together := unionfind.New(len(c.pictures))
-	for _, p := range c.pairs {
-		if a, b := s.at[p.i], s.at[p.j]; a >= 0 && b >= 0 && 1-s.cosine(a, b) > cfg.Apart {
-			continue
+// nearest is how many neighbours of a picture are looked at for copies, besides a crowd.
+const nearest = 3
+
+// refinePairs drops pairs that the network tells apart, adds those that only it brings together,
+// and returns what is left within groups.
+func (c *Checkup) refinePairs(ctx context.Context, s *space, near [][]neighbour, cfg RefineConfig) ([]pair, error) {
+	most := min(cfg.Near, usual(near)/40)
+	cosine := func(p pair) float64 { // the distance, 0 where it is not known
+		if a, b := s.at[p.i], s.at[p.j]; a >= 0 && b >= 0 {
+			return 1 - s.cosine(a, b)
 		}
-		out = append(out, p)
-		together.Union(p.i, p.j)
+		return 0
 	}
+	pairs := slices.Clone(c.pairs)
 	for a, list := range near {
-		for _, n := range list {
+		for _, n := range list[:min(len(list), nearest+max(0, len(list)-cfg.Neighbours))] {
 			i, j := s.items[a], s.items[n.row]
-			if 1-n.cosine > cfg.Apart || c.repeats[i] || c.repeats[j] || together.Find(i) == together.Find(j) {
-				continue
-			}
-			d, ok := c.prints[min(i, j)].cropped(&c.prints[max(i, j)])
-			if ok || 1-n.cosine <= cfg.Near {
-				together.Union(i, j)
-				out = append(out, pair{i: min(i, j), j: max(i, j), distance: min(d, 1)})
+			if 1-n.cosine <= cfg.Apart && !c.repeats[i] && !c.repeats[j] {
+				pairs = append(pairs, pair{i: min(i, j), j: max(i, j)})
 			}
 		}
 	}
-	return out
+	pairs = distinctPairs(pairs)
+	if err := c.measure(ctx, pairs, c.bound); err != nil {
+		return nil, err
+	}
+	same := func(p pair) bool {
+		d := cosine(p)
+		return d <= cfg.Apart && c.alike(p) || d <= most && s.at[p.i] >= 0 && s.at[p.j] >= 0
+	}
+	pairs = slices.DeleteFunc(pairs, func(p pair) bool { return !same(p) })
+	return c.groups(pairs, func(p *pair) bool {
+		return c.one(ctx, p) && same(*p)
+	}), ctx.Err()
+}
+
+// usual is the median distance of a picture and its third neighbour.
+func usual(near [][]neighbour) float64 {
+	var all []float64
+	for _, list := range near {
+		if n := min(len(list), nearest); n > 0 {
+			all = append(all, 1-list[n-1].cosine)
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
 }
 
 func (c *Checkup) addCosines(s *space, pairs []pair) {

@@ -86,7 +86,8 @@ func TestStretch(t *testing.T) {
 	for i := range 20 {
 		binary.BigEndian.PutUint16(deep.Pix[2*i:], uint16(i*4095/19))
 	}
-	r := picture.Recipe{Size: 8, Geometry: picture.Squash, Filter: picture.Nearest, Std: [3]float32{1, 1, 1}, Stretch: true}
+	r := picture.Recipe{Size: 8, Geometry: picture.Squash, Filter: picture.Nearest, Std: [3]float32{1, 1, 1},
+		Stretch: true}
 	for name, img := range map[string]image.Image{"16 bits": deep, "8 bits": picturetest.Noise(5, 4, 1)} {
 		data := picturetest.Encode(t, "png", img)
 		got, _, err := r.Decode(t.Context(), data, picture.Limits{})

@@ -2,6 +2,7 @@ package picture_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"image"
@@ -115,12 +116,24 @@ func TestDecodeModels(t *testing.T) {
 		want    func(x, y, c int) float64
 		rounded float64
 	}{
-		{"png", picturetest.Encode(t, "png", src), func(x, y, c int) float64 { return float64(src.Pix[y*src.Stride+4*x+c]) }, 0},
-		{"bmp", picturetest.Encode(t, "bmp", src), func(x, y, c int) float64 { return float64(src.Pix[y*src.Stride+4*x+c]) }, 0},
-		{"tiff", picturetest.Encode(t, "tiff", src), func(x, y, c int) float64 { return float64(src.Pix[y*src.Stride+4*x+c]) }, 0},
-		{"jpeg", picturetest.Encode(t, "jpeg", src), func(x, y, c int) float64 { return float64(src.Pix[y*src.Stride+4*x+c]) }, 90},
-		{"png grey", picturetest.Encode(t, "png", grey), func(x, y, _ int) float64 { return float64(grey.GrayAt(x, y).Y) }, 0},
-		{"jpeg grey", picturetest.Encode(t, "jpeg", grey), func(x, y, _ int) float64 { return float64(grey.GrayAt(x, y).Y) }, 12},
+		{"png", picturetest.Encode(t, "png", src), func(x, y, c int) float64 {
+			return float64(src.Pix[y*src.Stride+4*x+c])
+		}, 0},
+		{"bmp", picturetest.Encode(t, "bmp", src), func(x, y, c int) float64 {
+			return float64(src.Pix[y*src.Stride+4*x+c])
+		}, 0},
+		{"tiff", picturetest.Encode(t, "tiff", src), func(x, y, c int) float64 {
+			return float64(src.Pix[y*src.Stride+4*x+c])
+		}, 0},
+		{"jpeg", picturetest.Encode(t, "jpeg", src), func(x, y, c int) float64 {
+			return float64(src.Pix[y*src.Stride+4*x+c])
+		}, 90},
+		{"png grey", picturetest.Encode(t, "png", grey), func(x, y, _ int) float64 {
+			return float64(grey.GrayAt(x, y).Y)
+		}, 0},
+		{"jpeg grey", picturetest.Encode(t, "jpeg", grey), func(x, y, _ int) float64 {
+			return float64(grey.GrayAt(x, y).Y)
+		}, 12},
 		{"png grey of 16 bits", picturetest.Encode(t, "png", deepGrey), func(x, y, _ int) float64 {
 			return float64(grey.GrayAt(x, y).Y)
 		}, 0},
@@ -263,7 +276,8 @@ func TestOrientationIsRead(t *testing.T) {
 	}{
 		{"none", plain, 1},
 		{"eXIf", picturetest.WithEXIF(plain, 7), 7},
-		{"eXIf with mark", picturetest.WithChunk(plain, "eXIf", append([]byte("Exif\x00\x00"), picturetest.EXIF(binary.BigEndian, 5)...)), 5},
+		{"eXIf with mark", picturetest.WithChunk(plain, "eXIf",
+			append([]byte("Exif\x00\x00"), picturetest.EXIF(binary.BigEndian, 5)...)), 5},
 		{"ImageMagick", picturetest.WithChunk(plain, "tEXt", []byte(raw)), 3},
 		{"zero", picturetest.WithEXIF(plain, 0), 1},
 		{"nine", picturetest.WithEXIF(plain, 9), 1},
@@ -367,5 +381,23 @@ func TestReadHeader(t *testing.T) {
 	}
 	if _, err := picture.ReadHeader([]byte("words"), picture.Limits{}); !errors.Is(err, picture.ErrUnsupported) {
 		t.Errorf("words: %v", err)
+	}
+}
+
+// TestDecodeContext: nothing is decoded for a request that has ended.
+func TestDecodeContext(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, format := range []string{"jpeg", "png", "gif", "bmp", "tiff"} {
+		data := picturetest.Encode(t, format, picturetest.Noise(23, 17, 1))
+		if img, _, err := picture.DecodeContext(ended, data, picture.Limits{}); !errors.Is(err, context.Canceled) ||
+			img != nil {
+			t.Errorf("%s: got %v", format, err)
+		}
+	}
+	for _, name := range []string{"progressive.jpg", "lossy.webp"} {
+		if _, _, err := picture.DecodeContext(ended, testdata(t, name), picture.Limits{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

@@ -13,8 +13,8 @@
 // libjpeg does), WebP by at most 1. On equal pixels "bilinear", "bicubic" and "lanczos" differ from
 // Pillow's filters, and so from torchvision's of PIL pictures, by at most 2 and by 0.006 on
 // average; "nearest" picks a neighbour where a centre falls between two pixels; "tf1-bilinear" is
-// TensorFlow 1's own arithmetic to the last bit; the resizes of other tools, see Resizes, are within
-// a level of theirs. docs/pictures.md lists what is read of each format.
+// TensorFlow 1's own arithmetic to the last bit; the resizes of other tools, see Resizes, are
+// within a level of theirs. docs/pictures.md lists what is read of each format.
 //
 // Everything here is safe for concurrent use.
 package picture

@@ -17,8 +17,8 @@ const maxExif = 64 << 10
 
 // readOrientation reads the orientation in the first directory of a TIFF structure: II or MM, 42,
 // the directory's offset; then entries of 12 bytes. It follows no other offset, so it ends after at
-// most 65,535 entries. It is 1 where nothing, or nothing sensible, is said. Source: TIFF 6.0, section
-// 2; Exif 2.32, section 4.6.4.
+// most 65,535 entries. It is 1 where nothing, or nothing sensible, is said. Source: TIFF 6.0,
+// section 2; Exif 2.32, section 4.6.4.
 func readOrientation(data []byte) int {
 	if len(data) < 8 {
 		return 1

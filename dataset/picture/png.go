@@ -78,8 +78,8 @@ func essential(data []byte, kinds ...string) []byte {
 	return append(out, pngEnd...)
 }
 
-// decodeExact decodes a PNG whose data go on behind the last pixel: they are unpacked as far as they
-// count and handed to image/png as they are.
+// decodeExact decodes a PNG whose data go on behind the last pixel: they are unpacked as far as
+// they count and handed to image/png as they are.
 func decodeExact(ctx context.Context, data []byte) (image.Image, error) {
 	var parts []io.Reader
 	head := []byte(pngSignature)

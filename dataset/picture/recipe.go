@@ -41,11 +41,11 @@ const MaxSize = 4096
 // Recipe turns a picture into the network's input. It is stored in every model, so that training
 // and serving cannot differ. As JSON it takes no unknown fields.
 //
-// The steps: Color and Stretch; EXIF orientation; geometry and filter; then y = (x-Mean)/Std for each channel, in
-// float32. A picture that is Size x Size already has been prepared by somebody: it is neither cut
-// nor resized under any geometry. "tf1-bilinear" hands its unrounded floats on, as TensorFlow
-// does; the other filters are those of disintegration/imaging, which like Pillow's round to 8 bits
-// after each of two passes.
+// The steps: Color and Stretch; EXIF orientation; geometry and filter; then y = (x-Mean)/Std for
+// each channel, in float32. A picture that is Size x Size already has been prepared by somebody: it
+// is neither cut nor resized under any geometry. "tf1-bilinear" hands its unrounded floats on, as
+// TensorFlow does; the other filters are those of disintegration/imaging, which like Pillow's round
+// to 8 bits after each of two passes.
 type Recipe struct {
 	Size     int        `json:"size"`               // output is [3,Size,Size]; in pixels, 1..MaxSize
 	Orient   bool       `json:"orient"`             // apply the EXIF orientation first
@@ -331,8 +331,8 @@ func (r Recipe) LoadFrom(ctx context.Context, h *Header, dst []float32) error {
 	return r.Apply(img, h.Orientation, dst)
 }
 
-// Decode is DecodeContext and what the recipe does to a picture's colours, which Apply expects done:
-// Stretch and Color.
+// Decode is DecodeContext and what the recipe does to a picture's colours, which Apply expects
+// done: Stretch and Color.
 func (r Recipe) Decode(ctx context.Context, data []byte, lim Limits) (image.Image, Info, error) {
 	h, err := ReadHeader(data, lim)
 	if err != nil {

@@ -66,7 +66,8 @@ func TestRecipeJSON(t *testing.T) {
 
 // geometries of a recipe with room for every filter.
 func geometries(size int, filter string) []picture.Recipe {
-	squash, crop, central := picturetest.Recipe(size, filter), picturetest.Recipe(size, filter), picturetest.Recipe(size, filter)
+	squash, crop, central := picturetest.Recipe(size, filter), picturetest.Recipe(size, filter),
+		picturetest.Recipe(size, filter)
 	crop.Geometry, crop.Resize = picture.Crop, size+size/7
 	central.Geometry, central.Fraction = picture.Central, 0.875
 	return []picture.Recipe{squash, crop, central}
@@ -274,7 +275,8 @@ type anonymous struct{ image.Image }
 
 func TestApplyRefuses(t *testing.T) {
 	r := picturetest.Recipe(8, picture.Bilinear)
-	if err := r.Apply(picturetest.Noise(5, 5, 1), 1, make([]float32, 191)); err == nil || !strings.Contains(err.Error(), "191") {
+	if err := r.Apply(picturetest.Noise(5, 5, 1), 1, make([]float32, 191)); err == nil ||
+		!strings.Contains(err.Error(), "191") {
 		t.Errorf("dst too short: %v", err)
 	}
 	if err := r.Apply(nil, 1, make([]float32, 192)); err == nil {

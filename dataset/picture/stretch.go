@@ -2,7 +2,8 @@ package picture
 
 import "image"
 
-// Largest returns the largest value of a picture's colours; deep is false for one of 8 bits a sample.
+// Largest returns the largest value of a picture's colours; deep is false for one of 8 bits a
+// sample.
 func Largest(img image.Image) (largest uint16, deep bool) {
 	pix, step := deepPix(img)
 	for i := 0; i+1 < len(pix); i += 2 {
@@ -14,7 +15,8 @@ func Largest(img image.Image) (largest uint16, deep bool) {
 	return largest, step > 0
 }
 
-// deepPix returns the samples of a picture of 16 bits, and how many bytes a pixel has; 0 for others.
+// deepPix returns the samples of a picture of 16 bits, and how many bytes a pixel has; 0 for
+// others.
 func deepPix(img image.Image) (pix []uint8, step int) {
 	switch m := img.(type) {
 	case *image.Gray16:

@@ -58,7 +58,7 @@ func List(root string) ([]File, []Problem, error) {
 	}
 	var files []File
 	w := NewWalker(root, 0)
-	if err := w.Walk(root, "", func(f File) { files = append(files, f) }); err != nil {
+	if err := w.Walk(root, "", func(f File) error { files = append(files, f); return nil }); err != nil {
 		return nil, nil, err
 	}
 	if len(files) == 0 {
@@ -92,15 +92,16 @@ func (w *Walker) Add(path, reason string) {
 	w.Problems = append(w.Problems, Problem{Path: path, Reason: reason})
 }
 
-// Walk passes the pictures below dir, whose slash path below the root is rel, to found.
-func (w *Walker) Walk(dir, rel string, found func(File)) error {
+// Walk passes the pictures below dir, whose slash path below the root is rel, to found, whose error
+// ends it.
+func (w *Walker) Walk(dir, rel string, found func(File) error) error {
 	if w == nil || found == nil {
 		return errors.New("dataset: scan: got no walker or nothing that takes pictures")
 	}
 	return w.walk(dir, rel, 0, found)
 }
 
-func (w *Walker) walk(dir, rel string, depth int, found func(File)) error {
+func (w *Walker) walk(dir, rel string, depth int, found func(File) error) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		w.Add(dir, Reason(err))
@@ -128,34 +129,37 @@ func (w *Walker) walk(dir, rel string, depth int, found func(File)) error {
 			return fmt.Errorf("dataset: scan %q: more than %d files: raise the limit or name a smaller folder", w.Root,
 				w.limit)
 		}
-		w.file(File{Path: path, Rel: below}, found)
+		if err := w.file(File{Path: path, Rel: below}, found); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // file takes up one file or link as a picture or a problem.
-func (w *Walker) file(f File, found func(File)) {
+func (w *Walker) file(f File, found func(File) error) error {
 	path := f.Path
 	info, err := os.Stat(path)
 	if err != nil {
 		w.Add(path, Reason(err))
-		return
+		return nil
 	}
 	if info.IsDir() {
 		w.Add(path, "is a symbolic link to a folder, which is not followed: put the folder itself here")
-		return
+		return nil
 	}
 	format, ok, err := w.Sniff(path, info)
 	switch {
 	case err != nil:
 		w.Add(path, Reason(err))
 	case ok:
-		found(f)
+		return found(f)
 	case format != "":
 		w.Add(path, fmt.Sprintf("is not a picture that can be read: it is %s", format))
 	default:
 		w.Add(path, "is not a picture: its first bytes are of no known format")
 	}
+	return nil
 }
 
 var errEmpty = errors.New("is empty (0 bytes)")

@@ -20,6 +20,8 @@ type Options struct {
 
 	// The recipe is the flavour's, or what rehead's own format says, except for what is set here.
 	Mean, Std *[3]float32 // of the input, R, G, B in 0..255
+	TrunkOnly bool        // leave out what follows the trunk
+	Quantized bool        // take the real values of int8 weights
 	Size      int         // side of the input in pixels, 75..4096; 0 leaves it; what is cropped stays in proportion
 
 	// Official, when set, tells a published file by the SHA-256 and the length of its bytes: its
@@ -82,7 +84,11 @@ func Convert(in, out string, o Options) (*Result, error) {
 		return nil, fileError(in, err)
 	}
 	res := &Result{Weights: w}
-	if src == nil || !src.retrained() || w.Labels == nil {
+	if src != nil && src.headErr != nil && !o.TrunkOnly {
+		return nil, fileError(in, fmt.Errorf("what follows its trunk cannot be read: %w; --trunk-only converts the trunk "+
+			"without it", src.headErr))
+	}
+	if w.Head == nil && (src == nil || !src.retrained() || w.Labels == nil) {
 		return res, w.Write(out, o.DType)
 	}
 	if res.Model, err = inception.ModelFromWeights(w); err != nil {
@@ -101,6 +107,9 @@ func OpenModel(path string, o Options) (*inception.Model, error) {
 		return nil, err
 	}
 	if stat.IsDir() {
+		if err := folder(path); err != nil {
+			return nil, err
+		}
 		return inception.OpenModel(path)
 	}
 	f, err := open(path)
@@ -127,7 +136,10 @@ func (f *file) model(o Options) (*inception.Model, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case w.Classes == 0:
+	case src != nil && src.headErr != nil:
+		return nil, fmt.Errorf("what follows its trunk cannot be read: %w; it can still be the trunk of rehead train",
+			src.headErr)
+	case w.Classes == 0 && w.Head == nil:
 		return nil, errors.New("has no classifier: use it as the trunk of rehead train")
 	case src != nil && src.retrained() && w.Labels == nil:
 		return nil, fmt.Errorf("has %d classes, but their labels are not known: put output_labels.txt beside it, or "+
@@ -154,6 +166,9 @@ func load(f *file, o Options) (*inception.Weights, *source, error) {
 	if err == nil {
 		w.Recipe, err = o.recipe(w.Recipe)
 	}
+	if err == nil && o.TrunkOnly {
+		w = w.TrunkOnly()
+	}
 	return w, src, err
 }
 
@@ -163,10 +178,16 @@ func (src *source) read(f *file, o Options) (*inception.Weights, error) {
 	if src.sha256, err = f.digest(); err != nil {
 		return nil, err
 	}
-	src.name = filepath.Base(f.path)
+	src.name, src.given = filepath.Base(f.path), o.Mean != nil && o.Std != nil
+	if src.rounded && !o.Quantized {
+		return nil, errQuantized
+	}
+	if o.TrunkOnly {
+		src.fc, src.links, src.headErr, src.refused = nil, nil, nil, nil
+	}
 	switch {
 	case o.Flavor != "":
-		src.flavor, src.reason, src.recipe = o.Flavor, "as asked for", nil
+		src.flavor, src.reason = o.Flavor, "as asked for"
 	case o.Official != nil:
 		if flavor, recipe, ok := o.Official(src.sha256, f.length); ok {
 			src.flavor, src.reason, src.recipe = flavor, "a published file, told by its SHA-256", &recipe

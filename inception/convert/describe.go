@@ -3,6 +3,7 @@ package convert
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
@@ -20,9 +21,10 @@ type Info struct {
 	Flavor     inception.Flavor `json:"flavor"`
 	Reason     string           `json:"reason,omitempty"` // why this flavour
 	Width      float64          `json:"width"`
-	Features   int              `json:"features"` // length of a bottleneck
-	Classes    int              `json:"classes"`  // 0 without a classifier
-	Tensors    int              `json:"tensors"`  // once converted
+	Features   int              `json:"features"`       // length of a bottleneck
+	Classes    int              `json:"classes"`        // 0 without a classifier
+	Head       string           `json:"head,omitempty"` // of one that is more than a linear classifier
+	Tensors    int              `json:"tensors"`        // once converted
 	Parameters int64            `json:"parameters"`
 	// multiplications and additions of the trunk at the recipe's size, in 1e9
 	GFLOP   float64           `json:"gflop_per_image"`
@@ -42,6 +44,10 @@ func InfoOf(w *inception.Weights) *Info {
 	info := &Info{
 		Flavor: w.Flavor, Width: w.Width, Features: w.Features(), Classes: w.Classes, Tensors: len(w.Tensors),
 		Digest: w.Digest, Source: w.Source, Recipe: w.Recipe, Notes: w.Notes, Labels: w.Labels,
+	}
+	if w.Head != nil {
+		info.Classes, info.Head = w.Head.Classes, w.Head.Describe()
+		info.Parameters += int64(w.Head.Parameters())
 	}
 	for _, t := range w.Tensors {
 		info.Parameters += int64(len(t.Data))
@@ -86,9 +92,9 @@ func (f *file) digest() (string, error) {
 	return f.sha256, err
 }
 
-// notes are the facts about a converted network that its file carries beside the numbers: where it
+// facts are the notes about a converted network that its file carries beside the numbers: where it
 // came from, and how its flavour differs from the others.
-func (src *source) notes() map[string]string {
+func (src *source) facts() map[string]string {
 	n := map[string]string{
 		"source_format":       src.what,
 		"source_sha256":       src.sha256,
@@ -96,6 +102,12 @@ func (src *source) notes() map[string]string {
 		"average_pool_border": "not counted",
 		"last_pool":           "average",
 		"batch_norm":          fmt.Sprintf("folded in float64, eps %g", bnEps),
+	}
+	if len(src.doubts) > 0 {
+		n["doubt"] = strings.Join(src.doubts, "; ")
+	}
+	if src.headErr != nil {
+		n["head"] = "not read: " + src.headErr.Error()
 	}
 	if src.flavor.CountBorder() {
 		n["average_pool_border"] = "counted"

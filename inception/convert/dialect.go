@@ -34,6 +34,7 @@ type dialect interface {
 	concat(m *matcher, n *graph.Node) ([]string, error)
 	affine(m *matcher, n *graph.Node, a *affine) (string, error)
 	dense(m *matcher, n *graph.Node) (*classifier, error)
+	leak() float64 // the slope that a LeakyRelu has unless it says another
 }
 
 // convolution is a convolution's geometry.
@@ -102,7 +103,7 @@ func (m *matcher) evaluate(v string) ([]float64, error) {
 	if n == nil || len(n.Inputs) == 0 {
 		return nil, fmt.Errorf("value %q: %w", v, errVariable)
 	}
-	if k := m.d.kind(n); k == opPass || k == opFlatten {
+	if k := m.d.kind(n); k == opPass || k == opFlatten || n.Op == "Expand" || n.Op == "CastLike" {
 		return m.vector(n.Inputs[0])
 	}
 	operands := map[string]int{"Rsqrt": 1, "Sqrt": 1, "Neg": 1, "Add": 2, "AddV2": 2, "BiasAdd": 2, "Sub": 2, "Mul": 2,
@@ -217,9 +218,11 @@ func batchNorm(m *matcher, a *affine, gamma, beta, mean, variance string, eps fl
 			return err
 		}
 	}
-	b, err := m.vector(beta)
-	if err != nil {
-		return err
+	b := []float64{0}
+	if beta != "" {
+		if b, err = m.vector(beta); err != nil {
+			return err
+		}
 	}
 	mu, err := m.vector(mean)
 	if err != nil {

@@ -119,42 +119,14 @@ func (n *norm) apply(scale, shift []float64) error {
 }
 
 // add puts the classifier into tensors.
-func (c *classifier) add(tensors map[string]inception.Tensor, width float64) error {
-	var dims []int
-	for i, d := range c.weight.Shape {
-		if d != 1 || i == 0 && !c.transposed {
-			dims = append(dims, d)
-		}
-	}
+func (c *classifier) add(tensors map[string]inception.Tensor) error {
 	f := bottleneck(tensors)
-	if len(dims) == 2 && c.transposed {
-		dims[0], dims[1] = dims[1], dims[0]
-	}
-	if len(dims) != 2 || dims[1] != f || dims[0] < 1 {
-		return tensorError(c.weight, "has shape %v, want a classifier of %d features at width %g", c.weight.Shape, f, width)
-	}
-	w, err := finite(c.weight)
+	w, b, err := c.read(f)
 	if err != nil {
 		return err
 	}
-	k := dims[0]
-	if c.transposed {
-		t := make([]float32, len(w))
-		for i := range f {
-			for j := range k {
-				t[j*f+i] = w[i*k+j]
-			}
-		}
-		w = t
-	}
-	b := make([]float32, k)
-	if c.bias != nil {
-		if b, err = vector(c.bias, k); err != nil {
-			return err
-		}
-	}
-	tensors["fc.weight"] = inception.Tensor{Shape: []int{k, f}, Data: w}
-	tensors["fc.bias"] = inception.Tensor{Shape: []int{k}, Data: b}
+	tensors["fc.weight"] = inception.Tensor{Shape: []int{len(b), f}, Data: w}
+	tensors["fc.bias"] = inception.Tensor{Shape: []int{len(b)}, Data: b}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -23,7 +24,7 @@ func readGraph(t testing.TB, name string) *graph.Graph {
 	b := fixture.Read(t, name)
 	read := graphdef.Read
 	if strings.HasSuffix(name, ".onnx") {
-		read = onnx.Read
+		read = func(r io.ReaderAt, size int64) (*graph.Graph, error) { return onnx.Read(r, size, nil) }
 	}
 	g, err := read(bytes.NewReader(b), int64(len(b)))
 	if err != nil {

@@ -1,150 +1,202 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
-	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception"
 )
 
-// graphSource matches a graph's trunk and takes the classifier behind it, if there is one.
-func graphSource(g *graph.Graph, d dialect) (*source, *matcher, error) {
-	pool, m, err := matchTrunk(g, d)
-	if err != nil {
-		return nil, nil, err
+// simplify takes apart what follows the bottleneck: its last activation, and a single dense layer
+// with a softmax, or with nothing behind it, which is a plain classifier.
+func (src *source) simplify() {
+	if src.headErr != nil || len(src.links) == 0 {
+		src.links = nil
+		return
 	}
-	src := &source{units: m.units}
-	src.fc, src.head, err = m.classifier(pool)
-	src.ignored = unread(g)
-	return src, m, err
-}
-
-// unread lists the constants that no operator of a graph reads.
-func unread(g *graph.Graph) []string {
-	read := map[string]bool{}
-	for _, n := range g.Nodes {
-		for _, v := range n.Inputs {
-			read[v] = true
+	src.activation = inception.Softmax
+	last := len(src.links) - 1
+	switch src.links[last].kind {
+	case linkSoftmax:
+		src.links = src.links[:last]
+	case inception.LayerSigmoid:
+		src.links, src.activation = src.links[:last], inception.Sigmoid
+	default:
+		if src.bare != nil {
+			src.links, src.headErr = nil, src.bare
+			return
 		}
 	}
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(g.Consts)), func(name string) bool { return read[name] })
+	for len(src.links) > 0 && src.links[0].kind == inception.LayerReLU {
+		src.links = src.links[1:] // a bottleneck is an average of what is not negative
+	}
+	dense := 0
+	for _, l := range src.links {
+		switch l.kind {
+		case linkSoftmax:
+			src.links, src.headErr = nil, fmt.Errorf("its softmax %q is not the last layer", l.node.Name)
+			return
+		case inception.LayerDense:
+			dense++
+			src.head = l.node
+		}
+	}
+	switch {
+	case dense == 0:
+		src.links, src.headErr = nil, errors.New("has no dense layer behind the global pool")
+	case len(src.links) == 1 && src.activation == inception.Softmax:
+		src.fc, src.links = src.links[0].dense, nil
+	}
 }
 
-// classes is the number of rows of the classifier, 0 without one.
+// classes is the number of rows of the plain classifier, 0 without one.
 func (src *source) classes() int {
 	if src.fc == nil || src.fc.weight.Len() == 0 {
 		return 0
 	}
-	if src.fc.bias != nil {
-		return src.fc.bias.Len()
+	return src.fc.rows()
+}
+
+// outputs is the number of classes of whatever head there is.
+func (src *source) outputs() int {
+	for i := len(src.links) - 1; i >= 0; i-- {
+		if l := src.links[i]; l.kind == inception.LayerDense && l.dense.weight.Len() > 0 {
+			return l.dense.rows()
+		}
 	}
-	s := src.fc.weight.Shape
-	if src.fc.transposed {
+	return src.classes()
+}
+
+// rows is the number of a dense layer's units.
+func (c *classifier) rows() int {
+	if c.bias != nil {
+		return c.bias.Len()
+	}
+	s := c.weight.Shape
+	if c.transposed {
 		return s[len(s)-1]
 	}
 	return s[0]
 }
 
-// classifier follows the edges from the global pool to the dense layer (or 1x1 convolution) that
-// reads it. A graph that retrain.py wrote without pruning has two, its own coming later in the
-// file: the last is taken.
-func (m *matcher) classifier(pool *graph.Node) (*classifier, *graph.Node, error) {
-	users := map[string][]*graph.Node{}
-	for _, n := range m.g.Nodes {
-		for _, v := range n.Inputs {
-			if len(users[v]) == 0 || users[v][len(users[v])-1] != n {
-				users[v] = append(users[v], n)
+// chain reads a head that is more than a plain classifier.
+func (src *source) chain(features int) (*inception.Head, error) {
+	h := &inception.Head{Features: features, Activation: src.activation}
+	width := features
+	for _, l := range src.links {
+		layer := inception.HeadLayer{Kind: l.kind, Alpha: l.alpha}
+		switch l.kind {
+		case inception.LayerDense:
+			w, b, err := l.dense.read(width)
+			if err != nil {
+				return nil, err
 			}
-		}
-	}
-	outputs := map[*graph.Node][]string{}
-	for v, n := range m.g.By {
-		outputs[n] = append(outputs[n], v)
-	}
-	position := map[*graph.Node]int{}
-	for i, n := range m.g.Nodes {
-		position[n] = i
-	}
-	var last *graph.Node
-	seen := map[*graph.Node]bool{pool: true}
-	for queue := []*graph.Node{pool}; len(queue) > 0; queue = queue[1:] {
-		for _, v := range outputs[queue[0]] {
-			for _, n := range users[v] {
-				if seen[n] || n.Inputs[0] != v {
-					continue
-				}
-				seen[n] = true
-				switch m.d.kind(n) {
-				case opPass, opFlatten:
-					queue = append(queue, n)
-				case opDense, opConv:
-					if last == nil || position[n] > position[last] {
-						last = n
-					}
-				}
+			layer.W, layer.B, layer.Units = w, b, len(b)
+			width = len(b)
+			h.Before = append(h.Before, layer)
+			mergeScale(h)
+			continue
+		case inception.LayerScale:
+			scale, shift := make([]float64, width), make([]float64, width)
+			for i := range scale {
+				scale[i] = 1
 			}
+			if err := l.scale.put(scale, shift); err != nil {
+				return nil, fmt.Errorf("%v: %w", l.node, err)
+			}
+			addScale(h, scale, shift)
+			continue
 		}
+		h.Before = append(h.Before, layer)
 	}
-	if last == nil {
-		return nil, nil, nil
+	last := len(h.Before) - 1
+	if last < 0 || h.Before[last].Kind != inception.LayerDense {
+		return nil, errors.New("its head ends in a layer that rehead cannot take for probabilities: " +
+			"want a dense layer, then " +
+			"softmax or sigmoid")
 	}
-	c, err := m.dense(last)
-	if err == nil && c.bias == nil {
-		c.bias, last = m.bias(last, users, outputs)
+	h.W, h.B, h.Classes = h.Before[last].W, h.Before[last].B, h.Before[last].Units
+	if h.Before = h.Before[:last]; len(h.Before) == 0 {
+		h.Before = nil
 	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("classifier %q at offset %d: %w", last.Name, last.At, err)
-	}
-	return c, last, nil
+	return h, h.Validate()
 }
 
-// dense reads a classifier that is a matrix product or a 1x1 convolution.
-func (m *matcher) dense(n *graph.Node) (*classifier, error) {
-	if m.d.kind(n) == opDense {
-		return m.d.dense(m, n)
-	}
-	u, err := m.weights(n, &affine{})
-	if err != nil {
-		return nil, err
-	}
-	c := &classifier{weight: u.weight, transposed: u.layout == hwio}
-	if len(n.Inputs) > 2 && n.Inputs[2] != "" {
-		if k := m.constant(n.Inputs[2]); k != nil {
-			t := k.Tensor
-			t.Name = n.Inputs[2]
-			c.bias = &t
+// addScale puts y = scale x + shift behind the layers: into the last one where that is dense.
+func addScale(h *inception.Head, scale, shift []float64) {
+	n := len(h.Before)
+	if n == 0 || h.Before[n-1].Kind != inception.LayerDense && h.Before[n-1].Kind != inception.LayerScale {
+		one := make([]float32, len(scale))
+		for i := range one {
+			one[i] = 1
 		}
+		h.Before = append(h.Before, inception.HeadLayer{Kind: inception.LayerScale, W: one, B: make([]float32, len(scale))})
+		n++
 	}
-	return c, nil
+	l := &h.Before[n-1]
+	l.W, l.B = slices.Clone(l.W), slices.Clone(l.B)
+	per := len(l.W) / len(scale)
+	for k, s := range scale {
+		for i := range per {
+			l.W[k*per+i] = float32(float64(l.W[k*per+i]) * s)
+		}
+		l.B[k] = float32(float64(l.B[k])*s + shift[k])
+	}
 }
 
-// bias looks for the constant that is added to a node's output.
-func (m *matcher) bias(n *graph.Node, users map[string][]*graph.Node,
-	outputs map[*graph.Node][]string) (t *tensor, sum *graph.Node) {
-	at := n
-	for range 16 {
-		var next *graph.Node
-		for _, v := range outputs[at] {
-			for _, u := range users[v] {
-				switch {
-				case (u.Op == "Add" || u.Op == "AddV2" || u.Op == "BiasAdd") && len(u.Inputs) == 2:
-					for _, c := range u.Inputs {
-						if k := m.constant(c); k != nil {
-							t := k.Tensor
-							t.Name = c
-							return &t, u
-						}
-					}
-				case m.d.kind(u) == opPass || m.d.kind(u) == opFlatten:
-					next = u
-				}
+// mergeScale puts a scale that stands in front of the last layer, which is dense, into it.
+func mergeScale(h *inception.Head) {
+	n := len(h.Before)
+	if n < 2 || h.Before[n-2].Kind != inception.LayerScale {
+		return
+	}
+	s, d := h.Before[n-2], h.Before[n-1]
+	width := len(s.W)
+	w, b := make([]float32, len(d.W)), make([]float32, len(d.B))
+	for k := range b {
+		sum := float64(d.B[k])
+		for i := range width {
+			v := float64(d.W[k*width+i])
+			sum += v * float64(s.B[i])
+			w[k*width+i] = float32(v * float64(s.W[i]))
+		}
+		b[k] = float32(sum)
+	}
+	d.W, d.B = w, b
+	h.Before = append(h.Before[:n-2], d)
+}
+
+// read returns a dense layer's weights [K,F] and biases [K].
+func (c *classifier) read(f int) (w, b []float32, err error) {
+	var dims []int
+	for i, d := range c.weight.Shape {
+		if d != 1 || i == 0 && !c.transposed || i == len(c.weight.Shape)-1 && c.transposed {
+			dims = append(dims, d)
+		}
+	}
+	if len(dims) == 2 && c.transposed {
+		dims[0], dims[1] = dims[1], dims[0]
+	}
+	if len(dims) != 2 || dims[1] != f || dims[0] < 1 {
+		return nil, nil, tensorError(c.weight, "has shape %v, want a dense layer that reads %d features", c.weight.Shape, f)
+	}
+	if w, err = finite(c.weight); err != nil {
+		return nil, nil, err
+	}
+	k := dims[0]
+	if c.transposed {
+		t := make([]float32, len(w))
+		for i := range f {
+			for j := range k {
+				t[j*f+i] = w[i*k+j]
 			}
 		}
-		if next == nil {
-			break
-		}
-		at = next
+		w = t
 	}
-	return nil, n
+	b = make([]float32, k)
+	if c.bias != nil {
+		b, err = vector(c.bias, k)
+	}
+	return w, b, err
 }

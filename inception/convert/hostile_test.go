@@ -50,13 +50,16 @@ func tensorsOf(t *testing.T, name string, b []byte) []raw.Tensor {
 	}
 	switch filepath.Ext(name) {
 	case ".pth":
-		out, err = pth.Read(r, size)
+		out, _, err = pth.Read(r, size)
 	case ".h5":
-		out, err = hdf5.Read(r, size)
+		var h *hdf5.File
+		if h, err = hdf5.Read(r, size); err == nil {
+			out = h.Tensors
+		}
 	case ".ckpt":
 		out, err = ckpt.Read(r, size, nil)
 	case ".onnx":
-		consts(onnx.Read(r, size))
+		consts(onnx.Read(r, size, nil))
 	case ".pb":
 		consts(graphdef.Read(r, size))
 	case ".safetensors":
@@ -114,8 +117,8 @@ func TestNotFinite(t *testing.T) {
 	}
 }
 
-// checksummed returns a ZIP archive with the checksum of the file that holds the byte at offset made
-// anew; every other file as it is.
+// checksummed returns a ZIP archive with the checksum of the file that holds the byte at offset
+// made anew; every other file as it is.
 func checksummed(t *testing.T, name string, data []byte, offset int64) []byte {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -14,15 +15,15 @@ import (
 // trusted, because the file's own list of layers is sorted differently. A network built after
 // others in the same session starts at a higher number, so numbers count from the lowest.
 //
-// Paths look like conv2d_1/conv2d_1/kernel:0, and in a file of a whole model start with
-// model_weights/. The layers have no gamma (batch norm with scale=False); a file that has them is
-// read too.
+// Paths look like conv2d_1/conv2d_1/kernel:0, without ":0" in Keras 3, below the name of a nested
+// model, and in a file of a whole model start with model_weights/. The layers have no gamma (batch
+// norm with scale=False); a file that has them is read too.
 func kerasNames(tensors []raw.Tensor) (*source, error) {
 	layers, err := inception.Layers(1, 299)
 	if err != nil {
 		return nil, err
 	}
-	src := &source{what: "Keras", flavor: inception.Keras, reason: "HDF5 with Keras's layer names",
+	src := &source{what: "Keras", flavor: inception.Keras, reason: "HDF5 with Keras's layer names", own: true,
 		units: make(map[string]*unit, len(layers))}
 	convs, norms := map[int]*unit{}, map[int]*norm{}
 	for i := range tensors {
@@ -40,7 +41,7 @@ func kerasNames(tensors []raw.Tensor) (*source, error) {
 		case strings.HasPrefix(layer, "batch_normalization"):
 			err = kerasNorm(norms, layer, part, t)
 		case part == "kernel" || part == "bias":
-			err = src.kerasDense(layer, part, t)
+			src.kerasDense(layer, part, t)
 		default:
 			err = tensorError(t, "belongs to no layer that Keras's InceptionV3 has")
 		}
@@ -51,8 +52,14 @@ func kerasNames(tensors []raw.Tensor) (*source, error) {
 	if src.fc != nil && src.fc.weight.Load == nil {
 		return nil, tensorError(*src.fc.bias, "is a classifier's bias, but its kernel is missing: fetch the file again")
 	}
+	if src.fc != nil && src.fc.weight.Len() > 0 && src.fc.rows() == 1 { // a softmax of one class says nothing
+		src.links, src.activation, src.fc = []link{{kind: inception.LayerDense, dense: src.fc}}, inception.Sigmoid, nil
+	}
 	return src, src.kerasNumbers(layers, convs, norms)
 }
+
+// numbered are the layers whose numbers count.
+var numbered = regexp.MustCompile(`^(conv2d|batch_normalization)(_\d+)?$`)
 
 // splitKeras cuts "conv2d_1/conv2d_1/kernel:0" into the layer and the kind of weight.
 func splitKeras(name string) (layer, part string, ok bool) {
@@ -61,8 +68,11 @@ func splitKeras(name string) (layer, part string, ok bool) {
 	if len(f) < 2 || f[0] == "optimizer_weights" {
 		return "", "", false
 	}
-	part, ok = strings.CutSuffix(f[len(f)-1], ":0")
-	return f[0], part, ok
+	part = strings.TrimSuffix(f[len(f)-1], ":0")
+	if inner := f[len(f)-2]; numbered.MatchString(inner) {
+		return inner, part, true
+	}
+	return f[0], part, true
 }
 
 // number is the n of "conv2d_n"; a layer without one is the first that Keras made: number 0.
@@ -116,28 +126,35 @@ func kerasNorm(norms map[int]*norm, layer, part string, t raw.Tensor) error {
 	return nil
 }
 
-// kerasDense takes the one dense layer behind the pool, by any name.
-func (src *source) kerasDense(layer, part string, t raw.Tensor) error {
+// kerasDense takes the dense layer behind the pool, by any name; of several, weights alone do not
+// say what stands between.
+func (src *source) kerasDense(layer, part string, t raw.Tensor) {
+	if src.headErr != nil {
+		return
+	}
 	if src.fc == nil {
 		src.fc = &classifier{transposed: true}
 	}
-	if part == "bias" {
-		if src.fc.bias != nil {
-			return tensorError(t, "belongs to a second dense layer, %q: rehead reads the network with one", layer)
-		}
+	src.own = src.own && layer != "predictions"
+	if part == "bias" && src.fc.bias == nil {
 		src.fc.bias = &t
-		return nil
+		return
 	}
-	if src.fc.weight.Load != nil {
-		return tensorError(t, "belongs to a second dense layer, %q: rehead reads the network with one", layer)
+	if part == "kernel" && src.fc.weight.Load == nil {
+		src.fc.weight = t
+		return
 	}
-	src.fc.weight = t
-	return nil
+	src.fc, src.headErr = nil, fmt.Errorf("tensor %q at offset %d belongs to a second dense layer, and weights "+
+		"alone do not say what "+
+		"stands between the two: save the whole model with model.save(\"x.keras\")", t.Name, t.Offset)
 }
 
 // kerasNumbers gives the layers their paths in the order of their numbers.
 func (src *source) kerasNumbers(layers []inception.Layer, convs map[int]*unit, norms map[int]*norm) error {
 	if len(convs) != len(layers) || len(norms) != len(layers) {
+		if src.headErr != nil {
+			return src.headErr
+		}
 		return fmt.Errorf("has %d convolutions and %d batch norms, want %d of each: it is not an InceptionV3", len(convs),
 			len(norms), len(layers))
 	}

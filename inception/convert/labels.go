@@ -90,6 +90,9 @@ func besideLabels(graph string) (string, error) {
 
 // withLabels gives the classifier of a retrained graph its labels.
 func (src *source) withLabels(f *file, o Options) error {
+	if src.headErr != nil || o.TrunkOnly {
+		return nil
+	}
 	file := o.Labels
 	if file == "" && src.retrained() {
 		var err error
@@ -98,13 +101,16 @@ func (src *source) withLabels(f *file, o Options) error {
 		}
 	}
 	if file == "" {
+		if src.labels != nil { // the file's own
+			return nil
+		}
 		return src.published(f)
 	}
 	lines, err := readLabels(file)
 	if err != nil {
 		return err
 	}
-	if n := src.classes(); len(lines) != n {
+	if n := src.outputs(); len(lines) != n {
 		return fmt.Errorf("convert: labels %s: has %d labels, but the classifier of %s has %d classes: name the "+
 			"file that belongs to it", file, len(lines), f.path, n)
 	}
@@ -119,9 +125,11 @@ const labelMap = "imagenet_2012_challenge_label_map_proto.pbtxt"
 // published gives a classifier with as many classes as the published ones the names of ImageNet's
 // classes.
 func (src *source) published(f *file) error {
+	if src.own || src.retrained() {
+		return nil
+	}
 	n := src.classes()
-	if src.labels = imagenet.Labels(n); src.labels == nil || src.retrained() {
-		src.labels = nil
+	if src.labels = imagenet.Labels(n); src.labels == nil {
 		return nil
 	}
 	if f.from == nil || n != 1008 || f.from.texts[labelMap] == "" {
@@ -156,8 +164,11 @@ func readLabelMap(text string, out []string) error {
 	return nil
 }
 
-// retrained reports whether a graph's classifier is someone's own, as retrain.py leaves it: its
-// weights are not those that the network was published with.
+// retrainScope is where retrain.py keeps its classifier.
+const retrainScope = "final_training_ops/"
+
+// retrained reports whether a graph's classifier is one that retrain.py made, whose labels lie in a
+// file beside it.
 func (src *source) retrained() bool {
-	return src.head != nil && (strings.HasPrefix(src.head.Name, "final_training_ops/") || src.classes() < 1000)
+	return src.head != nil && strings.HasPrefix(src.head.Name, retrainScope)
 }

@@ -83,10 +83,12 @@ type matcher struct {
 	units   map[string]*unit
 	symbols map[string]string
 	open    map[string]bool
-	next    int  // convolutions matched so far
-	depth   int  //
-	counted bool // an average pool counts its border
-	maximum bool // the pool of Mixed_7c takes the maximum
+	next    int    // convolutions matched so far
+	depth   int    //
+	counted bool   // an average pool counts its border
+	maximum bool   // the pool of Mixed_7c takes the maximum
+	first   string // what the first convolution reads
+	pooled  bool   // the trunk ends in a global average pool
 	vectors map[string][]float64
 }
 
@@ -135,7 +137,7 @@ func (m *matcher) derive(v string) (string, error) {
 func (m *matcher) concat(n *graph.Node) (string, error) {
 	inputs, err := m.d.concat(m, n)
 	if err != nil {
-		return "", fmt.Errorf("%s node %q at offset %d: %w", n.Op, n.Name, n.At, err)
+		return "", fmt.Errorf("%v: %w", n, err)
 	}
 	parts := make([]string, 0, len(inputs))
 	for _, v := range inputs {
@@ -147,7 +149,7 @@ func (m *matcher) concat(n *graph.Node) (string, error) {
 			return symbolInput, nil
 		}
 		if len(s) > 4096 {
-			return "", fmt.Errorf("%s node %q at offset %d joins more than any block of InceptionV3", n.Op, n.Name, n.At)
+			return "", fmt.Errorf("%v joins more than any block of InceptionV3", n)
 		}
 		parts = append(parts, s)
 	}
@@ -162,7 +164,7 @@ func (m *matcher) concat(n *graph.Node) (string, error) {
 func (m *matcher) pool(n *graph.Node) (string, error) {
 	p, err := m.d.pool(m, n)
 	if err != nil {
-		return "", fmt.Errorf("%s node %q at offset %d: %w", n.Op, n.Name, n.At, err)
+		return "", fmt.Errorf("%v: %w", n, err)
 	}
 	s, err := m.feature(p.input)
 	if err != nil || s == symbolInput {
@@ -179,8 +181,8 @@ func (m *matcher) pool(n *graph.Node) (string, error) {
 		m.counted = m.counted || p.counted
 		return "avg(" + s + ")", nil
 	}
-	return "", fmt.Errorf("%s node %q at offset %d pools %v with stride %v and padding %v, which InceptionV3 never does",
-		n.Op, n.Name, n.At, p.kernel, p.stride, p.pad)
+	return "", fmt.Errorf("%v pools %v with stride %v and padding %v, which InceptionV3 never does", n, p.kernel, p.stride,
+		p.pad)
 }
 
 // convolution matches the convolution in front of a ReLU with the next layer of the table. Layers
@@ -202,7 +204,9 @@ func (m *matcher) convolution(relu *graph.Node) (string, error) {
 		return "", fmt.Errorf("convolution %q at offset %d is one more than InceptionV3's %d", n.Name, n.At, len(m.layers))
 	}
 	l := m.layers[m.next]
-	m.next++
+	if m.next++; m.next == 1 {
+		m.first = c.input
+	}
 	reads := m.reads[l.Path]
 	if l.Path == "Mixed_7c.branch_pool" && from == "max1(Mixed_7b)" {
 		m.maximum, reads = true, from
@@ -244,7 +248,7 @@ func (m *matcher) unit(relu *graph.Node) (*unit, *graph.Node, error) {
 		case opAffine:
 			next, err := m.d.affine(m, n, after)
 			if err != nil {
-				return nil, nil, fmt.Errorf("%s node %q at offset %d: %w", n.Op, n.Name, n.At, err)
+				return nil, nil, fmt.Errorf("%v: %w", n, err)
 			}
 			v = next
 		default:
@@ -329,8 +333,8 @@ func (a *affine) before(scale, shift []float64) error {
 	return nil
 }
 
-// bottleneck finds the global average pool behind Mixed_7c and returns its node and the finished
-// match.
+// matchTrunk finds the global average pool behind Mixed_7c, or Mixed_7c itself where there is none,
+// and returns that node and the finished match.
 func matchTrunk(g *graph.Graph, d dialect) (*graph.Node, *matcher, error) {
 	o, err := newOutline()
 	if err != nil {
@@ -338,23 +342,15 @@ func matchTrunk(g *graph.Graph, d dialect) (*graph.Node, *matcher, error) {
 	}
 	var best error
 	depth, tried := -1, 0
-	for _, n := range g.Nodes {
-		if len(n.Inputs) == 0 || d.kind(n) != opGlobalPool && d.kind(n) != opAvgPool {
-			continue
+	try := func(n *graph.Node, v string, pooled bool) *matcher {
+		if tried++; tried > 16 {
+			return nil
 		}
 		m := &matcher{outline: o, g: g, d: d, units: map[string]*unit{}, symbols: map[string]string{},
-			open: map[string]bool{}, vectors: map[string][]float64{}}
-		if d.kind(n) == opAvgPool {
-			if p, err := d.pool(m, n); err != nil || p.kernel == [2]int{3, 3} {
-				continue
-			}
-		}
-		if tried++; tried > 16 {
-			break
-		}
-		s, err := m.feature(n.Inputs[0])
+			open: map[string]bool{}, vectors: map[string][]float64{}, pooled: pooled}
+		s, err := m.feature(v)
 		if err == nil && s == "Mixed_7c" && m.next == len(o.layers) {
-			return n, m, nil
+			return m
 		}
 		if err == nil {
 			err = fmt.Errorf("what its global pool %q at offset %d reads is %s, want the last block of InceptionV3", n.Name,
@@ -363,11 +359,50 @@ func matchTrunk(g *graph.Graph, d dialect) (*graph.Node, *matcher, error) {
 		if m.next > depth {
 			best, depth = err, m.next
 		}
+		return nil
+	}
+	for _, n := range g.Nodes {
+		if len(n.Inputs) == 0 || d.kind(n) != opGlobalPool && d.kind(n) != opAvgPool {
+			continue
+		}
+		if d.kind(n) == opAvgPool {
+			if p, err := d.pool(&matcher{g: g, d: d}, n); err != nil || p.kernel == [2]int{3, 3} {
+				continue
+			}
+		}
+		if m := try(n, n.Inputs[0], true); m != nil {
+			return n, m, nil
+		}
+	}
+	if tried == 0 {
+		if m, n := unpooled(g, d, try); m != nil {
+			return n, m, nil
+		}
 	}
 	if best == nil {
 		best = errors.New("has no global average pool: it is not the graph of an InceptionV3")
 	}
 	return nil, nil, fmt.Errorf("%s graph: %w", g.Dialect, best)
+}
+
+// unpooled looks for Mixed_7c among the last concatenations, when nothing pools it by its average.
+func unpooled(g *graph.Graph, d dialect, try func(*graph.Node, string, bool) *matcher) (*matcher, *graph.Node) {
+	outputs := map[*graph.Node]string{}
+	for v, n := range g.By {
+		outputs[n] = v
+	}
+	left := 3
+	for i := len(g.Nodes) - 1; i >= 0 && left > 0; i-- {
+		n := g.Nodes[i]
+		if d.kind(n) != opConcat || len(n.Inputs) < 2 || outputs[n] == "" {
+			continue
+		}
+		left--
+		if m := try(n, outputs[n], false); m != nil {
+			return m, n
+		}
+	}
+	return nil, nil
 }
 
 // short cuts a long symbol.

@@ -1,18 +1,23 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // onnxDialect is the ONNX operator set as PyTorch's exporters use it, versions 7 to 20.
 type onnxDialect struct{}
 
 func (onnxDialect) layout() layout { return oihw }
+
+func (onnxDialect) leak() float64 { return 0.01 }
 
 func (onnxDialect) kind(n *graph.Node) op {
 	switch n.Op {
@@ -169,21 +174,58 @@ func (onnxDialect) dense(m *matcher, n *graph.Node) (*classifier, error) {
 	return c, nil
 }
 
+// fused takes ONNX Runtime's fused convolutions apart: their weights are as in the standard
+// operator, the activation is an attribute.
+func fused(g *graph.Graph) error {
+	for _, n := range slices.Clone(g.Nodes) {
+		if n.Op != "com.microsoft.FusedConv" || n.Attrs["activation"].Text != "Relu" || len(n.Inputs) > 3 ||
+			len(n.Outputs) == 0 {
+			continue
+		}
+		n.Op = "Conv"
+		if err := relu(g, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blocked refuses operators of other domains by name, when the network cannot be matched: ONNX
+// Runtime's own layouts keep weights in another order.
+func blocked(g *graph.Graph, err error) error {
+	for _, n := range g.Nodes {
+		if strings.HasPrefix(n.Op, "com.microsoft.nchwc.") {
+			return fmt.Errorf("ONNX graph: %v: ONNX Runtime optimised the model for one processor, with its "+
+				"weights in an order of its own: use the model as exported, or one that was saved with "+
+				"graph_optimization_level = ORT_ENABLE_BASIC", n)
+		}
+	}
+	return err
+}
+
 // onnxSource matches an ONNX graph and tells its flavour from the pools and the classifier.
 func onnxSource(g *graph.Graph) (*source, error) {
+	rounded, err := dequantize(g)
+	if err = errors.Join(err, fused(g)); err != nil {
+		return nil, fmt.Errorf("ONNX graph: %w", err)
+	}
 	src, m, err := graphSource(g, onnxDialect{})
 	if err != nil {
+		return nil, blocked(g, err)
+	}
+	if err := src.exported(g); err != nil {
 		return nil, err
 	}
 	classes := src.classes()
-	src.what = "ONNX"
+	src.what, src.rounded = "ONNX", rounded
 	switch {
 	case m.maximum:
 		src.flavor, src.reason = inception.PytorchFID, "the last block's pool takes the maximum"
 	case m.counted && classes == 1001:
 		src.flavor, src.reason = inception.Timm, "average pools count their border, and there are 1001 classes"
-	case m.counted && timmNames(g):
-		src.flavor, src.reason = inception.Timm, "average pools count their border, and ReLUs are a part of the batch norms"
+	case m.counted && (timmNames(g) || g.Notes == "timm"):
+		src.flavor, src.reason = inception.Timm,
+			"average pools count their border, and the nodes are named after timm's modules"
 	case m.counted:
 		src.flavor, src.reason = inception.Torchvision,
 			"average pools count their border (timm's networks do too: name the flavour if it is one of them)"
@@ -193,6 +235,23 @@ func onnxSource(g *graph.Graph) (*source, error) {
 		src.flavor, src.reason = inception.Keras, "average pools do not count their border"
 	}
 	return src, nil
+}
+
+// exported takes what rehead's own export says in the model's metadata: labels and recipe.
+func (src *source) exported(g *graph.Graph) error {
+	if !strings.HasPrefix(g.Texts["metadata:tool"], "rehead") {
+		return nil
+	}
+	var r picture.Recipe
+	if err := strictjson.Unmarshal([]byte(g.Texts["metadata:recipe"]), &r); err != nil {
+		return fmt.Errorf("its metadata's recipe: %w", err)
+	}
+	var labels []string
+	if err := strictjson.Unmarshal([]byte(g.Texts["metadata:labels"]), &labels); err != nil {
+		return fmt.Errorf("its metadata's labels: %w", err)
+	}
+	src.recipe, src.labels, src.own = &r, labels, true
+	return r.Validate()
 }
 
 // timmNames reports whether the nodes are named as PyTorch's exporter (1.13 and later) names them

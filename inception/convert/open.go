@@ -1,12 +1,15 @@
 package convert
 
 import (
+	"archive/zip"
 	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
@@ -16,6 +19,8 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
+	"github.com/c236555e/rehead/inception/convert/internal/tfjs"
+	"github.com/c236555e/rehead/inception/convert/internal/tflite"
 	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/internal/safetensors"
 )
@@ -48,6 +53,9 @@ var shardName = regexp.MustCompile(`^(.*)\.data-\d{5}-of-\d{5}$`)
 // its prefix, and by each of its files.
 func locate(path string) string {
 	prefix := path
+	if isSavedModel(path) {
+		return filepath.Join(path, savedModelFile)
+	}
 	if m := shardName.FindStringSubmatch(path); m != nil {
 		prefix = m[1]
 	} else if _, err := os.Stat(path); err == nil {
@@ -65,6 +73,11 @@ func (f *file) shards() ckpt.Shard {
 	if !ok || f.from != nil {
 		return nil
 	}
+	return f.shardsOf(prefix)
+}
+
+// shardsOf opens the files of values that belong to a prefix.
+func (f *file) shardsOf(prefix string) ckpt.Shard {
 	return func(i, n int) (io.ReaderAt, int64, error) {
 		g, size, err := files.Open(fmt.Sprintf("%s.data-%05d-of-%05d", prefix, i, n))
 		if err != nil {
@@ -72,6 +85,28 @@ func (f *file) shards() ckpt.Shard {
 		}
 		f.beside = append(f.beside, g)
 		return g, size, nil
+	}
+}
+
+// neighbour opens files in the folder of this one, and below it, but nothing outside.
+func (f *file) neighbour() onnx.Open {
+	if f.from != nil {
+		return nil
+	}
+	return func(name string) (io.ReaderAt, int64, error) {
+		g, err := os.OpenInRoot(filepath.Dir(f.path), name)
+		if err != nil {
+			return nil, 0, err
+		}
+		f.beside = append(f.beside, g)
+		st, err := g.Stat()
+		if err == nil && !st.Mode().IsRegular() {
+			err = fmt.Errorf("%s is not a regular file", name)
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		return g, st.Size(), nil
 	}
 }
 
@@ -86,6 +121,10 @@ const (
 	formatSafetensors = "safetensors"
 	formatZIP         = "pth"
 	formatStream      = "pth-stream"
+	formatKeras       = "keras"
+	formatTFJS        = "tfjs"
+	formatTFLite      = "tflite"
+	formatSavedModel  = "savedmodel"
 	formatHDF5        = "hdf5"
 	formatONNX        = "onnx"
 	formatGraphDef    = "graphdef"
@@ -95,6 +134,9 @@ const (
 // open opens a regular file and reads its first bytes.
 func open(path string) (*file, error) {
 	path = locate(path)
+	if err := folder(path); err != nil {
+		return nil, err
+	}
 	osf, size, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
@@ -136,8 +178,14 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatHDF5, nil
 	case isSafetensors(head, size):
 		return formatSafetensors, nil
+	case tflite.Is(head):
+		return formatTFLite, nil
+	case head[0] == '{':
+		return formatTFJS, nil
 	case ckpt.Is(r, size):
 		return formatCheckpoint, nil
+	case graphdef.IsSavedModel(head):
+		return formatSavedModel, nil
 	case onnx.Is(head):
 		return formatONNX, nil
 	case graphdef.Is(head):
@@ -148,12 +196,17 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
 			"torch.save(net.state_dict(), path); unpack any other archive first")
 	}
+	if err := unreadable(head); err != nil {
+		return "", err
+	}
 	return "", errKind
 }
 
 // errKind says that a file's first and last bytes are not those of a kind that this package reads.
-var errKind = errors.New("is not a weight file that rehead knows: want safetensors, a PyTorch .pth, a Keras .h5, " +
-	"an ONNX file, a frozen TensorFlow graph or a TF-slim .ckpt")
+var errKind = errors.New("is not a weight file that rehead knows: want safetensors, a PyTorch .pth, " +
+	"a Keras .keras or .h5, " +
+	"an ONNX file, a SavedModel, a frozen TensorFlow graph, a TensorFlow checkpoint, a .tflite or " +
+	"TensorFlow.js's model.json")
 
 // isSafetensors: a header length that fits the file, then a JSON object.
 func isSafetensors(head []byte, size int64) bool {
@@ -180,24 +233,58 @@ func (f *file) source() (*source, error) {
 			return nil, err
 		}
 		src, err := torchNames(tensors)
-		if err == nil {
-			src.what = "safetensors"
+		if err != nil {
+			return nil, err
 		}
-		return src, err
+		src.what = "safetensors"
+		return src, src.besideConfig(f.path)
 	case formatZIP, formatStream:
-		tensors, err := pth.Read(f.data, f.size)
+		if f.format == formatZIP {
+			if z, err := zip.NewReader(f.data, f.size); err == nil {
+				if isKeras(z) {
+					f.format = formatKeras
+					return kerasZIP(z, f.data, f.size)
+				}
+				if err := program(z); err != nil {
+					return nil, err
+				}
+			}
+		}
+		tensors, nest, err := pth.Read(f.data, f.size)
 		if err != nil {
 			return nil, err
 		}
-		return torchNames(tensors)
+		src, err := torchNames(tensors)
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(nest, "ema") {
+			src.doubts = append(src.doubts, fmt.Sprintf("the averaged weights, %q, are taken", nest))
+		}
+		return src, src.besideConfig(f.path)
 	case formatHDF5:
-		tensors, err := hdf5.Read(f.data, f.size)
+		h, err := hdf5.Read(f.data, f.size)
 		if err != nil {
 			return nil, err
 		}
-		return kerasNames(tensors)
+		return kerasHDF5(h)
+	case formatTFLite:
+		g, rounded, err := tflite.Read(f.data, f.size)
+		if err != nil {
+			return nil, err
+		}
+		return tfliteSource(g, rounded)
+	case formatTFJS:
+		m, err := tfjs.Read(f.data, f.size, tfjs.Open(f.neighbour()))
+		if errors.Is(err, tfjs.ErrONNX) {
+			err = errors.New(sayJSON)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return tfjsSource(m)
 	case formatONNX:
-		g, err := onnx.Read(f.data, f.size)
+		g, err := onnx.Read(f.data, f.size, f.neighbour())
 		if err != nil {
 			return nil, err
 		}
@@ -207,7 +294,12 @@ func (f *file) source() (*source, error) {
 		if err != nil {
 			return nil, err
 		}
+		if slices.ContainsFunc(tensors, func(t raw.Tensor) bool { return t.Name == ckpt.ObjectGraph }) {
+			return objectSource(f, tensors)
+		}
 		return slimNames(tensors)
+	case formatSavedModel:
+		return savedSource(f)
 	case formatGraphDef:
 		g, err := graphdef.Read(f.data, f.size)
 		if err != nil {

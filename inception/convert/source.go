@@ -22,11 +22,24 @@ type source struct {
 	flavor  inception.Flavor
 	reason  string // why this flavour
 	units   map[string]*unit
-	fc      *classifier
+	fc      *classifier // a plain classifier, or none
 	head    *graph.Node // of a graph: where the logits are made
 	labels  []string
-	recipe  *picture.Recipe // nil: the flavour's
-	ignored []string        // tensors that inference does not use
+	own     bool // the classifier is somebody's own, whatever its number of classes
+	size    int  // side of the input, 0 where the file does not say
+	front   *front
+	gain    float64  // of the first convolution
+	rounded bool     // weights are quantised to few levels
+	given   bool     // mean and deviation are asked for
+	doubts  []string // what the file does not tell, for people
+
+	links      []link // of a graph: what follows the bottleneck when it is no plain classifier
+	activation inception.Activation
+	bare       error           // why a chain without a last activation is not read; nil: logits of a softmax
+	refused    error           // why the network is of no use but for its trunk
+	headErr    error           // why what follows the bottleneck could not be read
+	recipe     *picture.Recipe // nil: the flavour's
+	ignored    []string        // tensors that inference does not use
 }
 
 // layout is the order of a weight's axes in the file.
@@ -76,6 +89,9 @@ func (u *unit) shape() ([4]int, error) {
 
 // assemble reads, folds and checks.
 func assemble(src *source) (*inception.Weights, error) {
+	if src.refused != nil {
+		return nil, src.refused
+	}
 	width, err := src.width()
 	if err != nil {
 		return nil, err
@@ -98,23 +114,32 @@ func assemble(src *source) (*inception.Weights, error) {
 		if err != nil {
 			return nil, err
 		}
+		if l.Path == "Conv2d_1a_3x3" {
+			src.gain = gainOf(w)
+		}
 		tensors[l.Path+".weight"] = inception.Tensor{Shape: l.Shape[:], Data: w}
 		tensors[l.Path+".bias"] = inception.Tensor{Shape: []int{shape[0]}, Data: b}
 	}
 	if src.fc != nil {
-		if err := src.fc.add(tensors, width); err != nil {
+		if err := src.fc.add(tensors); err != nil {
 			return nil, err
+		}
+	}
+	var head *inception.Head
+	if src.links != nil && src.headErr == nil {
+		if head, src.headErr = src.chain(bottleneck(tensors)); src.headErr != nil {
+			head = nil
 		}
 	}
 	w, err := inception.NewWeights(src.flavor, width, src.what+" "+src.name, tensors)
 	if err != nil {
 		return nil, err
 	}
-	w.Notes = src.notes()
-	if src.recipe != nil {
-		w.Recipe = *src.recipe
+	w.Head, w.Notes = head, src.facts()
+	if w.Recipe, err = src.prepare(w.Recipe); err != nil {
+		return nil, err
 	}
-	if len(src.labels) == w.Classes && w.Classes > 0 {
+	if n := src.outputs(); len(src.labels) == n && n > 0 && src.headErr == nil {
 		w.Labels = src.labels
 	}
 	return w, nil

@@ -14,9 +14,12 @@ type tfDialect struct{}
 
 func (tfDialect) layout() layout { return hwio }
 
+func (tfDialect) leak() float64 { return 0.2 }
+
 func (tfDialect) kind(n *graph.Node) op {
 	switch n.Op {
-	case "Identity", "CheckNumerics", "StopGradient", "PreventGradient", "PlaceholderWithDefault", "Snapshot", "Dropout":
+	case "Identity", "CheckNumerics", "StopGradient", "PreventGradient", "PlaceholderWithDefault", "Snapshot", "Dropout",
+		"Cast":
 		return opPass
 	case "Conv2D":
 		return opConv

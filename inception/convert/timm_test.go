@@ -41,7 +41,7 @@ func TestTimmONNX(t *testing.T) {
 				t.Fatal(err)
 			}
 			if w.Flavor != inception.Timm || w.Width != fixtureWidth || w.Classes != c.classes ||
-				w.Recipe != inception.Timm.Recipe() {
+				w.Recipe != inception.Resized(inception.Timm.Recipe(), fixtureSize) {
 				t.Errorf("flavour %s, width %g, %d classes, recipe %+v", w.Flavor, w.Width, w.Classes, w.Recipe)
 			}
 			for name, x := range w.Tensors {

@@ -1,29 +1,32 @@
 package convert
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 )
 
-// wrappers are what training code puts in front of every name.
-var wrappers = []string{"module.", "_orig_mod.", "model.", "net.", "backbone.", "inception."}
-
 // torchNames maps the names that torchvision, timm and pytorch-fid share: <path>.conv.weight and
-// <path>.bn.weight|bias|running_mean|running_var, or <path>.weight|bias when batch norm is folded.
+// <path>.bn.weight|bias|running_mean|running_var, or <path>.weight|bias when batch norm is folded;
+// below any prefix, and as nn.Sequential or pytorch-fid's blocks number them.
 func torchNames(tensors []raw.Tensor) (*source, error) {
-	tensors = unwrap(tensors)
 	layers, err := inception.Layers(1, 299)
 	if err != nil {
 		return nil, err
 	}
 	src := &source{what: "PyTorch", units: make(map[string]*unit, len(layers))}
+	tensors, numbered := src.rename(tensors)
 	for _, l := range layers {
 		src.units[l.Path] = &unit{}
 	}
-	aux := false
+	aux, head := false, map[string]raw.Tensor{}
 	for i := range tensors {
 		t := tensors[i]
 		switch {
@@ -32,7 +35,9 @@ func torchNames(tensors []raw.Tensor) (*source, error) {
 			src.ignored = append(src.ignored, t.Name)
 		case strings.HasSuffix(t.Name, ".num_batches_tracked"):
 			src.ignored = append(src.ignored, t.Name)
-		case t.Name == "fc.weight" || t.Name == "fc.bias" || strings.HasPrefix(t.Name, "last_linear."):
+		case strings.HasPrefix(t.Name, "fc.") && !plainFC(t.Name):
+			head[t.Name] = t
+		case plainFC(t.Name):
 			if src.fc == nil {
 				src.fc = &classifier{}
 			}
@@ -59,8 +64,45 @@ func torchNames(tensors []raw.Tensor) (*source, error) {
 		return nil, &inception.FormatError{Tensor: "fc.weight", Offset: -1,
 			Reason: "is missing though the file has fc.bias: fetch the file again"}
 	}
-	src.detectTorch(aux)
+	src.sequential(head)
+	if src.detectTorch(aux); numbered == blockNames {
+		src.flavor, src.reason = inception.PytorchFID, "named by the blocks of pytorch-fid's class"
+	}
 	return src, nil
+}
+
+// plainFC tells the names of a classifier that is one dense layer.
+func plainFC(name string) bool {
+	return name == "fc.weight" || name == "fc.bias" || strings.HasPrefix(name, "last_linear.")
+}
+
+// exportLine is the way out where a state dict does not say enough.
+const exportLine = `torch.onnx.export(net, x, "net.onnx") says it all`
+
+// sequential reads a classifier that is an nn.Sequential, when one dense layer is all that has
+// weights in it: what has none, dropout and ReLU, does nothing to a bottleneck.
+func (src *source) sequential(head map[string]raw.Tensor) {
+	if len(head) == 0 {
+		return
+	}
+	names := slices.Sorted(maps.Keys(head))
+	stem := names[0][:strings.LastIndexByte(names[0], '.')]
+	w, b := head[stem+".weight"], head[stem+".bias"]
+	rest := len(head) - 1
+	if b.Load != nil {
+		rest--
+	}
+	if src.fc != nil || w.Load == nil || len(w.Shape) != 2 || rest != 0 {
+		src.fc, src.headErr = nil, fmt.Errorf("its classifier has several layers (%s), and a state dict "+
+			"does not say what stands "+
+			"between and behind them: %s", strings.Join(names[:min(len(names), 6)], ", "), exportLine)
+		return
+	}
+	if src.fc = (&classifier{weight: w}); b.Load != nil {
+		src.fc.bias = &b
+	}
+	src.doubts = append(src.doubts,
+		fmt.Sprintf("of the classifier only %s has weights: a softmax is taken to follow", stem))
 }
 
 // place puts a tensor where its name says and reports whether the name is known.
@@ -137,27 +179,127 @@ func (u *unit) whole(path string) error {
 		Reason: "is missing: the file does not hold a whole InceptionV3; fetch it again"}
 }
 
-// unwrap removes what stands in front of every name.
-func unwrap(tensors []raw.Tensor) []raw.Tensor {
-	for again := true; again; {
-		again = false
-		for _, w := range wrappers {
-			all := len(tensors) > 0
-			for _, t := range tensors {
-				all = all && strings.HasPrefix(t.Name, w)
+// numbering is how a state dict names the network's blocks.
+type numbering uint8
+
+const (
+	ownNames   numbering = iota
+	childNames           // nn.Sequential(*net.children())
+	blockNames           // pytorch_fid.inception.InceptionV3
+)
+
+// stemNames and mixedNames are the network's children in their order.
+var (
+	stemNames  = []string{"Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3"}
+	mixedNames = []string{"Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e",
+		"Mixed_7a", "Mixed_7b", "Mixed_7c"}
+)
+
+// rename removes what stands in front of the network's names, gives numbered blocks theirs, and
+// passes over what lies beside the network.
+func (src *source) rename(tensors []raw.Tensor) ([]raw.Tensor, numbering) {
+	prefix, how, found := "", ownNames, false
+	for _, t := range tensors {
+		for k, end := range []string{"Conv2d_1a_3x3.conv.weight", "0.conv.weight", "blocks.0.0.conv.weight",
+			"Conv2d_1a_3x3.weight"} {
+			p, ok := strings.CutSuffix(t.Name, end)
+			if ok && (p == "" || strings.HasSuffix(p, ".")) && !strings.HasSuffix(p, "blocks.0.") {
+				if !found || len(p) < len(prefix) {
+					prefix, how, found = p, []numbering{ownNames, childNames, blockNames, ownNames}[k], true
+				}
 			}
-			if !all {
-				continue
-			}
-			out := make([]raw.Tensor, len(tensors))
-			for i, t := range tensors {
-				t.Name = t.Name[len(w):]
-				out[i] = t
-			}
-			tensors, again = out, true
 		}
 	}
-	return tensors
+	if !found {
+		return tensors, ownNames
+	}
+	var out []raw.Tensor
+	for _, t := range tensors {
+		name, ok := strings.CutPrefix(t.Name, prefix)
+		if !ok {
+			src.beside(t)
+			continue
+		}
+		t.Name = name
+		out = append(out, t)
+	}
+	if how != ownNames {
+		renumber(out, how)
+	}
+	return out, how
+}
+
+// beside passes over a tensor that lies outside the network; layers there make the head doubtful.
+func (src *source) beside(t raw.Tensor) {
+	src.ignored = append(src.ignored, t.Name)
+	if len(t.Shape) >= 2 && src.headErr == nil && !strings.Contains(t.Name, "AuxLogits.") {
+		src.headErr = fmt.Errorf("tensor %q at offset %d lies beside the network: what it does there a "+
+			"state dict does not say: %s",
+			t.Name, t.Offset, exportLine)
+	}
+}
+
+// renumber gives the tensors of numbered children the children's names, in the order of the
+// numbers. A child with a convolution is one of the stem, one with branches a block; one with a
+// convolution called conv0 is the auxiliary classifier, one with a bare weight the classifier.
+func renumber(tensors []raw.Tensor, how numbering) {
+	at := func(name string) (child, rest string) {
+		f := strings.SplitN(name, ".", 4)
+		if how == blockNames && len(f) == 4 && f[0] == "blocks" {
+			return f[1] + "." + f[2], f[3]
+		}
+		child, rest, _ = strings.Cut(name, ".")
+		return child, rest
+	}
+	kinds := map[string]byte{}
+	for _, t := range tensors {
+		child, rest := at(t.Name)
+		first, _, _ := strings.Cut(rest, ".")
+		switch {
+		case first == "conv" || first == "bn":
+			kinds[child] = 's'
+		case strings.HasPrefix(first, "branch"):
+			kinds[child] = 'm'
+		case first == "conv0" || first == "conv1":
+			kinds[child] = 'a'
+		}
+	}
+	order := slices.SortedFunc(maps.Keys(kinds), func(a, b string) int {
+		return cmp.Or(cmp.Compare(ordinal(a), ordinal(b)), cmp.Compare(a, b))
+	})
+	names, stem, mixed := map[string]string{}, stemNames, mixedNames
+	for _, child := range order {
+		switch {
+		case kinds[child] == 's' && len(stem) > 0:
+			names[child], stem = stem[0], stem[1:]
+		case kinds[child] == 'm' && len(mixed) > 0:
+			names[child], mixed = mixed[0], mixed[1:]
+		case kinds[child] == 'a':
+			names[child] = "AuxLogits"
+		}
+	}
+	for i := range tensors {
+		child, rest := at(tensors[i].Name)
+		if n := names[child]; n != "" {
+			tensors[i].Name = n + "." + rest
+		} else if rest == "weight" || rest == "bias" {
+			tensors[i].Name = "fc." + tensors[i].Name
+		}
+	}
+}
+
+// ordinal is a number, or two with a dot between, as one.
+func ordinal(child string) int {
+	a, b, _ := strings.Cut(child, ".")
+	x, err := strconv.Atoi(a)
+	y := 0
+	if err == nil && b != "" {
+		y, err = strconv.Atoi(b)
+	}
+	if err != nil || x < 0 || x >= 1000 || y < 0 || y >= 1000 {
+		return math.MaxInt
+	}
+	return 1000*x + y
 }
 
 // detectTorch tells the flavours with torchvision's names apart by what else they hold.
@@ -177,5 +319,9 @@ func (src *source) detectTorch(aux bool) {
 	default:
 		src.flavor, src.reason = inception.Timm,
 			fmt.Sprintf("torchvision's names, %d classes and no auxiliary classifier", classes)
+	}
+	if !aux && classes != 1008 {
+		src.doubts = append(src.doubts, "a state dict does not tell timm's, torchvision's and pytorch-fid's networks apart: "+
+			"--flavor says which it is")
 	}
 }

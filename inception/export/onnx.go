@@ -90,42 +90,39 @@ func network(m *inception.Model) (*graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := m.Head
-	weight, err := nn.Param(g, "head.weight", head.W, head.Classes, head.Features)
-	if err != nil {
-		return nil, err
-	}
-	bias, err := nn.Param(g, "head.bias", head.B, head.Classes)
-	if err != nil {
-		return nil, err
-	}
-	logits, err := nn.Apply(&nn.Dense{Name: "head"}, net.Bottleneck, weight, bias)
-	if err != nil {
-		return nil, err
-	}
 	out := &graph{
 		inputs: []value{{inputName, []int{3, size, size}}},
 		outputs: []value{
-			{probabilitiesName, []int{head.Classes}}, {logitsName, []int{head.Classes}}, {bottleneckName, []int{head.Features}},
+			{probabilitiesName, []int{m.Head.Classes}}, {logitsName, []int{m.Head.Classes}},
+			{bottleneckName, []int{m.Head.Features}},
 		},
 	}
-	t := translation{out: out, names: map[*nn.Node]string{net.Bottleneck: bottleneckName, logits: logitsName}}
+	t := translation{out: out, names: map[*nn.Node]string{net.Bottleneck: "pooled"}}
 	t.names[net.Input] = t.scaled(m)
-	if err := nn.Walk([]*nn.Node{logits}, t.visit); err != nil {
+	if err := nn.Walk([]*nn.Node{net.Bottleneck}, t.visit); err != nil {
 		return nil, err
 	}
-	scaled := logitsName
+	classify(out, m, out.head(&m.Head, "pooled"))
+	return out, nil
+}
+
+// classify turns the raw logits into the file's outputs. Each output is a value that no node reads:
+// converters to float16 put casts behind them. The probabilities come from the first output and
+// from the last node, which some readers take when they are told nothing.
+func classify(out *graph, m *inception.Model, raw string) {
+	scaled := raw
 	if m.Temperature != 0 && m.Temperature != 1 {
 		scaled = "logits_over_temperature"
 		out.tensor("temperature", nil, []float32{float32(m.Temperature)})
-		out.node("Div", scaled, []string{logitsName, "temperature"})
+		out.node("Div", scaled, []string{raw, "temperature"})
 	}
+	out.node("Identity", bottleneckName, []string{"pooled"})
+	out.node("Identity", logitsName, []string{raw})
 	if m.MultiLabel() {
 		out.node("Sigmoid", probabilitiesName, []string{scaled})
 	} else {
 		out.node("Softmax", probabilitiesName, []string{scaled}, integer("axis", -1))
 	}
-	return out, nil
 }
 
 // translation turns nn's operators into ONNX's.

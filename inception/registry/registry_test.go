@@ -261,7 +261,9 @@ func TestRefused(t *testing.T) {
 		{"too long", e, &host{b: append(b, 0)}, "it is not the published file"},
 		{"too short", e, &host{b: b[:1000]}, "it is not the published file"},
 		{"not there", e, http.NotFoundHandler(), "404"},
-		{"no weights", other(func(e *Entry) { e.SHA256, e.Size = "", 0 }), &host{b: []byte("<html>")}, "is not a weight file"},
+		{"no weights", other(func(e *Entry) {
+			e.SHA256, e.Size = "", 0
+		}), &host{b: []byte("<html>")}, "is not a weight file"},
 		{"other classes", other(func(e *Entry) { e.Classes = 1000 }), &host{b: b}, "10 classes"},
 		{"a broken server", e, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }), "503"},
 		{"a range from elsewhere", e, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -457,7 +459,8 @@ func TestDescribe(t *testing.T) {
 	if err := w.Write(path, "f32"); err != nil {
 		t.Fatal(err)
 	}
-	for ref, format := range map[string]string{path: "safetensors", "random:0.05": "", "embedded": "safetensors, gzipped"} {
+	for ref, format := range map[string]string{path: "safetensors", "random:0.05": "",
+		"embedded": "safetensors, gzipped"} {
 		info, err := s.Describe(ref)
 		if err != nil || info.Format != format || (info.SHA256 == "") != (format == "") || info.Digest == "" {
 			t.Errorf("%s: got %+v, %v", ref, info, err)

@@ -21,9 +21,13 @@ const (
 )
 
 // FitTemperature returns the T that minimises sum_i v_i H(label_i, softmax(logits_i / T)) + (ln T /
-// spread)^2 / 2 by golden-section search over ln T, H being the cross entropy (with several labels an
-// example, the sum over labels of that of the sigmoid) and v_i the weights, of mean 1; it returns 1
-// when there are no examples, or none that the logits belong to. logits are [n,K].
+// spread)^2 / 2 by golden-section search over ln T, H being the cross entropy (with several labels
+// an example, the sum over labels of that of the sigmoid) and v_i the weights, of mean 1. It
+// returns 1 when there are no examples, or none that the logits belong to, and unless what T gains exceeds its noise: the sum over the
+// examples of the fall of v_i H, and its standard error, which is that of the falls' mean times n.
+// As T was fitted on the same examples, a T that is 1 passes about one time in twenty: near 1 the
+// sum is z^2 / 2 and its standard error |z|, z being the score's distance from 0 in standard
+// deviations. logits are [n,K].
 func FitTemperature(logits []float64, ex Examples) float64 {
 	if len(ex.Labels) == 0 || !ex.answeredBy(logits) {
 		return 1
@@ -55,7 +59,23 @@ func FitTemperature(logits []float64, ex Examples) float64 {
 			fb = cost(b)
 		}
 	}
-	return math.Exp((lo + hi) / 2)
+	if t := math.Exp((lo + hi) / 2); gains(logits, ex, t) {
+		return t
+	}
+	return 1
+}
+
+// gains tells whether the temperature lowers the examples' cross entropy by more than the standard
+// error of that.
+func gains(logits []float64, ex Examples, t float64) bool {
+	sum, squares, n := 0.0, 0.0, float64(len(ex.Labels))
+	for i := range ex.Labels {
+		row := logits[i*ex.Classes : (i+1)*ex.Classes]
+		fall := ex.weight(i) * (ex.entropy(i, row, 1) - ex.entropy(i, row, t))
+		sum += fall
+		squares += fall * fall
+	}
+	return sum > 0 && n > 1 && sum*sum > (squares-sum*sum/n)*n/(n-1)
 }
 
 // fewestDecided is how many pictures have to have a label, and to lack it, for a threshold of its

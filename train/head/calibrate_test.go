@@ -47,3 +47,60 @@ func TestWeightedTemperature(t *testing.T) {
 		t.Errorf("got %g, of repeated examples %g", a, b)
 	}
 }
+
+// TestTemperatureIsNoNoise: of samples drawn with temperature 1 nearly all keep it, of those drawn
+// with another nearly none.
+func TestTemperatureIsNoNoise(t *testing.T) {
+	const samples = 200
+	for _, c := range []struct {
+		temperature float64
+		least, most int // samples that get a temperature
+	}{{1, 1, samples / 10}, {2, samples * 95 / 100, samples}} {
+		fitted := 0
+		for seed := range uint64(samples) {
+			logits, labels := traintest.Answers(seed, 150, 4, c.temperature)
+			if FitTemperature(logits, Examples{Labels: labels, Classes: 4}) != 1 {
+				fitted++
+			}
+		}
+		if fitted < c.least || fitted > c.most {
+			t.Errorf("temperature %g: fitted for %d of %d samples, want %d to %d", c.temperature, fitted, samples, c.least,
+				c.most)
+		}
+	}
+}
+
+// TestCrossValidate: what a fold's examples are told does not depend on their labels, and views of
+// theirs do not give them away.
+func TestCrossValidate(t *testing.T) {
+	rows := make([][]float32, 40)
+	ex := Examples{Classes: 2}
+	fold := make([]int, len(rows))
+	for i := range rows {
+		ex.Rows = append(ex.Rows, []float32{float32(i%7) + float32(i%2), float32(i % 3)})
+		ex.Labels, fold[i] = append(ex.Labels, i%2), i%4
+	}
+	ex.Rows, ex.Labels, fold = append(ex.Rows, ex.Rows[5]), append(ex.Labels, 0), append(fold, -1-fold[5])
+	before, err := CrossValidate(t.Context(), ex, Config{Folds: fold})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range ex.Labels {
+		if fold[i] == 1 || fold[i] == -2 {
+			ex.Labels[i] = 1 - ex.Labels[i]
+		}
+	}
+	after, err := CrossValidate(t.Context(), ex, Config{Folds: fold})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range fold {
+		same := before[2*i] == after[2*i] && before[2*i+1] == after[2*i+1]
+		if want := f == 1 || f < 0; same != want {
+			t.Errorf("example %d of fold %d: the same is %t, want %t", i, f, same, want)
+		}
+	}
+	if _, err := CrossValidate(t.Context(), ex, Config{Folds: fold[1:]}); err == nil {
+		t.Error("a fold too few: got no error")
+	}
+}

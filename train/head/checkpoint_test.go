@@ -72,7 +72,8 @@ func TestCheckpointOfAnotherRun(t *testing.T) {
 	ex := clouds(57, 100, 10, 3)
 	want := mustFit(t, ex, Config{})
 	dir := t.TempDir()
-	s, err := newSolver(context.Background(), ex, Config{Options: Options{Checkpoints: Checkpoints{Dir: dir}}}, newHeadGraph)
+	s, err := newSolver(context.Background(), ex, Config{Options: Options{Checkpoints: Checkpoints{Dir: dir}}},
+		newHeadGraph)
 	if err != nil {
 		t.Fatal(err)
 	}

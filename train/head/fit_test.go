@@ -353,7 +353,8 @@ func TestSearch(t *testing.T) {
 			l, r := score(logits, out, 1)
 			loss, right = loss+l*float64(len(out.Rows))/190, right+r
 		}
-		if !traintest.Near(c.ValidationLogLoss, loss, 0, 5e-3) || !traintest.Near(c.ValidationAccuracy, float64(right)/190, 0.02, 0) {
+		if !traintest.Near(c.ValidationLogLoss, loss, 0, 5e-3) ||
+			!traintest.Near(c.ValidationAccuracy, float64(right)/190, 0.02, 0) {
 			t.Errorf("%+v: solved for anew the log loss is %g, the accuracy %g", c, loss, float64(right)/190)
 		}
 	}

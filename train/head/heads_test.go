@@ -38,7 +38,8 @@ func TestHeadsAgainstPeers(t *testing.T) {
 	}
 	all := Examples{Classes: peer.Classes}
 	var split []uint32
-	labels, parts, rows := contents(t, filepath.Join(dir, "labels.i32")), contents(t, filepath.Join(dir, "split.i32")), contents(t, filepath.Join(dir, "rows.f32"))
+	labels, parts, rows := contents(t, filepath.Join(dir, "labels.i32")), contents(t, filepath.Join(dir, "split.i32")),
+		contents(t, filepath.Join(dir, "rows.f32"))
 	for i := 0; i < len(labels); i += 4 {
 		all.Labels = append(all.Labels, int(binary.LittleEndian.Uint32(labels[i:])))
 		split = append(split, binary.LittleEndian.Uint32(parts[i:]))

@@ -118,8 +118,7 @@ func (h *search) one() error {
 	cfg.Scaling, cfg.L2 = h.scalings[h.at], l2Grid[h.l2]*DefaultL2(s.ex.Classes)
 	cfg.Solver, cfg.MiniBatch, cfg.Tolerance, cfg.Progress, cfg.Validation, cfg.Start = LBFGS, MiniBatch{},
 		max(cfg.Tolerance, searchTolerance), nil, nil, nil
-	in := s.ex.some(func(i int) bool { return h.fold[i] != h.inFold && h.fold[i] != -1-h.inFold })
-	out := s.ex.some(func(i int) bool { return h.fold[i] == h.inFold })
+	in, out := s.ex.without(h.fold, h.inFold)
 	if len(in.Rows) == 0 || len(out.Rows) == 0 {
 		return fmt.Errorf("train: search: fold %d of %d has %d of %d pictures, want some in it and some outside: set L2",
 			h.inFold, h.folds, len(out.Rows), h.pictures)

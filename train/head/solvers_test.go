@@ -33,7 +33,8 @@ func TestSolversReachTheSameHead(t *testing.T) {
 		if !reflect.DeepEqual(got, again) {
 			t.Errorf("%s: a second run on one thread gives another head", solver)
 		}
-		if other := mustFit(t, ex, Config{Options: Options{Solver: solver, MiniBatch: d, L2: 0.1, Seed: 4}}); reflect.DeepEqual(got.Head,
+		if other := mustFit(t, ex, Config{Options: Options{Solver: solver, MiniBatch: d, L2: 0.1,
+			Seed: 4}}); reflect.DeepEqual(got.Head,
 			other.Head) {
 			t.Errorf("%s: another seed gives the same head", solver)
 		}
@@ -124,7 +125,8 @@ func TestEarlyStoppingKeepsTheBestEpoch(t *testing.T) {
 		t.Errorf("the head's validation loss is %g, that of the best epoch %g", loss, f.ValidationLoss)
 	}
 	d.Patience = -1
-	if never := mustFit(t, ex, Config{Validation: &valid, Options: Options{Solver: SGD, MiniBatch: d, L2: 1e-6}}); never.Iterations != 600 || never.BestEpoch != f.BestEpoch {
+	if never := mustFit(t, ex, Config{Validation: &valid,
+		Options: Options{Solver: SGD, MiniBatch: d, L2: 1e-6}}); never.Iterations != 600 || never.BestEpoch != f.BestEpoch {
 		t.Errorf("without patience: got %d steps, best epoch %d; want 600 and %d", never.Iterations, never.BestEpoch,
 			f.BestEpoch)
 	}
@@ -144,7 +146,8 @@ func TestWeightsCountAsCopies(t *testing.T) {
 			copies.Rows, copies.Labels = append(copies.Rows, ex.Rows[i], ex.Rows[i]), append(copies.Labels, 1, 1)
 		}
 	}
-	cfg := Config{Options: Options{L2: 0.05, Scaling: ScaleNone, Tolerance: 1e-7}} // other scalings are of the rows, not of their weights
+	// other scalings are of the rows, not of their weights
+	cfg := Config{Options: Options{L2: 0.05, Scaling: ScaleNone, Tolerance: 1e-7}}
 	want := mustFit(t, copies, cfg)
 	byWeight := mustFit(t, weighted, cfg)
 	compare := func(what string, got *Solution) {

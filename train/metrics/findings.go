@@ -7,7 +7,7 @@ type LabelErrors struct {
 	Method string       `json:"method"` // how the probabilities came about, one sentence
 	Judged int          `json:"judged"` // pictures that have one
 	Found  int          `json:"found"`  // suspected of them
-	List   []LabelError `json:"list"`   // the surest first, up to 100
+	List   []LabelError `json:"list"`   // the least probable label first, up to 100
 }
 
 // LabelError is a picture that looks like another label.

@@ -72,6 +72,15 @@ type metricsJSON struct {
 	PerClass        []Class   `json:"per_class"`
 	Confusion       [][]int   `json:"confusion"`
 
+	CrossValidated *Part `json:"cross_validated,omitempty"`
+
+	Recalled string `json:"training_pictures,omitempty"`
+	Seen     *Part  `json:"seen,omitempty"`
+	Unseen   *Part  `json:"unseen,omitempty"`
+
+	*Averages
+	Gap string `json:"gap,omitempty"` // Metrics.Gap, for readers
+
 	MultiLabel  *MultiLabel      `json:"multi_label,omitempty"`
 	Findings    []doctor.Finding `json:"findings,omitempty"`
 	LabelErrors *LabelErrors     `json:"label_errors,omitempty"`
@@ -93,6 +102,38 @@ func (m *Metrics) pairs(j *metricsJSON) map[*Part]part {
 	}
 }
 
+// partJSON is the JSON of a part that stands alone: null for what is not known.
+type partJSON struct {
+	Images   int         `json:"images"`
+	Correct  int         `json:"correct"`
+	Accuracy *float64    `json:"accuracy"`
+	Interval *[2]float64 `json:"accuracy_interval"`
+	LogLoss  *float64    `json:"log_loss"`
+	Weighted *Weighted   `json:"weighted,omitempty"`
+}
+
+// MarshalJSON writes null for what no picture was measured for.
+func (p Part) MarshalJSON() ([]byte, error) {
+	j := partJSON{Images: p.Images, Correct: p.Correct, Weighted: p.Weighted}
+	if p.Images > 0 {
+		j.Accuracy, j.Interval, j.LogLoss = &p.Accuracy, &p.Interval, &p.LogLoss
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (p *Part) UnmarshalJSON(data []byte) error {
+	var j partJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	*p = Part{Images: j.Images, Correct: j.Correct, Weighted: j.Weighted}
+	if j.Accuracy != nil && j.Interval != nil && j.LogLoss != nil {
+		p.Accuracy, p.Interval, p.LogLoss = *j.Accuracy, *j.Interval, *j.LogLoss
+	}
+	return nil
+}
+
 // MarshalJSON writes the flat form.
 func (m Metrics) MarshalJSON() ([]byte, error) {
 	j := metricsJSON{
@@ -100,6 +141,8 @@ func (m Metrics) MarshalJSON() ([]byte, error) {
 		ECE: m.ECE, ECEUncalibrated: m.ECEUncalibrated, ConfusionPart: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC,
 		PerClass: m.PerClass, Confusion: m.Confusion, Findings: m.Findings, LabelErrors: m.LabelErrors, Outliers: m.Outliers,
 		Unknown: m.Unknown, MultiLabel: m.MultiLabel,
+		CrossValidated: m.CrossValidated, Recalled: m.Recalled, Seen: m.Seen, Unseen: m.Unseen,
+		Averages: m.Averages, Gap: m.Gap(),
 	}
 	for p, out := range m.pairs(&j) {
 		*out.images, *out.correct = p.Images, p.Correct
@@ -127,6 +170,8 @@ func (m *Metrics) UnmarshalJSON(data []byte) error {
 		ROCAUC:   j.ROCAUC,
 		PerClass: j.PerClass, Confusion: j.Confusion, Findings: j.Findings, LabelErrors: j.LabelErrors, Outliers: j.Outliers,
 		Unknown: j.Unknown, MultiLabel: j.MultiLabel,
+		CrossValidated: j.CrossValidated, Recalled: j.Recalled, Seen: j.Seen, Unseen: j.Unseen,
+		Averages: j.Averages,
 	}
 	for p, in := range m.pairs(&j) {
 		p.Images, p.Correct = *in.images, *in.correct

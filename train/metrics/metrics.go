@@ -25,11 +25,11 @@ type Part struct {
 // Metrics is weighted: counts, Accuracy, its interval, and all about ConfusionPart take each
 // picture once.
 type Weighted struct {
-	Accuracy float64 // sum of the weights of the correct pictures over that of all
+	Accuracy float64 `json:"accuracy"` // sum of the weights of the correct pictures over that of all
 	// Wilson interval, 95 %, for (sum of weights)^2 / sum of squared weights pictures (Kish's
 	// effective number)
-	Interval [2]float64
-	LogLoss  float64 // weighted mean
+	Interval [2]float64 `json:"accuracy_interval"`
+	LogLoss  float64    `json:"log_loss"` // weighted mean
 }
 
 // Class measures one label.
@@ -48,12 +48,23 @@ type Class struct {
 	// there.
 	ROCAUC *float64 `json:"roc_auc"`
 
-	// Where pictures have several labels; absent elsewhere.
 	Predicted         int         `json:"predicted,omitempty"`          // pictures of ConfusionPart that were given it
-	Threshold         *float64    `json:"threshold,omitempty"`          // probability from which on it is given
-	AveragePrecision  *float64    `json:"average_precision,omitempty"`  // absent where no picture of ConfusionPart has it
 	PrecisionInterval *[2]float64 `json:"precision_interval,omitempty"` // Wilson, 95 %
 	RecallInterval    *[2]float64 `json:"recall_interval,omitempty"`
+
+	// Where pictures have several labels; absent elsewhere.
+	Threshold        *float64 `json:"threshold,omitempty"`         // probability from which on it is given
+	AveragePrecision *float64 `json:"average_precision,omitempty"` // absent where no picture of ConfusionPart has it
+}
+
+// measure fills in precision, recall and F1 of the pictures that have the label, were given it, or
+// both.
+func (c *Class) measure(has, said, both int) {
+	c.Measured, c.Predicted = has, said
+	c.Precision, c.Recall = numeric.Ratio(float64(both), said), numeric.Ratio(float64(both), has)
+	c.F1 = numeric.Ratio(2*float64(both), said+has)
+	precision, recall := Wilson(both, said), Wilson(both, has)
+	c.PrecisionInterval, c.RecallInterval = &precision, &recall
 }
 
 // Metrics is what a run measured. In JSON the parts are flat: "test_images", "test_correct",
@@ -71,33 +82,44 @@ type Metrics struct {
 
 	All, Train, Validation, Test Part
 
-	// what Confusion, PerClass, TopK, ROCAUC and the two ECE are about: "test", "validation",
-	// "train" or "all"
+	// what Averages, Confusion, PerClass, TopK, ROCAUC and the two ECE are about: "test",
+	// "validation", "train" or "all"
 	ConfusionPart string
 	Confusion     [][]int // [true label][predicted label]
 	PerClass      []Class
+	Averages      *Averages // nil where pictures have several labels: see MultiLabel
 	// [k-1]: how often the label is among the k most probable, for k to 5 or the number of classes
 	TopK        []float64
 	ROCAUC      *float64 // mean of Class.ROCAUC where there is one; nil (null) when there is none
-	Temperature float64  // the model's: fitted on the validation part, 1 when there is none
+	Temperature float64  // the model's: see head.FitTemperature
 	// expected calibration error, 15 bins of confidence, with Temperature; of several labels: of
 	// every probability
 	ECE             float64
 	ECEUncalibrated float64     // the same with temperature 1
 	MultiLabel      *MultiLabel // nil where pictures have one label
 
-	// Of a training run alone; nil elsewhere.
-	Findings    []doctor.Finding // of the checks before the run
-	LabelErrors *LabelErrors
-	Outliers    []Outlier // the farthest first
-	Unknown     *Unknown
+	// Of an evaluation alone: which of the pictures were in the model's training, "all", "some",
+	// "none" or "unknown", what the model was trained or tuned on (its training and validation
+	// parts), and all others; nil where that is unknown. Train, Validation and Test are empty for
+	// "some" and "none", and follow the model's split rule for "unknown".
+	Recalled     string
+	Seen, Unseen *Part
+
+	// Of a training run alone; nil elsewhere. The training and validation pictures, each answered
+	// by a head like the model's that was trained without its fold; nil where that would have taken
+	// too long.
+	CrossValidated *Part
+	Findings       []doctor.Finding // of the checks before the run
+	LabelErrors    *LabelErrors
+	Outliers       []Outlier // the farthest first
+	Unknown        *Unknown
 }
 
 // Picture is one picture and what the model said of it.
 type Picture struct {
 	Path        string  `json:"image"`
 	Rel         string  `json:"path"` // slash path below the folder's root
-	Part        string  `json:"part"` // "train", "validation" or "test"
+	Part        string  `json:"part"` // "train", "validation" or "test"; "new" for none of the training's
 	Label       string  `json:"label"`
 	Predicted   string  `json:"predicted"`
 	Probability float64 `json:"probability"`          // of Predicted, 0..1
@@ -118,6 +140,9 @@ type Predictions struct {
 	Temperature float64
 	Part        string // what ConfusionPart is to be: "all", or "" for the best part there is
 
+	Evaluation bool   // not of the training run itself
+	Strange    []bool // [n], then: which pictures were not in the model's training; nil where that cannot be told
+
 	MultiLabel bool      // pictures have any number of labels
 	Thresholds []float64 // then: [K], or nil
 }
@@ -134,15 +159,16 @@ func (d Predictions) Measure() (Metrics, []Picture) {
 		ConfusionPart: d.Part}
 	parts := []*Part{dataset.Train: &m.Train, dataset.Validation: &m.Validation, dataset.Test: &m.Test}
 	pictures := make([]Picture, len(d.Items))
-	sums := map[*Part]*weightSums{&m.All: {}, parts[0]: {}, parts[1]: {}, parts[2]: {}}
+	d.recall(&m)
+	sums := map[*Part]*weightSums{&m.All: {}, parts[0]: {}, parts[1]: {}, parts[2]: {}, m.Seen: {}, m.Unseen: {}}
 	answer := d.answer
 	if d.MultiLabel {
 		answer = d.answerMultiLabel
 	}
 	for i, it := range d.Items {
 		right, loss := answer(i, &pictures[i])
-		pictures[i].Path, pictures[i].Rel, pictures[i].Part = it.Path, it.Rel, it.Split.String()
-		for _, p := range []*Part{parts[it.Split], &m.All} {
+		pictures[i].Path, pictures[i].Rel, pictures[i].Part = it.Path, it.Rel, d.partOf(i)
+		for _, p := range m.counted(parts[it.Split], pictures[i].Part) {
 			p.Images++
 			p.LogLoss += loss
 			if right {
@@ -151,13 +177,14 @@ func (d Predictions) Measure() (Metrics, []Picture) {
 			sums[p].add(it.Weight, right, loss)
 		}
 	}
-	for _, p := range append(parts, &m.All) {
-		if p.Images > 0 {
-			p.Accuracy = float64(p.Correct) / float64(p.Images)
-			p.LogLoss /= float64(p.Images)
-			p.Interval = Wilson(p.Correct, p.Images)
+	for _, p := range append(parts, &m.All, m.Seen, m.Unseen) {
+		if p == nil || p.Images == 0 {
+			continue
 		}
-		if sums[&m.All].weighted && p.Images > 0 {
+		p.Accuracy = float64(p.Correct) / float64(p.Images)
+		p.LogLoss /= float64(p.Images)
+		p.Interval = Wilson(p.Correct, p.Images)
+		if sums[&m.All].weighted {
 			p.Weighted = sums[p].result()
 		}
 	}
@@ -260,8 +287,8 @@ func (d Predictions) confusion(m *Metrics) {
 		m.Confusion[i] = make([]int, k)
 		m.PerClass[i].Label = d.Labels[i]
 	}
-	for _, it := range d.Items {
-		m.PerClass[it.Label].count(it.Split)
+	for i, it := range d.Items {
+		m.PerClass[it.Label].count(d.partOf(i))
 	}
 	logits, items := d.of(m.ConfusionPart)
 	labels := make([]int, len(items))
@@ -274,24 +301,21 @@ func (d Predictions) confusion(m *Metrics) {
 	m.TopK = topK(logits, labels, k)
 	m.ROCAUC = classAUC(logits, labels, d.Temperature, m.PerClass)
 	for i := range m.PerClass {
-		c := &m.PerClass[i]
-		predicted := 0
+		has, said := 0, 0
 		for j := range k {
-			c.Measured += m.Confusion[i][j]
-			predicted += m.Confusion[j][i]
+			has += m.Confusion[i][j]
+			said += m.Confusion[j][i]
 		}
-		right := float64(m.Confusion[i][i])
-		c.Precision = numeric.Ratio(right, predicted)
-		c.Recall = numeric.Ratio(right, c.Measured)
-		c.F1 = numeric.Ratio(2*right, predicted+c.Measured)
+		m.PerClass[i].measure(has, said, m.Confusion[i][i])
 	}
+	m.Averages = averages(m.PerClass)
 }
 
 // whole says whether the slices belong together.
 func (d Predictions) whole() bool {
 	k := len(d.Labels)
 	if k == 0 || len(d.Logits)%k != 0 || len(d.Logits)/k != len(d.Items) || !(d.Temperature > 0) ||
-		d.Thresholds != nil && len(d.Thresholds) != k {
+		d.Thresholds != nil && len(d.Thresholds) != k || d.Strange != nil && len(d.Strange) != len(d.Items) {
 		return false
 	}
 	label := func(l int) bool { return l >= 0 && l < k }

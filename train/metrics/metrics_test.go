@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
@@ -70,7 +71,8 @@ func TestCalibrationError(t *testing.T) {
 	// 4/5 |2/4 - 0.75| + 1/5 |1 - 0.96|.
 	a, b := math.Log(3), math.Log(24)
 	logits := []float64{a, 0, a, 0, 0, a, 0, a, b, 0}
-	if got, want := calibrationError(logits, []int{0, 1, 1, 0, 0}, 2, 1), 0.8*0.25+0.2*0.04; !traintest.Near(got, want, 1e-12, 0) {
+	if got, want := calibrationError(logits, []int{0, 1, 1, 0, 0}, 2, 1),
+		0.8*0.25+0.2*0.04; !traintest.Near(got, want, 1e-12, 0) {
 		t.Errorf("got %g, want %g", got, want)
 	}
 	if got := calibrationError([]float64{800, 0}, []int{0}, 2, 1); got != 0 { // confidence 1 falls into the last bin
@@ -104,9 +106,16 @@ func TestMeasure(t *testing.T) {
 	}
 	auc := 0.75 // one of two is ahead of the other label's picture, the other one level with it
 	want := []Class{
-		{Label: "a", Train: 1, Test: 2, Measured: 2, Precision: 1, Recall: 0.5, F1: 2. / 3, ROCAUC: &auc},
-		{Label: "b", Train: 1, Test: 1, Measured: 1, Precision: 0.5, Recall: 1, F1: 2. / 3, ROCAUC: &auc},
+		{Label: "a", Train: 1, Test: 2, Measured: 2, Predicted: 1, Precision: 1, Recall: 0.5, F1: 2. / 3, ROCAUC: &auc},
+		{Label: "b", Train: 1, Test: 1, Measured: 1, Predicted: 2, Precision: 0.5, Recall: 1, F1: 2. / 3, ROCAUC: &auc},
 		{Label: "c", Train: 1},
+	}
+	one, two, none := Wilson(1, 1), Wilson(1, 2), Wilson(0, 0)
+	for i, w := range [][2]*[2]float64{{&one, &two}, {&two, &one}, {&none, &none}} {
+		want[i].PrecisionInterval, want[i].RecallInterval = w[0], w[1]
+	}
+	if a := m.Averages; a == nil || *a != (Averages{"a", 2. / 3, 0.75, 2. / 3}) {
+		t.Errorf("averages: got %+v", a)
 	}
 	if !reflect.DeepEqual(m.PerClass, want) {
 		t.Errorf("per class: got %+v, want %+v", m.PerClass, want)
@@ -133,7 +142,8 @@ func TestMeasure(t *testing.T) {
 		}
 	}
 	p := pictures[4]
-	if p.Label != "a" || p.Predicted != "b" || p.Part != "test" || !traintest.Near(p.Probability, math.Exp(-right), 1e-12, 0) ||
+	if p.Label != "a" || p.Predicted != "b" || p.Part != "test" ||
+		!traintest.Near(p.Probability, math.Exp(-right), 1e-12, 0) ||
 		!traintest.Near(p.OfLabel, math.Exp(-wrong), 1e-12, 0) {
 		t.Errorf("picture 4: got %+v", p)
 	}
@@ -147,6 +157,7 @@ func TestMeasure(t *testing.T) {
 func TestMetricsJSON(t *testing.T) {
 	m, _ := sample().Measure()
 	m.Quarantined, m.Duplicates = 2, 1
+	m.CrossValidated = &Part{Images: 2, Correct: 1, Accuracy: 0.5, Interval: [2]float64{0.25, 0.75}, LogLoss: 1}
 	data, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
@@ -160,6 +171,9 @@ func TestMetricsJSON(t *testing.T) {
 		"accuracy": 4. / 6, "validation_accuracy_interval": nil, "validation_log_loss": nil, "validation_images": 0.,
 		"test_images": 3., "test_correct": 2., "correct": 4., "quarantined": 2., "duplicates": 1., "temperature": 1.,
 		"test_accuracy_interval": []any{m.Test.Interval[0], m.Test.Interval[1]}, "confusion_part": "test",
+		"largest_label": "a", "largest_label_accuracy": 2. / 3, "balanced_accuracy": 0.75, "macro_f1": 2. / 3,
+		"cross_validated": map[string]any{"images": 2., "correct": 1., "accuracy": 0.5,
+			"accuracy_interval": []any{0.25, 0.75}, "log_loss": 1.},
 		"roc_auc": 0.75, "top_k_accuracy": []any{2. / 3, 1., 1.},
 	} {
 		if got, ok := keys[key]; !ok || !reflect.DeepEqual(got, want) {
@@ -172,5 +186,32 @@ func TestMetricsJSON(t *testing.T) {
 	}
 	if !reflect.DeepEqual(back, m) {
 		t.Errorf("read back: got %+v, want %+v", back, m)
+	}
+}
+
+// TestGap: a sentence only where the test accuracy is below the training accuracy by more than
+// chance explains.
+func TestGap(t *testing.T) {
+	part := func(correct, images int) Part {
+		return Part{Images: images, Correct: correct, Accuracy: float64(correct) / float64(images),
+			Interval: Wilson(correct, images)}
+	}
+	for want, m := range map[string]Metrics{
+		"test pictures, 70.0 %":       {Train: part(800, 800), Validation: part(60, 100), Test: part(70, 100)},
+		"validation pictures, 60.0 %": {Train: part(800, 800), Validation: part(60, 100)},
+	} {
+		if got := m.Gap(); !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+	for name, m := range map[string]Metrics{
+		"few":   {Train: part(80, 80), Test: part(9, 10)},
+		"near":  {Train: part(780, 800), Test: part(95, 100)},
+		"none":  {Train: part(780, 800)},
+		"other": {All: part(780, 800)},
+	} {
+		if got := m.Gap(); got != "" {
+			t.Errorf("%s: got %q", name, got)
+		}
 	}
 }

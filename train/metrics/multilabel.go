@@ -203,9 +203,9 @@ func (d Predictions) multiLabel(m *Metrics) {
 	for i := range m.PerClass {
 		m.PerClass[i].Label = d.Labels[i]
 	}
-	for _, it := range d.Items {
+	for i, it := range d.Items {
 		for _, l := range it.Labels {
-			m.PerClass[l].count(it.Split)
+			m.PerClass[l].count(d.partOf(i))
 		}
 	}
 	logits, items := d.of(m.ConfusionPart)
@@ -260,10 +260,8 @@ func labelSets(items []dataset.Item) [][]int {
 // class measures one label.
 func (d *decisions) class(l int, t tallies, once []float64, c *Class) {
 	threshold := d.threshold(l)
-	c.Threshold, c.Predicted, c.Measured = &threshold, int(t.said), int(t.has)
-	c.Precision, c.Recall, c.F1 = numeric.Ratio(t.both, c.Predicted), numeric.Ratio(t.both, c.Measured), t.f1()
-	precision, recall := Wilson(int(t.both), c.Predicted), Wilson(int(t.both), c.Measured)
-	c.PrecisionInterval, c.RecallInterval = &precision, &recall
+	c.Threshold = &threshold
+	c.measure(int(t.has), int(t.said), int(t.both))
 	scores, is := make([]float64, d.n), make([]bool, d.n)
 	for i := range d.n {
 		scores[i], is[i] = d.prob[i*d.k+l], d.has[i*d.k+l]
@@ -295,13 +293,13 @@ func (d *decisions) calibrationError() float64 {
 }
 
 // count counts a picture of the label.
-func (c *Class) count(s dataset.Split) {
-	switch s {
-	case dataset.Train:
+func (c *Class) count(part string) {
+	switch part {
+	case "train":
 		c.Train++
-	case dataset.Validation:
+	case "validation":
 		c.Validation++
-	case dataset.Test:
+	case "test":
 		c.Test++
 	}
 }

@@ -151,7 +151,8 @@ func TestWeightedMetrics(t *testing.T) {
 	m, _ := d.Measure()
 	w := m.Test.Weighted
 	right, wrong := math.Log(1+2*math.Exp(-5)), 5+math.Log(1+2*math.Exp(-5))
-	if w == nil || !traintest.Near(w.Accuracy, 4/4.5, 1e-12, 0) || !traintest.Near(w.LogLoss, (3*right+0.5*wrong+right)/4.5, 1e-12, 0) {
+	if w == nil || !traintest.Near(w.Accuracy, 4/4.5, 1e-12, 0) ||
+		!traintest.Near(w.LogLoss, (3*right+0.5*wrong+right)/4.5, 1e-12, 0) {
 		t.Fatalf("got %+v", w)
 	}
 	effective := 4.5 * 4.5 / (9 + 0.25 + 1)

@@ -66,7 +66,8 @@ func TestReportInABrowser(t *testing.T) {
 		many = append(many, fmt.Sprintf("label number %03d", i))
 	}
 	reports := map[string][]byte{
-		"odd": report.MadeUp(t, []string{strings.Repeat("very long ", 30), strings.Repeat("unbroken", 30), "\u65e5\u672c\u8a9e",
+		"odd": report.MadeUp(t, []string{strings.Repeat("very long ", 30), strings.Repeat("unbroken", 30),
+			"\u65e5\u672c\u8a9e",
 			"\u0627\u0644\u0639\u0631\u0628\u064a\u0629", "<b>bold</b>", "f", "g", "h"}, 12),
 		"many": report.MadeUp(t, many, 5),
 		"real": realReport(t),

@@ -18,12 +18,10 @@ func (in *Input) facts() []fact {
 		}
 		return percent(f)
 	}
-	how := "a hash of each picture's path below its label"
+	how := "quotas of each label, in the order of a hash of label and path"
 	switch {
 	case m.Split.Legacy:
 		how = "TensorFlow's retrain.py's rule"
-	case m.Split.Stratified:
-		how = "hashes, exactly stratified by label"
 	}
 	if m.Split.Salt != "" {
 		how += fmt.Sprintf(", salted with %q", m.Split.Salt)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/c236555e/rehead/dataset/source"
@@ -57,27 +58,30 @@ func guarded[T any](what string, f func() (T, error)) (out T, err error) {
 
 // page is what the template shows. What is nil has no section.
 type page struct {
-	Title       string
-	Lead        string
-	Tool        string
-	Part        string // what the confusion matrix and so on are about
-	Cards       []card
-	Parts       []partRow
-	TopK        []float64
-	ROCAUC      *float64
-	Notes       []string
-	Learning    *learning
-	Calibration calibration
-	MultiLabel  *multiLabelView // where pictures have any number of labels
-	Confusion   *confusionView  // where they have one
-	Classes     classView
-	Mistakes    mistakeView
-	Map         mapView
-	Suspects    *suspectView
-	Duplicates  duplicateView
-	LeftOut     []source.Problem
-	MoreLeftOut int
-	Facts       []fact
+	Title    string
+	Lead     string
+	Tool     string
+	Part     string // what the confusion matrix and so on are about
+	Cards    []card
+	Parts    []partRow
+	TopK     []float64
+	ROCAUC   *float64
+	Averages *metrics.Averages // nil where pictures have any number of labels
+
+	CrossValidated bool // and the temperature fitted on that
+	Notes          []string
+	Learning       *learning
+	Calibration    calibration
+	MultiLabel     *multiLabelView // where pictures have any number of labels
+	Confusion      *confusionView  // where they have one
+	Classes        classView
+	Mistakes       mistakeView
+	Map            mapView
+	Suspects       *suspectView
+	Duplicates     duplicateView
+	LeftOut        []source.Problem
+	MoreLeftOut    int
+	Facts          []fact
 }
 
 // html fills the template.
@@ -108,7 +112,8 @@ type fact struct{ Name, Value string }
 // page gathers everything. What needs pictures comes last, when it is known which.
 func (in *Input) page(ctx context.Context) (*page, error) {
 	m := in.Metrics
-	p := &page{Tool: in.Model.ToolVersion, Part: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC}
+	p := &page{Tool: in.Model.ToolVersion, Part: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC,
+		Averages: m.Averages, CrossValidated: m.CrossValidated != nil}
 	p.Cards, p.Parts = headline(m)
 	p.Calibration = in.calibration()
 	if m.MultiLabel != nil {
@@ -156,10 +161,26 @@ func (in *Input) evaluation(p *page) {
 		{"Exact duplicates", fmt.Sprint(m.Duplicates)},
 	}, append(modelFacts(in.Model), in.environment())...)
 	if m.ConfusionPart == "all" {
-		p.Cards = []card{partCard("", m.All)}
-		p.Notes = []string{"The parts follow the split rule that the model stores: they are those of its training if these " +
-			"are the pictures that it was trained on, and mean nothing if they are not."}
+		p.Cards, p.Notes = []card{partCard("", m.All)}, []string{recalledNote(m.Recalled)}
+		if len(p.Parts) > 1 {
+			p.Parts = append([]partRow{{"all", m.All}}, p.Parts...)
+		}
 	}
+}
+
+// recalledNote says what is known of the pictures of an evaluation.
+func recalledNote(recalled string) string {
+	switch recalled {
+	case "all":
+		return "These are pictures of the model's training: the parts are those that they had there."
+	case "some":
+		return "Some of these pictures were in the model's training: it was trained or tuned on the seen ones, not on the " +
+			"unseen ones."
+	case "none":
+		return "None of these pictures was in the model's training."
+	}
+	return "The model does not remember its training pictures. The parts follow the split rule that it stores: they are " +
+		"those of its training if these are the pictures that it was trained on, and mean nothing if they are not."
 }
 
 // partWords says which pictures were measured.
@@ -167,7 +188,7 @@ func partWords(part string) string {
 	if part == "all" {
 		return "all of the folder"
 	}
-	return "the " + part + " part by the split rule that the model stores"
+	return "the " + part + " part of the model's training"
 }
 
 // pictures lists the picture views of the page in the order in which they get thumbnails.
@@ -196,17 +217,22 @@ func (p *page) pictures() []*pictureView {
 
 // headline returns the big numbers, the most honest first, and the table below them.
 func headline(m *metrics.Metrics) (cards []card, rows []partRow) {
-	for _, p := range []partRow{{"test", m.Test}, {"validation", m.Validation}, {"train", m.Train}} {
-		if p.Images == 0 {
-			continue
+	parts := []partRow{{"test", m.Test}, {"validation", m.Validation}, {"train", m.Train}}
+	if m.Recalled == "some" || m.Recalled == "none" {
+		parts = []partRow{{"unseen", *m.Unseen}, {"seen", *m.Seen}}
+	}
+	if c := m.CrossValidated; c != nil {
+		parts = slices.Insert(parts, 1, partRow{"cross-validated", *c})
+	}
+	for _, p := range parts {
+		if p.Images > 0 {
+			cards, rows = append(cards, partCard(p.Name+" ", p.Part)), append(rows, p)
 		}
-		cards = append(cards, partCard(p.Name+" ", p.Part))
-		rows = append(rows, p)
 	}
-	if len(rows) == 1 { // all of them
-		return cards, rows
+	if m.Recalled == "" && m.Train.Images < m.All.Images {
+		rows = append(rows, partRow{"all", m.All})
 	}
-	return cards, append(rows, partRow{"all", m.All})
+	return cards, rows
 }
 
 // partCard is the card of a part's accuracy.

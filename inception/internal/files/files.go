@@ -12,8 +12,8 @@ import (
 	"github.com/c236555e/rehead/internal/safetensors"
 )
 
-// Open opens a regular file and returns its size in bytes; anything else is a *FormatError. What the
-// path leads to is looked at first: to open a pipe that nobody writes to never ends.
+// Open opens a regular file and returns its size in bytes; anything else is a *FormatError. What
+// the path leads to is looked at first: to open a pipe that nobody writes to never ends.
 func Open(path string) (*os.File, int64, error) {
 	stat, err := os.Stat(path)
 	if err != nil {

@@ -257,8 +257,8 @@ func (d *decoder) huffman(s []byte) error {
 	return nil
 }
 
-// complete says whether every pixel is there. A file may lack its end marker, but then nothing else;
-// a progressive picture that has its end marker may be a rough one.
+// complete says whether every pixel is there. A file may lack its end marker, but then nothing
+// else; a progressive picture that has its end marker may be a rough one.
 func (d *decoder) complete(ended bool) error {
 	if !d.began && ended {
 		return errors.New("the picture ends before it begins")

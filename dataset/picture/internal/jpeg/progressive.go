@@ -176,8 +176,8 @@ func (d *decoder) acFirst(c *component, x, y int) bool {
 	return ok && have >= 0
 }
 
-// acRefine is G.1.2.3: each code says how many coefficients that are zero to pass, and what the next
-// becomes; those between that are not zero get a bit more.
+// acRefine is G.1.2.3: each code says how many coefficients that are zero to pass, and what the
+// next becomes; those between that are not zero get a bit more.
 func (d *decoder) acRefine(c *component, x, y int) bool {
 	at := y*c.wide + x
 	b, coded := (*[64]int16)(c.coefs[64*at:]), c.coded[at]
@@ -237,8 +237,8 @@ func (d *decoder) acRefine(c *component, x, y int) bool {
 	return have >= 0
 }
 
-// pass returns the place of the coefficient that is zero behind as many as zeros that are, from k on,
-// and refines those between that are not.
+// pass returns the place of the coefficient that is zero behind as many as zeros that are, from k
+// on, and refines those between that are not.
 func (d *decoder) pass(b *[64]int16, coded uint64, k, zeros int) int {
 	free := ^coded >> k
 	for range zeros {

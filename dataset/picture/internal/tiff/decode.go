@@ -26,9 +26,9 @@ type decoder struct {
 }
 
 // Decode decodes the first picture: an *image.Gray, Gray16, CMYK or, with four samples, one of the
-// RGBA or NRGBA kinds. rgb turns what JPEG blocks hold into colours. The size that the header claims
-// is believed: the caller has looked at it. The error is io.ErrUnexpectedEOF for a file that lacks
-// pixels, ctx's when that ends, or says what is wrong.
+// RGBA or NRGBA kinds. rgb turns what JPEG blocks hold into colours. The size that the header
+// claims is believed: the caller has looked at it. The error is io.ErrUnexpectedEOF for a file that
+// lacks pixels, ctx's when that ends, or says what is wrong.
 func Decode(ctx context.Context, data []byte, rgb func(image.Image) *image.NRGBA) (image.Image, error) {
 	f, err := open(data)
 	if err != nil {

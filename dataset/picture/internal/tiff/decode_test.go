@@ -245,7 +245,8 @@ func variants() []made {
 	var all []made
 	for _, kind := range []made{
 		{bits: 1, photometric: whiteIsZero}, {bits: 2, photometric: blackIsZero}, {bits: 4, photometric: blackIsZero},
-		{bits: 8, photometric: blackIsZero}, {bits: 16, photometric: blackIsZero}, {bits: 8, photometric: blackIsZero, extra: []uint32{0}},
+		{bits: 8, photometric: blackIsZero}, {bits: 16, photometric: blackIsZero},
+		{bits: 8, photometric: blackIsZero, extra: []uint32{0}},
 		{bits: 4, photometric: palette}, {bits: 8, photometric: palette},
 		{bits: 8, photometric: rgb}, {bits: 16, photometric: rgb}, {bits: 8, photometric: rgb, extra: []uint32{0}},
 		{bits: 8, photometric: rgb, extra: []uint32{2}}, {bits: 8, photometric: rgb, extra: []uint32{0, 0}},

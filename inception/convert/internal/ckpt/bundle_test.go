@@ -149,3 +149,15 @@ func FuzzBundle(f *testing.F) {
 		}
 	})
 }
+
+func FuzzObjects(f *testing.F) {
+	b := fixture.Read(f, "inception_v3_v2.index")
+	f.Add(b)
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		if Is(bytes.NewReader(b), int64(len(b))) {
+			_, _ = Objects(bytes.NewReader(b), int64(len(b)), func(int, int) (io.ReaderAt, int64, error) {
+				return bytes.NewReader(b), int64(len(b)), nil
+			})
+		}
+	})
+}

@@ -21,6 +21,7 @@ const (
 	maxName  = 1 << 12
 	maxInts  = 64
 	maxLabel = 1 << 20
+	maxTexts = 1 << 14
 	// maxSplat is how many elements one stored value may stand for.
 	maxSplat = 1 << 16
 )
@@ -131,7 +132,7 @@ func (f *reader) entry(x wire.Field, n *graph.Node) (*raw.Cursor, error) {
 			key, err = x.Text(maxName)
 		case 2:
 			var v *raw.Cursor
-			if v, err = x.Message(); err == nil {
+			if v, err = x.Message(); err == nil && !strings.HasPrefix(key, "_") { // those are not the operator's
 				value, err = attr(v, &a)
 			}
 		}
@@ -180,8 +181,20 @@ func attr(c *raw.Cursor, a *graph.Attr) (*raw.Cursor, error) {
 			a.Float, err = x.Float()
 		case 5:
 			a.Bool = x.Val != 0
+		case 7:
+			a.Ints, err = tfproto.Sides(x)
 		case 8:
 			tensor, err = x.Message()
+		case 10: // a function
+			var f *raw.Cursor
+			if f, err = x.Message(); err == nil {
+				err = wire.Each(f, func(x wire.Field) (err error) {
+					if x.Num == 1 {
+						a.Text, err = x.Text(maxName)
+					}
+					return err
+				})
+			}
 		}
 		return err
 	})
@@ -216,6 +229,9 @@ func (f *reader) tensor(name string, c *raw.Cursor) (*graph.Const, string, error
 		case 8:
 			if x.Type == wire.Bytes && x.Body.Remaining() <= maxLabel {
 				text, err = x.Text(maxLabel)
+				if k.Texts = append(k.Texts, text); len(k.Texts) > maxTexts {
+					err = fmt.Errorf("more than %d texts", maxTexts)
+				}
 			}
 		}
 		return err
@@ -263,6 +279,13 @@ func (f *reader) values(k *graph.Const, content, packed *raw.Cursor, floats []fl
 			maxSplat); err != nil {
 			return err
 		}
+	}
+	if len(floats) == 0 && packed == nil && n > 0 && n <= maxSplat { // no values at all: all zero
+		k.Load = func(dst []float32) error {
+			clear(dst)
+			return nil
+		}
+		return nil
 	}
 	if k.DType != raw.F32 || len(floats) > n || len(floats) < n && (len(floats) == 0 || n > maxSplat) {
 		return fmt.Errorf("has %d values for shape %v of %v", len(floats), k.Shape, k.DType)

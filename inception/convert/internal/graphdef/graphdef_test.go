@@ -71,6 +71,20 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// TestZero: a constant without any value is of zeros, as TensorFlow writes them.
+func TestZero(t *testing.T) {
+	b := append(constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(3))),
+		fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, "x").Str(2, "Placeholder"))...)
+	g, err := parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := g.Consts["w"].Float32s()
+	if err != nil || len(v) != 3 || v[0] != 0 || v[2] != 0 {
+		t.Errorf("got %v, %v, want three zeros", v, err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	whole := fixture.Read(t, "classify_image_graph_def.pb")
 	for _, c := range []struct {
@@ -82,7 +96,7 @@ func TestRefused(t *testing.T) {
 		{"truncated", whole[:len(whole)/2], "truncated"},
 		{"short content", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(3)).Raw(4, make([]byte, 8))), `constant "w" at offset 0: has 8 bytes`},
 		{"too many floats", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1)).Raw(5, make([]byte, 8))), "2 values"},
-		{"no floats", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(2))), "0 values"},
+		{"no floats for a million", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1000, 1000))), "0 values"},
 		{"one float for a million", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1000, 1000)).Raw(5, make([]byte, 4))),
 			"1 values"},
 		{"a huge shape", constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(1<<30, 1<<30)).Raw(4, nil)), "more than"},
@@ -118,6 +132,30 @@ func FuzzRead(f *testing.F) {
 			if _, err := k.Float32s(); err != nil {
 				t.Fatalf("constant %q was listed but cannot be read: %v", name, err)
 			}
+		}
+	})
+}
+
+func FuzzSavedModel(f *testing.F) {
+	args := fixture.PB(nil).Str(1, "f").Raw(2, fixture.PB(nil).Str(1, "x")).Raw(3, fixture.PB(nil).Str(1, "y"))
+	fn := fixture.PB(nil).Raw(1, args).Raw(3, fixture.PB(nil).Str(1, "r").Str(2, "Relu").Str(3, "x")).
+		Raw(4, fixture.PB(nil).Str(1, "y").Str(2, "r:activations:0"))
+	call := fixture.PB(nil).Str(1, "c").Str(2, "PartitionedCall").Str(3, "p").
+		Raw(5, fixture.PB(nil).Str(1, "f").Raw(2, fixture.PB(nil).Raw(10, fixture.PB(nil).Str(1, "f"))))
+	graph := fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, "p").Str(2, "Placeholder")).Raw(1, call).
+		Raw(2, fixture.PB(nil).Raw(1, fn))
+	sig := fixture.PB(nil).Str(1, "serving_default").
+		Raw(2, fixture.PB(nil).Raw(2, fixture.PB(nil).Str(1, "out").Raw(2, fixture.PB(nil).Str(1, "c:0"))))
+	good := fixture.PB(nil).Num(1, 1).Raw(2, fixture.PB(nil).Raw(2, graph).Raw(5, sig))
+	g, err := ReadSavedModel(bytes.NewReader(good), int64(len(good)), nil, nil)
+	if err != nil || len(g.Nodes) != 1 || g.Nodes[0].Op != "Relu" {
+		f.Fatalf("got %+v, %v, want the one operator of the function", g, err)
+	}
+	f.Add([]byte(good))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		g, err := ReadSavedModel(bytes.NewReader(b), int64(len(b)), nil, nil)
+		if err == nil && len(g.Nodes) > len(b)*8+8 {
+			t.Fatalf("%d operators of %d bytes", len(g.Nodes), len(b))
 		}
 	})
 }

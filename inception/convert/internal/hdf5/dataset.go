@@ -80,13 +80,17 @@ func dataspace(c *raw.Cursor) ([]int, error) {
 	return shape, nil
 }
 
-// datatype reads an element type; anything but a little-endian IEEE float is Invalid.
+// datatype reads an element type; anything but a little-endian IEEE float and
+// bfloat16 is Invalid.
 func datatype(c *raw.Cursor) (raw.DType, error) {
 	b, err := c.Bytes(8)
 	if err != nil {
 		return raw.Invalid, err
 	}
 	size := uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
+	if b[0]&0x0f == 5 && size == 2 {
+		return raw.BF16, nil // opaque: how h5py stores ml_dtypes' bfloat16, the only such type of Keras
+	}
 	if b[0]&0x0f != 1 {
 		return raw.Invalid, nil
 	}

@@ -15,7 +15,7 @@ const signature = "\x89HDF\r\n\x1a\n"
 func Is(head []byte) bool { return bytes.HasPrefix(head, []byte(signature)) }
 
 const (
-	maxDepth   = 8       // of groups
+	maxDepth   = 16      // of groups
 	maxObjects = 1 << 16 // groups and datasets; a Keras InceptionV3 has about 900
 	maxTree    = 32      // levels of a B-tree
 	undefined  = ^uint64(0)
@@ -28,13 +28,30 @@ type reader struct {
 	seen map[uint64]bool // objects and tree nodes
 	out  []raw.Tensor
 
-	names map[string]bool
+	names  map[string]bool
+	groups []string
+	texts  map[string]string
+	left   int64 // bytes that attributes may still have
 }
+
+// File is what a file holds.
+type File struct {
+	Tensors []raw.Tensor
+	Groups  []string          // paths of the groups, empty ones too
+	Texts   map[string]string // attributes that are one text and among those below, under "PATH@NAME"
+}
+
+// wanted are the attributes that are read.
+var wanted = map[string]bool{"model_config": true, "keras_version": true, "name": true}
+
+// maxTexts bounds the attributes of a file; a model's JSON has some hundred kilobytes.
+const maxTexts = 64 << 20
 
 // Read lists the datasets of a file of the given size, by their paths without a leading slash, in
 // the order of the groups' trees (by name).
-func Read(r io.ReaderAt, size int64) ([]raw.Tensor, error) {
-	f := &reader{r: r, size: size, all: raw.NewCursor(r, 0, size), seen: map[uint64]bool{}, names: map[string]bool{}}
+func Read(r io.ReaderAt, size int64) (*File, error) {
+	f := &reader{r: r, size: size, all: raw.NewCursor(r, 0, size), seen: map[uint64]bool{}, names: map[string]bool{},
+		texts: map[string]string{}, left: maxTexts}
 	root, err := f.superblock()
 	if err != nil {
 		return nil, err
@@ -42,7 +59,7 @@ func Read(r io.ReaderAt, size int64) ([]raw.Tensor, error) {
 	if err := f.object("", root, 0); err != nil {
 		return nil, err
 	}
-	return f.out, raw.Disjoint(f.out)
+	return &File{Tensors: f.out, Groups: f.groups, Texts: f.texts}, raw.Disjoint(f.out)
 }
 
 // at returns a cursor over n bytes at addr.
@@ -129,6 +146,7 @@ const (
 	msgExternal     = 0x07
 	msgLayout       = 0x08
 	msgFilters      = 0x0b
+	msgAttribute    = 0x0c
 	msgContinuation = 0x10
 	msgSymbolTable  = 0x11
 )
@@ -179,6 +197,10 @@ func (f *reader) header(addr uint64) ([]message, error) {
 						m.kind)
 				}
 				out = append(out, m)
+			case msgAttribute:
+				if flags&2 == 0 {
+					out = append(out, m)
+				}
 			case msgLinkInfo, msgLink, msgExternal:
 				out = append(out, m)
 			}
@@ -234,10 +256,18 @@ func (f *reader) object(name string, addr uint64, depth int) error {
 	if err != nil {
 		return fmt.Errorf("object %q: %w", name, err)
 	}
+	for _, m := range msgs {
+		if m.kind == msgAttribute {
+			if err := f.attribute(name, m.body); err != nil {
+				return fmt.Errorf("object %q: an attribute: %w", name, err)
+			}
+		}
+	}
 	data := false
 	for _, m := range msgs {
 		switch m.kind {
 		case msgSymbolTable:
+			f.groups = append(f.groups, name)
 			if depth >= maxDepth {
 				return fmt.Errorf("group %q lies more than %d deep", name, maxDepth)
 			}

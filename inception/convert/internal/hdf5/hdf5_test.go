@@ -13,9 +13,12 @@ import (
 )
 
 func list(b []byte) (map[string]raw.Tensor, error) {
-	ts, err := Read(bytes.NewReader(b), int64(len(b)))
+	f, err := Read(bytes.NewReader(b), int64(len(b)))
 	m := map[string]raw.Tensor{}
-	for _, t := range ts {
+	if err != nil {
+		return m, err
+	}
+	for _, t := range f.Tensors {
 		m[t.Name] = t
 	}
 	return m, err
@@ -155,11 +158,11 @@ func FuzzRead(f *testing.F) {
 	f.Add(fixture.Read(f, "kinds.h5"))
 	f.Add(fixture.Read(f, "kinds.h5")[:8000])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		ts, err := Read(bytes.NewReader(b), int64(len(b)))
+		h, err := Read(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return
 		}
-		for i, x := range ts {
+		for i, x := range h.Tensors {
 			if x.Len() > maxInflate*len(b)/2+1 && x.DType.Float() {
 				t.Fatalf("tensor %q has %d elements in a file of %d bytes", x.Name, x.Len(), len(b))
 			}

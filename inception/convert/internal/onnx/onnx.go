@@ -1,11 +1,14 @@
 // Package onnx reads the graph of an ONNX file (onnx/onnx.proto of the ONNX project): nodes,
-// initialisers, and Constant nodes. Weights kept in a second file ("external data") are refused.
+// initialisers, and Constant nodes. Weights kept in other files ("external data") are read through
+// the caller's Open.
 package onnx
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
@@ -27,17 +30,39 @@ func Is(head []byte) bool {
 var types = map[int64]raw.DType{1: raw.F32, 2: raw.U8, 3: raw.I8, 5: raw.I16, 6: raw.I32, 7: raw.I64, 9: raw.Bool,
 	10: raw.F16, 11: raw.F64, 16: raw.BF16}
 
+// Open opens a file beside the model, by the name that a tensor gives, and returns its size.
+type Open func(name string) (io.ReaderAt, int64, error)
+
+// reader reads one file.
 type reader struct {
-	g    *graph.Graph
+	g      *graph.Graph
+	r      io.ReaderAt
+	size   int64
+	open   Open
+	beside map[string]besideFile
+}
+
+type besideFile struct {
 	r    io.ReaderAt
 	size int64
 }
 
-// Read reads the graph of a file of the given size.
-func Read(r io.ReaderAt, size int64) (*graph.Graph, error) {
-	f := &reader{g: graph.New("ONNX"), r: r, size: size}
+// maxBeside bounds the files that a model's values lie in.
+const maxBeside = 1 << 10
+
+// Read reads the graph of a file of the given size. The model's own metadata is among its Texts,
+// under "metadata:KEY". open may be nil when there is nothing beside the file.
+func Read(r io.ReaderAt, size int64, open Open) (*graph.Graph, error) {
+	f := &reader{g: graph.New("ONNX"), r: r, size: size, open: open, beside: map[string]besideFile{}}
 	graphs := 0
 	err := wire.Each(raw.NewCursor(r, 0, size), func(x wire.Field) error {
+		if x.Num == 14 {
+			key, value, err := entry(x)
+			if err == nil {
+				f.g.Texts["metadata:"+key] = value
+			}
+			return err
+		}
 		if x.Num != 7 {
 			return nil
 		}
@@ -73,8 +98,77 @@ func (f *reader) part(x wire.Field) error {
 		if err := f.g.AddConst(name, c); err != nil {
 			return x.Bad(err)
 		}
+	case 11:
+		return f.input(x)
 	case 15:
 		return x.Bad(errors.New("sparse initialisers are not read: export the network without them"))
+	}
+	return nil
+}
+
+// maxText bounds a text of the model's metadata: a few thousand labels.
+const maxText = 4 << 20
+
+// entry reads StringStringEntryProto.
+func entry(x wire.Field) (key, value string, err error) {
+	c, err := x.Message()
+	if err != nil {
+		return "", "", err
+	}
+	err = wire.Each(c, func(x wire.Field) (err error) {
+		switch x.Num {
+		case 1:
+			key, err = x.Text(maxName)
+		case 2:
+			value, err = x.Text(maxText)
+		}
+		return err
+	})
+	return key, value, err
+}
+
+// input reads the ValueInfoProto of a graph's input: whether it is of bytes, and its side.
+func (f *reader) input(x wire.Field) error {
+	name, dims := "", []int64(nil)
+	var read func(path int) func(x wire.Field) error
+	read = func(path int) func(x wire.Field) error {
+		return func(x wire.Field) error {
+			var err error
+			switch {
+			case path == 0 && x.Num == 1:
+				name, err = x.Text(maxName)
+				return err
+			case path == 2 && x.Num == 1: // the element type
+				v, err := x.Int()
+				f.g.Bytes[name] = types[v] == raw.U8
+				return err
+			case path == 3 && x.Num == 1:
+				dims = append(dims, 0)
+			case path == 4 && x.Num == 1:
+				dims[len(dims)-1], err = x.Int()
+				return err
+			}
+			// ValueInfoProto.type 2, TypeProto.tensor_type 1, its shape 2, the shape's dim 1
+			if len(dims) > 8 || path > 3 || x.Num != [...]int{2, 1, 2, 1}[path] || x.Type != wire.Bytes {
+				return nil
+			}
+			return wire.Each(x.Body, read(path+1))
+		}
+	}
+	c, err := x.Message()
+	if err != nil {
+		return err
+	}
+	if err := wire.Each(c, read(0)); err != nil {
+		return err
+	}
+	if len(dims) != 4 {
+		return nil
+	}
+	if h, w := dims[2], dims[3]; dims[3] == 3 && dims[1] == dims[2] {
+		f.g.Sizes[name] = int(min(dims[1], 1<<20))
+	} else if h == w {
+		f.g.Sizes[name] = int(min(max(h, 0), 1<<20))
 	}
 	return nil
 }
@@ -88,6 +182,7 @@ func (f *reader) node(x wire.Field) error {
 	n := &graph.Node{Attrs: map[string]graph.Attr{}, At: x.At}
 	var outputs []string
 	var value *graph.Const
+	domain := ""
 	err = wire.Each(c, func(x wire.Field) error {
 		var s string
 		var err error
@@ -100,6 +195,15 @@ func (f *reader) node(x wire.Field) error {
 			k, err := f.attribute(x, n)
 			if k != nil {
 				value = k
+			}
+			return err
+		case 7:
+			domain, err = x.Text(maxName)
+			return err
+		case 9:
+			_, text, err := entry(x)
+			if strings.Contains(text, "timm.") {
+				f.g.Notes = "timm"
 			}
 			return err
 		}
@@ -121,6 +225,12 @@ func (f *reader) node(x wire.Field) error {
 	if n.Name == "" && len(outputs) > 0 {
 		n.Name = outputs[0]
 	}
+	if domain != "" && domain != "ai.onnx" {
+		n.Op = domain + "." + n.Op
+	}
+	if n.Op == "Constant" && value == nil {
+		value = constant(n)
+	}
 	if n.Op == "Constant" && value != nil && len(outputs) == 1 {
 		value.Name = outputs[0]
 		err = f.g.AddConst(outputs[0], value)
@@ -131,6 +241,28 @@ func (f *reader) node(x wire.Field) error {
 		return x.Bad(err)
 	}
 	return nil
+}
+
+// constant makes a constant of a Constant node that has numbers instead of a tensor.
+func constant(n *graph.Node) *graph.Const {
+	k := &graph.Const{Tensor: raw.Tensor{Offset: n.At, DType: raw.I64, Load: raw.NotFloat}}
+	if a, ok := n.Attrs["value_ints"]; ok {
+		k.Ints, k.Shape = a.Ints, []int{len(a.Ints)}
+		return k
+	}
+	if a, ok := n.Attrs["value_int"]; ok {
+		k.Ints = []int64{a.Int}
+		return k
+	}
+	a, ok := n.Attrs["value_float"]
+	if !ok {
+		return nil
+	}
+	k.DType, k.Load = raw.F32, func(dst []float32) error {
+		dst[0] = float32(a.Float)
+		return nil
+	}
+	return k
 }
 
 // attribute reads AttributeProto into n; a tensor is returned.
@@ -184,6 +316,7 @@ func (f *reader) tensor(x wire.Field) (string, *graph.Const, error) {
 	var body *raw.Cursor
 	var floats []float32
 	external, double := false, false
+	place := map[string]string{}
 	err = wire.Each(c, func(x wire.Field) error {
 		var err error
 		switch x.Num {
@@ -208,10 +341,14 @@ func (f *reader) tensor(x wire.Field) (string, *graph.Const, error) {
 			k.Name, err = x.Text(maxName)
 		case 9:
 			if body, err = x.Message(); err == nil && (k.DType == raw.I64 || k.DType == raw.I32) {
-				ints, err = body.Ints(k.DType, maxInts)
+				ints, err = body.Ints(k.DType, maxInts*maxInts)
 			}
 		case 13:
-			external = true
+			key, value, err := entry(x)
+			external, place[key] = true, value
+			if err != nil || len(place) > 16 {
+				return x.Bad(fmt.Errorf("too many entries of external data: %w", err))
+			}
 		case 14:
 			external = external || x.Val == 1
 		}
@@ -220,15 +357,54 @@ func (f *reader) tensor(x wire.Field) (string, *graph.Const, error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("tensor %q: %w", k.Name, err)
 	}
-	if external {
-		return "", nil, fmt.Errorf("tensor %q at offset %d keeps its values in another file: export the network as one file",
-			k.Name, x.At)
-	}
 	if k.Shape, err = shape(dims); err != nil {
 		return "", nil, fmt.Errorf("tensor %q at offset %d: %w", k.Name, x.At, err)
 	}
 	k.Ints, k.Offset = ints, x.At
+	if external {
+		if body, err = f.external(k, place); err != nil {
+			return "", nil, fmt.Errorf("tensor %q at offset %d: %w", k.Name, x.At, err)
+		}
+		if k.DType == raw.I64 || k.DType == raw.I32 {
+			if k.Ints, err = body.Ints(k.DType, maxInts*maxInts); err != nil {
+				return "", nil, err
+			}
+		}
+	}
 	return k.Name, k, f.values(k, body, floats, double)
+}
+
+// external opens the file that a tensor's values lie in and returns a cursor over them.
+func (f *reader) external(k *graph.Const, place map[string]string) (*raw.Cursor, error) {
+	name := place["location"]
+	b, ok := f.beside[name]
+	if !ok {
+		if f.open == nil || len(f.beside) >= maxBeside {
+			return nil, fmt.Errorf("its values are in another file, %q, which cannot be opened from here: "+
+				"unpack the model first",
+				name)
+		}
+		var err error
+		if b.r, b.size, err = f.open(name); err != nil {
+			return nil, fmt.Errorf("its values are in another file, which belongs beside this one: %w", err)
+		}
+		f.beside[name] = b
+	}
+	off, length := int64(0), int64(k.Len())*int64(k.DType.Size())
+	for key, v := range map[string]*int64{"offset": &off, "length": &length} {
+		if text := place[key]; text != "" {
+			n, err := strconv.ParseInt(text, 10, 64)
+			if err != nil || n < 0 {
+				return nil, fmt.Errorf("its %s in %q is %q, want a number of bytes", key, name, text)
+			}
+			*v = n
+		}
+	}
+	if off > b.size || length > b.size-off {
+		return nil, fmt.Errorf("its values are bytes %d..%d of %q, which has %d: it is cut short, or another model's", off,
+			off+length, name, b.size)
+	}
+	return raw.NewCursor(b.r, off, off+length), nil
 }
 
 func shape(dims []int64) ([]int, error) {
@@ -253,6 +429,9 @@ func (f *reader) values(k *graph.Const, body *raw.Cursor, floats []float32, doub
 	switch {
 	case !k.DType.Float():
 		k.Load = raw.NotFloat
+		if body != nil && body.Remaining() == int64(n)*int64(k.DType.Size()) {
+			k.Body = body
+		}
 		return nil
 	case body != nil:
 		if double && k.DType != raw.F64 || body.Remaining() != int64(n)*int64(k.DType.Size()) {
@@ -260,7 +439,7 @@ func (f *reader) values(k *graph.Const, body *raw.Cursor, floats []float32, doub
 		}
 		k.Offset = body.Pos()
 		var err error
-		k.Load, err = raw.Dense(f.r, body.End(), k.Offset, n, k.DType)
+		k.Load, err = raw.Dense(body.Reader(), body.End(), k.Offset, n, k.DType)
 		return err
 	case len(floats) == n && k.DType == raw.F32:
 		k.Load = func(dst []float32) error {

@@ -9,7 +9,7 @@ import (
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
-func parse(b []byte) (*graph.Graph, error) { return Read(bytes.NewReader(b), int64(len(b))) }
+func parse(b []byte) (*graph.Graph, error) { return Read(bytes.NewReader(b), int64(len(b)), nil) }
 
 // model wraps graph fields.
 func model(g fixture.PB) []byte { return fixture.PB(nil).Num(1, 7).Str(2, "pytorch").Raw(7, g) }

@@ -34,29 +34,39 @@ func IsStream(head []byte) bool {
 func IsTar(head []byte) bool { return len(head) >= 262 && string(head[257:262]) == "ustar" }
 
 // Read lists the tensors of a torch.save file of the given size, in the order of its dictionary.
-// Tensors of nested dictionaries are found under their keys "state_dict", "model",
-// "model_state_dict", "model_ema" or "net" of the outermost one; other entries there (epoch,
-// optimizer) are passed over.
-func Read(r io.ReaderAt, size int64) ([]raw.Tensor, error) {
+// Tensors of nested dictionaries are found under the first of nests that the outermost one has,
+// which is returned too; other entries there (epoch, optimizer) are passed over.
+func Read(r io.ReaderAt, size int64) (tensors []raw.Tensor, nest string, err error) {
 	head := make([]byte, 16)
 	if n, err := r.ReadAt(head, 0); n < len(head) {
-		return nil, fmt.Errorf("file has %d bytes, too few for a .pth: %w", n, err)
+		return nil, "", fmt.Errorf("file has %d bytes, too few for a .pth: %w", n, err)
 	}
 	var top any
-	var err error
 	switch {
 	case IsZIP(head):
 		top, err = readZIP(r, size)
 	case IsStream(head):
 		top, err = readStream(r, size)
 	default:
-		return nil, errors.New("starts neither as a ZIP file nor as an old PyTorch stream: save the weights again with " +
+		return nil, "", errors.New("starts neither as a ZIP file nor as an old PyTorch stream: save the weights again with " +
 			"torch.save(net.state_dict(), path)")
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return list(r, size, top)
+	d, ok := top.(*pickle.Dict)
+	if !ok {
+		return nil, "", fmt.Errorf("holds a %s, want a dictionary of tensors: save net.state_dict()", kind(top))
+	}
+	for depth := 0; depth < 3 && !hasTensor(d); depth++ {
+		inner, key := nested(d)
+		if inner == nil {
+			break
+		}
+		d, nest = inner, key
+	}
+	tensors, err = list(r, size, d)
+	return tensors, nest, err
 }
 
 // readZIP reads data.pkl and gives each storage the place of its file in the archive.
@@ -307,22 +317,12 @@ func orNone(err error) error {
 }
 
 // nests are the keys under which training scripts keep the weights, best first: an averaged model
-// beats the raw one.
-var nests = []string{"state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema", "net"}
+// beats the raw one, as timm's own loader has it.
+var nests = []string{"state_dict_ema", "model_ema", "ema_state_dict", "model_ema_state_dict", "ema_model", "ema",
+	"state_dict", "model_state_dict", "model", "net"}
 
-// list turns the unpickled dictionary into tensors.
-func list(r io.ReaderAt, size int64, top any) ([]raw.Tensor, error) {
-	d, ok := top.(*pickle.Dict)
-	if !ok {
-		return nil, fmt.Errorf("holds a %s, want a dictionary of tensors: save net.state_dict()", kind(top))
-	}
-	for depth := 0; depth < 3 && !hasTensor(d); depth++ {
-		inner := nested(d)
-		if inner == nil {
-			break
-		}
-		d = inner
-	}
+// list turns a dictionary into tensors.
+func list(r io.ReaderAt, size int64, d *pickle.Dict) ([]raw.Tensor, error) {
 	var out []raw.Tensor
 	seen := map[string]bool{}
 	for _, e := range d.Entries {
@@ -377,15 +377,15 @@ func hasTensor(d *pickle.Dict) bool {
 	return false
 }
 
-func nested(d *pickle.Dict) *pickle.Dict {
+func nested(d *pickle.Dict) (*pickle.Dict, string) {
 	for _, k := range nests {
 		if v, ok := d.Get(k); ok {
 			if inner, ok := v.(*pickle.Dict); ok {
-				return inner
+				return inner, k
 			}
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 // kind names a value for people.

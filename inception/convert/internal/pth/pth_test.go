@@ -13,7 +13,10 @@ import (
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
-func list1(b []byte) ([]raw.Tensor, error) { return Read(bytes.NewReader(b), int64(len(b))) }
+func list1(b []byte) ([]raw.Tensor, error) {
+	tensors, _, err := Read(bytes.NewReader(b), int64(len(b)))
+	return tensors, err
+}
 
 // TestFixtures: the same network in the ZIP form, the stream form, nested with views, and in other
 // element types.

@@ -171,6 +171,21 @@ func Strided(r io.ReaderAt, size, off int64, count int, first int, shape, stride
 	}, nil
 }
 
+// Permute writes src, which has the given shape, with its axes in another order: axis i of the
+// result is axis order[i] of src.
+func Permute(dst, src []float32, shape, order []int) {
+	stride, step := make([]int, len(shape)), 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		stride[i] = step
+		step *= shape[i]
+	}
+	s, t := make([]int, len(order)), make([]int, len(order))
+	for i, a := range order {
+		s[i], t[i] = shape[a], stride[a]
+	}
+	gather(dst, src, s, t)
+}
+
 // gather writes src's elements in row-major order of shape to dst.
 func gather(dst, src []float32, shape, stride []int) {
 	idx, at := make([]int, len(shape)), 0

@@ -64,6 +64,25 @@ func Shape(x wire.Field) ([]int, error) {
 	return out, err
 }
 
+// Sides reads the TensorShapeProto in a field as it is: a length that is not known is -1.
+func Sides(x wire.Field) (out []int64, err error) {
+	c, err := x.Message()
+	if err != nil {
+		return nil, err
+	}
+	err = wire.Each(c, func(x wire.Field) error {
+		if x.Num != 2 {
+			return nil
+		}
+		n, err := axis(x)
+		if out = append(out, n); err == nil && len(out) > maxAxes {
+			err = fmt.Errorf("a shape of more than %d axes", maxAxes)
+		}
+		return err
+	})
+	return out, err
+}
+
 // axis reads the length in a TensorShapeProto.Dim.
 func axis(x wire.Field) (n int64, err error) {
 	d, err := x.Message()

@@ -1,0 +1,94 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/c236555e/rehead/dataset/source"
+)
+
+// Open reads the labelled pictures at path: a manifest, or a folder that Scan reads. In a folder a
+// file metadata.csv or metadata.jsonl, as Hugging Face's imagefolder has it, is read as its
+// manifest, in folders named like parts as each part's; one without labels leaves these to the
+// folders.
+func Open(path string, cfg ManifestConfig) (*Folder, error) {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return ReadManifest(path, cfg)
+	}
+	l := layout{root: path, parts: listedParts(path)}
+	if l.parts[Train] != "" {
+		return l.join(func(dir string, part Split) (*Folder, error) {
+			of := cfg
+			if part != Train {
+				of.MinLabels = 1
+			}
+			return openFolder(dir, of)
+		})
+	}
+	return openFolder(path, cfg)
+}
+
+// openFolder reads a folder by its metadata, else by its folders.
+func openFolder(dir string, cfg ManifestConfig) (*Folder, error) {
+	list, note := metadata(dir), ""
+	if list != "" {
+		of := cfg
+		of.Root = dir
+		f, err := ReadManifest(list, of)
+		if err == nil {
+			f.Notes = append(f.Notes, "read the labels from "+list)
+		}
+		if err == nil || !errors.Is(err, errNoLabel) {
+			return f, err
+		}
+		note = list + " has no column of labels: the folders are the labels"
+	}
+	f, err := Scan(dir, ScanConfig{MinLabels: cfg.MinLabels})
+	if err != nil {
+		if _, parquet := os.Stat(filepath.Join(dir, "metadata.parquet")); parquet == nil {
+			err = fmt.Errorf("%w; metadata.parquet is not read: convert it with python3 -c 'import pandas; "+
+				`pandas.read_parquet("metadata.parquet").to_csv("metadata.csv", index=False)'`, err)
+		}
+		return nil, err
+	}
+	if note != "" {
+		f.Notes = append(f.Notes, note)
+	}
+	if cfg.MultiLabel {
+		f = f.AsMultiLabel()
+	}
+	return f, nil
+}
+
+// metadata is the list of pictures that a folder holds, "" for none.
+func metadata(dir string) string {
+	for _, name := range []string{"metadata.csv", "metadata.jsonl"} {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path
+		}
+	}
+	return ""
+}
+
+// listedParts are the folders named like parts when the one to train on has a list of its pictures.
+func listedParts(root string) (parts [3]string) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return parts // reading the folder says what is wrong
+	}
+	at := source.NewWalker(root, 0).At
+	listed := slices.DeleteFunc(entries, func(e os.DirEntry) bool {
+		_, ok := partNamed(e.Name())
+		return !ok || metadata(at(e.Name())) == "" || strings.HasPrefix(e.Name(), ".")
+	})
+	for _, e := range listed {
+		s, _ := partNamed(e.Name())
+		parts[s] = e.Name()
+	}
+	return parts
+}

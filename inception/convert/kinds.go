@@ -1,0 +1,74 @@
+package convert
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Files of kinds that are not read are named for what they are, with the line of Python that writes
+// one that is.
+const (
+	sayPT2 = "is a program of torch.export: write ONNX with " +
+		`torch.onnx.export(torch.export.load("net.pt2").module(), (x,), "net.onnx")`
+	sayScript = "is a TorchScript program, which does not say its preprocessing and head in a way that rehead " +
+		"reads: write ONNX with " +
+		`torch.onnx.export(torch.jit.load("net.pt"), (x,), "net.onnx", dynamo=False), or the weights alone with ` +
+		"torch.save(net.state_dict(), path)"
+	sayOpenVINO = "is OpenVINO's IR: use the model that it was made of, which ovc took as ONNX, PyTorch or TensorFlow"
+	sayCoreML   = "is a Core ML package: use the model that coremltools was given"
+	sayText     = `is an ONNX model as text: write it as bytes with onnx.save(onnx.load("m.textproto", format="textproto"), "m.onnx")`
+	sayJSON     = `is an ONNX model as JSON: write it as bytes with onnx.save(onnx.load("m.json", format="json"), "m.onnx")`
+	sayMXNet    = "is MXNet's .params: write safetensors with safetensors.numpy.save_file({k: v.asnumpy() for k, v in " +
+		`mxnet.nd.load("net.params").items()}, "net.safetensors"), under torchvision's names`
+	sayPickle = "is a Python pickle, as Paddle's .pdparams are, and not one of torch.save: write safetensors under " +
+		"torchvision's names with safetensors.numpy.save_file"
+	sayOrbax = "is a checkpoint of Flax or Orbax: write safetensors under torchvision's names with " +
+		"safetensors.flax.save_file"
+)
+
+// unreadable names a kind that is not read by a file's first bytes, nil when it is none of them.
+func unreadable(head []byte) error {
+	text := strings.TrimLeft(string(head), "\ufeff \t\r\n")
+	switch {
+	case strings.HasPrefix(text, "<?xml") && strings.Contains(text, "<net "), strings.HasPrefix(text, "<net "):
+		return errors.New(sayOpenVINO)
+	case strings.HasPrefix(text, "ir_version:"):
+		return errors.New(sayText)
+	case bytes.HasPrefix(head, []byte{0x12, 1, 0, 0, 0, 0, 0, 0}):
+		return errors.New(sayMXNet)
+	case len(head) > 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5:
+		return errors.New(sayPickle)
+	}
+	return nil
+}
+
+// folder names a folder that is no file to read.
+func folder(path string) error {
+	for name, say := range map[string]string{"Manifest.json": sayCoreML, "_METADATA": sayOrbax,
+		"manifest.ocdbt": sayOrbax} {
+		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
+			return fmt.Errorf("convert: %s: %s", path, say)
+		}
+	}
+	return nil
+}
+
+// program names a ZIP archive that holds a program.
+func program(z *zip.Reader) error {
+	has := func(end string) bool {
+		return slices.ContainsFunc(z.File, func(f *zip.File) bool { return strings.HasSuffix(f.Name, end) })
+	}
+	switch {
+	case has("/models/model.json") || has("/archive_format"):
+		return errors.New(sayPT2)
+	case has("/constants.pkl"):
+		return errors.New(sayScript)
+	}
+	return nil
+}

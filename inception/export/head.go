@@ -1,0 +1,67 @@
+package export
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/c236555e/rehead/inception"
+)
+
+// head adds the classifier's nodes and returns the name of its logits.
+func (g *graph) head(h *inception.Head, x string) string {
+	for i := range h.Before {
+		x = g.layer(&h.Before[i], fmt.Sprintf("layer%d", i), x)
+	}
+	return g.dense("head", x, h.W, h.B)
+}
+
+// dense adds W x + B.
+func (g *graph) dense(name, x string, w, b []float32) string {
+	g.tensor(name+".weight", []int{len(b), len(w) / len(b)}, w)
+	g.tensor(name+".bias", []int{len(b)}, b)
+	g.node("Gemm", name, []string{x, name + ".weight", name + ".bias"}, integer("transB", 1))
+	return name
+}
+
+// layer adds one layer that stands before the last and returns the name of what it gives.
+func (g *graph) layer(l *inception.HeadLayer, name, x string) string {
+	step := func(op, suffix string, in ...string) string {
+		g.node(op, name+suffix, in)
+		return name + suffix
+	}
+	number := func(suffix string, v float64) string {
+		g.tensor(name+suffix, nil, []float32{float32(v)})
+		return name + suffix
+	}
+	switch l.Kind {
+	case inception.LayerDense:
+		return g.dense(name, x, l.W, l.B)
+	case inception.LayerScale:
+		g.tensor(name+".weight", []int{len(l.W)}, l.W)
+		g.tensor(name+".bias", []int{len(l.B)}, l.B)
+		return step("Add", "", step("Mul", "_scaled", x, name+".weight"), name+".bias")
+	case inception.LayerReLU6:
+		return step("Clip", "", x, number(".least", 0), number(".most", 6))
+	case inception.LayerLeakyReLU:
+		return step("PRelu", "", x, number(".slope", l.Alpha))
+	case inception.LayerELU:
+		below := step("Elu", "_elu", step("Min", "_below", x, number(".zero", 0)))
+		return step("Add", "", step("Relu", "_above", x), step("Mul", "_limited", below, number(".alpha", l.Alpha)))
+	case inception.LayerSELU:
+		return step("Selu", "", x)
+	case inception.LayerTanh:
+		return step("Tanh", "", x)
+	case inception.LayerSigmoid:
+		return step("Sigmoid", "", x)
+	case inception.LayerSwish:
+		return step("Mul", "", x, step("Sigmoid", "_gate", x))
+	case inception.LayerGELU:
+		erf := step("Erf", "_erf", step("Mul", "_narrow", x, number(".narrow", 1/math.Sqrt2)))
+		half := step("Mul", "_half", x, number(".half", 0.5))
+		return step("Mul", "", half, step("Add", "_share", erf, number(".one", 1)))
+	case inception.LayerL2:
+		g.node("ReduceL2", name+"_length", []string{x}, integers("axes", 1))
+		return step("Div", "", x, step("Max", "_longer", name+"_length", number(".floor", 1e-12)))
+	}
+	return step("Relu", "", x)
+}
