@@ -17,6 +17,12 @@ func (f *Folder) FoldsTogether(k int, salt string, same Same) ([]int, error) {
 	if k < 2 {
 		return nil, fmt.Errorf("dataset: folds: got k = %d, want at least 2", k)
 	}
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	if k > max(2, len(f.Items)) {
+		return nil, fmt.Errorf("dataset: folds: got k = %d, want at most one for each of %d pictures", k, len(f.Items))
+	}
 	if err := same.check(len(f.Items)); err != nil {
 		return nil, err
 	}

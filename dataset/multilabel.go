@@ -6,8 +6,11 @@ import (
 )
 
 // Set returns the labels of item i, ascending: its one, or where MultiLabel all it has, which may
-// be none. The slice is only to be read.
+// be none; there is none of an item that there is not. The slice is only to be read.
 func (f *Folder) Set(i int) []int {
+	if i < 0 || i >= len(f.Items) {
+		return nil
+	}
 	it := &f.Items[i]
 	if f.MultiLabel {
 		return it.Labels
@@ -24,6 +27,9 @@ func (f *Folder) LabelText(i int) string {
 	}
 	names := make([]string, len(set))
 	for n, l := range set {
+		if l < 0 || l >= len(f.Labels) {
+			return "none of the labels"
+		}
 		names[n] = f.Labels[l]
 	}
 	return strings.Join(names, " + ")

@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -125,10 +126,28 @@ func (c SplitConfig) Validate() error {
 // whole path as it was given, held against the percentages.
 func (f *Folder) Split(cfg SplitConfig) error { return f.SplitTogether(cfg, Same{}) }
 
+// check asks that there is a folder, and that its items have labels of it.
+func (f *Folder) check() error {
+	if f == nil {
+		return errors.New("dataset: split: got no folder")
+	}
+	for i := range f.Items {
+		for _, l := range f.Set(i) {
+			if l < 0 || l >= len(f.Labels) {
+				return fmt.Errorf("dataset: split: item %q has label %d, want 0..%d", f.Items[i].Rel, l, len(f.Labels)-1)
+			}
+		}
+		if s := f.Items[i].Split; s > Test {
+			return fmt.Errorf("dataset: split: item %q is in part %d, which there is not", f.Items[i].Rel, s)
+		}
+	}
+	return nil
+}
+
 // SplitUnique is SplitTogether for when only the SHA-256 of every item's bytes is known, in the
 // order of Items.
 func (f *Folder) SplitUnique(cfg SplitConfig, sums [][sha256.Size]byte) error {
-	if len(sums) != len(f.Items) {
+	if f != nil && len(sums) != len(f.Items) {
 		return fmt.Errorf("dataset: split: got %d digests, want one for each of %d items", len(sums), len(f.Items))
 	}
 	return f.SplitTogether(cfg, Same{Sums: sums})
@@ -140,6 +159,9 @@ func (f *Folder) SplitUnique(cfg SplitConfig, sums [][sha256.Size]byte) error {
 // held out more (test, validation, train). With cfg.Legacy nothing is kept together.
 func (f *Folder) SplitTogether(cfg SplitConfig, same Same) error {
 	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
 		return err
 	}
 	if err := same.check(len(f.Items)); err != nil {

@@ -8,6 +8,9 @@ import "image"
 // the maps of one picture can be compared. What speaks against the label, and what the network did
 // not see, stays grey.
 func (x *Explanation) Blend(dst *image.NRGBA, m *Map) {
+	if dst == nil || len(dst.Pix) < dst.Stride*(dst.Rect.Dy()-1)+4*dst.Rect.Dx() || dst.Stride < 4*dst.Rect.Dx() {
+		return // no picture
+	}
 	b := dst.Bounds()
 	strongest := x.strongest()
 	values := x.Sample(m, b.Dx(), b.Dy())

@@ -1,6 +1,7 @@
 package inception
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/c236555e/rehead/nn"
@@ -29,6 +30,9 @@ func blocks() []string {
 // Build adds the network that w describes to g, for batches of the given number of size x size
 // pictures, in the structure of w.Flavor. The graph shares w's slices.
 func Build(g *nn.Graph, w *Weights, size, batch int) (*Net, error) {
+	if w == nil {
+		return nil, errors.New("inception: build: got no weights")
+	}
 	if size < MinSize || size > maxSize {
 		return nil, fmt.Errorf("inception: input size %d is out of range: want %d to %d pixels", size, MinSize, maxSize)
 	}

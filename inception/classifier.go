@@ -2,6 +2,7 @@ package inception
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -64,6 +65,9 @@ func (c *Classifier) Classify(ctx context.Context, inputs ...*Input) ([]Result, 
 	results := make([]Result, len(inputs))
 	var encoded []int
 	for i, in := range inputs {
+		if in == nil {
+			return nil, fmt.Errorf("inception: classify: input %d is nil", i)
+		}
 		if in.Pixels == nil {
 			encoded = append(encoded, i)
 		}
@@ -125,7 +129,9 @@ func (c *Classifier) answer(r *Result, bottleneck []float32, logits []float64) {
 		r.Err = errNotFinite
 		return
 	}
-	c.model.Head.Logits(bottleneck, logits)
+	if r.Err = c.model.Head.Logits(bottleneck, logits); r.Err != nil {
+		return
+	}
 	r.Bottleneck, r.Predictions, r.Unknown = bottleneck, c.model.rank(logits), c.model.Unknown.rejects(logits)
 	r.Labels = c.model.answered(logits, r.Predictions)
 }
@@ -171,7 +177,7 @@ func encodedInputs(pictures [][]byte) []*Input {
 
 func (c *Classifier) logits(bottleneck []float32) []float32 {
 	wide := make([]float64, c.model.Head.Classes)
-	c.model.Head.Logits(bottleneck, wide)
+	_ = c.model.Head.Logits(bottleneck, wide) // of the model's own sizes
 	narrow := make([]float32, len(wide))
 	for i, z := range wide {
 		narrow[i] = float32(z)
@@ -182,6 +188,9 @@ func (c *Classifier) logits(bottleneck []float32) []float32 {
 // Check runs the model's self-test: an answer beyond SelfTestTolerance is an error. Of a model that
 // has none, from a weight file or made long ago, it wants an answer for drawn pictures.
 func (c *Classifier) Check(ctx context.Context) error {
+	if c == nil {
+		return errors.New("inception: self-test: got no classifier")
+	}
 	s := c.model.SelfTest
 	if s == nil {
 		return c.checkPass(ctx)

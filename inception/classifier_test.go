@@ -54,7 +54,7 @@ func TestHeadLogits(t *testing.T) {
 			}
 		}
 		got := make([]float64, 3)
-		h.Logits(x, got)
+		_ = h.Logits(x, got)
 		for k := range got {
 			if !(math.Abs(got[k]-want[k]) <= 1e-9) {
 				t.Errorf("%d features, class %d: got %v, want %v", f, k, got[k], want[k])

@@ -2,6 +2,7 @@ package inception
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -57,8 +58,11 @@ func (t *Trunk) EmbedAll(ctx context.Context, n int,
 	if n <= 0 {
 		return ctx.Err()
 	}
+	if read == nil || emit == nil {
+		return errors.New("inception: embed: got nothing that reads pictures or takes bottlenecks")
+	}
 	ctx, cancel := context.WithCancel(ctx)
-	slabs := min(max(2, (max(16, 4*cfg.Decoders)+cfg.Batch-1)/cfg.Batch), (n+cfg.Batch-1)/cfg.Batch)
+	slabs := min(max(2, (max(16, 4*cfg.Decoders)+cfg.Batch-1)/cfg.Batch), (n-1)/cfg.Batch+1)
 	beside := t.DecodersBeside(cfg.Decoders, 1)
 	p := &pipeline{
 		trunk: t, cfg: cfg, n: n, read: read,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/c236555e/rehead/dataset/picture"
@@ -161,10 +162,37 @@ func (g *Grid) at(cells [][]float32, x, y float64) float64 {
 	return row(i)*(1-down) + row(i+1)*down
 }
 
+// maxSampled bounds what Sample makes, in pixels.
+const maxSampled = 1 << 28
+
+// lies says whether the grid lies somewhere.
+func (g *Grid) lies() bool {
+	far := 0.0
+	for _, v := range []float64{g.X, g.Y, g.Seen[0], g.Seen[1], g.Seen[2], g.Seen[3], float64(g.Width), float64(g.Height)} {
+		far = max(far, math.Abs(v)) // NaN stays
+	}
+	return far < 1<<31 && g.StepX > 1e-6 && g.StepY > 1e-6
+}
+
+// whole says whether the map has cells, as many in each row.
+func (m *Map) whole() bool {
+	for _, row := range m.Cells {
+		if len(row) == 0 || len(row) != len(m.Cells[0]) {
+			return false
+		}
+	}
+	return len(m.Cells) > 0
+}
+
 // Sample returns one of the maps in the geometry of the picture, [height][width]: bilinear between
 // the cells, and 0 where the network saw nothing. Width and height may be those of a smaller copy
 // of the picture.
+//
+// Sizes that are no picture's, and a map without cells, give nothing.
 func (x *Explanation) Sample(m *Map, width, height int) [][]float32 {
+	if m == nil || !m.whole() || !x.Grid.lies() || width < 1 || height < 1 || width > maxSampled/height {
+		return nil
+	}
 	g := &x.Grid
 	out := make([][]float32, height)
 	for i := range out {

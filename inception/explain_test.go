@@ -55,7 +55,7 @@ func TestExplainIsExact(t *testing.T) {
 				t.Fatalf("got %d maps, want one for each of 5 classes", len(got.Maps))
 			}
 			logits := make([]float64, 5)
-			m.Head.Logits(want[0].Bottleneck, logits)
+			_ = m.Head.Logits(want[0].Bottleneck, logits)
 			for i, x := range got.Maps {
 				if x.Label != got.Predictions[i].Label || x.Probability != got.Predictions[i].Probability {
 					t.Errorf("map %d is of %q, want %q", i, x.Label, got.Predictions[i].Label)
@@ -229,7 +229,7 @@ func withNeighbours(t testing.TB, m *Model) *Model {
 		for k := range row {
 			row[k] = float32((k*(i+3))%7) + 0.1
 		}
-		Unit(m.Neighbours.Vectors[i*f:(i+1)*f], row)
+		_ = Unit(m.Neighbours.Vectors[i*f:(i+1)*f], row)
 	}
 	return m
 }

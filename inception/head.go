@@ -97,15 +97,33 @@ func (h *Head) Parameters() int {
 	return n
 }
 
-// Logits computes the logits in float64 for one bottleneck [Features]. dst is [Classes].
-func (h *Head) Logits(bottleneck []float32, dst []float64) {
-	bottleneck = bottleneck[:h.Features]
+// Logits computes the logits in float64 for one bottleneck [Features]. dst is [Classes]. Other
+// lengths are refused, also of the head's own slices.
+func (h *Head) Logits(bottleneck []float32, dst []float64) error {
+	if h == nil || len(bottleneck) != h.Features || len(dst) != h.Classes || !h.sized() {
+		return fmt.Errorf("inception: head: got a bottleneck of %d values and room for %d logits, want what the head takes "+
+			"and gives", len(bottleneck), len(dst))
+	}
 	if h.Linear() {
-		product(h.W, h.B, bottleneck, dst[:h.Classes])
-		return
+		product(h.W, h.B, bottleneck, dst)
+		return nil
 	}
 	values := h.forward(bottleneck)
-	product(h.W, h.B, values[len(values)-1], dst[:h.Classes])
+	product(h.W, h.B, values[len(values)-1], dst)
+	return nil
+}
+
+// sized says whether every slice has its length.
+func (h *Head) sized() bool {
+	n := h.Features
+	for i := range h.Before {
+		l := &h.Before[i]
+		if w, b, units, err := l.sizes(n); err != nil || len(l.W) != w || len(l.B) != b || l.Units != units {
+			return false
+		}
+		n = l.width(n)
+	}
+	return len(h.B) == h.Classes && (n == 0 && len(h.W) == 0 || n > 0 && len(h.W)%n == 0 && len(h.W)/n == h.Classes)
 }
 
 // product computes W x + B.
@@ -272,6 +290,9 @@ func (l *HeadLayer) backward(x, y, g []float64) []float64 {
 // Validate checks the head's sizes and values.
 func (h *Head) Validate() error {
 	bad := func(format string, args ...any) error { return fmt.Errorf("inception: head: "+format, args...) }
+	if h == nil {
+		return bad("got none")
+	}
 	least := 2
 	if h.Activation == Sigmoid {
 		least = 1 // yes or no
@@ -307,21 +328,28 @@ func (h *Head) Validate() error {
 	return nil
 }
 
-// validate checks a layer that reads n values.
-func (l *HeadLayer) validate(n int) error {
-	w, b, units := 0, 0, 0
+// sizes is how many weights, biases and units a layer has that reads n values.
+func (l *HeadLayer) sizes(n int) (w, b, units int, err error) {
 	switch l.Kind {
 	case LayerDense:
 		if l.Units < 1 || l.Units > maxUnits {
-			return fmt.Errorf("got %d units, want 1 to %d", l.Units, maxUnits)
+			return 0, 0, 0, fmt.Errorf("got %d units, want 1 to %d", l.Units, maxUnits)
 		}
-		w, b, units = l.Units*n, l.Units, l.Units
+		return l.Units * n, l.Units, l.Units, nil
 	case LayerScale:
-		w, b = n, n
+		return n, n, 0, nil
 	case LayerReLU, LayerReLU6, LayerLeakyReLU, LayerELU, LayerSELU, LayerTanh, LayerSigmoid, LayerSwish, LayerGELU,
 		LayerL2:
-	default:
-		return fmt.Errorf("its kind is %q, which this rehead does not know", l.Kind)
+		return 0, 0, 0, nil
+	}
+	return 0, 0, 0, fmt.Errorf("its kind is %q, which this rehead does not know", l.Kind)
+}
+
+// validate checks a layer that reads n values.
+func (l *HeadLayer) validate(n int) error {
+	w, b, units, err := l.sizes(n)
+	if err != nil {
+		return err
 	}
 	leaks := l.Kind == LayerLeakyReLU || l.Kind == LayerELU
 	switch {

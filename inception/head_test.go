@@ -55,7 +55,7 @@ func TestHeadGradient(t *testing.T) {
 		y := append([]float32(nil), x...)
 		y[i] = float32(float64(y[i]) + by)
 		out := make([]float64, 3)
-		h.Logits(y, out)
+		_ = h.Logits(y, out)
 		return out
 	}
 	for k := range 3 {

@@ -2,6 +2,7 @@ package inception
 
 import (
 	"context"
+	"errors"
 	"image"
 
 	"github.com/c236555e/rehead/dataset/picture"
@@ -21,6 +22,9 @@ type Input struct {
 
 // ReadHeader reads the header of Data and holds it against Limits. Decode does not read it again.
 func (in *Input) ReadHeader() error {
+	if in == nil {
+		return errors.New("inception: input: got none")
+	}
 	if in.header != nil {
 		return nil
 	}
@@ -35,19 +39,23 @@ func (in *Input) ReadHeader() error {
 // input's until the caller is done with it. An input that has its Pixels stays as it is. When ctx
 // ends, so does Decode, with its error.
 func (in *Input) Decode(ctx context.Context, r picture.Recipe, dst []float32) (err error) {
+	if in == nil {
+		return errors.New("inception: input: got none")
+	}
 	if in.Pixels != nil {
 		return nil
 	}
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(r.Validate(), ctx.Err()); err != nil {
 		return err
 	}
 	if dst == nil {
 		dst = make([]float32, 3*r.Size*r.Size)
 	}
 	if in.Image != nil {
-		size := in.Image.Bounds()
-		in.Info = picture.Info{Width: size.Dx(), Height: size.Dy(), Orientation: 1}
-		err = r.Apply(in.Image, 1, dst)
+		if err = r.Apply(in.Image, 1, dst); err == nil {
+			size := in.Image.Bounds()
+			in.Info = picture.Info{Width: size.Dx(), Height: size.Dy(), Orientation: 1}
+		}
 	} else if err = in.ReadHeader(); err == nil {
 		err = r.LoadFrom(ctx, in.header, dst)
 	}

@@ -42,7 +42,7 @@ func TestKernelsAgreeOnPhotographs(t *testing.T) {
 	head := nearestMean(want, folder, step(kernels[0]))
 	logits := func(v []float32) int {
 		z := make([]float64, head.Classes)
-		head.Logits(v, z)
+		_ = head.Logits(v, z)
 		return slices.Index(z, slices.Max(z))
 	}
 	for _, kernel := range kernels[1:] {

@@ -67,6 +67,9 @@ type SelfTest struct {
 
 // Validate checks that labels, head, recipe and trunk are good and belong together.
 func (m *Model) Validate() error {
+	if m == nil {
+		return errors.New("inception: model: got none")
+	}
 	if err := m.Head.Validate(); err != nil {
 		return err
 	}
@@ -204,6 +207,9 @@ func (m *Model) belongs(w *Weights) error {
 // AttachTrunk gives a model that was saved without its trunk the weights that belong to it; others
 // are refused.
 func (m *Model) AttachTrunk(w *Weights) error {
+	if m == nil || w == nil {
+		return errors.New("inception: model: attach trunk: got no model or no weights")
+	}
 	w, err := m.quantized(w)
 	if err != nil {
 		return err
@@ -238,7 +244,7 @@ func (m *Model) MultiLabel() bool { return m.Head.Activation == Sigmoid }
 // Threshold returns the probability from which on a picture is said to have label k; only of use
 // where MultiLabel.
 func (m *Model) Threshold(k int) float64 {
-	if m.Thresholds == nil {
+	if k < 0 || k >= len(m.Thresholds) {
 		return 0.5
 	}
 	return m.Thresholds[k]
@@ -301,7 +307,7 @@ func (m *Model) rank(logits []float64) []Prediction {
 // ModelFromWeights makes a model of weights that have a classifier or a head. Without labels of
 // their own its classes are called by their numbers.
 func ModelFromWeights(w *Weights) (*Model, error) {
-	if w.Classes == 0 && w.Head == nil {
+	if w == nil || w.Classes == 0 && w.Head == nil {
 		return nil, errors.New("inception: these weights have no classifier: train a head on them with `rehead " +
 			"train DIR --weights FILE`")
 	}
@@ -312,6 +318,9 @@ func ModelFromWeights(w *Weights) (*Model, error) {
 	} else {
 		m.Head = Head{Classes: w.Classes, Features: w.Features(), W: w.Tensors["fc.weight"].Data,
 			B: w.Tensors["fc.bias"].Data}
+	}
+	if err := m.Head.Validate(); err != nil {
+		return nil, err
 	}
 	if m.Labels == nil {
 		for i := range m.Head.Classes {

@@ -45,8 +45,11 @@ type Neighbour struct {
 }
 
 // Unit writes the bottleneck divided by its length to dst, in float16's precision. One of length 0
-// stays 0.
-func Unit(dst, bottleneck []float32) {
+// stays 0. The two have the same length.
+func Unit(dst, bottleneck []float32) error {
+	if len(dst) != len(bottleneck) {
+		return fmt.Errorf("inception: unit: got room for %d values, want %d", len(dst), len(bottleneck))
+	}
 	sum := 0.0
 	for _, v := range bottleneck {
 		sum += float64(v) * float64(v)
@@ -59,6 +62,7 @@ func Unit(dst, bottleneck []float32) {
 		h, _ := safetensors.Half(float32(float64(v) * scale)) // at most 1
 		dst[i] = safetensors.FromHalf(h)
 	}
+	return nil
 }
 
 // nearest ranks the pictures by the cosine between bottlenecks, ties in their order, and returns
@@ -68,7 +72,7 @@ func (n *Neighbours) nearest(bottleneck []float32, count int) []Neighbour {
 		return nil
 	}
 	unit := make([]float32, len(bottleneck))
-	Unit(unit, bottleneck)
+	_ = Unit(unit, bottleneck) // of one length
 	best := numeric.TopK(len(n.Pictures), count, func(i int) (float64, bool) {
 		dot := 0.0
 		for f, v := range n.Vectors[i*len(unit) : (i+1)*len(unit)] {

@@ -3,6 +3,7 @@ package inception
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -68,6 +69,9 @@ func OpenModel(path string) (*Model, error) {
 
 // DecodeModel is OpenModel for a file of size bytes that is open already; errors call it name.
 func DecodeModel(name string, r io.ReaderAt, size int64) (*Model, error) {
+	if r == nil {
+		return nil, errors.New("inception: open model: got no file")
+	}
 	var magic [2]byte
 	if _, err := r.ReadAt(magic[:], 0); err == nil && magic == [2]byte{0x1f, 0x8b} {
 		a, err := unpack(name, io.NewSectionReader(r, 0, size), min(maxArchive, freeGrowth+maxGrowth*size))

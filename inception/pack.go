@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/c236555e/rehead/internal/atomicfile"
 )
@@ -18,6 +19,7 @@ import (
 func (m *Model) Pack(path string, opts SaveOptions) error {
 	files, doc, err := m.prepare(opts)
 	if err == nil {
+		atomicfile.Sweep(filepath.Dir(path))
 		err = atomicfile.Write(path, func(w io.Writer) error { return packTo(w, files, doc) })
 	}
 	if err != nil {

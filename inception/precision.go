@@ -27,8 +27,8 @@ func (w *Weights) Precision() nn.Precision {
 // heads, models and caches of the two never mix. The tensors are shared and stay float32; they
 // become bytes when the trunk is compiled. Ranges must be finite.
 func (w *Weights) Quantized(ranges nn.Ranges) (*Weights, error) {
-	if w.Ranges != nil {
-		return nil, errors.New("inception: quantize: the weights have ranges already, want those of float32")
+	if w == nil || w.Ranges != nil {
+		return nil, errors.New("inception: quantize: got no weights, or some that ranges already, want those of float32")
 	}
 	if len(ranges) == 0 {
 		return nil, errors.New("inception: quantize: got no ranges, want those of a calibration")
@@ -75,6 +75,9 @@ const CalibrationPictures = 32
 // to run on; the device is the CPU.
 func Calibrate(ctx context.Context, w *Weights, cfg nn.Config, n int,
 	load func(i int, pixels []float32) error) (_ *Weights, err error) {
+	if w == nil || load == nil {
+		return nil, errors.New("inception: calibrate: got no weights or no way to load pictures")
+	}
 	if err := checkRecipe(w.Recipe); err != nil {
 		return nil, fmt.Errorf("inception: calibrate: %w", err)
 	}

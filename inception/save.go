@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,14 +47,7 @@ func (m *Model) save(dir string, opts SaveOptions) error {
 	if err != nil {
 		return err
 	}
-	dir, err = filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
-	}
-	state, err := inspectTarget(dir)
+	dir, state, err := findTarget(dir)
 	if err != nil {
 		return err
 	}
@@ -61,7 +55,9 @@ func (m *Model) save(dir string, opts SaveOptions) error {
 	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return err
 	}
-	err = saveBeside(dir, state, files, doc)
+	atomicfile.Sweep(parent)
+	atomicfile.Sweep(dir)
+	err = saveBeside(dir, files, doc)
 	if err != nil && state != absent && !errors.As(err, new(*writeError)) {
 		return saveInside(dir, files, doc)
 	}
@@ -219,12 +215,55 @@ const (
 	present // a rehead model and nothing else
 )
 
-// CheckTarget says, before a long run begins, whether Save would refuse to write to dir.
+// CheckTarget says, before a long run begins, whether Save would refuse to write to dir or could not.
 func CheckTarget(dir string) error {
-	if _, err := inspectTarget(dir); err != nil {
+	dir, state, err := findTarget(dir)
+	if err == nil {
+		if err = probe(filepath.Dir(dir)); err != nil && state != absent {
+			err = probe(dir)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("inception: save model %s: %w", dir, err)
 	}
 	return nil
+}
+
+// probe reports why nothing can be written into a folder, or, where it is not there yet, into the
+// one that it would be made in.
+func probe(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) && filepath.Dir(dir) != dir {
+		return probe(filepath.Dir(dir))
+	}
+	temp, unlock, err := atomicfile.MakeFolder(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unlock(), os.RemoveAll(temp))
+}
+
+// findTarget follows links to the model's place, and says what stands there. A folder that the
+// process works in would be renamed from under it.
+func findTarget(name string) (string, target, error) {
+	if name == "" {
+		return name, absent, errors.New("the folder has no name")
+	}
+	dir, err := filepath.Abs(name)
+	if err != nil {
+		return name, absent, err
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	here, err := os.Getwd()
+	if err == nil {
+		here, err = filepath.EvalSymlinks(here)
+	}
+	if rel, e := filepath.Rel(dir, here); err == nil && e == nil && filepath.IsLocal(rel) || filepath.Dir(dir) == dir {
+		return name, absent, errors.New("it is the folder that this program works in, or one around it: name another")
+	}
+	state, err := inspectTarget(dir)
+	return dir, state, err
 }
 
 // inspectTarget refuses what must not be replaced.
@@ -283,11 +322,8 @@ type writeError struct{ error }
 
 func (e *writeError) Unwrap() error { return e.error }
 
-// writeAll writes the files and model.json into the new folder dir, which it removes when it fails.
+// writeAll writes the files and model.json into the folder dir, which it removes when it fails.
 func writeAll(dir string, files []outFile, doc modelJSON) error {
-	if err := os.Mkdir(dir, 0o777); err != nil {
-		return err
-	}
 	doc.Files = make(map[string]fileEntry, len(files))
 	err := func() error {
 		for _, f := range files {
@@ -328,17 +364,33 @@ func (c *counter) Write(p []byte) (int, error) {
 }
 
 // saveBeside writes a folder next to dir and puts it in dir's place.
-func saveBeside(dir string, state target, files []outFile, doc modelJSON) error {
+func saveBeside(dir string, files []outFile, doc modelJSON) error {
 	parent := filepath.Dir(dir)
-	temp := atomicfile.TempName(parent)
-	if err := writeAll(temp, files, doc); err != nil {
+	temp, unlock, err := atomicfile.MakeFolder(parent)
+	if err != nil {
 		return err
 	}
-	err := replace(temp, dir, state)
-	if err != nil {
-		return errors.Join(err, os.RemoveAll(temp))
+	if err := writeAll(temp, files, doc); err != nil {
+		return errors.Join(err, unlock())
 	}
-	return atomicfile.SyncFolder(parent)
+	if runtime.GOOS == "windows" { // which renames no folder that holds an open file
+		err = unlock()
+	}
+	// what others put there in the meantime is replaced as if it had been there before
+	for try := 0; err == nil; try++ {
+		var state target
+		if state, err = inspectTarget(dir); err != nil {
+			break
+		}
+		if err = replace(temp, dir, state); err == nil {
+			_ = os.Remove(filepath.Join(dir, atomicfile.LockName)) // gone with the folder where another has replaced it
+			return errors.Join(unlock(), atomicfile.SyncFolder(parent))
+		}
+		if try < 100 && (errors.Is(err, os.ErrExist) || errors.Is(err, os.ErrNotExist)) {
+			err = nil
+		}
+	}
+	return errors.Join(err, unlock(), os.RemoveAll(temp))
 }
 
 // replace renames temp to dir and removes what was there.
@@ -367,7 +419,11 @@ func replace(temp, dir string, state target) error {
 // saveInside writes below dir, which exists, and moves the files into place. Without model.json,
 // which goes first and comes last, the folder is not a model.
 func saveInside(dir string, files []outFile, doc modelJSON) error {
-	temp := atomicfile.TempName(dir)
+	temp, unlock, err := atomicfile.MakeFolder(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock() //nolint:errcheck // the file is removed below, or with the folder
 	if err := writeAll(temp, files, doc); err != nil {
 		return err
 	}
@@ -381,5 +437,5 @@ func saveInside(dir string, files []outFile, doc modelJSON) error {
 			return errors.Join(err, os.RemoveAll(temp))
 		}
 	}
-	return errors.Join(os.Remove(temp), atomicfile.SyncFolder(dir))
+	return errors.Join(os.RemoveAll(temp), atomicfile.SyncFolder(dir))
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -89,6 +90,27 @@ func TestSaveRefuses(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the folder that the program works in", func(t *testing.T) {
+		here := filepath.Join(t.TempDir(), "here")
+		if err := os.Mkdir(here, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		t.Chdir(here)
+		for _, dir := range []string{"", ".", "..", "./", "/", "../here", here, filepath.Dir(here)} {
+			if err := m.Save(dir, SaveOptions{NoTrunk: true}); err == nil {
+				t.Errorf("%q was taken", dir)
+			}
+			if err := CheckTarget(dir); err == nil {
+				t.Errorf("%q passes the check", dir)
+			}
+		}
+		if got, err := os.Getwd(); err != nil || got != here {
+			t.Errorf("works in %s (%v), want %s", got, err, here)
+		}
+		if list, err := os.ReadDir("."); err != nil || len(list) != 0 {
+			t.Errorf("%v (%v) were left", list, err)
+		}
+	})
 	trunkless := *m
 	trunkless.Trunk = nil
 	dir := filepath.Join(t.TempDir(), "m")
@@ -103,5 +125,63 @@ func TestSaveRefuses(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("something was left behind: %v", err)
+	}
+}
+
+// TestCheckTarget: what Save will do is known before, and leaves nothing.
+func TestCheckTarget(t *testing.T) {
+	root := t.TempDir()
+	ok, link := filepath.Join(root, "empty"), filepath.Join(root, "link")
+	if err := errors.Join(os.Mkdir(ok, 0o700), os.Symlink(ok, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{ok, link, link + "/", filepath.Join(root, "new"), filepath.Join(root, "a", "b")} {
+		if err := CheckTarget(dir); err != nil {
+			t.Error(err)
+		}
+		if err := small(t).Save(dir, SaveOptions{NoTrunk: true}); err != nil {
+			t.Error(err)
+		}
+	}
+	if list, err := os.ReadDir(root); err != nil || len(list) != 4 {
+		t.Errorf("%v stand there (%v), want empty, link, new and a", list, err)
+	}
+	// a folder that nobody can write to, not even root
+	for _, dir := range []string{"/proc/model", "/proc/self/fd/a/model"} {
+		if _, err := os.Stat("/proc/self"); err == nil && CheckTarget(dir) == nil {
+			t.Errorf("%s passes the check", dir)
+		}
+	}
+}
+
+// TestSaveTogether: of many that save into one folder at once none fails, and one of the models is
+// there, whole.
+func TestSaveTogether(t *testing.T) {
+	m := small(t)
+	root := t.TempDir()
+	for _, dir := range []string{"absent", "empty", "present"} {
+		dir := filepath.Join(root, dir)
+		if strings.HasSuffix(dir, "empty") {
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		} else if strings.HasSuffix(dir, "present") {
+			mustSave(t, m, dir, SaveOptions{NoTrunk: true})
+		}
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				mine := *m
+				mine.Seed = uint64(i)
+				if err := mine.Save(dir, SaveOptions{NoTrunk: true}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		mustOpen(t, dir)
+	}
+	if list, err := os.ReadDir(root); err != nil || len(list) != 3 {
+		t.Errorf("%v stand there (%v), want three models", list, err)
 	}
 }

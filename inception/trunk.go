@@ -2,6 +2,7 @@ package inception
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -19,6 +20,9 @@ type Trunk struct {
 // precision of w, not of cfg. It keeps nothing of w's tensors, so a caller that drops w frees
 // them. Errors name the recipe's field, the input's size or the device that will not do.
 func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
+	if w == nil {
+		return nil, errors.New("inception: trunk: got no weights")
+	}
 	if err := checkRecipe(w.Recipe); err != nil {
 		return nil, fmt.Errorf("inception: trunk: %w", err)
 	}

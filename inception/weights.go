@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -187,6 +188,9 @@ func digest(flavor Flavor, list []slot, sums [][sha256.Size]byte) string {
 // head that will be saved beside a float16 trunk is best trained on them: the digest stays the same
 // then.
 func (w *Weights) Halved() (*Weights, error) {
+	if w == nil {
+		return nil, errors.New("inception: float16: got no weights")
+	}
 	tensors := make(map[string]Tensor, len(w.Tensors))
 	for _, name := range slices.Sorted(maps.Keys(w.Tensors)) {
 		t := w.Tensors[name]

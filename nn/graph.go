@@ -3,6 +3,8 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"math"
+	"reflect"
 
 	_ "go4.org/unsafe/assume-no-moving-gc" // the pinned version; an older one stops every program that imports Gorgonia
 	"gorgonia.org/gorgonia"
@@ -71,13 +73,13 @@ func leaf(g *Graph, kind, name string, data []float32, shape []int) (*Node, erro
 }
 
 // maxElements bounds one tensor, so that products of extents never overflow.
-const maxElements = 1 << 31
+const maxElements = min(1<<31, math.MaxInt)
 
 // Apply adds op, applied to the nodes in, to their graph and returns the
 // result's node. Shapes are checked here: a misfit is a [*ShapeError].
 // op is copied, so one literal may be applied many times.
 func Apply(op Op, in ...*Node) (*Node, error) {
-	if op == nil {
+	if op == nil || reflect.ValueOf(op).IsNil() {
 		return nil, errors.New("nn: apply: got no operator")
 	}
 	if len(in) == 0 {
@@ -114,9 +116,12 @@ func applyCopy(op Op, salt uint64, in []*Node) (*Node, error) {
 	return n, nil
 }
 
-// OpOf returns the operator that n was made with by [Apply], to be read only: nil for a leaf and
+// OpOf returns the operator that n was made with by [Apply], to be read only: nil for a leaf, for none and
 // for an operator of Gorgonia's own.
 func OpOf(n *Node) Op {
+	if n == nil {
+		return nil
+	}
 	if a, ok := n.Op().(*applied); ok {
 		return a.op
 	}

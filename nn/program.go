@@ -118,11 +118,11 @@ func compileNet(cfg Config, net *ir.Net) (*Program, error) {
 // then partly written. An image's result never depends on n, on its neighbours or on the number of
 // threads, bit for bit. Safe for concurrent use.
 func (p *Program) Run(ctx context.Context, n int, in []float32, out ...[]float32) error {
-	if n < 1 || n > maxElements {
+	if n < 1 {
 		return fmt.Errorf("nn: run: got %d images, want at least 1", n)
 	}
-	if len(in) != n*p.input {
-		return fmt.Errorf("nn: run: input: got %d values, want %d for %d images of %d", len(in), n*p.input, n, p.input)
+	if len(in)%p.input != 0 || len(in)/p.input != n {
+		return fmt.Errorf("nn: run: input: got %d values, want those of %d images of %d", len(in), n, p.input)
 	}
 	if len(out) != len(p.outputs) {
 		return fmt.Errorf("nn: run: got %d outputs, want %d", len(out), len(p.outputs))

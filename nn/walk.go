@@ -10,6 +10,9 @@ import (
 // at visit's first error and returns it. The order is the same every time for graphs that were
 // built in the same way.
 func Walk(outputs []*Node, visit func(n *Node, args []*Node) error) error {
+	if visit == nil {
+		return errors.New("nn: walk: got nothing that visits")
+	}
 	for i, n := range outputs {
 		if n == nil || n.Graph() == nil {
 			return fmt.Errorf("nn: walk: output %d is not a node of a graph", i)

@@ -184,7 +184,14 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// maxCount bounds what channels have room for.
+const maxCount = 1 << 20
+
 func (c Config) validateNumbers() error {
+	if most := max(c.MaxRecords, c.MaxBatch, c.MaxQueue, c.MaxConnections); most > maxCount {
+		return fmt.Errorf("serve: Config: MaxRecords, MaxBatch, MaxQueue and MaxConnections: got %d, want at most %d", most,
+			maxCount)
+	}
 	numbers := []struct {
 		name  string
 		value int64

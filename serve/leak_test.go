@@ -12,6 +12,7 @@ import (
 
 // TestMain fails the package when a test leaves a goroutine of ours behind.
 func TestMain(m *testing.M) {
+	Quiet()
 	code := m.Run()
 	http.DefaultClient.CloseIdleConnections()
 	if code == 0 {

@@ -129,6 +129,8 @@ func TestContract55Load(t *testing.T) {
 		{"d", "", http.StatusBadRequest},
 		{"", shelf.path("a"), http.StatusBadRequest},
 		{"a/b", shelf.path("a"), http.StatusBadRequest},
+		{".", shelf.path("a"), http.StatusBadRequest},
+		{"..", shelf.path("a"), http.StatusBadRequest},
 		{strings.Repeat("a", 256), shelf.path("a"), http.StatusBadRequest},
 	} {
 		wantStatus(t, loadModel(s, c.name, c.path), c.code, `"message"`)

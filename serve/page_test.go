@@ -112,7 +112,7 @@ func keepOne(t testing.TB, m *inception.Model) []byte {
 	for i := range vector {
 		vector[i] = 1
 	}
-	inception.Unit(vector, vector)
+	_ = inception.Unit(vector, vector)
 	m.Neighbours = &inception.Neighbours{Vectors: vector,
 		Pictures: []inception.TrainingPicture{{Path: "a/b.jpg", Label: m.Labels[0], Thumbnail: b.Bytes()}}}
 	return b.Bytes()

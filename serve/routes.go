@@ -2,19 +2,18 @@ package serve
 
 import (
 	"net/http"
-	"sync"
 
 	"github.com/gin-gonic/gin"
 )
 
-// quietGin keeps gin from printing its routes to standard output, which it does in debug mode, the
-// mode of a program that has not chosen one. The mode is a package variable of gin, and this is the
-// only thing outside a Server that this package changes.
-var quietGin = sync.OnceFunc(func() {
+// Quiet chooses gin's release mode, in a program that has chosen none. In debug mode, gin's default,
+// every [New] makes gin print its routes to standard output; the mode belongs to the whole program,
+// so no Server changes it by itself.
+func Quiet() {
 	if gin.Mode() == gin.DebugMode {
 		gin.SetMode(gin.ReleaseMode)
 	}
-})
+}
 
 // unmatched stands for the route of a request that has none.
 const unmatched = "unmatched"
@@ -22,7 +21,6 @@ const unmatched = "unmatched"
 // newEngine makes a router without routes. It uses nothing of gin's own middleware: recovery,
 // logging and limits are the server's.
 func (s *Server) newEngine() *gin.Engine {
-	quietGin()
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,7 +48,7 @@ func New(c Classifier, cfg Config) (*Server, error) {
 	s.metrics = newMetrics(s)
 	s.pipeline = newPipeline(s.cfg, s.metrics)
 	s.engine = s.routes()
-	if c != nil {
+	if given(c) {
 		if err := s.Install(context.Background(), c); err != nil {
 			return nil, err
 		}
@@ -55,12 +56,18 @@ func New(c Classifier, cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// given says whether there is a classifier, and not a nil in an interface.
+func given(c Classifier) bool {
+	v := reflect.ValueOf(c)
+	return c != nil && (v.Kind() != reflect.Pointer || !v.IsNil())
+}
+
 // Install makes c the model that answers from now on, if it passes its own check; otherwise it says
 // why not, the model before it stays, and c is the caller's. Requests that are under way finish
 // with the model that they started with, which is closed after the last of them: none fails by the
 // change.
 func (s *Server) Install(ctx context.Context, c Classifier) error {
-	if c == nil {
+	if !given(c) {
 		return errors.New("serve: install: got a nil classifier, want a model")
 	}
 	if err := c.Check(ctx); err != nil {
@@ -126,6 +133,9 @@ func (s *Server) acquire() (*model, error) {
 // it from ending in order. The listener is closed when Serve returns; the model is not, see
 // [Server.Close].
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	if listener == nil {
+		return errors.New("serve: got no listener")
+	}
 	server := &http.Server{
 		Handler:           s.engine,
 		ReadHeaderTimeout: s.cfg.ReadHeaderTimeout,

@@ -35,6 +35,12 @@ func EmbedChecked(ctx context.Context, folder *dataset.Folder, c *doctor.Checkup
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if folder == nil || c == nil || w == nil {
+		return nil, errors.New("train: embed: got no folder, no checks of it or no weights")
+	}
+	if !c.Of(folder) {
+		return nil, errors.New("train: embed: the checks are of other pictures than the folder's")
+	}
 	e := newEmbedder(cfg, w, len(folder.Items), map[Phase]float64{})
 	out, bad := checked(folder, c)
 	b := &Bottlenecks{Rows: out.rows}

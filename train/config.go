@@ -93,11 +93,11 @@ type EmbedConfig struct {
 
 // Validate names the first field that is wrong.
 func (c EmbedConfig) Validate() error {
-	if c.Batch < 0 || c.Decoders < 0 || c.Engine.Threads < 0 {
-		return fmt.Errorf("train: config: Batch, Decoders and Threads: got %d, %d and %d, want 0 (default) or more",
+	if c.Batch < 0 || c.Decoders < 0 || c.Engine.Threads < 0 || max(c.Batch, c.Decoders, c.Engine.Threads) > 4096 {
+		return fmt.Errorf("train: config: Batch, Decoders and Threads: got %d, %d and %d, want 0 (default) to 4096",
 			c.Batch, c.Decoders, c.Engine.Threads)
 	}
-	return nil
+	return c.Engine.Validate()
 }
 
 // maxBad returns how many of n pictures may be bad.

@@ -53,6 +53,9 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cf
 // MergeCache puts the bottlenecks of the cache below from into the one below into, both of the
 // trunk w, and returns how many were new.
 func MergeCache(w *inception.Weights, into, from string) (added int, err error) {
+	if w == nil {
+		return 0, errors.New("train: cache: got no weights")
+	}
 	var caches [2]*cache.Bottlenecks
 	for i, dir := range [2]string{into, from} {
 		c, err := cache.Open(dir, cacheKey(w))

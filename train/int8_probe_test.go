@@ -59,7 +59,7 @@ func probe(t *testing.T, ex head.Examples, drawings int) float64 {
 			}
 			logits := make([]float64, ex.Classes)
 			for i, row := range test.Rows {
-				fit.Head.Logits(row, logits)
+				_ = fit.Head.Logits(row, logits)
 				if slices.Index(logits, slices.Max(logits)) == test.Labels[i] {
 					right++
 				}

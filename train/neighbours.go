@@ -40,7 +40,9 @@ func (r *run) neighbours(ctx context.Context) (*inception.Neighbours, error) {
 	recipe := r.weights.Recipe
 	err := par.Each(ctx, r.cfg.Decoders, len(kept), func(_, k int) error {
 		it := r.items[kept[k]]
-		inception.Unit(n.Vectors[k*features:(k+1)*features], r.rows[kept[k]])
+		if err := inception.Unit(n.Vectors[k*features:(k+1)*features], r.rows[kept[k]]); err != nil {
+			return err
+		}
 		n.Pictures[k] = inception.TrainingPicture{Path: it.Rel, Label: r.good().LabelText(kept[k]),
 			Thumbnail: thumbnail(recipe, it.Path, r.cfg.Limits)}
 		return nil

@@ -42,12 +42,12 @@ func (r *Result) Plots(ctx context.Context) ([]report.Plot, error) {
 // reportInput is what the report shows. A report is never worth a trained model: it makes a panic a
 // failure.
 func (r *Result) reportInput(ctx context.Context) (in *report.Input, err error) {
-	if r.Model == nil || len(r.report.Rows) == 0 || len(r.report.Rows) != len(r.Pictures) {
+	if r == nil || r.Model == nil || len(r.report.Rows) == 0 || len(r.report.Rows) != len(r.Pictures) {
 		return nil, errors.New("got a result without its bottlenecks, want one that Run returned")
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			in, err = nil, fmt.Errorf("%v", p)
+			in, err = nil, errors.New("what was measured does not belong together")
 		}
 	}()
 	full := r.report
@@ -83,7 +83,7 @@ func (v *Evaluation) Plots(ctx context.Context) ([]report.Plot, error) {
 }
 
 func (v *Evaluation) reportInput() (*report.Input, error) {
-	if v.report.Model == nil || len(v.report.Rows) == 0 || len(v.report.Rows) != len(v.Pictures) {
+	if v == nil || v.report.Model == nil || len(v.report.Rows) == 0 || len(v.report.Rows) != len(v.Pictures) {
 		return nil, errors.New("got an evaluation without its bottlenecks, want one that Evaluate returned")
 	}
 	full := v.report

@@ -10,6 +10,7 @@ import (
 	"html"
 	"image"
 	"image/jpeg"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -353,5 +354,13 @@ func checkMultiLabelReport(t *testing.T, r *Result) {
 	}
 	if len(texts) != 4 || texts["confusion.svg"] != "" || !strings.Contains(texts["labels.svg"], r.Model.Labels[0]) {
 		t.Errorf("got %d plots, want the loss, reliability, labels and map", len(texts))
+	}
+}
+
+// TestPathless: a note in a report is the same wherever the files of the run are.
+func TestPathless(t *testing.T) {
+	err := fmt.Errorf("write: %w", &fs.PathError{Op: "open", Path: "/home/me/cache/x", Err: fs.ErrPermission})
+	if got := pathless(err).Error(); strings.Contains(got, "/home") || got != fs.ErrPermission.Error() {
+		t.Errorf("got %q", got)
 	}
 }

@@ -36,7 +36,12 @@ type Result struct {
 
 // Finish takes away the checkpoint of a run whose model is saved; a run that ends before goes on
 // from it.
-func (r *Result) Finish() error { return r.Fit.Finish() }
+func (r *Result) Finish() error {
+	if r == nil || r.Fit == nil {
+		return errors.New("train: finish: got a result without its fit, want one that Run returned")
+	}
+	return r.Fit.Finish()
+}
 
 // Run trains a classifier on folder with the trunk w. The folder is split here (its items' Split
 // fields are set), and pictures with the same bytes never come to lie in different parts. Where the
@@ -101,6 +106,7 @@ type run struct {
 	views      [][][]float32 // those of their views; nil where there are none
 	duplicates int
 	start      *inception.Head // of a warm start
+	given      []int           // see givenToTrain
 	crossed    *crossed        // nil where there was no cross-validation
 	temp       float64
 	logits     []float64 // [n,K]
@@ -143,7 +149,7 @@ func (r *run) embed(ctx context.Context) error {
 		}
 	}
 	if len(out.problems) > 0 {
-		if _, err := checkSplit(r.good(), r.cfg.Split); err != nil {
+		if _, err := checkSplit(r.good(), r.cfg.Split, r.given); err != nil {
 			return fmt.Errorf("%w (after %d unreadable pictures were set aside)", err, len(out.problems))
 		}
 	}
@@ -152,12 +158,15 @@ func (r *run) embed(ctx context.Context) error {
 
 // divide splits the folder by what is known of it, and notes what will be less than one may expect.
 func (r *run) divide(sums [][sha256.Size]byte) error {
+	if r.given == nil {
+		r.given = givenToTrain(r.folder)
+	}
 	crowded, err := divide(r.folder, &r.cfg.Split, r.res.Checkup, sums)
 	if err != nil {
 		return err
 	}
 	told := r.res.Notes
-	if r.res.Notes, err = checkSplit(r.folder, r.cfg.Split); err != nil {
+	if r.res.Notes, err = checkSplit(r.folder, r.cfg.Split, r.given); err != nil {
 		return err
 	}
 	if crowded {

@@ -3,7 +3,10 @@ package train
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/train/head"
@@ -43,7 +46,7 @@ func (r *run) solve(ctx context.Context) error {
 	if fit.CheckpointErr != nil {
 		r.res.Notes = append(r.res.Notes,
 			fmt.Sprintf("no checkpoint could be written, so that this run could not have gone on after a stop: %v",
-				fit.CheckpointErr))
+				pathless(fit.CheckpointErr)))
 	}
 	logits, err := head.Logits(ctx, fit.Head, valid.Rows, r.cfg.Engine.Threads)
 	if err != nil {
@@ -116,4 +119,18 @@ func (r *run) near() [][]int {
 		}
 	}
 	return out
+}
+
+// pathless is what the system said of a file without where the file is, so that equal runs have
+// equal reports.
+func pathless(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package train
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/c236555e/rehead/dataset"
@@ -41,7 +42,7 @@ func checkLabels(f *dataset.Folder) error {
 
 // checkSplit refuses a split that cannot be trained on, and notes what will be less than one may
 // expect.
-func checkSplit(f *dataset.Folder, cfg dataset.SplitConfig) (notes []string, err error) {
+func checkSplit(f *dataset.Folder, cfg dataset.SplitConfig, given []int) (notes []string, err error) {
 	labels, counts := f.Labels, f.Counts()
 	var total [3]int
 	for _, it := range f.Items {
@@ -63,6 +64,12 @@ func checkSplit(f *dataset.Folder, cfg dataset.SplitConfig) (notes []string, err
 				missing[s] = append(missing[s], labels[l])
 			}
 		}
+	}
+	if copies := slices.DeleteFunc(slices.Clone(none), func(name string) bool {
+		return cfg.Legacy || given[slices.Index(labels, name)] == 0
+	}); len(copies) > 0 {
+		return nil, fmt.Errorf("train: no picture to train on for %s: all that were given for training are copies of "+
+			"validation pictures or test pictures, which stay held out: take the copies out of one of the two", quoted(copies))
 	}
 	if len(none) > 0 {
 		return nil, fmt.Errorf("train: no picture to train on for %s: add pictures, or remove the folder", quoted(none))
@@ -174,4 +181,25 @@ func quoted(names []string) string {
 		fmt.Fprintf(&b, " and %d more", more)
 	}
 	return b.String()
+}
+
+// givenToTrain counts the pictures of each label that are there to be trained on, where others of
+// the label are held out by the caller; 0 elsewhere.
+func givenToTrain(f *dataset.Folder) []int {
+	counts, held := make([]int, len(f.Labels)), make([]bool, len(f.Labels))
+	for i, it := range f.Items {
+		for _, l := range f.Set(i) {
+			if it.Fixed && it.Split != dataset.Train {
+				held[l] = true
+			} else {
+				counts[l]++
+			}
+		}
+	}
+	for l := range counts {
+		if !held[l] {
+			counts[l] = 0
+		}
+	}
+	return counts
 }

@@ -1,22 +1,29 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
-// cacheDir says where bottlenecks are kept; "" for nowhere.
+// cacheDir says where bottlenecks are kept; "" for nowhere: where --cache says so,
+// or where there is no place for one and neither flag nor environment names one.
 func (a *app) cacheDir(flag string) (string, error) {
 	switch flag {
 	case "none":
 		return "", nil
 	case "":
 		dir, err := a.cacheRoot()
-		if err != nil {
-			return "", fmt.Errorf("%w; name one with --cache, or --cache none", err)
+		if dir = filepath.Join(dir, "bottlenecks"); err == nil {
+			err = os.MkdirAll(dir, 0o755)
 		}
-		return filepath.Join(dir, "bottlenecks"), nil
+		if err != nil && a.getenv("REHEAD_CACHE") == "" { // nobody asked for one
+			a.sayWrapped("going on without a cache: %v; name one with --cache, or --cache none", err)
+			return "", nil
+		}
+		return dir, err
 	}
 	return flag, nil
 }
@@ -31,4 +38,13 @@ func (a *app) cacheRoot() (string, error) {
 		return "", fmt.Errorf("no cache folder: %w; name one in REHEAD_CACHE", err)
 	}
 	return filepath.Join(dir, "rehead"), nil
+}
+
+// aboutFull adds to the error of a full disk what can be done without a cache.
+func aboutFull(err error, cacheDir string) error {
+	if cacheDir == "" || !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	return fmt.Errorf("%w; the cache is in %s: make room there, name another with --cache, or go on without: --cache none",
+		err, cacheDir)
 }

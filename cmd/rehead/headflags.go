@@ -1,14 +1,15 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/strictjson"
 	"github.com/c236555e/rehead/train"
 	"github.com/c236555e/rehead/train/head"
 )
@@ -72,6 +73,9 @@ func (h *headFlags) resolve(cfg *train.Config) (err error) {
 	return nil
 }
 
+// maxClassWeights bounds a file of class weights, in bytes.
+const maxClassWeights = 16 << 20
+
 // classWeights reads what --class-weights says.
 func classWeights(text string) (train.ClassWeights, error) {
 	switch text {
@@ -83,14 +87,14 @@ func classWeights(text string) (train.ClassWeights, error) {
 	data, from := []byte(text), "--class-weights"
 	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
 		var err error
-		if data, err = os.ReadFile(text); err != nil {
+		if data, err = source.Read(text, picture.Limits{MaxBytes: maxClassWeights}); err != nil {
 			return train.ClassWeights{}, fmt.Errorf("train: --class-weights: got neither none, balanced nor a JSON object, and "+
 				"no file of this name: %w", err)
 		}
 		from = text
 	}
 	var of map[string]float64
-	if err := json.Unmarshal(data, &of); err != nil {
+	if err := strictjson.Unmarshal(data, &of); err != nil {
 		return train.ClassWeights{}, fmt.Errorf("train: %s: want a JSON object of factors by label, "+
 			"such as {\"daisy\": 2}: %w", from, err)
 	}

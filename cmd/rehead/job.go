@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -41,7 +42,7 @@ func (a *app) containerTrain(ctx context.Context, o *trainOptions, flags *pflag.
 			"(SAGEMAKER_BASE_DIR), and there is none", string(l))
 	}
 	if err := l.ClearFailure(); err != nil {
-		return err
+		a.say("the failure file of an earlier run stays: %v", err)
 	}
 	err := a.runJob(ctx, l, o, flags)
 	switch {
@@ -54,7 +55,10 @@ func (a *app) containerTrain(ctx context.Context, o *trainOptions, flags *pflag.
 		a.say("stopped by a signal; with a CheckpointConfig the same job would go on from where it was stopped")
 		return err
 	}
-	return errors.Join(err, l.WriteFailure(oneLine(err)))
+	if unwritten := l.WriteFailure(oneLine(err)); unwritten != nil {
+		a.say("the reason is not in the failure file: %v", unwritten)
+	}
+	return err
 }
 
 // job is a training job on its way.
@@ -100,6 +104,10 @@ func (a *app) runJob(ctx context.Context, l layout.Tree, o *trainOptions, flags 
 		return failed
 	}
 	a.printOtherMetricLines(&result.Metrics)
+	if others, _ := filepath.Glob(filepath.Join(j.tree.Checkpoints(), "*", "*.checkpoint")); len(others) > 0 {
+		a.sayWrapped("%s is the state of another job, of other pictures, labels or settings: this one began anew beside it",
+			strings.Join(others, ", "))
+	}
 	return failed // with a result: its accuracy is below --min-accuracy
 }
 

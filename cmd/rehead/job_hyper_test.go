@@ -80,6 +80,9 @@ func TestContract23HyperparametersThatAct(t *testing.T) {
 		"validation_percentage=15 testing_percentage=20 seed=9 salt=x": func(o *trainOptions) bool {
 			return o.cfg.Split.Validation == 0.15 && o.cfg.Split.Test == 0.2 && o.cfg.Seed == 9 && o.cfg.Split.Salt == "x"
 		},
+		"validation_split_ratio=0.15 random_seed=123": func(o *trainOptions) bool {
+			return o.cfg.Split.Validation == 0.15 && o.cfg.Seed == 123
+		},
 		"checkpoint_every=30s no_report=true dtype=f16 threads=2 max_bad=3 max_pixels=1": func(o *trainOptions) bool {
 			return o.cfg.Checkpoints.Every == 30*time.Second && o.noReport && o.dtype == "f16" && o.engine.Threads == 2 &&
 				o.cfg.MaxBad == 3
@@ -112,7 +115,8 @@ binary_mode=false eval_metric=accuracy image_resize_interpolation=bilinear
 how_many_training_steps=400 testing_percentage=10 validation_percentage=10 eval_step_interval=10
 train_batch_size=100 test_batch_size=-1 validation_batch_size=100 flip_left_right=false
 random_crop=0 random_scale=0 random_brightness=0 print_misclassified_test_images=false
-architecture=inception_v3 intermediate_store_frequency=0`
+architecture=inception_v3 intermediate_store_frequency=0 train_only_top_layer=true
+checkpoint_save_best_only=true verbose_one_line_per_epoch=2`
 
 // Contract 23, 27, 28: no name of another trainer fails a job; what does not act says why, and
 // where there is one names the nearest of ours.
@@ -160,6 +164,17 @@ func TestHyperparameterRefusals(t *testing.T) {
 		"architecture=mobilenet_v2":    "the network is InceptionV3",
 		"random_crop=much":             "hundredths",
 		"early_stopping=no solver=sgd": "want true or false",
+		// refused even where the solver has no use for them
+		"learning_rate=-1":             `"learning_rate": train: config: Rate: got -1`,
+		"learning_rate=abc":            `"learning_rate": got "abc", want a number`,
+		"learning_rate=nan":            `"learning_rate": train: config: Rate`,
+		"momentum=1":                   `"momentum": train: config: Momentum`,
+		"mini_batch_size=-3":           `"mini_batch_size": train: config`,
+		"epochs=-1":                    `"epochs": train: config`,
+		"dropout_rate=2":               `"dropout_rate": train: config: Dropout`,
+		"early_stopping_patience=soon": `"early_stopping_patience": got "soon"`,
+		"solver=retrain momentum=much": `"momentum": got "much", want a number`,
+		"validation_split_ratio=half":  `"validation_split_ratio": got "half", want a number`,
 	} {
 		if _, _, err := settled(t, settings); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want an error with %q", settings, err, want)

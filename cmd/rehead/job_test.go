@@ -79,6 +79,15 @@ func TestTrainingJob(t *testing.T) {
 			}
 		}
 	}
+	configure(map[string]string{"seed": "7", "testing_percentage": "20"})
+	other := filepath.Join(l.Checkpoints(), "bottlenecks", "of another job.checkpoint")
+	if err := os.WriteFile(other, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if o = inContainer(t, base); o.code != exitDone || !strings.Contains(strings.Join(strings.Fields(o.stderr), " "),
+		"is the state of another job") {
+		t.Errorf("code %d, another job's checkpoint is not named: %s", o.code, o.stderr)
+	}
 	if _, err := os.Stat(l.Failure()); err == nil {
 		t.Error("a job that succeeded left a failure file")
 	}
@@ -360,5 +369,32 @@ func TestJobBeginsAtAnOlderModel(t *testing.T) {
 				t.Errorf("the settings are %s (%v), want the digest of the head it began at", card.Training, err)
 			}
 		})
+	}
+}
+
+// TestJobSaysWhyWithoutAFailureFile: where nothing can be written for the service, the reason is in
+// the log all the same.
+func TestJobSaysWhyWithoutAFailureFile(t *testing.T) {
+	l := jobFolder(t, 8)
+	layouttest.Config(t, l, "hyperparameters.json", `{"learning_rate":"abc"}`)
+	if err := os.WriteFile(l.Path("output"), nil, 0o600); err != nil { // no folder
+		t.Fatal(err)
+	}
+	o := inContainer(t, string(l), "train")
+	if o.code == exitDone || !strings.Contains(o.stderr, `got "abc", want a number`) ||
+		!strings.Contains(o.stderr, "not in the failure file") {
+		t.Errorf("code %d: %s", o.code, o.stderr)
+	}
+}
+
+// TestJobNamesCopies: a validation channel with the pictures of the training channel is called so.
+func TestJobNamesCopies(t *testing.T) {
+	l := jobFolder(t, 8)
+	if err := os.CopyFS(l.Data("validation"), os.DirFS(l.Data("train"))); err != nil {
+		t.Fatal(err)
+	}
+	o := inContainer(t, string(l), "train")
+	if o.code == exitDone || !strings.Contains(o.stderr, "copies of validation pictures") {
+		t.Errorf("code %d: %s", o.code, o.stderr)
 	}
 }

@@ -28,3 +28,11 @@ func TestWrapped(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestDirectionsAreVisible: a name that would turn the text around it is printed as an escape.
+func TestDirectionsAreVisible(t *testing.T) {
+	o := command(t, "doctor", "a\u202egnp.exe")
+	if o.code == exitDone || strings.Contains(o.stderr, "\u202e") || !strings.Contains(o.stderr, `a\u202egnp`) {
+		t.Errorf("code %d: %q", o.code, o.stderr)
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/c236555e/rehead/internal/visible"
 )
 
 // Exit codes of the command line.
@@ -102,6 +104,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 // run executes one command line and returns the process's exit code.
 func run(ctx context.Context, a *app, args []string) int {
+	a.stdout, a.stderr = visible.Writer{To: a.stdout}, visible.Writer{To: a.stderr}
 	root := newRoot(a)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

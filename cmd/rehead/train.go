@@ -151,7 +151,7 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	}
 	result, failed, err := a.watchedRun(ctx, folder, w, cfg, o.events)
 	if err != nil {
-		return nil, err
+		return nil, aboutFull(err, cfg.CacheDir)
 	}
 	var report []byte
 	if !o.noReport {

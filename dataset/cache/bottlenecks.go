@@ -86,6 +86,9 @@ func (c *Bottlenecks) Put(sha [sha256.Size]byte, v []float32) error {
 // Merge puts every sound record of other, which must be of the same key, into c, and returns how
 // many were new.
 func (c *Bottlenecks) Merge(other *Bottlenecks) (added int, err error) {
+	if other == nil {
+		return 0, errors.New("dataset: bottleneck cache: merge: got none to merge")
+	}
 	return c.store.Merge(other.store)
 }
 

@@ -221,6 +221,9 @@ func (s *Store) Put(sha [sha256.Size]byte, value []byte) error {
 // Merge puts every sound record of other, which must be of the same format, into s, and returns how
 // many were new.
 func (s *Store) Merge(other *Store) (added int, err error) {
+	if other == nil || other == s {
+		return 0, errors.New("dataset: cache: merge: got none to merge, or the same one")
+	}
 	other.mu.RLock()
 	sums := slices.Collect(maps.Keys(other.index))
 	other.mu.RUnlock()

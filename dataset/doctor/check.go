@@ -37,11 +37,17 @@ type Config struct {
 	Progress     func(done, total int)
 }
 
+// maxWorkers bounds goroutines.
+const maxWorkers = 4096
+
 func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Workers < 0 || c.Memory < 0 || c.MinImages < 0 || c.MinSide < 0 || c.Features < 0:
 		return c, errors.New("dataset: check: Workers, Memory, MinImages, MinSide and Features: got a negative number, " +
 			"want 0 (default) or more")
+	case c.Workers > maxWorkers || c.Features > 1<<20:
+		return c, fmt.Errorf("dataset: check: got %d workers and %d features, want at most %d and %d", c.Workers, c.Features,
+			maxWorkers, 1<<20)
 	case !(c.MaxAspect >= 0) || !(c.MaxImbalance >= 0):
 		return c, errors.New("dataset: check: MaxAspect and MaxImbalance: want 0 (default) or more")
 	}
@@ -193,6 +199,9 @@ func Check(ctx context.Context, folder *dataset.Folder, cfg Config) (*Checkup, e
 	if err != nil {
 		return nil, err
 	}
+	if folder == nil {
+		return nil, errors.New("dataset: check: got no folder")
+	}
 	c := &Checkup{
 		Root: folder.Root, Images: len(folder.Items), Ignored: folder.Ignored, Formats: map[string]int{},
 		Problems: []Unreadable{}, folder: folder, cfg: cfg, tally: new(tally),
@@ -219,6 +228,9 @@ func Check(ctx context.Context, folder *dataset.Folder, cfg Config) (*Checkup, e
 // Hopeless is the Checkup of what Scan or ReadManifest refused: nothing but one fatal Finding that
 // says why.
 func Hopeless(root string, err error) *Checkup {
+	if err == nil {
+		err = errors.New("the folder was refused")
+	}
 	return &Checkup{
 		Root: root, Formats: map[string]int{}, Labels: []LabelCount{}, Problems: []Unreadable{}, Duplicates: []Duplicates{},
 		NearDuplicates: []Duplicates{},
@@ -330,11 +342,21 @@ func (c *Checkup) fingerprint(i int, img image.Image, orientation int) (err erro
 	return nil
 }
 
+// Of tells whether the pictures that were checked are the folder's.
+func (c *Checkup) Of(folder *dataset.Folder) bool {
+	return c.folder != nil && folder != nil && len(folder.Items) == len(c.pictures)
+}
+
 // Usable tells whether item i of the folder was decoded in full.
-func (c *Checkup) Usable(i int) bool { return c.pictures[i].err == nil }
+func (c *Checkup) Usable(i int) bool { return c.Err(i) == nil }
 
 // Err says why item i of the folder cannot be used; nil when it was decoded in full.
-func (c *Checkup) Err(i int) error { return c.pictures[i].err }
+func (c *Checkup) Err(i int) error {
+	if c == nil || i < 0 || i >= len(c.pictures) {
+		return fmt.Errorf("dataset: check: item %d was not checked", i)
+	}
+	return c.pictures[i].err
+}
 
 // Same returns the groups that Check and Refine found, for SplitTogether and FoldsTogether: equal
 // pictures, and nearly equal ones.

@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -22,7 +23,7 @@ type RefineConfig struct {
 }
 
 func (c RefineConfig) withDefaults() (RefineConfig, error) {
-	if c.Neighbours < 0 || c.Workers < 0 || !(c.Margin >= 0 && c.Margin < 1) || !(c.Near >= 0) || !(c.Apart >= 0) {
+	if c.Neighbours < 0 || c.Workers < 0 || c.Workers > maxWorkers || !(c.Margin >= 0 && c.Margin < 1) || !(c.Near >= 0) || !(c.Apart >= 0) {
 		return c, fmt.Errorf("dataset: refine: got %+v, want nothing negative and a margin below 1", c)
 	}
 	c.Neighbours = cmp.Or(c.Neighbours, 10)
@@ -90,6 +91,9 @@ func (c *Checkup) refineNear(ctx context.Context, bottlenecks [][]float32, cfg R
 	near [][]neighbour, out RefineConfig, err error) {
 	if cfg, err = cfg.withDefaults(); err != nil {
 		return nil, nil, cfg, err
+	}
+	if c == nil || c.folder == nil {
+		return nil, nil, cfg, errors.New("dataset: refine: got no checkup that Check returned")
 	}
 	if len(bottlenecks) != len(c.pictures) {
 		return nil, nil, cfg, fmt.Errorf("dataset: refine: got %d bottlenecks, want one (or nil) for each of %d pictures",

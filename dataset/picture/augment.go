@@ -116,14 +116,10 @@ func (a Augment) View(img image.Image, orientation int, r Recipe, v View, dst []
 	if v.K < 0 {
 		return fmt.Errorf("dataset: augment: view %d: want 0 or more", v.K)
 	}
+	defer unreadable(&err, "augment")
 	if img == nil || img.Bounds().Empty() {
 		return errors.New("dataset: augment: the picture is empty, want at least 1x1 pixels")
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("dataset: augment: the picture cannot be read: %v", p)
-		}
-	}()
 	d := a.draw(v)
 	if d.side < 1 || d.angle != 0 {
 		img, r = d.cut(img, orientation, r),

@@ -171,6 +171,9 @@ func ReadHeader(data []byte, lim Limits) (h Header, err error) {
 // Decode decodes the pixels of a header that ReadHeader returned without an error, as DecodeContext
 // does.
 func (h *Header) Decode(ctx context.Context) (img image.Image, err error) {
+	if h == nil || h.codec.decode == nil {
+		return nil, errors.New("dataset: decode: got no header that ReadHeader returned")
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			img, err = nil, &DecodeError{Format: h.Format, Err: fmt.Errorf("the decoder gave up: %v", p)}

@@ -204,6 +204,14 @@ type scratch struct {
 // pool holds scratch between calls. It carries no state from one to the next.
 var pool = sync.Pool{New: func() any { return &scratch{rows: rows{raster: raster.New()}} }}
 
+// unreadable makes a panic an error: a picture may be anybody's implementation, a nil in an
+// interface, or claim more pixels than it has.
+func unreadable(err *error, doing string) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("dataset: %s: the picture cannot be read: it does not hold the pixels that it claims", doing)
+	}
+}
+
 // maxKept is how large a canvas, in bytes, may go back to the pool: a photograph of 16 megapixels.
 const maxKept = 64 << 20
 
@@ -217,14 +225,10 @@ func (r Recipe) Apply(img image.Image, orientation int, dst []float32) (err erro
 	if want := 3 * r.Size * r.Size; len(dst) != want {
 		return fmt.Errorf("dataset: apply recipe: dst has %d values, want 3*%d*%d = %d", len(dst), r.Size, r.Size, want)
 	}
+	defer unreadable(&err, "apply recipe")
 	if img == nil || img.Bounds().Empty() {
 		return errors.New("dataset: apply recipe: the picture is empty, want at least 1x1 pixels")
 	}
-	defer func() { // img may be anybody's implementation, or claim more pixels than it has
-		if p := recover(); p != nil {
-			err = fmt.Errorf("dataset: apply recipe: the picture cannot be read: %v", p)
-		}
-	}()
 	s := pool.Get().(*scratch)
 	defer func() {
 		s.rows.img = nil

@@ -95,6 +95,9 @@ func (w *Walker) Add(path, reason string) {
 // Walk passes the pictures below dir, whose slash path below the root is rel, to found, whose error
 // ends it.
 func (w *Walker) Walk(dir, rel string, found func(File) error) error {
+	if w == nil || found == nil {
+		return errors.New("dataset: scan: got no walker or nothing that takes pictures")
+	}
 	return w.walk(dir, rel, 0, found)
 }
 
@@ -164,6 +167,9 @@ var errEmpty = errors.New("is empty (0 bytes)")
 // Sniff reads a file's first bytes: see picture.Sniff. An empty file and one that is not regular
 // are errors.
 func (w *Walker) Sniff(path string, info fs.FileInfo) (format string, ok bool, err error) {
+	if info == nil {
+		return "", false, errors.New("is not known to be a file")
+	}
 	if !info.Mode().IsRegular() {
 		return "", false, fmt.Errorf("is a %s, not a file", Kind(info.Mode()))
 	}
@@ -188,6 +194,9 @@ func Reason(err error) string {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		return fmt.Sprintf("cannot be read: %v", p.Err)
+	}
+	if err == nil {
+		return ""
 	}
 	return err.Error()
 }

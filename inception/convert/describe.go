@@ -38,6 +38,9 @@ type Info struct {
 
 // InfoOf describes weights, wherever they come from.
 func InfoOf(w *inception.Weights) *Info {
+	if w == nil {
+		return &Info{}
+	}
 	info := &Info{
 		Flavor: w.Flavor, Width: w.Width, Features: w.Features(), Classes: w.Classes, Tensors: len(w.Tensors),
 		Digest: w.Digest, Source: w.Source, Recipe: w.Recipe, Notes: w.Notes, Labels: w.Labels,

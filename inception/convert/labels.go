@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/c236555e/rehead/inception/convert/internal/imagenet"
 )
@@ -31,9 +32,16 @@ func readLabels(path string) ([]string, error) {
 	var out []string
 	s := bufio.NewScanner(io.LimitReader(f, maxLabelBytes))
 	s.Buffer(nil, 1<<16)
-	empty := 0
+	empty, met := 0, map[string]int{}
 	for s.Scan() {
-		l := strings.TrimSpace(s.Text())
+		text := s.Text()
+		if len(out) == 0 {
+			text = strings.TrimPrefix(text, "\ufeff")
+		}
+		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+			return nil, fmt.Errorf("convert: labels %s: line %d is not UTF-8: save the file as UTF-8", path, len(out)+1)
+		}
+		l := strings.TrimSpace(text)
 		if l == "" {
 			empty++
 			continue
@@ -41,6 +49,10 @@ func readLabels(path string) ([]string, error) {
 		if empty > 0 {
 			return nil, fmt.Errorf("convert: labels %s: line %d is empty, want a label on each line", path, len(out)+1)
 		}
+		if first := met[l]; first > 0 {
+			return nil, fmt.Errorf("convert: labels %s: %q is on line %d and on line %d", path, l, first, len(out)+1)
+		}
+		met[l] = len(out) + 1
 		if out = append(out, l); len(out) > maxLabels {
 			return nil, fmt.Errorf("convert: labels %s: more than %d lines", path, maxLabels)
 		}

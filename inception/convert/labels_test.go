@@ -1,8 +1,10 @@
 package convert
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/c236555e/rehead/inception"
@@ -58,6 +60,25 @@ func TestLabelOrders(t *testing.T) {
 			if at != i || m.Head.B[at] != float32(i) {
 				t.Errorf("%d classes: %s is label %d with bias %v, want %d", classes, name, at, m.Head.B[max(at, 0)], i)
 			}
+		}
+	}
+}
+
+// TestReadLabels: a byte order mark is no part of a label; what is no UTF-8, and a label twice, are
+// refused when the file is read.
+func TestReadLabels(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "labels.txt")
+	for text, want := range map[string]string{
+		"\ufeffa\r\nb\r\n": "", "a\nb": "", "a\na\n": "line 1 and on line 2", "caf\xe9\nb\n": "UTF-8",
+		"\xff\xfea\x00\n\x00b\x00\n\x00": "UTF-8", "a\x00\nb": "UTF-8", "a\n\nb\n": "empty",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readLabels(file)
+		if want == "" && (err != nil || !slices.Equal(got, []string{"a", "b"})) ||
+			want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: got %q, %v", text, got, err)
 		}
 	}
 }

@@ -27,6 +27,9 @@ func ONNX(m *inception.Model, w io.Writer) error {
 	if err := m.Validate(); err != nil {
 		return err
 	}
+	if w == nil {
+		return errors.New("export: ONNX: got nothing to write to")
+	}
 	if m.Trunk == nil {
 		return errors.New("export: ONNX: the model has no trunk: attach the weights it was trained on")
 	}

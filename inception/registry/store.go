@@ -50,8 +50,13 @@ func (s Store) weightsPath(sum string) string {
 }
 func (s Store) partialPath(name string) string { return filepath.Join(s.Dir, "partial", name) }
 
-// Path is the converted file of a pulled set.
-func (s Store) Path(p *Pulled) string { return s.weightsPath(p.Weights) }
+// Path is the converted file of a pulled set; "" of none.
+func (s Store) Path(p *Pulled) string {
+	if p == nil {
+		return ""
+	}
+	return s.weightsPath(p.Weights)
+}
 
 // Lookup returns what was pulled under a name; the error of a name that was not wraps
 // fs.ErrNotExist.

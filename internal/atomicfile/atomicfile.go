@@ -12,7 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
+	"time"
+
+	"github.com/c236555e/rehead/internal/filelock"
 )
 
 // TempPrefix begins the name of a file that is not finished; a process that is killed leaves it.
@@ -23,19 +27,64 @@ func TempName(dir string) string {
 	return filepath.Join(dir, fmt.Sprintf("%s%08x", TempPrefix, rand.Uint32()))
 }
 
-// Write makes the file path, or replaces it.
-func Write(path string, write func(io.Writer) error) error {
-	return WriteVia(TempName(filepath.Dir(path)), path, write)
+// LockName is a file in an unfinished folder, locked while somebody works on it.
+const LockName = TempPrefix + "folder.lock"
+
+// MakeFolder makes a folder of a temporary name in dir, and locks it.
+func MakeFolder(dir string) (temp string, unlock func() error, err error) {
+	for try := 0; ; try++ {
+		temp = TempName(dir)
+		if err := os.Mkdir(temp, 0o777); err != nil {
+			return "", nil, err
+		}
+		if unlock, err = filelock.TryLock(filepath.Join(temp, LockName)); err == nil {
+			if _, err = os.Lstat(filepath.Join(temp, LockName)); err == nil {
+				return temp, unlock, nil
+			}
+			_ = unlock()
+		}
+		// somebody swept before the lock was there
+		if again := errors.Is(err, filelock.ErrHeld) || errors.Is(err, fs.ErrNotExist); !again || try == 100 {
+			return "", nil, errors.Join(err, os.RemoveAll(temp))
+		}
+	}
 }
 
-// WriteVia is Write for a caller that names the temporary file, in the same folder, and so leaves
-// one at most however often it is killed. Two that write at once may put half a file at path.
-func WriteVia(temp, path string, write func(io.Writer) error) error {
+// Sweep removes what processes that were killed left in dir: folders that nobody has locked, and of
+// what has no lock that which is older than an hour. It is of no matter when that fails.
+func Sweep(dir string) {
+	list, _ := os.ReadDir(dir)
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), TempPrefix) && e.Name() != LockName {
+			sweep(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
+func sweep(path string) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return
+	}
+	left := time.Since(info.ModTime()) > time.Hour
+	if _, err := os.Lstat(filepath.Join(path, LockName)); err == nil {
+		unlock, err := filelock.TryLock(filepath.Join(path, LockName))
+		if left = err == nil; left && runtime.GOOS == "windows" { // which removes no open file
+			_ = unlock()
+		} else if left {
+			defer unlock() //nolint:errcheck // of a file that is gone
+		}
+	}
+	if left {
+		_ = os.RemoveAll(path)
+	}
+}
+
+// Write makes the file path, or replaces it.
+func Write(path string, write func(io.Writer) error) error {
+	temp := TempName(filepath.Dir(path))
 	err := refuseFolder(path)
 	if err == nil {
-		err = os.Remove(temp)
-	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = WriteNew(temp, write)
 	}
 	if err == nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestWriters puts files where there is none and where there is one, and fails to: what was there
@@ -18,13 +19,6 @@ func TestWriters(t *testing.T) {
 		write func(path string, write func(io.Writer) error) error
 	}{
 		{"Write", Write},
-		{"WriteVia", func(path string, write func(io.Writer) error) error {
-			temp := filepath.Join(filepath.Dir(path), "the one")
-			if err := os.WriteFile(temp, []byte("of one that was killed"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			return WriteVia(temp, path, write)
-		}},
 		{"Create", func(path string, write func(io.Writer) error) error {
 			f, err := Create(path)
 			if err != nil {
@@ -102,4 +96,45 @@ func TestWriteNew(t *testing.T) {
 	if a, b := TempName("."), TempName("."); a == b || !strings.HasPrefix(a, TempPrefix) {
 		t.Errorf("got the temporary names %s and %s", a, b)
 	}
+}
+
+// TestSweep: what a killed process left goes; what somebody works on, and what is nobody's
+// temporary file, stays.
+func TestSweep(t *testing.T) {
+	dir := t.TempDir()
+	working, unlock, err := MakeFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed, release, err := MakeFolder(dir)
+	if err == nil {
+		err = release()
+	}
+	fresh, stale, other := TempName(dir), TempName(dir), filepath.Join(dir, "kept")
+	for _, path := range []string{fresh, stale, other} {
+		err = errors.Join(err, os.WriteFile(path, []byte("x"), 0o600))
+	}
+	past := time.Now().Add(-2 * time.Hour)
+	if err := errors.Join(err, os.Chtimes(stale, past, past), os.Chtimes(other, past, past)); err != nil {
+		t.Fatal(err)
+	}
+	Sweep(dir)
+	for path, want := range map[string]bool{working: true, killed: false, fresh: true, stale: false, other: true} {
+		if _, err := os.Stat(path); (err == nil) != want {
+			t.Errorf("%s: got %v, want it there: %t", path, err, want)
+		}
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if Sweep(dir); len(must(os.ReadDir(dir))) != 2 {
+		t.Error("what was unlocked is still there")
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -22,6 +22,9 @@ const maxHeader = 16 << 20
 // about the content is a *FormatError.
 func New(name string, r io.ReaderAt, size int64) (*File, error) {
 	f := &File{Name: name, index: map[string]int{}, r: r}
+	if r == nil {
+		return nil, f.bad("", 0, "there is no file")
+	}
 	if size < 8 {
 		return nil, f.bad("", 0, "the file has %d bytes, too few for a safetensors file: fetch or write it again", size)
 	}

@@ -82,6 +82,7 @@ func newCheckpointer(cfg Checkpoints, settings any, parts ...*Examples) (*checkp
 		k.every = DefaultCheckpointEvery
 	}
 	h.Sum(k.key[:0])
+	atomicfile.Sweep(cfg.Dir)
 	k.path = filepath.Join(cfg.Dir, hex.EncodeToString(k.key[:16])+".checkpoint")
 	return k, nil
 }
@@ -137,9 +138,7 @@ func (k *checkpointer) write(s state) error {
 	if err := os.MkdirAll(filepath.Dir(k.path), 0o755); err != nil {
 		return err
 	}
-	// of one name, so that a run that is killed over and over leaves one; two at once find out by
-	// the digest
-	return atomicfile.WriteVia(k.path+".new", k.path, func(out io.Writer) error {
+	return atomicfile.Write(k.path, func(out io.Writer) error {
 		h := sha256.New()
 		w := io.MultiWriter(out, h)
 		if _, err := w.Write(s.header(k.key)); err != nil {

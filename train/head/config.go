@@ -199,8 +199,8 @@ func (c Config) Validate() error {
 	if c.L2 < 0 && c.Folds == nil {
 		return fmt.Errorf("train: config: L2: got %g, want 0 (default) or more, or Folds to search for it with", c.L2)
 	}
-	if c.Threads < 0 {
-		return fmt.Errorf("train: config: Threads: got %d, want 0 (all) or more", c.Threads)
+	if c.Threads < 0 || c.Threads > 4096 {
+		return fmt.Errorf("train: config: Threads: got %d, want 0 (all) to 4096", c.Threads)
 	}
 	for l, w := range c.ClassWeights {
 		if !(w > 0) || math.IsInf(w, 0) {

@@ -95,10 +95,33 @@ func (e Examples) Validate() error {
 	return nil
 }
 
+// answeredBy says whether logits may be those of the examples, whose rows may be left out.
+func (e Examples) answeredBy(logits []float64) bool {
+	n := len(e.Labels)
+	if e.Classes < 1 || len(logits)%e.Classes != 0 || len(logits)/e.Classes != n ||
+		e.Weights != nil && len(e.Weights) != n || e.MultiLabel != nil && len(e.MultiLabel) != n {
+		return false
+	}
+	for i := range e.Labels {
+		for _, l := range e.set(i) {
+			if l < 0 || l >= e.Classes {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// maxClasses bounds what is counted by class.
+const maxClasses = 1 << 20
+
 // trainable is Validate, and asks for something to learn.
 func (e Examples) trainable() error {
 	if e.Classes < 2 {
 		return fmt.Errorf("train: examples: got %d classes, want at least 2: a classifier chooses between labels", e.Classes)
+	}
+	if e.Classes > maxClasses {
+		return fmt.Errorf("train: examples: got %d classes, want at most %d", e.Classes, maxClasses)
 	}
 	if len(e.Rows) == 0 {
 		return fmt.Errorf("train: examples: got no rows, want at least one of each of %d classes", e.Classes)

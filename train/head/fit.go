@@ -46,6 +46,9 @@ type Loss struct {
 // Finish removes the checkpoint of a fit whose head is in use; until then the same fit made again
 // goes on from there.
 func (s *Solution) Finish() error {
+	if s == nil {
+		return errors.New("train: finish: got no solution")
+	}
 	if err := s.checkpoints.remove(); err != nil {
 		return err
 	}
@@ -114,6 +117,9 @@ func newSolver(ctx context.Context, ex Examples, cfg Config, graph graphMaker) (
 	if err := ex.trainable(); err != nil {
 		return nil, err
 	}
+	if err := cfg.belongs(ex); err != nil {
+		return nil, err
+	}
 	if cfg.Start != nil && (cfg.Start.Classes != ex.Classes || cfg.Start.Features != ex.Features()) {
 		return nil, fmt.Errorf("train: fit: the head to start from has %d classes and %d features, want %d and %d",
 			cfg.Start.Classes, cfg.Start.Features, ex.Classes, ex.Features())
@@ -122,6 +128,35 @@ func newSolver(ctx context.Context, ex Examples, cfg Config, graph graphMaker) (
 		return nil, ErrRetrainMultiLabel
 	}
 	return newFoldSolver(ctx, ex, cfg.resolved(ex.Classes), graph)
+}
+
+// belongs asks that what the settings say of examples, classes and heads is of ex.
+func (c Config) belongs(ex Examples) error {
+	if c.Folds != nil && len(c.Folds) != len(ex.Rows) {
+		return fmt.Errorf("train: config: Folds: got %d, want one for each of %d examples", len(c.Folds), len(ex.Rows))
+	}
+	if c.ClassWeights != nil && len(c.ClassWeights) != ex.Classes {
+		return fmt.Errorf("train: config: ClassWeights: got %d, want one for each of %d classes", len(c.ClassWeights),
+			ex.Classes)
+	}
+	if c.Start != nil {
+		if err := c.Start.Validate(); err != nil {
+			return fmt.Errorf("train: config: Start: %w", err)
+		}
+	}
+	v := c.Validation
+	if v == nil {
+		return nil
+	}
+	if v.Classes != ex.Classes || len(v.Rows) > 0 && v.Features() != ex.Features() ||
+		(v.MultiLabel == nil) != (ex.MultiLabel == nil) {
+		return fmt.Errorf("train: config: Validation: got %d classes, %d features and several labels: %t, want %d, %d and %t "+
+			"as in training", v.Classes, v.Features(), v.MultiLabel != nil, ex.Classes, ex.Features(), ex.MultiLabel != nil)
+	}
+	if err := errors.Join(v.Validate(), v.finite()); err != nil {
+		return fmt.Errorf("train: config: Validation: %w", err)
+	}
+	return nil
 }
 
 // newFoldSolver is newSolver without its checks: of a fold of examples, a class may have none.

@@ -13,13 +13,18 @@ import (
 
 // Logits returns the logits [n,K] of bottlenecks, computed as a classifier does.
 func Logits(ctx context.Context, head inception.Head, rows [][]float32, threads int) ([]float64, error) {
+	if err := head.Validate(); err != nil {
+		return nil, fmt.Errorf("train: head: %w", err)
+	}
 	out := make([]float64, len(rows)*head.Classes)
 	err := par.Each(ctx, threads, len(rows), func(_, i int) error {
-		head.Logits(rows[i], out[i*head.Classes:(i+1)*head.Classes])
-		return nil
+		return head.Logits(rows[i], out[i*head.Classes:(i+1)*head.Classes])
 	})
+	if ctx.Err() != nil {
+		err = fmt.Errorf("stopped: %w", err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("train: head: stopped: %w", err)
+		return nil, fmt.Errorf("train: head: %w", err)
 	}
 	return out, nil
 }

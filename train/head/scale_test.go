@@ -62,7 +62,7 @@ func TestFoldKeepsTheFunction(t *testing.T) {
 	logits := make([]float64, 4)
 	p := newPlain(ex, 0)
 	for i, row := range ex.Rows {
-		head.Logits(row, logits)
+		_ = head.Logits(row, logits)
 		for k := range logits {
 			want := theta[4*11+k]
 			for j, z := range p.z[i] {

@@ -1,12 +1,18 @@
 package metrics
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // RequireAccuracy returns an error that says what was got and what was wanted when the accuracy is
 // below least, 0..1: of the test part, where nothing was held out for it of the validation part,
 // else of all pictures. Weights do not count; of several labels a picture's whole set has to be
 // right.
 func (m *Metrics) RequireAccuracy(least float64) error {
+	if m == nil {
+		return errors.New("train: accuracy: got no metrics")
+	}
 	name, p := "all pictures", m.All
 	switch {
 	case m.ConfusionPart == "all" || m.ConfusionPart == "train":

@@ -44,6 +44,9 @@ type Bin struct {
 // have any number of labels, each picture has an answer for each label.
 func (d Predictions) Reliability(part string, temperature float64) (bins []Bin, pictures int) {
 	bins = make([]Bin, calibrationBins)
+	if !d.whole() || !(temperature > 0) {
+		return bins, 0
+	}
 	k := len(d.Labels)
 	logits, items := d.of(part)
 	if d.MultiLabel {

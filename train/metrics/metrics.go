@@ -148,7 +148,12 @@ type Predictions struct {
 }
 
 // Measure computes everything that follows from the logits.
+//
+// Predictions whose slices do not belong together give nothing.
 func (d Predictions) Measure() (Metrics, []Picture) {
+	if !d.whole() {
+		return Metrics{}, nil
+	}
 	k := len(d.Labels)
 	m := Metrics{Images: len(d.Items), Classes: k, Temperature: d.Temperature, PerClass: make([]Class, k),
 		ConfusionPart: d.Part}
@@ -304,4 +309,29 @@ func (d Predictions) confusion(m *Metrics) {
 		m.PerClass[i].measure(has, said, m.Confusion[i][i])
 	}
 	m.Averages = averages(m.PerClass)
+}
+
+// whole says whether the slices belong together.
+func (d Predictions) whole() bool {
+	k := len(d.Labels)
+	if k == 0 || len(d.Logits)%k != 0 || len(d.Logits)/k != len(d.Items) || !(d.Temperature > 0) ||
+		d.Thresholds != nil && len(d.Thresholds) != k || d.Strange != nil && len(d.Strange) != len(d.Items) {
+		return false
+	}
+	label := func(l int) bool { return l >= 0 && l < k }
+	for _, it := range d.Items {
+		if it.Split > dataset.Test || !label(it.Label) && !d.MultiLabel || d.MultiLabel && !every(it.Labels, label) {
+			return false
+		}
+	}
+	return true
+}
+
+func every(list []int, good func(int) bool) bool {
+	for _, v := range list {
+		if !good(v) {
+			return false
+		}
+	}
+	return true
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
@@ -48,9 +49,13 @@ type Moment struct {
 
 // whole asks for what nothing can be shown without.
 func (in *Input) whole() error {
-	if in.Model == nil || in.Metrics == nil || len(in.Rows) == 0 || len(in.Rows) != len(in.Pictures) {
+	if in == nil || in.Model == nil || in.Metrics == nil || len(in.Rows) == 0 || len(in.Rows) != len(in.Pictures) {
 		return errors.New("got no bottlenecks of the pictures, want the result of a training or an evaluation as it " +
 			"was returned")
+	}
+	if len(in.Logits) != len(in.Labels)*len(in.Pictures) || len(in.Items) != len(in.Pictures) {
+		return fmt.Errorf("got %d logits and %d items, want those of %d labels and %d pictures", len(in.Logits), len(in.Items),
+			len(in.Labels), len(in.Pictures))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/visible"
 	"github.com/c236555e/rehead/train/metrics"
 )
 
@@ -46,7 +47,7 @@ func guarded[T any](what string, f func() (T, error)) (out T, err error) {
 	var none T
 	defer func() {
 		if p := recover(); p != nil {
-			out, err = none, fmt.Errorf("train: %s: %v", what, p)
+			out, err = none, fmt.Errorf("train: %s: what it is made from does not belong together", what)
 		}
 	}()
 	if out, err = f(); err != nil {
@@ -93,7 +94,7 @@ func (p *page) html() ([]byte, error) {
 	if err := reportTemplate.Execute(&b, p); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
+	return visible.Text(b.Bytes()), nil
 }
 
 // card is a headline number.

@@ -12,6 +12,7 @@ import (
 // Setting is what a hyperparameter does.
 type Setting struct {
 	Set    func(value string) error // nil: the value is taken note of and changes nothing
+	Check  func(value string) error // for a nil Set, optional: refuses what is no such value
 	Reason string                   // for a nil Set: why it changes nothing, a clause
 	Refuse bool                     // Set refuses every value, and says what to do instead; the name is not proposed
 }
@@ -29,6 +30,11 @@ func Apply(values map[string]string, table map[string]Setting) (notes []string, 
 			return nil, fmt.Errorf("sagemaker: hyperparameter %q is unknown: did you mean %q? Known are %s", name,
 				spelling.Nearest(name, proposed(table)),
 				strings.Join(effective(table), ", "))
+		}
+		if setting.Set == nil && setting.Check != nil {
+			if err := setting.Check(values[name]); err != nil {
+				return nil, fmt.Errorf("sagemaker: hyperparameter %q: %w", name, err)
+			}
 		}
 		if setting.Set == nil {
 			notes = append(notes, fmt.Sprintf("hyperparameter %s=%s changes nothing: %s", name, values[name], setting.Reason))

@@ -70,14 +70,16 @@ var notOurs = []struct{ why, names string }{
 	{"all of the validation and test pictures are measured, once",
 		"eval_step_interval test_batch_size validation_batch_size eval_metric"},
 	{"the network is InceptionV3 and its trunk is frozen",
-		"num_layers image_shape resize use_pretrained_model precision_dtype train_only_on_top_layer reinitialize_top_layer " +
+		"num_layers image_shape resize use_pretrained_model precision_dtype train_only_on_top_layer " +
+			"train_only_top_layer reinitialize_top_layer " +
 			"image_resize_interpolation"},
 	{"the nearest is augment, such as augment=flip,crop=0.1,rotate=10,scale=0.1, with views",
 		"augmentation augmentation_type augmentation_random_flip augmentation_random_rotation augmentation_random_zoom"},
 	{"it is counted from the pictures", "num_classes num_training_samples binary_mode"},
 	{"metrics.json and report.html have it of every picture and label", "top_k print_misclassified_test_images"},
 	{"the model is written once, when it is done; the nearest is checkpoint_every, how often the solver's state is kept",
-		"checkpoint_frequency intermediate_store_frequency"},
+		"checkpoint_frequency intermediate_store_frequency checkpoint_save_best_only"},
+	{"a job's log has its metrics as lines", "verbose_one_line_per_epoch"},
 }
 
 // stepping says whether a solver takes the settings of head.MiniBatch that stop it early.
@@ -109,7 +111,7 @@ func borrow(table map[string]Setting, t Target, values map[string]string) {
 	} {
 		table[b.name] = Setting{Set: byFlag(t.Flags, b.flag)}
 		if !b.acts {
-			table[b.name] = Setting{Reason: fmt.Sprintf("it acts as %s with solver=%s; the default, "+
+			table[b.name] = Setting{Check: t.tried(b.flag), Reason: fmt.Sprintf("it acts as %s with solver=%s; the default, "+
 				"lbfgs, solves to convergence", strings.ReplaceAll(b.flag, "-", "_"), b.with)}
 		}
 	}
@@ -120,6 +122,8 @@ func borrow(table map[string]Setting, t Target, values map[string]string) {
 	}
 	table["validation_percentage"] = Setting{Set: percent(&t.Config.Split.Validation)}
 	table["testing_percentage"] = Setting{Set: percent(&t.Config.Split.Test)}
+	table["validation_split_ratio"] = Setting{Set: fraction(&t.Config.Split.Validation)}
+	table["random_seed"] = Setting{Set: byFlag(t.Flags, "seed")}
 	table["architecture"] = Setting{Set: only("inception_v3", "the network is InceptionV3")}
 	if multiLabel, err := strconv.ParseBool(values["multi_label"]); err == nil && multiLabel {
 		table["use_weighted_loss"] = Setting{Set: weightedLoss(t.ClassWeights)}

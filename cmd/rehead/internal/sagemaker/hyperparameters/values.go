@@ -51,6 +51,20 @@ func whole(v string) string {
 	return strconv.FormatFloat(n, 'f', -1, 64)
 }
 
+// tried is whether the setting of a solver's steps that is not in use would be good; it is left as
+// it was.
+func (t Target) tried(flag string) func(string) error {
+	return func(v string) error {
+		f := t.Flags.Lookup(flag)
+		before := t.Config.MiniBatch
+		defer func() { t.Config.MiniBatch = before }()
+		if err := byFlag(t.Flags, f.Name)(v); err != nil {
+			return err
+		}
+		return t.Config.MiniBatch.Validate()
+	}
+}
+
 // altering has set choose an alteration, as --augment does; views follow where there are any
 // alterations and none were asked for.
 func (t Target) altering(set func(string) error) func(string) error {
@@ -97,6 +111,17 @@ func weightedLoss(classWeights *string) func(string) error {
 
 func text(p *string) func(string) error {
 	return func(v string) error { *p = v; return nil }
+}
+
+func fraction(p *float64) func(string) error {
+	return func(v string) error {
+		n, err := strconv.ParseFloat(v, 64)
+		if err != nil {
+			return fmt.Errorf("got %q, want a number", v)
+		}
+		*p = n
+		return nil
+	}
 }
 
 func percent(p *float64) func(string) error {
