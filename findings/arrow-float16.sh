@@ -2,6 +2,7 @@
 # github.com/apache/arrow-go/v18 v18.8.0: float16.New cuts digits off instead of rounding, and numbers
 # below 2^-14 are lost both ways.
 #
+# Version: github.com/apache/arrow-go/v18 v18.8.0.
 # Behaviour: the mantissa's low 13 bits are dropped (IEEE 754 and numpy round to nearest, ties to even),
 # numbers that float16 can hold as subnormals become 0, and a NaN whose payload lies in the dropped bits
 # becomes infinity. Num.Float32 reads subnormals that others wrote as about 1e-39.

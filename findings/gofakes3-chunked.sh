@@ -2,6 +2,7 @@
 # github.com/johannesboyne/gofakes3 v1.2.0: stores the transfer framing of current AWS clients as part
 # of the object.
 #
+# Version: github.com/johannesboyne/gofakes3 v1.2.0.
 # Behaviour: over TLS aws-sdk-go-v2 sends a body as aws-chunked with a checksum behind it
 # (STREAMING-UNSIGNED-PAYLOAD-TRAILER, X-Amz-Decoded-Content-Length). The fake knows the older signed
 # form of it only, answers 200 and keeps length lines and trailer in the object.

@@ -2,6 +2,7 @@
 # gonum.org/v1/gonum v0.17.0: a matrix product hides NaN and infinity behind zeros, in three of its
 # four forms.
 #
+# Version: gonum.org/v1/gonum v0.17.0.
 # Behaviour: 0 * NaN and 0 * Inf are NaN, but Mul passes over the zeros of its left factor, so that what
 # stands opposite to them does not count. Only A times a transposed B computes every term. The
 # matrix-vector product of the very same numbers gives NaN.

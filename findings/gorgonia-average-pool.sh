@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # gorgonia.org/gorgonia v0.9.18: AveragePool2D divides by the input's width, not by the window's area.
 #
+# Version: gorgonia.org/gorgonia v0.9.18.
 # Behaviour: each window's sum is divided by the number of columns of the input. An input of ones
 # gives 1 only where the width happens to equal the window's area (2x2 on 4 columns); on 8 columns it
 # gives 0.5, on 2 columns 2. The height plays no part.

@@ -2,6 +2,7 @@
 # gorgonia.org/gorgonia v0.9.18, gorgonia.org/tensor v0.9.24: SoftMax of several rows is not stabilised
 # by each row's own maximum.
 #
+# Version: gorgonia.org/gorgonia v0.9.18.
 # Behaviour: the number taken off every row before the exponential is the larger of that row's maximum
 # and the very first element of the whole tensor. A row far below that element underflows to 0/0 = NaN,
 # though the same row alone, or above the large one, comes out right.

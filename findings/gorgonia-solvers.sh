@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # gorgonia.org/gorgonia v0.9.18: AdamW never moves a weight, and Momentum forgets its L2 penalty.
 #
+# Version: gorgonia.org/gorgonia v0.9.18.
 # Behaviour: AdamW's Step computes new weights in a copy that is thrown away: no error, no change.
 # Momentum with WithL2Reg adds the penalty to a gradient that the first step does not use, and on the
 # second it makes the weight larger than the same run without a penalty. Adam and the vanilla solver

@@ -2,6 +2,7 @@
 # github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager v0.5.7: GetObject with a Range returns the
 # whole object.
 #
+# Version: github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager v0.5.7.
 # Behaviour: GetObjectInput has a field Range. In the client's usual mode, which gets by part number, it
 # is not sent: the wire shows a HEAD and a GET with partNumber=1 and no Range header. The body holds
 # every byte, ContentRange says so, and the error is nil. service/s3 with the same field sends it.

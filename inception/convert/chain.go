@@ -83,12 +83,15 @@ type walker struct {
 // pool, which makes other bottlenecks, or something else.
 func (w *walker) unpooled(last *graph.Node) (refused, head error) {
 	for _, v := range w.outputs[last] {
-		for _, n := range w.readers(v) {
-			switch n.Op {
-			case "GlobalMaxPool", "ReduceMax", "Max":
-				return fmt.Errorf("has no global average pool: %v takes the maximum, and rehead's "+
-					"bottleneck is the average; --trunk-only converts the trunk for use with the average", n), nil
-			}
+		readers := w.readers(v)
+		if len(readers) == 0 {
+			continue
+		}
+		switch n := readers[0]; n.Op {
+		case "GlobalMaxPool", "ReduceMax", "Max":
+			return fmt.Errorf("has no global average pool: %v takes the maximum, and rehead's "+
+				"bottleneck is the average; --trunk-only converts the trunk for use with the average", n), nil
+		default:
 			return nil, fmt.Errorf("%v reads the last block as it is: there is no global average pool in "+
 				"between, behind which rehead's heads stand", n)
 		}

@@ -45,20 +45,20 @@ type scope struct {
 func Graph(config []byte, w Weights) (*graph.Graph, error) {
 	var top layer
 	if err := decode(config, &top); err != nil {
-		return nil, fmt.Errorf("Keras: the model's JSON is damaged: %w", err)
+		return nil, fmt.Errorf("keras: the model's JSON is damaged: %w", err)
 	}
 	if !isModel(top.Class) {
-		return nil, fmt.Errorf("Keras: the model is of class %q, which only its own Python code can "+
+		return nil, fmt.Errorf("keras: the model is of class %q, which only its own Python code can "+
 			"build: save a Functional or "+
 			"Sequential model", top.Class)
 	}
 	b := &builder{g: graph.New("Keras"), weights: w, budget: maxLayers}
 	b.g.Complete = true
 	if _, err := b.model(top.Class, top.Config, nil, nil); err != nil {
-		return nil, fmt.Errorf("Keras: %w", err)
+		return nil, fmt.Errorf("keras: %w", err)
 	}
 	if len(b.g.Nodes) == 0 {
-		return nil, errors.New("Keras: the model has no layers that compute")
+		return nil, errors.New("keras: the model has no layers that compute")
 	}
 	return b.g, nil
 }
