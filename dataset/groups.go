@@ -47,8 +47,8 @@ func (g *group) assign(f *Folder, s Split) {
 	}
 }
 
-// groups deals the items to groups that no split parts. With labelled, a group's place depends on its
-// label too, so that files of one numbering do not fall alike in every label.
+// groups deals the items to groups that no split parts. With labelled, a group's place depends on
+// its label too, so that files of one numbering do not fall alike in every label.
 func (f *Folder) groups(salt string, same Same, labelled bool) ([]*group, error) {
 	together, keys, err := f.together(same)
 	if err != nil {

@@ -86,8 +86,8 @@ func TestSplitNamedGroups(t *testing.T) {
 	}
 }
 
-// TestSplitFixedDuplicates: equal pictures that were given different parts all go into the one that is
-// held out more.
+// TestSplitFixedDuplicates: equal pictures that were given different parts all go into the one that
+// is held out more.
 func TestSplitFixedDuplicates(t *testing.T) {
 	f := made("r", 2, 10)
 	sums := make([][sha256.Size]byte, len(f.Items))

@@ -66,15 +66,15 @@ type row struct {
 // CSV and JSON have the columns image (or path, file_name, filename, id...), label (or class,
 // category...), and optionally split (train, validation or test; empty: chosen by Folder.Split),
 // group (see Item.Group) and weight (see Item.Weight), in any order, or those that cfg.Columns
-// names; Folder.Notes lists the others. Cells are trimmed of spaces. A CSV file has a header, unless
-// it has two columns of which the first line's one is named like a picture. Numbers that JSON has
-// for labels are classes. In an augmented manifest the class name is taken from
+// names; Folder.Notes lists the others. Cells are trimmed of spaces. A CSV file has a header,
+// unless it has two columns of which the first line's one is named like a picture. Numbers that
+// JSON has for labels are classes. In an augmented manifest the class name is taken from
 // "<attribute>-metadata" where it is, else from Classes; a line that failed becomes a Problem.
 //
-// A path is relative to Root unless it is absolute; slashes part it on every system, and backslashes
-// where no file has them in its name. A path that lacks its extension gets it. Labels are
-// taken in Unicode NFC. Folder.Labels is sorted by bytes; classes that have numbers keep the order
-// of these.
+// A path is relative to Root unless it is absolute; slashes part it on every system, and
+// backslashes where no file has them in its name. A path that lacks its extension gets it. Labels
+// are taken in Unicode NFC. Folder.Labels is sorted by bytes; classes that have numbers keep the
+// order of these.
 //
 // With cfg.MultiLabel pictures have any number of labels, and none is an answer too: a CSV file's
 // label cell has them parted by cfg.Separator, or there are several columns label, or none but a

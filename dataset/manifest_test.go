@@ -95,9 +95,11 @@ func TestReadManifestKinds(t *testing.T) {
 	}{
 		{"further columns", "image,label,width,Height\na/1.png,cat,9,9\nb/1.png,dog,9,9\n", dataset.ManifestConfig{},
 			"a/1.png:cat|b/1.png:dog", `ignored the columns "width", "height"`},
-		{"pandas' index", ",image,label\n0,a/1.png,cat\n1,b/1.png,dog\n", dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", ""},
+		{"pandas' index", ",image,label\n0,a/1.png,cat\n1,b/1.png,dog\n", dataset.ManifestConfig{},
+			"a/1.png:cat|b/1.png:dog", ""},
 		{"Keras", "filename,class\na/1.png,cat\nb/1.png,dog\n", dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", ""},
-		{"Hugging Face", "file_name,label\na/1.png,cat\nb/1.png,dog\n", dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", ""},
+		{"Hugging Face", "file_name,label\na/1.png,cat\nb/1.png,dog\n", dataset.ManifestConfig{},
+			"a/1.png:cat|b/1.png:dog", ""},
 		{"Kaggle", "id,label\na/1,cat\nb/1,dog\n", dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", ""},
 		{"an id beside a name", "id,file_name,label\n7,a/1.png,cat\n8,b/1.png,dog\n", dataset.ManifestConfig{},
 			"a/1.png:cat|b/1.png:dog", `"id"`},
@@ -350,7 +352,8 @@ func FuzzManifest(f *testing.F) {
 		"image,label,split,group,weight\na.png,x,train,g,1\nb.png,y,,,\n",
 		"path;label\na.png;\"x\ny\"\n", "{\"image\":\"a.png\",\"label\":\"x\",\"weight\":1e3}\n{}",
 		"0\t1\ta.png\n1\t0.000\tb.png\n", `{"source-ref":"s3://b/a.png","j":"1","j-metadata":{"class-name":"x"}}`, "\xef\xbb\xbf", "\"", "{\"a\":[[[[",
-		"[{\"image\":\"a.png\",\"label\":3},{\"id\":1,\"class\":\"x\"}]", "a.png x\nb.png 3\n", "a.png,x\nb,y\n", ",id,class\n0,a,1\n",
+		"[{\"image\":\"a.png\",\"label\":3},{\"id\":1,\"class\":\"x\"}]", "a.png x\nb.png 3\n", "a.png,x\nb,y\n",
+		",id,class\n0,a,1\n",
 	} {
 		f.Add([]byte(text), "", false)
 	}

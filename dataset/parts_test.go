@@ -30,7 +30,8 @@ func TestScanParts(t *testing.T) {
 	}{
 		{"three parts", []string{"train/a", "train/b", "valid/a", "valid/b", "test/a", "test/b"}, "a b", [3]int{12, 12, 12},
 			`"train", "valid", "test" as parts`},
-		{"any case, other names", []string{"Training/a", "Training/b", "DEV/a", "DEV/b", "Evaluation/a", "Evaluation/b"}, "a b",
+		{"any case, other names", []string{"Training/a", "Training/b", "DEV/a", "DEV/b", "Evaluation/a", "Evaluation/b"},
+			"a b",
 			[3]int{12, 12, 12}, `"Training"`},
 		{"two parts, validation is dealt", []string{"train/a", "train/b", "test/a", "test/b"}, "a b", [3]int{10, 2, 12},
 			"no folder of validation pictures"},
@@ -79,7 +80,8 @@ func TestScanParts(t *testing.T) {
 	if err != nil || len(plain.Notes) != 0 {
 		t.Errorf("plain labels: got notes %q, %v", plain.Notes, err)
 	}
-	beside, err := dataset.Scan(picturetest.Tree(t, each(3, "train/a", "train/b", "test/a", "docs")...), dataset.ScanConfig{})
+	beside, err := dataset.Scan(picturetest.Tree(t, each(3, "train/a", "train/b", "test/a", "docs")...),
+		dataset.ScanConfig{})
 	if err != nil || len(beside.Problems) != 1 || !strings.Contains(beside.Problems[0].Reason, "lies beside") {
 		t.Errorf("a folder beside parts: got %+v, %v", beside, err)
 	}

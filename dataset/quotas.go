@@ -33,8 +33,8 @@ type quota struct {
 	parts  []Split
 }
 
-// fill moves groups from Train in the order given, as long as each brings the part nearer to what is
-// wanted, but never the last.
+// fill moves groups from Train in the order given, as long as each brings the part nearer to what
+// is wanted, but never the last.
 func (q quota) fill(part Split, order []int, wanted float64) {
 	left := q.count(Train)
 	for _, i := range order {

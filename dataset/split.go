@@ -42,21 +42,23 @@ type SplitConfig struct {
 	Test       float64 `json:"test"`             // fraction of the pictures; 0 means 0.1, negative means none
 	Salt       string  `json:"salt,omitempty"`   // another salt gives another split
 	Legacy     bool    `json:"legacy,omitempty"` // split exactly as TensorFlow's retrain.py does; Salt is not used
-	// by rule 1: every label's shares exact to a group, at the cost that new pictures may move others
+	// by rule 1: every label's shares exact to a group, at the cost that new pictures may move
+	// others
 	Stratified bool `json:"stratified,omitempty"`
 	// NearVersion where Same.Near was kept together in training; what SplitTogether does is up to
 	// its Same
 	Near int `json:"near,omitempty"`
-	// how parts are dealt, 1..SplitRule; 0 means SplitRule. A stored model without it was split by rule 1
+	// how parts are dealt, 1..SplitRule; 0 means SplitRule. A stored model without it was split by
+	// rule 1
 	Rule int `json:"rule,omitempty"`
 }
 
-// SplitRule is the newest SplitConfig.Rule: each label's groups fill quotas. By rule 1 the hash alone
-// decided, whatever the shares became.
+// SplitRule is the newest SplitConfig.Rule: each label's groups fill quotas. By rule 1 the hash
+// alone decided, whatever the shares became.
 const SplitRule = 2
 
-// NearVersion numbers the rule by which nearly equal pictures are found: doctor's Refine. 1 was that
-// of its FirstNear.
+// NearVersion numbers the rule by which nearly equal pictures are found: doctor's Refine. 1 was
+// that of its FirstNear.
 const NearVersion = 2
 
 // fractions resolves the zero and negative values.
@@ -97,14 +99,14 @@ func (c SplitConfig) Validate() error {
 // Each label's groups fill quotas, Test and Validation of its pictures that were given no part, in
 // the order of a hash: u = sha256(salt, 0, label, 0, path below the label's folder). Test takes the
 // lowest u, Validation the highest, each as near to its quota as whole groups can come; a group too
-// large for what is left of a quota is passed over. So moving or renaming the root changes nothing, a
-// renamed label is dealt anew, and adding pictures moves only pictures of that label at a quota's
+// large for what is left of a quota is passed over. So moving or renaming the root changes nothing,
+// a renamed label is dealt anew, and adding pictures moves only pictures of that label at a quota's
 // edge. What follows "_nohash_" in the path is left out of the hash, so that pictures that belong
 // together can be kept together: "a_nohash_1.jpg" and "a_nohash_2.jpg" are one group.
 //
 // Floors: a label of at least three groups has at least one in every split that is wanted, a small
-// one before a large. A label of two groups has one in train and one in test (in validation where no
-// test is wanted); a single group goes into train.
+// one before a large. A label of two groups has one in train and one in test (in validation where
+// no test is wanted); a single group goes into train.
 //
 // Items of one Group stay together too, under any labels: such a group goes by the hash of its
 // name, and counts as its first item's label's for the floors. Fixed items stay where they are, and
@@ -112,9 +114,10 @@ func (c SplitConfig) Validate() error {
 // is an error.
 //
 // Rule 1, of earlier models, hashes the path without the label, and takes u as a fraction: below
-// Validation into validation, below Validation+Test into test, else into train, with the same floors;
-// so no picture moves when others come, and shares come out as chance has it. With cfg.Stratified
-// that order fills validation, then test, up to the nearest whole number of pictures.
+// Validation into validation, below Validation+Test into test, else into train, with the same
+// floors; so no picture moves when others come, and shares come out as chance has it. With
+// cfg.Stratified that order fills validation, then test, up to the nearest whole number of
+// pictures.
 //
 // Where pictures have several labels, parts are dealt by iterative stratification instead, in the
 // order of u: each label's shares come as near to what is wanted as the pictures allow, a label of

@@ -62,8 +62,8 @@ func TestSplitFractions(t *testing.T) {
 	}
 }
 
-// TestSplitIsStable: moving or renaming the root changes nothing, and pictures that are added or taken
-// away move no more others than they are, at the edges of their label's quotas.
+// TestSplitIsStable: moving or renaming the root changes nothing, and pictures that are added or
+// taken away move no more others than they are, at the edges of their label's quotas.
 func TestSplitIsStable(t *testing.T) {
 	want := split(t, made("here", 3, 400), dataset.SplitConfig{})
 	if got := split(t, made("/some/where/else", 3, 400), dataset.SplitConfig{}); !same(got, want) {
@@ -88,7 +88,8 @@ func TestSplitIsStable(t *testing.T) {
 				t.Errorf("%d pictures more move %s from %v to %v", added, rel, s, got[rel])
 			}
 		}
-		// two edges; a quota of a tenth grows by a picture for each ten, and its edge strays by chance
+		// two edges; a quota of a tenth grows by a picture for each ten, and its edge strays by
+		// chance
 		if most := 2 + 2*int(math.Sqrt(float64(added))); moved > most {
 			t.Errorf("%d pictures more move %d, want at most %d", added, moved, most)
 		}

@@ -215,7 +215,8 @@ const (
 	present // a rehead model and nothing else
 )
 
-// CheckTarget says, before a long run begins, whether Save would refuse to write to dir or could not.
+// CheckTarget says, before a long run begins, whether Save would refuse to write to dir or could
+// not.
 func CheckTarget(dir string) error {
 	dir, state, err := findTarget(dir)
 	if err == nil {

@@ -116,8 +116,8 @@ func applyCopy(op Op, salt uint64, in []*Node) (*Node, error) {
 	return n, nil
 }
 
-// OpOf returns the operator that n was made with by [Apply], to be read only: nil for a leaf, for none and
-// for an operator of Gorgonia's own.
+// OpOf returns the operator that n was made with by [Apply], to be read only: nil for a leaf, for
+// none and for an operator of Gorgonia's own.
 func OpOf(n *Node) Op {
 	if n == nil {
 		return nil

@@ -6,9 +6,9 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Quiet chooses gin's release mode, in a program that has chosen none. In debug mode, gin's default,
-// every [New] makes gin print its routes to standard output; the mode belongs to the whole program,
-// so no Server changes it by itself.
+// Quiet chooses gin's release mode, in a program that has chosen none. In debug mode, gin's
+// default, every [New] makes gin print its routes to standard output; the mode belongs to the whole
+// program, so no Server changes it by itself.
 func Quiet() {
 	if gin.Mode() == gin.DebugMode {
 		gin.SetMode(gin.ReleaseMode)

@@ -13,9 +13,9 @@ import (
 	"github.com/c236555e/rehead/train/metrics"
 )
 
-// TestCalibrationOfSets trains on real photographs, split in many ways, and compares on the test parts
-// what ways to a temperature are worth. A head's own temperature makes neither the log loss nor the
-// calibration error worse on average than none does, but for a standard error.
+// TestCalibrationOfSets trains on real photographs, split in many ways, and compares on the test
+// parts what ways to a temperature are worth. A head's own temperature makes neither the log loss
+// nor the calibration error worse on average than none does, but for a standard error.
 func TestCalibrationOfSets(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fits 240 heads, a minute")

@@ -11,16 +11,16 @@ import (
 	"github.com/c236555e/rehead/train/metrics"
 )
 
-// crossed are training and validation pictures with what heads like the model's say of them that were
-// trained without their fold. The test part has no say in it.
+// crossed are training and validation pictures with what heads like the model's say of them that
+// were trained without their fold. The test part has no say in it.
 type crossed struct {
 	items  []dataset.Item
 	ex     head.Examples
 	logits []float64 // [n,K]
 }
 
-// crossValidate is nil where it would take too long, and for solvers that stop before they converge,
-// whose heads are not told by their settings. cfg is the fit's.
+// crossValidate is nil where it would take too long, and for solvers that stop before they
+// converge, whose heads are not told by their settings. cfg is the fit's.
 func (r *run) crossValidate(ctx context.Context, cfg head.Config) (*crossed, error) {
 	fit := r.res.Fit
 	ex, at := r.part(dataset.Train, dataset.Validation)

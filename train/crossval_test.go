@@ -8,9 +8,9 @@ import (
 	"github.com/c236555e/rehead/train/head"
 )
 
-// TestRunCrossValidates: every training and validation picture is measured once, none of the test part,
-// whatever the pictures' weights and views; a label's only picture is left out, and other solvers than
-// lbfgs are not cross-validated.
+// TestRunCrossValidates: every training and validation picture is measured once, none of the test
+// part, whatever the pictures' weights and views; a label's only picture is left out, and other
+// solvers than lbfgs are not cross-validated.
 func TestRunCrossValidates(t *testing.T) {
 	dir, w := drawn(t, perClass), narrow(t)
 	run := func(cfg Config, alter func(f *dataset.Folder)) *Result {

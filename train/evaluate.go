@@ -18,8 +18,8 @@ import (
 
 // EvaluateConfig sets an evaluation; the zero value measures all pictures.
 type EvaluateConfig struct {
-	// "" or "all": every picture; "train", "validation", "test": the pictures that were that part of the
-	// model's training, or, where it does not remember them, that part by its split rule
+	// "" or "all": every picture; "train", "validation", "test": the pictures that were that part
+	// of the model's training, or, where it does not remember them, that part by its split rule
 	Part string
 	EmbedConfig
 }
@@ -52,10 +52,10 @@ type Evaluation struct {
 // A model that gives a picture any number of labels is measured on sets of labels, one label a
 // picture being a set of one.
 //
-// The model remembers which pictures it was made with, by their bytes: see Metrics.Recalled. Parts are
-// measured where all pictures are those of the training. Where the model cannot tell, parts are those
-// of its split rule applied to this folder: the held-out pictures of the training run when it is the
-// same folder (moved or renamed as it may be), meaningless when it is another.
+// The model remembers which pictures it was made with, by their bytes: see Metrics.Recalled. Parts
+// are measured where all pictures are those of the training. Where the model cannot tell, parts are
+// those of its split rule applied to this folder: the held-out pictures of the training run when it
+// is the same folder (moved or renamed as it may be), meaningless when it is another.
 func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	cfg EvaluateConfig) (*Evaluation, error) {
 	if err := cfg.Validate(); err != nil {
@@ -175,8 +175,8 @@ func partName(part string) string {
 	return part
 }
 
-// near finds the pictures that training kept together by a rule. Since NearVersion 2 that takes their
-// bottlenecks.
+// near finds the pictures that training kept together by a rule. Since NearVersion 2 that takes
+// their bottlenecks.
 func (e *embedder) near(ctx context.Context, rule int, items []dataset.Item, got *embedded, bad []error,
 	c *doctor.Checkup) ([][]int, error) {
 	switch rule {

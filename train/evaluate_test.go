@@ -113,8 +113,8 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-// TestEvaluateOtherPictures: a model knows the pictures that it was made with, however they are called
-// and split now; parts are told of those alone.
+// TestEvaluateOtherPictures: a model knows the pictures that it was made with, however they are
+// called and split now; parts are told of those alone.
 func TestEvaluateOtherPictures(t *testing.T) {
 	dir, w := drawn(t, perClass), narrow(t)
 	m := mustRun(t, dir, w, Config{}).Model
@@ -169,8 +169,8 @@ func TestEvaluateOtherPictures(t *testing.T) {
 	}
 }
 
-// TestEvaluateForgetful: where a model does not remember its pictures, as older ones do not, parts are
-// those of its split rule.
+// TestEvaluateForgetful: where a model does not remember its pictures, as older ones do not, parts
+// are those of its split rule.
 func TestEvaluateForgetful(t *testing.T) {
 	dir, w := drawn(t, perClass), narrow(t)
 	r := mustRun(t, dir, w, Config{})

@@ -124,8 +124,8 @@ func (j *judge) labelErrors(ctx context.Context, temperature float64) (*verdict,
 	return v, nil
 }
 
-// crossJudge cross-validates in rounds, the last with other folds, and returns the probabilities [n,K]
-// of each.
+// crossJudge cross-validates in rounds, the last with other folds, and returns the probabilities
+// [n,K] of each.
 func (j *judge) crossJudge(ctx context.Context, deal []int, k, rounds int) ([][]float64, error) {
 	leave := make([]bool, len(j.items)) // suspects, which are not trained on
 	var each [][]float64
@@ -168,8 +168,8 @@ type labelError struct {
 	own              float64 // probability of its label
 }
 
-// suspected finds pictures of which another label is more than suspectOdds times as probable as their
-// own. Those whose own label is the least probable come first.
+// suspected finds pictures of which another label is more than suspectOdds times as probable as
+// their own. Those whose own label is the least probable come first.
 func suspected(prob []float64, items []dataset.Item, part []int, k int) []labelError {
 	var found []labelError
 	for i, it := range items {

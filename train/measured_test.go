@@ -26,8 +26,8 @@ type measured struct {
 	sums   [][sha256.Size]byte
 }
 
-// measuredSet is "flowers", 700 photographs of 5 labels with the bottlenecks of 2015's trunk, or "signs",
-// 600 of 10 labels, which it embeds with the embedded trunk.
+// measuredSet is "flowers", 700 photographs of 5 labels with the bottlenecks of 2015's trunk, or
+// "signs", 600 of 10 labels, which it embeds with the embedded trunk.
 func measuredSet(t *testing.T, name string) *measured {
 	t.Helper()
 	m := new(measured)
@@ -101,8 +101,8 @@ func (f *figures) print(t *testing.T) {
 }
 
 // TestPlantedLabels plants 5 % wrong labels, several times over, and compares orders of the list of
-// doubtful ones by how many of the N wrong ones are among the first N. The list's own is the best or
-// within a standard error of it.
+// doubtful ones by how many of the N wrong ones are among the first N. The list's own is the best
+// or within a standard error of it.
 func TestPlantedLabels(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fits 1,200 heads, a minute and more")
@@ -206,8 +206,9 @@ func margins(prob []float64, given []int, k int) []float64 {
 	return out
 }
 
-// adjusted is cleanlab's self-confidence with adjusted probabilities: each label's mean over its own
-// pictures taken off, the largest added, and the sum made 1 (Northcutt et al., "Confident Learning", 2021).
+// adjusted is cleanlab's self-confidence with adjusted probabilities: each label's mean over its
+// own pictures taken off, the largest added, and the sum made 1 (Northcutt et al., "Confident
+// Learning", 2021).
 func adjusted(prob []float64, given []int, k int) []float64 {
 	usual, count := make([]float64, k), make([]int, k)
 	for i, p := range ofGiven(prob, given, k) {

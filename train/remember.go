@@ -8,8 +8,8 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// remember lists the run's pictures for the model; a picture that lies in several parts, as only given
-// parts have it, counts to the first.
+// remember lists the run's pictures for the model; a picture that lies in several parts, as only
+// given parts have it, counts to the first.
 func (r *run) remember() *inception.PictureDigests {
 	d := &inception.PictureDigests{Images: len(r.items)}
 	if !d.Complete() {

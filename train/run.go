@@ -78,8 +78,8 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	return r.res, nil
 }
 
-// resolved is c with its defaults written out, so that a model says how it was split when defaults have
-// changed.
+// resolved is c with its defaults written out, so that a model says how it was split when defaults
+// have changed.
 func resolved(c dataset.SplitConfig) dataset.SplitConfig {
 	c.Rule = cmp.Or(c.Rule, dataset.SplitRule)
 	for _, f := range []*float64{&c.Validation, &c.Test} {

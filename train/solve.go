@@ -74,8 +74,8 @@ func (r *run) watch(e head.Event) {
 	}
 }
 
-// deal deals the training pictures among items to k folds: by label, groups and equal pictures together,
-// each picture's views with it (-1-fold). at is the place in r.items of every example.
+// deal deals the training pictures among items to k folds: by label, groups and equal pictures
+// together, each picture's views with it (-1-fold). at is the place in r.items of every example.
 func (r *run) deal(items []dataset.Item, at []int, k int) ([]int, error) {
 	f := r.good()
 	f.Items = items

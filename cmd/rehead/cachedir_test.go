@@ -37,7 +37,8 @@ func TestCacheDir(t *testing.T) {
 				return map[string]string{"REHEAD_CACHE": c.env}[name]
 			}}
 			got, err := a.cacheDir(c.flag)
-			if (err != nil) != c.fails || !c.fails && got != c.want || strings.Contains(said.String(), "--cache none") != c.said {
+			if (err != nil) != c.fails || !c.fails && got != c.want ||
+				strings.Contains(said.String(), "--cache none") != c.said {
 				t.Errorf("got %q, %v, and was told %q", got, err, said.String())
 			}
 		})

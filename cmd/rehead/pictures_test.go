@@ -88,7 +88,8 @@ func TestPredictPictures(t *testing.T) {
 	if rows[1][0] != broken || rows[1][1] != "" || rows[1][6] == "" || rows[2][1] == "" || rows[2][6] != "" {
 		t.Errorf("got %q and %q", rows[1], rows[2])
 	}
-	if out, _, code := run(nil, files[0], "--format", "table", "-o", "-"); code != exitDone || !strings.Contains(out, " %  ") {
+	if out, _, code := run(nil, files[0], "--format", "table", "-o", "-"); code != exitDone ||
+		!strings.Contains(out, " %  ") {
 		t.Errorf("a table: code %d, %q", code, out)
 	}
 	for _, test := range []struct {
@@ -101,7 +102,8 @@ func TestPredictPictures(t *testing.T) {
 		{"", []string{files[0], "--explain", "--format", "csv"}, "--explain"},
 		{"", []string{files[0], "-o", filepath.Join(dir, "nowhere", "a.csv")}, "nowhere"},
 	} {
-		if _, said, code := run(strings.NewReader(test.stdin), test.args...); code == exitDone || !strings.Contains(said, test.want) {
+		if _, said, code := run(strings.NewReader(test.stdin), test.args...); code == exitDone ||
+			!strings.Contains(said, test.want) {
 			t.Errorf("%q: code %d, %q, want it to say %q", test.args, code, said, test.want)
 		}
 	}

@@ -5,7 +5,8 @@ import "image"
 // MeanGrid writes the mean colours of a grid of side x side equal cells laid over the upright
 // picture to dst: R, G, B in 0..255, alpha laid on Background, rows from the top. Each cell's mean
 // is over at most fine x fine pixels, evenly spread; orientation is Info.Orientation. len(dst) must
-// be side*side, the picture must have a pixel, and side and fine be above 0: else dst is left alone.
+// be side*side, the picture must have a pixel, and side and fine be above 0: else dst is left
+// alone.
 func MeanGrid(img image.Image, orientation, side, fine int, dst [][3]float64) {
 	if side < 1 || fine < 1 || len(dst)%side != 0 || len(dst)/side != side || img == nil || img.Bounds().Empty() {
 		return

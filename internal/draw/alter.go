@@ -16,8 +16,8 @@ type Alteration struct {
 	alter   func(img *image.NRGBA) *image.NRGBA
 }
 
-// Alterations returns the ways in which a copy may differ: how it is encoded, its size, exposure, edges
-// cut off, a border, the mirror image, a turn of 2 degrees, grey.
+// Alterations returns the ways in which a copy may differ: how it is encoded, its size, exposure,
+// edges cut off, a border, the mirror image, a turn of 2 degrees, grey.
 func Alterations() []Alteration {
 	return []Alteration{
 		{"quality 40", 40, func(img *image.NRGBA) *image.NRGBA { return img }},

@@ -12,15 +12,15 @@ import (
 	"path/filepath"
 )
 
-// Surfaces are the kinds of pictures of low contrast that Surface draws: a brushed plate, and a part
-// that lies before the camera at nearly the same place every time.
+// Surfaces are the kinds of pictures of low contrast that Surface draws: a brushed plate, and a
+// part that lies before the camera at nearly the same place every time.
 var surfaces = [...]string{"plate", "part"}
 
 // defects are the labels of Surfaces.
 var defects = [...]string{"good", "scratch", "pit", "stain"}
 
-// surface draws picture i of a defect: 192 x 192 pixels of grey, of which noise and a small defect are
-// all that differs from picture to picture.
+// surface draws picture i of a defect: 192 x 192 pixels of grey, of which noise and a small defect
+// are all that differs from picture to picture.
 func surface(kind, defect, i int, seed uint64) *image.NRGBA {
 	const side = 192
 	rng := rand.New(rand.NewPCG(seed, uint64(kind)<<48|uint64(defect)<<32|uint64(uint32(i))))

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// multiModel checks a multi-model endpoint. Each check loads what it needs under a name of its own and
-// unloads it.
+// multiModel checks a multi-model endpoint. Each check loads what it needs under a name of its own
+// and unloads it.
 func multiModel() []Check {
 	return []Check{
 		{54, "ready without models", Multi, func(t *testing.T, s *Subject) {

@@ -342,7 +342,8 @@ func (g *good) reported() *report.Input {
 	in := &report.Input{Root: "/data/set", Rows: e.Rows}
 	for i, l := range e.Labels {
 		rel := fmt.Sprintf("%c/%d.jpg", 'a'+l, i)
-		in.Items = append(in.Items, dataset.Item{Path: filepath.Join(in.Root, rel), Rel: rel, Label: l, Split: dataset.Split(i % 3)})
+		in.Items = append(in.Items, dataset.Item{Path: filepath.Join(in.Root, rel), Rel: rel, Label: l,
+			Split: dataset.Split(i % 3)})
 		in.Sums = append(in.Sums, sha256.Sum256([]byte(rel)))
 	}
 	in.Labels, in.Temperature = []string{"a", "b", "c"}, 1.25

@@ -50,7 +50,8 @@ func slow(name string) int {
 		"inception.(*Model).Save": 23, "inception.(*Trunk).EmbedAll": 3, "inception.(*Weights).Halved": 9,
 		"inception.(*Weights).Write": 9, "inception/export.ONNX": 23, "inception/export.ONNXFile": 23, "serve.New": 23,
 		"nn.Compile": 3, "nn.NewCalibrator": 3, "nn.NewMachine": 3, "train.(*Evaluation).Plots": 17,
-		"train.(*Evaluation).Report": 17, "train.(*Result).Plots": 17, "train.(*Result).Report": 17, "train.Run": 101, "train/report.HTML": 29, "train/report.Plots": 29, "train/report.Plot.PNG": 5,
+		"train.(*Evaluation).Report": 17, "train.(*Result).Plots": 17, "train.(*Result).Report": 17, "train.Run": 101,
+		"train/report.HTML": 29, "train/report.Plots": 29, "train/report.Plot.PNG": 5,
 		"train.Embed": 17, "train.EmbedChecked": 47, "train.Evaluate": 17, "serve.(*Server).Serve": 3,
 		"serve.(*Server).Install": 3, "train.MergeCache": 3, "inception.(*Model).AttachTrunk": 5}[name]
 }
@@ -181,7 +182,8 @@ func (g *good) hostile(t reflect.Type, depth int) []reflect.Value {
 		for _, v := range []int64{-1, 1, math.MinInt64, math.MaxInt64, 1 << 40, 1 << 31} {
 			add(v)
 		}
-	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uint:
+	case reflect.Int8, reflect.Int16, reflect.Int32, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,
+		reflect.Uint:
 		add(-1)
 		add(7)
 	case reflect.Float32, reflect.Float64:
@@ -240,7 +242,8 @@ func nothing(t reflect.Type) reflect.Value {
 }
 
 func (g *good) hostileSlices(t reflect.Type, depth int) []reflect.Value {
-	list := []reflect.Value{reflect.Zero(t), reflect.MakeSlice(t, 0, 0), reflect.MakeSlice(t, 1, 1), reflect.MakeSlice(t, 7, 7)}
+	list := []reflect.Value{reflect.Zero(t), reflect.MakeSlice(t, 0, 0), reflect.MakeSlice(t, 1, 1),
+		reflect.MakeSlice(t, 7, 7)}
 	if depth > 3 {
 		return list
 	}

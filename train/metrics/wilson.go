@@ -6,7 +6,8 @@ import "math"
 const z95 = 1.959963984540054
 
 // Wilson returns the 95 % score interval of a proportion of which correct of n were observed (E. B.
-// Wilson, 1927), and [0, 1] where that is no proportion: when n is 0, or correct not in 0..n. With p = correct/n:
+// Wilson, 1927), and [0, 1] where that is no proportion: when n is 0, or correct not in 0..n. With
+// p = correct/n:
 //
 //	(p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)
 func Wilson(correct, n int) [2]float64 {
