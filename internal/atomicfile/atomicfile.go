@@ -83,7 +83,7 @@ func sweep(path string) {
 // Write makes the file path, or replaces it.
 func Write(path string, write func(io.Writer) error) error {
 	temp := TempName(filepath.Dir(path))
-	err := refuseFolder(path)
+	err := refuseOther(path)
 	if err == nil {
 		err = WriteNew(temp, write)
 	}
@@ -118,7 +118,7 @@ type File struct {
 
 // Create begins a file. Nothing appears at path before Commit.
 func Create(path string) (*File, error) {
-	if err := refuseFolder(path); err != nil {
+	if err := refuseOther(path); err != nil {
 		return nil, err
 	}
 	file, err := create(TempName(filepath.Dir(path)))
@@ -148,11 +148,16 @@ func (f *File) Discard() error {
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
-func refuseFolder(path string) error {
-	if stat, err := os.Stat(path); err == nil && stat.IsDir() {
+// refuseOther keeps a folder, and a device or pipe such as /dev/null, from being replaced by a file.
+func refuseOther(path string) error {
+	switch stat, err := os.Stat(path); {
+	case err != nil || stat.Mode().IsRegular():
+		return nil
+	case stat.IsDir():
 		return errors.New("it is a folder, name a file")
+	default:
+		return errors.New("it is a device or a pipe, name a file")
 	}
-	return nil
 }
 
 func create(path string) (*os.File, error) {

@@ -138,3 +138,21 @@ func must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// TestKeepsDevices: a device is not a file to replace; as root that would take it away from all.
+func TestKeepsDevices(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "null")
+	if err := os.Symlink(os.DevNull, link); err != nil {
+		t.Skip(err)
+	}
+	err := atomicfile.Write(link, func(w io.Writer) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "device") {
+		t.Errorf("Write: got %v", err)
+	}
+	if _, err := atomicfile.Create(link); err == nil || !strings.Contains(err.Error(), "device") {
+		t.Errorf("Create: got %v", err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link became %v, %v", info, err)
+	}
+}
