@@ -145,11 +145,11 @@ func TestKeepsDevices(t *testing.T) {
 	if err := os.Symlink(os.DevNull, link); err != nil {
 		t.Skip(err)
 	}
-	err := atomicfile.Write(link, func(w io.Writer) error { return nil })
+	err := Write(link, func(w io.Writer) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), "device") {
 		t.Errorf("Write: got %v", err)
 	}
-	if _, err := atomicfile.Create(link); err == nil || !strings.Contains(err.Error(), "device") {
+	if _, err := Create(link); err == nil || !strings.Contains(err.Error(), "device") {
 		t.Errorf("Create: got %v", err)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
