@@ -23,11 +23,11 @@ const (
 // FitTemperature returns the T that minimises sum_i v_i H(label_i, softmax(logits_i / T)) + (ln T /
 // spread)^2 / 2 by golden-section search over ln T, H being the cross entropy (with several labels
 // an example, the sum over labels of that of the sigmoid) and v_i the weights, of mean 1. It
-// returns 1 when there are no examples, or none that the logits belong to, and unless what T gains exceeds its noise: the sum over the
-// examples of the fall of v_i H, and its standard error, which is that of the falls' mean times n.
-// As T was fitted on the same examples, a T that is 1 passes about one time in twenty: near 1 the
-// sum is z^2 / 2 and its standard error |z|, z being the score's distance from 0 in standard
-// deviations. logits are [n,K].
+// returns 1 when there are no examples, or none that the logits belong to, and unless what T gains
+// exceeds its noise: the sum over the examples of the fall of v_i H, and its standard error, which
+// is that of the falls' mean times n. As T was fitted on the same examples, a T that is 1 passes
+// about one time in twenty: near 1 the sum is z^2 / 2 and its standard error |z|, z being the
+// score's distance from 0 in standard deviations. logits are [n,K].
 func FitTemperature(logits []float64, ex Examples) float64 {
 	if len(ex.Labels) == 0 || !ex.answeredBy(logits) {
 		return 1
