@@ -168,8 +168,8 @@ const maxSampled = 1 << 28
 // lies says whether the grid lies somewhere.
 func (g *Grid) lies() bool {
 	far := 0.0
-	for _, v := range []float64{g.X, g.Y, g.Seen[0], g.Seen[1], g.Seen[2], g.Seen[3], float64(g.Width),
-		float64(g.Height)} {
+	for _, v := range []float64{g.X, g.Y, g.Seen[0], g.Seen[1], g.Seen[2], g.Seen[3],
+		float64(g.Width), float64(g.Height)} {
 		far = max(far, math.Abs(v)) // NaN stays
 	}
 	return far < 1<<31 && g.StepX > 1e-6 && g.StepY > 1e-6

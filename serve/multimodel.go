@@ -95,8 +95,8 @@ func (s *Server) loadModel(c *gin.Context) error {
 
 // checkModel keeps names that no route could hold, and paths outside the root, out of the server.
 func (s *Server) checkModel(name, path string) error {
-	if name == "" || name == "." || name == ".." || len(name) > 255 || strings.ContainsAny(name, "/\\%?#") ||
-		!visible(name) {
+	if name == "" || name == "." || name == ".." || len(name) > 255 ||
+		strings.ContainsAny(name, "/\\%?#") || !visible(name) {
 		return badRequest("model_name is not 1 to 255 printable characters without / %% ? #, other than . and ..")
 	}
 	if path == "" {

@@ -23,8 +23,8 @@ type RefineConfig struct {
 }
 
 func (c RefineConfig) withDefaults() (RefineConfig, error) {
-	if c.Neighbours < 0 || c.Workers < 0 || c.Workers > maxWorkers || !(c.Margin >= 0 && c.Margin < 1) || !(c.Near >= 0) ||
-		!(c.Apart >= 0) {
+	if c.Neighbours < 0 || c.Workers < 0 || c.Workers > maxWorkers ||
+		!(c.Margin >= 0 && c.Margin < 1) || !(c.Near >= 0) || !(c.Apart >= 0) {
 		return c, fmt.Errorf("dataset: refine: got %+v, want nothing negative and a margin below 1", c)
 	}
 	c.Neighbours = cmp.Or(c.Neighbours, 10)

@@ -150,9 +150,9 @@ func (c Config) belongs(ex Examples) error {
 	}
 	if v.Classes != ex.Classes || len(v.Rows) > 0 && v.Features() != ex.Features() ||
 		(v.MultiLabel == nil) != (ex.MultiLabel == nil) {
-		return fmt.Errorf("train: config: Validation: got %d classes, %d features and several labels: "+
-			"%t, want %d, %d and %t "+
-			"as in training", v.Classes, v.Features(), v.MultiLabel != nil, ex.Classes, ex.Features(), ex.MultiLabel != nil)
+		return fmt.Errorf("train: config: Validation: got %d classes, %d features and several labels: %t, want %d, "+
+			"%d and %t as in training", v.Classes, v.Features(), v.MultiLabel != nil, ex.Classes, ex.Features(),
+			ex.MultiLabel != nil)
 	}
 	if err := errors.Join(v.Validate(), v.finite()); err != nil {
 		return fmt.Errorf("train: config: Validation: %w", err)

@@ -55,8 +55,7 @@ func (in *Input) whole() error {
 	}
 	if len(in.Logits) != len(in.Labels)*len(in.Pictures) || len(in.Items) != len(in.Pictures) {
 		return fmt.Errorf("got %d logits and %d items, want those of %d labels and %d pictures", len(in.Logits),
-			len(in.Items),
-			len(in.Labels), len(in.Pictures))
+			len(in.Items), len(in.Labels), len(in.Pictures))
 	}
 	return nil
 }
