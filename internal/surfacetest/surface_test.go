@@ -20,6 +20,9 @@ import (
 // that a constructor of the library made are good where they are receivers; no context is nil, and
 // no receiver of a method that returns no error, as everywhere in Go.
 func TestHostileValues(t *testing.T) {
+	if raceEnabled && testing.Short() {
+		t.Skip("ten times as slow and 6 GB under the race detector, which it tells nothing: run it without")
+	}
 	t.Chdir(t.TempDir())
 	g := newGood(t)
 	for _, f := range table() {
