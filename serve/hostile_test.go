@@ -28,9 +28,19 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
+// skipUnderRace leaves out of the short run under the race detector what measures time and memory,
+// of which that takes ten times as much.
+func skipUnderRace(t *testing.T) {
+	t.Helper()
+	if raceEnabled && testing.Short() {
+		t.Skip("measures time and memory, of which the race detector takes ten times as much")
+	}
+}
+
 // Whatever a body is, parsing it takes what its records take, and an error comes before the whole
 // is built up.
 func TestHostileParsingHoldsNothing(t *testing.T) {
+	skipUnderRace(t)
 	const size = 8 << 20
 	repeat := func(before, text, after string) []byte {
 		return []byte(before + strings.TrimSuffix(strings.Repeat(text, size/len(text)), ",") + after)
@@ -438,6 +448,7 @@ func FuzzCSVRow(f *testing.F) {
 
 // A small file whose scans make it slow counts as what it takes to decode.
 func TestHostileManyScans(t *testing.T) {
+	skipUnderRace(t)
 	for _, c := range []struct {
 		name string
 		data []byte

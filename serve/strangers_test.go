@@ -26,6 +26,7 @@ import (
 // long as REHEAD_SOAK says, and then holds the honest clients' 99th percentile to three times that
 // of a quiet server. REHEAD_HOSTILE_URL names a server that runs elsewhere, as in a group of 1 GB.
 func TestHostileStrangers(t *testing.T) {
+	skipUnderRace(t)
 	duration, long := 2*time.Second, false
 	if text := os.Getenv("REHEAD_SOAK"); text != "" {
 		var err error
