@@ -48,7 +48,7 @@ type outcome struct {
 // newBatcher starts as many dispatchers as passes may run at once.
 func newBatcher(c Classifier, shared *pipeline) *batcher {
 	b := &batcher{classify: c.Classify, shared: shared, maxBatch: shared.maxBatch,
-		queue: make(chan *task, shared.buffers.free)}
+		queue: make(chan *task, shared.buffers.total)}
 	for range cap(shared.passes) {
 		b.done.Go(b.dispatch)
 	}

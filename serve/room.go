@@ -104,6 +104,7 @@ func (r *room) admit() {
 // places are for pictures that are decoded, wait for the network, or run. Who has the fewest other
 // pictures under way comes first, so that a request of thousands lets one of one pass.
 type places struct {
+	total   int // never changes
 	mu      sync.Mutex
 	free    int
 	waiting []*seat // by rank, then in the order of their coming
@@ -114,7 +115,7 @@ type seat struct {
 	ready chan struct{}
 }
 
-func newPlaces(n int) *places { return &places{free: n} }
+func newPlaces(n int) *places { return &places{total: n, free: n} }
 
 // enter waits for a place.
 func (p *places) enter(ctx context.Context, rank int64) error {
