@@ -147,9 +147,9 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestNotFinite: a network that overflows is an error of the picture, not a NaN among the
-// probabilities.
-func TestNotFinite(t *testing.T) {
+// overflowing classifies with a network whose numbers run over.
+func overflowing(t *testing.T) *Classifier {
+	t.Helper()
 	w := tiny(t, Keras)
 	tensors := map[string]Tensor{}
 	for name, x := range w.Tensors {
@@ -172,7 +172,14 @@ func TestNotFinite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// TestNotFinite: a network that overflows is an error of the picture, not a NaN among the
+// probabilities.
+func TestNotFinite(t *testing.T) {
+	c := overflowing(t)
 	got, err := c.Classify(context.Background(), &Input{Data: sketch(t, 0, 0)})
 	if err != nil || got[0].Err == nil || got[0].Predictions != nil {
 		t.Errorf("got %+v, %v", got, err)

@@ -49,29 +49,7 @@ func TestRecordSelfTest(t *testing.T) {
 
 // A model without a self-test whose network gives no answer is not fit to be served.
 func TestCheckRunsWithoutSelfTest(t *testing.T) {
-	w := tiny(t, Keras)
-	tensors := map[string]Tensor{}
-	for name, x := range w.Tensors {
-		data := make([]float32, len(x.Data))
-		for i := range data {
-			data[i] = 1e30
-		}
-		tensors[name] = Tensor{x.Shape, data}
-	}
-	huge, err := NewWeights(Keras, 0.02, "", tensors)
-	if err != nil {
-		t.Fatal(err)
-	}
-	huge.Recipe = w.Recipe
-	m, err := ModelFromWeights(huge)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := NewClassifier(m, nn.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := overflowing(t)
 	if err := c.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "self-test") {
 		t.Errorf("got %v, want an error of the self-test", err)
 	}

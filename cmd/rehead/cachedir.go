@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// cacheDir says where bottlenecks are kept; "" for nowhere: where --cache says so,
+// cacheDir is the folder that bottlenecks are kept in; "" means none: where --cache says so,
 // or where there is no place for one and neither flag nor environment names one.
 func (a *app) cacheDir(flag string) (string, error) {
 	switch flag {
