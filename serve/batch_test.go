@@ -92,21 +92,27 @@ func TestAnswersAreNotMixedUp(t *testing.T) {
 }
 
 // A client that leaves takes its picture out of the queue, and the last one of a batch takes the
-// batch with it.
+// batch with it. The waiting client leaves first: where both leave at once, the end of the pass may
+// be heard before the waiting picture's own.
 func TestCancellationReachesTheForwardPass(t *testing.T) {
 	f := &fake{block: make(chan struct{}), started: make(chan int, 3)}
 	s := newServer(t, f, Config{MaxBatch: 2, decoders: 2, decodersBeside: 2})
 	body := colorPNG(t, 3, 2, red)
-	ctx, cancel := context.WithCancel(t.Context())
-	running := send(ctx, s, body)
+	runningCtx, leaveRunning := context.WithCancel(t.Context())
+	defer leaveRunning()
+	running := send(runningCtx, s, body)
 	<-f.started
-	waiting := send(ctx, s, body)
+	waitingCtx, leaveWaiting := context.WithCancel(t.Context())
+	defer leaveWaiting()
+	waiting := send(waitingCtx, s, body)
 	eventually(t, "a waiting picture", func() bool { return len(s.current.batcher.queue) == 1 })
-	cancel()
-	for _, done := range []<-chan *httptest.ResponseRecorder{running, waiting} {
-		if w := <-done; w.Code != statusClientClosed {
-			t.Errorf("got %d, want %d", w.Code, statusClientClosed)
-		}
+	leaveWaiting()
+	if w := <-waiting; w.Code != statusClientClosed {
+		t.Errorf("the waiting client got %d, want %d", w.Code, statusClientClosed)
+	}
+	leaveRunning()
+	if w := <-running; w.Code != statusClientClosed {
+		t.Errorf("the client whose pass ran got %d, want %d", w.Code, statusClientClosed)
 	}
 	eventually(t, "the queue to empty", func() bool {
 		return len(s.current.batcher.queue) == 0 && len(s.pipeline.passes) == 0
