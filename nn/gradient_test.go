@@ -8,7 +8,7 @@ import (
 
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/nn/internal/ref"
-	"github.com/c236555e/rehead/nn/nntest"
+	"github.com/c236555e/rehead/nn/internal/nntest"
 )
 
 // gradient compares gorgonia.Grad of build's loss, run on the tape machine in

@@ -9,7 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/nn/internal/ref"
-	"github.com/c236555e/rehead/nn/nntest"
+	"github.com/c236555e/rehead/nn/internal/nntest"
 )
 
 // headCase is a softmax head with examples of unequal weight, one of them 0,

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/nn"
-	"github.com/c236555e/rehead/nn/nntest"
+	"github.com/c236555e/rehead/nn/internal/nntest"
 )
 
 func TestMachineConforms(t *testing.T) { nntest.Test(t, nntest.OnMachine, nntest.Float32) }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/numeric"
-	"github.com/c236555e/rehead/nn/nntest"
 	"github.com/c236555e/rehead/train/internal/traintest"
 )
 
@@ -103,7 +102,7 @@ func TestRetrain(t *testing.T) {
 	for i, v := range w.theta {
 		got[i] = float32(v)
 	}
-	nntest.Near(t, "after a step", got, want, nntest.Tolerance{Rel: 1e-5})
+	traintest.NearAll(t, "after a step", got, want, 1e-5)
 }
 
 func TestEarlyStoppingKeepsTheBestEpoch(t *testing.T) {
@@ -156,7 +155,7 @@ func TestWeightsCountAsCopies(t *testing.T) {
 		for i, v := range want.Head.W {
 			w[i] = float64(v)
 		}
-		nntest.Near(t, what, got.Head.W, w, nntest.Tolerance{Rel: 1e-4})
+		traintest.NearAll(t, what, got.Head.W, w, 1e-4)
 	}
 	compare("weights of examples", byWeight)
 	// The same from class weights, whose loss is the mean over examples: L2 grows with the mean
@@ -251,7 +250,7 @@ func TestSigmoidHeadIsOneQuestionALabel(t *testing.T) {
 		for j := range want {
 			want[j] = float64(alone.Head.W[6+j]) - float64(alone.Head.W[j])
 		}
-		nntest.Near(t, fmt.Sprint("label ", l), f.Head.W[l*6:(l+1)*6], want, nntest.Tolerance{Rel: 1e-3})
+		traintest.NearAll(t, fmt.Sprint("label ", l), f.Head.W[l*6:(l+1)*6], want, 1e-3)
 	}
 	if _, err := Fit(context.Background(), ex, Config{Options: Options{Solver: Retrain}}); err == nil ||
 		!strings.Contains(err.Error(), "one label a picture") {

@@ -15,6 +15,23 @@ import (
 // Near reports whether got is want within atol + rtol*|want|; never for NaN.
 func Near(got, want, atol, rtol float64) bool { return math.Abs(got-want) <= atol+rtol*math.Abs(want) }
 
+// NearAll fails t unless each value is the wanted one within rel of the largest. A NaN is never near.
+func NearAll(t testing.TB, what string, got []float32, want []float64, rel float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: got %d values, want %d", what, len(got), len(want))
+	}
+	largest := 0.0
+	for _, w := range want {
+		largest = max(largest, math.Abs(w))
+	}
+	for i, w := range want {
+		if !Near(float64(got[i]), w, rel*largest, 0) {
+			t.Fatalf("%s: value %d: got %v, want %v within %.0e of %v", what, i, got[i], w, rel, largest)
+		}
+	}
+}
+
 // Logit is the inverse of the sigmoid.
 func Logit(p float64) float64 { return math.Log(p / (1 - p)) }
 
