@@ -22,6 +22,9 @@ import (
 
 // TestEvaluateOldModel: a model that was made before quotas keeps the split of its time.
 func TestEvaluateOldModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir, cache := drawn(t, perClass), t.TempDir()
 	m := mustRun(t, dir, narrow(t), Config{EmbedConfig: EmbedConfig{CacheDir: cache}}).Model
 	if m.Split.Rule != dataset.SplitRule {
@@ -116,6 +119,9 @@ func TestEvaluate(t *testing.T) {
 // TestEvaluateOtherPictures: a model knows the pictures that it was made with, however they are
 // called and split now; parts are told of those alone.
 func TestEvaluateOtherPictures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir, w := drawn(t, perClass), narrow(t)
 	m := mustRun(t, dir, w, Config{}).Model
 	other := filepath.Join(t.TempDir(), "other")
@@ -172,6 +178,9 @@ func TestEvaluateOtherPictures(t *testing.T) {
 // TestEvaluateForgetful: where a model does not remember its pictures, as older ones do not, parts
 // are those of its split rule.
 func TestEvaluateForgetful(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir, w := drawn(t, perClass), narrow(t)
 	r := mustRun(t, dir, w, Config{})
 	for _, d := range []*inception.PictureDigests{nil, {Images: inception.MaxPictureDigests + 1}} {

@@ -11,6 +11,9 @@ import (
 // TestPrecision: a run calibrates once, on training pictures; ranges that are known already are
 // used, by shares too; and what would mix precisions is refused.
 func TestPrecision(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir, w := drawn(t, 6), narrow(t)
 	calibrated := 0
 	progress := func(e Event) {

@@ -85,6 +85,9 @@ func TestRunMultiLabel(t *testing.T) {
 }
 
 func TestMultiLabelIsRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	f, w := multiLabelShapes(t, 300), narrow(t)
 	if _, err := Run(context.Background(), f, w, Config{Options: head.Options{Solver: head.Retrain}}); !errors.Is(err,
 		head.ErrRetrainMultiLabel) {

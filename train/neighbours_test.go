@@ -53,6 +53,9 @@ func TestSpread(t *testing.T) {
 // TestRunKeepsTrainingPictures: of the training part alone, each with a thumbnail, and equal runs
 // keep equal bytes; a training picture explains itself.
 func TestRunKeepsTrainingPictures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir, w := drawn(t, perClass), narrow(t)
 	res := mustRun(t, dir, w, Config{Neighbours: 12, EmbedConfig: EmbedConfig{Decoders: 3}})
 	n := res.Model.Neighbours

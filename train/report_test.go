@@ -47,6 +47,9 @@ func mustReport(t *testing.T, r *Result) []byte {
 }
 
 func TestReport(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir, w := drawn(t, perClass), narrow(t)
 	one, two := draw.Label(0), draw.Label(1)
 	good := read(t, dir, one, "0003.jpg")
@@ -98,6 +101,9 @@ func TestReport(t *testing.T) {
 }
 
 func TestReportOfFewAndOfASearch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	res := mustRun(t, drawn(t, 2), narrow(t), Config{Split: dataset.SplitConfig{Validation: -1, Test: -1}})
 	reporttest.Wants(t, reporttest.Parse(t, mustReport(t, res)), "all of them trained on", "no temperature was fitted",
 		"train accuracy")
@@ -185,6 +191,9 @@ func checkMaps(t *testing.T, r *Result, html []byte) {
 // What glows in a report is what Explain says, on the picture itself, and the network runs once for
 // each mistake shown.
 func TestReportActivations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir, w := drawn(t, 24), narrow(t)
 	r := mustRun(t, dir, w, Config{Options: head.Options{MaxIterations: 1}}) // a poor head
 	list := mistakes(r)
@@ -248,6 +257,9 @@ func TestReportActivations(t *testing.T) {
 // TestEvaluationReport: an evaluation's report has what a training's has, but for what only a
 // training knows, and says the same numbers.
 func TestEvaluationReport(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir, w := drawn(t, 24), narrow(t)
 	r := mustRun(t, dir, w, Config{Neighbours: 9, ToolVersion: "1.2.3", Options: head.Options{MaxIterations: 1}})
 	v, err := Evaluate(context.Background(), r.Model, scan(t, dir), EvaluateConfig{Part: "test"})

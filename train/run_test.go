@@ -251,6 +251,9 @@ func TestRunEmbedsOnlyWhatIsNew(t *testing.T) {
 }
 
 func TestRunQuarantines(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir, w := drawn(t, 10), narrow(t)
 	label := draw.Label(1)
 	good := read(t, dir, label, "0003.jpg")

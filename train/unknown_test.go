@@ -12,6 +12,9 @@ import (
 )
 
 func TestRunUnknown(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir, w := drawn(t, 40), narrow(t)
 	res := mustRun(t, dir, w, Config{Unknown: 0.2})
 	u, line := res.Metrics.Unknown, res.Model.Unknown

@@ -63,6 +63,9 @@ func TestPitfalls(t *testing.T) {
 
 // TestOutputsLeaveOtherFilesAlone: folders that a run writes to keep what somebody else put there.
 func TestOutputsLeaveOtherFilesAlone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir := t.TempDir()
 	pictures, trunk := filepath.Join(dir, "pictures"), narrow(t, dir)
 	if err := draw.Folder(pictures, 2, 12, 1); err != nil {

@@ -34,6 +34,9 @@ func codes(c *doctor.Checkup) []string {
 }
 
 func TestDoctor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir := t.TempDir()
 	pictures, cache, trunk := filepath.Join(dir, "pictures"), filepath.Join(dir, "cache"), narrow(t, dir)
 	if err := draw.Folder(pictures, 3, 16, 4); err != nil {
@@ -104,6 +107,9 @@ func TestDoctorHopeless(t *testing.T) {
 
 // TestTrainOnParts trains on a manifest, with a folder of its own to measure with.
 func TestTrainOnParts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir := t.TempDir()
 	pictures, test, trunk := filepath.Join(dir, "pictures"), filepath.Join(dir, "test"), narrow(t, dir)
 	if err := draw.Folder(pictures, 3, 12, 4); err != nil {

@@ -188,6 +188,9 @@ func recordIO(t *testing.T, pictures [][]byte, classes []int) string {
 
 // Contract 12, 16, 22: every way that pictures may come in gives a model of them.
 func TestJobChannels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	names := draw.Label(0) + "\n" + draw.Label(1) + "\n" + draw.Label(2) + "\n"
 	for name, c := range map[string]struct {
 		prepare func(t *testing.T, l layout.Tree)
@@ -345,6 +348,9 @@ func TestTrainingJobRefusals(t *testing.T) {
 // TestJobBeginsAtAnOlderModel gives a second job the first one's model, as an archive and as a
 // folder.
 func TestJobBeginsAtAnOlderModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	first := jobFolder(t, 8)
 	trained(t, first)
 	for name, channel := range map[string]func(dir string){

@@ -201,6 +201,9 @@ func TestKilledRunsEndAlike(t *testing.T) {
 
 // TestAddingPicturesEmbedsOnlyThem adds 50 pictures to a folder that was trained on.
 func TestAddingPicturesEmbedsOnlyThem(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir := t.TempDir()
 	trunk, pictures := narrow(t, dir), filepath.Join(dir, "pictures")
 	if err := draw.Folder(pictures, 2, 40, 1); err != nil {

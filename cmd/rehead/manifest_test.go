@@ -15,6 +15,9 @@ import (
 // TestManifestsEndToEnd trains on a manifest with given parts and weights, evaluates the model on
 // manifests and holds it to --min-accuracy.
 func TestManifestsEndToEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir := t.TempDir()
 	trunk, pictures, model, cache := narrow(t, dir), filepath.Join(dir, "pictures"), filepath.Join(dir, "model"),
 		filepath.Join(dir, "cache")

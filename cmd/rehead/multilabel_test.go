@@ -17,6 +17,9 @@ import (
 
 // TestMultiLabel goes from drawn pictures of any number of shapes to answers over HTTP.
 func TestMultiLabel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir := t.TempDir()
 	trunk, pictures, model, cache := narrow(t, dir), filepath.Join(dir, "pictures"), filepath.Join(dir, "model"),
 		filepath.Join(dir, "cache")
@@ -132,6 +135,9 @@ func givesLabels(t *testing.T, model, list string, thresholds []float64) {
 // TestMultiLabelJob trains a SageMaker job on a .lst file of yes and no for each class, as
 // the built-in image classification has it.
 func TestMultiLabelJob(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	l := layout.Tree(t.TempDir())
 	if err := draw.MultiLabel(l.Data("train"), 3, 60, 3); err != nil {
 		t.Fatal(err)

@@ -16,6 +16,9 @@ import (
 
 // TestPredictPictures answers for a folder, a list and stdin, in each format.
 func TestPredictPictures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	dir := t.TempDir()
 	trunk, photos, model := narrow(t, dir), filepath.Join(dir, "photos"), filepath.Join(dir, "model")
 	if err := draw.Folder(photos, 2, 8, 5); err != nil {

@@ -9,6 +9,9 @@ import (
 // TestInt8FromPicturesToAnswers trains an int8 model and uses it with every command, on a narrow
 // trunk.
 func TestInt8FromPicturesToAnswers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	w := newWorld(t)
 	model, cache := filepath.Join(w.dir, "int8"), filepath.Join(w.dir, "cache")
 	var trained struct {

@@ -84,6 +84,9 @@ func TestKnown(t *testing.T) {
 // TestKnownInt8: an int8 model has a trunk of its own, and inspect names the one whose weights it
 // has.
 func TestKnownInt8(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	dir := t.TempDir()
 	pictures, model := filepath.Join(dir, "pictures"), filepath.Join(dir, "model")

@@ -115,6 +115,9 @@ func TestPlots(t *testing.T) {
 }
 
 func TestPlotsOfManyLabels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	for _, n := range []int{40, 110} {
 		var labels []string
 		for i := range n {

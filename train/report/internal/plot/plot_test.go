@@ -121,6 +121,9 @@ func texts(t *testing.T, svg []byte) (all string, width, height float64) {
 }
 
 func TestCharts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	for name, c := range charts() {
 		t.Run(name, func(t *testing.T) {
 			svg, img, pixels := draw(t, name, c)
@@ -213,6 +216,9 @@ func first(svg []byte, _ image.Image, _ []byte) []byte { return svg }
 
 // A PNG has a bounded size, however many labels there are.
 func TestTallChart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: the whole run has it")
+	}
 	b := Bars{Title: "Labels", Names: []string{"recall"}}
 	for range 1000 {
 		b.Rows = append(b.Rows, Row{"label", []Bar{{0.5, "50"}}})
