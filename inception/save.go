@@ -32,8 +32,9 @@ type SaveOptions struct {
 // Save writes the model folder dir, whole or not at all: into a new folder beside it, which is
 // synced and renamed. A model that is there already is replaced in one step (where the system has
 // one); anything else that is there is refused and left alone. Where dir is a mount point, or the
-// folder around it cannot be written, the files are written below dir and moved into place,
-// model.json last. Equal models give equal bytes.
+// folder around it cannot be written, the files are written below dir and linked into place,
+// model.json last; [OpenModel] takes the new model where that was cut short. Equal models give equal
+// bytes.
 func (m *Model) Save(dir string, opts SaveOptions) error {
 	err := m.save(dir, opts)
 	if err != nil {
@@ -53,6 +54,9 @@ func (m *Model) save(dir string, opts SaveOptions) error {
 	}
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o777); err != nil {
+		return err
+	}
+	if err := settle(dir); err != nil {
 		return err
 	}
 	atomicfile.Sweep(parent)
@@ -296,14 +300,22 @@ func inspectTarget(dir string) (target, error) {
 				"or name another folder", name)
 		}
 	}
-	if len(list) == 0 {
+	switch {
+	case onlyUnfinished(list): // nothing of a model that was being saved has its name yet
 		return empty, nil
-	}
-	if !model {
+	case !model && unfinished(dir) == dir:
 		return absent, fmt.Errorf("the folder is neither empty nor a rehead model (it has no %s): name another folder",
 			modelJSONFile)
 	}
 	return present, nil
+}
+
+// onlyUnfinished says whether a folder holds nothing but what is being saved, or was when its process
+// was killed.
+func onlyUnfinished(list []os.DirEntry) bool {
+	return !slices.ContainsFunc(list, func(e os.DirEntry) bool {
+		return !strings.HasPrefix(e.Name(), atomicfile.TempPrefix)
+	})
 }
 
 // isModel reports whether the file begins as a model.json of any version does.
@@ -415,28 +427,4 @@ func replace(temp, dir string, state target) error {
 		return os.RemoveAll(old)
 	}
 	return os.Rename(temp, dir)
-}
-
-// saveInside writes below dir, which exists, and moves the files into place. Without model.json,
-// which goes first and comes last, the folder is not a model.
-func saveInside(dir string, files []outFile, doc modelJSON) error {
-	temp, unlock, err := atomicfile.MakeFolder(dir)
-	if err != nil {
-		return err
-	}
-	defer unlock() //nolint:errcheck // the file is removed below, or with the folder
-	if err := writeAll(temp, files, doc); err != nil {
-		return err
-	}
-	for _, name := range append([]string{modelJSONFile}, modelFiles()...) {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return errors.Join(err, os.RemoveAll(temp))
-		}
-	}
-	for _, f := range append(slices.Clone(files), outFile{name: modelJSONFile}) {
-		if err := os.Rename(filepath.Join(temp, f.name), filepath.Join(dir, f.name)); err != nil {
-			return errors.Join(err, os.RemoveAll(temp))
-		}
-	}
-	return errors.Join(os.RemoveAll(temp), atomicfile.SyncFolder(dir))
 }
