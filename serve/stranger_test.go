@@ -21,6 +21,7 @@ type stranger struct {
 	routes   []string // "METHOD /path", gone through in turn
 	next     int
 	kinds    []string // content types
+	model    string   // a name that may be there, which is not unloaded
 	pictures [][]byte
 	heard    map[string]map[int]int // by route and status; 0: no answer
 }
@@ -54,8 +55,11 @@ func (s *stranger) send() {
 	if s.oneIn(20) {
 		path = pick(s, "/nowhere", "/models/", "/v2/models//infer", "/..", "/%2e%2e/etc/passwd", "//")
 	}
-	path = strings.NewReplacer(":name", pick(s, "model", "model", "a", "%00", strings.Repeat("n", 300)), ":version",
-		pick(s, "1", "-1", "x")).Replace(path)
+	name := pick(s, s.model, s.model, "a", "%00", strings.Repeat("n", 300))
+	if method == http.MethodDelete {
+		name = "a"
+	}
+	path = strings.NewReplacer(":name", name, ":version", pick(s, "1", "-1", "x")).Replace(path)
 	s.ask(method, path+pick(s, "", "", "?top_k=0", "?top_k=1&embedding=true", "?explain=true", "?top_k=x", "?%zz",
 		"?limit=9&next_page_token=99999999"), kind, route, body)
 }

@@ -73,7 +73,7 @@ func TestHostileStrangers(t *testing.T) {
 	}
 	began := processValue(t, base, "process_start_time_seconds")
 	before := measure(min(duration/4, 30*time.Second))
-	leave := letIn(t, base)
+	leave := letIn(t, base, u.Path)
 	watch := watchMemory(t, base)
 	busy := measure(duration)
 	heard := leave()
@@ -114,15 +114,19 @@ func hostileServer(t *testing.T) *Server {
 		MaxDecodeBytes: 256 << 20, ModelRoot: t.TempDir(), Open: open})
 }
 
-// letIn sends four strangers; leave calls them back, and has what they heard by route.
-func letIn(t *testing.T, base string) (leave func() map[string]map[int]int) {
-	end := make(chan struct{})
+// letIn sends four strangers to a server whose honest clients use path; leave calls them back, and
+// has what they heard by route.
+func letIn(t *testing.T, base, path string) (leave func() map[string]map[int]int) {
+	end, model := make(chan struct{}), "model"
+	if name, found := strings.CutPrefix(path, "/models/"); found {
+		model = strings.TrimSuffix(name, "/invoke")
+	}
 	var running sync.WaitGroup
 	strangers := make([]*stranger, 4)
 	pictures := [][]byte{photo(t, 3, 64, 48), photo(t, 4, 2000, 1500), manyScans(2000, 1500, 60), manyScans(512, 512, 450)}
 	routes := slices.Sorted(maps.Keys(everyRoute(t)))
 	for i := range strangers {
-		s := &stranger{chance: rand.New(rand.NewPCG(uint64(i), 7)), url: base, heard: map[string]map[int]int{},
+		s := &stranger{chance: rand.New(rand.NewPCG(uint64(i), 7)), url: base, heard: map[string]map[int]int{}, model: model,
 			routes: routes, next: i * len(routes) / len(strangers), pictures: pictures, kinds: everyContentType(),
 			client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}}
 		strangers[i] = s
