@@ -106,7 +106,11 @@ func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
 	}
 	files = slices.Concat(files, m.Neighbours.files(), m.Pictures.files())
 	if opts.NoTrunk {
-		return append(files, m.SelfTest.files()...), doc, nil
+		selfTest, err := m.tested()
+		if err != nil {
+			return fail(err)
+		}
+		return append(files, selfTest.files()...), doc, nil
 	}
 	trunk, selfTest, err := m.stored(opts.DType)
 	if err != nil {
@@ -158,15 +162,35 @@ func (m *Model) stored(dtype string) (*Weights, *SelfTest, error) {
 			"the trunk out on purpose")
 	}
 	trunk := m.Trunk.TrunkOnly().WithRecipe(m.Recipe)
-	if dtype != "f16" {
-		return trunk, m.SelfTest, nil
+	if dtype == "f16" {
+		var err error
+		if trunk, err = trunk.Halved(); err != nil {
+			return nil, nil, err
+		}
+		if m.SelfTest != nil && trunk.Digest != m.TrunkDigest {
+			selfTest, err := m.rerecord(trunk, m.SelfTest.Pictures)
+			return trunk, selfTest, err
+		}
 	}
-	trunk, err := trunk.Halved()
-	if err != nil || m.SelfTest == nil || trunk.Digest == m.TrunkDigest {
-		return trunk, m.SelfTest, err
+	if m.SelfTest == nil {
+		pictures, err := drawnPictures()
+		if err != nil {
+			return nil, nil, err
+		}
+		selfTest, err := m.rerecord(trunk, pictures)
+		return trunk, selfTest, err
 	}
-	selfTest, err := m.rerecord(trunk)
-	return trunk, selfTest, err
+	return trunk, m.SelfTest, nil
+}
+
+// tested is the self-test of a model that is saved without its trunk: recorded, where there is none
+// and the trunk is at hand.
+func (m *Model) tested() (*SelfTest, error) {
+	if m.SelfTest != nil || m.Trunk == nil {
+		return m.SelfTest, nil
+	}
+	_, selfTest, err := m.stored("f32")
+	return selfTest, err
 }
 
 func (h *Head) encode(w io.Writer) error {
@@ -176,15 +200,15 @@ func (h *Head) encode(w io.Writer) error {
 	}, h.layerTensors()...))
 }
 
-// rerecord is the model's self-test with the answers of another trunk, computed on the CPU.
-func (m *Model) rerecord(trunk *Weights) (*SelfTest, error) {
+// rerecord is a self-test of the model with a trunk, which may be another, computed on the CPU.
+func (m *Model) rerecord(trunk *Weights, pictures [][]byte) (*SelfTest, error) {
 	other := *m
 	other.Trunk, other.TrunkDigest = trunk, trunk.Digest
 	c, err := NewClassifier(&other, nn.Config{Device: "cpu"})
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.Record(context.Background(), m.SelfTest.Pictures...)
+	s, err := c.Record(context.Background(), pictures...)
 	return s, errors.Join(err, c.Close())
 }
 

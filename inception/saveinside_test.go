@@ -12,7 +12,7 @@ import (
 // its steps: the folder opens as the old model or as the new one, and the next saving ends there too.
 func TestRegression_SavingInPlaceIsKilled(t *testing.T) {
 	m, older := small(t), *small(t)
-	older.Seed, older.SelfTest = 1, nil
+	older.Seed, older.Report = 1, nil
 	lean := SaveOptions{NoTrunk: true}
 	files, doc, err := m.prepare(lean)
 	if err != nil {
