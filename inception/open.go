@@ -57,7 +57,7 @@ func OpenModel(path string) (*Model, error) {
 		return nil, err
 	}
 	if stat.IsDir() {
-		return readModel(folder(path))
+		return readModel(folder(unfinished(path)))
 	}
 	file, size, err := files.Open(path)
 	if err != nil {

@@ -32,8 +32,9 @@ type SaveOptions struct {
 // Save writes the model folder dir, whole or not at all: into a new folder beside it, which is
 // synced and renamed. A model that is there already is replaced in one step (where the system has
 // one); anything else that is there is refused and left alone. Where dir is a mount point, or the
-// folder around it cannot be written, the files are written below dir and moved into place,
-// model.json last. Equal models give equal bytes.
+// folder around it cannot be written, the files are written below dir and linked into place,
+// model.json last; [OpenModel] takes the new model where that was cut short. Equal models give equal
+// bytes.
 func (m *Model) Save(dir string, opts SaveOptions) error {
 	err := m.save(dir, opts)
 	if err != nil {
@@ -53,6 +54,9 @@ func (m *Model) save(dir string, opts SaveOptions) error {
 	}
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o777); err != nil {
+		return err
+	}
+	if err := settle(dir); err != nil {
 		return err
 	}
 	atomicfile.Sweep(parent)
@@ -102,7 +106,11 @@ func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
 	}
 	files = slices.Concat(files, m.Neighbours.files(), m.Pictures.files())
 	if opts.NoTrunk {
-		return append(files, m.SelfTest.files()...), doc, nil
+		selfTest, err := m.tested()
+		if err != nil {
+			return fail(err)
+		}
+		return append(files, selfTest.files()...), doc, nil
 	}
 	trunk, selfTest, err := m.stored(opts.DType)
 	if err != nil {
@@ -154,15 +162,35 @@ func (m *Model) stored(dtype string) (*Weights, *SelfTest, error) {
 			"the trunk out on purpose")
 	}
 	trunk := m.Trunk.TrunkOnly().WithRecipe(m.Recipe)
-	if dtype != "f16" {
-		return trunk, m.SelfTest, nil
+	if dtype == "f16" {
+		var err error
+		if trunk, err = trunk.Halved(); err != nil {
+			return nil, nil, err
+		}
+		if m.SelfTest != nil && trunk.Digest != m.TrunkDigest {
+			selfTest, err := m.rerecord(trunk, m.SelfTest.Pictures)
+			return trunk, selfTest, err
+		}
 	}
-	trunk, err := trunk.Halved()
-	if err != nil || m.SelfTest == nil || trunk.Digest == m.TrunkDigest {
-		return trunk, m.SelfTest, err
+	if m.SelfTest == nil {
+		pictures, err := drawnPictures()
+		if err != nil {
+			return nil, nil, err
+		}
+		selfTest, err := m.rerecord(trunk, pictures)
+		return trunk, selfTest, err
 	}
-	selfTest, err := m.rerecord(trunk)
-	return trunk, selfTest, err
+	return trunk, m.SelfTest, nil
+}
+
+// tested is the self-test of a model that is saved without its trunk: recorded, where there is none
+// and the trunk is at hand.
+func (m *Model) tested() (*SelfTest, error) {
+	if m.SelfTest != nil || m.Trunk == nil {
+		return m.SelfTest, nil
+	}
+	_, selfTest, err := m.stored("f32")
+	return selfTest, err
 }
 
 func (h *Head) encode(w io.Writer) error {
@@ -172,15 +200,15 @@ func (h *Head) encode(w io.Writer) error {
 	}, h.layerTensors()...))
 }
 
-// rerecord is the model's self-test with the answers of another trunk, computed on the CPU.
-func (m *Model) rerecord(trunk *Weights) (*SelfTest, error) {
+// rerecord is a self-test of the model with a trunk, which may be another, computed on the CPU.
+func (m *Model) rerecord(trunk *Weights, pictures [][]byte) (*SelfTest, error) {
 	other := *m
 	other.Trunk, other.TrunkDigest = trunk, trunk.Digest
 	c, err := NewClassifier(&other, nn.Config{Device: "cpu"})
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.Record(context.Background(), m.SelfTest.Pictures...)
+	s, err := c.Record(context.Background(), pictures...)
 	return s, errors.Join(err, c.Close())
 }
 
@@ -296,14 +324,22 @@ func inspectTarget(dir string) (target, error) {
 				"or name another folder", name)
 		}
 	}
-	if len(list) == 0 {
+	switch {
+	case onlyUnfinished(list): // nothing of a model that was being saved has its name yet
 		return empty, nil
-	}
-	if !model {
+	case !model && unfinished(dir) == dir:
 		return absent, fmt.Errorf("the folder is neither empty nor a rehead model (it has no %s): name another folder",
 			modelJSONFile)
 	}
 	return present, nil
+}
+
+// onlyUnfinished says whether a folder holds nothing but what is being saved, or was when its process
+// was killed.
+func onlyUnfinished(list []os.DirEntry) bool {
+	return !slices.ContainsFunc(list, func(e os.DirEntry) bool {
+		return !strings.HasPrefix(e.Name(), atomicfile.TempPrefix)
+	})
 }
 
 // isModel reports whether the file begins as a model.json of any version does.
@@ -415,28 +451,4 @@ func replace(temp, dir string, state target) error {
 		return os.RemoveAll(old)
 	}
 	return os.Rename(temp, dir)
-}
-
-// saveInside writes below dir, which exists, and moves the files into place. Without model.json,
-// which goes first and comes last, the folder is not a model.
-func saveInside(dir string, files []outFile, doc modelJSON) error {
-	temp, unlock, err := atomicfile.MakeFolder(dir)
-	if err != nil {
-		return err
-	}
-	defer unlock() //nolint:errcheck // the file is removed below, or with the folder
-	if err := writeAll(temp, files, doc); err != nil {
-		return err
-	}
-	for _, name := range append([]string{modelJSONFile}, modelFiles()...) {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return errors.Join(err, os.RemoveAll(temp))
-		}
-	}
-	for _, f := range append(slices.Clone(files), outFile{name: modelJSONFile}) {
-		if err := os.Rename(filepath.Join(temp, f.name), filepath.Join(dir, f.name)); err != nil {
-			return errors.Join(err, os.RemoveAll(temp))
-		}
-	}
-	return errors.Join(os.RemoveAll(temp), atomicfile.SyncFolder(dir))
 }

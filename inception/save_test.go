@@ -24,7 +24,7 @@ func TestSaveReplaces(t *testing.T) {
 	mustSave(t, m, dir, SaveOptions{})
 	mustSave(t, &other, dir, SaveOptions{NoTrunk: true})
 	beside := contents(t, dir)
-	if got := mustOpen(t, dir); got.Seed != 1 || got.Trunk != nil || len(beside) != 5 {
+	if got := mustOpen(t, dir); got.Seed != 1 || got.Trunk != nil || len(beside) != 6 {
 		t.Errorf("got seed %d, trunk %v and %d files", got.Seed, got.Trunk != nil, len(beside))
 	}
 	mustSave(t, m, dir, SaveOptions{})

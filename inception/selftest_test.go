@@ -80,3 +80,44 @@ func TestRegression_ResealedRecipe(t *testing.T) {
 		t.Errorf("got %v, want the recipe refused", err)
 	}
 }
+
+// A model that is saved with its trunk at hand carries a self-test, whether the trunk is stored or
+// not, and one whose trunk is attached later is held to it.
+func TestSavedModelsCarryASelfTest(t *testing.T) {
+	m := small(t)
+	m.SelfTest = nil
+	for name, opts := range map[string]SaveOptions{"whole": {}, "float16": {DType: "f16"}, "without its trunk": {NoTrunk: true}} {
+		path := filepath.Join(t.TempDir(), "m")
+		mustSave(t, m, path, opts)
+		got := mustOpen(t, path)
+		if got.SelfTest == nil || len(got.SelfTest.Pictures) != 2 {
+			t.Fatalf("%s: no self-test of two drawn pictures", name)
+		}
+		if opts.NoTrunk {
+			if err := got.AttachTrunk(m.Trunk); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check := func() error {
+			c, err := NewClassifier(got, nn.Config{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close() //nolint:errcheck // only read
+			return c.Check(t.Context())
+		}
+		if err := check(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		got.SelfTest.Bottlenecks[1][7] += 1
+		if err := check(); err == nil {
+			t.Errorf("%s: a wrong answer passes", name)
+		}
+	}
+	m.Trunk = nil
+	path := filepath.Join(t.TempDir(), "m")
+	mustSave(t, m, path, SaveOptions{NoTrunk: true})
+	if mustOpen(t, path).SelfTest != nil {
+		t.Error("a self-test came of no trunk")
+	}
+}

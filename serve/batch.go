@@ -17,13 +17,22 @@ import (
 // grow by themselves. Where other pictures are being decoded, a batch waits for them, for a quarter
 // of the time at most that a full one takes: the cores that decode them would be missing to its
 // pass anyway.
+//
+// A request of many pictures keeps a request of one from no pass: its further ones have a queue of
+// their own, of which one comes after three others, or where no other waits.
 type batcher struct {
 	classify func(ctx context.Context, inputs ...*inception.Input) ([]inception.Result, error)
 	shared   *pipeline
 	maxBatch int
-	queue    chan *task
+	queue    chan *task   // whose requests had no other under way when they came
+	further  chan *task   // the others
+	inARow   atomic.Int64 // of queue since the last of further
+	closed   chan struct{}
 	done     sync.WaitGroup
 }
+
+// oneOfMany is that of so many in a row one is a further picture of a request of many.
+const oneOfMany = 4
 
 // observer is told what the pipeline does; the metrics are one.
 type observer interface {
@@ -47,19 +56,24 @@ type outcome struct {
 
 // newBatcher starts as many dispatchers as passes may run at once.
 func newBatcher(c Classifier, shared *pipeline) *batcher {
-	b := &batcher{classify: c.Classify, shared: shared, maxBatch: shared.maxBatch,
-		queue: make(chan *task, shared.buffers.total)}
+	b := &batcher{classify: c.Classify, shared: shared, maxBatch: shared.maxBatch, closed: make(chan struct{}),
+		queue: make(chan *task, shared.buffers.total), further: make(chan *task, shared.buffers.total)}
 	for range cap(shared.passes) {
 		b.done.Go(b.dispatch)
 	}
 	return b
 }
 
-// submit queues a decoded picture, which is the batcher's until the reply.
-func (b *batcher) submit(ctx context.Context, in *inception.Input) (*task, error) {
+// submit queues a decoded picture, which is the batcher's until the reply; further says that its
+// request had others under way when it came.
+func (b *batcher) submit(ctx context.Context, in *inception.Input, further bool) (*task, error) {
 	t := &task{ctx: ctx, input: in, since: time.Now(), reply: make(chan outcome, 1)}
+	queue := b.queue
+	if further {
+		queue = b.further
+	}
 	select {
-	case b.queue <- t:
+	case queue <- t:
 		return t, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -79,13 +93,62 @@ func (t *task) wait() (r inception.Result, finished bool, err error) {
 
 // close ends the dispatchers; no submit may be under way or follow.
 func (b *batcher) close() {
-	close(b.queue)
+	close(b.closed)
 	b.done.Wait()
 }
 
-// dispatch serves batches until the queue is closed.
+// next returns the picture whose turn it is, nil where none waits.
+func (b *batcher) next() *task {
+	order := [2]chan *task{b.queue, b.further}
+	if b.inARow.Load() >= oneOfMany-1 {
+		order = [2]chan *task{b.further, b.queue}
+	}
+	for _, queue := range order {
+		select {
+		case t := <-queue:
+			return b.count(t, queue == b.further)
+		default:
+		}
+	}
+	return nil
+}
+
+// count notes from which queue a picture was taken.
+func (b *batcher) count(t *task, further bool) *task {
+	if further {
+		b.inARow.Store(0)
+	} else {
+		b.inARow.Add(1)
+	}
+	return t
+}
+
+// await waits for the picture that comes next, until stop or the batcher is closed, which makes it
+// nil.
+func (b *batcher) await(stop, idle <-chan struct{}) (t *task, isIdle bool) {
+	if t := b.next(); t != nil {
+		return t, false
+	}
+	select {
+	case t := <-b.queue:
+		return b.count(t, false), false
+	case t := <-b.further:
+		return b.count(t, true), false
+	case <-idle:
+		return nil, true
+	case <-stop:
+	case <-b.closed:
+	}
+	return nil, false
+}
+
+// dispatch serves batches until the batcher is closed and nothing waits.
 func (b *batcher) dispatch() {
-	for first := range b.queue {
+	for {
+		first, _ := b.await(nil, nil)
+		if first == nil {
+			return
+		}
 		b.shared.passes <- struct{}{} // while this waits, the queue grows, and with it the batch
 		if batch := b.gather(first); len(batch) > 0 {
 			b.shared.turns.BeginPass()
@@ -109,32 +172,23 @@ func (b *batcher) gather(first *task) []*task {
 		batch = append(batch, t)
 	}
 	keep(first)
-	timer := time.NewTimer(b.shared.pace.estimate(int64(b.maxBatch)) / 4)
-	defer timer.Stop()
+	soon, cancel := context.WithTimeout(context.Background(), b.shared.pace.estimate(int64(b.maxBatch))/4)
+	defer cancel()
 	for settled := false; len(batch) < b.maxBatch; {
-		select {
-		case t, ok := <-b.queue:
-			if !ok {
-				return batch
-			}
-			keep(t)
-			continue
-		default:
-		}
-		if settled || len(batch) == 0 {
+		t := b.next()
+		if t == nil && (settled || len(batch) == 0) {
 			return batch
 		}
-		select {
-		case t, ok := <-b.queue:
-			if !ok {
-				return batch
+		if t == nil {
+			t, settled = b.await(soon.Done(), b.shared.turns.Idle())
+			if settled { // a decoder leaves after it has queued its picture: one more look
+				continue
 			}
-			keep(t)
-		case <-b.shared.turns.Idle(): // a decoder leaves after it has queued its picture: one more look
-			settled = true
-		case <-timer.C:
+		}
+		if t == nil {
 			return batch
 		}
+		keep(t)
 	}
 	return batch
 }

@@ -267,7 +267,7 @@ func TestBatchWaitsForDecoders(t *testing.T) {
 		defer b.close()
 		in := &inception.Input{Pixels: make([]float32, 3*fakeSize*fakeSize)}
 		submit := func() *task {
-			task, err := b.submit(t.Context(), in)
+			task, err := b.submit(t.Context(), in, false)
 			if err != nil {
 				t.Fatal(err)
 			}

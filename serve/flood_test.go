@@ -142,3 +142,53 @@ func TestConnectionLimit(t *testing.T) {
 		t.Errorf("the connection over the limit, after another closed: %v", err)
 	}
 }
+
+// A sender that never pauses and never gets on has as long as any other: its pace does not prolong
+// the deadline, and it holds what has arrived and no more.
+func TestDrippingSendersAreCutOff(t *testing.T) {
+	const timeout = 500 * time.Millisecond
+	s := newServer(t, &fake{}, Config{RequestTimeout: timeout, MaxHeldBytes: 1 << 20, MaxBodyBytes: 256 << 10})
+	url, _ := start(t, s)
+	const senders = 40
+	var dripping sync.WaitGroup
+	for i := range senders {
+		conn := dial(t, url)
+		head := "Content-Length: 200000\r\n\r\n"
+		if i%2 == 1 {
+			head = "Transfer-Encoding: chunked\r\n\r\n"
+		}
+		if _, err := io.WriteString(conn, "POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\n"+head); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		dripping.Go(func() {
+			for {
+				select {
+				case <-ended:
+					return
+				case <-time.After(5 * time.Millisecond):
+				}
+				if _, err := io.WriteString(conn, []string{"x", "1\r\nx\r\n"}[i%2]); err != nil {
+					return // it was cut off
+				}
+			}
+		})
+		dripping.Go(func() {
+			defer close(ended)
+			begin := time.Now()
+			answer, err := io.ReadAll(conn)
+			if err != nil && len(answer) == 0 {
+				t.Errorf("sender %d: no answer after %v: %v", i, time.Since(begin), err)
+			} else if !strings.HasPrefix(string(answer), "HTTP/1.1 408") {
+				t.Errorf("sender %d: got %.60q, want 408", i, answer)
+			}
+		})
+	}
+	eventually(t, "all of them to be read", func() bool { return s.bodies.used.Load() >= senders*firstRead })
+	if held := s.bodies.used.Load(); held > senders*firstRead {
+		t.Errorf("%d senders of some bytes hold %d, want %d", senders, held, senders*firstRead)
+	}
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", colorPNG(t, 4, 3, red)), http.StatusOK, "red")
+	dripping.Wait()
+	eventually(t, "what they held to be free", func() bool { return s.bodies.used.Load() == 0 })
+}

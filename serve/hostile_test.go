@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -335,14 +336,14 @@ func TestHostileSmallPicturesPass(t *testing.T) {
 	}
 }
 
-// Who has fewer pictures under way gets the next place.
+// Who has fewer pictures under way gets the next place, and one of four who has waited longest.
 func TestHostileManyPicturesLetOnePass(t *testing.T) {
 	p := newPlaces(1)
 	if err := p.enter(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
-	order := make(chan int64, 4)
-	for i, rank := range []int64{3, 1, 2, 0} {
+	order := make(chan int64, 8)
+	for i, rank := range []int64{5, 1, 2, 0, 3, 4} {
 		go func() {
 			if p.enter(t.Context(), rank) == nil {
 				order <- rank
@@ -356,7 +357,7 @@ func TestHostileManyPicturesLetOnePass(t *testing.T) {
 		})
 	}
 	p.leave()
-	for want := range int64(4) {
+	for _, want := range []int64{0, 1, 2, 5, 3, 4} {
 		if got := <-order; got != want {
 			t.Errorf("got the one of rank %d, want %d", got, want)
 		}
@@ -371,6 +372,62 @@ func TestHostileManyPicturesLetOnePass(t *testing.T) {
 		defer p.mu.Unlock()
 		return p.free == 1 && len(p.waiting) == 0
 	})
+}
+
+// passes is a fake that tells the first value of each picture of a pass, and waits to be let on.
+type passes struct {
+	*fake
+	saw chan []float32
+	on  chan struct{}
+}
+
+func (p passes) Classify(ctx context.Context, inputs ...*inception.Input) ([]inception.Result, error) {
+	var firsts []float32
+	for _, in := range inputs {
+		firsts = append(firsts, in.Pixels[0])
+	}
+	p.saw <- firsts
+	<-p.on
+	return p.fake.Classify(ctx, inputs...)
+}
+
+// Of decoded pictures those of requests of one come first, and one of four is of a request of many.
+func TestHostileManyPicturesShareThePasses(t *testing.T) {
+	f := passes{&fake{}, make(chan []float32, 9), make(chan struct{})}
+	p := newPipeline(Config{MaxBatch: 4}.withDefaults(), newMetrics(&Server{}))
+	b := newBatcher(f, p)
+	defer b.close()
+	submit := func(value float32, further bool) *task {
+		in := &inception.Input{Pixels: make([]float32, 3*fakeSize*fakeSize)}
+		in.Pixels[0] = value
+		task, err := b.submit(t.Context(), in, further)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return task
+	}
+	tasks := []*task{submit(0, false)}
+	if got := <-f.saw; len(got) != 1 {
+		t.Fatalf("the first pass has %v", got)
+	}
+	for i := range 4 { // all wait while it runs
+		tasks = append(tasks, submit(float32(100+i), true))
+	}
+	for i := range 6 {
+		tasks = append(tasks, submit(float32(1+i), false))
+	}
+	for _, want := range [][]float32{{1, 2, 100, 3}, {4, 5, 101, 6}, {102, 103}} {
+		f.on <- struct{}{}
+		if got := <-f.saw; !slices.Equal(got, want) {
+			t.Errorf("a pass of %v, want %v", got, want)
+		}
+	}
+	f.on <- struct{}{}
+	for _, task := range tasks {
+		if _, _, err := task.wait(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // The reader of JSON takes what encoding/json takes, but for what is nested very deeply.

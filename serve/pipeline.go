@@ -151,15 +151,17 @@ func (p *pipeline) classifyOne(ctx context.Context, m *model, r *record, held *l
 	if r.explainer != nil {
 		return p.explain(ctx, m, r, result)
 	}
-	return p.classifyBatched(ctx, m, r.input, result)
+	return p.classifyBatched(ctx, m, r.input, rank > 0, result)
 }
 
-// classifyBatched decodes a picture and has it classified with those of other requests.
-func (p *pipeline) classifyBatched(ctx context.Context, m *model, in *inception.Input, result *inception.Result) error {
+// classifyBatched decodes a picture and has it classified with those of other requests; further says
+// that its own has others under way.
+func (p *pipeline) classifyBatched(ctx context.Context, m *model, in *inception.Input, further bool,
+	result *inception.Result) error {
 	pixels, tensor := m.buffer(), in.Pixels != nil
 	var t *task
 	err := p.decode(ctx, m, in, pixels, func() (err error) {
-		t, err = m.batcher.submit(ctx, in)
+		t, err = m.batcher.submit(ctx, in, further)
 		return err
 	})
 	if err != nil {

@@ -102,16 +102,20 @@ func (r *room) admit() {
 }
 
 // places are for pictures that are decoded, wait for the network, or run. Who has the fewest other
-// pictures under way comes first, so that a request of thousands lets one of one pass.
+// pictures under way comes first, so that a request of thousands lets one of one pass; one place of
+// four goes to who has waited longest, so that it comes in too.
 type places struct {
 	total   int // never changes
 	mu      sync.Mutex
 	free    int
+	came    int64   // pictures that had to wait
+	given   int64   // places that were left to them
 	waiting []*seat // by rank, then in the order of their coming
 }
 
 type seat struct {
 	rank  int64
+	came  int64
 	ready chan struct{}
 }
 
@@ -129,6 +133,8 @@ func (p *places) enter(ctx context.Context, rank int64) error {
 		p.mu.Unlock()
 		return nil
 	}
+	p.came++
+	s.came = p.came
 	at, _ := slices.BinarySearchFunc(p.waiting, rank+1, func(w *seat, rank int64) int { return int(w.rank - rank) })
 	p.waiting = slices.Insert(p.waiting, at, s)
 	p.mu.Unlock()
@@ -149,7 +155,7 @@ func (p *places) enter(ctx context.Context, rank int64) error {
 	return ctx.Err()
 }
 
-// leave gives a place to the first who waits.
+// leave gives a place to who waits.
 func (p *places) leave() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -157,6 +163,14 @@ func (p *places) leave() {
 		p.free++
 		return
 	}
-	close(p.waiting[0].ready)
-	p.waiting = p.waiting[1:]
+	next := 0
+	if p.given++; p.given%oneOfMany == 0 {
+		for i, s := range p.waiting {
+			if s.came < p.waiting[next].came {
+				next = i
+			}
+		}
+	}
+	close(p.waiting[next].ready)
+	p.waiting = slices.Delete(p.waiting, next, next+1)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gin-gonic/gin"
 )
 
 func request(t testing.TB, url string, body io.Reader) *http.Request {
@@ -198,5 +200,27 @@ func TestHeaderLimit(t *testing.T) {
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("got %d, want 431", response.StatusCode)
+	}
+}
+
+// The mode of gin belongs to the program: a server leaves it as it is, and Quiet changes but the one
+// that nobody has chosen.
+func TestNewLeavesGinsMode(t *testing.T) {
+	before := gin.Mode()
+	t.Cleanup(func() { gin.SetMode(before) })
+	printed := gin.DefaultWriter
+	gin.DefaultWriter = io.Discard // in debug mode gin prints its routes
+	t.Cleanup(func() { gin.DefaultWriter = printed })
+	for mode, quiet := range map[string]string{gin.DebugMode: gin.ReleaseMode, gin.TestMode: gin.TestMode,
+		gin.ReleaseMode: gin.ReleaseMode} {
+		gin.SetMode(mode)
+		s := newServer(t, &fake{}, Config{Page: true})
+		wantStatus(t, do(s.Handler(), http.MethodGet, "/ping", nil), http.StatusOK, "")
+		if got := gin.Mode(); got != mode {
+			t.Errorf("after New the mode is %q, want %q", got, mode)
+		}
+		if Quiet(); gin.Mode() != quiet {
+			t.Errorf("after Quiet the mode is %q, want %q", gin.Mode(), quiet)
+		}
 	}
 }

@@ -1,17 +1,19 @@
 package serve
 
 import (
+	"bufio"
 	"bytes"
-	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 	"image"
 	"image/jpeg"
-	"io"
+	"maps"
+	"math"
 	"math/rand/v2"
-	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,13 +23,23 @@ import (
 	"github.com/c236555e/rehead/internal/load"
 )
 
+// hostileGroup is the memory that a server beside strangers may take, in bytes.
+const hostileGroup = 1 << 30
+
 // TestHostileStrangers has four strangers make up requests, to every route and of every content
 // type, beside eight honest clients, whose every picture is answered. It takes two seconds, or as
 // long as REHEAD_SOAK says, and then holds the honest clients' 99th percentile to three times that
-// of a quiet server. REHEAD_HOSTILE_URL names a server that runs elsewhere, as in a group of 1 GB.
+// of a quiet server, before and afterwards.
+//
+// REHEAD_HOSTILE_URL names a server that runs elsewhere, as in a group of 1 GB, which it then must
+// not pass: where the honest clients send their pictures, "http://127.0.0.1:8080/invocations", or
+// "/models/NAME/invoke" of a server of many models.
 func TestHostileStrangers(t *testing.T) {
 	skipUnderRace(t)
 	duration, long := 2*time.Second, false
+	if testing.Short() {
+		duration = time.Second
+	}
 	if text := os.Getenv("REHEAD_SOAK"); text != "" {
 		var err error
 		if duration, err = time.ParseDuration(text); err != nil {
@@ -35,12 +47,18 @@ func TestHostileStrangers(t *testing.T) {
 		}
 		long = duration >= time.Minute
 	}
-	url := os.Getenv("REHEAD_HOSTILE_URL")
-	if url == "" {
-		s := newServer(t, realModel(t, 0.1, 75), Config{Page: true, MaxHeldBytes: 128 << 20, MaxDecodeBytes: 256 << 20})
-		url, _ = start(t, s)
+	address := os.Getenv("REHEAD_HOSTILE_URL")
+	elsewhere := address != ""
+	if !elsewhere {
+		base, _ := start(t, hostileServer(t))
+		address = base + "/invocations"
 	}
-	honest := load.Config{URL: url + "/invocations", Clients: 8, ContentType: "image/jpeg",
+	u, err := url.Parse(address)
+	if err != nil || len(u.Path) < 2 {
+		t.Fatalf("REHEAD_HOSTILE_URL: got %q (%v), want a URL with the path of the honest clients", address, err)
+	}
+	base := u.Scheme + "://" + u.Host
+	honest := load.Config{URL: address, Clients: 8, ContentType: "image/jpeg",
 		Bodies: [][]byte{photo(t, 0, 320, 240), photo(t, 1, 400, 300), photo(t, 2, 640, 480)}}
 	measure := func(d time.Duration) *load.Result {
 		honest.Duration = d
@@ -53,17 +71,66 @@ func TestHostileStrangers(t *testing.T) {
 		}
 		return got
 	}
-	quiet := measure(min(duration/4, 30*time.Second))
-	end := make(chan struct{})
-	var strangers sync.WaitGroup
-	heard := make([]map[int]int, 4)
-	for i := range heard {
-		s := &stranger{chance: rand.New(rand.NewPCG(uint64(i), 7)), url: url, heard: map[int]int{},
+	began := processValue(t, base, "process_start_time_seconds")
+	before := measure(min(duration/4, 30*time.Second))
+	leave := letIn(t, base, u.Path)
+	watch := watchMemory(t, base)
+	busy := measure(duration)
+	heard := leave()
+	peak := watch()
+	after := measure(min(duration/4, 30*time.Second))
+	quiet := (before.PerImage.P99 + after.PerImage.P99) / 2
+	t.Logf("99th percentile %.0f ms quiet before, %.0f after, %.0f beside strangers: %.2f times; medians %.0f, %.0f, %.0f; "+
+		"%d answers beside strangers, who heard %v; resident at most %.0f MB", before.PerImage.P99, after.PerImage.P99,
+		busy.PerImage.P99, busy.PerImage.P99/quiet, before.PerImage.Median, after.PerImage.Median, busy.PerImage.Median,
+		busy.Answered, heard, peak/1e6)
+	for route, h := range heard {
+		if h[http.StatusInternalServerError] > 0 {
+			t.Errorf("%s: strangers heard %v, want nothing that is the server's fault", route, h)
+		}
+	}
+	if long {
+		for route := range everyRoute(t) {
+			if len(heard[route]) == 0 {
+				t.Errorf("%s: no stranger was there", route)
+			}
+		}
+		if busy.PerImage.P99 > 3*quiet {
+			t.Errorf("99th percentile: %.0f ms beside strangers, want at most three times the quiet %.0f ms", busy.PerImage.P99,
+				quiet)
+		}
+	}
+	if ends := processValue(t, base, "process_start_time_seconds"); ends != began {
+		t.Errorf("the server is another process than at the beginning: got %v, want %v", ends, began)
+	}
+	if elsewhere && peak > hostileGroup {
+		t.Errorf("the server held %.0f MB, want at most %d", peak/1e6, hostileGroup/1_000_000)
+	}
+}
+
+// hostileServer has every route.
+func hostileServer(t *testing.T) *Server {
+	return newServer(t, realModel(t, 0.1, 75), Config{Page: true, MultiModel: true, MaxHeldBytes: 128 << 20,
+		MaxDecodeBytes: 256 << 20, ModelRoot: t.TempDir(), Open: open})
+}
+
+// letIn sends four strangers to a server whose honest clients use path; leave calls them back, and
+// has what they heard by route.
+func letIn(t *testing.T, base, path string) (leave func() map[string]map[int]int) {
+	end, model := make(chan struct{}), "model"
+	if name, found := strings.CutPrefix(path, "/models/"); found {
+		model = strings.TrimSuffix(name, "/invoke")
+	}
+	var running sync.WaitGroup
+	strangers := make([]*stranger, 4)
+	pictures := [][]byte{photo(t, 3, 64, 48), photo(t, 4, 2000, 1500), manyScans(2000, 1500, 60), manyScans(512, 512, 450)}
+	routes := slices.Sorted(maps.Keys(everyRoute(t)))
+	for i := range strangers {
+		s := &stranger{chance: rand.New(rand.NewPCG(uint64(i), 7)), url: base, heard: map[string]map[int]int{}, model: model,
+			routes: routes, next: i * len(routes) / len(strangers), pictures: pictures, kinds: everyContentType(),
 			client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{}}}
-		heard[i] = s.heard
-		s.pictures = [][]byte{photo(t, 3, 64, 48), photo(t, 4, 2000, 1500), manyScans(2000, 1500, 60),
-			manyScans(512, 512, 450)}
-		strangers.Go(func() {
+		strangers[i] = s
+		running.Go(func() {
 			defer s.client.CloseIdleConnections()
 			for {
 				select {
@@ -75,21 +142,82 @@ func TestHostileStrangers(t *testing.T) {
 			}
 		})
 	}
-	busy := measure(duration)
-	close(end)
-	strangers.Wait()
-	t.Logf("quiet: %d answers, median %.1f ms, 99th percentile %.1f ms; beside strangers: %d, %.1f ms, "+
-		"%.1f ms; they heard %v",
-		quiet.Answered, quiet.PerImage.Median, quiet.PerImage.P99, busy.Answered, busy.PerImage.Median, busy.PerImage.P99,
-		heard)
-	for _, h := range heard {
-		if h[http.StatusInternalServerError] > 0 {
-			t.Errorf("strangers heard %v, want nothing that is the server's fault", h)
+	return func() map[string]map[int]int {
+		close(end)
+		running.Wait()
+		all := map[string]map[int]int{}
+		for _, s := range strangers {
+			for route, statuses := range s.heard {
+				if all[route] == nil {
+					all[route] = map[int]int{}
+				}
+				for status, n := range statuses {
+					all[route][status] += n
+				}
+			}
+		}
+		return all
+	}
+}
+
+// everyRoute is each route of a server that has all, as "METHOD /path".
+func everyRoute(t *testing.T) map[string]bool {
+	routes := map[string]bool{}
+	s := newServer(t, &fake{}, Config{Page: true, MultiModel: true, Open: open})
+	for _, r := range s.engine.Routes() {
+		routes[r.Method+" "+r.Path] = true
+	}
+	return routes
+}
+
+// everyContentType is each type that a body may have, and some that none may.
+func everyContentType() []string {
+	return slices.Concat(slices.Sorted(maps.Keys(aliases)), []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV,
+		typeCSV + "; header=present", typeText, typeMultipart + "; boundary=b", typeMultipart, typeImage, typeBytes,
+		"image/jpeg", "image/png", "", ";", "a/b", strings.Repeat("a", 1000)})
+}
+
+// processValue is a number of GET /metrics, NaN where it is not there.
+func processValue(t *testing.T, base, name string) float64 {
+	t.Helper()
+	response, err := http.Get(base + "/metrics")
+	if err != nil {
+		t.Error(err)
+		return math.NaN()
+	}
+	defer response.Body.Close() //nolint:errcheck // only read from
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if text, found := strings.CutPrefix(lines.Text(), name+" "); found {
+			value, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				t.Error(err)
+			}
+			return value
 		}
 	}
-	if long && busy.PerImage.P99 > 3*quiet.PerImage.P99 {
-		t.Errorf("99th percentile: %.1f ms beside strangers, want at most three times the quiet %.1f ms", busy.PerImage.P99,
-			quiet.PerImage.P99)
+	return math.NaN()
+}
+
+// watchMemory looks at the server's memory every second; peak ends that and has the most.
+func watchMemory(t *testing.T, base string) (peak func() float64) {
+	end, most := make(chan struct{}), make(chan float64)
+	go func() {
+		held := 0.0
+		for {
+			if now := processValue(t, base, "process_resident_memory_bytes"); now > held {
+				held = now
+			}
+			select {
+			case <-end:
+				most <- held
+				return
+			case <-time.After(time.Second):
+			}
+		}
+	}()
+	return func() float64 {
+		close(end)
+		return <-most
 	}
 }
 
@@ -135,134 +263,4 @@ func manyScans(width, height, scans int) []byte {
 		b = append(b, ends...)
 	}
 	return append(b, 0xff, 0xd9)
-}
-
-// stranger makes up requests.
-type stranger struct {
-	chance   *rand.Rand
-	url      string
-	client   *http.Client
-	pictures [][]byte
-	heard    map[int]int
-}
-
-func pick[T any](s *stranger, from ...T) T { return from[s.chance.IntN(len(from))] }
-
-// send sends one request, of which little may be right.
-func (s *stranger) send() {
-	if s.chance.IntN(40) == 0 {
-		s.stall()
-		return
-	}
-	body, kind := s.body()
-	if s.chance.IntN(8) == 0 {
-		kind = pick(s, typeImage, typeJSON, typeJSONLines, typeCSV, typeMultipart+"; boundary=b", typeText, "", ";", "a/b")
-	}
-	if s.chance.IntN(4) == 0 {
-		body = s.spoilt(body)
-	}
-	target := pick(s, "/invocations", "/invocations", "/invocations", "/v1/explain", "/v2/models/model/infer",
-		"/v2/models/model/versions/1/infer", "/models", "/models/a/invoke", "/ping", "/metrics", "/v1/model", "/", "/nowhere",
-		"/execution-parameters", "/v2", "/v2/models/model", "/v2/models/model/ready")
-	if strings.Contains(string(body[:min(len(body), 40)]), `{"inputs":[{"name"`) {
-		target = "/v2/models/model/infer"
-	}
-	target += pick(s, "", "", "?top_k=0", "?top_k=1&embedding=true", "?explain=true", "?top_k=x", "?%zz")
-	r, err := http.NewRequest(pick(s, "POST", "POST", "POST", "POST", "GET", "PUT", "HEAD", "X"), s.url+target,
-		bytes.NewReader(body))
-	if err != nil {
-		return
-	}
-	r.Header.Set("Content-Type", kind)
-	r.Header.Set("Accept", pick(s, "*/*", typeJSON, typeVerboseJSON, typeJSONLines, typeCSV, "x"))
-	response, err := s.client.Do(r)
-	if err != nil {
-		s.heard[0]++
-		return
-	}
-	_, _ = io.Copy(io.Discard, response.Body)
-	_ = response.Body.Close()
-	s.heard[response.StatusCode]++
-}
-
-// stall opens connections that send a little, and leaves them.
-func (s *stranger) stall() {
-	for range 50 {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-		if err != nil {
-			return
-		}
-		_, _ = io.WriteString(conn, "POST /invocations HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n"+
-			strings.Repeat("x", 100))
-		time.AfterFunc(2*time.Second, func() { _ = conn.Close() })
-	}
-}
-
-// spoilt changes, cuts or repeats a part of a body.
-func (s *stranger) spoilt(body []byte) []byte {
-	body = bytes.Clone(body)
-	if len(body) == 0 {
-		return []byte{0}
-	}
-	switch at := s.chance.IntN(len(body)); s.chance.IntN(3) {
-	case 0:
-		for range 1 + s.chance.IntN(9) {
-			body[s.chance.IntN(len(body))] = byte(s.chance.Uint32())
-		}
-	case 1:
-		body = body[:at]
-	default:
-		body = append(body, body[at:]...)
-	}
-	return body
-}
-
-// body makes up a body and what it is said to be.
-func (s *stranger) body() (body []byte, kind string) {
-	n := 1 << s.chance.IntN(18)
-	if s.chance.IntN(50) == 0 {
-		n = 2 << 20
-	}
-	encoded := base64.StdEncoding.EncodeToString(s.pictures[0])
-	list := func(item string, count int) string {
-		return strings.TrimSuffix(strings.Repeat(item+",", count), ",")
-	}
-	few := 1 + s.chance.IntN(40)
-	switch s.chance.IntN(14) {
-	case 0:
-		body = make([]byte, n)
-		for i := range body {
-			body[i] = byte(s.chance.Uint32())
-		}
-		return body, typeImage
-	case 1:
-		return []byte(strings.Repeat(",", n)), typeCSV
-	case 2:
-		var b strings.Builder
-		for i := range n / 8 {
-			fmt.Fprintf(&b, `"%d":0,`, i)
-		}
-		return []byte("{" + strings.TrimSuffix(b.String(), ",") + "}"), typeJSON
-	case 3:
-		return []byte(`{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":["` + encoded + `"]}],"outputs":[` +
-			list(`{"name":"bottleneck"}`, n/24+1) + "]}"), typeJSON
-	case 4:
-		return []byte(`{"inputs":[{"name":"x"},` + list("{}", n/3+1) + "]}"), typeJSON
-	case 5:
-		return []byte(`{"instances":[` + list(`"`+encoded+`"`, few) + "]}"), typeJSON
-	case 6:
-		return []byte(strings.Repeat(`{"b64":"`+encoded+"\"}\n", few)), typeJSONLines
-	case 7:
-		return []byte(strings.Repeat(encoded+"\n", few)), typeCSV
-	case 8:
-		return []byte(`{"inputs":[{"name":"rgb","datatype":"UINT8","shape":[1,` + fmt.Sprint(n/3+1) + `,1,3],"data":[` +
-			list("7", n/3*3+3) + "]}]}"), typeJSON
-	case 9:
-		return []byte(strings.Repeat("[", n)), typeJSON
-	case 10:
-		part := "--b\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\n" + string(s.pictures[0]) + "\r\n"
-		return []byte(strings.Repeat(part, few) + "--b--"), typeMultipart + "; boundary=b"
-	default:
-		return pick(s, s.pictures...), "image/jpeg"
-	}
 }

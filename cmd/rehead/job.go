@@ -41,8 +41,9 @@ func (a *app) containerTrain(ctx context.Context, o *trainOptions, flags *pflag.
 		return usagef("train: name a folder of label folders; without one, a SageMaker job is looked for below %s "+
 			"(SAGEMAKER_BASE_DIR), and there is none", string(l))
 	}
-	if err := l.ClearFailure(); err != nil {
-		a.say("the failure file of an earlier run stays: %v", err)
+	stale := l.ClearFailure()
+	if stale != nil {
+		a.say("the failure file of an earlier run stays: %v", stale)
 	}
 	err := a.runJob(ctx, l, o, flags)
 	switch {
@@ -55,7 +56,7 @@ func (a *app) containerTrain(ctx context.Context, o *trainOptions, flags *pflag.
 		a.say("stopped by a signal; with a CheckpointConfig the same job would go on from where it was stopped")
 		return err
 	}
-	if unwritten := l.WriteFailure(oneLine(err)); unwritten != nil {
+	if unwritten := cmp.Or(l.WriteFailure(oneLine(err)), stale); unwritten != nil {
 		a.say("the reason is not in the failure file: %v", unwritten)
 	}
 	return err

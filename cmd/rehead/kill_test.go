@@ -9,11 +9,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/draw"
 )
 
@@ -239,4 +241,104 @@ func TestAddingPicturesEmbedsOnlyThem(t *testing.T) {
 	if trained["embedded"] != 50.0 || trained["cached"] != 80.0 {
 		t.Errorf("embedded %v, cached %v; want 50 and 80", trained["embedded"], trained["cached"])
 	}
+}
+
+// seedOf is the seed of the model at a path, which must be there, whole.
+func seedOf(t *testing.T, path string) uint64 {
+	t.Helper()
+	m, err := inception.OpenModel(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Seed
+}
+
+// TestKilledSavesLeaveAModel kills the real binary while it saves over a model, in a folder of its
+// own and in one that is a mount point: the old model or the new one is there, whole, and what the
+// killed ones left is gone after the next run.
+func TestKilledSavesLeaveAModel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the binary and trains a dozen times")
+	}
+	root := t.TempDir()
+	rehead, trunk := binary(t), narrow(t, root)
+	pictures := filepath.Join(root, "pictures")
+	if err := draw.Folder(pictures, 3, 12, 9); err != nil {
+		t.Fatal(err)
+	}
+	for name, prepare := range map[string]func(t *testing.T, dir string){
+		"folder":      func(*testing.T, string) {},
+		"mount point": mountPoint,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "model")
+			prepare(t, dir)
+			run := func(seed uint64, stop func(p *os.Process, ended <-chan struct{})) (string, error) {
+				return process(t, stop, rehead, "train", pictures, "--weights", trunk, "-o", dir, "--seed", fmt.Sprint(seed),
+					"--cache", filepath.Join(root, "cache"))
+			}
+			if out, err := run(0, nil); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			before, kills, replaced := uint64(0), 0, 0
+			for seed := uint64(1); seed <= 8; seed++ {
+				pause, left := time.Duration((seed-1)*(seed-1)*2)*time.Millisecond, unfinished(dir)
+				out, err := run(seed, func(p *os.Process, ended <-chan struct{}) {
+					if until(ended, func() bool {
+						return slices.ContainsFunc(writing(dir), func(path string) bool { return !slices.Contains(left, path) })
+					}) {
+						time.Sleep(pause)
+						_ = p.Kill()
+					}
+				})
+				got := seedOf(t, dir)
+				switch {
+				case got != before && got != seed:
+					t.Fatalf("killed %v into the saving of seed %d: the model is of seed %d, want %d or %d: %s", pause, seed, got,
+						before, seed, out)
+				case err == nil && got != seed:
+					t.Fatalf("not killed: the model is of seed %d, want %d: %s", got, seed, out)
+				case err != nil:
+					kills++
+				}
+				if got == seed {
+					replaced++
+				}
+				before = got
+			}
+			t.Logf("%d runs were killed while they saved, %d models replaced", kills, replaced)
+			if kills < 3 {
+				t.Errorf("only %d of 8 runs were killed while they saved", kills)
+			}
+			old := time.Now().Add(-2 * time.Hour)
+			for _, path := range unfinished(dir) { // what has lost its lock is removed when it is old
+				if err := os.Chtimes(path, old, old); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if out, err := run(99, nil); err != nil || seedOf(t, dir) != 99 {
+				t.Fatalf("the last run: %v: %s", err, out)
+			}
+			if left := unfinished(dir); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+// unfinished are the folders of models that are being saved to dir, or were when they were killed.
+func unfinished(dir string) (folders []string) {
+	for _, around := range []string{filepath.Dir(dir), dir} {
+		list, _ := filepath.Glob(filepath.Join(around, ".rehead-tmp-*"))
+		folders = append(folders, list...)
+	}
+	return folders
+}
+
+// writing are those of them in which something is written.
+func writing(dir string) []string {
+	return slices.DeleteFunc(unfinished(dir), func(path string) bool {
+		_, err := os.Stat(filepath.Join(path, "head.safetensors"))
+		return err != nil
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -165,4 +166,47 @@ func FuzzCheckpoint(f *testing.F) {
 			t.Fatal("a cut file was taken for a whole one")
 		}
 	})
+}
+
+// TestEqualRunsShareAFile: several of one run at once, on one cache, never leave a half of a state,
+// and end with the same head.
+func TestEqualRunsShareAFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.checkpoint")
+	var writers sync.WaitGroup
+	for i := range 8 {
+		k := &checkpointer{path: path}
+		writers.Go(func() {
+			for range 10 {
+				k.save(state{ints: []int64{int64(i)}, floats: [][]float64{make([]float64, 5000+i)}})
+				if k.err != nil {
+					t.Errorf("run %d: %v", i, k.err)
+					return
+				}
+				if got := k.load(); got == nil || len(got.ints) != 1 || len(got.floats) != 1 ||
+					len(got.floats[0]) != 5000+int(got.ints[0]) {
+					t.Errorf("run %d reads no whole state", i)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	ex := clouds(58, 200, 20, 3)
+	want := mustFit(t, ex, Config{})
+	var fits sync.WaitGroup
+	for range 4 {
+		fits.Go(func() {
+			got, err := Fit(t.Context(), ex, Config{Options: Options{Checkpoints: Checkpoints{Dir: dir, Every: time.Nanosecond}}})
+			if err == nil {
+				err = got.Finish()
+			}
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("beside equal ones the fit is another (%v)", err)
+			}
+		})
+	}
+	fits.Wait()
 }

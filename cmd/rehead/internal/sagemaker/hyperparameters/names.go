@@ -50,7 +50,7 @@ func Table(t Target, values map[string]string) map[string]Setting {
 			table[name] = Setting{Set: refuse(why), Refuse: true}
 			return
 		}
-		table[name] = Setting{Set: byFlag(t.Flags, f.Name)}
+		table[name] = Setting{Set: t.byFlag(f.Name)}
 	})
 	borrow(table, t, values)
 	return table
@@ -109,7 +109,7 @@ func borrow(table map[string]Setting, t Target, values map[string]string) {
 		{"early_stopping_patience", "patience", stepping(solver) && values["early_stopping"] == "true",
 			"sgd, momentum or adam, and early_stopping=true"},
 	} {
-		table[b.name] = Setting{Set: byFlag(t.Flags, b.flag)}
+		table[b.name] = Setting{Set: t.byFlag(b.flag)}
 		if !b.acts {
 			table[b.name] = Setting{Check: t.tried(b.flag), Reason: fmt.Sprintf("it acts as %s with solver=%s; the default, "+
 				"lbfgs, solves to convergence", strings.ReplaceAll(b.flag, "-", "_"), b.with)}
@@ -123,7 +123,7 @@ func borrow(table map[string]Setting, t Target, values map[string]string) {
 	table["validation_percentage"] = Setting{Set: percent(&t.Config.Split.Validation)}
 	table["testing_percentage"] = Setting{Set: percent(&t.Config.Split.Test)}
 	table["validation_split_ratio"] = Setting{Set: fraction(&t.Config.Split.Validation)}
-	table["random_seed"] = Setting{Set: byFlag(t.Flags, "seed")}
+	table["random_seed"] = Setting{Set: t.byFlag("seed")}
 	table["architecture"] = Setting{Set: only("inception_v3", "the network is InceptionV3")}
 	if multiLabel, err := strconv.ParseBool(values["multi_label"]); err == nil && multiLabel {
 		table["use_weighted_loss"] = Setting{Set: weightedLoss(t.ClassWeights)}

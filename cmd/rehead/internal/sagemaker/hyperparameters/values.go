@@ -51,17 +51,26 @@ func whole(v string) string {
 	return strconv.FormatFloat(n, 'f', -1, 64)
 }
 
+// byFlag is the function of this name, and refuses what is out of range for a solver's steps, whether
+// the job's solver takes steps or not.
+func (t Target) byFlag(name string) func(string) error {
+	set := byFlag(t.Flags, name)
+	return func(v string) error {
+		before := t.Config.MiniBatch
+		if err := set(v); err != nil || t.Config.MiniBatch == before {
+			return err
+		}
+		return t.Config.MiniBatch.Validate()
+	}
+}
+
 // tried is whether the setting of a solver's steps that is not in use would be good; it is left as
 // it was.
 func (t Target) tried(flag string) func(string) error {
 	return func(v string) error {
-		f := t.Flags.Lookup(flag)
 		before := t.Config.MiniBatch
 		defer func() { t.Config.MiniBatch = before }()
-		if err := byFlag(t.Flags, f.Name)(v); err != nil {
-			return err
-		}
-		return t.Config.MiniBatch.Validate()
+		return t.byFlag(flag)(v)
 	}
 }
 
