@@ -66,7 +66,13 @@ func (a *app) demo(ctx context.Context, out string) error {
 			continue
 		}
 		a.say("\na picture that was held out, by `rehead predict %s %s`:", model, p.Path)
-		a.printPrediction(predictFile(ctx, classifier, given{path: p.Path}, limitFlags{}, 3))
+		err := (&predictOptions{top: 3}).answer(ctx, classifier, []given{{path: p.Path}}, func(p prediction) error {
+			a.printPrediction(p)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 		a.say("\nNext: rehead serve %s, then curl --data-binary @%s -H 'Content-Type: image/jpeg' "+
 			"http://localhost:8080/invocations", model, p.Path)
 		return nil

@@ -83,6 +83,13 @@ func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier,
 	return line
 }
 
+// pass hears of a picture that an earlier run has drawn, whose name is taken.
+func (e *explainFlags) pass(p prediction) {
+	if e.dir != "" && p.Error == "" {
+		e.name(p.Image)
+	}
+}
+
 // name is a place in the folder that no picture of this run has taken.
 func (e *explainFlags) name(path string) string {
 	base := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
