@@ -10,7 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
+	"strings"
 	"testing"
 
 	"github.com/c236555e/rehead/inception"
@@ -37,12 +37,12 @@ func labelling(t *testing.T, file string, bytesThen int64, rehead string, args .
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	killed := make(chan bool)
+	ended, killed, peak := make(chan struct{}), make(chan bool), 0.0
 	go func() {
-		killed <- bytesThen >= 0 && until(ended, func() bool {
+		killed <- until(ended, func() bool {
+			peak = max(peak, peakOf(cmd.Process.Pid))
 			info, err := os.Stat(file)
-			return err == nil && info.Size() >= bytesThen
+			return bytesThen >= 0 && err == nil && info.Size() >= bytesThen
 		}) && cmd.Process.Kill() == nil
 	}()
 	err := cmd.Wait()
@@ -50,7 +50,17 @@ func labelling(t *testing.T, file string, bytesThen int64, rehead string, args .
 	if hit := <-killed; hit != (bytesThen >= 0) || !hit && err != nil {
 		t.Fatalf("killed %t at %d bytes of %s, %v: %s", hit, bytesThen, file, err, stderr.String())
 	}
-	return float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024
+	return peak
+}
+
+// peakOf is a process's peak memory in MB: the Maxrss of its end counts what it was forked from,
+// too.
+func peakOf(pid int) float64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kb, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	n, _ := strconv.Atoi(kb)
+	return float64(n) / 1024
 }
 
 // TestManyPictures labels a folder, killing the real binary three times and starting it again: the
