@@ -103,7 +103,7 @@ func (a *app) predict(ctx context.Context, model string, args []string, o *predi
 	if err != nil {
 		return err
 	}
-	var failed failures
+	failed := failures{what: "classified"}
 	problems, err := a.inGroups(ctx, args, o.limits.limits(), func(group []given) error {
 		group, err := out.skip(group, func(p prediction) {
 			failed.count(p)
@@ -158,6 +158,7 @@ func (o *predictOptions) answer(ctx context.Context, c *inception.Classifier, gr
 
 // failures counts pictures and keeps the first reasons why some failed.
 type failures struct {
+	what             string // was to be done with them
 	pictures, failed int
 	first            []string
 }
@@ -186,7 +187,7 @@ func (f *failures) err() error {
 	if n := f.failed - len(f.first); n > 0 {
 		more = fmt.Sprintf("; and %d more", n)
 	}
-	return fmt.Errorf("predict: %d of %d pictures could not be classified: %s%s", f.failed, f.pictures,
+	return fmt.Errorf("%d of %d pictures could not be %s: %s%s", f.failed, f.pictures, f.what,
 		strings.Join(f.first, "; "), more)
 }
 
