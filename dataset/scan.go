@@ -3,7 +3,7 @@ package dataset
 import (
 	"cmp"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,10 +16,11 @@ import (
 
 // Item is one picture of a Folder.
 type Item struct {
-	Path  string // where to open it: the root as it was given, and below it the names on disk
-	Rel   string // slash path below the root in Unicode NFC, "daisy/a.jpg"
-	Label int    // index into Folder.Labels
-	Split Split  // set by Folder.Split
+	Path  string       // where to open it: the root as it was given, and below it the names on disk
+	Rel   string       // slash path below the root in Unicode NFC, "daisy/a.jpg"
+	Label int          // index into Folder.Labels
+	Split Split        // set by Folder.Split
+	Store source.Store // that Path is opened in; nil means source.Disk
 
 	// From manifests and Join; zero from Scan.
 	Fixed  bool    // Split was given, and Folder.Split leaves it
@@ -29,6 +30,11 @@ type Item struct {
 	// where Folder.MultiLabel: all its labels, ascending, Label being the first, or 0 where there
 	// are none; nil elsewhere
 	Labels []int
+}
+
+// File is where the picture lies.
+func (it Item) File() source.File {
+	return source.File{Path: it.Path, Rel: it.Rel, Store: it.Store}
 }
 
 // Folder is a set of pictures in a folder of label folders.
@@ -74,7 +80,16 @@ type ScanConfig struct {
 // It is an error when root cannot be read, holds no label folder, or fewer than cfg.MinLabels
 // labels have pictures, or when parts differ in their labels.
 func Scan(root string, cfg ScanConfig) (*Folder, error) {
-	l, err := findLayout(root)
+	store, at, err := source.Open(root)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: scan: %w", err)
+	}
+	return scan(store, at, cfg)
+}
+
+// scan is Scan of a folder in a store.
+func scan(store source.Store, root string, cfg ScanConfig) (*Folder, error) {
+	l, err := findLayout(store, root)
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +99,10 @@ func Scan(root string, cfg ScanConfig) (*Folder, error) {
 			if part != Train {
 				of.MinLabels = 1
 			}
-			return scanLabels(dir, of)
+			return scanLabels(store, dir, of)
 		})
 	}
-	f, err := scanLabels(l.root, cfg)
+	f, err := scanLabels(store, l.root, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -101,13 +116,13 @@ func Scan(root string, cfg ScanConfig) (*Folder, error) {
 }
 
 // scanLabels reads a folder whose sub-folders are the labels and nothing else.
-func scanLabels(root string, cfg ScanConfig) (*Folder, error) {
-	entries, err := os.ReadDir(root)
+func scanLabels(store source.Store, root string, cfg ScanConfig) (*Folder, error) {
+	entries, err := store.ReadDir(root)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: scan: cannot read the folder: %w", err)
 	}
-	s := &scanner{folder: Folder{Root: root}, Walker: source.NewWalker(root, cfg.MaxFiles)}
-	folders, err := s.labelFolders(entries)
+	s := &scanner{folder: Folder{Root: root}, Walker: walker(store, root, cfg.MaxFiles)}
+	folders, err := s.labelFolders(store, entries)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +134,7 @@ func scanLabels(root string, cfg ScanConfig) (*Folder, error) {
 	for _, f := range folders {
 		before, problems, label := len(s.folder.Items), len(s.Problems), len(s.folder.Labels)
 		if err := s.Walk(s.At(f.name), f.label, func(file source.File) error {
-			s.folder.Items = append(s.folder.Items, Item{Path: file.Path, Rel: file.Rel, Label: label})
+			s.folder.Items = append(s.folder.Items, Item{Path: file.Path, Rel: file.Rel, Label: label, Store: file.Store})
 			return nil
 		}); err != nil {
 			return nil, err
@@ -166,6 +181,15 @@ func (f *Folder) tooFew(least int) error {
 		f.Root, found, least, also)
 }
 
+// walker is one that looks below a folder of a store.
+func walker(store source.Store, root string, maxFiles int) *source.Walker {
+	w := source.NewWalker(root, maxFiles)
+	if _, disk := store.(source.Disk); !disk {
+		w.Store = store
+	}
+	return w
+}
+
 func (s *scanner) done() *Folder {
 	f := &s.folder
 	slices.SortFunc(f.Items, func(a, b Item) int {
@@ -184,7 +208,7 @@ type scanner struct {
 type labelFolder struct{ name, label string }
 
 // labelFolders sorts root's entries into label folders and the rest.
-func (s *scanner) labelFolders(entries []os.DirEntry) ([]labelFolder, error) {
+func (s *scanner) labelFolders(store source.Store, entries []fs.DirEntry) ([]labelFolder, error) {
 	var folders []labelFolder
 	named := make(map[string]string)
 	for _, e := range entries {
@@ -193,7 +217,7 @@ func (s *scanner) labelFolders(entries []os.DirEntry) ([]labelFolder, error) {
 			s.Ignored++
 			continue
 		}
-		info, err := os.Stat(s.At(name))
+		info, err := store.Stat(s.At(name))
 		if err != nil {
 			s.Add(s.At(name), source.Reason(err))
 			continue
