@@ -43,6 +43,7 @@ type ManifestConfig struct {
 	Separator   string   // MultiLabel: what parts the labels in a cell of a CSV file; "" means "|"
 	MinLabels   int      // fewest labels with pictures; 0 means 2
 	MaxRows     int      // most lines; 0 means 4,000,000
+	LabelsAt    string   // of a folder that Open reads: as in ScanConfig
 }
 
 // maxRecord bounds a line of a manifest, in bytes.
@@ -370,7 +371,7 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 		return "", "", "", errors.New("image: the path is empty")
 	case strings.Contains(image, "://"):
 		return "", "", "", fmt.Errorf("image: got %q, want a file: copy the pictures here and have the prefix "+
-			"of their address cut off", image)
+			"of their address cut off (--strip-prefix)", image)
 	case strings.ContainsFunc(image, unicode.IsControl):
 		return "", "", "", fmt.Errorf("image: the path %q has control characters", image)
 	}

@@ -50,7 +50,7 @@ func openFolder(store source.Store, dir string, cfg ManifestConfig) (*Folder, er
 		}
 		note = list + " has no column of labels: the folders are the labels"
 	}
-	f, err := scan(store, dir, ScanConfig{MinLabels: cfg.MinLabels})
+	f, err := scan(store, dir, ScanConfig{MinLabels: cfg.MinLabels, LabelsAt: cfg.LabelsAt})
 	if err != nil {
 		if _, parquet := store.Stat(walker(store, dir, 0).At("metadata.parquet")); parquet == nil {
 			err = fmt.Errorf("%w; metadata.parquet is not read: convert it with python3 -c 'import pandas; "+

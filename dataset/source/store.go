@@ -107,11 +107,11 @@ func openArchive(path string) (*Archive, error) {
 
 // fetching says how a file is fetched from an address, by its scheme.
 var fetching = [...]struct{ scheme, command string }{
-	{"s3", "aws s3 cp --recursive %s DIR"}, {"gs", "gcloud storage cp --recursive %s DIR"},
+	{"s3", "aws s3 cp --recursive ADDRESS DIR"}, {"gs", "gcloud storage cp --recursive ADDRESS DIR"},
 	{"az", "az storage copy --recursive -s ADDRESS -d DIR"}, {"abfs", "az storage copy --recursive -s ADDRESS -d DIR"},
 	{"abfss", "az storage copy --recursive -s ADDRESS -d DIR"},
 	{"hf", "hf download --repo-type dataset NAME --local-dir DIR"},
-	{"http", "curl -LO %s"}, {"https", "curl -LO %s"},
+	{"http", "curl -LO ADDRESS"}, {"https", "curl -LO ADDRESS"},
 }
 
 // refuseAddress is an error for s3://bucket/flowers and the like. file:// is one too.
@@ -122,9 +122,9 @@ func refuseAddress(path string) error {
 	}
 	for _, f := range fetching {
 		if strings.EqualFold(scheme, f.scheme) {
-			command := f.command
-			if strings.Contains(command, "%s") {
-				command = fmt.Sprintf(command, path)
+			command := strings.ReplaceAll(f.command, "ADDRESS", path)
+			if filepath.Ext(path) != "" { // one file
+				command = strings.Replace(command, "--recursive ", "", 1)
 			}
 			return fmt.Errorf("%s is an address, want a file or folder on this machine: fetch it first (%s) and name what "+
 				"that writes", path, command)
