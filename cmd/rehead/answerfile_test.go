@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -29,7 +30,7 @@ func answerAll(t *testing.T, path string, names []string) (before int, failed fa
 	}
 	var group []given
 	for _, name := range names {
-		group = append(group, given{path: name})
+		group = append(group, given{File: source.File{Path: name}})
 	}
 	rest, err := out.skip(group, failed.count)
 	before = len(group) - len(rest)
@@ -37,9 +38,9 @@ func answerAll(t *testing.T, path string, names []string) (before int, failed fa
 		if err != nil {
 			break
 		}
-		p := prediction{Image: g.path, Predictions: []inception.Prediction{{Label: "x", Probability: 0.75}}}
+		p := prediction{Image: g.Path, Predictions: []inception.Prediction{{Label: "x", Probability: 0.75}}}
 		if (before+i)%2 == 1 {
-			p = prediction{Image: g.path, Error: "is \"no\"\tpicture"}
+			p = prediction{Image: g.Path, Error: "is \"no\"\tpicture"}
 		}
 		failed.count(p)
 		err = out.write(p)

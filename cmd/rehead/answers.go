@@ -140,11 +140,11 @@ func (w *answers) skip(group []given, passed func(prediction)) ([]given, error) 
 		return group, nil
 	}
 	for len(group) > 0 {
-		yes, failed, err := w.file.answered(group[0].path)
+		yes, failed, err := w.file.answered(group[0].Path)
 		if err != nil || !yes {
 			return group, err
 		}
-		passed(prediction{Image: group[0].path, Error: failed})
+		passed(prediction{Image: group[0].Path, Error: failed})
 		group = group[1:]
 	}
 	return nil, nil

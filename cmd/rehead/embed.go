@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -38,11 +37,12 @@ type embedOptions struct {
 func newEmbed(a *app) *cobra.Command {
 	var o embedOptions
 	cmd := &cobra.Command{
-		Use:   "embed IMAGE|DIR|MANIFEST... -o features.npy",
+		Use:   "embed IMAGE|DIR|ARCHIVE|MANIFEST... -o features.npy",
 		Short: "Write bottlenecks of pictures as a float32 .npy array, and a list of its rows",
 		Long: `Writes the bottlenecks of pictures as a float32 .npy array, a row a picture, in
-the order of the arguments; a folder stands for the pictures below it, a
-manifest for those that it names, sorted by path. The array has 2,048 columns
+the order of the arguments; a folder or an archive stands for the pictures in
+it, a manifest for those that it names, sorted by path (those of a compressed tar
+as they lie in it). The array has 2,048 columns
 with the full network and 1,024 with the small one. It uses the bottleneck
 cache.
 
@@ -105,7 +105,7 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 	if err != nil {
 		return err
 	}
-	if w, err = o.engine.calibrateOn(ctx, w, cfg, pathsOf(rows), o.limits.limits()); err != nil {
+	if w, err = o.engine.calibrateOn(ctx, w, cfg, len(rows), func(i int) source.File { return rows[i].File }, o.limits.limits()); err != nil {
 		return err
 	}
 	done.Features, done.Precision = w.Features(), w.Precision()
@@ -146,16 +146,16 @@ func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, 
 	bar := a.progress("embedding", len(rows))
 	defer bar.done()
 	got, err := train.EmbedEach(ctx, len(rows), weights, cfg,
-		func(i int) ([]byte, error) { return source.Read(rows[i].path, cfg.Limits) },
+		func(i int) ([]byte, error) { return rows[i].Read(cfg.Limits) },
 		func(i int, vec []float32, err error) error {
 			bar.add(1)
 			if err != nil {
-				p := prediction{Image: rows[i].path, Error: oneLine(err)}
+				p := prediction{Image: rows[i].Path, Error: oneLine(err)}
 				failed.count(p)
 				return line([]string{"", p.Image, rows[i].label, p.Error})
 			}
 			failed.count(prediction{})
-			err = line([]string{strconv.Itoa(done.Images), rows[i].path, rows[i].label, ""})
+			err = line([]string{strconv.Itoa(done.Images), rows[i].Path, rows[i].label, ""})
 			done.Images++
 			return errors.Join(err, w.Append(vec))
 		})
@@ -177,14 +177,9 @@ func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, 
 }
 
 // embedRow is a picture to embed.
-type embedRow struct{ path, label string }
-
-func pathsOf(rows []embedRow) []string {
-	paths := make([]string, len(rows))
-	for i, r := range rows {
-		paths[i] = r.path
-	}
-	return paths
+type embedRow struct {
+	source.File
+	label string
 }
 
 // manifests are the endings of files that list pictures.
@@ -195,13 +190,17 @@ var manifests = [...]string{".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".lst"
 // problems.
 func (o *embedOptions) rows(args []string) (rows []embedRow, problems []source.Problem, err error) {
 	for _, arg := range args {
-		info, err := os.Stat(arg)
+		store, root, err := source.Open(arg)
 		if err != nil {
 			return nil, nil, err
 		}
-		list := slices.Contains(manifests[:], strings.ToLower(filepath.Ext(arg)))
+		info, err := store.Stat(root)
+		if err != nil {
+			return nil, nil, err
+		}
+		list := slices.Contains(manifests[:], strings.ToLower(filepath.Ext(root)))
 		if !info.IsDir() && !list {
-			rows = append(rows, embedRow{path: arg})
+			rows = append(rows, embedRow{File: source.File{Path: root, Store: store}})
 			continue
 		}
 		folder, err := o.data.open(arg, 1)
@@ -211,7 +210,7 @@ func (o *embedOptions) rows(args []string) (rows []embedRow, problems []source.P
 		if list {
 			problems = append(problems, folder.Problems...)
 			for i, it := range folder.Items {
-				rows = append(rows, embedRow{it.Path, labelCell(folder, i)})
+				rows = append(rows, embedRow{it.File(), labelCell(folder, i)})
 			}
 			continue
 		}
@@ -226,8 +225,8 @@ func (o *embedOptions) rows(args []string) (rows []embedRow, problems []source.P
 			return nil, nil, err
 		}
 		problems = append(problems, left...)
-		for _, f := range files {
-			rows = append(rows, embedRow{f.Path, labels[f.Path]})
+		for _, i := range source.Order(files, func(f source.File) source.File { return f }) {
+			rows = append(rows, embedRow{files[i], labels[files[i].Path]})
 		}
 	}
 	return rows, problems, nil
@@ -243,43 +242,18 @@ func labelCell(f *dataset.Folder, i int) string {
 }
 
 // calibrateOn returns w in the precision that is asked for; int8 takes its ranges from the first of
-// the pictures.
-func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg nn.Config, paths []string,
-	lim picture.Limits) (*inception.Weights, error) {
+// the n pictures.
+func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg nn.Config, n int,
+	file func(i int) source.File, lim picture.Limits) (*inception.Weights, error) {
 	if int8s, err := e.quantized(); err != nil || !int8s {
 		return w, err
 	}
-	return inception.Calibrate(ctx, w, cfg, min(len(paths), inception.CalibrationPictures),
+	return inception.Calibrate(ctx, w, cfg, min(n, inception.CalibrationPictures),
 		func(i int, pixels []float32) error {
-			data, err := source.Read(paths[i], lim)
+			data, err := file(i).Read(lim)
 			if err == nil {
 				_, err = w.Recipe.Load(data, lim, pixels)
 			}
 			return err
 		})
-}
-
-// listPictures expands folders to the pictures below them, sorted by path; what is named directly
-// keeps its place. Files below a folder that are not pictures are left out and returned as
-// problems.
-func listPictures(args []string) (paths []string, problems []source.Problem, err error) {
-	for _, arg := range args {
-		info, err := os.Stat(arg)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !info.IsDir() {
-			paths = append(paths, arg)
-			continue
-		}
-		files, left, err := source.List(arg)
-		if err != nil {
-			return nil, nil, err
-		}
-		problems = append(problems, left...)
-		for _, f := range files {
-			paths = append(paths, f.Path)
-		}
-	}
-	return paths, problems, nil
 }

@@ -36,7 +36,7 @@ type predictOptions struct {
 func newPredict(a *app) *cobra.Command {
 	var o predictOptions
 	cmd := &cobra.Command{
-		Use:   "predict MODEL IMAGE|DIR|LIST.txt|PIPE|-...",
+		Use:   "predict MODEL IMAGE|DIR|ARCHIVE|LIST.txt|PIPE|-...",
 		Short: "Rank a model's labels for pictures",
 		Long: `Ranks the model's labels for each picture. A model that was trained with
 --unknown also says whether a picture is probably none of its labels; a
@@ -46,8 +46,9 @@ multi-label model says which labels a picture has.
 similar training pictures; --explain-dir draws the map of the best label over
 each picture.
 
-Of a folder every picture is answered, at any depth; a .txt file names a picture
-on each line; - is a picture or such a list at stdin, and so is a named pipe.
+Of a folder or an archive (.zip, .tar, .tar.gz, .tar.zst) every picture is
+answered, at any depth; a .txt file names a picture on each line; - is a picture
+or such a list at stdin, and so is a named pipe.
 Answers are written in the order of the pictures, as they come, and memory does
 not grow with their number.
 
@@ -145,7 +146,7 @@ func (o *predictOptions) answer(ctx context.Context, c *inception.Classifier, gr
 	lim := o.limits.limits()
 	if !o.why.on {
 		return c.ClassifyAll(ctx, len(group), func(i int) ([]byte, error) { return group[i].read(lim) },
-			func(i int, r inception.Result) error { return write(predictionOf(group[i].path, r, o.top)) },
+			func(i int, r inception.Result) error { return write(predictionOf(group[i].Path, r, o.top)) },
 			inception.EmbedConfig{Limits: lim})
 	}
 	for _, g := range group {
