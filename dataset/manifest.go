@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -35,7 +34,7 @@ const (
 // ManifestConfig says how a manifest is read. The zero value works.
 type ManifestConfig struct {
 	Format      string   // one of the constants above; "" means by content
-	Root        string   // folder that relative paths start from; "" means the manifest's
+	Root        string   // folder or archive that relative paths start from; "" means the manifest's folder
 	StripPrefix string   // is cut off paths before they are looked up below Root: "s3://bucket/flowers/"
 	Classes     []string // the names of classes 0, 1, 2...; nil: the numbers are the names
 	Attribute   string   // Augmented: the key of the class; "" means the only one that there is
@@ -44,6 +43,7 @@ type ManifestConfig struct {
 	Separator   string   // MultiLabel: what parts the labels in a cell of a CSV file; "" means "|"
 	MinLabels   int      // fewest labels with pictures; 0 means 2
 	MaxRows     int      // most lines; 0 means 4,000,000
+	LabelsAt    string   // of a folder that Open reads: as in ScanConfig
 }
 
 // maxRecord bounds a line of a manifest, in bytes.
@@ -88,24 +88,38 @@ type row struct {
 // A picture that is missing, empty or no picture becomes a Problem, and so does a line that repeats
 // an earlier one; a picture with two labels is an error, as is a line that cannot be understood,
 // which is named by its number. Lines may have a megabyte.
-func ReadManifest(file string, cfg ManifestConfig) (_ *Folder, err error) {
-	f, err := os.Open(file)
+func ReadManifest(file string, cfg ManifestConfig) (*Folder, error) {
+	store, at, err := source.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: manifest: %w", err)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	info, err := f.Stat()
+	return readManifest(store, at, cfg)
+}
+
+// readManifest is ReadManifest of a file in a store.
+func readManifest(store source.Store, file string, cfg ManifestConfig) (_ *Folder, err error) {
+	info, err := store.Stat(file)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: manifest: %w", err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("dataset: manifest %q: got a %s, want a file", file, source.Kind(info.Mode()))
 	}
-	m := &manifest{file: file, cfg: cfg, labels: map[string]int{}, byClass: map[int]string{}, at: map[string]int{}}
+	f, err := store.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: manifest: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if cfg.Root != "" {
+		if store, cfg.Root, err = source.Open(cfg.Root); err != nil {
+			return nil, fmt.Errorf("dataset: manifest: image root: %w", err)
+		}
+	}
+	m := &manifest{file: file, store: store, cfg: cfg, labels: map[string]int{}, byClass: map[int]string{}, at: map[string]int{}}
 	m.cfg.Root = cmp.Or(cfg.Root, filepath.Dir(file))
 	m.cfg.MaxRows = cmp.Or(cfg.MaxRows, 4_000_000)
 	m.cfg.Separator = cmp.Or(cfg.Separator, "|")
-	m.scan.Walker = source.NewWalker(m.cfg.Root, 0)
+	m.scan.Walker = walker(store, m.cfg.Root, 0)
 	m.scan.folder.Root, m.scan.folder.MultiLabel = m.cfg.Root, cfg.MultiLabel
 	if err := errors.Join(m.read(f), m.resolve()); err != nil {
 		return nil, fmt.Errorf("dataset: manifest %q: %w", file, err)
@@ -116,6 +130,7 @@ func ReadManifest(file string, cfg ManifestConfig) (_ *Folder, err error) {
 // manifest is one that is being read.
 type manifest struct {
 	file    string
+	store   source.Store // of the pictures
 	cfg     ManifestConfig
 	scan    scanner
 	labels  map[string]int // to their place in order of appearance
@@ -321,7 +336,7 @@ func (m *manifest) take(r row, it Item) {
 
 // item is a row without its labels.
 func (m *manifest) item(r row) (Item, error) {
-	it := Item{Group: strings.TrimSpace(r.group)}
+	it := Item{Group: strings.TrimSpace(r.group), Store: m.scan.Store}
 	var err error
 	if it.Path, it.Rel, it.Key, err = m.locate(strings.TrimSpace(r.image), strings.TrimSpace(r.label)); err != nil {
 		return it, err
@@ -347,7 +362,7 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 		image = strings.TrimLeft(strings.TrimPrefix(image, p), `/\`)
 	}
 	if strings.Contains(image, `\`) && !filepath.IsAbs(image) {
-		if _, err := os.Stat(filepath.Join(m.cfg.Root, image)); err != nil {
+		if _, err := m.store.Stat(filepath.Join(m.cfg.Root, image)); err != nil {
 			image = strings.ReplaceAll(image, `\`, "/")
 		}
 	}
@@ -356,7 +371,7 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 		return "", "", "", errors.New("image: the path is empty")
 	case strings.Contains(image, "://"):
 		return "", "", "", fmt.Errorf("image: got %q, want a file: copy the pictures here and have the prefix "+
-			"of their address cut off", image)
+			"of their address cut off (--strip-prefix)", image)
 	case strings.ContainsFunc(image, unicode.IsControl):
 		return "", "", "", fmt.Errorf("image: the path %q has control characters", image)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -72,14 +71,14 @@ func (m *manifest) extend(it *Item) {
 	if pictureNamed(it.Path) {
 		return
 	}
-	if _, err := os.Stat(it.Path); err == nil {
+	if _, err := m.store.Stat(it.Path); err == nil {
 		return
 	}
 	for _, ext := range append([]string{m.ext}, extensions[:]...) {
 		if _, twice := m.at[it.Path+ext]; ext == "" || twice {
 			continue
 		}
-		if info, err := os.Stat(it.Path + ext); err == nil && info.Mode().IsRegular() {
+		if info, err := m.store.Stat(it.Path + ext); err == nil && info.Mode().IsRegular() {
 			m.ext = ext
 			it.Path, it.Rel = it.Path+ext, it.Rel+ext
 			if it.Key != "" {
@@ -92,7 +91,7 @@ func (m *manifest) extend(it *Item) {
 
 // found tells whether there is a picture at path; if not, it is a Problem.
 func (m *manifest) found(path string, line int) bool {
-	info, err := os.Stat(path)
+	info, err := m.store.Stat(path)
 	if err == nil && info.IsDir() {
 		err = errors.New("is a folder, not a file")
 	}

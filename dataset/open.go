@@ -3,8 +3,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -16,29 +15,33 @@ import (
 // manifest, in folders named like parts as each part's; one without labels leaves these to the
 // folders.
 func Open(path string, cfg ManifestConfig) (*Folder, error) {
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		return ReadManifest(path, cfg)
+	store, root, err := source.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	l := layout{root: path, parts: listedParts(path)}
+	if info, err := store.Stat(root); err == nil && !info.IsDir() {
+		return readManifest(store, root, cfg)
+	}
+	l := layout{store: store, root: root, parts: listedParts(store, root)}
 	if l.parts[Train] != "" {
 		return l.join(func(dir string, part Split) (*Folder, error) {
 			of := cfg
 			if part != Train {
 				of.MinLabels = 1
 			}
-			return openFolder(dir, of)
+			return openFolder(store, dir, of)
 		})
 	}
-	return openFolder(path, cfg)
+	return openFolder(store, root, cfg)
 }
 
 // openFolder reads a folder by its metadata, else by its folders.
-func openFolder(dir string, cfg ManifestConfig) (*Folder, error) {
-	list, note := metadata(dir), ""
+func openFolder(store source.Store, dir string, cfg ManifestConfig) (*Folder, error) {
+	list, note := metadata(store, dir), ""
 	if list != "" {
 		of := cfg
-		of.Root = dir
-		f, err := ReadManifest(list, of)
+		of.Root = ""
+		f, err := readManifest(store, list, of)
 		if err == nil {
 			f.Notes = append(f.Notes, "read the labels from "+list)
 		}
@@ -47,9 +50,9 @@ func openFolder(dir string, cfg ManifestConfig) (*Folder, error) {
 		}
 		note = list + " has no column of labels: the folders are the labels"
 	}
-	f, err := Scan(dir, ScanConfig{MinLabels: cfg.MinLabels})
+	f, err := scan(store, dir, ScanConfig{MinLabels: cfg.MinLabels, LabelsAt: cfg.LabelsAt})
 	if err != nil {
-		if _, parquet := os.Stat(filepath.Join(dir, "metadata.parquet")); parquet == nil {
+		if _, parquet := store.Stat(walker(store, dir, 0).At("metadata.parquet")); parquet == nil {
 			err = fmt.Errorf("%w; metadata.parquet is not read: convert it with python3 -c 'import pandas; "+
 				`pandas.read_parquet("metadata.parquet").to_csv("metadata.csv", index=False)'`, err)
 		}
@@ -65,10 +68,10 @@ func openFolder(dir string, cfg ManifestConfig) (*Folder, error) {
 }
 
 // metadata is the list of pictures that a folder holds, "" for none.
-func metadata(dir string) string {
+func metadata(store source.Store, dir string) string {
 	for _, name := range []string{"metadata.csv", "metadata.jsonl"} {
-		path := filepath.Join(dir, name)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		path := walker(store, dir, 0).At(name)
+		if info, err := store.Stat(path); err == nil && info.Mode().IsRegular() {
 			return path
 		}
 	}
@@ -76,15 +79,15 @@ func metadata(dir string) string {
 }
 
 // listedParts are the folders named like parts when the one to train on has a list of its pictures.
-func listedParts(root string) (parts [3]string) {
-	entries, err := os.ReadDir(root)
+func listedParts(store source.Store, root string) (parts [3]string) {
+	entries, err := store.ReadDir(root)
 	if err != nil {
 		return parts // reading the folder says what is wrong
 	}
-	at := source.NewWalker(root, 0).At
-	listed := slices.DeleteFunc(entries, func(e os.DirEntry) bool {
+	at := walker(store, root, 0).At
+	listed := slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
 		_, ok := partNamed(e.Name())
-		return !ok || metadata(at(e.Name())) == "" || strings.HasPrefix(e.Name(), ".")
+		return !ok || metadata(store, at(e.Name())) == "" || strings.HasPrefix(e.Name(), ".")
 	})
 	for _, e := range listed {
 		s, _ := partNamed(e.Name())

@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/c236555e/rehead/dataset/source"
@@ -11,6 +10,7 @@ import (
 
 // layout is what the folders below a root are.
 type layout struct {
+	store  source.Store
 	root   string    // where the label folders or the parts are: the root, or the only folder in it
 	parts  [3]string // names of the folders of the parts, where there are such
 	within bool      // each label's folder holds those of the parts
@@ -25,17 +25,17 @@ type inside struct {
 }
 
 // lookInto reads the names in a folder, and its files until one is a picture.
-func lookInto(dir string) (in inside, err error) {
-	entries, err := os.ReadDir(dir)
+func lookInto(store source.Store, dir string) (in inside, err error) {
+	entries, err := store.ReadDir(dir)
 	if err != nil {
 		return in, fmt.Errorf("dataset: scan: cannot read the folder: %w", err)
 	}
-	w := source.NewWalker(dir, 0)
+	w := walker(store, dir, 0)
 	for _, e := range entries {
 		if source.Housekeeping(e.Name()) {
 			continue
 		}
-		info, err := os.Stat(w.At(e.Name()))
+		info, err := store.Stat(w.At(e.Name()))
 		if err == nil && info.IsDir() {
 			in.folders = append(in.folders, e.Name())
 		} else if err == nil && !in.pictures {
@@ -53,13 +53,13 @@ func partNamed(name string) (Split, bool) {
 
 // findLayout tells what the folders below root are: labels, unless two or three of them are named
 // like parts and hold folders of their own, or each of them holds nothing but such.
-func findLayout(root string) (layout, error) {
-	out := layout{root: root}
-	top, err := lookInto(root)
+func findLayout(store source.Store, root string) (layout, error) {
+	out := layout{store: store, root: root}
+	top, err := lookInto(store, root)
 	if err != nil {
 		return out, err
 	}
-	w := source.NewWalker(root, 0)
+	w := walker(store, root, 0)
 	var named []string
 	for _, name := range top.folders {
 		if _, ok := partNamed(name); ok {
@@ -76,11 +76,11 @@ func findLayout(root string) (layout, error) {
 			"name %s", named[0], out.others[0], w.At(named[0]))
 	case len(top.folders) == 1 && !top.pictures:
 		below := w.At(top.folders[0])
-		in, err := lookInto(below)
+		in, err := lookInto(store, below)
 		if err != nil || in.pictures || len(in.folders) == 0 {
 			return out, nil //nolint:nilerr // reading the label says what is wrong
 		}
-		deeper, err := findLayout(below)
+		deeper, err := findLayout(store, below)
 		if err == nil && len(named) == 1 && !deeper.divided() && len(in.folders) > 1 {
 			deeper.note = fmt.Sprintf("read %s, the only folder there is: its folders are the labels", below)
 		} else if err == nil && !deeper.divided() {
@@ -88,7 +88,7 @@ func findLayout(root string) (layout, error) {
 		}
 		return deeper, err
 	case len(named) == 0 && len(top.folders) > 1 && !top.pictures:
-		out.within = holdsParts(w, top.folders)
+		out.within = out.holdsParts(w, top.folders)
 	}
 	return out, nil
 }
@@ -98,10 +98,10 @@ func (l *layout) divided() bool { return l.within || l.parts != [3]string{} }
 
 // holdsParts tells whether each label's folder holds folders named like parts, two of them at least
 // among all, and nothing else.
-func holdsParts(w *source.Walker, labels []string) bool {
+func (l *layout) holdsParts(w *source.Walker, labels []string) bool {
 	var met [3]bool
 	for _, label := range labels {
-		in, err := lookInto(w.At(label))
+		in, err := lookInto(l.store, w.At(label))
 		if err != nil || in.pictures || len(in.folders) == 0 {
 			return false
 		}
@@ -121,7 +121,7 @@ func (l *layout) choose(w *source.Walker, named []string) error {
 	labels, flat := map[string]int{}, []string(nil)
 	var twice [2]string
 	for _, name := range named {
-		in, err := lookInto(w.At(name))
+		in, err := lookInto(l.store, w.At(name))
 		if err != nil || len(in.folders) == 0 {
 			flat = append(flat, name)
 		}
@@ -173,7 +173,7 @@ func quoted(names []string) string {
 
 // join reads each part with read, and makes one folder of them.
 func (l *layout) join(read func(dir string, part Split) (*Folder, error)) (*Folder, error) {
-	w := source.NewWalker(l.root, 0)
+	w := walker(l.store, l.root, 0)
 	var parts [3]*Folder
 	var named []string
 	for s, name := range l.parts {

@@ -3,7 +3,7 @@ package dataset
 import (
 	"cmp"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,12 +16,13 @@ import (
 
 // Item is one picture of a Folder.
 type Item struct {
-	Path  string // where to open it: the root as it was given, and below it the names on disk
-	Rel   string // slash path below the root in Unicode NFC, "daisy/a.jpg"
-	Label int    // index into Folder.Labels
-	Split Split  // set by Folder.Split
+	Path  string       // where to open it: the root as it was given, and below it the names on disk
+	Rel   string       // slash path below the root in Unicode NFC, "daisy/a.jpg"
+	Label int          // index into Folder.Labels
+	Split Split        // set by Folder.Split
+	Store source.Store // that Path is opened in; nil means source.Disk
 
-	// From manifests and Join; zero from Scan.
+	// From manifests, Join and folders in folders; else zero from Scan.
 	Fixed  bool    // Split was given, and Folder.Split leaves it
 	Group  string  // pictures of one group, such as a person or a place, are never split; "" for none
 	Weight float64 // of the picture in training, above 0; 0 means 1
@@ -29,6 +30,11 @@ type Item struct {
 	// where Folder.MultiLabel: all its labels, ascending, Label being the first, or 0 where there
 	// are none; nil elsewhere
 	Labels []int
+}
+
+// File is where the picture lies.
+func (it Item) File() source.File {
+	return source.File{Path: it.Path, Rel: it.Rel, Store: it.Store}
 }
 
 // Folder is a set of pictures in a folder of label folders.
@@ -46,12 +52,17 @@ type Folder struct {
 	// the parts that have pictures of their own, from folders named like parts or Join: Split deals
 	// no other pictures into them
 	Given [3]bool
+
+	leaves bool // the labels are folders below those in Root
 }
 
 // ScanConfig bounds Scan. The zero value works.
 type ScanConfig struct {
 	MinLabels int // fewest labels with pictures in them; 0 means 2
 	MaxFiles  int // most files looked at; 0 means 4,000,000
+	// which folders are the labels where they lie in each other: LabelsAtTop, LabelsAtLeaf, or "" by
+	// what they hold
+	LabelsAt string
 }
 
 // Scan reads a folder whose sub-folders are the labels. A label is its folder's name in Unicode
@@ -60,7 +71,11 @@ type ScanConfig struct {
 //
 // The first bytes decide what is a picture, never the extension. A file that is not one, is empty
 // or cannot be read, and a label without any picture, becomes a Problem; the label is then no
-// label. A picture directly in root belongs to no label and is a Problem too; other files there are
+// label. Where no folder in root holds pictures itself, and the folders below them that do have names
+// of their own, these are the labels, with the note to say so: see ScanConfig.LabelsAt. Leaves that
+// share a name are labelled by their path.
+//
+// A picture directly in root belongs to no label and is a Problem too; other files there are
 // ignored, and so is, everywhere, what is hidden or housekeeping; Folder.Ignored counts them.
 // Symbolic links to files, and in root itself to folders, are followed; deeper links to folders are
 // Problems, for they could go round in circles.
@@ -74,7 +89,19 @@ type ScanConfig struct {
 // It is an error when root cannot be read, holds no label folder, or fewer than cfg.MinLabels
 // labels have pictures, or when parts differ in their labels.
 func Scan(root string, cfg ScanConfig) (*Folder, error) {
-	l, err := findLayout(root)
+	store, at, err := source.Open(root)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: scan: %w", err)
+	}
+	return scan(store, at, cfg)
+}
+
+// scan is Scan of a folder in a store.
+func scan(store source.Store, root string, cfg ScanConfig) (*Folder, error) {
+	if err := checkLabelsAt(cfg.LabelsAt); err != nil {
+		return nil, err
+	}
+	l, err := findLayout(store, root)
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +111,19 @@ func Scan(root string, cfg ScanConfig) (*Folder, error) {
 			if part != Train {
 				of.MinLabels = 1
 			}
-			return scanLabels(dir, of)
+			f, err := scanLabels(store, dir, of)
+			if err == nil && f.leaves {
+				cfg.LabelsAt = LabelsAtLeaf // of the other parts as well
+			} else if err == nil {
+				cfg.LabelsAt = LabelsAtTop
+			}
+			return f, err
 		})
 	}
-	f, err := scanLabels(l.root, cfg)
+	if l.within {
+		cfg.LabelsAt = LabelsAtTop
+	}
+	f, err := scanLabels(store, l.root, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -101,13 +137,13 @@ func Scan(root string, cfg ScanConfig) (*Folder, error) {
 }
 
 // scanLabels reads a folder whose sub-folders are the labels and nothing else.
-func scanLabels(root string, cfg ScanConfig) (*Folder, error) {
-	entries, err := os.ReadDir(root)
+func scanLabels(store source.Store, root string, cfg ScanConfig) (*Folder, error) {
+	entries, err := store.ReadDir(root)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: scan: cannot read the folder: %w", err)
 	}
-	s := &scanner{folder: Folder{Root: root}, Walker: source.NewWalker(root, cfg.MaxFiles)}
-	folders, err := s.labelFolders(entries)
+	s := &scanner{folder: Folder{Root: root}, Walker: walker(store, root, cfg.MaxFiles)}
+	folders, err := s.labelFolders(store, entries)
 	if err != nil {
 		return nil, err
 	}
@@ -116,10 +152,17 @@ func scanLabels(root string, cfg ScanConfig) (*Folder, error) {
 			"pictures in a folder of its own, such as %s",
 			root, filepath.Join(root, "daisy", "1.jpg"))
 	}
+	if folders, err = s.nested(store, folders, cfg.LabelsAt); err != nil {
+		return nil, err
+	}
 	for _, f := range folders {
 		before, problems, label := len(s.folder.Items), len(s.Problems), len(s.folder.Labels)
-		if err := s.Walk(s.At(f.name), f.label, func(file source.File) error {
-			s.folder.Items = append(s.folder.Items, Item{Path: file.Path, Rel: file.Rel, Label: label})
+		if err := s.Walk(s.At(f.name), f.rel, func(file source.File) error {
+			it := Item{Path: file.Path, Rel: file.Rel, Label: label, Store: file.Store}
+			if f.rel != f.top {
+				it.Key = strings.TrimPrefix(it.Rel, f.rel+"/")
+			}
+			s.folder.Items = append(s.folder.Items, it)
 			return nil
 		}); err != nil {
 			return nil, err
@@ -166,6 +209,15 @@ func (f *Folder) tooFew(least int) error {
 		f.Root, found, least, also)
 }
 
+// walker is one that looks below a folder of a store.
+func walker(store source.Store, root string, maxFiles int) *source.Walker {
+	w := source.NewWalker(root, maxFiles)
+	if _, disk := store.(source.Disk); !disk {
+		w.Store = store
+	}
+	return w
+}
+
 func (s *scanner) done() *Folder {
 	f := &s.folder
 	slices.SortFunc(f.Items, func(a, b Item) int {
@@ -181,10 +233,25 @@ type scanner struct {
 	folder Folder
 }
 
-type labelFolder struct{ name, label string }
+// labelFolder is one whose name is a label.
+type labelFolder struct {
+	name, rel  string // path below the root as it is called there, and as a slash path in Unicode NFC
+	top, label string // the first part of rel; the name
+}
+
+func byLabel(a, b labelFolder) int { return strings.Compare(a.label, b.label) }
+
+// labelNamed refuses a folder's name that cannot be a label.
+func (s *scanner) labelNamed(name string) error {
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("dataset: scan %q: the folder name %q is not a label: want UTF-8 without "+
+			"control characters: rename it", s.Root, name)
+	}
+	return nil
+}
 
 // labelFolders sorts root's entries into label folders and the rest.
-func (s *scanner) labelFolders(entries []os.DirEntry) ([]labelFolder, error) {
+func (s *scanner) labelFolders(store source.Store, entries []fs.DirEntry) ([]labelFolder, error) {
 	var folders []labelFolder
 	named := make(map[string]string)
 	for _, e := range entries {
@@ -193,7 +260,7 @@ func (s *scanner) labelFolders(entries []os.DirEntry) ([]labelFolder, error) {
 			s.Ignored++
 			continue
 		}
-		info, err := os.Stat(s.At(name))
+		info, err := store.Stat(s.At(name))
 		if err != nil {
 			s.Add(s.At(name), source.Reason(err))
 			continue
@@ -206,9 +273,8 @@ func (s *scanner) labelFolders(entries []os.DirEntry) ([]labelFolder, error) {
 			}
 			continue
 		}
-		if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-			return nil, fmt.Errorf("dataset: scan %q: the folder name %q is not a label: want UTF-8 without "+
-				"control characters: rename it", s.Root, name)
+		if err := s.labelNamed(name); err != nil {
+			return nil, err
 		}
 		label := norm.NFC.String(name)
 		if other, taken := named[label]; taken {
@@ -217,8 +283,8 @@ func (s *scanner) labelFolders(entries []os.DirEntry) ([]labelFolder, error) {
 				s.Root, other, name, label)
 		}
 		named[label] = name
-		folders = append(folders, labelFolder{name: name, label: label})
+		folders = append(folders, labelFolder{name: name, rel: label, top: label, label: label})
 	}
-	slices.SortFunc(folders, func(a, b labelFolder) int { return strings.Compare(a.label, b.label) })
+	slices.SortFunc(folders, byLabel)
 	return folders, nil
 }

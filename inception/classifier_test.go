@@ -3,8 +3,10 @@ package inception
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,6 +92,19 @@ func TestClassify(t *testing.T) {
 		if wrong := i%2 == 0 && i != 4 || i == 5; wrong != (all[i].Err != nil) {
 			t.Errorf("image %d: got error %v", i, all[i].Err)
 		}
+	}
+	next := 0
+	err = c.ClassifyAll(ctx, len(images), func(i int) ([]byte, error) { return images[i], nil },
+		func(i int, r Result) error {
+			if i != next || fmt.Sprint(r.Err) != fmt.Sprint(all[i].Err) || !slices.Equal(r.Bottleneck, all[i].Bottleneck) ||
+				!reflect.DeepEqual(r.Predictions, all[i].Predictions) {
+				t.Errorf("among many: got picture %d, want %d: %+v, want %+v", i, next, r, all[next])
+			}
+			next++
+			return nil
+		}, EmbedConfig{Batch: 2})
+	if err != nil || next != len(images) {
+		t.Errorf("many: %v after %d pictures", err, next)
 	}
 	sum := 0.0
 	for i, p := range all[1].Predictions {

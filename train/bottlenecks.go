@@ -52,7 +52,7 @@ func EmbedChecked(ctx context.Context, folder *dataset.Folder, c *doctor.Checkup
 	for i, it := range folder.Items {
 		switch {
 		case bad[i] == nil && len(again) < timedAgain:
-			again = append(again, wanted{it.Path, out.sums[i], out.sums[i]})
+			again = append(again, wanted{it.File(), out.sums[i], out.sums[i]})
 		case bad[i] != nil && c.Usable(i):
 			b.Problems = append(b.Problems, source.Problem{Path: it.Path, Reason: bad[i].Error()})
 		}
@@ -67,7 +67,7 @@ func EmbedChecked(ctx context.Context, folder *dataset.Folder, c *doctor.Checkup
 	if b.Each = out.each; b.Each == 0 && len(again) > 0 {
 		e.CacheDir, e.Progress = "", nil
 		got, err := e.get(ctx, PhaseEmbed, again, nil, func(i int, err error) error {
-			return fmt.Errorf("%s: %w", again[i].path, err)
+			return fmt.Errorf("%s: %w", again[i].from.Path, err)
 		})
 		if err != nil {
 			return nil, err
@@ -147,7 +147,7 @@ func (e *embedder) run(ctx context.Context, items []dataset.Item, out *embedded,
 	var at []int // the item of each
 	for i, it := range items {
 		if bad[i] == nil {
-			list, at = append(list, wanted{it.Path, out.sums[i], out.sums[i]}), append(at, i)
+			list, at = append(list, wanted{it.File(), out.sums[i], out.sums[i]}), append(at, i)
 		}
 	}
 	got, err := e.get(ctx, PhaseEmbed, list, nil, func(j int, err error) error {
@@ -171,7 +171,7 @@ func (e *embedder) run(ctx context.Context, items []dataset.Item, out *embedded,
 
 // wanted is a bottleneck to get.
 type wanted struct {
-	path string
+	from source.File
 	file [sha256.Size]byte // SHA-256 of the file
 	key  [sha256.Size]byte // what the cache knows the bottleneck by: file, or the digest of a view of it
 }
@@ -222,7 +222,11 @@ func (e *embedder) get(ctx context.Context, phase Phase, list []wanted,
 	if len(missing) == 0 {
 		return out, nil
 	}
-	t := &embedding{e: e, phase: phase, list: list, missing: missing, load: load, fail: fail, store: store, out: &out}
+	order := source.Order(missing, func(i int) source.File { return list[i].from })
+	for j, at := range order {
+		order[j] = missing[at]
+	}
+	t := &embedding{e: e, phase: phase, list: list, missing: order, load: load, fail: fail, store: store, out: &out}
 	if err := t.run(ctx); err != nil {
 		return out, err
 	}
@@ -289,7 +293,7 @@ func (t *embedding) embed(ctx context.Context, trunk *inception.Trunk, lo, hi in
 	}
 	read := func(j int) ([]byte, error) {
 		w := t.list[t.missing[lo+j]]
-		data, err := source.Read(w.path, t.e.Limits)
+		data, err := w.from.Read(t.e.Limits)
 		if err == nil && sha256.Sum256(data) != w.file {
 			err = errChanged
 		}

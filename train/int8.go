@@ -31,9 +31,10 @@ func (r *run) calibrate(ctx context.Context, e *embedder, out *embedded, bad []e
 		r.weights, err = w.Quantized(m.Ranges)
 	} else {
 		items := r.calibrators(out.sums, bad)
+		order := source.Order(items, dataset.Item.File)
 		p := newMeter(PhaseCalibrate, len(items), e.Progress, e.seconds)
 		r.weights, err = inception.Calibrate(ctx, w, e.Engine, len(items), func(i int, pixels []float32) error {
-			data, err := source.Read(items[i].Path, e.Limits)
+			data, err := items[order[i]].File().Read(e.Limits)
 			if err == nil {
 				_, err = w.Recipe.Load(data, e.Limits, pixels)
 			}

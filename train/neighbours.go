@@ -38,13 +38,15 @@ func (r *run) neighbours(ctx context.Context) (*inception.Neighbours, error) {
 	n := &inception.Neighbours{Pictures: make([]inception.TrainingPicture, len(kept)),
 		Vectors: make([]float32, len(kept)*features)}
 	recipe := r.weights.Recipe
-	err := par.Each(ctx, r.cfg.Decoders, len(kept), func(_, k int) error {
+	order := source.Order(kept, func(i int) source.File { return r.items[i].File() })
+	err := par.Each(ctx, r.cfg.Decoders, len(kept), func(_, at int) error {
+		k := order[at]
 		it := r.items[kept[k]]
 		if err := inception.Unit(n.Vectors[k*features:(k+1)*features], r.rows[kept[k]]); err != nil {
 			return err
 		}
 		n.Pictures[k] = inception.TrainingPicture{Path: it.Rel, Label: r.good().LabelText(kept[k]),
-			Thumbnail: thumbnail(recipe, it.Path, r.cfg.Limits)}
+			Thumbnail: thumbnail(recipe, it.File(), r.cfg.Limits)}
 		return nil
 	})
 	p.end()
@@ -56,8 +58,8 @@ func (r *run) neighbours(ctx context.Context) (*inception.Neighbours, error) {
 
 // thumbnail is a small JPEG of the picture; nil where it cannot be made, as when the file is gone
 // by now: the picture still has a name.
-func thumbnail(recipe picture.Recipe, path string, lim picture.Limits) []byte {
-	data, err := source.Read(path, lim)
+func thumbnail(recipe picture.Recipe, file source.File, lim picture.Limits) []byte {
+	data, err := file.Read(lim)
 	if err != nil {
 		return nil
 	}

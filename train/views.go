@@ -20,7 +20,7 @@ func (r *run) embedViews(ctx context.Context, e *embedder) error {
 		}
 		for k := range r.cfg.Views {
 			places = append(places, place{i, k})
-			list = append(list, wanted{it.Path, r.sums[i], r.cfg.Augment.CacheSum(r.view(i, k))})
+			list = append(list, wanted{it.File(), r.sums[i], r.cfg.Augment.CacheSum(r.view(i, k))})
 		}
 	}
 	load := func(j int, data []byte, dst []float32) error {
@@ -32,7 +32,7 @@ func (r *run) embedViews(ctx context.Context, e *embedder) error {
 	}
 	got, err := e.get(ctx, PhaseViews, list, load, func(j int, err error) error {
 		// the picture itself could be read
-		return fmt.Errorf("train: view %d of %s: %w", places[j].k, list[j].path, err)
+		return fmt.Errorf("train: view %d of %s: %w", places[j].k, list[j].from.Path, err)
 	})
 	r.res.Embedded, r.res.Cached = r.res.Embedded+got.computed, r.res.Cached+got.cached
 	if err != nil {

@@ -57,47 +57,121 @@ func (o *answerFlags) resolve() error {
 	return usagef("--format: got %q, want table, json or csv", o.format)
 }
 
-// open returns what writes an answer, and what ends the writing.
-func (o *answerFlags) open(a *app, m *inception.Model, top int) (write func(prediction) error, done func() error,
-	err error) {
-	to, done := *a, func() error { return nil }
+// answers takes the answers of a run.
+type answers struct {
+	write func(prediction) error // one more
+	file  *answerFile            // that they go to, if the next run can go on with it
+	close func() error           // of any other file
+}
+
+// open begins the answers of a run, or goes on with those of one that was cut.
+func (o *answerFlags) open(a *app, m *inception.Model, run answersOf) (*answers, error) {
+	out, to := &answers{close: func() error { return nil }}, *a
+	header, several := "", m.MultiLabel()
+	top := min(run.Top, len(m.Labels))
+	if o.format == "csv" {
+		var b strings.Builder
+		if err := csvWriter(&b)(csvHeader(top, several)); err != nil {
+			return nil, err
+		}
+		header = b.String()
+	}
 	if o.file != "" {
-		if err := parentExists(o.file); err != nil {
-			return nil, nil, err
+		if err := o.begin(out, header, run); err != nil {
+			return nil, err
 		}
-		f, err := os.Create(o.file)
-		if err != nil {
-			return nil, nil, fmt.Errorf("--output: %w", err)
+		to.stdout = out.file
+		if out.file == nil {
+			f, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+			if err != nil {
+				return nil, fmt.Errorf("--output: %w", err)
+			}
+			to.stdout, out.close = f, f.Close
 		}
-		to.stdout, done = f, f.Close
+	}
+	if out.file == nil {
+		if _, err := io.WriteString(to.stdout, header); err != nil {
+			return nil, errors.Join(err, out.close())
+		}
 	}
 	to.tty = to.tty || o.file != "" || o.format == "table" // a table that is asked for is a result
 	switch o.format {
 	case "json":
-		return func(p prediction) error { return printJSON(to.stdout, p) }, done, nil
+		out.write = func(p prediction) error { return printJSON(to.stdout, p) }
 	case "csv":
-		write, err := csvAnswers(to.stdout, min(top, len(m.Labels)), m.MultiLabel())
-		if err != nil {
-			return nil, nil, errors.Join(err, done())
+		row := csvWriter(to.stdout)
+		out.write = func(p prediction) error { return row(csvCells(p, top, several)) }
+	default:
+		out.write = func(p prediction) error {
+			if p.Error == "" { // the last line of the command says it
+				to.printPrediction(p)
+			}
+			return nil
 		}
-		return write, done, nil
 	}
-	return func(p prediction) error {
-		if p.Error == "" { // the last line of the command says it
-			to.printPrediction(p)
-		}
-		return nil
-	}, done, nil
+	return out, nil
 }
 
-// csvAnswers writes a header, and returns what writes a line for each picture.
-func csvAnswers(w io.Writer, top int, several bool) (func(prediction) error, error) {
+// begin opens the file of the answers if the next run can go on with it: not a table, and no pipe.
+func (o *answerFlags) begin(out *answers, header string, run answersOf) (err error) {
+	if err := parentExists(o.file); err != nil {
+		return err
+	}
+	info, err := os.Stat(o.file)
+	regular := err != nil || info.Mode().IsRegular()
+	if !regular && info.IsDir() {
+		return fmt.Errorf("--output: %s is a folder, want a file such as %s", o.file, filepath.Join(o.file, "answers.csv"))
+	}
+	if regular && (o.format == "csv" || o.format == "json") {
+		out.file, err = openAnswers(o.file, header, run)
+		return err
+	}
+	if _, err := os.Stat(o.file + unfinished); err == nil {
+		return fmt.Errorf("--output: %s is not finished, and a table cannot go on with it: finish it with the same format, delete "+
+			"it and %s, or name another file", o.file, o.file+unfinished)
+	}
+	return nil
+}
+
+// skip returns those of the pictures, which must come in their order, that no earlier run has
+// answered for; passed hears of the others.
+func (w *answers) skip(group []given, passed func(prediction)) ([]given, error) {
+	if w.file == nil {
+		return group, nil
+	}
+	for len(group) > 0 {
+		yes, failed, err := w.file.answered(group[0].Path)
+		if err != nil || !yes {
+			return group, err
+		}
+		passed(prediction{Image: group[0].Path, Error: failed})
+		group = group[1:]
+	}
+	return nil, nil
+}
+
+// end closes the answers after a run that ended with err.
+func (w *answers) end(err error) error {
+	switch {
+	case w.file == nil:
+		return errors.Join(err, w.close())
+	case err != nil:
+		return errors.Join(err, w.file.stop())
+	}
+	return w.file.finish()
+}
+
+// csvWriter returns what writes a row at a time.
+func csvWriter(w io.Writer) func(cells []string) error {
 	c := csv.NewWriter(w)
-	line := func(cells []string) error {
+	return func(cells []string) error {
 		err := c.Write(cells)
 		c.Flush()
 		return cmp.Or(err, c.Error())
 	}
+}
+
+func csvHeader(top int, several bool) []string {
 	header := []string{"image", "label", "probability"}
 	for n := 2; n <= top; n++ {
 		header = append(header, fmt.Sprintf("label_%d", n), fmt.Sprintf("probability_%d", n))
@@ -105,23 +179,25 @@ func csvAnswers(w io.Writer, top int, several bool) (func(prediction) error, err
 	if several {
 		header = append(header, "labels")
 	}
-	return func(p prediction) error {
-		cells := []string{p.Image}
-		for n := range top {
-			if n >= len(p.Predictions) {
-				cells = append(cells, "", "")
-				continue
-			}
-			cells = append(cells, p.Predictions[n].Label,
-				strconv.FormatFloat(float64(p.Predictions[n].Probability), 'g', -1, 32))
+	return append(header, "unknown", "error")
+}
+
+func csvCells(p prediction, top int, several bool) []string {
+	cells := []string{p.Image}
+	for n := range top {
+		if n >= len(p.Predictions) {
+			cells = append(cells, "", "")
+			continue
 		}
-		if several {
-			cells = append(cells, strings.Join(p.Labels, "|"))
-		}
-		unknown := ""
-		if p.Unknown != nil {
-			unknown = strconv.FormatBool(*p.Unknown)
-		}
-		return line(append(cells, unknown, p.Error))
-	}, line(append(header, "unknown", "error"))
+		cells = append(cells, p.Predictions[n].Label,
+			strconv.FormatFloat(float64(p.Predictions[n].Probability), 'g', -1, 32))
+	}
+	if several {
+		cells = append(cells, strings.Join(p.Labels, "|"))
+	}
+	unknown := ""
+	if p.Unknown != nil {
+		unknown = strconv.FormatBool(*p.Unknown)
+	}
+	return append(cells, unknown, p.Error)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,7 @@ type dataFlags struct {
 	multiLabel bool   // a picture may have several labels
 	separator  string // of the labels in a cell of a CSV file
 
+	labelsAt  string          // see dataset.ScanConfig
 	columns   dataset.Columns // of manifests
 	attribute string          // of augmented manifests
 
@@ -33,9 +35,12 @@ func (d *dataFlags) add(cmd *cobra.Command) {
 	d.addManifest(cmd)
 }
 
-// addManifest adds the flags that say how a manifest is read.
+// addManifest adds the flags that say how a folder or a manifest is read.
 func (d *dataFlags) addManifest(cmd *cobra.Command) {
 	f := cmd.Flags()
+	f.StringVar(&d.labelsAt, "labels-at", "",
+		"which folders are the labels where they lie in each other: top or leaf (default: the leaves, if no folder at the "+
+			"top holds pictures itself)")
 	f.StringVar(&d.imageRoot, "image-root", "",
 		"folder that a manifest's relative paths start from (default: the manifest's)")
 	f.StringVar(&d.stripPrefix, "strip-prefix", "",
@@ -76,8 +81,12 @@ func (d *dataFlags) open(path string, minLabels int) (*dataset.Folder, error) {
 }
 
 func (d *dataFlags) one(path string, minLabels int) (_ *dataset.Folder, err error) {
+	if !slices.Contains([]string{"", dataset.LabelsAtTop, dataset.LabelsAtLeaf}, d.labelsAt) {
+		return nil, usagef("--labels-at: got %q, want top or leaf", d.labelsAt)
+	}
 	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), StripPrefix: d.stripPrefix,
-		Columns: d.columns, Attribute: d.attribute, MinLabels: minLabels, MultiLabel: d.multiLabel, Separator: d.separator}
+		Columns: d.columns, Attribute: d.attribute, MinLabels: minLabels, MultiLabel: d.multiLabel, Separator: d.separator,
+		LabelsAt: d.labelsAt}
 	if d.classes != "" {
 		if cfg.Classes, err = dataset.ReadClasses(d.classes); err != nil {
 			return nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/internal/draw"
@@ -66,7 +67,13 @@ func (a *app) demo(ctx context.Context, out string) error {
 			continue
 		}
 		a.say("\na picture that was held out, by `rehead predict %s %s`:", model, p.Path)
-		a.printPrediction(predictFile(ctx, classifier, given{path: p.Path}, limitFlags{}, 3))
+		err := (&predictOptions{top: 3}).answer(ctx, classifier, []given{{File: source.File{Path: p.Path}}}, func(p prediction) error {
+			a.printPrediction(p)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 		a.say("\nNext: rehead serve %s, then curl --data-binary @%s -H 'Content-Type: image/jpeg' "+
 			"http://localhost:8080/invocations", model, p.Path)
 		return nil

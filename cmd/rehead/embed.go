@@ -1,27 +1,35 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"runtime/debug"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/internal/npy"
 	"github.com/c236555e/rehead/nn"
+	"github.com/c236555e/rehead/train"
 )
 
 // embedOptions is the command line of `embed`.
 type embedOptions struct {
 	engine  engineFlags
 	limits  limitFlags
+	data    dataFlags
 	weights string
 	out     string
+	cache   string
 	batch   int
 	asJSON  bool
 }
@@ -29,12 +37,19 @@ type embedOptions struct {
 func newEmbed(a *app) *cobra.Command {
 	var o embedOptions
 	cmd := &cobra.Command{
-		Use:   "embed IMAGE|DIR... -o features.npy",
-		Short: "Write bottlenecks of pictures as a float32 .npy array",
+		Use:   "embed IMAGE|DIR|ARCHIVE|MANIFEST... -o features.npy",
+		Short: "Write bottlenecks of pictures as a float32 .npy array, and a list of its rows",
 		Long: `Writes the bottlenecks of pictures as a float32 .npy array, a row a picture, in
-the order of the arguments; a folder stands for the pictures below it, sorted by
-path. The array has 2,048 columns with the full network and 1,024 with the small
-one. The file appears whole or not at all.`,
+the order of the arguments; a folder or an archive stands for the pictures in
+it, a manifest for those that it names, sorted by path (those of a compressed tar
+as they lie in it). The array has 2,048 columns
+with the full network and 1,024 with the small one. It uses the bottleneck
+cache.
+
+features.csv, written beside features.npy, lists every picture: its row in the
+array, counted from 0, its path, its label where a label folder or a manifest
+says one, and for a picture that has no row the reason. The exit code is then 1.
+Both files appear whole or not at all.`,
 		Example: `  rehead embed flower_photos --weights keras -o features.npy`,
 		Args:    needArgs(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,11 +62,26 @@ one. The file appears whole or not at all.`,
 	o.engine.add(cmd, a)
 	o.engine.addPrecision(cmd, fmt.Sprintf("int8 calibrates on the first %d pictures", inception.CalibrationPictures))
 	o.limits.add(cmd)
+	o.data.addManifest(cmd)
 	cmd.Flags().StringVar(&o.weights, "weights", defaultWeights, weightsHelp)
-	cmd.Flags().StringVarP(&o.out, "output", "o", "", "the .npy file to write")
+	cmd.Flags().StringVarP(&o.out, "output", "o", "", "the .npy file to write; its list ends in .csv")
+	cmd.Flags().StringVar(&o.cache, "cache", "", "folder of the bottleneck cache, as for train")
 	cmd.Flags().IntVar(&o.batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	return cmd
+}
+
+// embedSummary is what `embed --json` prints.
+type embedSummary struct {
+	Images   int    `json:"images"` // with a row
+	Features int    `json:"features"`
+	Output   string `json:"output"`
+
+	Precision nn.Precision `json:"precision"`
+
+	List    string `json:"list"`    // the CSV file
+	Missing int    `json:"missing"` // pictures without a row
+	Cached  int    `json:"cached"`  // rows that were in the cache
 }
 
 func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
@@ -59,10 +89,14 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 	if err != nil {
 		return err
 	}
+	done := embedSummary{Output: o.out, List: strings.TrimSuffix(o.out, ".npy") + ".csv"}
+	if strings.EqualFold(filepath.Ext(o.out), ".csv") {
+		return usagef("embed: -o: got %s, want a .npy file: the list of its rows is the CSV file beside it", o.out)
+	}
 	if err := parentExists(o.out); err != nil {
 		return err
 	}
-	paths, problems, err := listPictures(args)
+	rows, problems, err := o.rows(args)
 	if err != nil {
 		return err
 	}
@@ -71,95 +105,155 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 	if err != nil {
 		return err
 	}
-	if w, err = o.engine.calibrateOn(ctx, w, cfg, paths, o.limits.limits()); err != nil {
+	if w, err = o.engine.calibrateOn(ctx, w, cfg, len(rows), func(i int) source.File { return rows[i].File }, o.limits.limits()); err != nil {
 		return err
 	}
-	trunk, err := inception.NewTrunk(w, cfg)
-	if err != nil {
+	done.Features, done.Precision = w.Features(), w.Precision()
+	embed := train.EmbedConfig{Batch: o.batch, Engine: cfg, Limits: o.limits.limits()}
+	if embed.CacheDir, err = a.cacheDir(o.cache); err != nil {
 		return err
 	}
-	defer trunk.Close()
-	debug.FreeOSMemory() // the tensors that were packed
-	if err := a.writeBottlenecks(ctx, trunk, paths, o); err != nil {
-		return err
+	failed := failures{what: "embedded"}
+	if err := a.writeBottlenecks(ctx, w, embed, rows, problems, &done, &failed); err != nil {
+		return aboutFull(err, embed.CacheDir)
 	}
-	features, precision := trunk.Features(), trunk.Program().Precision()
 	if o.asJSON {
-		return printJSON(a.stdout, struct {
-			Images   int    `json:"images"`
-			Features int    `json:"features"`
-			Output   string `json:"output"`
-
-			Precision nn.Precision `json:"precision"`
-		}{len(paths), features, o.out, precision})
+		return errors.Join(printJSON(a.stdout, done), failed.err())
 	}
-	a.say("wrote %s: %d x %d float32, computed with %s", o.out, len(paths), features, precision)
-	return nil
+	a.say("wrote %s: %d x %d float32, computed with %s, %d of them from the cache; its rows are listed in %s", o.out,
+		done.Images, done.Features, done.Precision, done.Cached, done.List)
+	return failed.err()
 }
 
-// writeBottlenecks writes the file whole or not at all.
-func (a *app) writeBottlenecks(ctx context.Context, trunk *inception.Trunk, paths []string,
-	o *embedOptions) (err error) {
-	w, err := npy.Create(o.out, trunk.Features())
+// writeBottlenecks writes the array and the list of its rows, each whole or not at all.
+func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, cfg train.EmbedConfig,
+	rows []embedRow, problems []source.Problem, done *embedSummary, failed *failures) (err error) {
+	w, err := npy.Create(done.Output, done.Features)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	bar := a.progress("embedding", len(paths))
-	defer bar.done()
-	read := func(i int) ([]byte, error) { return source.Read(paths[i], o.limits.limits()) }
-	emit := func(i int, vec []float32, err error) error {
-		if err != nil {
-			return fmt.Errorf("%s: %w; take it out of the list: nothing was written", paths[i], err)
-		}
-		bar.add(1)
-		return w.Append(vec)
+	list, err := atomicfile.Create(done.List)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", done.List, err)
 	}
-	if err := trunk.EmbedAll(ctx, len(paths), read, emit,
-		inception.EmbedConfig{Batch: o.batch, Limits: o.limits.limits()}); err != nil {
+	defer func() { err = errors.Join(err, list.Discard()) }()
+	buf := bufio.NewWriterSize(list, 1<<16)
+	line := csvWriter(buf)
+	if err := line([]string{"row", "path", "label", "error"}); err != nil {
 		return err
+	}
+	bar := a.progress("embedding", len(rows))
+	defer bar.done()
+	got, err := train.EmbedEach(ctx, len(rows), weights, cfg,
+		func(i int) ([]byte, error) { return rows[i].Read(cfg.Limits) },
+		func(i int, vec []float32, err error) error {
+			bar.add(1)
+			if err != nil {
+				p := prediction{Image: rows[i].Path, Error: oneLine(err)}
+				failed.count(p)
+				return line([]string{"", p.Image, rows[i].label, p.Error})
+			}
+			failed.count(prediction{})
+			err = line([]string{strconv.Itoa(done.Images), rows[i].Path, rows[i].label, ""})
+			done.Images++
+			return errors.Join(err, w.Append(vec))
+		})
+	if err != nil {
+		return err
+	}
+	if done.Cached, done.Missing = got.Cached, failed.failed; done.Images == 0 {
+		return fmt.Errorf("%w; nothing was written", failed.err())
+	}
+	for _, p := range problems {
+		if err := line([]string{"", p.Path, "", p.Reason}); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(buf.Flush(), list.Commit()); err != nil {
+		return fmt.Errorf("write %s: %w", done.List, err)
 	}
 	return w.Commit()
 }
 
-// calibrateOn returns w in the precision that is asked for; int8 takes its ranges from the first of
-// the pictures.
-func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg nn.Config, paths []string,
-	lim picture.Limits) (*inception.Weights, error) {
-	if int8s, err := e.quantized(); err != nil || !int8s {
-		return w, err
-	}
-	return inception.Calibrate(ctx, w, cfg, min(len(paths), inception.CalibrationPictures),
-		func(i int, pixels []float32) error {
-			data, err := source.Read(paths[i], lim)
-			if err == nil {
-				_, err = w.Recipe.Load(data, lim, pixels)
-			}
-			return err
-		})
+// embedRow is a picture to embed.
+type embedRow struct {
+	source.File
+	label string
 }
 
-// listPictures expands folders to the pictures below them, sorted by path; what is named directly
-// keeps its place. Files below a folder that are not pictures are left out and returned as
+// manifests are the endings of files that list pictures.
+var manifests = [...]string{".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".lst", ".txt", ".manifest"}
+
+// rows expands the arguments: a folder to the pictures below it, with their labels if it is one of
+// label folders, a manifest to those that it names. Files that are no pictures are returned as
 // problems.
-func listPictures(args []string) (paths []string, problems []source.Problem, err error) {
+func (o *embedOptions) rows(args []string) (rows []embedRow, problems []source.Problem, err error) {
 	for _, arg := range args {
-		info, err := os.Stat(arg)
+		store, root, err := source.Open(arg)
 		if err != nil {
 			return nil, nil, err
 		}
-		if !info.IsDir() {
-			paths = append(paths, arg)
+		info, err := store.Stat(root)
+		if err != nil {
+			return nil, nil, err
+		}
+		list := slices.Contains(manifests[:], strings.ToLower(filepath.Ext(root)))
+		if !info.IsDir() && !list {
+			rows = append(rows, embedRow{File: source.File{Path: root, Store: store}})
 			continue
+		}
+		folder, err := o.data.open(arg, 1)
+		if err != nil && list {
+			return nil, nil, err
+		}
+		if list {
+			problems = append(problems, folder.Problems...)
+			for i, it := range folder.Items {
+				rows = append(rows, embedRow{it.File(), labelCell(folder, i)})
+			}
+			continue
+		}
+		labels := map[string]string{}
+		if err == nil { // else the folder has none
+			for i, it := range folder.Items {
+				labels[it.Path] = labelCell(folder, i)
+			}
 		}
 		files, left, err := source.List(arg)
 		if err != nil {
 			return nil, nil, err
 		}
 		problems = append(problems, left...)
-		for _, f := range files {
-			paths = append(paths, f.Path)
+		for _, i := range source.Order(files, func(f source.File) source.File { return f }) {
+			rows = append(rows, embedRow{files[i], labels[files[i].Path]})
 		}
 	}
-	return paths, problems, nil
+	return rows, problems, nil
+}
+
+// labelCell is the label of a picture, or all of them, parted by "|".
+func labelCell(f *dataset.Folder, i int) string {
+	var names []string
+	for _, l := range f.Set(i) {
+		names = append(names, f.Labels[l])
+	}
+	return strings.Join(names, "|")
+}
+
+// calibrateOn returns w in the precision that is asked for; int8 takes its ranges from the first of
+// the n pictures.
+func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg nn.Config, n int,
+	file func(i int) source.File, lim picture.Limits) (*inception.Weights, error) {
+	if int8s, err := e.quantized(); err != nil || !int8s {
+		return w, err
+	}
+	return inception.Calibrate(ctx, w, cfg, min(n, inception.CalibrationPictures),
+		func(i int, pixels []float32) error {
+			data, err := file(i).Read(lim)
+			if err == nil {
+				_, err = w.Recipe.Load(data, lim, pixels)
+			}
+			return err
+		})
 }

@@ -156,18 +156,8 @@ func TestFromPicturesToAnswers(t *testing.T) {
 		}
 	})
 
-	t.Run("embed", func(t *testing.T) {
-		out := filepath.Join(w.dir, "features.npy")
-		var r map[string]any
-		must(t, &r, "embed", w.pictures, "--weights", w.trunk, "-o", out, "--json")
-		stat, err := os.Stat(out)
-		if err != nil || r["images"] != 48.0 {
-			t.Fatalf("embed: %v, %v", r, err)
-		}
-		if want := int64(128 + 48*4*int(r["features"].(float64))); stat.Size() != want {
-			t.Errorf("features.npy has %d bytes, want %d", stat.Size(), want)
-		}
-	})
+	t.Run("embed", func(t *testing.T) { checkEmbed(t, w) })
+	t.Run("evaluate --predictions", func(t *testing.T) { checkPredictions(t, w) })
 
 	t.Run("inspect", func(t *testing.T) {
 		var card map[string]any

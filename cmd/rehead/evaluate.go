@@ -22,6 +22,7 @@ type evaluateOptions struct {
 	least  float64
 	asJSON bool
 	report string
+	table  string // --predictions
 	plots  plotFlags
 	cfg    train.EvaluateConfig
 }
@@ -36,7 +37,9 @@ uses the bottleneck cache. A model remembers its training pictures: accuracy is
 printed of all pictures, then apart of those that it has seen and has not.
 --part test measures the ones that training held out.
 --report and --plots write the same report and charts as train: see
-docs/reports.md.`,
+docs/reports.md. --predictions writes a row a picture: its path, part and label,
+the answer with its probability, and the label's rank among the answers and
+loss.`,
 		Example: `  rehead evaluate model flower_photos --part test
   rehead evaluate model new_photos --report report.html --min-accuracy 0.9`,
 		Args: needArgs(2, 2),
@@ -56,6 +59,7 @@ docs/reports.md.`,
 	f.IntVar(&o.cfg.MaxBad, "max-bad", 0, "maximum unreadable pictures before giving up, as for train")
 	f.IntVar(&o.cfg.Batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 	f.StringVar(&o.report, "report", "", "file to write an HTML report to, as train's")
+	f.StringVar(&o.table, "predictions", "", "CSV file to write a row a picture to: what it is, and what the model says")
 	o.plots.add(cmd, "reliability, confusion, labels, map")
 	addMinAccuracy(cmd, &o.least)
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
@@ -66,7 +70,7 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 	if err := errors.Join(checkMinAccuracy(o.least), checkPart(o.cfg.Part)); err != nil {
 		return err
 	}
-	if err := errors.Join(reportFolder(o.report), o.plots.prepare()); err != nil {
+	if err := errors.Join(reportFolder(o.report), predictionsFolder(o.table), o.plots.prepare()); err != nil {
 		return err
 	}
 	engine, err := o.engine.config()
@@ -97,7 +101,7 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 		return err
 	}
 	failed := errors.Join(writeReport(a, o.report, func() ([]byte, error) { return result.Report(ctx) }),
-		o.plots.write(ctx, a, result.Plots))
+		o.plots.write(ctx, a, result.Plots), writePredictions(a, o.table, result.Pictures))
 	if o.asJSON {
 		return errors.Join(printJSON(a.stdout, result), failed, result.RequireAccuracy(o.least))
 	}

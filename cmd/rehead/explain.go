@@ -56,7 +56,7 @@ func (e *explainFlags) prepare() error {
 // explainFile answers for one picture and says why.
 func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier, g given, limits limitFlags,
 	top int) prediction {
-	line := prediction{Image: g.path}
+	line := prediction{Image: g.Path}
 	err := func() error {
 		data, err := g.read(limits.limits())
 		if err != nil {
@@ -74,13 +74,20 @@ func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier,
 		if e.dir == "" {
 			return nil
 		}
-		line.Explanation.Picture = e.name(g.path)
+		line.Explanation.Picture = e.name(g.Path)
 		return drawExplanation(line.Explanation.Picture, c.Model().Recipe, data, limits.limits(), x)
 	}()
 	if err != nil {
-		return prediction{Image: g.path, Error: oneLine(err)}
+		return prediction{Image: g.Path, Error: oneLine(err)}
 	}
 	return line
+}
+
+// pass hears of a picture that an earlier run has drawn, whose name is taken.
+func (e *explainFlags) pass(p prediction) {
+	if e.dir != "" && p.Error == "" {
+		e.name(p.Image)
+	}
 }
 
 // name is a place in the folder that no picture of this run has taken.

@@ -9,15 +9,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
 )
 
-// given is a picture that a command line names: a file, or data that came by stdin.
+// given is a picture that a command line names: a file, of an archive too, or data that came by a
+// pipe.
 type given struct {
-	path string
+	source.File
 	data []byte
 }
 
@@ -25,49 +27,127 @@ func (g given) read(lim picture.Limits) ([]byte, error) {
 	if g.data != nil {
 		return g.data, nil
 	}
-	return source.Read(g.path, lim)
+	return g.Read(lim)
+}
+
+// A group is what came within groupPause, groupPictures at most.
+const (
+	groupPictures = 1024
+	groupPause    = 10 * time.Millisecond
+)
+
+// inGroups hands every picture that the arguments name to do, in their order and several at a time,
+// so that little is held however many there are: see pictures. Those that come without a pause come
+// together, one that a slow pipe names comes at once. Looking for more goes on beside do.
+func (a *app) inGroups(ctx context.Context, args []string, lim picture.Limits,
+	do func([]given) error) ([]source.Problem, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var problems []source.Problem
+	var failed error // both are read once found is closed: a read of a pipe may outlast ctx
+	found := make(chan given, groupPictures)
+	go func() {
+		defer close(found)
+		problems, failed = a.pictures(ctx, args, lim, func(g given) error {
+			select {
+			case found <- g:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	group := make([]given, 0, groupPictures)
+	for more := true; more; {
+		if group, more = gather(ctx, found, group[:0]); ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if len(group) > 0 {
+			if err := do(group); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return problems, failed
+}
+
+// gather returns the next group, and whether there may be another.
+func gather(ctx context.Context, found <-chan given, group []given) (_ []given, more bool) {
+	var pause <-chan time.Time
+	for len(group) < groupPictures {
+		select {
+		case g, ok := <-found:
+			if !ok {
+				return group, false
+			}
+			if group = append(group, g); pause == nil {
+				pause = time.After(groupPause)
+			}
+		case <-pause:
+			return group, true
+		case <-ctx.Done():
+			return group, false
+		}
+	}
+	return group, true
 }
 
 // pictures hands every picture that the arguments name to do, one at a time: files, those in
-// folders at any depth, those that lists (.txt, a path on each line) name, and for "-" the picture
-// or the list at stdin. It returns the files in folders that are no pictures.
+// folders and archives at any depth, those that lists (.txt, a path on each line) name, and for "-" and for a
+// pipe the picture or the list that comes there. It returns the files in folders and archives that
+// are no pictures.
 func (a *app) pictures(ctx context.Context, args []string, lim picture.Limits,
 	do func(given) error) (problems []source.Problem, err error) {
 	each := func(g given) error { return errors.Join(ctx.Err(), do(g)) }
 	for _, arg := range args {
-		info, failed := os.Stat(arg)
-		switch {
-		case arg == "-":
+		var left []source.Problem
+		if arg == "-" {
 			err = a.fromStdin(lim, each)
-		case failed == nil && info.IsDir():
-			var left []source.Problem
-			left, err = inFolder(arg, each)
-			problems = append(problems, left...)
-		case failed == nil && strings.EqualFold(filepath.Ext(arg), ".txt"):
-			err = inList(arg, each)
-		default:
-			err = each(given{path: arg})
+		} else {
+			left, err = inArgument(arg, lim, each)
 		}
-		if err != nil {
+		if problems = append(problems, left...); err != nil {
 			return problems, err
 		}
 	}
 	return problems, nil
 }
 
-func inFolder(dir string, do func(given) error) ([]source.Problem, error) {
-	w := source.NewWalker(dir, 0)
+// inArgument hands on what an argument names.
+func inArgument(arg string, lim picture.Limits, do func(given) error) ([]source.Problem, error) {
+	store, root, err := source.Open(arg)
+	if err != nil {
+		return nil, err
+	}
+	file := source.File{Path: root, Store: store}
+	info, err := store.Stat(root)
+	switch _, packed := store.(*source.Archive); {
+	case err != nil: // reading it says so
+	case info.IsDir():
+		return inFolder(file, do)
+	case packed:
+	case strings.EqualFold(filepath.Ext(arg), ".txt"):
+		return nil, inList(arg, do)
+	case info.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) != 0:
+		return nil, fromPipe(arg, lim, do)
+	}
+	return nil, do(given{File: file})
+}
+
+func inFolder(dir source.File, do func(given) error) ([]source.Problem, error) {
+	w := source.NewWalker(dir.Path, 0)
+	w.Store = dir.Store
 	n := 0
-	err := w.Walk(dir, "", func(f source.File) error {
+	err := w.Walk(dir.Path, "", func(f source.File) error {
 		n++
-		return do(given{path: f.Path})
+		return do(given{File: f})
 	})
 	if err != nil {
 		return w.Problems, err
 	}
 	if n == 0 {
 		return w.Problems, fmt.Errorf("%s: no picture found (%d files left out): want JPEG, PNG, GIF, BMP, WebP or TIFF "+
-			"files", dir, len(w.Problems))
+			"files", dir.Path, len(w.Problems))
 	}
 	return w.Problems, nil
 }
@@ -96,7 +176,7 @@ func pathsIn(name string, r io.Reader, do func(given) error) error {
 			return fmt.Errorf("%s: line %d is not text in UTF-8, want the path of a picture on each line", name, line)
 		}
 		n++
-		if err := do(given{path: path}); err != nil {
+		if err := do(given{File: source.File{Path: path}}); err != nil {
 			return err
 		}
 	}
@@ -109,26 +189,64 @@ func pathsIn(name string, r io.Reader, do func(given) error) error {
 	return nil
 }
 
-// fromStdin tells by the first bytes whether stdin is a picture or a list.
 func (a *app) fromStdin(lim picture.Limits, do func(given) error) error {
 	if a.stdin == nil {
 		return errors.New("-: there is no stdin")
 	}
-	b := bufio.NewReader(a.stdin)
+	return fromStream("-", a.stdin, lim, do)
+}
+
+func fromPipe(path string, lim picture.Limits, do func(given) error) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return fromStream(path, f, lim, do)
+}
+
+// fromStream tells by the first bytes whether r is a picture or a list.
+func fromStream(name string, r io.Reader, lim picture.Limits, do func(given) error) error {
+	b := bufio.NewReader(r)
 	head, err := b.Peek(picture.SniffLen)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("-: %w", err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	if _, ok := picture.Sniff(head); !ok && utf8.Valid(head[:max(0, len(head)-3)]) &&
 		!strings.ContainsRune(string(head), 0) {
-		return pathsIn("-", b, do)
+		return pathsIn(name, b, do)
 	}
 	data, err := io.ReadAll(io.LimitReader(b, lim.Bytes()+1))
 	if err == nil && int64(len(data)) > lim.Bytes() {
 		err = &picture.TooLargeError{What: "bytes", Got: int64(len(data)), Limit: lim.Bytes()}
 	}
 	if err != nil {
-		return fmt.Errorf("-: %w", err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	return do(given{path: "-", data: data})
+	return do(given{File: source.File{Path: name}, data: data})
+}
+
+// listPictures expands folders to the pictures below them, sorted by path; what is named directly
+// keeps its place. Files below a folder that are not pictures are left out and returned as
+// problems.
+func listPictures(args []string) (paths []string, problems []source.Problem, err error) {
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !info.IsDir() {
+			paths = append(paths, arg)
+			continue
+		}
+		files, left, err := source.List(arg)
+		if err != nil {
+			return nil, nil, err
+		}
+		problems = append(problems, left...)
+		for _, f := range files {
+			paths = append(paths, f.Path)
+		}
+	}
+	return paths, problems, nil
 }

@@ -36,7 +36,7 @@ type predictOptions struct {
 func newPredict(a *app) *cobra.Command {
 	var o predictOptions
 	cmd := &cobra.Command{
-		Use:   "predict MODEL IMAGE|DIR|LIST.txt|-...",
+		Use:   "predict MODEL IMAGE|DIR|ARCHIVE|LIST.txt|PIPE|-...",
 		Short: "Rank a model's labels for pictures",
 		Long: `Ranks the model's labels for each picture. A model that was trained with
 --unknown also says whether a picture is probably none of its labels; a
@@ -46,11 +46,19 @@ multi-label model says which labels a picture has.
 similar training pictures; --explain-dir draws the map of the best label over
 each picture.
 
-Of a folder every picture is answered, at any depth; a .txt file names a picture
-on each line; - is a picture or such a list at stdin. Answers are written as
-they come.
+Of a folder or an archive (.zip, .tar, .tar.gz, .tar.zst) every picture is
+answered, at any depth; a .txt file names a picture on each line; - is a picture
+or such a list at stdin, and so is a named pipe.
+Answers are written in the order of the pictures, as they come, and memory does
+not grow with their number.
 
-A picture that cannot be read does not stop the others; the exit code is then 1.`,
+A run that was cut, by whatever, goes on where it was when it is started again
+with the same -o FILE (CSV or JSON) and the same pictures: FILE is then as if
+nothing had happened. FILE.unfinished stands beside it until it is whole; a file
+that was begun by another model or with other settings is refused.
+
+A picture that cannot be read does not stop the others: its row says why. The
+exit code is then 1.`,
 		Example: `  rehead predict model daisy.jpg rose.jpg --top 3
   rehead predict model photos -o answers.csv --top 1
   find photos -name '*.jpg' | rehead predict model - --format json
@@ -88,32 +96,70 @@ func (a *app) predict(ctx context.Context, model string, args []string, o *predi
 		return err
 	}
 	defer classifier.Close()
-	answer := predictFile
-	if o.why.on {
-		answer = o.why.explainFile
-	}
-	write, done, err := o.to.open(a, classifier.Model(), o.top)
+	run, err := o.run(classifier.Model())
 	if err != nil {
 		return err
 	}
-	var failed failures
-	problems, err := a.pictures(ctx, args, o.limits.limits(), func(g given) error {
-		line := answer(ctx, classifier, g, o.limits, o.top)
-		if err := ctx.Err(); err != nil {
+	out, err := o.to.open(a, classifier.Model(), run)
+	if err != nil {
+		return err
+	}
+	failed := failures{what: "classified"}
+	problems, err := a.inGroups(ctx, args, o.limits.limits(), func(group []given) error {
+		group, err := out.skip(group, func(p prediction) {
+			failed.count(p)
+			o.why.pass(p)
+		})
+		if err != nil {
 			return err
 		}
-		failed.count(line)
-		return write(line)
+		return o.answer(ctx, classifier, group, func(p prediction) error {
+			if err := ctx.Err(); err != nil { // and not of the picture
+				return err
+			}
+			failed.count(p)
+			return out.write(p)
+		})
 	})
-	if err = errors.Join(err, done()); err != nil {
+	if err != nil && ctx.Err() != nil && out.file != nil {
+		err = fmt.Errorf("%d pictures are answered in %s: the same command goes on from there: %w", failed.pictures, o.to.file,
+			ctx.Err())
+	}
+	if err = out.end(err); err != nil {
 		return err
 	}
 	a.printProblems(problems)
 	return failed.err()
 }
 
+// run is what the answers depend on.
+func (o *predictOptions) run(m *inception.Model) (answersOf, error) {
+	digest, err := m.Digest()
+	lim := o.limits.limits()
+	return answersOf{Format: o.to.format, Model: digest, Top: o.top, MaxBytes: lim.Bytes(), MaxPixels: lim.Pixels(),
+		Explain: o.why.on, Maps: o.why.dir}, err
+}
+
+// answer answers for the pictures in their order.
+func (o *predictOptions) answer(ctx context.Context, c *inception.Classifier, group []given,
+	write func(prediction) error) error {
+	lim := o.limits.limits()
+	if !o.why.on {
+		return c.ClassifyAll(ctx, len(group), func(i int) ([]byte, error) { return group[i].read(lim) },
+			func(i int, r inception.Result) error { return write(predictionOf(group[i].Path, r, o.top)) },
+			inception.EmbedConfig{Limits: lim})
+	}
+	for _, g := range group {
+		if err := write(o.why.explainFile(ctx, c, g, o.limits, o.top)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // failures counts pictures and keeps the first reasons why some failed.
 type failures struct {
+	what             string // was to be done with them
 	pictures, failed int
 	first            []string
 }
@@ -142,27 +188,17 @@ func (f *failures) err() error {
 	if n := f.failed - len(f.first); n > 0 {
 		more = fmt.Sprintf("; and %d more", n)
 	}
-	return fmt.Errorf("predict: %d of %d pictures could not be classified: %s%s", f.failed, f.pictures,
+	return fmt.Errorf("%d of %d pictures could not be %s: %s%s", f.failed, f.pictures, f.what,
 		strings.Join(f.first, "; "), more)
 }
 
-func predictFile(ctx context.Context, c *inception.Classifier, g given, limits limitFlags, top int) prediction {
-	line := prediction{Image: g.path}
-	data, err := g.read(limits.limits())
-	if err == nil {
-		var results []inception.Result
-		results, err = c.Classify(ctx, &inception.Input{Data: data, Limits: limits.limits()})
-		if err == nil {
-			err = results[0].Err
-			line.Predictions, line.Labels, line.Unknown = results[0].Predictions, results[0].Labels, results[0].Unknown
-		}
+// predictionOf is the line of a picture.
+func predictionOf(path string, r inception.Result, top int) prediction {
+	if r.Err != nil {
+		return prediction{Image: path, Error: oneLine(r.Err)}
 	}
-	if err != nil {
-		line.Error = oneLine(err)
-		return line
-	}
-	line.Predictions = line.Predictions[:min(top, len(line.Predictions))]
-	return line
+	return prediction{Image: path, Predictions: r.Predictions[:min(top, len(r.Predictions))], Labels: r.Labels,
+		Unknown: r.Unknown}
 }
 
 // printPrediction prints for people.

@@ -119,7 +119,8 @@ func run(ctx context.Context, a *app, args []string) int {
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		detail := ""
-		if cmd.Name() == "train" { // says what the next run goes on from
+		// of what the next run goes on from
+		if cmd.Name() == "train" || cmd.Name() == "predict" && oneLine(err) != ctx.Err().Error() {
 			detail = " (" + oneLine(err) + ")"
 		}
 		fmt.Fprintf(a.stderr, "rehead: %s: interrupted; nothing half-written was left behind%s\n", cmd.Name(), detail)

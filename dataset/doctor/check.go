@@ -246,7 +246,9 @@ func (c *Checkup) readAll(ctx context.Context) error {
 	var done atomic.Int64
 	var telling sync.Mutex
 	tensors := make([][]float32, c.cfg.Workers)
-	err := par.Each(ctx, c.cfg.Workers, total, func(worker, i int) error {
+	order := source.Order(c.folder.Items, dataset.Item.File)
+	err := par.Each(ctx, c.cfg.Workers, total, func(worker, k int) error {
+		i := order[k]
 		if r := c.cfg.Recipe; r != nil && tensors[worker] == nil {
 			tensors[worker] = make([]float32, 3*r.Size*r.Size)
 		}
@@ -270,12 +272,11 @@ func (c *Checkup) readAll(ctx context.Context) error {
 // cache cannot be written.
 func (c *Checkup) read(ctx context.Context, i int, memory *semaphore.Weighted, tensor []float32) error {
 	p := &c.pictures[i]
-	path := c.folder.Items[i].Path
 	reserved := min(c.cfg.Limits.Bytes(), c.cfg.Memory)
 	if memory.Acquire(ctx, reserved) != nil {
 		return context.Cause(ctx)
 	}
-	data, err := source.Read(path, c.cfg.Limits)
+	data, err := c.folder.Items[i].File().Read(c.cfg.Limits)
 	p.bytes = int64(len(data))
 	memory.Release(reserved)
 	if err != nil {

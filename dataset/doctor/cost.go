@@ -91,12 +91,16 @@ func (c *Checkup) sample() (seconds float64) {
 	}
 	n := min(sampled, len(c.pictures))
 	tensor := make([]float32, 3*c.cfg.Recipe.Size*c.cfg.Recipe.Size)
-	for k := range n {
-		i := k * len(c.pictures) / n
+	items := make([]int, n)
+	for k := range items {
+		items[k] = k * len(c.pictures) / n
+	}
+	for _, k := range source.Order(items, func(i int) source.File { return c.folder.Items[i].File() }) {
+		i := items[k]
 		if c.pictures[i].err != nil {
 			continue
 		}
-		data, err := source.Read(c.folder.Items[i].Path, c.cfg.Limits)
+		data, err := c.folder.Items[i].File().Read(c.cfg.Limits)
 		if err != nil {
 			continue // it was there a moment ago; what needs it will say so
 		}

@@ -401,3 +401,37 @@ func TestDecodeContext(t *testing.T) {
 		}
 	}
 }
+
+// TestDenseLimit: a progressive picture of four whole components, which takes more memory, may have
+// fewer pixels than one of three.
+func TestDenseLimit(t *testing.T) {
+	frame := func(marker byte, components int, first byte) []byte {
+		data := []byte{0xff, 0xd8, 0xff, marker, 0, byte(8 + 3*components), 8, 0, 97, 1, 0, byte(components)} // 256x97
+		for i := range components {
+			data = append(data, byte(i), first, 0)
+			first = 0x11
+		}
+		return append(data, 0xff, 0xda, 0, 8)
+	}
+	const pixels = 256 * 97
+	for _, test := range []struct {
+		name       string
+		marker     byte
+		components int
+		first      byte
+		limit      int64
+	}{
+		{"baseline CMYK", 0xc0, 4, 0x11, pixels}, {"progressive RGB", 0xc2, 3, 0x11, pixels},
+		{"progressive CMYK, three components halved", 0xc2, 4, 0x22, pixels},
+		{"progressive CMYK", 0xc2, 4, 0x11, (pixels*25 + 23) / 24},
+	} {
+		data := frame(test.marker, test.components, test.first)
+		var large *picture.TooLargeError
+		if _, err := picture.ReadHeader(data, picture.Limits{MaxPixels: test.limit}); err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if _, err := picture.ReadHeader(data, picture.Limits{MaxPixels: test.limit - 1}); !errors.As(err, &large) {
+			t.Errorf("%s, a pixel less: got %v, want it to be too large", test.name, err)
+		}
+	}
+}

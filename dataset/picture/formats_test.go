@@ -253,7 +253,9 @@ func portable(t testing.TB) (files map[string][]byte, want image.Image) {
 	_, _ = w.Write(append(raw.Bytes(), make([]byte, 100)...))
 	_ = w.Close()
 	more := picturetest.WithChunk(data[:at-4], "IDAT", packed.Bytes())
+	cut := picturetest.WithChunk(data[:at-4], "IDAT", data[at+4:at+4+n-4])
 	return map[string][]byte{
+		"compressed data without their checksum": append(cut, data[end:]...), "half a checksum": data[:end-2],
 		"a wrong checksum of a text": wrong, "no end": data[:end], "data behind the picture": append(more, data[end:]...),
 	}, src
 }

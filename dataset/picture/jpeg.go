@@ -103,17 +103,28 @@ func (h *jpegHead) decode(ctx context.Context, data []byte) (image.Image, error)
 
 func (h *jpegHead) orient([]byte) int { return exifOrientation(h.exif) }
 
-// bytesOfJPEG is about how many bytes decoding takes for each pixel, and what it returns.
-func bytesOfJPEG(data []byte) int64 {
-	h := scanJPEG(data)
+// dense says whether decoding takes more than 12 bytes a pixel: of a progressive picture 2 for a
+// coefficient, 8 for the 64 of a block, and of four components 4 for the picture.
+func (h *jpegHead) dense() bool {
+	return h.frame == 0xc2 && h.components == 4 && h.samples()*(2+8./64)+4 > 12
+}
+
+// samples is how many samples of all components there are for each pixel.
+func (h *jpegHead) samples() float64 {
 	across, down, samples := 1, 1, 0
 	for _, s := range h.sampling {
 		across, down, samples = max(across, int(s>>4)), max(down, int(s&15)), samples+int(s>>4)*int(s&15)
 	}
-	each := float64(samples) / float64(across*down)
 	if h.components == 1 {
-		each = 1
+		return 1
 	}
+	return float64(samples) / float64(across*down)
+}
+
+// bytesOfJPEG is about how many bytes decoding takes for each pixel, and what it returns.
+func bytesOfJPEG(data []byte) int64 {
+	h := scanJPEG(data)
+	each := h.samples()
 	if h.frame == 0xc2 {
 		each *= 3 // coefficients of the whole picture, 2 bytes each
 	}

@@ -11,7 +11,8 @@ const (
 // Limits bound what Decode is willing to look at. The zero value means the defaults.
 type Limits struct {
 	MaxBytes int64 // largest encoded picture, in bytes; 0 means DefaultMaxBytes
-	// largest width x height, in pixels; 0 means DefaultMaxPixels. Decoding takes up to 12 bytes a pixel
+	// largest width x height, in pixels; 0 means DefaultMaxPixels. Decoding takes up to 12 bytes for
+	// each: progressive JPEGs of four whole components, which take 12.5, may have 24 of 25
 	MaxPixels int64
 }
 

@@ -29,21 +29,20 @@ func pngConfig(data []byte) (width, height int, err error) {
 }
 
 // decodePNG decodes a PNG. One that image/png refuses for what carries no pixels is read without
-// that: a wrong checksum of another chunk, a missing end, data behind the last pixel.
+// that: a wrong checksum of another chunk, a missing end of the file, of its last chunk or of the
+// compressed data, bytes behind the last pixel.
 func decodePNG(ctx context.Context, data []byte) (image.Image, error) {
 	img, err := png.Decode(&reader{ctx, bytes.NewReader(data)})
-	if err == nil || ctx.Err() != nil {
+	var unsupported png.UnsupportedError
+	if err == nil || ctx.Err() != nil || errors.As(err, &unsupported) {
 		return img, err
 	}
-	if errors.Is(err, png.FormatError("invalid checksum")) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, io.EOF) {
-		mended := essential(data, "IHDR", "PLTE", "tRNS", "IDAT")
-		if img, again := png.Decode(&reader{ctx, bytes.NewReader(mended)}); again == nil {
-			return img, nil
-		}
-	}
-	if errors.Is(err, png.FormatError("too much pixel data")) {
-		return decodeExact(ctx, data)
+	exact, again := decodeExact(ctx, data)
+	switch {
+	case again == nil:
+		return exact, nil
+	case errors.Is(again, png.FormatError("invalid checksum")): // of pixels: what followed from it says less
+		return nil, again
 	}
 	return nil, err
 }
@@ -78,13 +77,15 @@ func essential(data []byte, kinds ...string) []byte {
 	return append(out, pngEnd...)
 }
 
-// decodeExact decodes a PNG whose data go on behind the last pixel: they are unpacked as far as
-// they count and handed to image/png as they are.
+// decodeExact decodes a PNG by the chunks that show its pixels: their data, whose checksums must be
+// right, are unpacked as far as there are pixels and handed to image/png as they are.
 func decodeExact(ctx context.Context, data []byte) (image.Image, error) {
 	var parts []io.Reader
 	head := []byte(pngSignature)
 	need := int64(0)
+	rest := data[min(8, len(data)):]
 	for kind, whole := range pngChunks(data) {
+		rest = rest[len(whole):]
 		switch kind {
 		case "IHDR":
 			need = pngRawBytes(whole[8:])
@@ -92,8 +93,15 @@ func decodeExact(ctx context.Context, data []byte) (image.Image, error) {
 		case "PLTE", "tRNS":
 			head = append(head, whole...)
 		case "IDAT":
-			parts = append(parts, bytes.NewReader(whole[8:len(whole)-4]))
+			end := len(whole) - 4
+			if crc32.ChecksumIEEE(whole[4:end]) != binary.BigEndian.Uint32(whole[end:]) {
+				return nil, png.FormatError("invalid checksum")
+			}
+			parts = append(parts, bytes.NewReader(whole[8:end]))
 		}
+	}
+	if len(rest) > 8 && string(rest[4:8]) == "IDAT" { // cut short, perhaps behind the last pixel
+		parts = append(parts, bytes.NewReader(rest[8:min(uint64(len(rest)), 8+uint64(binary.BigEndian.Uint32(rest)))]))
 	}
 	in, err := zlib.NewReader(io.MultiReader(parts...))
 	if err != nil {

@@ -95,14 +95,18 @@ func decodeFrame(data, frame []byte) (image.Image, error) {
 	extended := make([]byte, 18, 18+len(frame)) // VP8X chunk: flags, 3 bytes reserved, width-1, height-1
 	copy(extended, "VP8X\x0a\x00\x00\x00")
 	copy(extended[12:], frame[6:12])
+	shown := false
 	for c := range chunks(frame[16:]) {
 		switch c.id {
 		case "ALPH":
 			extended[8] |= 1 << 4
 			extended = append(extended, c.all...)
 		case "VP8 ", "VP8L":
-			extended = append(extended, c.all...)
+			extended, shown = append(extended, c.all...), true
 		}
+	}
+	if !shown {
+		return nil, errors.New("the first frame holds no picture")
 	}
 	still := binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(4+len(extended)))
 	still = append(append(still, "WEBP"...), extended...)

@@ -17,8 +17,9 @@ import (
 
 // File is a picture that was found.
 type File struct {
-	Path string // where to open it: the root as it was given, and below it the names on disk
-	Rel  string // slash path below the root in Unicode NFC, "daisy/a.jpg"
+	Path  string // where to open it: the root as it was given, and below it the names there
+	Rel   string // slash path below the root in Unicode NFC, "daisy/a.jpg"
+	Store Store  // that Path is opened in; nil means Disk
 }
 
 // Problem is a file or folder that was left out, and why, in a sentence that follows the path.
@@ -30,6 +31,7 @@ type Problem struct{ Path, Reason string }
 // are Problems, for they could go round in circles.
 type Walker struct {
 	Root     string
+	Store    Store // that Root lies in; nil means Disk
 	Problems []Problem
 	// hidden and housekeeping files and folders that were passed over: .DS_Store, Thumbs.db,
 	// .ipynb_checkpoints...
@@ -50,20 +52,25 @@ func NewWalker(root string, maxFiles int) *Walker {
 	return &Walker{Root: root, limit: maxFiles}
 }
 
-// List returns all pictures below a folder, sorted by Rel, and what was left out, sorted by Path. A
-// folder without any picture is an error.
-func List(root string) ([]File, []Problem, error) {
-	if _, err := os.ReadDir(root); err != nil {
-		return nil, nil, fmt.Errorf("dataset: scan: cannot read the folder: %w", err)
+// List returns all pictures below a folder or in an archive, sorted by Rel, and what was left out,
+// sorted by Path. One without any picture is an error.
+func List(path string) ([]File, []Problem, error) {
+	store, root, err := Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("dataset: list: %w", err)
+	}
+	if _, err := store.ReadDir(root); err != nil {
+		return nil, nil, fmt.Errorf("dataset: list: cannot read the folder: %w", err)
 	}
 	var files []File
 	w := NewWalker(root, 0)
+	w.Store = store
 	if err := w.Walk(root, "", func(f File) error { files = append(files, f); return nil }); err != nil {
 		return nil, nil, err
 	}
 	if len(files) == 0 {
 		return nil, nil, fmt.Errorf("dataset: list %q: no picture found (%d problems): want JPEG, PNG, GIF, "+
-			"BMP, WebP or TIFF files", root, len(w.Problems))
+			"BMP, WebP or TIFF files", path, len(w.Problems))
 	}
 	slices.SortFunc(files, func(a, b File) int {
 		return cmp.Or(strings.Compare(a.Rel, b.Rel), strings.Compare(a.Path, b.Path))
@@ -79,6 +86,8 @@ func SortProblems(problems []Problem) {
 
 // At is a path below the root, the root left as it was given: retrain.py's split hashes it so.
 func (w *Walker) At(name string) string { return join(w.Root, name) }
+
+func (w *Walker) store() Store { return File{Store: w.Store}.store() }
 
 func join(dir, name string) string {
 	if dir == "" || os.IsPathSeparator(dir[len(dir)-1]) {
@@ -102,7 +111,7 @@ func (w *Walker) Walk(dir, rel string, found func(File) error) error {
 }
 
 func (w *Walker) walk(dir, rel string, depth int, found func(File) error) error {
-	entries, err := os.ReadDir(dir)
+	entries, err := w.store().ReadDir(dir)
 	if err != nil {
 		w.Add(dir, Reason(err))
 		return nil
@@ -129,7 +138,7 @@ func (w *Walker) walk(dir, rel string, depth int, found func(File) error) error 
 			return fmt.Errorf("dataset: scan %q: more than %d files: raise the limit or name a smaller folder", w.Root,
 				w.limit)
 		}
-		if err := w.file(File{Path: path, Rel: below}, found); err != nil {
+		if err := w.file(File{path, below, w.Store}, found); err != nil {
 			return err
 		}
 	}
@@ -139,7 +148,7 @@ func (w *Walker) walk(dir, rel string, depth int, found func(File) error) error 
 // file takes up one file or link as a picture or a problem.
 func (w *Walker) file(f File, found func(File) error) error {
 	path := f.Path
-	info, err := os.Stat(path)
+	info, err := w.store().Stat(path)
 	if err != nil {
 		w.Add(path, Reason(err))
 		return nil
@@ -176,7 +185,12 @@ func (w *Walker) Sniff(path string, info fs.FileInfo) (format string, ok bool, e
 	if info.Size() == 0 {
 		return "", false, errEmpty
 	}
-	f, err := os.Open(path)
+	if a, ok := w.Store.(*Archive); ok {
+		if format, ok, known := a.sniff(path); known {
+			return format, ok, nil
+		}
+	}
+	f, err := w.store().Open(path)
 	if err != nil {
 		return "", false, err
 	}

@@ -124,10 +124,12 @@ type Picture struct {
 	Predicted   string  `json:"predicted"`
 	Probability float64 `json:"probability"`          // of Predicted, 0..1
 	OfLabel     float64 `json:"probability_of_label"` // of Label, 0..1
+	Rank        int     `json:"rank"`                 // of Label among the answers, 1 for the first
+	Loss        float64 `json:"loss"`                 // cross-entropy, -ln OfLabel
 
 	// Where pictures have several labels, Label and Predicted are all of them, as
 	// dataset.Folder.LabelText puts it, and the probabilities are those of the whole answer: the
-	// product over the labels.
+	// product over the labels. Rank is that of the least probable of Labels, 0 where there are none.
 	Labels   []string `json:"labels,omitempty"`
 	Answered []string `json:"answered,omitempty"`
 }
@@ -167,7 +169,7 @@ func (d Predictions) Measure() (Metrics, []Picture) {
 	}
 	for i, it := range d.Items {
 		right, loss := answer(i, &pictures[i])
-		pictures[i].Path, pictures[i].Rel, pictures[i].Part = it.Path, it.Rel, d.partOf(i)
+		pictures[i].Path, pictures[i].Rel, pictures[i].Part, pictures[i].Loss = it.Path, it.Rel, d.partOf(i), loss
 		for _, p := range m.counted(parts[it.Split], pictures[i].Part) {
 			p.Images++
 			p.LogLoss += loss
@@ -221,6 +223,7 @@ func (d Predictions) answer(i int, p *Picture) (right bool, loss float64) {
 	top := numeric.Argmax(row)
 	numeric.Softmax(prob, row, d.Temperature)
 	p.Label, p.Predicted, p.Probability, p.OfLabel = d.Labels[label], d.Labels[top], prob[top], prob[label]
+	p.Rank = rankOf(row, label)
 	return top == label, numeric.CrossEntropy(row, label, d.Temperature)
 }
 
@@ -233,6 +236,7 @@ func (d Predictions) answerMultiLabel(i int, p *Picture) (right bool, loss float
 	for l, name := range d.Labels {
 		if said.has[l] {
 			p.Labels = append(p.Labels, name)
+			p.Rank = max(p.Rank, rankOf(row, l))
 		}
 		if said.said[l] {
 			p.Answered = append(p.Answered, name)

@@ -144,8 +144,11 @@ func TestMeasure(t *testing.T) {
 	p := pictures[4]
 	if p.Label != "a" || p.Predicted != "b" || p.Part != "test" ||
 		!traintest.Near(p.Probability, math.Exp(-right), 1e-12, 0) ||
-		!traintest.Near(p.OfLabel, math.Exp(-wrong), 1e-12, 0) {
+		!traintest.Near(p.OfLabel, math.Exp(-wrong), 1e-12, 0) || p.Rank != 2 || !traintest.Near(p.Loss, wrong, 1e-12, 0) {
 		t.Errorf("picture 4: got %+v", p)
+	}
+	if pictures[0].Rank != 1 || pictures[2].Rank != 3 { // of equal logits the first is the larger one
+		t.Errorf("ranks: got %+v and %+v", pictures[0], pictures[2])
 	}
 	d := sample()
 	d.Part = "all"

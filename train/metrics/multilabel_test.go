@@ -55,7 +55,8 @@ func TestMeasureMultiLabel(t *testing.T) {
 	}
 	if p := pictures[1]; !reflect.DeepEqual(p.Labels, []string{"a"}) ||
 		!reflect.DeepEqual(p.Answered, []string{"a", "b"}) || p.Predicted != "a + b" ||
-		pictures[3].Label != "none of the labels" {
+		pictures[3].Label != "none of the labels" || pictures[0].Rank != 2 || pictures[2].Rank != 3 || pictures[3].Rank != 0 ||
+		!traintest.Near(p.Loss, -math.Log(0.6*0.65*0.8), 1e-12, 0) {
 		t.Errorf("got %+v", p)
 	}
 	for name, in := range map[string]*[2]float64{"hamming loss": s.HammingLossInterval, "micro F1": s.MicroF1Interval,

@@ -19,14 +19,7 @@ func topK(logits []float64, labels []int, classes int) []float64 {
 	}
 	out := make([]float64, min(mostTop, classes))
 	for i, label := range labels {
-		row := logits[i*classes : (i+1)*classes]
-		rank := 0
-		for j, l := range row {
-			if l > row[label] || l == row[label] && j < label {
-				rank++
-			}
-		}
-		for k := rank; k < len(out); k++ {
+		for k := rankOf(logits[i*classes:(i+1)*classes], label) - 1; k < len(out); k++ {
 			out[k]++
 		}
 	}
@@ -34,6 +27,17 @@ func topK(logits []float64, labels []int, classes int) []float64 {
 		out[k] /= float64(len(labels))
 	}
 	return out
+}
+
+// rankOf is the place of a label by its logit, from 1.
+func rankOf(row []float64, label int) int {
+	rank := 1
+	for j, l := range row {
+		if l > row[label] || l == row[label] && j < label {
+			rank++
+		}
+	}
+	return rank
 }
 
 // classAUC fills the ROCAUC of each class, by its probability, and returns the mean of those there

@@ -44,7 +44,7 @@ func (in *Input) activations(ctx context.Context, list []mistake) error {
 		return err
 	}
 	defer c.Close()
-	for i := range list {
+	for _, i := range source.Order(list, func(m mistake) source.File { return in.Items[m.index].File() }) {
 		if ctx.Err() != nil {
 			return fmt.Errorf("stopped: %w", context.Cause(ctx))
 		}
@@ -129,6 +129,6 @@ func (m *mistake) mistaken(label string) bool {
 
 // read returns the bytes of picture i, if it is still what it was in the run.
 func (in *Input) read(i int) ([]byte, bool) {
-	data, err := source.Read(in.Items[i].Path, in.Limits)
+	data, err := in.Items[i].File().Read(in.Limits)
 	return data, err == nil && sha256.Sum256(data) == in.Sums[i]
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/train/metrics"
@@ -51,7 +52,9 @@ func (in *Input) thumbnails(ctx context.Context, views []*pictureView) error {
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)
 	made := make([]pictureView, len(wanted))
-	err := par.Each(ctx, in.Engine.Threads, len(wanted), func(_, i int) error {
+	order := source.Order(wanted, func(i int) source.File { return in.Items[i].File() })
+	err := par.Each(ctx, in.Engine.Threads, len(wanted), func(_, at int) error {
+		i := order[at]
 		if data, ok := in.read(wanted[i]); ok {
 			made[i].shrink(in.Model.Recipe, data, in.Limits)
 		}

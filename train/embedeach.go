@@ -1,0 +1,156 @@
+package train
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/par"
+)
+
+// eachChunk is how many pictures EmbedEach looks for in the cache at a time.
+const eachChunk = 1024
+
+// EmbedEach hands the bottlenecks of pictures 0..n-1 to emit, from the cache where it has them, else
+// through the trunk w and into the cache; few are held at a time. read(i) returns the bytes of
+// picture i and is called from several goroutines, twice for a picture that the cache lacks. emit is
+// called from the caller's goroutine in order of i, with the bottleneck [Features], which is valid
+// until emit returns, or with the error that kept this picture from being read or decoded. What
+// cfg.MaxBad and cfg.Progress say is left to emit. An error of emit, of the trunk or of ctx ends the
+// run. Where the cache has every picture the trunk is not compiled.
+func EmbedEach(ctx context.Context, n int, w *inception.Weights, cfg EmbedConfig,
+	read func(i int) ([]byte, error), emit func(i int, row []float32, err error) error) (got Embedded, err error) {
+	if err := cfg.Validate(); err != nil {
+		return got, err
+	}
+	if w == nil || read == nil || emit == nil {
+		return got, errors.New("train: embed: got no weights, or nothing that reads pictures or takes bottlenecks")
+	}
+	e := &each{EmbedConfig: cfg, weights: w, read: read, emit: emit, got: &got}
+	if e.store, err = newEmbedder(cfg, w, n, nil).open(); err != nil {
+		return got, err
+	}
+	defer func() {
+		if cerr := e.close(); err == nil && cerr != nil {
+			err = fmt.Errorf("train: embed: %w", cerr)
+		}
+	}()
+	for first := 0; first < n; first += eachChunk {
+		if err := e.chunk(ctx, first, min(first+eachChunk, n)); err != nil {
+			return got, err
+		}
+	}
+	return got, ctx.Err()
+}
+
+// each is the state of one EmbedEach.
+type each struct {
+	EmbedConfig
+	weights *inception.Weights // nil once the trunk has packed them
+	trunk   *inception.Trunk   // nil until a picture needs it
+	store   store
+	read    func(i int) ([]byte, error)
+	emit    func(i int, row []float32, err error) error
+	got     *Embedded
+}
+
+// found is what the cache says of a picture.
+type found struct {
+	sum [sha256.Size]byte
+	row []float32
+	err error // why it cannot be read
+}
+
+// look asks the cache for n pictures from lo on.
+func (e *each) look(ctx context.Context, lo, n int) ([]found, error) {
+	of := make([]found, n)
+	if e.CacheDir == "" {
+		return of, nil
+	}
+	return of, par.Each(ctx, e.Decoders, n, func(_, k int) error {
+		data, err := e.read(lo + k)
+		if of[k].err = err; err == nil {
+			of[k].sum = sha256.Sum256(data)
+			of[k].row, _ = e.store.Get(of[k].sum)
+		}
+		return nil
+	})
+}
+
+// chunk does the pictures from lo to hi-1.
+func (e *each) chunk(ctx context.Context, lo, hi int) error {
+	of, err := e.look(ctx, lo, hi-lo)
+	if err != nil {
+		return err
+	}
+	var missing []int
+	for k := range of {
+		if of[k].row == nil && of[k].err == nil {
+			missing = append(missing, k)
+		}
+	}
+	next := 0 // all before are emitted
+	pass := func(to int) error {
+		for ; next < to; next++ {
+			if of[next].row != nil {
+				e.got.Cached++
+			}
+			if err := e.emit(lo+next, of[next].row, of[next].err); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(missing) > 0 {
+		if err := e.compile(); err != nil {
+			return err
+		}
+		err := e.trunk.EmbedAll(ctx, len(missing), func(j int) ([]byte, error) {
+			data, err := e.read(lo + missing[j])
+			if err == nil && e.CacheDir != "" && sha256.Sum256(data) != of[missing[j]].sum {
+				err = errChanged
+			}
+			return data, err
+		}, func(j int, row []float32, err error) error {
+			if err := pass(missing[j]); err != nil {
+				return err
+			}
+			next++
+			return e.embedded(lo+missing[j], of[missing[j]].sum, row, err)
+		}, inception.EmbedConfig{Batch: e.Batch, Decoders: e.Decoders, Limits: e.Limits})
+		if err != nil {
+			return err
+		}
+	}
+	return pass(len(of))
+}
+
+// embedded takes a row of the trunk, or why there is none.
+func (e *each) embedded(i int, sum [sha256.Size]byte, row []float32, err error) error {
+	if err == nil {
+		e.got.Pictures++
+		if err := e.store.Put(sum, row); err != nil {
+			return fmt.Errorf("train: cache: %w", err)
+		}
+	}
+	return e.emit(i, row, err)
+}
+
+func (e *each) compile() (err error) {
+	if e.trunk == nil {
+		e.trunk, err = inception.NewTrunk(e.weights, e.Engine)
+		e.weights = nil
+	}
+	return err
+}
+
+func (e *each) close() error {
+	err := e.store.Close()
+	if e.trunk != nil {
+		err = cmp.Or(err, e.trunk.Close())
+	}
+	return err
+}
