@@ -348,8 +348,10 @@ func (k *kerasModel) describe(order []int) ([]byte, error) {
 		layers = append(layers, o)
 	}
 	end := func(i int) []any { return []any{[]any{k.layers[i].name, 0, 0}} }
-	return json.Marshal(object("keras", "Functional", map[string]any{"name": "inception_v3", "trainable": true,
-		"layers": layers, "input_layers": end(0), "output_layers": end(len(k.layers) - 1)}))
+	model := object("keras.src.models.functional", "Functional", map[string]any{"name": "inception_v3", "trainable": true,
+		"layers": layers, "input_layers": end(0), "output_layers": end(len(k.layers) - 1)})
+	model["registered_name"] = "Functional" // it has no public name, and Keras itself writes this one
+	return json.Marshal(model)
 }
 
 func anys(v []int) (out []any) {
