@@ -1,6 +1,11 @@
 package nn
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/c236555e/rehead/internal/safetensors"
+	"github.com/c236555e/rehead/nn/internal/engine"
+)
 
 // Precision says what a [Program] computes with.
 type Precision string
@@ -38,3 +43,18 @@ type Range struct {
 // operator that computes it ("input" or whatever the input is called for that).
 // A [Calibrator] finds them.
 type Ranges map[string]Range
+
+// QuantizeFilter turns the weights of one output of a convolution, w [I,area], into the int8 of q
+// that [Int8] computes with, and returns what one of them is worth. Neighbouring input channels, from
+// the even ones on, share 8 bits: kernels may add two products in 16 bits. Other lengths and weights
+// that are not finite are an error.
+func QuantizeFilter(q []int8, w []float32, area int) (step float64, err error) {
+	if area < 1 || len(w) == 0 || len(w)%area != 0 || len(q) != len(w) {
+		return 0, fmt.Errorf("nn: quantize filter: got %d weights of area %d and room for %d, want whole channels and room for "+
+			"all", len(w), area, len(q))
+	}
+	if i := safetensors.NotFinite(w); i >= 0 {
+		return 0, fmt.Errorf("nn: quantize filter: weight %d is %v, want finite numbers", i, w[i])
+	}
+	return engine.QuantizeFilter(q, w, area), nil
+}

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/export"
+	"github.com/c236555e/rehead/nn"
 )
 
 // exported is what `export --json` prints.
@@ -20,6 +24,9 @@ type exported struct {
 // exportOptions is the command line of `export`.
 type exportOptions struct {
 	out, format, weights string
+	names, calibrate     string
+	precision            engineFlags
+	trunkOnly            bool
 	save                 inception.SaveOptions
 	asJSON               bool
 }
@@ -27,21 +34,35 @@ type exportOptions struct {
 func newExport(a *app) *cobra.Command {
 	var o exportOptions
 	cmd := &cobra.Command{
-		Use:   "export MODEL -o FILE.onnx|FILE.tar.gz",
-		Short: "Write a model as ONNX, or as SageMaker's model.tar.gz",
+		Use:   "export MODEL -o FILE.onnx|.keras|.tflite|.safetensors|.tar.gz",
+		Short: "Write a model for other programs, or as SageMaker's model.tar.gz",
 		Long: `Writes MODEL as one file, whole or not at all.
 
 .onnx: from RGB pixels (0..255, [N,3,S,S], resized as the "recipe" in the file's
 metadata says) to "probabilities", "logits" and "bottleneck"; ONNX Runtime,
-OpenVINO and TensorRT run it. Operator set 13, float32.
+OpenVINO, OpenCV and TensorRT run it. Operator set 13, float32; a model that
+computes with int8 is written with QuantizeLinear and DequantizeLinear, which
+ONNX Runtime runs in integers. "--precision int8 --calibrate DIR" makes such a
+file of a float32 model, with the ranges of pictures below DIR.
+
+.keras, .tflite: from RGB pixels (0..255, [N,S,S,3]) to the probabilities, for
+Keras 3 and TensorFlow Lite, float32.
+
+.safetensors: weights alone, under the names of torchvision's inception_v3
+(--names torchvision: load_state_dict) or of keras.applications.InceptionV3
+(--names keras: each variable by its path). The network there must compute what
+this one does, and has one dense layer; what it cannot hold is refused.
 
 .tar.gz: the model folder packed flat, as SageMaker keeps models; every MODEL
 argument of rehead accepts it.`,
 		Example: `  rehead export model -o model.onnx
+  rehead export model -o model.onnx --precision int8 --calibrate photos
+  rehead export model -o model.keras
+  rehead export model -o trunk.safetensors --names torchvision --trunk-only
   rehead export model -o model.tar.gz --dtype f16`,
 		Args: needArgs(1, 1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			done, err := a.export(args[0], &o)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			done, err := a.export(cmd.Context(), args[0], &o)
 			if err != nil {
 				return err
 			}
@@ -54,26 +75,59 @@ argument of rehead accepts it.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.out, "output", "o", "", "the file to write")
-	f.StringVar(&o.format, "format", "", "onnx or tar.gz (default: by the file's name)")
+	f.StringVar(&o.format, "format", "", "onnx, keras, tflite, safetensors or tar.gz (default: by the file's name)")
 	f.StringVar(&o.weights, "weights", "", "the trunk, for a model that was saved without it: "+weightsHelp)
+	f.StringVar(&o.names, "names", "", "of the tensors in a .safetensors: torchvision or keras")
+	f.BoolVar(&o.trunkOnly, "trunk-only", false, "leave out the head: the file ends in the bottleneck")
+	f.StringVar(&o.precision.precision, "precision", "", "of an .onnx: float32 or int8 (default: the model's)")
+	f.StringVar(&o.calibrate, "calibrate", "", "folder of pictures that the ranges of --precision int8 are taken from")
 	f.StringVar(&o.save.DType, "dtype", "f32", "of the trunk in a .tar.gz: f32 or f16")
 	f.BoolVar(&o.save.NoTrunk, "no-trunk", false, "leave the trunk out of a .tar.gz and keep its digest")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
 	return cmd
 }
 
-func (a *app) export(model string, o *exportOptions) (*exported, error) {
+// tarball is the format that is no other program's.
+const tarball = "tar.gz"
+
+// check refuses flags that do not go together, by their names.
+func (o *exportOptions) check(kind string) error {
 	if o.out == "" {
-		return nil, usagef("export: want -o FILE.onnx or -o FILE.tar.gz")
+		return usagef("export: want -o FILE.onnx, .keras, .tflite, .safetensors or .tar.gz")
 	}
+	int8s, err := o.precision.quantized()
+	switch {
+	case err != nil:
+		return err
+	case kind != tarball && (o.save.NoTrunk || o.save.DType != "f32"):
+		return usagef("export: --no-trunk and --dtype are for .tar.gz; other files hold everything in float32")
+	case kind == tarball && o.trunkOnly:
+		return usagef("export: --trunk-only is not for .tar.gz, which holds whole models")
+	case kind != string(export.FormatONNX) && o.precision.precision != "":
+		return usagef("export: --precision is for .onnx")
+	case o.calibrate != "" && !int8s:
+		return usagef("export: --calibrate is for --precision int8")
+	case (kind == string(export.FormatSafetensors)) != (o.names != ""):
+		return usagef("export: a .safetensors wants --names torchvision or --names keras, and only that has names")
+	}
+	return nil
+}
+
+func (a *app) export(ctx context.Context, model string, o *exportOptions) (*exported, error) {
 	kind, err := exportFormat(o.format, o.out)
+	if err == nil {
+		err = o.check(kind)
+	}
+	config := export.Config{Format: export.Format(kind), Names: export.Names(o.names), TrunkOnly: o.trunkOnly}
+	if err == nil && kind != tarball {
+		if bad := config.Validate(); bad != nil {
+			err = usagef("%w", bad)
+		}
+	}
+	if err == nil {
+		err = parentExists(o.out)
+	}
 	if err != nil {
-		return nil, err
-	}
-	if kind == "onnx" && (o.save.NoTrunk || o.save.DType != "f32") {
-		return nil, usagef("export: --no-trunk and --dtype are for .tar.gz; an ONNX file holds everything in float32")
-	}
-	if err := parentExists(o.out); err != nil {
 		return nil, err
 	}
 	m, err := openModel(model)
@@ -85,10 +139,13 @@ func (a *app) export(model string, o *exportOptions) (*exported, error) {
 			return nil, err
 		}
 	}
-	if kind == "onnx" {
-		err = export.ONNXFile(m, o.out)
-	} else {
+	if m, err = a.inPrecision(ctx, m, model, o); err != nil {
+		return nil, err
+	}
+	if kind == tarball {
 		err = m.Pack(o.out, o.save)
+	} else {
+		err = export.WriteFile(m, o.out, config)
 	}
 	if err != nil {
 		return nil, err
@@ -100,16 +157,67 @@ func (a *app) export(model string, o *exportOptions) (*exported, error) {
 	return &exported{o.out, kind, info.Size()}, nil
 }
 
+// inPrecision is the model in the precision that is asked for.
+func (a *app) inPrecision(ctx context.Context, m *inception.Model, path string, o *exportOptions) (*inception.Model,
+	error) {
+	want := nn.Precision(o.precision.precision)
+	switch {
+	case want == "" || want == m.Precision() && o.calibrate == "":
+		return m, nil
+	case m.Precision() == nn.Int8:
+		return nil, fmt.Errorf("%s was trained on bottlenecks of %s, and keeps the ranges of that: leave --precision and "+
+			"--calibrate out", path, m.Precision())
+	case m.Trunk == nil:
+		return nil, fmt.Errorf("%s has no trunk to calibrate: give it with --weights", path)
+	case o.calibrate == "":
+		return nil, usagef("export: --precision int8 of a model of float32 wants pictures to take its ranges from: say " +
+			"--calibrate DIR, or train with --precision int8")
+	}
+	paths, problems, err := listPictures([]string{o.calibrate})
+	if err != nil {
+		return nil, err
+	}
+	a.printProblems(problems)
+	w, err := o.precision.calibrateOn(ctx, m.Trunk, nn.Config{}, spread(paths, inception.CalibrationPictures),
+		picture.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	other := *m
+	other.Trunk, other.Ranges, other.TrunkDigest = w, w.Ranges, w.Digest
+	other.SelfTest, other.Neighbours = nil, nil
+	return &other, nil
+}
+
+// spread takes n of the paths, evenly: those of a folder of labels are sorted by label.
+func spread(paths []string, n int) []string {
+	if len(paths) <= n {
+		return paths
+	}
+	out := make([]string, n)
+	for i := range out {
+		out[i] = paths[i*len(paths)/n]
+	}
+	return out
+}
+
 // exportFormat is the format asked for, or the one of the file's name.
 func exportFormat(format, out string) (string, error) {
-	switch {
-	case format == "onnx" || format == "" && strings.HasSuffix(strings.ToLower(out), ".onnx"):
-		return "onnx", nil
-	case format == "tar.gz" || format == "" && (strings.HasSuffix(out, ".tar.gz") || strings.HasSuffix(out, ".tgz")):
-		return "tar.gz", nil
-	case format == "":
-		return "", usagef("export: %s ends in neither .onnx nor .tar.gz: rename it, or say --format "+
-			"onnx or --format tar.gz", out)
+	formats := []string{string(export.FormatONNX), string(export.FormatKeras), string(export.FormatTFLite),
+		string(export.FormatSafetensors), tarball}
+	name := strings.ToLower(out)
+	if format == "" && strings.HasSuffix(name, ".tgz") {
+		return tarball, nil
 	}
-	return "", usagef("--format: got %q, want onnx or tar.gz", format)
+	for _, f := range formats {
+		if format == f || format == "" && strings.HasSuffix(name, "."+f) {
+			return f, nil
+		}
+	}
+	list := strings.Join(formats, ", ")
+	if format == "" {
+		return "", usagef("export: %s ends in none of .%s: rename it, or say --format", out,
+			strings.ReplaceAll(list, ", ", ", ."))
+	}
+	return "", usagef("--format: got %q, want one of %s", format, list)
 }

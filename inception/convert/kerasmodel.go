@@ -3,6 +3,7 @@ package convert
 import (
 	"archive/zip"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -36,8 +37,11 @@ func kerasModel(config []byte, w keras.Weights) (*source, error) {
 		return nil, err
 	}
 	src.what, src.flavor, src.reason = "Keras", inception.Keras, "a Keras model's own description"
-	if m.maximum {
+	switch {
+	case m.maximum:
 		src.flavor, src.reason = inception.TF2015, "a Keras model whose last block's pool takes the maximum"
+	case m.counted:
+		src.flavor, src.reason = inception.Torchvision, "a Keras model whose average pools count their border"
 	}
 	src.own = src.head == nil || path.Base(strings.TrimSuffix(src.head.Name, "/BiasAdd")) != "predictions"
 	return src, nil
@@ -173,7 +177,7 @@ func isKeras(z *zip.Reader) bool {
 		slices.ContainsFunc(z.File, func(f *zip.File) bool { return f.Name == "config.json" })
 }
 
-// maxModelJSON bounds config.json.
+// maxModelJSON bounds config.json, and metadata.json.
 const maxModelJSON = 32 << 20
 
 // kerasZIP reads a .keras file.
@@ -185,16 +189,9 @@ func kerasZIP(z *zip.Reader, r io.ReaderAt, size int64) (*source, error) {
 		}
 		seen[f.Name] = f
 	}
-	config, err := seen["config.json"].Open()
+	text, err := member(seen["config.json"])
 	if err != nil {
-		return nil, fmt.Errorf("config.json in the archive: %w", err)
-	}
-	text, err := io.ReadAll(io.LimitReader(config, maxModelJSON+1))
-	if err == nil && len(text) > maxModelJSON {
-		err = fmt.Errorf("has more than %d bytes", maxModelJSON)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("config.json in the archive: %w", err)
+		return nil, err
 	}
 	w := seen["model.weights.h5"]
 	off, err := w.DataOffset()
@@ -211,7 +208,38 @@ func kerasZIP(z *zip.Reader, r io.ReaderAt, size int64) (*source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model.weights.h5 in the archive: %w", err)
 	}
-	return kerasModel(text, newByPlace(h))
+	src, err := kerasModel(text, newByPlace(h))
+	if err != nil || seen["metadata.json"] == nil {
+		return src, err
+	}
+	about, err := member(seen["metadata.json"])
+	if err != nil {
+		return nil, err
+	}
+	var said map[string]any // Keras reads nothing of it but the version
+	if json.Unmarshal(about, &said) != nil {
+		return src, nil
+	}
+	return src, src.exported(func(key string) string {
+		v, _ := said[key].(string)
+		return v
+	})
+}
+
+// member is the text of an archive's JSON file.
+func member(f *zip.File) ([]byte, error) {
+	r, err := f.Open()
+	if err != nil {
+		return nil, fmt.Errorf("%s in the archive: %w", f.Name, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(r, maxModelJSON+1))
+	if err == nil && len(text) > maxModelJSON {
+		err = fmt.Errorf("has more than %d bytes", maxModelJSON)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s in the archive: %w", f.Name, err)
+	}
+	return text, nil
 }
 
 // listOrder is the place that each convolution of Keras's InceptionV3 has in the list of layers, in

@@ -366,7 +366,8 @@ func matchTrunk(g *graph.Graph, d dialect) (*graph.Node, *matcher, error) {
 			continue
 		}
 		if d.kind(n) == opAvgPool {
-			if p, err := d.pool(&matcher{g: g, d: d}, n); err != nil || p.kernel == [2]int{3, 3} {
+			alone := &matcher{g: g, d: d, open: map[string]bool{}, vectors: map[string][]float64{}}
+			if p, err := d.pool(alone, n); err != nil || p.kernel == [2]int{3, 3} {
 				continue
 			}
 		}

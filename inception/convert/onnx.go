@@ -6,10 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
-	"github.com/c236555e/rehead/internal/strictjson"
 )
 
 // onnxDialect is the ONNX operator set as PyTorch's exporters use it, versions 7 to 20.
@@ -213,9 +211,6 @@ func onnxSource(g *graph.Graph) (*source, error) {
 	if err != nil {
 		return nil, blocked(g, err)
 	}
-	if err := src.exported(g); err != nil {
-		return nil, err
-	}
 	classes := src.classes()
 	src.what, src.rounded = "ONNX", rounded
 	switch {
@@ -234,24 +229,7 @@ func onnxSource(g *graph.Graph) (*source, error) {
 	default:
 		src.flavor, src.reason = inception.Keras, "average pools do not count their border"
 	}
-	return src, nil
-}
-
-// exported takes what rehead's own export says in the model's metadata: labels and recipe.
-func (src *source) exported(g *graph.Graph) error {
-	if !strings.HasPrefix(g.Texts["metadata:tool"], "rehead") {
-		return nil
-	}
-	var r picture.Recipe
-	if err := strictjson.Unmarshal([]byte(g.Texts["metadata:recipe"]), &r); err != nil {
-		return fmt.Errorf("its metadata's recipe: %w", err)
-	}
-	var labels []string
-	if err := strictjson.Unmarshal([]byte(g.Texts["metadata:labels"]), &labels); err != nil {
-		return fmt.Errorf("its metadata's labels: %w", err)
-	}
-	src.recipe, src.labels, src.own = &r, labels, true
-	return r.Validate()
+	return src, src.exported(g.Metadata)
 }
 
 // timmNames reports whether the nodes are named as PyTorch's exporter (1.13 and later) names them

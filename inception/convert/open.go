@@ -280,11 +280,18 @@ func safetensorsSource(f *file) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := torchNames(tensors)
+	read := torchNames
+	if slices.ContainsFunc(tensors, func(t raw.Tensor) bool { return strings.HasSuffix(t.Name, "/moving_variance") }) {
+		read = kerasNames
+	}
+	src, err := read(tensors)
 	if err != nil {
 		return nil, err
 	}
 	src.what = "safetensors"
+	if err := src.exported(func(key string) string { return st.Metadata[key] }); err != nil {
+		return nil, err
+	}
 	return src, src.besideConfig(f.path)
 }
 

@@ -136,5 +136,5 @@ func tfliteSource(g *graph.Graph, rounded bool) (*source, error) {
 	if src.flavor == inception.TFSlim && src.classes() != 1001 {
 		src.flavor, src.reason = inception.Keras, "a TFLite model whose last block's pool takes the average"
 	}
-	return src, nil
+	return src, src.exported(g.Metadata)
 }

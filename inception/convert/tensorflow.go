@@ -59,7 +59,29 @@ func nhwc(n *graph.Node) error {
 	return nil
 }
 
-func (tfDialect) conv(_ *matcher, n *graph.Node) (convolution, error) {
+// padding reads an operator that stands in front of a window and puts zeros around its map: top, left,
+// bottom and right.
+func (tfDialect) padding(m *matcher, v string) (input string, pad [4]int, err error) {
+	n := m.g.By[v]
+	if n == nil || n.Op != "Pad" && n.Op != "PadV2" || len(n.Inputs) < 2 {
+		return v, pad, nil
+	}
+	k := m.constant(n.Inputs[1])
+	if k == nil || len(k.Ints) != 8 || k.Ints[0] != 0 || k.Ints[1] != 0 || k.Ints[6] != 0 || k.Ints[7] != 0 {
+		return "", pad, fmt.Errorf("%v in front of it does not pad height and width by constants", n)
+	}
+	if len(n.Inputs) > 2 {
+		if x, err := m.vector(n.Inputs[2]); err != nil || len(x) != 1 || x[0] != 0 {
+			return "", pad, fmt.Errorf("%v in front of it pads with something else than zeros", n)
+		}
+	}
+	for i, j := range []int{2, 4, 3, 5} {
+		pad[i] = int(min(max(k.Ints[j], -1), 1<<10))
+	}
+	return n.Inputs[0], pad, nil
+}
+
+func (d tfDialect) conv(m *matcher, n *graph.Node) (convolution, error) {
 	c := convolution{input: n.Inputs[0]}
 	if err := nhwc(n); err != nil {
 		return c, err
@@ -75,13 +97,15 @@ func (tfDialect) conv(_ *matcher, n *graph.Node) (convolution, error) {
 	case "SAME":
 		c.same = true
 	case "VALID":
+		c.input, c.pad, err = d.padding(m, c.input)
 	default:
 		err = fmt.Errorf("padding is %q, want SAME or VALID", p)
 	}
 	return c, err
 }
 
-func (tfDialect) pool(_ *matcher, n *graph.Node) (pooling, error) {
+// pool reads a pool. One that counts its border stands behind zeros of its own.
+func (d tfDialect) pool(m *matcher, n *graph.Node) (pooling, error) {
 	p := pooling{input: n.Inputs[0], max: n.Op == "MaxPool"}
 	err := nhwc(n)
 	if err != nil {
@@ -99,7 +123,10 @@ func (tfDialect) pool(_ *matcher, n *graph.Node) (pooling, error) {
 		p.pad = [4]int{h / 2, w / 2, h - h/2, w - w/2}
 	case s == "SAME":
 		err = fmt.Errorf("padding is SAME with stride %v, which InceptionV3 never uses", p.stride)
-	case s != "VALID":
+	case s == "VALID":
+		p.input, p.pad, err = d.padding(m, p.input)
+		p.counted = !p.max && p.pad != [4]int{}
+	default:
 		err = fmt.Errorf("padding is %q, want SAME or VALID", s)
 	}
 	return p, err
@@ -176,6 +203,8 @@ func tfSource(g *graph.Graph) (*source, error) {
 	switch {
 	case m.maximum:
 		src.flavor, src.reason = inception.TF2015, "the last block's pool takes the maximum"
+	case m.counted:
+		src.flavor, src.reason = inception.Torchvision, "average pools count their border"
 	case src.classes() == 1000 || strings.Contains(src.units["Conv2d_1a_3x3"].weight.Name, "conv2d"):
 		src.flavor, src.reason = inception.Keras,
 			"the last block's pool takes the average, and the classes or names are Keras's"

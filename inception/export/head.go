@@ -7,7 +7,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// head adds the classifier's nodes and returns the name of its logits.
+// head adds the classifier's nodes and returns the name of its logits, before the temperature.
 func (g *graph) head(h *inception.Head, x string) string {
 	for i := range h.Before {
 		x = g.layer(&h.Before[i], fmt.Sprintf("layer%d", i), x)
@@ -43,10 +43,11 @@ func (g *graph) layer(l *inception.HeadLayer, name, x string) string {
 	case inception.LayerReLU6:
 		return step("Clip", "", x, number(".least", 0), number(".most", 6))
 	case inception.LayerLeakyReLU:
-		return step("PRelu", "", x, number(".slope", l.Alpha))
+		g.node("LeakyRelu", name, []string{x}, real("alpha", l.Alpha))
+		return name
 	case inception.LayerELU:
-		below := step("Elu", "_elu", step("Min", "_below", x, number(".zero", 0)))
-		return step("Add", "", step("Relu", "_above", x), step("Mul", "_limited", below, number(".alpha", l.Alpha)))
+		g.node("Elu", name, []string{x}, real("alpha", l.Alpha))
+		return name
 	case inception.LayerSELU:
 		return step("Selu", "", x)
 	case inception.LayerTanh:

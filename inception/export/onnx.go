@@ -2,76 +2,33 @@ package export
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/internal/atomicfile"
-	"github.com/c236555e/rehead/nn"
 )
 
-// ONNX writes the model as one ONNX file (IR version 8, operator set 13, weights inside, float32):
+// ONNX writes the model as one ONNX file (IR version 8, operator set 13, weights inside):
 //
 //	in   image          [N,3,S,S]  RGB pixels, 0..255, resized by the caller to the recipe's S
 //	out  probabilities  [N,K]      0..1, in the order of the labels, after the model's temperature
 //	out  logits         [N,K]      before the temperature
 //	out  bottleneck     [N,F]
+//	out  predictions    [N,K]      the probabilities again, for readers that take the last output
 //
 // Scaling to the trunk's range is part of the file. Its metadata holds "labels" and "recipe"
 // (JSON), "trunk_digest" and "tool", and of a model that gives any number of labels, whose
 // probabilities are sigmoids, "thresholds": from which probability on each label is given. The same
 // model gives the same bytes. A model without its trunk is refused: attach it first.
-func ONNX(m *inception.Model, w io.Writer) error {
-	if err := m.Validate(); err != nil {
-		return err
-	}
-	if w == nil {
-		return errors.New("export: ONNX: got nothing to write to")
-	}
-	if m.Trunk == nil {
-		return errors.New("export: ONNX: the model has no trunk: attach the weights it was trained on")
-	}
-	if p := m.Precision(); p != nn.Float32 {
-		return fmt.Errorf("export: ONNX: the model computes with %s, and the file would with "+
-			"float32: train it with float32", p)
-	}
-	net, err := network(m)
-	if err != nil {
-		return fmt.Errorf("export: ONNX: %w", err)
-	}
-	labels, err := json.Marshal(m.Labels)
-	if err != nil {
-		return err
-	}
-	recipe, err := json.Marshal(m.Recipe)
-	if err != nil {
-		return err
-	}
-	meta := [][2]string(nil)
-	if m.MultiLabel() {
-		thresholds := make([]float64, len(m.Labels))
-		for k := range thresholds {
-			thresholds[k] = m.Threshold(k)
-		}
-		text, err := json.Marshal(thresholds)
-		if err != nil {
-			return err
-		}
-		meta = append(meta, [2]string{"thresholds", string(text)})
-	}
-	file := file{graph: net, tool: m.ToolVersion, meta: append([][2]string{
-		{"labels", string(labels)}, {"recipe", string(recipe)}, {"trunk_digest", m.TrunkDigest},
-		{"tool", "rehead " + m.ToolVersion},
-	}, meta...)}
-	return file.write(w)
-}
+//
+// A model that computes with int8 is written in ONNX's form of that: QuantizeLinear and
+// DequantizeLinear around each operator, activations in uint8, weights in int8 with a scale for each
+// output, which ONNX Runtime turns into operators on integers. The head is float32.
+func ONNX(m *inception.Model, w io.Writer) error { return Write(m, w, Config{Format: FormatONNX}) }
 
 // ONNXFile writes what [ONNX] writes to path, whole or not at all; another file of this name is
 // replaced.
 func ONNXFile(m *inception.Model, path string) error {
-	return atomicfile.Write(path, func(w io.Writer) error { return ONNX(m, w) })
+	return WriteFile(m, path, Config{Format: FormatONNX})
 }
 
 // The names of what goes in and comes out.
@@ -80,130 +37,149 @@ const (
 	probabilitiesName = "probabilities"
 	logitsName        = "logits"
 	bottleneckName    = "bottleneck"
+	predictionsName   = "predictions"
 )
 
-// network lists the nodes and weights of the whole model.
-func network(m *inception.Model) (*graph, error) {
-	g := nn.NewGraph()
-	size := m.Recipe.Size
-	net, err := inception.Build(g, m.Trunk, size, 1)
-	if err != nil {
-		return nil, err
-	}
-	out := &graph{
-		inputs: []value{{inputName, []int{3, size, size}}},
-		outputs: []value{
-			{probabilitiesName, []int{m.Head.Classes}}, {logitsName, []int{m.Head.Classes}},
-			{bottleneckName, []int{m.Head.Features}},
-		},
-	}
-	t := translation{out: out, names: map[*nn.Node]string{net.Bottleneck: "pooled"}}
-	t.names[net.Input] = t.scaled(m)
-	if err := nn.Walk([]*nn.Node{net.Bottleneck}, t.visit); err != nil {
-		return nil, err
-	}
-	classify(out, m, out.head(&m.Head, "pooled"))
-	return out, nil
-}
-
-// classify turns the raw logits into the file's outputs. Each output is a value that no node reads:
-// converters to float16 put casts behind them. The probabilities come from the first output and
-// from the last node, which some readers take when they are told nothing.
-func classify(out *graph, m *inception.Model, raw string) {
-	scaled := raw
-	if m.Temperature != 0 && m.Temperature != 1 {
-		scaled = "logits_over_temperature"
-		out.tensor("temperature", nil, []float32{float32(m.Temperature)})
-		out.node("Div", scaled, []string{raw, "temperature"})
-	}
-	out.node("Identity", bottleneckName, []string{"pooled"})
-	out.node("Identity", logitsName, []string{raw})
-	if m.MultiLabel() {
-		out.node("Sigmoid", probabilitiesName, []string{scaled})
-	} else {
-		out.node("Softmax", probabilitiesName, []string{scaled}, integer("axis", -1))
-	}
-}
-
-// translation turns nn's operators into ONNX's.
-type translation struct {
-	out   *graph
-	names map[*nn.Node]string // of the value that a node gives
-	count int
-}
-
-// scaled adds (pixel - mean) / std and returns its name.
-func (t *translation) scaled(m *inception.Model) string {
-	r := m.Recipe
-	t.out.tensor("mean", []int{1, 3, 1, 1}, r.Mean[:])
-	t.out.tensor("std", []int{1, 3, 1, 1}, r.Std[:])
-	t.out.node("Sub", "centred", []string{inputName, "mean"})
-	t.out.node("Div", "scaled", []string{"centred", "std"})
-	return "scaled"
-}
-
-// visit adds one node of the graph.
-func (t *translation) visit(n *nn.Node, args []*nn.Node) error {
-	if n.Op() == nil {
-		return t.leaf(n)
-	}
-	in := make([]string, len(args))
-	for i, a := range args {
-		in[i] = t.names[a]
-	}
-	t.count++
-	name := t.names[n]
-	if name == "" {
-		name = "v" + strconv.Itoa(t.count)
-		t.names[n] = name
-	}
-	switch op := nn.OpOf(n).(type) {
-	case *nn.Conv2D:
-		kernel := args[1].Shape()
-		t.out.node("Conv", name, in, window([2]int{kernel[2], kernel[3]}, op.Stride, op.Padding)...)
-	case *nn.ReLU:
-		t.out.node("Relu", name, in)
-	case *nn.MaxPool:
-		t.out.node("MaxPool", name, in, window(op.Kernel, op.Stride, op.Padding)...)
-	case *nn.AvgPool:
-		counted := 0
-		if op.CountBorder {
-			counted = 1
-		}
-		t.out.node("AveragePool", name, in,
-			append(window(op.Kernel, op.Stride, op.Padding), integer("count_include_pad", counted))...)
-	case *nn.Concat:
-		t.out.node("Concat", name, in, integer("axis", 1))
-	case *nn.GlobalAvgPool:
-		t.out.node("GlobalAveragePool", name+"_map", in)
-		t.out.node("Flatten", name, []string{name + "_map"}, integer("axis", 1))
-	case *nn.Dense:
-		t.out.node("Gemm", name, in, integer("transB", 1))
-	default:
-		return fmt.Errorf("operator %v has no translation", n.Op())
-	}
-	return nil
-}
-
-// leaf adds a weight; the input has its name already.
-func (t *translation) leaf(n *nn.Node) error {
-	if t.names[n] != "" {
-		return nil
-	}
-	data, err := nn.ParamData(n)
+// onnx writes the network as ONNX.
+func (n *network) onnx(w io.Writer) error {
+	size := n.Recipe.Size
+	g := &graph{inputs: []value{{inputName, []int{3, size, size}}}}
+	pooled, err := g.trunk(n)
 	if err != nil {
 		return err
 	}
-	t.names[n] = n.Name()
-	t.out.tensor(n.Name(), n.Shape(), data)
+	g.node("Identity", bottleneckName, []string{pooled})
+	bottleneck := value{bottleneckName, n.layers[len(n.layers)-1].shape}
+	meta := [][2]string{}
+	if n.head == nil {
+		g.outputs = []value{bottleneck}
+	} else {
+		k := []int{n.head.Classes}
+		g.outputs = []value{{probabilitiesName, k}, {logitsName, k}, bottleneck, {predictionsName, k}}
+		n.classify(g, g.head(n.head, pooled))
+		if meta, err = n.labelled(); err != nil {
+			return err
+		}
+	}
+	recipe, err := json.Marshal(n.Recipe)
+	if err != nil {
+		return err
+	}
+	meta = append(meta, [2]string{"recipe", string(recipe)}, [2]string{"trunk_digest", n.TrunkDigest},
+		[2]string{"flavor", string(n.Flavor)}, [2]string{"tool", "rehead " + n.ToolVersion})
+	return file{graph: g, tool: n.ToolVersion, meta: meta}.write(w)
+}
+
+// labelled is the metadata about the head.
+func (n *network) labelled() ([][2]string, error) {
+	labels, err := json.Marshal(n.Labels)
+	if err != nil {
+		return nil, err
+	}
+	meta := [][2]string{{"labels", string(labels)}}
+	if n.MultiLabel() {
+		thresholds := make([]float64, len(n.Labels))
+		for k := range thresholds {
+			thresholds[k] = n.Threshold(k)
+		}
+		text, err := json.Marshal(thresholds)
+		if err != nil {
+			return nil, err
+		}
+		meta = append(meta, [2]string{"thresholds", string(text)})
+	}
+	return meta, nil
+}
+
+// classify turns the raw logits into the file's outputs. Each output is a value that no node reads:
+// converters to float16 put casts behind them. The probabilities come from the first output, from the
+// last one and from the last node: readers that are told no name take one of these.
+func (n *network) classify(g *graph, raw string) {
+	scaled := raw
+	if n.temperature() != 1 {
+		scaled = "logits_over_temperature"
+		g.tensor("temperature", nil, []float32{float32(n.Temperature)})
+		g.node("Div", scaled, []string{raw, "temperature"})
+	}
+	g.node("Identity", logitsName, []string{raw})
+	const answer = "answer"
+	if n.MultiLabel() {
+		g.node("Sigmoid", answer, []string{scaled})
+	} else {
+		g.node("Softmax", answer, []string{scaled}, integer("axis", -1))
+	}
+	g.node("Identity", probabilitiesName, []string{answer})
+	g.node("Identity", predictionsName, []string{answer})
+}
+
+// trunk adds the nodes up to the bottleneck and returns its name.
+func (g *graph) trunk(n *network) (string, error) {
+	r := n.Recipe
+	g.tensor("mean", []int{1, 3, 1, 1}, r.Mean[:])
+	g.tensor("std", []int{1, 3, 1, 1}, r.Std[:])
+	g.node("Sub", "centred", []string{inputName, "mean"})
+	g.node("Div", "scaled", []string{"centred", "std"})
+	q, err := newQuantizer(n)
+	if err != nil {
+		return "", err
+	}
+	first, values := q.pair(g, "scaled", input), make([]string, len(n.layers))
+	for i := range n.layers {
+		l := &n.layers[i]
+		var in []string
+		for _, v := range l.in {
+			if v == input {
+				in = append(in, first)
+			} else {
+				in = append(in, values[v])
+			}
+		}
+		if err := g.operator(n.layers, i, in, q); err != nil {
+			return "", err
+		}
+		values[i] = l.name
+		if l.kind != globalMean {
+			values[i] = q.pair(g, l.name, i)
+		}
+	}
+	return values[len(values)-1], nil
+}
+
+// operator adds a layer's nodes; what they give has the layer's name.
+func (g *graph) operator(layers []layer, at int, in []string, q *quantizer) error {
+	l := &layers[at]
+	switch l.kind {
+	case convolution:
+		w, err := q.weights(g, l, at)
+		if err != nil {
+			return err
+		}
+		in = append(in, w...)
+		g.node("Conv", l.name+".sum", in, l.attributes()...)
+		g.node("Relu", l.name, []string{l.name + ".sum"})
+	case maxPool:
+		g.node("MaxPool", l.name, in, l.attributes()...)
+	case avgPool:
+		counted := 0
+		if l.border {
+			counted = 1
+		}
+		g.node("AveragePool", l.name, in, append(l.attributes(), integer("count_include_pad", counted))...)
+	case concat:
+		g.node("Concat", l.name, in, integer("axis", 1))
+	case globalMean:
+		g.node("GlobalAveragePool", l.name+".map", in)
+		g.node("Flatten", l.name, []string{l.name + ".map"}, integer("axis", 1))
+	}
 	return nil
 }
 
-// window is the attributes that convolutions and pools share.
-func window(kernel, stride [2]int, p nn.Padding) []attribute {
+// attributes are those that convolutions and pools share.
+func (w window) attributes() []attribute {
+	p := w.padding
 	return []attribute{
-		integers("kernel_shape", kernel[0], kernel[1]),
-		integers("strides", stride[0], stride[1]),
+		integers("kernel_shape", w.kernel[0], w.kernel[1]),
+		integers("strides", w.stride[0], w.stride[1]),
 		integers("pads", p.Top, p.Left, p.Bottom, p.Right),
 	}
 }

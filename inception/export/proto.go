@@ -14,6 +14,10 @@ const (
 	irVersion   = 8  // ONNX 1.10
 	opset       = 13 // the first with an axis for each Softmax
 	typeFloat   = 1  // TensorProto.FLOAT
+	typeUint8   = 2  // TensorProto.UINT8
+	typeInt8    = 3  // TensorProto.INT8
+	typeInt32   = 6  // TensorProto.INT32
+	attributeF  = 1  // AttributeProto.FLOAT
 	attributeI  = 2  // AttributeProto.INT
 	attributeIs = 7  // AttributeProto.INTS
 )
@@ -26,12 +30,17 @@ type graph struct {
 	outputs []value
 }
 
-// tensor is TensorProto; its numbers are encoded while they are written.
+// tensor is TensorProto; its numbers, if they are float32, are encoded while they are written.
 type tensor struct {
 	name  string
 	shape []int
 	data  []float32
+	kind  int
+	raw   []byte // instead of data, of other types
 }
+
+// size is the length of the tensor's numbers in bytes.
+func (t tensor) size() int { return 4*len(t.data) + len(t.raw) }
 
 // value is ValueInfoProto of a float32 tensor [N, shape...].
 type value struct {
@@ -39,15 +48,18 @@ type value struct {
 	shape []int
 }
 
-// attribute is AttributeProto of one integer or several.
+// attribute is AttributeProto of one integer or several, or of one real number.
 type attribute struct {
 	name string
+	kind int
 	ints []int
-	list bool
+	real float32
 }
 
-func integer(name string, v int) attribute     { return attribute{name, []int{v}, false} }
-func integers(name string, v ...int) attribute { return attribute{name, v, true} }
+func integer(name string, v int) attribute     { return attribute{name, attributeI, []int{v}, 0} }
+func integers(name string, v ...int) attribute { return attribute{name, attributeIs, v, 0} }
+func real(name string, v float64) attribute    { return attribute{name, attributeF, nil, float32(v)} }
+
 func number(b []byte, f protowire.Number, v int) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(b, f, protowire.VarintType), uint64(v))
 }
@@ -74,12 +86,21 @@ func (g *graph) node(op, out string, in []string, attrs ...attribute) {
 }
 
 func (g *graph) tensor(name string, shape []int, data []float32) {
-	g.tensors = append(g.tensors, tensor{name, shape, data})
+	g.tensors = append(g.tensors, tensor{name, shape, data, typeFloat, nil})
+}
+
+// integers adds a tensor of integers, which are little-endian.
+func (g *graph) integers(name string, kind int, shape []int, raw []byte) {
+	g.tensors = append(g.tensors, tensor{name, shape, nil, kind, raw})
 }
 
 func (a attribute) encode() []byte {
 	b := text(nil, 1, a.name)
-	if !a.list {
+	switch a.kind {
+	case attributeF:
+		b = protowire.AppendFixed32(protowire.AppendTag(b, 2, protowire.Fixed32Type), math.Float32bits(a.real))
+		return number(b, 20, attributeF)
+	case attributeI:
 		return number(number(b, 3, a.ints[0]), 20, attributeI)
 	}
 	for _, v := range a.ints {
@@ -102,10 +123,10 @@ func (t tensor) head() (b []byte, size int) {
 	for _, d := range t.shape {
 		b = number(b, 1, d)
 	}
-	b = text(number(b, 2, typeFloat), 8, t.name)
+	b = text(number(b, 2, t.kind), 8, t.name)
 	b = protowire.AppendTag(b, 9, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(4*len(t.data)))
-	return b, len(b) + 4*len(t.data)
+	b = protowire.AppendVarint(b, uint64(t.size()))
+	return b, len(b) + t.size()
 }
 
 // file is ModelProto.
@@ -155,11 +176,16 @@ func (f file) write(w io.Writer) error {
 func (t tensor) write(w io.Writer) error {
 	head, n := t.head()
 	begin := protowire.AppendVarint(protowire.AppendTag(nil, 5, protowire.BytesType), uint64(n))
-	if _, err := w.Write(append(begin, head...)); err != nil {
+	if _, err := w.Write(append(append(begin, head...), t.raw...)); err != nil {
 		return err
 	}
+	return floats(w, t.data)
+}
+
+// floats writes numbers as little-endian float32, a piece at a time.
+func floats(w io.Writer, data []float32) error {
 	buf := make([]byte, 0, 4<<12)
-	for rest := t.data; len(rest) > 0; {
+	for rest := data; len(rest) > 0; {
 		part := rest[:min(len(rest), cap(buf)/4)]
 		rest = rest[len(part):]
 		buf = buf[:0]

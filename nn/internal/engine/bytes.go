@@ -215,7 +215,7 @@ func (p *planner) byteConv(s ir.Step, t task) {
 		spec.Filter = make([]int8, len(filter))
 		for o := range outs {
 			row := spec.Filter[o*each:][:each]
-			step := quantizeRow(row, filter[o*each:][:each], w.KH*w.KW)
+			step := QuantizeFilter(row, filter[o*each:][:each], w.KH*w.KW)
 			sum := 0
 			for _, q := range row {
 				sum += int(q)
@@ -233,11 +233,11 @@ func (p *planner) byteConv(s ir.Step, t task) {
 	})
 }
 
-// quantizeRow turns the weights of one output, [I,area], into steps of the size
+// QuantizeFilter turns the weights of one output, [I,area], into steps of the size
 // that it returns: as small as 8 bits and the kernels' bound on pairs of
 // neighbouring channels allow. Few pairs come near that bound, so it costs less
 // than the bit that halving all weights would.
-func quantizeRow(q []int8, w []float32, area int) float64 {
+func QuantizeFilter(q []int8, w []float32, area int) float64 {
 	const most = 127
 	unit := 0.0
 	for i, v := range w {

@@ -200,7 +200,7 @@ func TestQuantizeRow(t *testing.T) {
 			for i := range w {
 				w[i] = float32(r.NormFloat64())
 			}
-			step := quantizeRow(q, w, area)
+			step := QuantizeFilter(q, w, area)
 			for i, v := range w {
 				if d := math.Abs(float64(q[i])*step - float64(v)); !(d <= 1.51*step) {
 					t.Fatalf("weight %v is %d of %v: off by %v", v, q[i], step, d)
@@ -213,7 +213,7 @@ func TestQuantizeRow(t *testing.T) {
 			}
 		}
 	}
-	if step := quantizeRow(make([]int8, 4), make([]float32, 4), 1); step != 1 {
+	if step := QuantizeFilter(make([]int8, 4), make([]float32, 4), 1); step != 1 {
 		t.Errorf("zeros: step %v, want 1", step)
 	}
 }

@@ -68,6 +68,9 @@ func New(dialect string) *Graph {
 		Bytes: map[string]bool{}, Sizes: map[string]int{}}
 }
 
+// Metadata is a text that a file has beside its graph, "" without it.
+func (g *Graph) Metadata(key string) string { return g.Texts["metadata:"+key] }
+
 // Add adds a node that makes the given values.
 func (g *Graph) Add(n *Node, values ...string) error {
 	if len(g.Nodes) >= maxNodes {

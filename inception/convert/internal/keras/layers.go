@@ -19,7 +19,7 @@ type params struct {
 	Pool       []int64         `json:"pool_size"`
 	Dilation   []int64         `json:"dilation_rate"`
 	Groups     *int64          `json:"groups"`
-	Padding    string          `json:"padding"`
+	Padding    any             `json:"padding"` // "same" or "valid"; of ZeroPadding2D numbers
 	Format     string          `json:"data_format"`
 	UseBias    *bool           `json:"use_bias"`
 	Activation any             `json:"activation"`
@@ -197,6 +197,8 @@ func (u *use) build(in []string) (string, error) {
 		return u.node("Reshape", in[:1], nil)
 	case class == "UnitNormalization":
 		return u.node("LpNormalization", in[:1], map[string]graph.Attr{"axis": {Int: -1}})
+	case class == "ZeroPadding2D":
+		return u.border(in[0])
 	case class == "Rescaling":
 		return u.rescale(in[0])
 	case class == "Normalization":
@@ -252,7 +254,7 @@ func (u *use) window(sizes string, size []int64) (map[string]graph.Attr, error) 
 		return nil, fmt.Errorf("strides are %v, want two", strides)
 	}
 	a := map[string]graph.Attr{"strides": {Ints: []int64{1, strides[0], strides[1], 1}},
-		"padding": {Text: strings.ToUpper(u.p.Padding)}}
+		"padding": {Text: strings.ToUpper(fmt.Sprint(u.p.Padding))}}
 	if sizes != "" {
 		if len(size) != 2 {
 			return nil, fmt.Errorf("%s is %v, want two", sizes, size)
@@ -260,6 +262,31 @@ func (u *use) window(sizes string, size []int64) (map[string]graph.Attr, error) 
 		a[sizes] = graph.Attr{Ints: []int64{1, size[0], size[1], 1}}
 	}
 	return a, nil
+}
+
+// border adds zeros around a map: one number for all sides, two for height and width, or two pairs.
+func (u *use) border(v string) (string, error) {
+	p, err := list(u.p.Padding)
+	if err = errors.Join(err, last(u.p.Format)); err != nil {
+		return "", err
+	}
+	switch len(p) {
+	case 1:
+		p = []float64{p[0], p[0], p[0], p[0]}
+	case 2:
+		p = []float64{p[0], p[0], p[1], p[1]}
+	}
+	k := &graph.Const{Tensor: raw.Tensor{Name: u.name + "/pads", DType: raw.I32, Offset: -1, Load: raw.NotFloat}}
+	k.Ints = []int64{0, 0}
+	for _, x := range p {
+		k.Ints = append(k.Ints, int64(min(max(x, -1), 1<<10)))
+	}
+	k.Ints = append(k.Ints, 0, 0)
+	k.Name = u.unique(k.Name)
+	if err := u.g.AddConst(k.Name, k); err != nil {
+		return "", err
+	}
+	return u.node("Pad", []string{v, k.Name}, nil)
 }
 
 func (u *use) pool(in []string) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
@@ -18,7 +19,7 @@ func Is(head []byte) bool { return len(head) >= 8 && string(head[4:8]) == "TFL3"
 // operators are the builtin codes that are known.
 var operators = map[int64]string{0: "AddV2", 1: "AvgPool", 2: "ConcatV2", 3: "Conv2D", 6: "Identity", 9: "MatMul",
 	11: "LpNormalization", 14: "Sigmoid", 17: "MaxPool", 18: "Mul", 19: "Relu", 21: "Relu6", 22: "Reshape", 25: "Softmax",
-	28: "Tanh", 39: "Transpose", 40: "Mean", 41: "Sub", 42: "RealDiv", 43: "Squeeze", 53: "Identity", 56: "ArgMax",
+	28: "Tanh", 34: "Pad", 39: "Transpose", 40: "Mean", 41: "Sub", 42: "RealDiv", 43: "Squeeze", 53: "Identity", 56: "ArgMax", 60: "PadV2",
 	70: "ExpandDims", 82: "Max", 98: "LeakyRelu", 111: "Elu", 114: "Identity", 150: "Gelu"}
 
 // activations are what may be fused.
@@ -81,6 +82,7 @@ func (f *reader) model() error {
 			}
 		}
 	}
+	f.metadata(root, buffers)
 	var codes []string
 	for _, c := range f.tables(root, 1) {
 		code := max(f.int(c, 3, 4, 0), f.int(c, 0, 1, 0))
@@ -103,6 +105,30 @@ func (f *reader) model() error {
 		}
 	}
 	return f.err
+}
+
+// metadata that is read, and a bound on its length.
+var texts = map[string]bool{"tool": true, "recipe": true, "labels": true}
+
+const maxText = 1 << 20
+
+// metadata reads the buffers that have names, as texts.
+func (f *reader) metadata(root table, buffers []table) {
+	for _, m := range f.tables(root, 6) {
+		i := f.int(m, 1, 4, 0)
+		name := "metadata:" + f.text(m, 0)
+		_, again := f.g.Texts[name]
+		if f.err == nil && texts[strings.TrimPrefix(name, "metadata:")] && !again && i >= 0 && i < int64(len(buffers)) {
+			at, n := f.vector(buffers[i], 0, 1, f.size)
+			if f.err != nil || n > maxText {
+				continue
+			}
+			text := make([]byte, n)
+			if f.err = raw.ReadFull(f.r, text, at); f.err == nil {
+				f.g.Texts[name] = string(text)
+			}
+		}
+	}
 }
 
 // tensor reads a Tensor; one with a buffer is a constant.

@@ -1,0 +1,204 @@
+package export_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert"
+	"github.com/c236555e/rehead/inception/export"
+	"github.com/c236555e/rehead/nn"
+)
+
+const side = 107
+
+// pixels is a scaled picture of noise.
+func pixels(size int) *inception.Input {
+	rng := rand.New(rand.NewPCG(4, 5))
+	in := &inception.Input{Pixels: make([]float32, 3*size*size)}
+	for i := range in.Pixels {
+		in.Pixels[i] = 2*rng.Float32() - 1
+	}
+	return in
+}
+
+// answers are a model's logits-to-probabilities by label, and its bottleneck.
+func answers(t *testing.T, m *inception.Model) (map[string]float64, []float32) {
+	t.Helper()
+	c, err := inception.NewClassifier(m, nn.Config{Kernel: "ref"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	got, err := c.Classify(t.Context(), pixels(m.Recipe.Size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[string]float64{}
+	for _, p := range got[0].Predictions {
+		by[p.Label] = p.Probability
+	}
+	return by, got[0].Bottleneck
+}
+
+// deep is a head with every layer that all formats hold.
+func deep(m *inception.Model) {
+	rng, f := rand.New(rand.NewPCG(1, 9)), m.Head.Features
+	noise := func(n int, scale float32) []float32 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = scale * (rng.Float32() - 0.5)
+		}
+		return v
+	}
+	m.Head.Before = []inception.HeadLayer{
+		{Kind: inception.LayerL2}, {Kind: inception.LayerScale, W: noise(f, 2), B: noise(f, 1)},
+		{Kind: inception.LayerTanh},
+		{Kind: inception.LayerDense, Units: 7, W: noise(7*f, 1), B: noise(7, 1)}, {Kind: inception.LayerReLU},
+		{Kind: inception.LayerDense, Units: 6, W: noise(42, 1), B: noise(6, 1)},
+		{Kind: inception.LayerLeakyReLU, Alpha: 0.25}, {Kind: inception.LayerELU, Alpha: 1},
+		{Kind: inception.LayerSwish}, {Kind: inception.LayerReLU6}, {Kind: inception.LayerSigmoid},
+		{Kind: inception.LayerDense, Units: 5, W: noise(30, 3), B: noise(5, 1)}, {Kind: inception.LayerGELU},
+	}
+	m.Head.W = noise(15, 3)
+}
+
+// TestRoundTrip reads back what was written, for each structure: the same weights, recipe and labels,
+// and the same answers, whatever the head.
+func TestRoundTrip(t *testing.T) {
+	for _, format := range []export.Format{export.FormatONNX, export.FormatKeras, export.FormatTFLite} {
+		for _, flavor := range []inception.Flavor{inception.TF2015, inception.Keras, inception.Torchvision} {
+			for _, head := range []string{"dense", "deep", "sigmoid"} {
+				t.Run(string(format)+"/"+string(flavor)+"/"+head, func(t *testing.T) {
+					if head != "dense" && testing.Short() && flavor != inception.Keras {
+						t.Skip("the same head as for another flavour")
+					}
+					roundTrip(t, format, flavor, head)
+				})
+			}
+		}
+	}
+}
+
+func roundTrip(t *testing.T, format export.Format, flavor inception.Flavor, head string) {
+	m := model(t, flavor, side)
+	switch head {
+	case "deep":
+		deep(m)
+	case "sigmoid":
+		m.Head.Activation = inception.Sigmoid
+	}
+	m.Recipe.Mean, m.Recipe.Std = [3]float32{123.675, 116.28, 103.53}, [3]float32{58.395, 57.12, 57.375}
+	path := filepath.Join(t.TempDir(), "m")
+	if err := export.WriteFile(m, path, export.Config{Format: format}); err != nil {
+		t.Fatal(err)
+	}
+	back, err := convert.OpenModel(path, convert.Options{Flavor: flavor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back.TrunkDigest != m.TrunkDigest || back.Recipe != m.Recipe || !slices.Equal(back.Labels, m.Labels) {
+		t.Errorf("got trunk %.12s, recipe %+v, labels %q, want %.12s, %+v, %q", back.TrunkDigest, back.Recipe, back.Labels,
+			m.TrunkDigest, m.Recipe, m.Labels)
+	}
+	want, _ := answers(t, m)
+	got, _ := answers(t, back)
+	for label, p := range want {
+		if d := got[label] - p; !(d < 1e-5 && d > -1e-5) {
+			t.Errorf("%s: probability %g, want %g", label, got[label], p)
+		}
+	}
+	if detected, err := convert.Load(path, convert.Options{}); err != nil {
+		t.Error(err)
+	} else if f := detected.Flavor; f.CountBorder() != flavor.CountBorder() || f.MaxIn7c() != flavor.MaxIn7c() {
+		t.Errorf("told as %s, want a network like %s", f, flavor)
+	}
+}
+
+// TestNames: weights by another library's names come back as they were, with the head that fits, and
+// what does not fit is refused with the way out.
+func TestNames(t *testing.T) {
+	for _, c := range []struct {
+		names  export.Names
+		flavor inception.Flavor
+		key    string
+	}{{export.NamesTorchvision, inception.Torchvision, `"Mixed_7c.branch_pool.bn.running_var"`},
+		{export.NamesKeras, inception.Keras, `"batch_normalization_93/moving_variance"`}} {
+		t.Run(string(c.names), func(t *testing.T) {
+			m := model(t, c.flavor, side)
+			config := export.Config{Format: export.FormatSafetensors, Names: c.names}
+			var b bytes.Buffer
+			if err := export.Write(m, &b, config); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Contains(b.Bytes(), []byte(c.key)) {
+				t.Errorf("the file has no %s", c.key)
+			}
+			path := filepath.Join(t.TempDir(), "m.safetensors")
+			if err := export.WriteFile(m, path, config); err != nil {
+				t.Fatal(err)
+			}
+			back, err := convert.OpenModel(path, convert.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back.TrunkDigest != m.TrunkDigest || back.Recipe != m.Recipe || !slices.Equal(back.Labels, m.Labels) {
+				t.Errorf("got trunk %.12s, %+v, %q, want %.12s, %+v, %q", back.TrunkDigest, back.Recipe, back.Labels,
+					m.TrunkDigest, m.Recipe, m.Labels)
+			}
+			deep(m)
+			if err := export.Write(m, &b, config); err == nil || !strings.Contains(err.Error(), "--trunk-only") {
+				t.Errorf("a deep head: got error %v, want the way out", err)
+			}
+			config.TrunkOnly = true
+			if err := export.Write(m, &b, config); err != nil {
+				t.Errorf("without its deep head: %v", err)
+			}
+			for _, f := range inception.Flavors() {
+				fits := f.CountBorder() == c.flavor.CountBorder() && !f.MaxIn7c()
+				if err := export.Write(model(t, f, side), &b, config); (err == nil) != fits {
+					t.Errorf("%s: got error %v, want one: %v", f, err, !fits)
+				}
+			}
+		})
+	}
+}
+
+// TestTrunkOnly: without its head a file gives bottlenecks.
+func TestTrunkOnly(t *testing.T) {
+	for _, format := range []export.Format{export.FormatONNX, export.FormatKeras, export.FormatTFLite} {
+		m := model(t, inception.Keras, side)
+		path := filepath.Join(t.TempDir(), "m")
+		if err := export.WriteFile(m, path, export.Config{Format: format, TrunkOnly: true}); err != nil {
+			t.Fatal(err)
+		}
+		w, err := convert.Load(path, convert.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.Digest != m.TrunkDigest || w.Classes != 0 || w.Recipe != m.Recipe {
+			t.Errorf("%s: got trunk %.12s with %d classes and %+v, want %.12s with none and %+v", format, w.Digest, w.Classes,
+				w.Recipe, m.TrunkDigest, m.Recipe)
+		}
+	}
+}
+
+// TestConfig: what no file can be is refused by the field's name.
+func TestConfig(t *testing.T) {
+	for _, c := range []export.Config{{}, {Format: "h5"}, {Format: export.FormatSafetensors},
+		{Format: export.FormatSafetensors, Names: "timm"}, {Format: export.FormatONNX, Names: export.NamesKeras}} {
+		if err := export.Write(model(t, inception.Keras, side), &bytes.Buffer{}, c); err == nil ||
+			!strings.Contains(err.Error(), "Names") && !strings.Contains(err.Error(), "Format") {
+			t.Errorf("%+v: got error %v, want one that names the field", c, err)
+		}
+	}
+	m := model(t, inception.Keras, side)
+	m.Trunk = nil
+	if err := export.Write(m, &bytes.Buffer{}, export.Config{Format: export.FormatKeras}); err == nil {
+		t.Error("a model without its trunk was written")
+	}
+}
