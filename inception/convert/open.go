@@ -304,16 +304,21 @@ func zipSource(f *file) (*source, error) {
 
 // torchSource maps what torch.save wrote.
 func torchSource(f *file) (*source, error) {
-	tensors, nest, err := pth.Read(f.data, f.size)
+	p, err := pth.Read(f.data, f.size)
 	if err != nil {
 		return nil, err
 	}
-	src, err := torchNames(tensors)
+	src, err := torchNames(p.Tensors)
 	if err != nil {
 		return nil, err
 	}
-	if strings.Contains(nest, "ema") {
-		src.doubts = append(src.doubts, fmt.Sprintf("the averaged weights, %q, are taken", nest))
+	if p.Modules != nil {
+		if err := src.whole(p.Modules); err != nil {
+			return nil, err
+		}
+	}
+	if strings.Contains(p.Nest, "ema") {
+		src.doubts = append(src.doubts, fmt.Sprintf("the averaged weights, %q, are taken", p.Nest))
 	}
 	return src, src.besideConfig(f.path)
 }

@@ -33,40 +33,55 @@ func IsStream(head []byte) bool {
 // wrote in 2016, before the stream form; Read does not read it.
 func IsTar(head []byte) bool { return len(head) >= 262 && string(head[257:262]) == "ustar" }
 
-// Read lists the tensors of a torch.save file of the given size, in the order of its dictionary.
-// Tensors of nested dictionaries are found under the first of nests that the outermost one has,
-// which is returned too; other entries there (epoch, optimizer) are passed over.
-func Read(r io.ReaderAt, size int64) (tensors []raw.Tensor, nest string, err error) {
+// File is what torch.save wrote.
+type File struct {
+	Tensors []raw.Tensor      // in the order of the dictionary
+	Nest    string            // the key under which the weights were, "" at the top
+	Modules map[string]Module // of a network that was saved whole, by path; "" is the network
+}
+
+// Read lists the tensors of a torch.save file of the given size. Tensors of nested dictionaries are
+// found under the first of nests that the outermost one has; other entries there (epoch, optimizer)
+// are passed over.
+func Read(r io.ReaderAt, size int64) (*File, error) {
 	head := make([]byte, 16)
 	if n, err := r.ReadAt(head, 0); n < len(head) {
-		return nil, "", fmt.Errorf("file has %d bytes, too few for a .pth: %w", n, err)
+		return nil, fmt.Errorf("file has %d bytes, too few for a .pth: %w", n, err)
 	}
 	var top any
+	var err error
 	switch {
 	case IsZIP(head):
 		top, err = readZIP(r, size)
 	case IsStream(head):
 		top, err = readStream(r, size)
 	default:
-		return nil, "", errors.New("starts neither as a ZIP file nor as an old PyTorch stream: save the weights again with " +
+		return nil, errors.New("starts neither as a ZIP file nor as an old PyTorch stream: save the weights again with " +
 			"torch.save(net.state_dict(), path)")
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	d, ok := top.(*pickle.Dict)
-	if !ok {
-		return nil, "", fmt.Errorf("holds a %s, want a dictionary of tensors: save net.state_dict()", kind(top))
-	}
-	for depth := 0; depth < 3 && !hasTensor(d); depth++ {
+	f := &File{}
+	d, _ := top.(*pickle.Dict)
+	for depth := 0; d != nil && depth < 3 && !hasTensor(d); depth++ {
 		inner, key := nested(d)
 		if inner == nil {
 			break
 		}
-		d, nest = inner, key
+		top, f.Nest = inner, key
+		d, _ = inner.(*pickle.Dict)
 	}
-	tensors, err = list(r, size, d)
-	return tensors, nest, err
+	if o, ok := top.(*pickle.Object); ok {
+		if d, f.Modules, err = flatten(o); err != nil {
+			return nil, err
+		}
+	}
+	if d == nil {
+		return nil, fmt.Errorf("holds a %s, want a dictionary of tensors: save net.state_dict()", kind(top))
+	}
+	f.Tensors, err = list(r, size, d)
+	return f, err
 }
 
 // readZIP reads data.pkl and gives each storage the place of its file in the archive.
@@ -377,12 +392,13 @@ func hasTensor(d *pickle.Dict) bool {
 	return false
 }
 
-func nested(d *pickle.Dict) (*pickle.Dict, string) {
+// nested is the dictionary, or the whole network, under the best key.
+func nested(d *pickle.Dict) (any, string) {
 	for _, k := range nests {
-		if v, ok := d.Get(k); ok {
-			if inner, ok := v.(*pickle.Dict); ok {
-				return inner, k
-			}
+		v, _ := d.Get(k)
+		switch v.(type) {
+		case *pickle.Dict, *pickle.Object:
+			return v, k
 		}
 	}
 	return nil, ""
@@ -406,6 +422,8 @@ func kind(v any) string {
 		return "string"
 	case int64, *big.Int, float64, bool:
 		return "number"
+	case *pickle.Object:
+		return x.Module + "." + x.Name
 	case pickle.Opaque:
 		return x.Module + "." + x.Name
 	}
