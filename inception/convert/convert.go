@@ -26,7 +26,7 @@ type Options struct {
 	// the last ("none", "relu", "relu6", "leaky_relu", "elu", "selu", "tanh", "sigmoid", "swish" or
 	// "gelu"), and "softmax" or "sigmoid" behind the last.
 	HeadActivation, HeadOutput string
-	Size      int         // side of the input in pixels, 75..4096; 0 leaves it; what is cropped stays in proportion
+	Size                       int // side of the input in pixels, 75..4096; 0 leaves it; what is cropped stays in proportion
 
 	// Official, when set, tells a published file by the SHA-256 and the length of its bytes: its
 	// flavour and recipe then hold, unless Flavor is set. See registry.Official.

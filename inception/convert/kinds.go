@@ -20,9 +20,8 @@ const (
 		"reads: write ONNX with " +
 		`torch.onnx.export(torch.jit.load("net.pt"), (x,), "net.onnx", dynamo=False), or the weights alone with ` +
 		"torch.save(net.state_dict(), path)"
-	sayOpenVINO = "is OpenVINO's IR: use the model that it was made of, which ovc took as ONNX, PyTorch or TensorFlow"
-	sayCoreML   = "is a Core ML package: use the model that coremltools was given"
-	sayText     = "is an ONNX model as text: write it as bytes with " +
+	sayCoreML = "is a Core ML package: use the model that coremltools was given"
+	sayText   = "is an ONNX model as text: write it as bytes with " +
 		`onnx.save(onnx.load("m.textproto", format="textproto"), "m.onnx")`
 	sayJSON = "is an ONNX model as JSON: write it as bytes with " +
 		`onnx.save(onnx.load("m.json", format="json"), "m.onnx")`
@@ -38,8 +37,6 @@ const (
 func unreadable(head []byte) error {
 	text := strings.TrimLeft(string(head), "\ufeff \t\r\n")
 	switch {
-	case strings.HasPrefix(text, "<?xml") && strings.Contains(text, "<net "), strings.HasPrefix(text, "<net "):
-		return errors.New(sayOpenVINO)
 	case strings.HasPrefix(text, "ir_version:"):
 		return errors.New(sayText)
 	case bytes.HasPrefix(head, []byte{0x12, 1, 0, 0, 0, 0, 0, 0}):

@@ -17,6 +17,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
 	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
+	"github.com/c236555e/rehead/inception/convert/internal/openvino"
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/convert/internal/tfjs"
@@ -55,6 +56,11 @@ func locate(path string) string {
 	prefix := path
 	if isSavedModel(path) {
 		return filepath.Join(path, savedModelFile)
+	}
+	if stem, ok := strings.CutSuffix(path, ".bin"); ok {
+		if _, err := os.Stat(stem + ".xml"); err == nil {
+			return stem + ".xml" // OpenVINO's constants, and the network that they belong to
+		}
 	}
 	if m := shardName.FindStringSubmatch(path); m != nil {
 		prefix = m[1]
@@ -129,6 +135,7 @@ const (
 	formatONNX        = "onnx"
 	formatGraphDef    = "graphdef"
 	formatCheckpoint  = "checkpoint"
+	formatOpenVINO    = "openvino"
 )
 
 // open opens a regular file and reads its first bytes.
@@ -196,6 +203,9 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
 			"torch.save(net.state_dict(), path); unpack any other archive first")
 	}
+	if openvino.Is(head) {
+		return formatOpenVINO, nil
+	}
 	if err := unreadable(head); err != nil {
 		return "", err
 	}
@@ -258,6 +268,8 @@ func (f *file) source() (*source, error) {
 		return onnxSource(g)
 	case formatCheckpoint:
 		return checkpointSource(f)
+	case formatOpenVINO:
+		return openvinoSource(f)
 	case formatSavedModel:
 		return savedSource(f)
 	case formatGraphDef:

@@ -28,8 +28,8 @@ type source struct {
 	own     bool // the classifier is somebody's own, whatever its number of classes
 	size    int  // side of the input, 0 where the file does not say
 	front   *front
-	gain    float64  // of the first convolution
-	rounded bool     // weights are quantised to few levels
+	gain    float64 // of the first convolution
+	rounded bool    // weights are quantised to few levels
 
 	// Of a state dict: what stands in front of the network's names, the tensors of a classifier of
 	// several layers by name, and those that lie outside the network.
