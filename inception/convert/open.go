@@ -307,8 +307,8 @@ func zipSource(f *file) (*source, error) {
 			f.format = formatKeras
 			return kerasZIP(z, f.data, f.size)
 		}
-		if err := program(z); err != nil {
-			return nil, err
+		if src, err := programSource(f, z); src != nil || err != nil {
+			return src, err
 		}
 	}
 	return torchSource(f)

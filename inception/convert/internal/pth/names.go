@@ -30,7 +30,15 @@ var inert = map[string]bool{
 // libraries are the beginnings of modules whose classes are known: a network of them may be pickled
 // whole, for what it computes follows from their names.
 var libraries = []string{"torch.nn.", "torch._dynamo.eval_frame", "torch.optim.swa_utils", "torchvision.", "timm.",
-	"pytorch_fid."}
+	"pytorch_fid.", "__torch__."}
+
+// first is a function of TorchScript's that gives its first argument a type.
+func first(args pickle.Tuple) (any, error) {
+	if len(args) == 0 {
+		return nil, errors.New("is called without an argument")
+	}
+	return args[0], nil
+}
 
 // newSet is set(list).
 func newSet(args pickle.Tuple) (any, error) {
@@ -93,11 +101,16 @@ func find(module, name string) (*pickle.Global, error) {
 	case "builtins.set", "__builtin__.set":
 		g.Call = newSet
 		return g, nil
+	case "torch.jit._pickle.restore_type_tag", "torch.jit._pickle.build_intlist",
+		"torch.jit._pickle.build_doublelist", "torch.jit._pickle.build_boollist", "torch.jit._pickle.build_tensorlist":
+		g.Call = first
+		return g, nil
 	case "functools.partial":
 		g.Inert = true
 		return g, nil
 	}
-	if slices.ContainsFunc(libraries, func(l string) bool { return strings.HasPrefix(module, l) }) {
+	if module == "__torch__" ||
+		slices.ContainsFunc(libraries, func(l string) bool { return strings.HasPrefix(module, l) }) {
 		g.Class = true
 		return g, nil
 	}
