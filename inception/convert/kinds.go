@@ -19,7 +19,7 @@ const (
 	sayScript = "write ONNX with " +
 		`torch.onnx.export(torch.jit.load("net.pt"), (x,), "net.onnx", dynamo=False), or the weights alone with ` +
 		"torch.save(net.state_dict(), path)"
-	sayCoreML = "is a Core ML package: use the model that coremltools was given"
+	sayCoreML = "is a Core ML package without " + packageModel + ": convert the network with coremltools again"
 	sayText   = "is an ONNX model as text: write it as bytes with " +
 		`onnx.save(onnx.load("m.textproto", format="textproto"), "m.onnx")`
 	sayJSON = "is an ONNX model as JSON: write it as bytes with " +

@@ -14,6 +14,7 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/ckpt"
+	"github.com/c236555e/rehead/inception/convert/internal/coreml"
 	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
 	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
@@ -56,6 +57,9 @@ func locate(path string) string {
 	prefix := path
 	if isSavedModel(path) {
 		return filepath.Join(path, savedModelFile)
+	}
+	if isPackage(path) {
+		return filepath.Join(path, packageModel)
 	}
 	if stem, ok := strings.CutSuffix(path, ".bin"); ok {
 		if _, err := os.Stat(stem + ".xml"); err == nil {
@@ -136,6 +140,7 @@ const (
 	formatGraphDef    = "graphdef"
 	formatCheckpoint  = "checkpoint"
 	formatOpenVINO    = "openvino"
+	formatCoreML      = "coreml"
 )
 
 // open opens a regular file and reads its first bytes.
@@ -193,6 +198,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatCheckpoint, nil
 	case graphdef.IsSavedModel(head):
 		return formatSavedModel, nil
+	case coreml.Is(head):
+		return formatCoreML, nil
 	case onnx.Is(head):
 		return formatONNX, nil
 	case graphdef.Is(head):
@@ -270,6 +277,8 @@ func (f *file) source() (*source, error) {
 		return checkpointSource(f)
 	case formatOpenVINO:
 		return openvinoSource(f)
+	case formatCoreML:
+		return coremlSource(f)
 	case formatSavedModel:
 		return savedSource(f)
 	case formatGraphDef:

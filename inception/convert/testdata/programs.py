@@ -4,11 +4,11 @@ forms in which PyTorch and OpenVINO save programs and whole networks, and its an
 chain.pt2        torch.export.save
 chain-trace.pt   torch.jit.trace, saved
 chain-script.pt  torch.jit.script of the network without what stands in front, frozen
-whole.pth        the same network, pickled whole; layered.pth its state dict
+whole.pth        the same network, pickled whole
 chain.xml, .bin  openvino.save_model of the traced network, float32
 
 torch 2.15.0, torchvision 0.29.2, openvino 2026.4.1. What is committed was written by: python programs.py ."""
-import copy, gzip, json, os, sys
+import gzip, json, os, sys, zipfile
 import numpy as np, torch, torchvision
 import narrow
 
@@ -60,13 +60,21 @@ def answer(run, x, file):
 answer(whole, pixels, "programs.json")
 answer(lambda x: net(x).softmax(1), (pixels - 127.5) / 127.5, "whole.json")
 zero = torch.zeros(1, 3, narrow.SIZE, narrow.SIZE)  # the example is in the files: of nothing, for their size
-torch.export.save(torch.export.export(whole, (zero,)), f"{OUT}/chain.pt2")
+program = torch.export.export(whole, (zero,))
+for node in program.graph_module.graph.nodes:
+    node.meta.pop("stack_trace", None)  # paths of the machine
+torch.export.save(program, f"{OUT}/chain.pt2")
 trace = torch.jit.trace(whole, zero)
 trace.save(f"{OUT}/chain-trace.pt")
 torch.jit.freeze(torch.jit.script(net)).save(f"{OUT}/chain-script.pt")
+for name in ("chain-trace.pt", "chain-script.pt"):  # without the files for debuggers, which hold such paths as well
+    with zipfile.ZipFile(f"{OUT}/{name}") as old, zipfile.ZipFile(f"{OUT}/{name}.new", "w") as new:
+        for f in old.infolist():
+            if not f.filename.endswith(".debug_pkl"):
+                new.writestr(zipfile.ZipInfo(f.filename), old.read(f), f.compress_type)
+    os.replace(f"{OUT}/{name}.new", f"{OUT}/{name}")
 torch.save(net, f"{OUT}/whole.pth")
-torch.save(net.state_dict(), f"{OUT}/layered.pth")
-files = ["chain.pt2", "chain-trace.pt", "chain-script.pt", "whole.pth", "layered.pth"]
+files = ["chain.pt2", "chain-trace.pt", "chain-script.pt", "whole.pth"]
 try:
     import openvino as ov
     ov.save_model(ov.convert_model(trace, example_input=zero, input=[1, 3, narrow.SIZE, narrow.SIZE]), f"{OUT}/chain.xml", compress_to_fp16=False)

@@ -113,7 +113,7 @@ func (a *Archive) Text(name string, limit int64) ([]byte, error) {
 // Reader is the file below, and its size.
 func (a *Archive) Reader() (io.ReaderAt, int64) { return a.r, a.size }
 
-// unpickle reads a pickle whose storages lie in a folder.
+// unpickle reads a pickle whose storages lie in a folder; with none, only their sizes count.
 func (a *Archive) unpickle(name, folder string) (any, error) {
 	off, n, err := a.Section(name)
 	if err != nil {
@@ -126,6 +126,10 @@ func (a *Archive) unpickle(name, folder string) (any, error) {
 				return nil, fmt.Errorf("storage %q is both %d of %v and %d of %v", key, st.count, st.dtype, count, d)
 			}
 			return st, nil
+		}
+		if folder == "" {
+			seen[key] = &storage{key: key, dtype: d, count: count, off: -1}
+			return seen[key], nil
 		}
 		file := path.Join(folder, key)
 		if a.files[file] == nil || strings.ContainsAny(key, `/\`) {

@@ -107,7 +107,7 @@ func (s *Script) traced() {
 	if !s.a.Has("traced_inputs.pkl") {
 		return
 	}
-	v, err := s.a.unpickle("traced_inputs.pkl", "traced_inputs")
+	v, err := s.a.unpickle("traced_inputs.pkl", "") // whose values PyTorch leaves out
 	d, ok := v.(*pickle.Dict)
 	if err != nil || !ok {
 		return // only an example
