@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/export"
 	"github.com/c236555e/rehead/nn"
@@ -178,8 +179,9 @@ func (a *app) inPrecision(ctx context.Context, m *inception.Model, path string, 
 		return nil, err
 	}
 	a.printProblems(problems)
-	w, err := o.precision.calibrateOn(ctx, m.Trunk, nn.Config{}, spread(paths, inception.CalibrationPictures),
-		picture.Limits{})
+	chosen := spread(paths, inception.CalibrationPictures)
+	w, err := o.precision.calibrateOn(ctx, m.Trunk, nn.Config{}, len(chosen),
+		func(i int) source.File { return source.File{Path: chosen[i]} }, picture.Limits{})
 	if err != nil {
 		return nil, err
 	}

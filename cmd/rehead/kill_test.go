@@ -282,7 +282,7 @@ func TestKilledSavesLeaveAModel(t *testing.T) {
 			}
 			before, kills, replaced := uint64(0), 0, 0
 			for seed := uint64(1); seed <= 8; seed++ {
-				pause, left := time.Duration((seed-1)*(seed-1)*2)*time.Millisecond, unfinished(dir)
+				pause, left := time.Duration((seed-1)*(seed-1)*2)*time.Millisecond, halfSaved(dir)
 				out, err := run(seed, func(p *os.Process, ended <-chan struct{}) {
 					if until(ended, func() bool {
 						return slices.ContainsFunc(writing(dir), func(path string) bool { return !slices.Contains(left, path) })
@@ -311,7 +311,7 @@ func TestKilledSavesLeaveAModel(t *testing.T) {
 				t.Errorf("only %d of 8 runs were killed while they saved", kills)
 			}
 			old := time.Now().Add(-2 * time.Hour)
-			for _, path := range unfinished(dir) { // what has lost its lock is removed when it is old
+			for _, path := range halfSaved(dir) { // what has lost its lock is removed when it is old
 				if err := os.Chtimes(path, old, old); err != nil {
 					t.Fatal(err)
 				}
@@ -319,15 +319,15 @@ func TestKilledSavesLeaveAModel(t *testing.T) {
 			if out, err := run(99, nil); err != nil || seedOf(t, dir) != 99 {
 				t.Fatalf("the last run: %v: %s", err, out)
 			}
-			if left := unfinished(dir); len(left) > 0 {
+			if left := halfSaved(dir); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
 		})
 	}
 }
 
-// unfinished are the folders of models that are being saved to dir, or were when they were killed.
-func unfinished(dir string) (folders []string) {
+// halfSaved are the folders of models that are being saved to dir, or were when they were killed.
+func halfSaved(dir string) (folders []string) {
 	for _, around := range []string{filepath.Dir(dir), dir} {
 		list, _ := filepath.Glob(filepath.Join(around, ".rehead-tmp-*"))
 		folders = append(folders, list...)
@@ -337,7 +337,7 @@ func unfinished(dir string) (folders []string) {
 
 // writing are those of them in which something is written.
 func writing(dir string) []string {
-	return slices.DeleteFunc(unfinished(dir), func(path string) bool {
+	return slices.DeleteFunc(halfSaved(dir), func(path string) bool {
 		_, err := os.Stat(filepath.Join(path, "head.safetensors"))
 		return err != nil
 	})

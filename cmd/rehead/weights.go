@@ -139,6 +139,10 @@ second example is for a network trained with ImageNet's mean and deviation.`,
 	f.StringVar(&o.cfg.DType, "dtype", "f32", "f32 or f16")
 	f.BoolVar(&o.cfg.TrunkOnly, "trunk-only", false, "leave out what follows the trunk")
 	f.BoolVar(&o.cfg.Quantized, "quantized", false, "take int8 weights of ONNX and TFLite for their real values")
+	f.StringVar(&o.cfg.HeadActivation, "head-activation", "", "what stands behind each dense layer but the last, where "+
+		"the file does not say:\nnone, relu, relu6, leaky_relu, elu, selu, tanh, sigmoid, swish or gelu")
+	f.StringVar(&o.cfg.HeadOutput, "head-output", "",
+		"what stands behind the last, where the file does not say: softmax or sigmoid")
 	f.StringVar(&o.cfg.Labels, "labels", "", "file with the classifier's labels, one a line")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	return cmd

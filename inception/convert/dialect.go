@@ -89,6 +89,13 @@ func (m *matcher) evaluate(v string) ([]float64, error) {
 		if n > 1 || k.Len() > maxVector || k.Len() == 0 {
 			return nil, fmt.Errorf("constant %q at offset %d has shape %v, want a number for each channel", v, k.Offset, k.Shape)
 		}
+		if len(k.Ints) == k.Len() { // a divisor such as 255
+			x := make([]float64, len(k.Ints))
+			for i, v := range k.Ints {
+				x[i] = float64(v)
+			}
+			return x, nil
+		}
 		f, err := finite(k.Tensor)
 		if err != nil {
 			return nil, err

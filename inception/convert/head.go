@@ -19,12 +19,12 @@ func (src *source) simplify() {
 	last := len(src.links) - 1
 	switch src.links[last].kind {
 	case linkSoftmax:
-		src.links = src.links[:last]
+		src.links, src.ended = src.links[:last], true
 	case inception.LayerSigmoid:
-		src.links, src.activation = src.links[:last], inception.Sigmoid
+		src.links, src.activation, src.ended = src.links[:last], inception.Sigmoid, true
 	default:
 		if src.bare != nil {
-			src.links, src.headErr = nil, src.bare
+			src.bareLinks, src.links, src.headErr = src.links, nil, src.bare
 			return
 		}
 	}

@@ -50,7 +50,10 @@ func tensorsOf(t *testing.T, name string, b []byte) []raw.Tensor {
 	}
 	switch filepath.Ext(name) {
 	case ".pth":
-		out, _, err = pth.Read(r, size)
+		var p *pth.File
+		if p, err = pth.Read(r, size); err == nil {
+			out = p.Tensors
+		}
 	case ".h5":
 		var h *hdf5.File
 		if h, err = hdf5.Read(r, size); err == nil {

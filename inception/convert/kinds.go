@@ -14,15 +14,13 @@ import (
 // Files of kinds that are not read are named for what they are, with the line of Python that writes
 // one that is.
 const (
-	sayPT2 = "is a program of torch.export: write ONNX with " +
+	sayPT2 = "write ONNX with " +
 		`torch.onnx.export(torch.export.load("net.pt2").module(), (x,), "net.onnx")`
-	sayScript = "is a TorchScript program, which does not say its preprocessing and head in a way that rehead " +
-		"reads: write ONNX with " +
+	sayScript = "write ONNX with " +
 		`torch.onnx.export(torch.jit.load("net.pt"), (x,), "net.onnx", dynamo=False), or the weights alone with ` +
 		"torch.save(net.state_dict(), path)"
-	sayOpenVINO = "is OpenVINO's IR: use the model that it was made of, which ovc took as ONNX, PyTorch or TensorFlow"
-	sayCoreML   = "is a Core ML package: use the model that coremltools was given"
-	sayText     = "is an ONNX model as text: write it as bytes with " +
+	sayCoreML = "is a Core ML package without " + packageModel + ": convert the network with coremltools again"
+	sayText   = "is an ONNX model as text: write it as bytes with " +
 		`onnx.save(onnx.load("m.textproto", format="textproto"), "m.onnx")`
 	sayJSON = "is an ONNX model as JSON: write it as bytes with " +
 		`onnx.save(onnx.load("m.json", format="json"), "m.onnx")`
@@ -38,8 +36,6 @@ const (
 func unreadable(head []byte) error {
 	text := strings.TrimLeft(string(head), "\ufeff \t\r\n")
 	switch {
-	case strings.HasPrefix(text, "<?xml") && strings.Contains(text, "<net "), strings.HasPrefix(text, "<net "):
-		return errors.New(sayOpenVINO)
 	case strings.HasPrefix(text, "ir_version:"):
 		return errors.New(sayText)
 	case bytes.HasPrefix(head, []byte{0x12, 1, 0, 0, 0, 0, 0, 0}):
@@ -61,16 +57,25 @@ func folder(path string) error {
 	return nil
 }
 
-// program names a ZIP archive that holds a program.
-func program(z *zip.Reader) error {
+// program reports whether a ZIP archive holds a program that is read, and names one that is not.
+func program(z *zip.Reader) (bool, error) {
 	has := func(end string) bool {
 		return slices.ContainsFunc(z.File, func(f *zip.File) bool { return strings.HasSuffix(f.Name, end) })
 	}
 	switch {
-	case has("/models/model.json") || has("/archive_format"):
-		return errors.New(sayPT2)
-	case has("/constants.pkl"):
-		return errors.New(sayScript)
+	case has("serialized_exported_program.json"):
+		return false, errors.New("is a program of torch.export before version 2.8: " + sayPT2)
+	case has("/archive_format") && !has("/models/model.json"):
+		return false, errors.New("is a package of compiled code, not a network: " + sayPT2)
 	}
-	return nil
+	return has("/archive_format") || has("/constants.pkl"), nil
+}
+
+// otherwise adds the way out to what is wrong with a program.
+func otherwise(err error, format string) error {
+	say := sayPT2
+	if format == formatScript {
+		say = sayScript
+	}
+	return fmt.Errorf("%w; %s", err, say)
 }

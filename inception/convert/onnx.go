@@ -48,7 +48,7 @@ func (onnxDialect) kind(n *graph.Node) op {
 
 // pads reads an attribute of begin and end paddings.
 func pads(n *graph.Node) ([4]int, error) {
-	if a, ok := n.Attrs["auto_pad"]; ok && a.Text != "" && a.Text != "NOTSET" && a.Text != "VALID" {
+	if a, ok := n.Attrs["auto_pad"]; ok && a.Text != "" && a.Text != "NOTSET" && a.Text != "VALID" && !same(n) {
 		return [4]int{}, fmt.Errorf("auto_pad is %q, want explicit pads: export the network with PyTorch", a.Text)
 	}
 	v := n.Attrs["pads"].Ints
@@ -61,8 +61,15 @@ func pads(n *graph.Node) ([4]int, error) {
 	return [4]int{int(v[0]), int(v[1]), int(v[2]), int(v[3])}, nil
 }
 
+// same reports whether an operator is padded so that the size stays, with stride 1.
+func same(n *graph.Node) bool {
+	a := n.Attrs["auto_pad"].Text
+	return (a == "SAME_UPPER" || a == "SAME_LOWER") &&
+		!slices.ContainsFunc(n.Attrs["strides"].Ints, func(s int64) bool { return s != 1 })
+}
+
 func (onnxDialect) conv(_ *matcher, n *graph.Node) (convolution, error) {
-	c := convolution{input: n.Inputs[0]}
+	c := convolution{input: n.Inputs[0], same: same(n)}
 	var err error
 	if c.stride, err = two(n.Attrs["strides"].Ints, 1); err != nil {
 		return c, err
@@ -90,6 +97,10 @@ func (onnxDialect) pool(m *matcher, n *graph.Node) (pooling, error) {
 	}
 	if p.pad, err = pads(n); err != nil {
 		return p, err
+	}
+	if same(n) {
+		h, w := p.kernel[0]-1, p.kernel[1]-1
+		p.pad = [4]int{h / 2, w / 2, h - h/2, w - w/2}
 	}
 	if n.Attrs["ceil_mode"].Int != 0 {
 		return p, fmt.Errorf("ceil_mode is on, which InceptionV3 never uses")
@@ -211,14 +222,20 @@ func onnxSource(g *graph.Graph) (*source, error) {
 	if err != nil {
 		return nil, blocked(g, err)
 	}
-	classes := src.classes()
 	src.what, src.rounded = "ONNX", rounded
+	src.pooled(m, timmNames(g) || g.Notes == "timm")
+	return src, src.exported(g.Metadata)
+}
+
+// pooled tells the flavour of a graph of PyTorch's operators from the pools and the classifier.
+func (src *source) pooled(m *matcher, timm bool) {
+	classes := src.classes()
 	switch {
 	case m.maximum:
 		src.flavor, src.reason = inception.PytorchFID, "the last block's pool takes the maximum"
 	case m.counted && classes == 1001:
 		src.flavor, src.reason = inception.Timm, "average pools count their border, and there are 1001 classes"
-	case m.counted && (timmNames(g) || g.Notes == "timm"):
+	case m.counted && timm:
 		src.flavor, src.reason = inception.Timm,
 			"average pools count their border, and the nodes are named after timm's modules"
 	case m.counted:
@@ -229,13 +246,12 @@ func onnxSource(g *graph.Graph) (*source, error) {
 	default:
 		src.flavor, src.reason = inception.Keras, "average pools do not count their border"
 	}
-	return src, src.exported(g.Metadata)
 }
 
 // timmNames reports whether the nodes are named as PyTorch's exporter (1.13 and later) names them
 // after timm's modules.
 func timmNames(g *graph.Graph) bool {
 	return slices.ContainsFunc(g.Nodes, func(n *graph.Node) bool {
-		return n.Op == "Relu" && strings.HasSuffix(n.Name, "/bn/act/Relu")
+		return n.Op == "Relu" && (strings.HasSuffix(n.Name, "/bn/act/Relu") || strings.Contains(n.Name, ".bn.act/"))
 	})
 }

@@ -14,9 +14,11 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/ckpt"
+	"github.com/c236555e/rehead/inception/convert/internal/coreml"
 	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
 	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
+	"github.com/c236555e/rehead/inception/convert/internal/openvino"
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/convert/internal/tfjs"
@@ -55,6 +57,14 @@ func locate(path string) string {
 	prefix := path
 	if isSavedModel(path) {
 		return filepath.Join(path, savedModelFile)
+	}
+	if isPackage(path) {
+		return filepath.Join(path, packageModel)
+	}
+	if stem, ok := strings.CutSuffix(path, ".bin"); ok {
+		if _, err := os.Stat(stem + ".xml"); err == nil {
+			return stem + ".xml" // OpenVINO's constants, and the network that they belong to
+		}
 	}
 	if m := shardName.FindStringSubmatch(path); m != nil {
 		prefix = m[1]
@@ -129,6 +139,8 @@ const (
 	formatONNX        = "onnx"
 	formatGraphDef    = "graphdef"
 	formatCheckpoint  = "checkpoint"
+	formatOpenVINO    = "openvino"
+	formatCoreML      = "coreml"
 )
 
 // open opens a regular file and reads its first bytes.
@@ -186,6 +198,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatCheckpoint, nil
 	case graphdef.IsSavedModel(head):
 		return formatSavedModel, nil
+	case coreml.Is(head):
+		return formatCoreML, nil
 	case onnx.Is(head):
 		return formatONNX, nil
 	case graphdef.Is(head):
@@ -195,6 +209,9 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 	case pth.IsTar(head):
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
 			"torch.save(net.state_dict(), path); unpack any other archive first")
+	}
+	if openvino.Is(head) {
+		return formatOpenVINO, nil
 	}
 	if err := unreadable(head); err != nil {
 		return "", err
@@ -258,6 +275,10 @@ func (f *file) source() (*source, error) {
 		return onnxSource(g)
 	case formatCheckpoint:
 		return checkpointSource(f)
+	case formatOpenVINO:
+		return openvinoSource(f)
+	case formatCoreML:
+		return coremlSource(f)
 	case formatSavedModel:
 		return savedSource(f)
 	case formatGraphDef:
@@ -302,8 +323,8 @@ func zipSource(f *file) (*source, error) {
 			f.format = formatKeras
 			return kerasZIP(z, f.data, f.size)
 		}
-		if err := program(z); err != nil {
-			return nil, err
+		if src, err := programSource(f, z); src != nil || err != nil {
+			return src, err
 		}
 	}
 	return torchSource(f)
@@ -311,16 +332,21 @@ func zipSource(f *file) (*source, error) {
 
 // torchSource maps what torch.save wrote.
 func torchSource(f *file) (*source, error) {
-	tensors, nest, err := pth.Read(f.data, f.size)
+	p, err := pth.Read(f.data, f.size)
 	if err != nil {
 		return nil, err
 	}
-	src, err := torchNames(tensors)
+	src, err := torchNames(p.Tensors)
 	if err != nil {
 		return nil, err
 	}
-	if strings.Contains(nest, "ema") {
-		src.doubts = append(src.doubts, fmt.Sprintf("the averaged weights, %q, are taken", nest))
+	if p.Modules != nil {
+		if err := src.whole(p.Modules); err != nil {
+			return nil, err
+		}
+	}
+	if strings.Contains(p.Nest, "ema") {
+		src.doubts = append(src.doubts, fmt.Sprintf("the averaged weights, %q, are taken", p.Nest))
 	}
 	return src, src.besideConfig(f.path)
 }

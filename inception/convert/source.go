@@ -28,14 +28,22 @@ type source struct {
 	own     bool // the classifier is somebody's own, whatever its number of classes
 	size    int  // side of the input, 0 where the file does not say
 	front   *front
-	gain    float64  // of the first convolution
-	rounded bool     // weights are quantised to few levels
+	gain    float64 // of the first convolution
+	rounded bool    // weights are quantised to few levels
+
+	// Of a state dict: what stands in front of the network's names, the tensors of a classifier of
+	// several layers by name, and those that lie outside the network.
+	prefix  string
+	layered map[string]raw.Tensor
+	outside []raw.Tensor
 	given   bool     // mean and deviation are asked for
 	doubts  []string // what the file does not tell, for people
 
 	links      []link // of a graph: what follows the bottleneck when it is no plain classifier
 	activation inception.Activation
 	bare       error           // why a chain without a last activation is not read; nil: logits of a softmax
+	bareLinks  []link          // that chain
+	ended      bool            // the file has a last activation
 	refused    error           // why the network is of no use but for its trunk
 	headErr    error           // why what follows the bottleneck could not be read
 	recipe     *picture.Recipe // nil: the flavour's

@@ -21,12 +21,12 @@ func torchNames(tensors []raw.Tensor) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	src := &source{what: "PyTorch", units: make(map[string]*unit, len(layers))}
+	src := &source{what: "PyTorch", units: make(map[string]*unit, len(layers)), layered: map[string]raw.Tensor{}}
 	tensors, numbered := src.rename(tensors)
 	for _, l := range layers {
 		src.units[l.Path] = &unit{}
 	}
-	aux, head := false, map[string]raw.Tensor{}
+	aux := false
 	for i := range tensors {
 		t := tensors[i]
 		switch {
@@ -36,7 +36,7 @@ func torchNames(tensors []raw.Tensor) (*source, error) {
 		case strings.HasSuffix(t.Name, ".num_batches_tracked"):
 			src.ignored = append(src.ignored, t.Name)
 		case strings.HasPrefix(t.Name, "fc.") && !plainFC(t.Name):
-			head[t.Name] = t
+			src.layered[t.Name] = t
 		case plainFC(t.Name):
 			if src.fc == nil {
 				src.fc = &classifier{}
@@ -64,7 +64,7 @@ func torchNames(tensors []raw.Tensor) (*source, error) {
 		return nil, &inception.FormatError{Tensor: "fc.weight", Offset: -1,
 			Reason: "is missing though the file has fc.bias: fetch the file again"}
 	}
-	src.sequential(head)
+	src.sequential()
 	if src.detectTorch(aux); numbered == blockNames {
 		src.flavor, src.reason = inception.PytorchFID, "named by the blocks of pytorch-fid's class"
 	}
@@ -78,32 +78,6 @@ func plainFC(name string) bool {
 
 // exportLine is the way out where a state dict does not say enough.
 const exportLine = `torch.onnx.export(net, x, "net.onnx") says it all`
-
-// sequential reads a classifier that is an nn.Sequential, when one dense layer is all that has
-// weights in it: what has none, dropout and ReLU, does nothing to a bottleneck.
-func (src *source) sequential(head map[string]raw.Tensor) {
-	if len(head) == 0 {
-		return
-	}
-	names := slices.Sorted(maps.Keys(head))
-	stem := names[0][:strings.LastIndexByte(names[0], '.')]
-	w, b := head[stem+".weight"], head[stem+".bias"]
-	rest := len(head) - 1
-	if b.Load != nil {
-		rest--
-	}
-	if src.fc != nil || w.Load == nil || len(w.Shape) != 2 || rest != 0 {
-		src.fc, src.headErr = nil, fmt.Errorf("its classifier has several layers (%s), and a state dict "+
-			"does not say what stands "+
-			"between and behind them: %s", strings.Join(names[:min(len(names), 6)], ", "), exportLine)
-		return
-	}
-	if src.fc = (&classifier{weight: w}); b.Load != nil {
-		src.fc.bias = &b
-	}
-	src.doubts = append(src.doubts,
-		fmt.Sprintf("of the classifier only %s has weights: a softmax is taken to follow", stem))
-}
 
 // place puts a tensor where its name says and reports whether the name is known.
 func (src *source) place(t *raw.Tensor) bool {
@@ -213,6 +187,7 @@ func (src *source) rename(tensors []raw.Tensor) ([]raw.Tensor, numbering) {
 	if !found {
 		return tensors, ownNames
 	}
+	src.prefix = prefix
 	var out []raw.Tensor
 	for _, t := range tensors {
 		name, ok := strings.CutPrefix(t.Name, prefix)
@@ -231,7 +206,7 @@ func (src *source) rename(tensors []raw.Tensor) ([]raw.Tensor, numbering) {
 
 // beside passes over a tensor that lies outside the network; layers there make the head doubtful.
 func (src *source) beside(t raw.Tensor) {
-	src.ignored = append(src.ignored, t.Name)
+	src.ignored, src.outside = append(src.ignored, t.Name), append(src.outside, t)
 	if len(t.Shape) >= 2 && src.headErr == nil && !strings.Contains(t.Name, "AuxLogits.") {
 		src.headErr = fmt.Errorf("tensor %q at offset %d lies beside the network: what it does there a "+
 			"state dict does not say: %s",

@@ -83,6 +83,11 @@ func (m *machine) build(op byte) error {
 	switch o := obj.(type) {
 	case Opaque: // what is done to an inert object is forgotten
 		return nil
+	case *Object:
+		if op == opBuild {
+			o.State = items[0]
+			return nil
+		}
 	case *List:
 		if op == opAppend || op == opAppends || op == opAddItems {
 			o.Items = append(o.Items, items...)
@@ -115,6 +120,9 @@ func (m *machine) call(args any) error {
 	g, ok := f.(*Global)
 	if !ok {
 		return fmt.Errorf("calls a %T, want a listed Python function", f)
+	}
+	if g.Class {
+		return m.push(&Object{Module: g.Module, Name: g.Name})
 	}
 	if g.Call == nil {
 		return fmt.Errorf("calls %s.%s, which may only be named", g.Module, g.Name)

@@ -8,6 +8,6 @@
 // copied only after their length was checked against what is left.
 //
 // The values are Go's: nil, bool, int64, *big.Int, float64, string, []byte, Tuple, *List, *Dict,
-// Set, and what the listed functions return. Shared and cyclic references stay shared, so a
+// Set, *Object, and what the listed functions return. Shared and cyclic references stay shared, so a
 // walk over the result must bound its own depth.
 package pickle

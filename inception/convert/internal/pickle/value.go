@@ -32,16 +32,24 @@ type Func func(args Tuple) (any, error)
 
 // Global is a listed name. Call is nil for names that are only passed on as values, such as storage
 // types. Inert says that objects of this type are of no interest: all that the pickle does with it
-// makes an Opaque.
+// makes an Opaque. Class says that its objects are kept as an Object, with what they hold.
 type Global struct {
 	Module, Name string
 	Call         Func
 	Inert        bool
+	Class        bool
 }
 
 // Opaque is an object whose construction was skipped: a name the caller listed as inert, with the
 // arguments and state thrown away.
 type Opaque struct{ Module, Name string }
+
+// Object is an instance of a listed class that was not made: State is what the pickle wanted to set
+// in it, nil if nothing.
+type Object struct {
+	Module, Name string
+	State        any
+}
 
 // NewDict is the Func of collections.OrderedDict and dict: no arguments, or a list of pairs.
 func NewDict(args Tuple) (any, error) {

@@ -1,7 +1,9 @@
 package pth
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/c236555e/rehead/inception/convert/internal/pickle"
@@ -23,6 +25,31 @@ var inert = map[string]bool{
 	"numpy.core.multiarray.scalar":  true,
 	"numpy._core.multiarray.scalar": true, "_codecs.encode": true, "torch.float32": true, "torch.float16": true,
 	"torch.float64": true, "torch.bfloat16": true, "torch.int64": true,
+}
+
+// libraries are the beginnings of modules whose classes are known: a network of them may be pickled
+// whole, for what it computes follows from their names.
+var libraries = []string{"torch.nn.", "torch._dynamo.eval_frame", "torch.optim.swa_utils", "torchvision.", "timm.",
+	"pytorch_fid.", "__torch__."}
+
+// first is a function of TorchScript's that gives its first argument a type.
+func first(args pickle.Tuple) (any, error) {
+	if len(args) == 0 {
+		return nil, errors.New("is called without an argument")
+	}
+	return args[0], nil
+}
+
+// newSet is set(list).
+func newSet(args pickle.Tuple) (any, error) {
+	if len(args) == 0 {
+		return pickle.Set(nil), nil
+	}
+	l, ok := args[0].(*pickle.List)
+	if !ok || len(args) != 1 {
+		return nil, errors.New("is called with other arguments than one list")
+	}
+	return pickle.Set(l.Items), nil
 }
 
 // storage is a run of elements of one type.
@@ -70,10 +97,22 @@ func find(module, name string) (*pickle.Global, error) {
 		g.Inert = true
 		return g, nil
 	}
-	if strings.HasPrefix(module, "torch.nn") || strings.HasPrefix(module, "torchvision") ||
-		strings.HasPrefix(module, "timm") {
-		return nil, fmt.Errorf("holds a whole Python object of class %s, want plain tensors: save net.state_dict() instead "+
-			"of net; nothing was run", full)
+	switch full {
+	case "builtins.set", "__builtin__.set":
+		g.Call = newSet
+		return g, nil
+	case "torch.jit._pickle.restore_type_tag", "torch.jit._pickle.build_intlist",
+		"torch.jit._pickle.build_doublelist", "torch.jit._pickle.build_boollist", "torch.jit._pickle.build_tensorlist":
+		g.Call = first
+		return g, nil
+	case "functools.partial":
+		g.Inert = true
+		return g, nil
+	}
+	if module == "__torch__" ||
+		slices.ContainsFunc(libraries, func(l string) bool { return strings.HasPrefix(module, l) }) {
+		g.Class = true
+		return g, nil
 	}
 	return nil, &pickle.NameError{Module: module, Name: name}
 }

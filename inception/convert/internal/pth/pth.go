@@ -1,15 +1,11 @@
 package pth
 
 import (
-	"archive/zip"
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"math/big"
-	"path"
-	"strings"
 
 	"github.com/c236555e/rehead/inception/convert/internal/pickle"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
@@ -33,190 +29,70 @@ func IsStream(head []byte) bool {
 // wrote in 2016, before the stream form; Read does not read it.
 func IsTar(head []byte) bool { return len(head) >= 262 && string(head[257:262]) == "ustar" }
 
-// Read lists the tensors of a torch.save file of the given size, in the order of its dictionary.
-// Tensors of nested dictionaries are found under the first of nests that the outermost one has,
-// which is returned too; other entries there (epoch, optimizer) are passed over.
-func Read(r io.ReaderAt, size int64) (tensors []raw.Tensor, nest string, err error) {
+// File is what torch.save wrote.
+type File struct {
+	Tensors []raw.Tensor      // in the order of the dictionary
+	Nest    string            // the key under which the weights were, "" at the top
+	Modules map[string]Module // of a network that was saved whole, by path; "" is the network
+}
+
+// Read lists the tensors of a torch.save file of the given size. Tensors of nested dictionaries are
+// found under the first of nests that the outermost one has; other entries there (epoch, optimizer)
+// are passed over.
+func Read(r io.ReaderAt, size int64) (*File, error) {
 	head := make([]byte, 16)
 	if n, err := r.ReadAt(head, 0); n < len(head) {
-		return nil, "", fmt.Errorf("file has %d bytes, too few for a .pth: %w", n, err)
+		return nil, fmt.Errorf("file has %d bytes, too few for a .pth: %w", n, err)
 	}
 	var top any
+	var err error
 	switch {
 	case IsZIP(head):
 		top, err = readZIP(r, size)
 	case IsStream(head):
 		top, err = readStream(r, size)
 	default:
-		return nil, "", errors.New("starts neither as a ZIP file nor as an old PyTorch stream: save the weights again with " +
+		return nil, errors.New("starts neither as a ZIP file nor as an old PyTorch stream: save the weights again with " +
 			"torch.save(net.state_dict(), path)")
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	d, ok := top.(*pickle.Dict)
-	if !ok {
-		return nil, "", fmt.Errorf("holds a %s, want a dictionary of tensors: save net.state_dict()", kind(top))
-	}
-	for depth := 0; depth < 3 && !hasTensor(d); depth++ {
+	f := &File{}
+	d, _ := top.(*pickle.Dict)
+	for depth := 0; d != nil && depth < 3 && !hasTensor(d); depth++ {
 		inner, key := nested(d)
 		if inner == nil {
 			break
 		}
-		d, nest = inner, key
+		top, f.Nest = inner, key
+		d, _ = inner.(*pickle.Dict)
 	}
-	tensors, err = list(r, size, d)
-	return tensors, nest, err
+	if o, ok := top.(*pickle.Object); ok {
+		if d, f.Modules, err = flatten(o); err != nil {
+			return nil, err
+		}
+	}
+	if d == nil {
+		return nil, fmt.Errorf("holds a %s, want a dictionary of tensors: save net.state_dict()", kind(top))
+	}
+	f.Tensors, err = list(r, size, d)
+	return f, err
 }
 
 // readZIP reads data.pkl and gives each storage the place of its file in the archive.
 func readZIP(r io.ReaderAt, size int64) (any, error) {
-	if err := ends(r, size); err != nil {
-		return nil, err
-	}
-	z, err := zip.NewReader(r, size)
-	if err != nil {
-		return nil, fmt.Errorf("the ZIP directory cannot be read: fetch the file again: %w", err)
-	}
-	files, pkl, err := members(z)
+	a, err := OpenArchive(r, size)
 	if err != nil {
 		return nil, err
 	}
-	dir := path.Dir(pkl.Name)
-	if files[path.Join(dir, "constants.pkl")] != nil {
+	if a.Has("constants.pkl") {
 		return nil, errors.New("is a TorchScript program, want a state dict: save with torch.save(net.state_dict(), path)")
 	}
-	if b := files[path.Join(dir, "byteorder")]; b != nil {
-		if err := littleEndian(r, size, b); err != nil {
-			return nil, err
-		}
+	if !a.Has("data.pkl") {
+		return nil, errors.New("the ZIP archive has no data.pkl: it was not written by torch.save")
 	}
-	off, n, err := section(pkl, size)
-	if err != nil {
-		return nil, err
-	}
-	buffer := make([]byte, 1<<16)
-	if err := checksum(r, pkl, off, n, buffer); err != nil {
-		return nil, err
-	}
-	seen := map[string]*storage{}
-	get := func(key string, d raw.DType, count int) (*storage, error) {
-		if st := seen[key]; st != nil {
-			if st.dtype != d || st.count != count {
-				return nil, fmt.Errorf("storage %q is both %d of %v and %d of %v", key, st.count, st.dtype, count, d)
-			}
-			return st, nil
-		}
-		f := files[path.Join(dir, "data", key)]
-		if f == nil || strings.ContainsAny(key, `/\`) {
-			return nil, fmt.Errorf("storage %q is not in the archive", key)
-		}
-		off, n, err := section(f, size)
-		if err != nil {
-			return nil, err
-		}
-		if n != int64(count)*int64(d.Size()) {
-			return nil, fmt.Errorf("storage %q at offset %d has %d bytes, want %d elements of %v", key, off, n, count, d)
-		}
-		if err := checksum(r, f, off, n, buffer); err != nil {
-			return nil, err
-		}
-		st := &storage{key: key, dtype: d, count: count, off: off}
-		seen[key] = st
-		return st, nil
-	}
-	return pickle.Read(raw.NewCursor(r, off, off+n), pickle.Config{
-		Find:       find,
-		Persistent: func(id any) (any, error) { return persistent(id, get) },
-	})
-}
-
-// members lists the files of an archive by name, and the pickle among them.
-func members(z *zip.Reader) (files map[string]*zip.File, pkl *zip.File, err error) {
-	files = make(map[string]*zip.File, len(z.File))
-	for _, f := range z.File {
-		if files[f.Name] != nil {
-			return nil, nil, fmt.Errorf("the archive has two files called %q", f.Name)
-		}
-		files[f.Name] = f
-		if path.Base(f.Name) == "data.pkl" {
-			if pkl != nil {
-				return nil, nil, fmt.Errorf("the archive has two pickles, %q and %q", pkl.Name, f.Name)
-			}
-			pkl = f
-		}
-	}
-	if pkl == nil {
-		return nil, nil, errors.New("the ZIP archive has no data.pkl: it was not written by torch.save")
-	}
-	return files, pkl, nil
-}
-
-// zipEnd is what stands in the last bytes of an archive without a comment, and torch.save writes
-// none: a signature, 16 bytes about the directory, and the length of the comment.
-const zipEnd = 22
-
-// ends checks that the archive reaches to the end of the file and no further.
-func ends(r io.ReaderAt, size int64) error {
-	b := make([]byte, zipEnd)
-	if size < zipEnd {
-		return fmt.Errorf("has %d bytes, too few for a ZIP archive: fetch it again", size)
-	}
-	if err := raw.ReadFull(r, b, size-zipEnd); err != nil {
-		return err
-	}
-	if !bytes.HasPrefix(b, []byte("PK\x05\x06")) || b[20] != 0 || b[21] != 0 {
-		return fmt.Errorf("does not end at offset %d with a ZIP directory, as torch.save writes it: it is truncated, or "+
-			"bytes follow the archive; fetch it again", size)
-	}
-	return nil
-}
-
-// section is where the bytes of a stored (not compressed) file of the archive lie.
-func section(f *zip.File, size int64) (off, n int64, err error) {
-	if f.Method != zip.Store {
-		return 0, 0, fmt.Errorf("%q in the archive is compressed, which torch.save never does: save the weights again",
-			f.Name)
-	}
-	off, err = f.DataOffset()
-	if err != nil {
-		return 0, 0, fmt.Errorf("%q in the archive: %w", f.Name, err)
-	}
-	if f.UncompressedSize64 > uint64(size) || off > size-int64(f.UncompressedSize64) {
-		return 0, 0, fmt.Errorf("%q in the archive needs bytes %d..%d of a file of %d: it is truncated", f.Name, off,
-			off+int64(f.UncompressedSize64), size)
-	}
-	return off, int64(f.UncompressedSize64), nil
-}
-
-// checksum holds the n bytes at off against the CRC-32 of their file in the archive; 0 is what a
-// writer leaves that was told to spare the time.
-func checksum(r io.ReaderAt, f *zip.File, off, n int64, buffer []byte) error {
-	if f.CRC32 == 0 {
-		return nil
-	}
-	sum := crc32.NewIEEE()
-	if _, err := io.CopyBuffer(sum, io.NewSectionReader(r, off, n), buffer); err != nil {
-		return err
-	}
-	if got := sum.Sum32(); got != f.CRC32 {
-		return fmt.Errorf("%q in the archive was changed after it was written (CRC-32 %08x, want %08x): fetch the file again",
-			f.Name, got, f.CRC32)
-	}
-	return nil
-}
-
-// littleEndian fails when the archive says that its numbers are stored the other way round.
-func littleEndian(r io.ReaderAt, size int64, f *zip.File) error {
-	off, n, err := section(f, size)
-	if err != nil {
-		return err
-	}
-	b, err := raw.NewCursor(r, off, off+n).Bytes(min(n, 16))
-	if err == nil && string(b) != "little" {
-		err = fmt.Errorf("byte order is %q, want little: save the weights on another machine", b)
-	}
-	return err
+	return a.unpickle("data.pkl", "data")
 }
 
 // readStream reads the pickles of the stream form and then where each storage lies behind them.
@@ -377,12 +253,13 @@ func hasTensor(d *pickle.Dict) bool {
 	return false
 }
 
-func nested(d *pickle.Dict) (*pickle.Dict, string) {
+// nested is the dictionary, or the whole network, under the best key.
+func nested(d *pickle.Dict) (any, string) {
 	for _, k := range nests {
-		if v, ok := d.Get(k); ok {
-			if inner, ok := v.(*pickle.Dict); ok {
-				return inner, k
-			}
+		v, _ := d.Get(k)
+		switch v.(type) {
+		case *pickle.Dict, *pickle.Object:
+			return v, k
 		}
 	}
 	return nil, ""
@@ -406,6 +283,8 @@ func kind(v any) string {
 		return "string"
 	case int64, *big.Int, float64, bool:
 		return "number"
+	case *pickle.Object:
+		return x.Module + "." + x.Name
 	case pickle.Opaque:
 		return x.Module + "." + x.Name
 	}

@@ -1,0 +1,150 @@
+package convert
+
+import (
+	"archive/zip"
+	"bytes"
+	"io"
+	"testing"
+
+	"github.com/c236555e/rehead/inception/convert/internal/coreml"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/openvino"
+	"github.com/c236555e/rehead/inception/convert/internal/pt2"
+	"github.com/c236555e/rehead/inception/convert/internal/pth"
+	"github.com/c236555e/rehead/inception/convert/internal/torchscript"
+	"github.com/c236555e/rehead/inception/internal/fixture"
+)
+
+// matched runs the matcher over what a reader made of damaged bytes, and reads what it found.
+func matched(t *testing.T, g *graph.Graph, size int) {
+	src, _, err := graphSource(g, onnxDialect{})
+	if err != nil {
+		return
+	}
+	w, err := assemble(src)
+	if err == nil && w.Features() > size {
+		t.Fatalf("%d features of a file of %d bytes", w.Features(), size)
+	}
+}
+
+// zipMember is the text of a file in an archive among the fixtures.
+func zipMember(t testing.TB, fixtureName, name string) []byte {
+	t.Helper()
+	b := fixture.Read(t, fixtureName)
+	a, err := pth.OpenArchive(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := a.Text(name, 1<<24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// packed makes an archive as PyTorch does.
+func packed(t testing.TB, files map[string][]byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, data := range files {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: "a/" + name, Method: zip.Store})
+		if err == nil {
+			_, err = w.Write(data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// FuzzPT2: no graph of torch.export makes its reader or the matcher panic.
+func FuzzPT2(f *testing.F) {
+	f.Add(zipMember(f, "chain.pt2", "models/model.json"), zipMember(f, "chain.pt2", "data/weights/model_weights_config.json"))
+	f.Fuzz(func(t *testing.T, program, config []byte) {
+		b := packed(t, map[string][]byte{"archive_format": []byte("pt2"), "models/model.json": program,
+			"data/weights/model_weights_config.json": config, "data/weights/weight_0": make([]byte, 1728),
+			"data/constants/model_constants_config.json": []byte(`{"config":{}}`)})
+		a, err := pth.OpenArchive(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g, err := pt2.Read(a); err == nil {
+			matched(t, g, len(b))
+		}
+	})
+}
+
+// FuzzTorchScript: no code makes the follower panic, or go on for long.
+func FuzzTorchScript(f *testing.F) {
+	const net = "code/__torch__/torchvision/models/inception/___torch_mangle_660.py"
+	f.Add(zipMember(f, "chain-script.pt", net), zipMember(f, "chain-script.pt", "constants.pkl"))
+	f.Add([]byte("class Inception3(Module):\n  def forward(self: __torch__.Inception3,\n    x: Tensor) -> Tensor:\n"+
+		"    a, b, = (x, [x, CONSTANTS.c0])\n    if torch.eq(torch.dim(x), 4):\n      c = torch.relu_(b[0])\n"+
+		"    else:\n      c = annotate(Optional[Tensor], None)\n    return (self).forward(torch.add(a, c, alpha=1), )\n"),
+		[]byte("\x80\x02K\x01\x85."))
+	f.Fuzz(func(t *testing.T, code, constants []byte) {
+		b := packed(t, map[string][]byte{net: code, "constants.pkl": constants, "constants/0": make([]byte, 1728), "data.pkl": []byte(
+			"\x80\x02c__torch__.torchvision.models.inception.___torch_mangle_660\nInception3\n)\x81}(ub.")})
+		a, err := pth.OpenArchive(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := pth.ReadScript(a)
+		if err != nil {
+			return
+		}
+		if g, err := torchscript.Read(s); err == nil {
+			matched(t, g, len(b))
+		}
+	})
+}
+
+// FuzzOpenVINO: no XML makes its reader or the matcher panic.
+func FuzzOpenVINO(f *testing.F) {
+	f.Add(fixture.Read(f, "chain.xml"), fixture.Read(f, "chain.bin")[:1<<12])
+	f.Fuzz(func(t *testing.T, text, values []byte) {
+		m, err := openvino.Read(bytes.NewReader(text), int64(len(text)), func() (io.ReaderAt, int64, error) {
+			return bytes.NewReader(values), int64(len(values)), nil
+		})
+		if err == nil {
+			matched(t, m.Graph, len(text)+len(values))
+		}
+	})
+}
+
+// FuzzCoreML: no model makes its reader or the matcher panic.
+func FuzzCoreML(f *testing.F) {
+	f.Add(fixture.Read(f, "chain.mlpackage.mlmodel"), fixture.Read(f, "chain.mlpackage.bin")[:1<<12])
+	f.Add(fixture.Read(f, "chain.mlmodel")[:1<<14], []byte(nil))
+	f.Fuzz(func(t *testing.T, model, values []byte) {
+		m, err := coreml.Read(bytes.NewReader(model), int64(len(model)), func(string) (io.ReaderAt, int64, error) {
+			return bytes.NewReader(values), int64(len(values)), nil
+		})
+		if err == nil {
+			matched(t, m.Graph, len(model)+len(values))
+		}
+	})
+}
+
+// FuzzWhole: no pickle makes the mapping of whole networks panic.
+func FuzzWhole(f *testing.F) {
+	f.Add(fixture.Read(f, "whole.pth"))
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		p, err := pth.Read(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		src, err := torchNames(p.Tensors)
+		if err == nil && p.Modules != nil {
+			err = src.whole(p.Modules)
+		}
+		if err == nil {
+			_, _ = assemble(src)
+		}
+	})
+}

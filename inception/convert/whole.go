@@ -1,0 +1,154 @@
+package convert
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/pth"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
+)
+
+// wrappers only hand their input on to the one module in them.
+var wrappers = map[string]bool{
+	"torch.nn.parallel.data_parallel.DataParallel": true, "torch.nn.parallel.distributed.DistributedDataParallel": true,
+	"torch._dynamo.eval_frame.OptimizedModule": true, "torch.optim.swa_utils.AveragedModel": true,
+}
+
+const sayState = "save the weights alone with torch.save(net.state_dict(), path)"
+
+// whole takes what the classes of a network that was pickled whole say beyond its weights: whose it
+// is, epsilon, activations, and every layer of its head.
+func (src *source) whole(modules map[string]pth.Module) error {
+	at := strings.TrimSuffix(src.prefix, ".")
+	net := modules[at]
+	for i := range len(at) {
+		if i != 0 && at[i] != '.' {
+			continue
+		}
+		if outer := modules[at[:i]].Class; !wrappers[outer] {
+			return fmt.Errorf("a %s has the network in it, and what it computes is not in the file: %s", outer, sayState)
+		}
+	}
+	switch net.Class {
+	case "torchvision.models.inception.Inception3":
+		src.flavor, src.reason = inception.Torchvision, "a whole network of torchvision's class"
+		if strings.HasPrefix(modules[src.prefix+"Mixed_7c"].Class, "pytorch_fid.") {
+			src.flavor, src.reason = inception.PytorchFID, "a whole network of pytorch-fid's class"
+		}
+	case "timm.models.inception_v3.InceptionV3":
+		src.flavor, src.reason = inception.Timm, "a whole network of timm's class"
+		if p := modules[src.prefix+"global_pool"].Text["pool_type"]; p != "avg" && p != "" {
+			src.refused = fmt.Errorf("its global pool is %q: rehead's bottleneck is the average; --trunk-only converts the "+
+				"trunk for use with the average", p)
+		}
+	default:
+		return fmt.Errorf("is a whole network of class %s, whose pools and activations are not known: %s", net.Class, sayState)
+	}
+	src.doubts = nil
+	for path, u := range src.units {
+		bn := modules[src.prefix+path+".bn"]
+		if eps, ok := bn.Numbers["eps"]; ok && u.norm != nil {
+			u.norm.eps = eps
+		}
+		for _, act := range []string{".bn.act", ".act"} {
+			if c := modules[src.prefix+path+act].Class; c != "" && c != torchLayers+"activation.ReLU" &&
+				!strings.HasSuffix(c, ".Identity") {
+				return fmt.Errorf("the activation of %s is a %s: rehead's trunk has ReLU only", path, c)
+			}
+		}
+	}
+	src.links, src.headErr = src.modules(modules, src.prefix+"fc")
+	if src.headErr != nil {
+		src.headErr = fmt.Errorf("its classifier: %w: %s", src.headErr, exportLine)
+	}
+	src.fc = nil
+	src.simplify()
+	return nil
+}
+
+// torchLayers is where PyTorch's own classes are.
+const torchLayers = "torch.nn.modules."
+
+// torchActivations are the classes that are layers without weights.
+var torchActivations = map[string]inception.LayerKind{
+	"ReLU": inception.LayerReLU, "ReLU6": inception.LayerReLU6, "LeakyReLU": inception.LayerLeakyReLU,
+	"ELU": inception.LayerELU, "SELU": inception.LayerSELU, "Tanh": inception.LayerTanh,
+	"Sigmoid": inception.LayerSigmoid, "SiLU": inception.LayerSwish, "GELU": inception.LayerGELU,
+	"Softmax": linkSoftmax, "LogSoftmax": linkSoftmax,
+}
+
+// modules are the layers of a module and those in it.
+func (src *source) modules(all map[string]pth.Module, path string) ([]link, error) {
+	m, ok := all[path]
+	if !ok {
+		return nil, nil
+	}
+	class := m.Class[strings.LastIndexByte(m.Class, '.')+1:]
+	l := link{node: &graph.Node{Name: path, Op: class, At: -1}}
+	if !strings.HasPrefix(m.Class, torchLayers) {
+		return nil, fmt.Errorf("%s %q is no layer of PyTorch's", m.Class, path)
+	}
+	switch class {
+	case "Identity", "Dropout", "AlphaDropout", "Flatten":
+		return nil, nil
+	case "Sequential":
+		var out []link
+		for _, child := range m.Children {
+			more, err := src.modules(all, child)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+		}
+		return out, nil
+	case "Linear", "BatchNorm1d":
+		return src.weighted(l, m)
+	}
+	l.kind = torchActivations[class]
+	switch {
+	case l.kind == "":
+		return nil, fmt.Errorf("rehead has no layer like %s %q in a head", m.Class, path)
+	case m.Text["approximate"] == "tanh":
+		return nil, fmt.Errorf("%s %q is of a variant that rehead has not", m.Class, path)
+	case l.kind == inception.LayerLeakyReLU:
+		l.alpha = m.Numbers["negative_slope"]
+	case l.kind == inception.LayerELU:
+		l.alpha = m.Numbers["alpha"]
+	}
+	return []link{l}, nil
+}
+
+// weighted is a layer with weights.
+func (src *source) weighted(l link, m pth.Module) ([]link, error) {
+	name := strings.TrimPrefix(l.node.Name, src.prefix)
+	if src.fc != nil && name == "fc" {
+		l.kind, l.dense = inception.LayerDense, src.fc
+		return []link{l}, nil
+	}
+	tensors := map[string]raw.Tensor{}
+	for _, part := range []string{"weight", "bias", "running_mean", "running_var"} {
+		if t, ok := src.layered[name+"."+part]; ok {
+			tensors[name+"."+part] = t
+		}
+	}
+	layers, err := headLayers(tensors)
+	if err == nil && len(layers) != 1 {
+		err = fmt.Errorf("%s %q has no weights", m.Class, l.node.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if l.dense = layers[0].dense; l.dense != nil {
+		l.kind = inception.LayerDense
+		return []link{l}, nil
+	}
+	if eps, ok := m.Numbers["eps"]; ok && eps >= 0 && !math.IsInf(eps, 0) {
+		layers[0].norm.eps = eps
+	}
+	l.kind = inception.LayerScale
+	l.scale, err = layers[0].norm.affine()
+	return []link{l}, err
+}
