@@ -32,13 +32,15 @@ type module struct {
 	Main               bool
 }
 
-// gather is the whole text: a heading, the list, and each module's own files.
+// gather is the whole text: a heading, the list, and the modules' own files, each text once.
 func gather() (string, error) {
 	modules, err := linked()
 	if err != nil {
 		return "", err
 	}
-	var list, texts strings.Builder
+	var list, all strings.Builder
+	var texts []string
+	titles := map[string][]string{} // of a text: whose files have it
 	for _, m := range modules {
 		files, err := legal(m.Dir)
 		if err != nil {
@@ -51,10 +53,17 @@ func gather() (string, error) {
 			if err != nil {
 				return "", err
 			}
-			fmt.Fprintf(&texts, "\n%s\n%s: %s\n%s\n\n%s\n", rule, title, name, rule, clean(data))
+			text := clean(data)
+			if titles[text] == nil {
+				texts = append(texts, text)
+			}
+			titles[text] = append(titles[text], title+": "+name)
 		}
 	}
-	return fmt.Sprintf(heading, list.String()) + texts.String(), nil
+	for _, text := range texts {
+		fmt.Fprintf(&all, "\n%s\n%s\n%s\n\n%s\n", rule, strings.Join(titles[text], "\n"), rule, text)
+	}
+	return fmt.Sprintf(heading, list.String()) + all.String(), nil
 }
 
 const rule = "================================================================================"
