@@ -2,19 +2,19 @@ package embedded
 
 import (
 	"bytes"
-	"compress/gzip"
 	_ "embed"
 	"fmt"
-	"strings"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/c236555e/rehead/inception"
 )
 
-// file is the weight file in two gzip members: what was learned, stored as it is, and the last two
-// blocks, which are mostly zeros and shrink to a hundredth.
+// file is the weight file, packed with Zstandard. Its last two blocks are mostly zeros and shrink to
+// a hundredth, the rest to nine tenths.
 //
-//go:embed trunk.safetensors.gz
-var file string
+//go:embed trunk.safetensors.zst
+var file []byte
 
 // Name is what the trunk is called where a weights reference is asked for, and in errors.
 const Name = "embedded"
@@ -39,16 +39,12 @@ func Weights() (*inception.Weights, error) {
 	return w, nil
 }
 
-// unpack returns the weight file as it was before gzip.
+// unpack returns the weight file as it was before it was packed.
 func unpack() ([]byte, error) {
-	z, err := gzip.NewReader(strings.NewReader(file))
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil, err
 	}
-	var data bytes.Buffer
-	data.Grow(3 * len(file)) // it is a little more than twice as long
-	if _, err := data.ReadFrom(z); err != nil {
-		return nil, err
-	}
-	return data.Bytes(), z.Close()
+	defer z.Close()
+	return z.DecodeAll(file, nil)
 }

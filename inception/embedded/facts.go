@@ -25,7 +25,7 @@ func Describe() Facts {
 	return Facts{
 		Name:    Name,
 		Bytes:   len(file),
-		SHA256:  "c1c3baefb82f6acb603f050e032c47b9f1dcbcd2c4193fab6d6fd3363d8b4205",
+		SHA256:  "4575fd11c9bc5406505f37eddac8e018b3f8823c70c34738fbc5e36d5bb3d536",
 		Digest:  "8a5ae5d77a4d5c97c0109b07f5f0c50bece3ea693e645146d0bbe3e07929ca01",
 		License: "Apache-2.0",
 		Probe:   Probe{Pictures: "flower photographs", Images: 700, Labels: 5, Accuracy: 0.821},

@@ -3,12 +3,12 @@
 
   narrow.py init    prunes the teacher's channels from the top down, then refits every layer from the bottom up
   narrow.py handon  lets the last two blocks hand the one before them on
-  narrow.py export  writes float16 safetensors for rehead, gzipped
+  narrow.py export  writes float16 safetensors for rehead, packed with Zstandard
 
-README.md beside this file has the commands as they were run. Needs PyTorch, NumPy and Pillow; a CPU is enough.
+README.md beside this file has the commands as they were run. Needs PyTorch, NumPy, Pillow and zstandard; a CPU is enough.
 """
-import argparse, gzip, io, json, math, os, random, struct, tarfile, time, zlib
-import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
+import argparse, io, json, math, os, random, struct, tarfile, time, zlib
+import numpy as np, torch, torch.nn as nn, torch.nn.functional as F, zstandard
 from PIL import Image
 
 POINTS, CHUNK = 16, 20  # calibration: output positions a layer and view, views held at once
@@ -392,12 +392,9 @@ def export(a):
         at += tensors[name].nbytes
     text = json.dumps(head, separators=(',', ':')).encode()
     text += b' ' * (-len(text) % 8)
-    # two gzip members: the blocks that only hand on are mostly zeros, the rest would hardly shrink
-    first = [n for n in sorted(tensors) if not n.startswith(('Mixed_7b', 'Mixed_7c'))]
-    parts = [struct.pack('<Q', len(text)) + text + b''.join(tensors[n].tobytes() for n in first),
-             b''.join(tensors[n].tobytes() for n in sorted(tensors)[len(first):])]
+    whole = struct.pack('<Q', len(text)) + text + b''.join(tensors[n].tobytes() for n in sorted(tensors))
     with open(a.out + '.part', 'wb') as f:
-        f.write(b''.join(gzip.compress(part, level, mtime=0) for part, level in zip(parts, (0, 9))))
+        f.write(zstandard.ZstdCompressor(level=9, write_checksum=True).compress(whole))
     os.replace(a.out + '.part', a.out)
 
 
