@@ -28,6 +28,8 @@ const (
 	LST       = "lst"       // index<TAB>class<TAB>path, as MXNet and SageMaker's image classification have it
 	Array     = "array"     // a JSON array of such objects
 	List      = "list"      // a path and a label on each line, parted by a space
+	COCO      = "coco"      // a JSON object of images, annotations and categories, one object a picture
+	FiftyOne  = "fiftyone"  // labels.json of FiftyOne's image classification data sets
 	Augmented = "augmented" // SageMaker's augmented manifest: JSON lines with source-ref and a class
 )
 
@@ -115,21 +117,32 @@ func readManifest(store source.Store, file string, cfg ManifestConfig) (_ *Folde
 			return nil, fmt.Errorf("dataset: manifest: image root: %w", err)
 		}
 	}
-	m := &manifest{file: file, store: store, cfg: cfg, labels: map[string]int{}, byClass: map[int]string{}, at: map[string]int{}}
-	m.cfg.Root = cmp.Or(cfg.Root, filepath.Dir(file))
-	m.cfg.MaxRows = cmp.Or(cfg.MaxRows, 4_000_000)
-	m.cfg.Separator = cmp.Or(cfg.Separator, "|")
-	m.scan.Walker = walker(store, m.cfg.Root, 0)
-	m.scan.folder.Root, m.scan.folder.MultiLabel = m.cfg.Root, cfg.MultiLabel
+	m := newManifest(store, file, cfg)
 	if err := errors.Join(m.read(f), m.resolve()); err != nil {
 		return nil, fmt.Errorf("dataset: manifest %q: %w", file, err)
 	}
 	return m.done()
 }
 
+// newManifest is one of a file, whose pictures lie in a store.
+func newManifest(store source.Store, file string, cfg ManifestConfig) *manifest {
+	m := &manifest{file: file, list: filepath.Base(file), store: store, cfg: cfg, labels: map[string]int{},
+		byClass: map[int]string{}, at: map[string]int{}, unsettled: homeTries}
+	if cfg.Root != "" {
+		m.unsettled = 0
+	}
+	m.cfg.Root = cmp.Or(cfg.Root, filepath.Dir(file))
+	m.cfg.MaxRows = cmp.Or(cfg.MaxRows, 4_000_000)
+	m.cfg.Separator = cmp.Or(cfg.Separator, "|")
+	m.scan.Walker = walker(store, m.cfg.Root, 0)
+	m.scan.folder.Root, m.scan.folder.MultiLabel = m.cfg.Root, cfg.MultiLabel
+	return m
+}
+
 // manifest is one that is being read.
 type manifest struct {
 	file    string
+	list    string       // what messages call it
 	store   source.Store // of the pictures
 	cfg     ManifestConfig
 	scan    scanner
@@ -145,7 +158,12 @@ type manifest struct {
 	keys    []string // of the last JSON object
 	means   []string // what they mean
 	ext     string   // that the last path lacked
-	pending []row    // MultiLabel: lines whose numbers mean nothing before all of them are known
+
+	home      string            // folder below the root that the paths start from
+	unsettled int               // pictures that may still tell the home
+	splits    map[string]string // by the picture's name, for those that a row does not tell
+	oneHot    bool              // the labels are columns of 0 and 1, one 1 a line
+	pending   []row             // MultiLabel: lines whose numbers mean nothing before all of them are known
 }
 
 func (m *manifest) read(r io.Reader) error {
@@ -177,16 +195,24 @@ func (m *manifest) read(r io.Reader) error {
 		})
 	case LST:
 		return m.readLines(b, m.listed)
+	case COCO:
+		return m.readCOCO(b)
+	case FiftyOne:
+		return m.readFiftyOne(b)
 	case Array:
 		return m.readArray(b)
 	case List:
 		return m.readLines(b, m.pair)
 	}
-	return fmt.Errorf("format: got %q, want %q, %q, %q, %q, %q or %q", m.format, CSV, JSONL, LST, Array, List, Augmented)
+	return fmt.Errorf("format: got %q, want one of %q", m.format, []string{CSV, JSONL, LST, Array, List, COCO, FiftyOne,
+		Augmented})
 }
 
 // sniffManifest tells a manifest's format by its first line.
 func sniffManifest(head []byte) (string, error) {
+	if bytes.HasPrefix(head, []byte("PAR1")) {
+		return "", errors.New("is a Parquet file, which is not read: " + fromParquet)
+	}
 	head = bytes.TrimLeft(head, " \t\r\n")
 	line, _, _ := bytes.Cut(head, []byte("\n"))
 	if len(line) == 0 {
@@ -196,6 +222,9 @@ func sniffManifest(head []byte) (string, error) {
 		return "", errors.New("the file is not text in UTF-8, want CSV, JSON lines or .lst")
 	}
 	if line[0] == '{' {
+		if kind := documentKind(head); kind != "" {
+			return kind, nil
+		}
 		if bytes.Contains(line, []byte(`"source-ref"`)) {
 			return Augmented, nil
 		}
@@ -296,6 +325,16 @@ func (m *manifest) add(r row) error {
 	if m.rows++; m.rows > m.cfg.MaxRows {
 		return fmt.Errorf("more than %d lines: raise the limit", m.cfg.MaxRows)
 	}
+	if m.oneHot {
+		if len(r.set.names) != 1 {
+			return fmt.Errorf("got %d labels (%s), want one 1 among the columns of 0 and 1; any number of labels a picture has "+
+				"to be asked for (--multi-label)", len(r.set.names), strings.Join(r.set.names, ", "))
+		}
+		r.label = r.set.names[0]
+	}
+	if r.split == "" && m.splits != nil {
+		r.split = m.splits[r.image]
+	}
 	it, err := m.item(r)
 	if err != nil {
 		return err
@@ -377,7 +416,8 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 	}
 	file = filepath.FromSlash(image)
 	if !filepath.IsAbs(file) {
-		file = filepath.Join(m.cfg.Root, file)
+		m.settle(file)
+		file = filepath.Join(m.cfg.Root, m.home, file)
 	}
 	file = filepath.Clean(file)
 	rel = strings.TrimLeft(path.Clean(filepath.ToSlash(image)), "/")
@@ -389,6 +429,28 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 		key = rel // else it is what Scan of the same folder would hash
 	}
 	return file, rel, key, nil
+}
+
+// homes are folders beside a list in which tools put its pictures.
+var homes = [...]string{"data", "images", "JPEGImages"}
+
+// homeTries is how many pictures are looked for in homes.
+const homeTries = 20
+
+// settle looks for the folder that the paths start from, by one of them.
+func (m *manifest) settle(file string) {
+	if m.unsettled == 0 {
+		return
+	}
+	m.unsettled--
+	for _, home := range append([]string{""}, homes[:]...) {
+		if path := filepath.Join(m.cfg.Root, home, file); m.there(path) != "" {
+			if m.home, m.unsettled = home, 0; home != "" {
+				m.note(fmt.Sprintf("the pictures' paths start from the folder %q beside the list", home))
+			}
+			return
+		}
+	}
 }
 
 // label finds or makes the row's label, in order of appearance.

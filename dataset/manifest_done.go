@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -71,22 +70,33 @@ func (m *manifest) extend(it *Item) {
 	if pictureNamed(it.Path) {
 		return
 	}
-	if _, err := m.store.Stat(it.Path); err == nil {
-		return
+	if path := m.there(it.Path); len(path) > len(it.Path) {
+		m.ext = path[len(it.Path):]
+		it.Path, it.Rel = path, it.Rel+m.ext
+		if it.Key != "" {
+			it.Key += m.ext
+		}
+	}
+}
+
+// there is the path of a file, with the extension that it may lack; "" where there is none, or
+// another line has it.
+func (m *manifest) there(path string) string {
+	if _, err := m.store.Stat(path); err == nil {
+		return path
+	}
+	if pictureNamed(path) {
+		return ""
 	}
 	for _, ext := range append([]string{m.ext}, extensions[:]...) {
-		if _, twice := m.at[it.Path+ext]; ext == "" || twice {
+		if _, twice := m.at[path+ext]; ext == "" || twice {
 			continue
 		}
-		if info, err := m.store.Stat(it.Path + ext); err == nil && info.Mode().IsRegular() {
-			m.ext = ext
-			it.Path, it.Rel = it.Path+ext, it.Rel+ext
-			if it.Key != "" {
-				it.Key += ext
-			}
-			return
+		if info, err := m.store.Stat(path + ext); err == nil && info.Mode().IsRegular() {
+			return path + ext
 		}
 	}
+	return ""
 }
 
 // found tells whether there is a picture at path; if not, it is a Problem.
@@ -103,7 +113,7 @@ func (m *manifest) found(path string, line int) bool {
 		}
 	}
 	if err != nil {
-		m.scan.Add(path, fmt.Sprintf("%s (line %d of %s)", source.Reason(err), line, filepath.Base(m.file)))
+		m.scan.Add(path, fmt.Sprintf("%s (line %d of %s)", source.Reason(err), line, m.list))
 		return false
 	}
 	return true

@@ -53,7 +53,7 @@ func (m *manifest) readCSV(r io.Reader, head []byte) error {
 			return fmt.Errorf("header: %w", err)
 		}
 	}
-	for record := names; ; {
+	for record, begun := names, headless; ; {
 		if !headless {
 			g.used = 0
 			if record, err = c.Read(); errors.Is(err, io.EOF) {
@@ -61,6 +61,12 @@ func (m *manifest) readCSV(r io.Reader, head []byte) error {
 			}
 			if err != nil {
 				return err // names the line
+			}
+		}
+		if !begun {
+			begun = true
+			if err := m.first(names, meaning, record); err != nil {
+				return err
 			}
 		}
 		headless = false
