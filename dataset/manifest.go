@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -118,10 +120,23 @@ func readManifest(store source.Store, file string, cfg ManifestConfig) (_ *Folde
 		}
 	}
 	m := newManifest(store, file, cfg)
-	if err := errors.Join(m.read(f), m.resolve()); err != nil {
+	m.consumed, m.size = &counter{r: f}, info.Size()
+	if err := errors.Join(m.read(m.consumed), m.resolve()); err != nil {
 		return nil, fmt.Errorf("dataset: manifest %q: %w", file, err)
 	}
 	return m.done()
+}
+
+// counter counts what is read.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // newManifest is one of a file, whose pictures lie in a store.
@@ -141,25 +156,29 @@ func newManifest(store source.Store, file string, cfg ManifestConfig) *manifest 
 
 // manifest is one that is being read.
 type manifest struct {
-	file    string
-	list    string       // what messages call it
-	store   source.Store // of the pictures
-	cfg     ManifestConfig
-	scan    scanner
-	labels  map[string]int // to their place in order of appearance
-	names   []string       // in that order
-	numbers []int          // of the names; -1 for none
-	byClass map[int]string // the name of each number
-	at      map[string]int // path to item
-	lines   []int          // of the items
-	rows    int
-	format  string
-	ignored []string // columns that mean nothing
-	keys    []string // of the last JSON object
-	means   []string // what they mean
-	ext     string   // that the last path lacked
+	file     string
+	list     string       // what messages call it
+	store    source.Store // of the pictures
+	cfg      ManifestConfig
+	scan     scanner
+	labels   map[string]int // to their place in order of appearance
+	names    []string       // in that order
+	numbers  []int          // of the names; -1 for none
+	byClass  map[int]string // the name of each number
+	at       map[string]int // path to item
+	lines    []int          // of the items
+	size     int64          // bytes of the file
+	consumed *counter       // of these
+	rows     int
+	format   string
+	ignored  []string // columns that mean nothing
+	keys     []string // of the last JSON object
+	means    []string // what they mean
+	ext      string   // that the last path lacked
 
 	home      string            // folder below the root that the paths start from
+	root      string            // clean, and ending in a slash; set together with base
+	base      string            // root and home, once they are settled
 	unsettled int               // pictures that may still tell the home
 	splits    map[string]string // by the picture's name, for those that a row does not tell
 	oneHot    bool              // the labels are columns of 0 and 1, one 1 a line
@@ -236,6 +255,10 @@ func sniffManifest(head []byte) (string, error) {
 	if at := bytes.LastIndexByte(bytes.TrimSpace(line), ' '); at > 0 && !bytes.ContainsAny(line, ",;\t") &&
 		pictureNamed(string(bytes.TrimSpace(line[:at]))) {
 		return List, nil
+	}
+	if _, err := strconv.Atoi(string(bytes.TrimSpace(line))); err == nil {
+		return "", errors.New("line 1 is a number alone, want a picture and its class on each line: where the lines stand for " +
+			"the pictures in the order of their names, as in ImageNet's ground truth, paste -d' ' <(ls DIR) FILE makes one")
 	}
 	if fields := bytes.Split(line, []byte("\t")); len(fields) >= 3 {
 		_, err1 := strconv.ParseFloat(string(fields[0]), 64)
@@ -325,6 +348,9 @@ func (m *manifest) add(r row) error {
 	if m.rows++; m.rows > m.cfg.MaxRows {
 		return fmt.Errorf("more than %d lines: raise the limit", m.cfg.MaxRows)
 	}
+	if m.rows == sample {
+		m.reserve()
+	}
 	if m.oneHot {
 		if len(r.set.names) != 1 {
 			return fmt.Errorf("got %d labels (%s), want one 1 among the columns of 0 and 1; any number of labels a picture has "+
@@ -364,6 +390,26 @@ func (m *manifest) add(r row) error {
 	}
 	m.take(r, it)
 	return nil
+}
+
+// sample is how many lines tell how many there will be.
+const sample = 1 << 16
+
+// reserve makes room for as many items as the file will give if all lines are as long as the first
+// ones, so that there is not twice the room for a moment.
+func (m *manifest) reserve() {
+	if m.size == 0 || m.consumed.n == 0 {
+		return
+	}
+	n := int(min(m.size*sample/m.consumed.n*21/20, int64(m.cfg.MaxRows)))
+	if n <= m.rows {
+		return
+	}
+	m.scan.folder.Items = slices.Grow(m.scan.folder.Items, n-m.rows)
+	m.lines = slices.Grow(m.lines, n-m.rows)
+	at := make(map[string]int, n)
+	maps.Copy(at, m.at)
+	m.at = at
 }
 
 // take appends an item.
@@ -414,6 +460,14 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 	case strings.ContainsFunc(image, unicode.IsControl):
 		return "", "", "", fmt.Errorf("image: the path %q has control characters", image)
 	}
+	if m.base != "" && path.Clean(image) == image && !path.IsAbs(image) && !strings.HasPrefix(image, "..") {
+		file = m.base + image // the most lines: nothing is to be cleaned, and one string holds it all
+		rel = norm.NFC.String(file[len(m.root):])
+		if first, _, deeper := strings.Cut(rel, "/"); !deeper || first != norm.NFC.String(label) {
+			key = rel
+		}
+		return file, rel, key, nil
+	}
 	file = filepath.FromSlash(image)
 	if !filepath.IsAbs(file) {
 		m.settle(file)
@@ -440,6 +494,10 @@ const homeTries = 20
 // settle looks for the folder that the paths start from, by one of them.
 func (m *manifest) settle(file string) {
 	if m.unsettled == 0 {
+		if m.base == "" && os.PathSeparator == '/' && filepath.Clean(m.cfg.Root) != "." {
+			m.root = strings.TrimSuffix(filepath.Clean(m.cfg.Root), "/") + "/"
+			m.base = strings.TrimSuffix(filepath.Join(m.root, m.home), "/") + "/"
+		}
 		return
 	}
 	m.unsettled--

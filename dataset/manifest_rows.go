@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
@@ -87,8 +88,12 @@ func (m *manifest) readCSV(r io.Reader, head []byte) error {
 }
 
 func validText(r row) bool {
-	all := r.image + r.label + r.split + r.group + r.weight + strings.Join(r.set.names, "")
-	return strings.ToValidUTF8(all, "") == all
+	for _, cell := range [...]string{r.image, r.label, r.split, r.group, r.weight} {
+		if !utf8.ValidString(cell) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(r.set.names, func(name string) bool { return !utf8.ValidString(name) })
 }
 
 // cell puts a cell where its column belongs.
