@@ -173,8 +173,8 @@ func scanLabels(store source.Store, root string, cfg ScanConfig) (*Folder, error
 		}
 		reason := fmt.Sprintf("label %q has no pictures and was left out: add some or remove the folder", f.label)
 		if n := len(s.Problems) - problems; n > 0 {
-			reason = fmt.Sprintf("label %q has no usable picture (%d problems) and was left out: repair "+
-				"them or remove the folder", f.label, n)
+			reason = fmt.Sprintf("label %q has no usable picture and was left out: repair or remove its %d files, of which the "+
+				"first %s", f.label, n, s.Problems[problems].Reason)
 		}
 		s.Add(s.At(f.name), reason)
 	}
