@@ -257,8 +257,8 @@ func sniffManifest(head []byte) (string, error) {
 		return List, nil
 	}
 	if _, err := strconv.Atoi(string(bytes.TrimSpace(line))); err == nil {
-		return "", errors.New("line 1 is a number alone, want a picture and its class on each line: where the lines stand for " +
-			"the pictures in the order of their names, as in ImageNet's ground truth, paste -d' ' <(ls DIR) FILE makes one")
+		return "", errors.New("line 1 is a number alone, want a picture and its class on each line: where the lines stand " +
+			"for the pictures in the order of their names, as in ImageNet's ground truth, paste -d' ' <(ls DIR) FILE makes one")
 	}
 	if fields := bytes.Split(line, []byte("\t")); len(fields) >= 3 {
 		_, err1 := strconv.ParseFloat(string(fields[0]), 64)

@@ -143,7 +143,8 @@ func (m *manifest) first(names, meaning, record []string) error {
 		return nil
 	}
 	if asked < 2 || yes != 1 {
-		return fmt.Errorf("header: %w in %q: the first line names the columns%s", errNoLabel, names, suggestColumn(plain(names)))
+		return fmt.Errorf("header: %w in %q: the first line names the columns%s", errNoLabel, names,
+			suggestColumn(plain(names)))
 	}
 	m.oneHot = true
 	m.note(fmt.Sprintf("the labels are the %d columns of 0 and 1", asked))

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// documentKind tells a JSON object that is a list as a whole by its first key: COCO, FiftyOne, or ""
-// for JSON lines.
+// documentKind tells a JSON object that is a list as a whole by its first key: COCO, FiftyOne, or
+// "" for JSON lines.
 func documentKind(head []byte) string {
 	d := json.NewDecoder(bytes.NewReader(head))
 	open, err := d.Token()
@@ -99,8 +99,9 @@ func (d document) skip() error {
 	}
 }
 
-// readFiftyOne reads the labels.json of FiftyOne's image classification data sets: {"classes": [...],
-// "labels": {"name without extension": a number or a name, a list of them or an object with one}}.
+// readFiftyOne reads the labels.json of FiftyOne's image classification data sets: {"classes":
+// [...], "labels": {"name without extension": a number or a name, a list of them or an object with
+// one}}.
 func (m *manifest) readFiftyOne(r io.Reader) error {
 	d := newDocument(r)
 	var rows []row
@@ -197,27 +198,45 @@ type objects struct {
 	names []string
 }
 
+// coco is what a COCO file holds.
+type coco struct {
+	ids        []string            // of the images, in their order
+	images     map[string]string   // file names by id
+	categories map[string]string   // names by id
+	of         map[string][]string // ids of the categories of an image's objects
+}
+
+// take takes an element of the list that key names.
+func (c *coco) take(key string, n int, value json.RawMessage) error {
+	var one struct {
+		ID         json.RawMessage `json:"id"`
+		ImageID    json.RawMessage `json:"image_id"`
+		CategoryID json.RawMessage `json:"category_id"`
+		FileName   string          `json:"file_name"`
+		Name       string          `json:"name"`
+	}
+	if err := json.Unmarshal(value, &one); err != nil {
+		return fmt.Errorf("entry %d of %q: %w", n, key, err)
+	}
+	switch id, image := string(one.ID), string(one.ImageID); key {
+	case "images":
+		if one.FileName == "" || c.images[id] != "" {
+			return fmt.Errorf("entry %d of %q: got file_name %q and id %s, want a name, and an id of its own", n, key,
+				one.FileName, id)
+		}
+		c.ids, c.images[id] = append(c.ids, id), one.FileName
+	case "annotations":
+		c.of[image] = append(c.of[image], string(one.CategoryID))
+	case "categories":
+		c.categories[id] = one.Name
+	}
+	return nil
+}
+
 // readCOCO reads the images, annotations and categories of COCO.
 func (m *manifest) readCOCO(r io.Reader) error {
 	d := newDocument(r)
-	var ids []string
-	images, categories := map[string]*objects{}, map[string]string{}
-	of := map[string][]string{} // category ids by image id
-	type record struct {
-		ID, ImageID, CategoryID json.RawMessage
-		FileName, Name          string
-	}
-	read := func() (one record, err error) {
-		var raw struct {
-			ID         json.RawMessage `json:"id"`
-			ImageID    json.RawMessage `json:"image_id"`
-			CategoryID json.RawMessage `json:"category_id"`
-			FileName   string          `json:"file_name"`
-			Name       string          `json:"name"`
-		}
-		err = d.Decode(&raw)
-		return record(raw), err
-	}
+	c := coco{images: map[string]string{}, categories: map[string]string{}, of: map[string][]string{}}
 	err := d.each(func(key string) error {
 		switch key {
 		case "images", "annotations", "categories":
@@ -226,35 +245,24 @@ func (m *manifest) readCOCO(r io.Reader) error {
 		}
 		n := 0
 		return d.each(func(string) error {
-			n++
-			one, err := read()
-			switch id := string(one.ID); {
-			case err != nil:
-				return fmt.Errorf("entry %d of %q: %w", n, key, err)
-			case key == "images" && (one.FileName == "" || images[id] != nil):
-				return fmt.Errorf("entry %d of %q: got file_name %q and id %s, want a name, and an id of its own", n, key,
-					one.FileName, id)
-			case key == "images":
-				ids, images[id] = append(ids, id), &objects{image: one.FileName}
-			case key == "annotations":
-				of[string(one.ImageID)] = append(of[string(one.ImageID)], string(one.CategoryID))
-			default:
-				categories[id] = one.Name
+			var value json.RawMessage
+			if err := d.Decode(&value); err != nil {
+				return err
 			}
-			if len(ids) > m.cfg.MaxRows {
-				return fmt.Errorf("more than %d images: raise the limit", m.cfg.MaxRows)
+			if n++; n > 4*m.cfg.MaxRows {
+				return fmt.Errorf("more than %d entries of %q: raise the limit", n-1, key)
 			}
-			return nil
+			return c.take(key, n, value)
 		})
 	})
 	if err != nil {
 		return err
 	}
-	list := make([]objects, len(ids))
-	for i, id := range ids {
-		list[i] = *images[id]
-		for _, category := range of[id] {
-			name := categories[category]
+	list := make([]objects, len(c.ids))
+	for i, id := range c.ids {
+		list[i].image = c.images[id]
+		for _, category := range c.of[id] {
+			name := c.categories[category]
 			if name == "" {
 				return fmt.Errorf("image %q has an object of category %s, which \"categories\" does not name", list[i].image,
 					category)

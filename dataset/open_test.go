@@ -10,7 +10,8 @@ import (
 	"github.com/c236555e/rehead/dataset/internal/picturetest"
 )
 
-// TestOpenVOC reads Pascal VOC's folders, and annotations beside their pictures as Roboflow has them.
+// TestOpenVOC reads Pascal VOC's folders, and annotations beside their pictures as Roboflow has
+// them.
 func TestOpenVOC(t *testing.T) {
 	annotation := func(names ...string) []byte {
 		text := "<annotation><folder>x</folder><filename>elsewhere.jpg</filename><size><width>3</width></size>"
