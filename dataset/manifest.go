@@ -181,6 +181,7 @@ type manifest struct {
 	base      string            // root and home, once they are settled
 	unsettled int               // pictures that may still tell the home
 	splits    map[string]string // by the picture's name, for those that a row does not tell
+	boxes     bool              // the labels are classes of boxes
 	oneHot    bool              // the labels are columns of 0 and 1, one 1 a line
 	pending   []row             // MultiLabel: lines whose numbers mean nothing before all of them are known
 }
@@ -350,6 +351,12 @@ func (m *manifest) add(r row) error {
 	}
 	if m.rows == sample {
 		m.reserve()
+	}
+	if m.boxes {
+		var err error
+		if r.label, err = classOfBoxes(r.label); err != nil {
+			return err
+		}
 	}
 	if m.oneHot {
 		if len(r.set.names) != 1 {

@@ -23,11 +23,30 @@ var meanings = [...]struct {
 }{
 	{"image", [][]string{{"image", "path"},
 		{"file_name", "filename", "file", "filepath", "file_path", "image_path", "image_file", "image_name", "image_filename",
-			"imagename", "img", "img_path"}, {"image_id", "id"}}},
-	{"label", [][]string{{"label"}, {"class", "class_name", "label_name", "category", "category_name"}, {"target"}}},
+			"imagename", "img", "img_path"}, {"image_id", "imageid", "id"}}},
+	{"label", [][]string{{"label"}, {"class", "class_name", "label_name", "category", "category_name"}, {"target"},
+		{boxesColumn}}},
 	{"split", [][]string{{"split"}}},
 	{"group", [][]string{{"group"}}},
 	{"weight", [][]string{{"weight"}}},
+}
+
+// boxesColumn is what Kaggle's ImageNet calls the column of a picture's boxes: a class and four
+// numbers for each.
+const boxesColumn = "predictionstring"
+
+// classOfBoxes is the class of a picture's boxes, which has to be the same of all of them.
+func classOfBoxes(text string) (string, error) {
+	fields := strings.Fields(text)
+	for i := 5; i < len(fields); i += 5 {
+		if fields[i] != fields[0] {
+			return "", fmt.Errorf("got boxes of %q and %q, want one class a picture", fields[0], fields[i])
+		}
+	}
+	if len(fields) == 0 || len(fields)%5 != 0 {
+		return "", fmt.Errorf("got %.40q, want a class and four numbers for each box", text)
+	}
+	return fields[0], nil
 }
 
 // named is the name that the configuration gives to the column of a meaning.
@@ -63,6 +82,7 @@ func (m *manifest) columns(names []string) ([]string, error) {
 		}
 		for _, i := range at {
 			meaning[i] = c.means
+			m.boxes = m.boxes || c.means == "label" && plain[i] == boxesColumn
 		}
 		labelled = labelled || c.means == "label" && len(at) > 0
 	}
@@ -130,12 +150,10 @@ func (m *manifest) first(names, meaning, record []string) error {
 		if !strings.HasPrefix(meaning[i], yesNo) {
 			continue
 		}
-		asked++
-		switch strings.TrimSpace(cell) {
-		case "1", "1.0":
+		is, ok := answer(cell)
+		if asked++; is {
 			yes++
-		case "", "0", "0.0":
-		default:
+		} else if !ok {
 			asked = -len(record)
 		}
 	}

@@ -128,6 +128,10 @@ func TestReadManifestKinds(t *testing.T) {
 			"a/1.png:cat|b/1.png:dog", "2 columns of 0 and 1"},
 		{"columns of 1.0, as ISIC has them", ",image,MEL,NV\n0,a/1,1.0,0.0\n1,b/1,0.0,1.0\n", dataset.ManifestConfig{},
 			"a/1.png:MEL|b/1.png:NV", ""},
+		{"columns of pandas' get_dummies", "image,cat,dog\na/1.png,True,False\nb/1.png,False,True\n", dataset.ManifestConfig{},
+			"a/1.png:cat|b/1.png:dog", ""},
+		{"boxes, as Kaggle's ImageNet has them", "ImageId,PredictionString\na/1,n1 8 1 9 2 n1 0 0 1 1 \nb/1,n2 1 1 2 2 \n",
+			dataset.ManifestConfig{}, "a/1.png:n1|b/1.png:n2", ""},
 		{"boxes, as Tiny ImageNet has them", "1.png\tcat\t0\t0\t9\t9\n2.png\tdog\t1\t1\t9\t9\n",
 			dataset.ManifestConfig{Root: filepath.Join(root, "a")}, "1.png:cat|2.png:dog", "first line"},
 		{"ImageNet's val.txt", "a/1.png 65\nb/1.png 970\n", dataset.ManifestConfig{}, "a/1.png:65|b/1.png:970", ""},
@@ -204,6 +208,8 @@ func TestReadManifestRefuses(t *testing.T) {
 		{"FiftyOne: no such class", `{"classes": ["x"], "labels": {"a/1": 1}}`, dataset.ManifestConfig{}, []string{`"a/1"`, "0..0"}},
 		{"Parquet", "PAR1\x15\x04", dataset.ManifestConfig{}, []string{"Parquet", "to_csv"}},
 		{"ImageNet's ground truth", "490\n361\n", dataset.ManifestConfig{}, []string{"number alone", "paste"}},
+		{"boxes of two classes", "ImageId,PredictionString\na/1,n1 8 1 9 2 n2 0 0 1 1 \n", dataset.ManifestConfig{},
+			[]string{"line 2", `"n1" and "n2"`}},
 		{"array of text", `["a"]`, dataset.ManifestConfig{}, []string{"entry 1", "object"}},
 		{"array without end", `[{"image":"a/1.png","label":"x"}`, dataset.ManifestConfig{}, []string{"array"}},
 		{"short record", "image,label\na/1.png\n", dataset.ManifestConfig{}, []string{"line 2", "fields"}},
@@ -393,7 +399,8 @@ func FuzzManifest(f *testing.F) {
 		"path;label\na.png;\"x\ny\"\n", "{\"image\":\"a.png\",\"label\":\"x\",\"weight\":1e3}\n{}",
 		"0\t1\ta.png\n1\t0.000\tb.png\n", `{"source-ref":"s3://b/a.png","j":"1","j-metadata":{"class-name":"x"}}`, "\xef\xbb\xbf", "\"", "{\"a\":[[[[",
 		"[{\"image\":\"a.png\",\"label\":3},{\"id\":1,\"class\":\"x\"}]", "a.png x\nb.png 3\n", "a.png,x\nb,y\n",
-		",id,class\n0,a,1\n",
+		",id,class\n0,a,1\n", "image,x,y\na,1,0\nb,0,1\n", "ImageId,PredictionString\na,n1 8 1 9 2 n1 0 0 1 1\n",
+		`{"classes":["x"],"labels":{"a":0,"b":{"label":[null]},"c":[1]}}`, coco(`{"image_id":7,"category_id":3}`),
 	} {
 		f.Add([]byte(text), "", false)
 	}

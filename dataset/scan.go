@@ -72,8 +72,8 @@ type ScanConfig struct {
 // The first bytes decide what is a picture, never the extension. A file that is not one, is empty
 // or cannot be read, and a label without any picture, becomes a Problem; the label is then no
 // label. Where no folder in root holds pictures itself, and the folders below them that do have
-// names of their own, these are the labels, with the note to say so: see ScanConfig.LabelsAt. Leaves
-// that share a name are labelled by their path.
+// names of their own, these are the labels, with the note to say so: see ScanConfig.LabelsAt.
+// Leaves that share a name are labelled by their path.
 //
 // A picture directly in root belongs to no label and is a Problem too; other files there are
 // ignored, and so is, everywhere, what is hidden or housekeeping; Folder.Ignored counts them.
