@@ -47,17 +47,21 @@ func (s *scanner) nested(store source.Store, top []labelFolder, at string) ([]la
 	}
 	shared := uniqueLeaves(leaves)
 	if first := leaves[0]; at == "" && shared != "" {
-		s.folder.Notes = append(s.folder.Notes, fmt.Sprintf("the labels are the folders %q..., for those below have the same "+
-			"names, such as %q: --labels-at leaf takes these", first.top, shared))
+		s.note("the labels are the folders %q..., for those below have the same names, such as %q: --labels-at leaf takes "+
+			"these", first.top, shared)
 		return top, nil
 	} else if at == "" {
-		s.folder.Notes = append(s.folder.Notes, fmt.Sprintf("the labels are the folders that hold the pictures, such as %q in "+
-			"%q: --labels-at top takes those above", first.label, path.Dir(first.rel)))
+		s.note("the labels are the folders that hold the pictures, such as %q in %q: --labels-at top takes those above",
+			first.label, path.Dir(first.rel))
 	}
 	s.Ignored += ignored
 	s.folder.leaves = true
 	slices.SortFunc(leaves, byLabel)
 	return leaves, nil
+}
+
+func (s *scanner) note(format string, args ...any) {
+	s.folder.Notes = append(s.folder.Notes, fmt.Sprintf(format, args...))
 }
 
 // uniqueLeaves gives leaves that have one name their paths as labels, and returns such a name, ""

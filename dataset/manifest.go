@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -28,6 +30,8 @@ const (
 	LST       = "lst"       // index<TAB>class<TAB>path, as MXNet and SageMaker's image classification have it
 	Array     = "array"     // a JSON array of such objects
 	List      = "list"      // a path and a label on each line, parted by a space
+	COCO      = "coco"      // a JSON object of images, annotations and categories, one object a picture
+	FiftyOne  = "fiftyone"  // labels.json of FiftyOne's image classification data sets
 	Augmented = "augmented" // SageMaker's augmented manifest: JSON lines with source-ref and a class
 )
 
@@ -115,37 +119,71 @@ func readManifest(store source.Store, file string, cfg ManifestConfig) (_ *Folde
 			return nil, fmt.Errorf("dataset: manifest: image root: %w", err)
 		}
 	}
-	m := &manifest{file: file, store: store, cfg: cfg, labels: map[string]int{}, byClass: map[int]string{}, at: map[string]int{}}
-	m.cfg.Root = cmp.Or(cfg.Root, filepath.Dir(file))
-	m.cfg.MaxRows = cmp.Or(cfg.MaxRows, 4_000_000)
-	m.cfg.Separator = cmp.Or(cfg.Separator, "|")
-	m.scan.Walker = walker(store, m.cfg.Root, 0)
-	m.scan.folder.Root, m.scan.folder.MultiLabel = m.cfg.Root, cfg.MultiLabel
-	if err := errors.Join(m.read(f), m.resolve()); err != nil {
+	m := newManifest(store, file, cfg)
+	m.consumed, m.size = &counter{r: f}, info.Size()
+	if err := errors.Join(m.read(m.consumed), m.resolve()); err != nil {
 		return nil, fmt.Errorf("dataset: manifest %q: %w", file, err)
 	}
 	return m.done()
 }
 
+// counter counts what is read.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// newManifest is one of a file, whose pictures lie in a store.
+func newManifest(store source.Store, file string, cfg ManifestConfig) *manifest {
+	m := &manifest{file: file, list: filepath.Base(file), store: store, cfg: cfg, labels: map[string]int{},
+		byClass: map[int]string{}, at: map[string]int{}, unsettled: homeTries}
+	if cfg.Root != "" {
+		m.unsettled = 0
+	}
+	m.cfg.Root = cmp.Or(cfg.Root, filepath.Dir(file))
+	m.cfg.MaxRows = cmp.Or(cfg.MaxRows, 4_000_000)
+	m.cfg.Separator = cmp.Or(cfg.Separator, "|")
+	m.scan.Walker = walker(store, m.cfg.Root, 0)
+	m.scan.folder.Root, m.scan.folder.MultiLabel = m.cfg.Root, cfg.MultiLabel
+	return m
+}
+
 // manifest is one that is being read.
 type manifest struct {
-	file    string
-	store   source.Store // of the pictures
-	cfg     ManifestConfig
-	scan    scanner
-	labels  map[string]int // to their place in order of appearance
-	names   []string       // in that order
-	numbers []int          // of the names; -1 for none
-	byClass map[int]string // the name of each number
-	at      map[string]int // path to item
-	lines   []int          // of the items
-	rows    int
-	format  string
-	ignored []string // columns that mean nothing
-	keys    []string // of the last JSON object
-	means   []string // what they mean
-	ext     string   // that the last path lacked
-	pending []row    // MultiLabel: lines whose numbers mean nothing before all of them are known
+	file     string
+	list     string       // what messages call it
+	store    source.Store // of the pictures
+	cfg      ManifestConfig
+	scan     scanner
+	labels   map[string]int // to their place in order of appearance
+	names    []string       // in that order
+	numbers  []int          // of the names; -1 for none
+	byClass  map[int]string // the name of each number
+	at       map[string]int // path to item
+	lines    []int          // of the items
+	size     int64          // bytes of the file
+	consumed *counter       // of these
+	rows     int
+	format   string
+	ignored  []string // columns that mean nothing
+	keys     []string // of the last JSON object
+	means    []string // what they mean
+	ext      string   // that the last path lacked
+
+	home      string            // folder below the root that the paths start from
+	root      string            // clean, and ending in a slash; set together with base
+	base      string            // root and home, once they are settled
+	unsettled int               // pictures that may still tell the home
+	splits    map[string]string // by the picture's name, for those that a row does not tell
+	boxes     bool              // the labels are classes of boxes
+	oneHot    bool              // the labels are columns of 0 and 1, one 1 a line
+	pending   []row             // MultiLabel: lines whose numbers mean nothing before all of them are known
 }
 
 func (m *manifest) read(r io.Reader) error {
@@ -177,16 +215,24 @@ func (m *manifest) read(r io.Reader) error {
 		})
 	case LST:
 		return m.readLines(b, m.listed)
+	case COCO:
+		return m.readCOCO(b)
+	case FiftyOne:
+		return m.readFiftyOne(b)
 	case Array:
 		return m.readArray(b)
 	case List:
 		return m.readLines(b, m.pair)
 	}
-	return fmt.Errorf("format: got %q, want %q, %q, %q, %q, %q or %q", m.format, CSV, JSONL, LST, Array, List, Augmented)
+	return fmt.Errorf("format: got %q, want one of %q", m.format, []string{CSV, JSONL, LST, Array, List, COCO, FiftyOne,
+		Augmented})
 }
 
 // sniffManifest tells a manifest's format by its first line.
 func sniffManifest(head []byte) (string, error) {
+	if bytes.HasPrefix(head, []byte("PAR1")) {
+		return "", errors.New("is a Parquet file, which is not read: " + fromParquet)
+	}
 	head = bytes.TrimLeft(head, " \t\r\n")
 	line, _, _ := bytes.Cut(head, []byte("\n"))
 	if len(line) == 0 {
@@ -196,6 +242,9 @@ func sniffManifest(head []byte) (string, error) {
 		return "", errors.New("the file is not text in UTF-8, want CSV, JSON lines or .lst")
 	}
 	if line[0] == '{' {
+		if kind := documentKind(head); kind != "" {
+			return kind, nil
+		}
 		if bytes.Contains(line, []byte(`"source-ref"`)) {
 			return Augmented, nil
 		}
@@ -207,6 +256,10 @@ func sniffManifest(head []byte) (string, error) {
 	if at := bytes.LastIndexByte(bytes.TrimSpace(line), ' '); at > 0 && !bytes.ContainsAny(line, ",;\t") &&
 		pictureNamed(string(bytes.TrimSpace(line[:at]))) {
 		return List, nil
+	}
+	if _, err := strconv.Atoi(string(bytes.TrimSpace(line))); err == nil {
+		return "", errors.New("line 1 is a number alone, want a picture and its class on each line: where the lines stand " +
+			"for the pictures in the order of their names, as in ImageNet's ground truth, paste -d' ' <(ls DIR) FILE makes one")
 	}
 	if fields := bytes.Split(line, []byte("\t")); len(fields) >= 3 {
 		_, err1 := strconv.ParseFloat(string(fields[0]), 64)
@@ -296,6 +349,25 @@ func (m *manifest) add(r row) error {
 	if m.rows++; m.rows > m.cfg.MaxRows {
 		return fmt.Errorf("more than %d lines: raise the limit", m.cfg.MaxRows)
 	}
+	if m.rows == sample {
+		m.reserve()
+	}
+	if m.boxes {
+		var err error
+		if r.label, err = classOfBoxes(r.label); err != nil {
+			return err
+		}
+	}
+	if m.oneHot {
+		if len(r.set.names) != 1 {
+			return fmt.Errorf("got %d labels (%s), want one 1 among the columns of 0 and 1; any number of labels a picture has "+
+				"to be asked for (--multi-label)", len(r.set.names), strings.Join(r.set.names, ", "))
+		}
+		r.label = r.set.names[0]
+	}
+	if r.split == "" && m.splits != nil {
+		r.split = m.splits[r.image]
+	}
 	it, err := m.item(r)
 	if err != nil {
 		return err
@@ -325,6 +397,26 @@ func (m *manifest) add(r row) error {
 	}
 	m.take(r, it)
 	return nil
+}
+
+// sample is how many lines tell how many there will be.
+const sample = 1 << 16
+
+// reserve makes room for as many items as the file will give if all lines are as long as the first
+// ones, so that there is not twice the room for a moment.
+func (m *manifest) reserve() {
+	if m.size == 0 || m.consumed.n == 0 {
+		return
+	}
+	n := int(min(m.size*sample/m.consumed.n*21/20, int64(m.cfg.MaxRows)))
+	if n <= m.rows {
+		return
+	}
+	m.scan.folder.Items = slices.Grow(m.scan.folder.Items, n-m.rows)
+	m.lines = slices.Grow(m.lines, n-m.rows)
+	at := make(map[string]int, n)
+	maps.Copy(at, m.at)
+	m.at = at
 }
 
 // take appends an item.
@@ -375,9 +467,18 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 	case strings.ContainsFunc(image, unicode.IsControl):
 		return "", "", "", fmt.Errorf("image: the path %q has control characters", image)
 	}
+	if m.base != "" && path.Clean(image) == image && !path.IsAbs(image) && !strings.HasPrefix(image, "..") {
+		file = m.base + image // the most lines: nothing is to be cleaned, and one string holds it all
+		rel = norm.NFC.String(file[len(m.root):])
+		if first, _, deeper := strings.Cut(rel, "/"); !deeper || first != norm.NFC.String(label) {
+			key = rel
+		}
+		return file, rel, key, nil
+	}
 	file = filepath.FromSlash(image)
 	if !filepath.IsAbs(file) {
-		file = filepath.Join(m.cfg.Root, file)
+		m.settle(file)
+		file = filepath.Join(m.cfg.Root, m.home, file)
 	}
 	file = filepath.Clean(file)
 	rel = strings.TrimLeft(path.Clean(filepath.ToSlash(image)), "/")
@@ -389,6 +490,32 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 		key = rel // else it is what Scan of the same folder would hash
 	}
 	return file, rel, key, nil
+}
+
+// homes are folders beside a list in which tools put its pictures.
+var homes = [...]string{"data", "images", "JPEGImages"}
+
+// homeTries is how many pictures are looked for in homes.
+const homeTries = 20
+
+// settle looks for the folder that the paths start from, by one of them.
+func (m *manifest) settle(file string) {
+	if m.unsettled == 0 {
+		if m.base == "" && os.PathSeparator == '/' && filepath.Clean(m.cfg.Root) != "." {
+			m.root = strings.TrimSuffix(filepath.Clean(m.cfg.Root), "/") + "/"
+			m.base = strings.TrimSuffix(filepath.Join(m.root, m.home), "/") + "/"
+		}
+		return
+	}
+	m.unsettled--
+	for _, home := range append([]string{""}, homes[:]...) {
+		if path := filepath.Join(m.cfg.Root, home, file); m.there(path) != "" {
+			if m.home, m.unsettled = home, 0; home != "" {
+				m.note(fmt.Sprintf("the pictures' paths start from the folder %q beside the list", home))
+			}
+			return
+		}
+	}
 }
 
 // label finds or makes the row's label, in order of appearance.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/c236555e/rehead/internal/spelling"
@@ -22,11 +23,30 @@ var meanings = [...]struct {
 }{
 	{"image", [][]string{{"image", "path"},
 		{"file_name", "filename", "file", "filepath", "file_path", "image_path", "image_file", "image_name", "image_filename",
-			"imagename", "img", "img_path"}, {"image_id", "id"}}},
-	{"label", [][]string{{"label"}, {"class", "class_name", "label_name", "category", "category_name"}, {"target"}}},
+			"imagename", "img", "img_path"}, {"image_id", "imageid", "id"}}},
+	{"label", [][]string{{"label"}, {"class", "class_name", "label_name", "category", "category_name"}, {"target"},
+		{boxesColumn}}},
 	{"split", [][]string{{"split"}}},
 	{"group", [][]string{{"group"}}},
 	{"weight", [][]string{{"weight"}}},
+}
+
+// boxesColumn is what Kaggle's ImageNet calls the column of a picture's boxes: a class and four
+// numbers for each.
+const boxesColumn = "predictionstring"
+
+// classOfBoxes is the class of a picture's boxes, which has to be the same of all of them.
+func classOfBoxes(text string) (string, error) {
+	fields := strings.Fields(text)
+	for i := 5; i < len(fields); i += 5 {
+		if fields[i] != fields[0] {
+			return "", fmt.Errorf("got boxes of %q and %q, want one class a picture", fields[0], fields[i])
+		}
+	}
+	if len(fields) == 0 || len(fields)%5 != 0 {
+		return "", fmt.Errorf("got %.40q, want a class and four numbers for each box", text)
+	}
+	return fields[0], nil
 }
 
 // named is the name that the configuration gives to the column of a meaning.
@@ -49,11 +69,7 @@ var errNoLabel = errors.New("no column \"label\"")
 
 // columns says what each column means, "" for one that is ignored.
 func (m *manifest) columns(names []string) ([]string, error) {
-	meaning := make([]string, len(names))
-	plain := make([]string, len(names))
-	for i, name := range names {
-		plain[i] = strings.ToLower(strings.TrimSpace(name))
-	}
+	meaning, plain := make([]string, len(names)), plain(names)
 	labelled := false
 	for _, c := range meanings {
 		at, err := m.columnsOf(c.means, c.names, plain)
@@ -66,6 +82,7 @@ func (m *manifest) columns(names []string) ([]string, error) {
 		}
 		for _, i := range at {
 			meaning[i] = c.means
+			m.boxes = m.boxes || c.means == "label" && plain[i] == boxesColumn
 		}
 		labelled = labelled || c.means == "label" && len(at) > 0
 	}
@@ -75,7 +92,7 @@ func (m *manifest) columns(names []string) ([]string, error) {
 	for i, name := range plain {
 		switch index := name == "" || name == "unnamed: 0"; { // as pandas writes it
 		case meaning[i] != "" || index:
-		case m.cfg.MultiLabel && !labelled && m.format == CSV:
+		case !labelled && m.format == CSV:
 			meaning[i] = yesNo + strings.TrimSpace(names[i])
 		case !slices.Contains(m.ignored, name):
 			m.ignored = append(m.ignored, name)
@@ -125,15 +142,57 @@ func suggestColumn(plain []string) string {
 	return ""
 }
 
-// headless tells what the two columns of a file mean whose first line is a picture's already.
+// first looks at the first record below a header without a column of labels, unless several are
+// asked for: its further columns are labels if they hold nothing but one 1 and zeros.
+func (m *manifest) first(names, meaning, record []string) error {
+	asked, yes := 0, 0
+	for i, cell := range record {
+		if !strings.HasPrefix(meaning[i], yesNo) {
+			continue
+		}
+		is, ok := answer(cell)
+		if asked++; is {
+			yes++
+		} else if !ok {
+			asked = -len(record)
+		}
+	}
+	if asked == 0 || m.cfg.MultiLabel {
+		return nil
+	}
+	if asked < 2 || yes != 1 {
+		return fmt.Errorf("header: %w in %q: the first line names the columns%s", errNoLabel, names,
+			suggestColumn(plain(names)))
+	}
+	m.oneHot = true
+	m.note(fmt.Sprintf("the labels are the %d columns of 0 and 1", asked))
+	return nil
+}
+
+// plain are the names of columns as they are compared.
+func plain(names []string) []string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		out[i] = strings.ToLower(strings.TrimSpace(name))
+	}
+	return out
+}
+
+// headless tells what the columns of a file mean whose first line is a picture's already: a picture
+// and a label, in either order, or behind these numbers, such as those of a box.
 func (m *manifest) headless(first []string) ([]string, bool) {
-	if len(first) != 2 || m.cfg.Columns != (Columns{}) {
+	if len(first) < 2 || m.cfg.Columns != (Columns{}) {
 		return nil, false
+	}
+	for _, further := range first[2:] {
+		if _, err := strconv.ParseFloat(strings.TrimSpace(further), 64); err != nil {
+			return nil, false
+		}
 	}
 	for i, meaning := range [][]string{{"image", "label"}, {"label", "image"}} {
 		if pictureNamed(strings.TrimSpace(first[i])) {
 			m.note("the first line does not name the columns and was read as the first picture's")
-			return meaning, true
+			return append(meaning, make([]string, len(first)-2)...), true
 		}
 	}
 	return nil, false

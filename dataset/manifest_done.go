@@ -2,13 +2,17 @@ package dataset
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/par"
 )
 
 // done looks at the files, and puts labels and items in order.
@@ -25,17 +29,22 @@ func (m *manifest) done() (*Folder, error) {
 		return strings.Compare(m.names[a], m.names[b])
 	})
 	items := m.scan.folder.Items
-	counts, lost := make([]int, len(m.names)), make([]bool, len(items))
 	for i := range items {
 		m.extend(&items[i])
-		if lost[i] = !m.found(items[i].Path, m.lines[i]); lost[i] {
+	}
+	m.at = nil
+	lost, counts := m.look(items), make([]int, len(m.names))
+	for i := range items {
+		if lost[i] {
 			continue
 		}
-		for _, l := range m.scan.folder.Set(i) {
+		if !m.cfg.MultiLabel {
+			counts[items[i].Label]++
+		}
+		for _, l := range items[i].Labels {
 			counts[l]++
 		}
 	}
-	m.scan.folder.Items = nil
 	place := make([]int, len(m.names)) // old place to new
 	for _, old := range order {
 		if counts[old] == 0 {
@@ -46,12 +55,14 @@ func (m *manifest) done() (*Folder, error) {
 		place[old] = len(m.scan.folder.Labels)
 		m.scan.folder.Labels = append(m.scan.folder.Labels, m.names[old])
 	}
-	for i, it := range items {
+	m.scan.folder.Items = items[:0]
+	for i := range items {
 		if !lost[i] {
-			it.relabel(place, m.cfg.MultiLabel)
-			m.scan.folder.Items = append(m.scan.folder.Items, it)
+			items[i].relabel(place, m.cfg.MultiLabel)
+			m.scan.folder.Items = append(m.scan.folder.Items, items[i])
 		}
 	}
+	clear(items[len(m.scan.folder.Items):])
 	out := m.scan.done()
 	least := cmp.Or(m.cfg.MinLabels, 2)
 	if n := len(out.Labels); n < least {
@@ -71,40 +82,72 @@ func (m *manifest) extend(it *Item) {
 	if pictureNamed(it.Path) {
 		return
 	}
-	if _, err := m.store.Stat(it.Path); err == nil {
-		return
-	}
-	for _, ext := range append([]string{m.ext}, extensions[:]...) {
-		if _, twice := m.at[it.Path+ext]; ext == "" || twice {
-			continue
-		}
-		if info, err := m.store.Stat(it.Path + ext); err == nil && info.Mode().IsRegular() {
-			m.ext = ext
-			it.Path, it.Rel = it.Path+ext, it.Rel+ext
-			if it.Key != "" {
-				it.Key += ext
-			}
-			return
+	if path := m.there(it.Path); len(path) > len(it.Path) {
+		m.ext = path[len(it.Path):]
+		it.Path, it.Rel = path, it.Rel+m.ext
+		if it.Key != "" {
+			it.Key += m.ext
 		}
 	}
 }
 
-// found tells whether there is a picture at path; if not, it is a Problem.
-func (m *manifest) found(path string, line int) bool {
-	info, err := m.store.Stat(path)
-	if err == nil && info.IsDir() {
-		err = errors.New("is a folder, not a file")
+// there is the path of a file, with the extension that it may lack; "" where there is none, or
+// another line has it.
+func (m *manifest) there(path string) string {
+	if _, err := m.store.Stat(path); err == nil {
+		return path
 	}
-	if err == nil {
-		var format string
-		var ok bool
-		if format, ok, err = m.scan.Sniff(path, info); err == nil && !ok {
-			err = fmt.Errorf("is not a picture that can be read: it is %s", cmp.Or(format, "of no known format"))
+	if pictureNamed(path) {
+		return ""
+	}
+	for _, ext := range append([]string{m.ext}, extensions[:]...) {
+		if _, twice := m.at[path+ext]; ext == "" || twice {
+			continue
+		}
+		if info, err := m.store.Stat(path + ext); err == nil && info.Mode().IsRegular() {
+			return path + ext
 		}
 	}
-	if err != nil {
-		m.scan.Add(path, fmt.Sprintf("%s (line %d of %s)", source.Reason(err), line, filepath.Base(m.file)))
-		return false
+	return ""
+}
+
+// look tells of which items there is no picture; each of them is a Problem.
+func (m *manifest) look(items []Item) (lost []bool) {
+	lost = make([]bool, len(items))
+	var mu sync.Mutex
+	why := map[int]error{}
+	threads := 4 * runtime.GOMAXPROCS(0) // most of the time a file system is waited for
+	walkers := make([]*source.Walker, threads)
+	for w := range walkers {
+		walkers[w] = walker(m.store, m.cfg.Root, 0)
 	}
-	return true
+	// nothing here fails or ends early
+	_ = par.Each(context.Background(), threads, len(items), func(worker, i int) error {
+		if err := found(m.store, walkers[worker], items[i].Path); err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			lost[i], why[i] = true, err
+		}
+		return nil
+	})
+	for _, i := range slices.Sorted(maps.Keys(why)) {
+		m.scan.Add(items[i].Path, fmt.Sprintf("%s (line %d of %s)", source.Reason(why[i]), m.lines[i], m.list))
+	}
+	return lost
+}
+
+// found says why there is no picture at path; nil where there is one.
+func found(store source.Store, w *source.Walker, path string) error {
+	info, err := store.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		return errors.New("is a folder, not a file")
+	}
+	format, ok, err := w.Sniff(path, info)
+	if err == nil && !ok {
+		err = fmt.Errorf("is not a picture that can be read: it is %s", cmp.Or(format, "of no known format"))
+	}
+	return err
 }

@@ -20,18 +20,29 @@ type answers struct {
 // named after.
 const yesNo = "\x00"
 
+// answer reads 1 and 0, as numbers or, as pandas writes them, as True and False.
+func answer(text string) (yes, ok bool) {
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "1", "1.0", "true":
+		return true, true
+	case "", "0", "0.0", "false":
+		return false, true
+	}
+	return false, false
+}
+
 // put puts a cell of a CSV file where its column belongs.
 func (r *row) put(meaning, text string, cfg ManifestConfig) error {
 	label, asked := strings.CutPrefix(meaning, yesNo)
 	switch {
 	case asked:
-		switch strings.TrimSpace(text) {
-		case "1", "1.0":
-			r.set.names = append(r.set.names, label)
-		case "", "0", "0.0":
-		default:
+		yes, ok := answer(text)
+		if !ok {
 			return fmt.Errorf("column %q: got %q, want 1 or 0: without a column label the others are labels that a "+
 				"picture has or has not", label, text)
+		}
+		if yes {
+			r.set.names = append(r.set.names, label)
 		}
 	case meaning == "label" && cfg.MultiLabel:
 		for name := range strings.SplitSeq(text, cfg.Separator) {

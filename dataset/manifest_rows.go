@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
@@ -53,7 +54,7 @@ func (m *manifest) readCSV(r io.Reader, head []byte) error {
 			return fmt.Errorf("header: %w", err)
 		}
 	}
-	for record := names; ; {
+	for record, begun := names, headless; ; {
 		if !headless {
 			g.used = 0
 			if record, err = c.Read(); errors.Is(err, io.EOF) {
@@ -61,6 +62,12 @@ func (m *manifest) readCSV(r io.Reader, head []byte) error {
 			}
 			if err != nil {
 				return err // names the line
+			}
+		}
+		if !begun {
+			begun = true
+			if err := m.first(names, meaning, record); err != nil {
+				return err
 			}
 		}
 		headless = false
@@ -81,8 +88,12 @@ func (m *manifest) readCSV(r io.Reader, head []byte) error {
 }
 
 func validText(r row) bool {
-	all := r.image + r.label + r.split + r.group + r.weight + strings.Join(r.set.names, "")
-	return strings.ToValidUTF8(all, "") == all
+	for _, cell := range [...]string{r.image, r.label, r.split, r.group, r.weight} {
+		if !utf8.ValidString(cell) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(r.set.names, func(name string) bool { return !utf8.ValidString(name) })
 }
 
 // cell puts a cell where its column belongs.

@@ -84,6 +84,13 @@ func TestReadManifest(t *testing.T) {
 	}
 }
 
+// coco is a COCO file of two pictures.
+func coco(annotations string) string {
+	return `{"info": {"year": 2026}, "images": [{"id": 7, "file_name": "a/1.png", "width": 3}, {"id": 8, "file_name": "b/1.png"}],
+ "annotations": [` + annotations + `], "other": [[1], {"x": 2}],
+ "categories": [{"id": 1, "name": "cat"}, {"id": 3, "name": "dog", "supercategory": "x"}]}`
+}
+
 // TestReadManifestKinds reads the lists that other tools and sites give, each of three pictures.
 func TestReadManifestKinds(t *testing.T) {
 	root := picturetest.Tree(t, "a/1.png", "a/2.png", "b/1.png", "a/b c.png")
@@ -117,6 +124,27 @@ func TestReadManifestKinds(t *testing.T) {
 			dataset.ManifestConfig{}, "a/1.png:10|b/1.png:2", `"text"`},
 		{"named columns", "a,b,label\na/1.png,cat,x\nb/1.png,dog,y\n",
 			dataset.ManifestConfig{Columns: dataset.Columns{Image: "a", Label: "B"}}, "a/1.png:cat|b/1.png:dog", `"label"`},
+		{"columns of 0 and 1", "image,cat,dog\na/1.png,1,0\nb/1.png,0,1\n", dataset.ManifestConfig{},
+			"a/1.png:cat|b/1.png:dog", "2 columns of 0 and 1"},
+		{"columns of 1.0, as ISIC has them", ",image,MEL,NV\n0,a/1,1.0,0.0\n1,b/1,0.0,1.0\n", dataset.ManifestConfig{},
+			"a/1.png:MEL|b/1.png:NV", ""},
+		{"columns of pandas' get_dummies", "image,cat,dog\na/1.png,True,False\nb/1.png,False,True\n", dataset.ManifestConfig{},
+			"a/1.png:cat|b/1.png:dog", ""},
+		{"boxes, as Kaggle's ImageNet has them", "ImageId,PredictionString\na/1,n1 8 1 9 2 n1 0 0 1 1 \nb/1,n2 1 1 2 2 \n",
+			dataset.ManifestConfig{}, "a/1.png:n1|b/1.png:n2", ""},
+		{"boxes, as Tiny ImageNet has them", "1.png\tcat\t0\t0\t9\t9\n2.png\tdog\t1\t1\t9\t9\n",
+			dataset.ManifestConfig{Root: filepath.Join(root, "a")}, "1.png:cat|2.png:dog", "first line"},
+		{"ImageNet's val.txt", "a/1.png 65\nb/1.png 970\n", dataset.ManifestConfig{}, "a/1.png:65|b/1.png:970", ""},
+		{"FiftyOne", `{"classes": ["cat", "dog"], "labels": {"a/1": 0, "b/1": 1}}`, dataset.ManifestConfig{},
+			"a/1.png:cat|b/1.png:dog", ""},
+		{"FiftyOne, names", `{"classes": null, "labels": {"a/1": "cat", "b/1": {"label": "dog", "confidence": 1}}}`,
+			dataset.ManifestConfig{}, "a/1.png:cat|b/1.png:dog", ""},
+		{"FiftyOne, several labels", `{"classes": ["cat", "dog"], "labels": {"a/1": [0, 1], "b/1": []}}`,
+			dataset.ManifestConfig{MultiLabel: true}, "a/1.png:cat + dog|b/1.png:none of the labels", ""},
+		{"COCO", coco(`{"image_id": 7, "category_id": 3}, {"image_id": 8, "category_id": 1}`), dataset.ManifestConfig{},
+			"a/1.png:dog|b/1.png:cat", ""},
+		{"COCO, several labels", coco(`{"image_id": 7, "category_id": 3}, {"image_id": 7, "category_id": 1}`),
+			dataset.ManifestConfig{MultiLabel: true}, "a/1.png:cat + dog|b/1.png:none of the labels", ""},
 		{"several labels and an index", "Unnamed: 0,image,cat,dog\n0,a/1.png,1,0\n1,b/1.png,0,1\n",
 			dataset.ManifestConfig{MultiLabel: true}, "a/1.png:cat|b/1.png:dog", ""},
 	} {
@@ -164,6 +192,24 @@ func TestReadManifestRefuses(t *testing.T) {
 		{"names mean the same", "file_name,filename,label\n", dataset.ManifestConfig{}, []string{"--image-column"}},
 		{"no such column", "image,label\n", dataset.ManifestConfig{Columns: dataset.Columns{Label: "lable"}},
 			[]string{`no column "lable"`, `did you mean "label"?`}},
+		{"no 1 among columns of 0", "image,cat,dog\na/1.png,1,0\nb/1.png,0,0\n", dataset.ManifestConfig{},
+			[]string{"line 3", "0 labels", "--multi-label"}},
+		{"two 1 among columns of 0", "image,cat,dog\na/1.png,1,0\nb/1.png,1,1\n", dataset.ManifestConfig{},
+			[]string{"line 3", "2 labels (cat, dog)", "--multi-label"}},
+		{"numbers in further columns", "image,width,height\na/1.png,3,2\n", dataset.ManifestConfig{},
+			[]string{`no column "label"`}},
+		{"COCO: several objects", coco(`{"image_id": 7, "category_id": 3}, {"image_id": 7, "category_id": 1}`),
+			dataset.ManifestConfig{}, []string{"1 of 2 pictures", `"a/1.png" (dog, cat)`, "--multi-label"}},
+		{"COCO: no such category", coco(`{"image_id": 7, "category_id": 9}`), dataset.ManifestConfig{},
+			[]string{`"a/1.png"`, "category 9"}},
+		{"COCO without an end", coco("")[:80], dataset.ManifestConfig{}, []string{"EOF"}},
+		{"FiftyOne: several labels", `{"classes": [], "labels": {"a/1": ["x", "y"]}}`, dataset.ManifestConfig{},
+			[]string{`"a/1"`, "--multi-label"}},
+		{"FiftyOne: no such class", `{"classes": ["x"], "labels": {"a/1": 1}}`, dataset.ManifestConfig{}, []string{`"a/1"`, "0..0"}},
+		{"Parquet", "PAR1\x15\x04", dataset.ManifestConfig{}, []string{"Parquet", "to_csv"}},
+		{"ImageNet's ground truth", "490\n361\n", dataset.ManifestConfig{}, []string{"number alone", "paste"}},
+		{"boxes of two classes", "ImageId,PredictionString\na/1,n1 8 1 9 2 n2 0 0 1 1 \n", dataset.ManifestConfig{},
+			[]string{"line 2", `"n1" and "n2"`}},
 		{"array of text", `["a"]`, dataset.ManifestConfig{}, []string{"entry 1", "object"}},
 		{"array without end", `[{"image":"a/1.png","label":"x"}`, dataset.ManifestConfig{}, []string{"array"}},
 		{"short record", "image,label\na/1.png\n", dataset.ManifestConfig{}, []string{"line 2", "fields"}},
@@ -353,7 +399,8 @@ func FuzzManifest(f *testing.F) {
 		"path;label\na.png;\"x\ny\"\n", "{\"image\":\"a.png\",\"label\":\"x\",\"weight\":1e3}\n{}",
 		"0\t1\ta.png\n1\t0.000\tb.png\n", `{"source-ref":"s3://b/a.png","j":"1","j-metadata":{"class-name":"x"}}`, "\xef\xbb\xbf", "\"", "{\"a\":[[[[",
 		"[{\"image\":\"a.png\",\"label\":3},{\"id\":1,\"class\":\"x\"}]", "a.png x\nb.png 3\n", "a.png,x\nb,y\n",
-		",id,class\n0,a,1\n",
+		",id,class\n0,a,1\n", "image,x,y\na,1,0\nb,0,1\n", "ImageId,PredictionString\na,n1 8 1 9 2 n1 0 0 1 1\n",
+		`{"classes":["x"],"labels":{"a":0,"b":{"label":[null]},"c":[1]}}`, coco(`{"image_id":7,"category_id":3}`),
 	} {
 		f.Add([]byte(text), "", false)
 	}

@@ -3,6 +3,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -41,10 +42,7 @@ func openFolder(store source.Store, dir string, cfg ManifestConfig) (*Folder, er
 	if list != "" {
 		of := cfg
 		of.Root = ""
-		f, err := readManifest(store, list, of)
-		if err == nil {
-			f.Notes = append(f.Notes, "read the labels from "+list)
-		}
+		f, err := readListed(store, dir, list, of)
 		if err == nil || !errors.Is(err, errNoLabel) {
 			return f, err
 		}
@@ -53,8 +51,7 @@ func openFolder(store source.Store, dir string, cfg ManifestConfig) (*Folder, er
 	f, err := scan(store, dir, ScanConfig{MinLabels: cfg.MinLabels, LabelsAt: cfg.LabelsAt})
 	if err != nil {
 		if _, parquet := store.Stat(walker(store, dir, 0).At("metadata.parquet")); parquet == nil {
-			err = fmt.Errorf("%w; metadata.parquet is not read: convert it with python3 -c 'import pandas; "+
-				`pandas.read_parquet("metadata.parquet").to_csv("metadata.csv", index=False)'`, err)
+			err = fmt.Errorf("%w; metadata.parquet is not read: %s", err, fromParquet)
 		}
 		return nil, err
 	}
@@ -67,15 +64,49 @@ func openFolder(store source.Store, dir string, cfg ManifestConfig) (*Folder, er
 	return f, nil
 }
 
-// metadata is the list of pictures that a folder holds, "" for none.
+// fromParquet says how Parquet becomes what is read, by pandas and pyarrow.
+const fromParquet = "with paths in it, convert it with python3 -c 'import pandas; " +
+	`pandas.read_parquet("FILE.parquet").to_csv("FILE.csv", index=False)'; with the pictures in it, with ` +
+	`python3 -c 'import pandas, os; [os.makedirs(f"DIR/{r.label}", exist_ok=True) or ` +
+	`open(f"DIR/{r.label}/{i}", "wb").write(r.image["bytes"]) for i, r in ` +
+	`enumerate(pandas.read_parquet("FILE.parquet").itertuples())]'`
+
+// metadata is the list of pictures that a folder holds, as Hugging Face's imagefolder, Roboflow and
+// FiftyOne name it, or its folder of annotations; "" for none.
 func metadata(store source.Store, dir string) string {
-	for _, name := range []string{"metadata.csv", "metadata.jsonl"} {
+	for _, name := range []string{"metadata.csv", "metadata.jsonl", "_classes.csv", "_annotations.coco.json",
+		"labels.json"} {
 		path := walker(store, dir, 0).At(name)
-		if info, err := store.Stat(path); err == nil && info.Mode().IsRegular() {
+		if info, err := store.Stat(path); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if !strings.HasSuffix(name, ".json") || isDocument(store, path) {
 			return path
 		}
 	}
-	return ""
+	return vocFolder(store, dir)
+}
+
+// isDocument tells whether a JSON file is a list of pictures.
+func isDocument(store source.Store, path string) bool {
+	f, err := store.Open(path)
+	if err != nil {
+		return false
+	}
+	head, err := io.ReadAll(io.LimitReader(f, 1<<12))
+	return errors.Join(err, f.Close()) == nil && documentKind(head) != ""
+}
+
+// readListed reads the list in a folder.
+func readListed(store source.Store, dir, list string, cfg ManifestConfig) (*Folder, error) {
+	if info, err := store.Stat(list); err == nil && info.IsDir() {
+		return readVOC(store, dir, list, cfg)
+	}
+	f, err := readManifest(store, list, cfg)
+	if err == nil {
+		f.Notes = append(f.Notes, "read the labels from "+list)
+	}
+	return f, err
 }
 
 // listedParts are the folders named like parts when the one to train on has a list of its pictures.

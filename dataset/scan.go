@@ -71,9 +71,9 @@ type ScanConfig struct {
 //
 // The first bytes decide what is a picture, never the extension. A file that is not one, is empty
 // or cannot be read, and a label without any picture, becomes a Problem; the label is then no
-// label. Where no folder in root holds pictures itself, and the folders below them that do have names
-// of their own, these are the labels, with the note to say so: see ScanConfig.LabelsAt. Leaves that
-// share a name are labelled by their path.
+// label. Where no folder in root holds pictures itself, and the folders below them that do have
+// names of their own, these are the labels, with the note to say so: see ScanConfig.LabelsAt.
+// Leaves that share a name are labelled by their path.
 //
 // A picture directly in root belongs to no label and is a Problem too; other files there are
 // ignored, and so is, everywhere, what is hidden or housekeeping; Folder.Ignored counts them.
@@ -173,8 +173,8 @@ func scanLabels(store source.Store, root string, cfg ScanConfig) (*Folder, error
 		}
 		reason := fmt.Sprintf("label %q has no pictures and was left out: add some or remove the folder", f.label)
 		if n := len(s.Problems) - problems; n > 0 {
-			reason = fmt.Sprintf("label %q has no usable picture (%d problems) and was left out: repair "+
-				"them or remove the folder", f.label, n)
+			reason = fmt.Sprintf("label %q has no usable picture and was left out: repair or remove its %d files, of which the "+
+				"first %s", f.label, n, s.Problems[problems].Reason)
 		}
 		s.Add(s.At(f.name), reason)
 	}

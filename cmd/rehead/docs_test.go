@@ -11,9 +11,9 @@ import (
 	"github.com/c236555e/rehead/internal/draw"
 )
 
-// TestPitfalls: every row of docs/pitfalls.md names tests, and each of them exists in the folder
-// that is named with it.
-func TestPitfalls(t *testing.T) {
+// TestPagesNameTests: every row of docs/pitfalls.md and of the layouts in docs/data.md names tests,
+// and each of them exists in the folder that is named with it.
+func TestPagesNameTests(t *testing.T) {
 	root := filepath.Join("..", "..")
 	have := map[string]bool{}
 	defined := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
@@ -34,7 +34,15 @@ func TestPitfalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile(filepath.Join(root, "docs", "pitfalls.md"))
+	rowsNameTests(t, have, "pitfalls.md", 3, 30)
+	rowsNameTests(t, have, "data.md", 4, 20)
+}
+
+// rowsNameTests looks for tests in one cell of the tables that have as many columns, of which there
+// are some rows at least.
+func rowsNameTests(t *testing.T, have map[string]bool, name string, cell, least int) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,16 +56,16 @@ func TestPitfalls(t *testing.T) {
 			}
 		}
 		cells := strings.Split(line, "|")
-		if !strings.HasPrefix(line, "| ") || len(cells) != 5 || strings.Contains(line, "held by") {
+		if !strings.HasPrefix(line, "| ") || len(cells) != cell+2 || strings.Contains(line, "held by") {
 			continue
 		}
 		rows++
-		if !named.MatchString(cells[3]) {
-			t.Errorf("no test holds the row%s", cells[1])
+		if !named.MatchString(cells[cell]) {
+			t.Errorf("%s: no test holds the row%s", name, cells[1])
 		}
 	}
-	if rows < 30 {
-		t.Errorf("got %d rows, want the 33 of the page", rows)
+	if rows < least {
+		t.Errorf("%s: got %d rows, want at least %d", name, rows, least)
 	}
 }
 

@@ -41,10 +41,9 @@ func newEmbed(a *app) *cobra.Command {
 		Short: "Write bottlenecks of pictures as a float32 .npy array, and a list of its rows",
 		Long: `Writes the bottlenecks of pictures as a float32 .npy array, a row a picture, in
 the order of the arguments; a folder or an archive stands for the pictures in
-it, a manifest for those that it names, sorted by path (those of a compressed tar
-as they lie in it). The array has 2,048 columns
-with the full network and 1,024 with the small one. It uses the bottleneck
-cache.
+it, a manifest for those that it names, sorted by path (those of a compressed
+tar as they lie in it). The array has 2,048 columns with the full network and
+1,024 with the small one. It uses the bottleneck cache.
 
 features.csv, written beside features.npy, lists every picture: its row in the
 array, counted from 0, its path, its label where a label folder or a manifest

@@ -217,6 +217,29 @@ func TestJobChannels(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, nil, `read "train", "valid" as parts`},
+		"an archive alone in a channel": {func(t *testing.T, l layout.Tree) {
+			packed := packed(t, l.Data("train"), ".tar.zst")
+			if err := os.RemoveAll(l.Data("train")); err != nil {
+				t.Fatal(err)
+			}
+			layouttest.Write(t, l, string(packed), "input", "data", "photos", "photos.tar.zst")
+			layouttest.Write(t, l, "words", "input", "data", "photos", "README.txt")
+		}, nil, "photos.tar.zst where they are"},
+		"folders in folders": {func(t *testing.T, l layout.Tree) {
+			for i := range 3 {
+				to := filepath.Join(l.Data("photos"), []string{"plants", "plants", "animals"}[i], draw.Label(i))
+				if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Rename(filepath.Join(l.Data("train"), draw.Label(i)), to); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Remove(l.Data("train")); err != nil {
+				t.Fatal(err)
+			}
+			layouttest.Config(t, l, "hyperparameters.json", `{"labels_at":"leaf"}`)
+		}, nil, ""},
 		"another name, housekeeping": {func(t *testing.T, l layout.Tree) {
 			if err := os.Rename(l.Data("train"), l.Data("photos")); err != nil {
 				t.Fatal(err)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,10 +37,12 @@ func TestPredictPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	packed := zipOf(t, photos)
 	one, err := os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)
 	}
+	label := filepath.Base(filepath.Dir(files[0]))
 	run := func(stdin io.Reader, args ...string) (string, string, int) {
 		var stdout, stderr bytes.Buffer
 		a := &app{stdin: stdin, stdout: &stdout, stderr: &stderr, getenv: func(string) string { return "" }}
@@ -56,6 +60,9 @@ func TestPredictPictures(t *testing.T) {
 		{"a list", nil, []string{list}, 3, files[0]},
 		{"a picture at stdin", one, []string{"-"}, 1, "-"},
 		{"a list at stdin", []byte(files[1] + "\n" + files[0]), []string{"-"}, 2, files[1]},
+		{"an archive", nil, []string{packed}, 16, packed + "!/" + label + "/0000.jpg"},
+		{"a folder of an archive", nil, []string{packed + "!/" + label}, 8, packed + "!/" + label + "/0000.jpg"},
+		{"a picture of an archive", nil, []string{packed + "!/" + label + "/0003.jpg"}, 1, packed + "!/" + label + "/0003.jpg"},
 		{"all of them", one, []string{files[2], list, "-", filepath.Dir(files[0])}, 1 + 3 + 1 + 8, files[2]},
 	} {
 		out, said, code := run(bytes.NewReader(test.stdin), append(test.args, "--json")...)
@@ -65,7 +72,7 @@ func TestPredictPictures(t *testing.T) {
 			p.Image != test.first || len(p.Predictions) != 2 {
 			t.Errorf("%s: code %d, %d lines, first %+v, %v: %s", test.name, code, len(lines), p, err, said)
 		}
-		if left := strings.Contains(said, "notes.md"); left != (test.name == "a folder") {
+		if left := strings.Contains(said, "notes.md"); left != (test.name == "a folder" || test.name == "an archive") {
 			t.Errorf("%s: said %q", test.name, said)
 		}
 	}
@@ -110,4 +117,18 @@ func TestPredictPictures(t *testing.T) {
 			t.Errorf("%q: code %d, %q, want it to say %q", test.args, code, said, test.want)
 		}
 	}
+}
+
+// zipOf packs a folder.
+func zipOf(t *testing.T, dir string) string {
+	t.Helper()
+	f, err := os.Create(dir + ".zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := zip.NewWriter(f)
+	if err := errors.Join(w.AddFS(os.DirFS(dir)), w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return f.Name()
 }

@@ -76,6 +76,12 @@ func checkEmbed(t *testing.T, w world) {
 			t.Errorf("line %d of the list: %q", i, r)
 		}
 	}
+	must(t, &r, embed(zipOf(t, w.pictures))...)
+	if packed := tableIn(t, list); r["cached"] != 48.0 || len(packed) != 49 ||
+		packed[1][1] != w.pictures+".zip!"+strings.TrimPrefix(filepath.ToSlash(rows[1][1]), filepath.ToSlash(w.pictures)) ||
+		packed[48][2] != rows[48][2] {
+		t.Errorf("an archive: got %v, %q, want the pictures of the folder", r, packed)
+	}
 
 	manifest := filepath.Join(w.dir, "some.csv")
 	broken := filepath.Join(w.dir, "broken.png")

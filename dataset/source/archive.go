@@ -33,8 +33,8 @@ const (
 //
 // Names that lead out of the archive, two files of one name and a content that outgrows the archive
 // by far are errors. Files that are encrypted or packed by a method that is not read, sparse files,
-// devices and links that lead nowhere are listed and cannot be opened; links to files of the archive
-// are followed.
+// devices and links that lead nowhere are listed and cannot be opened; links to files of the
+// archive are followed.
 type Archive struct {
 	path  string
 	file  *os.File // closed once nothing refers to it
@@ -105,8 +105,8 @@ func newArchive(path, kind string, f *os.File, size int64) (*Archive, error) {
 	case "gzip", "zstd":
 		err = a.readTape(kind, f, size)
 	default:
-		return nil, fmt.Errorf("is a %s archive, which is not read: unpack it and name the folder, or pack it as .zip, .tar, "+
-			".tar.gz or .tar.zst", kind)
+		return nil, fmt.Errorf("is an archive of %s, which is not read: unpack it and name the folder, or pack it as .zip, "+
+			".tar, .tar.gz or .tar.zst", kind)
 	}
 	if err != nil {
 		return nil, err

@@ -280,7 +280,7 @@ func TestArchivesRefused(t *testing.T) {
 		{"checksum", file("x.tgz", gz), "damaged"},
 		{"gzip of a picture", file("x.gz", picturetest.Compress(t, pic, ".gz")), "no tar"},
 		{"grows", file("x.tar.zst", picturetest.Compress(t, bomb, ".zst")), "unpacks to more than"},
-		{"7-Zip", file("x.7z", []byte("7z\xbc\xaf\x27\x1cxxxx")), "7-Zip archive"},
+		{"7-Zip", file("x.7z", []byte("7z\xbc\xaf\x27\x1cxxxx")), "archive of 7-Zip"},
 		{"an address", "s3://bucket/flowers", "aws s3 cp --recursive s3://bucket/flowers"},
 	} {
 		if _, _, err := source.Open(test.path); err == nil || !strings.Contains(err.Error(), test.want) ||

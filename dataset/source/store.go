@@ -69,7 +69,8 @@ func Open(path string) (s Store, root string, err error) {
 		return Disk{}, path, nil
 	}
 	for i := range len(path) {
-		if rest, ok := strings.CutPrefix(path[i:], within); !ok || rest != "" && rest[0] != '/' && rest[0] != os.PathSeparator {
+		rest, ok := strings.CutPrefix(path[i:], within)
+		if !ok || rest != "" && !os.IsPathSeparator(rest[0]) {
 			continue
 		}
 		a, err := openArchive(path[:i])
@@ -181,8 +182,8 @@ func (f File) Read(lim picture.Limits) (data []byte, err error) {
 // Read is File.Read of a file on disk.
 func Read(path string, lim picture.Limits) ([]byte, error) { return File{Path: path}.Read(lim) }
 
-// Order returns the order in which the files of a list are read fastest, as places in it: that of an
-// archive that can only be read from its beginning on, elsewhere as they stand.
+// Order returns the order in which the files of a list are read fastest, as places in it: that of
+// an archive that can only be read from its beginning on, elsewhere as they stand.
 func Order[T any](list []T, file func(T) File) []int {
 	order, ranks := make([]int, len(list)), make([]rank, len(list))
 	archives := map[*Archive]int{}

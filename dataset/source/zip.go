@@ -48,8 +48,8 @@ func (a *Archive) readZip(r io.ReaderAt, size int64) error {
 
 // tooMuch is the error of an archive that grows.
 func tooMuch(limit int64) error {
-	return fmt.Errorf("unpacks to more than %d bytes, which no pictures packed in so few do: unpack it and name the folder, "+
-		"if you know what is in it", limit)
+	return fmt.Errorf("unpacks to more than %d bytes, which no pictures packed in so few do: unpack it and name the "+
+		"folder, if you know what is in it", limit)
 }
 
 // badZip says why a file in a .zip cannot be read, "" where it can.

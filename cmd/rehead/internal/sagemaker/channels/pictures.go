@@ -95,34 +95,59 @@ func (f *Finder) pictures(ctx context.Context, name string, roots map[string]str
 	if err != nil {
 		return "", fmt.Errorf("train: channel %q: %w", name, err)
 	}
+	root := f.packed(c.Dir, entries)
 	if records := withSuffix(c.Dir, entries, ".rec"); len(records) > 0 {
 		return f.extract(ctx, name, records)
 	}
 	if _, ok := f.Channels[name+"_lst"]; ok {
 		list, err := f.Channels.File(name + "_lst")
-		roots[list] = c.Dir
+		roots[list] = root
 		return list, err
 	}
 	switch f.Manifest {
 	case "none":
-		return c.Dir, nil
+		return root, nil
 	case "":
-		lists := withSuffix(c.Dir, entries, ".lst", ".csv", ".jsonl", ".manifest")
+		lists := withSuffix(c.Dir, entries, manifests...)
 		switch len(lists) {
 		case 0:
-			return c.Dir, nil
+			return root, nil
 		case 1:
 			f.Say("channel %s: reading the manifest %s; hyperparameter manifest=none reads label folders instead", name,
 				filepath.Base(lists[0]))
-			roots[lists[0]] = c.Dir
+			roots[lists[0]] = root
 			return lists[0], nil
 		}
 		return "", fmt.Errorf("train: channel %q holds %d manifests, among them %s: name one in the "+
 			"hyperparameter manifest, or none", name, len(lists), filepath.Base(lists[0]))
 	}
 	list, err := f.beside(f.Manifest, name)
-	roots[list] = c.Dir
+	roots[list] = root
 	return list, err
+}
+
+// manifests are the endings of lists of pictures, archives those of packed pictures.
+var (
+	manifests = []string{".lst", ".csv", ".jsonl", ".manifest"}
+	archives  = []string{".zip", ".tar", ".tgz", ".gz", ".zst"}
+)
+
+// packed is the only archive in a channel's folder, if the folder holds nothing else but lists and
+// texts; else it is the folder.
+func (f *Finder) packed(dir string, entries []os.DirEntry) string {
+	packed := withSuffix(dir, entries, archives...)
+	lists := withSuffix(dir, entries, append([]string{".txt"}, manifests...)...)
+	visible := 0
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			visible++
+		}
+	}
+	if len(packed) == 1 && visible == 1+len(lists) {
+		f.Say("reading the pictures in %s where they are", packed[0])
+		return packed[0]
+	}
+	return dir
 }
 
 // extract unpacks RecordIO streams and returns the manifest of their pictures.
