@@ -53,7 +53,6 @@ func TestExport(t *testing.T) {
 	must(t, &e, "export", folder, "-o", filepath.Join(dir, "trunk.onnx"), "--trunk-only", "--json")
 	fails(t, []string{"predict", filepath.Join(dir, "trunk.onnx"), "x.png"}, "no classifier")
 	fails(t, []string{"export", folder, "-o", filepath.Join(dir, "x.safetensors"), "--names", "keras"}, ".keras")
-	fails(t, []string{"export", folder, "-o", filepath.Join(dir, "x.onnx"), "--precision", "int8"}, "--calibrate")
 	fails(t, []string{"export", lean, "-o", filepath.Join(dir, "x.onnx")}, "trunk")
 	fails(t, []string{"export", folder, "-o", filepath.Join(dir, "none", "x.onnx")}, "none")
 	for _, args := range [][]string{
@@ -61,7 +60,7 @@ func TestExport(t *testing.T) {
 		{"export", folder, "-o", graph, "--format", "h5"}, {"export", folder, "-o", "x.safetensors"},
 		{"export", folder, "-o", graph, "--names", "keras"}, {"export", folder, "-o", "x.keras", "--precision", "int8"},
 		{"export", folder, "-o", "x.safetensors", "--names", "timm"}, {"export", folder, "-o", graph, "--calibrate", "d"},
-		{"export", folder, "-o", packed, "--trunk-only"},
+		{"export", folder, "-o", packed, "--trunk-only"}, {"export", folder, "-o", graph, "--precision", "int8"},
 	} {
 		if o := command(t, args...); o.code != exitUsage {
 			t.Errorf("%v: exit code %d, want %d", args, o.code, exitUsage)
