@@ -50,8 +50,8 @@ type Ranges map[string]Range
 // that are not finite are an error.
 func QuantizeFilter(q []int8, w []float32, area int) (step float64, err error) {
 	if area < 1 || len(w) == 0 || len(w)%area != 0 || len(q) != len(w) {
-		return 0, fmt.Errorf("nn: quantize filter: got %d weights of area %d and room for %d, want whole channels and room for "+
-			"all", len(w), area, len(q))
+		return 0, fmt.Errorf("nn: quantize filter: got %d weights of area %d and room for %d, want whole channels and "+
+			"room for all", len(w), area, len(q))
 	}
 	if i := safetensors.NotFinite(w); i >= 0 {
 		return 0, fmt.Errorf("nn: quantize filter: weight %d is %v, want finite numbers", i, w[i])

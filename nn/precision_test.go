@@ -204,3 +204,21 @@ func TestHistogram(t *testing.T) {
 		t.Errorf("nothing above zero: got %v", c)
 	}
 }
+
+// TestQuantizeFilter: a step is a 127th of the largest weight, neighbours share 8 bits, and bad
+// lengths and numbers are refused.
+func TestQuantizeFilter(t *testing.T) {
+	q := make([]int8, 4)
+	step, err := QuantizeFilter(q, []float32{1, -0.5, 0, 0.25}, 1)
+	if err != nil || step != 1.0/127 || q[0] != 127 || q[1] != -64 && q[1] != -63 || q[2] != 0 || q[3] != 32 {
+		t.Errorf("got step %v, %v, %v", step, q, err)
+	}
+	if _, err := QuantizeFilter(q, []float32{1, 1, 0, 0}, 1); err != nil || int(q[0])+int(q[1]) > 128 {
+		t.Errorf("neighbours are %v, %v, want at most 128 together", q, err)
+	}
+	for _, w := range [][]float32{nil, {1}, {1, 2, 3, float32(math.NaN())}} {
+		if _, err := QuantizeFilter(q, w, 1); err == nil {
+			t.Errorf("%v was taken into %d places", w, len(q))
+		}
+	}
+}

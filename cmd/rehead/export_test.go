@@ -43,11 +43,24 @@ func TestExport(t *testing.T) {
 	if info, err := os.Stat(graph); err != nil || info.Size() != e.Bytes || e.Format != "onnx" {
 		t.Errorf("export --json says %+v, the file is %v, %v", e, info, err)
 	}
+	for _, name := range []string{"model.keras", "model.tflite"} {
+		must(t, &e, "export", folder, "-o", filepath.Join(dir, name), "--json")
+		must(t, &card, "inspect", filepath.Join(dir, name), "--json")
+		if len(card.Labels) != 2 || card.Labels[1] != "rose" || "."+e.Format != filepath.Ext(name) {
+			t.Errorf("%s: inspect says %+v, export %+v", name, card, e)
+		}
+	}
+	must(t, &e, "export", folder, "-o", filepath.Join(dir, "trunk.onnx"), "--trunk-only", "--json")
+	fails(t, []string{"predict", filepath.Join(dir, "trunk.onnx"), "x.png"}, "no classifier")
+	fails(t, []string{"export", folder, "-o", filepath.Join(dir, "x.safetensors"), "--names", "keras"}, ".keras")
 	fails(t, []string{"export", lean, "-o", filepath.Join(dir, "x.onnx")}, "trunk")
 	fails(t, []string{"export", folder, "-o", filepath.Join(dir, "none", "x.onnx")}, "none")
 	for _, args := range [][]string{
 		{"export", folder}, {"export", folder, "-o", "m.pb"}, {"export", folder, "-o", graph, "--no-trunk"},
-		{"export", folder, "-o", graph, "--format", "keras"},
+		{"export", folder, "-o", graph, "--format", "h5"}, {"export", folder, "-o", "x.safetensors"},
+		{"export", folder, "-o", graph, "--names", "keras"}, {"export", folder, "-o", "x.keras", "--precision", "int8"},
+		{"export", folder, "-o", "x.safetensors", "--names", "timm"}, {"export", folder, "-o", graph, "--calibrate", "d"},
+		{"export", folder, "-o", packed, "--trunk-only"}, {"export", folder, "-o", graph, "--precision", "int8"},
 	} {
 		if o := command(t, args...); o.code != exitUsage {
 			t.Errorf("%v: exit code %d, want %d", args, o.code, exitUsage)

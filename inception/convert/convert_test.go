@@ -242,8 +242,16 @@ func TestFormats(t *testing.T) {
 func TestBundle(t *testing.T) {
 	const name = "inception_v3_v2"
 	dir := fixture.Files(t, name+".index", name+".data-00000-of-00002", name+".data-00001-of-00002")
-	for _, end := range []string{"", ".index", ".data-00001-of-00002"} {
-		w, err := Load(filepath.Join(dir, name+end), Options{})
+	pointer := `model_checkpoint_path: "/home/somebody/` + name + `"` + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "checkpoint"), []byte(pointer), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []string{"", ".index", ".data-00001-of-00002", "checkpoint"} {
+		path := filepath.Join(dir, name+end)
+		if end == "checkpoint" {
+			path = filepath.Join(dir, end)
+		}
+		w, err := Load(path, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

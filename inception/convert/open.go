@@ -54,6 +54,9 @@ var shardName = regexp.MustCompile(`^(.*)\.data-\d{5}-of-\d{5}$`)
 // locate returns the file that a path stands for: a checkpoint of the second version is known by
 // its prefix, and by each of its files.
 func locate(path string) string {
+	if filepath.Base(path) == "checkpoint" {
+		path = pointed(path)
+	}
 	prefix := path
 	if isSavedModel(path) {
 		return filepath.Join(path, savedModelFile)
@@ -73,6 +76,25 @@ func locate(path string) string {
 	}
 	if _, err := os.Stat(prefix + ".index"); err == nil {
 		return prefix + ".index"
+	}
+	return path
+}
+
+// latest is what TensorFlow's text file "checkpoint" says first: which checkpoint beside it is the last.
+var latest = regexp.MustCompile(`^model_checkpoint_path: "(?:[^"]*[/\\\\])?([^"/\\\\]+)"`)
+
+// pointed is the checkpoint that such a file names, or path itself. Folders in the name are left out:
+// they are those of the computer that wrote it.
+func pointed(path string) string {
+	f, _, err := files.Open(path)
+	if err != nil {
+		return path
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	head := make([]byte, 4096)
+	n, _ := io.ReadFull(f, head)
+	if m := latest.FindSubmatch(head[:n]); m != nil {
+		return filepath.Join(filepath.Dir(path), string(m[1]))
 	}
 	return path
 }

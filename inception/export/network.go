@@ -121,11 +121,3 @@ func (w window) same(h, wide int) bool {
 	}
 	return true
 }
-
-// given is the shape of what a layer reads first; size is the picture's side.
-func given(layers []layer, l *layer, size int) []int {
-	if l.in[0] == input {
-		return []int{3, size, size}
-	}
-	return layers[l.in[0]].shape
-}

@@ -1,10 +1,12 @@
 package export
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"io"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
 )
 
 // ONNX writes the model as one ONNX file (IR version 8, operator set 13, weights inside):
@@ -160,11 +162,14 @@ func (g *graph) operator(layers []layer, at int, in []string, q *quantizer) erro
 	case maxPool:
 		g.node("MaxPool", l.name, in, l.attributes()...)
 	case avgPool:
-		counted := 0
-		if l.border {
+		w, counted := l.window, 0
+		if l.border && w.padded() && q == nil { // OpenCV 4 does not read count_include_pad
+			g.border(l.name, in[0], w.padding)
+			in, w.padding = []string{l.name + ".padded"}, nn.Padding{}
+		} else if l.border {
 			counted = 1
 		}
-		g.node("AveragePool", l.name, in, append(l.attributes(), integer("count_include_pad", counted))...)
+		g.node("AveragePool", l.name, in, append(w.attributes(), integer("count_include_pad", counted))...)
 	case concat:
 		g.node("Concat", l.name, in, integer("axis", 1))
 	case globalMean:
@@ -172,6 +177,16 @@ func (g *graph) operator(layers []layer, at int, in []string, q *quantizer) erro
 		g.node("Flatten", l.name, []string{l.name + ".map"}, integer("axis", 1))
 	}
 	return nil
+}
+
+// border puts zeros around a map, as a value of its own.
+func (g *graph) border(name, in string, p nn.Padding) {
+	var pads []byte
+	for _, v := range []int{0, 0, p.Top, p.Left, 0, 0, p.Bottom, p.Right} {
+		pads = binary.LittleEndian.AppendUint64(pads, uint64(v))
+	}
+	g.integers(name+".pads", typeInt64, []int{8}, pads)
+	g.node("Pad", name+".padded", []string{in, name + ".pads"})
 }
 
 // attributes are those that convolutions and pools share.

@@ -17,6 +17,7 @@ const (
 	typeUint8   = 2  // TensorProto.UINT8
 	typeInt8    = 3  // TensorProto.INT8
 	typeInt32   = 6  // TensorProto.INT32
+	typeInt64   = 7  // TensorProto.INT64
 	attributeF  = 1  // AttributeProto.FLOAT
 	attributeI  = 2  // AttributeProto.INT
 	attributeIs = 7  // AttributeProto.INTS

@@ -70,8 +70,9 @@ func (n *network) tflite(w io.Writer) error {
 	side := n.Recipe.Size
 	picture := g.tensor(inputName, []int{side, side, 3})
 	mean, std := n.Recipe.Mean, n.Recipe.Std
-	centred := g.apply(liteSub, "centred", []int{side, side, 3}, flat.Table{liteNone}, picture, g.floats("mean", mean[:], 3))
-	first := g.apply(liteDiv, "scaled", []int{side, side, 3}, flat.Table{liteNone}, centred, g.floats("std", std[:], 3))
+	none, shape := flat.Table{liteNone}, []int{side, side, 3}
+	centred := g.apply(liteSub, "centred", shape, none, picture, g.floats("mean", mean[:], 3))
+	first := g.apply(liteDiv, "scaled", shape, none, centred, g.floats("std", std[:], 3))
 	at := make([]int, len(n.layers))
 	for i := range n.layers {
 		l := &n.layers[i]
@@ -252,8 +253,8 @@ func (g *lite) before(l *inception.HeadLayer, name string, x int) int {
 	// above and below zero: scale x, and scale alpha (e^x - 1)
 	exponential := func(scale, alpha float64) int {
 		below := step(liteELU, "/elu", nil, step(liteMinimum, "/below", flat.Table{}, x, number("/zero", 0)))
-		return step(liteAdd, "", none, step(liteMul, "/above", none, step(liteReLU, "/relu", nil, x), number("/scale", scale)),
-			step(liteMul, "/limited", none, below, number("/alpha", scale*alpha)))
+		above := step(liteMul, "/above", none, step(liteReLU, "/relu", nil, x), number("/scale", scale))
+		return step(liteAdd, "", none, above, step(liteMul, "/limited", none, below, number("/alpha", scale*alpha)))
 	}
 	switch l.Kind {
 	case inception.LayerDense:

@@ -59,24 +59,22 @@ func (n *network) described() (map[string]string, error) {
 
 // fits refuses what another library's network, which is fixed, would compute in another way.
 func (n *network) fits(names Names) error {
-	other := fmt.Sprintf("%q files hold any network", FormatKeras)
 	f := n.Flavor
 	if f.MaxIn7c() {
-		return fmt.Errorf("the last block's pool takes the maximum in this network (%s), and the average in %s's: %s", f,
-			names, other)
+		return fmt.Errorf("the last block's pool takes the maximum in this network (%s), and the average in %s's: write a "+
+			".%s file, which holds any network", f, names, FormatKeras)
 	}
 	if border := f.CountBorder(); border != (names == NamesTorchvision) {
-		ours, theirs := "leave their border out", "count it"
-		fit := NamesKeras
+		ours, theirs, fit := "leave their border out", "count it", NamesKeras
 		if border {
 			ours, theirs, fit = "count their border", "leave it out", NamesTorchvision
 		}
-		return fmt.Errorf("the average pools of this network (%s) %s, and %s's %s: take the names of %s, or a %q file, "+
+		return fmt.Errorf("the average pools of this network (%s) %s, and %s's %s: take the names of %s, or a .%s file, "+
 			"which holds any network", f, ours, names, theirs, fit, FormatKeras)
 	}
 	if n.head != nil && !n.head.Linear() {
 		return fmt.Errorf("the head is %q, and %s's network has one dense layer there: leave the head out (--trunk-only), "+
-			"or write a %q file, which holds any head", n.head.Describe(), names, FormatKeras)
+			"or write a .%s file, which holds any head", n.head.Describe(), names, FormatKeras)
 	}
 	return nil
 }

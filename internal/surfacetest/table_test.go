@@ -45,7 +45,7 @@ var packages = strings.Fields(`nn inception inception/convert inception/embedded
 // receiver.
 func table() []any {
 	return []any{
-		nn.Devices, nn.Kernels, nn.ParamData, nn.Units, nn.Walk, nn.NewCalibrator, (*nn.Calibrator).Add,
+		nn.Devices, nn.Kernels, nn.QuantizeFilter, nn.ParamData, nn.Units, nn.Walk, nn.NewCalibrator, (*nn.Calibrator).Add,
 		(*nn.Calibrator).Close, (*nn.Calibrator).Ranges, nn.Config.Validate, nn.NewGraph,
 		nn.NewBinaryHeadGraph, nn.NewHeadGraph, (*nn.HeadGraph).LossGrad, nn.NewMachine,
 		(*nn.Machine).Close, (*nn.Machine).Run, nn.Apply, nn.Input, nn.Param, nn.OpOf,
@@ -79,7 +79,7 @@ func table() []any {
 		registry.Find, registry.Official, registry.Entries, registry.Store.Describe,
 		registry.Store.Lookup, registry.Store.Path, registry.Store.Pull, registry.Store.Pulls,
 		registry.Store.Resolve, registry.Store.Verify,
-		export.ONNX, export.ONNXFile,
+		export.ONNX, export.ONNXFile, export.Write, export.WriteFile, export.Config.Validate,
 		dataset.ReadClasses, dataset.Join, dataset.ReadManifest, dataset.Scan,
 		(*dataset.Folder).AsMultiLabel, (*dataset.Folder).Counts, (*dataset.Folder).Folds,
 		(*dataset.Folder).FoldsTogether, (*dataset.Folder).LabelText, (*dataset.Folder).Set,
