@@ -45,7 +45,8 @@ func (src *source) whole(modules map[string]pth.Module) error {
 				"trunk for use with the average", p)
 		}
 	default:
-		return fmt.Errorf("is a whole network of class %s, whose pools and activations are not known: %s", net.Class, sayState)
+		return fmt.Errorf("is a whole network of class %s, whose pools and activations are not known: %s", net.Class,
+			sayState)
 	}
 	src.doubts = nil
 	for path, u := range src.units {

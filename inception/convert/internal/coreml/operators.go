@@ -153,7 +153,8 @@ func (f *reader) attributes(n *graph.Node, o *operation) (err error) {
 // window reads the geometry of a convolution or a pool. MIL's pads are begin and end of each axis
 // in turn, ONNX's all beginnings and then all ends.
 func (f *reader) window(n *graph.Node, o *operation) error {
-	n.Attrs["strides"], n.Attrs["dilations"] = graph.Attr{Ints: f.ints(o, "strides")}, graph.Attr{Ints: f.ints(o, "dilations")}
+	n.Attrs["strides"] = graph.Attr{Ints: f.ints(o, "strides")}
+	n.Attrs["dilations"] = graph.Attr{Ints: f.ints(o, "dilations")}
 	n.Attrs["kernel_shape"] = graph.Attr{Ints: f.ints(o, "kernel_sizes")}
 	if g := f.ints(o, "groups"); len(g) == 1 {
 		n.Attrs["group"] = graph.Attr{Int: g[0]}
