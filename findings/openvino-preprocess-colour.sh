@@ -5,7 +5,7 @@
 # operator nor a note that says so: the input channels of the first kernel are turned round instead. But
 # for those numbers the file is the one that is saved without the conversion.
 # Expected: an operator, or an attribute beside the input's layout, that says which order it takes.
-# Seen 2026-11-30: the same XML with and without convert_color; the kernel's input channels in the order
+# Seen 2026-11-30: the same layers with and without convert_color; the kernel's input channels in the order
 # 2, 1, 0
 # What follows: nobody can tell from such a file whether it takes RGB or BGR. Keep the IR as
 # convert_model gives it, or write the order down beside it.
@@ -47,3 +47,4 @@ plain, turned = saved("plain", False), saved("turned", True)
 assert plain[1] == {(0, 1, 2): True, (2, 1, 0): False}, "the behaviour has changed"
 assert turned[1] == {(0, 1, 2): False, (2, 1, 0): True}, "the behaviour has changed"
 assert sorted(plain[0]) == sorted(turned[0]) and not turned[2], "the behaviour has changed"
+E
