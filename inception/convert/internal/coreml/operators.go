@@ -75,7 +75,9 @@ func (f *reader) translate(n *graph.Node, o *operation) error {
 		n.Inputs = append(n.Inputs, o.first("x"))
 		switch {
 		case o.kind == "classify":
-			f.Labels = f.lists[o.first("classes")]
+			if f.Labels = f.lists[o.first("classes")]; f.Labels == nil && f.Texts[o.first("classes")] != "" {
+				f.Labels = []string{f.text(o, "classes")}
+			}
 			n.Op, n.Inputs = "ArgMax", []string{o.first("probabilities")}
 		case len(o.kind) > 10 && o.kind[:10] == "constexpr_":
 			return errors.New("holds compressed weights: convert the network without compression")
