@@ -112,11 +112,12 @@ func newWeightsConvert(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert IN OUT",
 		Short: "Convert a weight file to rehead's own format",
-		Long: `Reads PyTorch .pth and .safetensors (torchvision, timm, pytorch-fid), Keras
-.keras, .h5 and .weights.h5, ONNX, SavedModel, TensorFlow's frozen GraphDef
-(also inside inception-2015-12-05.tgz), checkpoints (.ckpt, or .index with its
-.data file), .tflite and TensorFlow.js's model.json, and writes safetensors with
-batch norm folded in. The file's bytes decide what it is, never its name. A head
+		Long: `Reads PyTorch .pth and .safetensors (torchvision, timm, pytorch-fid), .pt2 and
+TorchScript, Keras .keras, .h5 and .weights.h5, ONNX, OpenVINO's .xml, Core ML
+packages and .mlmodel, SavedModel, TensorFlow's frozen GraphDef (also inside
+inception-2015-12-05.tgz), checkpoints (.ckpt, or .index with its .data file),
+.tflite and TensorFlow.js's model.json, and writes safetensors with batch norm
+folded in. The file's bytes decide what it is, never its name. A head
 that is more than one dense layer with softmax becomes a model folder, as does
 retrain.py's output_graph.pb with its labels beside it or in --labels.
 
@@ -125,7 +126,8 @@ one gets its flavour's, which --flavor, --mean, --std and --size change; the
 second example is for a network trained with ImageNet's mean and deviation.`,
 		Example: `  rehead weights convert inception_v3_google-0cc3c7bd.pth trunk.safetensors
   rehead weights convert net.pth trunk.safetensors --flavor timm \
-      --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375`,
+      --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375
+  rehead weights convert fine-tuned.pth model --head-activation relu --labels labels.txt`,
 		Args: needArgs(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error { return a.convertWeights(args[0], args[1], &o) },
 	}
@@ -138,9 +140,9 @@ second example is for a network trained with ImageNet's mean and deviation.`,
 	f.IntVar(&o.cfg.Size, "size", 0, "side of the input in `pixels`, 75 or more (default: the flavour's 299)")
 	f.StringVar(&o.cfg.DType, "dtype", "f32", "f32 or f16")
 	f.BoolVar(&o.cfg.TrunkOnly, "trunk-only", false, "leave out what follows the trunk")
-	f.BoolVar(&o.cfg.Quantized, "quantized", false, "take int8 weights of ONNX and TFLite for their real values")
-	f.StringVar(&o.cfg.HeadActivation, "head-activation", "", "what stands behind each dense layer but the last, where "+
-		"the file does not say:\nnone, relu, relu6, leaky_relu, elu, selu, tanh, sigmoid, swish or gelu")
+	f.BoolVar(&o.cfg.Quantized, "quantized", false, "take int8 weights of ONNX, OpenVINO and TFLite for their real values")
+	f.StringVar(&o.cfg.HeadActivation, "head-activation", "",
+		"what stands behind each dense layer but the last, where the file does not say: none, relu, tanh, gelu, ...")
 	f.StringVar(&o.cfg.HeadOutput, "head-output", "",
 		"what stands behind the last, where the file does not say: softmax or sigmoid")
 	f.StringVar(&o.cfg.Labels, "labels", "", "file with the classifier's labels, one a line")

@@ -22,11 +22,12 @@ type Options struct {
 	Mean, Std *[3]float32 // of the input, R, G, B in 0..255
 	TrunkOnly bool        // leave out what follows the trunk
 	Quantized bool        // take the real values of int8 weights
+	Size      int         // side of the input in pixels, 75..4096; 0 leaves it; what is cropped stays in proportion
+
 	// What a file without a graph does not say of its head: the activation behind each dense layer but
 	// the last ("none", "relu", "relu6", "leaky_relu", "elu", "selu", "tanh", "sigmoid", "swish" or
 	// "gelu"), and "softmax" or "sigmoid" behind the last.
 	HeadActivation, HeadOutput string
-	Size                       int // side of the input in pixels, 75..4096; 0 leaves it; what is cropped stays in proportion
 
 	// Official, when set, tells a published file by the SHA-256 and the length of its bytes: its
 	// flavour and recipe then hold, unless Flavor is set. See registry.Official.

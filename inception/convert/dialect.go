@@ -78,33 +78,38 @@ func (m *matcher) vector(v string) ([]float64, error) {
 // maxVector bounds a vector of channels: 2048 times the largest width, and some.
 const maxVector = 1 << 14
 
-func (m *matcher) evaluate(v string) ([]float64, error) {
-	if k := m.g.Consts[v]; k != nil {
-		n := 0
-		for _, d := range k.Shape {
-			if d != 1 {
-				n++
-			}
+// numbers are the values of a constant that has one for each channel.
+func numbers(k *graph.Const, v string) ([]float64, error) {
+	n := 0
+	for _, d := range k.Shape {
+		if d != 1 {
+			n++
 		}
-		if n > 1 || k.Len() > maxVector || k.Len() == 0 {
-			return nil, fmt.Errorf("constant %q at offset %d has shape %v, want a number for each channel", v, k.Offset, k.Shape)
-		}
-		if len(k.Ints) == k.Len() { // a divisor such as 255
-			x := make([]float64, len(k.Ints))
-			for i, v := range k.Ints {
-				x[i] = float64(v)
-			}
-			return x, nil
-		}
-		f, err := finite(k.Tensor)
-		if err != nil {
-			return nil, err
-		}
-		x := make([]float64, len(f))
-		for i := range f {
-			x[i] = float64(f[i])
+	}
+	if n > 1 || k.Len() > maxVector || k.Len() == 0 {
+		return nil, fmt.Errorf("constant %q at offset %d has shape %v, want a number for each channel", v, k.Offset, k.Shape)
+	}
+	if len(k.Ints) == k.Len() { // a divisor such as 255
+		x := make([]float64, len(k.Ints))
+		for i, v := range k.Ints {
+			x[i] = float64(v)
 		}
 		return x, nil
+	}
+	f, err := finite(k.Tensor)
+	if err != nil {
+		return nil, err
+	}
+	x := make([]float64, len(f))
+	for i := range f {
+		x[i] = float64(f[i])
+	}
+	return x, nil
+}
+
+func (m *matcher) evaluate(v string) ([]float64, error) {
+	if k := m.g.Consts[v]; k != nil {
+		return numbers(k, v)
 	}
 	n := m.g.By[v]
 	if n == nil || len(n.Inputs) == 0 {

@@ -5,7 +5,8 @@
 // flavour of the network it holds by what is in it, which Options.Flavor overrides. For every
 // format the way is the same: a reader lists the file's tensors (the packages below internal), a
 // mapper says which of them belong to which of the network's 94 convolutions (torchvision.go,
-// keras.go, slim.go by name; match.go by a graph's edges), and assemble folds batch norm in
+// keras.go, slim.go by name; match.go by a graph's edges, which programs.go, openvino.go and
+// coreml.go have as ONNX has them), and assemble folds batch norm in
 // float64, reorders axes to [O,I,H,W], checks every shape and value, and names the tensor and its
 // offset in the file when one is wrong.
 //

@@ -110,7 +110,11 @@ func (src *source) withLabels(f *file, o Options) error {
 	if err != nil {
 		return err
 	}
-	if n := src.outputs(); len(lines) != n {
+	switch n := src.outputs(); {
+	case n == 0:
+		return fmt.Errorf("convert: labels %s: %s has no classifier that they would belong to: leave them out to convert "+
+			"its trunk", file, f.path)
+	case len(lines) != n:
 		return fmt.Errorf("convert: labels %s: has %d labels, but the classifier of %s has %d classes: name the "+
 			"file that belongs to it", file, len(lines), f.path, n)
 	}

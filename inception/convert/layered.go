@@ -235,8 +235,8 @@ func (src *source) hidden(kind inception.LayerKind, name string) error {
 	for _, i := range at {
 		names = append(names, layers[i].path)
 	}
-	src.doubts = append(src.doubts, fmt.Sprintf("of the classifier only %s have weights; as asked for, %s stands behind %s",
-		paths(layers), name, cmp.Or(strings.Join(names, ", "), "none of them")))
+	src.doubts = append(src.doubts, fmt.Sprintf("of the classifier only %s have weights; as asked for, %s stands "+
+		"behind %s", paths(layers), name, cmp.Or(strings.Join(names, ", "), "none of them")))
 	return nil
 }
 

@@ -212,8 +212,22 @@ func blocked(g *graph.Graph, err error) error {
 	return err
 }
 
+// axesOf makes attributes of the axes that later operator sets have as a second input.
+func axesOf(g *graph.Graph) {
+	for _, n := range g.Nodes {
+		if (n.Op == "ReduceMean" || n.Op == "ReduceMax") && len(n.Inputs) > 1 {
+			axes := []int64{-1 << 31} // not constant: those of no picture
+			if k := g.Consts[n.Inputs[1]]; k != nil && len(k.Ints) == k.Len() {
+				axes = slices.Sorted(slices.Values(k.Ints))
+			}
+			n.Attrs["axes"] = graph.Attr{Ints: axes}
+		}
+	}
+}
+
 // onnxSource matches an ONNX graph and tells its flavour from the pools and the classifier.
 func onnxSource(g *graph.Graph) (*source, error) {
+	axesOf(g)
 	rounded, err := dequantize(g)
 	if err = errors.Join(err, fused(g)); err != nil {
 		return nil, fmt.Errorf("ONNX graph: %w", err)

@@ -142,6 +142,34 @@ func TestLayered(t *testing.T) {
 	}
 }
 
+// TestBackbone: a classifier beside a network below a prefix waits for the flag too.
+func TestBackbone(t *testing.T) {
+	b := fixture.Read(t, "whole.pth")
+	f, err := pth.Read(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range f.Tensors {
+		if rest, ok := strings.CutPrefix(x.Name, "fc."); ok {
+			f.Tensors[i].Name = "classifier." + rest
+		} else {
+			f.Tensors[i].Name = "backbone." + x.Name
+		}
+	}
+	src, err := torchNames(f.Tensors)
+	if err != nil || src.headErr == nil || !strings.Contains(src.headErr.Error(), "lies beside the network") {
+		t.Fatalf("got %v, %v, want a trunk whose head is refused", src, err)
+	}
+	src.name = "state"
+	if err := src.said(Options{HeadActivation: "relu"}); err != nil {
+		t.Fatal(err)
+	}
+	w, err := assemble(src)
+	if err != nil || w.Head == nil || w.Head.Describe() != "dense 8, relu, dense 3, softmax" {
+		t.Errorf("got %+v, %v", w, err)
+	}
+}
+
 // TestHeadOrder: where an activation may stand in a classifier of that names.
 func TestHeadOrder(t *testing.T) {
 	for _, c := range []struct {

@@ -209,8 +209,8 @@ func (src *source) beside(t raw.Tensor) {
 	src.ignored, src.outside = append(src.ignored, t.Name), append(src.outside, t)
 	if len(t.Shape) >= 2 && src.headErr == nil && !strings.Contains(t.Name, "AuxLogits.") {
 		src.headErr = fmt.Errorf("tensor %q at offset %d lies beside the network: what it does there a "+
-			"state dict does not say: %s",
-			t.Name, t.Offset, exportLine)
+			"state dict does not say: if it is the classifier, `rehead weights convert --head-activation` takes it for that "+
+			"(none for one layer), or %s", t.Name, t.Offset, exportLine)
 	}
 }
 

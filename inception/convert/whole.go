@@ -38,6 +38,8 @@ func (src *source) whole(modules map[string]pth.Module) error {
 		if strings.HasPrefix(modules[src.prefix+"Mixed_7c"].Class, "pytorch_fid.") {
 			src.flavor, src.reason = inception.PytorchFID, "a whole network of pytorch-fid's class"
 		}
+	case "pytorch_fid.inception.InceptionV3":
+		src.flavor, src.reason = inception.PytorchFID, "a whole network of pytorch-fid's class"
 	case "timm.models.inception_v3.InceptionV3":
 		src.flavor, src.reason = inception.Timm, "a whole network of timm's class"
 		if p := modules[src.prefix+"global_pool"].Text["pool_type"]; p != "avg" && p != "" {
@@ -45,7 +47,8 @@ func (src *source) whole(modules map[string]pth.Module) error {
 				"trunk for use with the average", p)
 		}
 	default:
-		return fmt.Errorf("is a whole network of class %s, whose pools and activations are not known: %s", net.Class, sayState)
+		return fmt.Errorf("is a whole network of class %s, whose pools and activations are not known: %s", net.Class,
+			sayState)
 	}
 	src.doubts = nil
 	for path, u := range src.units {

@@ -66,8 +66,8 @@ func (e *Emitter) Call(op string, ordered []any, named map[string]any, out strin
 		}
 	}
 	n := &graph.Node{Name: out, Op: "aten." + op, Attrs: map[string]graph.Attr{}, At: -1}
-	if make := emitters[op]; make != nil {
-		if err := make(e, n, a, Tensor(out)); err != nil {
+	if translate := emitters[op]; translate != nil {
+		if err := translate(e, n, a, Tensor(out)); err != nil {
 			return fmt.Errorf("%s that makes %q: %w", op, out, err)
 		}
 	} else {

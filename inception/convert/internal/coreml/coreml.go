@@ -81,7 +81,7 @@ func Read(r io.ReaderAt, size int64, open Open) (*Model, error) {
 		err = errors.New("holds neither a neural network nor an ML program")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("Core ML: %w", err)
+		return nil, fmt.Errorf("in the Core ML model: %w", err)
 	}
 	return &f.Model, nil
 }

@@ -75,7 +75,9 @@ func (f *reader) translate(n *graph.Node, o *operation) error {
 		n.Inputs = append(n.Inputs, o.first("x"))
 		switch {
 		case o.kind == "classify":
-			f.Labels = f.lists[o.first("classes")]
+			if f.Labels = f.lists[o.first("classes")]; f.Labels == nil && f.Texts[o.first("classes")] != "" {
+				f.Labels = []string{f.text(o, "classes")}
+			}
 			n.Op, n.Inputs = "ArgMax", []string{o.first("probabilities")}
 		case len(o.kind) > 10 && o.kind[:10] == "constexpr_":
 			return errors.New("holds compressed weights: convert the network without compression")
@@ -153,7 +155,8 @@ func (f *reader) attributes(n *graph.Node, o *operation) (err error) {
 // window reads the geometry of a convolution or a pool. MIL's pads are begin and end of each axis
 // in turn, ONNX's all beginnings and then all ends.
 func (f *reader) window(n *graph.Node, o *operation) error {
-	n.Attrs["strides"], n.Attrs["dilations"] = graph.Attr{Ints: f.ints(o, "strides")}, graph.Attr{Ints: f.ints(o, "dilations")}
+	n.Attrs["strides"] = graph.Attr{Ints: f.ints(o, "strides")}
+	n.Attrs["dilations"] = graph.Attr{Ints: f.ints(o, "dilations")}
 	n.Attrs["kernel_shape"] = graph.Attr{Ints: f.ints(o, "kernel_sizes")}
 	if g := f.ints(o, "groups"); len(g) == 1 {
 		n.Attrs["group"] = graph.Attr{Int: g[0]}

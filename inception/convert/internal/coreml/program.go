@@ -109,12 +109,8 @@ func (f *reader) argument(x wire.Field, o *operation) error {
 				if x.Num == 1 {
 					name, err = x.Text(maxName)
 				} else {
-					var k *graph.Const
-					if k, _, err = f.value(x); err == nil {
-						name = f.name(o.kind)
-						k.Name = name
-						err = f.AddConst(name, k)
-					}
+					name = f.name(o.kind)
+					err = f.known(x, name)
 				}
 				if o.inputs[key] = append(o.inputs[key], name); len(o.inputs[key]) > maxInts {
 					err = fmt.Errorf("argument %s has more than %d values", key, maxInts)
@@ -123,6 +119,23 @@ func (f *reader) argument(x wire.Field, o *operation) error {
 			})
 		})
 	})
+}
+
+// known reads a value that stands in an argument's place and gives it a name.
+func (f *reader) known(x wire.Field, name string) error {
+	k, texts, err := f.value(x)
+	switch {
+	case err != nil:
+		return err
+	case len(texts) == 1:
+		f.Texts[name] = texts[0]
+		return nil
+	case k == nil:
+		f.lists[name] = texts
+		return nil
+	}
+	k.Name = name
+	return f.AddConst(name, k)
 }
 
 // attribute reads an entry of the attributes: the value of a constant, and the operation's name.

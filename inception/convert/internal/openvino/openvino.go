@@ -34,7 +34,8 @@ type Model struct {
 // Is tells an IR by the first bytes of its XML.
 func Is(head []byte) bool {
 	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")
-	return bytes.HasPrefix(text, []byte("<net ")) || bytes.HasPrefix(text, []byte("<?xml")) && bytes.Contains(text, []byte("<net "))
+	net := []byte("<net ")
+	return bytes.HasPrefix(text, net) || bytes.HasPrefix(text, []byte("<?xml")) && bytes.Contains(text, net)
 }
 
 type port struct {
@@ -257,8 +258,8 @@ func (f *reader) constant(l *layer) error {
 	}
 	if err := errors.Join(errOff, errSize); err != nil || off < 0 || size != int64(n)*int64(k.DType.Size()) ||
 		off > f.size || size > f.size-off {
-		return fmt.Errorf("its values are %q bytes from %q on, want %d for shape %v of %v within the .bin file's %d: it is cut "+
-			"short, or another model's", l.attr("size"), l.attr("offset"), n*k.DType.Size(), k.Shape, k.DType, f.size)
+		return fmt.Errorf("its values are %q bytes from %q on, want %d for shape %v of %v within the .bin file's %d: it is "+
+			"cut short, or another model's", l.attr("size"), l.attr("offset"), n*k.DType.Size(), k.Shape, k.DType, f.size)
 	}
 	k.Offset = off
 	if k.DType.Float() {

@@ -161,7 +161,8 @@ func (f *reader) folded(n *graph.Node, l *layer, value string) (bool, error) {
 		return false, nil
 	}
 	by := f.behindConvert(n.Inputs[1])
-	if by == nil || by.Len() != 1 && (len(by.Shape) != len(k.Shape) || by.Len() != by.Shape[0] || by.Shape[0] != k.Shape[0]) {
+	if by == nil || by.Len() == 0 || by.Len() != 1 && (len(by.Shape) != len(k.Shape) ||
+		by.Len() != by.Shape[0] || by.Shape[0] != k.Shape[0]) {
 		return false, nil
 	}
 	r := &graph.Const{Tensor: k.Tensor}

@@ -105,6 +105,9 @@ func find(module, name string) (*pickle.Global, error) {
 		"torch.jit._pickle.build_doublelist", "torch.jit._pickle.build_boollist", "torch.jit._pickle.build_tensorlist":
 		g.Call = first
 		return g, nil
+	case "torch._utils._rebuild_qtensor", "torch.qint8", "torch.quint8", "torch.qint32":
+		return nil, errors.New("holds quantised weights: save net.state_dict() of the network as it was before it was " +
+			"quantised")
 	case "functools.partial":
 		g.Inert = true
 		return g, nil
@@ -114,7 +117,8 @@ func find(module, name string) (*pickle.Global, error) {
 		g.Class = true
 		return g, nil
 	}
-	return nil, &pickle.NameError{Module: module, Name: name}
+	return nil, fmt.Errorf("%w; save the weights alone with torch.save(net.state_dict(), path)",
+		&pickle.NameError{Module: module, Name: name})
 }
 
 // rebuildTensor is torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...): what

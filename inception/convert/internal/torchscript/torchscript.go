@@ -19,6 +19,7 @@ import (
 const (
 	maxSteps = 1 << 18 // statements and expressions that are followed
 	maxCalls = 32      // functions in one another
+	maxCode  = 16 << 20
 	input    = "input"
 )
 
@@ -51,6 +52,7 @@ type machine struct {
 	steps  int
 	calls  int
 	values int
+	code   int // bytes of code that were read
 }
 
 // Read follows a program from its method forward.
@@ -86,6 +88,9 @@ func (m *machine) file(module string) ([]line, error) {
 	}
 	if strings.Contains(module, ".timm.") {
 		m.e.G.Notes = "timm"
+	}
+	if m.code += len(text); m.code > maxCode {
+		return nil, fmt.Errorf("its code has more than %d bytes", maxCode)
 	}
 	l, err := lines(string(text))
 	m.files[module] = l
