@@ -177,8 +177,9 @@ type manifest struct {
 	ext      string   // that the last path lacked
 
 	home      string            // folder below the root that the paths start from
-	root      string            // clean, and ending in a slash; set together with base
-	base      string            // root and home, once they are settled
+	settled   bool              // root and base are known
+	root      string            // clean and with a slash, or nothing for the working folder
+	base      string            // root and home
 	unsettled int               // pictures that may still tell the home
 	splits    map[string]string // by the picture's name, for those that a row does not tell
 	boxes     bool              // the labels are classes of boxes
@@ -467,7 +468,7 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 	case strings.ContainsFunc(image, unicode.IsControl):
 		return "", "", "", fmt.Errorf("image: the path %q has control characters", image)
 	}
-	if m.base != "" && path.Clean(image) == image && !path.IsAbs(image) && !strings.HasPrefix(image, "..") {
+	if m.settled && path.Clean(image) == image && !path.IsAbs(image) && !strings.HasPrefix(image, "..") {
 		file = m.base + image // the most lines: nothing is to be cleaned, and one string holds it all
 		rel = norm.NFC.String(file[len(m.root):])
 		if first, _, deeper := strings.Cut(rel, "/"); !deeper || first != norm.NFC.String(label) {
@@ -501,9 +502,12 @@ const homeTries = 20
 // settle looks for the folder that the paths start from, by one of them.
 func (m *manifest) settle(file string) {
 	if m.unsettled == 0 {
-		if m.base == "" && os.PathSeparator == '/' && filepath.Clean(m.cfg.Root) != "." {
-			m.root = strings.TrimSuffix(filepath.Clean(m.cfg.Root), "/") + "/"
-			m.base = strings.TrimSuffix(filepath.Join(m.root, m.home), "/") + "/"
+		m.settled = os.PathSeparator == '/'
+		if root := filepath.Clean(m.cfg.Root); root != "." {
+			m.root = strings.TrimSuffix(root, "/") + "/"
+		}
+		if m.base = m.root; m.home != "" {
+			m.base += m.home + "/"
 		}
 		return
 	}

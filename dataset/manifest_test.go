@@ -434,3 +434,14 @@ func FuzzManifest(f *testing.F) {
 		}
 	})
 }
+
+// TestManifestInWorkingFolder: paths of a list that is named without its folder have none either.
+func TestManifestInWorkingFolder(t *testing.T) {
+	root := picturetest.Tree(t, "a/1.png", "a/2.png", "b/1.png", "data/x.png")
+	picturetest.Write(t, filepath.Join(root, "list.csv"), []byte("image,label\na/1.png,x\n./a/2.png,x\na/../b/1.png,y\nb/1.png,y\n"))
+	t.Chdir(root)
+	f, err := dataset.ReadManifest("list.csv", dataset.ManifestConfig{})
+	if err != nil || len(f.Items) != 3 || len(f.Problems) != 1 || f.Items[2].Path != filepath.FromSlash("b/1.png") || f.Items[2].Rel != "b/1.png" {
+		t.Errorf("got %+v, %v", f, err)
+	}
+}

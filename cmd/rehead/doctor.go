@@ -34,7 +34,7 @@ type doctorOptions struct {
 func newDoctor(a *app) *cobra.Command {
 	var o doctorOptions
 	cmd := &cobra.Command{
-		Use:   "doctor DIR|MANIFEST",
+		Use:   "doctor DIR|ARCHIVE|MANIFEST",
 		Short: "Check a training set: bad files, duplicates, doubtful labels, cost",
 		Long: `Decodes every picture and lists what would hurt training: files that cannot be
 read, odd sizes, tiny or unbalanced labels, equal and nearly equal pictures

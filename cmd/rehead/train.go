@@ -40,7 +40,7 @@ func newTrain(a *app) *cobra.Command { return trainCommand(a, &trainOptions{}) }
 // trainCommand is `train` with its options in o.
 func trainCommand(a *app, o *trainOptions) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "train [DIR|MANIFEST]",
+		Use:   "train [DIR|ARCHIVE|MANIFEST]",
 		Short: "Train a head on label folders or a manifest",
 		Long: `Embeds the pictures of a folder of label folders, or of a manifest (CSV, JSON
 lines, .lst), with a frozen trunk, solves for a softmax head and writes a model
