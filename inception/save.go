@@ -84,7 +84,7 @@ func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
 		return fail(err)
 	}
 	files := []outFile{
-		{headFile, m.Head.encode},
+		{headFile, m.encodeHead},
 		{labelsFile, content(labelsText(m.Labels))},
 		{metricsFile, func(w io.Writer) error {
 			data, err := indented(doc.Metrics)
@@ -137,6 +137,9 @@ func (m *Model) describe() (doc modelJSON, err error) {
 		},
 		Trunk: trunkEntry{Digest: m.TrunkDigest}, Seed: m.Seed, Split: m.Split,
 	}
+	if m.Reads != nil {
+		doc.Head.Reads = &readsEntry{*m.Reads, m.Reads.Columns != nil}
+	}
 	if m.Ranges != nil {
 		doc.Trunk.Precision, doc.Trunk.Ranges = m.Precision(), m.Ranges
 	}
@@ -165,11 +168,18 @@ func (m *Model) stored(dtype string) (*Weights, *SelfTest, error) {
 	return trunk, selfTest, err
 }
 
-func (h *Head) encode(w io.Writer) error {
-	return safetensors.Write(w, map[string]string{"format": headFormat}, append([]safetensors.Tensor{
+func (m *Model) encodeHead(w io.Writer) error {
+	h := &m.Head
+	tensors := append([]safetensors.Tensor{
 		{Name: "weight", DType: safetensors.F32, Shape: []int{h.Classes, h.Inputs()}, Values: h.W},
 		{Name: "bias", DType: safetensors.F32, Shape: []int{h.Classes}, Values: h.B},
-	}, h.layerTensors()...))
+	}, h.layerTensors()...)
+	if m.Reads != nil && m.Reads.Columns != nil {
+		mask := m.Reads.columnMask(m.Width)
+		tensors = append(tensors, safetensors.Tensor{Name: columnsTensor, DType: safetensors.U8, Shape: []int{len(mask)},
+			Data: mask})
+	}
+	return safetensors.Write(w, map[string]string{"format": headFormat}, tensors)
 }
 
 // rerecord is the model's self-test with the answers of another trunk, computed on the CPU.
