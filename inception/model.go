@@ -33,10 +33,10 @@ type Split struct {
 // Model is a trained classifier: everything that is needed to answer for a picture as it was
 // trained to.
 type Model struct {
-	Labels      []string // in the order of the head's rows
-	Head        Head     //
+	Labels      []string  // in the order of the head's rows
+	Head        Head      //
 	Reads       *Features // what the head reads of the trunk; nil means the bottleneck
-	Temperature float64  // the logits are divided by it before the activation; 0 means 1
+	Temperature float64   // the logits are divided by it before the activation; 0 means 1
 	// of a head of sigmoids: from which probability on a picture is said to have a label, 0..1; nil
 	// means 0.5 each
 	Thresholds  []float64

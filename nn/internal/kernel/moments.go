@@ -30,7 +30,9 @@ type cell struct {
 }
 
 // NewMoments prepares the moments of a tensor of float32 whose channels lie in those lanes.
-func NewMoments(set Set, in Tensor, lanes []int) *Moments { return newMoments(set, in, lanes, Block, 0) }
+func NewMoments(set Set, in Tensor, lanes []int) *Moments {
+	return newMoments(set, in, lanes, Block, 0)
+}
 
 // NewByteMoments prepares those of a tensor of bytes; one of them is worth step. Its sums are
 // integers, and the same on every set.
