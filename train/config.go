@@ -26,6 +26,9 @@ type Config struct {
 	head.Options
 	Split dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
 	Folds int                 // of a search for L2; 0 means DefaultFolds
+	// what the head reads: FeaturesLast (also ""), FeaturesAll, FeaturesAuto, or a list of blocks and
+	// statistics as inception.ParseFeatures has it
+	Features string
 	// how much each label's pictures count, beside the weights that pictures have in a manifest
 	ClassWeights ClassWeights
 	Augment      picture.Augment // how views of the training pictures are altered; with Views only
@@ -64,6 +67,9 @@ func (c Config) Validate() error {
 	}
 	if c.Views == 0 && c.Augment != (picture.Augment{}) || c.Views > 0 && c.Augment == (picture.Augment{}) {
 		return fmt.Errorf("train: config: Views: got %d and alterations %+v, want both or none", c.Views, c.Augment)
+	}
+	if _, _, err := parseFeatures(c.Features); err != nil {
+		return err
 	}
 	if _, err := nn.ParsePrecision(string(c.Precision)); err != nil {
 		return fmt.Errorf("train: config: Precision: %w", err)
