@@ -141,3 +141,25 @@ func shares(fine, coarse tap) [][]shared {
 	}
 	return out
 }
+
+// MapSide is how many cells along each side the maps of the model's explanations have: 8 for a head
+// on the bottleneck and 35 for one that reads every block, at 299 pixels. 0 for a model that is not
+// valid.
+func (m *Model) MapSide() int {
+	if m == nil {
+		return 0
+	}
+	finest, side := lastBlock(), 0
+	if m.Reads != nil && len(m.Reads.Blocks) > 0 {
+		finest = m.Reads.Blocks[0]
+	}
+	_, err := traceTable(m.Width, m.Recipe.Size, func(Layer) {}, func(r row, shape [3]int) {
+		if r.block == finest {
+			side = shape[1]
+		}
+	})
+	if err != nil {
+		return 0
+	}
+	return side
+}

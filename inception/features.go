@@ -227,9 +227,10 @@ type Value struct {
 	Scale     float32 // what it is multiplied with
 }
 
-// Values lists what f reads of a network of that width, in order; nil for a nil *Features.
+// Values lists what f reads of a network of that width, in order; nil for a nil *Features, and for
+// one that is not valid.
 func (f *Features) Values(width float64) []Value {
-	if f == nil {
+	if f == nil || f.Validate(width) != nil {
 		return nil
 	}
 	own := ownChannels(width)
@@ -254,23 +255,6 @@ func (f *Features) Values(width float64) []Value {
 		chosen[i] = all[c]
 	}
 	return chosen
-}
-
-// Apply returns what f reads of values that g has all of, every statistic of every block unscaled
-// (see AllFeatures), for a network of that width: a row of Length values of its own.
-func (f *Features) Apply(width float64, all []float32) ([]float32, error) {
-	at, scales, err := f.Places(width)
-	if err != nil {
-		return nil, err
-	}
-	if want := AllFeatures().Length(width); len(all) != want {
-		return nil, fmt.Errorf("inception: features: got %d values, want %d of every block", len(all), want)
-	}
-	row := make([]float32, len(at))
-	for i, p := range at {
-		row[i] = all[p] * scales[i]
-	}
-	return row, nil
 }
 
 // Places says where among the values of AllFeatures those of f are, and what each is multiplied

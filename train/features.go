@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/train/head"
 )
 
 // What Config.Features says beside a list of blocks and statistics.
@@ -33,11 +35,29 @@ func parseFeatures(text string) (f *inception.Features, auto bool, err error) {
 	return f, false, nil
 }
 
+// ParseFeatures reads what Config.Features may be, but for FeaturesAuto, which takes labelled pictures:
+// nil for FeaturesLast.
+func ParseFeatures(text string) (*inception.Features, error) {
+	f, auto, err := parseFeatures(text)
+	if auto {
+		return nil, fmt.Errorf("train: features: got %s, which training chooses: want %s, %s or a list", text, FeaturesLast,
+			FeaturesAll)
+	}
+	return f, err
+}
+
 // readFeatures puts what the head is to read in the place of the bottlenecks.
 func (r *run) readFeatures(ctx context.Context) error {
 	f, auto, err := parseFeatures(r.cfg.Features)
 	if err != nil || f == nil {
 		return err
+	}
+	if m := r.cfg.WarmStart; m != nil && m.Reads != nil {
+		like := *m.Reads
+		like.Scales, like.Columns = nil, nil
+		if auto || like.Equal(f) { // the same values in the same scale, so that the head fits them
+			f, auto = m.Reads, false
+		}
 	}
 	var training []int // pictures, without their views
 	for i, it := range r.items {
@@ -134,7 +154,25 @@ func (r *run) deviations(ctx context.Context, f *inception.Features, pictures []
 	return sum, nil
 }
 
-// chooseFeatures: see select.go.
-func (r *run) chooseFeatures(ctx context.Context, training []int) (*inception.Features, error) {
-	return nil, nil
+// examplesOf is some pictures as examples, without their rows.
+func (r *run) examplesOf(pictures []int) head.Examples {
+	ex := head.Examples{Classes: len(r.folder.Labels)}
+	for _, i := range pictures {
+		it := r.items[i]
+		ex.Labels = append(ex.Labels, it.Label)
+		if r.folder.MultiLabel {
+			ex.MultiLabel = append(ex.MultiLabel, it.Labels)
+		}
+		ex.Weights = append(ex.Weights, cmp.Or(it.Weight, 1))
+	}
+	return ex
+}
+
+// featuresL2 is the weight decay of a head that reads so many values, where a bottleneck has fewer
+// or more: l2, or the default for 0.
+func featuresL2(l2 float64, classes, values, bottleneck int) float64 {
+	if l2 != 0 {
+		return l2
+	}
+	return head.DefaultL2(classes) * float64(values) / float64(bottleneck)
 }

@@ -111,6 +111,7 @@ type run struct {
 	views      [][][]float32 // those of their views; nil where there are none
 	deep       *deep         // what every block says of them; nil where the head reads bottlenecks
 	reads      *inception.Features
+	tried      []FeatureChoice // for it, where it was chosen
 	duplicates int
 	start      *inception.Head // of a warm start
 	given      []int           // see givenToTrain

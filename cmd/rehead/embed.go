@@ -14,6 +14,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/npy"
 	"github.com/c236555e/rehead/nn"
+	"github.com/c236555e/rehead/train"
 )
 
 // embedOptions is the command line of `embed`.
@@ -23,6 +24,7 @@ type embedOptions struct {
 	weights string
 	out     string
 	batch   int
+	reads   string
 	asJSON  bool
 }
 
@@ -34,8 +36,10 @@ func newEmbed(a *app) *cobra.Command {
 		Long: `Writes the bottlenecks of pictures as a float32 .npy array, a row a picture, in
 the order of the arguments; a folder stands for the pictures below it, sorted by
 path. The array has 2,048 columns with the full network and 1,024 with the small
-one. The file appears whole or not at all.`,
-		Example: `  rehead embed flower_photos --weights keras -o features.npy`,
+one; --features writes what other blocks say of the pictures. The file appears
+whole or not at all.`,
+		Example: `  rehead embed flower_photos --weights keras -o features.npy
+  rehead embed flower_photos --features all -o features.npy`,
 		Args:    needArgs(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.out == "" {
@@ -49,6 +53,9 @@ one. The file appears whole or not at all.`,
 	o.limits.add(cmd)
 	cmd.Flags().StringVar(&o.weights, "weights", defaultWeights, weightsHelp)
 	cmd.Flags().StringVarP(&o.out, "output", "o", "", "the .npy file to write")
+	cmd.Flags().StringVar(&o.reads, "features", train.FeaturesLast,
+		"what to write: last (the last block's averages), all (every block's), or a list of blocks and of mean, quarters, "+
+			"deviation; block by block, statistic by statistic, unscaled")
 	cmd.Flags().IntVar(&o.batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	return cmd
@@ -58,6 +65,10 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 	cfg, err := o.engine.config()
 	if err != nil {
 		return err
+	}
+	reads, err := train.ParseFeatures(o.reads)
+	if err != nil {
+		return usagef("embed: --features: %v", err)
 	}
 	if err := parentExists(o.out); err != nil {
 		return err
@@ -74,7 +85,7 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 	if w, err = o.engine.calibrateOn(ctx, w, cfg, paths, o.limits.limits()); err != nil {
 		return err
 	}
-	trunk, err := inception.NewTrunk(w, cfg)
+	trunk, err := inception.NewTrunkOf(w, reads, cfg)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,10 @@ func ONNX(m *inception.Model, w io.Writer) error {
 	if m.Trunk == nil {
 		return errors.New("export: ONNX: the model has no trunk: attach the weights it was trained on")
 	}
+	if m.Reads != nil {
+		return fmt.Errorf("export: ONNX: the head reads %v, and the file would have the last block's mean alone: "+
+			"train it with --features last", m.Reads)
+	}
 	if p := m.Precision(); p != nn.Float32 {
 		return fmt.Errorf("export: ONNX: the model computes with %s, and the file would with "+
 			"float32: train it with float32", p)
