@@ -23,7 +23,8 @@ import (
 //
 //	REHEAD_ACCURACY=flowers,signs go test ./train -run TestAccuracy -v -timeout 3h
 //
-// REHEAD_ACCURACY names sets: flowers, signs, shapes, textures, or folders of label folders.
+// REHEAD_ACCURACY names sets: flowers, signs, of the data outside the project; shapes, plate and part,
+// which are drawn; or folders of label folders.
 // REHEAD_CACHE keeps what the trunks say of them; REHEAD_TRUNKS (embedded,full) and
 // REHEAD_FEATURES (last,all,auto) choose rows.
 func TestAccuracy(t *testing.T) {
@@ -69,6 +70,12 @@ func accuracySet(t *testing.T, name string) *dataset.Folder {
 	case "shapes":
 		dir := filepath.Join(t.TempDir(), name)
 		if err := draw.Folder(dir, 6, 40, 1); err != nil {
+			t.Fatal(err)
+		}
+		return scan(t, dir)
+	case "plate", "part":
+		dir := filepath.Join(t.TempDir(), name)
+		if err := draw.Surfaces(dir, name, 40, 1); err != nil {
 			t.Fatal(err)
 		}
 		return scan(t, dir)

@@ -167,12 +167,3 @@ func (r *run) examplesOf(pictures []int) head.Examples {
 	}
 	return ex
 }
-
-// featuresL2 is the weight decay of a head that reads so many values, where a bottleneck has fewer
-// or more: l2, or the default for 0.
-func featuresL2(l2 float64, classes, values, bottleneck int) float64 {
-	if l2 != 0 {
-		return l2
-	}
-	return head.DefaultL2(classes) * float64(values) / float64(bottleneck)
-}

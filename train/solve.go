@@ -18,9 +18,6 @@ func (r *run) solve(ctx context.Context) error {
 	training, at := r.part(dataset.Train)
 	cfg := head.Config{Options: r.cfg.Options, Balanced: r.cfg.ClassWeights.Balanced, Validation: &valid,
 		Threads: r.cfg.Engine.Threads, Progress: r.watch}
-	if r.reads != nil && cfg.Solver != head.Retrain {
-		cfg.L2 = featuresL2(cfg.L2, len(r.folder.Labels), len(r.rows[0]), r.weights.Features())
-	}
 	var err error
 	if cfg.ClassWeights, err = r.cfg.ClassWeights.factors(r.folder.Labels); err != nil {
 		return err
