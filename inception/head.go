@@ -17,8 +17,9 @@ const (
 	Sigmoid Activation = "sigmoid" // any number of labels a picture: each probability is of its own
 )
 
-// Head is the classifier on the bottleneck, or on what else Model.Reads says: logits = W x + B, where x is the bottleneck itself or
-// what the layers Before make of it. The head that rehead trains is linear: it has none.
+// Head is the classifier on the bottleneck, or on what else Model.Reads says: logits = W x + B, where
+// x is the bottleneck itself or what the layers Before make of it. The head that rehead trains is
+// linear: it has none.
 type Head struct {
 	Classes    int
 	Features   int         // of the bottleneck

@@ -46,9 +46,8 @@ var candidates = []struct {
 	kept     []float64
 }{
 	{FeaturesLast, []float64{1}},
-	{FeaturesAll, []float64{1, 0.5, 0.25}},
-	{"all,mean,deviation", []float64{1, 0.5, 0.25}},
-	{"all,mean,quarters,deviation", []float64{1, 0.5, 0.25, 0.1}},
+	{FeaturesAll, []float64{1, 0.25}},
+	{"all,mean,quarters,deviation", []float64{0.25, 0.1}},
 }
 
 // choice is the choosing of features for a run.

@@ -40,7 +40,7 @@ one; --features writes what other blocks say of the pictures. The file appears
 whole or not at all.`,
 		Example: `  rehead embed flower_photos --weights keras -o features.npy
   rehead embed flower_photos --features all -o features.npy`,
-		Args:    needArgs(1, -1),
+		Args: needArgs(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.out == "" {
 				return usagef("embed: -o is missing: name the .npy file to write")
@@ -53,9 +53,7 @@ whole or not at all.`,
 	o.limits.add(cmd)
 	cmd.Flags().StringVar(&o.weights, "weights", defaultWeights, weightsHelp)
 	cmd.Flags().StringVarP(&o.out, "output", "o", "", "the .npy file to write")
-	cmd.Flags().StringVar(&o.reads, "features", train.FeaturesLast,
-		"what to write: last (the last block's averages), all (every block's), or a list of blocks and of mean, quarters, "+
-			"deviation; block by block, statistic by statistic, unscaled")
+	addFeatures(cmd, &o.reads, "what to write")
 	cmd.Flags().IntVar(&o.batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	return cmd
@@ -173,4 +171,11 @@ func listPictures(args []string) (paths []string, problems []source.Problem, err
 		}
 	}
 	return paths, problems, nil
+}
+
+// addFeatures adds the flag that names what a trunk gives.
+func addFeatures(cmd *cobra.Command, reads *string, what string) {
+	cmd.Flags().StringVar(reads, "features", train.FeaturesLast, what+
+		": last (the last block's averages), all (every block's), or a list of blocks and of mean, quarters, deviation; "+
+		"block by block, statistic by statistic, unscaled")
 }
