@@ -3,6 +3,7 @@ package inception
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"math"
 	"path/filepath"
 	"reflect"
@@ -273,5 +274,57 @@ func TestExplainFeatures(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// TestFeaturesCost counts what features add to the network: for each block one step that reads every
+// value once, and does three operations with it, a thousandth of the convolutions' at full width;
+// all other steps are the same.
+func TestFeaturesCost(t *testing.T) {
+	w := tiny(t, TF2015)
+	count := func(f *Features) (steps map[string]int) {
+		trunk, err := NewTrunkOf(w, f, nn.Config{Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer trunk.Close()
+		list, err := trunk.Program().Profile(t.Context(), 1, drawn(trunk.Size(), 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps = map[string]int{}
+		for _, s := range list {
+			steps[s.Algorithm]++
+		}
+		return steps
+	}
+	bare, all := count(nil), count(AllFeatures())
+	blocks := len(FeatureBlocks())
+	if all["moments"] != blocks {
+		t.Errorf("got %d steps for %d blocks", all["moments"], blocks)
+	}
+	delete(all, "moments")
+	if outputs := 1 + 2*blocks; all["output"] != outputs || bare["output"] != 2 {
+		t.Errorf("got %d and %d outputs, want %d and 2", all["output"], bare["output"], outputs)
+	}
+	delete(all, "output")
+	delete(bare, "output")
+	if !maps.Equal(bare, all) {
+		t.Errorf("the other steps are %v, want %v as without features", all, bare)
+	}
+	values := 0
+	if _, err := traceTable(1, 299, func(Layer) {}, func(r row, s [3]int) {
+		if slices.Contains(FeatureBlocks(), r.block) {
+			values += s[0] * s[1] * s[2]
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	flops, err := TrunkFLOPs(1, 299)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if part := 3 * float64(values) / float64(flops); !(part < 1e-3) || 4*values > 11e6 {
+		t.Errorf("moments read %d values and do %.2g of the trunk's operations, want less than 0.001", values, part)
 	}
 }

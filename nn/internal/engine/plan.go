@@ -272,6 +272,8 @@ func (p *planner) output(i, v int) {
 		if val.per > 1 {
 			step := p.bytes.step[val.buf]
 			pack = func(to []float32, im image) { kernel.Dequantize(to, im.arena, t, lanes, step) }
+		} else if t.Plane == kernel.Block && val.span() == val.c { // a vector lies as it is handed out
+			pack = func(to []float32, im image) { copy(to, im.arena[t.Off:]) }
 		} else {
 			pack = func(to []float32, im image) { kernel.Pack(to, im.arena, t, lanes) }
 		}

@@ -108,3 +108,30 @@ func TestByteMoments(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkMoments is the moments of every block of InceptionV3 that a head can read.
+func BenchmarkMoments(b *testing.B) {
+	type block struct {
+		m       *Moments
+		in, out []float32
+	}
+	var blocks []block
+	for _, s := range []struct{ c, side, times int }{{256, 35, 1}, {288, 35, 2}, {768, 17, 5}, {1280, 8, 1}, {2048, 8, 2}} {
+		lanes := make([]int, s.c)
+		for i := range lanes {
+			lanes[i] = i
+		}
+		in := Dense(s.c, s.side, s.side)
+		for range s.times {
+			blocks = append(blocks, block{NewMoments(Sets()[0], in, lanes), make([]float32, in.Size()),
+				make([]float32, ir.MomentRuns*s.c)})
+		}
+	}
+	for b.Loop() {
+		for _, k := range blocks {
+			for part := range k.m.Parts() {
+				k.m.Run(part, k.out, k.in)
+			}
+		}
+	}
+}
