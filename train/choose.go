@@ -34,9 +34,9 @@ const (
 
 // FeatureChoice is one candidate, and what it was worth on the folds that were held out in turn.
 type FeatureChoice struct {
-	Features string  `json:"features"` // in the words of Config.Features
-	Values   int     `json:"values"`   // of these that are kept, the most relevant
-	LogLoss  float64 `json:"validation_log_loss"`
+	Features string  `json:"features"`            // in the words of Config.Features
+	Values   int     `json:"values"`              // of these that are kept, the most relevant
+	LogLoss  float64 `json:"validation_log_loss"` // with the temperature that a model would have
 	Accuracy float64 `json:"validation_accuracy"` // 0 of several labels a picture
 }
 
@@ -426,9 +426,11 @@ func factorRows(g []float64, n, values, threads int) ([][]float32, error) {
 	return rows, nil
 }
 
-// score measures the logits [n,K] of pictures that were held out.
+// score measures the logits [n,K] of pictures that were held out, with the temperature that a model
+// would have: what many values gain is often too sure of itself before.
 func (c *choice) score(got *FeatureChoice, logits []float64) {
 	k, right, total := c.ex.Classes, 0.0, 0.0
+	t := head.FitTemperature(logits, c.ex)
 	for i := range c.ex.Labels {
 		w := 1.0
 		if c.ex.Weights != nil {
@@ -436,9 +438,9 @@ func (c *choice) score(got *FeatureChoice, logits []float64) {
 		}
 		row := logits[i*k : (i+1)*k]
 		if c.ex.MultiLabel != nil {
-			got.LogLoss += w * numeric.BinaryCrossEntropy(row, c.ex.MultiLabel[i], 1)
+			got.LogLoss += w * numeric.BinaryCrossEntropy(row, c.ex.MultiLabel[i], t)
 		} else {
-			got.LogLoss += w * numeric.CrossEntropy(row, c.ex.Labels[i], 1)
+			got.LogLoss += w * numeric.CrossEntropy(row, c.ex.Labels[i], t)
 			if numeric.Argmax(row) == c.ex.Labels[i] {
 				right += w
 			}

@@ -124,7 +124,7 @@ func TestRelevance(t *testing.T) {
 		c.score(&got, logits)
 		mean := 0.0
 		for i, l := range c.ex.Labels {
-			mean += numeric.CrossEntropy(logits[3*i:3*i+3], l, 1) / 90
+			mean += numeric.CrossEntropy(logits[3*i:3*i+3], l, head.FitTemperature(logits, c.ex)) / 90
 		}
 		if d := got.LogLoss - mean; !(math.Abs(d) <= 1e-9) || !(got.Accuracy > 0.5) {
 			t.Errorf("the log loss is %g, want %g; accuracy %g", got.LogLoss, mean, got.Accuracy)
