@@ -38,6 +38,8 @@ type FeatureChoice struct {
 	Values   int     `json:"values"`              // of these that are kept, the most relevant
 	LogLoss  float64 `json:"validation_log_loss"` // with the temperature that a model would have
 	Accuracy float64 `json:"validation_accuracy"` // 0 of several labels a picture
+
+	losses []float64 // of each picture
 }
 
 // candidates lists what is tried, the smallest first, and which parts of its values are kept.
@@ -74,21 +76,16 @@ func (r *run) chooseFeatures(ctx context.Context, training []int) (*inception.Fe
 		return nil, err
 	}
 	p := newMeter(PhaseFeatures, len(candidates), r.cfg.Progress, r.res.Seconds)
-	best, least := -1, math.Inf(1)
 	for _, of := range candidates {
 		got, err := c.try(ctx, of.features, of.kept)
 		if err != nil {
 			return nil, fmt.Errorf("train: features: %w", err)
 		}
-		for _, g := range got {
-			if r.tried = append(r.tried, g); g.LogLoss < least {
-				best, least = len(r.tried)-1, g.LogLoss
-			}
-		}
+		r.tried = append(r.tried, got...)
 		p.step(false)
 	}
 	p.end()
-	return c.selected(r.tried[best])
+	return c.selected(best(r.tried))
 }
 
 // load reads the pictures, scales what every block says of them, and deals them to folds.
@@ -431,6 +428,7 @@ func factorRows(g []float64, n, values, threads int) ([][]float32, error) {
 func (c *choice) score(got *FeatureChoice, logits []float64) {
 	k, right, total := c.ex.Classes, 0.0, 0.0
 	t := head.FitTemperature(logits, c.ex)
+	got.losses = make([]float64, len(c.ex.Labels))
 	for i := range c.ex.Labels {
 		w := 1.0
 		if c.ex.Weights != nil {
@@ -438,14 +436,35 @@ func (c *choice) score(got *FeatureChoice, logits []float64) {
 		}
 		row := logits[i*k : (i+1)*k]
 		if c.ex.MultiLabel != nil {
-			got.LogLoss += w * numeric.BinaryCrossEntropy(row, c.ex.MultiLabel[i], t)
+			got.losses[i] = w * numeric.BinaryCrossEntropy(row, c.ex.MultiLabel[i], t)
 		} else {
-			got.LogLoss += w * numeric.CrossEntropy(row, c.ex.Labels[i], t)
+			got.losses[i] = w * numeric.CrossEntropy(row, c.ex.Labels[i], t)
 			if numeric.Argmax(row) == c.ex.Labels[i] {
 				right += w
 			}
 		}
+		got.LogLoss += got.losses[i]
 		total += w
 	}
 	got.LogLoss, got.Accuracy = got.LogLoss/total, right/total
+}
+
+// best returns the choice of the least log loss, or the first, the bottleneck, unless the other is
+// better by more than the standard error of the difference over the same pictures.
+func best(tried []FeatureChoice) FeatureChoice {
+	least, last := tried[0], tried[0]
+	for _, c := range tried {
+		if c.LogLoss < least.LogLoss {
+			least = c
+		}
+	}
+	sum, squares, n := 0.0, 0.0, float64(len(last.losses))
+	for i, l := range last.losses {
+		d := l - least.losses[i]
+		sum, squares = sum+d, squares+d*d
+	}
+	if sum*sum > squares-sum*sum/n {
+		return least
+	}
+	return last
 }

@@ -135,3 +135,24 @@ func TestRelevance(t *testing.T) {
 		t.Errorf("the columns that know give a log loss of %g, all of them %g", few, all)
 	}
 }
+
+// TestBest: another choice than the first has to be better by more than chance.
+func TestBest(t *testing.T) {
+	made := func(values int, losses ...float64) FeatureChoice {
+		c := FeatureChoice{Values: values, losses: losses}
+		for _, l := range losses {
+			c.LogLoss += l / float64(len(losses))
+		}
+		return c
+	}
+	last, lucky := made(1, 1, 1, 1, 1), made(2, 1.5, 1.5, 0.1, 0.8)
+	better := made(3, 0.9, 0.8, 0.7, 0.9)
+	for want, tried := range map[int][]FeatureChoice{1: {last, lucky}, 3: {last, lucky, better}} {
+		if got := best(tried); got.Values != want {
+			t.Errorf("got choice %d, want %d", got.Values, want)
+		}
+	}
+	if got := best([]FeatureChoice{last}); got.Values != 1 {
+		t.Errorf("got choice %d of one", got.Values)
+	}
+}
