@@ -134,7 +134,9 @@ func (p *planner) byteStep(s ir.Step, t task) error {
 		}
 		p.add(p.level[s.Out], t)
 	case ir.Moments:
-		p.moments(s, &t)
+		if err := p.moments(s, &t); err != nil {
+			return err
+		}
 		p.add(p.level[s.Out], t)
 	case ir.Concat:
 		return p.byteCopies(s)

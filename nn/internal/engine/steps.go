@@ -26,7 +26,7 @@ func (p *planner) step(s ir.Step) error {
 		p.copyParts(s)
 		return nil
 	case ir.Moments:
-		p.moments(s, &t)
+		err = p.moments(s, &t)
 	case ir.Affine, ir.ReLU:
 		p.elementwise(s, &t)
 	case ir.Softmax:
@@ -158,17 +158,20 @@ func (p *planner) pool(s ir.Step, t *task) error {
 }
 
 // moments prepares the moments of each channel.
-func (p *planner) moments(s ir.Step, t *task) {
+func (p *planner) moments(s ir.Step, t *task) (err error) {
 	in, out := p.values[s.In[0]], p.values[s.Out].tensor()
 	var m *kernel.Moments
 	if p.bytes != nil {
-		m = kernel.NewByteMoments(p.set, in.tensor(), in.lanes, p.bytes.step[in.buf])
+		if m, err = kernel.NewByteMoments(p.set, in.tensor(), in.lanes, p.bytes.step[in.buf]); err != nil {
+			return fmt.Errorf("engine: int8: step %q: %w: compile it with float32", s.Name, err)
+		}
 	} else {
 		m = kernel.NewMoments(p.set, in.tensor(), in.lanes)
 	}
 	t.algorithm, t.parts, t.shape = m.Algorithm(), m.Parts(), fmt.Sprintf("%dx%dx%d > %d", in.c, in.h, in.w, p.values[s.Out].c)
 	t.cost = float64(in.c*in.h*in.w) / 8 / float64(t.parts)
 	t.run = func(im image, part int, _ []float32) { m.Run(part, im.arena[out.Off:], im.arena) }
+	return nil
 }
 
 // copyParts adds a task for each part of a concatenation that is not in place.

@@ -1,9 +1,8 @@
 package kernel
 
 import (
+	"fmt"
 	"math"
-
-	"github.com/c236555e/rehead/nn/internal/ir"
 )
 
 // Moments summarises a tensor for nn.Moments, in one pass over its pixels. It is immutable.
@@ -16,18 +15,17 @@ type Moments struct {
 	in       Tensor
 	level    level
 	channels int
-	at       []int  // where each lane's channel is in a run of the result, -1 for none
-	cells    []cell // of the grid that are not empty
-	blocks   int    // of channels, of the tensor
-	split    int    // blocks a part
+	at       []int   // where each lane's channel is in a run of the result, -1 for none
+	cells    [9]cell // of the grid, row by row; some may be empty
+	blocks   int     // of channels, of the tensor
+	split    int     // blocks a part
 	step     float32
 }
 
 // cell is a part of a plane.
-type cell struct {
-	top, left, rows, columns int
-	quarters                 []int // that it belongs to
-}
+type cell struct{ top, left, rows, columns int }
+
+func (c *cell) empty() bool { return c.rows == 0 || c.columns == 0 }
 
 // NewMoments prepares the moments of a tensor of float32 whose channels lie in those lanes.
 func NewMoments(set Set, in Tensor, lanes []int) *Moments {
@@ -35,9 +33,16 @@ func NewMoments(set Set, in Tensor, lanes []int) *Moments {
 }
 
 // NewByteMoments prepares those of a tensor of bytes; one of them is worth step. Its sums are
-// integers, and the same on every set.
-func NewByteMoments(set Set, in Tensor, lanes []int, step float32) *Moments {
-	return newMoments(set, in, lanes, ByteBlock, step)
+// integers, and the same on every set. A plane whose sums 32 bits have no room for is an error.
+func NewByteMoments(set Set, in Tensor, lanes []int, step float32) (*Moments, error) {
+	m := newMoments(set, in, lanes, ByteBlock, step)
+	for _, c := range m.cells {
+		if c.rows*c.columns > mostBytes {
+			return nil, fmt.Errorf("kernel: moments: got planes of %d x %d bytes, whose quarters have more than %d", in.H, in.W,
+				mostBytes)
+		}
+	}
+	return m, nil
 }
 
 func newMoments(set Set, in Tensor, lanes []int, block int, step float32) *Moments {
@@ -52,16 +57,7 @@ func newMoments(set Set, in Tensor, lanes []int, block int, step float32) *Momen
 	rows, columns := bands(in.H), bands(in.W)
 	for i, r := range rows {
 		for j, c := range columns {
-			if r[0] == r[1] || c[0] == c[1] {
-				continue
-			}
-			x := cell{top: r[0], left: c[0], rows: r[1] - r[0], columns: c[1] - c[0]}
-			for q := range 4 {
-				if i != 2-2*(q/2) && j != 2-2*(q%2) {
-					x.quarters = append(x.quarters, q)
-				}
-			}
-			m.cells = append(m.cells, x)
+			m.cells[3*i+j] = cell{top: r[0], left: c[0], rows: r[1] - r[0], columns: c[1] - c[0]}
 		}
 	}
 	m.split = max(1, 8192/(in.H*in.W)) // about as many vectors as a part of a pool
@@ -98,23 +94,15 @@ func (m *Moments) Run(part int, out, in []float32) {
 func (m *Moments) floats(b int, out, in []float32) {
 	base := m.in.Off + b*m.in.Plane
 	first := [Block]float32(in[base:])
-	var whole, squares [Block]float64
-	var quarter [4][Block]float64
-	var sums [2 * Block]float32
+	var s [9][2 * Block]float32
 	for i := range m.cells {
 		c := &m.cells[i]
-		if m.level == levelRef {
-			sumsGo(&sums, in[base+c.top*m.in.Row+c.left*Block:], &first, c, m.in.Row)
-		} else {
-			sumsAsm(&sums, in[base+c.top*m.in.Row+c.left*Block:], &first, c, m.in.Row)
-		}
-		for l := range Block {
-			s := float64(sums[l])
-			whole[l] += s
-			squares[l] += float64(sums[Block+l])
-			for _, q := range c.quarters {
-				quarter[q][l] += s
-			}
+		switch {
+		case c.empty():
+		case m.level == levelRef:
+			sumsGo(&s[i], in[base+c.top*m.in.Row+c.left*Block:], &first, c, m.in.Row)
+		default:
+			sumsAsm(&s[i], in[base+c.top*m.in.Row+c.left*Block:], &first, c, m.in.Row)
 		}
 	}
 	n := 1 / float64(m.in.H*m.in.W)
@@ -123,12 +111,21 @@ func (m *Moments) floats(b int, out, in []float32) {
 		if at < 0 {
 			continue
 		}
-		k, mean := float64(first[l]), whole[l]*n
-		out[at] = float32(k + mean)
-		for q := range quarter {
-			out[(1+q)*m.channels+at] = float32(k + quarter[q][l]*fourth)
+		var v [9]float64
+		square := 0.0
+		for i := range v {
+			v[i] = float64(s[i][l])
+			square += float64(s[i][Block+l])
 		}
-		out[(ir.MomentRuns-1)*m.channels+at] = float32(math.Sqrt(max(squares[l]*n-mean*mean, 0)))
+		k := float64(first[l])
+		mean := (v[0] + v[1] + v[2] + v[3] + v[4] + v[5] + v[6] + v[7] + v[8]) * n
+		to := out[at:]
+		to[0] = float32(k + mean)
+		to[m.channels] = float32(k + (v[0]+v[1]+v[3]+v[4])*fourth)
+		to[2*m.channels] = float32(k + (v[1]+v[2]+v[4]+v[5])*fourth)
+		to[3*m.channels] = float32(k + (v[3]+v[4]+v[6]+v[7])*fourth)
+		to[4*m.channels] = float32(k + (v[4]+v[5]+v[7]+v[8])*fourth)
+		to[5*m.channels] = float32(math.Sqrt(max(square*n-mean*mean, 0)))
 	}
 }
 
@@ -150,28 +147,15 @@ func sumsGo(sums *[2 * Block]float32, x []float32, k *[Block]float32, c *cell, r
 // bytes computes channel block b of bytes.
 func (m *Moments) bytes(b int, out, in []float32) {
 	base := m.in.Off + b*m.in.Plane
-	var whole, squares [ByteBlock]uint64
-	var quarter [4][ByteBlock]uint64
-	var sums [2 * ByteBlock]uint32
+	var s [9][2 * ByteBlock]uint32
 	for i := range m.cells {
-		for part := m.cells[i]; part.rows > 0; {
-			c := part
-			c.rows = max(1, min(c.rows, mostBytes/c.columns))
-			plane := in[base+c.top*m.in.Row+c.left*Block:]
-			if m.level == levelRef {
-				byteSumsGo(&sums, plane, &c, m.in.Row)
-			} else {
-				byteSumsAsm(&sums, plane, &c, m.in.Row)
-			}
-			for l := range ByteBlock {
-				s := uint64(sums[l])
-				whole[l] += s
-				squares[l] += uint64(sums[ByteBlock+l])
-				for _, q := range c.quarters {
-					quarter[q][l] += s
-				}
-			}
-			part.top, part.rows = part.top+c.rows, part.rows-c.rows
+		c := &m.cells[i]
+		switch {
+		case c.empty():
+		case m.level == levelRef:
+			byteSumsGo(&s[i], in[base+c.top*m.in.Row+c.left*Block:], c, m.in.Row)
+		default:
+			byteSumsAsm(&s[i], in[base+c.top*m.in.Row+c.left*Block:], c, m.in.Row)
 		}
 	}
 	step := float64(m.step)
@@ -180,12 +164,20 @@ func (m *Moments) bytes(b int, out, in []float32) {
 		if at < 0 {
 			continue
 		}
-		mean := float64(whole[l]) * n
-		out[at] = float32(mean * step)
-		for q := range quarter {
-			out[(1+q)*m.channels+at] = float32(float64(quarter[q][l]) * fourth)
+		var v [9]uint64
+		square := uint64(0)
+		for i := range v {
+			v[i] = uint64(s[i][l])
+			square += uint64(s[i][ByteBlock+l])
 		}
-		out[(ir.MomentRuns-1)*m.channels+at] = float32(math.Sqrt(max(float64(squares[l])*n-mean*mean, 0)) * step)
+		mean := float64(v[0]+v[1]+v[2]+v[3]+v[4]+v[5]+v[6]+v[7]+v[8]) * n
+		to := out[at:]
+		to[0] = float32(mean * step)
+		to[m.channels] = float32(float64(v[0]+v[1]+v[3]+v[4]) * fourth)
+		to[2*m.channels] = float32(float64(v[1]+v[2]+v[4]+v[5]) * fourth)
+		to[3*m.channels] = float32(float64(v[3]+v[4]+v[6]+v[7]) * fourth)
+		to[4*m.channels] = float32(float64(v[4]+v[5]+v[7]+v[8]) * fourth)
+		to[5*m.channels] = float32(math.Sqrt(max(float64(square)*n-mean*mean, 0)) * step)
 	}
 }
 

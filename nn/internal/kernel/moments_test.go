@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/c236555e/rehead/nn/internal/ir"
@@ -69,7 +70,7 @@ func TestMoments(t *testing.T) {
 
 // TestByteMoments compares every set with the definition, and the sets with each other to the bit.
 func TestByteMoments(t *testing.T) {
-	for _, c := range append(momentsCases, struct{ c, h, w int }{3, 520, 517}) {
+	for _, c := range append(momentsCases, struct{ c, h, w int }{3, 509, 510}) {
 		r := rand.New(rand.NewPCG(uint64(c.c), uint64(c.w)))
 		in := Padded((c.c+3)/4, c.h, c.w, Border{1, 0, 2, 1}).At(3)
 		data := make([]float32, in.Size()+3)
@@ -91,7 +92,10 @@ func TestByteMoments(t *testing.T) {
 		ref.Moments(want, plain, ref.Image{N: 1, C: c.c, H: c.h, W: c.w})
 		var first []float32
 		for _, set := range Sets() {
-			m := NewByteMoments(set, in, lanes, step)
+			m, err := NewByteMoments(set, in, lanes, step)
+			if err != nil {
+				t.Fatal(err)
+			}
 			got := make([]float32, len(want))
 			for part := range m.Parts() {
 				m.Run(part, got, data)
@@ -109,29 +113,48 @@ func TestByteMoments(t *testing.T) {
 	}
 }
 
+// TestByteMomentsTooLarge: sums that 32 bits have no room for are refused.
+func TestByteMomentsTooLarge(t *testing.T) {
+	if _, err := NewByteMoments(Ref, Dense(1, 520, 517), []int{0}, 1); err == nil || !strings.Contains(err.Error(), "520 x 517") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // BenchmarkMoments is the moments of every block of InceptionV3 that a head can read.
 func BenchmarkMoments(b *testing.B) {
 	type block struct {
 		m       *Moments
 		in, out []float32
 	}
-	var blocks []block
-	for _, s := range []struct{ c, side, times int }{{256, 35, 1}, {288, 35, 2}, {768, 17, 5}, {1280, 8, 1}, {2048, 8, 2}} {
-		lanes := make([]int, s.c)
-		for i := range lanes {
-			lanes[i] = i
-		}
-		in := Dense(s.c, s.side, s.side)
-		for range s.times {
-			blocks = append(blocks, block{NewMoments(Sets()[0], in, lanes), make([]float32, in.Size()),
-				make([]float32, ir.MomentRuns*s.c)})
-		}
-	}
-	for b.Loop() {
-		for _, k := range blocks {
-			for part := range k.m.Parts() {
-				k.m.Run(part, k.out, k.in)
+	for _, bytes := range []bool{false, true} {
+		b.Run(map[bool]string{false: "float32", true: "int8"}[bytes], func(b *testing.B) {
+			var blocks []block
+			for _, s := range []struct{ c, side, times int }{{256, 35, 1}, {288, 35, 2}, {768, 17, 5}, {1280, 8, 1},
+				{2048, 8, 2}} {
+				lanes := make([]int, s.c)
+				for i := range lanes {
+					lanes[i] = i
+				}
+				for range s.times {
+					in := Dense(s.c, s.side, s.side)
+					m := NewMoments(Sets()[0], in, lanes)
+					if bytes {
+						in = Dense(s.c/WordChannels, s.side, s.side)
+						var err error
+						if m, err = NewByteMoments(Sets()[0], in, lanes, 0.1); err != nil {
+							b.Fatal(err)
+						}
+					}
+					blocks = append(blocks, block{m, make([]float32, in.Size()), make([]float32, ir.MomentRuns*s.c)})
+				}
 			}
-		}
+			for b.Loop() {
+				for _, k := range blocks {
+					for part := range k.m.Parts() {
+						k.m.Run(part, k.out, k.in)
+					}
+				}
+			}
+		})
 	}
 }
