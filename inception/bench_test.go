@@ -4,7 +4,9 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/c236555e/rehead/internal/datatest"
 	"github.com/c236555e/rehead/nn"
@@ -141,5 +143,55 @@ func BenchmarkClassify(b *testing.B) {
 		if _, err := c.Classify(context.Background(), &Input{Data: data}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkFeatures is what every statistic of every block costs beside the bottleneck alone, in
+// turn in one process: b.N pairs of passes, the median of the pairs' ratios, in percent. The first
+// pass of a pair changes place with the second.
+func BenchmarkFeatures(b *testing.B) {
+	for _, precision := range []nn.Precision{nn.Float32, nn.Int8} {
+		b.Run(string(precision), func(b *testing.B) {
+			w, err := Random(RandomConfig{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			pixels := drawn(299, 1)
+			if precision == nn.Int8 {
+				w, err = Calibrate(b.Context(), w, nn.Config{}, 1, func(_ int, to []float32) error { copy(to, pixels); return nil })
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			var trunks [2]*Trunk
+			var out [2][]float32
+			for i, f := range []*Features{nil, AllFeatures()} {
+				if trunks[i], err = NewTrunkOf(w, f, nn.Config{}); err != nil {
+					b.Fatal(err)
+				}
+				defer trunks[i].Close()
+				out[i] = make([]float32, trunks[i].Features())
+			}
+			pass := func(i int) float64 {
+				began := time.Now()
+				if err := trunks[i].Embed(b.Context(), 1, pixels, out[i]); err != nil {
+					b.Fatal(err)
+				}
+				return time.Since(began).Seconds()
+			}
+			pass(0)
+			pass(1)
+			var ratios []float64
+			b.ResetTimer()
+			for n := range b.N {
+				var took [2]float64
+				for k := range 2 {
+					took[(n+k)%2] = pass((n + k) % 2)
+				}
+				ratios = append(ratios, 100*(took[1]/took[0]-1))
+			}
+			slices.Sort(ratios)
+			b.ReportMetric(ratios[len(ratios)/2], "%more")
+		})
 	}
 }

@@ -22,7 +22,7 @@ type Prediction struct {
 // Result is the answer for one picture: either Err or the rest.
 type Result struct {
 	Predictions []Prediction // every class, most probable first, ties in the order of the labels
-	Bottleneck  []float32    // [F]
+	Bottleneck  []float32    // [F]: what the head read, see Model.Reads
 	// where Model.MultiLabel: those whose probability reaches the model's threshold, in the order
 	// of Predictions, not nil; nil elsewhere
 	Labels  []string
@@ -47,7 +47,7 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 		return nil, fmt.Errorf("inception: the model was saved without its trunk (%s, width %g, digest %.12s): give the "+
 			"weights that it was trained on", m.Flavor, m.Width, m.TrunkDigest)
 	}
-	trunk, err := NewTrunk(m.Trunk.WithRecipe(m.Recipe), cfg)
+	trunk, err := NewTrunkOf(m.Trunk.WithRecipe(m.Recipe), m.Reads, cfg)
 	if err != nil {
 		return nil, err
 	}

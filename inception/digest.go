@@ -28,10 +28,11 @@ func (m *Model) Digest() (string, error) {
 		Recipe      picture.Recipe
 		Trunk       string
 		Ranges      nn.Ranges
+		Reads       *Features
 	}{m.Labels, m.Temperature, m.Thresholds, m.Unknown, m.Head.Activation, m.Head.entries(), m.Recipe, m.TrunkDigest,
-		m.Ranges})
+		m.Ranges, m.Reads})
 	if err == nil {
-		err = m.Head.encode(sum)
+		err = m.encodeHead(sum)
 	}
 	if err != nil {
 		return "", fmt.Errorf("inception: model: digest: %w", err)

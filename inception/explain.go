@@ -20,16 +20,18 @@ type Explanation struct {
 }
 
 // Map is the class activation map of one label (Zhou et al., "Learning Deep Features for
-// Discriminative Localization", 2016). With a linear head on global average pooling it is exact:
-// the mean of all cells plus Bias is Logit. Where the head is not linear, the gradient of the logit
-// at this picture stands for the weights, and Bias is what is left of the logit (Selvaraju et al.,
-// "Grad-CAM", 2017, without its ReLU): exact for small changes only.
+// Discriminative Localization", 2016). With a linear head on averages it is exact: the mean of all
+// cells plus Bias is Logit. Of a head that reads several blocks it is the sum of their maps, each
+// brought to the grid of the finest so that its mean stays. Where the head is not linear, the
+// gradient of the logit at this picture stands for the weights, and Bias is what is left of the
+// logit (Selvaraju et al., "Grad-CAM", 2017, without its ReLU): exact for small changes only. So
+// does, for a deviation that a linear head reads, its gradient: the sum is still the logit then.
 type Map struct {
 	Label       string  `json:"label"`
 	Probability float64 `json:"probability"`
 	Logit       float64 `json:"logit"`              // before the temperature
 	Bias        float64 `json:"bias"`               // the head's, for this label
-	Gradient    bool    `json:"gradient,omitempty"` // the head is not linear
+	Gradient    bool    `json:"gradient,omitempty"` // the logit is not linear in the blocks: see above
 	// [h][w]: what speaks for the label here, or against it if negative
 	Cells [][]float32 `json:"cells"`
 }
@@ -47,15 +49,18 @@ type Grid struct {
 	Seen   [4]float64 `json:"seen"` // left, top, right, bottom edge of what the network saw, in pixels
 }
 
-// fieldCentres walks the table and returns where the receptive fields of the last block's cells are
+// fieldCentres walks the table and returns where the receptive fields of a block's cells are
 // centred on the input: the first at first pixels from the edge, each further one step pixels on.
 // The branches of a block agree.
-func fieldCentres() (first, step float64) {
+func fieldCentres(of string) (first, step float64) {
 	first, step = 0.5, 1
 	block := ""
 	for _, r := range table() {
 		if r.block == block {
 			continue
+		}
+		if block == of {
+			break
 		}
 		block = r.block
 		for _, s := range r.steps {
@@ -69,9 +74,9 @@ func fieldCentres() (first, step float64) {
 	return first, step
 }
 
-// newGrid places the cells on a picture that the network sees with a side of size pixels.
-func newGrid(v picture.Frame, size int) Grid {
-	first, step := fieldCentres()
+// newGrid places the cells of a block on a picture that the network sees with a side of size pixels.
+func newGrid(v picture.Frame, size int, block string) Grid {
+	first, step := fieldCentres(block)
 	return Grid{
 		Width: v.Width, Height: v.Height,
 		X: v.X + first*v.ScaleX, Y: v.Y + first*v.ScaleY,
@@ -91,7 +96,7 @@ func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanat
 		return nil, fmt.Errorf("inception: explain: got %d input values, want %d of one picture", len(in.Pixels),
 			c.trunk.pixels())
 	}
-	bottleneck, block, err := c.trunk.embedBlock(ctx, in.Pixels)
+	bottleneck, blocks, err := c.trunk.embedBlocks(ctx, in.Pixels)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +105,8 @@ func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanat
 	if c.answer(&x.Result, bottleneck, logits); x.Err != nil {
 		return nil, x.Err
 	}
-	x.Grid = newGrid(c.model.Recipe.Frame(in.Info), c.trunk.Size())
+	x.Grid = newGrid(c.model.Recipe.Frame(in.Info), c.trunk.Size(), c.trunk.blocks[0].name)
+	maps := newMapper(c.trunk, blocks)
 	x.Nearest = c.model.Neighbours.nearest(bottleneck, nearestCount)
 	if top <= 0 || top > len(x.Predictions) {
 		top = len(x.Predictions)
@@ -118,28 +124,10 @@ func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanat
 		}
 		x.Maps = append(x.Maps, Map{
 			Label: p.Label, Probability: p.Probability, Logit: logits[k], Bias: bias,
-			Gradient: !c.model.Head.Linear(), Cells: activation(weights, block, c.trunk.cells),
+			Gradient: !c.model.Head.Linear() || maps.curved, Cells: maps.activation(weights),
 		})
 	}
 	return x, nil
-}
-
-// activation is a class's map: the head's weights for it on each cell of the block [F,cells,cells].
-func activation(weights []float64, block []float32, cells int) [][]float32 {
-	sums := make([]float64, cells*cells)
-	for f, w := range weights {
-		for i, v := range block[f*len(sums) : (f+1)*len(sums)] {
-			sums[i] += w * float64(v)
-		}
-	}
-	rows := make([][]float32, cells)
-	for i := range rows {
-		rows[i] = make([]float32, cells)
-		for j := range rows[i] {
-			rows[i][j] = float32(sums[i*cells+j])
-		}
-	}
-	return rows
 }
 
 // errNotFinite is about one picture.

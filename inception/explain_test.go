@@ -129,7 +129,7 @@ func TestExplainRefuses(t *testing.T) {
 // TestFieldCentres: at 299 pixels the 8 cells are centred symmetrically, 32 pixels apart, on every
 // branch.
 func TestFieldCentres(t *testing.T) {
-	first, step := fieldCentres()
+	first, step := fieldCentres(lastBlock())
 	if step != 32 || first+3.5*step != 299.0/2 {
 		t.Errorf("got the first of 8 centres at %g and %g between them, want them around %g, 32 apart", first, step, 299.0/2)
 	}
@@ -164,13 +164,13 @@ func TestFieldCentres(t *testing.T) {
 func TestExplainGrid(t *testing.T) {
 	squash := picture.Recipe{Size: 299, Orient: true, Geometry: picture.Squash, Filter: picture.Bilinear,
 		Std: [3]float32{1, 1, 1}}
-	g := newGrid(squash.Frame(picture.Info{Width: 598, Height: 299, Orientation: 1}), 299)
+	g := newGrid(squash.Frame(picture.Info{Width: 598, Height: 299, Orientation: 1}), 299, lastBlock())
 	if g.Width != 598 || g.Height != 299 || g.StepX != 64 || g.StepY != 32 || g.Seen != [4]float64{0, 0, 598, 299} {
 		t.Errorf("squashed: %+v", g)
 	}
 	crop := picture.Recipe{Size: 299, Resize: 299, Orient: true, Geometry: picture.Crop, Filter: picture.Bilinear,
 		Std: [3]float32{1, 1, 1}}
-	g = newGrid(crop.Frame(picture.Info{Width: 299, Height: 899, Orientation: 8}), 299) // stored on its side
+	g = newGrid(crop.Frame(picture.Info{Width: 299, Height: 899, Orientation: 8}), 299, lastBlock()) // stored on its side
 	if g.Width != 899 || g.Height != 299 || g.StepX != 32 || g.StepY != 32 || g.Seen != [4]float64{300, 0, 599, 299} ||
 		g.X+3.5*g.StepX != 449.5 {
 		t.Errorf("cut: %+v", g)

@@ -17,8 +17,9 @@ const (
 	Sigmoid Activation = "sigmoid" // any number of labels a picture: each probability is of its own
 )
 
-// Head is the classifier on the bottleneck: logits = W x + B, where x is the bottleneck itself or
-// what the layers Before make of it. The head that rehead trains is linear: it has none.
+// Head is the classifier on the bottleneck, or on what else Model.Reads says: logits = W x + B, where
+// x is the bottleneck itself or what the layers Before make of it. The head that rehead trains is
+// linear: it has none.
 type Head struct {
 	Classes    int
 	Features   int         // of the bottleneck
@@ -300,8 +301,8 @@ func (h *Head) Validate() error {
 	switch {
 	case h.Classes < least || h.Classes > maxClasses:
 		return bad("got %d classes, want %d to %d", h.Classes, least, maxClasses)
-	case h.Features < 1 || h.Features > features(maxWidth):
-		return bad("got %d features, want 1 to %d", h.Features, features(maxWidth))
+	case h.Features < 1 || h.Features > maxFeatures:
+		return bad("got %d features, want 1 to %d", h.Features, maxFeatures)
 	case h.Activation != "" && h.Activation != Softmax && h.Activation != Sigmoid:
 		return bad("activation is %q, want %q or %q", h.Activation, Softmax, Sigmoid)
 	case len(h.Before) > maxLayers:

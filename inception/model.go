@@ -33,9 +33,10 @@ type Split struct {
 // Model is a trained classifier: everything that is needed to answer for a picture as it was
 // trained to.
 type Model struct {
-	Labels      []string // in the order of the head's rows
-	Head        Head     //
-	Temperature float64  // the logits are divided by it before the activation; 0 means 1
+	Labels      []string  // in the order of the head's rows
+	Head        Head      //
+	Reads       *Features // what the head reads of the trunk; nil means the bottleneck
+	Temperature float64   // the logits are divided by it before the activation; 0 means 1
 	// of a head of sigmoids: from which probability on a picture is said to have a label, 0..1; nil
 	// means 0.5 each
 	Thresholds  []float64
@@ -94,7 +95,10 @@ func (m *Model) Validate() error {
 	if err := checkWidth(m.Width); err != nil {
 		return err
 	}
-	if f := features(m.Width); f != m.Head.Features {
+	if err := m.Reads.Validate(m.Width); err != nil {
+		return fmt.Errorf("inception: model: %w", err)
+	}
+	if f := m.Reads.Length(m.Width); f != m.Head.Features {
 		return fmt.Errorf("inception: model: the head reads %d features, but a trunk of width %g gives %d", m.Head.Features,
 			m.Width, f)
 	}

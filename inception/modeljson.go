@@ -64,6 +64,13 @@ type headEntry struct {
 	Unknown    *Unknown   `json:"unknown,omitempty"`
 
 	Layers []layerEntry `json:"layers,omitempty"` // Head.Before; none: a linear head
+	Reads  *readsEntry  `json:"reads,omitempty"`  // Model.Reads; none: the bottleneck
+}
+
+// readsEntry is Model.Reads; which columns it has, the head's file says.
+type readsEntry struct {
+	Features
+	Selected bool `json:"selected,omitempty"` // some columns, not all
 }
 
 type trunkEntry struct {

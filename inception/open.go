@@ -119,6 +119,10 @@ func readModel(src source) (*Model, error) {
 		Recipe: doc.Recipe, Flavor: doc.Flavor, Width: doc.Width, TrunkDigest: doc.Trunk.Digest, Ranges: doc.Trunk.Ranges,
 		Unknown: doc.Head.Unknown, Seed: doc.Seed, Split: doc.Split, ToolVersion: doc.Tool,
 	}
+	selected := false
+	if r := doc.Head.Reads; r != nil {
+		m.Reads, selected = &r.Features, r.Selected
+	}
 	if got := cmp.Or(doc.Trunk.Precision, nn.Float32); got != m.Precision() {
 		return nil, &FormatError{File: src.path(modelJSONFile), Offset: -1,
 			Reason: fmt.Sprintf("got precision %q and %d ranges, want %s without or %s with ranges: train again",
@@ -134,7 +138,7 @@ func readModel(src source) (*Model, error) {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(doc.Files)) {
-		if err := m.take(src, name, doc.Files[name]); err != nil {
+		if err := m.take(src, name, doc.Files[name], selected); err != nil {
 			return nil, err
 		}
 	}
@@ -169,8 +173,9 @@ func (doc *modelJSON) covers(src source, names []string) error {
 	return nil
 }
 
-// take reads one file into the model and checks it against its entry.
-func (m *Model) take(src source, name string, e fileEntry) error {
+// take reads one file into the model and checks it against its entry. selected says that the head's
+// has the columns that it reads.
+func (m *Model) take(src source, name string, e fileEntry, selected bool) error {
 	if name == trunkFile {
 		return m.takeTrunk(src, e)
 	}
@@ -183,7 +188,7 @@ func (m *Model) take(src source, name string, e fileEntry) error {
 	}
 	switch name {
 	case headFile:
-		return m.takeHead(src.path(name), data)
+		return m.takeHead(src.path(name), data, selected)
 	case selfTestFile:
 		return m.takeSelfTest(src.path(name), data)
 	case labelsFile:
@@ -252,14 +257,23 @@ func (m *Model) takeTrunk(src source, e fileEntry) error {
 	return nil
 }
 
-func (m *Model) takeHead(name string, data []byte) error {
+func (m *Model) takeHead(name string, data []byte, selected bool) error {
 	f, err := safetensors.New(name, bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return err
 	}
 	h := &m.Head
-	if err := wantFormat(f, headFormat, 2+len(h.layerTensors())); err != nil {
+	tensors := 2 + len(h.layerTensors())
+	if selected {
+		tensors++
+	}
+	if err := wantFormat(f, headFormat, tensors); err != nil {
 		return err
+	}
+	if selected {
+		if err := m.Reads.takeColumns(f, m.Width); err != nil {
+			return err
+		}
 	}
 	if err := h.takeLayers(f); err != nil {
 		return err

@@ -88,7 +88,7 @@ func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
 		return fail(err)
 	}
 	files := []outFile{
-		{headFile, m.Head.encode},
+		{headFile, m.encodeHead},
 		{labelsFile, content(labelsText(m.Labels))},
 		{metricsFile, func(w io.Writer) error {
 			data, err := indented(doc.Metrics)
@@ -145,6 +145,9 @@ func (m *Model) describe() (doc modelJSON, err error) {
 		},
 		Trunk: trunkEntry{Digest: m.TrunkDigest}, Seed: m.Seed, Split: m.Split,
 	}
+	if m.Reads != nil {
+		doc.Head.Reads = &readsEntry{*m.Reads, m.Reads.Columns != nil}
+	}
 	if m.Ranges != nil {
 		doc.Trunk.Precision, doc.Trunk.Ranges = m.Precision(), m.Ranges
 	}
@@ -193,11 +196,18 @@ func (m *Model) tested() (*SelfTest, error) {
 	return selfTest, err
 }
 
-func (h *Head) encode(w io.Writer) error {
-	return safetensors.Write(w, map[string]string{"format": headFormat}, append([]safetensors.Tensor{
+func (m *Model) encodeHead(w io.Writer) error {
+	h := &m.Head
+	tensors := append([]safetensors.Tensor{
 		{Name: "weight", DType: safetensors.F32, Shape: []int{h.Classes, h.Inputs()}, Values: h.W},
 		{Name: "bias", DType: safetensors.F32, Shape: []int{h.Classes}, Values: h.B},
-	}, h.layerTensors()...))
+	}, h.layerTensors()...)
+	if m.Reads != nil && m.Reads.Columns != nil {
+		mask := m.Reads.columnMask(m.Width)
+		tensors = append(tensors, safetensors.Tensor{Name: columnsTensor, DType: safetensors.U8, Shape: []int{len(mask)},
+			Data: mask})
+	}
+	return safetensors.Write(w, map[string]string{"format": headFormat}, tensors)
 }
 
 // rerecord is a self-test of the model with a trunk, which may be another, computed on the CPU.

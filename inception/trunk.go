@@ -5,23 +5,48 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/c236555e/rehead/nn"
 )
 
-// Trunk is the network up to the bottleneck, compiled; safe for concurrent use.
+// Trunk is the network up to what a head reads of it, compiled; safe for concurrent use. Without
+// Features that is the bottleneck, which then is what "features" means everywhere below.
 type Trunk struct {
-	weights *Weights    // without its tensors: the program has packed them
-	program *nn.Program // its outputs: the bottleneck, and the block before the pooling
-	cells   int         // of that block, along each side
+	weights  *Weights  // without its tensors: the program has packed them
+	features *Features // nil: the bottleneck
+	// its outputs: the bottleneck; the moments of features.Blocks; the blocks themselves, the last one
+	// where features is nil
+	program *nn.Program
+	blocks  []tap   // the blocks, in that order
+	reads   []place // where each feature is among the outputs; none where features is nil
+	buffers sync.Pool
+}
+
+// tap is a block of the compiled network.
+type tap struct {
+	name           string
+	channels, side int // of [channels,side,side]
+}
+
+// place is a value of an output of the program, and what to multiply it with.
+type place struct {
+	output, index int
+	scale         float32
 }
 
 // NewTrunk compiles the network up to the bottleneck for pictures of w.Recipe.Size, with the
 // precision of w, not of cfg. It keeps nothing of w's tensors, so a caller that drops w frees
 // them. Errors name the recipe's field, the input's size or the device that will not do.
-func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
+func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) { return NewTrunkOf(w, nil, cfg) }
+
+// NewTrunkOf is NewTrunk for a head that reads f, of which nil is the bottleneck.
+func NewTrunkOf(w *Weights, f *Features, cfg nn.Config) (*Trunk, error) {
 	if w == nil {
 		return nil, errors.New("inception: trunk: got no weights")
+	}
+	if err := f.Validate(w.Width); err != nil {
+		return nil, err
 	}
 	if err := checkRecipe(w.Recipe); err != nil {
 		return nil, fmt.Errorf("inception: trunk: %w", err)
@@ -30,20 +55,61 @@ func NewTrunk(w *Weights, cfg nn.Config) (*Trunk, error) {
 	if err != nil {
 		return nil, err
 	}
-	blocks := blocks()
-	last := net.taps[blocks[len(blocks)-1]]
-	cfg.Precision, cfg.Ranges = w.Precision(), w.Ranges
-	program, err := nn.Compile(cfg, net.Input, net.Bottleneck, last)
-	if err != nil {
-		return nil, err
-	}
 	described := *w
 	described.Tensors = nil
-	return &Trunk{weights: &described, program: program, cells: last.Shape()[2]}, nil
+	t := &Trunk{weights: &described, features: f}
+	t.buffers.New = func() any { return new([]float32) }
+	outputs := []*nn.Node{net.Bottleneck}
+	tapped := []string{lastBlock()}
+	if f != nil {
+		tapped = f.Blocks
+		moments, err := f.moments(net)
+		if err != nil {
+			return nil, err
+		}
+		outputs = append(outputs, moments...)
+	}
+	for _, name := range tapped {
+		s := net.taps[name].Shape()
+		t.blocks, outputs = append(t.blocks, tap{name, s[1], s[2]}), append(outputs, net.taps[name])
+	}
+	t.place()
+	cfg.Precision, cfg.Ranges = w.Precision(), w.Ranges
+	if t.program, err = nn.Compile(cfg, net.Input, outputs...); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
-// Features returns F, the length of a bottleneck.
-func (t *Trunk) Features() int { return t.weights.Features() }
+// lastBlock is the block whose mean the bottleneck is.
+func lastBlock() string {
+	names := blocks()
+	return names[len(names)-1]
+}
+
+// place finds where the features are.
+func (t *Trunk) place() {
+	at := map[string]int{}
+	for i, b := range t.blocks {
+		at[b.name] = i
+	}
+	for _, v := range t.features.Values(t.weights.Width) {
+		p := place{1 + at[v.Block], 0, v.Scale}
+		first, _ := v.Statistic.runs()
+		p.index = (first+v.Run)*t.blocks[at[v.Block]].channels + v.Channel
+		if v.Block == lastBlock() && v.Statistic == Mean { // to the bit what the bottleneck is
+			p.output, p.index = 0, v.Channel
+		}
+		t.reads = append(t.reads, p)
+	}
+}
+
+// Features returns F, the number of values of a picture: the length of a bottleneck, or what the
+// trunk's Features are.
+func (t *Trunk) Features() int { return t.features.Length(t.weights.Width) }
+
+// Reads returns what the trunk gives of a picture; nil for the bottleneck.
+func (t *Trunk) Reads() *Features { return t.features }
 
 // Size returns the side of the input in pixels.
 func (t *Trunk) Size() int { return t.weights.Recipe.Size }
@@ -66,23 +132,78 @@ func (t *Trunk) DecodersBeside(decoders, passes int) int {
 // pixels is the number of values of one input.
 func (t *Trunk) pixels() int { return 3 * t.Size() * t.Size() }
 
-// Embed turns n pictures, pixels [n,3,Size,Size] as the recipe makes them, into bottlenecks
+// Embed turns n pictures, pixels [n,3,Size,Size] as the recipe makes them, into features
 // [n,Features]. Both slices stay the caller's. A picture's result depends on nothing but the
 // picture: not on n, its neighbours or the threads.
-func (t *Trunk) Embed(ctx context.Context, n int, pixels, bottlenecks []float32) error {
-	if n < 1 || len(pixels) != n*t.pixels() || len(bottlenecks) != n*t.Features() {
+func (t *Trunk) Embed(ctx context.Context, n int, pixels, features []float32) error {
+	if n < 1 || len(pixels) != n*t.pixels() || len(features) != n*t.Features() {
 		return fmt.Errorf("inception: embed: got %d pictures, %d input and %d output values, want at least 1 picture "+
 			"with %d and %d values each",
-			n, len(pixels), len(bottlenecks), t.pixels(), t.Features())
+			n, len(pixels), len(features), t.pixels(), t.Features())
 	}
-	return t.program.Run(ctx, n, pixels, bottlenecks, nil)
+	if t.features == nil {
+		return t.program.Run(ctx, n, pixels, features, nil)
+	}
+	buffer := t.buffers.Get().(*[]float32)
+	defer t.buffers.Put(buffer)
+	out := t.outputs(n, buffer)
+	if err := t.program.Run(ctx, n, pixels, out...); err != nil {
+		return err
+	}
+	t.gather(n, out, features)
+	return nil
 }
 
-// embedBlock is Embed for one picture, with the block before the pooling, [F,cells,cells], whose
-// cells' means are the bottleneck.
-func (t *Trunk) embedBlock(ctx context.Context, pixels []float32) (bottleneck, block []float32, err error) {
-	bottleneck, block = make([]float32, t.Features()), make([]float32, t.Features()*t.cells*t.cells)
-	return bottleneck, block, t.program.Run(ctx, 1, pixels, bottleneck, block)
+// outputs returns room for what the features are made from, for n pictures; blocks are not wanted.
+func (t *Trunk) outputs(n int, buffer *[]float32) [][]float32 {
+	sizes := []int{t.weights.Features()}
+	for _, b := range t.blocks {
+		sizes = append(sizes, nn.MomentRuns*b.channels)
+	}
+	total := 0
+	for _, s := range sizes {
+		total += n * s
+	}
+	if cap(*buffer) < total {
+		*buffer = make([]float32, total)
+	}
+	rest := (*buffer)[:total]
+	out := make([][]float32, len(sizes)+len(t.blocks))
+	for i, s := range sizes {
+		out[i], rest = rest[:n*s], rest[n*s:]
+	}
+	return out
+}
+
+// gather writes the features [n,Features] of n pictures.
+func (t *Trunk) gather(n int, out [][]float32, features []float32) {
+	for i := range n {
+		row := features[i*len(t.reads) : (i+1)*len(t.reads)]
+		for j, p := range t.reads {
+			from := out[p.output]
+			row[j] = from[i*(len(from)/n)+p.index] * p.scale
+		}
+	}
+}
+
+// embedBlocks is Embed for one picture, with the blocks that the features are made from, each
+// [channels,side,side].
+func (t *Trunk) embedBlocks(ctx context.Context, pixels []float32) (features []float32, blocks [][]float32, err error) {
+	for _, b := range t.blocks {
+		blocks = append(blocks, make([]float32, b.channels*b.side*b.side))
+	}
+	features = make([]float32, t.Features())
+	if t.features == nil {
+		return features, blocks, t.program.Run(ctx, 1, pixels, features, blocks[0])
+	}
+	var buffer []float32
+	out := t.outputs(1, &buffer)
+	copy(out[1+len(t.blocks):], blocks)
+	if err := t.program.Run(ctx, 1, pixels, out...); err != nil {
+		return nil, nil, err
+	}
+	t.gather(1, out, features)
+	return features, blocks, nil
 }
 
 // Close releases the compiled program.

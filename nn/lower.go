@@ -201,6 +201,8 @@ func (l *lowering) node(n *Node) error {
 		step.Kind, step.W, step.B = ir.Dense, params[1], params[2]
 	case *Softmax:
 		step.Kind = ir.Softmax
+	case *Moments:
+		step.Kind = ir.Moments
 	}
 	step.Out = l.add(n, step.Name)
 	l.maker[step.Out] = len(l.net.Steps)
@@ -215,7 +217,7 @@ func (l *lowering) arguments(o Op, args []*Node) (in []int, params [][]float32, 
 	switch o.(type) {
 	case *Concat:
 		vary = len(args)
-	case *Conv2D, *BatchNorm, *ReLU, *MaxPool, *AvgPool, *GlobalAvgPool, *Dense, *Softmax:
+	case *Conv2D, *BatchNorm, *ReLU, *MaxPool, *AvgPool, *GlobalAvgPool, *Moments, *Dense, *Softmax:
 	default:
 		return nil, nil, fmt.Errorf("nn: compile: operator %v has no result for each image, so a Program "+
 			"cannot run it; a Machine can", o.signature())

@@ -84,6 +84,8 @@ func TestShapes(t *testing.T) {
 			"argument 1: got (2, 3, 8, 7), want [2 C 9 7]"},
 		{"concat, batch", &Concat{}, [][]int{{2, 3, 9, 7}, {1, 3, 9, 7}}, nil, "argument 1"},
 		{"globalavgpool", &GlobalAvgPool{}, [][]int{{2, 3, 9, 7}}, []int{2, 3}, ""},
+		{"moments", &Moments{}, [][]int{{2, 3, 9, 7}}, []int{2, 18}, ""},
+		{"moments, axes", &Moments{}, [][]int{{2, 3}}, nil, "argument 0"},
 		{"dense", &Dense{}, [][]int{{2, 5}, {7, 5}, {7}}, []int{2, 7}, ""},
 		{"dense, features", &Dense{}, [][]int{{2, 5}, {7, 6}, {7}}, nil, "weight: got (7, 6), want [K 5]"},
 		{"dense, bias", &Dense{}, [][]int{{2, 5}, {7, 5}, {5}}, nil, "bias: got (5), want [7]"},
@@ -189,7 +191,7 @@ func TestOneLiteralManyTimes(t *testing.T) {
 // TestOperatorContract holds every operator to what the tape machine needs.
 func TestOperatorContract(t *testing.T) {
 	for _, op := range []Op{
-		&Conv2D{}, &BatchNorm{}, &ReLU{}, &MaxPool{}, &AvgPool{}, &GlobalAvgPool{}, &Concat{}, &Dense{}, &Softmax{},
+		&Conv2D{}, &BatchNorm{}, &ReLU{}, &MaxPool{}, &AvgPool{}, &GlobalAvgPool{}, &Moments{}, &Concat{}, &Dense{}, &Softmax{},
 		&CrossEntropy{},
 		&BinaryCrossEntropy{}, &denseGradX{}, &denseGradW{}, &denseGradB{}, &softmaxGrad{}, &crossEntropyGrad{},
 		&binaryCrossEntropyGrad{},

@@ -80,7 +80,7 @@ const nearestShown, neighbourText = 3, 100 << 10
 
 // explanationSize is of the maps of k labels, and of the training pictures where they are shown.
 func (m *model) explanationSize(k int, nearest bool) answerSize {
-	side := int64(m.Model().Recipe.Size)/32 + 1
+	side := int64(m.Model().MapSide())
 	size := m.labelsSize(k)
 	size.text += int64(k) * (side*side*float32Text + 8*side + answerFrame)
 	size.result += int64(k) * (side*(side*4+24) + answerFrame)

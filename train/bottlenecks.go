@@ -85,6 +85,8 @@ type embedder struct {
 	classes  int // of the head to come, for the same; 0 where there is none
 	limit    int // of pictures that may be bad
 	seconds  map[Phase]float64
+	// what every block says of a picture is wanted too, and stays here until it is closed
+	deep *deep
 }
 
 // newEmbedder is one for n pictures.
@@ -198,6 +200,9 @@ func (e *embedder) get(ctx context.Context, phase Phase, list []wanted,
 	if err != nil {
 		return out, err
 	}
+	if err := e.deep.open(e); err != nil {
+		return out, errors.Join(err, store.Close())
+	}
 	defer func() {
 		if cerr := store.Close(); err == nil && cerr != nil {
 			err = fmt.Errorf("train: cache: %w", cerr)
@@ -211,8 +216,8 @@ func (e *embedder) get(ctx context.Context, phase Phase, list []wanted,
 			out.rows[i] = out.rows[at]
 		} else {
 			first[w.key] = i
-			if out.rows[i], again = store.Get(w.key); !again {
-				missing = append(missing, i)
+			if out.rows[i], again = store.Get(w.key); !again || !e.deep.has(w.key) {
+				missing, out.rows[i] = append(missing, i), nil
 			}
 		}
 		if out.rows[i] != nil {
@@ -254,7 +259,7 @@ type embedding struct {
 func (t *embedding) run(ctx context.Context) error {
 	e, n := t.e, len(t.missing)
 	t.meter = newMeter(t.phase, n, e.Progress, e.seconds)
-	trunk, err := inception.NewTrunk(e.weights, e.Engine)
+	trunk, err := inception.NewTrunkOf(e.weights, e.deep.features(), e.Engine)
 	if err != nil {
 		return fmt.Errorf("train: %s: %w", t.phase, err)
 	}
@@ -312,6 +317,9 @@ func (t *embedding) emit(i int, row []float32, err error) error {
 		return t.fail(i, err)
 	}
 	t.out.computed++
+	if row, err = t.e.deep.put(t.list[i], row); err != nil {
+		return err
+	}
 	t.out.rows[i] = append([]float32(nil), row...)
 	if err := t.store.Put(t.list[i].key, row); err != nil {
 		return fmt.Errorf("train: cache: %w", err)

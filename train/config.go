@@ -26,6 +26,9 @@ type Config struct {
 	head.Options
 	Split dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
 	Folds int                 // of a search for L2; 0 means DefaultFolds
+	// what the head reads: FeaturesLast (also ""), FeaturesAll, FeaturesAuto, or a list of blocks and
+	// statistics as inception.ParseFeatures has it
+	Features string
 	// how much each label's pictures count, beside the weights that pictures have in a manifest
 	ClassWeights ClassWeights
 	Augment      picture.Augment // how views of the training pictures are altered; with Views only
@@ -65,6 +68,9 @@ func (c Config) Validate() error {
 	if c.Views == 0 && c.Augment != (picture.Augment{}) || c.Views > 0 && c.Augment == (picture.Augment{}) {
 		return fmt.Errorf("train: config: Views: got %d and alterations %+v, want both or none", c.Views, c.Augment)
 	}
+	if _, _, err := parseFeatures(c.Features); err != nil {
+		return err
+	}
 	if _, err := nn.ParsePrecision(string(c.Precision)); err != nil {
 		return fmt.Errorf("train: config: Precision: %w", err)
 	}
@@ -89,6 +95,8 @@ type EmbedConfig struct {
 	Engine   nn.Config      // threads (the solver's too), device and kernel; precision and ranges are the weights'
 	Limits   picture.Limits // of one picture
 	Progress func(Event)    // called now and then, from one goroutine at a time; must return quickly
+	// of EmbedEach: what it gives of a picture, computed without the cache; nil means the bottleneck
+	Reads *inception.Features
 }
 
 // Validate names the first field that is wrong.

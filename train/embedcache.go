@@ -68,6 +68,11 @@ func MergeCache(w *inception.Weights, into, from string) (added int, err error) 
 	return caches[0].Merge(caches[1])
 }
 
+// deepKey says where what every block says of pictures is kept.
+func deepKey(w *inception.Weights) cache.Key {
+	return cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: inception.AllFeatures().Length(w.Width), Half: true}
+}
+
 // cacheKey says which bottlenecks are the trunk's.
 func cacheKey(w *inception.Weights) cache.Key {
 	return cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features()}

@@ -17,7 +17,7 @@ const eachChunk = 1024
 // EmbedEach hands the bottlenecks of pictures 0..n-1 to emit, from the cache where it has them, else
 // through the trunk w and into the cache; few are held at a time. read(i) returns the bytes of
 // picture i and is called from several goroutines, twice for a picture that the cache lacks. emit is
-// called from the caller's goroutine in order of i, with the bottleneck [Features], which is valid
+// called from the caller's goroutine in order of i, with the bottleneck [Features], or cfg.Reads, which is valid
 // until emit returns, or with the error that kept this picture from being read or decoded. What
 // cfg.MaxBad and cfg.Progress say is left to emit. An error of emit, of the trunk or of ctx ends the
 // run. Where the cache has every picture the trunk is not compiled.
@@ -28,6 +28,9 @@ func EmbedEach(ctx context.Context, n int, w *inception.Weights, cfg EmbedConfig
 	}
 	if w == nil || read == nil || emit == nil {
 		return got, errors.New("train: embed: got no weights, or nothing that reads pictures or takes bottlenecks")
+	}
+	if cfg.Reads != nil {
+		cfg.CacheDir = "" // that of a run has what training reads, in float16
 	}
 	e := &each{EmbedConfig: cfg, weights: w, read: read, emit: emit, got: &got}
 	if e.store, err = newEmbedder(cfg, w, n, nil).open(); err != nil {
@@ -141,7 +144,7 @@ func (e *each) embedded(i int, sum [sha256.Size]byte, row []float32, err error) 
 
 func (e *each) compile() (err error) {
 	if e.trunk == nil {
-		e.trunk, err = inception.NewTrunk(e.weights, e.Engine)
+		e.trunk, err = inception.NewTrunkOf(e.weights, e.Reads, e.Engine)
 		e.weights = nil
 	}
 	return err

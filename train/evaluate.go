@@ -57,7 +57,7 @@ type Evaluation struct {
 // those of its split rule applied to this folder: the held-out pictures of the training run when it
 // is the same folder (moved or renamed as it may be), meaningless when it is another.
 func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
-	cfg EvaluateConfig) (*Evaluation, error) {
+	cfg EvaluateConfig) (_ *Evaluation, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -82,6 +82,10 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	trunk := *m.Trunk
 	trunk.Recipe = m.Recipe
 	e := newEmbedder(cfg.EmbedConfig, &trunk, len(folder.Items), map[Phase]float64{})
+	if m.Reads != nil {
+		e.deep = &deep{}
+		defer func() { err = errors.Join(err, e.deep.close()) }()
+	}
 	got, bad, items, err := e.partOf(ctx, m, folder, cfg.Part)
 	if err != nil {
 		return nil, err
@@ -93,6 +97,11 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	items, rows := got.dropBad(items)
 	if len(items) == 0 {
 		return nil, fmt.Errorf("train: evaluate: folder %s: none of %d pictures can be read", folder.Root, all)
+	}
+	if m.Reads != nil {
+		if rows, err = e.deep.read(ctx, m.Reads, got.goodSums(), cfg.Engine.Threads); err != nil {
+			return nil, err
+		}
 	}
 	for i := range items {
 		it := &items[i]

@@ -9,6 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/doctor"
+	"github.com/c236555e/rehead/inception"
 )
 
 // precheck reads and checks every picture, each decoded once in the life of the cache. bad holds,
@@ -64,7 +65,10 @@ func (e *embedder) measured() int { return max(measuredPictures, 2*e.Batch) }
 func (e *embedder) expect(each time.Duration, pictures, left int) string {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	row := int64(e.weights.Features()) * 4
+	row, stored := int64(e.weights.Features())*4, int64(e.weights.Features()*4+sha256.Size+4)
+	if e.deep != nil {
+		stored += int64(inception.AllFeatures().Length(e.weights.Width)*2 + sha256.Size + 4)
+	}
 	memory := int64(m.Sys) + row*int64(pictures)
 	if e.classes > 0 { // the solver's scaled copy and its vectors
 		memory += row*int64(pictures) + 35*8*int64(e.classes)*int64(e.weights.Features()+1)
@@ -73,7 +77,7 @@ func (e *embedder) expect(each time.Duration, pictures, left int) string {
 		(each * time.Duration(left)).Round(time.Second), left,
 		1/max(each.Seconds(), 1e-9), float64(memory)/1e9)
 	if e.CacheDir != "" {
-		said += fmt.Sprintf(", %.1f MB of cache", float64((row+sha256.Size+4)*int64(pictures))/1e6)
+		said += fmt.Sprintf(", %.1f MB of cache", float64(stored*int64(pictures))/1e6)
 	}
 	return said
 }

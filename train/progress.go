@@ -19,10 +19,12 @@ const (
 	PhaseEmbed     Phase = "embed" // pictures through the trunk; counted in pictures
 	// altered views of training pictures through the trunk, where Config.Views asks for some;
 	// counted in views
-	PhaseViews   Phase = "views"
-	PhaseSearch        = head.PhaseSearch // choosing L2; counted in fits
-	PhaseFit           = head.PhaseFit    // solving for the head; counted in iterations of the solver
-	PhaseMeasure Phase = "measure"        // accuracy and the rest; counted in pictures
+	PhaseViews Phase = "views"
+	// choosing what the head reads, where Config.Features asks for it; counted in candidates
+	PhaseFeatures Phase = "features"
+	PhaseSearch         = head.PhaseSearch // choosing L2; counted in fits
+	PhaseFit            = head.PhaseFit    // solving for the head; counted in iterations of the solver
+	PhaseMeasure  Phase = "measure"        // accuracy and the rest; counted in pictures
 	// making thumbnails, where Config.Neighbours asks for some; counted in pictures
 	PhaseKeep Phase = "keep"
 )

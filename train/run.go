@@ -66,7 +66,12 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	}
 	cfg.Split = resolved(folder.Wanted(cfg.Split))
 	r := &run{cfg: cfg, folder: folder, weights: w, res: &Result{Seconds: map[Phase]float64{}}}
-	if err := r.embed(ctx); err != nil {
+	if f, _, err := parseFeatures(cfg.Features); err != nil {
+		return nil, err
+	} else if f != nil {
+		r.deep = &deep{}
+	}
+	if err := errors.Join(r.embed(ctx), r.deep.close()); err != nil {
 		return nil, err
 	}
 	if err := r.solve(ctx); err != nil {
@@ -104,6 +109,9 @@ type run struct {
 	rows       [][]float32    // theirs
 	sums       [][sha256.Size]byte
 	views      [][][]float32 // those of their views; nil where there are none
+	deep       *deep         // what every block says of them; nil where the head reads bottlenecks
+	reads      *inception.Features
+	tried      []FeatureChoice // for it, where it was chosen
 	duplicates int
 	start      *inception.Head // of a warm start
 	given      []int           // see givenToTrain
@@ -116,7 +124,7 @@ type run struct {
 // embed splits the folder, checks the plan and gets every bottleneck.
 func (r *run) embed(ctx context.Context) error {
 	e := newEmbedder(r.cfg.EmbedConfig, r.weights, len(r.folder.Items), r.res.Seconds)
-	e.classes = len(r.folder.Labels)
+	e.classes, e.deep = len(r.folder.Labels), r.deep
 	out, bad, checkup, err := e.precheck(ctx, r.folder)
 	if err != nil {
 		return err
@@ -153,7 +161,7 @@ func (r *run) embed(ctx context.Context) error {
 			return fmt.Errorf("%w (after %d unreadable pictures were set aside)", err, len(out.problems))
 		}
 	}
-	return nil
+	return r.readFeatures(ctx)
 }
 
 // divide splits the folder by what is known of it, and notes what will be less than one may expect.
@@ -254,7 +262,7 @@ func (r *run) finish(ctx context.Context) error {
 	}
 	r.res.Metrics, r.res.Pictures = m, pictures
 	r.res.Model = &inception.Model{
-		Labels: append([]string(nil), r.folder.Labels...), Head: fit.Head, Temperature: r.temp,
+		Labels: append([]string(nil), r.folder.Labels...), Head: fit.Head, Reads: r.reads, Temperature: r.temp,
 		Thresholds: r.thresholds, Unknown: line,
 		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest,
 		Ranges: r.weights.Ranges, Trunk: r.weights,

@@ -15,8 +15,10 @@ type Settings struct {
 	MiniBatch     *head.MiniBatch  `json:"descent,omitempty"` // of every solver but lbfgs
 	Scaling       head.Scaling     `json:"scaling"`
 	L2            float64          `json:"l2"`
-	Search        []head.Choice    `json:"l2_search,omitempty"` // what was tried, when L2 was searched for
-	Folds         int              `json:"folds,omitempty"`     // of that search
+	Search        []head.Choice    `json:"l2_search,omitempty"`       // what was tried, when L2 was searched for
+	Folds         int              `json:"folds,omitempty"`           // of that search
+	Features      string           `json:"features,omitempty"`        // what was asked for; "": last
+	Tried         []FeatureChoice  `json:"features_search,omitempty"` // what was tried, where it was chosen
 	Smoothing     float64          `json:"label_smoothing,omitempty"`
 	ClassWeights  *ClassWeights    `json:"class_weights,omitempty"`
 	Weighted      bool             `json:"weighted,omitempty"` // pictures had weights of their own
@@ -41,6 +43,9 @@ func (r *run) settings() Settings {
 		Smoothing: fit.Smoothing, Views: r.cfg.Views, Tolerance: fit.Tolerance, MaxIterations: fit.MaxIterations,
 		Iterations: fit.Iterations, Evaluations: fit.Evaluations, BestEpoch: fit.BestEpoch,
 		Loss: fit.Loss, Gradient: fit.Gradient, Converged: fit.Converged,
+	}
+	if r.reads != nil || r.tried != nil {
+		s.Features, s.Tried = r.cfg.Features, r.tried
 	}
 	if fit.Solver != head.LBFGS {
 		s.MiniBatch = &fit.MiniBatch

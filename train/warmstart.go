@@ -19,6 +19,10 @@ func (r *run) warmStart() (*inception.Head, error) {
 			"digest %.12s): give the weights and the precision that it was trained with",
 			m.Flavor, m.Precision(), m.TrunkDigest, r.weights.Flavor, r.weights.Precision(), r.weights.Digest)
 	}
+	if !m.Reads.Equal(r.reads) {
+		return nil, fmt.Errorf("train: warm start: the model's head reads %v, this run's %v: give --features as it was in "+
+			"that run, or start from none", m.Reads, r.reads)
+	}
 	if !m.Head.Linear() {
 		return nil, fmt.Errorf("train: warm start: the model's head is %s, want a linear one: start from none",
 			m.Head.Describe())

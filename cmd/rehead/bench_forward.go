@@ -12,6 +12,7 @@ import (
 	"github.com/c236555e/rehead/cmd/rehead/internal/benchmark"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
+	"github.com/c236555e/rehead/train"
 )
 
 // forwardOptions is the command line of `bench forward`.
@@ -21,6 +22,7 @@ type forwardOptions struct {
 	batch    int
 	duration time.Duration
 	profile  bool
+	reads    string
 	asJSON   bool
 }
 
@@ -56,6 +58,7 @@ func newBenchForward(a *app) *cobra.Command {
 	cmd.Flags().IntVar(&o.batch, "batch", 1, "pictures per forward pass")
 	cmd.Flags().DurationVar(&o.duration, "duration", 5*time.Second,
 		"how long to measure, after three passes to warm up")
+	addFeatures(cmd, &o.reads, "what the trunk gives")
 	cmd.Flags().BoolVar(&o.profile, "profile", false, "also time each step of the network by itself, at batch 1")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object")
 	return cmd
@@ -64,6 +67,10 @@ func newBenchForward(a *app) *cobra.Command {
 func (a *app) benchForward(ctx context.Context, o *forwardOptions) (*benchmark.ForwardReport, error) {
 	if o.batch < 1 {
 		return nil, usagef("--batch: got %d, want at least 1", o.batch)
+	}
+	reads, err := train.ParseFeatures(o.reads)
+	if err != nil {
+		return nil, usagef("bench forward: --features: %v", err)
 	}
 	cfg, err := o.engine.config()
 	if err != nil {
@@ -77,8 +84,8 @@ func (a *app) benchForward(ctx context.Context, o *forwardOptions) (*benchmark.F
 	if w, err = o.engine.calibrateAtRandom(ctx, w, cfg); err != nil {
 		return nil, err
 	}
-	r, err := benchmark.Forward(ctx, w, benchmark.ForwardConfig{Network: cfg, Batch: o.batch, For: o.duration,
-		Profile: o.profile, Began: start})
+	r, err := benchmark.Forward(ctx, w, benchmark.ForwardConfig{Network: cfg, Reads: reads, Batch: o.batch,
+		For: o.duration, Profile: o.profile, Began: start})
 	if err == nil {
 		r.Weights = o.weights
 	}

@@ -31,6 +31,7 @@ type embedOptions struct {
 	out     string
 	cache   string
 	batch   int
+	reads   string
 	asJSON  bool
 }
 
@@ -49,8 +50,9 @@ features.csv, written beside features.npy, lists every picture: its row in the
 array, counted from 0, its path, its label where a label folder or a manifest
 says one, and for a picture that has no row the reason. The exit code is then 1.
 Both files appear whole or not at all.`,
-		Example: `  rehead embed flower_photos --weights keras -o features.npy`,
-		Args:    needArgs(1, -1),
+		Example: `  rehead embed flower_photos --weights keras -o features.npy
+  rehead embed flower_photos --features all -o features.npy`,
+		Args: needArgs(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.out == "" {
 				return usagef("embed: -o is missing: name the .npy file to write")
@@ -65,6 +67,9 @@ Both files appear whole or not at all.`,
 	cmd.Flags().StringVar(&o.weights, "weights", defaultWeights, weightsHelp)
 	cmd.Flags().StringVarP(&o.out, "output", "o", "", "the .npy file to write; its list ends in .csv")
 	cmd.Flags().StringVar(&o.cache, "cache", "", "folder of the bottleneck cache, as for train")
+	cmd.Flags().StringVar(&o.reads, "features", train.FeaturesLast,
+		"what to write: last (the last block's averages), all (every block's), or a list of blocks and of mean, quarters, "+
+			"deviation; block by block, statistic by statistic, unscaled")
 	cmd.Flags().IntVar(&o.batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
 	return cmd
@@ -92,6 +97,10 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 	if strings.EqualFold(filepath.Ext(o.out), ".csv") {
 		return usagef("embed: -o: got %s, want a .npy file: the list of its rows is the CSV file beside it", o.out)
 	}
+	reads, err := train.ParseFeatures(o.reads)
+	if err != nil {
+		return usagef("embed: --features: %v", err)
+	}
 	if err := parentExists(o.out); err != nil {
 		return err
 	}
@@ -107,8 +116,8 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 	if w, err = o.engine.calibrateOn(ctx, w, cfg, len(rows), func(i int) source.File { return rows[i].File }, o.limits.limits()); err != nil {
 		return err
 	}
-	done.Features, done.Precision = w.Features(), w.Precision()
-	embed := train.EmbedConfig{Batch: o.batch, Engine: cfg, Limits: o.limits.limits()}
+	done.Features, done.Precision = reads.Length(w.Width), w.Precision()
+	embed := train.EmbedConfig{Batch: o.batch, Engine: cfg, Limits: o.limits.limits(), Reads: reads}
 	if embed.CacheDir, err = a.cacheDir(o.cache); err != nil {
 		return err
 	}
@@ -255,4 +264,11 @@ func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg
 			}
 			return err
 		})
+}
+
+// addFeatures adds the flag that names what a trunk gives.
+func addFeatures(cmd *cobra.Command, reads *string, what string) {
+	cmd.Flags().StringVar(reads, "features", train.FeaturesLast, what+
+		": last (the last block's averages), all (every block's), or a list of blocks and of mean, quarters, deviation; "+
+		"block by block, statistic by statistic, unscaled")
 }

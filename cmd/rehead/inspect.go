@@ -18,14 +18,16 @@ import (
 
 // modelCard is what `inspect --json` prints.
 type modelCard struct {
-	Labels      []string         `json:"labels"`
-	Flavor      inception.Flavor `json:"flavor"`
-	Width       float64          `json:"width"`
-	Features    int              `json:"features"`
-	Recipe      picture.Recipe   `json:"recipe"`
-	Head        string           `json:"head,omitempty"` // of a head that is not linear
-	Temperature float64          `json:"temperature"`
-	MultiLabel  bool             `json:"multi_label"` // a picture may have any number of the labels
+	Labels   []string         `json:"labels"`
+	Flavor   inception.Flavor `json:"flavor"`
+	Width    float64          `json:"width"`
+	Features int              `json:"features"`
+	// what the head reads of the trunk, where that is not the last block's mean
+	Reads       *inception.Features `json:"reads,omitempty"`
+	Recipe      picture.Recipe      `json:"recipe"`
+	Head        string              `json:"head,omitempty"` // of a head that is not linear
+	Temperature float64             `json:"temperature"`
+	MultiLabel  bool                `json:"multi_label"` // a picture may have any number of the labels
 	// then: the probability of each label from which on a picture has it
 	Thresholds []float64 `json:"thresholds,omitempty"`
 	Trunk      string    `json:"trunk_digest"`
@@ -54,7 +56,7 @@ func newInspect(a *app) *cobra.Command {
 				return err
 			}
 			card := modelCard{
-				Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Features: m.Head.Features, Recipe: m.Recipe,
+				Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Features: m.Head.Features, Reads: m.Reads, Recipe: m.Recipe,
 				Temperature: m.Temperature, MultiLabel: m.MultiLabel(), Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil,
 				TrunkCard: a.knownTrunk(m.IsTrunk),
 				Precision: m.Precision(), Seed: m.Seed, Split: m.Split, Training: m.Training, Metrics: m.Metrics,
@@ -94,6 +96,9 @@ func (c modelCard) String() string {
 	stored := "stored here"
 	if !c.HasTrunk {
 		stored = "not stored: give it with --weights"
+	}
+	if c.Reads != nil {
+		row("reads", "%v", c.Reads)
 	}
 	row("trunk", "%s, width %g, %d features, %s, digest %s (%s)", c.Flavor, c.Width, c.Features, c.Precision,
 		c.Trunk[:min(12, len(c.Trunk))], stored)

@@ -164,6 +164,10 @@ func (j *job) share(ctx context.Context, dir string) (done bool, err error) {
 	if len(j.hosts.All) < 2 {
 		return false, nil
 	}
+	if f := j.o.cfg.Features; f != "" && f != train.FeaturesLast {
+		return false, fmt.Errorf("train: features: got %s with %d hosts, which share the work of bottlenecks alone: train "+
+			"on one host, or with features=%s", f, len(j.hosts.All), train.FeaturesLast)
+	}
 	cfg, err := j.hosts.Check(j.channels, j.getenv("REHEAD_HOSTS_PORT"),
 		cmp.Or(j.getenv("TRAINING_JOB_ARN"), j.getenv("TRAINING_JOB_NAME")))
 	if err != nil {

@@ -49,7 +49,7 @@ func TestHostileValues(t *testing.T) {
 // slow says of functions that take long that one of so many lists of arguments will do.
 func slow(name string) int {
 	return map[string]int{"dataset/doctor.Check": 17, "inception.Calibrate": 9, "inception.NewClassifier": 23,
-		"inception.NewTrunk": 9, "inception.Random": 9, "inception.RecordSelfTest": 23, "inception.(*Model).Pack": 23,
+		"inception.NewTrunk": 9, "inception.NewTrunkOf": 19, "inception.Random": 9, "inception.RecordSelfTest": 23, "inception.(*Model).Pack": 23,
 		"inception.(*Model).Save": 23, "inception.(*Trunk).EmbedAll": 3, "inception.(*Weights).Halved": 9,
 		"inception.(*Weights).Write": 9, "inception/export.ONNX": 23, "inception/export.ONNXFile": 23, "inception/export.Write": 23,
 		"inception/export.WriteFile": 23, "serve.New": 23,

@@ -64,7 +64,7 @@ func modelFacts(m *inception.Model) []fact {
 		{"Trunk", fmt.Sprintf("InceptionV3, %s, width %g, %s, frozen", m.Flavor, m.Width, m.Precision())},
 		{"Trunk's SHA-256", m.TrunkDigest},
 		{"Input", m.Recipe.Describe()},
-		{"Bottleneck", fmt.Sprintf("%d features", m.Head.Features)},
+		{"Features", fmt.Sprintf("%d: %v", m.Head.Features, m.Reads)},
 		{"Head", fmt.Sprintf("%s, %d weights and biases", activation, len(m.Head.W)+len(m.Head.B))},
 		{"Temperature", fmt.Sprintf("%.4g", m.Temperature)},
 		{"Seed", fmt.Sprint(m.Seed)},

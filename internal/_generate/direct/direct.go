@@ -27,6 +27,7 @@ func Write() {
 	tile{"AVX512", 8, 1, 1}.generate()
 	generateMaxPool()
 	generateAvgPool()
+	generateMoments()
 }
 
 // A tile is a convolution micro-kernel: pixels x (vectors*lanes) outputs kept in

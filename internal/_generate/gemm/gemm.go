@@ -13,19 +13,36 @@ import (
 // vectors and one broadcast are to fit the registers: 16 with AVX2, 32 with
 // AVX-512.
 type shape struct {
-	rows, vectors, lanes int
+	rows, vectors int
+	bytes         int  // of a vector
+	double        bool // float64 instead of float32
 }
 
+func (s shape) wide() bool { return s.bytes == 64 }
+
+// size is the logarithm of a value's bytes.
+func (s shape) size() uint64 {
+	if s.double {
+		return 3
+	}
+	return 2
+}
+
+func (s shape) columns() int { return s.vectors * s.bytes >> s.size() }
+
 func (s shape) name() string {
-	set := "AVX2"
-	if s.lanes == 16 {
+	set, kind := "AVX2", ""
+	if s.wide() {
 		set = "AVX512"
 	}
-	return fmt.Sprintf("tile%dx%d%s", s.rows, s.vectors*s.lanes, set)
+	if s.double {
+		kind = "F64"
+	}
+	return fmt.Sprintf("tile%dx%d%s%s", s.rows, s.columns(), kind, set)
 }
 
 func (s shape) register() VecVirtual {
-	if s.lanes == 16 {
+	if s.wide() {
 		return ZMM()
 	}
 	return YMM()
@@ -33,7 +50,9 @@ func (s shape) register() VecVirtual {
 
 // Write adds the functions of tile_amd64.s.
 func Write() {
-	for _, s := range []shape{{6, 2, 8}, {6, 1, 8}, {12, 2, 16}, {12, 1, 16}} {
+	for _, s := range []shape{
+		{6, 2, 32, false}, {6, 1, 32, false}, {12, 2, 64, false}, {12, 1, 64, false}, {6, 2, 32, true}, {12, 2, 64, true},
+	} {
 		s.generate()
 	}
 	dots()
@@ -41,14 +60,19 @@ func Write() {
 
 // generate writes one tile.
 func (s shape) generate() {
-	TEXT(s.name(), NOSPLIT, "func(k int, a *float32, row, step int, b *float32, ldb int, c *float32, ldc int)")
+	of := "float32"
+	if s.double {
+		of = "float64"
+	}
+	TEXT(s.name(), NOSPLIT,
+		fmt.Sprintf("func(k int, a *%s, row, step int, b *%s, ldb int, c *%s, ldc int)", of, of, of))
 	Doc(fmt.Sprintf("%s adds to %d rows and %d columns of c, rows ldc values apart, what k", s.name(), s.rows,
-		s.vectors*s.lanes),
+		s.columns()),
 		"steps, at least 1, contribute: of a, whose rows and steps are row and step",
 		"values apart, and of b, whose steps are ldb values apart.")
 	k := Load(Param("k"), GP64())
 	row := Load(Param("row"), GP64())
-	SHLQ(Imm(2), row)
+	SHLQ(Imm(s.size()), row)
 	var left [4]Register // one pointer for every three rows
 	left[0] = Load(Param("a"), GP64())
 	for i := 1; i < s.rows/3; i++ {
@@ -58,10 +82,10 @@ func (s shape) generate() {
 		left[i] = p
 	}
 	step := Load(Param("step"), GP64())
-	SHLQ(Imm(2), step)
+	SHLQ(Imm(s.size()), step)
 	b := Load(Param("b"), GP64())
 	ldb := Load(Param("ldb"), GP64())
-	SHLQ(Imm(2), ldb)
+	SHLQ(Imm(s.size()), ldb)
 
 	sum := make([][]VecVirtual, s.rows)
 	for i := range sum {
@@ -88,7 +112,7 @@ func (s shape) step(left [4]Register, row, b Register, sum [][]VecVirtual) {
 	var right []VecVirtual
 	for j := range s.vectors {
 		v := s.register()
-		VMOVUPS(Mem{Base: b, Disp: 4 * s.lanes * j}, v)
+		s.move(Mem{Base: b, Disp: s.bytes * j}, v)
 		right = append(right, v)
 	}
 	for i := range sum {
@@ -97,9 +121,17 @@ func (s shape) step(left [4]Register, row, b Register, sum [][]VecVirtual) {
 			from.Index, from.Scale = row, uint8(i%3)
 		}
 		v := s.register()
-		VBROADCASTSS(from, v)
+		if s.double {
+			VBROADCASTSD(from, v)
+		} else {
+			VBROADCASTSS(from, v)
+		}
 		for j := range right {
-			VFMADD231PS(right[j], v, sum[i][j])
+			if s.double {
+				VFMADD231PD(right[j], v, sum[i][j])
+			} else {
+				VFMADD231PS(right[j], v, sum[i][j])
+			}
 		}
 	}
 }
@@ -108,12 +140,16 @@ func (s shape) step(left [4]Register, row, b Register, sum [][]VecVirtual) {
 func (s shape) store(sum [][]VecVirtual) {
 	c := Load(Param("c"), GP64())
 	ldc := Load(Param("ldc"), GP64())
-	SHLQ(Imm(2), ldc)
+	SHLQ(Imm(s.size()), ldc)
 	for i := range sum {
 		for j := range sum[i] {
-			at := Mem{Base: c, Disp: 4 * s.lanes * j}
-			VADDPS(at, sum[i][j], sum[i][j])
-			VMOVUPS(sum[i][j], at)
+			at := Mem{Base: c, Disp: s.bytes * j}
+			if s.double {
+				VADDPD(at, sum[i][j], sum[i][j])
+			} else {
+				VADDPS(at, sum[i][j], sum[i][j])
+			}
+			s.move(sum[i][j], at)
 		}
 		if i+1 < s.rows {
 			ADDQ(ldc, c)
@@ -121,6 +157,15 @@ func (s shape) store(sum [][]VecVirtual) {
 	}
 	VZEROUPPER()
 	RET()
+}
+
+// move copies a vector.
+func (s shape) move(from, to Op) {
+	if s.double {
+		VMOVUPD(from, to)
+		return
+	}
+	VMOVUPS(from, to)
 }
 
 // zero clears a vector; AVX-512F has no XOR of floats.

@@ -42,6 +42,7 @@ func Write() {
 	}
 	generateMaxPool()
 	generateMeanPool()
+	generateMoments()
 }
 
 // A tile is a convolution micro-kernel: pixels x outputs kept in registers

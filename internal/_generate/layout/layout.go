@@ -34,6 +34,16 @@ const (
 	PoolFloor
 )
 
+// momentsArgs.
+const (
+	MomentsX = 8 * iota
+	MomentsK
+	MomentsOut
+	MomentsRows
+	MomentsColumns
+	MomentsRow
+)
+
 // winoLines.
 const (
 	MaxPoints = 12

@@ -2,7 +2,7 @@
 package neon
 
 // Direct returns the functions of kernel_arm64.s.
-func Direct() []byte { return write(directKernels, poolKernels) }
+func Direct() []byte { return write(directKernels, poolKernels, moments) }
 
 // Gemm returns the functions of tile_arm64.s.
 func Gemm() []byte { return write(gemmKernels) }

@@ -46,12 +46,12 @@ func rewriteBytes(net *ir.Net) (steps []ir.Step, values []ir.Value, err error) {
 		reads := slices.Contains(s.In, net.Input)
 		switch {
 		case slices.ContainsFunc(s.In, func(v int) bool { return vectors[v] }):
-			return nil, nil, bad("got a step after the global average, want none")
+			return nil, nil, bad("got a step after the global average or the moments, want none")
 		case s.Kind == ir.Conv && !s.ReLU:
 			return nil, nil, bad("got a convolution without a ReLU right behind it, whose results may be below zero")
 		case reads && s.Kind != ir.Conv:
 			return nil, nil, bad("got a " + s.Kind.String() + " of the input, want a convolution")
-		case s.Kind == ir.GlobalAvgPool:
+		case s.Kind == ir.GlobalAvgPool || s.Kind == ir.Moments:
 			vectors[s.Out] = true
 		case !slices.Contains([]ir.Kind{ir.Conv, ir.MaxPool, ir.AvgPool, ir.Concat}, s.Kind):
 			return nil, nil, bad("got a " + s.Kind.String() + ", want convolutions with ReLU, pools and concatenations")
@@ -87,7 +87,7 @@ func newByteNet(p *planner, ranges map[string]ir.Range) (*byteNet, error) {
 	b.input.Zero = byte(math.RoundToEven(float64(-low / b.input.Step)))
 	for _, s := range p.steps {
 		buf := p.values[s.Out].buf
-		if _, done := b.step[buf]; done || s.Kind == ir.GlobalAvgPool {
+		if _, done := b.step[buf]; done || s.Kind == ir.GlobalAvgPool || s.Kind == ir.Moments {
 			continue
 		}
 		switch {
@@ -131,6 +131,11 @@ func (p *planner) byteStep(s ir.Step, t task) error {
 		t.cost = float64(in.c*in.h*in.w) / float64(t.parts)
 		t.run = func(im image, part int, _ []float32) {
 			kernel.MeanBytes(im.arena, to, im.arena, from, part*blocks/t.parts, (part+1)*blocks/t.parts, scale)
+		}
+		p.add(p.level[s.Out], t)
+	case ir.Moments:
+		if err := p.moments(s, &t); err != nil {
+			return err
 		}
 		p.add(p.level[s.Out], t)
 	case ir.Concat:
@@ -183,7 +188,7 @@ func (p *planner) byteCopies(s ir.Step) error {
 		if err != nil {
 			return fmt.Errorf("engine: step %q: %w", s.Name, err)
 		}
-		t := task{name: s.Name}
+		t := task{name: s.Name, only: p.sole[s.Out]}
 		t.kernel(pool, float64(from.c*from.h*from.w)/32, false)
 		t.algorithm = "int8 copy"
 		p.add(p.level[s.Out], t)

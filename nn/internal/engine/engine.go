@@ -37,7 +37,7 @@ type Executor struct {
 	once    sync.Once
 
 	// What follows belongs to the run that has the turn.
-	region  region  // the current one
+	tasks   []*task // of the current region, those that are wanted
 	images  []image // those under way
 	space   []float32
 	scratch [][]float32
@@ -158,10 +158,22 @@ func (e *Executor) runRegions(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		e.region = r
-		e.team.run()
+		e.runRegion(r)
 	}
 	return nil
+}
+
+// runRegion takes them through one region, but for the tasks of outputs that are not wanted.
+func (e *Executor) runRegion(r region) {
+	e.tasks = e.tasks[:0]
+	for i := range r {
+		if t := &r[i]; t.only == 0 || e.images[0].out[t.only-1] != nil {
+			e.tasks = append(e.tasks, t)
+		}
+	}
+	if len(e.tasks) > 0 {
+		e.team.run()
+	}
 }
 
 // span divides the units of the current region, task by task and in a task
@@ -174,13 +186,12 @@ func (e *Executor) boundary(m int) int {
 		return 0
 	}
 	total := 0.0
-	for i := range e.region {
-		total += e.region[i].cost * float64(e.region[i].parts)
+	for _, t := range e.tasks {
+		total += t.cost * float64(t.parts)
 	}
 	want := total * float64(m) / float64(e.threads)
 	unit := 0
-	for i := range e.region {
-		t := &e.region[i]
+	for _, t := range e.tasks {
 		cost := t.cost * float64(t.parts)
 		if m < e.threads && want < cost {
 			return unit + int(want/cost*float64(t.parts*len(e.images)))
@@ -193,8 +204,7 @@ func (e *Executor) boundary(m int) int {
 
 // unit does one unit of the current region.
 func (e *Executor) unit(i, m int) {
-	for k := range e.region {
-		t := &e.region[k]
+	for _, t := range e.tasks {
 		n := t.parts * len(e.images)
 		if i < n {
 			if t.sharesWeights {

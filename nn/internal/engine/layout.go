@@ -75,7 +75,7 @@ func layOut(net *ir.Net, steps []ir.Step, vals []ir.Value, bytes bool) (values [
 	for _, s := range steps {
 		out := values[s.Out]
 		switch s.Kind {
-		case ir.Conv, ir.Dense, ir.Softmax:
+		case ir.Conv, ir.Dense, ir.Softmax, ir.Moments:
 			out.lanes = count(out.c)
 		case ir.Concat:
 			start := 0

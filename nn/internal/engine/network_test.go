@@ -157,6 +157,8 @@ func evaluate(tb testing.TB, net *ir.Net, in []float32) [][]float32 {
 			ref.AvgPool(out, x, im, ref.Pool{Window: s.Window, CountBorder: s.CountBorder})
 		case ir.GlobalAvgPool:
 			ref.GlobalAvgPool(out, x, im)
+		case ir.Moments:
+			ref.Moments(out, x, im)
 		case ir.Dense:
 			ref.Dense(out, x, 1, ref.Layer[float32]{W: s.W, B: s.B, F: len(x)})
 		case ir.Softmax:

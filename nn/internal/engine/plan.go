@@ -23,6 +23,9 @@ type task struct {
 	// then take turns at each part, rather than each going through all parts.
 	sharesWeights bool
 	run           func(im image, part int, scratch []float32)
+	// only is the output, counted from 1, that nothing else needs the task for: where it is not
+	// wanted the task is left out. 0: others need it.
+	only int
 }
 
 // image is one image of a batch under way.
@@ -58,6 +61,7 @@ type planner struct {
 	prepare []func() error // convolutions still to be prepared
 	plan    *plan
 	bytes   *byteNet // how to compute with bytes, nil for float32
+	sole    []int    // of each value, the output that is all it is for, counted from 1; else 0
 }
 
 // newPlan plans net for a number of threads, which decides how work is divided,
@@ -85,6 +89,7 @@ func newPlan(net *ir.Net, set kernel.Set, threads int, ranges map[string]ir.Rang
 		}
 	}
 	p.schedule()
+	p.findSole()
 	p.plan.arena = p.allocate()
 	for _, s := range steps {
 		if err := p.step(s); err != nil {
@@ -160,6 +165,30 @@ func (p *planner) write(v, at int) {
 func (p *planner) read(v, at int) {
 	if b := p.values[v].buf; b != nil {
 		b.last = max(b.last, at)
+	}
+}
+
+// findSole finds the values that one output and nothing else needs.
+func (p *planner) findSole() {
+	const none, many = 0, -1
+	p.sole = make([]int, len(p.values))
+	meet := func(v, who int) {
+		if p.sole[v] == none {
+			p.sole[v] = who
+		} else if p.sole[v] != who {
+			p.sole[v] = many
+		}
+	}
+	for i, o := range p.net.Outputs {
+		meet(o, i+1)
+	}
+	for i := len(p.steps) - 1; i >= 0; i-- {
+		for _, v := range p.steps[i].In {
+			meet(v, p.sole[p.steps[i].Out])
+		}
+	}
+	for v := range p.sole {
+		p.sole[v] = max(p.sole[v], 0)
 	}
 }
 
@@ -243,14 +272,12 @@ func (p *planner) output(i, v int) {
 		if val.per > 1 {
 			step := p.bytes.step[val.buf]
 			pack = func(to []float32, im image) { kernel.Dequantize(to, im.arena, t, lanes, step) }
+		} else if t.Plane == kernel.Block && val.span() == val.c { // a vector lies as it is handed out
+			pack = func(to []float32, im image) { copy(to, im.arena[t.Off:]) }
 		} else {
 			pack = func(to []float32, im image) { kernel.Pack(to, im.arena, t, lanes) }
 		}
 	}
-	run := func(im image, _ int, _ []float32) {
-		if im.out[i] != nil { // else it is not wanted
-			pack(im.out[i][im.index*size:][:size], im)
-		}
-	}
-	p.add(p.level[v]+1, task{name: val.name, algorithm: "output", parts: 1, cost: float64(size), run: run})
+	run := func(im image, _ int, _ []float32) { pack(im.out[i][im.index*size:][:size], im) }
+	p.add(p.level[v]+1, task{name: val.name, algorithm: "output", parts: 1, cost: float64(size), run: run, only: i + 1})
 }

@@ -38,8 +38,7 @@ func (e *Executor) Profile(ctx context.Context, rounds int, in []float32) ([]dev
 				return nil, err
 			}
 			start := time.Now()
-			e.region = r
-			e.team.run()
+			e.runRegion(r)
 			if d := time.Since(start); round == 0 || d < steps[i].Time {
 				steps[i].Time = d
 			}

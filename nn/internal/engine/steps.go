@@ -10,7 +10,7 @@ import (
 // step adds the tasks of s.
 func (p *planner) step(s ir.Step) error {
 	out := p.values[s.Out]
-	t := task{name: s.Name, parts: 1, cost: float64(out.c * out.h * out.w)}
+	t := task{name: s.Name, parts: 1, cost: float64(out.c * out.h * out.w), only: p.sole[s.Out]}
 	t.shape = fmt.Sprintf("%dx%dx%d", out.c, out.h, out.w)
 	if p.bytes != nil {
 		return p.byteStep(s, t)
@@ -25,6 +25,8 @@ func (p *planner) step(s ir.Step) error {
 	case ir.Concat:
 		p.copyParts(s)
 		return nil
+	case ir.Moments:
+		err = p.moments(s, &t)
 	case ir.Affine, ir.ReLU:
 		p.elementwise(s, &t)
 	case ir.Softmax:
@@ -155,6 +157,23 @@ func (p *planner) pool(s ir.Step, t *task) error {
 	return nil
 }
 
+// moments prepares the moments of each channel.
+func (p *planner) moments(s ir.Step, t *task) (err error) {
+	in, out := p.values[s.In[0]], p.values[s.Out].tensor()
+	var m *kernel.Moments
+	if p.bytes != nil {
+		if m, err = kernel.NewByteMoments(p.set, in.tensor(), in.lanes, p.bytes.step[in.buf]); err != nil {
+			return fmt.Errorf("engine: int8: step %q: %w: compile it with float32", s.Name, err)
+		}
+	} else {
+		m = kernel.NewMoments(p.set, in.tensor(), in.lanes)
+	}
+	t.algorithm, t.parts, t.shape = m.Algorithm(), m.Parts(), fmt.Sprintf("%dx%dx%d > %d", in.c, in.h, in.w, p.values[s.Out].c)
+	t.cost = float64(in.c*in.h*in.w) / 8 / float64(t.parts)
+	t.run = func(im image, part int, _ []float32) { m.Run(part, im.arena[out.Off:], im.arena) }
+	return nil
+}
+
 // copyParts adds a task for each part of a concatenation that is not in place.
 func (p *planner) copyParts(s ir.Step) {
 	for _, c := range p.copies {
@@ -163,7 +182,7 @@ func (p *planner) copyParts(s ir.Step) {
 		}
 		from, to := p.values[c.from], p.values[c.to]
 		dst := to.buf.tensor.Slice(to.block+c.block, from.span())
-		t := task{name: s.Name, algorithm: "copy", parts: 1, cost: float64(from.c * from.h * from.w)}
+		t := task{name: s.Name, algorithm: "copy", parts: 1, cost: float64(from.c * from.h * from.w), only: p.sole[s.Out]}
 		if from.buf == nil {
 			t.run = func(im image, _ int, _ []float32) { kernel.Unpack(im.arena, dst, im.in, from.c) }
 		} else {

@@ -36,3 +36,8 @@ func (f format) assembly(k int, a, b operand, c []float32, s extent) {
 }
 
 func dot4x3(k int, a *[4]*float32, b *[3]*float32, c *[12]float32) { dot4x3NEON(k, a, b, c) }
+
+// formats64 lists the tiles of float64 in assembly.
+func formats64() []tileFormat[float64] { return nil }
+
+func best64() tileFormat[float64] { return tileFormat[float64]{} }

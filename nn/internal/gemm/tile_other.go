@@ -15,3 +15,8 @@ func (f format) assembly(int, operand, operand, []float32, extent) {
 func dot4x3(int, *[4]*float32, *[3]*float32, *[12]float32) {
 	panic("gemm: there is no assembly for this processor")
 }
+
+// formats64 lists the tiles of float64 in assembly.
+func formats64() []tileFormat[float64] { return nil }
+
+func best64() tileFormat[float64] { return tileFormat[float64]{} }

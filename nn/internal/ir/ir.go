@@ -23,11 +23,17 @@ const (
 	GlobalAvgPool             // In[0] [C,H,W] -> [C]
 	Dense                     // In[0] [F], W [K,F], B [K] -> [K]
 	Softmax                   // In[0] [K] -> [K]
+	Moments                   // In[0] [C,H,W] -> [MomentRuns*C]: see nn.Moments
 )
+
+// MomentRuns is the number of runs of C values that Moments gives: the mean, the means over four
+// quarters, the standard deviation.
+const MomentRuns = 6
 
 // String returns the kind's name.
 func (k Kind) String() string {
-	names := [...]string{"conv", "affine", "relu", "maxpool", "avgpool", "concat", "globalavgpool", "dense", "softmax"}
+	names := [...]string{"conv", "affine", "relu", "maxpool", "avgpool", "concat", "globalavgpool", "dense", "softmax",
+		"moments"}
 	if int(k) < len(names) {
 		return names[k]
 	}

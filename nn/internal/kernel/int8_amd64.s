@@ -6219,3 +6219,57 @@ bytePoolMeanAVX2_tap:
 	JNE          bytePoolMeanAVX2_pixel
 	VZEROUPPER
 	RET
+
+// func byteMomentsAVX2(a *byte)
+// Requires: AVX, AVX2
+TEXT ·byteMomentsAVX2(SB), NOSPLIT, $0-8
+	MOVQ  a+0(FP), SI
+	MOVQ  (SI), R8
+	MOVQ  24(SI), R9
+	MOVQ  40(SI), R10
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+
+byteMomentsAVX2_row:
+	MOVQ 32(SI), CX
+
+byteMomentsAVX2_pixel:
+	VPMOVZXBD (R8), Y8
+	VPADDD    Y8, Y0, Y0
+	VPMADDWD  Y8, Y8, Y8
+	VPADDD    Y8, Y4, Y4
+	VPMOVZXBD 8(R8), Y9
+	VPADDD    Y9, Y1, Y1
+	VPMADDWD  Y9, Y9, Y9
+	VPADDD    Y9, Y5, Y5
+	VPMOVZXBD 16(R8), Y10
+	VPADDD    Y10, Y2, Y2
+	VPMADDWD  Y10, Y10, Y10
+	VPADDD    Y10, Y6, Y6
+	VPMOVZXBD 24(R8), Y11
+	VPADDD    Y11, Y3, Y3
+	VPMADDWD  Y11, Y11, Y11
+	VPADDD    Y11, Y7, Y7
+	ADDQ      $0x20, R8
+	DECQ      CX
+	JNE       byteMomentsAVX2_pixel
+	ADDQ      R10, R8
+	DECQ      R9
+	JNE       byteMomentsAVX2_row
+	MOVQ      16(SI), DI
+	VMOVDQU   Y0, (DI)
+	VMOVDQU   Y1, 32(DI)
+	VMOVDQU   Y2, 64(DI)
+	VMOVDQU   Y3, 96(DI)
+	VMOVDQU   Y4, 128(DI)
+	VMOVDQU   Y5, 160(DI)
+	VMOVDQU   Y6, 192(DI)
+	VMOVDQU   Y7, 224(DI)
+	VZEROUPPER
+	RET

@@ -7,3 +7,7 @@ func hasVNNI() bool { return false }
 func (c *byteConv) tileAsm(p part, q bytePanel, out, in []float32) { c.tileGo(p, q, out, in) }
 
 func poolBytesAsm(g *poolGroup, largest bool, out, in []float32) { poolBytesGo(g, largest, out, in) }
+
+func byteSumsAsm(sums *[2 * ByteBlock]uint32, x []float32, c *cell, row int) {
+	byteSumsGo(sums, x, c, row)
+}

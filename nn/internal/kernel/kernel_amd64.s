@@ -4570,3 +4570,56 @@ poolAvgAVX2_tap:
 	JNE         poolAvgAVX2_pixel
 	VZEROUPPER
 	RET
+
+// func momentsAVX2(a *byte)
+// Requires: AVX, FMA3
+TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
+	MOVQ    a+0(FP), SI
+	MOVQ    (SI), R8
+	MOVQ    8(SI), DI
+	VMOVUPS (DI), Y8
+	MOVQ    24(SI), R9
+	MOVQ    40(SI), R10
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+
+momentsAVX2_row:
+	MOVQ 32(SI), CX
+	SUBQ $0x02, CX
+	JLT  momentsAVX2_odd
+
+momentsAVX2_pair:
+	VMOVUPS     (R8), Y4
+	VSUBPS      Y8, Y4, Y4
+	VADDPS      Y4, Y0, Y0
+	VFMADD231PS Y4, Y4, Y1
+	VMOVUPS     32(R8), Y5
+	VSUBPS      Y8, Y5, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y3
+	ADDQ        $0x40, R8
+	SUBQ        $0x02, CX
+	JGE         momentsAVX2_pair
+
+momentsAVX2_odd:
+	CMPQ        CX, $-1
+	JNE         momentsAVX2_next
+	VMOVUPS     (R8), Y4
+	VSUBPS      Y8, Y4, Y4
+	VADDPS      Y4, Y0, Y0
+	VFMADD231PS Y4, Y4, Y1
+	ADDQ        $0x20, R8
+
+momentsAVX2_next:
+	ADDQ    R10, R8
+	DECQ    R9
+	JNE     momentsAVX2_row
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	MOVQ    16(SI), DI
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VZEROUPPER
+	RET

@@ -1246,3 +1246,43 @@ tap:
 	SUBS $1, R3, R3
 	BNE pixel
 	RET
+
+// momentsNEON sums x-k and its square over a cell of one channel block.
+TEXT ·momentsNEON(SB), NOSPLIT, $0-8
+	MOVD a+0(FP), R0
+	MOVD 8(R0), R6
+	FMOVQ 0(R6), F6
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	FMOVQ 16(R6), F7
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	MOVD 0(R0), R1
+	MOVD 24(R0), R2
+	MOVD 32(R0), R3
+	MOVD 40(R0), R4
+	MOVD 16(R0), R6
+
+row:
+	MOVD R3, R5
+
+pixel:
+	FMOVQ 0(R1), F4
+	WORD $0x4ea6d484 // fsub v4.4s, v4.4s, v6.4s
+	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	VFMLA V4.S4, V4.S4, V2.S4
+	FMOVQ 16(R1), F5
+	WORD $0x4ea7d4a5 // fsub v5.4s, v5.4s, v7.4s
+	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	VFMLA V5.S4, V5.S4, V3.S4
+	ADD $32, R1
+	SUBS $1, R5, R5
+	BNE pixel
+	ADD R4, R1
+	SUBS $1, R2, R2
+	BNE row
+	FMOVQ F0, 0(R6)
+	FMOVQ F2, 32(R6)
+	FMOVQ F1, 16(R6)
+	FMOVQ F3, 48(R6)
+	RET

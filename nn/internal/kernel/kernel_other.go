@@ -7,3 +7,7 @@ func supported() []level { return nil }
 func (d *direct) tileAsm(p part, q panel, out, in []float32) { d.tileGo(p, q, out, in) }
 
 func (p *pool) runAsm(b int, g *poolGroup, out, in []float32) { p.runGo(b, g, out, in) }
+
+func sumsAsm(sums *[2 * Block]float32, x []float32, k *[Block]float32, c *cell, row int) {
+	sumsGo(sums, x, k, c, row)
+}

@@ -192,6 +192,14 @@ func (b *builder) globalAvgPool(x value) value {
 	return y
 }
 
+func (b *builder) moments(x value) value {
+	b.t.Helper()
+	y := value{data: make([]float64, images*nn.MomentRuns*x.dims[0]), dims: []int{nn.MomentRuns * x.dims[0]}}
+	ref.Moments(y.data, x.data, x.image())
+	y.node = b.apply(&nn.Moments{Name: b.name("moments")}, x.node)
+	return y
+}
+
 func (b *builder) dense(x value, out int) value {
 	b.t.Helper()
 	f := x.dims[0]

@@ -110,6 +110,14 @@ var cases = []struct {
 		d := b.dense(f, 11)
 		return graph{x, []value{f, d, b.softmax(d)}}
 	}},
+	{"moments of blocks and of parts", func(b *builder) graph {
+		x := b.input(19, 11, 9)
+		y := b.inception(x, true)
+		part := b.unit(x, 5, 3)
+		z := b.reduction(b.concat(y, part))
+		one := b.maxPool(z, window{[2]int{5, 4}, [2]int{5, 4}, nn.Padding{}})
+		return graph{x, []value{b.moments(y), b.dense(b.moments(z), 7), z, b.moments(part), b.moments(x), b.moments(one)}}
+	}},
 	{"dense on vectors", func(b *builder) graph {
 		x := b.input(37)
 		return graph{x, []value{b.softmax(b.dense(b.dense(x, 70), 5))}}
@@ -168,8 +176,8 @@ func random(b *builder) graph {
 		made = append(made, b.step(v, made))
 	}
 	last := made[len(made)-1]
-	out := []value{made[r.IntN(len(made))], b.dense(b.globalAvgPool(last), 3), last}
-	return graph{x, out[r.IntN(2):]}
+	out := []value{b.moments(made[r.IntN(len(made))]), made[r.IntN(len(made))], b.dense(b.globalAvgPool(last), 3), last}
+	return graph{x, out[r.IntN(3):]}
 }
 
 // step applies some operator to v, sometimes joined with others of made.

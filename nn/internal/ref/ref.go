@@ -188,6 +188,33 @@ func GlobalAvgPool[T Float](dst, x []T, s Image) {
 	}
 }
 
+// Moments computes six runs of C values an image, [N,C,H,W] -> [N,6C]: the mean of each channel, its
+// means over the quarters, which share the row and the column in the middle where there is one, and
+// its standard deviation.
+func Moments[T Float](dst, x []T, s Image) {
+	mean := func(plane []T, top, bottom, left, right int, of func(v float64) float64) float64 {
+		sum := 0.0
+		for y := top; y < bottom; y++ {
+			for _, v := range plane[y*s.W+left : y*s.W+right] {
+				sum += of(float64(v))
+			}
+		}
+		return sum / float64((bottom-top)*(right-left))
+	}
+	same := func(v float64) float64 { return v }
+	for i := range s.N * s.C {
+		plane := x[i*s.H*s.W : (i+1)*s.H*s.W]
+		out := dst[i/s.C*ir.MomentRuns*s.C+i%s.C:]
+		all := mean(plane, 0, s.H, 0, s.W, same)
+		out[0] = T(all)
+		for q := range 4 {
+			top, left := q/2*(s.H/2), q%2*(s.W/2)
+			out[(1+q)*s.C] = T(mean(plane, top, top+(s.H+1)/2, left, left+(s.W+1)/2, same))
+		}
+		out[5*s.C] = T(math.Sqrt(mean(plane, 0, s.H, 0, s.W, func(v float64) float64 { return (v - all) * (v - all) })))
+	}
+}
+
 // Part is one argument of Concat: n images of Size values.
 type Part[T Float] struct {
 	Data []T

@@ -45,6 +45,7 @@ type LayerTime struct {
 // ForwardConfig says what Forward times.
 type ForwardConfig struct {
 	Network nn.Config
+	Reads   *inception.Features // what the trunk gives; nil: the bottleneck
 	Batch   int
 	For     time.Duration // to measure, after three passes to warm up
 	Profile bool          // time each step by itself, too
@@ -53,7 +54,7 @@ type ForwardConfig struct {
 
 // Forward times the forward pass of w on random pixels.
 func Forward(ctx context.Context, w *inception.Weights, cfg ForwardConfig) (*ForwardReport, error) {
-	trunk, err := inception.NewTrunk(w, cfg.Network)
+	trunk, err := inception.NewTrunkOf(w, cfg.Reads, cfg.Network)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,470 @@
+package train
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+
+	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/numeric"
+	"github.com/c236555e/rehead/internal/par"
+	"github.com/c236555e/rehead/nn/linalg"
+	"github.com/c236555e/rehead/train/head"
+)
+
+// Features are chosen by what heads that read them say of pictures they were not trained on. A head
+// sees nothing of its training pictures but their inner products, so each candidate takes one Gram
+// matrix [n,n] of the pictures; the rows of its Cholesky factor are then features of which the same
+// heads come, exactly, in n dimensions instead of tens of thousands.
+//
+// Of the statistics that are many, only the values that matter most are kept: those with the largest
+// weights, over all classes, in a ridge regression on the labels (the selection of Evci et al.,
+// "Head2Toe: Utilizing Intermediate Representations for Better Transfer Learning", 2022, with a
+// ridge in the place of its group lasso). What a fold is measured with is selected without it.
+
+const (
+	// mostChosenWith is how many training pictures features are chosen with; it bounds time and memory.
+	mostChosenWith = 1500
+	// ridge is the weight decay of the regression, in parts of a picture's mean square length.
+	ridge = 0.1
+)
+
+// FeatureChoice is one candidate, and what it was worth on the folds that were held out in turn.
+type FeatureChoice struct {
+	Features string  `json:"features"`            // in the words of Config.Features
+	Values   int     `json:"values"`              // of these that are kept, the most relevant
+	LogLoss  float64 `json:"validation_log_loss"` // with the temperature that a model would have
+	Accuracy float64 `json:"validation_accuracy"` // 0 of several labels a picture
+
+	losses []float64 // of each picture
+}
+
+// candidates lists what is tried, the smallest first, and which parts of its values are kept.
+var candidates = []struct {
+	features string
+	kept     []float64
+}{
+	{FeaturesLast, []float64{1}},
+	{FeaturesAll, []float64{1, 0.25}},
+	{"all,mean,quarters,deviation", []float64{0.25, 0.1}},
+}
+
+// choice is the choosing of features for a run.
+type choice struct {
+	r       *run
+	ex      head.Examples // without rows
+	fold    []int
+	width   int               // values of every block
+	x       []float32         // [n,width], scaled: see scaleSpan
+	spans   []inception.Span  // of every block
+	grams   map[int][]float64 // of those that were needed, by their place in spans
+	threads int
+}
+
+// chooseFeatures returns what does best in cross-validation; nil for the bottleneck.
+func (r *run) chooseFeatures(ctx context.Context, training []int) (*inception.Features, error) {
+	few := spread(training, func(i int) int { return r.items[i].Label }, len(r.folder.Labels), mostChosenWith)
+	c := &choice{r: r, threads: max(r.cfg.Engine.Threads, 1), spans: inception.AllFeatures().Spans(r.weights.Width),
+		grams: map[int][]float64{}}
+	if r.cfg.Engine.Threads == 0 {
+		c.threads = runtime.GOMAXPROCS(0)
+	}
+	if err := c.load(ctx, few); err != nil {
+		return nil, err
+	}
+	p := newMeter(PhaseFeatures, len(candidates), r.cfg.Progress, r.res.Seconds)
+	for _, of := range candidates {
+		got, err := c.try(ctx, of.features, of.kept)
+		if err != nil {
+			return nil, fmt.Errorf("train: features: %w", err)
+		}
+		r.tried = append(r.tried, got...)
+		p.step(false)
+	}
+	p.end()
+	return c.selected(best(r.tried))
+}
+
+// load reads the pictures, scales what every block says of them, and deals them to folds.
+func (c *choice) load(ctx context.Context, pictures []int) error {
+	c.ex = c.r.examplesOf(pictures)
+	for _, i := range pictures {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("train: features: stopped: %w", context.Cause(ctx))
+		}
+		row, err := c.r.deep.get(c.r.sums[i])
+		if err != nil {
+			return err
+		}
+		c.width = len(row)
+		c.x = append(slices.Grow(c.x, len(pictures)*len(row)-len(c.x)), row...)
+	}
+	par.Do(c.threads, len(c.spans), func(s int) { scaleSpan(c.x, c.width, c.spans[s].From, c.spans[s].To) })
+	var err error
+	if c.fold, err = c.r.deal(c.r.items, pictures, cmp.Or(c.r.cfg.Folds, DefaultFolds)); err != nil {
+		return fmt.Errorf("train: features: %w", err)
+	}
+	return nil
+}
+
+// scaleSpan centres the values from lo to hi-1 of all rows [n,width], divides each by the root of its
+// standard deviation, as head.ScaleHalf does, and all by what makes their mean variance 1.
+func scaleSpan(x []float32, width, lo, hi int) {
+	n := float64(len(x) / width)
+	mean, deviation := make([]float64, hi-lo), make([]float64, hi-lo)
+	for row := range slices.Chunk(x, width) {
+		for j, v := range row[lo:hi] {
+			mean[j] += float64(v) / n
+		}
+	}
+	for row := range slices.Chunk(x, width) {
+		for j, v := range row[lo:hi] {
+			d := float64(v) - mean[j]
+			deviation[j] += d * d / n
+		}
+	}
+	total := 0.0
+	for j, v := range deviation {
+		deviation[j] = math.Sqrt(v)
+		total += deviation[j]
+	}
+	for row := range slices.Chunk(x, width) {
+		for j, v := range row[lo:hi] {
+			row[lo+j] = 0
+			if d := deviation[j]; d > constantFeature*math.Abs(mean[j]) {
+				row[lo+j] = float32((float64(v) - mean[j]) / math.Sqrt(d*total/float64(hi-lo)))
+			}
+		}
+	}
+}
+
+// constantFeature is the part of its mean below which a value's deviation is the rounding of float16.
+const constantFeature = 1e-4
+
+// span is the part of the matrix that one span is.
+func (c *choice) span(s int) linalg.Matrix[float32] {
+	return linalg.Matrix[float32]{Data: c.x[c.spans[s].From:], Rows: len(c.ex.Labels),
+		Cols: c.spans[s].To - c.spans[s].From, Stride: c.width}
+}
+
+// gram adds the inner products of the rows in a span to g [n,n], on and below the diagonal.
+func (c *choice) gram(g []float64, s int) error {
+	if c.grams[s] == nil {
+		n := len(c.ex.Labels)
+		c.grams[s] = make([]float64, n*n)
+		if err := linalg.AddProduct(linalg.New(c.grams[s], n, n), c.span(s), c.span(s), linalg.Product{TransposeB: true,
+			Lower: true, Threads: c.threads}); err != nil {
+			return err
+		}
+	}
+	for i, v := range c.grams[s] {
+		g[i] += v
+	}
+	return nil
+}
+
+// of returns the spans of a candidate, by their places, and the number of its values.
+func (c *choice) of(features string) (f *inception.Features, spans []int, values int, err error) {
+	if features == FeaturesLast {
+		features = inception.FeatureBlocks()[len(inception.FeatureBlocks())-1]
+	}
+	if f, _, err = parseFeatures(features); err != nil {
+		return nil, nil, 0, err
+	}
+	for i, s := range c.spans {
+		if slices.Contains(f.Blocks, s.Block) && slices.Contains(f.Statistics, s.Statistic) {
+			spans, values = append(spans, i), values+s.To-s.From
+		}
+	}
+	return f, spans, values, nil
+}
+
+// try cross-validates a candidate, with each part of its values kept.
+func (c *choice) try(ctx context.Context, features string, kept []float64) ([]FeatureChoice, error) {
+	_, spans, values, err := c.of(features)
+	if err != nil {
+		return nil, err
+	}
+	n, k := len(c.ex.Labels), c.ex.Classes
+	g := make([]float64, n*n)
+	for _, s := range spans {
+		if err := c.gram(g, s); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]FeatureChoice, len(kept))
+	logits := make([][]float64, len(kept))
+	for i, part := range kept {
+		out[i] = FeatureChoice{Features: features, Values: max(1, int(part*float64(values)))}
+		logits[i] = make([]float64, n*k)
+	}
+	for f := range slices.Max(c.fold) + 1 {
+		if !slices.Contains(c.fold, f) {
+			continue
+		}
+		var order []int
+		for i := range kept {
+			of := slices.Clone(g)
+			if out[i].Values < values {
+				if order == nil {
+					if order, err = c.relevance(g, spans, f); err != nil {
+						return nil, err
+					}
+				}
+				if of, err = c.gramOf(order[:out[i].Values]); err != nil {
+					return nil, err
+				}
+			}
+			if err := c.foldLogits(ctx, of, f, out[i].Values, logits[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for i := range out {
+		c.score(&out[i], logits[i])
+	}
+	return out, nil
+}
+
+// everyFold is no fold: nothing is held out.
+const everyFold = -1
+
+// relevance returns the columns of some spans, the most relevant first, for pictures outside a fold:
+// by the squares of their weights in a ridge regression on the labels, of which g are the inner
+// products.
+func (c *choice) relevance(g []float64, spans []int, fold int) ([]int, error) {
+	n, k := len(c.ex.Labels), c.ex.Classes
+	var in []int
+	for i, f := range c.fold {
+		if f != fold {
+			in = append(in, i)
+		}
+	}
+	m := len(in)
+	a, y := make([]float64, m*m), make([]float64, k*m)
+	trace := 0.0
+	for i, p := range in {
+		for j, q := range in[:i+1] {
+			a[i*m+j] = g[p*n+q]
+		}
+		trace += g[p*n+p]
+		for _, l := range c.labels(p) {
+			y[l*m+i] = 1
+		}
+	}
+	for i := range m {
+		a[i*m+i] += ridge*trace/float64(m) + math.SmallestNonzeroFloat32
+	}
+	for row := range slices.Chunk(y, m) {
+		mean := 0.0
+		for _, v := range row {
+			mean += v / float64(m)
+		}
+		for i := range row {
+			row[i] -= mean
+		}
+	}
+	factor, err := linalg.Factor(linalg.New(a, m, m), c.threads)
+	if err != nil {
+		return nil, err
+	}
+	if err := factor.Solve(linalg.New(y, k, m)); err != nil {
+		return nil, err
+	}
+	dual := make([]float32, k*n)
+	for l := range k {
+		for i, p := range in {
+			dual[l*n+p] = float32(y[l*m+i])
+		}
+	}
+	return c.rankColumns(dual, spans)
+}
+
+// rankColumns orders the columns of some spans by the squares of the weights that a dual solution
+// [K,n] gives them.
+func (c *choice) rankColumns(dual []float32, spans []int) ([]int, error) {
+	n, k := len(c.ex.Labels), c.ex.Classes
+	weight := make([]float64, c.width)
+	var columns []int
+	for _, s := range spans {
+		x := c.span(s)
+		w := make([]float64, k*x.Cols)
+		if err := linalg.AddProduct(linalg.New(w, k, x.Cols), linalg.New(dual, k, n), x,
+			linalg.Product{Threads: c.threads}); err != nil {
+			return nil, err
+		}
+		for i, v := range w {
+			weight[c.spans[s].From+i%x.Cols] += v * v
+		}
+		for j := range x.Cols {
+			columns = append(columns, c.spans[s].From+j)
+		}
+	}
+	slices.SortStableFunc(columns, func(a, b int) int { return cmp.Compare(weight[b], weight[a]) })
+	return columns, nil
+}
+
+// labels are those of a picture.
+func (c *choice) labels(i int) []int {
+	if c.ex.MultiLabel != nil {
+		return c.ex.MultiLabel[i]
+	}
+	return c.ex.Labels[i : i+1]
+}
+
+// gramOf returns the inner products [n,n] of the rows in some columns.
+func (c *choice) gramOf(columns []int) ([]float64, error) {
+	n := len(c.ex.Labels)
+	columns = slices.Sorted(slices.Values(columns))
+	x, g := make([]float32, n*len(columns)), make([]float64, n*n)
+	par.Do(c.threads, n, func(i int) {
+		row, from := x[i*len(columns):(i+1)*len(columns)], c.x[i*c.width:(i+1)*c.width]
+		for j, col := range columns {
+			row[j] = from[col]
+		}
+	})
+	m := linalg.New(x, n, len(columns))
+	return g, linalg.AddProduct(linalg.New(g, n, n), m, m, linalg.Product{TransposeB: true, Lower: true,
+		Threads: c.threads})
+}
+
+// foldLogits writes what a head that was trained without a fold says of it, of which g are the inner
+// products of so many values; g is used up.
+func (c *choice) foldLogits(ctx context.Context, g []float64, fold, values int, logits []float64) error {
+	ex, alone := c.ex, make([]int, len(c.fold))
+	const trainedOn = -2 // as a view of a fold that there is none of
+	for i, f := range c.fold {
+		if alone[i] = trainedOn; f == fold {
+			alone[i] = 0
+		}
+	}
+	var err error
+	if ex.Rows, err = factorRows(g, len(alone), values, c.threads); err != nil {
+		return err
+	}
+	o := c.r.cfg.Options
+	said, err := head.CrossValidate(ctx, ex, head.Config{Folds: alone, Threads: c.threads,
+		Balanced: c.r.cfg.ClassWeights.Balanced, Options: head.Options{
+			Scaling: head.ScaleNone, L2: max(o.L2, 0), Tolerance: 1e-3, Smoothing: o.Smoothing}})
+	if err != nil {
+		return err
+	}
+	k := c.ex.Classes
+	for i, f := range c.fold {
+		if f == fold {
+			copy(logits[i*k:(i+1)*k], said[i*k:(i+1)*k])
+		}
+	}
+	return nil
+}
+
+// selected is what a choice stands for, with the columns that matter most to all of the pictures.
+func (c *choice) selected(chosen FeatureChoice) (*inception.Features, error) {
+	f, spans, values, err := c.of(chosen.Features)
+	if err != nil || chosen.Features == FeaturesLast {
+		return nil, err
+	}
+	if chosen.Values == values {
+		return f, nil
+	}
+	n := len(c.ex.Labels)
+	g := make([]float64, n*n)
+	place, at := make([]int, c.width), 0 // of each column among those of f
+	for _, s := range spans {
+		if err := c.gram(g, s); err != nil {
+			return nil, err
+		}
+		for j := c.spans[s].From; j < c.spans[s].To; j++ {
+			place[j], at = at, at+1
+		}
+	}
+	order, err := c.relevance(g, spans, everyFold)
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range order[:chosen.Values] {
+		f.Columns = append(f.Columns, place[j])
+	}
+	slices.Sort(f.Columns)
+	return f, nil
+}
+
+// factorRows returns rows whose inner products are g [n,n], of which what is on and below the
+// diagonal counts: those of its Cholesky factor, scaled to the length that so many values of
+// variance 1 have.
+func factorRows(g []float64, n, values, threads int) ([][]float32, error) {
+	trace := 0.0
+	for i := range n {
+		trace += g[i*n+i]
+	}
+	if trace == 0 {
+		trace = 1 // nothing varies
+	}
+	scale := float64(n) * float64(values) / trace
+	for i := range g {
+		g[i] *= scale
+	}
+	for i := range n { // rows of equal pictures, and more of them than values, are dependent
+		g[i*n+i] += 1e-6 * float64(values)
+	}
+	if _, err := linalg.Factor(linalg.New(g, n, n), threads); err != nil {
+		return nil, err
+	}
+	rows := make([][]float32, n)
+	for i := range rows {
+		rows[i] = make([]float32, n)
+		for j, v := range g[i*n : i*n+i+1] {
+			rows[i][j] = float32(v)
+		}
+	}
+	return rows, nil
+}
+
+// score measures the logits [n,K] of pictures that were held out, with the temperature that a model
+// would have: what many values gain is often too sure of itself before.
+func (c *choice) score(got *FeatureChoice, logits []float64) {
+	k, right, total := c.ex.Classes, 0.0, 0.0
+	t := head.FitTemperature(logits, c.ex)
+	got.losses = make([]float64, len(c.ex.Labels))
+	for i := range c.ex.Labels {
+		w := 1.0
+		if c.ex.Weights != nil {
+			w = c.ex.Weights[i]
+		}
+		row := logits[i*k : (i+1)*k]
+		if c.ex.MultiLabel != nil {
+			got.losses[i] = w * numeric.BinaryCrossEntropy(row, c.ex.MultiLabel[i], t)
+		} else {
+			got.losses[i] = w * numeric.CrossEntropy(row, c.ex.Labels[i], t)
+			if numeric.Argmax(row) == c.ex.Labels[i] {
+				right += w
+			}
+		}
+		got.LogLoss += got.losses[i]
+		total += w
+	}
+	got.LogLoss, got.Accuracy = got.LogLoss/total, right/total
+}
+
+// best returns the choice of the least log loss, or the first, the bottleneck, unless the other is
+// better by more than the standard error of the difference over the same pictures.
+func best(tried []FeatureChoice) FeatureChoice {
+	least, last := tried[0], tried[0]
+	for _, c := range tried {
+		if c.LogLoss < least.LogLoss {
+			least = c
+		}
+	}
+	sum, squares, n := 0.0, 0.0, float64(len(last.losses))
+	for i, l := range last.losses {
+		d := l - least.losses[i]
+		sum, squares = sum+d, squares+d*d
+	}
+	if sum*sum > squares-sum*sum/n {
+		return least
+	}
+	return last
+}
