@@ -19,7 +19,9 @@ import (
 // pass anyway.
 //
 // A request of many pictures keeps a request of one from no pass: its further ones have a queue of
-// their own, of which one comes after three others, or where no other waits.
+// their own, of which one comes after three others, or where no other waits. After a pass with
+// requests of one they take a quarter of the next at most: the answered clients may ask again, and
+// would wait for all of it.
 type batcher struct {
 	classify func(ctx context.Context, inputs ...*inception.Input) ([]inception.Result, error)
 	shared   *pipeline
@@ -27,11 +29,12 @@ type batcher struct {
 	queue    chan *task   // whose requests had no other under way when they came
 	further  chan *task   // the others
 	inARow   atomic.Int64 // of queue since the last of further
+	single   atomic.Bool  // the last pass had one of queue
 	closed   chan struct{}
 	done     sync.WaitGroup
 }
 
-// oneOfMany is that of so many in a row one is a further picture of a request of many.
+// oneOfMany is that of so many in a row, or in a pass, one is a further picture of a request of many.
 const oneOfMany = 4
 
 // observer is told what the pipeline does; the metrics are one.
@@ -43,10 +46,11 @@ type observer interface {
 
 // task is one decoded picture on its way through the network.
 type task struct {
-	ctx   context.Context
-	input *inception.Input
-	since time.Time
-	reply chan outcome // one place, so that the batcher never waits for a reader
+	ctx     context.Context
+	input   *inception.Input
+	further bool // its request had others under way
+	since   time.Time
+	reply   chan outcome // one place, so that the batcher never waits for a reader
 }
 
 type outcome struct {
@@ -67,7 +71,7 @@ func newBatcher(c Classifier, shared *pipeline) *batcher {
 // submit queues a decoded picture, which is the batcher's until the reply; further says that its
 // request had others under way when it came.
 func (b *batcher) submit(ctx context.Context, in *inception.Input, further bool) (*task, error) {
-	t := &task{ctx: ctx, input: in, since: time.Now(), reply: make(chan outcome, 1)}
+	t := &task{ctx: ctx, input: in, further: further, since: time.Now(), reply: make(chan outcome, 1)}
 	queue := b.queue
 	if further {
 		queue = b.further
@@ -98,15 +102,15 @@ func (b *batcher) close() {
 }
 
 // next returns the picture whose turn it is, nil where none waits.
-func (b *batcher) next() *task {
-	order := [2]chan *task{b.queue, b.further}
+func (b *batcher) next(further chan *task) *task {
+	order := [2]chan *task{b.queue, further}
 	if b.inARow.Load() >= oneOfMany-1 {
-		order = [2]chan *task{b.further, b.queue}
+		order = [2]chan *task{further, b.queue}
 	}
 	for _, queue := range order {
 		select {
 		case t := <-queue:
-			return b.count(t, queue == b.further)
+			return b.count(t)
 		default:
 		}
 	}
@@ -114,8 +118,8 @@ func (b *batcher) next() *task {
 }
 
 // count notes from which queue a picture was taken.
-func (b *batcher) count(t *task, further bool) *task {
-	if further {
+func (b *batcher) count(t *task) *task {
+	if t.further {
 		b.inARow.Store(0)
 	} else {
 		b.inARow.Add(1)
@@ -123,17 +127,17 @@ func (b *batcher) count(t *task, further bool) *task {
 	return t
 }
 
-// await waits for the picture that comes next, until stop or the batcher is closed, which makes it
-// nil.
-func (b *batcher) await(stop, idle <-chan struct{}) (t *task, isIdle bool) {
-	if t := b.next(); t != nil {
+// await waits for the picture that comes next, of queue or, unless that is nil, of further, until
+// stop or the batcher is closed, which makes it nil.
+func (b *batcher) await(further chan *task, stop, idle <-chan struct{}) (t *task, isIdle bool) {
+	if t := b.next(further); t != nil {
 		return t, false
 	}
 	select {
 	case t := <-b.queue:
-		return b.count(t, false), false
-	case t := <-b.further:
-		return b.count(t, true), false
+		return b.count(t), false
+	case t := <-further:
+		return b.count(t), false
 	case <-idle:
 		return nil, true
 	case <-stop:
@@ -145,7 +149,7 @@ func (b *batcher) await(stop, idle <-chan struct{}) (t *task, isIdle bool) {
 // dispatch serves batches until the batcher is closed and nothing waits.
 func (b *batcher) dispatch() {
 	for {
-		first, _ := b.await(nil, nil)
+		first, _ := b.await(b.further, nil, nil)
 		if first == nil {
 			return
 		}
@@ -162,7 +166,10 @@ func (b *batcher) dispatch() {
 // gather makes a batch of the first task, of what is queued, and of what is decoded soon, without
 // the tasks whose requests have ended.
 func (b *batcher) gather(first *task) []*task {
-	batch := make([]*task, 0, b.maxBatch)
+	batch, further, most := make([]*task, 0, b.maxBatch), b.further, b.maxBatch
+	if b.single.Load() {
+		most = max(1, b.maxBatch/oneOfMany)
+	}
 	keep := func(t *task) {
 		if err := t.ctx.Err(); err != nil {
 			t.reply <- outcome{err: err}
@@ -170,17 +177,22 @@ func (b *batcher) gather(first *task) []*task {
 		}
 		b.shared.observe.queued(time.Since(t.since))
 		batch = append(batch, t)
+		if t.further {
+			if most--; most == 0 {
+				further = nil // no more in this pass
+			}
+		}
 	}
 	keep(first)
 	soon, cancel := context.WithTimeout(context.Background(), b.shared.pace.estimate(int64(b.maxBatch))/4)
 	defer cancel()
 	for settled := false; len(batch) < b.maxBatch; {
-		t := b.next()
+		t := b.next(further)
 		if t == nil && (settled || len(batch) == 0) {
 			return batch
 		}
 		if t == nil {
-			t, settled = b.await(soon.Done(), b.shared.turns.Idle())
+			t, settled = b.await(further, soon.Done(), b.shared.turns.Idle())
 			if settled { // a decoder leaves after it has queued its picture: one more look
 				continue
 			}
@@ -195,10 +207,11 @@ func (b *batcher) gather(first *task) []*task {
 
 // pass runs one batch and answers its tasks.
 func (b *batcher) pass(batch []*task) {
-	inputs := make([]*inception.Input, len(batch))
+	inputs, single := make([]*inception.Input, len(batch)), false
 	for i, t := range batch {
-		inputs[i] = t.input
+		inputs[i], single = t.input, single || !t.further
 	}
+	b.single.Store(single)
 	ctx, cancel := contextOfAll(batch)
 	defer cancel()
 	begin := time.Now()
