@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestModelDigest: the digest follows all that decides an answer, and nothing else; a model that was
-// saved and opened keeps it.
+// TestModelDigest: the digest follows all that decides an answer, and nothing else; a model that
+// was saved and opened keeps it.
 func TestModelDigest(t *testing.T) {
 	digest := func(m *Model) string {
 		t.Helper()

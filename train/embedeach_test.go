@@ -36,7 +36,7 @@ func TestEmbedEach(t *testing.T) {
 		var rows [][]float32
 		got, err := EmbedEach(t.Context(), len(paths), w, cfg, read, func(i int, row []float32, err error) error {
 			if _, is := bad[i]; i != len(rows) || is != (err != nil) || is != (row == nil) {
-				return fmt.Errorf("got picture %d after %d, %d values, %v", i, len(rows), len(row), err)
+				return fmt.Errorf("got picture %d after %d, %d values: %w", i, len(rows), len(row), err)
 			}
 			rows = append(rows, slices.Clone(row))
 			return nil
@@ -70,7 +70,7 @@ func TestEmbedEach(t *testing.T) {
 		return data, err
 	}, func(_ int, row []float32, err error) error {
 		if row != nil || !errors.Is(err, errChanged) {
-			return fmt.Errorf("a file that changed: got %v, %v", row, err)
+			return fmt.Errorf("a file that changed: got %v: %w", row, err)
 		}
 		return nil
 	})

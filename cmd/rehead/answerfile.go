@@ -94,8 +94,7 @@ func openAnswers(path, header string, now answersOf) (_ *answerFile, err error) 
 	var was answersOf
 	if json.Unmarshal(said, &was) == nil { // else nothing was written yet
 		if d := was.differs(now); d != "" {
-			return nil, fmt.Errorf("%s is not finished, and was begun with %s: finish it with the same, delete it and %s to "+
-				"begin anew, or name another file", path, d, path+unfinished)
+			return nil, f.refuse("was begun with %s: finish it with the same", d)
 		}
 		if f.File, err = os.OpenFile(path, os.O_RDWR, 0); err == nil {
 			return f, f.goOn(now.Format)
@@ -104,6 +103,12 @@ func openAnswers(path, header string, now answersOf) (_ *answerFile, err error) 
 		}
 	}
 	return f, f.begin(now)
+}
+
+// refuse says why the file is not gone on with, and what else can be done.
+func (f *answerFile) refuse(format string, args ...any) error {
+	return fmt.Errorf("%s is not finished, and "+format+", delete it and %s to begin anew, or name another file",
+		slices.Concat([]any{f.path}, args, []any{f.path + unfinished})...)
 }
 
 // begin makes the file empty, before the other one says that it is of this run.
@@ -136,8 +141,7 @@ func (f *answerFile) goOn(format string) error {
 		return err
 	}
 	if !strings.HasPrefix(f.header, string(first[:n])) {
-		return fmt.Errorf("%s is not finished, but does not begin with the columns %s: delete it and %s to begin anew, or name "+
-			"another file", f.path, strings.TrimSpace(f.header), f.path+unfinished)
+		return f.refuse("does not begin with the columns %s: restore it", strings.TrimSpace(f.header))
 	}
 	if n < len(f.header) { // cut in the middle of it
 		if err := f.cut(); err != nil {
@@ -177,11 +181,10 @@ func (f *answerFile) answered(path string) (yes bool, failed string, err error) 
 		f.rows = nil
 		return false, "", f.cut()
 	case err != nil:
-		return false, "", fmt.Errorf("%s: row %d behind byte %d is not one of answers (%w): delete it and %s to begin anew, or "+
-			"name another file", f.path, f.met+1, f.whole, err, f.path+unfinished)
+		return false, "", f.refuse("its row %d, behind byte %d, is none of answers (%w): restore it", f.met+1, f.whole, err)
 	case image != path && image != f.asWritten(path):
-		return false, "", fmt.Errorf("%s is not finished, and its row %d is of %s, where %s comes now: give the pictures that it "+
-			"was begun with, delete it and %s to begin anew, or name another file", f.path, f.met+1, image, path, f.path+unfinished)
+		return false, "", f.refuse("its row %d is of %s, where %s comes now: give the pictures that it was begun with",
+			f.met+1, image, path)
 	}
 	f.met, f.whole = f.met+1, end
 	return true, failed, nil
@@ -210,9 +213,8 @@ func (f *answerFile) finish() error {
 	if f.rows != nil { // no picture came that is not answered
 		image, _, _, err := f.rows.next()
 		if !errors.Is(err, io.EOF) {
-			return errors.Join(fmt.Errorf("%s has %d rows of pictures that come now, and then one of %q: give the pictures that it "+
-				"was begun with, delete it and %s to begin anew, or name another file", f.path, f.met, image, f.path+unfinished),
-				f.stop())
+			return errors.Join(f.refuse("has %d rows of pictures that come now, and then one of %q: give the pictures that it "+
+				"was begun with", f.met, image), f.stop())
 		}
 		if err := f.cut(); err != nil {
 			return errors.Join(err, f.stop())

@@ -133,7 +133,7 @@ func TestAnswersRefused(t *testing.T) {
 		"other columns":  {"image,answer\n" + first, said, "does not begin with the columns image,label"},
 		"other pictures": {header + "\nz.jpg,x,0.5,,,,\n" + first, said, "row 1 is of z.jpg, where a comes now"},
 		"more pictures":  {string(whole) + "z.jpg,x,0.5,,,,\n", said, `3 rows of pictures that come now, and then one of "z.jpg"`},
-		"no row":         {header + "\na\n" + first, said, "row 1 behind byte"},
+		"no row":         {header + "\na\n" + first, said, "its row 1, behind byte"},
 		"no number":      {string(whole) + "z.jpg\n", said, "then one of"},
 	} {
 		t.Run(name, func(t *testing.T) {

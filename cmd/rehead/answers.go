@@ -127,8 +127,8 @@ func (o *answerFlags) begin(out *answers, header string, run answersOf) (err err
 		return err
 	}
 	if _, err := os.Stat(o.file + unfinished); err == nil {
-		return fmt.Errorf("--output: %s is not finished, and a table cannot go on with it: finish it with the same format, delete "+
-			"it and %s, or name another file", o.file, o.file+unfinished)
+		return fmt.Errorf("--output: %s is not finished, and a table cannot go on with it: finish it with the same format, "+
+			"delete it and %s, or name another file", o.file, o.file+unfinished)
 	}
 	return nil
 }

@@ -67,7 +67,8 @@ func (a *app) demo(ctx context.Context, out string) error {
 			continue
 		}
 		a.say("\na picture that was held out, by `rehead predict %s %s`:", model, p.Path)
-		err := (&predictOptions{top: 3}).answer(ctx, classifier, []given{{File: source.File{Path: p.Path}}}, func(p prediction) error {
+		one := []given{{File: source.File{Path: p.Path}}}
+		err := (&predictOptions{top: 3}).answer(ctx, classifier, one, func(p prediction) error {
 			a.printPrediction(p)
 			return nil
 		})

@@ -113,7 +113,8 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 	if err != nil {
 		return err
 	}
-	if w, err = o.engine.calibrateOn(ctx, w, cfg, len(rows), func(i int) source.File { return rows[i].File }, o.limits.limits()); err != nil {
+	file := func(i int) source.File { return rows[i].File }
+	if w, err = o.engine.calibrateOn(ctx, w, cfg, len(rows), file, o.limits.limits()); err != nil {
 		return err
 	}
 	done.Features, done.Precision = reads.Length(w.Width), w.Precision()

@@ -93,9 +93,9 @@ func gather(ctx context.Context, found <-chan given, group []given) (_ []given, 
 }
 
 // pictures hands every picture that the arguments name to do, one at a time: files, those in
-// folders and archives at any depth, those that lists (.txt, a path on each line) name, and for "-" and for a
-// pipe the picture or the list that comes there. It returns the files in folders and archives that
-// are no pictures.
+// folders and archives at any depth, those that lists (.txt, a path on each line) name, and for "-"
+// and for a pipe the picture or the list that comes there. It returns the files in folders and
+// archives that are no pictures.
 func (a *app) pictures(ctx context.Context, args []string, lim picture.Limits,
 	do func(given) error) (problems []source.Problem, err error) {
 	each := func(g given) error { return errors.Join(ctx.Err(), do(g)) }

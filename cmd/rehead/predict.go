@@ -122,8 +122,8 @@ func (a *app) predict(ctx context.Context, model string, args []string, o *predi
 		})
 	})
 	if err != nil && ctx.Err() != nil && out.file != nil {
-		err = fmt.Errorf("%d pictures are answered in %s: the same command goes on from there: %w", failed.pictures, o.to.file,
-			ctx.Err())
+		err = fmt.Errorf("%d pictures are answered in %s: the same command goes on from there: %w", failed.pictures,
+			o.to.file, ctx.Err())
 	}
 	if err = out.end(err); err != nil {
 		return err

@@ -16,8 +16,8 @@ import (
 // peerDistance is how many levels of 255 a picture may be off Pillow's: see docs/pictures.md.
 var peerDistance = map[string]int{"jpeg": 4, "webp": 1, "tiff": 4, "png": 0, "gif": 0, "bmp": 0}
 
-// A JPEG whose bits were changed may have coefficients that no encoder writes, for which the inverse
-// DCTs of libjpeg and image/jpeg differ: within one MCU of 16x16 pixels, by so many levels.
+// A JPEG whose bits were changed may have coefficients that no encoder writes, for which the
+// inverse DCTs of libjpeg and image/jpeg differ: within one MCU of 16x16 pixels, by so many levels.
 const (
 	damagedSamples  = 3 * 16 * 16
 	damagedDistance = 32
@@ -88,8 +88,8 @@ func TestPeers(t *testing.T) {
 		"here that one of them refuses", len(names), both, farthest, refused, more)
 }
 
-// peerDistances is how far the samples are off want, RGB, at most, and how many are farther off than
-// they may be. Where a GIF shows nothing Pillow has its background, browsers and sharp have none.
+// peerDistances is how far the samples are off want, RGB, at most, and how many are farther off
+// than they may be. Where a GIF shows nothing Pillow has its background, browsers and sharp none.
 func peerDistances(img image.Image, format string, want []byte) (most, beyond int) {
 	r := rows{raster: raster.New()}
 	r.init(img)
