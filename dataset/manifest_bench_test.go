@@ -47,7 +47,7 @@ func BenchmarkManifestMillion(b *testing.B) {
 	if err := list.Close(); err != nil {
 		b.Fatal(err)
 	}
-	debug.FreeOSMemory() // what making the files took
+	debug.FreeOSMemory()                                      // what making the files took
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // forget the most that was held so far, where there is such
 	began := processorSeconds()
 	for b.Loop() {
