@@ -166,7 +166,7 @@ type manifest struct {
 	numbers  []int          // of the names; -1 for none
 	byClass  map[int]string // the name of each number
 	at       map[string]int // path to item
-	lines    []int          // of the items
+	lines    []int32        // of the items
 	size     int64          // bytes of the file
 	consumed *counter       // of these
 	rows     int
@@ -423,7 +423,7 @@ func (m *manifest) reserve() {
 // take appends an item.
 func (m *manifest) take(r row, it Item) {
 	m.at[it.Path] = len(m.scan.folder.Items)
-	m.lines = append(m.lines, r.line)
+	m.lines = append(m.lines, int32(r.line))
 	m.scan.folder.Items = append(m.scan.folder.Items, it)
 }
 
