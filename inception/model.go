@@ -95,12 +95,8 @@ func (m *Model) Validate() error {
 	if err := checkWidth(m.Width); err != nil {
 		return err
 	}
-	if err := m.Reads.Validate(m.Width); err != nil {
-		return fmt.Errorf("inception: model: %w", err)
-	}
-	if f := m.Reads.Length(m.Width); f != m.Head.Features {
-		return fmt.Errorf("inception: model: the head reads %d features, but a trunk of width %g gives %d", m.Head.Features,
-			m.Width, f)
+	if err := m.checkReads(); err != nil {
+		return err
 	}
 	if !files.IsSHA256(m.TrunkDigest) {
 		return fmt.Errorf("inception: model: trunk digest %q is not a SHA-256 in lower-case hexadecimal", m.TrunkDigest)
@@ -129,6 +125,18 @@ func (m *Model) Validate() error {
 	}
 	if m.SelfTest != nil {
 		return m.SelfTest.validate(&m.Head)
+	}
+	return nil
+}
+
+// checkReads checks that the head reads what the trunk gives.
+func (m *Model) checkReads() error {
+	if err := m.Reads.Validate(m.Width); err != nil {
+		return fmt.Errorf("inception: model: %w", err)
+	}
+	if f := m.Reads.Length(m.Width); f != m.Head.Features {
+		return fmt.Errorf("inception: model: the head reads %d features, but a trunk of width %g gives %d", m.Head.Features,
+			m.Width, f)
 	}
 	return nil
 }

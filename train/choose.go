@@ -450,7 +450,8 @@ func (c *choice) score(got *FeatureChoice, logits []float64) {
 }
 
 // best returns the choice of the least log loss, or the first, the bottleneck, unless the other is
-// better by more than the standard error of the difference over the same pictures.
+// better by more than twice the standard error of the difference over the same pictures: it is the
+// best of several.
 func best(tried []FeatureChoice) FeatureChoice {
 	least, last := tried[0], tried[0]
 	for _, c := range tried {
@@ -463,7 +464,7 @@ func best(tried []FeatureChoice) FeatureChoice {
 		d := l - least.losses[i]
 		sum, squares = sum+d, squares+d*d
 	}
-	if sum*sum > squares-sum*sum/n {
+	if sum*sum > 4*(squares-sum*sum/n) {
 		return least
 	}
 	return last

@@ -61,19 +61,8 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if m == nil || folder == nil {
-		return nil, errors.New("train: evaluate: got no model or no folder, want both")
-	}
-	if m.Trunk == nil {
-		return nil, errors.New("train: evaluate: the model was saved without its trunk: attach the weights " +
-			"that it was trained with")
-	}
-	switch {
-	case m.MultiLabel():
-		folder = folder.AsMultiLabel()
-	case folder.MultiLabel:
-		return nil, fmt.Errorf("train: evaluate: %s has several labels a picture, the model answers one: read it with one "+
-			"label a picture, or train such a model", folder.Root)
+	if folder, err = measurable(m, folder); err != nil {
+		return nil, err
 	}
 	index, err := matchLabels(m.Labels, folder)
 	if err != nil {
@@ -125,6 +114,25 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	out.report = report.Input{Predictions: said, Sums: got.goodSums(), Rows: rows, Model: m, Root: folder.Root,
 		Engine: cfg.Engine, Limits: cfg.Limits}
 	return out, nil
+}
+
+// measurable returns the folder as the model answers, with one label a picture or several.
+func measurable(m *inception.Model, folder *dataset.Folder) (*dataset.Folder, error) {
+	if m == nil || folder == nil {
+		return nil, errors.New("train: evaluate: got no model or no folder, want both")
+	}
+	if m.Trunk == nil {
+		return nil, errors.New("train: evaluate: the model was saved without its trunk: attach the weights " +
+			"that it was trained with")
+	}
+	switch {
+	case m.MultiLabel():
+		return folder.AsMultiLabel(), nil
+	case folder.MultiLabel:
+		return nil, fmt.Errorf("train: evaluate: %s has several labels a picture, the model answers one: read it with one "+
+			"label a picture, or train such a model", folder.Root)
+	}
+	return folder, nil
 }
 
 // partOf checks the folder's pictures, splits them as the model says and returns those of a part.

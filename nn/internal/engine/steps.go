@@ -168,7 +168,8 @@ func (p *planner) moments(s ir.Step, t *task) (err error) {
 	} else {
 		m = kernel.NewMoments(p.set, in.tensor(), in.lanes)
 	}
-	t.algorithm, t.parts, t.shape = m.Algorithm(), m.Parts(), fmt.Sprintf("%dx%dx%d > %d", in.c, in.h, in.w, p.values[s.Out].c)
+	t.algorithm, t.parts = m.Algorithm(), m.Parts()
+	t.shape = fmt.Sprintf("%dx%dx%d > %d", in.c, in.h, in.w, p.values[s.Out].c)
 	t.cost = float64(in.c*in.h*in.w) / 8 / float64(t.parts)
 	t.run = func(im image, part int, _ []float32) { m.Run(part, im.arena[out.Off:], im.arena) }
 	return nil
