@@ -7,8 +7,8 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"github.com/c236555e/rehead/nn"
-	"github.com/c236555e/rehead/nn/internal/ref"
 	"github.com/c236555e/rehead/nn/internal/nntest"
+	"github.com/c236555e/rehead/nn/internal/ref"
 )
 
 // gradient compares gorgonia.Grad of build's loss, run on the tape machine in

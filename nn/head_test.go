@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/nn"
-	"github.com/c236555e/rehead/nn/internal/ref"
 	"github.com/c236555e/rehead/nn/internal/nntest"
+	"github.com/c236555e/rehead/nn/internal/ref"
 )
 
 // headCase is a softmax head with examples of unequal weight, one of them 0,

@@ -26,8 +26,8 @@ func (m Matrix[T]) part(i, j, rows, cols int) Matrix[T] {
 // check asks that the values are there.
 func (m Matrix[T]) check(name string) error {
 	if m.Rows < 0 || m.Cols < 0 || m.Stride < m.Cols {
-		return fmt.Errorf("linalg: %s: got %d x %d values, rows %d apart, want none of them negative and rows at least %d apart",
-			name, m.Rows, m.Cols, m.Stride, m.Cols)
+		return fmt.Errorf("linalg: %s: got %d x %d values, rows %d apart, want none of them negative and rows at "+
+			"least %d apart", name, m.Rows, m.Cols, m.Stride, m.Cols)
 	}
 	if m.Rows > 0 && (m.Rows-1)*m.Stride+m.Cols > len(m.Data) {
 		return fmt.Errorf("linalg: %s: got %d values, want %d for %d x %d, rows %d apart", name, len(m.Data),
@@ -63,7 +63,8 @@ func AddProduct[T, A, B Float](c Matrix[T], a Matrix[A], b Matrix[B], p Product)
 		inner, n, right = n, inner, right.Transposed()
 	}
 	if m != c.Rows || n != c.Cols || k != inner {
-		return fmt.Errorf("linalg: product: got %d x %d and %d x %d, want a result of %d x %d", m, k, inner, n, c.Rows, c.Cols)
+		return fmt.Errorf("linalg: product: got %d x %d and %d x %d, want a result of %d x %d", m, k, inner, n, c.Rows,
+			c.Cols)
 	}
 	gemm.Block[T, A, B]{
 		Size: gemm.Size{M: m, N: n, K: k}, C: gemm.View[T]{Data: c.Data, Row: c.Stride, Col: 1}, A: left, B: right,
