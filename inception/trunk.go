@@ -177,11 +177,14 @@ func (t *Trunk) outputs(n int, buffer *[]float32) [][]float32 {
 
 // gather writes the features [n,Features] of n pictures.
 func (t *Trunk) gather(n int, out [][]float32, features []float32) {
+	of := make([][]float32, len(out)) // the picture's part of each output
 	for i := range n {
+		for o, v := range out {
+			of[o] = v[i*(len(v)/n) : (i+1)*(len(v)/n)]
+		}
 		row := features[i*len(t.reads) : (i+1)*len(t.reads)]
 		for j, p := range t.reads {
-			from := out[p.output]
-			row[j] = from[i*(len(from)/n)+p.index] * p.scale
+			row[j] = of[p.output][p.index] * p.scale
 		}
 	}
 }
