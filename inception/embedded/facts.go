@@ -25,7 +25,7 @@ func Describe() Facts {
 	return Facts{
 		Name:    Name,
 		Bytes:   len(file),
-		SHA256:  "4575fd11c9bc5406505f37eddac8e018b3f8823c70c34738fbc5e36d5bb3d536",
+		SHA256:  "224b42fe3f112459ffd4c94fe304ff12022c4a3a3f954ba763fbe9e0e7d391fc",
 		Digest:  "8a5ae5d77a4d5c97c0109b07f5f0c50bece3ea693e645146d0bbe3e07929ca01",
 		License: "Apache-2.0",
 		Probe:   Probe{Pictures: "flower photographs", Images: 700, Labels: 5, Accuracy: 0.821},

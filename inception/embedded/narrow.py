@@ -394,7 +394,7 @@ def export(a):
     text += b' ' * (-len(text) % 8)
     whole = struct.pack('<Q', len(text)) + text + b''.join(tensors[n].tobytes() for n in sorted(tensors))
     with open(a.out + '.part', 'wb') as f:
-        f.write(zstandard.ZstdCompressor(level=9, write_checksum=True).compress(whole))
+        f.write(zstandard.ZstdCompressor(level=9, write_checksum=True).compress(whole[0::2] + whole[1::2]))
     os.replace(a.out + '.part', a.out)
 
 

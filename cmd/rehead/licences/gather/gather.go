@@ -70,7 +70,7 @@ const rule = "==================================================================
 
 const heading = `What is in rehead's binary beside its own code (Apache-2.0), and under which licence.
 
-The embedded trunk, inception/embedded/trunk.safetensors, is a narrow network made from the weights of
+The embedded trunk, inception/embedded/trunk.planes.zst, is a narrow network made from the weights of
 Inception-2015-12-05 by Google, Apache-2.0; inception/embedded/README.md says how. The list of root certificates is
 Mozilla's, as golang.org/x/crypto/x509roots has it.
 github.com/ajstarks/svgo is by Anthony Starks. Of github.com/golang/freetype the FreeType License is chosen: portions of
