@@ -39,7 +39,7 @@ func newEmbed(a *app) *cobra.Command {
 	var o embedOptions
 	cmd := &cobra.Command{
 		Use:   "embed IMAGE|DIR|ARCHIVE|MANIFEST... -o features.npy",
-		Short: "Write bottlenecks of pictures as a float32 .npy array, and a list of its rows",
+		Short: "Write bottlenecks as a .npy array, with a list of its rows",
 		Long: `Writes the bottlenecks of pictures as a float32 .npy array, a row a picture, in
 the order of the arguments; a folder or an archive stands for the pictures in
 it, a manifest for those that it names, sorted by path (those of a compressed

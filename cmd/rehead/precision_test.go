@@ -73,7 +73,8 @@ func TestInt8FromPicturesToAnswers(t *testing.T) {
 	fails(t, []string{"predict", w.model, pictures[0], "--precision", "int8"}, "trained on bottlenecks of float32")
 	fails(t, []string{"train", w.pictures, "--weights", w.trunk, "--cache", cache, "-o", filepath.Join(w.dir, "no"),
 		"--warm-start", model}, "precision")
-	fails(t, []string{"export", model, "-o", filepath.Join(w.dir, "m.onnx")}, "float32")
+	must(t, nil, "export", model, "-o", filepath.Join(w.dir, "m.onnx"))
+	fails(t, []string{"export", model, "-o", filepath.Join(w.dir, "m.keras")}, "float32")
 	if o := command(t, "embed", w.pictures, "-o", "f.npy", "--precision", "int4"); o.code != exitUsage ||
 		!strings.Contains(o.stderr, "int4") {
 		t.Errorf("--precision int4: exit code %d, %s", o.code, o.stderr)

@@ -127,7 +127,8 @@ second example is for a network trained with ImageNet's mean and deviation.`,
 		Example: `  rehead weights convert inception_v3_google-0cc3c7bd.pth trunk.safetensors
   rehead weights convert net.pth trunk.safetensors --flavor timm \
       --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375
-  rehead weights convert fine-tuned.pth model --head-activation relu --labels labels.txt`,
+  rehead weights convert fine-tuned.pth model --head-activation relu \
+      --labels labels.txt`,
 		Args: needArgs(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error { return a.convertWeights(args[0], args[1], &o) },
 	}
