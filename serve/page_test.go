@@ -213,7 +213,7 @@ func TestExplainRefuses(t *testing.T) {
 		"empty":    {nil, "", "image/png", http.StatusBadRequest, "empty"},
 		"JSON":     {[]byte(`{"b64":""}`), "", "application/json", http.StatusUnsupportedMediaType, "image/*"},
 		"text":     {[]byte("no picture"), "", "", http.StatusUnsupportedMediaType, ""},
-		"torn":     {colorPNG(t, 9, 9, red)[:60], "", "image/png", http.StatusBadRequest, ""},
+		"torn":     {colorPNG(t, 9, 9, red)[:45], "", "image/png", http.StatusBadRequest, ""},
 		"pixels":   {colorPNG(t, 60, 50, red), "", "image/png", http.StatusRequestEntityTooLarge, "pixels"},
 		"bytes":    {make([]byte, 5000), "", "image/png", http.StatusRequestEntityTooLarge, "4096"},
 		"option":   {colorPNG(t, 9, 9, red), "?top_k=many", "image/png", http.StatusBadRequest, "top_k"},
