@@ -385,9 +385,9 @@ func (g *good) special(name string) []any {
 		return []any{nn.Config{}, of[*nn.Node](g), of[[]*nn.Node](g)}
 	case "nn.(*Program).Profile":
 		return []any{nil, soon, 1, floats(pixels)}
-	case "inception.Calibrate":
+	case "inception.Calibrate", "train.EmbedEach":
 		return []any{soon}
-	case "serve.(*Server).Serve", "serve.(*Server).Watch", "inception.(*Trunk).EmbedAll":
+	case "serve.(*Server).Serve", "serve.(*Server).Watch", "inception.(*Trunk).EmbedAll", "inception.(*Classifier).ClassifyAll":
 		return []any{nil, soon}
 	}
 	return nil
