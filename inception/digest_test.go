@@ -38,6 +38,9 @@ func TestModelDigest(t *testing.T) {
 		"an unknown":    func(m *Model) { m.Unknown = &Unknown{Threshold: 1, FalseReject: 0.1} },
 		"the recipe":    func(m *Model) { m.Recipe.Stretch = !m.Recipe.Stretch },
 		"the trunk":     func(m *Model) { m.Trunk, m.TrunkDigest = nil, want },
+		"what is read": func(m *Model) {
+			m.Reads = &Features{Blocks: []string{"Mixed_7c"}, Statistics: []Statistic{Mean}}
+		},
 	} {
 		other := *m
 		change(&other)

@@ -19,9 +19,8 @@ const eachChunk = 1024
 // picture i and is called from several goroutines, twice for a picture that the cache lacks. emit
 // is called from the caller's goroutine in order of i, with the bottleneck [Features], or with what
 // cfg.Reads says, which is valid until emit returns, or with the error that kept this picture from
-// being read or decoded.
-// What cfg.MaxBad and cfg.Progress say is left to emit. An error of emit, of the trunk or of ctx
-// ends the run. Where the cache has every picture the trunk is not compiled.
+// being read or decoded. What cfg.MaxBad and cfg.Progress say is left to emit. An error of emit, of
+// the trunk or of ctx ends the run. Where the cache has every picture the trunk is not compiled.
 func EmbedEach(ctx context.Context, n int, w *inception.Weights, cfg EmbedConfig,
 	read func(i int) ([]byte, error), emit func(i int, row []float32, err error) error) (got Embedded, err error) {
 	if err := cfg.Validate(); err != nil {

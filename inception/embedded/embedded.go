@@ -48,9 +48,13 @@ func unpack() ([]byte, error) {
 	}
 	defer z.Close()
 	planes, err := z.DecodeAll(file, nil)
-	data, odd := make([]byte, len(planes)), planes[len(planes)/2:]
-	for i := range odd {
-		data[2*i], data[2*i+1] = planes[i], odd[i]
+	if err != nil {
+		return nil, err
 	}
-	return data, err
+	half := len(planes) / 2
+	data := make([]byte, 2*half)
+	for i := range half {
+		data[2*i], data[2*i+1] = planes[i], planes[half+i]
+	}
+	return data, nil
 }
