@@ -191,15 +191,21 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 
 // fake is a device that records what it is given.
 type fake struct {
-	name  string
-	probe error
-	seen  *ir.Net
-	unit  int
+	name    string
+	kernels []string // nil: one, "coarse"
+	probe   error
+	seen    *ir.Net
+	unit    int
 }
 
-func (f *fake) Name() string      { return f.name }
-func (f *fake) Kernels() []string { return []string{"coarse"} }
-func (f *fake) Units() []string   { return []string{f.name + ":0 Fake"} }
+func (f *fake) Name() string    { return f.name }
+func (f *fake) Units() []string { return []string{f.name + ":0 Fake"} }
+func (f *fake) Kernels() []string {
+	if f.kernels == nil {
+		return []string{"coarse"}
+	}
+	return f.kernels
+}
 func (f *fake) Probe(unit int) error {
 	if unit > 1 {
 		return errors.New("there are 2")
@@ -334,10 +340,14 @@ func TestDeviceElsewhere(t *testing.T) {
 	}
 }
 
-func TestRounding(t *testing.T) {
-	for kernel, want := range map[string]float64{"": 0x1p-24, "ref": 0x1p-24, "float16": 0x1p-11, "bfloat16": 0x1p-8} {
-		if got := (Config{Kernel: kernel}).Rounding(); got != want {
-			t.Errorf("%q: got %v, want %v", kernel, got, want)
+func TestArithmetic(t *testing.T) {
+	tf32 := &fake{name: "family:fast", kernels: []string{"tf32", "float32"}}
+	device.Register(tf32)
+	defer device.Unregister(tf32)
+	for cfg, want := range map[[2]string]string{{"", ""}: "", {"cpu", "ref"}: "", {"", "float16"}: "float16",
+		{"cuda", "bfloat16"}: "bfloat16", {"family:fast:1", ""}: "tf32", {"family:fast", "float32"}: ""} {
+		if got := (Config{Device: cfg[0], Kernel: cfg[1]}).Arithmetic(); got != want {
+			t.Errorf("%q: got %q, want %q", cfg, got, want)
 		}
 	}
 }

@@ -23,7 +23,7 @@ type Config struct {
 	// accelerator that works on this machine and has the Kernel, else "cpu".
 	Device string
 	// Kernel forces the device's kernels: "ref" is plain Go on the CPU,
-	// "float16" and "tf32" round more than float32 does, see Rounding.
+	// "float16" and "tf32" round more than float32 does, see Program.Rounding.
 	// "" takes the CPU's fastest, or another device's most exact.
 	Kernel string
 	// Precision is what to compute with; "" means Float32.
@@ -48,16 +48,20 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Rounding is how far, relatively, the kernel that c names or implies rounds what it multiplies: about
-// 6e-8 for float32, 5e-4 for "float16" and "tf32", 4e-3 for "bfloat16". Of a kernel that rounds more
-// than float32, bottlenecks should not be mixed with others'.
-func (c Config) Rounding() float64 {
-	if c.Kernel == "" {
+// Arithmetic is "tf32", "float16" or "bfloat16" where the kernel that c names, or that is its device's
+// default, rounds what it multiplies to that; else "". What such kernels give should not be mixed with
+// what others do.
+func (c Config) Arithmetic() string {
+	kernel := c.Kernel
+	if kernel == "" {
 		if list, _, err := named(c.Device); err == nil && len(list[0].Kernels()) > 0 {
-			return device.Rounding(list[0].Kernels()[0])
+			kernel = list[0].Kernels()[0]
 		}
 	}
-	return device.Rounding(c.Kernel)
+	if device.Rounding(kernel) == device.Rounding(device.Float32) {
+		return ""
+	}
+	return kernel
 }
 
 // precision is the one in use.
@@ -165,7 +169,8 @@ func (p *Program) Kernel() string { return p.exec.Kernel() }
 // Threads returns the number of threads one call uses at most.
 func (p *Program) Threads() int { return p.exec.Threads() }
 
-// Rounding is how far the kernels in use round what they multiply: see Config.Rounding.
+// Rounding is how far, relatively, the kernels in use round what they multiply: about 6e-8 for float32,
+// 5e-4 for float16 and tf32, 4e-3 for bfloat16.
 func (p *Program) Rounding() float64 { return device.Rounding(p.Kernel()) }
 
 // Device names the device in use, such as "cpu" or "cuda:0".

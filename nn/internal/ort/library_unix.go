@@ -19,6 +19,7 @@ import (
 // A Library is ONNX Runtime, opened. It is never closed: its environment and its threads are the
 // process's.
 type Library struct {
+	getAPI  func(uint32) *[calls]uintptr
 	api     *[calls]uintptr
 	message func(status uintptr) string
 	path    string
@@ -96,21 +97,27 @@ func load(lib uintptr, path string, oldest, newest int) (*Library, error) {
 	if err != nil {
 		return nil, fmt.Errorf("onnxruntime: %s: %w", path, err)
 	}
-	old := fmt.Errorf("onnxruntime: %s is of version %s, want 1.%d or later; pip install --upgrade onnxruntime "+
-		"(or onnxruntime-gpu)", path, l.version, oldest)
 	if has < oldest {
-		return nil, old
+		return nil, fmt.Errorf("onnxruntime: %s is of version %s, want 1.%d or later; pip install --upgrade onnxruntime "+
+			"(or onnxruntime-gpu)", path, l.version, oldest)
 	}
-	var getAPI func(uint32) *[calls]uintptr
-	purego.RegisterFunc(&getAPI, b.getAPI)
-	if l.api = getAPI(uint32(min(has, newest))); l.api == nil {
-		return nil, old
+	purego.RegisterFunc(&l.getAPI, b.getAPI)
+	if l.api, err = l.table(min(has, newest)); err != nil {
+		return nil, err
 	}
 	purego.RegisterFunc(&l.message, l.api[getErrorMessage])
 	const onlyFatal = 4 // what fails is told by its status, and not printed besides
-	name := append([]byte("rehead"), 0)
-	err = l.call(createEnv, onlyFatal, uintptr(unsafe.Pointer(&name[0])), uintptr(unsafe.Pointer(&l.env)))
-	return l, err
+	name := cString("rehead")
+	return l, l.call(createEnv, onlyFatal, uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(&l.env)))
+}
+
+// table asks for the functions of a version of the API.
+func (l *Library) table(version int) (*[calls]uintptr, error) {
+	if api := l.getAPI(uint32(version)); api != nil {
+		return api, nil
+	}
+	return nil, fmt.Errorf("onnxruntime: %s, of version %s, does not have version %d of the API; %s", l.path, l.version,
+		version, howToGet)
 }
 
 // apiOf is the newest version of the API that a release, such as "1.32.0", has.
