@@ -7,8 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/dataset/cache"
-	"github.com/c236555e/rehead/dataset/internal/picturetest"
+	"github.com/c236555e/rehead/internal/cache"
 )
 
 // TestCacheTornTail cuts the file at every byte, as a crash would leave it: what was whole is
@@ -28,7 +27,7 @@ func TestCacheTornTail(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, name)
 	for cut := range whole {
-		picturetest.Write(t, path, whole[:cut])
+		write(t, path, whole[:cut])
 		c := open(t, dir, features)
 		left := int(max(int64(cut)-start, 0) / length)
 		if c.Len() != left || c.Damaged() != 0 {
@@ -85,7 +84,7 @@ func TestCacheDamage(t *testing.T) {
 	for at := range whole {
 		damaged := append([]byte(nil), whole...)
 		damaged[at] ^= 0x10
-		picturetest.Write(t, c.Path(), damaged)
+		write(t, c.Path(), damaged)
 		again, err := cache.Open(dir, cacheKey(features))
 		if int64(at) < start {
 			if err == nil || !strings.Contains(err.Error(), "delete") {
@@ -147,7 +146,7 @@ func FuzzCache(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		dir := t.TempDir()
-		picturetest.Write(t, filepath.Join(dir, name), data)
+		write(t, filepath.Join(dir, name), data)
 		c, err := cache.Open(dir, cacheKey(3))
 		if err != nil {
 			return
