@@ -3,6 +3,7 @@ package convert
 import (
 	"archive/zip"
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -210,7 +211,7 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatStream, nil
 	case hdf5.Is(head):
 		return formatHDF5, nil
-	case isSafetensors(head, size):
+	case isSafetensors(head):
 		return formatSafetensors, nil
 	case tflite.Is(head):
 		return formatTFLite, nil
@@ -247,15 +248,12 @@ var errKind = errors.New("is not a weight file that rehead knows: want safetenso
 	"an ONNX file, a SavedModel, a frozen TensorFlow graph, a TensorFlow checkpoint, a .tflite or " +
 	"TensorFlow.js's model.json")
 
-// isSafetensors: a header length that fits the file, then a JSON object.
-func isSafetensors(head []byte, size int64) bool {
+// isSafetensors: the length of a header that a file may have, then a JSON object.
+func isSafetensors(head []byte) bool {
 	if len(head) < 9 || head[8] != '{' {
 		return false
 	}
-	n := uint64(0)
-	for i := 7; i >= 0; i-- {
-		n = n<<8 | uint64(head[i])
-	}
+	n := binary.LittleEndian.Uint64(head)
 	return n >= 2 && n <= 100<<20
 }
 
