@@ -26,6 +26,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/tflite"
 	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/internal/safetensors"
+	"github.com/c236555e/rehead/internal/tarfile"
 )
 
 // file is an open weight file.
@@ -229,7 +230,7 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatGraphDef, nil
 	case ckpt.Begins(head):
 		return formatCheckpoint, nil // cut short, which its reader says
-	case pth.IsTar(head):
+	case tarfile.Is(head): // what torch.save wrote in 2016, or any other
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
 			"torch.save(net.state_dict(), path); unpack any other archive first")
 	}
