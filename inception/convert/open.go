@@ -19,6 +19,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/convert/internal/openvino"
+	"github.com/c236555e/rehead/inception/convert/internal/paddle"
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/convert/internal/tfjs"
@@ -163,6 +164,7 @@ const (
 	formatCheckpoint  = "checkpoint"
 	formatOpenVINO    = "openvino"
 	formatCoreML      = "coreml"
+	formatPaddle      = "paddle"
 )
 
 // open opens a regular file and reads its first bytes.
@@ -228,6 +230,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatGraphDef, nil
 	case ckpt.Begins(head):
 		return formatCheckpoint, nil // cut short, which its reader says
+	case paddle.Is(head):
+		return formatPaddle, nil
 	case pth.IsTar(head):
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
 			"torch.save(net.state_dict(), path); unpack any other archive first")
@@ -301,6 +305,8 @@ func (f *file) source() (*source, error) {
 		return openvinoSource(f)
 	case formatCoreML:
 		return coremlSource(f)
+	case formatPaddle:
+		return paddleSource(f)
 	case formatSavedModel:
 		return savedSource(f)
 	case formatGraphDef:
