@@ -20,6 +20,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/convert/internal/openvino"
+	"github.com/c236555e/rehead/inception/convert/internal/paddle"
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/convert/internal/tfjs"
@@ -165,6 +166,7 @@ const (
 	formatCheckpoint  = "checkpoint"
 	formatOpenVINO    = "openvino"
 	formatCoreML      = "coreml"
+	formatPaddle      = "paddle"
 )
 
 // open opens a regular file and reads its first bytes.
@@ -230,6 +232,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatGraphDef, nil
 	case ckpt.Begins(head):
 		return formatCheckpoint, nil // cut short, which its reader says
+	case paddle.Is(head):
+		return formatPaddle, nil
 	case tarfile.Is(head): // what torch.save wrote in 2016, or any other
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
 			"torch.save(net.state_dict(), path); unpack any other archive first")
@@ -300,6 +304,8 @@ func (f *file) source() (*source, error) {
 		return openvinoSource(f)
 	case formatCoreML:
 		return coremlSource(f)
+	case formatPaddle:
+		return paddleSource(f)
 	case formatSavedModel:
 		return savedSource(f)
 	case formatGraphDef:

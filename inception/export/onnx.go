@@ -140,7 +140,7 @@ func (g *graph) trunk(n *network) (string, error) {
 			return "", err
 		}
 		values[i] = l.name
-		if l.kind != globalMean {
+		if l.kind < globalMean {
 			values[i] = q.pair(g, l.name, i)
 		}
 	}
@@ -174,6 +174,12 @@ func (g *graph) operator(layers []layer, at int, in []string, q *quantizer) erro
 		g.node("Concat", l.name, in, integer("axis", 1))
 	case globalMean:
 		g.node("GlobalAveragePool", l.name+".map", in)
+		g.node("Flatten", l.name, []string{l.name + ".map"}, integer("axis", 1))
+	case globalMax:
+		g.node("GlobalMaxPool", l.name+".map", in)
+		g.node("Flatten", l.name, []string{l.name + ".map"}, integer("axis", 1))
+	case flatten:
+		g.node("Transpose", l.name+".map", in, integers("perm", 0, 2, 3, 1))
 		g.node("Flatten", l.name, []string{l.name + ".map"}, integer("axis", 1))
 	}
 	return nil
