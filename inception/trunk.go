@@ -136,11 +136,8 @@ func (t *Trunk) Weights() *Weights { return t.weights }
 func (t *Trunk) Program() *nn.Program { return t.program }
 
 // DecodersBeside is how many of so many decoders find a processor while forward passes run, so many
-// at once: those that the network leaves idle, or all where it runs on a device of its own.
+// at once: those that the network leaves idle, which are all but one where a GPU computes.
 func (t *Trunk) DecodersBeside(decoders, passes int) int {
-	if t.program.Device() != "cpu" {
-		return decoders
-	}
 	return min(decoders, max(runtime.GOMAXPROCS(0)-t.program.Threads()*passes, 0))
 }
 
