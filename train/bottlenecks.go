@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/internal/cache"
 )
 
 // Bottlenecks are those of a folder's pictures, and what it took to get them.

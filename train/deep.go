@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/internal/cache"
 	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/internal/safetensors"
 )

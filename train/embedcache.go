@@ -6,9 +6,9 @@ import (
 	"fmt"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/internal/cache"
 	"github.com/c236555e/rehead/nn"
 )
 

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
@@ -37,7 +38,7 @@ const module = "github.com/c236555e/rehead/"
 
 // packages are those whose exported functions are called.
 var packages = strings.Fields(`nn inception inception/convert inception/embedded inception/registry
-	inception/export dataset dataset/source dataset/picture dataset/doctor
+	inception/export dataset dataset/source dataset/picture dataset/doctor dataset/cache
 	train train/head train/metrics train/report serve`)
 
 // table is every exported function and method of the packages, the methods as functions of their
@@ -109,6 +110,11 @@ func table() []any {
 		(*doctor.Checkup).FirstNear, (*doctor.Checkup).RefineNear,
 		doctor.Hopeless, (*doctor.Checkup).Err, (*doctor.Checkup).Of, (*doctor.Checkup).Refine, (*doctor.Checkup).Same,
 		(*doctor.Checkup).Usable,
+		cache.Open, (*cache.Bottlenecks).Close, (*cache.Bottlenecks).Damaged, (*cache.Bottlenecks).Get, (*cache.Bottlenecks).Has,
+		(*cache.Bottlenecks).Len, (*cache.Bottlenecks).Merge, (*cache.Bottlenecks).Path,
+		(*cache.Bottlenecks).Put, cache.OpenStore, (*cache.Store).Close, (*cache.Store).Damaged,
+		(*cache.Store).Get, (*cache.Store).Len, (*cache.Store).Merge, (*cache.Store).Path,
+		(*cache.Store).Put,
 		train.ParseFeatures, train.MergeCache, train.EmbedEach, train.EmbedChecked, train.Config.Validate,
 		train.EmbedConfig.Validate,
 		train.Embed, train.EvaluateConfig.Validate, train.Evaluate, (*train.Evaluation).Plots,
