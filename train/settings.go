@@ -31,6 +31,7 @@ type Settings struct {
 	Evaluations   int              `json:"evaluations"`
 	BestEpoch     int              `json:"best_epoch,omitempty"`
 	Loss          float64          `json:"loss"`
+	Gap           float64          `json:"gap,omitempty"` // the loss is at most this much above the least; 0: not known
 	Gradient      float64          `json:"gradient"`
 	Converged     bool             `json:"converged"`
 }
@@ -42,7 +43,7 @@ func (r *run) settings() Settings {
 		Solver: fit.Solver, Scaling: fit.Scaling, L2: fit.L2, Search: fit.Tried, Folds: fit.Folds,
 		Smoothing: fit.Smoothing, Views: r.cfg.Views, Tolerance: fit.Tolerance, MaxIterations: fit.MaxIterations,
 		Iterations: fit.Iterations, Evaluations: fit.Evaluations, BestEpoch: fit.BestEpoch,
-		Loss: fit.Loss, Gradient: fit.Gradient, Converged: fit.Converged,
+		Loss: fit.Loss, Gap: fit.Gap, Gradient: fit.Gradient, Converged: fit.Converged,
 	}
 	if r.reads != nil || r.tried != nil {
 		s.Features, s.Tried = r.cfg.Features, r.tried

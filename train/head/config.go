@@ -10,7 +10,7 @@ import (
 
 // What the zero value of a setting means.
 const (
-	DefaultTolerance     = 1e-4
+	DefaultTolerance     = 1e-6
 	DefaultMaxIterations = 1000
 )
 
@@ -86,8 +86,10 @@ type Options struct {
 	L2 float64
 	// "" means ScaleHalf, and ScaleNone for Retrain, which has no other; ScaleAuto: searched for
 	// together with L2, which must then be negative
-	Scaling       Scaling
-	Tolerance     float64     // LBFGS stops when no component of the gradient is larger; 0 means DefaultTolerance
+	Scaling Scaling
+	// LBFGS stops when its loss is proven to be at most this share of it above the least that there
+	// is; 0 means DefaultTolerance
+	Tolerance     float64
 	MaxIterations int         // of LBFGS; 0 means DefaultMaxIterations
 	Smoothing     float64     // label smoothing: the share of each target that is spread over all answers; 0 to 0.5
 	Seed          uint64      // of batches, dropout and first weights
@@ -106,7 +108,8 @@ type Config struct {
 	// classes count the same altogether (with several labels an example: having a label and not
 	// having it do)
 	Balanced bool
-	// optional: where the solver begins, a head of the same classes and features; nil means at zero
+	// optional: where the solver begins, a head of the same classes and features; nil means at zero,
+	// of LBFGS with the biases of how frequent labels are
 	Start *inception.Head
 	// optional: its loss and accuracy are part of the progress; the solvers of MiniBatch stop by it
 	Validation *Examples
