@@ -16,14 +16,18 @@ const (
 )
 
 // bestBias moves b to the best for the logits u, by Newton's method with the second derivatives of
-// where it begins.
-func (o *objective) bestBias(b []float64) error {
+// where it begins. It returns the sum of the losses before.
+func (o *objective) bestBias(b []float64) (first float64, err error) {
 	sums, step := make([]float64, o.k), make([]float64, o.k)
 	var solve func(g []float64) error
 	best, least := make([]float64, o.k), math.Inf(1)
-	for range biasSteps {
-		if _, err := o.exactBias(b, sums); err != nil {
-			return err
+	for i := range biasSteps {
+		loss, err := o.exactBias(b, sums)
+		if err != nil {
+			return 0, err
+		}
+		if i == 0 {
+			first = loss
 		}
 		for l := range sums {
 			sums[l] /= float64(o.n)
@@ -38,14 +42,13 @@ func (o *objective) bestBias(b []float64) error {
 			break
 		}
 		if solve == nil {
-			var err error
 			if solve, err = o.biasCurvature(b); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		copy(step, sums)
 		if err := solve(step); err != nil {
-			return err
+			return 0, err
 		}
 		for l, s := range step {
 			if !decided(b[l]) {
@@ -54,7 +57,7 @@ func (o *objective) bestBias(b []float64) error {
 		}
 	}
 	copy(b, best)
-	return nil
+	return first, nil
 }
 
 // biasCurvature returns what replaces a gradient by b by the step of Newton's method.

@@ -98,6 +98,7 @@ type certificate struct {
 	loss     float64 // the objective
 	gap      float64 // the least that it can be is at most this much less
 	gradient float64 // its largest component
+	fell     float64 // what the best bias took off the objective
 }
 
 // certify bounds how far the objective at theta lies above its least value, in float64. It moves
@@ -125,16 +126,17 @@ func (o *objective) certify(theta, grad []float64) (c certificate, err error) {
 	if err := o.exactLogits(theta); err != nil {
 		return c, err
 	}
-	if err := o.bestBias(b); err != nil {
-		return c, err
-	}
-	loss, err := o.exactGradient(b, grad)
+	first, err := o.bestBias(b)
 	if err != nil {
 		return c, err
 	}
-	loss = o.regularise(loss, theta, grad)
+	sum, err := o.exactGradient(b, grad)
+	if err != nil {
+		return c, err
+	}
+	loss := o.regularise(sum, theta, grad)
 	c = o.bound(theta, grad)
-	c.loss = loss
+	c.loss, c.fell = loss, max(0, (first-sum)/float64(o.n))
 	return c, nil
 }
 

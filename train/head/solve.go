@@ -136,14 +136,20 @@ func (d *descent) done() (bool, error) {
 	if gap := d.gap(); !last && gap > d.trust*d.s.cfg.Tolerance*d.loss || d.at == d.evaluations {
 		return last, nil
 	}
-	gap := d.gap()
+	gap, bias := d.gap(), slices.Clone(d.x[d.weight:])
 	var err error
 	if d.found, err = d.s.obj.certify(d.x, d.nextGradient()); err != nil {
 		return false, err
 	}
 	d.evaluations++
 	d.at = d.evaluations
-	if last || d.good() {
+	if d.good() {
+		return true, nil
+	}
+	if last { // as the iterations left it
+		copy(d.x[d.weight:], bias)
+		d.found.gap += max(d.found.fell, d.loss-d.found.loss)
+		d.found.loss, d.found.gradient = d.loss, d.slope()
 		return true, nil
 	}
 	if d.trust /= 4; d.found.gap > 4*gap {
@@ -213,6 +219,6 @@ func (d *descent) resume(s state) error {
 		d.value = d.s.obj.exactValue
 	}
 	f := s.floats[v-1]
-	d.trust, d.found = f[0], certificate{f[1], f[2], f[3]}
+	d.trust, d.found = f[0], certificate{loss: f[1], gap: f[2], gradient: f[3]}
 	return nil
 }
