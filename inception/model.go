@@ -133,6 +133,10 @@ func (m *Model) checkReads() error {
 	if err := m.Reads.Validate(m.Width); err != nil {
 		return fmt.Errorf("inception: model: %w", err)
 	}
+	if m.Reads.Foreign() && m.Reads.Side != 0 && m.Reads.Side != m.MapSide() {
+		return fmt.Errorf("inception: model: the head reads %d pixels a side of the last block, which has %d for pictures "+
+			"of %d", m.Reads.Side, m.MapSide(), m.Recipe.Size)
+	}
 	if f := m.Reads.Length(m.Width); f != m.Head.Features {
 		return fmt.Errorf("inception: model: the head reads %d features, but a trunk of width %g gives %d", m.Head.Features,
 			m.Width, f)
@@ -250,7 +254,7 @@ func ModelFromWeights(w *Weights) (*Model, error) {
 	m := &Model{Labels: w.Labels, Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest,
 		Trunk: w.TrunkOnly()}
 	if w.Head != nil {
-		m.Head = *w.Head
+		m.Head, m.Reads = *w.Head, w.Reads
 	} else {
 		m.Head = Head{Classes: w.Classes, Features: w.Features(), W: w.Tensors["fc.weight"].Data,
 			B: w.Tensors["fc.bias"].Data}

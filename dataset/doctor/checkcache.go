@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"math"
 
+	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/internal/cache"
 )
 
 // CheckCache keeps what Check saw in pictures that it decoded, by the SHA-256 of their bytes:

@@ -20,12 +20,14 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/convert/internal/openvino"
+	"github.com/c236555e/rehead/inception/convert/internal/paddle"
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/convert/internal/tfjs"
 	"github.com/c236555e/rehead/inception/convert/internal/tflite"
 	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/internal/safetensors"
+	"github.com/c236555e/rehead/internal/tarfile"
 )
 
 // file is an open weight file.
@@ -164,6 +166,7 @@ const (
 	formatCheckpoint  = "checkpoint"
 	formatOpenVINO    = "openvino"
 	formatCoreML      = "coreml"
+	formatPaddle      = "paddle"
 )
 
 // open opens a regular file and reads its first bytes.
@@ -229,7 +232,9 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatGraphDef, nil
 	case ckpt.Begins(head):
 		return formatCheckpoint, nil // cut short, which its reader says
-	case pth.IsTar(head):
+	case paddle.Is(head):
+		return formatPaddle, nil
+	case tarfile.Is(head): // what torch.save wrote in 2016, or any other
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
 			"torch.save(net.state_dict(), path); unpack any other archive first")
 	}
@@ -299,6 +304,8 @@ func (f *file) source() (*source, error) {
 		return openvinoSource(f)
 	case formatCoreML:
 		return coremlSource(f)
+	case formatPaddle:
+		return paddleSource(f)
 	case formatSavedModel:
 		return savedSource(f)
 	case formatGraphDef:

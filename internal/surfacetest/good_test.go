@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
@@ -214,6 +215,20 @@ func (g *good) make(t reflect.Type) any {
 		func() *doctor.CheckCache {
 			c, err := doctor.OpenCheckCache(g.t.TempDir())
 			g.must(err)
+			g.t.Cleanup(func() { _ = c.Close() })
+			return c
+		},
+		func() cache.Key { return cache.Key{Trunk: g.weights.Digest, Recipe: g.weights.Recipe, Features: 4} },
+		func() cache.Format {
+			return cache.Format{Name: "test", Magic: "REHEADXX", Version: 1, Suffix: ".test", Key: []byte("k"), Length: 4}
+		},
+		func() *cache.Bottlenecks {
+			c := keep(g, cache.Open)(g.t.TempDir(), of[cache.Key](g))
+			g.t.Cleanup(func() { _ = c.Close() })
+			return c
+		},
+		func() *cache.Store {
+			c := keep(g, cache.OpenStore)(g.t.TempDir(), of[cache.Format](g))
 			g.t.Cleanup(func() { _ = c.Close() })
 			return c
 		},

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
@@ -37,7 +38,7 @@ const module = "github.com/c236555e/rehead/"
 
 // packages are those whose exported functions are called.
 var packages = strings.Fields(`nn inception inception/convert inception/embedded inception/registry
-	inception/export dataset dataset/source dataset/picture dataset/doctor
+	inception/export dataset dataset/source dataset/picture dataset/doctor dataset/cache
 	train train/head train/metrics train/report serve`)
 
 // table is every exported function and method of the packages, the methods as functions of their
@@ -45,11 +46,12 @@ var packages = strings.Fields(`nn inception inception/convert inception/embedded
 func table() []any {
 	return []any{
 		nn.Devices, nn.Kernels, nn.QuantizeFilter, nn.ParamData, nn.Units, nn.Walk, nn.NewCalibrator, (*nn.Calibrator).Add,
-		(*nn.Calibrator).Close, (*nn.Calibrator).Ranges, nn.Config.Validate, nn.NewGraph,
+		(*nn.Calibrator).Close, (*nn.Calibrator).Ranges, nn.Config.Validate, nn.Config.Arithmetic, nn.NewGraph,
 		nn.NewBinaryHeadGraph, nn.NewHeadGraph, (*nn.HeadGraph).LossGrad, nn.NewMachine,
 		(*nn.Machine).Close, (*nn.Machine).Run, nn.Apply, nn.Input, nn.Param, nn.OpOf,
 		nn.ParsePrecision, nn.Compile, (*nn.Program).Close, (*nn.Program).Device, (*nn.Program).Kernel,
-		(*nn.Program).Precision, (*nn.Program).Profile, (*nn.Program).Run, (*nn.Program).Threads,
+		(*nn.Program).Precision, (*nn.Program).Profile, (*nn.Program).Rounding, (*nn.Program).Run,
+		(*nn.Program).Threads,
 		(*nn.ShapeError).Error,
 		inception.Build, inception.Calibrate, inception.CheckTarget, inception.DecodeModel,
 		inception.DecodeWeights, inception.Layers, inception.ModelFromWeights, inception.NewClassifier,
@@ -70,7 +72,9 @@ func table() []any {
 		(*inception.Trunk).Weights, (*inception.Weights).Features, (*inception.Weights).Halved,
 		(*inception.Weights).Precision, (*inception.Weights).Quantized, (*inception.Weights).Write,
 		inception.AllFeatures, inception.FeatureBlocks, inception.NewTrunkOf, inception.ParseFeatures,
-		inception.Statistics, (*inception.Features).Equal, (*inception.Features).Length,
+		inception.Statistics, inception.LastCells, inception.LastMaximum,
+		(*inception.Features).Equal, (*inception.Features).Length,
+		(*inception.Features).Foreign,
 		(*inception.Features).Places, (*inception.Features).Spans, (*inception.Features).String,
 		(*inception.Features).Validate, (*inception.Features).Values, (*inception.Model).MapSide,
 		(*inception.Trunk).Reads,
@@ -90,7 +94,8 @@ func table() []any {
 		(*dataset.Folder).Split, (*dataset.Folder).SplitTogether, (*dataset.Folder).SplitUnique,
 		dataset.Split.String, dataset.SplitConfig.Validate,
 		(*dataset.Folder).Wanted, dataset.Open,
-		source.Housekeeping, source.Kind, source.List, source.Open, source.Order[int], source.Read, source.File.Read,
+		source.Housekeeping, source.ArchiveKind, source.Kind, source.List, source.Open, source.Order[int],
+		source.Read, source.File.Read,
 		source.Disk.ReadDir, source.Disk.Stat, source.Disk.Open, (*source.Archive).Close, (*source.Archive).Open,
 		(*source.Archive).ReadDir, (*source.Archive).Root, (*source.Archive).Stat, dataset.Item.File, source.Reason, source.SortProblems,
 		source.NewWalker, (*source.Walker).Add, (*source.Walker).At, (*source.Walker).Sniff,
@@ -108,6 +113,11 @@ func table() []any {
 		(*doctor.Checkup).FirstNear, (*doctor.Checkup).RefineNear,
 		doctor.Hopeless, (*doctor.Checkup).Err, (*doctor.Checkup).Of, (*doctor.Checkup).Refine, (*doctor.Checkup).Same,
 		(*doctor.Checkup).Usable,
+		cache.Open, (*cache.Bottlenecks).Close, (*cache.Bottlenecks).Damaged, (*cache.Bottlenecks).Get, (*cache.Bottlenecks).Has,
+		(*cache.Bottlenecks).Len, (*cache.Bottlenecks).Merge, (*cache.Bottlenecks).Path,
+		(*cache.Bottlenecks).Put, cache.OpenStore, (*cache.Store).Close, (*cache.Store).Damaged,
+		(*cache.Store).Get, (*cache.Store).Len, (*cache.Store).Merge, (*cache.Store).Path,
+		(*cache.Store).Put,
 		train.ParseFeatures, train.MergeCache, train.EmbedEach, train.EmbedChecked, train.Config.Validate,
 		train.EmbedConfig.Validate,
 		train.Embed, train.EvaluateConfig.Validate, train.Evaluate, (*train.Evaluation).Plots,

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/c236555e/rehead/internal/cache"
+	"github.com/c236555e/rehead/dataset/cache"
+	"github.com/c236555e/rehead/dataset/internal/picturetest"
 )
 
 // TestCacheTornTail cuts the file at every byte, as a crash would leave it: what was whole is
@@ -27,7 +28,7 @@ func TestCacheTornTail(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, name)
 	for cut := range whole {
-		write(t, path, whole[:cut])
+		picturetest.Write(t, path, whole[:cut])
 		c := open(t, dir, features)
 		left := int(max(int64(cut)-start, 0) / length)
 		if c.Len() != left || c.Damaged() != 0 {
@@ -84,7 +85,7 @@ func TestCacheDamage(t *testing.T) {
 	for at := range whole {
 		damaged := append([]byte(nil), whole...)
 		damaged[at] ^= 0x10
-		write(t, c.Path(), damaged)
+		picturetest.Write(t, c.Path(), damaged)
 		again, err := cache.Open(dir, cacheKey(features))
 		if int64(at) < start {
 			if err == nil || !strings.Contains(err.Error(), "delete") {
@@ -146,7 +147,7 @@ func FuzzCache(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		dir := t.TempDir()
-		write(t, filepath.Join(dir, name), data)
+		picturetest.Write(t, filepath.Join(dir, name), data)
 		c, err := cache.Open(dir, cacheKey(3))
 		if err != nil {
 			return

@@ -17,21 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/c236555e/rehead/dataset/cache"
+	"github.com/c236555e/rehead/dataset/internal/picturetest"
 	"github.com/c236555e/rehead/dataset/picture"
-	"github.com/c236555e/rehead/internal/cache"
 )
 
 func cacheKey(features int) cache.Key {
-	recipe := picture.Recipe{Size: 75, Orient: true, Geometry: picture.Squash, Filter: picture.TF1Bilinear,
-		Std: [3]float32{1, 1, 1}}
-	return cache.Key{Trunk: "c0ffee", Recipe: recipe, Features: features}
-}
-
-func write(t *testing.T, path string, data []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	return cache.Key{Trunk: "c0ffee", Recipe: picturetest.Recipe(75, picture.TF1Bilinear), Features: features}
 }
 
 func sum(i int) [sha256.Size]byte { return sha256.Sum256([]byte(strconv.Itoa(i))) }
