@@ -129,6 +129,21 @@ func (p Precision) Tiles() []Tile {
 	return []Tile{{"conv64", 64, 128}, {"conv128", 128, large}}
 }
 
+// Choose picks the tile that takes a GPU of so many multiprocessors the fewest turns, by what it
+// computes in a turn: a larger one loads less for each product.
+func (c Conv) Choose(p Precision, multiprocessors int) Tile {
+	cost := func(t Tile, efficiency float64) float64 {
+		l := c.Launch(t)
+		turns := (l.Grid[0]*l.Grid[1] + multiprocessors - 1) / multiprocessors
+		return float64(turns*t.Side*t.Side) / efficiency
+	}
+	tiles := p.Tiles()
+	if cost(tiles[1], 1) < cost(tiles[0], 0.65) {
+		return tiles[1]
+	}
+	return tiles[0]
+}
+
 // Launch is the convolution by one of the precision's tiles.
 func (c Conv) Launch(t Tile) Launch {
 	up := func(n int32) int { return (int(n) + t.Side - 1) / t.Side }
@@ -187,9 +202,9 @@ type Pack struct {
 // Launch is the step.
 func (p Pack) Launch() Launch { return each("pack", int(p.N*p.C*p.Area), p) }
 
-// Softmax is that of the classes at Lanes [C] of int32, in the same lanes of Y.
+// Softmax is that of the lanes of which Used [C] of int32 is not 0; the others become 0.
 type Softmax struct {
-	X, Lanes, Y    uint64
+	X, Used, Y     uint64
 	N, C, LDX, LDY int32
 }
 

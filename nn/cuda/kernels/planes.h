@@ -139,10 +139,10 @@ extern "C" __global__ void THREADS(BLOCK) pack(Pack p) {
 }
 
 #ifdef FLOAT32
-// One warp an image; lane lanes[c] of x is class c, and y's.
+// One warp an image. A lane of x is a class where used says so, and 0 in y where it does not.
 struct Softmax {
   const float *x;
-  const int *lanes;
+  const int *used;
   float *y;
   int N, C, ldx, ldy;
 };
@@ -154,20 +154,22 @@ extern "C" __global__ void THREADS(32) softmax(Softmax p) {
   float *y = p.y + (long)blockX() * p.ldy;
   float top = -__builtin_inff();
 #pragma unroll 1
-  for (int c = thread(); c < p.C; c += 32) top = larger(top, x[p.lanes[c]]);
+  for (int c = thread(); c < p.C; c += 32)
+    if (p.used[c]) top = larger(top, x[c]);
 #pragma unroll
   for (int d = 16; d > 0; d /= 2) top = larger(top, across(top, d));
   float total = 0;
 #pragma unroll 1
   for (int c = thread(); c < p.C; c += 32) {
-    float e, v = (x[p.lanes[c]] - top) * 1.44269504f;
+    float e, v = (x[c] - top) * 1.44269504f;
     asm("ex2.approx.f32 %0, %1;" : "=f"(e) : "f"(v));
-    y[p.lanes[c]] = e;
+    if (!p.used[c]) e = 0;
+    y[c] = e;
     total += e;
   }
 #pragma unroll
   for (int d = 16; d > 0; d /= 2) total += across(total, d);
 #pragma unroll 1
-  for (int c = thread(); c < p.C; c += 32) y[p.lanes[c]] /= total;
+  for (int c = thread(); c < p.C; c += 32) y[c] /= total;
 }
 #endif

@@ -218,7 +218,7 @@ func TestSoftmax(t *testing.T) {
 	for _, classes := range []int{1, 5, 32, 77} {
 		const n = 3
 		ld := classes*2 + 3
-		lanes := make([]int32, classes)
+		used := make([]int32, ld)
 		want := make([]float64, n*classes)
 		x := make([]float32, n*ld)
 		for i := range x {
@@ -227,10 +227,10 @@ func TestSoftmax(t *testing.T) {
 		logits := make([]float64, n*classes)
 		for i := range logits {
 			logits[i] = float64(x[i/classes*ld+i%classes*2])
-			lanes[i%classes] = int32(i % classes * 2)
+			used[i%classes*2] = 1
 		}
 		ref.Softmax(want, logits, classes)
-		s := Softmax{X: g.floats(x), Lanes: g.indices(lanes...), Y: g.memory.Alloc(n * ld * 4), N: n, C: int32(classes),
+		s := Softmax{X: g.floats(x), Used: g.indices(used...), Y: g.memory.Alloc(n * ld * 4), N: n, C: int32(ld),
 			LDX: int32(ld), LDY: int32(ld)}
 		g.run(s.Launch())
 		all := g.download(s.Y, n*ld)
@@ -238,6 +238,58 @@ func TestSoftmax(t *testing.T) {
 		for i := range want {
 			got = append(got, all[i/classes*ld+i%classes*2])
 		}
+		for i, v := range all {
+			if used[i%ld] == 0 && v != 0 {
+				t.Errorf("%d classes: lane %d, which is none: got %v, want 0", classes, i%ld, v)
+			}
+		}
 		near(t, fmt.Sprintf("%d classes", classes), got, want, 5e-6)
 	}
+}
+
+// findPlanes says what is wrong with pools and with the ways from and to lanes.
+func findPlanes(g *gpu) error {
+	s := ref.Image{N: 2, C: 24, H: 7, W: 6}
+	x := g.picture(s, false)
+	win := window(3, 3, 2, 1, 1)
+	oh, ow := win.Out(s.H, s.W)
+	out := ref.Image{N: s.N, C: s.C, H: oh, W: ow}
+	p := Pool{X: x.at, N: 2, H: 7, Width: 6, C: 24, OH: int32(oh), OW: int32(ow), KH: 3, KW: 3, SH: 2, SW: 2, Top: 1, Left: 1,
+		LDX: int32(x.ld), LDY: 24}
+	want := make([]float64, out.N*out.C*oh*ow)
+	for _, max := range []bool{true, false} {
+		p.Y = g.memory.Alloc(len(want) * g.Size)
+		l := p.Average()
+		ref.AvgPool(want, x.planes, s, ref.Pool{Window: win})
+		if max {
+			l = p.Max()
+			ref.MaxPool(want, x.planes, s, win)
+		}
+		if err := g.launch(l); err != nil {
+			return err
+		}
+		if err := difference(g.planes(out, p.Y, 24), want, g.tolerance()); err != nil {
+			return err
+		}
+	}
+	values, exact := make([]float32, 2*13*63), make([]float64, 2*13*63) // the last block is not full
+	for i := range values {
+		values[i] = g.round(float32(g.rng.NormFloat64()))
+		exact[i] = float64(values[i])
+	}
+	u := Unpack{X: g.floats(values), N: 2, C: 13, Area: 63, LDY: 16, Y: g.memory.Alloc(2 * 63 * 16 * g.Size)}
+	if err := g.launch(u.Launch()); err != nil {
+		return err
+	}
+	if err := difference(g.planes(ref.Image{N: 2, C: 13, H: 9, W: 7}, u.Y, 16), exact, 0); err != nil {
+		return err
+	}
+	lanes := []int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+	y := Pack{X: u.Y, Lanes: g.indices(lanes...), Y: g.memory.Alloc(len(values) * 4), N: 2, C: 13, Area: 63, LDX: 16}
+	if err := g.launch(y.Launch()); err != nil {
+		return err
+	}
+	float := newGPU(g.TB, Precisions()[0])
+	float.memory = g.memory
+	return difference(float.download(y.Y, len(values)), exact, 0)
 }

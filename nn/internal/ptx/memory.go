@@ -1,6 +1,7 @@
 package ptx
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -9,15 +10,16 @@ import (
 // Memory is a GPU's global memory. Allocations lie apart from each other, so that what runs over
 // the end of one meets none.
 type Memory struct {
+	First uint64 // the first address; 0 means 1<<32
+
 	areas []*area // by address
 	next  uint64
 	turn  uint32 // counts launches
 }
 
 const (
-	firstAddress = 1 << 32
-	redZone      = 1 << 20
-	alignment    = 512
+	redZone   = 1 << 20
+	alignment = 512
 )
 
 // area is an allocation.
@@ -31,7 +33,7 @@ type area struct {
 
 // Alloc returns the address of n fresh bytes of 0xFF.
 func (m *Memory) Alloc(n int) uint64 {
-	base := max(m.next, firstAddress)
+	base := max(m.next, cmp.Or(m.First, 1<<32))
 	a := &area{base: base, data: make([]byte, n), wrote: make([]uint64, (n+3)/4)}
 	for i := range a.data {
 		a.data[i] = 0xff
