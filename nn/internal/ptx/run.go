@@ -26,7 +26,7 @@ type Launch struct {
 }
 
 // mostSteps is how many instructions a warp may take: no kernel of a test needs as many.
-const mostSteps = 1 << 28
+const mostSteps = 1 << 24
 
 // Run runs a launch to its end. Its error is a *Fault if the kernel did something wrong.
 func (k *Kernel) Run(m *Memory, l Launch) (err error) {
@@ -77,7 +77,8 @@ func newBlock(k *Kernel, m *Memory, l Launch) *block {
 	b := &block{kernel: k, memory: m, params: l.Params, grid: l.Grid, threads: l.Block[0], turn: m.turn,
 		shared: make([]byte, k.shared), words: make([]word, (k.shared+3)/4)}
 	for i := 0; i < b.threads; i += 32 {
-		w := &warp{b: b, id: i / 32, r: make([]u32s, k.regs[words]), q: make([]u64s, k.regs[longs]), p: make([]uint32, k.regs[preds])}
+		w := &warp{b: b, id: i / 32, r: make([]u32s, k.regs[words]), q: make([]u64s, k.regs[longs]),
+			p: make([]uint32, k.regs[preds])}
 		for i := range w.r {
 			w.r[i] = spread(uint32(0xfffa5a5a)) // registers begin with anything
 		}
