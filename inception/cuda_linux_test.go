@@ -53,7 +53,7 @@ func TestGPU(t *testing.T) {
 	size, features := len(pixels)/pictures, len(want)/pictures
 	for kernel, most := range gpuTolerance {
 		t.Run(kernel, func(t *testing.T) {
-			cudatest.Use(t, &cudatest.Driver{GPUs: 1})
+			cudatest.UseOne(t)
 			cfg := nn.Config{Device: "cuda", Kernel: kernel}
 			got := embed(cfg, pictures, pixels)
 			worst := 0.0

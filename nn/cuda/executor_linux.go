@@ -84,7 +84,7 @@ func (p *plan) most() int {
 
 // prepare loads the kernels, uploads the weights and makes room for single images.
 func (e *executor) prepare() error {
-	for _, name := range []string{"float32", e.plan.precision.Store, e.plan.precision.Name} {
+	for _, name := range []string{device.Float32, e.plan.precision.Store, e.plan.precision.Name} {
 		if _, ok := e.modules[name]; ok {
 			continue
 		}

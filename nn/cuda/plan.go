@@ -7,6 +7,7 @@ import (
 
 	"github.com/c236555e/rehead/nn/cuda/kernels"
 	"github.com/c236555e/rehead/nn/internal/arena"
+	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
 )
 
@@ -170,7 +171,7 @@ func (p *plan) pack(b batch, i int) (module string, l kernels.Launch) {
 // module is the one whose kernels read and write a value.
 func (p *plan) module(v *value) string {
 	if v.vector {
-		return "float32"
+		return device.Float32
 	}
 	return p.precision.Store
 }

@@ -24,7 +24,7 @@ func TestSuite(t *testing.T) {
 	}
 	for _, p := range kernels.Precisions() {
 		t.Run(p.Name, func(t *testing.T) {
-			cudatest.Use(t, &cudatest.Driver{GPUs: 1})
+			cudatest.UseOne(t)
 			cfg := nn.Config{Device: "cuda", Kernel: p.Name}
 			if p.Name == "float32" {
 				nntest.TestProgram(t, cfg, tolerances[p.Name])
@@ -32,5 +32,19 @@ func TestSuite(t *testing.T) {
 			}
 			nntest.Test(t, nntest.OnProgram(cfg), tolerances[p.Name])
 		})
+	}
+}
+
+// TestOpenClose compiles, runs and closes a network again and again: what is left behind each time
+// would fill a GPU.
+func TestOpenClose(t *testing.T) {
+	cudatest.UseOne(t)
+	n := newNetwork(t)
+	for range 3 {
+		got, err := n.run(t, "cuda")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.near(t, got)
 	}
 }

@@ -5,6 +5,7 @@
 package cudatest
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/c236555e/rehead/nn/cuda"
@@ -15,6 +16,17 @@ import (
 
 // Driver is the driver and the GPUs that it finds.
 type Driver = cutest.Driver
+
+var real = flag.Bool("gpu", false, "compute on this machine's GPU, not on one that is interpreted")
+
+// UseOne makes one GPU the device "cuda" until the test ends, this machine's own where the test was
+// called with -gpu.
+func UseOne(t testing.TB) {
+	t.Helper()
+	if !*real {
+		Use(t, &Driver{GPUs: 1})
+	}
+}
 
 // Use makes the GPUs of d the device "cuda" until the test ends. Nothing may be left on them then.
 // Tests that use it do not run in parallel.

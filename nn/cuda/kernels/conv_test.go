@@ -74,7 +74,7 @@ func (g *gpu) newConv(s shape) *conv {
 
 // fresh gives c an output that nothing wrote to.
 func (c *conv) fresh(g *gpu) {
-	c.Y = g.memory.Alloc(c.pixels()*int(c.LDY)*g.Size) + uint64(c.at*g.Size)
+	c.Y = g.alloc(c.pixels()*int(c.LDY)*g.Size) + uint64(c.at*g.Size)
 }
 
 func (c *conv) pixels() int { return int(c.N * c.OH * c.OW) }

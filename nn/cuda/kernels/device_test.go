@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 
@@ -12,13 +13,52 @@ import (
 	"github.com/c236555e/rehead/nn/internal/ptx"
 )
 
-// gpu is one precision's kernels in the interpreter, with memory of its own.
+// gpu is one precision's kernels on a board.
 type gpu struct {
 	testing.TB
 	Precision
-	conv, rest *ptx.Module
-	memory     ptx.Memory
-	rng        *rand.Rand
+	board
+	rng *rand.Rand
+}
+
+// board runs kernels: the interpreter, or a GPU behind a driver.
+type board interface {
+	// alloc returns the address of n bytes of 0xFF, which are numbers in no precision.
+	alloc(n int) uint64
+	write(at uint64, data []byte)
+	read(at uint64, n int) []byte
+	// launch runs a kernel of the precision of that name to its end.
+	launch(precision string, l Launch) error
+}
+
+// interpreted is the interpreter.
+type interpreted struct {
+	testing.TB
+	memory ptx.Memory
+	edited *ptx.Module // in place of all others, if there is one
+}
+
+func (b *interpreted) alloc(n int) uint64 { return b.memory.Alloc(n) }
+
+func (b *interpreted) write(at uint64, data []byte) { copy(b.read(at, len(data)), data) }
+
+func (b *interpreted) read(at uint64, n int) []byte {
+	b.Helper()
+	data, err := b.memory.Bytes(at, n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return data
+}
+
+func (b *interpreted) launch(precision string, l Launch) error {
+	m := b.edited
+	if m == nil {
+		m = module(b.TB, precision)
+	}
+	return m.Kernels[l.Kernel].Run(&b.memory, ptx.Launch{
+		Grid: [3]int{l.Grid[0], l.Grid[1], 1}, Block: [3]int{l.Block, 1, 1}, Params: l.Params,
+	})
 }
 
 // parsed are the modules by precision, each parsed once.
@@ -43,8 +83,11 @@ func module(t testing.TB, name string) *ptx.Module {
 
 func newGPU(t testing.TB, p Precision) *gpu {
 	t.Helper()
-	return &gpu{TB: t, Precision: p, conv: module(t, p.Name), rest: module(t, p.Store), rng: rand.New(rand.NewPCG(3, 7))}
+	return &gpu{t, p, newBoard(t), rand.New(rand.NewPCG(3, 7))}
 }
+
+// as is the same board seen by another precision.
+func (g *gpu) as(p Precision) *gpu { return &gpu{g.TB, p, g.board, g.rng} }
 
 // eachPrecision runs f for every precision.
 func eachPrecision(t *testing.T, f func(t *testing.T, g *gpu)) {
@@ -53,33 +96,25 @@ func eachPrecision(t *testing.T, f func(t *testing.T, g *gpu)) {
 	}
 }
 
-// launch runs a kernel.
-func (g *gpu) launch(l Launch) error {
-	k := g.conv.Kernels[l.Kernel]
-	if k == nil {
-		k = g.rest.Kernels[l.Kernel]
+// try runs a kernel of the precision's own or of the one that stores alike.
+func (g *gpu) try(l Launch) error {
+	if strings.HasPrefix(l.Kernel, "conv") {
+		return g.launch(g.Precision.Name, l)
 	}
-	if k == nil {
-		g.Fatalf("no kernel %q", l.Kernel)
-	}
-	return k.Run(&g.memory, ptx.Launch{Grid: [3]int{l.Grid[0], l.Grid[1], 1}, Block: [3]int{l.Block, 1, 1}, Params: l.Params})
+	return g.launch(g.Store, l)
 }
 
 func (g *gpu) run(l Launch) {
 	g.Helper()
-	if err := g.launch(l); err != nil {
+	if err := g.try(l); err != nil {
 		g.Fatal(err)
 	}
 }
 
 // upload copies bytes to the device.
 func (g *gpu) upload(data []byte) uint64 {
-	at := g.memory.Alloc(len(data))
-	b, err := g.memory.Bytes(at, len(data))
-	if err != nil {
-		g.Fatal(err)
-	}
-	copy(b, data)
+	at := g.alloc(len(data))
+	g.write(at, data)
 	return at
 }
 
@@ -134,10 +169,7 @@ func (g *gpu) element(data []byte) float32 {
 // download reads n elements.
 func (g *gpu) download(at uint64, n int) []float32 {
 	g.Helper()
-	b, err := g.memory.Bytes(at, n*g.Size)
-	if err != nil {
-		g.Fatal(err)
-	}
+	b := g.read(at, n*g.Size)
 	values := make([]float32, n)
 	for i := range values {
 		values[i] = g.element(b[i*g.Size:])

@@ -23,6 +23,7 @@ import (
 	"math"
 
 	"github.com/c236555e/rehead/internal/safetensors"
+	"github.com/c236555e/rehead/nn/internal/device"
 )
 
 // Lanes is how many channels of a pixel are read and written together.
@@ -42,7 +43,8 @@ type Precision struct {
 // Precisions lists them, the most exact first.
 func Precisions() []Precision {
 	return []Precision{
-		{"float32", "float32", 4}, {"tf32", "float32", 4}, {"float16", "float16", 2}, {"bfloat16", "bfloat16", 2},
+		{device.Float32, device.Float32, 4}, {device.TF32, device.Float32, 4}, {device.Float16, device.Float16, 2},
+		{device.BFloat16, device.BFloat16, 2},
 	}
 }
 
@@ -63,12 +65,12 @@ func PTX(name string) ([]byte, error) {
 // Append appends float32 numbers as elements of a precision, each rounded to the nearest, ties to
 // even. A number that has none is an error.
 func (p Precision) Append(to []byte, numbers ...float32) ([]byte, error) {
-	if p.Store == "float32" {
+	if p.Store == device.Float32 {
 		return safetensors.PutFloat32(to, numbers), nil
 	}
 	for _, v := range numbers {
 		h, ok := safetensors.Half(v)
-		if p.Store == "bfloat16" {
+		if p.Store == device.BFloat16 {
 			h = uint16((math.Float32bits(v) + 1<<15 - 1 + math.Float32bits(v)>>16&1) >> 16)
 			ok = h&0x7f80 != 0x7f80
 		}
@@ -123,7 +125,7 @@ type Tile struct {
 // Tiles lists a precision's tiles.
 func (p Precision) Tiles() []Tile {
 	large := 128
-	if p.Name == "float32" {
+	if p.Name == device.Float32 {
 		large = 256
 	}
 	return []Tile{{"conv64", 64, 128}, {"conv128", 128, large}}

@@ -100,7 +100,7 @@ func TestPools(t *testing.T) {
 				LDX: int32(x.ld), LDY: int32(ld),
 			}
 			want := make([]float64, out.N*out.C*oh*ow)
-			fresh := func() uint64 { return g.memory.Alloc(out.N * oh * ow * ld * g.Size) }
+			fresh := func() uint64 { return g.alloc(out.N * oh * ow * ld * g.Size) }
 
 			p.Y = fresh()
 			g.run(p.Max())
@@ -133,7 +133,7 @@ func TestAffine(t *testing.T) {
 		for _, relu := range []int32{0, 1} {
 			for _, copies := range []bool{false, true} {
 				a := Affine{X: x.at, Pixels: 2 * 5 * 9, C: 24, LDX: int32(x.ld), LDY: ld, ReLU: relu,
-					Y: g.memory.Alloc(2 * 5 * 9 * ld * g.Size)}
+					Y: g.alloc(2 * 5 * 9 * ld * g.Size)}
 				copy(want, x.planes)
 				if !copies {
 					a.Scale, a.Shift = g.floats(scale), g.floats(shift)
@@ -158,16 +158,14 @@ func TestMean(t *testing.T) {
 				ld := s.C*runs + 8
 				want := make([]float64, s.N*s.C*runs)
 				m := Mean{X: x.at, N: int32(s.N), H: int32(s.H), Width: int32(s.W), C: int32(s.C), LDX: int32(x.ld),
-					LDY: int32(ld), Moments: int32(moments), Y: g.memory.Alloc(s.N * ld * 4)}
+					LDY: int32(ld), Moments: int32(moments), Y: g.alloc(s.N * ld * 4)}
 				g.run(m.Launch())
 				if moments == 0 {
 					ref.GlobalAvgPool(want, x.planes, s)
 				} else {
 					ref.Moments(want, x.planes, s)
 				}
-				float := newGPU(t, Precisions()[0])
-				float.memory = g.memory
-				got := float.planes(ref.Image{N: s.N, C: s.C * runs, H: 1, W: 1}, m.Y, ld)
+				got := g.as(Precisions()[0]).planes(ref.Image{N: s.N, C: s.C * runs, H: 1, W: 1}, m.Y, ld)
 				near(t, fmt.Sprintf("%+v, %d runs", s, runs), got, want, 2e-6)
 			}
 		}
@@ -185,7 +183,7 @@ func TestPack(t *testing.T) {
 			}
 			groups := (c + Lanes - 1) / Lanes
 			ld := groups*Lanes + 8
-			u := Unpack{X: g.floats(values), N: n, C: int32(c), Area: h * w, LDY: int32(ld), Y: g.memory.Alloc(n * h * w * ld * g.Size)}
+			u := Unpack{X: g.floats(values), N: n, C: int32(c), Area: h * w, LDY: int32(ld), Y: g.alloc(n * h * w * ld * g.Size)}
 			g.run(u.Launch())
 			for l := c; l < groups*Lanes; l++ {
 				if v := g.download(u.Y+uint64(l*g.Size), 1)[0]; v != 0 {
@@ -196,12 +194,10 @@ func TestPack(t *testing.T) {
 			for i := range lanes {
 				lanes[i] = int32(c - 1 - i) // back to front
 			}
-			p := Pack{X: u.Y, Lanes: g.indices(lanes...), Y: g.memory.Alloc(len(values) * 4), N: n, C: int32(c), Area: h * w,
+			p := Pack{X: u.Y, Lanes: g.indices(lanes...), Y: g.alloc(len(values) * 4), N: n, C: int32(c), Area: h * w,
 				LDX: int32(ld)}
 			g.run(p.Launch())
-			float := newGPU(t, Precisions()[0])
-			float.memory = g.memory
-			got := float.download(p.Y, len(values))
+			got := g.as(Precisions()[0]).download(p.Y, len(values))
 			for i, v := range got {
 				image, channel, at := i/(h*w)/c, i/(h*w)%c, i%(h*w)
 				if want := values[(image*c+c-1-channel)*h*w+at]; v != want {
@@ -230,7 +226,7 @@ func TestSoftmax(t *testing.T) {
 			used[i%classes*2] = 1
 		}
 		ref.Softmax(want, logits, classes)
-		s := Softmax{X: g.floats(x), Used: g.indices(used...), Y: g.memory.Alloc(n * ld * 4), N: n, C: int32(ld),
+		s := Softmax{X: g.floats(x), Used: g.indices(used...), Y: g.alloc(n * ld * 4), N: n, C: int32(ld),
 			LDX: int32(ld), LDY: int32(ld)}
 		g.run(s.Launch())
 		all := g.download(s.Y, n*ld)
@@ -258,14 +254,14 @@ func findPlanes(g *gpu) error {
 		LDX: int32(x.ld), LDY: 24}
 	want := make([]float64, out.N*out.C*oh*ow)
 	for _, max := range []bool{true, false} {
-		p.Y = g.memory.Alloc(len(want) * g.Size)
+		p.Y = g.alloc(len(want) * g.Size)
 		l := p.Average()
 		ref.AvgPool(want, x.planes, s, ref.Pool{Window: win})
 		if max {
 			l = p.Max()
 			ref.MaxPool(want, x.planes, s, win)
 		}
-		if err := g.launch(l); err != nil {
+		if err := g.try(l); err != nil {
 			return err
 		}
 		if err := difference(g.planes(out, p.Y, 24), want, g.tolerance()); err != nil {
@@ -277,19 +273,17 @@ func findPlanes(g *gpu) error {
 		values[i] = g.round(float32(g.rng.NormFloat64()))
 		exact[i] = float64(values[i])
 	}
-	u := Unpack{X: g.floats(values), N: 2, C: 13, Area: 63, LDY: 16, Y: g.memory.Alloc(2 * 63 * 16 * g.Size)}
-	if err := g.launch(u.Launch()); err != nil {
+	u := Unpack{X: g.floats(values), N: 2, C: 13, Area: 63, LDY: 16, Y: g.alloc(2 * 63 * 16 * g.Size)}
+	if err := g.try(u.Launch()); err != nil {
 		return err
 	}
 	if err := difference(g.planes(ref.Image{N: 2, C: 13, H: 9, W: 7}, u.Y, 16), exact, 0); err != nil {
 		return err
 	}
 	lanes := []int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
-	y := Pack{X: u.Y, Lanes: g.indices(lanes...), Y: g.memory.Alloc(len(values) * 4), N: 2, C: 13, Area: 63, LDX: 16}
-	if err := g.launch(y.Launch()); err != nil {
+	y := Pack{X: u.Y, Lanes: g.indices(lanes...), Y: g.alloc(len(values) * 4), N: 2, C: 13, Area: 63, LDX: 16}
+	if err := g.try(y.Launch()); err != nil {
 		return err
 	}
-	float := newGPU(g.TB, Precisions()[0])
-	float.memory = g.memory
-	return difference(float.download(y.Y, len(values)), exact, 0)
+	return difference(g.as(Precisions()[0]).download(y.Y, len(values)), exact, 0)
 }

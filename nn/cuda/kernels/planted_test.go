@@ -87,7 +87,7 @@ func find(g *gpu) error {
 			continue
 		}
 		c := g.newConv(s)
-		if err := g.launch(c.Launch(g.Tiles()[0])); err != nil {
+		if err := g.try(c.Launch(g.Tiles()[0])); err != nil {
 			return err
 		}
 		got, err := c.result(g)
@@ -109,6 +109,7 @@ func TestPlanted(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := newGPU(t, p)
+	g.board = &interpreted{TB: t}
 	if err := find(g); err != nil {
 		t.Fatalf("without a bug: %v", err)
 	}
@@ -118,8 +119,7 @@ func TestPlanted(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", b.what, err)
 		}
-		g := newGPU(t, p)
-		g.conv, g.rest = m, m
+		g.board = &interpreted{TB: t, edited: m}
 		switch err := find(g).(type) {
 		case nil:
 			t.Errorf("%s: it was not found", b.what)
