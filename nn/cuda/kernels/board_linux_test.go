@@ -151,3 +151,39 @@ func TestDriven(t *testing.T) {
 		})
 	}
 }
+
+// TestSameBits holds a GPU to the interpreter, bit for bit where sums are fused multiply-adds of
+// float32. Tensor cores round sums in a way of their own: of those it says how far they are apart.
+func TestSameBits(t *testing.T) {
+	if !*real {
+		t.Skip("compares a GPU with the interpreter: run it with -gpu")
+	}
+	for _, p := range Precisions() {
+		t.Run(p.Name, func(t *testing.T) {
+			interpreter := newGPU(t, p)
+			interpreter.board = &interpreted{TB: t}
+			var results [2][]float32
+			for i, g := range []*gpu{interpreter, newGPU(t, p)} {
+				for _, s := range straddling {
+					c := g.newConv(s)
+					g.run(c.Launch(g.Tiles()[0]))
+					y, err := c.result(g)
+					if err != nil {
+						t.Fatal(err)
+					}
+					results[i] = append(results[i], y...)
+				}
+			}
+			differ, worst := 0, float32(0)
+			for i, v := range results[0] {
+				if d := results[1][i] - v; d != 0 {
+					differ, worst = differ+1, max(worst, d, -d)
+				}
+			}
+			t.Logf("%d of %d values differ, by %g at most", differ, len(results[0]), worst)
+			if p.Name == "float32" && differ > 0 {
+				t.Error("want the same bits")
+			}
+		})
+	}
+}
