@@ -133,7 +133,7 @@ func (c *Classifier) answer(r *Result, bottleneck []float32, logits []float64) {
 		return
 	}
 	r.Bottleneck, r.Predictions, r.Unknown = bottleneck, c.model.rank(logits), c.model.Unknown.rejects(logits)
-	r.Labels = c.model.answered(logits, r.Predictions)
+	r.Labels = c.model.answered(r.Predictions)
 }
 
 // Model returns the model.

@@ -145,7 +145,7 @@ func (g *graph) trunk(n *network) (string, error) {
 			return "", err
 		}
 		values[i] = l.name
-		if l.kind != globalMean {
+		if l.kind < globalMean {
 			values[i] = q.pair(g, l.name, i)
 		}
 	}
@@ -179,6 +179,12 @@ func (g *graph) operator(layers []layer, at int, in []string, q *quantizer) erro
 		g.Node("Concat", l.name, in, onnx.Int("axis", 1))
 	case globalMean:
 		g.Node("GlobalAveragePool", l.name+".map", in)
+		g.Node("Flatten", l.name, []string{l.name + ".map"}, onnx.Int("axis", 1))
+	case globalMax:
+		g.Node("GlobalMaxPool", l.name+".map", in)
+		g.Node("Flatten", l.name, []string{l.name + ".map"}, onnx.Int("axis", 1))
+	case flatten:
+		g.Node("Transpose", l.name+".map", in, onnx.Ints("perm", 0, 2, 3, 1))
 		g.Node("Flatten", l.name, []string{l.name + ".map"}, onnx.Int("axis", 1))
 	}
 	return nil

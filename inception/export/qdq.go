@@ -61,7 +61,7 @@ func newQuantizer(n *network) (*quantizer, error) {
 		}
 		q.from[i] = read
 		switch r, ok := n.Ranges[n.layers[at].name]; {
-		case l.kind == globalMean:
+		case l.kind >= globalMean:
 		case l.kind == maxPool && at == i:
 			q.steps[i] = read
 		case !ok:
