@@ -45,12 +45,13 @@ func (e *Error) fix() string {
 		return "; there is no NVIDIA driver here, or a container does not see the machine's; use --device cpu"
 	case has("libcublas", "libcudnn", "libcudart", "libcufft", "libcurand", "libnvrtc", "libnvinfer",
 		"libnvonnxparser"):
-		return "; the provider's own libraries are not found: pip install \"onnxruntime-gpu[cuda,cudnn]\" brings CUDA's and " +
-			"cuDNN's, pip install tensorrt TensorRT's; put their folders into LD_LIBRARY_PATH"
+		return "; the provider's own libraries are not found: pip install \"onnxruntime-gpu[cuda,cudnn]\" brings " +
+			"CUDA's and cuDNN's, pip install tensorrt TensorRT's; put their folders into LD_LIBRARY_PATH"
 	case has("invalid device ordinal", "no CUDA-capable device", "driver version is insufficient"):
 		return "; see that nvidia-smi lists the GPU and its driver is as new as this library's CUDA, or use --device cpu"
 	case has("fallback to CPU EP has been explicitly disabled"):
-		return "; part of the network would run on the processor: take another version of onnxruntime-gpu, or use --device cpu"
+		return "; part of the network would run on the processor: take another version of onnxruntime-gpu, or " +
+			"use --device cpu"
 	}
 	return ""
 }

@@ -37,8 +37,8 @@ func Names() []string {
 	return []string{"libonnxruntime.so", "libonnxruntime.so.1"}
 }
 
-const howToGet = `"pip install onnxruntime" brings it (onnxruntime-gpu with CUDA and TensorRT): set ORT_DYLIB_PATH to its ` +
-	`onnxruntime/capi folder, or use --device cpu`
+const howToGet = `"pip install onnxruntime" brings it (onnxruntime-gpu with CUDA and TensorRT): set ORT_DYLIB_PATH ` +
+	`to its onnxruntime/capi folder, or use --device cpu`
 
 // Open opens the library at path, a file or the folder that has it; "" lets the system's loader look
 // for it by [Names].
