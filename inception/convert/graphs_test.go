@@ -90,9 +90,6 @@ func TestMatchRefused(t *testing.T) {
 		{"training mode", "unfolded.onnx", func(t *testing.T, g *graph.Graph) {
 			node(t, g, "BatchNormalization", 3).Attrs["training_mode"] = graph.Attr{Int: 1}
 		}, "training mode"},
-		{"no global pool", "folded.onnx", func(t *testing.T, g *graph.Graph) {
-			node(t, g, "GlobalAveragePool", 0).Op = "GlobalMaxPool"
-		}, "no global average pool"},
 		{"a pool of 2x2", "folded.onnx", func(t *testing.T, g *graph.Graph) {
 			node(t, g, "MaxPool", 0).Attrs["kernel_shape"] = ints(2, 2)
 		}, "pools [2 2]"},
@@ -355,6 +352,59 @@ func TestArchive(t *testing.T) {
 	} {
 		if _, err := Load(fixture.Write(t, "x.tgz", b), Options{}); err == nil || !strings.Contains(err.Error(), say) {
 			t.Errorf("got error %v, want one with %q", err, say)
+		}
+	}
+}
+
+// TestReads: a head behind a maximum or behind the block as it is reads that, and one whose size does
+// not fit is refused.
+func TestReads(t *testing.T) {
+	for want, c := range map[string]struct {
+		op   string
+		grow bool // the dense layer reads all pixels
+	}{"maximum of Mixed_7c": {"GlobalMaxPool", false}, "cells of Mixed_7c": {"Identity", true},
+		"features": {"Identity", false}, "in front of the head": {"GlobalLpPool", false}} {
+		g := readGraph(t, "folded.onnx")
+		node(t, g, "GlobalAveragePool", 0).Op = c.op
+		src, err := onnxSource(g)
+		if err != nil {
+			t.Fatalf("%s: %v", c.op, err)
+		}
+		if src.size, src.sha256 = fixtureSize, "x"; c.grow {
+			cells := inception.LastCells(fixtureSize).Side
+			for _, l := range src.links {
+				if l.dense != nil {
+					k, n := l.dense.weight.Shape[0], l.dense.weight.Shape[1]
+					l.dense.weight.Shape = []int{k, n * cells * cells}
+					l.dense.weight.Load = func(dst []float32) error {
+						for i := range dst { // of the value of channel c in pixel p: c + p/100
+							at := i % (n * cells * cells)
+							dst[i] = float32(at/(cells*cells)) + float32(at%(cells*cells))/100
+						}
+						return nil
+					}
+				}
+			}
+		}
+		w, err := assemble(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if src.headErr != nil {
+			if !strings.Contains(src.headErr.Error(), want) {
+				t.Errorf("%s: got %v, want an error with %q", c.op, src.headErr, want)
+			}
+			continue
+		}
+		if w.Head == nil || w.Reads.String() != want {
+			t.Fatalf("%s: the head reads %v, want the %s", c.op, w.Reads, want)
+		}
+		if c.grow {
+			for i, v := range w.Reads.Values(w.Width) {
+				if x := float32(v.Channel) + float32(v.Run)/100; w.Head.W[i] != x {
+					t.Fatalf("weight %d is %g, want %g: channels last", i, w.Head.W[i], x)
+				}
+			}
 		}
 	}
 }
