@@ -66,7 +66,8 @@ func TestRegister(t *testing.T) {
 		"want at least 1x1": []byte("PLN\x01\x00\x00\x00\x01\x00\xff"),
 	} {
 		var damaged *picture.DecodeError
-		if _, _, err := picture.Decode(bad, picture.Limits{}); !errors.As(err, &damaged) || !strings.Contains(err.Error(), want) {
+		if _, _, err := picture.Decode(bad, picture.Limits{}); !errors.As(err, &damaged) ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

@@ -12,8 +12,10 @@ import (
 func TestConfig(t *testing.T) {
 	for name, want := range map[string]picture.Info{
 		"plain.avif": {Width: 40, Height: 24, Orientation: 1}, "frames.avif": {Width: 40, Height: 24, Orientation: 1},
-		"orientation2.avif": {Width: 40, Height: 24, Orientation: 2}, "orientation5.avif": {Width: 40, Height: 24, Orientation: 5},
-		"orientation6.avif": {Width: 40, Height: 24, Orientation: 6}, "orientation7.avif": {Width: 40, Height: 24, Orientation: 7},
+		"orientation2.avif": {Width: 40, Height: 24, Orientation: 2},
+		"orientation5.avif": {Width: 40, Height: 24, Orientation: 5},
+		"orientation6.avif": {Width: 40, Height: 24, Orientation: 6},
+		"orientation7.avif": {Width: 40, Height: 24, Orientation: 7},
 	} {
 		data, err := os.ReadFile("testdata/" + name)
 		if err != nil {

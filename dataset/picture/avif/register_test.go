@@ -31,7 +31,8 @@ func shown(t *testing.T, file string) ([]float32, picture.Info) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := picture.Recipe{Size: 40, Geometry: picture.Pad, Filter: picture.PillowNearest, Orient: true, Std: [3]float32{1, 1, 1}}
+	r := picture.Recipe{Size: 40, Geometry: picture.Pad, Filter: picture.PillowNearest, Orient: true,
+		Std: [3]float32{1, 1, 1}}
 	out := make([]float32, 3*40*40)
 	info, err := r.Load(data, picture.Limits{}, out)
 	if err != nil {
@@ -88,7 +89,8 @@ func TestRefuses(t *testing.T) {
 		}
 	}
 	var large *picture.TooLargeError
-	if _, _, err := picture.Decode(whole, picture.Limits{MaxPixels: 40 * 24 * 5}); !errors.As(err, &large) { // 64 bytes a pixel
+	// 64 bytes a pixel where the limit reckons with 12
+	if _, _, err := picture.Decode(whole, picture.Limits{MaxPixels: 40 * 24 * 5}); !errors.As(err, &large) {
 		t.Errorf("beyond the limit: got %v", err)
 	}
 	damaged := bytes.Clone(whole)

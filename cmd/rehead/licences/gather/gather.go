@@ -21,7 +21,8 @@ const binary = "github.com/c236555e/rehead/cmd/rehead"
 
 func builds() [][3]string {
 	return [][3]string{
-		{"linux", "amd64", ""}, {"linux", "arm64", ""}, {"linux", "amd64", "gpu"}, {"linux", "amd64", "avif,nodynamic"}, {"darwin", "arm64", ""},
+		{"linux", "amd64", ""}, {"linux", "arm64", ""}, {"linux", "amd64", "gpu"},
+		{"linux", "amd64", "avif,nodynamic"}, {"darwin", "arm64", ""},
 		{"windows", "amd64", ""}, {"windows", "arm64", ""},
 	}
 }
