@@ -42,9 +42,9 @@ func added(name string) (Format, bool) {
 
 // Register adds a format, for the whole process: Sniff and all that decodes know it from then on.
 // What Config and Decode panic with becomes a *DecodeError, and so do their errors that are no
-// *UnsupportedError; io.ErrUnexpectedEOF says that the bytes end too early. Formats that Decode reads by itself come first, then those
-// added in their order. Programs call it as they start, though it is safe at any time. Match must
-// not panic.
+// *UnsupportedError; io.ErrUnexpectedEOF says that the bytes end too early. Formats that Decode
+// reads by itself come first, then those added in their order. Programs call it as they start,
+// though it is safe at any time. Match must not panic.
 func Register(f Format) error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("dataset: register format %q: %s", f.Name, fmt.Sprintf(format, args...))

@@ -18,7 +18,7 @@ import (
 // Register adds AVIF to the formats that picture.Decode reads; a second call is an error.
 func Register() error {
 	return picture.Register(picture.Format{Name: name, Match: match, Config: config,
-		Decode: checked(sandboxed(avif.Decode, 2)),
+		Decode:     checked(sandboxed(avif.Decode, 2)),
 		PixelBytes: pixelBytes})
 }
 
