@@ -111,8 +111,8 @@ func (w *walker) unpooled(last *graph.Node) ([]link, reads, error) {
 			slices.Equal(n.Attrs["perm"].Ints, []int64{0, 2, 3, 1}):
 			order = readsCells
 		default:
-			return nil, readsMean, fmt.Errorf("%v reads its last block, want a global average or maximum pool, or a flattening, "+
-				"in front of the head", n)
+			return nil, readsMean, fmt.Errorf("%v reads its last block, want a global average or maximum pool, or a "+
+				"flattening, in front of the head", n)
 		}
 		last = n
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -370,5 +371,42 @@ func TestReads(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestGrid: each element of a quantised constant has the scale of its place along the axis, or of its
+// block there.
+func TestGrid(t *testing.T) {
+	shape := []int{2, 5, 1, 3}
+	for _, d := range []grid{{axis: 0}, {axis: 1}, {axis: -1}, {1, 2}, {1, 5}, {1, 8}, {0, 1}, {-1, 2}} {
+		n, of, err := d.steps(shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		axis := (d.axis + len(shape)) % len(shape)
+		steps := slices.Clone(shape)
+		if d.block > 0 {
+			steps[axis] = (shape[axis] + d.block - 1) / d.block
+		}
+		i := 0
+		for a := range shape[0] {
+			for b := range shape[1] {
+				for c := range shape[3] {
+					at := []int{a, b, 0, c}
+					want := at[axis]
+					if d.block > 0 {
+						at[axis] /= d.block
+						want = ((at[0]*steps[1]+at[1])*steps[2]+at[2])*steps[3] + at[3]
+					}
+					if got := of(i); got != want || got >= n {
+						t.Fatalf("%+v: element %d has scale %d of %d, want %d", d, i, got, n, want)
+					}
+					i++
+				}
+			}
+		}
+	}
+	if _, _, err := (grid{axis: 4}).steps(shape); err == nil {
+		t.Error("axis 4 of 4: want an error")
 	}
 }
