@@ -19,8 +19,8 @@ type Trunk struct {
 	// its outputs: the bottleneck; the moments of features.Blocks; the blocks themselves, the last one
 	// where features is nil
 	program *nn.Program
-	blocks  []tap   // the blocks, in that order
-	reads   []place // where each feature is among the outputs; none where features is nil
+	blocks  []tap     // the blocks, in that order
+	reads   []stretch // where the features are among the outputs, in order; none where features is nil
 	buffers sync.Pool
 }
 
@@ -30,10 +30,10 @@ type tap struct {
 	channels, side int // of [channels,side,side]
 }
 
-// place is a value of an output of the program, and what to multiply it with.
-type place struct {
-	output, index int
-	scale         float32
+// stretch is neighbouring values of an output of the program, and what to multiply them with.
+type stretch struct {
+	output, from, to int32
+	scale            float32
 }
 
 // NewTrunk compiles the network up to the bottleneck for pictures of w.Recipe.Size, with the
@@ -102,13 +102,20 @@ func (t *Trunk) place() {
 		return // they are read from the block itself
 	}
 	for _, v := range t.features.Values(t.weights.Width) {
-		p := place{1 + at[v.Block], 0, v.Scale}
+		output := 1 + at[v.Block]
 		first, _ := v.Statistic.runs()
-		p.index = (first+v.Run)*t.blocks[at[v.Block]].channels + v.Channel
+		index := (first+v.Run)*t.blocks[at[v.Block]].channels + v.Channel
 		if v.Block == lastBlock() && v.Statistic == Mean { // to the bit what the bottleneck is
-			p.output, p.index = 0, v.Channel
+			output, index = 0, v.Channel
 		}
-		t.reads = append(t.reads, p)
+		s := stretch{int32(output), int32(index), int32(index + 1), v.Scale}
+		if n := len(t.reads); n > 0 {
+			if l := &t.reads[n-1]; l.output == s.output && l.to == s.from && l.scale == s.scale {
+				l.to = s.to
+				continue
+			}
+		}
+		t.reads = append(t.reads, s)
 	}
 }
 
@@ -129,11 +136,8 @@ func (t *Trunk) Weights() *Weights { return t.weights }
 func (t *Trunk) Program() *nn.Program { return t.program }
 
 // DecodersBeside is how many of so many decoders find a processor while forward passes run, so many
-// at once: those that the network leaves idle, or all where it runs on a device of its own.
+// at once: those that the network leaves idle, which are all but one where a GPU computes.
 func (t *Trunk) DecodersBeside(decoders, passes int) int {
-	if t.program.Device() != "cpu" {
-		return decoders
-	}
 	return min(decoders, max(runtime.GOMAXPROCS(0)-t.program.Threads()*passes, 0))
 }
 
@@ -226,9 +230,13 @@ func (t *Trunk) gather(n int, out [][]float32, features []float32) {
 		for o, v := range out {
 			of[o] = v[i*(len(v)/n) : (i+1)*(len(v)/n)]
 		}
-		row := features[i*len(t.reads) : (i+1)*len(t.reads)]
-		for j, p := range t.reads {
-			row[j] = of[p.output][p.index] * p.scale
+		for _, s := range t.reads {
+			from := of[s.output][s.from:s.to]
+			to := features[:len(from)]
+			features = features[len(from):]
+			for j, v := range from {
+				to[j] = v * s.scale
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -288,6 +289,37 @@ func tgz(t testing.TB, files map[string][]byte, order ...string) []byte {
 	return b.Bytes()
 }
 
+// oldest is a .tgz of one file in the form of Unix V7, as tar --format=v7 writes it: its header has
+// no mark but its checksum.
+func oldest(t testing.TB, files map[string][]byte, name string) []byte {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(tgz(t, files, name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(data[257:512])
+	sum := 8 * int(' ')
+	for i, b := range data[:512] {
+		if i < 148 || i >= 156 {
+			sum += int(b)
+		}
+	}
+	copy(data[148:], fmt.Sprintf("%06o\x00 ", sum))
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // TestArchive: straight from inception-2015-12-05.tgz, and from a file that is only gzipped.
 func TestArchive(t *testing.T) {
 	pb := fixture.Read(t, "classify_image_graph_def.pb")
@@ -302,6 +334,10 @@ func TestArchive(t *testing.T) {
 	plain, err := Load(fixture.Write(t, "g.pb", pb), Options{})
 	if err != nil || plain.Digest != w.Digest {
 		t.Errorf("digests differ, or %v", err)
+	}
+	if w, err := Load(fixture.Write(t, "old.tgz", oldest(t, files, "classify_image_graph_def.pb")), Options{}); err != nil ||
+		w.Digest != plain.Digest {
+		t.Errorf("V7: %v", err)
 	}
 	z, err := os.ReadFile(filepath.Join(fixture.Dir(t), "keras.h5.gz"))
 	if err != nil {

@@ -186,7 +186,7 @@ func TestFilesRefused(t *testing.T) {
 		{"cut.h5", fixture.Read(t, "keras.h5")[:400000], "truncated"},
 		{"cut.onnx", fixture.Read(t, "folded.onnx")[:400000], "truncated"},
 		{"cut.pb", fixture.Read(t, "slim.pb")[:400000], "truncated"},
-		{"tar.pth", append(append(make([]byte, 257), "ustar"...), make([]byte, 300)...),
+		{"tar.pth", append([]byte("storages"+strings.Repeat("\x00", 140)+"0002150\x00"), make([]byte, 600)...),
 			"torch.save(net.state_dict(), path)"},
 		{"cut.tgz", []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abc"), "gzip"},
 	} {
