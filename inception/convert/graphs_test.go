@@ -18,6 +18,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
 	"github.com/c236555e/rehead/inception/convert/internal/imagenet"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
@@ -444,5 +445,24 @@ func TestGrid(t *testing.T) {
 	}
 	if _, _, err := (grid{axis: 4}).steps(shape); err == nil {
 		t.Error("axis 4 of 4: want an error")
+	}
+}
+
+// TestAxes: the axes of a mean are found behind the reshapings of an exporter that does not optimise.
+func TestAxes(t *testing.T) {
+	g := readGraph(t, "folded.onnx")
+	pool := node(t, g, "GlobalAveragePool", 0)
+	k := &graph.Const{Tensor: raw.Tensor{Name: "axes", Shape: []int{2}, DType: raw.I64, Load: raw.NotFloat},
+		Ints: []int64{-1, -2}}
+	if err := g.AddConst("axes", k); err != nil {
+		t.Fatal(err)
+	}
+	shape := &graph.Node{Name: "reshape", Op: "Reshape", Inputs: []string{"axes", "axes"}, Outputs: []string{"flat"}}
+	if err := g.Add(shape, "flat"); err != nil {
+		t.Fatal(err)
+	}
+	pool.Op, pool.Inputs = "ReduceMean", append(pool.Inputs[:1:1], "flat")
+	if src, err := onnxSource(g); err != nil || src.headErr != nil || src.fc == nil {
+		t.Errorf("got %v, want the mean over height and width", err)
 	}
 }
