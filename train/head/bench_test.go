@@ -51,7 +51,7 @@ func likeBottlenecks(n, f, k int) Examples {
 
 // BenchmarkHead is the whole solution of a head, at the sizes of flower_photos and of Caltech-256.
 func BenchmarkHead(b *testing.B) {
-	for _, s := range []struct{ n, f, k int }{{3670, 2048, 5}, {30607, 2048, 257}} {
+	for _, s := range []struct{ n, f, k int }{{3670, 2048, 5}, {6000, 2048, 50}, {30607, 2048, 257}} {
 		b.Run(fmt.Sprintf("%dx%dx%d", s.n, s.f, s.k), func(b *testing.B) {
 			if testing.Short() {
 				b.Skip("takes up to a minute")
@@ -80,8 +80,7 @@ func BenchmarkObjective(b *testing.B) {
 		b.Run(fmt.Sprintf("%dx%dx%d", s.n, s.f, s.k), func(b *testing.B) {
 			ex := likeBottlenecks(s.n, s.f, s.k)
 			threads := runtime.GOMAXPROCS(0)
-			o, err := newObjective(context.Background(), mustTargets(b, ex), newScale(ex.Rows, 0.5, threads), threads,
-				newHeadGraph)
+			o, err := newObjective(context.Background(), mustTargets(b, ex), newScale(ex.Rows, 0.5, threads), threads)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -20,8 +20,9 @@ import (
 
 // state is what a solver needs to go on from where it was.
 type state struct {
-	ints   []int64
-	floats [][]float64
+	ints    []int64
+	floats  [][]float64
+	singles [][]float32
 }
 
 // errState says that a state is not one of the solver that is to go on from it.
@@ -29,7 +30,7 @@ var errState = errors.New("is not of this solver")
 
 const (
 	checkpointMagic   = "REHEADCP"
-	checkpointVersion = 2
+	checkpointVersion = 3
 
 	// DefaultCheckpointEvery is what a Checkpoints.Every of 0 means.
 	DefaultCheckpointEvery = 5 * time.Second
@@ -48,8 +49,8 @@ type Checkpoints struct {
 // checkpointer puts one run's state into one file. A nil checkpointer keeps nothing.
 //
 // The file: "REHEADCP", version (uint32), SHA-256 of all that the run's result depends on, number
-// of ints (uint32), these (int64), number of vectors (uint32), each of these as its length (uint32)
-// and its float64, SHA-256 of all before it; little-endian throughout.
+// of ints (uint32), these (int64), numbers of vectors of float64 and of float32 (uint32), each of
+// these as its length (uint32) and its numbers, SHA-256 of all before it; little-endian throughout.
 type checkpointer struct {
 	path  string
 	key   [sha256.Size]byte
@@ -128,7 +129,7 @@ func (k *checkpointer) save(s state) {
 	began := time.Now()
 	k.err = k.write(state{
 		ints:   slices.Concat([]int64{int64(len(k.before.ints)), int64(len(k.before.floats))}, k.before.ints, s.ints),
-		floats: slices.Concat(k.before.floats, s.floats),
+		floats: slices.Concat(k.before.floats, s.floats), singles: s.singles,
 	})
 	k.saved = k.saved || k.err == nil
 	k.last, k.cost = time.Now(), time.Since(began)
@@ -144,25 +145,35 @@ func (k *checkpointer) write(s state) error {
 		if _, err := w.Write(s.header(k.key)); err != nil {
 			return err
 		}
-		b := make([]byte, 0, 1<<16)
 		for _, v := range s.floats {
-			b = binary.LittleEndian.AppendUint32(b[:0], uint32(len(v)))
-			for _, x := range v {
-				b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
-				if len(b) >= cap(b)-8 {
-					if _, err := w.Write(b); err != nil {
-						return err
-					}
-					b = b[:0]
-				}
+			if err := writeVector(w, v); err != nil {
+				return err
 			}
-			if _, err := w.Write(b); err != nil {
+		}
+		for _, v := range s.singles {
+			if err := writeVector(w, v); err != nil {
 				return err
 			}
 		}
 		_, err := out.Write(h.Sum(nil))
 		return err
 	})
+}
+
+// writeVector writes a vector's length and numbers.
+func writeVector[T float32 | float64](w io.Writer, v []T) error {
+	const part = 1 << 13 // numbers at a time
+	if err := binary.Write(w, binary.LittleEndian, uint32(len(v))); err != nil {
+		return err
+	}
+	for len(v) > 0 {
+		n := min(part, len(v))
+		if err := binary.Write(w, binary.LittleEndian, v[:n]); err != nil {
+			return err
+		}
+		v = v[n:]
+	}
+	return nil
 }
 
 // header is all before the vectors.
@@ -174,7 +185,8 @@ func (s state) header(key [sha256.Size]byte) []byte {
 	for _, v := range s.ints {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
-	return binary.LittleEndian.AppendUint32(b, uint32(len(s.floats)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(s.floats)))
+	return binary.LittleEndian.AppendUint32(b, uint32(len(s.singles)))
 }
 
 // load returns the solver's state that was saved, nil for none, after it noted that of the search.
@@ -201,7 +213,7 @@ func (k *checkpointer) load() *state {
 	if ints == int64(len(body)) {
 		return nil
 	}
-	return &state{ints: body[ints:], floats: s.floats[vectors:]}
+	return &state{ints: body[ints:], floats: s.floats[vectors:], singles: s.singles}
 }
 
 // remove takes the file away when it is of no more use.
@@ -253,6 +265,10 @@ func parseState(data []byte, key [sha256.Size]byte) (*state, error) {
 	if !ok {
 		return nil, bad
 	}
+	singles, ok := count(4)
+	if !ok {
+		return nil, bad
+	}
 	for range vectors {
 		n, ok := count(8)
 		if !ok {
@@ -263,6 +279,17 @@ func parseState(data []byte, key [sha256.Size]byte) (*state, error) {
 			v[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:]))
 		}
 		s.floats, data = append(s.floats, v), data[8*n:]
+	}
+	for range singles {
+		n, ok := count(4)
+		if !ok {
+			return nil, bad
+		}
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+		}
+		s.singles, data = append(s.singles, v), data[4*n:]
 	}
 	if len(data) > 0 {
 		return nil, bad

@@ -18,7 +18,7 @@ import (
 func TestFitGoesOn(t *testing.T) {
 	ex, valid := clouds(55, 400, 30, 4), clouds(56, 100, 30, 4)
 	for name, cfg := range map[string]Config{
-		"lbfgs":    {Options: Options{Tolerance: 1e-6, L2: 0.001}},
+		"lbfgs":    {Options: Options{Tolerance: 1e-9, L2: 0.001}},
 		"adam":     {Options: Options{Solver: Adam, MiniBatch: MiniBatch{Epochs: 8, Dropout: 0.2}}},
 		"momentum": {Options: Options{Solver: Momentum, MiniBatch: MiniBatch{Epochs: 8, Schedule: Cosine, Patience: 2}}},
 		"sgd":      {Options: Options{Solver: SGD, MiniBatch: MiniBatch{Epochs: 8, Batch: 33}}},
@@ -73,8 +73,7 @@ func TestCheckpointOfAnotherRun(t *testing.T) {
 	ex := clouds(57, 100, 10, 3)
 	want := mustFit(t, ex, Config{})
 	dir := t.TempDir()
-	s, err := newSolver(context.Background(), ex, Config{Options: Options{Checkpoints: Checkpoints{Dir: dir}}},
-		newHeadGraph)
+	s, err := newSolver(context.Background(), ex, Config{Options: Options{Checkpoints: Checkpoints{Dir: dir}}})
 	if err != nil {
 		t.Fatal(err)
 	}
