@@ -244,55 +244,57 @@ func parseState(data []byte, key [sha256.Size]byte) (*state, error) {
 	if !ok {
 		return nil, bad
 	}
-	count := func(size int) (int, bool) { // how many things of at least size bytes follow
-		if len(data) < 4 {
-			return 0, false
-		}
-		n := binary.LittleEndian.Uint32(data)
-		data = data[4:]
-		return int(n), int64(n)*int64(size) <= int64(len(data))
-	}
+	r := &reader{data: data}
 	s := &state{}
-	n, ok := count(8)
-	if !ok {
-		return nil, bad
+	for range r.count(8) {
+		s.ints = append(s.ints, int64(r.uint64()))
 	}
-	for range n {
-		s.ints = append(s.ints, int64(binary.LittleEndian.Uint64(data)))
-		data = data[8:]
-	}
-	vectors, ok := count(4)
-	if !ok {
-		return nil, bad
-	}
-	singles, ok := count(4)
-	if !ok {
-		return nil, bad
-	}
+	vectors, singles := r.count(4), r.count(4)
 	for range vectors {
-		n, ok := count(8)
-		if !ok {
-			return nil, bad
-		}
-		v := make([]float64, n)
+		v := make([]float64, r.count(8))
 		for i := range v {
-			v[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:]))
+			v[i] = math.Float64frombits(r.uint64())
 		}
-		s.floats, data = append(s.floats, v), data[8*n:]
+		s.floats = append(s.floats, v)
 	}
 	for range singles {
-		n, ok := count(4)
-		if !ok {
-			return nil, bad
-		}
-		v := make([]float32, n)
+		v := make([]float32, r.count(4))
 		for i := range v {
-			v[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+			v[i] = math.Float32frombits(r.uint32())
 		}
-		s.singles, data = append(s.singles, v), data[4*n:]
+		s.singles = append(s.singles, v)
 	}
-	if len(data) > 0 {
+	if r.short || len(r.data) > 0 {
 		return nil, bad
 	}
 	return s, nil
+}
+
+// reader reads numbers; it is short after there were fewer than were to be read.
+type reader struct {
+	data  []byte
+	short bool
+}
+
+func (r *reader) uint32() (v uint32) {
+	if r.short = r.short || len(r.data) < 4; !r.short {
+		v, r.data = binary.LittleEndian.Uint32(r.data), r.data[4:]
+	}
+	return v
+}
+
+func (r *reader) uint64() (v uint64) {
+	if r.short = r.short || len(r.data) < 8; !r.short {
+		v, r.data = binary.LittleEndian.Uint64(r.data), r.data[8:]
+	}
+	return v
+}
+
+// count reads how many things of at least size bytes follow; 0 where there is no room for them.
+func (r *reader) count(size int) int {
+	n := int(r.uint32())
+	if r.short = r.short || int64(n)*int64(size) > int64(len(r.data)); r.short {
+		return 0
+	}
+	return n
 }

@@ -17,7 +17,9 @@ import (
 // of a run that nobody stopped, to the last bit.
 func TestFitGoesOn(t *testing.T) {
 	ex, valid := clouds(55, 400, 30, 4), clouds(56, 100, 30, 4)
+	wide, few := clouds(58, 60, 150, 4), clouds(59, 100, 150, 4)
 	for name, cfg := range map[string]Config{
+		"wide":     {Options: Options{Tolerance: 1e-9, L2: 0.0001}},
 		"lbfgs":    {Options: Options{Tolerance: 1e-9, L2: 0.001}},
 		"adam":     {Options: Options{Solver: Adam, MiniBatch: MiniBatch{Epochs: 8, Dropout: 0.2}}},
 		"momentum": {Options: Options{Solver: Momentum, MiniBatch: MiniBatch{Epochs: 8, Schedule: Cosine, Patience: 2}}},
@@ -25,6 +27,10 @@ func TestFitGoesOn(t *testing.T) {
 		"retrain":  {Options: Options{Solver: Retrain, MiniBatch: MiniBatch{Steps: 300}}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			ex, valid := ex, valid
+			if name == "wide" {
+				ex, valid = wide, few
+			}
 			cfg.Validation = &valid
 			want := mustFit(t, ex, cfg)
 			cfg.Checkpoints = Checkpoints{Dir: filepath.Join(t.TempDir(), "new", "cache"), Every: time.Nanosecond}

@@ -25,6 +25,7 @@
 //	search.go      L2 and scaling by cross-validation
 //	examples.go    rows and labels; targets.go: what is asked of them; scale.go: their scaling
 //	objective.go   loss and gradient in chunks; residual.go: of one row
+//	space.go       more features than examples
 //	exact.go       the same in float64, and how far from the optimum that is; bias.go: the best bias
 //	logits.go      what a head says; calibrate.go: temperature and thresholds
 //	checkpoint.go  a stopped fit goes on; progress.go: what it tells on the way

@@ -104,6 +104,7 @@ type solver struct {
 	cfg   Config
 	obj   *objective
 	scale scale
+	space *space // of obj, once it was made
 }
 
 // ErrRetrainMultiLabel says that solver retrain was asked for several labels an example.

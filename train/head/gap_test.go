@@ -111,14 +111,14 @@ func (p *plain) probabilities(theta, z []float64) []float64 {
 }
 
 // TestGapHolds holds the loss and the bound on its distance from the least one to a reference: at
-// every L2 from the strongest to the weakest, of data that a plane parts and of data that none does,
-// after any number of iterations.
+// every L2 from the strongest to the weakest, of data that a plane parts, of data that none does and
+// of more features than examples, after any number of iterations.
 func TestGapHolds(t *testing.T) {
 	parted, mixed := clouds(61, 40, 12, 3), clouds(62, 150, 6, 3)
 	for i := range 37 {
 		mixed.Labels[4*i] = (mixed.Labels[4*i] + 1) % 3
 	}
-	for name, ex := range map[string]Examples{"parted": parted, "mixed": mixed} {
+	for name, ex := range map[string]Examples{"parted": parted, "mixed": mixed, "wide": clouds(66, 40, 90, 3)} {
 		for _, l2 := range []float64{3, 0.1, 1e-3, 1e-5, 1e-7, 1e-8} {
 			p := newPlain(ex, l2)
 			least := newtons(t, p)

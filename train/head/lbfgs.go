@@ -15,7 +15,7 @@ const (
 	// than so many numbers
 	lbfgsMost    = 30
 	lbfgsFewest  = 10
-	lbfgsNumbers = 1 << 25
+	lbfgsNumbers = 1 << 24
 	// how often it may forget them all when its line search sees no way on: near the solution
 	// float32 sums can mislead it
 	lbfgsRestarts = 3

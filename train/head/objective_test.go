@@ -110,8 +110,8 @@ func TestCertificate(t *testing.T) {
 		o := asked(t, several, 1)
 		best := normal(6, o.dim())
 		grad := make([]float64, o.dim())
-		d := &descent{s: &solver{obj: o, cfg: Config{Options: Options{MaxIterations: 500, Tolerance: 1e-13}}},
-			weight: o.k * o.f, exact: true, trust: 1, at: -1}
+		d := (&solver{obj: o, cfg: Config{Options: Options{MaxIterations: 500, Tolerance: 1e-13}}}).descentOn(nil)
+		d.exact, d.trust = true, 1
 		var err error
 		if d.lbfgs, err = newLBFGS(o.exactValue, best, 1); err != nil {
 			t.Fatal(err)

@@ -95,6 +95,12 @@ func (m *monitor) resume(s state) (state, bool) {
 	return state{ints: s.ints, floats: s.floats[3:], singles: s.singles}, true
 }
 
+// looks says whether anybody looks at the head on the way.
+func (m *monitor) looks() bool {
+	v := m.s.cfg.Validation
+	return m.s.cfg.Progress != nil || v != nil && len(v.Rows) > 0
+}
+
 // record keeps the losses after an iteration. The validation part is measured even when the
 // run is being stopped, so that a state put away is complete.
 func (m *monitor) record(theta []float64, done int, loss float64) error {

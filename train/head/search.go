@@ -14,6 +14,7 @@ const (
 	gridWider      = 6    // how many stronger ones there are beyond the first
 	gridLeast      = 1e-8 // no L2 is weaker
 	gridGain       = 1e-4 // the share of the loss that another L2 beyond the grid's end has to gain for one more
+	keptNumbers    = 1 << 26 // the most numbers that the rows of folds may have to be kept from one L2 to the next
 	searchPatience = 2    // how many values in a row may do worse than the best before weaker ones are left out
 )
 
@@ -54,6 +55,7 @@ type search struct {
 	at, l2, inFold int      // the next fit: scaling, place in l2Grid, fold
 	tried          []Choice // the last one is under way when inFold > 0
 	starts         [][]float64
+	solvers        []*solver // of the folds, where they are small
 	worse          int // values in a row that did worse
 }
 
@@ -135,7 +137,7 @@ func (h *search) one() error {
 		return fmt.Errorf("train: search: fold %d of %d has %d of %d pictures, want some in it and some outside: set L2",
 			h.inFold, h.folds, len(out.Rows), h.pictures)
 	}
-	fs, err := newFoldSolver(s.ctx, in, cfg)
+	fs, err := h.solverOf(in, cfg)
 	if err != nil {
 		return err
 	}
@@ -157,6 +159,21 @@ func (h *search) one() error {
 	h.starts[h.inFold] = fit.theta
 	h.advance()
 	return nil
+}
+
+// solverOf is the solver of the fold that is next, which is the same for every L2.
+func (h *search) solverOf(in Examples, cfg Config) (*solver, error) {
+	if h.solvers == nil {
+		h.solvers = make([]*solver, h.folds)
+	}
+	if fs := h.solvers[h.inFold]; fs != nil {
+		return fs, nil
+	}
+	fs, err := newFoldSolver(h.solver.ctx, in, cfg)
+	if err == nil && len(in.Rows)*in.Features()*h.folds <= keptNumbers {
+		h.solvers[h.inFold] = fs
+	}
+	return fs, err
 }
 
 // advance goes to the next fold, L2 or scaling. Where the best L2 of the grid is at one of its ends,
@@ -194,7 +211,7 @@ func (h *search) advance() {
 		h.l2 = -1
 		return
 	}
-	h.at, h.l2, h.worse, h.starts = h.at+1, 0, 0, make([][]float64, h.folds)
+	h.at, h.l2, h.worse, h.starts, h.solvers = h.at+1, 0, 0, make([][]float64, h.folds), nil
 }
 
 func (h *search) report() {

@@ -19,13 +19,16 @@ const biasShare = 32
 // then in float64.
 type descent struct {
 	*lbfgs
-	s      *solver
-	exact  bool    // by o.exactValue
-	trust  float64 // as the constant; less after float64 was of another opinion
-	at     int     // evaluations when it was last certified; so that nothing is certified twice
-	found  certificate
-	stuck  bool
-	weight int // numbers of W
+	s         *solver
+	o         *objective
+	space     *space // that o is of; nil: o is the solver's
+	tolerance float64
+	exact     bool    // by o.exactValue
+	trust     float64 // as the constant; less after float64 was of another opinion
+	at        int     // evaluations when it was last certified; so that nothing is certified twice
+	found     certificate
+	stuck     bool
+	weight    int // numbers of W
 }
 
 // runLBFGS minimises by L-BFGS: from a saved state, else from start, else from the configured head,
@@ -37,37 +40,24 @@ func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *st
 	if err != nil {
 		return nil, s.why(err)
 	}
-	save := func(err error) error {
-		k.save(mon.with(d.state()))
-		return s.stopped(err, k)
+	for d.space != nil {
+		if err := d.run(mon, k); err != nil {
+			return nil, err
+		}
+		whole, err := d.whole()
+		if err != nil {
+			return nil, d.stopped(err, mon, k)
+		}
+		d = whole
 	}
-	for {
-		done, err := d.done()
-		if err != nil {
-			return nil, save(err)
-		}
-		if done {
-			break
-		}
-		if err := d.next(); err != nil {
-			return nil, save(err)
-		}
-		err = mon.record(d.x, d.iterations, d.loss)
-		if err == nil {
-			err = mon.report(d.x, d.iterations, d.loss, d.slope(), false)
-		}
-		if err != nil {
-			return nil, save(err)
-		}
-		if k.due() {
-			k.save(mon.with(d.state()))
-		}
+	if err := d.run(mon, k); err != nil {
+		return nil, err
 	}
 	out := s.solution(d.x)
 	if slices.ContainsFunc(d.x[d.weight:], decided) {
 		theta, err := s.obj.undecide(d.x)
 		if err != nil {
-			return nil, save(err)
+			return nil, d.stopped(err, mon, k)
 		}
 		out.Head = s.head(theta)
 	}
@@ -79,42 +69,129 @@ func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *st
 		err = mon.report(d.x, d.iterations, out.Loss, out.Gradient, true)
 	}
 	if err != nil {
-		return nil, save(err)
+		return nil, d.stopped(err, mon, k)
 	}
 	return out, nil
 }
 
-// descent begins, or goes on from a state.
+// run goes on until there is nothing more to do.
+func (d *descent) run(mon *monitor, k *checkpointer) error {
+	for {
+		done, err := d.done()
+		if err != nil {
+			return d.stopped(err, mon, k)
+		}
+		if done {
+			return nil
+		}
+		if err := d.next(); err != nil {
+			return d.stopped(err, mon, k)
+		}
+		if err := d.tell(mon); err != nil {
+			return d.stopped(err, mon, k)
+		}
+		if k.due() {
+			k.save(mon.with(d.state()))
+		}
+	}
+}
+
+// stopped keeps the state, and is what the caller hears.
+func (d *descent) stopped(err error, mon *monitor, k *checkpointer) error {
+	k.save(mon.with(d.state()))
+	return d.s.stopped(err, k)
+}
+
+// tell tells of an iteration.
+func (d *descent) tell(mon *monitor) (err error) {
+	theta := d.x
+	if d.space != nil && mon.looks() {
+		if theta, err = d.space.out(d.x); err != nil {
+			return err
+		}
+	}
+	if err := mon.record(theta, d.iterations, d.loss); err != nil {
+		return err
+	}
+	return mon.report(theta, d.iterations, d.loss, d.slope(), false)
+}
+
+// descent begins, or goes on from a state: in the examples' own space where that is smaller.
 func (s *solver) descent(start []float64, mon *monitor, from *state) (*descent, error) {
-	d := &descent{s: s, trust: trust, weight: s.obj.k * s.obj.f, at: -1}
+	p, err := s.ownSpace()
+	if err != nil {
+		return nil, err
+	}
+	d := s.descentOn(p)
 	if from != nil {
-		if rest, ok := mon.resume(*from); ok && d.resume(rest) == nil {
-			return d, nil
+		if rest, ok := mon.resume(*from); ok {
+			if d.resume(rest) == nil {
+				return d, nil
+			}
+			if whole := s.descentOn(nil); p != nil && whole.resume(rest) == nil {
+				return whole, nil
+			}
 		}
 		mon.trace = nil
 	}
 	if start == nil {
-		start = s.start()
-		bias := s.obj.targets.bias()
-		for l, b := range bias {
-			switch at := s.obj.k*s.obj.f + l; {
-			case decided(b):
-				clear(start[l*s.obj.f : (l+1)*s.obj.f])
-				start[at] = b
-			case s.cfg.Start == nil:
-				start[at] = b
-			}
+		start = s.begin()
+	}
+	if p != nil {
+		if start, err = p.in(start); err != nil {
+			return nil, err
 		}
 	}
-	var err error
-	d.lbfgs, err = newLBFGS(s.obj.value, start, s.cfg.Threads)
+	d.lbfgs, err = newLBFGS(d.o.value, start, s.cfg.Threads)
 	d.shape()
 	return d, err
 }
 
+// descentOn is a descent that has not begun.
+func (s *solver) descentOn(p *space) *descent {
+	d := &descent{s: s, o: s.obj, space: p, trust: trust, at: -1, tolerance: s.cfg.Tolerance}
+	if p != nil {
+		d.o, d.tolerance = p.of, s.cfg.Tolerance*trust
+		d.o.l2 = s.obj.l2
+	}
+	d.weight = d.o.k * d.o.f
+	return d
+}
+
+// begin is where a descent begins that is not told where: at the configured head, or at the bias of
+// how frequent labels are.
+func (s *solver) begin() []float64 {
+	o, start := s.obj, s.start()
+	for l, b := range o.targets.bias() {
+		switch at := o.k*o.f + l; {
+		case decided(b):
+			clear(start[l*o.f : (l+1)*o.f])
+			start[at] = b
+		case s.cfg.Start == nil:
+			start[at] = b
+		}
+	}
+	return start
+}
+
+// whole is the descent that goes on from one in the examples' own space: mostly to be certified.
+func (d *descent) whole() (*descent, error) {
+	start, err := d.space.out(d.x)
+	if err != nil {
+		return nil, err
+	}
+	w := d.s.descentOn(nil)
+	if w.lbfgs, err = newLBFGS(w.o.value, start, d.s.cfg.Threads); err != nil {
+		return nil, err
+	}
+	w.iterations, w.evaluations, w.loss = d.iterations, w.evaluations+d.evaluations, d.loss
+	w.shape()
+	return w, nil
+}
+
 // shape tells the minimiser of the bias.
 func (d *descent) shape() {
-	d.plain, d.stretch = d.weight, max(1, float64(d.s.obj.f)/biasShare)
+	d.plain, d.stretch = d.weight, max(1, float64(d.o.f)/biasShare)
 	d.pairs = int(max(lbfgsFewest, min(lbfgsMost, lbfgsNumbers/int64(len(d.x)))))
 }
 
@@ -123,22 +200,22 @@ func (d *descent) shape() {
 func (d *descent) gap() float64 {
 	w, b := squares(d.threads, d.grad[:d.weight]), squares(1, d.grad[d.weight:])
 	g := math.Sqrt(w) + math.Sqrt(d.stretch*b)/2
-	return g * g / (2 * d.s.obj.l2)
+	return g * g / (2 * d.o.l2)
 }
 
 // good says whether the head is near enough to the optimum.
-func (d *descent) good() bool { return d.found.gap <= d.s.cfg.Tolerance*d.found.loss }
+func (d *descent) good() bool { return d.found.gap <= d.tolerance*d.found.loss }
 
 // done says whether there is nothing more to do, which is only so of a head that was certified,
 // whatever came of it.
 func (d *descent) done() (bool, error) {
 	last := d.stuck && d.exact || d.iterations >= d.s.cfg.MaxIterations
-	if gap := d.gap(); !last && gap > d.trust*d.s.cfg.Tolerance*d.loss || d.at == d.evaluations {
+	if gap := d.gap(); !last && gap > d.trust*d.tolerance*d.loss || d.at == d.evaluations {
 		return last, nil
 	}
 	gap, bias := d.gap(), slices.Clone(d.x[d.weight:])
 	var err error
-	if d.found, err = d.s.obj.certify(d.x, d.nextGradient()); err != nil {
+	if d.found, err = d.o.certify(d.x, d.nextGradient()); err != nil {
 		return false, err
 	}
 	d.evaluations++
@@ -153,7 +230,7 @@ func (d *descent) done() (bool, error) {
 		return true, nil
 	}
 	if d.trust /= 4; d.found.gap > 4*gap {
-		d.exact, d.value = true, d.s.obj.exactValue
+		d.exact, d.value = true, d.o.exactValue
 	}
 	d.grad, d.nextGrad, d.loss = d.nextGrad, d.grad, d.found.loss
 	return false, nil
@@ -177,9 +254,9 @@ func (d *descent) next() error {
 		d.stuck = true
 		return nil
 	}
-	d.value = d.s.obj.exactValue
+	d.value = d.o.exactValue
 	if err := d.restart(); err != nil {
-		d.value = d.s.obj.value
+		d.value = d.o.value
 		return err
 	}
 	d.exact = true
@@ -207,16 +284,16 @@ func (d *descent) resume(s state) error {
 	if n < 2 || v < 1 || len(s.floats[v-1]) != 4 {
 		return errState
 	}
-	m, err := resumeLBFGS(len(d.s.obj.w32)+len(d.s.obj.b32), state{s.ints[:n-2], s.floats[:v-1], s.singles}, d.s.cfg.Threads)
+	m, err := resumeLBFGS(d.o.dim(), state{s.ints[:n-2], s.floats[:v-1], s.singles}, d.s.cfg.Threads)
 	if err != nil {
 		return err
 	}
-	m.value = d.s.obj.value
+	m.value = d.o.value
 	d.lbfgs, d.at = m, int(s.ints[n-1])
 	d.shape()
 	d.exact, d.stuck = s.ints[n-2]&1 != 0, s.ints[n-2]&2 != 0
 	if d.exact {
-		d.value = d.s.obj.exactValue
+		d.value = d.o.exactValue
 	}
 	f := s.floats[v-1]
 	d.trust, d.found = f[0], certificate{loss: f[1], gap: f[2], gradient: f[3]}
