@@ -48,10 +48,10 @@ func (c choice) String() string {
 func choose(cfg Config) (choice, error) {
 	list := device.Registered()
 	auto := cfg.Device == "" || cfg.Device == device.Auto
-	if cfg.Precision == Int8 {
+	if cfg.precision() != Float32 {
 		if !auto && cfg.Device != device.CPU {
-			return choice{}, fmt.Errorf("nn: device %q does not compute with int8, want device cpu or precision float32",
-				cfg.Device)
+			return choice{}, fmt.Errorf("nn: device %q does not compute with %s, want device cpu or precision float32",
+				cfg.Device, cfg.Precision)
 		}
 		list = nil
 	}
