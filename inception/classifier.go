@@ -150,6 +150,17 @@ func (c *Classifier) Close() error { return c.trunk.Close() }
 // times below it, a swapped pool, a wrong recipe or a damaged kernel goes far beyond.
 const SelfTestTolerance = 1e-3
 
+// BFloat16Tolerance is SelfTestTolerance for a model that computes with bfloat16: what plain Go adds in
+// another order may round to the next of its 8 bits. Kernels in assembly agree to the bit.
+const BFloat16Tolerance = 2e-2
+
+func (m *Model) tolerance() float64 {
+	if m.BFloat16 {
+		return BFloat16Tolerance
+	}
+	return SelfTestTolerance
+}
+
 // Record makes a self-test of the given pictures from the answers of this classifier.
 func (c *Classifier) Record(ctx context.Context, pictures ...[]byte) (*SelfTest, error) {
 	results, err := c.Classify(ctx, encodedInputs(pictures)...)
@@ -185,7 +196,7 @@ func (c *Classifier) logits(bottleneck []float32) []float32 {
 	return narrow
 }
 
-// Check runs the model's self-test: an answer beyond SelfTestTolerance is an error. Of a model that
+// Check runs the model's self-test: an answer beyond SelfTestTolerance, or BFloat16Tolerance, is an error. Of a model that
 // has none, from a weight file or made long ago, it wants an answer for drawn pictures.
 func (c *Classifier) Check(ctx context.Context) error {
 	if c == nil {
@@ -207,10 +218,10 @@ func (c *Classifier) Check(ctx context.Context) error {
 			name      string
 			got, want []float32
 		}{{"bottleneck", r.Bottleneck, s.Bottlenecks[i]}, {"logits", c.logits(r.Bottleneck), s.Logits[i]}} {
-			if d := numeric.Distance(part.got, part.want); !(d <= SelfTestTolerance) {
+			if d := numeric.Distance(part.got, part.want); !(d <= c.model.tolerance()) {
 				return fmt.Errorf("inception: self-test: the %s of picture %d is off by %.2g of its norm, want at most %g: this "+
 					"build or machine computes wrongly, try another device or kernel",
-					part.name, i, d, SelfTestTolerance)
+					part.name, i, d, c.model.tolerance())
 			}
 		}
 	}
