@@ -21,7 +21,14 @@ const (
 	Deviation Statistic = "deviation" // the standard deviation over all pixels: a value a channel
 )
 
-// Statistics lists every statistic in order.
+// What heads that were trained elsewhere read of the last block in the place of its mean. Nothing here
+// trains such a head.
+const (
+	Maximum Statistic = "maximum" // over all pixels: a value a channel
+	Cells   Statistic = "cells"   // every pixel's channels, row by row: [side,side,channels]
+)
+
+// Statistics lists every statistic that can be trained on, in order.
 func Statistics() []Statistic { return []Statistic{Mean, Quarters, Deviation} }
 
 // runs says which runs of nn.Moments are the statistic's.
@@ -45,9 +52,34 @@ type Features struct {
 	// [blocks*statistics] what the values of a block's statistic are multiplied with, block by block;
 	// nil: 1 each
 	Scales []float32 `json:"scales,omitempty"`
+	// of Cells: of how many pixels a side the block is; 0 else
+	Side int `json:"side,omitempty"`
 	// which of the values are read, ascending, counted from 0 over all of them; nil: every one.
 	// A model keeps them beside its weights
 	Columns []int `json:"-"`
+}
+
+// LastMaximum is the maximum over the last block in the place of its mean.
+func LastMaximum() *Features {
+	return &Features{Blocks: []string{lastBlock()}, Statistics: []Statistic{Maximum}}
+}
+
+// LastCells is the last block as it is, of a network whose input has that side in pixels.
+func LastCells(size int) *Features {
+	return &Features{Blocks: []string{lastBlock()}, Statistics: []Statistic{Cells}, Side: sideOf(lastBlock(), size)}
+}
+
+// Foreign says whether f is what only heads that were trained elsewhere read: LastMaximum or LastCells.
+func (f *Features) Foreign() bool {
+	return f != nil && len(f.Statistics) == 1 && (f.Statistics[0] == Maximum || f.Statistics[0] == Cells)
+}
+
+// runs is how often each channel of a block has a value of a statistic of f, and the first of these.
+func (f *Features) runs(s Statistic) (first, count int) {
+	if s == Cells {
+		return 0, f.Side * f.Side
+	}
+	return s.runs()
 }
 
 // FeatureBlocks lists the blocks that a head can read, in the order in which a picture passes
@@ -138,7 +170,7 @@ func (f *Features) Spans(width float64) []Span {
 	at := 0
 	for _, b := range f.Blocks {
 		for _, s := range f.Statistics {
-			_, runs := s.runs()
+			_, runs := f.runs(s)
 			n := runs * len(own[b])
 			spans = append(spans, Span{b, s, len(own[b]), at, at + n})
 			at += n
@@ -167,7 +199,7 @@ func (f *Features) Equal(g *Features) bool {
 	if f == nil || g == nil {
 		return f == g
 	}
-	return slices.Equal(f.Blocks, g.Blocks) && slices.Equal(f.Statistics, g.Statistics) &&
+	return slices.Equal(f.Blocks, g.Blocks) && slices.Equal(f.Statistics, g.Statistics) && f.Side == g.Side &&
 		slices.Equal(f.Scales, g.Scales) && (f.Columns == nil) == (g.Columns == nil) && slices.Equal(f.Columns, g.Columns)
 }
 
@@ -179,6 +211,9 @@ func (f *Features) Validate(width float64) error {
 	bad := func(format string, args ...any) error { return fmt.Errorf("inception: features: "+format, args...) }
 	if len(f.Blocks) == 0 || len(f.Statistics) == 0 {
 		return bad("got %d blocks and %d statistics, want at least one of each", len(f.Blocks), len(f.Statistics))
+	}
+	if f.Foreign() || f.Side != 0 {
+		return f.validateForeign()
 	}
 	last := -1
 	for _, b := range f.Blocks {
@@ -218,11 +253,30 @@ func (f *Features) Validate(width float64) error {
 	return nil
 }
 
+// validateForeign checks what a head that was trained elsewhere reads.
+func (f *Features) validateForeign() error {
+	cells := f.Foreign() && f.Statistics[0] == Cells
+	most := 0
+	if cells {
+		most = sideOf(lastBlock(), maxSize)
+	}
+	switch {
+	case !f.Foreign() || len(f.Blocks) != 1 || f.Blocks[0] != lastBlock():
+		return fmt.Errorf("inception: features: got %v of %v, want %s or %s alone, of %s", f.Statistics, f.Blocks, Maximum,
+			Cells, lastBlock())
+	case f.Side > most || cells != (f.Side > 0):
+		return fmt.Errorf("inception: features: got %d pixels a side, want 1 to %d for %s, 0 else", f.Side, most, Cells)
+	case f.Scales != nil || f.Columns != nil:
+		return fmt.Errorf("inception: features: got scales or columns of %s, want neither", f.Statistics[0])
+	}
+	return nil
+}
+
 // Value is one value that a head reads.
 type Value struct {
 	Block     string
 	Statistic Statistic
-	Run       int     // of the statistic: of Quarters, which of the four; else 0
+	Run       int     // of the statistic: of Quarters, which of the four; of Cells, which pixel; else 0
 	Channel   int     // of the block
 	Scale     float32 // what it is multiplied with
 }
@@ -236,7 +290,7 @@ func (f *Features) Values(width float64) []Value {
 	own := ownChannels(width)
 	var all []Value
 	for i, s := range f.Spans(width) {
-		_, runs := s.Statistic.runs()
+		_, runs := f.runs(s.Statistic)
 		scale := float32(1)
 		if f.Scales != nil {
 			scale = f.Scales[i]
@@ -265,6 +319,9 @@ func (f *Features) Places(width float64) (at []int, scales []float32, err error)
 	}
 	if err := f.Validate(width); err != nil {
 		return nil, nil, err
+	}
+	if f.Foreign() {
+		return nil, nil, fmt.Errorf("inception: features: %v are not among those of training", f)
 	}
 	where := map[string]map[Statistic]int{}
 	for _, s := range AllFeatures().Spans(width) {

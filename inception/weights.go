@@ -43,6 +43,9 @@ type Weights struct {
 	Head *Head
 	// BFloat16 makes the trunk compute with nn.BFloat16; see Narrowed. Weight files have it not.
 	BFloat16 bool
+	// Reads is what Head reads, or, without one, what a foreign file's network ends in; nil means the
+	// bottleneck. rehead's own weight files have none.
+	Reads *Features
 	// Ranges makes the trunk compute with nn.Int8; nil means nn.Float32. See Quantized. Weight
 	// files have none.
 	Ranges nn.Ranges
@@ -213,17 +216,17 @@ func (w *Weights) Halved() (*Weights, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Recipe, r.Labels, r.Notes, r.Head = w.Recipe, w.Labels, w.Notes, w.Head
+	r.Recipe, r.Labels, r.Notes, r.Head, r.Reads = w.Recipe, w.Labels, w.Notes, w.Head, w.Reads
 	return r.withPrecision(w.BFloat16, w.Ranges)
 }
 
 // TrunkOnly returns the weights without their classifier; the digest is the same.
 func (w *Weights) TrunkOnly() *Weights {
-	if w.Classes == 0 && w.Head == nil {
+	if w.Classes == 0 && w.Head == nil && w.Reads == nil {
 		return w
 	}
 	bare := *w
-	bare.Classes, bare.Labels, bare.Head = 0, nil, nil
+	bare.Classes, bare.Labels, bare.Head, bare.Reads = 0, nil, nil, nil
 	bare.Tensors = maps.Clone(w.Tensors)
 	delete(bare.Tensors, "fc.weight")
 	delete(bare.Tensors, "fc.bias")

@@ -50,7 +50,7 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cf
 	if err := e.run(ctx, folder.Items, out, bad); err != nil {
 		return nil, err
 	}
-	c, err := cache.Open(cfg.CacheDir, cacheKey(w))
+	c, err := cache.Open(cfg.CacheDir, cacheKey(w, cfg.Engine))
 	if err != nil {
 		return nil, fmt.Errorf("train: cache: %w", err)
 	}
@@ -58,14 +58,14 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cf
 }
 
 // MergeCache puts the bottlenecks of the cache below from into the one below into, both of the
-// trunk w, and returns how many were new.
-func MergeCache(w *inception.Weights, into, from string) (added int, err error) {
+// trunk w and of what engine computes with, and returns how many were new.
+func MergeCache(w *inception.Weights, engine nn.Config, into, from string) (added int, err error) {
 	if w == nil {
 		return 0, errors.New("train: cache: got no weights")
 	}
 	var caches [2]*cache.Bottlenecks
 	for i, dir := range [2]string{into, from} {
-		c, err := cache.Open(dir, cacheKey(w))
+		c, err := cache.Open(dir, cacheKey(w, engine))
 		if err != nil {
 			return 0, fmt.Errorf("train: cache: %w", err)
 		}
@@ -76,11 +76,13 @@ func MergeCache(w *inception.Weights, into, from string) (added int, err error) 
 }
 
 // deepKey says where what every block says of pictures is kept.
-func deepKey(w *inception.Weights) cache.Key {
-	return cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: inception.AllFeatures().Length(w.Width), Half: true}
+func deepKey(w *inception.Weights, engine nn.Config) cache.Key {
+	k := cacheKey(w, engine)
+	k.Features, k.Half = inception.AllFeatures().Length(w.Width), true
+	return k
 }
 
-// cacheKey says which bottlenecks are the trunk's.
-func cacheKey(w *inception.Weights) cache.Key {
-	return cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features()}
+// cacheKey says which bottlenecks are the trunk's, on an engine of the same arithmetic.
+func cacheKey(w *inception.Weights, engine nn.Config) cache.Key {
+	return cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features(), Arithmetic: engine.Arithmetic()}
 }

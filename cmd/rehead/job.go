@@ -181,6 +181,7 @@ func (j *job) share(ctx context.Context, dir string) (done bool, err error) {
 		j.o.cache = filepath.Join(scratch, "cache")
 	}
 	work := hosts.Work{Config: cfg, Cache: j.o.cache, Scratch: j.scratchDir, Say: j.say, Embed: j.embedPart,
+		Engine: j.o.engine.Config,
 		Plan: func() (*dataset.Folder, *inception.Weights, error) {
 			folder, err := j.o.open(dir, 2)
 			if err != nil {

@@ -53,17 +53,17 @@ func fromPicturesToAnswers(t *testing.T, precision string) {
 	if scored.TestAccuracy != trained.TestAccuracy {
 		t.Errorf("evaluate: test accuracy %v, in training %v", scored.TestAccuracy, trained.TestAccuracy)
 	}
-	pictures, _, err := listPictures([]string{w.pictures})
+	pictures, _, err := new(app).listPictures(t.Context(), []string{w.pictures})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := must(t, nil, "predict", model, pictures[0], "--json"),
-		must(t, nil, "predict", model, pictures[0], "--json", "--kernel", "ref")
+	a, b := must(t, nil, "predict", model, pictures[0].Path, "--json"),
+		must(t, nil, "predict", model, pictures[0].Path, "--json", "--kernel", "ref")
 	if precision == "int8" && a.stdout != b.stdout || !strings.Contains(a.stdout, `"predictions"`) {
 		t.Errorf("predict: %q with the best kernel, %q in plain Go", a.stdout, b.stdout)
 	}
 	for _, k := range nn.Kernels() {
-		if c := must(t, nil, "predict", model, pictures[0], "--json", "--kernel", k); k != "ref" && a.stdout != c.stdout {
+		if c := must(t, nil, "predict", model, pictures[0].Path, "--json", "--kernel", k); k != "ref" && a.stdout != c.stdout {
 			t.Errorf("predict: %q with %s, %q with %s", a.stdout, nn.Kernels()[0], c.stdout, k)
 		}
 	}
@@ -83,12 +83,12 @@ func fromPicturesToAnswers(t *testing.T, precision string) {
 		t.Errorf("bench: %+v", bench)
 	}
 	for _, other := range []string{"float32", "bfloat16"} {
-		o := must(t, nil, "predict", model, pictures[0], "--json", "--precision", other)
+		o := must(t, nil, "predict", model, pictures[0].Path, "--json", "--precision", other)
 		if noted := strings.Contains(o.stderr, "was trained on bottlenecks of "+precision); noted != (other != precision) {
 			t.Errorf("predict a model of %s with %s: said %q", precision, other, o.stderr)
 		}
 	}
-	fails(t, []string{"predict", w.model, pictures[0], "--precision", "int8"}, "train with int8")
+	fails(t, []string{"predict", w.model, pictures[0].Path, "--precision", "int8"}, "train with int8")
 	fails(t, []string{"train", w.pictures, "--weights", w.trunk, "--cache", cache, "-o", filepath.Join(w.dir, "no"),
 		"--warm-start", model}, "precision")
 	must(t, nil, "export", model, "-o", filepath.Join(w.dir, "m.onnx"))

@@ -29,7 +29,7 @@ func (src *source) simplify() {
 		}
 	}
 	for len(src.links) > 0 && src.links[0].kind == inception.LayerReLU {
-		src.links = src.links[1:] // a bottleneck is an average of what is not negative
+		src.links = src.links[1:] // nothing that is read of the last block is negative
 	}
 	dense := 0
 	for _, l := range src.links {
@@ -45,7 +45,7 @@ func (src *source) simplify() {
 	switch {
 	case dense == 0:
 		src.links, src.headErr = nil, errors.New("has no dense layer behind the global pool")
-	case len(src.links) == 1 && src.activation == inception.Softmax:
+	case len(src.links) == 1 && src.activation == inception.Softmax && src.reads == readsMean:
 		src.fc, src.links = src.links[0].dense, nil
 	}
 }
@@ -80,10 +80,54 @@ func (c *classifier) rows() int {
 	return s[0]
 }
 
+// reads is what a head reads of the last block.
+type reads uint8
+
+const (
+	readsMean     reads = iota // the bottleneck
+	readsMaximum               // global max pooling
+	readsCells                 // all of it, channels last
+	readsChannels              // all of it, channels first
+)
+
+// classify gives weights, whose recipe is known, the head.
+func (src *source) classify(w *inception.Weights) {
+	switch {
+	case src.headErr != nil:
+		return
+	case src.reads == readsMaximum:
+		w.Reads = inception.LastMaximum()
+	case src.reads != readsMean && src.links != nil:
+		w.Reads = inception.LastCells(w.Recipe.Size)
+	}
+	if src.links == nil {
+		return
+	}
+	if w.Head, src.headErr = src.chain(w.Reads.Length(w.Width), w.Reads); src.headErr != nil {
+		w.Head, w.Reads = nil, nil
+	}
+}
+
+// channelsLast is the order in which a head reads the last block, of values that lie as in the file:
+// for each, its place there. nil: the same.
+func (src *source) channelsLast(features int, f *inception.Features) []int {
+	if src.reads != readsChannels {
+		return nil
+	}
+	cells := f.Side * f.Side
+	channels := features / cells
+	at := make([]int, features)
+	for i := range at {
+		at[i] = i%channels*cells + i/channels
+	}
+	return at
+}
+
 // chain reads a head that is more than a plain classifier.
-func (src *source) chain(features int) (*inception.Head, error) {
+func (src *source) chain(features int, reads *inception.Features) (*inception.Head, error) {
 	h := &inception.Head{Features: features, Activation: src.activation}
 	width := features
+	order := src.channelsLast(features, reads)
 	for _, l := range src.links {
 		layer := inception.HeadLayer{Kind: l.kind, Alpha: l.alpha}
 		switch l.kind {
@@ -92,7 +136,10 @@ func (src *source) chain(features int) (*inception.Head, error) {
 			if err != nil {
 				return nil, err
 			}
-			layer.W, layer.B, layer.Units = w, b, len(b)
+			for from := 0; order != nil && from < len(w); from += width {
+				copy(w[from:], reordered(w[from:from+width], order))
+			}
+			layer.W, layer.B, layer.Units, order = w, b, len(b), nil
 			width = len(b)
 			h.Before = append(h.Before, layer)
 			mergeScale(h)
@@ -104,6 +151,9 @@ func (src *source) chain(features int) (*inception.Head, error) {
 			}
 			if err := l.scale.put(scale, shift); err != nil {
 				return nil, fmt.Errorf("%v: %w", l.node, err)
+			}
+			if order != nil {
+				scale, shift = reordered(scale, order), reordered(shift, order)
 			}
 			addScale(h, scale, shift)
 			continue
@@ -121,6 +171,15 @@ func (src *source) chain(features int) (*inception.Head, error) {
 		h.Before = nil
 	}
 	return h, h.Validate()
+}
+
+// reordered are values in another order: for each, its place in v.
+func reordered[T any](v []T, order []int) []T {
+	out := make([]T, len(order))
+	for i, at := range order {
+		out[i] = v[at]
+	}
+	return out
 }
 
 // addScale puts y = scale x + shift behind the layers: into the last one where that is dense.

@@ -105,7 +105,10 @@ func newPlan(net *ir.Net, set kernel.Set, threads int, cfg device.Config) (*plan
 	}
 	p.zeroHalos()
 	for i, o := range net.Outputs {
-		p.output(i, o)
+		if made := slices.IndexFunc(p.steps, func(s ir.Step) bool { return s.Out == o }); made < 0 ||
+			p.steps[made].Kind != ir.Moments || p.sole[o] != i+1 { // else it is there already
+			p.output(i, o)
+		}
 		p.plan.outputs = append(p.plan.outputs, vals[o].Size())
 	}
 	for _, r := range p.plan.regions {

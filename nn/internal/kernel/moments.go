@@ -68,7 +68,7 @@ func newMoments(set Set, in Tensor, lanes []int, block int, step float32) *Momen
 			m.cells[3*i+j] = cell{top: r[0], left: c[0], rows: r[1] - r[0], columns: c[1] - c[0]}
 		}
 	}
-	m.split = max(1, 8192/(in.H*in.W)) // about as many vectors as a part of a pool
+	m.split = max(1, 2048/(in.H*in.W)) // fine enough for a block to be shared by a few threads
 	return m
 }
 

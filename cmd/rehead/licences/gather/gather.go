@@ -29,7 +29,6 @@ func builds() [][3]string {
 // module is one that the binary is linked from.
 type module struct {
 	Path, Version, Dir string
-	Main               bool
 }
 
 // gather is the whole text: a heading, the list, and the modules' own files, each text once.

@@ -11,6 +11,7 @@ import (
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/channels"
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
 )
 
@@ -42,6 +43,7 @@ func (h List) Check(in channels.Set, port, job string) (Config, error) {
 type Work struct {
 	Config  Config
 	Cache   string                         // folder of this host's bottlenecks
+	Engine  nn.Config                      // what computes them
 	Scratch func() (dir string, err error) // makes a folder of this run alone, once
 	Say     func(format string, args ...any)
 
@@ -109,7 +111,7 @@ func (k *Work) lead(ctx context.Context) (err error) {
 		if err := os.Rename(file, filepath.Join(dir, filepath.Base(mine))); err != nil {
 			return err
 		}
-		added, err := train.MergeCache(w, k.Cache, dir)
+		added, err := train.MergeCache(w, k.Engine, k.Cache, dir)
 		if err != nil {
 			return fmt.Errorf("train: bottlenecks of %s: %w", host, err)
 		}
