@@ -197,8 +197,8 @@ func (c *Classifier) logits(bottleneck []float32) []float32 {
 	return narrow
 }
 
-// Check runs the model's self-test: an answer beyond SelfTestTolerance, or BFloat16Tolerance, is an error. Of a model that
-// has none, from a weight file or made long ago, it wants an answer for drawn pictures.
+// Check runs the model's self-test: an answer beyond SelfTestTolerance, or BFloat16Tolerance, is an
+// error. Of a model that has none, from a weight file or made long ago, it wants an answer for drawn pictures.
 func (c *Classifier) Check(ctx context.Context) error {
 	if c == nil {
 		return errors.New("inception: self-test: got no classifier")

@@ -31,7 +31,7 @@ func precision(bfloat16 bool, ranges nn.Ranges) nn.Precision {
 // that of Quantized is. The tensors are shared and stay float32.
 func (w *Weights) Narrowed() (*Weights, error) {
 	if w == nil || w.Precision() != nn.Float32 {
-		return nil, errors.New("inception: narrow: got no weights, or some of another precision already, want those of float32")
+		return nil, errors.New("inception: narrow: got no weights, or some of another precision, want those of float32")
 	}
 	other := *w
 	other.BFloat16, other.float, other.Digest = true, w.Digest, narrowedDigest(w.Digest)
@@ -45,12 +45,12 @@ func (w *Weights) Narrowed() (*Weights, error) {
 func (m *Model) Computing(p nn.Precision) (*Model, error) {
 	switch {
 	case m == nil || m.Trunk == nil:
-		return nil, errors.New("inception: model: change the precision: got no model, or one without its trunk: attach it first")
+		return nil, errors.New("inception: model: precision: got no model, or one without its trunk: attach it first")
 	case p == m.Precision():
 		return m, nil
 	case p == nn.Int8:
-		return nil, fmt.Errorf("inception: model: it was trained on bottlenecks of %s and has no ranges for int8: train with int8",
-			m.Precision())
+		return nil, fmt.Errorf("inception: model: it was trained on bottlenecks of %s and has no ranges for int8: "+
+			"train with int8", m.Precision())
 	}
 	w := *m.Trunk
 	if w.Precision() != nn.Float32 {
@@ -89,7 +89,7 @@ func narrowedDigest(float string) string {
 // become bytes when the trunk is compiled. Ranges must be finite.
 func (w *Weights) Quantized(ranges nn.Ranges) (*Weights, error) {
 	if w == nil || w.Precision() != nn.Float32 {
-		return nil, errors.New("inception: quantize: got no weights, or some of another precision already, want those of float32")
+		return nil, errors.New("inception: quantize: got no weights, or some of another precision, want those of float32")
 	}
 	if len(ranges) == 0 {
 		return nil, errors.New("inception: quantize: got no ranges, want those of a calibration")

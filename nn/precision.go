@@ -5,7 +5,6 @@ import (
 
 	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn/internal/engine"
-	"github.com/c236555e/rehead/nn/internal/kernel"
 )
 
 // Precision says what a [Program] computes with.
@@ -18,7 +17,7 @@ const (
 	// BFloat16 stores what convolutions and pools compute, and most weights of convolutions, with 8
 	// significant bits, and adds up in float32. It takes the same graphs as Float32 but for batch
 	// norms and ReLUs that follow no convolution, and needs no calibration. It is faster on
-	// processors with dot products of bfloat16 ([FastBFloat16]) and slower than Float32 elsewhere.
+	// processors with dot products of bfloat16 (AVX512_BF16) and slower than Float32 elsewhere.
 	// Results are the same on every kernel in assembly, bit for bit, as long as no sum falls below
 	// 2^-126 before its end; plain Go rounds differently now and then. It runs on the CPU alone.
 	BFloat16 Precision = "bfloat16"
@@ -43,9 +42,6 @@ func ParsePrecision(s string) (Precision, error) {
 
 // Precisions lists the precisions, the most exact first.
 func Precisions() []Precision { return []Precision{Float32, BFloat16, Int8} }
-
-// FastBFloat16 reports whether this processor computes with BFloat16 faster than with Float32.
-func FastBFloat16() bool { return kernel.Sets()[0].Pairs() }
 
 // Range is the least and the greatest number that a tensor should be able to hold.
 type Range struct {

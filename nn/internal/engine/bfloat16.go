@@ -10,10 +10,11 @@ import (
 )
 
 // A network of bfloat16 computes what one of float32 does, with every [C,H,W] value but the input
-// rounded to bfloat16, and the weights that are multiplied as they are, which Winograd's and those of the
-// planar input are not; sums and vectors are float32. Kernels that store bfloat16 take two channels a word. Sets without them store float32 and round what a
-// convolution or a mean gives in a step of its own: slower, and with assembly the same bits, as
-// lanes change places so that sums are taken in the same order.
+// rounded to bfloat16, and the weights that are multiplied as they are, which Winograd's and those of
+// the planar input are not; sums and vectors are float32. Kernels that store bfloat16 take two channels
+// a word. Sets without them store float32 and round what a convolution or a mean gives in a step of its
+// own: slower, and with assembly the same bits, as lanes change places so that sums are taken in the
+// same order.
 
 // A format is how activations are stored.
 type format uint8

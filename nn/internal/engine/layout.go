@@ -54,8 +54,8 @@ func (b *buffer) layout() kernel.Tensor {
 	return kernel.Padded(b.words, b.h, b.w, b.halo)
 }
 
-// layOut gives every value its lanes and its buffer. It returns the parts of concatenations that could not be written in place: they must be
-// copied.
+// layOut gives every value its lanes and its buffer. It returns the parts of concatenations that could
+// not be written in place: they must be copied.
 func layOut(net *ir.Net, steps []ir.Step, vals []ir.Value, f format) (values []*value, copies []copyStep, err error) {
 	for i, v := range vals {
 		n := &value{name: v.Name, c: v.Shape[0], h: 1, w: 1, per: 1}

@@ -11,9 +11,10 @@ import (
 // channels. C of a [Tensor] counts words. Sums are float32.
 //
 // What they compute is what the float32 kernels of any set with assembly compute, bit for bit, when
-// those read values of bfloat16, and weights where these are multiplied in pairs, take the odd channel of a pair before the even one, and have their
-// results rounded; but numbers below 2^-126 count as zero here. So a set without these kernels has
-// the same results from float32's, on lanes that change places ([PairLane]), and [RoundBFloat16].
+// those read values of bfloat16, and weights where these are multiplied in pairs, take the odd channel
+// of a pair before the even one, and have their results rounded; but numbers below 2^-126 count as zero
+// here. So a set without these kernels has the same results from float32's, on lanes that change places
+// ([PairLane]), and [RoundBFloat16].
 const (
 	// PairChannels is the number of channels of bfloat16 in a word.
 	PairChannels = 2
