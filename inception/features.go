@@ -21,13 +21,6 @@ const (
 	Deviation Statistic = "deviation" // the standard deviation over all pixels: a value a channel
 )
 
-// What heads that were trained elsewhere read of the last block in the place of its mean. Nothing here
-// trains such a head.
-const (
-	Maximum Statistic = "maximum" // over all pixels: a value a channel
-	Cells   Statistic = "cells"   // every pixel's channels, row by row: [side,side,channels]
-)
-
 // Statistics lists every statistic that can be trained on, in order.
 func Statistics() []Statistic { return []Statistic{Mean, Quarters, Deviation} }
 
@@ -57,21 +50,6 @@ type Features struct {
 	// which of the values are read, ascending, counted from 0 over all of them; nil: every one.
 	// A model keeps them beside its weights
 	Columns []int `json:"-"`
-}
-
-// LastMaximum is the maximum over the last block in the place of its mean.
-func LastMaximum() *Features {
-	return &Features{Blocks: []string{lastBlock()}, Statistics: []Statistic{Maximum}}
-}
-
-// LastCells is the last block as it is, of a network whose input has that side in pixels.
-func LastCells(size int) *Features {
-	return &Features{Blocks: []string{lastBlock()}, Statistics: []Statistic{Cells}, Side: sideOf(lastBlock(), size)}
-}
-
-// Foreign says whether f is what only heads that were trained elsewhere read: LastMaximum or LastCells.
-func (f *Features) Foreign() bool {
-	return f != nil && len(f.Statistics) == 1 && (f.Statistics[0] == Maximum || f.Statistics[0] == Cells)
 }
 
 // runs is how often each channel of a block has a value of a statistic of f, and the first of these.
@@ -249,25 +227,6 @@ func (f *Features) Validate(width float64) error {
 		if c < 0 || c >= all || i > 0 && c <= f.Columns[i-1] {
 			return bad("column %d is %d, want ascending numbers in 0..%d", i, c, all-1)
 		}
-	}
-	return nil
-}
-
-// validateForeign checks what a head that was trained elsewhere reads.
-func (f *Features) validateForeign() error {
-	cells := f.Foreign() && f.Statistics[0] == Cells
-	most := 0
-	if cells {
-		most = sideOf(lastBlock(), maxSize)
-	}
-	switch {
-	case !f.Foreign() || len(f.Blocks) != 1 || f.Blocks[0] != lastBlock():
-		return fmt.Errorf("inception: features: got %v of %v, want %s or %s alone, of %s", f.Statistics, f.Blocks, Maximum,
-			Cells, lastBlock())
-	case f.Side > most || cells != (f.Side > 0):
-		return fmt.Errorf("inception: features: got %d pixels a side, want 1 to %d for %s, 0 else", f.Side, most, Cells)
-	case f.Scales != nil || f.Columns != nil:
-		return fmt.Errorf("inception: features: got scales or columns of %s, want neither", f.Statistics[0])
 	}
 	return nil
 }

@@ -68,17 +68,18 @@ func choose(cfg Config) (choice, error) {
 
 // pick takes the first of the devices that works and has the kernel that cfg asks for.
 func pick(cfg Config, unit int, list []device.Device) (choice, error) {
-	var failed error
+	var failed, last error
 	for _, d := range list {
 		err := usable(d, unit, cfg)
-		if err == nil {
+		switch {
+		case err == nil:
 			return choice{d, unit}, nil
-		}
-		if failed == nil {
+		case failed == nil:
 			failed = fmt.Errorf("nn: device %q %w", cfg.Device, err)
-		} else {
+		case err.Error() != last.Error(): // what they have in common is said once
 			failed = fmt.Errorf("%w; %s %w", failed, d.Name(), err)
 		}
+		last = err
 	}
 	return choice{}, failed
 }

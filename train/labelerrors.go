@@ -58,7 +58,7 @@ func (j *auditor) fitWork(n, k int) float64 { return fitWork(n, len(j.rows[0]), 
 // solve fits a head much like the model's to some examples, and returns its logits of rows.
 func (j *auditor) solve(ctx context.Context, ex head.Examples, l2 float64, rows ...[][]float32) ([][]float64, error) {
 	fit, err := head.Fit(ctx, ex, head.Config{Threads: j.threads, Options: head.Options{
-		L2: l2, Scaling: j.fit.Scaling, Tolerance: max(j.fit.Tolerance, 1e-3), MaxIterations: j.fit.MaxIterations,
+		L2: l2, Scaling: j.fit.Scaling, Tolerance: max(j.fit.Tolerance, roughTolerance), MaxIterations: j.fit.MaxIterations,
 	}})
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ type Settings struct {
 	Evaluations  int              `json:"evaluations"`
 	BestEpoch    int              `json:"best_epoch,omitempty"`
 	Loss         float64          `json:"loss"`
+	Gap          float64          `json:"gap,omitempty"` // the loss is at most this much above the least; 0: not known
 	Gradient     float64          `json:"gradient"`
 	Converged    bool             `json:"converged"`
 }
@@ -35,7 +36,7 @@ func (r *run) settings() Settings {
 	s := Settings{
 		Options: fit.Options, Search: fit.Tried, Folds: fit.Folds, Views: r.cfg.Views,
 		Iterations: fit.Iterations, Evaluations: fit.Evaluations, BestEpoch: fit.BestEpoch,
-		Loss: fit.Loss, Gradient: fit.Gradient, Converged: fit.Converged,
+		Loss: fit.Loss, Gap: fit.Gap, Gradient: fit.Gradient, Converged: fit.Converged,
 	}
 	if r.reads != nil || r.tried != nil {
 		s.Features, s.Tried = r.cfg.Features, r.tried

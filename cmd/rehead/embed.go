@@ -68,7 +68,8 @@ Both files appear whole or not at all.`,
 	cmd.Flags().StringVarP(&o.out, "output", "o", "", "the .npy file to write; its list ends in .csv")
 	cmd.Flags().StringVar(&o.cache, "cache", "", "folder of the bottleneck cache, as for train")
 	cmd.Flags().StringVar(&o.reads, "features", train.FeaturesLast,
-		"what to write: last (the last block's averages, or maxima where the weights' own network takes those), all (every block's), or a list of blocks and of mean, quarters, "+
+		"what to write: last (the last block's averages, or maxima where the weights' own network takes "+
+			"those), all (every block's), or a list of blocks and of mean, quarters, "+
 			"deviation; block by block, statistic by statistic, unscaled")
 	cmd.Flags().IntVar(&o.batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object when done")

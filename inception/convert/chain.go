@@ -79,68 +79,6 @@ type walker struct {
 	steps   int
 }
 
-// unpooled returns the chain behind the last block of a graph without a global average pool, and what
-// its head reads: the maxima, or the block as it is.
-func (w *walker) unpooled(last *graph.Node) ([]link, reads, error) {
-	order := readsChannels
-	if w.d.layout() == hwio {
-		order = readsCells
-	}
-	for range 8 {
-		var readers []*graph.Node
-		for _, v := range w.outputs[last] {
-			readers = append(readers, w.readers(v)...)
-		}
-		if len(readers) == 0 {
-			return nil, readsMean, nil
-		}
-		n := readers[0]
-		if len(readers) > 1 {
-			return nil, readsMean, fmt.Errorf("both %v and %v read its last block: cut off all but one way to its end before "+
-				"the network is saved", n, readers[1])
-		}
-		switch {
-		case w.maximum(n):
-			links, err := w.after(n)
-			return links, readsMaximum, err
-		case n.Op == "Reshape" || n.Op == "Flatten":
-			links, err := w.after(n)
-			return links, order, err
-		case w.d.kind(n) == opPass:
-		case n.Op == "Transpose" && w.d.layout() == oihw && order == readsChannels &&
-			slices.Equal(n.Attrs["perm"].Ints, []int64{0, 2, 3, 1}):
-			order = readsCells
-		default:
-			return nil, readsMean, fmt.Errorf("%v reads its last block, want a global average or maximum pool, or a flattening, "+
-				"in front of the head", n)
-		}
-		last = n
-	}
-	return nil, readsMean, errors.New("more than 8 operators stand between its last block and its head")
-}
-
-// maximum reports whether a node takes the maximum over height and width.
-func (w *walker) maximum(n *graph.Node) bool {
-	axes := n.Attrs["axes"].Ints
-	if len(n.Inputs) > 1 {
-		if k := w.constant(n.Inputs[1]); k != nil {
-			axes = k.Ints
-		}
-	}
-	slices.Sort(axes)
-	want := [][]int64{{2, 3}, {-2, -1}}
-	if w.d.layout() == hwio {
-		want = [][]int64{{1, 2}, {-3, -2}}
-	}
-	switch n.Op {
-	case "GlobalMaxPool":
-		return true
-	case "Max", "ReduceMax":
-		return slices.ContainsFunc(want, func(a []int64) bool { return slices.Equal(a, axes) })
-	}
-	return false
-}
-
 // readers are the nodes that compute with a value; its shape does not count.
 func (w *walker) readers(v string) []*graph.Node {
 	return slices.DeleteFunc(slices.Clone(w.users[v]), func(n *graph.Node) bool {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
 	"github.com/c236555e/rehead/inception/convert/internal/imagenet"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
@@ -406,5 +408,61 @@ func TestReads(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestGrid: each element of a quantised constant has the scale of its place along the axis, or of its
+// block there.
+func TestGrid(t *testing.T) {
+	shape := []int{2, 5, 1, 3}
+	for _, d := range []grid{{axis: 0}, {axis: 1}, {axis: -1}, {1, 2}, {1, 5}, {1, 8}, {0, 1}, {-1, 2}} {
+		n, of, err := d.steps(shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		axis := (d.axis + len(shape)) % len(shape)
+		steps := slices.Clone(shape)
+		if d.block > 0 {
+			steps[axis] = (shape[axis] + d.block - 1) / d.block
+		}
+		i := 0
+		for a := range shape[0] {
+			for b := range shape[1] {
+				for c := range shape[3] {
+					at := []int{a, b, 0, c}
+					want := at[axis]
+					if d.block > 0 {
+						at[axis] /= d.block
+						want = ((at[0]*steps[1]+at[1])*steps[2]+at[2])*steps[3] + at[3]
+					}
+					if got := of(i); got != want || got >= n {
+						t.Fatalf("%+v: element %d has scale %d of %d, want %d", d, i, got, n, want)
+					}
+					i++
+				}
+			}
+		}
+	}
+	if _, _, err := (grid{axis: 4}).steps(shape); err == nil {
+		t.Error("axis 4 of 4: want an error")
+	}
+}
+
+// TestAxes: the axes of a mean are found behind the reshapings of an exporter that does not optimise.
+func TestAxes(t *testing.T) {
+	g := readGraph(t, "folded.onnx")
+	pool := node(t, g, "GlobalAveragePool", 0)
+	k := &graph.Const{Tensor: raw.Tensor{Name: "axes", Shape: []int{2}, DType: raw.I64, Load: raw.NotFloat},
+		Ints: []int64{-1, -2}}
+	if err := g.AddConst("axes", k); err != nil {
+		t.Fatal(err)
+	}
+	shape := &graph.Node{Name: "reshape", Op: "Reshape", Inputs: []string{"axes", "axes"}, Outputs: []string{"flat"}}
+	if err := g.Add(shape, "flat"); err != nil {
+		t.Fatal(err)
+	}
+	pool.Op, pool.Inputs = "ReduceMean", append(pool.Inputs[:1:1], "flat")
+	if src, err := onnxSource(g); err != nil || src.headErr != nil || src.fc == nil {
+		t.Errorf("got %v, want the mean over height and width", err)
 	}
 }

@@ -80,49 +80,6 @@ func (c *classifier) rows() int {
 	return s[0]
 }
 
-// reads is what a head reads of the last block.
-type reads uint8
-
-const (
-	readsMean     reads = iota // the bottleneck
-	readsMaximum               // global max pooling
-	readsCells                 // all of it, channels last
-	readsChannels              // all of it, channels first
-)
-
-// classify gives weights, whose recipe is known, the head.
-func (src *source) classify(w *inception.Weights) {
-	switch {
-	case src.headErr != nil:
-		return
-	case src.reads == readsMaximum:
-		w.Reads = inception.LastMaximum()
-	case src.reads != readsMean && src.links != nil:
-		w.Reads = inception.LastCells(w.Recipe.Size)
-	}
-	if src.links == nil {
-		return
-	}
-	if w.Head, src.headErr = src.chain(w.Reads.Length(w.Width), w.Reads); src.headErr != nil {
-		w.Head, w.Reads = nil, nil
-	}
-}
-
-// channelsLast is the order in which a head reads the last block, of values that lie as in the file:
-// for each, its place there. nil: the same.
-func (src *source) channelsLast(features int, f *inception.Features) []int {
-	if src.reads != readsChannels {
-		return nil
-	}
-	cells := f.Side * f.Side
-	channels := features / cells
-	at := make([]int, features)
-	for i := range at {
-		at[i] = i%channels*cells + i/channels
-	}
-	return at
-}
-
 // chain reads a head that is more than a plain classifier.
 func (src *source) chain(features int, reads *inception.Features) (*inception.Head, error) {
 	h := &inception.Head{Features: features, Activation: src.activation}
@@ -171,15 +128,6 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 		h.Before = nil
 	}
 	return h, h.Validate()
-}
-
-// reordered are values in another order: for each, its place in v.
-func reordered[T any](v []T, order []int) []T {
-	out := make([]T, len(order))
-	for i, at := range order {
-		out[i] = v[at]
-	}
-	return out
 }
 
 // addScale puts y = scale x + shift behind the layers: into the last one where that is dense.

@@ -23,7 +23,7 @@ func TestPools(t *testing.T) {
 	}
 }
 
-// TestPaddle: a state dict of Paddle's network answers as Paddle does. See testdata/paddle.py.
+// TestPaddle: a state dict of Paddle's network answers as Paddle does. See testdata/paddle3.py.
 func TestPaddle(t *testing.T) {
 	path := fixture.File(t, "paddle.pdparams")
 	m, err := OpenModel(path, Options{Size: fixtureSize})

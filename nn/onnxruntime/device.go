@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/c236555e/rehead/nn/internal/device"
@@ -20,6 +21,23 @@ type Config struct {
 	// Library is the path of libonnxruntime.so (.dylib on macOS), or the folder
 	// that has it. "" lets the system's loader look for it.
 	Library string
+	// CUDA are options of the CUDA provider as ONNX Runtime names them, beside
+	// and before those that are set here, such as {"prefer_nhwc", "1"}. Nothing
+	// checks them but the library.
+	CUDA [][2]string
+}
+
+// ParseOptions reads options as "name=value,name=value"; "" is none.
+func ParseOptions(text string) ([][2]string, error) {
+	var options [][2]string
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+		name, value, ok := strings.Cut(word, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("onnxruntime: options: got %q, want name=value", word)
+		}
+		options = append(options, [2]string{name, value})
+	}
+	return options, nil
 }
 
 // Register makes the devices known to package nn. It opens nothing yet. A second call panics, as
@@ -27,7 +45,7 @@ type Config struct {
 func Register(c Config) {
 	open := sync.OnceValues(func() (*ort.Library, error) { return ort.Open(c.Library) })
 	gpu := func(p ort.Provider, kernels ...string) *provider {
-		return &provider{name: p, kernels: kernels, batch: 128, open: open, usable: map[int]bool{}}
+		return &provider{name: p, kernels: kernels, batch: 128, cuda: c.CUDA, open: open, usable: map[int]bool{}}
 	}
 	device.Register(gpu(ort.CUDA, device.Float32, device.TF32, device.Float16))
 	device.Register(&processor{provider{name: ort.CPU, kernels: []string{device.Float32, device.Float16}, batch: 8,
@@ -40,6 +58,7 @@ type provider struct {
 	name    ort.Provider
 	kernels []string // the default first
 	batch   int      // most images in one run
+	cuda    [][2]string
 	open    func() (*ort.Library, error)
 
 	mu     sync.Mutex
@@ -123,7 +142,8 @@ func (p *provider) Compile(net *ir.Net, unit int, cfg device.Config) (device.Exe
 		threads = cmp.Or(cfg.Threads, runtime.GOMAXPROCS(0))
 	}
 	s, err := l.NewSession(g.model, ort.Options{Provider: p.name, Unit: unit, Threads: threads,
-		TF32: kernel == device.TF32, Half: kernel == device.Float16, MaxBatch: p.batch, Input: g.input, Outputs: g.outputs})
+		TF32: kernel == device.TF32, Half: kernel == device.Float16, MaxBatch: p.batch, CUDA: p.cuda,
+		Input: g.input, Outputs: g.outputs})
 	if err != nil {
 		return nil, err
 	}

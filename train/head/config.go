@@ -10,7 +10,7 @@ import (
 
 // What the zero value of a setting means.
 const (
-	DefaultTolerance     = 1e-4
+	DefaultTolerance     = 1e-6
 	DefaultMaxIterations = 1000
 )
 
@@ -87,7 +87,8 @@ type Options struct {
 	// "" means ScaleHalf, and ScaleNone for Retrain, which has no other; ScaleAuto: searched for
 	// together with L2, which must then be negative
 	Scaling Scaling `json:"scaling"`
-	// LBFGS stops when no component of the gradient is larger; 0 means DefaultTolerance
+	// LBFGS stops when its loss is proven to be at most this share of it above the least that there
+	// is; 0 means DefaultTolerance
 	Tolerance     float64 `json:"tolerance"`
 	MaxIterations int     `json:"max_iterations"` // of LBFGS; 0 means DefaultMaxIterations
 	// label smoothing: the share of each target that is spread over all answers; 0 to 0.5
@@ -109,7 +110,8 @@ type Config struct {
 	// classes count the same altogether (with several labels an example: having a label and not
 	// having it do)
 	Balanced bool
-	// optional: where the solver begins, a head of the same classes and features; nil means at zero
+	// optional: where the solver begins, a head of the same classes and features; nil means at zero,
+	// of LBFGS with the biases of how frequent labels are
 	Start *inception.Head
 	// optional: its loss and accuracy are part of the progress; the solvers of MiniBatch stop by it
 	Validation *Examples

@@ -3,7 +3,6 @@
 package ort
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -55,16 +54,16 @@ func open(path string, oldest, newest int) (*Library, error) {
 		}
 		paths = []string{file}
 	}
-	var missing []error
+	var missing []string
 	for _, path := range paths {
 		lib, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_GLOBAL)
 		if err != nil {
-			missing = append(missing, err)
+			missing = append(missing, err.Error())
 			continue
 		}
 		return load(lib, path, oldest, newest)
 	}
-	return nil, fmt.Errorf("onnxruntime: its library was not found: %w; %s", errors.Join(missing...), howToGet)
+	return nil, fmt.Errorf("onnxruntime: its library was not found: %s; %s", strings.Join(missing, ", "), howToGet)
 }
 
 // inFolder is the library in a folder, or path itself where it is none.

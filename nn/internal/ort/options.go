@@ -34,11 +34,12 @@ const hostMemory = "Cpu"
 // Options says how a session computes.
 type Options struct {
 	Provider Provider
-	Unit     int  // which GPU, from 0
-	Threads  int  // of the CPU provider, the caller's among them; at least 1
-	TF32     bool // of CUDA: convolutions may round their factors to 11 bits
-	Half     bool // the network is one of float16, which TensorRT wants to be told
-	MaxBatch int  // TensorRT builds its engine for batches of 1 to so many
+	Unit     int         // which GPU, from 0
+	Threads  int         // of the CPU provider, the caller's among them; at least 1
+	TF32     bool        // of CUDA: convolutions may round their factors to 11 bits
+	Half     bool        // the network is one of float16, which TensorRT wants to be told
+	MaxBatch int         // TensorRT builds its engine for batches of 1 to so many
+	CUDA     [][2]string // further options of the CUDA provider, names and values; they have the last word
 	Input    Tensor
 	Outputs  []Tensor
 }

@@ -107,12 +107,12 @@ func (s *Session) cuda() [][2]string {
 	if s.opt.TF32 {
 		tf32 = "1"
 	}
-	return [][2]string{
+	return append([][2]string{
 		{"device_id", strconv.Itoa(s.opt.Unit)},
 		{"use_tf32", tf32},
-		{"cudnn_conv_algo_search", "HEURISTIC"}, // the other one tries all algorithms for each size of batch
+		{"cudnn_conv_algo_search", "HEURISTIC"}, // EXHAUSTIVE tries all algorithms for each size of batch
 		{"arena_extend_strategy", "kSameAsRequested"},
-	}
+	}, s.opt.CUDA...)
 }
 
 // tensorRT is what the TensorRT provider is told: one engine for all batches.

@@ -131,9 +131,9 @@ func array(name string, v any) (raw.Tensor, error) {
 	if state[3] != any(false) && n > 0 && len(t.Shape) > 1 {
 		return t, errors.New("lies in Fortran's order, which Paddle never writes: save it again")
 	}
-	t.Load, err = raw.Dense(bytes.NewReader(data), int64(len(data)), 0, n, t.DType)
-	if err == nil && n*t.DType.Size() != len(data) {
-		err = fmt.Errorf("has %d bytes, want %d elements of %v", len(data), n, t.DType)
+	if n*t.DType.Size() != len(data) {
+		return t, fmt.Errorf("has %d bytes, want %d elements of %v", len(data), n, t.DType)
 	}
+	t.Load, err = raw.Dense(bytes.NewReader(data), int64(len(data)), 0, n, t.DType)
 	return t, err
 }

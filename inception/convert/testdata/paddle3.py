@@ -1,4 +1,4 @@
-"""paddle.py OUT: a narrow InceptionV3 of paddle.vision's class as paddle.save writes its state dict, and its answers. Run with
+"""paddle3.py OUT: a narrow InceptionV3 of paddle.vision's class as paddle.save writes its state dict, and its answers. Run with
 paddlepaddle 3.3.1; weights of three values compress well."""
 import gzip, json, os, sys
 import numpy as np, paddle
