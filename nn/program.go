@@ -69,7 +69,7 @@ func (c Config) precision() Precision { return cmp.Or(c.Precision, Float32) }
 
 // compile is what the device is told of c.
 func (c Config) compile() device.Config {
-	dc := device.Config{Threads: c.Threads, Kernel: c.Kernel}
+	dc := device.Config{Threads: c.Threads, Kernel: c.Kernel, BFloat16: c.Precision == BFloat16}
 	if c.Precision == Int8 {
 		dc.Ranges = map[string]ir.Range{}
 		for name, r := range c.Ranges {

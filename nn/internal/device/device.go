@@ -26,6 +26,9 @@ type Config struct {
 	Threads int
 	// Kernel is one of the device's kernels; "" means its default.
 	Kernel string
+	// BFloat16 makes it store activations and weights of [C,H,W] tensors as
+	// bfloat16.
+	BFloat16 bool
 	// Ranges, by a value's name, makes the network compute with bytes. nil
 	// means float32.
 	Ranges map[string]ir.Range
