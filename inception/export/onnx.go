@@ -14,7 +14,7 @@ import (
 //	in   image          [N,3,S,S]  RGB pixels, 0..255, resized by the caller to the recipe's S
 //	out  probabilities  [N,K]      0..1, in the order of the labels, after the model's temperature
 //	out  logits         [N,K]      before the temperature
-//	out  bottleneck     [N,F]
+//	out  bottleneck     [N,F]          what the head reads: see inception.Model.Reads
 //	out  predictions    [N,K]      the probabilities again, for readers that take the last output
 //
 // Scaling to the trunk's range is part of the file. Its metadata holds "labels" and "recipe"
@@ -46,19 +46,26 @@ const (
 func (n *network) onnx(w io.Writer) error {
 	size := n.Recipe.Size
 	g := &graph{inputs: []value{{inputName, []int{3, size, size}}}}
-	pooled, err := g.trunk(n)
+	values, err := g.trunk(n)
 	if err != nil {
 		return err
 	}
-	g.node("Identity", bottleneckName, []string{pooled})
-	bottleneck := value{bottleneckName, n.layers[len(n.layers)-1].shape}
+	read, shape := values[len(values)-1], n.layers[len(n.layers)-1].shape
+	if n.head != nil && n.Reads != nil {
+		if read, err = g.features(n, values); err != nil {
+			return err
+		}
+		shape = []int{n.head.Features}
+	}
+	g.node("Identity", bottleneckName, []string{read})
+	bottleneck := value{bottleneckName, shape}
 	meta := [][2]string{}
 	if n.head == nil {
 		g.outputs = []value{bottleneck}
 	} else {
 		k := []int{n.head.Classes}
 		g.outputs = []value{{probabilitiesName, k}, {logitsName, k}, bottleneck, {predictionsName, k}}
-		n.classify(g, g.head(n.head, pooled))
+		n.classify(g, g.head(n.head, read))
 		if meta, err = n.labelled(); err != nil {
 			return err
 		}
@@ -114,8 +121,8 @@ func (n *network) classify(g *graph, raw string) {
 	g.node("Identity", predictionsName, []string{answer})
 }
 
-// trunk adds the nodes up to the bottleneck and returns its name.
-func (g *graph) trunk(n *network) (string, error) {
+// trunk adds the nodes up to the bottleneck and returns the names of what the layers give.
+func (g *graph) trunk(n *network) ([]string, error) {
 	r := n.Recipe
 	g.tensor("mean", []int{1, 3, 1, 1}, r.Mean[:])
 	g.tensor("std", []int{1, 3, 1, 1}, r.Std[:])
@@ -123,7 +130,7 @@ func (g *graph) trunk(n *network) (string, error) {
 	g.node("Div", "scaled", []string{"centred", "std"})
 	q, err := newQuantizer(n)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	first, values := q.pair(g, "scaled", input), make([]string, len(n.layers))
 	for i := range n.layers {
@@ -137,14 +144,14 @@ func (g *graph) trunk(n *network) (string, error) {
 			}
 		}
 		if err := g.operator(n.layers, i, in, q); err != nil {
-			return "", err
+			return nil, err
 		}
 		values[i] = l.name
 		if l.kind != globalMean {
 			values[i] = q.pair(g, l.name, i)
 		}
 	}
-	return values[len(values)-1], nil
+	return values, nil
 }
 
 // operator adds a layer's nodes; what they give has the layer's name.
