@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,8 @@ import (
 // REHEAD_ACCURACY names sets: flowers, signs, of the data outside the project; shapes, plate and part,
 // which are drawn; or folders of label folders.
 // REHEAD_CACHE keeps what the trunks say of them; REHEAD_TRUNKS (embedded,full) and
-// REHEAD_FEATURES (last,all,auto) choose rows.
+// REHEAD_FEATURES (last,all,auto) choose rows, REHEAD_VIEWS how many views of a picture are answered
+// with, and REHEAD_SIZE the side of the network's input.
 func TestAccuracy(t *testing.T) {
 	sets := os.Getenv("REHEAD_ACCURACY")
 	if sets == "" {
@@ -66,6 +68,13 @@ func accuracyTrunk(t *testing.T, name string) *inception.Weights {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if size := os.Getenv("REHEAD_SIZE"); size != "" {
+		r := w.Recipe
+		if r.Size, err = strconv.Atoi(size); err != nil {
+			t.Fatal(err)
+		}
+		w = w.WithRecipe(r)
+	}
 	return w
 }
 
@@ -89,6 +98,22 @@ func accuracySet(t *testing.T, name string) *dataset.Folder {
 		return scan(t, dir)
 	}
 	return scan(t, name)
+}
+
+// answerViews makes of a picture's logits those of REHEAD_VIEWS views of it.
+func (r *run) answerViews(t *testing.T, i int, logits []float64) {
+	t.Helper()
+	views, _ := strconv.Atoi(os.Getenv("REHEAD_VIEWS"))
+	if views < 2 {
+		return
+	}
+	e := newEmbedder(r.cfg.EmbedConfig, r.weights, views, map[Phase]float64{})
+	e.deep = r.deep
+	m := &inception.Model{Head: r.res.Fit.Head, Reads: r.reads, Temperature: r.temp, Views: views}
+	err := e.addViews(t.Context(), m, r.items[i:i+1], &embedded{sums: r.sums[i : i+1], rows: r.rows[i : i+1]}, logits)
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // accuracyRow trains five times, without one fold each, and measures all answers together; it returns
@@ -149,6 +174,7 @@ func accuracyRow(t *testing.T, folder *dataset.Folder, w *inception.Weights, cfg
 			if err := r.res.Fit.Head.Logits(r.rows[i], z); err != nil {
 				t.Fatal(err)
 			}
+			r.answerViews(t, i, z)
 			for j := range z {
 				z[j] /= r.temp
 			}
