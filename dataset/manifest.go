@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math"
 	"os"
 	"path"
@@ -142,7 +141,7 @@ func (c *counter) Read(p []byte) (int, error) {
 // newManifest is one of a file, whose pictures lie in a store.
 func newManifest(store source.Store, file string, cfg ManifestConfig) *manifest {
 	m := &manifest{file: file, list: filepath.Base(file), store: store, cfg: cfg, labels: map[string]int{},
-		byClass: map[int]string{}, at: map[string]int{}, unsettled: homeTries}
+		byClass: map[int]string{}, unsettled: homeTries}
 	if cfg.Root != "" {
 		m.unsettled = 0
 	}
@@ -165,7 +164,9 @@ type manifest struct {
 	names    []string       // in that order
 	numbers  []int          // of the names; -1 for none
 	byClass  map[int]string // the name of each number
-	at       map[string]int // path to item
+	at       places         // of the items, by their paths
+	texts    block          // of the items
+	group    string         // of the last one
 	lines    []int32        // of the items
 	size     int64          // bytes of the file
 	consumed *counter       // of these
@@ -387,8 +388,8 @@ func (m *manifest) add(r row) error {
 	if it.Label, err = m.label(r); err != nil {
 		return err
 	}
-	if i, met := m.at[it.Path]; met {
-		other := m.scan.folder.Items[i]
+	if i, met := m.at.find(m.scan.folder.Items, it.Path); met {
+		other := &m.scan.folder.Items[i]
 		if other.Label != it.Label {
 			return fmt.Errorf("%q has label %q here and %q on line %d: a picture has one label, unless several are "+
 				"asked for (--multi-label)", r.image, m.names[it.Label], m.names[other.Label], m.lines[i])
@@ -415,21 +416,23 @@ func (m *manifest) reserve() {
 	}
 	m.scan.folder.Items = slices.Grow(m.scan.folder.Items, n-m.rows)
 	m.lines = slices.Grow(m.lines, n-m.rows)
-	at := make(map[string]int, n)
-	maps.Copy(at, m.at)
-	m.at = at
+	m.at.grow(m.scan.folder.Items, n)
 }
 
 // take appends an item.
 func (m *manifest) take(r row, it Item) {
-	m.at[it.Path] = len(m.scan.folder.Items)
 	m.lines = append(m.lines, int32(r.line))
 	m.scan.folder.Items = append(m.scan.folder.Items, it)
+	m.at.add(m.scan.folder.Items)
 }
 
 // item is a row without its labels.
 func (m *manifest) item(r row) (Item, error) {
-	it := Item{Group: strings.TrimSpace(r.group), Store: m.scan.Store}
+	it := Item{Store: m.scan.Store}
+	if group := strings.TrimSpace(r.group); group != m.group {
+		m.group = m.texts.join(group, "") // not the whole line that it is a part of
+	}
+	it.Group = m.group
 	var err error
 	if it.Path, it.Rel, it.Key, err = m.locate(strings.TrimSpace(r.image), strings.TrimSpace(r.label)); err != nil {
 		return it, err
@@ -469,7 +472,7 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 		return "", "", "", fmt.Errorf("image: the path %q has control characters", image)
 	}
 	if m.settled && path.Clean(image) == image && !path.IsAbs(image) && !strings.HasPrefix(image, "..") {
-		file = m.base + image // the most lines: nothing is to be cleaned, and one string holds it all
+		file = m.texts.join(m.base, image) // the most lines: nothing is to be cleaned, and one string holds it all
 		rel = norm.NFC.String(file[len(m.root):])
 		if first, _, deeper := strings.Cut(rel, "/"); !deeper || first != norm.NFC.String(label) {
 			key = rel

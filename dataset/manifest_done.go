@@ -32,7 +32,7 @@ func (m *manifest) done() (*Folder, error) {
 	for i := range items {
 		m.extend(&items[i])
 	}
-	m.at = nil
+	m.at = places{}
 	lost, counts := m.look(items), make([]int, len(m.names))
 	for i := range items {
 		if lost[i] {
@@ -101,7 +101,7 @@ func (m *manifest) there(path string) string {
 		return ""
 	}
 	for _, ext := range append([]string{m.ext}, extensions[:]...) {
-		if _, twice := m.at[path+ext]; ext == "" || twice {
+		if _, twice := m.at.find(m.scan.folder.Items, path+ext); ext == "" || twice {
 			continue
 		}
 		if info, err := m.store.Stat(path + ext); err == nil && info.Mode().IsRegular() {
@@ -110,6 +110,10 @@ func (m *manifest) there(path string) string {
 	}
 	return ""
 }
+
+// lookAtOnce is how many files are opened before what that left in memory is collected, which would
+// grow to the size of the whole list otherwise.
+const lookAtOnce = 1 << 17
 
 // look tells of which items there is no picture; each of them is a Problem.
 func (m *manifest) look(items []Item) (lost []bool) {
@@ -121,15 +125,21 @@ func (m *manifest) look(items []Item) (lost []bool) {
 	for w := range walkers {
 		walkers[w] = walker(m.store, m.cfg.Root, 0)
 	}
-	// nothing here fails or ends early
-	_ = par.Each(context.Background(), threads, len(items), func(worker, i int) error {
-		if err := found(m.store, walkers[worker], items[i].Path); err != nil {
-			mu.Lock()
-			defer mu.Unlock()
-			lost[i], why[i] = true, err
+	for from := 0; from < len(items); from += lookAtOnce {
+		if len(items) > lookAtOnce {
+			runtime.GC()
 		}
-		return nil
-	})
+		// nothing here fails or ends early
+		_ = par.Each(context.Background(), threads, min(lookAtOnce, len(items)-from), func(worker, i int) error {
+			i += from
+			if err := found(m.store, walkers[worker], items[i].Path); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				lost[i], why[i] = true, err
+			}
+			return nil
+		})
+	}
 	for _, i := range slices.Sorted(maps.Keys(why)) {
 		m.scan.Add(items[i].Path, fmt.Sprintf("%s (line %d of %s)", source.Reason(why[i]), m.lines[i], m.list))
 	}

@@ -174,7 +174,7 @@ func (m *manifest) labelSet(r row) ([]int, error) {
 
 // merge appends an item, or adds its labels to those that its picture has from earlier lines.
 func (m *manifest) merge(r row, it Item) error {
-	i, met := m.at[it.Path]
+	i, met := m.at.find(m.scan.folder.Items, it.Path)
 	if !met {
 		m.take(r, it)
 		return nil

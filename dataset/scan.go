@@ -19,8 +19,8 @@ type Item struct {
 	Path  string       // where to open it: the root as it was given, and below it the names on disk
 	Rel   string       // slash path below the root in Unicode NFC, "daisy/a.jpg"
 	Label int          // index into Folder.Labels
-	Split Split        // set by Folder.Split
 	Store source.Store // that Path is opened in; nil means source.Disk
+	Split Split        // set by Folder.Split
 
 	// From manifests, Join and folders in folders; else zero from Scan.
 	Fixed  bool    // Split was given, and Folder.Split leaves it

@@ -19,7 +19,9 @@ func newMapper(t *Trunk, blocks [][]float32) *mapper {
 	for i, b := range t.blocks {
 		m.at[b.name] = i
 	}
-	m.curved = slices.ContainsFunc(m.values, func(v Value) bool { return v.Statistic == Deviation })
+	m.curved = slices.ContainsFunc(m.values, func(v Value) bool {
+		return v.Statistic == Deviation || v.Statistic == Maximum
+	})
 	return m
 }
 
@@ -76,6 +78,16 @@ func (m *mapper) add(sums []float64, plane []float32, v Value, w float64) {
 				sums[y*side+x] += share * float64(plane[y*side+x])
 			}
 		}
+	case Maximum: // it is the value of one cell, whatever small changes do to the others
+		at := 0
+		for i, x := range plane {
+			if x > plane[at] {
+				at = i
+			}
+		}
+		sums[at] += w * float64(n) * float64(plane[at])
+	case Cells:
+		sums[v.Run] += w * float64(n) * float64(plane[v.Run])
 	case Deviation:
 		mean, square := 0.0, 0.0
 		for _, x := range plane {
@@ -149,12 +161,22 @@ func (m *Model) MapSide() int {
 	if m == nil {
 		return 0
 	}
-	finest, side := lastBlock(), 0
+	finest := lastBlock()
 	if m.Reads != nil && len(m.Reads.Blocks) > 0 {
 		finest = m.Reads.Blocks[0]
 	}
-	_, err := traceTable(m.Width, m.Recipe.Size, func(Layer) {}, func(r row, shape [3]int) {
-		if r.block == finest {
+	if checkWidth(m.Width) != nil {
+		return 0
+	}
+	return sideOf(finest, m.Recipe.Size)
+}
+
+// sideOf is how many cells along each side a block has of pictures of that size; 0 for a size that is
+// out of range.
+func sideOf(block string, size int) int {
+	side := 0
+	_, err := traceTable(1, size, func(Layer) {}, func(r row, shape [3]int) {
+		if r.block == block {
 			side = shape[1]
 		}
 	})

@@ -144,7 +144,7 @@ func (c *Classifier) answer(r *Result, bottleneck []float32, logits []float64) {
 // say fills in what logits mean.
 func (c *Classifier) say(r *Result, logits []float64) {
 	r.Predictions, r.Unknown = c.model.rank(logits), c.model.Unknown.rejects(logits)
-	r.Labels = c.model.answered(logits, r.Predictions)
+	r.Labels = c.model.answered(r.Predictions)
 }
 
 // Model returns the model.
@@ -158,7 +158,8 @@ func (c *Classifier) Close() error { return c.trunk.Close() }
 
 // SelfTestTolerance is how far, as the norm of the difference over the norm of what is stored, an
 // answer of the self-test may be off: float32 kernels that add in another order stay a hundred
-// times below it, a swapped pool, a wrong recipe or a damaged kernel goes far beyond.
+// times below it, a swapped pool, a wrong recipe or a damaged kernel goes far beyond. Kernels that
+// round more have twenty times their nn.Program.Rounding instead, where that is more.
 const SelfTestTolerance = 1e-3
 
 // Record makes a self-test of the given pictures from the answers of this classifier.
@@ -210,6 +211,7 @@ func (c *Classifier) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	most := max(SelfTestTolerance, 20*c.trunk.program.Rounding())
 	for i, r := range results {
 		if r.Err != nil {
 			return fmt.Errorf("inception: self-test: picture %d: %w", i, r.Err)
@@ -218,10 +220,10 @@ func (c *Classifier) Check(ctx context.Context) error {
 			name      string
 			got, want []float32
 		}{{"bottleneck", r.Bottleneck, s.Bottlenecks[i]}, {"logits", c.logits(r.Bottleneck), s.Logits[i]}} {
-			if d := numeric.Distance(part.got, part.want); !(d <= SelfTestTolerance) {
+			if d := numeric.Distance(part.got, part.want); !(d <= most) {
 				return fmt.Errorf("inception: self-test: the %s of picture %d is off by %.2g of its norm, want at most %g: this "+
 					"build or machine computes wrongly, try another device or kernel",
-					part.name, i, d, SelfTestTolerance)
+					part.name, i, d, most)
 			}
 		}
 	}

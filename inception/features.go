@@ -21,7 +21,7 @@ const (
 	Deviation Statistic = "deviation" // the standard deviation over all pixels: a value a channel
 )
 
-// Statistics lists every statistic in order.
+// Statistics lists every statistic that can be trained on, in order.
 func Statistics() []Statistic { return []Statistic{Mean, Quarters, Deviation} }
 
 // runs says which runs of nn.Moments are the statistic's.
@@ -45,9 +45,19 @@ type Features struct {
 	// [blocks*statistics] what the values of a block's statistic are multiplied with, block by block;
 	// nil: 1 each
 	Scales []float32 `json:"scales,omitempty"`
+	// of Cells: of how many pixels a side the block is; 0 else
+	Side int `json:"side,omitempty"`
 	// which of the values are read, ascending, counted from 0 over all of them; nil: every one.
 	// A model keeps them beside its weights
 	Columns []int `json:"-"`
+}
+
+// runs is how often each channel of a block has a value of a statistic of f, and the first of these.
+func (f *Features) runs(s Statistic) (first, count int) {
+	if s == Cells {
+		return 0, f.Side * f.Side
+	}
+	return s.runs()
 }
 
 // FeatureBlocks lists the blocks that a head can read, in the order in which a picture passes
@@ -138,7 +148,7 @@ func (f *Features) Spans(width float64) []Span {
 	at := 0
 	for _, b := range f.Blocks {
 		for _, s := range f.Statistics {
-			_, runs := s.runs()
+			_, runs := f.runs(s)
 			n := runs * len(own[b])
 			spans = append(spans, Span{b, s, len(own[b]), at, at + n})
 			at += n
@@ -167,7 +177,7 @@ func (f *Features) Equal(g *Features) bool {
 	if f == nil || g == nil {
 		return f == g
 	}
-	return slices.Equal(f.Blocks, g.Blocks) && slices.Equal(f.Statistics, g.Statistics) &&
+	return slices.Equal(f.Blocks, g.Blocks) && slices.Equal(f.Statistics, g.Statistics) && f.Side == g.Side &&
 		slices.Equal(f.Scales, g.Scales) && (f.Columns == nil) == (g.Columns == nil) && slices.Equal(f.Columns, g.Columns)
 }
 
@@ -179,6 +189,9 @@ func (f *Features) Validate(width float64) error {
 	bad := func(format string, args ...any) error { return fmt.Errorf("inception: features: "+format, args...) }
 	if len(f.Blocks) == 0 || len(f.Statistics) == 0 {
 		return bad("got %d blocks and %d statistics, want at least one of each", len(f.Blocks), len(f.Statistics))
+	}
+	if f.Foreign() || f.Side != 0 {
+		return f.validateForeign()
 	}
 	last := -1
 	for _, b := range f.Blocks {
@@ -222,7 +235,7 @@ func (f *Features) Validate(width float64) error {
 type Value struct {
 	Block     string
 	Statistic Statistic
-	Run       int     // of the statistic: of Quarters, which of the four; else 0
+	Run       int     // of the statistic: of Quarters, which of the four; of Cells, which pixel; else 0
 	Channel   int     // of the block
 	Scale     float32 // what it is multiplied with
 }
@@ -236,7 +249,7 @@ func (f *Features) Values(width float64) []Value {
 	own := ownChannels(width)
 	var all []Value
 	for i, s := range f.Spans(width) {
-		_, runs := s.Statistic.runs()
+		_, runs := f.runs(s.Statistic)
 		scale := float32(1)
 		if f.Scales != nil {
 			scale = f.Scales[i]
@@ -265,6 +278,9 @@ func (f *Features) Places(width float64) (at []int, scales []float32, err error)
 	}
 	if err := f.Validate(width); err != nil {
 		return nil, nil, err
+	}
+	if f.Foreign() {
+		return nil, nil, fmt.Errorf("inception: features: %v are not among those of training", f)
 	}
 	where := map[string]map[Statistic]int{}
 	for _, s := range AllFeatures().Spans(width) {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception/internal/files"
-	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/internal/strictjson"
 	"github.com/c236555e/rehead/nn"
 )
@@ -138,6 +137,10 @@ func (m *Model) checkReads() error {
 	if err := m.Reads.Validate(m.Width); err != nil {
 		return fmt.Errorf("inception: model: %w", err)
 	}
+	if m.Reads.Foreign() && m.Reads.Side != 0 && m.Reads.Side != m.MapSide() {
+		return fmt.Errorf("inception: model: the head reads %d pixels a side of the last block, which has %d for pictures "+
+			"of %d", m.Reads.Side, m.MapSide(), m.Recipe.Size)
+	}
 	if f := m.Reads.Length(m.Width); f != m.Head.Features {
 		return fmt.Errorf("inception: model: the head reads %d features, but a trunk of width %g gives %d", m.Head.Features,
 			m.Width, f)
@@ -245,81 +248,6 @@ func (m *Model) quantized(w *Weights) (*Weights, error) {
 	return w.Quantized(m.Ranges)
 }
 
-// temperature is the one in use.
-func (m *Model) temperature() float64 {
-	if m.Temperature == 0 {
-		return 1
-	}
-	return m.Temperature
-}
-
-// MultiLabel reports whether a picture may have any number of labels: whether the head is one of
-// sigmoids.
-func (m *Model) MultiLabel() bool { return m.Head.Activation == Sigmoid }
-
-// Threshold returns the probability from which on a picture is said to have label k; only of use
-// where MultiLabel.
-func (m *Model) Threshold(k int) float64 {
-	if k < 0 || k >= len(m.Thresholds) {
-		return 0.5
-	}
-	return m.Thresholds[k]
-}
-
-// probabilities turns one picture's logits [Classes] into probabilities,
-// softmax(logits/Temperature) or, where MultiLabel, sigmoid(logits/Temperature), in place.
-func (m *Model) probabilities(logits []float64) {
-	t := m.temperature()
-	if m.MultiLabel() {
-		for i, z := range logits {
-			logits[i] = numeric.Sigmoid(z / t)
-		}
-		return
-	}
-	numeric.Softmax(logits, logits, t)
-}
-
-// answered returns the labels of a ranking that reach their thresholds, nil unless MultiLabel.
-func (m *Model) answered(logits []float64, ranked []Prediction) []string {
-	if !m.MultiLabel() {
-		return nil
-	}
-	given := make(map[string]bool, len(logits))
-	p := slices.Clone(logits)
-	m.probabilities(p)
-	for k, v := range p {
-		given[m.Labels[k]] = v >= m.Threshold(k)
-	}
-	out := []string{}
-	for _, r := range ranked {
-		if given[r.Label] {
-			out = append(out, r.Label)
-		}
-	}
-	return out
-}
-
-// rank turns one picture's logits [Classes], which it leaves alone, into predictions of all
-// classes, most probable first and ties in the order of the labels.
-func (m *Model) rank(logits []float64) []Prediction {
-	p := slices.Clone(logits)
-	m.probabilities(p)
-	ranked := make([]Prediction, len(p))
-	for i := range p {
-		ranked[i] = Prediction{m.Labels[i], p[i]}
-	}
-	slices.SortStableFunc(ranked, func(a, b Prediction) int {
-		switch {
-		case a.Probability > b.Probability:
-			return -1
-		case a.Probability < b.Probability:
-			return 1
-		}
-		return 0
-	})
-	return ranked
-}
-
 // ModelFromWeights makes a model of weights that have a classifier or a head. Without labels of
 // their own its classes are called by their numbers.
 func ModelFromWeights(w *Weights) (*Model, error) {
@@ -330,7 +258,7 @@ func ModelFromWeights(w *Weights) (*Model, error) {
 	m := &Model{Labels: w.Labels, Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest,
 		Trunk: w.TrunkOnly()}
 	if w.Head != nil {
-		m.Head = *w.Head
+		m.Head, m.Reads = *w.Head, w.Reads
 	} else {
 		m.Head = Head{Classes: w.Classes, Features: w.Features(), W: w.Tensors["fc.weight"].Data,
 			B: w.Tensors["fc.bias"].Data}

@@ -111,14 +111,15 @@ func TestOpenArchive(t *testing.T) {
 	}
 }
 
-// A global header, as GNU tar's --pax-option=comment=... and git archive write it, is no file.
+// A global header, as GNU tar's --pax-option=comment=... and git archive write it, is no file, and
+// neither is the label that --label writes.
 func TestRegression_TarGlobalHeader(t *testing.T) {
 	m := small(t)
 	dir := filepath.Join(t.TempDir(), "m")
 	mustSave(t, m, dir, SaveOptions{})
 	headers := []tar.Header{{Typeflag: tar.TypeXGlobalHeader,
-		PAXRecords: map[string]string{"comment": "hello"}}}
-	bodies := []string{""}
+		PAXRecords: map[string]string{"comment": "hello"}}, {Typeflag: 'V', Name: "/backup of Monday"}}
+	bodies := []string{"", ""}
 	for name, text := range contents(t, dir) {
 		headers, bodies = append(headers, tar.Header{Name: name}), append(bodies, text)
 	}

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception/internal/files"
+	"github.com/c236555e/rehead/internal/tarfile"
 )
 
 // source is where a model's files come from.
@@ -134,7 +135,7 @@ func unpack(name string, r io.Reader, limit int64) (archive, error) {
 		if err != nil {
 			return bad("is damaged or cut short (%v): fetch or pack it again", err)
 		}
-		if h.Typeflag == tar.TypeXGlobalHeader { // no file
+		if tarfile.NoFile(h) {
 			continue
 		}
 		file := strings.TrimPrefix(h.Name, "./")

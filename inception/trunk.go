@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/c236555e/rehead/nn"
@@ -61,7 +62,7 @@ func NewTrunkOf(w *Weights, f *Features, cfg nn.Config) (*Trunk, error) {
 	t.buffers.New = func() any { return new([]float32) }
 	outputs := []*nn.Node{net.Bottleneck}
 	tapped := []string{lastBlock()}
-	if f != nil {
+	if f != nil && !f.Foreign() {
 		tapped = f.Blocks
 		moments, err := f.moments(net)
 		if err != nil {
@@ -72,6 +73,10 @@ func NewTrunkOf(w *Weights, f *Features, cfg nn.Config) (*Trunk, error) {
 	for _, name := range tapped {
 		s := net.taps[name].Shape()
 		t.blocks, outputs = append(t.blocks, tap{name, s[1], s[2]}), append(outputs, net.taps[name])
+	}
+	if side := t.blocks[0].side; f.Foreign() && f.Statistics[0] == Cells && f.Side != side {
+		return nil, fmt.Errorf("inception: trunk: the head reads %d pixels a side of the last block, which has %d for "+
+			"pictures of %d: keep the recipe's size as it was", f.Side, side, w.Recipe.Size)
 	}
 	t.place()
 	cfg.Precision, cfg.Ranges = w.Precision(), w.Ranges
@@ -92,6 +97,9 @@ func (t *Trunk) place() {
 	at := map[string]int{}
 	for i, b := range t.blocks {
 		at[b.name] = i
+	}
+	if t.features.Foreign() {
+		return // they are read from the block itself
 	}
 	for _, v := range t.features.Values(t.weights.Width) {
 		output := 1 + at[v.Block]
@@ -128,11 +136,8 @@ func (t *Trunk) Weights() *Weights { return t.weights }
 func (t *Trunk) Program() *nn.Program { return t.program }
 
 // DecodersBeside is how many of so many decoders find a processor while forward passes run, so many
-// at once: those that the network leaves idle, or all where it runs on a device of its own.
+// at once: those that the network leaves idle, which are all but one where a GPU computes.
 func (t *Trunk) DecodersBeside(decoders, passes int) int {
-	if t.program.Device() != "cpu" {
-		return decoders
-	}
 	return min(decoders, max(runtime.GOMAXPROCS(0)-t.program.Threads()*passes, 0))
 }
 
@@ -153,6 +158,14 @@ func (t *Trunk) Embed(ctx context.Context, n int, pixels, features []float32) er
 	}
 	buffer := t.buffers.Get().(*[]float32)
 	defer t.buffers.Put(buffer)
+	if t.features.Foreign() {
+		block := room(buffer, n*t.blocks[0].size())
+		if err := t.program.Run(ctx, n, pixels, nil, block); err != nil {
+			return err
+		}
+		t.readBlock(n, block, features)
+		return nil
+	}
 	out := t.outputs(n, buffer)
 	if err := t.program.Run(ctx, n, pixels, out...); err != nil {
 		return err
@@ -171,15 +184,43 @@ func (t *Trunk) outputs(n int, buffer *[]float32) [][]float32 {
 	for _, s := range sizes {
 		total += n * s
 	}
-	if cap(*buffer) < total {
-		*buffer = make([]float32, total)
-	}
-	rest := (*buffer)[:total]
+	rest := room(buffer, total)
 	out := make([][]float32, len(sizes)+len(t.blocks))
 	for i, s := range sizes {
 		out[i], rest = rest[:n*s], rest[n*s:]
 	}
 	return out
+}
+
+// room is n values of a buffer, which grows if it has to.
+func room(buffer *[]float32, n int) []float32 {
+	if cap(*buffer) < n {
+		*buffer = make([]float32, n)
+	}
+	return (*buffer)[:n]
+}
+
+// size is the number of a block's values.
+func (b tap) size() int { return b.channels * b.side * b.side }
+
+// readBlock writes the features [n,Features] of n pictures that are those of the block [n,channels,
+// side,side] itself.
+func (t *Trunk) readBlock(n int, block, features []float32) {
+	b := t.blocks[0]
+	cells := b.side * b.side
+	for i := range n {
+		row := features[i*t.Features() : (i+1)*t.Features()]
+		for c := range b.channels {
+			plane := block[(i*b.channels+c)*cells:][:cells]
+			if t.features.Statistics[0] == Maximum {
+				row[c] = slices.Max(plane)
+				continue
+			}
+			for p, v := range plane {
+				row[p*b.channels+c] = v
+			}
+		}
+	}
 }
 
 // gather writes the features [n,Features] of n pictures.
@@ -209,6 +250,13 @@ func (t *Trunk) embedBlocks(ctx context.Context, pixels []float32) (features []f
 	features = make([]float32, t.Features())
 	if t.features == nil {
 		return features, blocks, t.program.Run(ctx, 1, pixels, features, blocks[0])
+	}
+	if t.features.Foreign() {
+		if err := t.program.Run(ctx, 1, pixels, nil, blocks[0]); err != nil {
+			return nil, nil, err
+		}
+		t.readBlock(1, blocks[0], features)
+		return features, blocks, nil
 	}
 	var buffer []float32
 	out := t.outputs(1, &buffer)

@@ -41,6 +41,9 @@ type Weights struct {
 	// Head is what follows the trunk in a foreign file when it is more than that classifier (then
 	// Classes is 0); rehead's own weight files have none, models do.
 	Head *Head
+	// Reads is what Head reads, or, without one, what a foreign file's network ends in; nil means the
+	// bottleneck. rehead's own weight files have none.
+	Reads *Features
 	// Ranges makes the trunk compute with nn.Int8; nil means nn.Float32. See Quantized. Weight
 	// files have none.
 	Ranges nn.Ranges
@@ -209,7 +212,7 @@ func (w *Weights) Halved() (*Weights, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Recipe, r.Labels, r.Notes, r.Head = w.Recipe, w.Labels, w.Notes, w.Head
+	r.Recipe, r.Labels, r.Notes, r.Head, r.Reads = w.Recipe, w.Labels, w.Notes, w.Head, w.Reads
 	if w.Ranges != nil {
 		return r.Quantized(w.Ranges)
 	}
@@ -218,11 +221,11 @@ func (w *Weights) Halved() (*Weights, error) {
 
 // TrunkOnly returns the weights without their classifier; the digest is the same.
 func (w *Weights) TrunkOnly() *Weights {
-	if w.Classes == 0 && w.Head == nil {
+	if w.Classes == 0 && w.Head == nil && w.Reads == nil {
 		return w
 	}
 	bare := *w
-	bare.Classes, bare.Labels, bare.Head = 0, nil, nil
+	bare.Classes, bare.Labels, bare.Head, bare.Reads = 0, nil, nil, nil
 	bare.Tensors = maps.Clone(w.Tensors)
 	delete(bare.Tensors, "fc.weight")
 	delete(bare.Tensors, "fc.bias")

@@ -176,6 +176,10 @@ func (w *Weights) encode(out io.Writer, dtype string, classifier bool) error {
 		return errors.New("inception: write weights: these have a head, which only a model folder holds: save the model " +
 			"that ModelFromWeights makes of them")
 	}
+	if w.Reads != nil && classifier {
+		return fmt.Errorf("inception: write weights: the network ends in the %v, and a weight file of rehead's in the "+
+			"last block's mean: write its trunk alone", w.Reads)
+	}
 	meta := maps.Clone(w.Notes)
 	if meta == nil {
 		meta = map[string]string{}

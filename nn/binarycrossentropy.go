@@ -39,25 +39,15 @@ func (o *BinaryCrossEntropy) compute(dst []float32, in []view) { dst[0] = float3
 
 func (o *BinaryCrossEntropy) loss(in []view) float64 {
 	n, k := in[0].shape[0], in[0].shape[1]
-	sums := make([]float64, (n+lossRows-1)/lossRows)
-	lossParts(n, func(part, from, to int) {
-		sums[part] = ref.BinaryCrossEntropy(in[0].data[from*k:to*k], in[1].data[from*k:to*k], in[2].data[from*k:to*k])
+	return lossSum(n, func(from, to int) float64 {
+		return ref.BinaryCrossEntropy(in[0].data[from*k:to*k], in[1].data[from*k:to*k], in[2].data[from*k:to*k])
 	})
-	loss := 0.0
-	for _, s := range sums {
-		loss += s
-	}
-	return loss
 }
 
 // gradient returns the gradient with respect to the logits,
 // grad * weights[n,k] * (sigmoid(logits[n,k]) - targets[n,k]).
 func (o *BinaryCrossEntropy) gradient(in []*Node, _, grad *Node) ([]*Node, error) {
-	dx, err := Apply(&binaryCrossEntropyGrad{name: o.Name}, in[0], in[1], in[2], grad)
-	if err != nil {
-		return nil, err
-	}
-	return []*Node{dx, nil, nil}, nil
+	return lossGradient(&binaryCrossEntropyGrad{name: o.Name}, in, grad)
 }
 
 func binaryShapes(o Op, s []tensor.Shape) error {

@@ -3,6 +3,7 @@ package nn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -190,15 +191,21 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 
 // fake is a device that records what it is given.
 type fake struct {
-	name  string
-	probe error
-	seen  *ir.Net
-	unit  int
+	name    string
+	kernels []string // nil: one, "coarse"
+	probe   error
+	seen    *ir.Net
+	unit    int
 }
 
-func (f *fake) Name() string      { return f.name }
-func (f *fake) Kernels() []string { return []string{"coarse"} }
-func (f *fake) Units() []string   { return []string{f.name + ":0 Fake"} }
+func (f *fake) Name() string    { return f.name }
+func (f *fake) Units() []string { return []string{f.name + ":0 Fake"} }
+func (f *fake) Kernels() []string {
+	if f.kernels == nil {
+		return []string{"coarse"}
+	}
+	return f.kernels
+}
 func (f *fake) Probe(unit int) error {
 	if unit > 1 {
 		return errors.New("there are 2")
@@ -238,7 +245,8 @@ func TestDevices(t *testing.T) {
 		{Config{Device: "works:1"}, "fake: compiled"},
 		{Config{Device: "works:2"}, "there are 2"},
 		{Config{Device: "works:-1"}, "a number from 0"},
-		{Config{Device: "works:x"}, "a number from 0"},
+		{Config{Device: "works:x"}, `"works:x" is not known`},
+		{Config{Device: "works:0x1"}, "a number from 0"},
 		{Config{Device: "cpu:0"}, "a number from 0"},
 		{Config{Device: "works", Kernel: "ref"}, `has no kernel "ref", want one of coarse`},
 		{Config{Kernel: "coarse"}, "fake: compiled"},
@@ -273,12 +281,83 @@ func TestCPU(t *testing.T) {
 	}
 }
 
+// processor is a fake of this machine's processor.
+type processor struct{ fake }
+
+func (*processor) OnProcessor() {}
+
+// TestDeviceFamily: the first word of several devices' names stands for the first that works, and
+// auto passes over those on the processor.
+func TestDeviceFamily(t *testing.T) {
+	gpu := &fake{name: "family:gpu", probe: errors.New("no such chip")}
+	slow := &processor{fake{name: "family:slow"}}
+	device.Register(gpu)
+	defer device.Unregister(gpu)
+	device.Register(slow)
+	defer device.Unregister(slow)
+	if d, err := choose(Config{}); err != nil || strings.HasPrefix(d.Name(), "family") {
+		t.Errorf("auto: got %v, %v, want none of the family", d, err)
+	}
+	for name, want := range map[string]string{
+		"family": "family:slow", "family:slow": "family:slow",
+		"family:gpu":    `device "family:gpu" cannot be used here: no such chip`,
+		"family:gpu:1":  "no such chip",
+		"family:1":      `device "family:1" cannot be used here: no such chip; family:slow is this machine's processor`,
+		"family:slow:1": "has no number: want family:slow",
+		"family:other":  "not known",
+		"family:gpu:x":  "a number from 0",
+		"family:":       "a number from 0",
+	} {
+		d, err := choose(Config{Device: name})
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = d.String()
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+	gpu.probe = nil
+	for name, want := range map[string]string{"": "family:gpu:0", "family": "family:gpu:0", "family:1": "family:gpu:1"} {
+		if len(device.Registered()) > 2 && name == "" {
+			continue
+		}
+		if d, err := choose(Config{Device: name}); err != nil || d.String() != want {
+			t.Errorf("%q: got %v, %v, want %s", name, d, err, want)
+		}
+	}
+}
+
+// TestDeviceElsewhere: a build without a device says which has it.
+func TestDeviceElsewhere(t *testing.T) {
+	if len(device.Registered()) > 0 {
+		t.Skip("this build has other devices")
+	}
+	for _, name := range []string{"cuda", "cuda:1", "onnxruntime", "onnxruntime:cuda:1"} {
+		if _, err := choose(Config{Device: name}); err == nil || !strings.Contains(err.Error(), "go build -tags gpu") {
+			t.Errorf("%s: got %v, want which build has it", name, err)
+		}
+	}
+}
+
+func TestArithmetic(t *testing.T) {
+	tf32 := &fake{name: "family:fast", kernels: []string{"tf32", "float32"}}
+	device.Register(tf32)
+	defer device.Unregister(tf32)
+	for cfg, want := range map[[2]string]string{{"", ""}: "", {"cpu", "ref"}: "", {"", "float16"}: "float16",
+		{"cuda", "bfloat16"}: "bfloat16", {"family:fast:1", ""}: "tf32", {"family:fast", "float32"}: ""} {
+		if got := (Config{Device: cfg[0], Kernel: cfg[1]}).Arithmetic(); got != want {
+			t.Errorf("%q: got %q, want %q", cfg, got, want)
+		}
+	}
+}
+
 // TestRegister registers what must not be.
 func TestRegister(t *testing.T) {
 	works := &fake{name: "works"}
 	device.Register(works)
 	defer device.Unregister(works)
-	for _, name := range []string{"", "auto", "cpu", "works"} {
+	for _, name := range []string{"", "auto", "cpu", "works", "works:", "a:1", "a:b:c"} {
 		func() {
 			defer func() {
 				if recover() == nil {

@@ -27,6 +27,7 @@ func (cpu) Name() string      { return device.CPU }
 func (cpu) Kernels() []string { return Kernels() }
 func (cpu) Units() []string   { return nil }
 func (cpu) Probe(int) error   { return nil }
+func (cpu) OnProcessor()      {}
 
 func (cpu) Compile(net *ir.Net, _ int, cfg device.Config) (device.Executor, error) {
 	e, err := engine.Compile(net, cfg)

@@ -40,21 +40,20 @@ func (o *CrossEntropy) compute(dst []float32, in []view) { dst[0] = float32(o.lo
 
 func (o *CrossEntropy) loss(in []view) float64 {
 	n, k := in[0].shape[0], in[0].shape[1]
-	sums := make([]float64, (n+lossRows-1)/lossRows)
-	lossParts(n, func(part, from, to int) {
-		sums[part] = ref.CrossEntropy(in[0].data[from*k:to*k], in[1].data[from*k:to*k], in[2].data[from:to], k)
+	return lossSum(n, func(from, to int) float64 {
+		return ref.CrossEntropy(in[0].data[from*k:to*k], in[1].data[from*k:to*k], in[2].data[from:to], k)
 	})
-	loss := 0.0
-	for _, s := range sums {
-		loss += s
-	}
-	return loss
 }
 
 // gradient returns the gradient with respect to the logits,
 // grad * weights[n] * (softmax(logits[n])[k] * sum(targets[n]) - targets[n,k]).
 func (o *CrossEntropy) gradient(in []*Node, _, grad *Node) ([]*Node, error) {
-	dx, err := Apply(&crossEntropyGrad{name: o.Name}, in[0], in[1], in[2], grad)
+	return lossGradient(&crossEntropyGrad{name: o.Name}, in, grad)
+}
+
+// lossGradient applies the operator of a loss's gradient with respect to the logits, its only one.
+func lossGradient(op Op, in []*Node, grad *Node) ([]*Node, error) {
+	dx, err := Apply(op, in[0], in[1], in[2], grad)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +98,16 @@ func (o *crossEntropyGrad) compute(dst []float32, in []view) {
 // lossRows is the number of rows that are computed and summed together. It is
 // fixed, so that the order of the sums does not depend on the threads.
 const lossRows = 64
+
+// lossSum adds up what of returns for each group of lossRows rows.
+func lossSum(n int, of func(from, to int) float64) (loss float64) {
+	sums := make([]float64, (n+lossRows-1)/lossRows)
+	lossParts(n, func(part, from, to int) { sums[part] = of(from, to) })
+	for _, s := range sums {
+		loss += s
+	}
+	return loss
+}
 
 // lossParts calls f for each group of lossRows rows, side by side.
 func lossParts(n int, f func(part, from, to int)) {

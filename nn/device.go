@@ -36,62 +36,116 @@ type choice struct {
 
 // String is what Config.Device would call the choice.
 func (c choice) String() string {
-	if c.Name() == device.CPU {
-		return device.CPU
+	if device.OnProcessor(c.Device) {
+		return c.Name()
 	}
 	return fmt.Sprintf("%s:%d", c.Name(), c.unit)
 }
 
 // choose finds the device that cfg asks for. "" and "auto" take the first
 // registered device that works on this machine and has the kernel asked for,
-// else the CPU.
+// else the CPU; a name that several devices begin with, the first of these.
 func choose(cfg Config) (choice, error) {
-	list := device.Registered()
 	auto := cfg.Device == "" || cfg.Device == device.Auto
-	if cfg.Precision == Int8 {
-		if !auto && cfg.Device != device.CPU {
-			return choice{}, fmt.Errorf("nn: device %q does not compute with int8, want device cpu or precision float32",
-				cfg.Device)
-		}
-		list = nil
+	if cfg.Precision == Int8 && !auto && cfg.Device != device.CPU {
+		return choice{}, fmt.Errorf("nn: device %q does not compute with int8, want device cpu or precision float32",
+			cfg.Device)
 	}
 	if auto {
-		for _, d := range list {
-			if (cfg.Kernel == "" || slices.Contains(d.Kernels(), cfg.Kernel)) && d.Probe(0) == nil {
+		for _, d := range device.Registered() {
+			if cfg.Precision != Int8 && !device.OnProcessor(d) && hasKernel(d, cfg.Kernel) && d.Probe(0) == nil {
 				return choice{d, 0}, nil
 			}
 		}
 		return choice{cpu{}, 0}, nil
 	}
-	name, unit, err := parseDevice(cfg.Device)
+	list, unit, err := named(cfg.Device)
 	if err != nil {
 		return choice{}, err
 	}
-	for _, d := range append(list, cpu{}) {
-		if d.Name() != name {
-			continue
-		}
-		if err := d.Probe(unit); err != nil {
-			return choice{}, fmt.Errorf("nn: device %q cannot be used here: %w", cfg.Device, err)
-		}
-		if cfg.Kernel != "" && !slices.Contains(d.Kernels(), cfg.Kernel) {
-			return choice{}, fmt.Errorf("nn: device %q has no kernel %q, want one of %s", cfg.Device, cfg.Kernel,
-				strings.Join(d.Kernels(), ", "))
-		}
-		return choice{d, unit}, nil
-	}
-	return choice{}, fmt.Errorf("nn: device %q is not known, want one of auto, %s", cfg.Device,
-		strings.Join(Devices(), ", "))
+	return pick(cfg, unit, list)
 }
 
-// parseDevice splits "cuda:1" into its name and its unit, 0 where none is named.
-func parseDevice(s string) (name string, unit int, err error) {
-	name, number, numbered := strings.Cut(s, ":")
-	if numbered {
-		if unit, err = strconv.Atoi(number); err != nil || unit < 0 || name == device.CPU {
-			return "", 0, fmt.Errorf("nn: device %q: want cpu, or the name of another device and a number "+
-				"from 0, such as cuda:1", s)
+// pick takes the first of the devices that works and has the kernel that cfg asks for.
+func pick(cfg Config, unit int, list []device.Device) (choice, error) {
+	var failed, last error
+	for _, d := range list {
+		err := usable(d, unit, cfg)
+		switch {
+		case err == nil:
+			return choice{d, unit}, nil
+		case failed == nil:
+			failed = fmt.Errorf("nn: device %q %w", cfg.Device, err)
+		case err.Error() != last.Error(): // what they have in common is said once
+			failed = fmt.Errorf("%w; %s %w", failed, d.Name(), err)
+		}
+		last = err
+	}
+	return choice{}, failed
+}
+
+// usable says why a unit of d is not what cfg asks for, as the end of a sentence about it.
+func usable(d device.Device, unit int, cfg Config) error {
+	if unit > 0 && device.OnProcessor(d) {
+		return fmt.Errorf("is this machine's processor, which has no number: want %s", d.Name())
+	}
+	if err := d.Probe(unit); err != nil {
+		return fmt.Errorf("cannot be used here: %w", err)
+	}
+	if !hasKernel(d, cfg.Kernel) {
+		return fmt.Errorf("has no kernel %q, want one of %s", cfg.Kernel, strings.Join(d.Kernels(), ", "))
+	}
+	return nil
+}
+
+func hasKernel(d device.Device, kernel string) bool {
+	return kernel == "" || slices.Contains(d.Kernels(), kernel)
+}
+
+// elsewhere are devices that a program has only where it registers them, as rehead does when it is
+// built with that tag.
+var elsewhere = map[string]string{"cuda": "gpu", "onnxruntime": "gpu"}
+
+// named lists the devices that a name stands for, and which of their units.
+func named(s string) (list []device.Device, unit int, err error) {
+	name, unit, err := parseDevice(s)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, d := range append([]device.Device{cpu{}}, device.Registered()...) {
+		if family, _, _ := strings.Cut(d.Name(), ":"); d.Name() == name || family == name {
+			list = append(list, d)
 		}
 	}
-	return name, unit, nil
+	if len(list) > 0 {
+		return list, unit, nil
+	}
+	family, _, _ := strings.Cut(name, ":")
+	if tag, ok := elsewhere[family]; ok && !slices.ContainsFunc(Devices(), func(s string) bool {
+		return strings.HasPrefix(s, family)
+	}) {
+		return nil, 0, fmt.Errorf("nn: device %q is not part of this build: build rehead with \"go build -tags %s "+
+			"./cmd/rehead\", or use one of auto, %s", s, tag, strings.Join(Devices(), ", "))
+	}
+	return nil, 0, fmt.Errorf("nn: device %q is not known, want one of auto, %s", s, strings.Join(Devices(), ", "))
+}
+
+// parseDevice splits "cuda:1" or "onnxruntime:cuda:1" into its name and its unit, 0 where none is
+// numbered.
+func parseDevice(s string) (name string, unit int, err error) {
+	name = s
+	last := strings.LastIndexByte(s, ':')
+	if last < 0 {
+		return name, 0, nil
+	}
+	number := s[last+1:]
+	if number != "" && strings.Trim(number, "abcdefghijklmnopqrstuvwxyz") == "" && strings.Count(s, ":") == 1 &&
+		s[:last] != device.CPU {
+		return name, 0, nil // two words
+	}
+	if unit, err = strconv.Atoi(number); err != nil || unit < 0 || s[:last] == device.CPU {
+		return "", 0, fmt.Errorf("nn: device %q: want cpu, or the name of another device and a number "+
+			"from 0, such as cuda:1", s)
+	}
+	return s[:last], unit, nil
 }

@@ -13,12 +13,11 @@ import (
 // machine, for a fixed number of examples at a time. It is reused from call to
 // call; concurrent calls wait for each other.
 type HeadGraph struct {
-	mu       sync.Mutex
-	vm       gorgonia.VM
-	leaves   []headLeaf // x, targets, weights, w, b
-	loss     float64    // the last one, before rounding
-	dw, db   *Node
-	examples int
+	mu     sync.Mutex
+	vm     gorgonia.VM
+	leaves []headLeaf // x, targets, weights, w, b
+	loss   float64    // the last one, before rounding
+	dw, db *Node
 }
 
 // headLeaf is one leaf and the tensor header it is fed through.
@@ -59,7 +58,7 @@ func (k *kept) compute(dst []float32, in []view) {
 
 func newHeadGraph(op lossOp, weights []int, examples, features, classes int) (*HeadGraph, error) {
 	g := NewGraph()
-	h := &HeadGraph{examples: examples}
+	h := &HeadGraph{}
 	var nodes []*Node
 	for _, l := range []struct {
 		name  string

@@ -18,10 +18,12 @@ type Config struct {
 	// 0 means GOMAXPROCS. It never changes a result.
 	Threads int
 	// Device is one of [Devices]; a number may follow one that has several
-	// units, as in "cuda:1". "" and "auto" take the first accelerator that
-	// works on this machine and has the Kernel, else "cpu".
+	// units, as in "cuda:1". The first word of a name with a colon stands for
+	// the first of these devices that works. "" and "auto" take the first
+	// accelerator that works on this machine and has the Kernel, else "cpu".
 	Device string
-	// Kernel forces the device's kernels: "ref" is plain Go on the CPU.
+	// Kernel forces the device's kernels: "ref" is plain Go on the CPU,
+	// "float16" and "tf32" round more than float32 does, see Program.Rounding.
 	// "" takes the CPU's fastest, or another device's most exact.
 	Kernel string
 	// Precision is what to compute with; "" means Float32.
@@ -44,6 +46,22 @@ func (c Config) Validate() error {
 		return fmt.Errorf("nn: config: Precision: %w", err)
 	}
 	return nil
+}
+
+// Arithmetic is "tf32", "float16" or "bfloat16" where the kernel that c names, or that is its device's
+// default, rounds what it multiplies to that; else "". What such kernels give should not be mixed with
+// what others do.
+func (c Config) Arithmetic() string {
+	kernel := c.Kernel
+	if kernel == "" {
+		if list, _, err := named(c.Device); err == nil && len(list[0].Kernels()) > 0 {
+			kernel = list[0].Kernels()[0]
+		}
+	}
+	if device.Rounding(kernel) == device.Rounding(device.Float32) {
+		return ""
+	}
+	return kernel
 }
 
 // precision is the one in use.
@@ -116,7 +134,8 @@ func compileNet(cfg Config, net *ir.Net) (*Program, error) {
 // row-major and owned by the caller; lengths must fit exactly. An out[i] that is nil is not wanted
 // and costs nothing. It returns soon after ctx ends, with an error that wraps ctx.Err(); out is
 // then partly written. An image's result never depends on n, on its neighbours or on the number of
-// threads, bit for bit. Safe for concurrent use.
+// threads: bit for bit, but on devices whose library chooses its algorithms by n (onnxruntime), where
+// it is within the kernel's Rounding. Safe for concurrent use.
 func (p *Program) Run(ctx context.Context, n int, in []float32, out ...[]float32) error {
 	if n < 1 {
 		return fmt.Errorf("nn: run: got %d images, want at least 1", n)
@@ -149,6 +168,10 @@ func (p *Program) Kernel() string { return p.exec.Kernel() }
 
 // Threads returns the number of threads one call uses at most.
 func (p *Program) Threads() int { return p.exec.Threads() }
+
+// Rounding is how far, relatively, the kernels in use round what they multiply: about 6e-8 for float32,
+// 5e-4 for float16 and tf32, 4e-3 for bfloat16.
+func (p *Program) Rounding() float64 { return device.Rounding(p.Kernel()) }
 
 // Device names the device in use, such as "cpu" or "cuda:0".
 func (p *Program) Device() string { return p.device }

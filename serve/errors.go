@@ -25,10 +25,8 @@ func fail(code int, format string, args ...any) *statusError {
 }
 
 // busy is the answer of a server that will take the request a little later.
-func busy(format string, args ...any) *statusError {
-	e := fail(http.StatusServiceUnavailable, format, args...)
-	e.retry = time.Second
-	return e
+func busy(text string) *statusError {
+	return &statusError{code: http.StatusServiceUnavailable, msg: text, retry: time.Second}
 }
 
 // asStatus gives every error the status that the package documents. What a caller may not see (a

@@ -72,7 +72,7 @@ func (s *jsonScanner) skip(depth int) error {
 	}
 	switch c := s.peek(); {
 	case c == '{' || c == '[':
-		return s.items(depth, func([]byte) error { return s.skip(depth + 1) })
+		return s.items(func([]byte) error { return s.skip(depth + 1) })
 	case c == '"':
 		return s.text()
 	case c == 't':
@@ -89,7 +89,7 @@ func (s *jsonScanner) skip(depth int) error {
 
 // items passes over an object or an array, which comes next, and calls item before each value, with
 // its key in an object; item passes over the value.
-func (s *jsonScanner) items(depth int, item func(key []byte) error) error {
+func (s *jsonScanner) items(item func(key []byte) error) error {
 	open := s.data[s.at]
 	end := open + 2 // '{' and '}', '[' and ']'
 	s.at++
@@ -217,7 +217,7 @@ func (s *jsonScanner) object(item func(key []byte) error) error {
 	if s.peek() != '{' {
 		return strictjson.ErrNotObject
 	}
-	if err := s.items(0, item); err != nil {
+	if err := s.items(item); err != nil {
 		return err
 	}
 	if s.peek(); s.at < len(s.data) {

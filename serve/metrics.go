@@ -65,10 +65,28 @@ func newMetrics(s *Server) *metrics {
 			return 0
 		}),
 		gauge("rehead_models", "Models loaded.", func() float64 { return float64(s.countModels()) }),
+		networks{s},
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
+}
+
+// networks tells what the loaded models' networks run on.
+type networks struct{ s *Server }
+
+var networkInfo = prometheus.NewDesc("rehead_network_info", "Models loaded whose network runs on this device.",
+	[]string{"device", "kernel", "precision"}, nil)
+
+// Describe is prometheus.Collector's.
+func (networks) Describe(to chan<- *prometheus.Desc) { to <- networkInfo }
+
+// Collect is prometheus.Collector's.
+func (n networks) Collect(to chan<- prometheus.Metric) {
+	for card, models := range n.s.networks() {
+		to <- prometheus.MustNewConstMetric(networkInfo, prometheus.GaugeValue, float64(models), card.Device, card.Kernel,
+			card.Precision)
+	}
 }
 
 // answered counts one request.

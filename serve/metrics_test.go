@@ -40,5 +40,8 @@ func TestMetrics(t *testing.T) {
 	if strings.Contains(w.Body.String(), "surprise") {
 		t.Error("a stranger's path became a label")
 	}
+	if strings.Contains(w.Body.String(), "rehead_network_info{") {
+		t.Error("the metrics tell of a network, and the fake has none")
+	}
 	newServer(t, &fake{}, Config{}) // a second registry does not meet the first
 }

@@ -251,6 +251,26 @@ func (s *Server) countModels() int {
 	return n
 }
 
+// networks counts the loaded models by what their networks run on.
+func (s *Server) networks() map[networkCard]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[networkCard]int{}
+	count := func(m *model) {
+		if m == nil {
+			return
+		}
+		if card := networkOf(m.Classifier); card != nil {
+			all[networkCard{Device: card.Device, Kernel: card.Kernel, Precision: card.Precision}]++
+		}
+	}
+	count(s.current)
+	for _, m := range s.models {
+		count(m)
+	}
+	return all
+}
+
 // listModels answers GET /models, a page at a time.
 func (s *Server) listModels(c *gin.Context) error {
 	limit, err := parseCount(c.Query("limit"), 100)

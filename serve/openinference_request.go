@@ -113,7 +113,7 @@ func (t *inferTensor) read(s *jsonScanner) error {
 		}
 		return wrongType("inputs", typeOf(c), "an object")
 	}
-	return s.items(1, func(raw []byte) (err error) {
+	return s.items(func(raw []byte) (err error) {
 		switch string(keyText(raw)) {
 		case "name":
 			return s.small("inputs.name", longestName, &t.Name)
@@ -149,7 +149,7 @@ func (s *jsonScanner) small(field string, most int, v any) error {
 func (s *jsonScanner) list(field string, item func() error) error {
 	c := s.peek()
 	if c == '[' {
-		return s.items(0, func([]byte) error { return item() })
+		return s.items(func([]byte) error { return item() })
 	}
 	if _, err := s.value(); err != nil {
 		return err

@@ -80,6 +80,16 @@ type networkCard struct {
 	Precision string `json:"precision"`
 }
 
+// networkOf describes a classifier's network; nil where it has none to show.
+func networkOf(c Classifier) *networkCard {
+	network, ok := c.(interface{ Trunk() *inception.Trunk })
+	if !ok {
+		return nil
+	}
+	p := network.Trunk().Program()
+	return &networkCard{p.Device(), p.Kernel(), p.Threads(), string(p.Precision())}
+}
+
 // showModelCard answers GET /v1/model.
 func (s *Server) showModelCard(c *gin.Context) error {
 	m, err := s.acquire()
@@ -97,10 +107,7 @@ func (s *Server) showModelCard(c *gin.Context) error {
 	if of.Neighbours != nil {
 		card.Neighbours = len(of.Neighbours.Pictures)
 	}
-	if network, ok := m.Classifier.(interface{ Trunk() *inception.Trunk }); ok {
-		p := network.Trunk().Program()
-		card.Network = &networkCard{p.Device(), p.Kernel(), p.Threads(), string(p.Precision())}
-	}
+	card.Network = networkOf(m.Classifier)
 	c.Header("Cache-Control", "no-store")
 	c.JSON(http.StatusOK, card)
 	return nil

@@ -159,7 +159,7 @@ func (p requestParser) list(data []byte) (records []record, err error) {
 		return nil, badRequest("the instances are not an array")
 	}
 	s := newScanner(p.context(), data)
-	err = s.items(0, func([]byte) error {
+	err = s.items(func([]byte) error {
 		value, err := s.value()
 		if err != nil {
 			return badRequest("%v", err)

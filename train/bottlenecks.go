@@ -263,6 +263,9 @@ func (t *embedding) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("train: %s: %w", t.phase, err)
 	}
+	if p := trunk.Program(); p.Device() != "cpu" {
+		t.meter.note(fmt.Sprintf("the network runs on %s, kernel %s", p.Device(), p.Kernel()))
+	}
 	first := n
 	if t.phase == PhaseEmbed {
 		first = min(n, e.measured()) // whose time tells what the others will take
@@ -363,7 +366,7 @@ func (e *embedder) open() (store, error) {
 	if e.CacheDir == "" {
 		return nowhere{}, nil
 	}
-	c, err := cache.Open(e.CacheDir, cacheKey(e.weights))
+	c, err := cache.Open(e.CacheDir, cacheKey(e.weights, e.Engine))
 	if err != nil {
 		return nil, fmt.Errorf("train: cache: %w", err)
 	}

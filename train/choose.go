@@ -348,7 +348,7 @@ func (c *choice) foldLogits(ctx context.Context, g []float64, fold, values int, 
 	o := c.r.cfg.Options
 	said, err := head.CrossValidate(ctx, ex, head.Config{Folds: alone, Threads: c.threads,
 		Balanced: c.r.cfg.ClassWeights.Balanced, Options: head.Options{
-			Scaling: head.ScaleNone, L2: max(o.L2, 0), Tolerance: 1e-3, Smoothing: o.Smoothing}})
+			Scaling: head.ScaleNone, L2: max(o.L2, 0), Tolerance: roughTolerance, Smoothing: o.Smoothing}})
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (r *run) crossValidate(ctx context.Context, cfg head.Config) (*crossed, err
 		return nil, err
 	}
 	cfg.Options, cfg.Folds = fit.Options, fold
-	cfg.Tolerance = max(cfg.Tolerance, 1e-3)
+	cfg.Tolerance = max(cfg.Tolerance, roughTolerance)
 	logits, err := head.CrossValidate(ctx, ex, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("train: cross-validate: %w", err)

@@ -44,7 +44,7 @@ func (d *deep) open(e *embedder) error {
 		d.store = halves{}
 		return nil
 	}
-	c, err := cache.Open(e.CacheDir, deepKey(e.weights))
+	c, err := cache.Open(e.CacheDir, deepKey(e.weights, e.Engine))
 	if err != nil {
 		return fmt.Errorf("train: cache: %w", err)
 	}

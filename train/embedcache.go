@@ -9,6 +9,7 @@ import (
 	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
 )
 
 // Embedded is what Embed did.
@@ -52,8 +53,8 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights,
 		return nil, err
 	}
 	done = &Embedded{Pictures: out.done, Cached: out.cached, Problems: out.problems}
-	if done.Cache, err = cacheFile(cfg.CacheDir, cacheKey(w)); err == nil && e.deep != nil {
-		done.Deep, err = cacheFile(cfg.CacheDir, deepKey(w))
+	if done.Cache, err = cacheFile(cfg.CacheDir, cacheKey(w, cfg.Engine)); err == nil && e.deep != nil {
+		done.Deep, err = cacheFile(cfg.CacheDir, deepKey(w, cfg.Engine))
 	}
 	return done, err
 }
@@ -68,17 +69,18 @@ func cacheFile(dir string, key cache.Key) (string, error) {
 }
 
 // MergeCache puts the bottlenecks of the cache below from into the one below into, both of the
-// trunk w, and returns how many were new; with deep what every block says of the pictures, too.
-func MergeCache(w *inception.Weights, into, from string, deep bool) (added int, err error) {
+// trunk w and of what engine computes with, and returns how many were new; with deep what every block
+// says of the pictures, too.
+func MergeCache(w *inception.Weights, engine nn.Config, into, from string, deep bool) (added int, err error) {
 	if w == nil {
 		return 0, errors.New("train: cache: got no weights")
 	}
 	if deep {
-		if _, err := mergeCache(deepKey(w), into, from); err != nil {
+		if _, err := mergeCache(deepKey(w, engine), into, from); err != nil {
 			return 0, err
 		}
 	}
-	return mergeCache(cacheKey(w), into, from)
+	return mergeCache(cacheKey(w, engine), into, from)
 }
 
 func mergeCache(key cache.Key, into, from string) (added int, err error) {
@@ -95,11 +97,13 @@ func mergeCache(key cache.Key, into, from string) (added int, err error) {
 }
 
 // deepKey says where what every block says of pictures is kept.
-func deepKey(w *inception.Weights) cache.Key {
-	return cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: inception.AllFeatures().Length(w.Width), Half: true}
+func deepKey(w *inception.Weights, engine nn.Config) cache.Key {
+	k := cacheKey(w, engine)
+	k.Features, k.Half = inception.AllFeatures().Length(w.Width), true
+	return k
 }
 
-// cacheKey says which bottlenecks are the trunk's.
-func cacheKey(w *inception.Weights) cache.Key {
-	return cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features()}
+// cacheKey says which bottlenecks are the trunk's, on an engine of the same arithmetic.
+func cacheKey(w *inception.Weights, engine nn.Config) cache.Key {
+	return cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features(), Arithmetic: engine.Arithmetic()}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/draw"
+	"github.com/c236555e/rehead/nn"
 )
 
 // Two shares embedded apart and merged are what Run would have embedded itself, and its model has
@@ -40,11 +41,11 @@ func TestEmbedSharesAndMerge(t *testing.T) {
 		}
 		total += got.Pictures
 	}
-	added, err := MergeCache(w, caches[0], caches[1], false)
+	added, err := MergeCache(w, nn.Config{}, caches[0], caches[1], false)
 	if err != nil || added != total-total/2 && added != total/2 {
 		t.Fatalf("merge: got %d of %d, %v", added, total, err)
 	}
-	if again, err := MergeCache(w, caches[0], caches[1], false); err != nil || again != 0 {
+	if again, err := MergeCache(w, nn.Config{}, caches[0], caches[1], false); err != nil || again != 0 {
 		t.Errorf("merged again: got %d new, %v; want none", again, err)
 	}
 

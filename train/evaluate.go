@@ -3,6 +3,7 @@ package train
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,7 +72,7 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	trunk := *m.Trunk
 	trunk.Recipe = m.Recipe
 	e := newEmbedder(cfg.EmbedConfig, &trunk, len(folder.Items), map[Phase]float64{})
-	if m.Reads != nil {
+	if m.Reads != nil && !m.Reads.Foreign() {
 		e.deep = &deep{}
 		defer func() { err = errors.Join(err, e.deep.close()) }()
 	}
@@ -87,7 +88,7 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	if len(items) == 0 {
 		return nil, fmt.Errorf("train: evaluate: folder %s: none of %d pictures can be read", folder.Root, all)
 	}
-	if m.Reads != nil {
+	if e.deep != nil {
 		if rows, err = e.deep.read(ctx, m.Reads, got.goodSums(), cfg.Engine.Threads); err != nil {
 			return nil, err
 		}
@@ -103,7 +104,7 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 		Part: partName(cfg.Part), MultiLabel: folder.MultiLabel, Thresholds: m.Thresholds,
 		Evaluation: true, Strange: memoryOf(m.Pictures).strange(got.goodSums())}
 	p := newMeter(PhaseMeasure, len(items), cfg.Progress, e.seconds)
-	if said.Logits, err = head.Logits(ctx, m.Head, rows, cfg.Engine.Threads); err != nil {
+	if said.Logits, err = e.logits(ctx, m, items, rows, got.goodSums()); err != nil {
 		return nil, fmt.Errorf("train: measure: %w", err)
 	}
 	if m.Views > 1 {
@@ -119,6 +120,34 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	out.report = report.Input{Predictions: said, Sums: got.goodSums(), Rows: rows, Model: m, Root: folder.Root,
 		Engine: cfg.Engine, Limits: cfg.Limits}
 	return out, nil
+}
+
+// logits returns what the head says of pictures with these bottlenecks, or what else the head reads.
+// What it reads of the last block itself is kept nowhere, so that such pictures take another pass.
+func (e *embedder) logits(ctx context.Context, m *inception.Model, items []dataset.Item, rows [][]float32,
+	sums [][sha256.Size]byte) ([]float64, error) {
+	if !m.Reads.Foreign() {
+		return head.Logits(ctx, m.Head, rows, e.Engine.Threads)
+	}
+	trunk, err := inception.NewTrunkOf(e.weights, m.Reads, e.Engine)
+	if err != nil {
+		return nil, err
+	}
+	k := m.Head.Classes
+	out := make([]float64, len(items)*k)
+	err = trunk.EmbedAll(ctx, len(items), func(i int) ([]byte, error) {
+		data, err := items[i].File().Read(e.Limits)
+		if err == nil && sha256.Sum256(data) != sums[i] {
+			err = errChanged
+		}
+		return data, err
+	}, func(i int, row []float32, err error) error {
+		if err != nil {
+			return fmt.Errorf("%s: %w", items[i].Path, err)
+		}
+		return m.Head.Logits(row, out[i*k:(i+1)*k])
+	}, inception.EmbedConfig{Batch: e.Batch, Decoders: e.Decoders, Limits: e.Limits})
+	return out, errors.Join(err, trunk.Close())
 }
 
 // measurable returns the folder as the model answers, with one label a picture or several.

@@ -14,6 +14,10 @@ import (
 // addViews makes of the logits [n,K] of pictures those of the views that the model answers with.
 func (e *embedder) addViews(ctx context.Context, m *inception.Model, items []dataset.Item, got *embedded,
 	logits []float64) error {
+	if m.Reads.Foreign() {
+		return fmt.Errorf("train: evaluate: got %d views and a head that reads %v, which no cache keeps: evaluate it with 1 "+
+			"view", m.Views, m.Reads)
+	}
 	more, classes := m.Views-1, m.Head.Classes
 	rows, err := e.viewRows(ctx, items, got.goodSums(), m)
 	if err != nil {

@@ -37,8 +37,8 @@ const (
 	suspectL2     = 3 // times DefaultL2: a head that is held tighter believes wrong labels less
 )
 
-// judge looks at a run's pictures with heads of its own.
-type judge struct {
+// auditor looks at a run's pictures with heads of its own.
+type auditor struct {
 	items   []dataset.Item
 	sums    [][sha256.Size]byte
 	rows    [][]float32
@@ -48,17 +48,17 @@ type judge struct {
 	threads int
 }
 
-func (r *run) judge() *judge {
-	return &judge{r.items, r.sums, r.rows, r.logits, r.folder.Labels, r.res.Fit, r.cfg.Engine.Threads}
+func (r *run) auditor() *auditor {
+	return &auditor{r.items, r.sums, r.rows, r.logits, r.folder.Labels, r.res.Fit, r.cfg.Engine.Threads}
 }
 
 // fitWork estimates the work of a fit to n pictures with k labels.
-func (j *judge) fitWork(n, k int) float64 { return fitWork(n, len(j.rows[0]), k, j.fit.Iterations) }
+func (j *auditor) fitWork(n, k int) float64 { return fitWork(n, len(j.rows[0]), k, j.fit.Iterations) }
 
 // solve fits a head much like the model's to some examples, and returns its logits of rows.
-func (j *judge) solve(ctx context.Context, ex head.Examples, l2 float64, rows ...[][]float32) ([][]float64, error) {
+func (j *auditor) solve(ctx context.Context, ex head.Examples, l2 float64, rows ...[][]float32) ([][]float64, error) {
 	fit, err := head.Fit(ctx, ex, head.Config{Threads: j.threads, Options: head.Options{
-		L2: l2, Scaling: j.fit.Scaling, Tolerance: max(j.fit.Tolerance, 1e-3), MaxIterations: j.fit.MaxIterations,
+		L2: l2, Scaling: j.fit.Scaling, Tolerance: max(j.fit.Tolerance, roughTolerance), MaxIterations: j.fit.MaxIterations,
 	}})
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (j *judge) solve(ctx context.Context, ex head.Examples, l2 float64, rows ..
 	return out, nil
 }
 
-// verdict is what judge found.
+// verdict is what an auditor found.
 type verdict struct {
 	method string
 	judged int
@@ -82,7 +82,7 @@ type verdict struct {
 
 // labelErrors looks for wrong labels: with probabilities from cross-validation where that is cheap,
 // else from the model itself on what it was not trained on.
-func (j *judge) labelErrors(ctx context.Context, temperature float64) (*verdict, error) {
+func (j *auditor) labelErrors(ctx context.Context, temperature float64) (*verdict, error) {
 	n, k := len(j.items), len(j.labels)
 	part := make([]int, n)
 	for i, it := range j.items {
@@ -126,7 +126,7 @@ func (j *judge) labelErrors(ctx context.Context, temperature float64) (*verdict,
 
 // crossJudge cross-validates in rounds, the last with other folds, and returns the probabilities
 // [n,K] of each.
-func (j *judge) crossJudge(ctx context.Context, deal []int, k, rounds int) ([][]float64, error) {
+func (j *auditor) crossJudge(ctx context.Context, deal []int, k, rounds int) ([][]float64, error) {
 	leave := make([]bool, len(j.items)) // suspects, which are not trained on
 	var each [][]float64
 	for round := range rounds {
@@ -230,7 +230,7 @@ func dealFolds(items []dataset.Item, sums [][sha256.Size]byte, k, turn int) ([]i
 
 // crossValidate returns logits [n,K] of heads that were not trained on the picture, nor on those
 // that are left out; zero for what no fold has.
-func (j *judge) crossValidate(ctx context.Context, deal []int, k int, leave []bool) ([]float64, error) {
+func (j *auditor) crossValidate(ctx context.Context, deal []int, k int, leave []bool) ([]float64, error) {
 	out := make([]float64, len(j.items)*k)
 	for f := range folds {
 		ex := head.Examples{Classes: k}
@@ -282,7 +282,7 @@ func (r *run) audit(ctx context.Context, m *metrics.Metrics) error {
 	if r.res.Fit.Head.Activation == inception.Sigmoid { // heads that give a picture any number of labels are not judged
 		return nil
 	}
-	j := r.judge()
+	j := r.auditor()
 	v, err := j.labelErrors(ctx, r.temp)
 	if err != nil {
 		return fmt.Errorf("train: labels: %w", err)
@@ -292,7 +292,7 @@ func (r *run) audit(ctx context.Context, m *metrics.Metrics) error {
 }
 
 // listed is a verdict as metrics have it.
-func (j *judge) listed(v *verdict) *metrics.LabelErrors {
+func (j *auditor) listed(v *verdict) *metrics.LabelErrors {
 	k := len(j.labels)
 	out := &metrics.LabelErrors{Method: v.method, Judged: v.judged, Found: len(v.found), List: []metrics.LabelError{}}
 	for _, f := range v.found[:min(len(v.found), mostErrors)] {
@@ -307,7 +307,7 @@ func (j *judge) listed(v *verdict) *metrics.LabelErrors {
 
 // outliers finds pictures whose bottleneck is far from the mean of their label's: by more than
 // farOut times 1.4826 times the median of the deviations from the median distance.
-func (j *judge) outliers() []metrics.Outlier {
+func (j *auditor) outliers() []metrics.Outlier {
 	byLabel := make([][]int, len(j.labels))
 	for i, it := range j.items {
 		byLabel[it.Label] = append(byLabel[it.Label], i)

@@ -50,7 +50,7 @@ func TestDealFolds(t *testing.T) {
 // Labels that are swapped on purpose come out, and few others.
 func TestLabelErrors(t *testing.T) {
 	rows, given, files := traintest.Flowers(t, "photos")
-	j := &judge{rows: rows, logits: make([]float64, len(rows)*5),
+	j := &auditor{rows: rows, logits: make([]float64, len(rows)*5),
 		labels: []string{"daisy", "dandelion", "roses", "sunflowers", "tulips"},
 		fit:    &head.Solution{Options: head.Options{L2: head.DefaultL2(5), Tolerance: 1e-3}, Iterations: 60}}
 	swapped := map[int]bool{}
@@ -101,7 +101,7 @@ func TestLabelErrors(t *testing.T) {
 
 func TestOutliers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
-	j := &judge{labels: []string{"a", "b"}}
+	j := &auditor{labels: []string{"a", "b"}}
 	for i := range 60 {
 		row := make([]float32, 20)
 		for f := range row {

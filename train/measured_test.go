@@ -141,7 +141,7 @@ func plantedOrders(t *testing.T, set *measured, seed uint64, f *figures) {
 	for _, i := range wrong {
 		given[i] = (given[i] + 1 + rng.IntN(k-1)) % k
 	}
-	j := &judge{items: set.items(given), sums: set.sums, rows: set.rows, labels: set.labels, logits: make([]float64, n*k),
+	j := &auditor{items: set.items(given), sums: set.sums, rows: set.rows, labels: set.labels, logits: make([]float64, n*k),
 		fit: &head.Solution{Options: head.Options{L2: head.DefaultL2(k), Tolerance: 1e-3}, Iterations: 60}}
 	v, err := j.labelErrors(t.Context(), 1)
 	if err != nil {

@@ -384,7 +384,7 @@ func TestRunSearch(t *testing.T) {
 	if err := json.Unmarshal(res.Model.Training, &s); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(s.Search); n < 3 || n > 7 || s.Folds != DefaultFolds || s.L2 != res.Fit.L2 ||
+	if n := len(s.Search); n < 3 || n > 12 || s.Folds != DefaultFolds || s.L2 != res.Fit.L2 ||
 		!slices.ContainsFunc(s.Search, func(c head.Choice) bool {
 			return c.L2 == s.L2
 		}) {

@@ -12,6 +12,10 @@ import (
 	"github.com/c236555e/rehead/train/head"
 )
 
+// roughTolerance is the share of the loss that heads may be above the least which only serve to tell
+// settings, temperatures or labels apart.
+const roughTolerance = 1e-5
+
 // solve fits the head and its temperature.
 func (r *run) solve(ctx context.Context) error {
 	valid, _ := r.part(dataset.Validation)
@@ -40,8 +44,11 @@ func (r *run) solve(ctx context.Context) error {
 	r.res.Fit = fit
 	if fit.Solver == head.LBFGS && !fit.Converged {
 		r.res.Notes = append(r.res.Notes,
-			fmt.Sprintf("the head's solver stopped after %d iterations with a gradient of %.2g, want %.2g or less; "+
-				"its accuracy may suffer", fit.Iterations, fit.Gradient, fit.Tolerance))
+			fmt.Sprintf("the head's solver stopped after %d iterations with a loss that may be %.2g of %.4g above the least, "+
+				"want %.2g of it or less; its accuracy may suffer", fit.Iterations, fit.Gap, fit.Loss, fit.Tolerance))
+	}
+	if note := gridEnd(fit); note != "" {
+		r.res.Notes = append(r.res.Notes, note)
 	}
 	if fit.CheckpointErr != nil {
 		r.res.Notes = append(r.res.Notes,
@@ -64,6 +71,27 @@ func (r *run) solve(ctx context.Context) error {
 		r.thresholds = head.FitThresholds(logits, valid, r.temp)
 	}
 	return nil
+}
+
+// gridEnd says so where the best L2 that a search tried is the strongest or the weakest.
+func gridEnd(fit *head.Solution) string {
+	least, most := fit.L2, fit.L2
+	for _, c := range fit.Tried {
+		if c.Scaling == fit.Scaling {
+			least, most = min(least, c.L2), max(most, c.L2)
+		}
+	}
+	end := "weakest"
+	switch {
+	case least == most:
+		return ""
+	case fit.L2 == most:
+		end = "strongest"
+	case fit.L2 != least:
+		return ""
+	}
+	return fmt.Sprintf("the best L2, %.4g, is the %s of the grid that was tried: beyond it little was gained, "+
+		"set L2 to try others", fit.L2, end)
 }
 
 // watch passes the solver's progress on, and notes how long its phases take.

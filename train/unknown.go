@@ -28,7 +28,7 @@ func (r *run) unknown(ctx context.Context, m *metrics.Metrics) (*inception.Unkno
 			"no line for unknown pictures was drawn: a head of sigmoids says so itself, by giving no label")
 		return nil, nil
 	}
-	j, k := r.judge(), len(r.folder.Labels)
+	j, k := r.auditor(), len(r.folder.Labels)
 	known, held := j.scores(dataset.Validation), j.scores(dataset.Test)
 	if need := int(math.Ceil(1 / rate)); len(known) < need {
 		r.res.Notes = append(r.res.Notes,
@@ -64,7 +64,7 @@ func (r *run) unknown(ctx context.Context, m *metrics.Metrics) (*inception.Unkno
 }
 
 // leaveOut trains on the other labels and looks at the pictures of label.
-func (j *judge) leaveOut(ctx context.Context, label int, rate float64) (metrics.LeftOut, error) {
+func (j *auditor) leaveOut(ctx context.Context, label int, rate float64) (metrics.LeftOut, error) {
 	k := len(j.labels) - 1
 	ex := head.Examples{Classes: k}
 	var known, strange [][]float32
@@ -102,7 +102,7 @@ func (j *judge) leaveOut(ctx context.Context, label int, rate float64) (metrics.
 }
 
 // scores are those of the pictures of a part.
-func (j *judge) scores(part dataset.Split) []float64 {
+func (j *auditor) scores(part dataset.Split) []float64 {
 	k := len(j.labels)
 	var out []float64
 	for i, it := range j.items {

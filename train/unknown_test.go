@@ -23,7 +23,7 @@ func TestRunUnknown(t *testing.T) {
 		t.Fatalf("got %+v and %+v", u, line)
 	}
 	below, in := 0, &res.report
-	j := &judge{items: in.Items, logits: in.Logits, labels: in.Labels}
+	j := &auditor{items: in.Items, logits: in.Logits, labels: in.Labels}
 	for _, s := range j.scores(dataset.Validation) {
 		if s < line.Threshold {
 			below++
@@ -51,7 +51,7 @@ func TestRunUnknown(t *testing.T) {
 func TestUnknownFlowers(t *testing.T) {
 	rows, given, _ := traintest.Flowers(t, "photos")
 	labels := []string{"daisy", "dandelion", "roses", "sunflowers", "tulips"}
-	j := &judge{rows: rows, labels: labels,
+	j := &auditor{rows: rows, labels: labels,
 		fit: &head.Solution{Options: head.Options{L2: head.DefaultL2(5)}, Iterations: 60}}
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, l := range given {

@@ -97,3 +97,34 @@ func TestArchivesEndToEnd(t *testing.T) {
 		t.Errorf("--labels-at bottom: exit code %d: %s", o.code, o.stderr)
 	}
 }
+
+// TestBenchedPictures: what is measured with pictures takes archives and lists, as predict does.
+func TestBenchedPictures(t *testing.T) {
+	dir := t.TempDir()
+	pictures, list := filepath.Join(dir, "pictures"), filepath.Join(dir, "list.txt")
+	if err := draw.Folder(pictures, 2, 2, 5); err != nil {
+		t.Fatal(err)
+	}
+	archive := filepath.Join(dir, "pictures.tar.gz")
+	files, _, err := new(app).listPictures(t.Context(), []string{pictures})
+	if err != nil || len(files) != 4 {
+		t.Fatalf("got %d pictures, want 4: %v", len(files), err)
+	}
+	if err := errors.Join(os.WriteFile(archive, packed(t, pictures, ".tar.gz"), 0o600),
+		os.WriteFile(list, []byte(files[3].Path+"\n"+files[0].Path+"\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want int
+	}{{[]string{archive}, 4}, {[]string{list}, 2}, {[]string{pictures, archive + "!", list}, 10}} {
+		var got struct{ Images int }
+		must(t, &got, append([]string{"bench", "decode", "--json"}, c.args...)...)
+		if got.Images != c.want {
+			t.Errorf("%q: got %d pictures, want %d", c.args, got.Images, c.want)
+		}
+	}
+	fails(t, []string{"bench", "decode", "gs://bucket/a.zip"}, "address", "gcloud storage cp gs://bucket/a.zip")
+	fails(t, []string{"bench", "serve", "http://127.0.0.1:1/", "https://example.com/a.zip"}, "address", "curl")
+	fails(t, []string{"bench", "decode", filepath.Join(dir, "none")}, "none", "no such file")
+}

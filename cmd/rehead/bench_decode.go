@@ -16,9 +16,10 @@ func newBenchDecode(a *app) *cobra.Command {
 		asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:     "decode IMAGE|DIR...",
-		Short:   "Time decoding and resizing of pictures on one core",
-		Long:    `Times decoding and resizing of pictures on one core, each picture once.`,
+		Use:   "decode IMAGE|DIR|ARCHIVE|LIST...",
+		Short: "Time decoding and resizing of pictures on one core",
+		Long: `Times decoding and resizing of pictures on one core, each picture once: files,
+folders and archives of them, and lists (.txt, a path on each line).`,
 		Example: `  rehead bench decode flower_photos`,
 		Args:    needArgs(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -26,12 +27,12 @@ func newBenchDecode(a *app) *cobra.Command {
 			if err != nil {
 				return usagef("--flavor: %w", err)
 			}
-			paths, problems, err := listPictures(args)
+			files, problems, err := a.listPictures(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
 			a.printProblems(problems)
-			r, err := benchmark.Decode(cmd.Context(), paths, f.Recipe(), limits.limits())
+			r, err := benchmark.Decode(cmd.Context(), files, f.Recipe(), limits.limits())
 			if err != nil {
 				return err
 			}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/internal/load"
 )
 
@@ -25,7 +24,7 @@ type loadOptions struct {
 func newBenchServe(a *app) *cobra.Command {
 	var o loadOptions
 	cmd := &cobra.Command{
-		Use:   "serve URL IMAGE|DIR...",
+		Use:   "serve URL IMAGE|DIR|ARCHIVE|LIST...",
 		Short: "Send pictures to a running server and measure how it answers",
 		Long: `Sends the pictures in turn to a running server, as bytes by POST, and measures
 how it answers. URL is the address that pictures go to, such as
@@ -54,7 +53,7 @@ picture is answered, the exit code is 1.`,
 }
 
 func (a *app) benchServe(ctx context.Context, url string, pictures []string, o *loadOptions) error {
-	cfg, err := a.loadConfig(url, pictures, o)
+	cfg, err := a.loadConfig(ctx, url, pictures, o)
 	if err != nil {
 		return err
 	}
@@ -78,18 +77,18 @@ func (a *app) benchServe(ctx context.Context, url string, pictures []string, o *
 }
 
 // loadConfig reads the pictures that are sent.
-func (a *app) loadConfig(url string, pictures []string, o *loadOptions) (load.Config, error) {
+func (a *app) loadConfig(ctx context.Context, url string, pictures []string, o *loadOptions) (load.Config, error) {
 	cfg := o.cfg
 	if o.bad < 0 || o.bad > 100 {
 		return cfg, usagef("--bad: got %d, want 0 to 100 percent", o.bad)
 	}
-	paths, problems, err := listPictures(pictures)
+	files, problems, err := a.listPictures(ctx, pictures)
 	if err != nil {
 		return cfg, err
 	}
 	a.printProblems(problems)
-	for _, path := range paths {
-		data, err := source.Read(path, o.limits.limits())
+	for _, f := range files {
+		data, err := f.Read(o.limits.limits())
 		if err != nil {
 			return cfg, err
 		}

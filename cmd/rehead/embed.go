@@ -68,7 +68,8 @@ Both files appear whole or not at all.`,
 	cmd.Flags().StringVarP(&o.out, "output", "o", "", "the .npy file to write; its list ends in .csv")
 	cmd.Flags().StringVar(&o.cache, "cache", "", "folder of the bottleneck cache, as for train")
 	cmd.Flags().StringVar(&o.reads, "features", train.FeaturesLast,
-		"what to write: last (the last block's averages), all (every block's), or a list of blocks and of mean, quarters, "+
+		"what to write: last (the last block's averages, or maxima where the weights' own network takes "+
+			"those), all (every block's), or a list of blocks and of mean, quarters, "+
 			"deviation; block by block, statistic by statistic, unscaled")
 	cmd.Flags().IntVar(&o.batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
@@ -116,6 +117,9 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 	file := func(i int) source.File { return rows[i].File }
 	if w, err = o.engine.calibrateOn(ctx, w, cfg, len(rows), file, o.limits.limits()); err != nil {
 		return err
+	}
+	if reads == nil && w.Reads.Foreign() && w.Reads.Side == 0 {
+		reads = w.Reads // what the file's own network ends in
 	}
 	done.Features, done.Precision = reads.Length(w.Width), w.Precision()
 	embed := train.EmbedConfig{Batch: o.batch, Engine: cfg, Limits: o.limits.limits(), Reads: reads}

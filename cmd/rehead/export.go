@@ -81,7 +81,7 @@ argument of rehead accepts it.`,
 	f.StringVar(&o.names, "names", "", "of the tensors in a .safetensors: torchvision or keras")
 	f.BoolVar(&o.trunkOnly, "trunk-only", false, "leave out the head: the file ends in the bottleneck")
 	f.StringVar(&o.precision.precision, "precision", "", "of an .onnx: float32 or int8 (default: the model's)")
-	f.StringVar(&o.calibrate, "calibrate", "", "folder of pictures that the ranges of --precision int8 are taken from")
+	f.StringVar(&o.calibrate, "calibrate", "", "pictures that the ranges of --precision int8 are taken from: a folder, archive or list")
 	f.StringVar(&o.save.DType, "dtype", "f32", "of the trunk in a .tar.gz: f32 or f16")
 	f.BoolVar(&o.save.NoTrunk, "no-trunk", false, "leave the trunk out of a .tar.gz and keep its digest")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
@@ -174,14 +174,14 @@ func (a *app) inPrecision(ctx context.Context, m *inception.Model, path string, 
 		return nil, usagef("export: --precision int8 of a model of float32 wants pictures to take its ranges from: say " +
 			"--calibrate DIR, or train with --precision int8")
 	}
-	paths, problems, err := listPictures([]string{o.calibrate})
+	files, problems, err := a.listPictures(ctx, []string{o.calibrate})
 	if err != nil {
 		return nil, err
 	}
 	a.printProblems(problems)
-	chosen := spread(paths, inception.CalibrationPictures)
+	chosen := spread(files, inception.CalibrationPictures)
 	w, err := o.precision.calibrateOn(ctx, m.Trunk, nn.Config{}, len(chosen),
-		func(i int) source.File { return source.File{Path: chosen[i]} }, picture.Limits{})
+		func(i int) source.File { return chosen[i] }, picture.Limits{})
 	if err != nil {
 		return nil, err
 	}
@@ -191,14 +191,14 @@ func (a *app) inPrecision(ctx context.Context, m *inception.Model, path string, 
 	return &other, nil
 }
 
-// spread takes n of the paths, evenly: those of a folder of labels are sorted by label.
-func spread(paths []string, n int) []string {
-	if len(paths) <= n {
-		return paths
+// spread takes n of the files, evenly: those of a folder of labels come label by label.
+func spread(files []source.File, n int) []source.File {
+	if len(files) <= n {
+		return files
 	}
-	out := make([]string, n)
+	out := make([]source.File, n)
 	for i := range out {
-		out[i] = paths[i*len(paths)/n]
+		out[i] = files[i*len(files)/n]
 	}
 	return out
 }

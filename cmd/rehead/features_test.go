@@ -73,11 +73,11 @@ func TestFeaturesCommandLine(t *testing.T) {
 // cells.
 func checkServed(t *testing.T, w world, model string, values int) {
 	t.Helper()
-	pictures, _, err := listPictures([]string{w.pictures})
+	pictures, _, err := new(app).listPictures(t.Context(), []string{w.pictures})
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(pictures[0])
+	data, err := os.ReadFile(pictures[0].Path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -148,8 +148,12 @@ func describeTraining(s train.Settings) string {
 	text := fmt.Sprintf("%s, %d iterations, L2 %.4g on features scaled %q, loss %.4g", s.Solver, s.Iterations, s.L2,
 		s.Scaling, s.Loss)
 	switch {
+	case s.Converged && s.Gap > 0:
+		text += fmt.Sprintf(", converged (at most %.2g above the least)", s.Gap)
 	case s.Converged:
 		text += ", converged"
+	case s.Solver == head.LBFGS && s.Gap > 0:
+		text += fmt.Sprintf(", not converged (up to %.2g above the least loss)", s.Gap)
 	case s.Solver == head.LBFGS:
 		text += fmt.Sprintf(", not converged (gradient %.2g, want at most %g)", s.Gradient, s.Tolerance)
 	}

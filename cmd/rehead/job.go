@@ -178,7 +178,7 @@ func (j *job) share(ctx context.Context, dir string) (done bool, err error) {
 	}
 	reads := j.o.cfg.Features
 	work := hosts.Work{Config: cfg, Cache: j.o.cache, Scratch: j.scratchDir, Say: j.say, Embed: j.embedPart,
-		Deep: reads != "" && reads != train.FeaturesLast,
+		Deep: reads != "" && reads != train.FeaturesLast, Engine: j.o.engine.Config,
 		Plan: func() (*dataset.Folder, *inception.Weights, error) {
 			folder, err := j.o.open(dir, 2)
 			if err != nil {

@@ -212,6 +212,10 @@ func fromStream(name string, r io.Reader, lim picture.Limits, do func(given) err
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	if kind := source.ArchiveKind(head); kind != "" {
+		return fmt.Errorf("%s: got an archive (%s) through a pipe, want a picture or a list of paths: save it as a file and "+
+			"name that, which is read where it lies", name, kind)
+	}
 	if _, ok := picture.Sniff(head); !ok && utf8.Valid(head[:max(0, len(head)-3)]) &&
 		!strings.ContainsRune(string(head), 0) {
 		return pathsIn(name, b, do)
@@ -226,27 +230,22 @@ func fromStream(name string, r io.Reader, lim picture.Limits, do func(given) err
 	return do(given{File: source.File{Path: name}, data: data})
 }
 
-// listPictures expands folders to the pictures below them, sorted by path; what is named directly
-// keeps its place. Files below a folder that are not pictures are left out and returned as
-// problems.
-func listPictures(args []string) (paths []string, problems []source.Problem, err error) {
-	for _, arg := range args {
-		info, err := os.Stat(arg)
-		if err != nil {
-			return nil, nil, err
+// listPictures are the pictures that the arguments name, as pictures finds them, where all of them
+// have to be known first; problems are the files in folders and archives that are none.
+func (a *app) listPictures(ctx context.Context, args []string) (files []source.File, problems []source.Problem,
+	err error) {
+	problems, err = a.pictures(ctx, args, picture.Limits{}, func(g given) error {
+		if g.data != nil {
+			return fmt.Errorf("%s: got a picture through a pipe, want files, folders, archives or lists of paths", g.Path)
 		}
-		if !info.IsDir() {
-			paths = append(paths, arg)
-			continue
+		if g.Store == nil { // a list named it
+			g.Store = source.Disk{}
 		}
-		files, left, err := source.List(arg)
-		if err != nil {
-			return nil, nil, err
+		if _, err := g.Store.Stat(g.Path); err != nil {
+			return err
 		}
-		problems = append(problems, left...)
-		for _, f := range files {
-			paths = append(paths, f.Path)
-		}
-	}
-	return paths, problems, nil
+		files = append(files, g.File)
+		return nil
+	})
+	return files, problems, err
 }

@@ -107,6 +107,7 @@ func TestPredictPictures(t *testing.T) {
 		args  []string
 		want  string
 	}{
+		{"PK\x03\x04 and more", []string{"-"}, "archive (zip) through a pipe"},
 		{"", []string{"-"}, "empty"}, {"\x00\x01", []string{"-"}, "-: "}, {"", []string{t.TempDir()}, "no picture found"},
 		{"", []string{files[0], "--format", "xml"}, `"xml"`}, {"", []string{files[0], "--json", "--format", "csv"}, "one of them"},
 		{"", []string{files[0], "--explain", "--format", "csv"}, "--explain"},

@@ -45,12 +45,12 @@ func TestInt8FromPicturesToAnswers(t *testing.T) {
 	if scored.TestAccuracy != trained.TestAccuracy {
 		t.Errorf("evaluate: test accuracy %v, in training %v", scored.TestAccuracy, trained.TestAccuracy)
 	}
-	pictures, _, err := listPictures([]string{w.pictures})
+	pictures, _, err := new(app).listPictures(t.Context(), []string{w.pictures})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := must(t, nil, "predict", model, pictures[0], "--json"),
-		must(t, nil, "predict", model, pictures[0], "--json", "--kernel", "ref")
+	a, b := must(t, nil, "predict", model, pictures[0].Path, "--json"),
+		must(t, nil, "predict", model, pictures[0].Path, "--json", "--kernel", "ref")
 	if a.stdout != b.stdout || !strings.Contains(a.stdout, `"predictions"`) {
 		t.Errorf("predict: %q with the best kernel, %q in plain Go", a.stdout, b.stdout)
 	}
@@ -69,8 +69,8 @@ func TestInt8FromPicturesToAnswers(t *testing.T) {
 	if bench.Precision != "int8" || len(bench.Profile) == 0 || !strings.HasPrefix(bench.Profile[1].Algorithm, "int8") {
 		t.Errorf("bench: %+v", bench)
 	}
-	fails(t, []string{"predict", model, pictures[0], "--precision", "float32"}, "trained on bottlenecks of int8")
-	fails(t, []string{"predict", w.model, pictures[0], "--precision", "int8"}, "trained on bottlenecks of float32")
+	fails(t, []string{"predict", model, pictures[0].Path, "--precision", "float32"}, "trained on bottlenecks of int8")
+	fails(t, []string{"predict", w.model, pictures[0].Path, "--precision", "int8"}, "trained on bottlenecks of float32")
 	fails(t, []string{"train", w.pictures, "--weights", w.trunk, "--cache", cache, "-o", filepath.Join(w.dir, "no"),
 		"--warm-start", model}, "precision")
 	must(t, nil, "export", model, "-o", filepath.Join(w.dir, "m.onnx"))

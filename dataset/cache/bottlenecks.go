@@ -20,6 +20,8 @@ type Key struct {
 	// values are float16, which Put rounds to: of what is long, such as what all blocks say of a
 	// picture
 	Half bool `json:"half,omitempty"`
+	// what the trunk's factors were rounded to, such as "float16"; "" is float32
+	Arithmetic string `json:"arithmetic,omitempty"`
 }
 
 // Bottlenecks keeps bottlenecks on disk by the SHA-256 of their picture's bytes, so that an edited

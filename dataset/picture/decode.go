@@ -15,7 +15,7 @@ import (
 
 // Info says what a decoded picture was.
 type Info struct {
-	Format        string // "jpeg", "png", "gif", "bmp", "webp" or "tiff"
+	Format        string // "jpeg", "png", "gif", "bmp", "webp", "tiff" or the name of one that was registered
 	Width, Height int    // in pixels, as stored: before Orientation is applied
 	Orientation   int    // EXIF orientation 1..8; 1 when the file says nothing, or nothing sensible
 }
@@ -26,7 +26,7 @@ type codec struct {
 	config func(data []byte) (width, height int, err error)
 	decode func(ctx context.Context, data []byte) (image.Image, error)
 	orient func(data []byte) int
-	dense  bool // decoding takes up to 12.5 bytes a pixel, not 12
+	halves int64 // of a byte that decoding takes for a pixel at most, where that is more than 12 bytes
 }
 
 func codecOf(format string, data []byte) codec {
@@ -34,18 +34,20 @@ func codecOf(format string, data []byte) codec {
 	switch format {
 	case "jpeg":
 		head := scanJPEG(data)
-		return codec{head.config, head.decode, head.orient, head.dense()}
+		return codec{head.config, head.decode, head.orient, head.halves()}
 	case "png":
-		return codec{pngConfig, decodePNG, orientPNG, false}
+		return codec{pngConfig, decodePNG, orientPNG, 0}
 	case "gif":
-		return codec{gifConfig, decodeGIF, upright, false}
+		return codec{gifConfig, decodeGIF, upright, 0}
 	case "webp":
-		return codec{webpConfig, decodeWebP, orientWebP, false}
+		return codec{webpConfig, decodeWebP, orientWebP, 0}
 	case "tiff":
-		return codec{tiff.Size, decodeTIFF, tiff.Orientation, false}
-	default:
-		return codec{bmpConfig, decodeBMP, upright, false}
+		return codec{tiff.Size, decodeTIFF, tiff.Orientation, 0}
+	case "bmp":
+		return codec{bmpConfig, decodeBMP, upright, 0}
 	}
+	f, _ := added(format) // Sniff found it there
+	return f.codec(data)
 }
 
 func std(config func(io.Reader) (image.Config, error)) func([]byte) (int, int, error) {
@@ -124,8 +126,9 @@ func ReadHeader(data []byte, lim Limits) (h Header, err error) {
 	if h.Width <= 0 || h.Height <= 0 {
 		return h, &DecodeError{Format: format, Err: fmt.Errorf("got %dx%d pixels, want at least 1x1", h.Width, h.Height)}
 	}
-	if h.codec.dense {
-		lim.MaxPixels = lim.Pixels() * 24 / 25
+	if most := h.codec.halves; most > 2*usualBytes {
+		n := lim.Pixels()
+		lim.MaxPixels = max(n/most*2*usualBytes+n%most*2*usualBytes/most, 1)
 	}
 	if err := lim.check(h.Width, h.Height); err != nil {
 		return h, err

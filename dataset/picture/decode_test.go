@@ -194,7 +194,7 @@ func TestDecodeLimits(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	for _, test := range []struct{ name, data, want string }{
 		{"heic", "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "HEIC"},
-		{"avif", "\x00\x00\x00\x20ftypavif\x00\x00\x00\x00", "AVIF"},
+		{"avif", "\x00\x00\x00\x20ftypavif\x00\x00\x00\x00", "AVIF (which builds with -tags avif,nodynamic read)"},
 		{"jp2", "\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG 2000"},
 		{"jxl", "\xff\x0a\xfa\x1f\x41", "JPEG XL"},
 		{"svg", "<?xml version=\"1.0\"?>\n<!-- drawn -->\n<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "SVG"},

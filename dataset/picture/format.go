@@ -16,6 +16,9 @@ type signature struct {
 	format string
 }
 
+// avifNotBuilt is AVIF where dataset/picture/avif has not registered it.
+const avifNotBuilt = "AVIF (which builds with -tags avif,nodynamic read)"
+
 // supported lists the formats that Decode reads, foreign those that are only recognised, so that an
 // error can name them.
 var (
@@ -32,7 +35,7 @@ var (
 		{0, "BM????\x00\x00\x00\x00", "bmp"},
 	}
 	foreign = [...]signature{
-		{4, "ftypavif", "AVIF"}, {4, "ftypavis", "AVIF"},
+		{4, "ftypavif", avifNotBuilt}, {4, "ftypavis", avifNotBuilt},
 		{4, "ftyphei", "HEIC"}, {4, "ftyphev", "HEIC"}, {4, "ftypmif1", "HEIF"}, {4, "ftypmsf1", "HEIF"},
 		{4, "ftypcrx ", "a Canon CR3 raw photograph"},
 		{4, "ftyp", "MP4 or QuickTime video"},
@@ -70,6 +73,13 @@ func Sniff(head []byte) (format string, ok bool) {
 	for _, s := range supported {
 		if s.match(head) {
 			return s.format, true
+		}
+	}
+	if list := registered.Load(); list != nil {
+		for _, f := range *list {
+			if f.Match(head[:min(len(head), SniffLen)]) {
+				return f.Name, true
+			}
 		}
 	}
 	for _, s := range foreign {

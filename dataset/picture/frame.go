@@ -53,23 +53,13 @@ func (r Recipe) Thumbnail(data []byte, lim Limits, side int) (*image.NRGBA, Info
 }
 
 func thumbnail(img image.Image, side int) (out *image.NRGBA, err error) {
-	defer func() { // a decoder's picture may have less in it than it says
-		if p := recover(); p != nil {
-			out, err = nil, fmt.Errorf("dataset: thumbnail: the picture cannot be read: %v", p)
-		}
-	}()
+	defer unreadable(&err, "thumbnail")
 	b := img.Bounds()
 	if b.Empty() {
 		return nil, errors.New("dataset: thumbnail: the picture is empty, want at least 1x1 pixels")
 	}
 	s := pool.Get().(*scratch)
-	defer func() {
-		s.rows.img = nil
-		if cap(s.canvas.Pix) > maxKept {
-			s.canvas.Pix = nil
-		}
-		pool.Put(s)
-	}()
+	defer s.release()
 	s.rows.init(img)
 	s.rows.fill(&s.canvas, image.Rect(0, 0, b.Dx(), b.Dy()), s)
 	long := max(b.Dx(), b.Dy())

@@ -103,10 +103,13 @@ func (h *jpegHead) decode(ctx context.Context, data []byte) (image.Image, error)
 
 func (h *jpegHead) orient([]byte) int { return exifOrientation(h.exif) }
 
-// dense says whether decoding takes more than 12 bytes a pixel: of a progressive picture 2 for a
-// coefficient, 8 for the 64 of a block, and of four components 4 for the picture.
-func (h *jpegHead) dense() bool {
-	return h.frame == 0xc2 && h.components == 4 && h.samples()*(2+8./64)+4 > 12
+// halves is codec.halves. Decoding takes more than 12 bytes a pixel of some progressive pictures: 2
+// for a coefficient, 8 for the 64 of a block, and of four components 4 for the picture.
+func (h *jpegHead) halves() int64 {
+	if h.frame == 0xc2 && h.components == 4 && h.samples()*(2+8./64)+4 > 12 {
+		return 25
+	}
+	return 0
 }
 
 // samples is how many samples of all components there are for each pixel.

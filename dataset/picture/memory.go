@@ -11,6 +11,9 @@ func DecodedBytes(data []byte, info Info) int64 {
 	case "jpeg":
 		each = bytesOfJPEG(data)
 	}
+	if f, ok := added(info.Format); ok {
+		each = f.PixelBytes(data)
+	}
 	if info.Orientation > 1 {
 		each += 8
 	}

@@ -215,6 +215,15 @@ func unreadable(err *error, doing string) {
 // maxKept is how large a canvas, in bytes, may go back to the pool: a photograph of 16 megapixels.
 const maxKept = 64 << 20
 
+// release gives s back to the pool.
+func (s *scratch) release() {
+	s.rows.img = nil
+	if cap(s.canvas.Pix) > maxKept {
+		s.canvas.Pix = nil
+	}
+	pool.Put(s)
+}
+
 // Apply writes the picture to dst as [3,Size,Size]: channels R, G, B, rows from the top.
 // orientation is Info.Orientation; it is used when r.Orient is set, and values outside 1..8 mean 1.
 // Alpha is laid on Background. Apply keeps neither img nor dst, and is safe for concurrent use.
@@ -230,13 +239,7 @@ func (r Recipe) Apply(img image.Image, orientation int, dst []float32) (err erro
 		return errors.New("dataset: apply recipe: the picture is empty, want at least 1x1 pixels")
 	}
 	s := pool.Get().(*scratch)
-	defer func() {
-		s.rows.img = nil
-		if cap(s.canvas.Pix) > maxKept {
-			s.canvas.Pix = nil
-		}
-		pool.Put(s)
-	}()
+	defer s.release()
 	if r.Orient && 2 <= orientation && orientation <= 8 {
 		s.rows.init(img)
 		b := img.Bounds()

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/c236555e/rehead/internal/tarfile"
 )
 
 // within ends the part of a path that names an archive: photos.zip!/daisy/1.jpg.
@@ -72,8 +74,9 @@ type packed struct {
 // link is a symbolic link: one whose path is name leads to target.
 type link struct{ name, target string }
 
-// archiveKind tells an archive by its first bytes; "" for other files.
-func archiveKind(head []byte) string {
+// ArchiveKind tells an archive by its first bytes, of which 512 are enough: "zip", "tar", "gzip",
+// "zstd" and, which are not read, "RAR", "7-Zip", "xz", "bzip2"; "" for other files.
+func ArchiveKind(head []byte) string {
 	for _, m := range [...]struct{ magic, kind string }{
 		{"PK\x03\x04", "zip"}, {"PK\x05\x06", "zip"}, {"\x1f\x8b\x08", "gzip"}, {"\x28\xb5\x2f\xfd", "zstd"},
 		{"\x2a\x4d\x18", "zstd"}, // a frame that is passed over, before the first of content
@@ -87,7 +90,7 @@ func archiveKind(head []byte) string {
 			return m.kind
 		}
 	}
-	if isTar(head) {
+	if tarfile.Is(head) {
 		return "tar"
 	}
 	return ""

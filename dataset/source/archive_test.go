@@ -178,6 +178,7 @@ func TestTarEntries(t *testing.T) {
 	pic := picturetest.Encode(t, "png", picturetest.Noise(3, 2, 1))
 	list, problems, err := source.List(tape(t, pic,
 		header{Typeflag: tar.TypeXGlobalHeader, Name: "pax_global_header", PAXRecords: map[string]string{"comment": "x"}},
+		header{Typeflag: 'V', Name: "/a label"},
 		header{Typeflag: tar.TypeDir, Name: "a/"},
 		header{Name: "a/1.png"},
 		header{Name: strings.Repeat("long/", 30) + "2.png", Format: tar.FormatPAX},

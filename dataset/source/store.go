@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/internal/tarfile"
 )
 
 // Store is where files lie: the file system, which is Disk, an Archive, or whatever else lists,
@@ -94,9 +95,9 @@ func openArchive(path string) (*Archive, error) {
 	if err != nil {
 		return nil, nil //nolint:nilerr // likewise
 	}
-	head := make([]byte, tarBlock)
+	head := make([]byte, tarfile.Block)
 	n, _ := io.ReadFull(f, head)
-	if kind := archiveKind(head[:n]); kind != "" {
+	if kind := ArchiveKind(head[:n]); kind != "" {
 		a, err := newArchive(path, kind, f, info.Size())
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())

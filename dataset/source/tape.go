@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/internal/tarfile"
 )
 
 // Bounds on what a tape keeps in memory, in bytes.
@@ -80,10 +81,10 @@ func (a *Archive) readTape(kind string, f *os.File, size int64) error {
 	defer func() { _ = r.Close() }() // only read
 	limit := int64(freeBytes) + maxGrowth*size
 	whole := &io.LimitedReader{R: r, N: limit}
-	in := &counter{r: bufio.NewReaderSize(whole, tarBlock)}
-	if head, err := in.r.(*bufio.Reader).Peek(tarBlock); err != nil && !errors.Is(err, io.EOF) {
+	in := &counter{r: bufio.NewReaderSize(whole, tarfile.Block)}
+	if head, err := in.r.(*bufio.Reader).Peek(tarfile.Block); err != nil && !errors.Is(err, io.EOF) {
 		return damaged(err)
-	} else if !isTar(head) && len(bytes.Trim(head, "\x00")) > 0 {
+	} else if !tarfile.Is(head) && len(bytes.Trim(head, "\x00")) > 0 {
 		return fmt.Errorf("is packed by %s, but what is packed is no tar: unpack it and name what comes out", kind)
 	}
 	all := true

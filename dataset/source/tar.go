@@ -5,31 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
+
+	"github.com/c236555e/rehead/internal/tarfile"
 )
-
-// tarBlock is the unit of a tar, in bytes.
-const tarBlock = 512
-
-// isTar tells a tar by its first header, whose bytes add up to the number that is in it.
-func isTar(head []byte) bool {
-	if len(head) < tarBlock {
-		return false
-	}
-	want, err := strconv.ParseInt(strings.Trim(string(head[148:156]), " \x00"), 8, 64)
-	if err != nil {
-		return false
-	}
-	sum := int64(0)
-	for i, b := range head[:tarBlock] {
-		if 148 <= i && i < 156 {
-			b = ' '
-		}
-		sum += int64(b)
-	}
-	return sum == want
-}
 
 // readTar reads the headers of a tar, jumping over what lies between them.
 func (a *Archive) readTar(r io.ReaderAt, size int64) error {
@@ -56,10 +35,11 @@ func (a *Archive) readHeaders(t *tar.Reader, at func() int64, met func(p *packed
 		if err != nil {
 			return damaged(err)
 		}
+		if tarfile.NoFile(h) {
+			continue
+		}
 		var p *packed
 		switch h.Typeflag {
-		case tar.TypeXGlobalHeader: // no file
-			continue
 		case tar.TypeSymlink:
 			a.links = append(a.links, link{h.Name, h.Linkname})
 			if len(a.links) > maxEntries {

@@ -11,7 +11,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/c236555e/rehead/inception/convert/internal/pth"
+	"github.com/c236555e/rehead/internal/tarfile"
 )
 
 // What is taken out of an archive is bounded: the largest official file has 96 MB, and weights
@@ -41,7 +41,7 @@ func unpack(r io.Reader, size int64) (*unpacked, error) {
 		return nil, fmt.Errorf("gzip: %w", err)
 	}
 	b := bufio.NewReaderSize(z, 1<<16)
-	if head, _ := b.Peek(512); !pth.IsTar(head) {
+	if head, _ := b.Peek(tarfile.Block); !tarfile.Is(head) {
 		data, err := readPages(b, limit)
 		if err != nil {
 			return nil, fmt.Errorf("gzip: %w", err)

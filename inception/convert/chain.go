@@ -50,7 +50,7 @@ func graphSource(g *graph.Graph, d dialect) (*source, *matcher, error) {
 	if m.pooled {
 		src.links, src.headErr = w.after(end)
 	} else {
-		src.refused, src.headErr = w.unpooled(end)
+		src.links, src.reads, src.headErr = w.unpooled(end)
 	}
 	if g.Complete {
 		src.bare = errBare
@@ -77,26 +77,6 @@ type walker struct {
 	users   map[string][]*graph.Node
 	outputs map[*graph.Node][]string
 	steps   int
-}
-
-// unpooled says what reads the last block of a graph without a global average pool: another global
-// pool, which makes other bottlenecks, or something else.
-func (w *walker) unpooled(last *graph.Node) (refused, head error) {
-	for _, v := range w.outputs[last] {
-		readers := w.readers(v)
-		if len(readers) == 0 {
-			continue
-		}
-		switch n := readers[0]; n.Op {
-		case "GlobalMaxPool", "ReduceMax", "Max":
-			return fmt.Errorf("has no global average pool: %v takes the maximum, and rehead's "+
-				"bottleneck is the average; --trunk-only converts the trunk for use with the average", n), nil
-		default:
-			return nil, fmt.Errorf("%v reads the last block as it is: there is no global average pool in "+
-				"between, behind which rehead's heads stand", n)
-		}
-	}
-	return nil, nil
 }
 
 // readers are the nodes that compute with a value; its shape does not count.

@@ -93,6 +93,10 @@ func Convert(in, out string, o Options) (*Result, error) {
 		return nil, fileError(in, fmt.Errorf("what follows its trunk cannot be read: %w; --trunk-only converts the trunk "+
 			"without it", src.headErr))
 	}
+	if w.Head == nil && w.Reads != nil {
+		return nil, fileError(in, fmt.Errorf("ends in the %v, and rehead's weight files in the last block's mean: "+
+			"--trunk-only converts the trunk for use with that", w.Reads))
+	}
 	if w.Head == nil && (src == nil || !src.retrained() || w.Labels == nil) {
 		return res, w.Write(out, o.DType)
 	}
@@ -188,7 +192,7 @@ func (src *source) read(f *file, o Options) (*inception.Weights, error) {
 		return nil, errQuantized
 	}
 	if o.TrunkOnly {
-		src.fc, src.links, src.headErr, src.refused = nil, nil, nil, nil
+		src.fc, src.links, src.headErr, src.refused, src.reads = nil, nil, nil, nil, readsMean
 	} else if err := src.said(o); err != nil {
 		return nil, err
 	}

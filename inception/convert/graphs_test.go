@@ -4,10 +4,12 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
 	"github.com/c236555e/rehead/inception/convert/internal/imagenet"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
@@ -89,9 +92,6 @@ func TestMatchRefused(t *testing.T) {
 		{"training mode", "unfolded.onnx", func(t *testing.T, g *graph.Graph) {
 			node(t, g, "BatchNormalization", 3).Attrs["training_mode"] = graph.Attr{Int: 1}
 		}, "training mode"},
-		{"no global pool", "folded.onnx", func(t *testing.T, g *graph.Graph) {
-			node(t, g, "GlobalAveragePool", 0).Op = "GlobalMaxPool"
-		}, "no global average pool"},
 		{"a pool of 2x2", "folded.onnx", func(t *testing.T, g *graph.Graph) {
 			node(t, g, "MaxPool", 0).Attrs["kernel_shape"] = ints(2, 2)
 		}, "pools [2 2]"},
@@ -290,6 +290,37 @@ func tgz(t testing.TB, files map[string][]byte, order ...string) []byte {
 	return b.Bytes()
 }
 
+// oldest is a .tgz of one file in the form of Unix V7, as tar --format=v7 writes it: its header has
+// no mark but its checksum.
+func oldest(t testing.TB, files map[string][]byte, name string) []byte {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(tgz(t, files, name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(data[257:512])
+	sum := 8 * int(' ')
+	for i, b := range data[:512] {
+		if i < 148 || i >= 156 {
+			sum += int(b)
+		}
+	}
+	copy(data[148:], fmt.Sprintf("%06o\x00 ", sum))
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // TestArchive: straight from inception-2015-12-05.tgz, and from a file that is only gzipped.
 func TestArchive(t *testing.T) {
 	pb := fixture.Read(t, "classify_image_graph_def.pb")
@@ -304,6 +335,10 @@ func TestArchive(t *testing.T) {
 	plain, err := Load(fixture.Write(t, "g.pb", pb), Options{})
 	if err != nil || plain.Digest != w.Digest {
 		t.Errorf("digests differ, or %v", err)
+	}
+	if w, err := Load(fixture.Write(t, "old.tgz", oldest(t, files, "classify_image_graph_def.pb")), Options{}); err != nil ||
+		w.Digest != plain.Digest {
+		t.Errorf("V7: %v", err)
 	}
 	z, err := os.ReadFile(filepath.Join(fixture.Dir(t), "keras.h5.gz"))
 	if err != nil {
@@ -320,5 +355,114 @@ func TestArchive(t *testing.T) {
 		if _, err := Load(fixture.Write(t, "x.tgz", b), Options{}); err == nil || !strings.Contains(err.Error(), say) {
 			t.Errorf("got error %v, want one with %q", err, say)
 		}
+	}
+}
+
+// TestReads: a head behind a maximum or behind the block as it is reads that, and one whose size does
+// not fit is refused.
+func TestReads(t *testing.T) {
+	for want, c := range map[string]struct {
+		op   string
+		grow bool // the dense layer reads all pixels
+	}{"maximum of Mixed_7c": {"GlobalMaxPool", false}, "cells of Mixed_7c": {"Identity", true},
+		"features": {"Identity", false}, "in front of the head": {"GlobalLpPool", false}} {
+		g := readGraph(t, "folded.onnx")
+		node(t, g, "GlobalAveragePool", 0).Op = c.op
+		src, err := onnxSource(g)
+		if err != nil {
+			t.Fatalf("%s: %v", c.op, err)
+		}
+		if src.size, src.sha256 = fixtureSize, "x"; c.grow {
+			cells := inception.LastCells(fixtureSize).Side
+			for _, l := range src.links {
+				if l.dense != nil {
+					k, n := l.dense.weight.Shape[0], l.dense.weight.Shape[1]
+					l.dense.weight.Shape = []int{k, n * cells * cells}
+					l.dense.weight.Load = func(dst []float32) error {
+						for i := range dst { // of the value of channel c in pixel p: c + p/100
+							at := i % (n * cells * cells)
+							dst[i] = float32(at/(cells*cells)) + float32(at%(cells*cells))/100
+						}
+						return nil
+					}
+				}
+			}
+		}
+		w, err := assemble(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if src.headErr != nil {
+			if !strings.Contains(src.headErr.Error(), want) {
+				t.Errorf("%s: got %v, want an error with %q", c.op, src.headErr, want)
+			}
+			continue
+		}
+		if w.Head == nil || w.Reads.String() != want {
+			t.Fatalf("%s: the head reads %v, want the %s", c.op, w.Reads, want)
+		}
+		if c.grow {
+			for i, v := range w.Reads.Values(w.Width) {
+				if x := float32(v.Channel) + float32(v.Run)/100; w.Head.W[i] != x {
+					t.Fatalf("weight %d is %g, want %g: channels last", i, w.Head.W[i], x)
+				}
+			}
+		}
+	}
+}
+
+// TestGrid: each element of a quantised constant has the scale of its place along the axis, or of its
+// block there.
+func TestGrid(t *testing.T) {
+	shape := []int{2, 5, 1, 3}
+	for _, d := range []grid{{axis: 0}, {axis: 1}, {axis: -1}, {1, 2}, {1, 5}, {1, 8}, {0, 1}, {-1, 2}} {
+		n, of, err := d.steps(shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		axis := (d.axis + len(shape)) % len(shape)
+		steps := slices.Clone(shape)
+		if d.block > 0 {
+			steps[axis] = (shape[axis] + d.block - 1) / d.block
+		}
+		i := 0
+		for a := range shape[0] {
+			for b := range shape[1] {
+				for c := range shape[3] {
+					at := []int{a, b, 0, c}
+					want := at[axis]
+					if d.block > 0 {
+						at[axis] /= d.block
+						want = ((at[0]*steps[1]+at[1])*steps[2]+at[2])*steps[3] + at[3]
+					}
+					if got := of(i); got != want || got >= n {
+						t.Fatalf("%+v: element %d has scale %d of %d, want %d", d, i, got, n, want)
+					}
+					i++
+				}
+			}
+		}
+	}
+	if _, _, err := (grid{axis: 4}).steps(shape); err == nil {
+		t.Error("axis 4 of 4: want an error")
+	}
+}
+
+// TestAxes: the axes of a mean are found behind the reshapings of an exporter that does not optimise.
+func TestAxes(t *testing.T) {
+	g := readGraph(t, "folded.onnx")
+	pool := node(t, g, "GlobalAveragePool", 0)
+	k := &graph.Const{Tensor: raw.Tensor{Name: "axes", Shape: []int{2}, DType: raw.I64, Load: raw.NotFloat},
+		Ints: []int64{-1, -2}}
+	if err := g.AddConst("axes", k); err != nil {
+		t.Fatal(err)
+	}
+	shape := &graph.Node{Name: "reshape", Op: "Reshape", Inputs: []string{"axes", "axes"}, Outputs: []string{"flat"}}
+	if err := g.Add(shape, "flat"); err != nil {
+		t.Fatal(err)
+	}
+	pool.Op, pool.Inputs = "ReduceMean", append(pool.Inputs[:1:1], "flat")
+	if src, err := onnxSource(g); err != nil || src.headErr != nil || src.fc == nil {
+		t.Errorf("got %v, want the mean over height and width", err)
 	}
 }

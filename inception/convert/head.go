@@ -29,7 +29,7 @@ func (src *source) simplify() {
 		}
 	}
 	for len(src.links) > 0 && src.links[0].kind == inception.LayerReLU {
-		src.links = src.links[1:] // a bottleneck is an average of what is not negative
+		src.links = src.links[1:] // nothing that is read of the last block is negative
 	}
 	dense := 0
 	for _, l := range src.links {
@@ -45,7 +45,7 @@ func (src *source) simplify() {
 	switch {
 	case dense == 0:
 		src.links, src.headErr = nil, errors.New("has no dense layer behind the global pool")
-	case len(src.links) == 1 && src.activation == inception.Softmax:
+	case len(src.links) == 1 && src.activation == inception.Softmax && src.reads == readsMean:
 		src.fc, src.links = src.links[0].dense, nil
 	}
 }
@@ -81,9 +81,10 @@ func (c *classifier) rows() int {
 }
 
 // chain reads a head that is more than a plain classifier.
-func (src *source) chain(features int) (*inception.Head, error) {
+func (src *source) chain(features int, reads *inception.Features) (*inception.Head, error) {
 	h := &inception.Head{Features: features, Activation: src.activation}
 	width := features
+	order := src.channelsLast(features, reads)
 	for _, l := range src.links {
 		layer := inception.HeadLayer{Kind: l.kind, Alpha: l.alpha}
 		switch l.kind {
@@ -92,7 +93,10 @@ func (src *source) chain(features int) (*inception.Head, error) {
 			if err != nil {
 				return nil, err
 			}
-			layer.W, layer.B, layer.Units = w, b, len(b)
+			for from := 0; order != nil && from < len(w); from += width {
+				copy(w[from:], reordered(w[from:from+width], order))
+			}
+			layer.W, layer.B, layer.Units, order = w, b, len(b), nil
 			width = len(b)
 			h.Before = append(h.Before, layer)
 			mergeScale(h)
@@ -104,6 +108,9 @@ func (src *source) chain(features int) (*inception.Head, error) {
 			}
 			if err := l.scale.put(scale, shift); err != nil {
 				return nil, fmt.Errorf("%v: %w", l.node, err)
+			}
+			if order != nil {
+				scale, shift = reordered(scale, order), reordered(shift, order)
 			}
 			addScale(h, scale, shift)
 			continue

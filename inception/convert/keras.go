@@ -1,8 +1,10 @@
 package convert
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,7 +43,7 @@ func kerasNames(tensors []raw.Tensor) (*source, error) {
 		case strings.HasPrefix(layer, "batch_normalization"):
 			err = kerasNorm(norms, layer, part, t)
 		case part == "kernel" || part == "bias":
-			src.kerasDense(layer, part, t)
+			err = src.kerasDense(layer, part, t)
 		default:
 			err = tensorError(t, "belongs to no layer that Keras's InceptionV3 has")
 		}
@@ -49,11 +51,8 @@ func kerasNames(tensors []raw.Tensor) (*source, error) {
 			return nil, err
 		}
 	}
-	if src.fc != nil && src.fc.weight.Load == nil {
-		return nil, tensorError(*src.fc.bias, "is a classifier's bias, but its kernel is missing: fetch the file again")
-	}
-	if src.fc != nil && src.fc.weight.Len() > 0 && src.fc.rows() == 1 { // a softmax of one class says nothing
-		src.links, src.activation, src.fc = []link{{kind: inception.LayerDense, dense: src.fc}}, inception.Sigmoid, nil
+	if err := src.kerasHead(); err != nil {
+		return nil, err
 	}
 	return src, src.kerasNumbers(layers, convs, norms)
 }
@@ -126,27 +125,90 @@ func kerasNorm(norms map[int]*norm, layer, part string, t raw.Tensor) error {
 	return nil
 }
 
-// kerasDense takes the dense layer behind the pool, by any name; of several, weights alone do not
-// say what stands between.
-func (src *source) kerasDense(layer, part string, t raw.Tensor) {
-	if src.headErr != nil {
-		return
-	}
-	if src.fc == nil {
-		src.fc = &classifier{transposed: true}
+// kerasDense takes a dense layer behind the pool, by any name.
+func (src *source) kerasDense(layer, part string, t raw.Tensor) error {
+	at := slices.IndexFunc(src.dense, func(l headLayer) bool { return l.path == layer })
+	if at < 0 {
+		at = len(src.dense)
+		src.dense = append(src.dense, headLayer{path: layer, dense: &classifier{transposed: true}})
 	}
 	src.own = src.own && layer != "predictions"
-	if part == "bias" && src.fc.bias == nil {
-		src.fc.bias = &t
-		return
+	switch c := src.dense[at].dense; {
+	case part == "bias" && c.bias == nil:
+		c.bias = &t
+	case part == "kernel" && c.weight.Load == nil && len(t.Shape) == 2:
+		c.weight = t
+	default:
+		return tensorError(t, "is a second %s of layer %q, or not of two axes", part, layer)
 	}
-	if part == "kernel" && src.fc.weight.Load == nil {
-		src.fc.weight = t
-		return
+	return nil
+}
+
+// kerasHead makes a classifier of the dense layers; of several, weights alone do not say what stands
+// between them.
+func (src *source) kerasHead() error {
+	for _, l := range src.dense {
+		if l.dense.weight.Load == nil {
+			return tensorError(*l.dense.bias, "is a classifier's bias, but its kernel is missing: fetch the file again")
+		}
 	}
-	src.fc, src.headErr = nil, fmt.Errorf("tensor %q at offset %d belongs to a second dense layer, and weights "+
-		"alone do not say what "+
-		"stands between the two: save the whole model with model.save(\"x.keras\")", t.Name, t.Offset)
+	switch {
+	case len(src.dense) == 0:
+	case len(src.dense) == 1 && src.dense[0].dense.rows() == 1: // a softmax of one class says nothing
+		src.links, src.activation = []link{{kind: inception.LayerDense, dense: src.dense[0].dense}}, inception.Sigmoid
+	case len(src.dense) == 1:
+		src.fc = src.dense[0].dense
+	case src.inOrder():
+		src.headErr = fmt.Errorf("has %d dense layers (%s), and weights alone do not say what stands between them: "+
+			"`rehead weights convert --head-activation relu` (or none, tanh, gelu, ...) says it, or save the whole model with "+
+			"model.save(\"x.keras\")", len(src.dense), paths(src.dense))
+	default:
+		src.headErr = fmt.Errorf("has %d dense layers (%s), and weights alone do not say their order: save the whole model "+
+			"with model.save(\"x.keras\")", len(src.dense), paths(src.dense))
+		src.dense = nil
+	}
+	return nil
+}
+
+// denseName is how Keras calls dense layers that were given no name.
+var denseName = regexp.MustCompile(`^dense(_(\d+))?$`)
+
+// inOrder sorts the dense layers by the numbers in their names and reports whether each reads what the
+// one before it gives. Layers with names of their own must differ in what they read.
+func (src *source) inOrder() bool {
+	counted := !slices.ContainsFunc(src.dense, func(l headLayer) bool { return !denseName.MatchString(l.path) })
+	if counted {
+		slices.SortStableFunc(src.dense, func(a, b headLayer) int {
+			m, _ := number(a.path, "dense")
+			n, _ := number(b.path, "dense")
+			return cmp.Compare(m, n)
+		})
+	}
+	reads := func(l headLayer) int { return l.dense.weight.Shape[0] }
+	gives := func(l headLayer) int { return l.dense.weight.Shape[1] }
+	if !counted { // the first reads what none of the others gives
+		for i := range src.dense {
+			rest := src.dense[i:]
+			next := slices.IndexFunc(rest, func(l headLayer) bool {
+				if i > 0 {
+					return reads(l) == gives(src.dense[i-1])
+				}
+				return !slices.ContainsFunc(rest, func(o headLayer) bool { return gives(o) == reads(l) })
+			})
+			if next < 0 {
+				return false
+			}
+			rest[0], rest[next] = rest[next], rest[0]
+		}
+	}
+	seen := map[int]bool{}
+	for i, l := range src.dense {
+		if i > 0 && reads(l) != gives(src.dense[i-1]) || !counted && seen[reads(l)] {
+			return false
+		}
+		seen[reads(l)] = true
+	}
+	return true
 }
 
 // kerasNumbers gives the layers their paths in the order of their numbers.

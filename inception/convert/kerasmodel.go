@@ -2,7 +2,6 @@ package convert
 
 import (
 	"archive/zip"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -260,7 +259,7 @@ var placed = regexp.MustCompile(`^(.*?)(?:_(\d+))?$`)
 func kerasPlaces(f *hdf5.File) (*source, error) {
 	w := newByPlace(f)
 	var list []raw.Tensor
-	classes, trunk, extra := []string{}, "", ""
+	classes, trunk, extra, own := []string{}, "", "", true
 	for _, g := range f.Groups {
 		if dir, name := path.Split(g); name == "conv2d" {
 			trunk = dir
@@ -286,7 +285,8 @@ func kerasPlaces(f *hdf5.File) (*source, error) {
 		if class == "batch_normalization" && len(w[g]) == 4 {
 			kinds = append([]string{"gamma"}, kinds...)
 		}
-		label := f.Texts[g+"/vars@name"]
+		own = own && f.Texts[g+"/vars@name"] != "predictions"
+		label := name // of dense layers: their place tells their order, names of their own do not
 		if class != "dense" {
 			if place >= len(listOrder) {
 				return nil, fmt.Errorf("group %q is one more than InceptionV3's %d of its kind", g, len(listOrder))
@@ -297,7 +297,7 @@ func kerasPlaces(f *hdf5.File) (*source, error) {
 			if i >= len(kinds) {
 				return nil, tensorError(t, "is one variable more than a layer of class %q has in an InceptionV3", class)
 			}
-			t.Name = cmp.Or(label, name) + "/" + kinds[i]
+			t.Name = label + "/" + kinds[i]
 			list = append(list, t)
 		}
 	}
@@ -305,9 +305,9 @@ func kerasPlaces(f *hdf5.File) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	src.what = "Keras"
-	if extra != "" && src.headErr == nil {
-		src.fc, src.links, src.headErr = nil, nil,
+	src.what, src.own = "Keras", own
+	if extra != "" {
+		src.fc, src.links, src.dense, src.headErr = nil, nil, nil,
 			fmt.Errorf("has a batch norm %q behind its trunk, and weights alone do not say "+
 				"where: save the whole model with model.save(\"x.keras\")", extra)
 	}
@@ -323,6 +323,7 @@ var preparing = []string{"rescaling", "normalization", "lambda", "tf.", "tf_op",
 
 // silent refuses or doubts weights whose file has layers that only the model's JSON describes.
 func (src *source) silent(layers []string) {
+	averaged, highest, flattened := false, false, false
 	for _, l := range layers {
 		for _, p := range preparing {
 			if strings.HasPrefix(l, p) {
@@ -330,18 +331,23 @@ func (src *source) silent(layers []string) {
 					"model.save(\"x.keras\"), or %w", l, errFront)}
 			}
 		}
-		if strings.HasPrefix(l, "global_max_pooling") {
-			src.refused = fmt.Errorf("has a layer %q, and rehead's bottleneck is the average; --trunk-only "+
-				"converts the trunk for "+
-				"use with the average", l)
-		}
-		if strings.HasPrefix(l, "flatten") && src.fc != nil && src.headErr == nil {
-			src.fc, src.headErr = nil, fmt.Errorf("has a layer %q in its head, which the weights alone do not "+
-				"place: save the whole "+
-				"model with model.save(\"x.keras\")", l)
-		}
+		averaged = averaged || strings.HasPrefix(l, "global_average_pooling")
+		highest = highest || strings.HasPrefix(l, "global_max_pooling")
+		flattened = flattened || strings.HasPrefix(l, "flatten")
+	}
+	switch {
+	case averaged && highest:
+		src.fc, src.dense, src.headErr = nil, nil, errors.New("has both an average and a maximum pool behind its trunk, and "+
+			"weights alone do not say how they meet: save the whole model with model.save(\"x.keras\")")
+	case highest:
+		src.reads = readsMaximum
+	case flattened && !averaged: // behind an average there is nothing to flatten
+		src.reads = readsCells
 	}
 	if src.fc != nil {
 		src.doubts = append(src.doubts, "weights alone do not say the last layer's activation: softmax is taken")
+		if src.reads != readsMean {
+			src.links, src.fc, src.activation = []link{{kind: inception.LayerDense, dense: src.fc}}, nil, inception.Softmax
+		}
 	}
 }

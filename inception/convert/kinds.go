@@ -26,8 +26,9 @@ const (
 		`onnx.save(onnx.load("m.json", format="json"), "m.onnx")`
 	sayMXNet = "is MXNet's .params: write safetensors with safetensors.numpy.save_file({k: v.asnumpy() for k, v in " +
 		`mxnet.nd.load("net.params").items()}, "net.safetensors"), under torchvision's names`
-	sayPickle = "is a Python pickle, as Paddle's .pdparams are, and not one of torch.save: write safetensors under " +
-		"torchvision's names with safetensors.numpy.save_file"
+	sayPickle = "of Python pickles those of torch.save and, as paddle.save(net.state_dict(), path) writes them, " +
+		"Paddle's .pdparams are read; of others write safetensors under torchvision's names with " +
+		"safetensors.numpy.save_file"
 	sayOrbax = "is a checkpoint of Flax or Orbax: write safetensors under torchvision's names with " +
 		"safetensors.flax.save_file"
 )

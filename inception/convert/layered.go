@@ -215,6 +215,9 @@ func (src *source) said(o Options) error {
 
 // hidden puts an activation between the layers of a state dict's classifier.
 func (src *source) hidden(kind inception.LayerKind, name string) error {
+	if len(src.dense) > 1 {
+		return src.hiddenDense(kind, name)
+	}
 	tensors := src.layered
 	if len(tensors) == 0 {
 		tensors = src.classifierOutside()
@@ -237,6 +240,20 @@ func (src *source) hidden(kind inception.LayerKind, name string) error {
 	}
 	src.doubts = append(src.doubts, fmt.Sprintf("of the classifier only %s have weights; as asked for, %s stands "+
 		"behind %s", paths(layers), name, cmp.Or(strings.Join(names, ", "), "none of them")))
+	return nil
+}
+
+// hiddenDense puts an activation behind all dense layers but the last.
+func (src *source) hiddenDense(kind inception.LayerKind, name string) error {
+	var at []int
+	for i := range src.dense[1:] {
+		at = append(at, i)
+	}
+	if src.stack(src.dense, kind, at); src.headErr != nil {
+		return src.headErr
+	}
+	src.doubts = append(src.doubts, fmt.Sprintf("weights alone have the layers %s; as asked for, %s stands between them",
+		paths(src.dense), name))
 	return nil
 }
 

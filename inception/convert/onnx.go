@@ -217,12 +217,28 @@ func axesOf(g *graph.Graph) {
 	for _, n := range g.Nodes {
 		if (n.Op == "ReduceMean" || n.Op == "ReduceMax") && len(n.Inputs) > 1 {
 			axes := []int64{-1 << 31} // not constant: those of no picture
-			if k := g.Consts[n.Inputs[1]]; k != nil && len(k.Ints) == k.Len() {
+			if k := unshaped(g, n.Inputs[1]); k != nil && len(k.Ints) == k.Len() {
 				axes = slices.Sorted(slices.Values(k.Ints))
 			}
 			n.Attrs["axes"] = graph.Attr{Ints: axes}
 		}
 	}
+}
+
+// unshaped is the constant that a value is but for its shape and type: PyTorch's exporter writes axes
+// so where it does not optimise.
+func unshaped(g *graph.Graph, v string) *graph.Const {
+	for range 8 {
+		if k := g.Consts[v]; k != nil {
+			return k
+		}
+		n := g.By[v]
+		if n == nil || len(n.Inputs) == 0 || !slices.Contains([]string{"Reshape", "Cast", "Identity"}, n.Op) {
+			return nil
+		}
+		v = n.Inputs[0]
+	}
+	return nil
 }
 
 // onnxSource matches an ONNX graph and tells its flavour from the pools and the classifier.

@@ -3,6 +3,7 @@ package convert
 import (
 	"archive/zip"
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,12 +20,14 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/convert/internal/openvino"
+	"github.com/c236555e/rehead/inception/convert/internal/paddle"
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/convert/internal/tfjs"
 	"github.com/c236555e/rehead/inception/convert/internal/tflite"
 	"github.com/c236555e/rehead/inception/internal/files"
 	"github.com/c236555e/rehead/internal/safetensors"
+	"github.com/c236555e/rehead/internal/tarfile"
 )
 
 // file is an open weight file.
@@ -163,6 +166,7 @@ const (
 	formatCheckpoint  = "checkpoint"
 	formatOpenVINO    = "openvino"
 	formatCoreML      = "coreml"
+	formatPaddle      = "paddle"
 )
 
 // open opens a regular file and reads its first bytes.
@@ -210,7 +214,7 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatStream, nil
 	case hdf5.Is(head):
 		return formatHDF5, nil
-	case isSafetensors(head, size):
+	case isSafetensors(head):
 		return formatSafetensors, nil
 	case tflite.Is(head):
 		return formatTFLite, nil
@@ -228,7 +232,9 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatGraphDef, nil
 	case ckpt.Begins(head):
 		return formatCheckpoint, nil // cut short, which its reader says
-	case pth.IsTar(head):
+	case paddle.Is(head):
+		return formatPaddle, nil
+	case tarfile.Is(head): // what torch.save wrote in 2016, or any other
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
 			"torch.save(net.state_dict(), path); unpack any other archive first")
 	}
@@ -247,15 +253,12 @@ var errKind = errors.New("is not a weight file that rehead knows: want safetenso
 	"an ONNX file, a SavedModel, a frozen TensorFlow graph, a TensorFlow checkpoint, a .tflite or " +
 	"TensorFlow.js's model.json")
 
-// isSafetensors: a header length that fits the file, then a JSON object.
-func isSafetensors(head []byte, size int64) bool {
+// isSafetensors: the length of a header that a file may have, then a JSON object.
+func isSafetensors(head []byte) bool {
 	if len(head) < 9 || head[8] != '{' {
 		return false
 	}
-	n := uint64(0)
-	for i := 7; i >= 0; i-- {
-		n = n<<8 | uint64(head[i])
-	}
+	n := binary.LittleEndian.Uint64(head)
 	return n >= 2 && n <= 100<<20
 }
 
@@ -301,6 +304,8 @@ func (f *file) source() (*source, error) {
 		return openvinoSource(f)
 	case formatCoreML:
 		return coremlSource(f)
+	case formatPaddle:
+		return paddleSource(f)
 	case formatSavedModel:
 		return savedSource(f)
 	case formatGraphDef:

@@ -108,11 +108,14 @@ func (q *quantized) zero(v string) ([]int64, error) {
 	return ints(q.g.Consts[v])
 }
 
+// maxScales bounds the scales of one tensor: blocks of 16 of the largest at the greatest width.
+const maxScales = 1 << 20
+
 // scales reads a constant of scales.
 func (q *quantized) scales(v string) ([]float64, error) {
 	k := q.g.Consts[v]
-	if k == nil || k.Len() > maxVector {
-		return nil, fmt.Errorf("its scale %q is not a constant of one number, or one a channel", v)
+	if k == nil || k.Len() > maxScales {
+		return nil, fmt.Errorf("its scale %q is not a constant of one number, or one a channel or block", v)
 	}
 	f, err := finite(k.Tensor)
 	out := make([]float64, len(f))
@@ -122,27 +125,58 @@ func (q *quantized) scales(v string) ([]float64, error) {
 	return out, err
 }
 
-// real makes a constant of the real values of an integer constant, (x-zero)*scale along an axis.
-func (q *quantized) real(v string, scale []float64, zero []int64, axis int) (string, error) {
+// grid says which scale, and which zero point, each element of a constant has: one for all, one for
+// each place along an axis, or one for each block of some places along it.
+type grid struct {
+	axis  int
+	block int // places of a block; 0 without blocks
+}
+
+// steps returns, for a shape, how many scales there are, and which of them each element has.
+func (d grid) steps(shape []int) (n int, of func(i int) int, err error) {
+	axis := d.axis
+	if axis < 0 {
+		axis += len(shape)
+	}
+	if axis < 0 || axis >= len(shape) || d.block < 0 {
+		return 0, nil, fmt.Errorf("of shape %v has scales along axis %d", shape, d.axis)
+	}
+	inner, total := 1, 1
+	for i, v := range shape {
+		if total *= v; i > axis {
+			inner *= v
+		}
+	}
+	dim := shape[axis]
+	if d.block == 0 {
+		return dim, func(i int) int { return i / inner % dim }, nil
+	}
+	blocks := (dim + d.block - 1) / d.block
+	return total / max(dim, 1) * blocks, func(i int) int {
+		return (i/(inner*dim)*blocks+i/inner%dim/d.block)*inner + i%inner
+	}, nil
+}
+
+// real makes a constant of the real values of an integer constant, (x-zero)*scale.
+func (q *quantized) real(v string, scale []float64, zero []int64, d grid) (string, error) {
 	k := q.g.Consts[v]
 	if k == nil {
 		return "", fmt.Errorf("its quantised weights %q are not a constant", v)
 	}
-	inner := 1
-	if axis < 0 {
-		axis += len(k.Shape)
-	}
-	if len(scale) > 1 || len(zero) > 1 {
-		if axis < 0 || axis >= len(k.Shape) || len(scale) > 1 && len(scale) != k.Shape[axis] ||
-			len(zero) > 1 && len(zero) != k.Shape[axis] {
-			return "", fmt.Errorf("constant %q of shape %v has %d scales along axis %d", v, k.Shape, len(scale), axis)
-		}
-		for _, d := range k.Shape[axis+1:] {
-			inner *= d
-		}
-	}
 	if len(scale) == 0 || len(zero) == 0 {
 		return "", fmt.Errorf("constant %q has no scale", v)
+	}
+	of := func(int) int { return 0 }
+	if len(scale) > 1 || len(zero) > 1 {
+		n, step, err := d.steps(k.Shape)
+		if err == nil && (len(scale) != n && len(scale) != 1 || len(zero) != n && len(zero) != 1) {
+			err = fmt.Errorf("of shape %v has %d scales and %d zero points along axis %d, want %d", k.Shape, len(scale),
+				len(zero), d.axis, n)
+		}
+		if err != nil {
+			return "", fmt.Errorf("constant %q %w", v, err)
+		}
+		of = step
 	}
 	name := q.name(v)
 	r := &graph.Const{Tensor: k.Tensor}
@@ -153,10 +187,7 @@ func (q *quantized) real(v string, scale []float64, zero []int64, axis int) (str
 			return err
 		}
 		for i := range dst {
-			c := 0
-			if len(scale) > 1 || len(zero) > 1 {
-				c = i / inner % k.Shape[axis]
-			}
+			c := of(i)
 			dst[i] = float32(float64(x[i]-zero[c%len(zero)]) * scale[c%len(scale)])
 		}
 		return nil
@@ -220,9 +251,6 @@ func (q *quantized) dequantize(n *graph.Node) error {
 		n.Op, n.Inputs = "Identity", n.Inputs[:1]
 		return nil
 	}
-	if n.Attrs["block_size"].Int != 0 {
-		return errors.New("has a scale a block: export with a scale a channel")
-	}
 	scale, err := q.scales(n.Inputs[1])
 	if err != nil {
 		return err
@@ -237,7 +265,8 @@ func (q *quantized) dequantize(n *graph.Node) error {
 	if a, ok := n.Attrs["axis"]; ok {
 		axis = int(a.Int)
 	}
-	v, err := q.real(n.Inputs[0], scale, zero, axis)
+	block := int(min(max(n.Attrs["block_size"].Int, -1), raw.MaxElements))
+	v, err := q.real(n.Inputs[0], scale, zero, grid{axis, block})
 	n.Op, n.Inputs = "Identity", []string{v}
 	return err
 }
@@ -270,7 +299,7 @@ func (q *quantized) integer(n *graph.Node) error {
 		}
 	}
 	axis := map[string]int{"ConvInteger": 0, "MatMulInteger": 1}[n.Op]
-	w, err := q.real(n.Inputs[1], []float64{1}, zero, axis)
+	w, err := q.real(n.Inputs[1], []float64{1}, zero, grid{axis: axis})
 	n.Op = map[string]string{"ConvInteger": "Conv", "MatMulInteger": "MatMul"}[n.Op]
 	n.Inputs = []string{n.Inputs[0], w}
 	return err
@@ -287,7 +316,7 @@ func (q *quantized) weights(n *graph.Node, i, b, axis int) (out []string, err er
 	if err != nil {
 		return nil, err
 	}
-	w, err := q.real(n.Inputs[i], scale, zero, axis)
+	w, err := q.real(n.Inputs[i], scale, zero, grid{axis: axis})
 	if err != nil {
 		return nil, err
 	}
@@ -303,7 +332,7 @@ func (q *quantized) weights(n *graph.Node, i, b, axis int) (out []string, err er
 	for c := range sums {
 		sums[c] *= input[0]
 	}
-	bias, err := q.real(n.Inputs[b], sums, []int64{0}, 0)
+	bias, err := q.real(n.Inputs[b], sums, []int64{0}, grid{})
 	return append(out, bias), err
 }
 

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
@@ -137,7 +139,7 @@ func TestTensorsRefused(t *testing.T) {
 		}), []string{"conv2d_1/x/kernel:0", "second kernel"}},
 		{"a second dense layer", "keras.h5", edit("conv2d_2/conv2d_2/kernel:0", func(x *raw.Tensor) {
 			x.Name = "dense_1/dense_1/kernel:0"
-		}), []string{"second dense layer"}},
+		}), []string{"dense_1/dense_1/kernel:0", "two axes"}},
 		{"two layers swapped", "keras.h5", edit("conv2d_94/conv2d_94/kernel:0", func(x *raw.Tensor) {
 			x.Shape = []int{3, 3, 127, 16}
 		}), []string{"conv2d_94/conv2d_94/kernel:0", "[16 127 3 3]"}},
@@ -184,7 +186,7 @@ func TestFilesRefused(t *testing.T) {
 		{"cut.h5", fixture.Read(t, "keras.h5")[:400000], "truncated"},
 		{"cut.onnx", fixture.Read(t, "folded.onnx")[:400000], "truncated"},
 		{"cut.pb", fixture.Read(t, "slim.pb")[:400000], "truncated"},
-		{"tar.pth", append(append(make([]byte, 257), "ustar"...), make([]byte, 300)...),
+		{"tar.pth", append([]byte("storages"+strings.Repeat("\x00", 140)+"0002150\x00"), make([]byte, 600)...),
 			"torch.save(net.state_dict(), path)"},
 		{"cut.tgz", []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abc"), "gzip"},
 	} {
@@ -265,5 +267,62 @@ func TestUnread(t *testing.T) {
 	src, err := onnxSource(g)
 	if err != nil || len(src.ignored) != len(before.ignored)+1 || src.ignored[len(src.ignored)-1] != "left over" {
 		t.Errorf("got %v and %q, want one more than %q", err, src.ignored, before.ignored)
+	}
+}
+
+// TestDenseOrder: the dense layers of weights alone are put in order by their numbers, else by what
+// they read; what stands between them has to be said.
+func TestDenseOrder(t *testing.T) {
+	layer := func(name string, in, out int) []raw.Tensor {
+		values := func(dst []float32) error {
+			for i := range dst {
+				dst[i] = 1
+			}
+			return nil
+		}
+		return []raw.Tensor{{Name: name + "/kernel:0", Shape: []int{in, out}, DType: raw.F32, Load: values},
+			{Name: name + "/bias:0", Shape: []int{out}, DType: raw.F32, Load: values}}
+	}
+	dense := tensorsOf(t, "keras.h5", fixture.Read(t, "keras.h5"))
+	var trunk []raw.Tensor
+	features := 0
+	for _, x := range dense {
+		if !strings.HasPrefix(x.Name, "predictions") {
+			trunk = append(trunk, x)
+		} else if len(x.Shape) == 2 {
+			features = x.Shape[0]
+		}
+	}
+	for want, layers := range map[string][]raw.Tensor{
+		"dense 7, relu, dense 4, relu, dense 4, softmax": slices.Concat(layer("dense_10/dense_10", 4, 4),
+			layer("dense_2/dense_2", features, 7), layer("dense_9/dense_9", 7, 4)),
+		"dense 7, relu, dense 4, softmax": slices.Concat(layer("a/a", 7, 4), layer("b/b", features, 7)),
+		"do not say their order": slices.Concat(layer("a/a", 7, 7), layer("b/b", features, 7),
+			layer("c/c", 7, 4)),
+		"a softmax of one class":     layer("dense/dense", features, 1),
+		"do not say what stands bet": slices.Concat(layer("dense/dense", features, 7), layer("dense_1/dense_1", 7, 4)),
+	} {
+		src, err := kerasNames(slices.Concat(trunk, layers))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(want, "relu") {
+			err = src.said(Options{HeadActivation: "relu"})
+		}
+		if err == nil {
+			err = src.headErr
+		}
+		w, broken := assemble(src)
+		switch {
+		case broken != nil:
+			t.Fatal(broken)
+		case want == "a softmax of one class":
+			if w.Head == nil || w.Head.Activation != inception.Sigmoid {
+				t.Errorf("one class: got head %+v", w.Head)
+			}
+		case err != nil && strings.Contains(err.Error(), want):
+		case err != nil || w.Head == nil || w.Head.Describe() != want:
+			t.Errorf("got %+v and %v, want %q", w.Head, err, want)
+		}
 	}
 }

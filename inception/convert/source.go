@@ -35,11 +35,13 @@ type source struct {
 	// several layers by name, and those that lie outside the network.
 	prefix  string
 	layered map[string]raw.Tensor
+	dense   []headLayer // of Keras's weights alone: the dense layers, in their order where that is known
 	outside []raw.Tensor
 	given   bool     // mean and deviation are asked for
 	doubts  []string // what the file does not tell, for people
 
 	links      []link // of a graph: what follows the bottleneck when it is no plain classifier
+	reads      reads  // of the last block, what links begin with
 	activation inception.Activation
 	bare       error           // why a chain without a last activation is not read; nil: logits of a softmax
 	bareLinks  []link          // that chain
@@ -133,19 +135,16 @@ func assemble(src *source) (*inception.Weights, error) {
 			return nil, err
 		}
 	}
-	var head *inception.Head
-	if src.links != nil && src.headErr == nil {
-		if head, src.headErr = src.chain(bottleneck(tensors)); src.headErr != nil {
-			head = nil
-		}
-	}
 	w, err := inception.NewWeights(src.flavor, width, src.what+" "+src.name, tensors)
 	if err != nil {
 		return nil, err
 	}
-	w.Head, w.Notes = head, src.facts()
 	if w.Recipe, err = src.prepare(w.Recipe); err != nil {
 		return nil, err
+	}
+	src.classify(w)
+	if w.Notes = src.facts(); w.Reads != nil {
+		w.Notes["reads"] = w.Reads.String()
 	}
 	if n := src.outputs(); len(src.labels) == n && n > 0 && src.headErr == nil {
 		w.Labels = src.labels

@@ -42,8 +42,12 @@ func (src *source) whole(modules map[string]pth.Module) error {
 		src.flavor, src.reason = inception.PytorchFID, "a whole network of pytorch-fid's class"
 	case "timm.models.inception_v3.InceptionV3":
 		src.flavor, src.reason = inception.Timm, "a whole network of timm's class"
-		if p := modules[src.prefix+"global_pool"].Text["pool_type"]; p != "avg" && p != "" {
-			src.refused = fmt.Errorf("its global pool is %q: rehead's bottleneck is the average; --trunk-only converts the "+
+		switch p := modules[src.prefix+"global_pool"].Text["pool_type"]; p {
+		case "avg", "":
+		case "max":
+			src.reads = readsMaximum
+		default:
+			src.refused = fmt.Errorf("its global pool is %q, want the average or the maximum; --trunk-only converts the "+
 				"trunk for use with the average", p)
 		}
 	default:

@@ -69,7 +69,8 @@ func (c Config) Validate() error {
 // says "recipe", "labels" and "activation"; the temperature is part of the weights.
 //
 // A model without its trunk is refused, and so is, but in ONNX, one that computes with int8, and one
-// whose head reads more than the last block.
+// whose head reads more than the last block. A head that reads the last block's maximum or all of it
+// has that in the place of the bottleneck, all of it with the channels last.
 func Write(m *inception.Model, w io.Writer, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -84,7 +85,7 @@ func Write(m *inception.Model, w io.Writer, c Config) error {
 	if m.Trunk == nil {
 		return bad(errors.New("the model has no trunk: attach the weights it was trained on"))
 	}
-	if m.Reads != nil && !c.TrunkOnly && c.Format != FormatONNX {
+	if m.Reads != nil && !m.Reads.Foreign() && !c.TrunkOnly && c.Format != FormatONNX {
 		return bad(fmt.Errorf("the head reads %v, which of these files only %q holds: write that, or train it with "+
 			"--features last", m.Reads, FormatONNX))
 	}
@@ -99,6 +100,7 @@ func Write(m *inception.Model, w io.Writer, c Config) error {
 	n := &network{Model: m, layers: layers}
 	if !c.TrunkOnly {
 		n.head = &m.Head
+		n.read()
 	}
 	write := map[Format]func(io.Writer) error{FormatONNX: n.onnx, FormatKeras: n.keras, FormatTFLite: n.tflite,
 		FormatSafetensors: func(w io.Writer) error { return n.weights(w, c.Names) }}[c.Format]

@@ -45,6 +45,23 @@ func answers(t *testing.T, m *inception.Model) map[string]float64 {
 	return by
 }
 
+// foreign is a model that reads the last block's maxima, or all of its 2x2 pixels.
+func foreign(t *testing.T, flavor inception.Flavor, head string) *inception.Model {
+	const size = 107
+	m := model(t, flavor, size)
+	m.Reads = inception.LastMaximum()
+	if head == "cells" {
+		m.Reads = inception.LastCells(size)
+	}
+	rng := rand.New(rand.NewPCG(2, 9))
+	m.Head.Features = m.Reads.Length(m.Width)
+	m.Head.W = make([]float32, m.Head.Classes*m.Head.Features)
+	for i := range m.Head.W {
+		m.Head.W[i] = 0.1 * (rng.Float32() - 0.5)
+	}
+	return m
+}
+
 // deep is a head with every layer that all formats hold.
 func deep(m *inception.Model) {
 	rng, f := rand.New(rand.NewPCG(1, 9)), m.Head.Features
@@ -72,7 +89,7 @@ func deep(m *inception.Model) {
 func TestRoundTrip(t *testing.T) {
 	for _, format := range []export.Format{export.FormatONNX, export.FormatKeras, export.FormatTFLite} {
 		for _, flavor := range []inception.Flavor{inception.TF2015, inception.Keras, inception.Torchvision} {
-			for _, head := range []string{"dense", "deep", "sigmoid"} {
+			for _, head := range []string{"dense", "deep", "sigmoid", "maximum", "cells"} {
 				if head == "dense" || flavor == inception.Keras { // a head is the same for every structure
 					t.Run(string(format)+"/"+string(flavor)+"/"+head, func(t *testing.T) { roundTrip(t, format, flavor, head) })
 				}
@@ -84,6 +101,8 @@ func TestRoundTrip(t *testing.T) {
 func roundTrip(t *testing.T, format export.Format, flavor inception.Flavor, head string) {
 	m := model(t, flavor, side)
 	switch head {
+	case "maximum", "cells":
+		m = foreign(t, flavor, head)
 	case "deep":
 		deep(m)
 	case "sigmoid":
@@ -107,6 +126,9 @@ func roundTrip(t *testing.T, format export.Format, flavor inception.Flavor, head
 		if d := got[label] - p; !(d < 1e-5 && d > -1e-5) { // float32 in another order, at the head alone
 			t.Errorf("%s: probability %g, want %g", label, got[label], p)
 		}
+	}
+	if !back.Reads.Equal(m.Reads) {
+		t.Errorf("the head reads %v, want %v", back.Reads, m.Reads)
 	}
 	if detected, err := convert.Load(path, convert.Options{}); err != nil {
 		t.Error(err)

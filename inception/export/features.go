@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/onnx"
 )
 
 // features adds what the head reads of the blocks, given the names of what the layers give, and
@@ -30,7 +31,7 @@ func (g *graph) features(n *network, values []string) (string, error) {
 			case inception.Deviation:
 				g.deviation(name, values[i])
 			default:
-				g.node("ReduceMean", name, []string{values[i]}, integers("axes", 2, 3), integer("keepdims", 0))
+				g.Node("ReduceMean", name, []string{values[i]}, onnx.Ints("axes", 2, 3), onnx.Int("keepdims", 0))
 			}
 			width += channels
 		}
@@ -41,11 +42,11 @@ func (g *graph) features(n *network, values []string) (string, error) {
 		c := at[v.Block+"."+string(v.Statistic)] + v.Run*n.layers[n.block(v.Block)].shape[0] + v.Channel
 		columns, scales = binary.LittleEndian.AppendUint64(columns, uint64(c)), append(scales, v.Scale)
 	}
-	g.node("Concat", "features.all", parts, integer("axis", 1))
-	g.integers("features.columns", typeInt64, []int{len(scales)}, columns)
-	g.node("Gather", "features.chosen", []string{"features.all", "features.columns"}, integer("axis", 1))
-	g.tensor("features.scales", []int{len(scales)}, scales)
-	g.node("Mul", "features", []string{"features.chosen", "features.scales"})
+	g.Node("Concat", "features.all", parts, onnx.Int("axis", 1))
+	g.Raw("features.columns", onnx.Int64, []int{len(scales)}, columns)
+	g.Node("Gather", "features.chosen", []string{"features.all", "features.columns"}, onnx.Int("axis", 1))
+	g.Tensor("features.scales", []int{len(scales)}, scales)
+	g.Node("Mul", "features", []string{"features.chosen", "features.scales"})
 	return "features", nil
 }
 
@@ -58,28 +59,28 @@ func (n *network) block(name string) int {
 // way that share the middle row or column of an odd side are an average pool's.
 func (g *graph) quarters(name, x string, channels, side int) {
 	window, stride := (side+1)/2, max(side/2, 1)
-	g.node("AveragePool", name+".map", []string{x}, integers("kernel_shape", window, window),
-		integers("strides", stride, stride))
+	g.Node("AveragePool", name+".map", []string{x}, onnx.Ints("kernel_shape", window, window),
+		onnx.Ints("strides", stride, stride))
 	places := name + ".map"
 	if side == 1 { // each quarter is the one pixel
 		places = name + ".four"
 		row := slices.Repeat([]string{name + ".map"}, 4)
-		g.node("Concat", places, row, integer("axis", 2))
+		g.Node("Concat", places, row, onnx.Int("axis", 2))
 	}
-	g.node("Transpose", name+".turned", []string{places}, integers("perm", 0, 2, 3, 1))
+	g.Node("Transpose", name+".turned", []string{places}, onnx.Ints("perm", 0, 2, 3, 1))
 	var shape []byte
 	for _, v := range []int{0, 4 * channels} { // 0: the pictures, as they come
 		shape = binary.LittleEndian.AppendUint64(shape, uint64(v))
 	}
-	g.integers(name+".shape", typeInt64, []int{2}, shape)
-	g.node("Reshape", name, []string{name + ".turned", name + ".shape"})
+	g.Raw(name+".shape", onnx.Int64, []int{2}, shape)
+	g.Node("Reshape", name, []string{name + ".turned", name + ".shape"})
 }
 
 // deviation adds the standard deviation of each channel.
 func (g *graph) deviation(name, x string) {
-	g.node("ReduceMean", name+".centre", []string{x}, integers("axes", 2, 3), integer("keepdims", 1))
-	g.node("Sub", name+".off", []string{x, name + ".centre"})
-	g.node("Mul", name+".squares", []string{name + ".off", name + ".off"})
-	g.node("ReduceMean", name+".variance", []string{name + ".squares"}, integers("axes", 2, 3), integer("keepdims", 0))
-	g.node("Sqrt", name, []string{name + ".variance"})
+	g.Node("ReduceMean", name+".centre", []string{x}, onnx.Ints("axes", 2, 3), onnx.Int("keepdims", 1))
+	g.Node("Sub", name+".off", []string{x, name + ".centre"})
+	g.Node("Mul", name+".squares", []string{name + ".off", name + ".off"})
+	g.Node("ReduceMean", name+".variance", []string{name + ".squares"}, onnx.Ints("axes", 2, 3), onnx.Int("keepdims", 0))
+	g.Node("Sqrt", name, []string{name + ".variance"})
 }

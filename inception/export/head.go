@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/onnx"
 )
 
 // head adds the classifier's nodes and returns the name of its logits, before the temperature.
@@ -17,36 +18,36 @@ func (g *graph) head(h *inception.Head, x string) string {
 
 // dense adds W x + B.
 func (g *graph) dense(name, x string, w, b []float32) string {
-	g.tensor(name+".weight", []int{len(b), len(w) / len(b)}, w)
-	g.tensor(name+".bias", []int{len(b)}, b)
-	g.node("Gemm", name, []string{x, name + ".weight", name + ".bias"}, integer("transB", 1))
+	g.Tensor(name+".weight", []int{len(b), len(w) / len(b)}, w)
+	g.Tensor(name+".bias", []int{len(b)}, b)
+	g.Node("Gemm", name, []string{x, name + ".weight", name + ".bias"}, onnx.Int("transB", 1))
 	return name
 }
 
 // layer adds one layer that stands before the last and returns the name of what it gives.
 func (g *graph) layer(l *inception.HeadLayer, name, x string) string {
 	step := func(op, suffix string, in ...string) string {
-		g.node(op, name+suffix, in)
+		g.Node(op, name+suffix, in)
 		return name + suffix
 	}
 	number := func(suffix string, v float64) string {
-		g.tensor(name+suffix, nil, []float32{float32(v)})
+		g.Tensor(name+suffix, nil, []float32{float32(v)})
 		return name + suffix
 	}
 	switch l.Kind {
 	case inception.LayerDense:
 		return g.dense(name, x, l.W, l.B)
 	case inception.LayerScale:
-		g.tensor(name+".weight", []int{len(l.W)}, l.W)
-		g.tensor(name+".bias", []int{len(l.B)}, l.B)
+		g.Tensor(name+".weight", []int{len(l.W)}, l.W)
+		g.Tensor(name+".bias", []int{len(l.B)}, l.B)
 		return step("Add", "", step("Mul", "_scaled", x, name+".weight"), name+".bias")
 	case inception.LayerReLU6:
 		return step("Clip", "", x, number(".least", 0), number(".most", 6))
 	case inception.LayerLeakyReLU:
-		g.node("LeakyRelu", name, []string{x}, real("alpha", l.Alpha))
+		g.Node("LeakyRelu", name, []string{x}, onnx.Real("alpha", l.Alpha))
 		return name
 	case inception.LayerELU:
-		g.node("Elu", name, []string{x}, real("alpha", l.Alpha))
+		g.Node("Elu", name, []string{x}, onnx.Real("alpha", l.Alpha))
 		return name
 	case inception.LayerSELU:
 		return step("Selu", "", x)
@@ -61,7 +62,7 @@ func (g *graph) layer(l *inception.HeadLayer, name, x string) string {
 		half := step("Mul", "_half", x, number(".half", 0.5))
 		return step("Mul", "", half, step("Add", "_share", erf, number(".one", 1)))
 	case inception.LayerL2:
-		g.node("ReduceL2", name+"_length", []string{x}, integers("axes", 1))
+		g.Node("ReduceL2", name+"_length", []string{x}, onnx.Ints("axes", 1))
 		return step("Div", "", x, step("Max", "_longer", name+"_length", number(".floor", 1e-12)))
 	}
 	return step("Relu", "", x)

@@ -66,7 +66,8 @@ func (k *kerasModel) on(in int, class string, config map[string]any, vars ...var
 var snake = map[string]string{"InputLayer": "input_layer", "Rescaling": "rescaling", "Conv2D": "conv2d",
 	"BatchNormalization": "batch_normalization", "Activation": "activation", "MaxPooling2D": "max_pooling2d",
 	"AveragePooling2D": "average_pooling2d", "ZeroPadding2D": "zero_padding2d", "Concatenate": "concatenate",
-	"GlobalAveragePooling2D": "global_average_pooling2d", "Dense": "dense", "LeakyReLU": "leaky_re_lu", "ELU": "elu",
+	"GlobalAveragePooling2D": "global_average_pooling2d", "GlobalMaxPooling2D": "global_max_pooling2d",
+	"Flatten": "flatten", "Dense": "dense", "LeakyReLU": "leaky_re_lu", "ELU": "elu",
 	"UnitNormalization": "unit_normalization"}
 
 // keras writes the network as Keras 3 saves models: an archive of the layers' description, their
@@ -184,6 +185,10 @@ func (k *kerasModel) layer(l *layer, in []int, number int) (int, error) {
 			shape: shape, config: map[string]any{"axis": -1}}), nil
 	case globalMean:
 		return k.add(kerasLayer{class: "GlobalAveragePooling2D", in: in, shape: shape}), nil
+	case globalMax:
+		return k.add(kerasLayer{class: "GlobalMaxPooling2D", in: in, shape: shape}), nil
+	case flatten:
+		return k.add(kerasLayer{class: "Flatten", in: in, shape: shape}), nil
 	}
 	padding, err := l.padding2(from)
 	if err != nil {

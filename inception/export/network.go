@@ -35,7 +35,21 @@ const (
 	avgPool
 	concat     // along the channels
 	globalMean // [C,H,W] -> [C]
+	globalMax  // the same
+	flatten    // [C,H,W] -> [H*W*C]
 )
+
+// read makes what the layers end in what the model's head reads.
+func (n *network) read() {
+	last := &n.layers[len(n.layers)-1]
+	switch {
+	case !n.Reads.Foreign():
+	case n.Reads.Statistics[0] == inception.Maximum:
+		last.kind = globalMax
+	default:
+		last.kind, last.shape = flatten, []int{n.Reads.Length(n.Width)}
+	}
+}
 
 // input stands for the scaled picture among the layers that one reads.
 const input = -1

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/onnx"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -42,29 +43,33 @@ const (
 	predictionsName   = "predictions"
 )
 
+// graph is an ONNX graph while it is put together.
+type graph struct{ onnx.Graph }
+
 // onnx writes the network as ONNX.
 func (n *network) onnx(w io.Writer) error {
 	size := n.Recipe.Size
-	g := &graph{inputs: []value{{inputName, []int{3, size, size}}}}
+	g := &graph{onnx.Graph{Inputs: []onnx.Value{{Name: inputName, Shape: []int{3, size, size}}}}}
 	values, err := g.trunk(n)
 	if err != nil {
 		return err
 	}
 	read, shape := values[len(values)-1], n.layers[len(n.layers)-1].shape
-	if n.head != nil && n.Reads != nil {
+	if n.head != nil && n.Reads != nil && !n.Reads.Foreign() {
 		if read, err = g.features(n, values); err != nil {
 			return err
 		}
 		shape = []int{n.head.Features}
 	}
-	g.node("Identity", bottleneckName, []string{read})
-	bottleneck := value{bottleneckName, shape}
+	g.Node("Identity", bottleneckName, []string{read})
+	bottleneck := onnx.Value{Name: bottleneckName, Shape: shape}
 	meta := [][2]string{}
 	if n.head == nil {
-		g.outputs = []value{bottleneck}
+		g.Outputs = []onnx.Value{bottleneck}
 	} else {
 		k := []int{n.head.Classes}
-		g.outputs = []value{{probabilitiesName, k}, {logitsName, k}, bottleneck, {predictionsName, k}}
+		g.Outputs = []onnx.Value{{Name: probabilitiesName, Shape: k}, {Name: logitsName, Shape: k}, bottleneck,
+			{Name: predictionsName, Shape: k}}
 		n.classify(g, g.head(n.head, read))
 		if meta, err = n.labelled(); err != nil {
 			return err
@@ -76,7 +81,7 @@ func (n *network) onnx(w io.Writer) error {
 	}
 	meta = append(meta, [2]string{"recipe", string(recipe)}, [2]string{"trunk_digest", n.TrunkDigest},
 		[2]string{"flavor", string(n.Flavor)}, [2]string{"tool", "rehead " + n.ToolVersion})
-	return file{graph: g, tool: n.ToolVersion, meta: meta}.write(w)
+	return onnx.File{Graph: &g.Graph, Tool: n.ToolVersion, Meta: meta}.Write(w)
 }
 
 // labelled is the metadata about the head.
@@ -107,27 +112,27 @@ func (n *network) classify(g *graph, raw string) {
 	scaled := raw
 	if n.temperature() != 1 {
 		scaled = "logits_over_temperature"
-		g.tensor("temperature", nil, []float32{float32(n.Temperature)})
-		g.node("Div", scaled, []string{raw, "temperature"})
+		g.Tensor("temperature", nil, []float32{float32(n.Temperature)})
+		g.Node("Div", scaled, []string{raw, "temperature"})
 	}
-	g.node("Identity", logitsName, []string{raw})
+	g.Node("Identity", logitsName, []string{raw})
 	const answer = "answer"
 	if n.MultiLabel() {
-		g.node("Sigmoid", answer, []string{scaled})
+		g.Node("Sigmoid", answer, []string{scaled})
 	} else {
-		g.node("Softmax", answer, []string{scaled}, integer("axis", -1))
+		g.Node("Softmax", answer, []string{scaled}, onnx.Int("axis", -1))
 	}
-	g.node("Identity", probabilitiesName, []string{answer})
-	g.node("Identity", predictionsName, []string{answer})
+	g.Node("Identity", probabilitiesName, []string{answer})
+	g.Node("Identity", predictionsName, []string{answer})
 }
 
 // trunk adds the nodes up to the bottleneck and returns the names of what the layers give.
 func (g *graph) trunk(n *network) ([]string, error) {
 	r := n.Recipe
-	g.tensor("mean", []int{1, 3, 1, 1}, r.Mean[:])
-	g.tensor("std", []int{1, 3, 1, 1}, r.Std[:])
-	g.node("Sub", "centred", []string{inputName, "mean"})
-	g.node("Div", "scaled", []string{"centred", "std"})
+	g.Tensor("mean", []int{1, 3, 1, 1}, r.Mean[:])
+	g.Tensor("std", []int{1, 3, 1, 1}, r.Std[:])
+	g.Node("Sub", "centred", []string{inputName, "mean"})
+	g.Node("Div", "scaled", []string{"centred", "std"})
 	q, err := newQuantizer(n)
 	if err != nil {
 		return nil, err
@@ -147,7 +152,7 @@ func (g *graph) trunk(n *network) ([]string, error) {
 			return nil, err
 		}
 		values[i] = l.name
-		if l.kind != globalMean {
+		if l.kind < globalMean {
 			values[i] = q.pair(g, l.name, i)
 		}
 	}
@@ -164,10 +169,10 @@ func (g *graph) operator(layers []layer, at int, in []string, q *quantizer) erro
 			return err
 		}
 		in = append(in, w...)
-		g.node("Conv", l.name+".sum", in, l.attributes()...)
-		g.node("Relu", l.name, []string{l.name + ".sum"})
+		g.Node("Conv", l.name+".sum", in, l.attributes()...)
+		g.Node("Relu", l.name, []string{l.name + ".sum"})
 	case maxPool:
-		g.node("MaxPool", l.name, in, l.attributes()...)
+		g.Node("MaxPool", l.name, in, l.attributes()...)
 	case avgPool:
 		w, counted := l.window, 0
 		if l.border && w.padded() && q == nil { // OpenCV 4 does not read count_include_pad
@@ -176,12 +181,18 @@ func (g *graph) operator(layers []layer, at int, in []string, q *quantizer) erro
 		} else if l.border {
 			counted = 1
 		}
-		g.node("AveragePool", l.name, in, append(w.attributes(), integer("count_include_pad", counted))...)
+		g.Node("AveragePool", l.name, in, append(w.attributes(), onnx.Int("count_include_pad", counted))...)
 	case concat:
-		g.node("Concat", l.name, in, integer("axis", 1))
+		g.Node("Concat", l.name, in, onnx.Int("axis", 1))
 	case globalMean:
-		g.node("GlobalAveragePool", l.name+".map", in)
-		g.node("Flatten", l.name, []string{l.name + ".map"}, integer("axis", 1))
+		g.Node("GlobalAveragePool", l.name+".map", in)
+		g.Node("Flatten", l.name, []string{l.name + ".map"}, onnx.Int("axis", 1))
+	case globalMax:
+		g.Node("GlobalMaxPool", l.name+".map", in)
+		g.Node("Flatten", l.name, []string{l.name + ".map"}, onnx.Int("axis", 1))
+	case flatten:
+		g.Node("Transpose", l.name+".map", in, onnx.Ints("perm", 0, 2, 3, 1))
+		g.Node("Flatten", l.name, []string{l.name + ".map"}, onnx.Int("axis", 1))
 	}
 	return nil
 }
@@ -192,16 +203,16 @@ func (g *graph) border(name, in string, p nn.Padding) {
 	for _, v := range []int{0, 0, p.Top, p.Left, 0, 0, p.Bottom, p.Right} {
 		pads = binary.LittleEndian.AppendUint64(pads, uint64(v))
 	}
-	g.integers(name+".pads", typeInt64, []int{8}, pads)
-	g.node("Pad", name+".padded", []string{in, name + ".pads"})
+	g.Raw(name+".pads", onnx.Int64, []int{8}, pads)
+	g.Node("Pad", name+".padded", []string{in, name + ".pads"})
 }
 
 // attributes are those that convolutions and pools share.
-func (w window) attributes() []attribute {
+func (w window) attributes() []onnx.Attribute {
 	p := w.padding
-	return []attribute{
-		integers("kernel_shape", w.kernel[0], w.kernel[1]),
-		integers("strides", w.stride[0], w.stride[1]),
-		integers("pads", p.Top, p.Left, p.Bottom, p.Right),
+	return []onnx.Attribute{
+		onnx.Ints("kernel_shape", w.kernel[0], w.kernel[1]),
+		onnx.Ints("strides", w.stride[0], w.stride[1]),
+		onnx.Ints("pads", p.Top, p.Left, p.Bottom, p.Right),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/c236555e/rehead/internal/onnx"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -60,7 +61,7 @@ func newQuantizer(n *network) (*quantizer, error) {
 		}
 		q.from[i] = read
 		switch r, ok := n.Ranges[n.layers[at].name]; {
-		case l.kind == globalMean:
+		case l.kind >= globalMean:
 		case l.kind == maxPool && at == i:
 			q.steps[i] = read
 		case !ok:
@@ -94,10 +95,10 @@ func (q *quantizer) pair(g *graph, name string, at int) string {
 		s = q.steps[at]
 	}
 	scale, zero := name+".scale", name+".zero"
-	g.tensor(scale, nil, []float32{s.scale})
-	g.integers(zero, typeUint8, nil, []byte{s.zero})
-	g.node("QuantizeLinear", name+".bytes", []string{name, scale, zero})
-	g.node("DequantizeLinear", name+".read", []string{name + ".bytes", scale, zero})
+	g.Tensor(scale, nil, []float32{s.scale})
+	g.Raw(zero, onnx.Uint8, nil, []byte{s.zero})
+	g.Node("QuantizeLinear", name+".bytes", []string{name, scale, zero})
+	g.Node("DequantizeLinear", name+".read", []string{name + ".bytes", scale, zero})
 	return name + ".read"
 }
 
@@ -106,8 +107,8 @@ func (q *quantizer) weights(g *graph, l *layer, at int) ([]string, error) {
 	weight, bias := l.name+".weight", l.name+".bias"
 	outs := l.filter[0]
 	if q == nil {
-		g.tensor(weight, l.filter[:], l.weight)
-		g.tensor(bias, []int{outs}, l.bias)
+		g.Tensor(weight, l.filter[:], l.weight)
+		g.Tensor(bias, []int{outs}, l.bias)
 		return []string{weight, bias}, nil
 	}
 	bytes, scales, err := quantized(l)
@@ -120,14 +121,14 @@ func (q *quantizer) weights(g *graph, l *layer, at int) ([]string, error) {
 		b := math.RoundToEven(float64(l.bias[o]) / float64(products[o]))
 		sums = binary.LittleEndian.AppendUint32(sums, uint32(int32(min(max(b, math.MinInt32), math.MaxInt32))))
 	}
-	g.integers(weight, typeInt8, l.filter[:], bytes)
-	g.integers(bias, typeInt32, []int{outs}, sums)
-	g.tensor(weight+".scale", []int{outs}, scales)
-	g.tensor(bias+".scale", []int{outs}, products)
-	g.integers(weight+".zero", typeInt8, []int{outs}, make([]byte, outs))
-	g.integers(bias+".zero", typeInt32, []int{outs}, make([]byte, 4*outs))
+	g.Raw(weight, onnx.Int8, l.filter[:], bytes)
+	g.Raw(bias, onnx.Int32, []int{outs}, sums)
+	g.Tensor(weight+".scale", []int{outs}, scales)
+	g.Tensor(bias+".scale", []int{outs}, products)
+	g.Raw(weight+".zero", onnx.Int8, []int{outs}, make([]byte, outs))
+	g.Raw(bias+".zero", onnx.Int32, []int{outs}, make([]byte, 4*outs))
 	for _, name := range []string{weight, bias} {
-		g.node("DequantizeLinear", name+".read", []string{name, name + ".scale", name + ".zero"}, integer("axis", 0))
+		g.Node("DequantizeLinear", name+".read", []string{name, name + ".scale", name + ".zero"}, onnx.Int("axis", 0))
 	}
 	return []string{weight + ".read", bias + ".read"}, nil
 }

@@ -28,12 +28,14 @@ var (
 	liteReLU    = liteOp{19, 0}
 	liteReLU6   = liteOp{21, 0}
 	liteSoftmax = liteOp{25, 9}
+	liteReshape = liteOp{22, 17}
 	liteTanh    = liteOp{28, 0}
 	litePad     = liteOp{34, 22}
 	liteMean    = liteOp{40, 27}
 	liteSub     = liteOp{41, 28}
 	liteDiv     = liteOp{42, 29}
 	liteMinimum = liteOp{57, 39}
+	liteHighest = liteOp{82, 27}
 	liteLeaky   = liteOp{98, 75}
 	liteELU     = liteOp{111, 0}
 	liteGELU    = liteOp{150, 116}
@@ -193,9 +195,13 @@ func (g *lite) layer(l *layer, in []int) (int, error) {
 	switch l.kind {
 	case concat:
 		return g.apply(liteConcat, l.name, shape, flat.Table{int32(len(shape)), liteNone}, in...), nil
-	case globalMean:
+	case globalMean, globalMax:
 		axes := g.integers(l.name+"/axes", []int32{1, 2}, 2)
-		return g.apply(liteMean, l.name, shape, flat.Table{false}, in[0], axes), nil
+		op := map[kind]liteOp{globalMean: liteMean, globalMax: liteHighest}[l.kind]
+		return g.apply(op, l.name, shape, flat.Table{false}, in[0], axes), nil
+	case flatten:
+		to := g.integers(l.name+"/shape", []int32{-1, int32(shape[0])}, 2)
+		return g.apply(liteReshape, l.name, shape, flat.Table{}, in[0], to), nil
 	}
 	named, err := l.padding2(g.shapes[in[0]])
 	if err != nil {

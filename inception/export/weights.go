@@ -72,6 +72,10 @@ func (n *network) fits(names Names) error {
 		return fmt.Errorf("the average pools of this network (%s) %s, and %s's %s: take the names of %s, or a .%s file, "+
 			"which holds any network", f, ours, names, theirs, fit, FormatKeras)
 	}
+	if n.head != nil && n.Reads != nil {
+		return fmt.Errorf("the head reads the %v, and %s's network the last block's mean: leave the head out "+
+			"(--trunk-only), or write a .%s file, which holds any head", n.Reads, names, FormatKeras)
+	}
 	if n.head != nil && !n.head.Linear() {
 		return fmt.Errorf("the head is %q, and %s's network has one dense layer there: leave the head out (--trunk-only), "+
 			"or write a .%s file, which holds any head", n.head.Describe(), names, FormatKeras)

@@ -1,36 +1,52 @@
-// Package cuda finds NVIDIA GPUs and registers them as the device "cuda". It
-// has no kernels for them: a Program cannot run there, Probe says so, and
-// "auto" takes the CPU. Nothing here has met a GPU.
+// Package cuda runs networks on NVIDIA GPUs and registers them as the device "cuda". It needs the
+// driver alone: no toolkit, no cgo. Its kernels are package kernels, of which each is named after
+// what convolutions multiply: float32, the default, is exact; tf32 rounds the factors; float16 and
+// bfloat16 store weights and images in half the bytes. All sums are float32. An image's numbers
+// depend on nothing but that image and the kernel, bit for bit.
 //
-// The package is imported for that alone and exports nothing.
+// Nothing here has met a GPU: the tests run it on a driver that interprets its kernels on the CPU.
+//
+// A [plan] turns a network into launches, one after the other, in an arena of memory; concatenations
+// cost nothing, as their parts are written to their lanes of one buffer. An [executor] has the
+// weights on the GPU once and, for each size of batch, an arena, pinned memory, a stream and the
+// launches captured as a graph.
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/c236555e/rehead/nn/cuda/kernels"
 	"github.com/c236555e/rehead/nn/internal/cu"
 	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
 )
 
-func init() { device.Register(newGPUs("libcuda.so.1")) }
+func init() {
+	device.Register(New(func() (*cu.Driver, error) { return cu.Open("libcuda.so.1") }))
+}
+
+// New is the GPUs of a driver that open opens, when first asked for one: for tests, which have one of
+// their own. Those of the machine's driver are registered without being asked for.
+func New(open func() (*cu.Driver, error)) device.Device { return &gpus{sync.OnceValues(open)} }
 
 // gpus is the GPUs of this machine. It is safe for concurrent use.
 type gpus struct {
 	open func() (*cu.Driver, error) // once, when first asked for
 }
 
-// newGPUs is the GPUs that the driver's library of that name finds.
-func newGPUs(library string) *gpus {
-	return &gpus{sync.OnceValues(func() (*cu.Driver, error) { return cu.Open(library) })}
-}
-
 // Name returns "cuda".
 func (*gpus) Name() string { return "cuda" }
 
-// Kernels returns none.
-func (*gpus) Kernels() []string { return nil }
+// Kernels lists the precisions.
+func (*gpus) Kernels() []string {
+	var names []string
+	for _, p := range kernels.Precisions() {
+		names = append(names, p.Name)
+	}
+	return names
+}
 
 // Probe says why the GPU of that number cannot be used.
 func (d *gpus) Probe(unit int) error {
@@ -39,10 +55,11 @@ func (d *gpus) Probe(unit int) error {
 		return err
 	}
 	info, err := driver.Info(unit)
-	if err != nil {
-		return err
+	if err == nil && info.Major < 8 {
+		err = fmt.Errorf("cuda: %s is too old: want compute capability 8.0 or later (Ampere); use --device cpu",
+			describe(driver, info))
 	}
-	return fmt.Errorf("cuda: found %s, but this version has no kernels for GPUs; use --device cpu", describe(driver, info))
+	return err
 }
 
 // Units describes the GPUs there are.
@@ -70,7 +87,17 @@ func describe(driver *cu.Driver, i cu.Info) string {
 		i.Name, i.Major, i.Minor, i.SMs, float64(i.Memory)/1e9, driver.Version())
 }
 
-// Compile returns what Probe does.
-func (d *gpus) Compile(_ *ir.Net, unit int, _ device.Config) (device.Executor, error) {
-	return nil, d.Probe(unit)
+// Compile prepares net for the GPU of that number.
+func (d *gpus) Compile(net *ir.Net, unit int, cfg device.Config) (device.Executor, error) {
+	if err := d.Probe(unit); err != nil {
+		return nil, err
+	}
+	if cfg.Ranges != nil {
+		return nil, errors.New("cuda: GPUs do not compute with int8; use float32 or --device cpu")
+	}
+	driver, err := d.open()
+	if err != nil {
+		return nil, err
+	}
+	return compile(driver, net, unit, cfg.Kernel)
 }

@@ -5,12 +5,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/nn/internal/cu"
 	"github.com/c236555e/rehead/nn/internal/device"
 )
 
 // TestNoDriver asks for a library that no machine has.
 func TestNoDriver(t *testing.T) {
-	d := newGPUs(filepath.Join(t.TempDir(), "libcuda.so.1"))
+	d := New(func() (*cu.Driver, error) { return cu.Open(filepath.Join(t.TempDir(), "libcuda.so.1")) })
 	if err := d.Probe(0); err == nil || !strings.Contains(err.Error(), "use --device cpu") {
 		t.Errorf("probe: got %v, want what to do", err)
 	}

@@ -123,3 +123,55 @@ func TestRefuses(t *testing.T) {
 		t.Error("no factor: no error")
 	}
 }
+
+// TestRows holds the products of rows to those of AddProduct, and what does not fit is refused.
+func TestRows(t *testing.T) {
+	const n, f, k = 50, 300, 7
+	rng := rand.New(rand.NewPCG(4, 4))
+	normal := func(n int) []float32 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = float32(rng.NormFloat64())
+		}
+		return v
+	}
+	x, w := normal(n*f), normal(k*f)
+	r, err := NewRows(n, f)
+	for i := range n {
+		err = errors.Join(err, r.Set(i, x[i*f:][:f]))
+	}
+	var packed Weights
+	ld := r.Columns(k)
+	c, s, sum := make([]float32, n*ld), r.NewSum(k), make([]float64, k*f)
+	err = errors.Join(err, r.Pack(&packed, w, k, 2), r.Times(c, ld, &packed, 0, n), s.Add(c, ld, 0, n), s.AddTo(sum, 2))
+	products, sums := New(make([]float64, n*k), n, k), New(make([]float64, k*f), k, f)
+	err = errors.Join(err, r.Blocks(0, n, func(at int, m Matrix[float32]) error {
+		return AddProduct(products, m, Matrix[float32]{w[at:], k, m.Cols, f}, Product{TransposeB: true})
+	}), AddProduct(sums, Matrix[float32]{c, n, k, ld}, New(x, n, f), Product{TransposeA: true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		for l := range k {
+			if got, want := float64(c[i*ld+l]), products.Data[i*k+l]; !(math.Abs(got-want) <= 1e-4) {
+				t.Fatalf("product %d, %d: got %g, want %g", i, l, got, want)
+			}
+		}
+	}
+	for i, want := range sums.Data {
+		if !(math.Abs(sum[i]-want) <= 2e-3) {
+			t.Fatalf("sum %d: got %g, want %g", i, sum[i], want)
+		}
+	}
+	_, err = NewRows(0, 3)
+	for i, err := range []error{
+		err, r.Set(n, x[:f]), r.Set(0, x[:f-1]), r.Get(x[:f+1], 0), r.Pack(&packed, w[1:], k, 1),
+		r.Times(c, ld, &packed, 1, n+1), r.Times(c, k-1, &packed, 0, n), r.Times(c[1:], ld, &packed, 0, n),
+		r.Times(c, ld, &Weights{}, 0, n), s.Add(c, k-1, 0, n), s.Add(c[1:], ld, 0, n), s.Add(c, ld, -1, 4),
+		s.AddTo(sum[1:], 1), r.Blocks(3, 2, nil),
+	} {
+		if err == nil {
+			t.Errorf("call %d that does not fit: no error", i)
+		}
+	}
+}

@@ -20,8 +20,9 @@ import (
 
 // state is what a solver needs to go on from where it was.
 type state struct {
-	ints   []int64
-	floats [][]float64
+	ints    []int64
+	floats  [][]float64
+	singles [][]float32
 }
 
 // errState says that a state is not one of the solver that is to go on from it.
@@ -29,7 +30,7 @@ var errState = errors.New("is not of this solver")
 
 const (
 	checkpointMagic   = "REHEADCP"
-	checkpointVersion = 2
+	checkpointVersion = 3
 
 	// DefaultCheckpointEvery is what a Checkpoints.Every of 0 means.
 	DefaultCheckpointEvery = 5 * time.Second
@@ -48,8 +49,8 @@ type Checkpoints struct {
 // checkpointer puts one run's state into one file. A nil checkpointer keeps nothing.
 //
 // The file: "REHEADCP", version (uint32), SHA-256 of all that the run's result depends on, number
-// of ints (uint32), these (int64), number of vectors (uint32), each of these as its length (uint32)
-// and its float64, SHA-256 of all before it; little-endian throughout.
+// of ints (uint32), these (int64), numbers of vectors of float64 and of float32 (uint32), each of
+// these as its length (uint32) and its numbers, SHA-256 of all before it; little-endian throughout.
 type checkpointer struct {
 	path  string
 	key   [sha256.Size]byte
@@ -128,7 +129,7 @@ func (k *checkpointer) save(s state) {
 	began := time.Now()
 	k.err = k.write(state{
 		ints:   slices.Concat([]int64{int64(len(k.before.ints)), int64(len(k.before.floats))}, k.before.ints, s.ints),
-		floats: slices.Concat(k.before.floats, s.floats),
+		floats: slices.Concat(k.before.floats, s.floats), singles: s.singles,
 	})
 	k.saved = k.saved || k.err == nil
 	k.last, k.cost = time.Now(), time.Since(began)
@@ -144,25 +145,35 @@ func (k *checkpointer) write(s state) error {
 		if _, err := w.Write(s.header(k.key)); err != nil {
 			return err
 		}
-		b := make([]byte, 0, 1<<16)
 		for _, v := range s.floats {
-			b = binary.LittleEndian.AppendUint32(b[:0], uint32(len(v)))
-			for _, x := range v {
-				b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
-				if len(b) >= cap(b)-8 {
-					if _, err := w.Write(b); err != nil {
-						return err
-					}
-					b = b[:0]
-				}
+			if err := writeVector(w, v); err != nil {
+				return err
 			}
-			if _, err := w.Write(b); err != nil {
+		}
+		for _, v := range s.singles {
+			if err := writeVector(w, v); err != nil {
 				return err
 			}
 		}
 		_, err := out.Write(h.Sum(nil))
 		return err
 	})
+}
+
+// writeVector writes a vector's length and numbers.
+func writeVector[T float32 | float64](w io.Writer, v []T) error {
+	const part = 1 << 13 // numbers at a time
+	if err := binary.Write(w, binary.LittleEndian, uint32(len(v))); err != nil {
+		return err
+	}
+	for len(v) > 0 {
+		n := min(part, len(v))
+		if err := binary.Write(w, binary.LittleEndian, v[:n]); err != nil {
+			return err
+		}
+		v = v[n:]
+	}
+	return nil
 }
 
 // header is all before the vectors.
@@ -174,7 +185,8 @@ func (s state) header(key [sha256.Size]byte) []byte {
 	for _, v := range s.ints {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
-	return binary.LittleEndian.AppendUint32(b, uint32(len(s.floats)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(s.floats)))
+	return binary.LittleEndian.AppendUint32(b, uint32(len(s.singles)))
 }
 
 // load returns the solver's state that was saved, nil for none, after it noted that of the search.
@@ -201,7 +213,7 @@ func (k *checkpointer) load() *state {
 	if ints == int64(len(body)) {
 		return nil
 	}
-	return &state{ints: body[ints:], floats: s.floats[vectors:]}
+	return &state{ints: body[ints:], floats: s.floats[vectors:], singles: s.singles}
 }
 
 // remove takes the file away when it is of no more use.
@@ -232,40 +244,57 @@ func parseState(data []byte, key [sha256.Size]byte) (*state, error) {
 	if !ok {
 		return nil, bad
 	}
-	count := func(size int) (int, bool) { // how many things of at least size bytes follow
-		if len(data) < 4 {
-			return 0, false
-		}
-		n := binary.LittleEndian.Uint32(data)
-		data = data[4:]
-		return int(n), int64(n)*int64(size) <= int64(len(data))
-	}
+	r := &reader{data: data}
 	s := &state{}
-	n, ok := count(8)
-	if !ok {
-		return nil, bad
+	for range r.count(8) {
+		s.ints = append(s.ints, int64(r.uint64()))
 	}
-	for range n {
-		s.ints = append(s.ints, int64(binary.LittleEndian.Uint64(data)))
-		data = data[8:]
-	}
-	vectors, ok := count(4)
-	if !ok {
-		return nil, bad
-	}
+	vectors, singles := r.count(4), r.count(4)
 	for range vectors {
-		n, ok := count(8)
-		if !ok {
-			return nil, bad
-		}
-		v := make([]float64, n)
+		v := make([]float64, r.count(8))
 		for i := range v {
-			v[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:]))
+			v[i] = math.Float64frombits(r.uint64())
 		}
-		s.floats, data = append(s.floats, v), data[8*n:]
+		s.floats = append(s.floats, v)
 	}
-	if len(data) > 0 {
+	for range singles {
+		v := make([]float32, r.count(4))
+		for i := range v {
+			v[i] = math.Float32frombits(r.uint32())
+		}
+		s.singles = append(s.singles, v)
+	}
+	if r.short || len(r.data) > 0 {
 		return nil, bad
 	}
 	return s, nil
+}
+
+// reader reads numbers; it is short after there were fewer than were to be read.
+type reader struct {
+	data  []byte
+	short bool
+}
+
+func (r *reader) uint32() (v uint32) {
+	if r.short = r.short || len(r.data) < 4; !r.short {
+		v, r.data = binary.LittleEndian.Uint32(r.data), r.data[4:]
+	}
+	return v
+}
+
+func (r *reader) uint64() (v uint64) {
+	if r.short = r.short || len(r.data) < 8; !r.short {
+		v, r.data = binary.LittleEndian.Uint64(r.data), r.data[8:]
+	}
+	return v
+}
+
+// count reads how many things of at least size bytes follow; 0 where there is no room for them.
+func (r *reader) count(size int) int {
+	n := int(r.uint32())
+	if r.short = r.short || int64(n)*int64(size) > int64(len(r.data)); r.short {
+		return 0
+	}
+	return n
 }

@@ -17,14 +17,20 @@ import (
 // of a run that nobody stopped, to the last bit.
 func TestFitGoesOn(t *testing.T) {
 	ex, valid := clouds(55, 400, 30, 4), clouds(56, 100, 30, 4)
+	wide, few := clouds(58, 60, 150, 4), clouds(59, 100, 150, 4)
 	for name, cfg := range map[string]Config{
-		"lbfgs":    {Options: Options{Tolerance: 1e-6, L2: 0.001}},
+		"wide":     {Options: Options{Tolerance: 1e-9, L2: 0.0001}},
+		"lbfgs":    {Options: Options{Tolerance: 1e-9, L2: 0.001}},
 		"adam":     {Options: Options{Solver: Adam, MiniBatch: MiniBatch{Epochs: 8, Dropout: 0.2}}},
 		"momentum": {Options: Options{Solver: Momentum, MiniBatch: MiniBatch{Epochs: 8, Schedule: Cosine, Patience: 2}}},
 		"sgd":      {Options: Options{Solver: SGD, MiniBatch: MiniBatch{Epochs: 8, Batch: 33}}},
 		"retrain":  {Options: Options{Solver: Retrain, MiniBatch: MiniBatch{Steps: 300}}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			ex, valid := ex, valid
+			if name == "wide" {
+				ex, valid = wide, few
+			}
 			cfg.Validation = &valid
 			want := mustFit(t, ex, cfg)
 			cfg.Checkpoints = Checkpoints{Dir: filepath.Join(t.TempDir(), "new", "cache"), Every: time.Nanosecond}
@@ -73,8 +79,7 @@ func TestCheckpointOfAnotherRun(t *testing.T) {
 	ex := clouds(57, 100, 10, 3)
 	want := mustFit(t, ex, Config{})
 	dir := t.TempDir()
-	s, err := newSolver(context.Background(), ex, Config{Options: Options{Checkpoints: Checkpoints{Dir: dir}}},
-		newHeadGraph)
+	s, err := newSolver(context.Background(), ex, Config{Options: Options{Checkpoints: Checkpoints{Dir: dir}}})
 	if err != nil {
 		t.Fatal(err)
 	}

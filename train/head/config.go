@@ -10,7 +10,7 @@ import (
 
 // What the zero value of a setting means.
 const (
-	DefaultTolerance     = 1e-4
+	DefaultTolerance     = 1e-6
 	DefaultMaxIterations = 1000
 )
 
@@ -77,21 +77,25 @@ func (s Scaling) candidates() []Scaling {
 }
 
 // Options are what a person chooses of a solver; the zero value is a good choice. All but
-// Checkpoints are part of the result.
+// Checkpoints are part of the result, and of a model's settings under the names of their tags.
 type Options struct {
-	Solver    Solver    // "" means LBFGS
-	MiniBatch MiniBatch // of every solver but LBFGS
+	Solver    Solver    `json:"solver"`           // "" means LBFGS
+	MiniBatch MiniBatch `json:"descent,omitzero"` // of every solver but LBFGS
 	// weight of |W|^2/2 on scaled bottlenecks; 0 means DefaultL2, and none for Retrain, which has
 	// none; negative: the best of a grid, by cross-validation over Config.Folds
-	L2 float64
+	L2 float64 `json:"l2"`
 	// "" means ScaleHalf, and ScaleNone for Retrain, which has no other; ScaleAuto: searched for
 	// together with L2, which must then be negative
-	Scaling       Scaling
-	Tolerance     float64     // LBFGS stops when no component of the gradient is larger; 0 means DefaultTolerance
-	MaxIterations int         // of LBFGS; 0 means DefaultMaxIterations
-	Smoothing     float64     // label smoothing: the share of each target that is spread over all answers; 0 to 0.5
-	Seed          uint64      // of batches, dropout and first weights
-	Checkpoints   Checkpoints `json:"-"` // of the solver's state, so that a fit that was stopped goes on
+	Scaling Scaling `json:"scaling"`
+	// LBFGS stops when its loss is proven to be at most this share of it above the least that there
+	// is; 0 means DefaultTolerance
+	Tolerance     float64 `json:"tolerance"`
+	MaxIterations int     `json:"max_iterations"` // of LBFGS; 0 means DefaultMaxIterations
+	// label smoothing: the share of each target that is spread over all answers; 0 to 0.5
+	Smoothing float64 `json:"label_smoothing,omitempty"`
+	Seed      uint64  `json:"seed,omitempty"` // of batches, dropout and first weights
+	// of the solver's state, so that a fit that was stopped goes on
+	Checkpoints Checkpoints `json:"-"`
 }
 
 // Config sets a fit: the options, and what belongs to the examples.
@@ -106,7 +110,8 @@ type Config struct {
 	// classes count the same altogether (with several labels an example: having a label and not
 	// having it do)
 	Balanced bool
-	// optional: where the solver begins, a head of the same classes and features; nil means at zero
+	// optional: where the solver begins, a head of the same classes and features; nil means at zero,
+	// of LBFGS with the biases of how frequent labels are
 	Start *inception.Head
 	// optional: its loss and accuracy are part of the progress; the solvers of MiniBatch stop by it
 	Validation *Examples

@@ -30,7 +30,7 @@ func CrossValidate(ctx context.Context, ex Examples, cfg Config) ([]float64, err
 		if len(in.Rows) == 0 || len(held.Rows) == 0 {
 			continue
 		}
-		fs, err := newFoldSolver(ctx, in, cfg, newHeadGraph)
+		fs, err := newFoldSolver(ctx, in, cfg)
 		if err != nil {
 			return nil, err
 		}

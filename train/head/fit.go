@@ -15,10 +15,11 @@ type Solution struct {
 	Options
 	Head        inception.Head // takes plain bottlenecks: the scaling is folded in
 	Loss        float64        // mean cross entropy + L2 term at the solution
+	Gap         float64        // Loss is proven to be at most this much above the least; 0 where there is no L2
 	Gradient    float64        // its gradient's largest component
 	Iterations  int            // of lbfgs; steps of the others
 	Evaluations int            // of loss and gradient, of all examples or of a batch
-	// Gradient <= Tolerance; false when MaxIterations or the limits of float32 came first, and for
+	// Gap <= Tolerance * Loss; false when MaxIterations or the limits of float64 came first, and for
 	// most heads of other solvers
 	Converged bool
 	Losses    []Loss // on the way: after each iteration of lbfgs, each epoch of the others
@@ -64,7 +65,7 @@ func (s *Solution) Finish() error {
 // When ctx ends, Fit returns soon with an error that wraps its cause. With cfg.Checkpoints the same
 // call made again goes on from there to the same solution; call Solution.Finish in the end.
 func Fit(ctx context.Context, ex Examples, cfg Config) (*Solution, error) {
-	s, err := newSolver(ctx, ex, cfg, newHeadGraph)
+	s, err := newSolver(ctx, ex, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -103,14 +104,15 @@ type solver struct {
 	cfg   Config
 	obj   *objective
 	scale scale
+	space *space // of obj, once it was made
 }
 
 // ErrRetrainMultiLabel says that solver retrain was asked for several labels an example.
 var ErrRetrainMultiLabel = errors.New("train: fit: solver retrain knows one label a picture only, " +
 	"as retrain.py does: choose another for several labels")
 
-// newSolver checks what it is given. Tests put another graph in the place of newHeadGraph.
-func newSolver(ctx context.Context, ex Examples, cfg Config, graph graphMaker) (*solver, error) {
+// newSolver checks what it is given.
+func newSolver(ctx context.Context, ex Examples, cfg Config) (*solver, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -127,7 +129,7 @@ func newSolver(ctx context.Context, ex Examples, cfg Config, graph graphMaker) (
 	if cfg.Solver == Retrain && ex.MultiLabel != nil {
 		return nil, ErrRetrainMultiLabel
 	}
-	return newFoldSolver(ctx, ex, cfg.resolved(ex.Classes), graph)
+	return newFoldSolver(ctx, ex, cfg.resolved(ex.Classes))
 }
 
 // belongs asks that what the settings say of examples, classes and heads is of ex.
@@ -161,7 +163,7 @@ func (c Config) belongs(ex Examples) error {
 }
 
 // newFoldSolver is newSolver without its checks: of a fold of examples, a class may have none.
-func newFoldSolver(ctx context.Context, ex Examples, cfg Config, graph graphMaker) (*solver, error) {
+func newFoldSolver(ctx context.Context, ex Examples, cfg Config) (*solver, error) {
 	scaling := cfg.Scaling.candidates()[0]
 	sc := plainScale(ex.Features())
 	if scaling != ScaleNone {
@@ -172,7 +174,7 @@ func newFoldSolver(ctx context.Context, ex Examples, cfg Config, graph graphMake
 	if err != nil {
 		return nil, err
 	}
-	obj, err := newObjective(ctx, t, sc, cfg.Threads, graph)
+	obj, err := newObjective(ctx, t, sc, cfg.Threads)
 	if err != nil {
 		return nil, err
 	}
@@ -196,16 +198,13 @@ func (s *solver) checkpointer() (*checkpointer, error) {
 	return newCheckpointer(c.Checkpoints, settings, parts...)
 }
 
-// graphMaker makes the graph for chunks of n examples of f features and k classes.
-type graphMaker func(n, f, k int) (lossGrad, error)
-
-// graphOf makes the Gorgonia graph for chunks of examples: of sigmoids where a row may have several
+// headGraph makes the Gorgonia graph for batches of examples: of sigmoids where a row may have several
 // labels.
-func graphOf(ex Examples, graph graphMaker) graphMaker {
+func headGraph(ex Examples, batch int) (*nn.HeadGraph, error) {
 	if ex.MultiLabel == nil {
-		return graph
+		return nn.NewHeadGraph(batch, ex.Features(), ex.Classes)
 	}
-	return func(n, f, k int) (lossGrad, error) { return nn.NewBinaryHeadGraph(n, f, k) }
+	return nn.NewBinaryHeadGraph(batch, ex.Features(), ex.Classes)
 }
 
 // solve runs the configured solver, from a saved state or from the start.
@@ -224,67 +223,11 @@ func (s *solver) start() []float64 {
 	return s.scale.unfold(*s.cfg.Start)
 }
 
-// runLBFGS minimises by L-BFGS: from a saved state, else from start, else from the configured head,
-// else from zero. It saves its state now and then.
-func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *state) (*Solution, error) {
-	s.obj.l2 = l2
-	mon := s.monitor(l2, 0)
-	m, err := s.minimiser(start, mon, from)
-	if err != nil {
-		return nil, s.why(err)
-	}
-	stuck := false
-	for !stuck && m.slope() > s.cfg.Tolerance && m.iterations < s.cfg.MaxIterations {
-		switch err := m.step(); {
-		case errors.Is(err, errNoWay):
-			stuck = true
-		case err != nil:
-			k.save(mon.with(m.state()))
-			return nil, s.stopped(err, k)
-		default:
-			err := mon.record(m.x, m.iterations, m.loss)
-			if err == nil {
-				err = mon.report(m.x, m.iterations, m.loss, m.slope(), false)
-			}
-			if err != nil || k.due() {
-				k.save(mon.with(m.state()))
-			}
-			if err != nil {
-				return nil, s.stopped(err, k)
-			}
-		}
-	}
-	out := s.solution(m.x)
-	out.L2, out.Loss, out.Gradient, out.Iterations, out.Evaluations = l2, m.loss, m.slope(), m.iterations, m.evaluations
-	out.Converged, out.Losses = m.slope() <= s.cfg.Tolerance, mon.losses(m.iterations, m.loss)
-	if err := mon.report(m.x, m.iterations, m.loss, out.Gradient, true); err != nil {
-		k.save(mon.with(m.state()))
-		return nil, s.stopped(err, k)
-	}
-	return out, nil
-}
-
 // solution is one with the head theta.
 func (s *solver) solution(theta []float64) *Solution {
 	out := &Solution{Options: s.cfg.Options, Head: s.head(theta), theta: theta}
 	out.Checkpoints = Checkpoints{}
 	return out
-}
-
-// minimiser begins, or goes on from a state.
-func (s *solver) minimiser(start []float64, mon *monitor, from *state) (*lbfgs, error) {
-	if from != nil {
-		if rest, ok := mon.resume(*from); ok {
-			if m, err := resumeLBFGS(s.obj.value, s.obj.dim(), rest); err == nil {
-				return m, nil
-			}
-		}
-		mon.trace = nil
-	}
-	if start == nil {
-		start = s.start()
-	}
-	return newLBFGS(s.obj.value, start)
 }
 
 // head is what theta means for plain bottlenecks.

@@ -3,6 +3,7 @@ package head
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/optimize"
@@ -10,7 +11,11 @@ import (
 
 // Sizes of the minimiser.
 const (
-	lbfgsPairs = 15 // steps that it remembers
+	// steps that it remembers: the most, and the fewest that it falls to where they would be more
+	// than so many numbers
+	lbfgsMost    = 30
+	lbfgsFewest  = 10
+	lbfgsNumbers = 1 << 24
 	// how often it may forget them all when its line search sees no way on: near the solution
 	// float32 sums can mislead it
 	lbfgsRestarts = 3
@@ -22,26 +27,41 @@ const (
 // do follows from its fields, so that a minimiser that was put away and taken up again takes the
 // same steps to the last bit.
 type lbfgs struct {
-	value func(x, grad []float64) (float64, error)
+	value   func(x, grad []float64) (float64, error)
+	threads int
+	pairs   int // steps that it remembers
+	// the numbers from plain on are looked at as if stretch times as far would be as near
+	plain   int
+	stretch float64
 
 	x, grad     []float64
 	loss        float64
-	s, y        [][]float64 // what x and grad moved by in the last steps, the oldest first
+	s, y        [][]float32 // what x and grad moved by in the last steps, the oldest first
 	iterations  int
 	evaluations int
 	restarts    int
 	before      float64 // loss at the last restart
 
-	curvature                   []float64 // s times y
-	dir, nextX, nextGrad, alpha []float64
+	curvature            []float64 // s times y
+	dir, nextX, nextGrad []float64
+	alpha                []float64
 }
 
-func newLBFGS(value func(x, grad []float64) (float64, error), start []float64) (*lbfgs, error) {
-	m := &lbfgs{value: value, x: append([]float64(nil), start...), grad: make([]float64, len(start)), before: math.Inf(1),
-		evaluations: 1}
-	var err error
-	m.loss, err = value(m.x, m.grad)
-	return m, err
+func newLBFGS(value func(x, grad []float64) (float64, error), start []float64, threads int) (*lbfgs, error) {
+	m := &lbfgs{value: value, threads: threads, x: slices.Clone(start)}
+	return m, m.restart()
+}
+
+// restart evaluates the function where the minimiser is; an error changes nothing.
+func (m *lbfgs) restart() error {
+	grad := make([]float64, len(m.x))
+	loss, err := m.value(m.x, grad)
+	if err != nil {
+		return err
+	}
+	m.loss, m.grad, m.restarts, m.before = loss, grad, 0, math.Inf(1)
+	m.evaluations++
+	return nil
 }
 
 // slope is the largest component of the gradient.
@@ -56,7 +76,7 @@ func (m *lbfgs) step() error {
 	if m.dir == nil {
 		n := len(m.x)
 		m.dir, m.nextX, m.nextGrad, m.alpha = make([]float64, n), make([]float64, n), make([]float64, n),
-			make([]float64, lbfgsPairs)
+			make([]float64, m.pairs)
 	}
 	for {
 		before := m.evaluations
@@ -80,22 +100,26 @@ func (m *lbfgs) step() error {
 // direction writes the way down to dir and returns the first step to try along it.
 func (m *lbfgs) direction() float64 {
 	copy(m.dir, m.grad)
-	if len(m.s) == 0 {
-		floats.Scale(-1, m.dir)
-		return 1 / floats.Norm(m.dir, 2)
-	}
 	last := len(m.s) - 1
 	for i := last; i >= 0; i-- {
-		m.alpha[i] = floats.Dot(m.s[i], m.dir) / m.curvature[i]
-		floats.AddScaled(m.dir, -m.alpha[i], m.y[i])
+		m.alpha[i] = dot(m.threads, m.s[i], m.dir) / m.curvature[i]
+		addScaled(m.threads, m.dir, -m.alpha[i], m.y[i])
 	}
-	floats.Scale(m.curvature[last]/floats.Dot(m.y[last], m.y[last]), m.dir)
+	step := 1.0
+	floats.Scale(m.stretch, m.dir[m.plain:])
+	if last < 0 {
+		step = 1 / math.Sqrt(floats.Dot(m.grad, m.dir))
+	} else {
+		y := m.y[last]
+		floats.Scale(m.curvature[last]/(product(m.threads, y[:m.plain], y[:m.plain])+
+			m.stretch*product(m.threads, y[m.plain:], y[m.plain:])), m.dir)
+	}
 	for i := range m.s {
-		beta := floats.Dot(m.y[i], m.dir) / m.curvature[i]
-		floats.AddScaled(m.dir, m.alpha[i]-beta, m.s[i])
+		beta := dot(m.threads, m.y[i], m.dir) / m.curvature[i]
+		addScaled(m.threads, m.dir, m.alpha[i]-beta, m.s[i])
 	}
 	floats.Scale(-1, m.dir)
-	return 1
+	return step
 }
 
 // search looks along dir and leaves what it found in nextX and nextGrad.
@@ -129,17 +153,18 @@ func (m *lbfgs) search(step float64) (loss float64, err error) {
 
 // take goes to nextX.
 func (m *lbfgs) take(loss float64) {
-	var s, y []float64
-	if len(m.s) == lbfgsPairs {
+	var s, y []float32
+	if len(m.s) == m.pairs {
 		s, y = m.s[0], m.y[0]
 		m.s, m.y, m.curvature = append(m.s[:0], m.s[1:]...), append(m.y[:0], m.y[1:]...),
 			append(m.curvature[:0], m.curvature[1:]...)
 	} else {
-		s, y = make([]float64, len(m.x)), make([]float64, len(m.x))
+		s, y = make([]float32, len(m.x)), make([]float32, len(m.x))
 	}
-	floats.SubTo(s, m.nextX, m.x)
-	floats.SubTo(y, m.nextGrad, m.grad)
-	if c := floats.Dot(s, y); c > 0 {
+	for i, v := range m.x {
+		s[i], y[i] = float32(m.nextX[i]-v), float32(m.nextGrad[i]-m.grad[i])
+	}
+	if c := product(m.threads, s, y); c > 0 {
 		m.s, m.y, m.curvature = append(m.s, s), append(m.y, y), append(m.curvature, c)
 	}
 	m.x, m.nextX = m.nextX, m.x
@@ -150,36 +175,35 @@ func (m *lbfgs) take(loss float64) {
 
 // state returns all that the minimiser knows; it is only good until the next step.
 func (m *lbfgs) state() state {
-	s := state{
-		ints:   []int64{int64(m.iterations), int64(m.evaluations), int64(m.restarts), int64(len(m.s))},
-		floats: [][]float64{{m.loss, m.before}, m.x, m.grad},
+	return state{
+		ints:    []int64{int64(m.iterations), int64(m.evaluations), int64(m.restarts), int64(len(m.s))},
+		floats:  [][]float64{{m.loss, m.before}, m.x, m.grad},
+		singles: slices.Concat(m.s, m.y),
 	}
-	s.floats = append(s.floats, m.s...)
-	s.floats = append(s.floats, m.y...)
-	return s
 }
 
 // resumeLBFGS makes a minimiser of dim numbers of a state.
-func resumeLBFGS(value func(x, grad []float64) (float64, error), dim int, s state) (*lbfgs, error) {
-	if len(s.ints) != 4 || len(s.floats) < 3 || len(s.floats[0]) != 2 {
+func resumeLBFGS(dim int, s state, threads int) (*lbfgs, error) {
+	if len(s.ints) != 4 || len(s.floats) != 3 || len(s.floats[0]) != 2 || len(s.floats[1]) != dim ||
+		len(s.floats[2]) != dim {
 		return nil, errState
 	}
-	for _, v := range s.floats[1:] {
+	for _, v := range s.singles {
 		if len(v) != dim {
 			return nil, errState
 		}
 	}
 	pairs := int(s.ints[3])
-	if pairs < 0 || pairs > lbfgsPairs || len(s.floats) != 3+2*pairs {
+	if pairs < 0 || pairs > lbfgsMost || len(s.singles) != 2*pairs {
 		return nil, errState
 	}
 	m := &lbfgs{
-		value: value, x: s.floats[1], grad: s.floats[2], loss: s.floats[0][0], before: s.floats[0][1],
-		s: append([][]float64(nil), s.floats[3:3+pairs]...), y: append([][]float64(nil), s.floats[3+pairs:]...),
+		threads: threads, x: s.floats[1], grad: s.floats[2], loss: s.floats[0][0], before: s.floats[0][1],
+		s: slices.Clone(s.singles[:pairs]), y: slices.Clone(s.singles[pairs:]),
 		iterations: int(s.ints[0]), evaluations: int(s.ints[1]), restarts: int(s.ints[2]),
 	}
 	for i := range m.s {
-		m.curvature = append(m.curvature, floats.Dot(m.s[i], m.y[i]))
+		m.curvature = append(m.curvature, product(threads, m.s[i], m.y[i]))
 	}
 	return m, nil
 }

@@ -4,28 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/c236555e/rehead/internal/par"
-	"github.com/c236555e/rehead/nn"
+	"github.com/c236555e/rehead/nn/linalg"
 )
 
-// chunkRows is the most examples that go through the graph at once. It bounds memory, and as sums
-// are formed chunk by chunk it is part of the result's last bits: never derive it from the number
-// of threads.
+// chunkRows is the most examples whose losses and gradients are summed in float32 before they are
+// added to the rest in float64. As sums are formed chunk by chunk it is part of the result's last
+// bits: never derive it from the number of threads.
 const chunkRows = 1024
-
-// lossGrad is what nn.HeadGraph does: the sums of the weighted cross entropies of a chunk and of
-// their gradients.
-type lossGrad interface {
-	LossGrad(x, targets, weights, w, b, gradW, gradB []float32) (float64, error)
-}
-
-// newHeadGraph makes the Gorgonia graph for chunks of a size; tests put another implementation in
-// its place.
-func newHeadGraph(examples, features, classes int) (lossGrad, error) {
-	return nn.NewHeadGraph(examples, features, classes)
-}
 
 // objective is the regularised mean weighted cross entropy as a function of theta = (W [K,F], b
 // [K]).
@@ -33,50 +22,85 @@ type objective struct {
 	ctx     context.Context
 	ex      Examples
 	targets *targets
-	x       []float32 // the scaled rows, [chunks*chunk,F]: the last chunk is filled up with zeros
-	chunk   int       // rows in a chunk
+	rows    *linalg.Rows // the scaled ones
+	length  float64      // mean over the rows of weight times Euclidean length
+	n, f, k int
+	chunk   int // rows in a chunk
 	l2      float64
+	threads int
 	lanes   []*lane
 
-	w32, b32 []float32 // theta, as the graph takes it
+	w32, b32 []float32 // theta in float32
+	weights  linalg.Weights
+	u        []float64 // [n,K], of the exact passes: W z
 }
 
 // lane is what one goroutine needs to work on chunks.
 type lane struct {
-	graph           lossGrad
-	targets, weight []float32 // [chunk,K], [chunk] or, for several labels a row, [chunk,K]
-	gradW, gradB    []float32
-	lo, hi          int // the examples whose targets are put
+	u     []float32 // [chunk,ld], logits, then residuals
+	sum   *linalg.Sum
+	biasG []float64
+	loss  float64
+
+	wide, gradW, square []float64 // [chunk,K], [K,F], [K,K]: of the exact passes
 }
 
-func newObjective(ctx context.Context, targets *targets, s scale, threads int,
-	graph graphMaker) (*objective, error) {
+func newObjective(ctx context.Context, targets *targets, s scale, threads int) (*objective, error) {
 	ex := targets.ex
-	n, f, k := len(ex.Rows), ex.Features(), ex.Classes
-	chunks := (n + chunkRows - 1) / chunkRows
-	o := &objective{
-		ctx: ctx, ex: ex, targets: targets, chunk: (n + chunks - 1) / chunks,
-		w32: make([]float32, k*f), b32: make([]float32, k),
+	o := &objective{ctx: ctx, ex: ex, targets: targets, n: len(ex.Rows), f: ex.Features(), k: ex.Classes, threads: threads}
+	rows, err := linalg.NewRows(o.n, o.f)
+	if err != nil {
+		return nil, fmt.Errorf("train: fit: %w", err)
 	}
-	o.x = s.matrix(ex.Rows, chunks*o.chunk, threads)
-	for range min(threads, chunks) {
-		g, err := graphOf(ex, graph)(o.chunk, f, k)
-		if err != nil {
-			return nil, fmt.Errorf("train: fit: %w", err)
+	o.rows = rows
+	lengths := make([]float64, o.n)
+	put := func(worker, from int) error {
+		row := make([]float32, o.f)
+		for i := from * lengthRows; i < min((from+1)*lengthRows, o.n); i++ {
+			s.apply(row, ex.Rows[i])
+			if err := rows.Set(i, row); err != nil {
+				return err
+			}
+			lengths[i] = targets.most(i) * length(row)
 		}
-		o.lanes = append(o.lanes, &lane{
-			graph:   g,
-			targets: targets.blank(o.chunk), weight: make([]float32, o.chunk*targets.width()),
-			gradW: make([]float32, k*f), gradB: make([]float32, k),
-		})
+		return nil
+	}
+	if err := par.Each(ctx, threads, (o.n+lengthRows-1)/lengthRows, put); err != nil {
+		return nil, fmt.Errorf("train: fit: %w", err)
+	}
+	for _, l := range lengths {
+		o.length += l / float64(o.n)
+	}
+	chunks := (o.n + chunkRows - 1) / chunkRows
+	o.chunk = (o.n + chunks - 1) / chunks
+	o.w32, o.b32 = make([]float32, o.k*o.f), make([]float32, o.k)
+	ld := rows.Columns(o.k)
+	for range min(threads, chunks) {
+		o.lanes = append(o.lanes, &lane{u: make([]float32, o.chunk*ld), sum: rows.NewSum(o.k), biasG: make([]float64, o.k)})
 	}
 	return o, nil
 }
 
-// dim returns the number of parameters.
-func (o *objective) dim() int { return len(o.w32) + len(o.b32) }
+// lengthRows is how many rows are scaled at a time.
+const lengthRows = 64
 
-// value returns the objective at theta and writes its gradient to grad.
+// length is the Euclidean length of a row.
+func length(row []float32) float64 {
+	sum := 0.0
+	for _, v := range row {
+		sum += float64(v) * float64(v)
+	}
+	return math.Sqrt(sum)
+}
+
+// dim returns the number of parameters.
+func (o *objective) dim() int { return o.k*o.f + o.k }
+
+// chunks is how many there are.
+func (o *objective) chunks() int { return (o.n + o.chunk - 1) / o.chunk }
+
+// value returns the objective at theta and writes its gradient to grad. Products are in float32, as
+// are their sums over the rows of a chunk.
 func (o *objective) value(theta, grad []float64) (float64, error) {
 	for i := range o.w32 {
 		o.w32[i] = float32(theta[i])
@@ -84,36 +108,63 @@ func (o *objective) value(theta, grad []float64) (float64, error) {
 	for i := range o.b32 {
 		o.b32[i] = float32(theta[len(o.w32)+i])
 	}
-	loss, err := o.sum(grad)
+	if err := o.rows.Pack(&o.weights, o.w32, o.k, o.threads); err != nil {
+		return 0, fmt.Errorf("train: fit: %w", err)
+	}
+	clear(grad)
+	loss := 0.0
+	err := o.inTurn(func(l *lane, lo, hi int) error {
+		ld := o.rows.Columns(o.k)
+		if err := o.rows.Times(l.u, ld, &o.weights, lo, hi); err != nil {
+			return err
+		}
+		l.loss = residuals(o.targets, rowsOf[float32]{l.u, ld, lo, hi}, o.b32, l.biasG)
+		l.sum.Clear()
+		return l.sum.Add(l.u, ld, lo, hi)
+	}, func(l *lane) error {
+		loss += l.loss
+		o.addBias(grad, l)
+		return l.sum.AddTo(grad[:o.k*o.f], 1)
+	})
 	if err != nil {
 		return 0, err
 	}
-	n := float64(len(o.ex.Rows))
-	loss /= n
+	return o.regularise(loss, theta, grad), nil
+}
+
+// addBias adds the lane's gradient by the bias to grad.
+func (o *objective) addBias(grad []float64, l *lane) {
+	for i, g := range l.biasG {
+		grad[o.k*o.f+i] += g
+	}
+}
+
+// regularise makes sums over the examples means, and adds the L2 term.
+func (o *objective) regularise(loss float64, theta, grad []float64) float64 {
+	n := float64(o.n)
 	for i := range grad {
 		grad[i] /= n
 	}
 	square := 0.0
-	for i, w := range theta[:len(o.w32)] {
+	for i, w := range theta[:o.k*o.f] {
 		square += w * w
 		grad[i] += o.l2 * w
 	}
-	return loss + o.l2/2*square, nil
+	return loss/n + o.l2/2*square
 }
 
-// sum adds up loss and gradient over the chunks, in the order of the chunks whoever computes them.
-func (o *objective) sum(grad []float64) (float64, error) {
-	clear(grad)
+// inTurn has lanes compute chunks of rows side by side and then, in the order of the chunks whoever
+// computed them, add what they got to the rest.
+func (o *objective) inTurn(compute func(l *lane, lo, hi int) error, add func(l *lane) error) error {
 	var (
-		total float64
-		mu    sync.Mutex
-		turn  int
-		stop  bool
+		mu   sync.Mutex
+		turn int
+		stop bool
 	)
 	moved := sync.NewCond(&mu)
-	chunks := (len(o.ex.Rows) + o.chunk - 1) / o.chunk
-	err := par.Each(o.ctx, len(o.lanes), chunks, func(worker, c int) error {
-		l, lo, loss, err := o.lanes[worker], c*o.chunk, 0.0, errUndone
+	return par.Each(o.ctx, len(o.lanes), o.chunks(), func(worker, c int) (err error) {
+		l := o.lanes[worker]
+		err = errUndone
 		defer func() { // in a panic too, or the others wait for ever
 			mu.Lock()
 			defer mu.Unlock()
@@ -121,44 +172,16 @@ func (o *objective) sum(grad []float64) (float64, error) {
 				moved.Wait()
 			}
 			if stop = stop || err != nil; !stop {
-				total += loss
-				l.addTo(grad)
+				err = add(l)
+				stop = err != nil
 			}
 			turn++
 			moved.Broadcast()
 		}()
-		loss, err = o.run(l, lo, min(lo+o.chunk, len(o.ex.Rows)))
+		err = compute(l, c*o.chunk, min((c+1)*o.chunk, o.n))
 		return err
 	})
-	return total, err
 }
 
 // errUndone stands for the result of a chunk until there is one.
 var errUndone = errors.New("train: fit: a chunk was not computed")
-
-// run puts rows lo..hi-1 through the lane's graph; what is left of the chunk has weight 0.
-func (o *objective) run(l *lane, lo, hi int) (float64, error) {
-	f := o.ex.Features()
-	for i := l.lo; i < l.hi; i++ {
-		o.targets.drop(i-l.lo, i, l.targets)
-	}
-	clear(l.weight)
-	for i := lo; i < hi; i++ {
-		o.targets.put(i-lo, i, l.targets, l.weight)
-	}
-	l.lo, l.hi = lo, hi
-	loss, err := l.graph.LossGrad(o.x[lo*f:][:o.chunk*f], l.targets, l.weight, o.w32, o.b32, l.gradW, l.gradB)
-	if err != nil {
-		return 0, fmt.Errorf("train: fit: %w", err)
-	}
-	return loss, nil
-}
-
-func (l *lane) addTo(grad []float64) {
-	for i, g := range l.gradW {
-		grad[i] += float64(g)
-	}
-	for i, g := range l.gradB {
-		grad[len(l.gradW)+i] += float64(g)
-	}
-}

@@ -76,7 +76,7 @@ func (m *monitor) with(s state) state {
 	for i, it := range m.trace {
 		done[i], loss[i], held[i] = float64(it.Iteration), it.Loss.Loss, it.validation
 	}
-	return state{ints: s.ints, floats: append([][]float64{done, loss, held}, s.floats...)}
+	return state{ints: s.ints, floats: append([][]float64{done, loss, held}, s.floats...), singles: s.singles}
 }
 
 // resume takes the losses out of a state and tells of them again, so that whoever listens knows
@@ -92,7 +92,13 @@ func (m *monitor) resume(s state) (state, bool) {
 			m.s.cfg.Progress(m.event(int(d), s.floats[1][i], math.NaN()))
 		}
 	}
-	return state{ints: s.ints, floats: s.floats[3:]}, true
+	return state{ints: s.ints, floats: s.floats[3:], singles: s.singles}, true
+}
+
+// looks says whether anybody looks at the head on the way.
+func (m *monitor) looks() bool {
+	v := m.s.cfg.Validation
+	return m.s.cfg.Progress != nil || v != nil && len(v.Rows) > 0
 }
 
 // record keeps the losses after an iteration. The validation part is measured even when the

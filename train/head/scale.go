@@ -87,14 +87,6 @@ func (s scale) apply(dst, x []float32) {
 	}
 }
 
-// matrix returns the scaled rows one after another, n of them: those that rows has not are zeros.
-func (s scale) matrix(rows [][]float32, n, threads int) []float32 {
-	f := len(s.mean)
-	x := make([]float32, n*f)
-	par.Do(threads, len(rows), func(i int) { s.apply(x[i*f:(i+1)*f], rows[i]) })
-	return x
-}
-
 // fold turns the head theta (W [K,F], then b [K]) on scaled bottlenecks into one on plain
 // bottlenecks: W' = W inv, b' = b - W' mean.
 func (s scale) fold(theta []float64, classes int) inception.Head {

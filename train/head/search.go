@@ -7,15 +7,29 @@ import (
 	"time"
 )
 
-// l2Grid is what a search for L2 tries, in multiples of DefaultL2, from the strongest to the
-// weakest: each fit starts at the one before.
-var l2Grid = [...]float64{30, 10, 3, 1, 0.3, 0.1, 0.03}
-
-// Of a search.
+// Of a search. What it tries of L2 is a grid of 30, 10, 3 and so on times DefaultL2, from the
+// strongest to the weakest: each fit starts at the one before.
 const (
-	searchTolerance = 1e-3 // of its fits, unless Config asks for less: what is compared differs by more
-	searchPatience  = 2    // how many values in a row may do worse than the best before weaker ones are left out
+	gridSize       = 7    // down to 0.03
+	gridWider      = 6    // how many stronger ones there are beyond the first
+	gridLeast      = 1e-8 // no L2 is weaker
+	gridGain       = 1e-4 // the share of the loss that another L2 beyond the grid's end has to gain for one more
+	keptNumbers    = 1 << 26 // the most numbers that the rows of folds may have to be kept from one L2 to the next
+	searchPatience = 2    // how many values in a row may do worse than the best before weaker ones are left out
 )
+
+// gridAt is the place i of the grid, in multiples of DefaultL2; those below 0 are stronger.
+func gridAt(i int) float64 {
+	e := 3 - i // 10^(e/2), nearly
+	m := 1.0
+	if e&1 != 0 {
+		m, e = 3, e-1
+	}
+	if e < 0 {
+		return m / math.Pow10(-e/2)
+	}
+	return m * math.Pow10(e/2)
+}
 
 // Choice is one setting that a search tried, and what it was worth on the folds that were held out
 // in turn.
@@ -41,6 +55,7 @@ type search struct {
 	at, l2, inFold int      // the next fit: scaling, place in l2Grid, fold
 	tried          []Choice // the last one is under way when inFold > 0
 	starts         [][]float64
+	solvers        []*solver // of the folds, where they are small
 	worse          int // values in a row that did worse
 }
 
@@ -67,7 +82,7 @@ func (h *search) choose(k *checkpointer) (*solver, error) {
 	s, cfg := h.solver, h.solver.cfg
 	cfg.L2, cfg.Scaling = best.L2, best.Scaling
 	if best.Scaling != h.scalings[0] { // which is what h.solver scales by
-		return newFoldSolver(s.ctx, s.ex, cfg, newHeadGraph)
+		return newFoldSolver(s.ctx, s.ex, cfg)
 	}
 	s.cfg = cfg
 	return s, nil
@@ -115,15 +130,14 @@ func (h *search) best() Choice {
 func (h *search) one() error {
 	s := h.solver
 	cfg := s.cfg
-	cfg.Scaling, cfg.L2 = h.scalings[h.at], l2Grid[h.l2]*DefaultL2(s.ex.Classes)
-	cfg.Solver, cfg.MiniBatch, cfg.Tolerance, cfg.Progress, cfg.Validation, cfg.Start = LBFGS, MiniBatch{},
-		max(cfg.Tolerance, searchTolerance), nil, nil, nil
+	cfg.Scaling, cfg.L2 = h.scalings[h.at], gridAt(h.l2)*DefaultL2(s.ex.Classes)
+	cfg.Solver, cfg.MiniBatch, cfg.Progress, cfg.Validation, cfg.Start = LBFGS, MiniBatch{}, nil, nil, nil
 	in, out := s.ex.without(h.fold, h.inFold)
 	if len(in.Rows) == 0 || len(out.Rows) == 0 {
 		return fmt.Errorf("train: search: fold %d of %d has %d of %d pictures, want some in it and some outside: set L2",
 			h.inFold, h.folds, len(out.Rows), h.pictures)
 	}
-	fs, err := newFoldSolver(s.ctx, in, cfg, newHeadGraph)
+	fs, err := h.solverOf(in, cfg)
 	if err != nil {
 		return err
 	}
@@ -147,25 +161,57 @@ func (h *search) one() error {
 	return nil
 }
 
-// advance goes to the next fold, L2 or scaling.
+// solverOf is the solver of the fold that is next, which is the same for every L2.
+func (h *search) solverOf(in Examples, cfg Config) (*solver, error) {
+	if h.solvers == nil {
+		h.solvers = make([]*solver, h.folds)
+	}
+	if fs := h.solvers[h.inFold]; fs != nil {
+		return fs, nil
+	}
+	fs, err := newFoldSolver(h.solver.ctx, in, cfg)
+	if err == nil && len(in.Rows)*in.Features()*h.folds <= keptNumbers {
+		h.solvers[h.inFold] = fs
+	}
+	return fs, err
+}
+
+// advance goes to the next fold, L2 or scaling. Where the best L2 of the grid is at one of its ends,
+// the grid is widened there, as long as that gains anything to speak of.
 func (h *search) advance() {
 	if h.inFold++; h.inFold < h.folds {
 		return
 	}
 	h.inFold = 0
-	least := math.Inf(1) // of this scaling, but for the last
-	for _, c := range h.tried[len(h.tried)-1-h.l2 : len(h.tried)-1] {
-		least = min(least, c.ValidationLogLoss)
+	least, first := math.Inf(1), math.Inf(1) // of this scaling, but for the last
+	last := h.tried[len(h.tried)-1]
+	for _, c := range h.tried[:len(h.tried)-1] {
+		if c.Scaling == last.Scaling {
+			if math.IsInf(first, 1) {
+				first = c.ValidationLogLoss
+			}
+			least = min(least, c.ValidationLogLoss)
+		}
 	}
-	if h.tried[len(h.tried)-1].ValidationLogLoss > least {
-		h.worse++
-	} else {
+	h.worse++
+	if last.ValidationLogLoss <= least {
 		h.worse = 0
 	}
-	if h.l2++; h.l2 < len(l2Grid) && h.worse < searchPatience {
+	gains := last.ValidationLogLoss < least*(1-gridGain)
+	switch {
+	case h.l2 < 0:
+		if h.l2--; gains && h.l2 >= -gridWider {
+			return
+		}
+	case h.l2+1 < gridSize && h.worse < searchPatience,
+		h.l2+1 >= gridSize && gains && gridAt(h.l2+1)*DefaultL2(h.solver.ex.Classes) >= gridLeast:
+		h.l2++
+		return
+	case first <= min(least, last.ValidationLogLoss):
+		h.l2 = -1
 		return
 	}
-	h.at, h.l2, h.worse, h.starts = h.at+1, 0, 0, make([][]float64, h.folds)
+	h.at, h.l2, h.worse, h.starts, h.solvers = h.at+1, 0, 0, make([][]float64, h.folds), nil
 }
 
 func (h *search) report() {
@@ -173,9 +219,12 @@ func (h *search) report() {
 	if send == nil {
 		return
 	}
-	a := len(l2Grid) * h.folds
+	a, place := gridSize*h.folds, h.l2
+	if place < 0 {
+		place = gridSize
+	}
 	e := Event{
-		Phase: PhaseSearch, Done: h.at*a + h.l2*h.folds + h.inFold, Total: len(h.scalings) * a,
+		Phase: PhaseSearch, Done: h.at*a + min(place*h.folds+h.inFold, a-1), Total: len(h.scalings) * a,
 		TrainAccuracy: math.NaN(), ValidationLoss: math.NaN(), ValidationAccuracy: math.NaN(), Gradient: math.NaN(),
 	}.timed(h.began)
 	if n := len(h.tried); n > 0 && h.inFold == 0 {

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+
+	"github.com/c236555e/rehead/nn"
 )
 
 // sgd is a solver of small steps on its way. Chance is drawn from the seed and the number of the
@@ -21,7 +24,7 @@ type sgd struct {
 	told                 int       // the step at which an epoch was last measured and told of
 	sum                  float64   // of the batches' losses in this epoch
 
-	graph        lossGrad
+	graph        *nn.HeadGraph
 	x            []float32
 	targets, wts []float32
 	w32, gw      []float32
@@ -59,7 +62,7 @@ func (s *solver) newSGD() (*sgd, error) {
 	g.targets, g.wts = s.obj.targets.blank(g.b.Batch), make([]float32, g.b.Batch*s.obj.targets.width())
 	g.x, g.w32, g.gw = make([]float32, g.b.Batch*f), make([]float32, len(g.theta)), make([]float32, len(g.theta))
 	var err error
-	g.graph, err = graphOf(s.ex, newHeadGraph)(g.b.Batch, f, k)
+	g.graph, err = headGraph(s.ex, g.b.Batch)
 	return g, err
 }
 
@@ -114,7 +117,7 @@ func (g *sgd) fill() {
 		g.wts[i] = 0
 	}
 	for r, i := range g.batch {
-		copy(g.x[r*f:(r+1)*f], g.s.obj.x[i*f:(i+1)*f])
+		g.s.scale.apply(g.x[r*f:(r+1)*f], g.s.ex.Rows[i])
 		t.put(r, i, g.targets, g.wts)
 	}
 	if g.b.Dropout > 0 && g.s.cfg.Solver != Retrain {
@@ -297,7 +300,7 @@ func (s *solver) finish(g *sgd, mon *monitor) (*Solution, error) {
 	s.obj.l2 = s.cfg.L2
 	grad := make([]float64, s.obj.dim())
 	var err error
-	if f.Loss, err = s.obj.value(f.theta, grad); err != nil {
+	if f.Loss, err = s.obj.exactValue(f.theta, grad); err != nil {
 		return nil, s.why(err)
 	}
 	if math.IsNaN(f.Loss) || math.IsInf(f.Loss, 0) {
@@ -306,7 +309,15 @@ func (s *solver) finish(g *sgd, mon *monitor) (*Solution, error) {
 	for _, v := range grad {
 		f.Gradient = max(f.Gradient, math.Abs(v))
 	}
-	f.Converged, f.Losses = f.Gradient <= s.cfg.Tolerance, mon.losses(g.step, f.Loss)
+	if s.cfg.L2 > 0 {
+		best, err := s.obj.certify(slices.Clone(f.theta), grad)
+		if err != nil {
+			return nil, s.why(err)
+		}
+		f.Gap = f.Loss - best.loss + best.gap
+		f.Converged = f.Gap <= s.cfg.Tolerance*f.Loss
+	}
+	f.Losses = mon.losses(g.step, f.Loss)
 	if err := mon.validate(f.theta); err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 // that L-BFGS finds.
 func TestSolversReachTheSameHead(t *testing.T) {
 	ex := clouds(41, 300, 8, 3)
-	want := mustFit(t, ex, Config{Options: Options{L2: 0.1, Tolerance: 1e-6}})
+	want := mustFit(t, ex, Config{Options: Options{L2: 0.1, Tolerance: 1e-9}})
 	for solver, d := range map[Solver]MiniBatch{
 		SGD:      {Rate: 0.1, Epochs: 300, Schedule: Cosine},
 		Momentum: {Rate: 0.02, Epochs: 200, Schedule: Step, DropEvery: 60, Batch: 64},
@@ -46,7 +46,7 @@ func TestRetrain(t *testing.T) {
 	if f.Iterations != 700 || f.L2 != 0 {
 		t.Errorf("got %d steps and L2 %g, want 700 and none", f.Iterations, f.L2)
 	}
-	s, err := newSolver(context.Background(), ex, Config{Options: Options{Solver: Retrain}}, newHeadGraph)
+	s, err := newSolver(context.Background(), ex, Config{Options: Options{Solver: Retrain}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,9 +54,13 @@ func TestRetrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.steps != 4000 || w.b.Batch != 100 || w.b.Rate != 0.01 || !reflect.DeepEqual(s.obj.x[:8], ex.Rows[0]) {
+	first := make([]float32, 8)
+	if err := s.obj.rows.Get(first, 0); err != nil {
+		t.Fatal(err)
+	}
+	if w.steps != 4000 || w.b.Batch != 100 || w.b.Rate != 0.01 || !reflect.DeepEqual(first, ex.Rows[0]) {
 		t.Errorf("got %d steps, batches of %d, rate %g, first row %v; want retrain.py's 4000, 100, 0.01 and "+
-			"bottlenecks as they are", w.steps, w.b.Batch, w.b.Rate, s.obj.x[:8])
+			"bottlenecks as they are", w.steps, w.b.Batch, w.b.Rate, first)
 	}
 	weights, square := w.theta[:24], 0.0
 	for _, v := range weights {
@@ -71,7 +75,7 @@ func TestRetrain(t *testing.T) {
 		}
 	}
 	// One step by hand: W - 0.01 dL/dW of the batch's mean cross entropy.
-	first := append([]float64(nil), w.theta...)
+	began := append([]float64(nil), w.theta...)
 	w.pick()
 	batch := append([]int(nil), w.batch...)
 	if err := w.next(); err != nil {
@@ -80,13 +84,13 @@ func TestRetrain(t *testing.T) {
 	if !reflect.DeepEqual(batch, w.batch) || len(batch) != 100 {
 		t.Fatalf("a step's batch depends on more than its number")
 	}
-	want := append([]float64(nil), first...)
+	want := append([]float64(nil), began...)
 	for _, i := range batch {
 		logits, p := make([]float64, 3), make([]float64, 3)
 		for k := range logits {
-			logits[k] = first[24+k]
+			logits[k] = began[24+k]
 			for j, v := range ex.Rows[i] {
-				logits[k] += first[k*8+j] * float64(v)
+				logits[k] += began[k*8+j] * float64(v)
 			}
 		}
 		numeric.Softmax(p, logits, 1)
@@ -146,7 +150,7 @@ func TestWeightsCountAsCopies(t *testing.T) {
 		}
 	}
 	// other scalings are of the rows, not of their weights
-	cfg := Config{Options: Options{L2: 0.05, Scaling: ScaleNone, Tolerance: 1e-7}}
+	cfg := Config{Options: Options{L2: 0.05, Scaling: ScaleNone, Tolerance: 1e-12}}
 	want := mustFit(t, copies, cfg)
 	byWeight := mustFit(t, weighted, cfg)
 	compare := func(what string, got *Solution) {
@@ -228,7 +232,7 @@ func multiLabelClouds(seed uint64, n int) Examples {
 // alone.
 func TestSigmoidHeadIsOneQuestionALabel(t *testing.T) {
 	ex := multiLabelClouds(51, 200)
-	f := mustFit(t, ex, Config{Options: Options{L2: 0.02, Tolerance: 1e-7}})
+	f := mustFit(t, ex, Config{Options: Options{L2: 0.02, Tolerance: 1e-10}})
 	if f.Head.Activation != inception.Sigmoid || !f.Converged {
 		t.Fatalf("got activation %q, converged %t", f.Head.Activation, f.Converged)
 	}
@@ -245,7 +249,7 @@ func TestSigmoidHeadIsOneQuestionALabel(t *testing.T) {
 		}
 		// softmax over two rows w and -w is sigmoid(2w): |W|^2 is 2|w|^2 where the sigmoid has
 		// |2w|^2.
-		alone := mustFit(t, one, Config{Options: Options{L2: 0.04, Tolerance: 1e-7}})
+		alone := mustFit(t, one, Config{Options: Options{L2: 0.04, Tolerance: 1e-10}})
 		want := make([]float64, 6)
 		for j := range want {
 			want[j] = float64(alone.Head.W[6+j]) - float64(alone.Head.W[j])
@@ -260,8 +264,8 @@ func TestSigmoidHeadIsOneQuestionALabel(t *testing.T) {
 
 func TestWarmStart(t *testing.T) {
 	ex := clouds(53, 200, 20, 3)
-	cold := mustFit(t, ex, Config{Options: Options{Tolerance: 1e-5}})
-	warm := mustFit(t, ex, Config{Start: &cold.Head, Options: Options{Tolerance: 1e-5}})
+	cold := mustFit(t, ex, Config{})
+	warm := mustFit(t, ex, Config{Start: &cold.Head})
 	if warm.Iterations > cold.Iterations/4 || !traintest.Near(warm.Loss, cold.Loss, 0, 1e-6) {
 		t.Errorf("from its own head: %d iterations and loss %g; from zero %d and %g", warm.Iterations, warm.Loss,
 			cold.Iterations, cold.Loss)

@@ -1,6 +1,10 @@
 package head
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+	"slices"
+)
 
 // targets say what a head is to answer for each example, and how much that counts. With weights v_i
 // of the examples, whose mean is 1, the loss is the mean of v_i c_l H(t, softmax(logits)), l the
@@ -8,9 +12,12 @@ import "fmt"
 // sigmoid(logit_k)), u_k being c_k where the row has the label.
 type targets struct {
 	ex        Examples
-	on, off   float32   // targets of labels that a row has and has not
+	on, off   float64   // targets of labels that a row has and has not
 	of        []float64 // [n], v_i
 	has, lack []float64 // [K]: weights of a label where a row has it, and (several labels a row only) where not
+
+	wanted []float64 // [K]: mean over the rows of weight times target
+	all    []float64 // [K]: mean over the rows of the weight
 }
 
 func newTargets(ex Examples, cfg Config) (*targets, error) {
@@ -51,9 +58,78 @@ func newTargets(ex Examples, cfg Config) (*targets, error) {
 	if ex.MultiLabel != nil {
 		answers = 2
 	}
-	t.off = float32(cfg.Smoothing / answers)
-	t.on = float32(1 - cfg.Smoothing + cfg.Smoothing/answers)
+	t.off = cfg.Smoothing / answers
+	t.on = 1 - cfg.Smoothing + cfg.Smoothing/answers
+	t.sum()
 	return t, nil
+}
+
+// sum fills in wanted and all.
+func (t *targets) sum() {
+	n, k := float64(len(t.of)), t.ex.Classes
+	t.wanted, t.all = make([]float64, k), make([]float64, k)
+	for i, v := range t.of {
+		if t.ex.MultiLabel == nil {
+			y := t.ex.Labels[i]
+			t.wanted[y] += v * t.has[y] * (t.on - t.off) / n
+			t.all[0] += v * t.has[y] / n
+			continue
+		}
+		for l := range k {
+			t.all[l] += v * t.lack[l] / n
+		}
+		for _, l := range t.ex.MultiLabel[i] {
+			t.wanted[l] += v * t.has[l] * (t.on - t.off) / n
+			t.all[l] += v * (t.has[l] - t.lack[l]) / n
+		}
+	}
+	for l := range k {
+		if t.ex.MultiLabel == nil {
+			t.all[l] = t.all[0]
+		}
+		t.wanted[l] += t.off * t.all[l]
+	}
+}
+
+// never stands for an infinite bias: its exponential is 0 in any precision.
+const never = 1e4
+
+// bias is that of a head that knows how frequent labels are and nothing else. A label that none has,
+// or all have, as can be in a fold, is decided: it has part in no loss and no gradient.
+func (t *targets) bias() []float64 {
+	b, sum, free := make([]float64, t.ex.Classes), 0.0, 0.0
+	for l := range b {
+		rest := t.all[l]
+		if t.ex.MultiLabel != nil {
+			rest -= t.wanted[l]
+		}
+		switch {
+		case t.wanted[l] == 0:
+			b[l] = -never
+		case !(rest > 1e-12*t.all[l]):
+			b[l] = never
+		default:
+			b[l] = math.Log(t.wanted[l] / rest)
+			sum, free = sum+b[l], free+1
+		}
+	}
+	for l := range b {
+		if t.ex.MultiLabel == nil && !decided(b[l]) {
+			b[l] -= sum / free // of a softmax only differences matter
+		}
+	}
+	return b
+}
+
+// decided says whether bias found a label to be decided.
+func decided(b float64) bool { return math.Abs(b) == never }
+
+// most is the largest weight of row i.
+func (t *targets) most(i int) float64 {
+	if t.ex.MultiLabel == nil {
+		return t.of[i] * t.has[t.ex.Labels[i]]
+	}
+	return t.of[i] * max(slices.Max(t.has), slices.Max(t.lack))
 }
 
 // width is how many weights a row has: lossGrad's weights are [n*width].
@@ -69,7 +145,7 @@ func (t *targets) put(r, i int, values, weights []float32) {
 	k := t.ex.Classes
 	if t.ex.MultiLabel == nil {
 		l := t.ex.Labels[i]
-		values[r*k+l] = t.on
+		values[r*k+l] = float32(t.on)
 		weights[r] = float32(t.of[i] * t.has[l])
 		return
 	}
@@ -78,7 +154,7 @@ func (t *targets) put(r, i int, values, weights []float32) {
 		at[l] = float32(t.of[i] * t.lack[l])
 	}
 	for _, l := range t.ex.MultiLabel[i] {
-		values[r*k+l] = t.on
+		values[r*k+l] = float32(t.on)
 		at[l] = float32(t.of[i] * t.has[l])
 	}
 }
@@ -86,7 +162,7 @@ func (t *targets) put(r, i int, values, weights []float32) {
 // drop undoes put in the values.
 func (t *targets) drop(r, i int, values []float32) {
 	for _, l := range t.ex.set(i) {
-		values[r*t.ex.Classes+l] = t.off
+		values[r*t.ex.Classes+l] = float32(t.off)
 	}
 }
 
@@ -95,7 +171,7 @@ func (t *targets) blank(rows int) []float32 {
 	values := make([]float32, rows*t.ex.Classes)
 	if t.off != 0 {
 		for i := range values {
-			values[i] = t.off
+			values[i] = float32(t.off)
 		}
 	}
 	return values

@@ -96,7 +96,7 @@ func TestObjective(t *testing.T) {
 	theta := normal(2, 4*9+4)
 	wantLoss, wantGrad := newPlain(ex, l2).at(theta)
 	for _, threads := range []int{1, 2, 5} {
-		o, err := newObjective(context.Background(), mustTargets(t, ex), newScale(ex.Rows, 1, threads), threads, newHeadGraph)
+		o, err := newObjective(context.Background(), mustTargets(t, ex), newScale(ex.Rows, 1, threads), threads)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
+	"github.com/c236555e/rehead/train/head"
 )
 
 // facts says what the model was made from and how.
@@ -40,9 +41,8 @@ func (in *Input) facts() []fact {
 		{"Unreadable pictures", fmt.Sprint(in.Metrics.Quarantined)},
 		{"Exact duplicates", fmt.Sprint(in.Metrics.Duplicates)},
 		{"Split", fmt.Sprintf("validation %s, test %s, by %s", split(m.Split.Validation), split(m.Split.Test), how)},
-		{"Solver", fmt.Sprintf("%s, %d iterations, loss and gradient computed %d times, largest component of "+
-			"the gradient %.2g (%s)",
-			s.Solver, s.Iterations, s.Evaluations, s.Gradient, converged(s.Converged, s.Tolerance))},
+		{"Solver", fmt.Sprintf("%s, %d iterations, loss and gradient computed %d times%s, largest component of "+
+			"the gradient %.2g", s.Solver, s.Iterations, s.Evaluations, converged(s), s.Gradient)},
 		{"L2", fmt.Sprintf("%.4g on features scaled %q", s.L2, s.Scaling)},
 	}
 	return append(append(facts, modelFacts(m)...), in.environment())
@@ -84,9 +84,13 @@ func describeHead(m *inception.Model) string {
 	return fmt.Sprintf("A %s on a frozen InceptionV3, for %d labels", kind, len(m.Labels))
 }
 
-func converged(yes bool, tolerance float64) string {
-	if yes {
-		return fmt.Sprintf("converged: at most %g", tolerance)
+// converged says how far the loss may be above the least one.
+func converged(s *head.Solution) string {
+	switch {
+	case s.Gap == 0:
+		return ""
+	case s.Converged:
+		return fmt.Sprintf(", converged: the loss is proven to be at most %.2g above the least", s.Gap)
 	}
-	return fmt.Sprintf("not converged: want at most %g", tolerance)
+	return fmt.Sprintf(", not converged: the loss may be up to %.2g above the least", s.Gap)
 }

@@ -12,7 +12,7 @@ import (
 // generateMoments writes the kernel that sums x-k and (x-k)^2 over a cell of one channel block. Two
 // pixels have sums of their own, so that additions need not wait for each other.
 func generateMoments() {
-	const name = "momentsAVX2"
+	const name = "moments"
 	avx.Func(name, "a", "sums x-k and its square over a cell of one channel block.")
 	MOVQ(avx.Arg(MomentsX), R8)
 	MOVQ(avx.Arg(MomentsK), RDI)

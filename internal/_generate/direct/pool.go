@@ -12,7 +12,7 @@ import (
 // generateMaxPool writes the kernel of one channel block's max pool. A NaN
 // among the taps makes the result NaN.
 func generateMaxPool() {
-	const name = "poolMaxAVX2"
+	const name = "poolMax"
 	avx.PoolBegin(name, "takes the largest of each pixel's taps.")
 	avx.PoolPixel(name)
 	MOVQ(Mem{Base: avx.PoolList}, avx.PoolTap)
@@ -34,7 +34,7 @@ func generateMaxPool() {
 // generateAvgPool writes the kernel of one channel block's average pool:
 // max(sum*scale + bias, floor).
 func generateAvgPool() {
-	const name = "poolAvgAVX2"
+	const name = "poolAvg"
 	avx.PoolBegin(name, "averages each pixel's taps, adds a bias and clamps below.")
 	MOVQ(avx.Arg(PoolBias), RDI)
 	VMOVUPS(Mem{Base: RDI}, Y5)

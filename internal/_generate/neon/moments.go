@@ -7,7 +7,7 @@ import (
 // moments writes the kernel that sums x-k and (x-k)^2 over a cell of one channel block: eight lanes,
 // two vectors.
 func moments(a *assembly) {
-	a.function("momentsNEON", "a", "sums x-k and its square over a cell of one channel block.")
+	a.function("moments", "a", "sums x-k and its square over a cell of one channel block.")
 	x, rows, columns, row, left, out := free[0], free[1], free[2], free[3], free[4], free[5]
 	sum, square, at, k := [2]vec{0, 1}, [2]vec{2, 3}, [2]vec{4, 5}, [2]vec{6, 7}
 	a.load(args, MomentsK, out)

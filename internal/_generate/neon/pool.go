@@ -7,8 +7,8 @@ import (
 // poolKernels writes the poolings of one channel block: eight lanes, two
 // vectors.
 func poolKernels(a *assembly) {
-	pool(a, "poolMaxNEON", "takes the largest of each pixel's taps: NaN, if one of them is.", false)
-	pool(a, "poolAvgNEON", "averages each pixel's taps, adds a bias and clamps below.", true)
+	pool(a, "poolMax", "takes the largest of each pixel's taps: NaN, if one of them is.", false)
+	pool(a, "poolAvg", "averages each pixel's taps, adds a bias and clamps below.", true)
 }
 
 func pool(a *assembly, name, doc string, mean bool) {

@@ -10,7 +10,7 @@ import (
 // A [blocks][..][8] by block pitch, B [blocks*8][16], C [2][..][8] by pitch.
 func product(a *assembly, rows int) {
 	s := sums{rows, quads}
-	a.function(fmt.Sprintf("winoProduct%dNEON", rows), "p",
+	a.function(fmt.Sprintf("winoProduct%d", rows), "p",
 		fmt.Sprintf("multiplies groups of %d tiles by 16 outputs.", rows))
 	from, b, blocks, aStep, fetch, step, c := free[0], free[1], free[2], free[3], free[4], free[5], free[6]
 	a.load(args, ProductAStep, aStep)
@@ -66,7 +66,7 @@ func expand(a *assembly, narrow bool) {
 	if narrow {
 		name, doc = "winoExpandNarrow16", "multiplies a small matrix by lanes of 16 and rounds to float32."
 	}
-	a.function(name+"NEON", "e", doc)
+	a.function(name, "e", doc)
 	in, matrix, out, rows, taps, step, left := free[0], free[1], free[2], free[3], free[4], free[5], free[6]
 	for i, r := range []reg{matrix, out, rows, taps, step} {
 		a.load(args, ExpandMatrix+8*i, r)

@@ -64,7 +64,7 @@ func forward(a *assembly, n int) {
 	if one {
 		all.First += others.Constants()
 	}
-	l := begin(a, fmt.Sprintf("winoForward%dNEON", n), fmt.Sprintf("applies the input transform of %d points.", n),
+	l := begin(a, fmt.Sprintf("winoForward%d", n), fmt.Sprintf("applies the input transform of %d points.", n),
 		n, n, all.First+all.Constants(), false)
 	l.halves(func(d []vec) {
 		for i := range 2 {
@@ -126,7 +126,7 @@ func inverse(a *assembly, m, n int, last bool) {
 		name, doc = name+"Last", fmt.Sprintf("applies the output transform of %d points to %d outputs, "+
 			"adds the bias and clamps.", n, m)
 	}
-	l := begin(a, name+"NEON", doc, n, m, (m-1)*groups, last)
+	l := begin(a, name, doc, n, m, (m-1)*groups, last)
 	l.halves(func(d []vec) {
 		t := l.take()
 		for p := range q { // sums in 1+2p, differences in 2+2p
@@ -209,7 +209,7 @@ func (c *combination) finish(l *lines, j int, last bool) {
 // forwardStrided writes the input transform for three taps and stride 2: that
 // of the points 0, 1, -1, infinity on the even inputs, none on the odd ones.
 func forwardStrided(a *assembly) {
-	l := begin(a, "winoForward7NEON", "applies the input transform for stride 2.", 7, 7, 0, false)
+	l := begin(a, "winoForward7", "applies the input transform for stride 2.", 7, 7, 0, false)
 	l.halves(func(d []vec) {
 		t := []vec{l.take(), l.take(), l.take(), l.take()}
 		l.fsub(d[4], d[0], t[0])
@@ -228,7 +228,7 @@ func inverseStrided(a *assembly, last bool) {
 	if last {
 		name, doc = name+"Last", "applies the output transform for stride 2, adds the bias and clamps."
 	}
-	l := begin(a, name+"NEON", doc, 7, 3, 0, last)
+	l := begin(a, name, doc, 7, 3, 0, last)
 	l.halves(func(d []vec) {
 		sum, diff := l.take(), l.take()
 		l.fadd(d[1], d[2], sum)

@@ -32,17 +32,17 @@ func Open(libraries ...string) (*Driver, error) {
 			missing = append(missing, err)
 			continue
 		}
-		return load(lib, path)
+		return Load(path, func(name string) (uintptr, error) { return purego.Dlsym(lib, name) })
 	}
 	return nil, fmt.Errorf("cuda: no NVIDIA driver was found: %w; install one, or use --device cpu",
 		errors.Join(missing...))
 }
 
-// load looks the calls up and initialises the driver.
-func load(lib uintptr, path string) (*Driver, error) {
+// Load looks up the calls of the library of that path, C functions, and initialises the driver.
+func Load(path string, lookup func(name string) (uintptr, error)) (*Driver, error) {
 	d := &Driver{}
 	for c := range d.fn {
-		fn, err := purego.Dlsym(lib, names[c])
+		fn, err := lookup(names[c])
 		if err != nil {
 			return nil, fmt.Errorf("cuda: %s has no %s: the driver is too old, want CUDA %d.%d or later; update the NVIDIA "+
 				"driver, or use --device cpu",

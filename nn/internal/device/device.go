@@ -33,7 +33,8 @@ type Config struct {
 
 // A Device is something that runs networks.
 type Device interface {
-	// Name is what nn.Config.Device selects, such as "cuda".
+	// Name is what nn.Config.Device selects: a word such as "cuda", or two with a colon between, such
+	// as "onnxruntime:cuda", of which the first alone stands for the first of its devices that works.
 	Name() string
 	// Kernels lists what Config.Kernel may name, the default first.
 	Kernels() []string
@@ -48,16 +49,32 @@ type Device interface {
 	Compile(net *ir.Net, unit int, cfg Config) (Executor, error)
 }
 
+// A Processor is a Device that computes on this machine's processor. It has one unit, which needs no
+// number, and is taken only where it is named.
+type Processor interface {
+	Device
+	OnProcessor()
+}
+
+// OnProcessor reports whether d is a Processor.
+func OnProcessor(d Device) bool {
+	_, ok := d.(Processor)
+	return ok
+}
+
 // An Executor runs one compiled network on one device.
 type Executor interface {
 	// Run computes n images: in holds n times the input, out[i] n times the
 	// i-th output, lengths already checked, or nil where that output is not
 	// wanted. It is safe for concurrent use, returns ctx.Err() soon after ctx
-	// ends, and an image's result depends on nothing but that image.
+	// ends, and an image's result depends on nothing but that image: to the
+	// bit, or within the kernel's rounding where the device is a library of
+	// others that chooses its algorithms by the batch.
 	Run(ctx context.Context, n int, in []float32, out [][]float32) error
 	// Kernel names the kernels chosen, such as "ref".
 	Kernel() string
-	// Threads is the number of threads a Run uses at most.
+	// Threads is the number of the processor's threads a Run uses at most: 1,
+	// the caller's, where something else computes.
 	Threads() int
 	// Close releases everything; no Run is under way or follows.
 	Close() error
@@ -86,12 +103,14 @@ var registered struct {
 }
 
 // Register makes a device known under its name. It panics when the name is
-// empty, reserved ("auto", "cpu") or taken, as that is a programming error.
+// reserved ("auto", "cpu"), taken, or not made of one or two words that are no
+// numbers, as that is a programming error.
 func Register(d Device) {
 	registered.Lock()
 	defer registered.Unlock()
 	name := d.Name()
-	if name == "" || name == Auto || name == CPU || strings.Contains(name, ":") {
+	words := strings.Split(name, ":")
+	if name == Auto || name == CPU || len(words) > 2 || slices.ContainsFunc(words, notWord) {
 		panic(fmt.Sprintf("nn: register device: the name %q is reserved", name))
 	}
 	if slices.ContainsFunc(registered.list, func(o Device) bool { return o.Name() == name }) {
@@ -99,6 +118,9 @@ func Register(d Device) {
 	}
 	registered.list = append(registered.list, d)
 }
+
+// notWord reports whether s is empty or a number.
+func notWord(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // Unregister takes a test's device back.
 func Unregister(d Device) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/internal/par"
+	"github.com/c236555e/rehead/nn/internal/arena"
 	"github.com/c236555e/rehead/nn/internal/ir"
 	"github.com/c236555e/rehead/nn/internal/kernel"
 )
@@ -204,37 +205,19 @@ func halo(w ir.Window, in, out *value) kernel.Border {
 	}
 }
 
-// allocate gives every buffer its place in the arena and returns its size. The
-// largest are placed first, each at the lowest place that is free for its life.
+// allocate gives every buffer its place in the arena and returns its size.
 func (p *planner) allocate() int {
 	var all []*buffer
+	var places []*arena.Buffer
 	for _, v := range p.values {
-		if v.buf != nil && v.buf.first >= 0 && !slices.Contains(all, v.buf) {
-			all = append(all, v.buf)
+		if b := v.buf; b != nil && b.first >= 0 && !slices.Contains(all, b) {
+			all = append(all, b)
+			places = append(places, &arena.Buffer{Size: b.size(), First: b.first, Last: b.last})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b *buffer) int { return b.size() - a.size() })
-	type spot struct {
-		at int
-		b  *buffer
-	}
-	var placed []spot
-	total := 0
-	for _, b := range all {
-		at := 0
-		for _, s := range placed { // in order of place
-			if s.b.first > b.last || b.first > s.b.last {
-				continue
-			}
-			if s.at >= at+b.size() {
-				break
-			}
-			at = max(at, s.at+s.b.size())
-		}
-		b.tensor, b.allocated = b.layout().At(at), true
-		i, _ := slices.BinarySearchFunc(placed, at, func(s spot, at int) int { return s.at - at })
-		placed = slices.Insert(placed, i, spot{at, b})
-		total = max(total, at+b.size())
+	total := arena.Place(places)
+	for i, b := range all {
+		b.tensor, b.allocated = b.layout().At(places[i].At), true
 	}
 	return total
 }

@@ -157,8 +157,8 @@ func (p *planner) pool(s ir.Step, t *task) error {
 	return nil
 }
 
-// moments prepares the moments of each channel. What nothing but an output needs goes straight to the
-// caller's slice.
+// moments prepares the moments of each channel. What is an output and read by nothing else goes straight
+// to the caller's slice.
 func (p *planner) moments(s ir.Step, t *task) (err error) {
 	in, out := p.values[s.In[0]], p.values[s.Out].tensor()
 	var m *kernel.Moments
@@ -173,7 +173,7 @@ func (p *planner) moments(s ir.Step, t *task) (err error) {
 	t.shape = fmt.Sprintf("%dx%dx%d > %d", in.c, in.h, in.w, p.values[s.Out].c)
 	t.cost = float64(in.c*in.h*in.w) / 8 / float64(t.parts)
 	t.run = func(im image, part int, _ []float32) { m.Run(part, im.arena[out.Off:], im.arena) }
-	if i, size := t.only-1, p.values[s.Out].c; i >= 0 {
+	if i, size := t.only-1, p.values[s.Out].c; i >= 0 && p.net.Outputs[i] == s.Out {
 		t.run = func(im image, part int, _ []float32) { m.Run(part, im.out[i][im.index*size:][:size], im.arena) }
 	}
 	return nil

@@ -4490,9 +4490,9 @@ tile8x16x1AVX512_store:
 	VZEROUPPER
 	RET
 
-// func poolMaxAVX2(a *byte)
+// func poolMax(a *byte)
 // Requires: AVX
-TEXT ·poolMaxAVX2(SB), NOSPLIT, $0-8
+TEXT ·poolMax(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), SI
 	MOVQ 32(SI), R8
 	MOVQ 40(SI), R9
@@ -4501,7 +4501,7 @@ TEXT ·poolMaxAVX2(SB), NOSPLIT, $0-8
 	MOVQ 8(SI), R12
 	MOVQ 16(SI), R13
 
-poolMaxAVX2_pixel:
+poolMax_pixel:
 	MOVLQSX (R8), BX
 	ADDQ    R11, BX
 	MOVQ    R13, CX
@@ -4509,32 +4509,32 @@ poolMaxAVX2_pixel:
 	MOVQ    (CX), AX
 	VMOVUPS (BX)(AX*1), Y0
 	VCMPPS  $0x03, Y0, Y0, Y1
-	JMP     poolMaxAVX2_next
+	JMP     poolMax_next
 
-poolMaxAVX2_tap:
+poolMax_tap:
 	MOVQ    (CX), AX
 	VMOVUPS (BX)(AX*1), Y2
 	VCMPPS  $0x03, Y2, Y2, Y3
 	VMAXPS  Y2, Y0, Y0
 	VORPS   Y3, Y1, Y1
 
-poolMaxAVX2_next:
+poolMax_next:
 	ADDQ    $0x08, CX
 	DECQ    DX
-	JNE     poolMaxAVX2_tap
+	JNE     poolMax_tap
 	VORPS   Y1, Y0, Y0
 	MOVLQSX (R9), DI
 	VMOVUPS Y0, (R12)(DI*1)
 	ADDQ    $0x04, R8
 	ADDQ    $0x04, R9
 	DECQ    R10
-	JNE     poolMaxAVX2_pixel
+	JNE     poolMax_pixel
 	VZEROUPPER
 	RET
 
-// func poolAvgAVX2(a *byte)
+// func poolAvg(a *byte)
 // Requires: AVX, FMA3
-TEXT ·poolAvgAVX2(SB), NOSPLIT, $0-8
+TEXT ·poolAvg(SB), NOSPLIT, $0-8
 	MOVQ         a+0(FP), SI
 	MOVQ         32(SI), R8
 	MOVQ         40(SI), R9
@@ -4547,19 +4547,19 @@ TEXT ·poolAvgAVX2(SB), NOSPLIT, $0-8
 	VBROADCASTSS 56(SI), Y4
 	VBROADCASTSS 72(SI), Y6
 
-poolAvgAVX2_pixel:
+poolAvg_pixel:
 	MOVLQSX (R8), BX
 	ADDQ    R11, BX
 	MOVQ    R13, CX
 	MOVQ    24(SI), DX
 	VXORPS  Y0, Y0, Y0
 
-poolAvgAVX2_tap:
+poolAvg_tap:
 	MOVQ        (CX), AX
 	VADDPS      (BX)(AX*1), Y0, Y0
 	ADDQ        $0x08, CX
 	DECQ        DX
-	JNE         poolAvgAVX2_tap
+	JNE         poolAvg_tap
 	VFMADD213PS Y5, Y4, Y0
 	VMAXPS      Y0, Y6, Y0
 	MOVLQSX     (R9), DI
@@ -4567,13 +4567,13 @@ poolAvgAVX2_tap:
 	ADDQ        $0x04, R8
 	ADDQ        $0x04, R9
 	DECQ        R10
-	JNE         poolAvgAVX2_pixel
+	JNE         poolAvg_pixel
 	VZEROUPPER
 	RET
 
-// func momentsAVX2(a *byte)
+// func moments(a *byte)
 // Requires: AVX, FMA3
-TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
+TEXT ·moments(SB), NOSPLIT, $0-8
 	MOVQ    a+0(FP), SI
 	MOVQ    (SI), R8
 	MOVQ    8(SI), DI
@@ -4585,12 +4585,12 @@ TEXT ·momentsAVX2(SB), NOSPLIT, $0-8
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 
-momentsAVX2_row:
+moments_row:
 	MOVQ 32(SI), CX
 	SUBQ $0x02, CX
-	JLT  momentsAVX2_odd
+	JLT  moments_odd
 
-momentsAVX2_pair:
+moments_pair:
 	VMOVUPS     (R8), Y4
 	VSUBPS      Y8, Y4, Y4
 	VADDPS      Y4, Y0, Y0
@@ -4601,21 +4601,21 @@ momentsAVX2_pair:
 	VFMADD231PS Y5, Y5, Y3
 	ADDQ        $0x40, R8
 	SUBQ        $0x02, CX
-	JGE         momentsAVX2_pair
+	JGE         moments_pair
 
-momentsAVX2_odd:
+moments_odd:
 	CMPQ        CX, $-1
-	JNE         momentsAVX2_next
+	JNE         moments_next
 	VMOVUPS     (R8), Y4
 	VSUBPS      Y8, Y4, Y4
 	VADDPS      Y4, Y0, Y0
 	VFMADD231PS Y4, Y4, Y1
 	ADDQ        $0x20, R8
 
-momentsAVX2_next:
+moments_next:
 	ADDQ    R10, R8
 	DECQ    R9
-	JNE     momentsAVX2_row
+	JNE     moments_row
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y3, Y1, Y1
 	MOVQ    16(SI), DI

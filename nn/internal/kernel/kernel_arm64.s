@@ -1160,8 +1160,8 @@ store:
 	BNE tile
 	RET
 
-// poolMaxNEON takes the largest of each pixel's taps: NaN, if one of them is.
-TEXT ·poolMaxNEON(SB), NOSPLIT, $0-8
+// poolMax takes the largest of each pixel's taps: NaN, if one of them is.
+TEXT ·poolMax(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
 	MOVD 32(R0), R1
 	MOVD 40(R0), R2
@@ -1198,8 +1198,8 @@ tap:
 	BNE pixel
 	RET
 
-// poolAvgNEON averages each pixel's taps, adds a bias and clamps below.
-TEXT ·poolAvgNEON(SB), NOSPLIT, $0-8
+// poolAvg averages each pixel's taps, adds a bias and clamps below.
+TEXT ·poolAvg(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
 	MOVD 32(R0), R1
 	MOVD 40(R0), R2
@@ -1247,8 +1247,8 @@ tap:
 	BNE pixel
 	RET
 
-// momentsNEON sums x-k and its square over a cell of one channel block.
-TEXT ·momentsNEON(SB), NOSPLIT, $0-8
+// moments sums x-k and its square over a cell of one channel block.
+TEXT ·moments(SB), NOSPLIT, $0-8
 	MOVD a+0(FP), R0
 	MOVD 8(R0), R6
 	FMOVQ 0(R6), F6

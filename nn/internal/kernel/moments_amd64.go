@@ -3,12 +3,7 @@ package kernel
 import "unsafe"
 
 //go:noescape
-func momentsAVX2(a *momentsArgs)
-
-//go:noescape
 func byteMomentsAVX2(a *momentsArgs)
-
-func moments(a *momentsArgs) { momentsAVX2(a) }
 
 // byteSumsAsm is byteSumsGo.
 func byteSumsAsm(sums *[2 * ByteBlock]uint32, x []float32, c *cell, row int) {

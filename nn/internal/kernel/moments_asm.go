@@ -11,6 +11,9 @@ type momentsArgs struct {
 	row     int // bytes from the end of a row of the cell to its next row
 }
 
+//go:noescape
+func moments(a *momentsArgs)
+
 // sumsAsm is sumsGo.
 func sumsAsm(sums *[2 * Block]float32, x []float32, k *[Block]float32, c *cell, row int) {
 	moments(&momentsArgs{x: &x[0], k: &k[0], out: &sums[0], rows: c.rows, columns: c.columns,

@@ -17,6 +17,12 @@ type poolArgs struct {
 	floor    uint64 // the bits of a float32
 }
 
+//go:noescape
+func poolMax(a *poolArgs)
+
+//go:noescape
+func poolAvg(a *poolArgs)
+
 // runAsm pools channel block b of the pixels of g.
 func (p *pool) runAsm(b int, g *poolGroup, out, in []float32) {
 	a := poolArgs{

@@ -2,8 +2,8 @@
 
 #include "textflag.h"
 
-// winoForward4NEON applies the input transform of 4 points.
-TEXT ·winoForward4NEON(SB), NOSPLIT, $0-8
+// winoForward4 applies the input transform of 4 points.
+TEXT ·winoForward4(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -74,8 +74,8 @@ next:
 	BNE line
 	RET
 
-// winoForward6NEON applies the input transform of 6 points.
-TEXT ·winoForward6NEON(SB), NOSPLIT, $0-8
+// winoForward6 applies the input transform of 6 points.
+TEXT ·winoForward6(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -194,8 +194,8 @@ next:
 	BNE line
 	RET
 
-// winoForward8NEON applies the input transform of 8 points.
-TEXT ·winoForward8NEON(SB), NOSPLIT, $0-8
+// winoForward8 applies the input transform of 8 points.
+TEXT ·winoForward8(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -347,8 +347,8 @@ next:
 	BNE line
 	RET
 
-// winoForward10NEON applies the input transform of 10 points.
-TEXT ·winoForward10NEON(SB), NOSPLIT, $0-8
+// winoForward10 applies the input transform of 10 points.
+TEXT ·winoForward10(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -569,8 +569,8 @@ next:
 	BNE line
 	RET
 
-// winoForward12NEON applies the input transform of 12 points.
-TEXT ·winoForward12NEON(SB), NOSPLIT, $0-8
+// winoForward12 applies the input transform of 12 points.
+TEXT ·winoForward12(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -861,8 +861,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse2x4NEON applies the output transform of 4 points to 2 outputs.
-TEXT ·winoInverse2x4NEON(SB), NOSPLIT, $0-8
+// winoInverse2x4 applies the output transform of 4 points to 2 outputs.
+TEXT ·winoInverse2x4(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -921,8 +921,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse2x4LastNEON applies the output transform of 4 points to 2 outputs, adds the bias and clamps.
-TEXT ·winoInverse2x4LastNEON(SB), NOSPLIT, $0-8
+// winoInverse2x4Last applies the output transform of 4 points to 2 outputs, adds the bias and clamps.
+TEXT ·winoInverse2x4Last(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -994,8 +994,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse2x6NEON applies the output transform of 6 points to 2 outputs.
-TEXT ·winoInverse2x6NEON(SB), NOSPLIT, $0-8
+// winoInverse2x6 applies the output transform of 6 points to 2 outputs.
+TEXT ·winoInverse2x6(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -1072,8 +1072,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse2x6LastNEON applies the output transform of 6 points to 2 outputs, adds the bias and clamps.
-TEXT ·winoInverse2x6LastNEON(SB), NOSPLIT, $0-8
+// winoInverse2x6Last applies the output transform of 6 points to 2 outputs, adds the bias and clamps.
+TEXT ·winoInverse2x6Last(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -1163,8 +1163,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse4x6NEON applies the output transform of 6 points to 4 outputs.
-TEXT ·winoInverse4x6NEON(SB), NOSPLIT, $0-8
+// winoInverse4x6 applies the output transform of 6 points to 4 outputs.
+TEXT ·winoInverse4x6(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -1259,8 +1259,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse4x6LastNEON applies the output transform of 6 points to 4 outputs, adds the bias and clamps.
-TEXT ·winoInverse4x6LastNEON(SB), NOSPLIT, $0-8
+// winoInverse4x6Last applies the output transform of 6 points to 4 outputs, adds the bias and clamps.
+TEXT ·winoInverse4x6Last(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -1376,8 +1376,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse4x8NEON applies the output transform of 8 points to 4 outputs.
-TEXT ·winoInverse4x8NEON(SB), NOSPLIT, $0-8
+// winoInverse4x8 applies the output transform of 8 points to 4 outputs.
+TEXT ·winoInverse4x8(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -1492,8 +1492,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse4x8LastNEON applies the output transform of 8 points to 4 outputs, adds the bias and clamps.
-TEXT ·winoInverse4x8LastNEON(SB), NOSPLIT, $0-8
+// winoInverse4x8Last applies the output transform of 8 points to 4 outputs, adds the bias and clamps.
+TEXT ·winoInverse4x8Last(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -1625,8 +1625,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse6x8NEON applies the output transform of 8 points to 6 outputs.
-TEXT ·winoInverse6x8NEON(SB), NOSPLIT, $0-8
+// winoInverse6x8 applies the output transform of 8 points to 6 outputs.
+TEXT ·winoInverse6x8(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -1763,8 +1763,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse6x8LastNEON applies the output transform of 8 points to 6 outputs, adds the bias and clamps.
-TEXT ·winoInverse6x8LastNEON(SB), NOSPLIT, $0-8
+// winoInverse6x8Last applies the output transform of 8 points to 6 outputs, adds the bias and clamps.
+TEXT ·winoInverse6x8Last(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -1922,8 +1922,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse4x10NEON applies the output transform of 10 points to 4 outputs.
-TEXT ·winoInverse4x10NEON(SB), NOSPLIT, $0-8
+// winoInverse4x10 applies the output transform of 10 points to 4 outputs.
+TEXT ·winoInverse4x10(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -2061,8 +2061,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse4x10LastNEON applies the output transform of 10 points to 4 outputs, adds the bias and clamps.
-TEXT ·winoInverse4x10LastNEON(SB), NOSPLIT, $0-8
+// winoInverse4x10Last applies the output transform of 10 points to 4 outputs, adds the bias and clamps.
+TEXT ·winoInverse4x10Last(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -2221,8 +2221,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse6x12NEON applies the output transform of 12 points to 6 outputs.
-TEXT ·winoInverse6x12NEON(SB), NOSPLIT, $0-8
+// winoInverse6x12 applies the output transform of 12 points to 6 outputs.
+TEXT ·winoInverse6x12(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -2415,8 +2415,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse6x12LastNEON applies the output transform of 12 points to 6 outputs, adds the bias and clamps.
-TEXT ·winoInverse6x12LastNEON(SB), NOSPLIT, $0-8
+// winoInverse6x12Last applies the output transform of 12 points to 6 outputs, adds the bias and clamps.
+TEXT ·winoInverse6x12Last(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -2630,8 +2630,8 @@ next:
 	BNE line
 	RET
 
-// winoForward7NEON applies the input transform for stride 2.
-TEXT ·winoForward7NEON(SB), NOSPLIT, $0-8
+// winoForward7 applies the input transform for stride 2.
+TEXT ·winoForward7(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -2722,8 +2722,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse3x7NEON applies the output transform for stride 2.
-TEXT ·winoInverse3x7NEON(SB), NOSPLIT, $0-8
+// winoInverse3x7 applies the output transform for stride 2.
+TEXT ·winoInverse3x7(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -2804,8 +2804,8 @@ next:
 	BNE line
 	RET
 
-// winoInverse3x7LastNEON applies the output transform for stride 2, adds the bias and clamps.
-TEXT ·winoInverse3x7LastNEON(SB), NOSPLIT, $0-8
+// winoInverse3x7Last applies the output transform for stride 2, adds the bias and clamps.
+TEXT ·winoInverse3x7Last(SB), NOSPLIT, $0-8
 	MOVD l+0(FP), R0
 	MOVD 0(R0), R9
 	MOVD 8(R0), R10
@@ -2903,8 +2903,8 @@ next:
 	BNE line
 	RET
 
-// winoProduct1NEON multiplies groups of 1 tiles by 16 outputs.
-TEXT ·winoProduct1NEON(SB), NOSPLIT, $0-8
+// winoProduct1 multiplies groups of 1 tiles by 16 outputs.
+TEXT ·winoProduct1(SB), NOSPLIT, $0-8
 	MOVD p+0(FP), R0
 	MOVD 32(R0), R4
 	MOVD 8(R0), R5
@@ -3018,8 +3018,8 @@ block:
 	BNE group
 	RET
 
-// winoProduct2NEON multiplies groups of 2 tiles by 16 outputs.
-TEXT ·winoProduct2NEON(SB), NOSPLIT, $0-8
+// winoProduct2 multiplies groups of 2 tiles by 16 outputs.
+TEXT ·winoProduct2(SB), NOSPLIT, $0-8
 	MOVD p+0(FP), R0
 	MOVD 32(R0), R4
 	MOVD 8(R0), R5
@@ -3175,8 +3175,8 @@ block:
 	BNE group
 	RET
 
-// winoProduct3NEON multiplies groups of 3 tiles by 16 outputs.
-TEXT ·winoProduct3NEON(SB), NOSPLIT, $0-8
+// winoProduct3 multiplies groups of 3 tiles by 16 outputs.
+TEXT ·winoProduct3(SB), NOSPLIT, $0-8
 	MOVD p+0(FP), R0
 	MOVD 32(R0), R4
 	MOVD 8(R0), R5
@@ -3374,8 +3374,8 @@ block:
 	BNE group
 	RET
 
-// winoProduct4NEON multiplies groups of 4 tiles by 16 outputs.
-TEXT ·winoProduct4NEON(SB), NOSPLIT, $0-8
+// winoProduct4 multiplies groups of 4 tiles by 16 outputs.
+TEXT ·winoProduct4(SB), NOSPLIT, $0-8
 	MOVD p+0(FP), R0
 	MOVD 32(R0), R4
 	MOVD 8(R0), R5
@@ -3615,8 +3615,8 @@ block:
 	BNE group
 	RET
 
-// winoProduct5NEON multiplies groups of 5 tiles by 16 outputs.
-TEXT ·winoProduct5NEON(SB), NOSPLIT, $0-8
+// winoProduct5 multiplies groups of 5 tiles by 16 outputs.
+TEXT ·winoProduct5(SB), NOSPLIT, $0-8
 	MOVD p+0(FP), R0
 	MOVD 32(R0), R4
 	MOVD 8(R0), R5
@@ -3898,8 +3898,8 @@ block:
 	BNE group
 	RET
 
-// winoProduct6NEON multiplies groups of 6 tiles by 16 outputs.
-TEXT ·winoProduct6NEON(SB), NOSPLIT, $0-8
+// winoProduct6 multiplies groups of 6 tiles by 16 outputs.
+TEXT ·winoProduct6(SB), NOSPLIT, $0-8
 	MOVD p+0(FP), R0
 	MOVD 32(R0), R4
 	MOVD 8(R0), R5
@@ -4223,8 +4223,8 @@ block:
 	BNE group
 	RET
 
-// winoExpand16NEON multiplies a small matrix by lanes of 16.
-TEXT ·winoExpand16NEON(SB), NOSPLIT, $0-8
+// winoExpand16 multiplies a small matrix by lanes of 16.
+TEXT ·winoExpand16(SB), NOSPLIT, $0-8
 	MOVD e+0(FP), R0
 	MOVD 8(R0), R2
 	MOVD 16(R0), R3
@@ -4278,8 +4278,8 @@ tap:
 	BNE row
 	RET
 
-// winoExpandNarrow16NEON multiplies a small matrix by lanes of 16 and rounds to float32.
-TEXT ·winoExpandNarrow16NEON(SB), NOSPLIT, $0-8
+// winoExpandNarrow16 multiplies a small matrix by lanes of 16 and rounds to float32.
+TEXT ·winoExpandNarrow16(SB), NOSPLIT, $0-8
 	MOVD e+0(FP), R0
 	MOVD 8(R0), R2
 	MOVD 16(R0), R3

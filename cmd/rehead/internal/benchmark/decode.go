@@ -25,17 +25,17 @@ type DecodeReport struct {
 }
 
 // Decode runs each picture through the recipe on one core.
-func Decode(ctx context.Context, paths []string, recipe picture.Recipe, lim picture.Limits) (*DecodeReport, error) {
+func Decode(ctx context.Context, files []source.File, recipe picture.Recipe, lim picture.Limits) (*DecodeReport, error) {
 	r := &DecodeReport{Threads: 1, Filter: recipe.Filter, Problems: []string{}}
 	dst := make([]float32, 3*recipe.Size*recipe.Size)
 	ms := func(from, to time.Time) float64 { return float64(to.Sub(from).Nanoseconds()) / 1e6 }
 	var total, decode, resize []float64
 	pixels := 0
-	for _, path := range paths {
+	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		data, err := source.Read(path, lim)
+		data, err := f.Read(lim)
 		if err != nil {
 			r.Problems = append(r.Problems, err.Error())
 			continue
@@ -48,7 +48,7 @@ func Decode(ctx context.Context, paths []string, recipe picture.Recipe, lim pict
 		}
 		done := time.Now()
 		if err != nil {
-			r.Problems = append(r.Problems, path+": "+err.Error())
+			r.Problems = append(r.Problems, f.Path+": "+err.Error())
 			continue
 		}
 		pixels += info.Width * info.Height
@@ -56,7 +56,7 @@ func Decode(ctx context.Context, paths []string, recipe picture.Recipe, lim pict
 			append(total, ms(start, done))
 	}
 	if len(total) == 0 {
-		return nil, fmt.Errorf("bench decode: none of %d pictures could be read: %s", len(paths), r.Problems[0])
+		return nil, fmt.Errorf("bench decode: none of %d pictures could be read: %s", len(files), r.Problems[0])
 	}
 	r.Images = len(total)
 	r.Megapixels = float64(pixels) / 1e6 / float64(r.Images)

@@ -16,12 +16,13 @@ import (
 )
 
 // binary is the package whose modules are gathered, and builds how it is built: each is GOOS,
-// GOARCH and a build tag or "".
+// GOARCH and build tags or "".
 const binary = "github.com/c236555e/rehead/cmd/rehead"
 
 func builds() [][3]string {
 	return [][3]string{
-		{"linux", "amd64", ""}, {"linux", "arm64", ""}, {"linux", "amd64", "gpu"}, {"darwin", "arm64", ""},
+		{"linux", "amd64", ""}, {"linux", "arm64", ""}, {"linux", "amd64", "gpu"},
+		{"linux", "amd64", "avif,nodynamic"}, {"darwin", "arm64", ""},
 		{"windows", "amd64", ""}, {"windows", "arm64", ""},
 	}
 }
@@ -29,7 +30,6 @@ func builds() [][3]string {
 // module is one that the binary is linked from.
 type module struct {
 	Path, Version, Dir string
-	Main               bool
 }
 
 // gather is the whole text: a heading, the list, and the modules' own files, each text once.
@@ -42,7 +42,12 @@ func gather() (string, error) {
 	var texts []string
 	titles := map[string][]string{} // of a text: whose files have it
 	for _, m := range modules {
-		files, err := legal(m.Dir)
+		files, err := legal(m.Dir, "")
+		if sub := compiled[m.Path]; sub != "" && err == nil {
+			var inner []string
+			inner, err = legal(m.Dir, sub)
+			files = append(files, inner...)
+		}
 		if err != nil {
 			return "", fmt.Errorf("module %s: %w", m.Path, err)
 		}
@@ -146,20 +151,24 @@ func paths(modules map[string]module) []string {
 // isLegal finds licences, notices and patent grants by name.
 var isLegal = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents)([-._].*)?$`)
 
-// legal lists such files at a module's root; there must be one at least.
-func legal(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
+// compiled names the folders of modules that hold other people's programs, compiled, and their
+// licences.
+var compiled = map[string]string{"github.com/gen2brain/avif": "lib"}
+
+// legal lists such files in a folder of a module, "" for its root; there must be one at least.
+func legal(dir, sub string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, sub))
 	if err != nil {
 		return nil, err
 	}
 	var names []string
 	for _, e := range entries {
 		if e.Type().IsRegular() && isLegal.MatchString(e.Name()) && !strings.HasSuffix(e.Name(), ".go") {
-			names = append(names, e.Name())
+			names = append(names, filepath.Join(sub, e.Name()))
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("no licence in %s", dir)
+		return nil, fmt.Errorf("no licence in %s", filepath.Join(dir, sub))
 	}
 	return names, nil
 }

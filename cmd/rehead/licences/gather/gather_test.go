@@ -34,7 +34,7 @@ func TestListIsCurrent(t *testing.T) {
 
 func TestModuleWithoutLicence(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := legal(dir); err == nil || !strings.Contains(err.Error(), "no licence") {
+	if _, err := legal(dir, ""); err == nil || !strings.Contains(err.Error(), "no licence") {
 		t.Errorf("got %v, want an error", err)
 	}
 	for _, name := range []string{"LICENSE.md", "license.go", "NOTICE", "README"} {
@@ -42,7 +42,7 @@ func TestModuleWithoutLicence(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := legal(dir); err != nil || strings.Join(got, " ") != "LICENSE.md NOTICE" {
+	if got, err := legal(dir, ""); err != nil || strings.Join(got, " ") != "LICENSE.md NOTICE" {
 		t.Errorf("got %q and %v, want the licence and the notice", got, err)
 	}
 }

@@ -40,14 +40,13 @@ func Is(head []byte) bool {
 }
 
 type reader struct {
-	g    *graph.Graph
-	r    io.ReaderAt
-	size int64
+	g *graph.Graph
+	r io.ReaderAt
 }
 
 // Read reads a graph of the given size.
 func Read(r io.ReaderAt, size int64) (*graph.Graph, error) {
-	f := &reader{g: graph.New("TensorFlow"), r: r, size: size}
+	f := &reader{g: graph.New("TensorFlow"), r: r}
 	err := wire.Each(raw.NewCursor(r, 0, size), func(x wire.Field) error {
 		if x.Num != 1 {
 			return nil

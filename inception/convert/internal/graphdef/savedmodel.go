@@ -97,7 +97,7 @@ func (s *saved) meta(x wire.Field) error {
 		if err != nil {
 			return err
 		}
-		f := &reader{g: graph.New("TensorFlow"), r: c.Reader(), size: c.End()}
+		f := &reader{g: graph.New("TensorFlow"), r: c.Reader()}
 		s.main = f.g
 		return wire.Each(c, func(x wire.Field) error {
 			switch x.Num {
@@ -167,7 +167,7 @@ func (s *saved) function(x wire.Field) error {
 	if err != nil {
 		return err
 	}
-	f := &reader{g: graph.New("TensorFlow"), r: c.Reader(), size: c.End()}
+	f := &reader{g: graph.New("TensorFlow"), r: c.Reader()}
 	fn := &function{body: f.g, returns: map[string]string{}}
 	err = wire.Each(c, func(x wire.Field) error {
 		switch x.Num {

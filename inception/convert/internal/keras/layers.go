@@ -181,7 +181,8 @@ func (u *use) build(in []string) (string, error) {
 		if err := last(u.p.Format); err != nil {
 			return "", err
 		}
-		return u.node(map[string]string{"GlobalAveragePooling2D": "Mean", "GlobalMaxPooling2D": "Max"}[class], in[:1], nil)
+		op := map[string]string{"GlobalAveragePooling2D": "Mean", "GlobalMaxPooling2D": "GlobalMaxPool"}[class]
+		return u.node(op, in[:1], nil)
 	case class == "Concatenate":
 		axis, err := axisOf(u.p.Axis, 4)
 		if err != nil {

@@ -36,8 +36,6 @@ type Open func(name string) (io.ReaderAt, int64, error)
 // reader reads one file.
 type reader struct {
 	g      *graph.Graph
-	r      io.ReaderAt
-	size   int64
 	open   Open
 	beside map[string]besideFile
 }
@@ -53,7 +51,7 @@ const maxBeside = 1 << 10
 // Read reads the graph of a file of the given size. The model's own metadata is among its Texts,
 // under "metadata:KEY". open may be nil when there is nothing beside the file.
 func Read(r io.ReaderAt, size int64, open Open) (*graph.Graph, error) {
-	f := &reader{g: graph.New("ONNX"), r: r, size: size, open: open, beside: map[string]besideFile{}}
+	f := &reader{g: graph.New("ONNX"), open: open, beside: map[string]besideFile{}}
 	graphs := 0
 	err := wire.Each(raw.NewCursor(r, 0, size), func(x wire.Field) error {
 		if x.Num == 14 {

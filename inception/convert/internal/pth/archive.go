@@ -7,7 +7,6 @@ import (
 	"hash/crc32"
 	"io"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/c236555e/rehead/inception/convert/internal/pickle"
@@ -62,18 +61,6 @@ func OpenArchive(r io.ReaderAt, size int64) (*Archive, error) {
 
 // Has reports whether there is a file of that name.
 func (a *Archive) Has(name string) bool { return a.files[name] != nil }
-
-// Names lists the files with that beginning and end.
-func (a *Archive) Names(prefix, suffix string) []string {
-	var out []string
-	for name := range a.files {
-		if strings.HasPrefix(name, prefix) && strings.HasSuffix(name, suffix) {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
 
 // Section is where the bytes of a stored file lie, once their checksum was held against the
 // archive's.

@@ -25,10 +25,6 @@ func IsStream(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."))
 }
 
-// IsTar reports whether head (at least 262 bytes) starts as a tar archive, which is what torch.save
-// wrote in 2016, before the stream form; Read does not read it.
-func IsTar(head []byte) bool { return len(head) >= 262 && string(head[257:262]) == "ustar" }
-
 // File is what torch.save wrote.
 type File struct {
 	Tensors []raw.Tensor      // in the order of the dictionary

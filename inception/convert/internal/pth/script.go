@@ -20,9 +20,6 @@ type Script struct {
 // maxCode bounds a file of code.
 const maxCode = 8 << 20
 
-// IsScript reports whether an archive holds a TorchScript program.
-func IsScript(a *Archive) bool { return a.Has("constants.pkl") && a.Has("data.pkl") }
-
 // ReadScript reads a TorchScript program without its code.
 func ReadScript(a *Archive) (*Script, error) {
 	s := &Script{a: a}

@@ -27,7 +27,6 @@ type Open func(name string) (io.ReaderAt, int64, error)
 
 // Model is a model.json with its weights.
 type Model struct {
-	Format      string          // "layers-model", "graph-model" or "", which means the former
 	ModelConfig json.RawMessage // of a layers model: Keras's description
 	Topology    json.RawMessage // of a graph model: the GraphDef as JSON
 	Tensors     []raw.Tensor
@@ -39,7 +38,6 @@ type Model struct {
 var ErrONNX = errors.New("is an ONNX model as JSON")
 
 type document struct {
-	Format   string          `json:"format"`
 	Topology json.RawMessage `json:"modelTopology"`
 	Manifest []group         `json:"weightsManifest"`
 }
@@ -81,7 +79,7 @@ func Read(r io.ReaderAt, size int64, open Open) (*Model, error) {
 	if len(d.Topology) == 0 || len(d.Manifest) == 0 {
 		return nil, errors.New("is JSON, but no model.json of TensorFlow.js: it has no modelTopology or no weightsManifest")
 	}
-	m := &Model{Format: d.Format, Topology: d.Topology}
+	m := &Model{Topology: d.Topology}
 	var t struct {
 		Config json.RawMessage `json:"model_config"`
 		Class  string          `json:"class_name"`

@@ -30,14 +30,13 @@ var types = map[int64]raw.DType{0: raw.F32, 1: raw.F16, 2: raw.I32, 3: raw.U8, 4
 
 // tensor is one of a subgraph.
 type tensor struct {
-	value   string
-	shape   []int
-	dtype   raw.DType
-	off, n  int64 // its buffer, n is 0 without one
-	scale   []float64
-	zero    []int64
-	axis    int
-	defined bool
+	value  string
+	shape  []int
+	dtype  raw.DType
+	off, n int64 // its buffer, n is 0 without one
+	scale  []float64
+	zero   []int64
+	axis   int
 }
 
 type reader struct {
@@ -75,7 +74,6 @@ func (f *reader) model() error {
 	for _, i := range f.ints(graphs[0], 1, 4) {
 		if i >= 0 && i < int64(len(f.tensors)) {
 			t := f.tensors[i]
-			t.defined = true
 			f.g.Bytes[t.value] = t.dtype == raw.U8 && len(t.scale) == 0
 			if len(t.shape) == 4 && t.shape[1] == t.shape[2] {
 				f.g.Sizes[t.value] = t.shape[1]
@@ -168,7 +166,6 @@ func (f *reader) tensor(i int, t table, buffers []table) error {
 			x.n, n,
 			x.dtype)
 	}
-	x.defined = true
 	return f.constant(x, x.value, nil)
 }
 

@@ -74,3 +74,30 @@ int cuDeviceTotalMem_v2(size_t *bytes, int d) {
   *bytes = 5000000000;
   return 0;
 }
+
+// What computes is not called here.
+#define UNUSED(name)                                                           \
+  int name(void) { return 801; }
+
+UNUSED(cuDevicePrimaryCtxRetain)
+UNUSED(cuDevicePrimaryCtxRelease_v2)
+UNUSED(cuCtxSetCurrent)
+UNUSED(cuModuleLoadData)
+UNUSED(cuModuleUnload)
+UNUSED(cuModuleGetFunction)
+UNUSED(cuMemAlloc_v2)
+UNUSED(cuMemFree_v2)
+UNUSED(cuMemAllocHost_v2)
+UNUSED(cuMemFreeHost)
+UNUSED(cuMemcpyHtoDAsync_v2)
+UNUSED(cuMemcpyDtoHAsync_v2)
+UNUSED(cuStreamCreate)
+UNUSED(cuStreamDestroy_v2)
+UNUSED(cuStreamSynchronize)
+UNUSED(cuStreamBeginCapture_v2)
+UNUSED(cuStreamEndCapture)
+UNUSED(cuLaunchKernel)
+UNUSED(cuGraphInstantiateWithFlags)
+UNUSED(cuGraphLaunch)
+UNUSED(cuGraphExecDestroy)
+UNUSED(cuGraphDestroy)

@@ -10,6 +10,7 @@ import (
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/channels"
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
 )
 
@@ -41,6 +42,7 @@ func (h List) Check(in channels.Set, port, job string) (Config, error) {
 type Work struct {
 	Config  Config
 	Cache   string                         // folder of this host's bottlenecks
+	Engine  nn.Config                      // what computes them
 	Scratch func() (dir string, err error) // makes a folder of this run alone, once
 	Say     func(format string, args ...any)
 
@@ -117,7 +119,7 @@ func (k *Work) lead(ctx context.Context) (err error) {
 		if err := unpack(dir, file, mine); err != nil {
 			return fmt.Errorf("train: bottlenecks of %s: %w", host, err)
 		}
-		added, err := train.MergeCache(w, k.Cache, dir, k.Deep)
+		added, err := train.MergeCache(w, k.Engine, k.Cache, dir, k.Deep)
 		if err != nil {
 			return fmt.Errorf("train: bottlenecks of %s: %w", host, err)
 		}

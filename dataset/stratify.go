@@ -2,13 +2,13 @@ package dataset
 
 import "slices"
 
-// iterative deals groups to parts so that each label is spread as evenly as pictures of several
+// stratify deals groups to parts so that each label is spread as evenly as pictures of several
 // labels allow: iterative stratification (Sechidis, Tsoumakas, Vlahavas: "On the Stratification of
 // Multi-Label Data", 2011). Of the labels that are left the one with the fewest groups is dealt out
 // first, each of its groups to the part that wants this label most, of equals to the one that wants
 // most pictures, of equals to the first. wants[part][label] and total[part] are in pictures, and go
 // down as parts are served.
-func (f *Folder) iterative(groups []*group, wants [][]float64, total []float64) []int {
+func (f *Folder) stratify(groups []*group, wants [][]float64, total []float64) []int {
 	labels := make([][]int, len(groups)) // of each group, with repeats: a count a picture
 	left := make([]int, len(f.Labels))   // groups not dealt yet
 	has := make([][]int, len(f.Labels))
@@ -106,7 +106,7 @@ func (f *Folder) splitMultiLabel(groups []*group, validation, test float64) {
 			}
 		}
 	}
-	dealt := f.iterative(groups, wants, parts)
+	dealt := f.stratify(groups, wants, parts)
 	have := f.dealt(groups, dealt)
 	for p := range wants {
 		for l := range f.Labels {
@@ -171,7 +171,7 @@ func (f *Folder) foldMultiLabel(groups []*group, k int, out []int) {
 			total[fold] += float64(len(g.items)) / float64(k)
 		}
 	}
-	for g, fold := range f.iterative(groups, wants, total) {
+	for g, fold := range f.stratify(groups, wants, total) {
 		for _, i := range groups[g].items {
 			out[i] = fold
 		}

@@ -1,4 +1,9 @@
-package export
+// Package onnx writes networks as ONNX files: ModelProto of onnx.proto3 (github.com/onnx/onnx), as far
+// as this project needs it. It knows the file's form; what a network is, its callers know.
+//
+// The same calls give the same bytes. A Graph is for one goroutine while it is put together, and
+// read-only after that.
+package onnx
 
 import (
 	"encoding/binary"
@@ -8,27 +13,34 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The messages of onnx.proto3 (github.com/onnx/onnx) as far as they are written here.
-
 const (
 	irVersion   = 8  // ONNX 1.10
 	opset       = 13 // the first with an axis for each Softmax
-	typeFloat   = 1  // TensorProto.FLOAT
-	typeUint8   = 2  // TensorProto.UINT8
-	typeInt8    = 3  // TensorProto.INT8
-	typeInt32   = 6  // TensorProto.INT32
-	typeInt64   = 7  // TensorProto.INT64
 	attributeF  = 1  // AttributeProto.FLOAT
 	attributeI  = 2  // AttributeProto.INT
 	attributeIs = 7  // AttributeProto.INTS
 )
 
-// graph is GraphProto: nodes in the order of their computation, weights in the order of their use.
-type graph struct {
+// Type is the type of a tensor's numbers, TensorProto.DataType.
+type Type int
+
+// The types.
+const (
+	Float32 Type = 1
+	Uint8   Type = 2
+	Int8    Type = 3
+	Int32   Type = 6
+	Int64   Type = 7
+	Float16 Type = 10
+)
+
+// Graph is GraphProto: nodes in the order of their computation, weights in the order of their use.
+// Inputs and Outputs are set by the caller.
+type Graph struct {
+	Inputs  []Value
+	Outputs []Value
 	nodes   [][]byte // encoded NodeProto
 	tensors []tensor
-	inputs  []value
-	outputs []value
 }
 
 // tensor is TensorProto; its numbers, if they are float32, are encoded while they are written.
@@ -36,30 +48,35 @@ type tensor struct {
 	name  string
 	shape []int
 	data  []float32
-	kind  int
+	kind  Type
 	raw   []byte // instead of data, of other types
 }
 
 // size is the length of the tensor's numbers in bytes.
 func (t tensor) size() int { return 4*len(t.data) + len(t.raw) }
 
-// value is ValueInfoProto of a float32 tensor [N, shape...].
-type value struct {
-	name  string
-	shape []int
+// Value is ValueInfoProto of a float32 tensor [N, Shape...], of a batch of any size.
+type Value struct {
+	Name  string
+	Shape []int
 }
 
-// attribute is AttributeProto of one integer or several, or of one real number.
-type attribute struct {
+// Attribute is AttributeProto of one integer or several, or of one real number.
+type Attribute struct {
 	name string
 	kind int
 	ints []int
 	real float32
 }
 
-func integer(name string, v int) attribute     { return attribute{name, attributeI, []int{v}, 0} }
-func integers(name string, v ...int) attribute { return attribute{name, attributeIs, v, 0} }
-func real(name string, v float64) attribute    { return attribute{name, attributeF, nil, float32(v)} }
+// Int is an attribute of one integer.
+func Int(name string, v int) Attribute { return Attribute{name, attributeI, []int{v}, 0} }
+
+// Ints is an attribute of several integers.
+func Ints(name string, v ...int) Attribute { return Attribute{name, attributeIs, v, 0} }
+
+// Real is an attribute of a real number.
+func Real(name string, v float64) Attribute { return Attribute{name, attributeF, nil, float32(v)} }
 
 func number(b []byte, f protowire.Number, v int) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(b, f, protowire.VarintType), uint64(v))
@@ -73,8 +90,8 @@ func message(b []byte, f protowire.Number, m []byte) []byte {
 	return protowire.AppendBytes(protowire.AppendTag(b, f, protowire.BytesType), m)
 }
 
-// node adds a NodeProto with one output, after which it is named.
-func (g *graph) node(op, out string, in []string, attrs ...attribute) {
+// Node adds a NodeProto with one output, after which it is named.
+func (g *Graph) Node(op, out string, in []string, attrs ...Attribute) {
 	var b []byte
 	for _, s := range in {
 		b = text(b, 1, s)
@@ -86,16 +103,17 @@ func (g *graph) node(op, out string, in []string, attrs ...attribute) {
 	g.nodes = append(g.nodes, b)
 }
 
-func (g *graph) tensor(name string, shape []int, data []float32) {
-	g.tensors = append(g.tensors, tensor{name, shape, data, typeFloat, nil})
+// Tensor adds weights, which are kept and not copied.
+func (g *Graph) Tensor(name string, shape []int, data []float32) {
+	g.tensors = append(g.tensors, tensor{name, shape, data, Float32, nil})
 }
 
-// integers adds a tensor of integers, which are little-endian.
-func (g *graph) integers(name string, kind int, shape []int, raw []byte) {
-	g.tensors = append(g.tensors, tensor{name, shape, nil, kind, raw})
+// Raw adds a tensor of another type, little-endian, which is kept and not copied.
+func (g *Graph) Raw(name string, kind Type, shape []int, data []byte) {
+	g.tensors = append(g.tensors, tensor{name, shape, nil, kind, data})
 }
 
-func (a attribute) encode() []byte {
+func (a Attribute) encode() []byte {
 	b := text(nil, 1, a.name)
 	switch a.kind {
 	case attributeF:
@@ -110,13 +128,13 @@ func (a attribute) encode() []byte {
 	return number(b, 20, attributeIs)
 }
 
-func (v value) encode() []byte {
+func (v Value) encode() []byte {
 	dims := message(nil, 1, text(nil, 2, "N"))
-	for _, d := range v.shape {
+	for _, d := range v.Shape {
 		dims = message(dims, 1, number(nil, 1, d))
 	}
-	kind := message(nil, 1, message(number(nil, 1, typeFloat), 2, dims))
-	return message(text(nil, 1, v.name), 2, kind)
+	kind := message(nil, 1, message(number(nil, 1, int(Float32)), 2, dims))
+	return message(text(nil, 1, v.Name), 2, kind)
 }
 
 // head is the tensor up to its numbers, size the length of the whole message.
@@ -124,39 +142,39 @@ func (t tensor) head() (b []byte, size int) {
 	for _, d := range t.shape {
 		b = number(b, 1, d)
 	}
-	b = text(number(b, 2, t.kind), 8, t.name)
+	b = text(number(b, 2, int(t.kind)), 8, t.name)
 	b = protowire.AppendTag(b, 9, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(t.size()))
 	return b, len(b) + t.size()
 }
 
-// file is ModelProto.
-type file struct {
-	graph *graph
-	tool  string
-	meta  [][2]string
+// File is ModelProto.
+type File struct {
+	Graph *Graph
+	Tool  string      // the version of what writes it
+	Meta  [][2]string // names and values of the metadata
 }
 
-// write writes the message piece by piece, so that the weights are never copied as a whole.
-func (f file) write(w io.Writer) error {
-	model := text(text(number(nil, 1, irVersion), 2, "rehead"), 3, f.tool)
+// Write writes the message piece by piece, so that the weights are never copied as a whole.
+func (f File) Write(w io.Writer) error {
+	model := text(text(number(nil, 1, irVersion), 2, "rehead"), 3, f.Tool)
 	model = message(model, 8, number(nil, 2, opset))
-	for _, m := range f.meta {
+	for _, m := range f.Meta {
 		model = message(model, 14, text(text(nil, 1, m[0]), 2, m[1]))
 	}
 	var front, back []byte
-	for _, n := range f.graph.nodes {
+	for _, n := range f.Graph.nodes {
 		front = message(front, 1, n)
 	}
 	front = text(front, 2, "rehead")
-	for _, v := range f.graph.inputs {
+	for _, v := range f.Graph.Inputs {
 		back = message(back, 11, v.encode())
 	}
-	for _, v := range f.graph.outputs {
+	for _, v := range f.Graph.Outputs {
 		back = message(back, 12, v.encode())
 	}
 	size := len(front) + len(back)
-	for _, t := range f.graph.tensors {
+	for _, t := range f.Graph.tensors {
 		_, n := t.head()
 		size += protowire.SizeTag(5) + protowire.SizeBytes(n)
 	}
@@ -164,7 +182,7 @@ func (f file) write(w io.Writer) error {
 	if _, err := w.Write(append(model, front...)); err != nil {
 		return err
 	}
-	for _, t := range f.graph.tensors {
+	for _, t := range f.Graph.tensors {
 		if err := t.write(w); err != nil {
 			return err
 		}

@@ -1,0 +1,73 @@
+//go:build amd64 || arm64
+
+package inception
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/c236555e/rehead/internal/numeric"
+	"github.com/c236555e/rehead/nn"
+	"github.com/c236555e/rehead/nn/cuda/cudatest"
+)
+
+// gpuTolerance bounds how far a bottleneck on a GPU is from the CPU's, as the norm of the difference
+// over the norm, by the kernels' precision: float32 sums in another order; the others round every
+// factor on the way to 11 or 8 bits.
+var gpuTolerance = map[string]float64{"float32": 1e-4, "tf32": 5e-3, "float16": 5e-3, "bfloat16": 2e-2}
+
+// TestGPU embeds pictures with a narrow network on GPUs that are interpreted: the kernels, the
+// executor and its calls are those of real ones. A bottleneck does not depend on its batch, bit for
+// bit.
+func TestGPU(t *testing.T) {
+	if testing.Short() {
+		t.Skip("interprets whole networks")
+	}
+	const pictures = 3
+	w, err := Random(RandomConfig{Width: 0.1, Size: MinSize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(8, 9))
+	pixels := make([]float32, pictures*3*MinSize*MinSize)
+	for i := range pixels {
+		pixels[i] = r.Float32()*2 - 1
+	}
+	embed := func(cfg nn.Config, n int, pixels []float32) []float32 {
+		t.Helper()
+		trunk, err := NewTrunk(w, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer trunk.Close()
+		out := make([]float32, n*trunk.Features())
+		if err := trunk.Embed(context.Background(), n, pixels, out); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	want := embed(nn.Config{Device: "cpu"}, pictures, pixels)
+	size, features := len(pixels)/pictures, len(want)/pictures
+	for kernel, most := range gpuTolerance {
+		t.Run(kernel, func(t *testing.T) {
+			cudatest.UseOne(t)
+			cfg := nn.Config{Device: "cuda", Kernel: kernel}
+			got := embed(cfg, pictures, pixels)
+			worst := 0.0
+			for i := range pictures {
+				d := numeric.Distance(got[i*features:][:features], want[i*features:][:features])
+				if !(d <= most) {
+					t.Errorf("picture %d: the bottleneck is %.2g of its norm from the CPU's, want at most %g", i, d, most)
+				}
+				worst = math.Max(worst, d)
+			}
+			if alone := embed(cfg, 1, pixels[size:2*size]); !slices.Equal(alone, got[features:2*features]) {
+				t.Error("the bottleneck alone is another than in a batch")
+			}
+			t.Logf("at most %.2g of the norm apart", worst)
+		})
+	}
+}

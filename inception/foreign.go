@@ -1,0 +1,44 @@
+package inception
+
+import "fmt"
+
+// What heads that were trained elsewhere read of the last block in the place of its mean. Nothing here
+// trains such a head.
+const (
+	Maximum Statistic = "maximum" // over all pixels: a value a channel
+	Cells   Statistic = "cells"   // every pixel's channels, row by row: [side,side,channels]
+)
+
+// LastMaximum is the maximum over the last block in the place of its mean.
+func LastMaximum() *Features {
+	return &Features{Blocks: []string{lastBlock()}, Statistics: []Statistic{Maximum}}
+}
+
+// LastCells is the last block as it is, of a network whose input has that side in pixels.
+func LastCells(size int) *Features {
+	return &Features{Blocks: []string{lastBlock()}, Statistics: []Statistic{Cells}, Side: sideOf(lastBlock(), size)}
+}
+
+// Foreign says whether f is what only heads that were trained elsewhere read: LastMaximum or LastCells.
+func (f *Features) Foreign() bool {
+	return f != nil && len(f.Statistics) == 1 && (f.Statistics[0] == Maximum || f.Statistics[0] == Cells)
+}
+
+// validateForeign checks what a head that was trained elsewhere reads.
+func (f *Features) validateForeign() error {
+	cells := f.Foreign() && f.Statistics[0] == Cells
+	most := 0
+	if cells {
+		most = sideOf(lastBlock(), maxSize)
+	}
+	switch {
+	case !f.Foreign() || len(f.Blocks) != 1 || f.Blocks[0] != lastBlock():
+		return fmt.Errorf("inception: features: got %v of %v, want %s or %s alone, of %s", f.Statistics, f.Blocks, Maximum,
+			Cells, lastBlock())
+	case f.Side > most || cells != (f.Side > 0):
+		return fmt.Errorf("inception: features: got %d pixels a side, want 1 to %d for %s, 0 else", f.Side, most, Cells)
+	case f.Scales != nil || f.Columns != nil:
+		return fmt.Errorf("inception: features: got scales or columns of %s, want neither", f.Statistics[0])
+	}
+	return nil
+}

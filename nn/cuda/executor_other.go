@@ -1,0 +1,15 @@
+//go:build !linux || (!amd64 && !arm64)
+
+package cuda
+
+import (
+	"errors"
+
+	"github.com/c236555e/rehead/nn/internal/cu"
+	"github.com/c236555e/rehead/nn/internal/device"
+	"github.com/c236555e/rehead/nn/internal/ir"
+)
+
+func compile(*cu.Driver, *ir.Net, int, string) (device.Executor, error) {
+	return nil, errors.New("cuda: GPUs are driven on Linux on amd64 and arm64 only; use --device cpu")
+}

@@ -1,0 +1,3 @@
+#define BFLOAT16
+#include "conv.h"
+#include "planes.h"

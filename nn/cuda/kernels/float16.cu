@@ -1,0 +1,3 @@
+#define FLOAT16
+#include "conv.h"
+#include "planes.h"

@@ -1,0 +1,3 @@
+#define FLOAT32
+#include "conv.h"
+#include "planes.h"

@@ -1,0 +1,2 @@
+#define TF32
+#include "conv.h"

@@ -1,0 +1,202 @@
+package head
+
+import (
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/c236555e/rehead/nn/linalg"
+)
+
+// Of the search for the best bias.
+const (
+	biasSteps   = 12
+	fullBias    = 1024  // labels up to which their second derivatives are a matrix
+	biasNearest = 1e-16 // the share to mend at which nothing is to be gained
+)
+
+// bestBias moves b to the best for the logits u, by Newton's method with the second derivatives of
+// where it begins. It returns the sum of the losses before.
+func (o *objective) bestBias(b []float64) (first float64, err error) {
+	sums, step := make([]float64, o.k), make([]float64, o.k)
+	var solve func(g []float64) error
+	best, least := make([]float64, o.k), math.Inf(1)
+	for i := range biasSteps {
+		loss, err := o.exactBias(b, sums)
+		if err != nil {
+			return 0, err
+		}
+		if i == 0 {
+			first = loss
+		}
+		for l := range sums {
+			sums[l] /= float64(o.n)
+		}
+		share := o.mend(b, sums)
+		enough := share <= biasNearest || share > least/4
+		if share < least {
+			copy(best, b)
+			least = share
+		}
+		if enough {
+			break
+		}
+		if solve == nil {
+			if solve, err = o.biasCurvature(b); err != nil {
+				return 0, err
+			}
+		}
+		copy(step, sums)
+		if err := solve(step); err != nil {
+			return 0, err
+		}
+		for l, s := range step {
+			if !decided(b[l]) {
+				b[l] -= max(-1, min(1, s))
+			}
+		}
+	}
+	copy(b, best)
+	return first, nil
+}
+
+// biasCurvature returns what replaces a gradient by b by the step of Newton's method.
+func (o *objective) biasCurvature(b []float64) (func(g []float64) error, error) {
+	k, n := o.k, float64(o.n)
+	diagonal, cross := make([]float64, k), linalg.Matrix[float64]{}
+	if o.ex.MultiLabel == nil && k <= fullBias {
+		cross = linalg.New(make([]float64, k*k), k, k)
+	}
+	err := o.inTurn(func(l *lane, lo, hi int) error {
+		l.exact(o, b, lo, hi)
+		clear(l.biasG)
+		for i := lo; i < hi; i++ {
+			o.targets.curvature(i, l.wide[(i-lo)*k:][:k], l.biasG)
+		}
+		if cross.Rows == 0 {
+			return nil
+		}
+		if l.square == nil {
+			l.square = make([]float64, k*k)
+		}
+		clear(l.square)
+		p := linalg.New(l.wide[:(hi-lo)*k], hi-lo, k)
+		return linalg.AddProduct(linalg.New(l.square, k, k), p, p, linalg.Product{TransposeA: true, Lower: true})
+	}, func(l *lane) error {
+		for j, v := range l.biasG {
+			diagonal[j] += v / n
+		}
+		for j, v := range l.square {
+			cross.Data[j] -= v / n
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	byDiagonal := func(g []float64) error {
+		divide(g, diagonal)
+		return nil
+	}
+	if cross.Rows == 0 {
+		return byDiagonal, nil
+	}
+	return scaledSolve(cross, diagonal, byDiagonal)
+}
+
+// scaledSolve solves for diag(d) + cross after scaling it to a diagonal of about 1. What only moves
+// all logits alike is 0 in a softmax's second derivatives; it is made 1.
+func scaledSolve(cross linalg.Matrix[float64], d []float64, fallback func(g []float64) error) (func(g []float64) error,
+	error) {
+	k, total := len(d), 0.0
+	root := make([]float64, k)
+	for j, v := range d {
+		root[j] = math.Sqrt(v)
+		total += v
+	}
+	for i := range k {
+		row := cross.Data[i*k:][:i+1]
+		for j := range row {
+			row[j] /= max(root[i]*root[j], math.SmallestNonzeroFloat64)
+			row[j] += root[i] * root[j] / total
+		}
+		row[i]++
+	}
+	factor, err := linalg.Factor(cross, 1)
+	if errors.Is(err, linalg.ErrNotPositive) {
+		return fallback, nil
+	}
+	return func(g []float64) error {
+		divide(g, root)
+		err := factor.Solve(linalg.New(g, 1, k))
+		divide(g, root)
+		return err
+	}, err
+}
+
+// divide divides g by d, and by 0 to 0.
+func divide(g, d []float64) {
+	for j, v := range d {
+		if v > 0 {
+			g[j] /= v
+		} else {
+			g[j] = 0
+		}
+	}
+}
+
+// curvature makes row i's residuals sqrt(weight) times its probabilities, and adds to diagonal the
+// weighted probabilities (of sigmoids: the second derivatives).
+func (t *targets) curvature(i int, r, diagonal []float64) {
+	if t.ex.MultiLabel == nil {
+		y := t.ex.Labels[i]
+		weight := t.of[i] * t.has[y]
+		root := math.Sqrt(weight)
+		for j, v := range r {
+			v += weight * t.off
+			if j == y {
+				v += weight * (t.on - t.off)
+			}
+			diagonal[j] += v
+			r[j] = v / root
+		}
+		return
+	}
+	set := t.ex.MultiLabel[i]
+	for j, v := range r {
+		target, weight := t.off, t.of[i]*t.lack[j]
+		if len(set) > 0 && set[0] == j {
+			target, weight, set = t.on, t.of[i]*t.has[j], set[1:]
+		}
+		p := v/weight + target
+		diagonal[j] += weight * p * (1 - p)
+	}
+}
+
+// undecide returns theta with the biases of decided labels, which nothing was to be learned of, such
+// that they are said with a probability of about one in n + 1 where there are n examples.
+func (o *objective) undecide(theta []float64) ([]float64, error) {
+	if err := o.exactLogits(theta); err != nil {
+		return nil, err
+	}
+	out := slices.Clone(theta)
+	b, mean := out[o.k*o.f:], 0.0
+	if o.ex.MultiLabel == nil {
+		for i := range o.n {
+			top, sum := math.Inf(-1), 0.0
+			for l, u := range o.u[i*o.k:][:o.k] {
+				top = max(top, u+b[l])
+			}
+			for l, u := range o.u[i*o.k:][:o.k] {
+				sum += math.Exp(u + b[l] - top)
+			}
+			mean += (top + math.Log(sum)) / float64(o.n)
+		}
+	}
+	for l, v := range b {
+		if decided(v) {
+			b[l] = mean + math.Copysign(math.Log(float64(o.n+1)), v)
+		}
+	}
+	return out, nil
+}
