@@ -31,6 +31,9 @@ func (e *executor) Run(ctx context.Context, n int, in []float32, out [][]float32
 	return nil
 }
 
+// Batch is how many images a run does well with: a GPU takes many to be filled.
+func (e *executor) Batch() int { return min(max(e.batch/4, 4), e.batch) }
+
 // Kernel names the arithmetic, such as "float16".
 func (e *executor) Kernel() string { return e.kernel }
 

@@ -25,6 +25,15 @@ func TestHalfHolds(t *testing.T) {
 	}
 }
 
+// TestBatch: GPUs are given many images at once, the processor few.
+func TestBatch(t *testing.T) {
+	for most, want := range map[int]int{128: 32, 8: 4, 2: 2} {
+		if got := (&executor{batch: most}).Batch(); got != want {
+			t.Errorf("of at most %d: got %d, want %d", most, got, want)
+		}
+	}
+}
+
 func TestParseOptions(t *testing.T) {
 	got, err := ParseOptions("prefer_nhwc=1, cudnn_conv_algo_search=EXHAUSTIVE")
 	if want := [][2]string{{"prefer_nhwc", "1"}, {"cudnn_conv_algo_search", "EXHAUSTIVE"}}; err != nil ||
