@@ -97,6 +97,11 @@ func (c *Classifier) Classify(ctx context.Context, inputs ...*Input) ([]Result, 
 	features, logits := c.trunk.Features(), make([]float64, c.model.Head.Classes)
 	for k, i := range good {
 		c.answer(&results[i], vectors[k*features:(k+1)*features:(k+1)*features], logits)
+		if c.model.Views > 1 && results[i].Err == nil {
+			if err := c.answerViews(ctx, &results[i], inputs[i].Pixels, results[i].Bottleneck); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return results, nil
 }
@@ -132,7 +137,13 @@ func (c *Classifier) answer(r *Result, bottleneck []float32, logits []float64) {
 	if r.Err = c.model.Head.Logits(bottleneck, logits); r.Err != nil {
 		return
 	}
-	r.Bottleneck, r.Predictions, r.Unknown = bottleneck, c.model.rank(logits), c.model.Unknown.rejects(logits)
+	r.Bottleneck = bottleneck
+	c.say(r, logits)
+}
+
+// say fills in what logits mean.
+func (c *Classifier) say(r *Result, logits []float64) {
+	r.Predictions, r.Unknown = c.model.rank(logits), c.model.Unknown.rejects(logits)
 	r.Labels = c.model.answered(r.Predictions)
 }
 

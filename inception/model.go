@@ -40,6 +40,7 @@ type Model struct {
 	// means 0.5 each
 	Thresholds  []float64
 	Unknown     *Unknown        // optional: when a picture is of none of the labels
+	Views       int             // the answer is the mean over so many of picture.FixedView; 0 or 1: the picture alone
 	Recipe      picture.Recipe  // how a picture becomes the trunk's input
 	Flavor      Flavor          //
 	Width       float64         //
@@ -84,6 +85,9 @@ func (m *Model) Validate() error {
 		return err
 	}
 	if err := m.Unknown.validate(); err != nil {
+		return err
+	}
+	if err := m.checkViews(); err != nil {
 		return err
 	}
 	if err := checkRecipe(m.Recipe); err != nil {

@@ -117,7 +117,7 @@ func readModel(src source) (*Model, error) {
 			Activation: doc.Head.Activation, Before: layers(doc.Head.Layers)},
 		Temperature: doc.Head.Temperature, Thresholds: doc.Head.Thresholds,
 		Recipe: doc.Recipe, Flavor: doc.Flavor, Width: doc.Width, TrunkDigest: doc.Trunk.Digest, Ranges: doc.Trunk.Ranges,
-		Unknown: doc.Head.Unknown, Seed: doc.Seed, Split: doc.Split, ToolVersion: doc.Tool,
+		Unknown: doc.Head.Unknown, Views: doc.Head.Views, Seed: doc.Seed, Split: doc.Split, ToolVersion: doc.Tool,
 	}
 	selected := false
 	if r := doc.Head.Reads; r != nil {

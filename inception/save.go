@@ -141,6 +141,7 @@ func (m *Model) describe() (doc modelJSON, err error) {
 		Head: headEntry{
 			Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(),
 			Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
+			Views:  m.Views,
 			Layers: m.Head.entries(),
 		},
 		Trunk: trunkEntry{Digest: m.TrunkDigest}, Seed: m.Seed, Split: m.Split,

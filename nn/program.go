@@ -173,6 +173,15 @@ func (p *Program) Threads() int { return p.exec.Threads() }
 // 5e-4 for float16 and tf32, 4e-3 for bfloat16.
 func (p *Program) Rounding() float64 { return device.Rounding(p.Kernel()) }
 
+// Batch is how many images a call of Run does well to bring, where there are many: 4 on the CPU,
+// which gains little by more.
+func (p *Program) Batch() int {
+	if b, ok := p.exec.(device.Batcher); ok {
+		return b.Batch()
+	}
+	return 4
+}
+
 // Device names the device in use, such as "cpu" or "cuda:0".
 func (p *Program) Device() string { return p.device }
 

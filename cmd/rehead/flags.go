@@ -18,6 +18,7 @@ type engineFlags struct {
 
 	trunk     string // REF of the trunk for a model without one; see addTrunk
 	precision string // see addPrecision
+	views     int    // that answers are the mean of, 0 as the model says; see addViews
 
 	resolve func(ref string) (*inception.Weights, error)
 	note    func(format string, args ...any) // for people, on stderr

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
 	"github.com/c236555e/rehead/inception/embedded"
@@ -27,6 +28,9 @@ func (e *engineFlags) model(path string) (*inception.Model, error) {
 	m, err := openModel(path)
 	if err != nil {
 		return nil, err
+	}
+	if e.views > 0 {
+		m.Views = e.views
 	}
 	if err := attachTrunk(m, e.trunk, e.resolve); err != nil || e.precision == "" {
 		return m, err
@@ -78,6 +82,13 @@ func (e *engineFlags) classifier(path string) (*inception.Classifier, error) {
 		return nil, err
 	}
 	return inception.NewClassifier(model, cfg)
+}
+
+// addViews adds --views to commands that answer for pictures.
+func (e *engineFlags) addViews(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&e.views, "views", 0, fmt.Sprintf(
+		"answer with the mean over so many views of a picture, each a forward pass: it, its mirror image, then parts of it, "+
+			"each and mirrored; 1: the picture alone, at most %d, 0: as the model says", picture.MaxViews))
 }
 
 // store is where pulled weights are kept: below REHEAD_CACHE, or rehead in the user's cache folder.

@@ -64,6 +64,7 @@ REHEAD_SERVE_TOP=3. See docs/sagemaker.md.`,
 	}
 	o.engine.add(cmd, a)
 	o.engine.addTrunk(cmd)
+	o.engine.addViews(cmd)
 	o.engine.addPrecision(cmd, modelPrecision)
 	o.limits.add(cmd)
 	o.add(cmd)

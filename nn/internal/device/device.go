@@ -83,6 +83,12 @@ type Executor interface {
 	Close() error
 }
 
+// A Batcher is an Executor that computes many images at once in less time than one by one.
+type Batcher interface {
+	// Batch is how many it does well with.
+	Batch() int
+}
+
 // A Profiler is an Executor that can time single steps.
 type Profiler interface {
 	// Profile runs one image rounds times, step by step on all threads, and
