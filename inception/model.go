@@ -106,7 +106,7 @@ func (m *Model) Validate() error {
 		return fmt.Errorf("inception: model: trunk digest %q is not a SHA-256 in lower-case hexadecimal", m.TrunkDigest)
 	}
 	if m.Ranges != nil && (len(m.Ranges) == 0 || m.BFloat16) {
-		return fmt.Errorf("inception: model: got %d ranges in a map that is not nil and BFloat16 %v, want nil unless for int8",
+		return fmt.Errorf("inception: model: got %d ranges in a map that is not nil, BFloat16 %v: want nil unless for int8",
 			len(m.Ranges), m.BFloat16)
 	}
 	if m.Trunk != nil {

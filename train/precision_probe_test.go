@@ -136,8 +136,8 @@ func TestBFloat16Probe(t *testing.T) {
 	before, _ := average(a)
 	after, _ := average(b)
 	gain, se := average(paired)
-	t.Logf("accuracy %.2f %% with float32, %.2f %% with bfloat16: %+.2f points, with a standard error of %.2f; bottlenecks "+
-		"differ by %.4f of their norm, by %.4f at worst", 100*before, 100*after, 100*gain, 100*se, apart, worst)
+	t.Logf("accuracy %.2f %% with float32, %.2f %% with bfloat16: %+.2f points, with a standard error of %.2f; "+
+		"bottlenecks differ by %.4f of their norm, by %.4f at worst", 100*before, 100*after, 100*gain, 100*se, apart, worst)
 	if !(gain >= -se) {
 		t.Errorf("bfloat16 loses %.2f points, want at most the standard error %.2f", -100*gain, 100*se)
 	}

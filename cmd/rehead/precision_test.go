@@ -63,7 +63,8 @@ func fromPicturesToAnswers(t *testing.T, precision string) {
 		t.Errorf("predict: %q with the best kernel, %q in plain Go", a.stdout, b.stdout)
 	}
 	for _, k := range nn.Kernels() {
-		if c := must(t, nil, "predict", model, pictures[0].Path, "--json", "--kernel", k); k != "ref" && a.stdout != c.stdout {
+		c := must(t, nil, "predict", model, pictures[0].Path, "--json", "--kernel", k)
+		if k != "ref" && a.stdout != c.stdout {
 			t.Errorf("predict: %q with %s, %q with %s", a.stdout, nn.Kernels()[0], c.stdout, k)
 		}
 	}
@@ -96,8 +97,8 @@ func fromPicturesToAnswers(t *testing.T, precision string) {
 		fails(t, []string{"export", model, "-o", filepath.Join(w.dir, "m.keras")}, "float32")
 	} else {
 		must(t, nil, "export", model, "-o", filepath.Join(w.dir, "m.keras"))
-		if o := command(t, "export", model, "-o", filepath.Join(w.dir, "n.onnx"), "--precision", "bfloat16"); o.code != exitUsage ||
-			!strings.Contains(o.stderr, "narrows") {
+		o := command(t, "export", model, "-o", filepath.Join(w.dir, "n.onnx"), "--precision", "bfloat16")
+		if o.code != exitUsage || !strings.Contains(o.stderr, "narrows") {
 			t.Errorf("export --precision bfloat16: exit code %d, %s", o.code, o.stderr)
 		}
 	}

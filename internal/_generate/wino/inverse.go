@@ -12,7 +12,8 @@ import (
 func inverse(f form, m, n int, last bool) {
 	q := (n - 2) / 2
 	quads, one := q/2, q%2 == 1
-	name, doc := fmt.Sprintf("winoInverse%s%dx%d", f.suffix, m, n), "applies the output transform of %d points to %d outputs."
+	name := fmt.Sprintf("winoInverse%s%dx%d", f.suffix, m, n)
+	doc := "applies the output transform of %d points to %d outputs."
 	spare := f.regs[n+2:]
 	var bias, floor VecPhysical
 	var hold []VecPhysical
