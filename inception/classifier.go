@@ -97,6 +97,11 @@ func (c *Classifier) Classify(ctx context.Context, inputs ...*Input) ([]Result, 
 	features, logits := c.trunk.Features(), make([]float64, c.model.Head.Classes)
 	for k, i := range good {
 		c.answer(&results[i], vectors[k*features:(k+1)*features:(k+1)*features], logits)
+		if c.model.Views > 1 && results[i].Err == nil {
+			if err := c.answerViews(ctx, &results[i], inputs[i].Pixels, results[i].Bottleneck); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return results, nil
 }
@@ -132,7 +137,13 @@ func (c *Classifier) answer(r *Result, bottleneck []float32, logits []float64) {
 	if r.Err = c.model.Head.Logits(bottleneck, logits); r.Err != nil {
 		return
 	}
-	r.Bottleneck, r.Predictions, r.Unknown = bottleneck, c.model.rank(logits), c.model.Unknown.rejects(logits)
+	r.Bottleneck = bottleneck
+	c.say(r, logits)
+}
+
+// say fills in what logits mean.
+func (c *Classifier) say(r *Result, logits []float64) {
+	r.Predictions, r.Unknown = c.model.rank(logits), c.model.Unknown.rejects(logits)
 	r.Labels = c.model.answered(r.Predictions)
 }
 
@@ -150,6 +161,17 @@ func (c *Classifier) Close() error { return c.trunk.Close() }
 // times below it, a swapped pool, a wrong recipe or a damaged kernel goes far beyond. Kernels that
 // round more have twenty times their nn.Program.Rounding instead, where that is more.
 const SelfTestTolerance = 1e-3
+
+// BFloat16Tolerance is SelfTestTolerance for a model that computes with bfloat16: what plain Go adds in
+// another order may round to the next of its 8 bits. Kernels in assembly agree to the bit.
+const BFloat16Tolerance = 2e-2
+
+func (m *Model) tolerance() float64 {
+	if m.BFloat16 {
+		return BFloat16Tolerance
+	}
+	return SelfTestTolerance
+}
 
 // Record makes a self-test of the given pictures from the answers of this classifier.
 func (c *Classifier) Record(ctx context.Context, pictures ...[]byte) (*SelfTest, error) {
@@ -186,8 +208,8 @@ func (c *Classifier) logits(bottleneck []float32) []float32 {
 	return narrow
 }
 
-// Check runs the model's self-test: an answer beyond SelfTestTolerance is an error. Of a model that
-// has none, from a weight file or made long ago, it wants an answer for drawn pictures.
+// Check runs the model's self-test: an answer beyond SelfTestTolerance, or BFloat16Tolerance, is an
+// error. Of a model that has none, from a weight file or made long ago, it wants an answer for drawn pictures.
 func (c *Classifier) Check(ctx context.Context) error {
 	if c == nil {
 		return errors.New("inception: self-test: got no classifier")
@@ -200,7 +222,7 @@ func (c *Classifier) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	most := max(SelfTestTolerance, 20*c.trunk.program.Rounding())
+	most := max(c.model.tolerance(), 20*c.trunk.program.Rounding())
 	for i, r := range results {
 		if r.Err != nil {
 			return fmt.Errorf("inception: self-test: picture %d: %w", i, r.Err)

@@ -16,6 +16,9 @@ func (c *Classifier) ClassifyAll(ctx context.Context, n int, read func(i int) ([
 	if emit == nil || cfg.Load != nil {
 		return errors.New("inception: classify: got nothing that takes answers, or an EmbedConfig.Load, want the one alone")
 	}
+	if c.model.Views > 1 {
+		return c.classifyViews(ctx, n, read, emit, cfg)
+	}
 	logits := make([]float64, c.model.Head.Classes)
 	return c.trunk.EmbedAll(ctx, n, read, func(i int, bottleneck []float32, err error) error {
 		r := Result{Err: err}
@@ -24,4 +27,33 @@ func (c *Classifier) ClassifyAll(ctx context.Context, n int, read func(i int) ([
 		}
 		return emit(i, r)
 	}, cfg)
+}
+
+// classifyViews is ClassifyAll for a model that wants several views of a picture; each view reads and
+// decodes it anew.
+func (c *Classifier) classifyViews(ctx context.Context, n int, read func(i int) ([]byte, error),
+	emit func(i int, r Result) error, cfg EmbedConfig) error {
+	views, recipe := c.model.Views, c.model.Recipe
+	cfg.Load = func(j int, data []byte, dst []float32) error {
+		return recipe.LoadView(data, cfg.Limits, j%views, dst)
+	}
+	rows := make([]float32, 0, views*c.trunk.Features())
+	var failed error
+	return c.trunk.EmbedAll(ctx, n*views, func(j int) ([]byte, error) { return read(j / views) },
+		func(j int, row []float32, err error) error {
+			if j%views == 0 {
+				rows, failed = rows[:0], nil
+			}
+			if failed == nil {
+				failed = err
+			}
+			if rows = append(rows, row...); j%views < views-1 {
+				return nil
+			}
+			r := Result{Err: failed}
+			if failed == nil {
+				c.answerRows(&r, rows)
+			}
+			return emit(j/views, r)
+		}, cfg)
 }

@@ -29,8 +29,9 @@ func (m *Model) Digest() (string, error) {
 		Trunk       string
 		Ranges      nn.Ranges
 		Reads       *Features
+		Views       int `json:",omitempty"`
 	}{m.Labels, m.Temperature, m.Thresholds, m.Unknown, m.Head.Activation, m.Head.entries(), m.Recipe, m.TrunkDigest,
-		m.Ranges, m.Reads})
+		m.Ranges, m.Reads, m.Views})
 	if err == nil {
 		err = m.encodeHead(sum)
 	}

@@ -105,6 +105,11 @@ func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanat
 	if c.answer(&x.Result, bottleneck, logits); x.Err != nil {
 		return nil, x.Err
 	}
+	if c.model.Views > 1 {
+		if err := c.answerViews(ctx, &x.Result, in.Pixels, bottleneck); err != nil || x.Err != nil {
+			return nil, errors.Join(err, x.Err)
+		}
+	}
 	x.Grid = newGrid(c.model.Recipe.Frame(in.Info), c.trunk.Size(), c.trunk.blocks[0].name)
 	maps := newMapper(c.trunk, blocks)
 	x.Nearest = c.model.Neighbours.nearest(bottleneck, nearestCount)

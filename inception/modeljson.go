@@ -62,6 +62,7 @@ type headEntry struct {
 	Activation Activation `json:"activation,omitempty"` // "" (models of older versions): Softmax
 	Thresholds []float64  `json:"thresholds,omitempty"` // Model.Thresholds
 	Unknown    *Unknown   `json:"unknown,omitempty"`
+	Views      int        `json:"views,omitempty"` // Model.Views; 0 (models of older versions): the picture alone
 
 	Layers []layerEntry `json:"layers,omitempty"` // Head.Before; none: a linear head
 	Reads  *readsEntry  `json:"reads,omitempty"`  // Model.Reads; none: the bottleneck

@@ -141,6 +141,7 @@ func (m *Model) describe() (doc modelJSON, err error) {
 		Head: headEntry{
 			Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(),
 			Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
+			Views:  m.Views,
 			Layers: m.Head.entries(),
 		},
 		Trunk: trunkEntry{Digest: m.TrunkDigest}, Seed: m.Seed, Split: m.Split,
@@ -148,8 +149,8 @@ func (m *Model) describe() (doc modelJSON, err error) {
 	if m.Reads != nil {
 		doc.Head.Reads = &readsEntry{*m.Reads, m.Reads.Columns != nil}
 	}
-	if m.Ranges != nil {
-		doc.Trunk.Precision, doc.Trunk.Ranges = m.Precision(), m.Ranges
+	if p := m.Precision(); p != nn.Float32 {
+		doc.Trunk.Precision, doc.Trunk.Ranges = p, m.Ranges
 	}
 	if doc.Training, err = object(m.Training); err == nil {
 		doc.Metrics, err = object(m.Metrics)

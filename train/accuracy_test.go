@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,33 +15,42 @@ import (
 	small "github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/internal/datatest"
 	"github.com/c236555e/rehead/internal/draw"
+	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/train/metrics"
 )
 
 // TestAccuracy prints the table of docs/accuracy.md: what heads that read the last block, every
 // block, and what they choose themselves say of pictures that they were not trained on, in five
-// folds with near copies kept together, with default settings, temperature included.
+// folds with near copies kept together, with default settings, temperature included; and by how much
+// the log loss differs from the first row's of that set and trunk, with the standard error of the
+// difference over the pictures.
 //
 //	REHEAD_ACCURACY=flowers,signs go test ./train -run TestAccuracy -v -timeout 3h
 //
 // REHEAD_ACCURACY names sets: flowers, signs, of the data outside the project; shapes, plate and part,
 // which are drawn; or folders of label folders.
 // REHEAD_CACHE keeps what the trunks say of them; REHEAD_TRUNKS (embedded,full) and
-// REHEAD_FEATURES (last,all,auto) choose rows.
+// REHEAD_FEATURES (last,all,auto) choose rows, REHEAD_VIEWS how many views of a picture are answered
+// with, and REHEAD_SIZE the side of the network's input.
 func TestAccuracy(t *testing.T) {
 	sets := os.Getenv("REHEAD_ACCURACY")
 	if sets == "" {
 		t.Skip("REHEAD_ACCURACY names no set of pictures: this takes minutes a set")
 	}
 	cacheDir := cmp.Or(os.Getenv("REHEAD_CACHE"), t.TempDir())
-	fmt.Println("| set | trunk | features | values | accuracy | 95 % | log loss | ECE | seconds | head |")
-	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Println("| set | trunk | features | values | accuracy | 95 % | log loss | difference | ECE | seconds | head |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, set := range strings.Split(sets, ",") {
 		for _, trunk := range strings.Split(cmp.Or(os.Getenv("REHEAD_TRUNKS"), "embedded,full"), ",") {
+			var first []float64
 			for _, features := range strings.Split(cmp.Or(os.Getenv("REHEAD_FEATURES"), "last,all,auto"), ",") {
 				w := accuracyTrunk(t, trunk)
-				fmt.Printf("| %s | %s | %s |%s\n", filepath.Base(set), trunk, features,
-					accuracyRow(t, accuracySet(t, set), w, Config{Features: features, EmbedConfig: EmbedConfig{CacheDir: cacheDir}}))
+				row, losses := accuracyRow(t, accuracySet(t, set), w,
+					Config{Features: features, EmbedConfig: EmbedConfig{CacheDir: cacheDir}}, first)
+				fmt.Printf("| %s | %s | %s |%s\n", filepath.Base(set), trunk, features, row)
+				if first == nil {
+					first = losses
+				}
 			}
 		}
 	}
@@ -57,6 +67,13 @@ func accuracyTrunk(t *testing.T, name string) *inception.Weights {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	if size := os.Getenv("REHEAD_SIZE"); size != "" {
+		r := w.Recipe
+		if r.Size, err = strconv.Atoi(size); err != nil {
+			t.Fatal(err)
+		}
+		w = w.WithRecipe(r)
 	}
 	return w
 }
@@ -83,8 +100,26 @@ func accuracySet(t *testing.T, name string) *dataset.Folder {
 	return scan(t, name)
 }
 
-// accuracyRow trains five times, without one fold each, and measures all answers together.
-func accuracyRow(t *testing.T, folder *dataset.Folder, w *inception.Weights, cfg Config) string {
+// answerViews makes of a picture's logits those of REHEAD_VIEWS views of it.
+func (r *run) answerViews(t *testing.T, i int, logits []float64) {
+	t.Helper()
+	views, _ := strconv.Atoi(os.Getenv("REHEAD_VIEWS"))
+	if views < 2 {
+		return
+	}
+	e := newEmbedder(r.cfg.EmbedConfig, r.weights, views, map[Phase]float64{})
+	e.deep = r.deep
+	m := &inception.Model{Head: r.res.Fit.Head, Reads: r.reads, Temperature: r.temp, Views: views}
+	err := e.addViews(t.Context(), m, r.items[i:i+1], &embedded{sums: r.sums[i : i+1], rows: r.rows[i : i+1]}, logits)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// accuracyRow trains five times, without one fold each, and measures all answers together; it returns
+// the loss of each picture, too, to compare others with.
+func accuracyRow(t *testing.T, folder *dataset.Folder, w *inception.Weights, cfg Config,
+	first []float64) (row string, losses []float64) {
 	t.Helper()
 	ctx := t.Context()
 	cfg.Split = dataset.SplitConfig{Validation: -1, Test: -1}
@@ -139,13 +174,23 @@ func accuracyRow(t *testing.T, folder *dataset.Folder, w *inception.Weights, cfg
 			if err := r.res.Fit.Head.Logits(r.rows[i], z); err != nil {
 				t.Fatal(err)
 			}
+			r.answerViews(t, i, z)
 			for j := range z {
 				z[j] /= r.temp
 			}
 		}
 	}
+	for i, it := range r.items {
+		k := len(folder.Labels)
+		losses = append(losses, numeric.CrossEntropy(said.Logits[i*k:(i+1)*k], it.Label, 1))
+	}
+	difference := ""
+	if first != nil {
+		mean, e := pairedDifference(losses, first)
+		difference = fmt.Sprintf("%+.3f ± %.3f", mean, e)
+	}
 	m, _ := said.Measure()
-	return fmt.Sprintf(" %d | %.1f %% | %.1f to %.1f | %.3f | %.3f | %.1f | %.2f MB |", values/folds, 100*m.All.Accuracy,
-		100*m.All.Interval[0], 100*m.All.Interval[1], m.All.LogLoss, m.ECE, seconds/folds,
-		float64(values/folds*len(folder.Labels)*4)/1e6)
+	return fmt.Sprintf(" %d | %.1f %% | %.1f to %.1f | %.3f | %s | %.3f | %.1f | %.2f MB |", values/folds, 100*m.All.Accuracy,
+		100*m.All.Interval[0], 100*m.All.Interval[1], m.All.LogLoss, difference, m.ECE, seconds/folds,
+		float64(values/folds*len(folder.Labels)*4)/1e6), losses
 }

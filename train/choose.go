@@ -459,13 +459,19 @@ func best(tried []FeatureChoice) FeatureChoice {
 			least = c
 		}
 	}
-	sum, squares, n := 0.0, 0.0, float64(len(last.losses))
-	for i, l := range last.losses {
-		d := l - least.losses[i]
-		sum, squares = sum+d, squares+d*d
-	}
-	if sum*sum > 4*(squares-sum*sum/n) {
+	if d, e := pairedDifference(last.losses, least.losses); d > 2*e {
 		return least
 	}
 	return last
+}
+
+// pairedDifference returns the mean of a-b over the same pictures, and its standard error.
+func pairedDifference(a, b []float64) (mean, deviation float64) {
+	sum, squares, n := 0.0, 0.0, float64(len(a))
+	for i := range a {
+		d := a[i] - b[i]
+		sum, squares = sum+d, squares+d*d
+	}
+	mean = sum / n
+	return mean, math.Sqrt(max(squares/n-mean*mean, 0) / n)
 }

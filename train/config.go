@@ -34,6 +34,9 @@ type Config struct {
 	Augment      picture.Augment // how views of the training pictures are altered; with Views only
 	// altered views of each training picture to train on beside it, cached as it is; 0 means none
 	Views int
+	// views of a picture that the model answers with, see inception.Model.Views; 0: the picture alone, to
+	// picture.MaxViews. What the run measures is that of the pictures alone
+	AnswerViews int
 	// optional: the solver begins at this model's head; labels may be added, dropped and moved
 	WarmStart *inception.Model
 	// share of known pictures, 0..0.5, that the model may take for unknown, of the validation part;
@@ -42,8 +45,8 @@ type Config struct {
 	// most training pictures whose thumbnails the model keeps for explanations, 0 (none) to
 	// inception.MaxNeighbours
 	Neighbours int
-	// of the trunk; "" means that of the weights; Int8 with weights of float32 calibrates on
-	// training pictures
+	// of the trunk; "" means that of the weights; BFloat16 wants them of float32; Int8 with weights of
+	// float32 calibrates on training pictures
 	Precision   nn.Precision
 	ToolVersion string // kept in the model
 }
@@ -64,6 +67,9 @@ func (c Config) Validate() error {
 	}
 	if c.Views < 0 || c.Views > maxViews {
 		return fmt.Errorf("train: config: Views: got %d, want 0 (none) to %d", c.Views, maxViews)
+	}
+	if c.AnswerViews < 0 || c.AnswerViews > picture.MaxViews {
+		return fmt.Errorf("train: config: AnswerViews: got %d, want 0 (none) to %d", c.AnswerViews, picture.MaxViews)
 	}
 	if c.Views == 0 && c.Augment != (picture.Augment{}) || c.Views > 0 && c.Augment == (picture.Augment{}) {
 		return fmt.Errorf("train: config: Views: got %d and alterations %+v, want both or none", c.Views, c.Augment)

@@ -15,6 +15,7 @@ import (
 // Embedded is what Embed did.
 type Embedded struct {
 	Cache    string           // the cache file that has the bottlenecks now
+	Deep     string           // the one of what every block says, where Config.Features asks for it
 	Pictures int              // that went through the trunk
 	Cached   int              // whose bottleneck was there already
 	Problems []source.Problem // pictures that could not be read, and why
@@ -24,12 +25,19 @@ type Embedded struct {
 // nothing: a share of the work of a Run that comes later, perhaps on another machine that merges
 // the cache file (see MergeCache). Unlike in Run, it is not an error that pictures cannot be read,
 // however many: Run meets them again and counts them all.
-func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg Config) (*Embedded, error) {
+func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights,
+	cfg Config) (done *Embedded, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if folder == nil || w == nil || cfg.CacheDir == "" {
 		return nil, errors.New("train: embed: got no folder, no weights or no CacheDir, want all three")
+	}
+	if cfg.Precision == nn.BFloat16 && w.Precision() == nn.Float32 {
+		var err error
+		if w, err = w.Narrowed(); err != nil {
+			return nil, err
+		}
 	}
 	if cfg.Precision != "" && cfg.Precision != w.Precision() {
 		return nil, fmt.Errorf("train: embed: got precision %s with weights of %s: shares of a run must be of one trunk, so "+
@@ -37,6 +45,12 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cf
 	}
 	e := newEmbedder(cfg.EmbedConfig, w, len(folder.Items), map[Phase]float64{})
 	e.limit = len(folder.Items)
+	if f, _, err := parseFeatures(cfg.Features); err != nil {
+		return nil, err
+	} else if f != nil {
+		e.deep = &deep{}
+		defer func() { err = errors.Join(err, e.deep.close()) }()
+	}
 	out, bad, _, err := e.precheck(ctx, folder)
 	if err != nil {
 		return nil, err
@@ -44,22 +58,41 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cf
 	if err := e.run(ctx, folder.Items, out, bad); err != nil {
 		return nil, err
 	}
-	c, err := cache.Open(cfg.CacheDir, cacheKey(w, cfg.Engine))
-	if err != nil {
-		return nil, fmt.Errorf("train: cache: %w", err)
+	done = &Embedded{Pictures: out.done, Cached: out.cached, Problems: out.problems}
+	if done.Cache, err = cacheFile(cfg.CacheDir, cacheKey(w, cfg.Engine)); err == nil && e.deep != nil {
+		done.Deep, err = cacheFile(cfg.CacheDir, deepKey(w, cfg.Engine))
 	}
-	return &Embedded{Cache: c.Path(), Pictures: out.done, Cached: out.cached, Problems: out.problems}, c.Close()
+	return done, err
+}
+
+// cacheFile returns the path of a cache's file.
+func cacheFile(dir string, key cache.Key) (string, error) {
+	c, err := cache.Open(dir, key)
+	if err != nil {
+		return "", fmt.Errorf("train: cache: %w", err)
+	}
+	return c.Path(), c.Close()
 }
 
 // MergeCache puts the bottlenecks of the cache below from into the one below into, both of the
-// trunk w and of what engine computes with, and returns how many were new.
-func MergeCache(w *inception.Weights, engine nn.Config, into, from string) (added int, err error) {
+// trunk w and of what engine computes with, and returns how many were new; with deep what every block
+// says of the pictures, too.
+func MergeCache(w *inception.Weights, engine nn.Config, into, from string, deep bool) (added int, err error) {
 	if w == nil {
 		return 0, errors.New("train: cache: got no weights")
 	}
+	if deep {
+		if _, err := mergeCache(deepKey(w, engine), into, from); err != nil {
+			return 0, err
+		}
+	}
+	return mergeCache(cacheKey(w, engine), into, from)
+}
+
+func mergeCache(key cache.Key, into, from string) (added int, err error) {
 	var caches [2]*cache.Bottlenecks
 	for i, dir := range [2]string{into, from} {
-		c, err := cache.Open(dir, cacheKey(w, engine))
+		c, err := cache.Open(dir, key)
 		if err != nil {
 			return 0, fmt.Errorf("train: cache: %w", err)
 		}

@@ -41,11 +41,11 @@ func TestEmbedSharesAndMerge(t *testing.T) {
 		}
 		total += got.Pictures
 	}
-	added, err := MergeCache(w, nn.Config{}, caches[0], caches[1])
+	added, err := MergeCache(w, nn.Config{}, caches[0], caches[1], false)
 	if err != nil || added != total-total/2 && added != total/2 {
 		t.Fatalf("merge: got %d of %d, %v", added, total, err)
 	}
-	if again, err := MergeCache(w, nn.Config{}, caches[0], caches[1]); err != nil || again != 0 {
+	if again, err := MergeCache(w, nn.Config{}, caches[0], caches[1], false); err != nil || again != 0 {
 		t.Errorf("merged again: got %d new, %v; want none", again, err)
 	}
 

@@ -107,6 +107,11 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	if said.Logits, err = e.logits(ctx, m, items, rows, got.goodSums()); err != nil {
 		return nil, fmt.Errorf("train: measure: %w", err)
 	}
+	if m.Views > 1 {
+		if err := e.addViews(ctx, m, items, got, said.Logits); err != nil {
+			return nil, err
+		}
+	}
 	out := &Evaluation{Embedded: got.done, Cached: got.cached}
 	out.Metrics, out.Pictures = said.Measure()
 	p.end()

@@ -49,6 +49,7 @@ loss.`,
 	}
 	o.engine.add(cmd, a)
 	o.engine.addTrunk(cmd)
+	o.engine.addViews(cmd)
 	o.engine.addPrecision(cmd, modelPrecision)
 	o.limits.add(cmd)
 	o.data.addManifest(cmd)

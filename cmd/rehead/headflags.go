@@ -53,6 +53,9 @@ func (h *headFlags) add(cmd *cobra.Command, cfg *train.Config) {
 	f.Float64Var(&cfg.Smoothing, "label-smoothing", 0, "share of each target that is spread over all labels, 0 to 0.5")
 	f.StringVar(&h.classWeights, "class-weights", "none",
 		"how much labels count: none, balanced, a JSON object of factors by label, or a file with one")
+	f.IntVar(&cfg.AnswerViews, "answer-views", 0, fmt.Sprintf(
+		"have the model answer with the mean over so many views of a picture, at most %d: see predict --views",
+		picture.MaxViews))
 	f.IntVar(&cfg.Views, "views", 0,
 		"altered views of each training picture to train on beside it, as --augment says; they are cached too")
 	f.Var(&augmentValue{cfg}, "augment",

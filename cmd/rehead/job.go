@@ -164,10 +164,6 @@ func (j *job) share(ctx context.Context, dir string) (done bool, err error) {
 	if len(j.hosts.All) < 2 {
 		return false, nil
 	}
-	if f := j.o.cfg.Features; f != "" && f != train.FeaturesLast {
-		return false, fmt.Errorf("train: features: got %s with %d hosts, which share the work of bottlenecks alone: train "+
-			"on one host, or with features=%s", f, len(j.hosts.All), train.FeaturesLast)
-	}
 	cfg, err := j.hosts.Check(j.channels, j.getenv("REHEAD_HOSTS_PORT"),
 		cmp.Or(j.getenv("TRAINING_JOB_ARN"), j.getenv("TRAINING_JOB_NAME")))
 	if err != nil {
@@ -180,8 +176,9 @@ func (j *job) share(ctx context.Context, dir string) (done bool, err error) {
 		}
 		j.o.cache = filepath.Join(scratch, "cache")
 	}
+	reads := j.o.cfg.Features
 	work := hosts.Work{Config: cfg, Cache: j.o.cache, Scratch: j.scratchDir, Say: j.say, Embed: j.embedPart,
-		Engine: j.o.engine.Config,
+		Deep: reads != "" && reads != train.FeaturesLast, Engine: j.o.engine.Config,
 		Plan: func() (*dataset.Folder, *inception.Weights, error) {
 			folder, err := j.o.open(dir, 2)
 			if err != nil {
@@ -193,21 +190,24 @@ func (j *job) share(ctx context.Context, dir string) (done bool, err error) {
 	return work.Share(ctx)
 }
 
-// embedPart embeds this host's pictures and returns the cache file.
-func (j *job) embedPart(ctx context.Context, part *dataset.Folder, w *inception.Weights) (string, error) {
+// embedPart embeds this host's pictures and returns the cache's files.
+func (j *job) embedPart(ctx context.Context, part *dataset.Folder, w *inception.Weights) ([]string, error) {
 	cfg, err := j.trainConfig(j.o)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	p := j.trainProgress()
 	cfg.Progress = p.event
 	e, err := train.Embed(ctx, part, w, cfg)
 	p.done()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	j.say("%d bottlenecks computed, %d from the cache", e.Pictures, e.Cached)
-	return e.Cache, nil
+	if e.Deep != "" {
+		return []string{e.Cache, e.Deep}, nil
+	}
+	return []string{e.Cache}, nil
 }
 
 // scratchDir makes the folder of this run alone, once.

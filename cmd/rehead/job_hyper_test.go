@@ -214,3 +214,18 @@ func TestJobWithSolver(t *testing.T) {
 		t.Errorf("got %s", log)
 	}
 }
+
+// The hyperparameter features is the flag of that name: the model's head reads what it says, and a value
+// that is none ends the job with the words.
+func TestJobFeatures(t *testing.T) {
+	l := jobFolder(t, 8)
+	layouttest.Config(t, l, "hyperparameters.json", `{"features":"\"mixed_6e,Mixed_7c,quarters\"","l2":"0.1"}`)
+	card, _ := trained(t, l)
+	if card.Reads == nil || card.Reads.String() != "quarters of Mixed_6e, Mixed_7c" || card.Features != card.Reads.Length(card.Width) {
+		t.Errorf("the head reads %v: %d values", card.Reads, card.Features)
+	}
+	layouttest.Config(t, l, "hyperparameters.json", `{"features":"middle"}`)
+	if o := inContainer(t, string(l), "train"); o.code == exitDone || !strings.Contains(o.stderr, `"middle"`) {
+		t.Errorf("code %d: %s", o.code, o.stderr)
+	}
+}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -200,6 +201,21 @@ func TestJobOfThreeHosts(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(folders[i].Checkpoints(), "bottlenecks-"+hosts[i])); err != nil {
 				t.Errorf("the checkpoints of %s, which all hosts share, do not bear its name: %v", hosts[i], err)
 			}
+		}
+	})
+	t.Run("every block", func(t *testing.T) {
+		const settings = `{"features":"\"mixed_6a,mixed_7c,mean,quarters\"","l2":"0.1"}`
+		one := jobFolder(t, 10)
+		layouttest.Config(t, one, "hyperparameters.json", settings)
+		trained(t, one)
+		folders, logs, errs := run(t, func(_ int, l layout.Tree) {
+			layouttest.Config(t, l, "hyperparameters.json", settings)
+		})
+		if err := errors.Join(errs[:]...); err != nil || !strings.Contains(logs[0], "0 bottlenecks computed, 30 from the cache") {
+			t.Fatalf("%v: the leader says %s", err, logs[0])
+		}
+		if !maps.Equal(modelBytes(t, folders[0].Model()), modelBytes(t, one.Model())) {
+			t.Error("the model differs from that of one host")
 		}
 	})
 	t.Run("one fails", func(t *testing.T) {

@@ -70,6 +70,7 @@ exit code is then 1.`,
 	}
 	o.engine.add(cmd, a)
 	o.engine.addTrunk(cmd)
+	o.engine.addViews(cmd)
 	o.engine.addPrecision(cmd, modelPrecision)
 	o.limits.add(cmd)
 	o.why.add(cmd)

@@ -64,6 +64,7 @@ REHEAD_SERVE_TOP=3. See docs/sagemaker.md.`,
 	}
 	o.engine.add(cmd, a)
 	o.engine.addTrunk(cmd)
+	o.engine.addViews(cmd)
 	o.engine.addPrecision(cmd, modelPrecision)
 	o.limits.add(cmd)
 	o.add(cmd)
@@ -152,6 +153,7 @@ func (a *app) serve(ctx context.Context, path string, o *serveOptions) error {
 	for _, warning := range o.warnings {
 		cfg.Logger.Warn(warning)
 	}
+	o.engine.note = func(format string, args ...any) { cfg.Logger.Warn(fmt.Sprintf(format, args...)) }
 	serve.Quiet()
 	server, err := serve.New(nil, cfg)
 	if err != nil {

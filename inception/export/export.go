@@ -68,8 +68,8 @@ func (c Config) Validate() error {
 // refused in words. The network's input is then the recipe's, (x - mean) / std. The file's metadata
 // says "recipe", "labels" and "activation"; the temperature is part of the weights.
 //
-// A model without its trunk is refused, and so is one that computes with int8 but in ONNX, and a
-// head that reads more than the last block. A head that reads the last block's maximum or all of it
+// A model without its trunk is refused, and so is, but in ONNX, one that computes with int8, and one
+// whose head reads more than the last block. A head that reads the last block's maximum or all of it
 // has that in the place of the bottleneck, all of it with the channels last.
 func Write(m *inception.Model, w io.Writer, c Config) error {
 	if err := c.Validate(); err != nil {
@@ -85,11 +85,11 @@ func Write(m *inception.Model, w io.Writer, c Config) error {
 	if m.Trunk == nil {
 		return bad(errors.New("the model has no trunk: attach the weights it was trained on"))
 	}
-	if m.Reads != nil && !m.Reads.Foreign() && !c.TrunkOnly {
-		return bad(fmt.Errorf("the head reads %v, and the file would have the last block's mean alone: train it with "+
-			"--features last", m.Reads))
+	if m.Reads != nil && !m.Reads.Foreign() && !c.TrunkOnly && c.Format != FormatONNX {
+		return bad(fmt.Errorf("the head reads %v, which of these files only %q holds: write that, or train it with "+
+			"--features last", m.Reads, FormatONNX))
 	}
-	if p := m.Precision(); p != nn.Float32 && c.Format != FormatONNX {
+	if p := m.Precision(); p == nn.Int8 && c.Format != FormatONNX {
 		return bad(fmt.Errorf("the model computes with %s, which of these files only %q holds: write that, or train "+
 			"the model with float32", p, FormatONNX))
 	}

@@ -15,7 +15,7 @@ import (
 //	in   image          [N,3,S,S]  RGB pixels, 0..255, resized by the caller to the recipe's S
 //	out  probabilities  [N,K]      0..1, in the order of the labels, after the model's temperature
 //	out  logits         [N,K]      before the temperature
-//	out  bottleneck     [N,F]
+//	out  bottleneck     [N,F]          what the head reads: see inception.Model.Reads
 //	out  predictions    [N,K]      the probabilities again, for readers that take the last output
 //
 // Scaling to the trunk's range is part of the file. Its metadata holds "labels" and "recipe"
@@ -50,12 +50,19 @@ type graph struct{ onnx.Graph }
 func (n *network) onnx(w io.Writer) error {
 	size := n.Recipe.Size
 	g := &graph{onnx.Graph{Inputs: []onnx.Value{{Name: inputName, Shape: []int{3, size, size}}}}}
-	pooled, err := g.trunk(n)
+	values, err := g.trunk(n)
 	if err != nil {
 		return err
 	}
-	g.Node("Identity", bottleneckName, []string{pooled})
-	bottleneck := onnx.Value{Name: bottleneckName, Shape: n.layers[len(n.layers)-1].shape}
+	read, shape := values[len(values)-1], n.layers[len(n.layers)-1].shape
+	if n.head != nil && n.Reads != nil && !n.Reads.Foreign() {
+		if read, err = g.features(n, values); err != nil {
+			return err
+		}
+		shape = []int{n.head.Features}
+	}
+	g.Node("Identity", bottleneckName, []string{read})
+	bottleneck := onnx.Value{Name: bottleneckName, Shape: shape}
 	meta := [][2]string{}
 	if n.head == nil {
 		g.Outputs = []onnx.Value{bottleneck}
@@ -63,7 +70,7 @@ func (n *network) onnx(w io.Writer) error {
 		k := []int{n.head.Classes}
 		g.Outputs = []onnx.Value{{Name: probabilitiesName, Shape: k}, {Name: logitsName, Shape: k}, bottleneck,
 			{Name: predictionsName, Shape: k}}
-		n.classify(g, g.head(n.head, pooled))
+		n.classify(g, g.head(n.head, read))
 		if meta, err = n.labelled(); err != nil {
 			return err
 		}
@@ -119,8 +126,8 @@ func (n *network) classify(g *graph, raw string) {
 	g.Node("Identity", predictionsName, []string{answer})
 }
 
-// trunk adds the nodes up to the bottleneck and returns its name.
-func (g *graph) trunk(n *network) (string, error) {
+// trunk adds the nodes up to the bottleneck and returns the names of what the layers give.
+func (g *graph) trunk(n *network) ([]string, error) {
 	r := n.Recipe
 	g.Tensor("mean", []int{1, 3, 1, 1}, r.Mean[:])
 	g.Tensor("std", []int{1, 3, 1, 1}, r.Std[:])
@@ -128,7 +135,7 @@ func (g *graph) trunk(n *network) (string, error) {
 	g.Node("Div", "scaled", []string{"centred", "std"})
 	q, err := newQuantizer(n)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	first, values := q.pair(g, "scaled", input), make([]string, len(n.layers))
 	for i := range n.layers {
@@ -142,14 +149,14 @@ func (g *graph) trunk(n *network) (string, error) {
 			}
 		}
 		if err := g.operator(n.layers, i, in, q); err != nil {
-			return "", err
+			return nil, err
 		}
 		values[i] = l.name
 		if l.kind < globalMean {
 			values[i] = q.pair(g, l.name, i)
 		}
 	}
-	return values[len(values)-1], nil
+	return values, nil
 }
 
 // operator adds a layer's nodes; what they give has the layer's name.

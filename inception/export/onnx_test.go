@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -130,6 +131,67 @@ func TestONNXRuntime(t *testing.T) {
 				m.Head.Activation = activation
 				compare(t, m)
 			})
+		}
+	}
+}
+
+// reading gives a model a head that reads some values of every statistic of several blocks, among them
+// one behind whose pool channels of the block before go on.
+func reading(t *testing.T, m *inception.Model) *inception.Model {
+	t.Helper()
+	f, err := inception.ParseFeatures("mixed_5c,mixed_6a,mixed_6e,mixed_7c,mean,quarters,deviation")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range len(f.Blocks) * len(f.Statistics) {
+		f.Scales = append(f.Scales, 0.5+rng.Float32())
+	}
+	for c := range f.Length(m.Width) {
+		if c%3 != 1 {
+			f.Columns = append(f.Columns, c)
+		}
+	}
+	m.Reads = f
+	m.Head = inception.Head{Classes: 3, Features: len(f.Columns), B: []float32{0.5, -1, 0.2}, Activation: m.Head.Activation}
+	for range 3 * len(f.Columns) {
+		m.Head.W = append(m.Head.W, float32(rng.NormFloat64())/8)
+	}
+	return m
+}
+
+// TestONNXRuntimeFeatures: the same of heads that read several blocks; at 75 pixels the last one is a
+// single pixel.
+func TestONNXRuntimeFeatures(t *testing.T) {
+	if err := exec.Command("node", "-e", "require('onnxruntime-node')").Run(); err != nil {
+		t.Skip("needs node with onnxruntime-node in NODE_PATH: ", err)
+	}
+	for _, size := range []int{75, 107, 139} {
+		t.Run(strconv.Itoa(size), func(t *testing.T) { compare(t, reading(t, model(t, inception.TF2015, size))) })
+	}
+}
+
+// TestONNXFeatures: a head that reads several blocks is written with what it reads, also of a model of
+// int8, and comes back in no other file.
+func TestONNXFeatures(t *testing.T) {
+	for name, m := range map[string]*inception.Model{"float32": model(t, inception.TF2015, 107), "int8": int8Model(t)} {
+		reading(t, m)
+		var b bytes.Buffer
+		if err := export.ONNX(m, &b); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		ops := map[string]int{}
+		for _, node := range fields(t, fields(t, b.Bytes(), 7)[0], 1) {
+			ops[string(fields(t, node, 4)[0])]++
+		}
+		if ops["Gather"] != 1 || ops["Sqrt"] != 4 || ops["Transpose"] != 4 || ops["ReduceMean"] != 3*4 {
+			t.Errorf("%s: got %v, want the means, quarters and deviations of 4 blocks", name, ops)
+		}
+	}
+	m := reading(t, model(t, inception.Keras, 107))
+	for _, c := range []export.Format{export.FormatKeras, export.FormatTFLite} {
+		if err := export.Write(m, io.Discard, export.Config{Format: c}); err == nil || !strings.Contains(err.Error(), "onnx") {
+			t.Errorf("%s: got error %v, want one that names onnx", c, err)
 		}
 	}
 }

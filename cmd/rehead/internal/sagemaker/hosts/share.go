@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/channels"
@@ -48,9 +47,10 @@ type Work struct {
 	Say     func(format string, args ...any)
 
 	// Plan reads the pictures and the trunk. Embed embeds a part of the pictures into the cache,
-	// and returns the cache's file.
+	// and returns the cache's files: that of the bottlenecks, and with Deep that of every block's values.
 	Plan  func() (*dataset.Folder, *inception.Weights, error)
-	Embed func(ctx context.Context, part *dataset.Folder, w *inception.Weights) (file string, err error)
+	Embed func(ctx context.Context, part *dataset.Folder, w *inception.Weights) (files []string, err error)
+	Deep  bool
 }
 
 // Share has this host do its part. The leader then has all bottlenecks in its cache and goes on to
@@ -64,12 +64,20 @@ func (k *Work) Share(ctx context.Context) (done bool, err error) {
 		if err != nil {
 			return "", err
 		}
-		return k.embed(ctx, folder, w)
+		files, err := k.embed(ctx, folder, w)
+		if err != nil {
+			return "", err
+		}
+		scratch, err := k.Scratch()
+		if err != nil {
+			return "", err
+		}
+		return pack(scratch, files)
 	})
 }
 
-// embed embeds every n-th picture, beginning with this host's rank, and returns the cache file.
-func (k *Work) embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights) (string, error) {
+// embed embeds every n-th picture, beginning with this host's rank, and returns the cache's files.
+func (k *Work) embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights) ([]string, error) {
 	h := k.Config.Hosts
 	mine := *folder
 	mine.Items = nil
@@ -90,7 +98,7 @@ func (k *Work) lead(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c, err := Collect(k.Config, scratch, cacheBound(len(folder.Items), w.Features()))
+	c, err := Collect(k.Config, scratch, k.bound(len(folder.Items), w))
 	if err != nil {
 		return err
 	}
@@ -108,10 +116,10 @@ func (k *Work) lead(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := os.Rename(file, filepath.Join(dir, filepath.Base(mine))); err != nil {
-			return err
+		if err := unpack(dir, file, mine); err != nil {
+			return fmt.Errorf("train: bottlenecks of %s: %w", host, err)
 		}
-		added, err := train.MergeCache(w, k.Engine, k.Cache, dir)
+		added, err := train.MergeCache(w, k.Engine, k.Cache, dir, k.Deep)
 		if err != nil {
 			return fmt.Errorf("train: bottlenecks of %s: %w", host, err)
 		}
@@ -120,7 +128,11 @@ func (k *Work) lead(ctx context.Context) (err error) {
 	return nil
 }
 
-// cacheBound is more than the cache file of so many pictures takes, in bytes.
-func cacheBound(pictures, features int) int64 {
-	return 1<<20 + 2*int64(pictures)*int64(4*features+64)
+// bound is more than what a host sends of so many pictures, in bytes.
+func (k *Work) bound(pictures int, w *inception.Weights) int64 {
+	values := w.Features()
+	if k.Deep {
+		values += inception.AllFeatures().Length(w.Width)
+	}
+	return 1<<20 + 2*int64(pictures)*int64(4*values+128)
 }
