@@ -10,12 +10,12 @@ import (
 // Of a search. What it tries of L2 is a grid of 30, 10, 3 and so on times DefaultL2, from the
 // strongest to the weakest: each fit starts at the one before.
 const (
-	gridSize       = 7    // down to 0.03
-	gridWider      = 6    // how many stronger ones there are beyond the first
-	gridLeast      = 1e-8 // no L2 is weaker
-	gridGain       = 1e-4 // the share of the loss that another L2 beyond the grid's end has to gain for one more
+	gridSize       = 7       // down to 0.03
+	gridWider      = 6       // how many stronger ones there are beyond the first
+	gridLeast      = 1e-8    // no L2 is weaker
+	gridGain       = 1e-4    // the share of the loss that another L2 beyond the grid's end has to gain for one more
 	keptNumbers    = 1 << 26 // the most numbers that the rows of folds may have to be kept from one L2 to the next
-	searchPatience = 2    // how many values in a row may do worse than the best before weaker ones are left out
+	searchPatience = 2       // how many values in a row may do worse than the best before weaker ones are left out
 )
 
 // gridAt is the place i of the grid, in multiples of DefaultL2; those below 0 are stronger.
@@ -56,7 +56,7 @@ type search struct {
 	tried          []Choice // the last one is under way when inFold > 0
 	starts         [][]float64
 	solvers        []*solver // of the folds, where they are small
-	worse          int // values in a row that did worse
+	worse          int       // values in a row that did worse
 }
 
 func newSearch(s *solver, fold []int, scalings []Scaling) (*search, error) {
