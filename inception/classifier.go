@@ -162,6 +162,17 @@ func (c *Classifier) Close() error { return c.trunk.Close() }
 // round more have twenty times their nn.Program.Rounding instead, where that is more.
 const SelfTestTolerance = 1e-3
 
+// BFloat16Tolerance is SelfTestTolerance for a model that computes with bfloat16: what plain Go adds in
+// another order may round to the next of its 8 bits. Kernels in assembly agree to the bit.
+const BFloat16Tolerance = 2e-2
+
+func (m *Model) tolerance() float64 {
+	if m.BFloat16 {
+		return BFloat16Tolerance
+	}
+	return SelfTestTolerance
+}
+
 // Record makes a self-test of the given pictures from the answers of this classifier.
 func (c *Classifier) Record(ctx context.Context, pictures ...[]byte) (*SelfTest, error) {
 	results, err := c.Classify(ctx, encodedInputs(pictures)...)
@@ -197,8 +208,8 @@ func (c *Classifier) logits(bottleneck []float32) []float32 {
 	return narrow
 }
 
-// Check runs the model's self-test: an answer beyond SelfTestTolerance is an error. Of a model that
-// has none, from a weight file or made long ago, it wants an answer for drawn pictures.
+// Check runs the model's self-test: an answer beyond SelfTestTolerance, or BFloat16Tolerance, is an
+// error. Of a model that has none, from a weight file or made long ago, it wants an answer for drawn pictures.
 func (c *Classifier) Check(ctx context.Context) error {
 	if c == nil {
 		return errors.New("inception: self-test: got no classifier")
@@ -211,7 +222,7 @@ func (c *Classifier) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	most := max(SelfTestTolerance, 20*c.trunk.program.Rounding())
+	most := max(c.model.tolerance(), 20*c.trunk.program.Rounding())
 	for i, r := range results {
 		if r.Err != nil {
 			return fmt.Errorf("inception: self-test: picture %d: %w", i, r.Err)

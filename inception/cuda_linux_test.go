@@ -36,7 +36,7 @@ func TestGPU(t *testing.T) {
 	for i := range pixels {
 		pixels[i] = r.Float32()*2 - 1
 	}
-	embed := func(cfg nn.Config, n int, pixels []float32) []float32 {
+	embed := func(t *testing.T, cfg nn.Config, n int, pixels []float32) []float32 {
 		t.Helper()
 		trunk, err := NewTrunk(w, cfg)
 		if err != nil {
@@ -49,13 +49,13 @@ func TestGPU(t *testing.T) {
 		}
 		return out
 	}
-	want := embed(nn.Config{Device: "cpu"}, pictures, pixels)
+	want := embed(t, nn.Config{Device: "cpu"}, pictures, pixels)
 	size, features := len(pixels)/pictures, len(want)/pictures
 	for kernel, most := range gpuTolerance {
 		t.Run(kernel, func(t *testing.T) {
 			cudatest.UseOne(t)
 			cfg := nn.Config{Device: "cuda", Kernel: kernel}
-			got := embed(cfg, pictures, pixels)
+			got := embed(t, cfg, pictures, pixels)
 			worst := 0.0
 			for i := range pictures {
 				d := numeric.Distance(got[i*features:][:features], want[i*features:][:features])
@@ -64,7 +64,7 @@ func TestGPU(t *testing.T) {
 				}
 				worst = math.Max(worst, d)
 			}
-			if alone := embed(cfg, 1, pixels[size:2*size]); !slices.Equal(alone, got[features:2*features]) {
+			if alone := embed(t, cfg, 1, pixels[size:2*size]); !slices.Equal(alone, got[features:2*features]) {
 				t.Error("the bottleneck alone is another than in a batch")
 			}
 			t.Logf("at most %.2g of the norm apart", worst)

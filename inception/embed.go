@@ -13,7 +13,7 @@ import (
 
 // EmbedConfig sets how EmbedAll shares out its work; the zero value is good.
 type EmbedConfig struct {
-	Batch    int            // most pictures in one forward pass; 0 means 4
+	Batch    int            // most pictures in one forward pass; 0 means the device's choice, 4 on the CPU
 	Decoders int            // goroutines that read, decode and resize; 0 means GOMAXPROCS
 	Limits   picture.Limits // of one picture
 
@@ -25,7 +25,7 @@ type EmbedConfig struct {
 // Validate names the first field that is wrong.
 func (c EmbedConfig) Validate() error {
 	if c.Batch < 0 || c.Batch > 1<<12 {
-		return fmt.Errorf("inception: EmbedConfig.Batch is %d, want 0 (for 4) to %d", c.Batch, 1<<12)
+		return fmt.Errorf("inception: EmbedConfig.Batch is %d, want 0 (for the device's choice) to %d", c.Batch, 1<<12)
 	}
 	if c.Decoders < 0 || c.Decoders > 1<<12 {
 		return fmt.Errorf("inception: EmbedConfig.Decoders is %d, want 0 (for one a processor) to %d", c.Decoders, 1<<12)
@@ -50,7 +50,7 @@ func (t *Trunk) EmbedAll(ctx context.Context, n int,
 		return err
 	}
 	if cfg.Batch == 0 {
-		cfg.Batch = 4
+		cfg.Batch = t.program.Batch()
 	}
 	if cfg.Decoders == 0 {
 		cfg.Decoders = runtime.GOMAXPROCS(0)

@@ -45,7 +45,8 @@ type Model struct {
 	Flavor      Flavor          //
 	Width       float64         //
 	TrunkDigest string          // Weights.Digest of the trunk that belongs to the head
-	Ranges      nn.Ranges       // of an int8 forward pass; nil means float32
+	BFloat16    bool            // the forward pass computes with nn.BFloat16
+	Ranges      nn.Ranges       // of an int8 forward pass; nil means another precision
 	Trunk       *Weights        // nil when the model was saved without it: see AttachTrunk
 	Seed        uint64          // the seed of the training run
 	Split       Split           // how the pictures were split
@@ -104,8 +105,9 @@ func (m *Model) Validate() error {
 	if !files.IsSHA256(m.TrunkDigest) {
 		return fmt.Errorf("inception: model: trunk digest %q is not a SHA-256 in lower-case hexadecimal", m.TrunkDigest)
 	}
-	if m.Ranges != nil && len(m.Ranges) == 0 {
-		return errors.New("inception: model: got no ranges in a map that is not nil, want nil for float32")
+	if m.Ranges != nil && (len(m.Ranges) == 0 || m.BFloat16) {
+		return fmt.Errorf("inception: model: got %d ranges in a map that is not nil and BFloat16 %v, want nil unless for int8",
+			len(m.Ranges), m.BFloat16)
 	}
 	if m.Trunk != nil {
 		if err := m.belongs(m.Trunk); err != nil {
@@ -197,12 +199,7 @@ func checkLabels(labels []string, classes int) error {
 }
 
 // Precision is what the model's forward pass computes with.
-func (m *Model) Precision() nn.Precision {
-	if m.Ranges != nil {
-		return nn.Int8
-	}
-	return nn.Float32
-}
+func (m *Model) Precision() nn.Precision { return precision(m.BFloat16, m.Ranges) }
 
 // belongs reports whether w is the trunk that the head was made for.
 func (m *Model) belongs(w *Weights) error {
@@ -229,7 +226,7 @@ func (m *Model) AttachTrunk(w *Weights) error {
 	if m == nil || w == nil {
 		return errors.New("inception: model: attach trunk: got no model or no weights")
 	}
-	w, err := m.quantized(w)
+	w, err := m.inPrecision(w)
 	if err != nil {
 		return err
 	}
@@ -240,12 +237,12 @@ func (m *Model) AttachTrunk(w *Weights) error {
 	return nil
 }
 
-// quantized returns w, as a weight file has it, in the model's precision.
-func (m *Model) quantized(w *Weights) (*Weights, error) {
-	if m.Ranges == nil || w.Ranges != nil {
+// inPrecision returns w, as a weight file has it, in the model's precision.
+func (m *Model) inPrecision(w *Weights) (*Weights, error) {
+	if w.Precision() != nn.Float32 {
 		return w, nil
 	}
-	return w.Quantized(m.Ranges)
+	return w.withPrecision(m.BFloat16, m.Ranges)
 }
 
 // ModelFromWeights makes a model of weights that have a classifier or a head. Without labels of

@@ -123,10 +123,11 @@ func readModel(src source) (*Model, error) {
 	if r := doc.Head.Reads; r != nil {
 		m.Reads, selected = &r.Features, r.Selected
 	}
+	m.BFloat16 = doc.Trunk.Precision == nn.BFloat16
 	if got := cmp.Or(doc.Trunk.Precision, nn.Float32); got != m.Precision() {
 		return nil, &FormatError{File: src.path(modelJSONFile), Offset: -1,
-			Reason: fmt.Sprintf("got precision %q and %d ranges, want %s without or %s with ranges: train again",
-				got, len(m.Ranges), nn.Float32, nn.Int8)}
+			Reason: fmt.Sprintf("got precision %q and %d ranges, want %s or %s without or %s with ranges: train again",
+				got, len(m.Ranges), nn.Float32, nn.BFloat16, nn.Int8)}
 	}
 	if m.Head.Activation == Softmax {
 		m.Head.Activation = "" // which means it: models of older versions say nothing
@@ -249,7 +250,7 @@ func (m *Model) takeTrunk(src source, e fileEntry) error {
 		return &FormatError{File: src.path(modelJSONFile), Offset: -1,
 			Reason: "its recipe is not that of its trunk: restore the file or train again"}
 	}
-	if w, err = m.quantized(w); err != nil {
+	if w, err = m.inPrecision(w); err != nil {
 		return &FormatError{File: src.path(modelJSONFile), Offset: -1, Reason: "its ranges are not valid: train again",
 			Err: err}
 	}

@@ -133,3 +133,70 @@ func TestInt8Apart(t *testing.T) {
 		t.Errorf("calibrated on nothing: got %v", err)
 	}
 }
+
+// TestBFloat16Model: a bfloat16 model survives saving with every form of trunk, checks itself with
+// every kernel, and kernels in assembly agree to the bit.
+func TestBFloat16Model(t *testing.T) {
+	m := small(t)
+	float := m.Trunk
+	w, err := float.Narrowed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Narrowed(); err == nil {
+		t.Error("narrowed twice: got no error")
+	}
+	m.Trunk, m.TrunkDigest, m.BFloat16 = w, w.Digest, true
+	c, err := NewClassifier(m, nn.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if p := c.Trunk().Program().Precision(); p != nn.BFloat16 {
+		t.Fatalf("the trunk computes with %s", p)
+	}
+	if m.SelfTest, err = c.Record(context.Background(), sketch(t, 0, 0), sketch(t, 1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if m.TrunkDigest == float.Digest || !m.IsTrunk(float.Digest) || m.IsTrunk(m.TrunkDigest) {
+		t.Error("IsTrunk: want the weights' own digest and no other")
+	}
+	dir := t.TempDir()
+	mustSave(t, m, filepath.Join(dir, "full"), SaveOptions{})
+	mustSave(t, m, filepath.Join(dir, "bare"), SaveOptions{NoTrunk: true})
+	full, bare := mustOpen(t, filepath.Join(dir, "full")), mustOpen(t, filepath.Join(dir, "bare"))
+	sameModel(t, full, m)
+	if err := bare.AttachTrunk(float); err != nil {
+		t.Errorf("attach the weight file's trunk: %v", err)
+	}
+	for name, m := range map[string]*Model{"full": full, "bare": bare} {
+		for _, kernel := range nn.Kernels() {
+			k, err := NewClassifier(m, nn.Config{Kernel: kernel})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := k.Check(context.Background()); err != nil {
+				t.Errorf("%s, %s: %v", name, kernel, err)
+			}
+			s, err := k.Record(context.Background(), m.SelfTest.Pictures...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, b := range s.Bottlenecks {
+				if kernel != "ref" && !slices.Equal(b, m.SelfTest.Bottlenecks[i]) {
+					t.Errorf("%s, %s: bottleneck %d is not the one that is stored", name, kernel, i)
+				}
+			}
+			if err := k.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	back, err := full.Computing(nn.Float32)
+	if err != nil || back.TrunkDigest != float.Digest || back.Precision() != nn.Float32 || back.Validate() != nil {
+		t.Errorf("computing with float32: got %v, %v, want the float32 trunk", back, err)
+	}
+	if _, err := full.Computing(nn.Int8); err == nil {
+		t.Error("computing with int8: got no error, want one that says to train")
+	}
+}

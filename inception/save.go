@@ -149,8 +149,8 @@ func (m *Model) describe() (doc modelJSON, err error) {
 	if m.Reads != nil {
 		doc.Head.Reads = &readsEntry{*m.Reads, m.Reads.Columns != nil}
 	}
-	if m.Ranges != nil {
-		doc.Trunk.Precision, doc.Trunk.Ranges = m.Precision(), m.Ranges
+	if p := m.Precision(); p != nn.Float32 {
+		doc.Trunk.Precision, doc.Trunk.Ranges = p, m.Ranges
 	}
 	if doc.Training, err = object(m.Training); err == nil {
 		doc.Metrics, err = object(m.Metrics)

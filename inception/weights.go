@@ -41,6 +41,8 @@ type Weights struct {
 	// Head is what follows the trunk in a foreign file when it is more than that classifier (then
 	// Classes is 0); rehead's own weight files have none, models do.
 	Head *Head
+	// BFloat16 makes the trunk compute with nn.BFloat16; see Narrowed. Weight files have it not.
+	BFloat16 bool
 	// Reads is what Head reads, or, without one, what a foreign file's network ends in; nil means the
 	// bottleneck. rehead's own weight files have none.
 	Reads *Features
@@ -51,6 +53,8 @@ type Weights struct {
 	// convolution's tensors. Neither the file's layout nor the classifier is part of it, and
 	// float16 storage only as far as it changed the values.
 	Digest string
+
+	float string // the digest in float32, where the precision is another
 }
 
 // maxClasses bounds the classifier of a weight file.
@@ -213,10 +217,7 @@ func (w *Weights) Halved() (*Weights, error) {
 		return nil, err
 	}
 	r.Recipe, r.Labels, r.Notes, r.Head, r.Reads = w.Recipe, w.Labels, w.Notes, w.Head, w.Reads
-	if w.Ranges != nil {
-		return r.Quantized(w.Ranges)
-	}
-	return r, nil
+	return r.withPrecision(w.BFloat16, w.Ranges)
 }
 
 // TrunkOnly returns the weights without their classifier; the digest is the same.

@@ -47,13 +47,13 @@ func (c choice) String() string {
 // else the CPU; a name that several devices begin with, the first of these.
 func choose(cfg Config) (choice, error) {
 	auto := cfg.Device == "" || cfg.Device == device.Auto
-	if cfg.Precision == Int8 && !auto && cfg.Device != device.CPU {
-		return choice{}, fmt.Errorf("nn: device %q does not compute with int8, want device cpu or precision float32",
-			cfg.Device)
+	if cfg.precision() != Float32 && !auto && cfg.Device != device.CPU {
+		return choice{}, fmt.Errorf("nn: device %q does not compute with %s, want device cpu or precision float32",
+			cfg.Device, cfg.Precision)
 	}
 	if auto {
 		for _, d := range device.Registered() {
-			if cfg.Precision != Int8 && !device.OnProcessor(d) && hasKernel(d, cfg.Kernel) && d.Probe(0) == nil {
+			if cfg.precision() == Float32 && !device.OnProcessor(d) && hasKernel(d, cfg.Kernel) && d.Probe(0) == nil {
 				return choice{d, 0}, nil
 			}
 		}

@@ -145,6 +145,52 @@ func TestInt8(t *testing.T) {
 	}
 }
 
+// TestBFloat16 compares a program of bfloat16 with one of float32, and kernels with each other.
+func TestBFloat16(t *testing.T) {
+	x, mean, block := branches(t)
+	const n, size = 4, 3 * 14 * 17
+	in := pictures(n, size)
+	run := func(cfg Config) (means, blocks []float32) {
+		t.Helper()
+		p, err := Compile(cfg, x, mean, block)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if want := cfg.precision(); p.Precision() != want || p.Device() != "cpu" {
+			t.Errorf("got %s on %s, want %s on the CPU", p.Precision(), p.Device(), want)
+		}
+		means, blocks = make([]float32, n*80), make([]float32, n*80*14*17)
+		if err := p.Run(context.Background(), n, in, means, blocks); err != nil {
+			t.Fatal(err)
+		}
+		return means, blocks
+	}
+	wantMeans, wantBlocks := run(Config{})
+	var first [2][]float32
+	for _, kernel := range Kernels() {
+		means, blocks := run(Config{Kernel: kernel, Threads: 3, Precision: BFloat16})
+		// Of 8 bits the last is 1/256 to 1/128 of a value, and rounding is off by half of it at most.
+		if a, b := off(means, wantMeans), off(blocks, wantBlocks); !(a < 0.004 && b < 0.006) || a == 0 {
+			t.Errorf("%s: means are off by %.3g, the block by %.3g", kernel, a, b)
+		}
+		if first[0] == nil {
+			first = [2][]float32{means, blocks}
+		}
+		if kernel == "ref" {
+			if a := off(blocks, first[1]); !(a < 0.001) {
+				t.Errorf("plain Go is off by %.3g from %s", a, Kernels()[0])
+			}
+		} else if !slices.Equal(means, first[0]) || !slices.Equal(blocks, first[1]) {
+			t.Errorf("%s differs from %s", kernel, Kernels()[0])
+		}
+	}
+	if _, err := Compile(Config{Precision: BFloat16, Device: "cuda"}, x, mean); err == nil ||
+		!strings.Contains(err.Error(), "want device cpu") {
+		t.Errorf("on another device: got %v, want an error", err)
+	}
+}
+
 // TestInt8Refused asserts that settings which cannot be are named.
 func TestInt8Refused(t *testing.T) {
 	x, mean, _ := branches(t)

@@ -69,7 +69,7 @@ func (c Config) precision() Precision { return cmp.Or(c.Precision, Float32) }
 
 // compile is what the device is told of c.
 func (c Config) compile() device.Config {
-	dc := device.Config{Threads: c.Threads, Kernel: c.Kernel}
+	dc := device.Config{Threads: c.Threads, Kernel: c.Kernel, BFloat16: c.Precision == BFloat16}
 	if c.Precision == Int8 {
 		dc.Ranges = map[string]ir.Range{}
 		for name, r := range c.Ranges {
@@ -172,6 +172,15 @@ func (p *Program) Threads() int { return p.exec.Threads() }
 // Rounding is how far, relatively, the kernels in use round what they multiply: about 6e-8 for float32,
 // 5e-4 for float16 and tf32, 4e-3 for bfloat16.
 func (p *Program) Rounding() float64 { return device.Rounding(p.Kernel()) }
+
+// Batch is how many images a call of Run does well to bring, where there are many: 4 on the CPU,
+// which gains little by more.
+func (p *Program) Batch() int {
+	if b, ok := p.exec.(device.Batcher); ok {
+		return b.Batch()
+	}
+	return 4
+}
 
 // Device names the device in use, such as "cpu" or "cuda:0".
 func (p *Program) Device() string { return p.device }

@@ -45,8 +45,8 @@ type Config struct {
 	// most training pictures whose thumbnails the model keeps for explanations, 0 (none) to
 	// inception.MaxNeighbours
 	Neighbours int
-	// of the trunk; "" means that of the weights; Int8 with weights of float32 calibrates on
-	// training pictures
+	// of the trunk; "" means that of the weights; BFloat16 wants them of float32; Int8 with weights of
+	// float32 calibrates on training pictures
 	Precision   nn.Precision
 	ToolVersion string // kept in the model
 }

@@ -24,7 +24,7 @@
 //	run.go          Run, its steps and its result; evaluate.go: Evaluate
 //	precheck.go     reading and checking pictures; split.go: keeping equal ones in one part
 //	bottlenecks.go  cache or trunk, the one way; views.go: of altered views; embedcache.go: Embed
-//	int8.go         calibration of an int8 trunk
+//	precision.go    the trunk's precision; calibration of an int8 trunk
 //	solve.go        the head: warmstart.go, settings.go; crossval.go: its temperature's answers
 //	labelerrors.go  doubtful labels and outliers; unknown.go: the line below which a picture is
 //	                unknown; neighbours.go: training pictures that the model keeps,

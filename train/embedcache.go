@@ -33,6 +33,12 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights,
 	if folder == nil || w == nil || cfg.CacheDir == "" {
 		return nil, errors.New("train: embed: got no folder, no weights or no CacheDir, want all three")
 	}
+	if cfg.Precision == nn.BFloat16 && w.Precision() == nn.Float32 {
+		var err error
+		if w, err = w.Narrowed(); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.Precision != "" && cfg.Precision != w.Precision() {
 		return nil, fmt.Errorf("train: embed: got precision %s with weights of %s: shares of a run must be of one trunk, so "+
 			"calibrate the weights once, before", cfg.Precision, w.Precision())

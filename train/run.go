@@ -265,7 +265,7 @@ func (r *run) finish(ctx context.Context) error {
 		Labels: append([]string(nil), r.folder.Labels...), Head: fit.Head, Reads: r.reads, Temperature: r.temp,
 		Thresholds: r.thresholds, Unknown: line, Views: r.cfg.AnswerViews,
 		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest,
-		Ranges: r.weights.Ranges, Trunk: r.weights,
+		BFloat16: r.weights.BFloat16, Ranges: r.weights.Ranges, Trunk: r.weights,
 		Seed: r.cfg.Seed, Split: inception.Split(r.cfg.Split), Training: training, Metrics: measured,
 		ToolVersion: r.cfg.ToolVersion, Pictures: r.remember(),
 	}

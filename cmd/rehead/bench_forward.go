@@ -96,11 +96,8 @@ func (a *app) benchForward(ctx context.Context, o *forwardOptions) (*benchmark.F
 // pixels, which is good enough for timing.
 func (e *engineFlags) calibrateAtRandom(ctx context.Context, w *inception.Weights,
 	cfg nn.Config) (*inception.Weights, error) {
-	if int8s, err := e.quantized(); err != nil || !int8s {
-		return w, err
-	}
 	random := benchmark.RandomPixels(1, w.Recipe.Size)
-	return inception.Calibrate(ctx, w, cfg, 1, func(_ int, pixels []float32) error {
+	return e.inPrecision(ctx, w, cfg, 1, func(_ int, pixels []float32) error {
 		copy(pixels, random)
 		return nil
 	})

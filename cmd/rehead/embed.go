@@ -258,10 +258,7 @@ func labelCell(f *dataset.Folder, i int) string {
 // the n pictures.
 func (e *engineFlags) calibrateOn(ctx context.Context, w *inception.Weights, cfg nn.Config, n int,
 	file func(i int) source.File, lim picture.Limits) (*inception.Weights, error) {
-	if int8s, err := e.quantized(); err != nil || !int8s {
-		return w, err
-	}
-	return inception.Calibrate(ctx, w, cfg, min(n, inception.CalibrationPictures),
+	return e.inPrecision(ctx, w, cfg, min(n, inception.CalibrationPictures),
 		func(i int, pixels []float32) error {
 			data, err := file(i).Read(lim)
 			if err == nil {

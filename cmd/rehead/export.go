@@ -96,17 +96,19 @@ func (o *exportOptions) check(kind string) error {
 	if o.out == "" {
 		return usagef("export: want -o FILE.onnx, .keras, .tflite, .safetensors or .tar.gz")
 	}
-	int8s, err := o.precision.quantized()
+	asked, err := o.precision.asked()
 	switch {
 	case err != nil:
 		return err
+	case asked == nn.BFloat16:
+		return usagef("export: --precision: got bfloat16, want float32 or int8: whoever runs the file narrows it")
 	case kind != tarball && (o.save.NoTrunk || o.save.DType != "f32"):
 		return usagef("export: --no-trunk and --dtype are for .tar.gz; other files hold everything in float32")
 	case kind == tarball && o.trunkOnly:
 		return usagef("export: --trunk-only is not for .tar.gz, which holds whole models")
 	case kind != string(export.FormatONNX) && o.precision.precision != "":
 		return usagef("export: --precision is for .onnx")
-	case o.calibrate != "" && !int8s:
+	case o.calibrate != "" && asked != nn.Int8:
 		return usagef("export: --calibrate is for --precision int8")
 	case (kind == string(export.FormatSafetensors)) != (o.names != ""):
 		return usagef("export: a .safetensors wants --names torchvision or --names keras, and only that has names")

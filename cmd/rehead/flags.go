@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -20,10 +21,11 @@ type engineFlags struct {
 	views     int    // that answers are the mean of, 0 as the model says; see addViews
 
 	resolve func(ref string) (*inception.Weights, error)
+	note    func(format string, args ...any) // for people, on stderr
 }
 
 func (e *engineFlags) add(cmd *cobra.Command, a *app) {
-	e.resolve = a.resolve
+	e.resolve, e.note = a.resolve, a.say
 	cmd.Flags().IntVar(&e.Threads, "threads", 0, "threads of the network (0: one per core)")
 	cmd.Flags().StringVar(&e.Device, "device", "auto",
 		"where the network runs: "+strings.Join(append([]string{"auto"}, nn.Devices()...), ", "))
@@ -34,21 +36,37 @@ func (e *engineFlags) add(cmd *cobra.Command, a *app) {
 // addPrecision adds --precision to commands that make or use a trunk.
 func (e *engineFlags) addPrecision(cmd *cobra.Command, help string) {
 	cmd.Flags().StringVar(&e.precision, "precision", "",
-		fmt.Sprintf("what the network computes with, %s or %s: %s", nn.Float32, nn.Int8, help))
+		fmt.Sprintf("what the network computes with, %s, %s or %s: %s", nn.Float32, nn.BFloat16, nn.Int8, help))
 }
 
-// quantized reports whether --precision asks for int8.
-func (e *engineFlags) quantized() (bool, error) {
+// asked returns the precision that --precision asks for, float32 where it is not given.
+func (e *engineFlags) asked() (nn.Precision, error) {
 	p, err := nn.ParsePrecision(e.precision)
 	if err != nil {
-		return false, usagef("--precision: %w", err)
+		return "", usagef("--precision: %w", err)
 	}
-	return p == nn.Int8, nil
+	return p, nil
+}
+
+// inPrecision returns w in the precision that is asked for; int8 takes its ranges from n pictures, as
+// inception.Calibrate does.
+func (e *engineFlags) inPrecision(ctx context.Context, w *inception.Weights, cfg nn.Config, n int,
+	load func(i int, pixels []float32) error) (*inception.Weights, error) {
+	p, err := e.asked()
+	switch {
+	case err != nil:
+		return nil, err
+	case p == nn.BFloat16:
+		return w.Narrowed()
+	case p == nn.Int8:
+		return inception.Calibrate(ctx, w, cfg, n, load)
+	}
+	return w, nil
 }
 
 // config is what the flags say, checked.
 func (e *engineFlags) config() (nn.Config, error) {
-	if _, err := e.quantized(); err != nil {
+	if _, err := e.asked(); err != nil {
 		return nn.Config{}, err
 	}
 	if e.Threads < 0 {

@@ -20,7 +20,7 @@ const (
 )
 
 // modelPrecision is the help of --precision where a model decides it.
-const modelPrecision = "another than the model's is refused"
+const modelPrecision = "another than the model was trained with takes its place, with a note; int8 wants training"
 
 // model opens a MODEL argument, with the trunk from --weights where the model was saved without its
 // own.
@@ -29,14 +29,23 @@ func (e *engineFlags) model(path string) (*inception.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.precision != "" && e.precision != string(m.Precision()) {
-		return nil, fmt.Errorf("%s was trained on bottlenecks of %s, not of %s: leave --precision out, or "+
-			"train with --precision %s", path, m.Precision(), e.precision, e.precision)
-	}
 	if e.views > 0 {
 		m.Views = e.views
 	}
-	return m, attachTrunk(m, e.trunk, e.resolve)
+	if err := attachTrunk(m, e.trunk, e.resolve); err != nil || e.precision == "" {
+		return m, err
+	}
+	p, err := e.asked()
+	if err != nil || p == m.Precision() {
+		return m, err
+	}
+	other, err := m.Computing(p)
+	if err != nil {
+		return nil, fmt.Errorf("%s: --precision %s: %w", path, p, err)
+	}
+	e.note("%s was trained on bottlenecks of %s and computes with %s now: its stored metrics are those of %s", path,
+		m.Precision(), p, m.Precision())
+	return other, nil
 }
 
 // attachTrunk gives a model that was saved without its trunk the one that ref names; "" names none.

@@ -4,21 +4,29 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/c236555e/rehead/nn"
 )
 
-// TestInt8FromPicturesToAnswers trains an int8 model and uses it with every command, on a narrow
-// trunk.
-func TestInt8FromPicturesToAnswers(t *testing.T) {
+// TestPrecisionFromPicturesToAnswers trains models of int8 and of bfloat16 and uses them with every
+// command, on a narrow trunk.
+func TestPrecisionFromPicturesToAnswers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow: the whole run has it")
 	}
+	for _, precision := range []string{"int8", "bfloat16"} {
+		t.Run(precision, func(t *testing.T) { fromPicturesToAnswers(t, precision) })
+	}
+}
+
+func fromPicturesToAnswers(t *testing.T, precision string) {
 	w := newWorld(t)
-	model, cache := filepath.Join(w.dir, "int8"), filepath.Join(w.dir, "cache")
+	model, cache := filepath.Join(w.dir, precision), filepath.Join(w.dir, "cache")
 	var trained struct {
 		Embedded, Cached int
 		TestAccuracy     float64 `json:"test_accuracy"`
 	}
-	args := []string{"train", w.pictures, "--weights", w.trunk, "--precision", "int8", "--cache", cache, "--json", "-o"}
+	args := []string{"train", w.pictures, "--weights", w.trunk, "--precision", precision, "--cache", cache, "--json", "-o"}
 	must(t, &trained, append(args, model)...)
 	if trained.Embedded != 48 || trained.Cached != 0 {
 		t.Errorf("embedded %d, cached %d: want 48 and none of float32's", trained.Embedded, trained.Cached)
@@ -35,13 +43,13 @@ func TestInt8FromPicturesToAnswers(t *testing.T) {
 		Trunk     string `json:"trunk_digest"`
 	}
 	must(t, &card, "inspect", model, "--json")
-	if card.Precision != "int8" {
-		t.Errorf("inspect: precision %q, want int8", card.Precision)
+	if card.Precision != precision {
+		t.Errorf("inspect: precision %q, want %s", card.Precision, precision)
 	}
 	var scored struct {
 		TestAccuracy float64 `json:"test_accuracy"`
 	}
-	must(t, &scored, "evaluate", model, w.pictures, "--cache", "none", "--precision", "int8", "--json")
+	must(t, &scored, "evaluate", model, w.pictures, "--cache", "none", "--precision", precision, "--json")
 	if scored.TestAccuracy != trained.TestAccuracy {
 		t.Errorf("evaluate: test accuracy %v, in training %v", scored.TestAccuracy, trained.TestAccuracy)
 	}
@@ -51,30 +59,48 @@ func TestInt8FromPicturesToAnswers(t *testing.T) {
 	}
 	a, b := must(t, nil, "predict", model, pictures[0].Path, "--json"),
 		must(t, nil, "predict", model, pictures[0].Path, "--json", "--kernel", "ref")
-	if a.stdout != b.stdout || !strings.Contains(a.stdout, `"predictions"`) {
+	if precision == "int8" && a.stdout != b.stdout || !strings.Contains(a.stdout, `"predictions"`) {
 		t.Errorf("predict: %q with the best kernel, %q in plain Go", a.stdout, b.stdout)
 	}
+	for _, k := range nn.Kernels() {
+		if c := must(t, nil, "predict", model, pictures[0].Path, "--json", "--kernel", k); k != "ref" && a.stdout != c.stdout {
+			t.Errorf("predict: %q with %s, %q with %s", a.stdout, nn.Kernels()[0], c.stdout, k)
+		}
+	}
 	var embedded struct{ Precision string }
-	must(t, &embedded, "embed", w.pictures, "--weights", w.trunk, "--precision", "int8", "-o",
+	must(t, &embedded, "embed", w.pictures, "--weights", w.trunk, "--precision", precision, "-o",
 		filepath.Join(w.dir, "f.npy"), "--json")
-	if embedded.Precision != "int8" {
+	if embedded.Precision != precision {
 		t.Errorf("embed: precision %q", embedded.Precision)
 	}
 	var bench struct {
 		Precision string
 		Profile   []struct{ Algorithm string }
 	}
-	must(t, &bench, "bench", "forward", "--weights", w.trunk, "--precision", "int8", "--duration", "1ms", "--profile",
+	must(t, &bench, "bench", "forward", "--weights", w.trunk, "--precision", precision, "--duration", "1ms", "--profile",
 		"--json")
-	if bench.Precision != "int8" || len(bench.Profile) == 0 || !strings.HasPrefix(bench.Profile[1].Algorithm, "int8") {
+	if bench.Precision != precision || len(bench.Profile) == 0 {
 		t.Errorf("bench: %+v", bench)
 	}
-	fails(t, []string{"predict", model, pictures[0].Path, "--precision", "float32"}, "trained on bottlenecks of int8")
-	fails(t, []string{"predict", w.model, pictures[0].Path, "--precision", "int8"}, "trained on bottlenecks of float32")
+	for _, other := range []string{"float32", "bfloat16"} {
+		o := must(t, nil, "predict", model, pictures[0].Path, "--json", "--precision", other)
+		if noted := strings.Contains(o.stderr, "was trained on bottlenecks of "+precision); noted != (other != precision) {
+			t.Errorf("predict a model of %s with %s: said %q", precision, other, o.stderr)
+		}
+	}
+	fails(t, []string{"predict", w.model, pictures[0].Path, "--precision", "int8"}, "train with int8")
 	fails(t, []string{"train", w.pictures, "--weights", w.trunk, "--cache", cache, "-o", filepath.Join(w.dir, "no"),
 		"--warm-start", model}, "precision")
 	must(t, nil, "export", model, "-o", filepath.Join(w.dir, "m.onnx"))
-	fails(t, []string{"export", model, "-o", filepath.Join(w.dir, "m.keras")}, "float32")
+	if precision == "int8" {
+		fails(t, []string{"export", model, "-o", filepath.Join(w.dir, "m.keras")}, "float32")
+	} else {
+		must(t, nil, "export", model, "-o", filepath.Join(w.dir, "m.keras"))
+		if o := command(t, "export", model, "-o", filepath.Join(w.dir, "n.onnx"), "--precision", "bfloat16"); o.code != exitUsage ||
+			!strings.Contains(o.stderr, "narrows") {
+			t.Errorf("export --precision bfloat16: exit code %d, %s", o.code, o.stderr)
+		}
+	}
 	if o := command(t, "embed", w.pictures, "-o", "f.npy", "--precision", "int4"); o.code != exitUsage ||
 		!strings.Contains(o.stderr, "int4") {
 		t.Errorf("--precision int4: exit code %d, %s", o.code, o.stderr)

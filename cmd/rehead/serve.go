@@ -153,6 +153,7 @@ func (a *app) serve(ctx context.Context, path string, o *serveOptions) error {
 	for _, warning := range o.warnings {
 		cfg.Logger.Warn(warning)
 	}
+	o.engine.note = func(format string, args ...any) { cfg.Logger.Warn(fmt.Sprintf(format, args...)) }
 	serve.Quiet()
 	server, err := serve.New(nil, cfg)
 	if err != nil {

@@ -56,7 +56,7 @@ func newVersion(a *app) *cobra.Command {
 				Precisions []nn.Precision `json:"precisions"`
 				Embedded   embedded.Facts `json:"embedded"`
 			}{toolVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, nn.Kernels()[0], nn.Devices(), nn.Units(),
-				[]nn.Precision{nn.Float32, nn.Int8}, embedded.Describe()}
+				nn.Precisions(), embedded.Describe()}
 			if asJSON {
 				return printJSON(a.stdout, v)
 			}

@@ -89,7 +89,7 @@ func Write(m *inception.Model, w io.Writer, c Config) error {
 		return bad(fmt.Errorf("the head reads %v, which of these files only %q holds: write that, or train it with "+
 			"--features last", m.Reads, FormatONNX))
 	}
-	if p := m.Precision(); p != nn.Float32 && c.Format != FormatONNX {
+	if p := m.Precision(); p == nn.Int8 && c.Format != FormatONNX {
 		return bad(fmt.Errorf("the model computes with %s, which of these files only %q holds: write that, or train "+
 			"the model with float32", p, FormatONNX))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mmcloughlin/avo/build"
 
+	"github.com/c236555e/rehead/internal/_generate/bfloat16"
 	"github.com/c236555e/rehead/internal/_generate/direct"
 	"github.com/c236555e/rehead/internal/_generate/gemm"
 	"github.com/c236555e/rehead/internal/_generate/idct"
@@ -24,12 +25,13 @@ import (
 
 // amd64 has what adds the functions of each file to avo's one program.
 var amd64 = map[string]func(){
-	"idct_amd64.s":   idct.Write,
-	"int8_amd64.s":   int8.Write,
-	"kernel_amd64.s": direct.Write,
-	"raster_amd64.s": raster.Write,
-	"tile_amd64.s":   gemm.Write,
-	"wino_amd64.s":   wino.Write,
+	"bfloat16_amd64.s": bfloat16.Write,
+	"idct_amd64.s":     idct.Write,
+	"int8_amd64.s":     int8.Write,
+	"kernel_amd64.s":   direct.Write,
+	"raster_amd64.s":   raster.Write,
+	"tile_amd64.s":     gemm.Write,
+	"wino_amd64.s":     wino.Write,
 }
 
 // arm64 has what returns the functions of each file.

@@ -27,6 +27,7 @@ type executor struct {
 	modules map[string]cu.Module
 	kernels map[string]cu.Kernel // by module and name
 	weights uint64
+	batch   int // what Batch returns
 
 	turn   chan struct{} // holds a token while nobody runs
 	closed chan struct{}
@@ -51,7 +52,7 @@ func compile(driver *cu.Driver, net *ir.Net, ordinal int, kernel string) (device
 		return nil, err
 	}
 	e := &executor{plan: p, modules: map[string]cu.Module{}, kernels: map[string]cu.Kernel{}, turn: make(chan struct{}, 1),
-		closed: make(chan struct{}), places: [2]map[int]*place{{}, {}}, most: p.most()}
+		closed: make(chan struct{}), places: [2]map[int]*place{{}, {}}, most: p.most(), batch: min(32, p.most())}
 	if e.most == 0 {
 		return nil, errors.New("cuda: the network's tensors have 2^31 values or more; use --device cpu")
 	}
@@ -149,6 +150,9 @@ func (e *executor) Kernel() string { return e.plan.precision.Name }
 
 // Threads returns 1: what computes is the GPU.
 func (*executor) Threads() int { return 1 }
+
+// Batch returns the size of a batch that keeps a GPU busy and takes little of the host's memory.
+func (e *executor) Batch() int { return e.batch }
 
 var errClosed = errors.New("cuda: the program is closed")
 

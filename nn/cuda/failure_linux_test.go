@@ -245,6 +245,16 @@ func TestGPUs(t *testing.T) {
 	if !slices.Equal(results[0], results[1]) || !slices.Equal(results[0], results[2]) {
 		t.Error("GPUs do not agree")
 	}
+	p, err := nn.Compile(nn.Config{Device: "cuda"}, n.input, n.output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Batch(); got != 32 {
+		t.Errorf("batch: got %d, want 32", got)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
 	if units := nn.Units(); len(units) != 2 || !strings.HasPrefix(units[1], "cuda:1 Stand-in 1 (compute capability 8.0") {
 		t.Errorf("units: got %q, want two", units)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/c236555e/rehead/nn/cuda/kernels"
 	"github.com/c236555e/rehead/nn/internal/cu"
 )
 
@@ -89,40 +90,50 @@ func (p *place) graph(e *executor, wanted []bool) (cu.Graph, error) {
 	if g, ok := p.graphs[key]; ok {
 		return g, nil
 	}
-	g, err := e.gpu.Capture(p.stream, func() error { return p.launch(e, wanted) })
+	list, err := p.launches(e, wanted)
+	if err != nil {
+		return 0, err
+	}
+	g, err := e.gpu.Capture(p.stream, func() error {
+		for _, l := range list {
+			if err := e.gpu.Launch(p.stream, l.kernel, l.Grid, l.Block, l.Params); err != nil {
+				return fmt.Errorf("%s: %w", l.what, err)
+			}
+		}
+		return nil
+	})
 	if err == nil {
 		p.graphs[key] = g
 	}
 	return g, err
 }
 
-// launch puts the launches that lead to the wanted outputs into the stream.
-func (p *place) launch(e *executor, wanted []bool) error {
+// launch is one with its kernel, which was found before anything is captured: finding it may load it.
+type launch struct {
+	what   string
+	kernel cu.Kernel
+	kernels.Launch
+}
+
+// launches lists those that lead to the wanted outputs.
+func (p *place) launches(e *executor, wanted []bool) (list []launch, err error) {
+	add := func(what, module string, l kernels.Launch) {
+		k, failed := e.kernel(module, l.Kernel)
+		if failed != nil && err == nil {
+			err = fmt.Errorf("%s: %w", what, failed)
+		}
+		list = append(list, launch{what, k, l})
+	}
 	for _, t := range e.plan.needed(wanted) {
-		if t.launch == nil {
-			continue
-		}
-		l := t.launch(p.batch)
-		k, err := e.kernel(t.module, l.Kernel)
-		if err == nil {
-			err = e.gpu.Launch(p.stream, k, l.Grid, l.Block, l.Params)
-		}
-		if err != nil {
-			return fmt.Errorf("step %q: %w", t.name, err)
+		if t.launch != nil {
+			add(fmt.Sprintf("step %q", t.name), t.module, t.launch(p.batch))
 		}
 	}
-	for i := range e.plan.outputs {
-		if !wanted[i] || e.plan.outputs[i].value == e.plan.inputs {
-			continue
-		}
-		module, l := e.plan.pack(p.batch, i)
-		k, err := e.kernel(module, l.Kernel)
-		if err == nil {
-			err = e.gpu.Launch(p.stream, k, l.Grid, l.Block, l.Params)
-		}
-		if err != nil {
-			return fmt.Errorf("output %d: %w", i, err)
+	for i, o := range e.plan.outputs {
+		if wanted[i] && o.value != e.plan.inputs {
+			module, l := e.plan.pack(p.batch, i)
+			add(fmt.Sprintf("output %d", i), module, l)
 		}
 	}
-	return nil
+	return list, err
 }

@@ -210,8 +210,11 @@ func (d *descent) good() bool { return d.found.gap <= d.tolerance*d.found.loss }
 // whatever came of it.
 func (d *descent) done() (bool, error) {
 	last := d.stuck && d.exact || d.iterations >= d.s.cfg.MaxIterations
-	if gap := d.gap(); !last && gap > d.trust*d.tolerance*d.loss || d.at == d.evaluations {
-		return last, nil
+	switch {
+	case d.at == d.evaluations: // of a state that was put away then, too
+		return last || d.good(), nil
+	case !last && d.gap() > d.trust*d.tolerance*d.loss:
+		return false, nil
 	}
 	gap, bias := d.gap(), slices.Clone(d.x[d.weight:])
 	var err error

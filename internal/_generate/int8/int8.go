@@ -43,6 +43,7 @@ func Write() {
 	generateMaxPool()
 	generateMeanPool()
 	generateMoments()
+	generateQuantize()
 }
 
 // A tile is a convolution micro-kernel: pixels x outputs kept in registers
@@ -175,11 +176,10 @@ func (t tile) store() {
 	for v := range t.vectors {
 		VMOVUPS(Mem{Base: tmp, Disp: v * 4 * t.lanes()}, shift(v))
 	}
-	MOVL(U32(math.Float32bits(255)), tmp.As32())
 	if t.isa == "VNNI" {
 		VPXORD(zero, zero, zero)
-		VPBROADCASTD(tmp.As32(), top)
 	} else {
+		MOVL(U32(math.Float32bits(255)), tmp.As32())
 		VPXOR(zero, zero, zero)
 		low := avx.X[t.pixels*t.vectors+2*t.vectors+1]
 		VMOVD(tmp.As32(), low)
@@ -199,12 +199,14 @@ func (t tile) store() {
 			VMULPS(scale(v), a, a)
 			VADDPS(shift(v), a, a)
 			VMAXPS(zero, a, a)
-			VMINPS(top, a, a)
-			VCVTPS2DQ(a, a)
+			if t.isa == "AVX2" {
+				VMINPS(top, a, a)
+			}
+			VCVTPS2DQ(a, a) // to 2^31 where it is more
 		}
 		if t.isa == "VNNI" {
 			for v := range t.vectors {
-				VPMOVDB(t.acc(p, v), Mem{Base: vec[v], Index: pix, Scale: 1})
+				VPMOVUSDB(t.acc(p, v), Mem{Base: vec[v], Index: pix, Scale: 1})
 			}
 			continue
 		}

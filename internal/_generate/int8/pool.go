@@ -25,7 +25,7 @@ func generateMaxPool() {
 }
 
 // generateMeanPool writes the kernel of one channel block's average pool:
-// round(sum*scale) held to 255. The sum has 32 bits.
+// round(sum*scale) held to 255. The sum has 16 bits, for up to 257 taps.
 func generateMeanPool() {
 	const name = "bytePoolMeanAVX2"
 	avx.PoolBegin(name, "adds up each pixel's taps and scales the sum.")
@@ -34,17 +34,22 @@ func generateMeanPool() {
 	VMOVD(EAX, X9)
 	VPBROADCASTD(X9, Y9)
 	avx.PoolPixel(name)
-	sum, byte8 := avx.Y[:4], avx.Y[4:8]
-	for _, y := range sum {
+	sum, low, words := avx.Y[:4], avx.X[:4], avx.Y[4:6]
+	for _, y := range words {
 		VPXOR(y, y, y)
 	}
 	Label(name + "_tap")
 	MOVQ(Mem{Base: avx.PoolList}, avx.PoolTap)
-	for i, y := range sum {
-		VPMOVZXBD(avx.PoolAt(8*i), byte8[i])
-		VPADDD(byte8[i], y, y)
+	for i, y := range words {
+		VPMOVZXBW(avx.PoolAt(16*i), avx.Y[6+i])
+		VPADDW(avx.Y[6+i], y, y)
 	}
 	avx.PoolNext(name)
+	for i, y := range words {
+		VPMOVZXWD(avx.X[4+i], sum[2*i])
+		VEXTRACTI128(Imm(1), y, low[2*i+1])
+		VPMOVZXWD(low[2*i+1], sum[2*i+1])
+	}
 	for _, y := range sum {
 		VCVTDQ2PS(y, y)
 		VMULPS(Y8, y, y)

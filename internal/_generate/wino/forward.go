@@ -7,13 +7,12 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
 
-	"github.com/c236555e/rehead/internal/_generate/avx"
 	. "github.com/c236555e/rehead/internal/_generate/layout"
 )
 
 // forward writes the input transform of n points; winoForwardGo is the same in
 // Go and explains it.
-func forward(n int) {
+func forward(f form, n int) {
 	q := (n - 2) / 2
 	quads, one := q/2, q%2 == 1
 	t := Mirrored{Degree: q - 2, Odd: one}
@@ -23,11 +22,12 @@ func forward(n int) {
 	if one {
 		all.First += others.Constants()
 	}
-	spare := max(0, 16-n-3)
-	l := begin(fmt.Sprintf("winoForward%d", n), fmt.Sprintf("applies the input transform of %d points.", n),
-		n, n, avx.Y[16-spare:16], all.First+all.Constants())
-	d := append([]VecPhysical(nil), avx.Y[:n]...)
-	l.free = append(l.free, avx.Y[n:16-spare]...)
+	limit := len(f.regs)
+	spare := max(0, limit-n-3)
+	l := begin(f, fmt.Sprintf("winoForward%s%d", f.suffix, n), fmt.Sprintf("applies the input transform of %d points.", n),
+		n, n, f.regs[limit-spare:], all.First+all.Constants())
+	d := append([]VecPhysical(nil), f.regs[:n]...)
+	l.free = append(l.free, f.regs[n:limit-spare]...)
 	for i := range n {
 		l.load(i, d[i])
 	}

@@ -5,35 +5,33 @@ import (
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/reg"
-
-	"github.com/c236555e/rehead/internal/_generate/avx"
 )
 
 // inverse writes the output transform of n points to m outputs; the last one
 // of a convolution adds the bias and clamps at the floor.
-func inverse(m, n int, last bool) {
+func inverse(f form, m, n int, last bool) {
 	q := (n - 2) / 2
 	quads, one := q/2, q%2 == 1
-	name, doc := fmt.Sprintf("winoInverse%dx%d", m, n), "applies the output transform of %d points to %d outputs."
-	spare := avx.Y[n+2 : 16]
+	name, doc := fmt.Sprintf("winoInverse%s%dx%d", f.suffix, m, n), "applies the output transform of %d points to %d outputs."
+	spare := f.regs[n+2:]
 	var bias, floor VecPhysical
 	var hold []VecPhysical
 	if last {
 		name += "Last"
 		doc = "applies the output transform of %d points to %d outputs, adds the bias and clamps."
-		bias, floor, spare = avx.Y[n+2], avx.Y[n+3], avx.Y[n+4:16]
+		bias, floor, spare = f.regs[n+2], f.regs[n+3], f.regs[n+4:]
 		hold = []VecPhysical{bias, floor}
 	}
-	l := begin(name, fmt.Sprintf(doc, n, m), n, m, spare, (m-1)*quads, hold...)
-	d := append([]VecPhysical(nil), avx.Y[:n]...)
-	y, t := avx.Y[n], avx.Y[n+1]
+	l := begin(f, name, fmt.Sprintf(doc, n, m), n, m, spare, (m-1)*quads, hold...)
+	d := append([]VecPhysical(nil), f.regs[:n]...)
+	y, t := f.regs[n], f.regs[n+1]
 	for i := range n {
 		l.load(i, d[i])
 	}
 	for p := range q { // sums in 1+2p, differences in 2+2p
-		s, f := d[1+2*p], d[2+2*p]
-		VADDPS(f, s, t)
-		VSUBPS(f, s, f)
+		s, d2 := d[1+2*p], d[2+2*p]
+		VADDPS(d2, s, t)
+		VSUBPS(d2, s, d2)
 		d[1+2*p], t = t, s
 	}
 	for j := range m {
@@ -57,8 +55,10 @@ func inverse(m, n int, last bool) {
 		c.sum(l, y)
 		if last {
 			VMAXPS(y, floor, y)
+			l.storeLast(j, y)
+		} else {
+			l.store(j, y)
 		}
-		l.store(j, y)
 	}
 	l.end()
 }

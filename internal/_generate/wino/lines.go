@@ -13,12 +13,38 @@ import (
 // small matrix to vectors of eight lanes. The matrix's input i lies at
 // in[i] + line*inLine + k*inStep, its output likewise.
 type lines struct {
+	form
 	name    string
 	in, out int
 	ins     []GPPhysical // pointers kept in registers: the first of in and out
 	outs    []GPPhysical
 	held    map[int]VecPhysical // constants kept in registers
 	free    []VecPhysical
+}
+
+// A form is how wide the vectors are, and what is read and written.
+type form struct {
+	suffix    string // of the functions' names
+	regs      []VecPhysical
+	pairsIn   bool // bfloat16 is read,
+	pairsLast bool // and written by the last transform
+}
+
+var (
+	narrow = form{regs: avx.Y[:16]}
+	wide   = form{suffix: "Wide", regs: avx.Z, pairsLast: true}
+	pairs  = form{suffix: "Pairs", regs: avx.Z, pairsIn: true}
+)
+
+func (f form) isWide() bool { return len(f.regs) == 32 }
+
+// spread reads one of the constants, each of which lies there eight times.
+func (f form) spread(from Mem, to VecPhysical) {
+	if f.isWide() {
+		VBROADCASTSS(from, to)
+	} else {
+		VMOVUPS(from, to)
+	}
 }
 
 const vec = 32
@@ -29,8 +55,8 @@ var (
 
 // begin opens the function and both loops. The spare vector registers hold the
 // first constants throughout.
-func begin(name, doc string, in, out int, spare []VecPhysical, consts int, hold ...VecPhysical) *lines {
-	l := &lines{name: name, in: in, out: out, held: map[int]VecPhysical{}}
+func begin(f form, name, doc string, in, out int, spare []VecPhysical, consts int, hold ...VecPhysical) *lines {
+	l := &lines{form: f, name: name, in: in, out: out, held: map[int]VecPhysical{}}
 	avx.Func(name, "l", doc)
 	MOVQ(avx.Arg(LinesCoef), coef)
 	free := []GPPhysical{R8, R9, R10, R11, R12, R13, R14, R15}
@@ -45,7 +71,7 @@ func begin(name, doc string, in, out int, spare []VecPhysical, consts int, hold 
 	}
 	for i := 0; i < consts && i < len(spare); i++ {
 		l.held[i] = spare[i]
-		VMOVUPS(Mem{Base: coef, Disp: i * vec}, spare[i])
+		f.spread(Mem{Base: coef, Disp: i * vec}, spare[i])
 	}
 	if len(hold) > 0 { // bias and floor
 		MOVQ(avx.Arg(LinesBias), tmp)
@@ -94,7 +120,20 @@ func (l *lines) load(i int, y VecPhysical) {
 	} else {
 		MOVQ(avx.Arg(LinesIn+8*i), tmp)
 	}
-	VMOVUPS(Mem{Base: p, Index: at, Scale: 1}, y)
+	from := Mem{Base: p, Index: at, Scale: 1}
+	if l.pairsIn {
+		avx.WidenPairs(from, y)
+	} else {
+		VMOVUPS(from, y)
+	}
+}
+
+// storeLast writes output i of a convolution's last transform; y is used up.
+func (l *lines) storeLast(i int, y VecPhysical) {
+	if l.pairsLast {
+		y = avx.NarrowPairs(y)
+	}
+	l.store(i, y)
 }
 
 // store writes output i.
@@ -112,6 +151,9 @@ func (l *lines) store(i int, y VecPhysical) {
 func (l *lines) constant(i int) Op {
 	if y, ok := l.held[i]; ok {
 		return y
+	}
+	if l.isWide() {
+		panic("a constant of " + l.name + " has no register")
 	}
 	return Mem{Base: coef, Disp: i * vec}
 }

@@ -123,3 +123,60 @@ func multiplyWide(rows int) {
 	VZEROUPPER()
 	RET()
 }
+
+// multiplyPairs writes the product for blocks of 16 channels: A [blocks][..][16] by block pitch,
+// B [blocks*16][16], C [..][16]. Of two neighbouring channels the odd one is added first, as in dot
+// products of pairs. Half a block is a turn of the loop.
+func multiplyPairs(rows int) {
+	name := fmt.Sprintf("winoProductPairs%d", rows)
+	avx.Func(name, "p", fmt.Sprintf("multiplies groups of %d tiles by 16 outputs.", rows))
+	a, b, c, halves, fetch, step, half := R8, R9, R10, R11, R13, R14, R15
+	next, afterNext := RAX, R12 // from one half block to the next, and from that one
+	MOVQ(avx.Arg(ProductB), fetch)
+	ADDQ(avx.Arg(ProductAhead), fetch)
+	MOVQ(avx.Arg(ProductFetch), step)
+	MOVQ(step, half)
+	SHRQ(Imm(1), half)
+	acc := avx.Z[:rows]
+	weights := []VecPhysical{avx.Z[16], avx.Z[17]}
+	Label(name + "_group")
+	MOVQ(avx.Arg(ProductA), a)
+	MOVQ(avx.Arg(ProductB), b)
+	MOVQ(avx.Arg(ProductBlocks), halves)
+	SHLQ(Imm(1), halves)
+	MOVQ(U32(vec), next)
+	MOVQ(avx.Arg(ProductAStep), afterNext)
+	SUBQ(next, afterNext)
+	for _, z := range acc {
+		VPXORQ(z, z, z)
+	}
+	Label(name + "_half")
+	for i := range 8 {
+		k := i ^ 1
+		if i%2 == 0 {
+			PREFETCHT1(Mem{Base: fetch})
+			PREFETCHT1(Mem{Base: fetch, Index: half, Scale: 1})
+			ADDQ(step, fetch)
+		}
+		w := weights[k%2]
+		VMOVUPS(Mem{Base: b, Disp: 2 * k * vec}, w)
+		for r, z := range acc {
+			VFMADD231PS_BCST(Mem{Base: a, Disp: 2*r*vec + 4*k}, w, z)
+		}
+	}
+	ADDQ(next, a)
+	XCHGQ(next, afterNext)
+	ADDQ(U32(16*vec), b)
+	DECQ(halves)
+	JNE(LabelRef(name + "_half"))
+	MOVQ(avx.Arg(ProductC), c)
+	for r, z := range acc {
+		VMOVUPS(z, Mem{Base: c, Disp: 2 * r * vec})
+	}
+	ADDQ(U32(2*rows*vec), avx.Arg(ProductA))
+	ADDQ(U32(2*rows*vec), avx.Arg(ProductC))
+	DECQ(avx.Arg(ProductGroups))
+	JNE(LabelRef(name + "_group"))
+	VZEROUPPER()
+	RET()
+}

@@ -10,7 +10,7 @@ import (
 // forwardStrided writes the input transform for three taps and stride 2: that
 // of the points 0, 1, -1, infinity on the even inputs, none on the odd ones.
 func forwardStrided() {
-	l := begin("winoForward7", "applies the input transform for stride 2.", 7, 7, nil, 0)
+	l := begin(narrow, "winoForward7", "applies the input transform for stride 2.", 7, 7, nil, 0)
 	d := avx.Y[:7]
 	t := avx.Y[7:11]
 	for i := range d {
@@ -34,7 +34,7 @@ func inverseStrided(last bool) {
 		name, doc = name+"Last", "applies the output transform for stride 2, adds the bias and clamps."
 		hold = []VecPhysical{Y14, Y15}
 	}
-	l := begin(name, doc, 7, 3, nil, 0, hold...)
+	l := begin(narrow, name, doc, 7, 3, nil, 0, hold...)
 	d := avx.Y[:7]
 	for i := range d {
 		l.load(i, d[i])

@@ -39,6 +39,13 @@ var straddling = []shape{
 	{1, 7, 7, 32, 64, window(3, 3, 3, 0, 0), true},   // rows fewer than a fragment's
 }
 
+// large are layers of InceptionV3 at full width: sums of up to 4,032 products.
+var large = []shape{
+	{1, 8, 8, 2048, 320, window(1, 1, 1, 0, 0), true},
+	{1, 17, 17, 160, 192, window(7, 1, 1, 3, 0), true},
+	{1, 8, 8, 448, 384, window(3, 3, 1, 1, 1), true},
+}
+
 // conv is a shape on the device.
 type conv struct {
 	shape
@@ -132,7 +139,11 @@ func (c *conv) want() []float64 {
 // TestConv holds every tile to the reference, and the tiles to each other, bit for bit.
 func TestConv(t *testing.T) {
 	eachPrecision(t, func(t *testing.T, g *gpu) {
-		for _, s := range straddling {
+		shapes := straddling
+		if !testing.Short() {
+			shapes = slices.Concat(straddling, large)
+		}
+		for _, s := range shapes {
 			c := g.newConv(s)
 			want := c.want()
 			var first []float32

@@ -37,7 +37,7 @@ INLINE float larger(float a, float b) {
 
 INLINE u32 bits(float v) { return __builtin_bit_cast(u32, v); }
 
-// load4 is one load of 16 bytes: the compiler would make four of it where it takes the numbers apart.
+// load4 is one load of 16 bytes: the compiler makes four of it where it halves the numbers.
 INLINE void load4(float *v, const void *p) {
   asm("ld.global.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(v[0]), "=f"(v[1]), "=f"(v[2]), "=f"(v[3])
       : "l"((__attribute__((address_space(1))) const void *)p));

@@ -26,6 +26,9 @@ type Config struct {
 	Threads int
 	// Kernel is one of the device's kernels; "" means its default.
 	Kernel string
+	// BFloat16 makes it store activations and weights of [C,H,W] tensors as
+	// bfloat16.
+	BFloat16 bool
 	// Ranges, by a value's name, makes the network compute with bytes. nil
 	// means float32.
 	Ranges map[string]ir.Range
@@ -78,6 +81,12 @@ type Executor interface {
 	Threads() int
 	// Close releases everything; no Run is under way or follows.
 	Close() error
+}
+
+// A Batcher is an Executor that computes many images at once in less time than one by one.
+type Batcher interface {
+	// Batch is how many it does well with.
+	Batch() int
 }
 
 // A Profiler is an Executor that can time single steps.

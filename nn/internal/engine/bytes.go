@@ -124,13 +124,13 @@ func (p *planner) byteStep(s ir.Step, t task) error {
 	case ir.MaxPool, ir.AvgPool:
 		return p.bytePool(s, t)
 	case ir.GlobalAvgPool:
-		from, to := in.tensor(), out.tensor()
+		set, from, to := p.set, in.tensor(), out.tensor()
 		scale := p.bytes.step[in.buf] / float32(in.h*in.w)
 		blocks := kernel.Blocks(from.C)
 		t.algorithm, t.parts = "int8 mean", min(blocks, 8)
 		t.cost = float64(in.c*in.h*in.w) / float64(t.parts)
 		t.run = func(im image, part int, _ []float32) {
-			kernel.MeanBytes(im.arena, to, im.arena, from, part*blocks/t.parts, (part+1)*blocks/t.parts, scale)
+			kernel.MeanBytes(set, im.arena, to, im.arena, from, part*blocks/t.parts, (part+1)*blocks/t.parts, scale)
 		}
 		p.add(p.level[s.Out], t)
 	case ir.Moments:
@@ -141,11 +141,11 @@ func (p *planner) byteStep(s ir.Step, t task) error {
 	case ir.Concat:
 		return p.byteCopies(s)
 	case quantize:
-		to, q, c, h := out.tensor(), p.bytes.input, in.c, in.h
+		set, to, q, c, h := p.set, out.tensor(), p.bytes.input, in.c, in.h
 		t.algorithm, t.parts = "int8 quantize", min(h, 8)
 		t.cost = float64(in.c*in.h*in.w) / float64(t.parts)
 		t.run = func(im image, part int, _ []float32) {
-			kernel.Quantize(im.arena, to, im.in, c, part*h/t.parts, (part+1)*h/t.parts, q)
+			kernel.Quantize(set, im.arena, to, im.in, c, part*h/t.parts, (part+1)*h/t.parts, q)
 		}
 		p.add(p.level[s.Out], t)
 		if to.Halo != (kernel.Border{}) {

@@ -2,22 +2,29 @@ package engine
 
 import "github.com/c236555e/rehead/nn/internal/kernel"
 
+// A wanted convolution is what there is to choose an algorithm for.
+type wanted struct {
+	kernel.Spec
+	ins, outs int  // its channels
+	alike     bool // of bfloat16, for which plain Go is to choose as assembly does
+}
+
 // choose prepares the fastest algorithm for s. The choice depends on the shape
 // and the set alone, never on a timing, so that one model on one kind of
-// machine always computes the same bits. Plain Go always convolves directly: it
-// is what the others are compared with.
-func choose(set kernel.Set, s kernel.Spec, threads int) (kernel.Conv, error) {
+// machine always computes the same bits. Plain Go convolves float32 directly: it is
+// what the others are compared with.
+func choose(set kernel.Set, s wanted, threads int) (kernel.Conv, error) {
 	if t, ok := tiling(set, &s); ok {
-		return kernel.NewWinograd(set, s, t, threads)
+		return kernel.NewWinograd(set, s.Spec, t, threads)
 	}
-	return kernel.NewDirect(set, s)
+	return kernel.NewDirect(set, s.Spec)
 }
 
 // tiling returns the fast convolution that measured best for shapes like s, if
 // one beat the direct convolution. A larger tile multiplies less and transforms
 // more, and has more weights to fetch: small planes want small tiles.
-func tiling(set kernel.Set, s *kernel.Spec) (kernel.Tiling, bool) {
-	if set == kernel.Ref || len(kernel.Tilings(s)) == 0 || s.In.C < 16 || s.Out.C < 16 {
+func tiling(set kernel.Set, s *wanted) (kernel.Tiling, bool) {
+	if set == kernel.Ref && !s.alike || len(kernel.Tilings(&s.Spec)) == 0 || s.ins < 16 || s.outs < 16 {
 		return kernel.Tiling{}, false
 	}
 	side := min(s.Out.H, s.Out.W)
@@ -28,10 +35,10 @@ func tiling(set kernel.Set, s *kernel.Spec) (kernel.Tiling, bool) {
 		return 4
 	}
 	switch {
+	case s.alike && (s.StrideH > 1 || s.StrideW > 1 || s.KH*s.KW == 3):
+		return kernel.Tiling{}, false // pairs multiply twice as fast, and this saves two fifths or half
 	case s.StrideH > 1 || s.StrideW > 1:
-		// A fifth faster, but with five times the weights.
-		large := 49*s.In.C*s.Out.C > 2<<20
-		return kernel.Tiling{H: 3, W: 3}, s.StrideH == s.StrideW && side > 10 && !large
+		return kernel.Tiling{H: 3, W: 3}, s.StrideH == s.StrideW && side > 10
 	case s.KH == 1:
 		return kernel.Tiling{H: 1, W: min(line(s.Out.W), most(s.KW))}, true
 	case s.KW == 1:

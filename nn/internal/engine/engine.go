@@ -58,7 +58,7 @@ func Compile(net *ir.Net, cfg device.Config) (*Executor, error) {
 	if e.threads == 0 {
 		e.threads = runtime.GOMAXPROCS(0)
 	}
-	p, err := newPlan(net, set, e.threads, cfg.Ranges)
+	p, err := newPlan(net, set, e.threads, cfg)
 	if err != nil {
 		return nil, err
 	}

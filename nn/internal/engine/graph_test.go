@@ -209,7 +209,7 @@ func TestPlan(t *testing.T) {
 		s := &net.Steps[i]
 		s.W = make([]float32, len(s.W))
 	}
-	p, err := newPlan(net, kernel.Ref, 1, nil)
+	p, err := newPlan(net, kernel.Ref, 1, device.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

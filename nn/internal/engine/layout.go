@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/c236555e/rehead/nn/internal/ir"
 	"github.com/c236555e/rehead/nn/internal/kernel"
@@ -11,14 +12,14 @@ import (
 type value struct {
 	name    string
 	c, h, w int     // logical extents; a vector is [C,1,1]
-	per     int     // channels a word: 1 of float32, or 4 bytes
+	per     int     // channels a word: 1 of float32, 2 of bfloat16 or 4 bytes
 	lanes   []int   // its channels' lanes, counted from its first block
 	buf     *buffer // the memory it is a part of; nil for the network's input
 	block   int     // its first channel block there
 }
 
 // span returns the number of lanes up to the last one in use.
-func (v *value) span() int { return v.lanes[len(v.lanes)-1] + 1 }
+func (v *value) span() int { return slices.Max(v.lanes[max(0, len(v.lanes)-2):]) + 1 }
 
 // words returns the number of words a pixel up to the last one in use.
 func (v *value) words() int { return (v.span() + v.per - 1) / v.per }
@@ -53,14 +54,13 @@ func (b *buffer) layout() kernel.Tensor {
 	return kernel.Padded(b.words, b.h, b.w, b.halo)
 }
 
-// layOut gives every value its lanes and its buffer, of bytes or of float32. It returns
-// the parts of concatenations that could not be written in place: they must be
-// copied.
-func layOut(net *ir.Net, steps []ir.Step, vals []ir.Value, bytes bool) (values []*value, copies []copyStep, err error) {
-	for _, v := range vals {
+// layOut gives every value its lanes and its buffer. It returns the parts of concatenations that could
+// not be written in place: they must be copied.
+func layOut(net *ir.Net, steps []ir.Step, vals []ir.Value, f format) (values []*value, copies []copyStep, err error) {
+	for i, v := range vals {
 		n := &value{name: v.Name, c: v.Shape[0], h: 1, w: 1, per: 1}
-		if bytes && len(v.Shape) == 3 { // vectors are float32
-			n.per = kernel.WordChannels
+		if len(v.Shape) == 3 && i != net.Input { // vectors are float32
+			n.per = f.channels()
 		}
 		switch len(v.Shape) {
 		case 1:
@@ -75,7 +75,12 @@ func layOut(net *ir.Net, steps []ir.Step, vals []ir.Value, bytes bool) (values [
 	for _, s := range steps {
 		out := values[s.Out]
 		switch s.Kind {
-		case ir.Conv, ir.Dense, ir.Softmax, ir.Moments:
+		case ir.Conv, unpack:
+			out.lanes = count(out.c)
+			if f == rounded {
+				out.lanes = changePlaces(out.lanes)
+			}
+		case ir.Dense, ir.Softmax, ir.Moments:
 			out.lanes = count(out.c)
 		case ir.Concat:
 			start := 0
@@ -87,6 +92,9 @@ func layOut(net *ir.Net, steps []ir.Step, vals []ir.Value, bytes bool) (values [
 			}
 		default:
 			out.lanes = values[s.In[0]].lanes
+			if s.Kind == ir.GlobalAvgPool && f == pairs {
+				out.lanes = changePlaces(out.lanes)
+			}
 		}
 	}
 	// Backwards, so that a concatenation inside another is placed by it.

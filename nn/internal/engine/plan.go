@@ -7,6 +7,7 @@ import (
 
 	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn/internal/arena"
+	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
 	"github.com/c236555e/rehead/nn/internal/kernel"
 )
@@ -61,38 +62,40 @@ type planner struct {
 	slab    kernel.Slab    // the packed weights
 	prepare []func() error // convolutions still to be prepared
 	plan    *plan
-	bytes   *byteNet // how to compute with bytes, nil for float32
-	sole    []int    // of each value, the output that is all it is for, counted from 1; else 0
+	bytes   *byteNet // how to compute with bytes, nil for others
+	format  format
+	sole    []int // of each value, the output that is all it is for, counted from 1; else 0
 }
 
 // newPlan plans net for a number of threads, which decides how work is divided,
 // never what is computed. With ranges it computes with bytes.
-func newPlan(net *ir.Net, set kernel.Set, threads int, ranges map[string]ir.Range) (*plan, error) {
-	p := &planner{set: set, threads: threads, net: net, plan: &plan{set: set}}
-	var steps []ir.Step
+func newPlan(net *ir.Net, set kernel.Set, threads int, cfg device.Config) (*plan, error) {
+	p := &planner{set: set, threads: threads, net: net, plan: &plan{set: set}, format: formatOf(set, cfg)}
+	var err error
 	var vals []ir.Value
-	if ranges == nil {
-		steps, vals = rewrite(net)
-	} else {
-		var err error
-		if steps, vals, err = rewriteBytes(net); err != nil {
-			return nil, err
-		}
+	switch p.format {
+	case octets:
+		p.steps, vals, err = rewriteBytes(net)
+	case pairs, rounded:
+		p.steps, vals, err = rewriteBFloat16(net, p.format == rounded)
+	default:
+		p.steps, vals = rewrite(net)
 	}
-	values, copies, err := layOut(net, steps, vals, ranges != nil)
 	if err != nil {
 		return nil, err
 	}
-	p.steps, p.values, p.copies = steps, values, copies
-	if ranges != nil {
-		if p.bytes, err = newByteNet(p, ranges); err != nil {
+	if p.values, p.copies, err = layOut(net, p.steps, vals, p.format); err != nil {
+		return nil, err
+	}
+	if p.format == octets {
+		if p.bytes, err = newByteNet(p, cfg.Ranges); err != nil {
 			return nil, err
 		}
 	}
 	p.schedule()
 	p.findSole()
 	p.plan.arena = p.allocate()
-	for _, s := range steps {
+	for _, s := range p.steps {
 		if err := p.step(s); err != nil {
 			return nil, err
 		}
@@ -103,8 +106,8 @@ func newPlan(net *ir.Net, set kernel.Set, threads int, ranges map[string]ir.Rang
 	}
 	p.zeroHalos()
 	for i, o := range net.Outputs {
-		if made := slices.IndexFunc(steps, func(s ir.Step) bool { return s.Out == o }); made < 0 ||
-			steps[made].Kind != ir.Moments || p.sole[o] != i+1 { // else it is there already
+		if made := slices.IndexFunc(p.steps, func(s ir.Step) bool { return s.Out == o }); made < 0 ||
+			p.steps[made].Kind != ir.Moments || p.sole[o] != i+1 { // else it is there already
 			p.output(i, o)
 		}
 		p.plan.outputs = append(p.plan.outputs, vals[o].Size())
@@ -255,12 +258,15 @@ func (p *planner) output(i, v int) {
 	pack := func(to []float32, im image) { copy(to, im.in) }
 	if val.buf != nil {
 		t, lanes := val.tensor(), val.lanes
-		if val.per > 1 {
+		switch {
+		case p.format == octets && val.per > 1:
 			step := p.bytes.step[val.buf]
 			pack = func(to []float32, im image) { kernel.Dequantize(to, im.arena, t, lanes, step) }
-		} else if t.Plane == kernel.Block && val.span() == val.c { // a vector lies as it is handed out
+		case val.per > 1:
+			pack = func(to []float32, im image) { kernel.PackPairs(to, im.arena, t, lanes) }
+		case t.Plane == kernel.Block && slices.Equal(lanes, count(val.c)): // a vector lies as it is handed out
 			pack = func(to []float32, im image) { copy(to, im.arena[t.Off:]) }
-		} else {
+		default:
 			pack = func(to []float32, im image) { kernel.Pack(to, im.arena, t, lanes) }
 		}
 	}

@@ -21,6 +21,10 @@ func (p *planner) step(s ir.Step) error {
 		p.conv(s, t)
 		return nil
 	case ir.MaxPool, ir.AvgPool, ir.GlobalAvgPool:
+		if s.Kind == ir.GlobalAvgPool && p.format == pairs {
+			p.meanPairs(s, &t)
+			break
+		}
 		err = p.pool(s, &t)
 	case ir.Concat:
 		p.copyParts(s)
@@ -32,9 +36,9 @@ func (p *planner) step(s ir.Step) error {
 	case ir.Softmax:
 		p.softmax(s, &t)
 	case unpack:
-		to, c := out.tensor(), out.c
-		t.algorithm = "convert"
-		t.run = func(im image, _ int, _ []float32) { kernel.Unpack(im.arena, to, im.in, c) }
+		p.unpackStep(out, &t)
+	case round:
+		p.round(s, &t)
 	default:
 		err = fmt.Errorf("engine: step %q: unknown kind %v", s.Name, s.Kind)
 	}
@@ -46,17 +50,17 @@ func (p *planner) step(s ir.Step) error {
 }
 
 // spec describes the convolution or dense layer s, without its weights.
-func (p *planner) spec(s ir.Step) kernel.Spec {
+func (p *planner) spec(s ir.Step) wanted {
 	in, out := p.values[s.In[0]], p.values[s.Out]
-	w := s.Window
+	window := s.Window
 	if s.Kind == ir.Dense {
-		w = ir.Window{KH: 1, KW: 1, StrideH: 1, StrideW: 1}
+		window = ir.Window{KH: 1, KW: 1, StrideH: 1, StrideW: 1}
 	}
 	spec := kernel.Spec{
-		Out: kernel.Tensor{C: out.span(), H: out.h, W: out.w},
-		In:  kernel.Tensor{C: in.span(), H: in.h, W: in.w},
-		KH:  w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW, PadTop: w.Top, PadLeft: w.Left,
-		Bias: s.B, ReLU: s.ReLU, Alloc: p.slab.Alloc,
+		Out: kernel.Tensor{C: out.words(), H: out.h, W: out.w},
+		In:  kernel.Tensor{C: in.words(), H: in.h, W: in.w}, Pairs: p.format == pairs && out.per > 1,
+		KH: window.KH, KW: window.KW, StrideH: window.StrideH, StrideW: window.StrideW, PadTop: window.Top,
+		PadLeft: window.Left, Bias: s.B, ReLU: s.ReLU, Alloc: p.slab.Alloc,
 	}
 	if out.buf.allocated {
 		spec.Out = out.tensor()
@@ -64,11 +68,15 @@ func (p *planner) spec(s ir.Step) kernel.Spec {
 	switch {
 	case s.In[0] == p.net.Input:
 		spec.Planar = true
-		spec.In.Row, spec.In.Plane = in.w, in.h*in.w
+		spec.In.C, spec.In.Row, spec.In.Plane = in.c, in.w, in.h*in.w
 	case in.buf.allocated:
 		spec.In = in.tensor()
 	}
-	return spec
+	w := wanted{Spec: spec, ins: in.span(), outs: out.span()}
+	if p.format != floats { // the same choice in both layouts of bfloat16, as rounding shows differences
+		w.ins, w.outs, w.alike = in.c, out.c, true
+	}
+	return w
 }
 
 // fast reports whether s will be computed by an algorithm that minds the border
@@ -93,7 +101,14 @@ func (p *planner) conv(s ir.Step, t task) {
 	t.sharesWeights = len(s.W) > in.c*in.h*in.w
 	at, index := p.level[s.Out], p.add(p.level[s.Out], t)
 	p.prepare = append(p.prepare, func() error {
-		spec.Filter = spread(s.W, out.c, in, spec.KH*spec.KW)
+		w, narrow := s.W, p.format != floats && s.Kind == ir.Conv
+		if _, fast := tiling(p.set, &spec); narrow && !fast && !spec.Planar {
+			w = kernel.RoundWeights(w)
+		}
+		spec.Filter = spread(w, out.c, in, spec.KH*spec.KW)
+		if narrow {
+			spread16(&spec, out)
+		}
 		c, err := choose(p.set, spec, p.threads)
 		if err != nil {
 			return fmt.Errorf("engine: step %q: %w", s.Name, err)
@@ -118,7 +133,10 @@ func (t *task) kernel(c kernel.Conv, cost float64, planar bool) {
 // spread returns the filter [O,C,area] with a channel for each lane of in.
 func spread(w []float32, outs int, in *value, area int) []float32 {
 	span := in.span()
-	if span == in.c {
+	if in.per == kernel.PairChannels {
+		span = in.words() * in.per
+	}
+	if span == in.c && in.lanes[0] == 0 {
 		return w
 	}
 	wide := make([]float32, outs*span*area)
@@ -141,6 +159,7 @@ func (p *planner) pool(s ir.Step, t *task) error {
 	spec := kernel.PoolSpec{
 		In: in.tensor(), Out: out.tensor(), KH: w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW,
 		PadTop: w.Top, PadLeft: w.Left, Max: s.Kind == ir.MaxPool, CountBorder: s.CountBorder, ReLU: s.ReLU,
+		Pairs: p.format == pairs && in.per > 1,
 	}
 	if s.B != nil {
 		spec.Bias = make([]float32, out.span())
@@ -162,19 +181,24 @@ func (p *planner) pool(s ir.Step, t *task) error {
 func (p *planner) moments(s ir.Step, t *task) (err error) {
 	in, out := p.values[s.In[0]], p.values[s.Out].tensor()
 	var m *kernel.Moments
-	if p.bytes != nil {
+	switch p.format {
+	case octets:
 		if m, err = kernel.NewByteMoments(p.set, in.tensor(), in.lanes, p.bytes.step[in.buf]); err != nil {
 			return fmt.Errorf("engine: int8: step %q: %w: compile it with float32", s.Name, err)
 		}
-	} else {
+	case pairs:
+		m = kernel.NewPairMoments(p.set, in.tensor(), in.lanes)
+	default:
 		m = kernel.NewMoments(p.set, in.tensor(), in.lanes)
 	}
-	t.algorithm, t.parts = m.Algorithm(), m.Parts()
+	t.algorithm, t.parts, t.scratch = m.Algorithm(), m.Parts(), m.Scratch()
 	t.shape = fmt.Sprintf("%dx%dx%d > %d", in.c, in.h, in.w, p.values[s.Out].c)
 	t.cost = float64(in.c*in.h*in.w) / 8 / float64(t.parts)
-	t.run = func(im image, part int, _ []float32) { m.Run(part, im.arena[out.Off:], im.arena) }
+	t.run = func(im image, part int, scratch []float32) { m.Run(part, im.arena[out.Off:], im.arena, scratch) }
 	if i, size := t.only-1, p.values[s.Out].c; i >= 0 && p.net.Outputs[i] == s.Out {
-		t.run = func(im image, part int, _ []float32) { m.Run(part, im.out[i][im.index*size:][:size], im.arena) }
+		t.run = func(im image, part int, scratch []float32) {
+			m.Run(part, im.out[i][im.index*size:][:size], im.arena, scratch)
+		}
 	}
 	return nil
 }
@@ -186,14 +210,10 @@ func (p *planner) copyParts(s ir.Step) {
 			continue
 		}
 		from, to := p.values[c.from], p.values[c.to]
-		dst := to.buf.tensor.Slice(to.block+c.block, from.span())
+		dst := to.buf.tensor.Slice(to.block+c.block, from.words())
 		t := task{name: s.Name, algorithm: "copy", parts: 1, cost: float64(from.c * from.h * from.w), only: p.sole[s.Out]}
-		if from.buf == nil {
-			t.run = func(im image, _ int, _ []float32) { kernel.Unpack(im.arena, dst, im.in, from.c) }
-		} else {
-			src := from.tensor()
-			t.run = func(im image, _ int, _ []float32) { kernel.Copy(im.arena, dst, im.arena, src) }
-		}
+		src := from.tensor()
+		t.run = func(im image, _ int, _ []float32) { kernel.Copy(im.arena, dst, im.arena, src) }
 		p.add(p.level[s.Out], t)
 	}
 }

@@ -113,14 +113,11 @@ func BenchmarkPool(b *testing.B) {
 func BenchmarkConvert(b *testing.B) {
 	t := Dense(192, 35, 35)
 	planar, blocked := make([]float32, 192*35*35), make([]float32, t.Size())
-	lanes := make([]int, t.C)
-	for i := range lanes {
-		lanes[i] = i
-	}
+	lanes := inOrder(t.C)
 	b.Run("unpack", func(b *testing.B) {
 		b.SetBytes(int64(4 * len(planar)))
 		for b.Loop() {
-			Unpack(blocked, t, planar, t.C)
+			Unpack(blocked, t, planar, lanes)
 		}
 	})
 	b.Run("pack", func(b *testing.B) {

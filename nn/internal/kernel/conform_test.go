@@ -99,18 +99,24 @@ func newBed(c conformCase, r *rand.Rand, strange map[int]float32) *bed {
 		s.In = Padded(c.in, c.h, c.w, Border{c.win.Top, c.win.Bottom, c.win.Left, c.win.Right}).At(guard)
 		b.in = fill(s.In.Size() + 2*guard)
 		s.In.ZeroHalo(b.in)
-		Unpack(b.in, s.In, x, c.in)
+		Unpack(b.in, s.In, x, inOrder(c.in))
 	}
 	// Three blocks more than needed: the output is the second and following.
 	whole := Padded(8*(Blocks(c.out)+3), oh, ow, Border{1, 0, 2, 1}).At(guard)
 	s.Out = whole.Slice(1, c.out)
 	b.out = fill(whole.Size() + 2*guard)
-	b.lanes = make([]int, c.out)
-	for i := range b.lanes {
-		b.lanes[i] = i
-	}
+	b.lanes = inOrder(c.out)
 	b.reference(c, x)
 	return b
+}
+
+// inOrder returns the lanes of n channels side by side.
+func inOrder(n int) []int {
+	lanes := make([]int, n)
+	for i := range lanes {
+		lanes[i] = i
+	}
+	return lanes
 }
 
 func (b *bed) reference(c conformCase, x []float32) {
@@ -332,7 +338,7 @@ func TestPoolsConform(t *testing.T) {
 		bias := random(r, c)
 		in := Padded(c, h, w, Border{0, 1, 1, 0}).At(guard)
 		src := fill(in.Size() + 2*guard)
-		Unpack(src, in, x, c)
+		Unpack(src, in, x, inOrder(c))
 		whole := Padded(c+16, oh, ow, Border{1, 0, 0, 2}).At(guard)
 		for _, kind := range []string{"max", "mean", "border"} {
 			want := poolWanted(kind, x, ref.Image{N: 1, C: c, H: h, W: w}, win, bias)

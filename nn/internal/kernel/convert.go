@@ -2,21 +2,19 @@ package kernel
 
 import "math"
 
-// Unpack converts the first c channels of src, [c][H][W], to the tensor t of
-// dst. Lanes beyond c become zero.
-func Unpack(dst []float32, t Tensor, src []float32, c int) {
-	for b := range Blocks(c) {
-		n := min(Block, c-b*Block)
+// Unpack converts src, [len(lanes)][H][W], to the tensor t of dst; lanes says where each channel
+// lies. Other lanes of their blocks become zero.
+func Unpack(dst []float32, t Tensor, src []float32, lanes []int) {
+	for b := range Blocks(t.C) {
 		for y := range t.H {
-			row := dst[t.Off+b*t.Plane+y*t.Row:][:t.W*Block]
-			if n < Block {
-				clear(row)
-			}
-			for i := range n {
-				from := src[((b*Block+i)*t.H+y)*t.W:][:t.W]
-				for x, v := range from {
-					row[x*Block+i] = v
-				}
+			clear(dst[t.Off+b*t.Plane+y*t.Row:][:t.W*Block])
+		}
+	}
+	for c, lane := range lanes {
+		for y := range t.H {
+			row := dst[t.Index(lane, y, 0):]
+			for x, v := range src[(c*t.H+y)*t.W:][:t.W] {
+				row[x*Block] = v
 			}
 		}
 	}

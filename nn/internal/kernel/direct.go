@@ -11,8 +11,16 @@ func NewDirect(set Set, s Spec) (Conv, error) {
 	if err := s.validateHalo(); err != nil {
 		return nil, err
 	}
-	d := &direct{level: set.level}
-	d.flags = 0
+	if err := s.validatePairs(set); err != nil {
+		return nil, err
+	}
+	d := &direct{level: set.level, pairs: s.Pairs, block: s.block(), depth: Block}
+	switch {
+	case s.Planar:
+		d.depth = 1
+	case s.Pairs:
+		d.depth = pairWords
+	}
 	if s.ReLU {
 		d.flags = flagReLU
 	}
@@ -32,7 +40,9 @@ const flagReLU = 1
 type direct struct {
 	level  level
 	flags  int
-	depth  int // input channels a tap: Block, or 1 for planar input
+	pairs  bool
+	block  int // lanes of a channel block of the output
+	depth  int // words a tap: Block channels, pairWords of bfloat16, or 1 for planar input
 	sizes  sizes
 	taps   []int
 	panels []panel
@@ -120,14 +130,26 @@ func shapes(l level, planar bool) (tiles sizes, widths []int) {
 // the order in which the sum is taken.
 func tapOffsets(s *Spec) []int {
 	steps, pixel := Blocks(s.In.C), Block
-	if s.Planar {
+	halves := s.Pairs && !s.Planar // half a channel block at a time, so that 8 or 24 channels waste nothing
+	switch {
+	case s.Planar:
 		steps, pixel = s.In.C, 1
+	case halves:
+		steps = (s.ins() + PairBlock/2 - 1) / (PairBlock / 2)
 	}
 	taps := make([]int, 0, steps*s.KH*s.KW)
 	for b := range steps {
+		base := b * s.In.Plane
+		if halves {
+			base = b/2*s.In.Plane + b%2*Block/2
+		}
 		for y := range s.KH {
 			for x := range s.KW {
-				taps = append(taps, 4*(b*s.In.Plane+y*s.In.Row+x*pixel))
+				at := base + y*s.In.Row + x*pixel
+				taps = append(taps, 4*at)
+				if halves {
+					taps = append(taps, 4*(at+pairWords))
+				}
 			}
 		}
 	}
@@ -161,11 +183,7 @@ func (d *direct) tables(s *Spec) {
 // pack lays the weights out in the order in which the micro-kernels read them:
 // panel, input channel block, tap, channel in the block, output.
 func (d *direct) pack(s *Spec, widths []int) {
-	d.depth = Block
-	if s.Planar {
-		d.depth = 1
-	}
-	outs := Blocks(s.Out.C) * Block
+	outs := Blocks(s.Out.C) * d.block
 	for first := 0; first < outs; {
 		p := panel{width: panelWidth(widths, outs-first, len(d.taps)*d.depth), first: first, w: d.size(), plane: s.Out.Plane}
 		if p.first+p.width > outs {
@@ -179,17 +197,21 @@ func (d *direct) pack(s *Spec, widths []int) {
 	d.bias = make([]float32, last.first+last.width)
 	copy(d.bias, s.Bias)
 	for _, p := range d.panels {
-		d.packPanel(s, p)
+		if d.pairs && !s.Planar {
+			d.packPairs(s, p)
+		} else {
+			d.packPanel(s, p)
+		}
 	}
 }
 
 // packPanel lays out one panel. Outputs are done eight at a time: that many
 // rows of the filter are read side by side.
 func (d *direct) packPanel(s *Spec, p panel) {
-	area := s.KH * s.KW
+	area, total := s.KH*s.KW, s.outs()
 	k := s.In.C * area
-	for first := p.first; first < min(p.first+p.width, s.Out.C); first += 8 {
-		outs := min(8, p.first+p.width-first, s.Out.C-first)
+	for first := p.first; first < min(p.first+p.width, total); first += 8 {
+		outs := min(8, p.first+p.width-first, total-first)
 		rows := s.Filter[first*k:][:outs*k]
 		for i := range s.In.C {
 			at := p.w + first - p.first + (i/d.depth*area*d.depth+i%d.depth)*p.width
@@ -265,6 +287,9 @@ func (d *direct) split(s *Spec) {
 }
 
 func (d *direct) Algorithm() string {
+	if d.pairs {
+		return fmt.Sprintf("bfloat16 direct %dx%d", d.sizes.most, d.panels[0].width)
+	}
 	return fmt.Sprintf("direct %dx%d", d.sizes.most, d.panels[0].width)
 }
 func (d *direct) Parts() int   { return len(d.parts) }

@@ -24,7 +24,7 @@ func (d *direct) tileAsm(p part, q panel, out, in []float32) {
 		x:     &in[d.in],
 		w:     &d.w[q.w],
 		bias:  &d.bias[q.first],
-		out:   &out[d.out+q.first/Block*d.plane],
+		out:   &out[d.out+q.first/d.block*d.plane],
 		taps:  &d.taps[0],
 		ntaps: len(d.taps),
 		plane: 4 * q.plane,
@@ -32,6 +32,10 @@ func (d *direct) tileAsm(p part, q panel, out, in []float32) {
 	}
 	for _, r := range p.runs {
 		a.src, a.dst, a.tiles = &d.src[r.first], &d.dst[r.first], r.tiles
-		tile(d.level, r.pixels, q.width, d.depth, &a)
+		if d.pairs {
+			tilePairs(r.pixels, q.width, d.depth, &a)
+		} else {
+			tile(d.level, r.pixels, q.width, d.depth, &a)
+		}
 	}
 }

@@ -223,8 +223,39 @@ func bytePoolMaxAVX2(a *bytePoolArgs)
 //go:noescape
 func bytePoolMeanAVX2(a *bytePoolArgs)
 
+// quantizeArgs is what the kernel that quantises is handed; the generator knows its layout.
+type quantizeArgs struct {
+	src          [3]*float32
+	dst          *float32
+	groups       int
+	scale, shift uint64 // the bits of a float32
+}
+
+//go:noescape
+func quantizeAVX2(a *quantizeArgs)
+
+// quantizeRow turns pixels of three planes, that many floats apart, into words of bytes, as many as
+// there are groups of eight for, and returns how many.
+func quantizeRow(dst, src []float32, plane int, scale, shift float32) int {
+	n := len(dst) &^ 7
+	_ = src[2*plane+n-1]
+	a := quantizeArgs{
+		src: [3]*float32{&src[0], &src[plane], &src[2*plane]}, dst: &dst[0], groups: n / 8,
+		scale: uint64(math.Float32bits(scale)), shift: uint64(math.Float32bits(shift)),
+	}
+	quantizeAVX2(&a)
+	return n
+}
+
+// mostTaps is how many bytes a sum of 16 bits has room for.
+const mostTaps = (1<<16 - 1) / 255
+
 // poolBytesAsm pools a channel block of the pixels of g.
 func poolBytesAsm(g *poolGroup, largest bool, out, in []float32) {
+	if !largest && len(g.taps) > mostTaps {
+		poolBytesGo(g, largest, out, in)
+		return
+	}
 	a := bytePoolArgs{
 		x: &in[0], out: &out[0], taps: &g.taps[0], ntaps: len(g.taps),
 		src: &g.src[0], dst: &g.dst[0], pixels: len(g.src),

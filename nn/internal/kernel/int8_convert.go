@@ -16,13 +16,19 @@ const byteMagic = 3 << 22
 // WordChannels, to the bytes of the thin tensor t of dst; unused channels get
 // zeros. Numbers that q cannot stand for become its least or greatest, a NaN
 // its least.
-func Quantize(dst []float32, t Tensor, src []float32, c, first, last int, q Quantized) {
+func Quantize(set Set, dst []float32, t Tensor, src []float32, c, first, last int, q Quantized) {
 	inverse, shift := 1/q.Step, float32(q.Zero)
 	to := octets(dst)
+	done := 0 // pixels of each row
+	if c == 3 && t.W >= 8 && set != Ref {
+		for y := first; y < last; y++ {
+			done = quantizeRow(dst[t.Off+y*t.Row:][:t.W], src[y*t.W:], t.H*t.W, inverse, shift)
+		}
+	}
 	for i := range c {
 		for y := first; y < last; y++ {
-			row := to[4*(t.Off+y*t.Row):][:4*t.W]
-			for x, v := range src[(i*t.H+y)*t.W:][:t.W] {
+			row := to[4*(t.Off+y*t.Row+done):][:4*(t.W-done)]
+			for x, v := range src[(i*t.H+y)*t.W+done:][:t.W-done] {
 				v = float32(v*inverse) + shift
 				if !(v > 0) {
 					v = 0
@@ -35,8 +41,8 @@ func Quantize(dst []float32, t Tensor, src []float32, c, first, last int, q Quan
 	}
 	for i := c; i < WordChannels; i++ {
 		for y := first; y < last; y++ {
-			row := to[4*(t.Off+y*t.Row):][:4*t.W]
-			for x := range t.W {
+			row := to[4*(t.Off+y*t.Row+done):][:4*(t.W-done)]
+			for x := range t.W - done {
 				row[4*x+i] = 0
 			}
 		}
@@ -81,20 +87,16 @@ func Dequantize(dst, src []float32, t Tensor, lanes []int, step float32) {
 // MeanBytes averages channel blocks first to last of the tensor t of bytes over
 // all pixels: float32(sum) * scale, to the tensor o of float32, [lanes][1][1]
 // with a lane for each of t's.
-func MeanBytes(dst []float32, o Tensor, src []float32, t Tensor, first, last int, scale float32) {
+func MeanBytes(set Set, dst []float32, o Tensor, src []float32, t Tensor, first, last int, scale float32) {
+	all := cell{rows: t.H, columns: t.W}
 	for b := first; b < last; b++ {
-		var sum [ByteBlock]uint32
-		plane := octets(src[t.Off+b*t.Plane:])
-		for y := range t.H {
-			row := plane[4*y*t.Row:][:t.W*ByteBlock]
-			for len(row) >= ByteBlock {
-				for c, v := range row[:ByteBlock] {
-					sum[c] += uint32(v)
-				}
-				row = row[ByteBlock:]
-			}
+		var sum [2 * ByteBlock]uint32
+		if set == Ref {
+			byteSumsGo(&sum, src[t.Off+b*t.Plane:], &all, t.Row)
+		} else {
+			byteSumsAsm(&sum, src[t.Off+b*t.Plane:], &all, t.Row)
 		}
-		for c, v := range sum {
+		for c, v := range sum[:ByteBlock] {
 			dst[o.Index(b*ByteBlock+c, 0, 0)] = float32(v) * scale
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -276,7 +277,7 @@ func TestQuantize(t *testing.T) {
 		1e30: 255} {
 		thin := Thin(1, 1, Border{Left: 1})
 		words := make([]float32, thin.Plane)
-		Quantize(words, thin, []float32{v, nan}, 2, 0, 1, q)
+		Quantize(Sets()[0], words, thin, []float32{v, nan}, 2, 0, 1, q)
 		if got := octets(words)[4*thin.Off:]; got[0] != want || got[1] != 0 || got[2] != 0 {
 			t.Errorf("%v: got % d, want %d 0 0", v, got[:4], want)
 		}
@@ -295,7 +296,7 @@ func TestQuantize(t *testing.T) {
 	got := make([]float32, 2*2*3)
 	Dequantize(got, words, src, []int{1, 34}, 0.25)
 	means := make([]float32, 64)
-	MeanBytes(means, Dense(64, 1, 1), words, src, 0, 2, 0.25/6)
+	MeanBytes(Sets()[0], means, Dense(64, 1, 1), words, src, 0, 2, 0.25/6)
 	for i, lane := range []int{1, 34} {
 		sum := float32(0)
 		for p := range 6 {
@@ -336,6 +337,56 @@ func BenchmarkByteConv(b *testing.B) {
 				ops := 2 * float64(c.in*c.kh*c.kw*c.out*m.spec.Out.H*m.spec.Out.W) * float64(b.N)
 				b.ReportMetric(ops/b.Elapsed().Seconds()/1e9, "Gop/s")
 			})
+		}
+	}
+}
+
+// TestQuantizeSets asserts that every set turns pictures into the same bytes, and writes nothing else.
+func TestQuantizeSets(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	q := Quantized{Step: 0.0131, Zero: 77}
+	for _, w := range []int{1, 7, 8, 9, 16, 29} {
+		for c := 1; c <= WordChannels; c++ {
+			const h = 5
+			src := make([]float32, c*h*w)
+			for i := range src {
+				src[i] = float32(r.NormFloat64()) * 2
+			}
+			src[len(src)/2], src[len(src)/3] = float32(math.NaN()), float32(math.Inf(1))
+			thin := Thin(h, w, Border{Top: 1, Bottom: 2, Left: 2, Right: 1})
+			var want []float32
+			for i, set := range slices.Backward(Sets()) {
+				words := fill(thin.Plane)
+				Quantize(set, words, thin, src, c, 1, 4, q)
+				if want == nil {
+					want = words
+				}
+				if !slices.Equal(octets(words), octets(want)) {
+					t.Errorf("%dx%dx%d: set %d, %v, differs from plain Go", c, h, w, i, set)
+				}
+			}
+		}
+	}
+}
+
+// TestWideBytePool asserts that a mean over more taps than sums of 16 bits hold is right.
+func TestWideBytePool(t *testing.T) {
+	for _, side := range []int{16, 17} { // 256 and 289 taps
+		in, out := Dense(8, side, side), Dense(8, 1, 1)
+		words := make([]float32, in.Size())
+		for i := range octets(words) {
+			octets(words)[i] = 255
+		}
+		for _, set := range Sets() {
+			pool, err := NewBytePool(set, PoolSpec{In: in, Out: out, KH: side, KW: side, StrideH: 1, StrideW: 1}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := make([]float32, out.Size())
+			pool.Run(0, got, words, nil)
+			if b := octets(got); slices.Min(b) != 255 {
+				t.Errorf("%v, %d taps: got a mean of %d of bytes that are all 255", set, side*side, slices.Min(b))
+			}
 		}
 	}
 }

@@ -19,7 +19,8 @@ type Moments struct {
 	cells    [9]cell // of the grid, row by row; some may be empty
 	blocks   int     // of channels, of the tensor
 	split    int     // blocks a part
-	step     float32
+	step     float32 // of bytes
+	pairs    bool    // of bfloat16
 }
 
 // cell is a part of a plane.
@@ -30,6 +31,13 @@ func (c *cell) empty() bool { return c.rows == 0 || c.columns == 0 }
 // NewMoments prepares the moments of a tensor of float32 whose channels lie in those lanes.
 func NewMoments(set Set, in Tensor, lanes []int) *Moments {
 	return newMoments(set, in, lanes, Block, 0)
+}
+
+// NewPairMoments prepares those of a tensor of bfloat16.
+func NewPairMoments(set Set, in Tensor, lanes []int) *Moments {
+	m := newMoments(set, in, lanes, PairBlock, 0)
+	m.pairs = true
+	return m
 }
 
 // NewByteMoments prepares those of a tensor of bytes; one of them is worth step. Its sums are
@@ -69,8 +77,11 @@ func bands(n int) [3][2]int { return [3][2]int{{0, n / 2}, {n / 2, (n + 1) / 2},
 
 // Algorithm names the variant.
 func (m *Moments) Algorithm() string {
-	if m.step != 0 {
+	switch {
+	case m.step != 0:
 		return "int8 moments"
+	case m.pairs:
+		return "bfloat16 moments"
 	}
 	return "moments"
 }
@@ -78,21 +89,35 @@ func (m *Moments) Algorithm() string {
 // Parts returns the number of independent parts of one image's work.
 func (m *Moments) Parts() int { return (m.blocks + m.split - 1) / m.split }
 
+// Scratch returns the floats of private scratch that Run needs.
+func (m *Moments) Scratch() int {
+	if m.pairs {
+		return PairBlock * m.in.H * m.in.W
+	}
+	return 0
+}
+
 // Run computes one part of one image. out has ir.MomentRuns runs of as many values as there are
 // channels.
-func (m *Moments) Run(part int, out, in []float32) {
+func (m *Moments) Run(part int, out, in, scratch []float32) {
 	for b := part * m.split; b < min((part+1)*m.split, m.blocks); b++ {
-		if m.step != 0 {
+		switch {
+		case m.step != 0:
 			m.bytes(b, out, in)
-		} else {
-			m.floats(b, out, in)
+		case m.pairs:
+			widenBlock(scratch, in, m.in, b)
+			t := Dense(PairBlock, m.in.H, m.in.W)
+			m.floats(t, 0, m.at[b*PairBlock:][:Block], out, scratch)
+			m.floats(t, 1, m.at[b*PairBlock+Block:][:Block], out, scratch)
+		default:
+			m.floats(m.in, b, m.at[b*Block:][:Block], out, in)
 		}
 	}
 }
 
-// floats computes channel block b of float32.
-func (m *Moments) floats(b int, out, in []float32) {
-	base := m.in.Off + b*m.in.Plane
+// floats computes channel block b of a tensor of float32, whose lanes belong at those places.
+func (m *Moments) floats(t Tensor, b int, places []int, out, in []float32) {
+	base := t.Off + b*t.Plane
 	first := [Block]float32(in[base:])
 	var s [9][2 * Block]float32
 	for i := range m.cells {
@@ -100,14 +125,14 @@ func (m *Moments) floats(b int, out, in []float32) {
 		switch {
 		case c.empty():
 		case m.level == levelRef:
-			sumsGo(&s[i], in[base+c.top*m.in.Row+c.left*Block:], &first, c, m.in.Row)
+			sumsGo(&s[i], in[base+c.top*t.Row+c.left*Block:], &first, c, t.Row)
 		default:
-			sumsAsm(&s[i], in[base+c.top*m.in.Row+c.left*Block:], &first, c, m.in.Row)
+			sumsAsm(&s[i], in[base+c.top*t.Row+c.left*Block:], &first, c, t.Row)
 		}
 	}
-	n := 1 / float64(m.in.H*m.in.W)
-	fourth := 1 / float64((m.in.H+1)/2*((m.in.W+1)/2))
-	for l, at := range m.at[b*Block : (b+1)*Block] {
+	n := 1 / float64(t.H*t.W)
+	fourth := 1 / float64((t.H+1)/2*((t.W+1)/2))
+	for l, at := range places {
 		if at < 0 {
 			continue
 		}

@@ -50,7 +50,7 @@ func TestMoments(t *testing.T) {
 				got := make([]float32, len(want)+1)
 				got[len(want)] = 5
 				for part := range m.Parts() {
-					m.Run(part, got[:len(want):len(want)], data)
+					m.Run(part, got[:len(want):len(want)], data, nil)
 				}
 				for i, w := range want {
 					if d := math.Abs(float64(got[i]) - w); !(d <= 2e-6*math.Abs(w)+2e-6) {
@@ -98,7 +98,7 @@ func TestByteMoments(t *testing.T) {
 			}
 			got := make([]float32, len(want))
 			for part := range m.Parts() {
-				m.Run(part, got, data)
+				m.Run(part, got, data, nil)
 			}
 			for i, w := range want {
 				if d := math.Abs(float64(got[i]) - w); !(d <= 1e-6*math.Abs(w)+1e-7) {
@@ -151,7 +151,7 @@ func BenchmarkMoments(b *testing.B) {
 			for b.Loop() {
 				for _, k := range blocks {
 					for part := range k.m.Parts() {
-						k.m.Run(part, k.out, k.in)
+						k.m.Run(part, k.out, k.in, nil)
 					}
 				}
 			}

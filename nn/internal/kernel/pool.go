@@ -12,6 +12,9 @@ type PoolSpec struct {
 	PadTop, PadLeft  int
 	Max              bool
 	CountBorder      bool
+	// Pairs says that In and Out are of bfloat16: C counts words, and Bias has a value for each lane.
+	// Sets that do not have [Set.Pairs] refuse it.
+	Pairs bool
 	// Bias and ReLU are applied to a mean, for a convolution that was moved
 	// in front of the pool; Bias is [Out.C] or nil.
 	Bias []float32
@@ -22,6 +25,7 @@ type PoolSpec struct {
 type pool struct {
 	spec   PoolSpec
 	level  level
+	block  int // lanes of a channel block
 	blocks int
 	groups []poolGroup
 	bias   []float32
@@ -45,11 +49,17 @@ func NewPool(set Set, s PoolSpec) (Conv, error) {
 	if s.Out.C > s.In.C {
 		return nil, fmt.Errorf("kernel: pool: the output has %d channels, want %d as the input", s.Out.C, s.In.C)
 	}
-	p := &pool{spec: s, level: set.level, blocks: Blocks(s.Out.C), floor: negInf}
+	p := &pool{spec: s, level: set.level, block: Block, blocks: Blocks(s.Out.C), floor: negInf}
+	if s.Pairs {
+		if !set.Pairs() {
+			return nil, errNoPairs
+		}
+		p.block = PairBlock
+	}
 	if s.ReLU {
 		p.floor = 0
 	}
-	p.bias = make([]float32, p.blocks*Block)
+	p.bias = make([]float32, p.blocks*p.block)
 	copy(p.bias, s.Bias)
 	type clip struct{ top, bottom, left, right int }
 	index := map[clip]int{}
@@ -89,10 +99,14 @@ func (p *pool) scale(h, w int) float32 {
 }
 
 func (p *pool) Algorithm() string {
+	name := "average pool"
 	if p.spec.Max {
-		return "max pool"
+		name = "max pool"
 	}
-	return "average pool"
+	if p.spec.Pairs {
+		name = "bfloat16 " + name
+	}
+	return name
 }
 func (p *pool) Parts() int   { return (p.blocks + p.split - 1) / p.split }
 func (p *pool) Scratch() int { return 0 }

@@ -34,12 +34,15 @@ func (p *pool) runAsm(b int, g *poolGroup, out, in []float32) {
 		dst:    &g.dst[0],
 		pixels: len(g.src),
 		scale:  uint64(math.Float32bits(g.scale)),
-		bias:   &p.bias[b*Block],
+		bias:   &p.bias[b*p.block],
 		floor:  uint64(math.Float32bits(p.floor)),
 	}
-	if p.spec.Max {
+	switch {
+	case p.spec.Pairs:
+		poolPairs(p.spec.Max, &a)
+	case p.spec.Max:
 		poolMax(&a)
-	} else {
+	default:
 		poolAvg(&a)
 	}
 }

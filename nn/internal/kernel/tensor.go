@@ -117,6 +117,10 @@ type Spec struct {
 	// Planar says that In is not blocked: element (c, y, x) is at
 	// Off + c*Plane + y*Row + x. It is what the first layer reads.
 	Planar bool
+	// Pairs says that Out, and In unless it is Planar, are of bfloat16: C counts words of two lanes,
+	// and Filter and Bias have a row for each of Out's lanes. Weights of a direct convolution are
+	// rounded to bfloat16. Sets that do not have [Set.Pairs] refuse it.
+	Pairs bool
 	// Alloc returns n zeros for packed weights; nil means the ordinary way.
 	Alloc func(n int) []float32
 }
@@ -129,18 +133,42 @@ func (s *Spec) alloc(n int) []float32 {
 	return aligned(n)
 }
 
+// ins returns the number of lanes of In.
+func (s *Spec) ins() int {
+	if s.Pairs && !s.Planar {
+		return PairChannels * s.In.C
+	}
+	return s.In.C
+}
+
+// outs returns the number of lanes of Out.
+func (s *Spec) outs() int {
+	if s.Pairs {
+		return PairChannels * s.Out.C
+	}
+	return s.Out.C
+}
+
+// block returns the number of lanes of a channel block of Out.
+func (s *Spec) block() int {
+	if s.Pairs {
+		return PairBlock
+	}
+	return Block
+}
+
 // Validate reports what is wrong with s.
 func (s *Spec) Validate() error {
 	if s.KH < 1 || s.KW < 1 || s.StrideH < 1 || s.StrideW < 1 || s.PadTop < 0 || s.PadLeft < 0 {
 		return fmt.Errorf("kernel: convolution %dx%d stride %dx%d padding %d,%d: sizes must be positive",
 			s.KH, s.KW, s.StrideH, s.StrideW, s.PadTop, s.PadLeft)
 	}
-	if want := s.Out.C * s.In.C * s.KH * s.KW; len(s.Filter) != want {
+	if want := s.outs() * s.ins() * s.KH * s.KW; len(s.Filter) != want {
 		return fmt.Errorf("kernel: convolution: filter has %d values, want %dx%dx%dx%d = %d",
-			len(s.Filter), s.Out.C, s.In.C, s.KH, s.KW, want)
+			len(s.Filter), s.outs(), s.ins(), s.KH, s.KW, want)
 	}
-	if s.Bias != nil && len(s.Bias) != s.Out.C {
-		return fmt.Errorf("kernel: convolution: bias has %d values, want %d", len(s.Bias), s.Out.C)
+	if s.Bias != nil && len(s.Bias) != s.outs() {
+		return fmt.Errorf("kernel: convolution: bias has %d values, want %d", len(s.Bias), s.outs())
 	}
 	return nil
 }

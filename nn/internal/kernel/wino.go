@@ -30,7 +30,7 @@ func sides(r, stride int) []int {
 
 // Tilings returns the fast convolutions that can compute s: none unless its
 // input is blocked, and its kernel 1, 3, 5 or 7 taps wide along each side and
-// more than 1 along one, with stride 1, or 2 for 3 taps.
+// more than 1 along one, with stride 1, or 2 for 3 taps and float32.
 func Tilings(s *Spec) []Tiling {
 	if s.Planar || s.KH*s.KW == 1 {
 		return nil
@@ -41,6 +41,9 @@ func Tilings(s *Spec) []Tiling {
 	var list []Tiling
 	for _, h := range sides(s.KH, s.StrideH) {
 		for _, w := range sides(s.KW, s.StrideW) {
+			if s.Pairs && (s.StrideH > 1 || s.StrideW > 1 || s.KH == 5 && h == 2 || s.KW == 5 && w == 2) {
+				continue
+			}
 			if (h+s.KH-1)*(w+s.KW-1) <= maxTilePoints {
 				list = append(list, Tiling{h, w})
 			}
@@ -117,7 +120,10 @@ func NewWinograd(set Set, s Spec, t Tiling, threads int) (Conv, error) {
 			"%dx%d: choose one of %v",
 			t.H, t.W, s.KH, s.KW, s.StrideH, s.StrideW, Tilings(&s))
 	}
-	w := &winograd{level: set.level, in: s.In, out: s.Out}
+	if err := s.validatePairs(set); err != nil {
+		return nil, err
+	}
+	w := &winograd{level: set.level, in: s.In, out: s.Out, pairs: s.Pairs, lanes: s.block()}
 	w.floor = float32(math.Inf(-1))
 	if s.ReLU {
 		w.floor = 0
@@ -139,12 +145,14 @@ func NewWinograd(set Set, s Spec, t Tiling, threads int) (Conv, error) {
 // winograd is a fast convolution. It is immutable once made.
 type winograd struct {
 	level   level
+	pairs   bool // in and out are of bfloat16
+	lanes   int  // channels of a block, and floats of a vector of the scratch memory
 	in, out Tensor
 	v, h    side // down, across
 	points  int
 	depth   int // input channel blocks
 	floor   float32
-	weights []float32 // [panel][point][depth*8][16]
+	weights []float32 // [panel][point][depth*lanes][16]
 	bias    []float32 // [panels*16]
 	zeros   []float32 // what lies outside the input
 	size    int       // tiles of a part, at most
@@ -162,6 +170,9 @@ type winoPart struct{ tile, tiles, panel, panels int }
 
 func (w *winograd) Algorithm() string {
 	name := fmt.Sprintf("winograd F(%dx%d,%dx%d)", w.v.m, w.h.m, w.v.r, w.h.r)
+	if w.pairs {
+		name = "bfloat16 " + name
+	}
 	if w.v.advance > w.v.m || w.h.advance > w.h.m {
 		name += "/2"
 	}
@@ -197,7 +208,7 @@ const (
 func (w *winograd) split(threads int) {
 	tiles := w.v.tiles * w.h.tiles
 	panels := len(w.bias) / winoWidth
-	perTile := 4 * w.points * w.depth * Block
+	perTile := 4 * w.points * w.depth * w.lanes
 	most := max(winoTiles, winoCache/perTile)
 	blocks := (tiles + most - 1) / most
 	threads = max(1, threads)
@@ -239,8 +250,8 @@ func (w *winograd) evenTiles(tiles, blocks int) int {
 func (w *winograd) place() {
 	const line = 16 // floats of a cache line
 	odd := func(n int) int { return ((n+line-1)/line | 1) * line }
-	w.vStep = odd(w.depth * w.size * Block)
-	w.mStep = odd(2 * w.size * Block)
+	w.vStep = odd(w.depth * w.size * w.lanes)
+	w.mStep = odd(w.size * winoWidth)
 	n := w.points * w.vStep
 	w.mAt = n
 	n += w.points * w.mStep
@@ -252,7 +263,7 @@ func (w *winograd) place() {
 		n += (across.outLen-1)*across.outStep + Block
 	} else {
 		run := min(w.size, w.h.tiles)
-		w.lineStep = odd(max((run-1)*w.h.advance+w.h.n, run*w.h.m) * Block)
+		w.lineStep = odd(max((run-1)*w.h.advance+w.h.n, run*w.h.m) * w.lanes)
 		n += w.v.n * w.lineStep
 		w.zeros = make([]float32, w.in.W*Block)
 		w.waste = n

@@ -16,10 +16,11 @@ type winoExpand struct {
 // pack transforms the filters in float64 and lays them out as the products
 // read them.
 func (w *winograd) pack(s *Spec) {
-	panels := (s.Out.C + winoWidth - 1) / winoWidth
+	ins, total := s.ins(), s.outs()
+	panels := (total + winoWidth - 1) / winoWidth
 	w.bias = make([]float32, panels*winoWidth)
 	copy(w.bias, s.Bias)
-	depth := w.depth * Block
+	depth := w.depth * w.lanes
 	w.weights = s.alloc(panels * w.points * depth * winoWidth)
 	taps := s.KH * s.KW
 	// Taps are gathered column by column, so that the transform down finds its
@@ -29,11 +30,11 @@ func (w *winograd) pack(s *Spec) {
 	down := winoExpand{matrix: &w.v.filter[0], rows: w.v.n, taps: s.KH, step: 8 * s.KW * winoWidth}
 	across := winoExpand{matrix: &w.h.filter[0], rows: w.h.n, taps: s.KW, step: 4 * depth * winoWidth}
 	for p := range panels {
-		outs := min(winoWidth, s.Out.C-p*winoWidth)
+		outs := min(winoWidth, total-p*winoWidth)
 		clear(g)
-		for c := range s.In.C {
+		for c := range ins {
 			for o := range outs {
-				f := s.Filter[((p*winoWidth+o)*s.In.C+c)*taps:][:taps]
+				f := s.Filter[((p*winoWidth+o)*ins+c)*taps:][:taps]
 				for y := range s.KH {
 					for x := range s.KW {
 						g[(x*s.KH+y)*winoWidth+o] = float64(f[y*s.KW+x])

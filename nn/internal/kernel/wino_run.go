@@ -36,8 +36,8 @@ type winoProduct struct {
 func (w *winograd) Run(part int, out, in, scratch []float32) {
 	p := w.parts[part]
 	// The kernels check no bounds: these stand for all of theirs.
-	_ = in[w.in.Index((w.depth-1)*Block, w.in.H-1, w.in.W-1)+Block-1]
-	_ = out[w.out.Index((Blocks(w.out.C)-1)*Block, w.out.H-1, w.out.W-1)+Block-1]
+	_ = in[:w.in.Index((w.depth-1)*Block, w.in.H-1, w.in.W-1)+Block]
+	_ = out[:w.out.Index((Blocks(w.out.C)-1)*Block, w.out.H-1, w.out.W-1)+Block]
 	_ = scratch[:w.scratch]
 	s := scratch[alignment(scratch):]
 	if w.flat() {
@@ -47,7 +47,8 @@ func (w *winograd) Run(part int, out, in, scratch []float32) {
 	}
 	for q := p.panel; q < p.panel+p.panels; q++ {
 		w.multiply(p, q, s)
-		for b := 2 * q; b < min(2*q+2, Blocks(w.out.C)); b++ {
+		each := winoWidth / w.lanes // blocks of a panel
+		for b := each * q; b < min(each*(q+1), Blocks(w.out.C)); b++ {
 			if w.flat() {
 				w.inverseFlat(p, b, out, s)
 			} else {
@@ -57,12 +58,32 @@ func (w *winograd) Run(part int, out, in, scratch []float32) {
 	}
 }
 
+// forwardAny applies the input transform of side x, to the tensor itself or to what is half
+// transformed.
+func (w *winograd) forwardAny(x *side, tensor bool, l *winoLines) {
+	if w.pairs {
+		forwardPairs(x.n, tensor, l)
+	} else {
+		w.forward(x, l)
+	}
+}
+
+// inverseAny applies the output transform of side x; the last one of a convolution adds the bias and
+// clamps.
+func (w *winograd) inverseAny(x *side, last bool, l *winoLines) {
+	if w.pairs {
+		inversePairs(x.m, x.n, last, l)
+	} else {
+		w.inverse(x, last, l)
+	}
+}
+
 // forwardFlat transforms the input of the tiles of p along the only side.
 func (w *winograd) forwardFlat(p winoPart, in, s []float32) {
 	along, across := w.order()
 	l := winoLines{
-		inStep: 4 * across.step, outStep: 4 * Block,
-		inLine: 4 * w.in.Plane, outLine: 4 * p.tiles * Block, coef: unsafe.SliceData(along.forward),
+		inStep: 4 * across.step, outStep: 4 * w.lanes,
+		inLine: 4 * w.in.Plane, outLine: 4 * p.tiles * w.lanes, coef: unsafe.SliceData(along.forward),
 	}
 	for t := p.tile; t < p.tile+p.tiles; t += l.n {
 		i, k := t/across.outLen, t%across.outLen
@@ -76,9 +97,9 @@ func (w *winograd) forwardFlat(p winoPart, in, s []float32) {
 				} else {
 					l.in[x] = &in[w.in.Off+b*w.in.Plane+at*along.step+k*across.step]
 				}
-				l.out[x] = &s[x*w.vStep+(b*p.tiles+t-p.tile)*Block]
+				l.out[x] = &s[x*w.vStep+(b*p.tiles+t-p.tile)*w.lanes]
 			}
-			w.forward(along, &l)
+			w.forwardAny(along, true, &l)
 		}
 	}
 }
@@ -87,14 +108,14 @@ func (w *winograd) forwardFlat(p winoPart, in, s []float32) {
 func (w *winograd) inverseFlat(p winoPart, b int, out, s []float32) {
 	along, across := w.order()
 	l := winoLines{
-		inStep: 4 * Block, outStep: 4 * across.outStep,
-		coef: unsafe.SliceData(along.inverse), bias: &w.bias[b*Block], floor: w.floor,
+		inStep: 4 * w.lanes, outStep: 4 * across.outStep,
+		coef: unsafe.SliceData(along.inverse), bias: &w.bias[b*w.lanes], floor: w.floor,
 	}
 	for t := p.tile; t < p.tile+p.tiles; t += l.n {
 		i, k := t/across.outLen, t%across.outLen
 		l.n, l.lines = min(across.outLen-k, p.tile+p.tiles-t), 1
 		for x := range along.n {
-			l.in[x] = &s[w.mAt+x*w.mStep+(b%2*p.tiles+t-p.tile)*Block]
+			l.in[x] = &s[w.productAt(p, b, x, t)]
 		}
 		for y := range along.m {
 			if at := i*along.m + y; at < along.outLen {
@@ -103,16 +124,22 @@ func (w *winograd) inverseFlat(p winoPart, b int, out, s []float32) {
 				l.out[y] = &s[w.waste]
 			}
 		}
-		w.inverse(along, true, &l)
+		w.inverseAny(along, true, &l)
 	}
+}
+
+// productAt returns where the product of point x, tile t and output block b lies.
+func (w *winograd) productAt(p winoPart, b, x, t int) int {
+	half := b % (winoWidth / w.lanes)
+	return w.mAt + x*w.mStep + (half*p.tiles+t-p.tile)*w.lanes
 }
 
 // forwardTiles transforms the input of the tiles of p: down into lines, then
 // across, a run of tiles side by side at a time.
 func (w *winograd) forwardTiles(p winoPart, in, s []float32) {
-	down := winoLines{inStep: 4 * Block, outStep: 4 * Block, coef: unsafe.SliceData(w.v.forward)}
+	down := winoLines{inStep: 4 * Block, outStep: 4 * w.lanes, coef: unsafe.SliceData(w.v.forward)}
 	across := winoLines{
-		inStep: 4 * w.h.advance * Block, outStep: 4 * Block,
+		inStep: 4 * w.h.advance * w.lanes, outStep: 4 * w.lanes,
 		inLine: 4 * w.lineStep, outLine: 4 * w.h.n * w.vStep, coef: unsafe.SliceData(w.h.forward),
 	}
 	lines := s[w.lineAt:]
@@ -125,24 +152,24 @@ func (w *winograd) forwardTiles(p winoPart, in, s []float32) {
 		lo := min(max(0, -x0), cols)
 		hi := max(lo, min(cols, w.in.W-x0))
 		for y := range w.v.n {
-			clear(lines[y*w.lineStep:][:lo*Block])
-			clear(lines[y*w.lineStep+hi*Block:][:(cols-hi)*Block])
+			clear(lines[y*w.lineStep:][:lo*w.lanes])
+			clear(lines[y*w.lineStep+hi*w.lanes:][:(cols-hi)*w.lanes])
 		}
 		for b := range w.depth {
 			if hi > lo {
 				w.forwardDown(&down, in, b, y0, x0+lo)
 				for y := range w.v.n {
-					down.out[y] = &lines[y*w.lineStep+lo*Block]
+					down.out[y] = &lines[y*w.lineStep+lo*w.lanes]
 				}
 				down.n, down.lines = hi-lo, 1
-				w.forward(&w.v, &down)
+				w.forwardAny(&w.v, true, &down)
 			}
 			across.lines = w.v.n
 			for x := range w.h.n {
-				across.in[x] = &lines[x*Block]
-				across.out[x] = &s[x*w.vStep+(b*p.tiles+t-p.tile)*Block]
+				across.in[x] = &lines[x*w.lanes]
+				across.out[x] = &s[x*w.vStep+(b*p.tiles+t-p.tile)*w.lanes]
 			}
-			w.forward(&w.h, &across)
+			w.forwardAny(&w.h, false, &across)
 		}
 	}
 }
@@ -162,25 +189,25 @@ func (w *winograd) forwardDown(l *winoLines, in []float32, b, y0, x int) {
 // across into lines, then down.
 func (w *winograd) inverseTiles(p winoPart, b int, out, s []float32) {
 	across := winoLines{
-		inStep: 4 * Block, outStep: 4 * w.h.m * Block,
+		inStep: 4 * w.lanes, outStep: 4 * w.h.m * w.lanes,
 		inLine: 4 * w.h.n * w.mStep, outLine: 4 * w.lineStep, coef: unsafe.SliceData(w.h.inverse),
 	}
 	down := winoLines{
-		inStep: 4 * Block, outStep: 4 * Block, coef: unsafe.SliceData(w.v.inverse),
-		bias: &w.bias[b*Block], floor: w.floor,
+		inStep: 4 * w.lanes, outStep: 4 * Block, coef: unsafe.SliceData(w.v.inverse),
+		bias: &w.bias[b*w.lanes], floor: w.floor,
 	}
 	lines := s[w.lineAt:]
 	for t := p.tile; t < p.tile+p.tiles; t += across.n {
 		i, j := t/w.h.tiles, t%w.h.tiles
 		across.n, across.lines = min(w.h.tiles-j, p.tile+p.tiles-t), w.v.n
 		for x := range w.h.n {
-			across.in[x] = &s[w.mAt+x*w.mStep+(b%2*p.tiles+t-p.tile)*Block]
+			across.in[x] = &s[w.productAt(p, b, x, t)]
 		}
 		for x := range w.h.m {
-			across.out[x] = &lines[x*Block]
+			across.out[x] = &lines[x*w.lanes]
 		}
 		run := across.n
-		w.inverse(&w.h, false, &across)
+		w.inverseAny(&w.h, false, &across)
 		down.n, down.lines = min(run*w.h.m, w.out.W-j*w.h.m), 1
 		for y := range w.v.n {
 			down.in[y] = &lines[y*w.lineStep]
@@ -192,7 +219,7 @@ func (w *winograd) inverseTiles(p winoPart, b int, out, s []float32) {
 				down.out[y] = &s[w.waste]
 			}
 		}
-		w.inverse(&w.v, true, &down)
+		w.inverseAny(&w.v, true, &down)
 	}
 }
 
@@ -240,8 +267,8 @@ func rowTime(l level, tiles int) int {
 // multiply computes the products of the tiles of p and panel q, point by point.
 func (w *winograd) multiply(p winoPart, q int, s []float32) {
 	groups := rowGroups(w.level, p.tiles)
-	size := w.depth * Block * winoWidth
-	a := winoProduct{blocks: w.depth, aStep: 4 * p.tiles * Block, cStep: 4 * p.tiles * Block}
+	size := w.depth * w.lanes * winoWidth
+	a := winoProduct{blocks: w.depth, aStep: 4 * p.tiles * w.lanes, cStep: 4 * p.tiles * w.lanes}
 	passes := 0
 	for _, g := range groups {
 		passes += g.count
@@ -258,11 +285,15 @@ func (w *winograd) multiply(p winoPart, q int, s []float32) {
 			if g.count == 0 {
 				continue
 			}
-			a.a, a.c = &s[x*w.vStep+tile*Block], &s[w.mAt+x*w.mStep+tile*Block]
+			a.a, a.c = &s[x*w.vStep+tile*w.lanes], &s[w.mAt+x*w.mStep+tile*w.lanes]
 			a.groups = g.count
-			w.product(g.rows, &a)
+			if w.pairs {
+				productPairs(g.rows, &a)
+			} else {
+				w.product(g.rows, &a)
+			}
 			tile += g.count * g.rows
-			a.ahead += g.count * w.depth * (Block / 2) * a.fetch
+			a.ahead += g.count * w.depth * (w.lanes / 2) * a.fetch
 		}
 	}
 }

@@ -168,7 +168,7 @@ func TestWinogradError(t *testing.T) {
 		for i := range rectified {
 			rectified[i] = max(0, float32(r.NormFloat64()))
 		}
-		Unpack(b.in, b.spec.In, rectified, 96)
+		Unpack(b.in, b.spec.In, rectified, inOrder(96))
 		b.reference(conformCase{in: 96, h: 21, w: 22, out: 32, win: c.win}, rectified)
 		for _, set := range Sets() {
 			v := variant{name: set.String(), make: func(s Spec) (Conv, error) { return NewWinograd(set, s, c.tile, 1) }}

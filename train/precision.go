@@ -24,6 +24,13 @@ func (r *run) calibrate(ctx context.Context, e *embedder, out *embedded, bad []e
 	case want == nn.Float32:
 		return fmt.Errorf("train: got weights of %s, want those of %s: give the weight file itself",
 			r.weights.Precision(), want)
+	case want == nn.BFloat16:
+		w, err := r.weights.Narrowed()
+		if err != nil {
+			return fmt.Errorf("train: %w", err)
+		}
+		r.weights, e.weights = w, w
+		return nil
 	}
 	w := r.weights
 	var err error

@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/c236555e/rehead/nn/internal/device"
+	"github.com/c236555e/rehead/nn/internal/ir"
+	"github.com/c236555e/rehead/nn/internal/kernel"
+)
+
+// A network of bfloat16 computes what one of float32 does, with every [C,H,W] value but the input
+// rounded to bfloat16, and the weights that are multiplied as they are, which Winograd's and those of
+// the planar input are not; sums and vectors are float32. Kernels that store bfloat16 take two channels
+// a word. Sets without them store float32 and round what a convolution or a mean gives in a step of its
+// own: slower, and with assembly the same bits, as lanes change places so that sums are taken in the
+// same order.
+
+// A format is how activations are stored.
+type format uint8
+
+const (
+	floats  format = iota // float32
+	pairs                 // bfloat16, two channels a word
+	rounded               // float32 that bfloat16 can hold
+	octets                // bytes
+)
+
+// formatOf returns the format of a network that is compiled like that.
+func formatOf(set kernel.Set, cfg device.Config) format {
+	switch {
+	case cfg.Ranges != nil:
+		return octets
+	case cfg.BFloat16 && set.Pairs():
+		return pairs
+	case cfg.BFloat16:
+		return rounded
+	}
+	return floats
+}
+
+// channels is the number of channels of a word.
+func (f format) channels() int {
+	switch f {
+	case octets:
+		return kernel.WordChannels
+	case pairs:
+		return kernel.PairChannels
+	}
+	return 1
+}
+
+// changePlaces returns the lanes with those of a pair the other way round.
+func changePlaces(lanes []int) []int {
+	changed := make([]int, len(lanes))
+	for c, lane := range lanes {
+		changed[c] = kernel.PairLane(lane)
+	}
+	return changed
+}
+
+// round is a step of the engine's own: a value as bfloat16 has it.
+const round ir.Kind = 202
+
+// rewriteBFloat16 returns the network's steps and values as rewrite does, with steps that round where
+// kernels do not, or an error that names the first step that bfloat16 cannot do.
+func rewriteBFloat16(net *ir.Net, rounds bool) ([]ir.Step, []ir.Value, error) {
+	before, values := rewrite(net)
+	var steps []ir.Step
+	for _, s := range before {
+		out := values[s.Out]
+		if len(out.Shape) == 3 && (s.Kind == ir.Affine || s.Kind == ir.ReLU || s.Kind == ir.Softmax) {
+			return nil, nil, fmt.Errorf("engine: bfloat16: step %q: got a %v that no convolution took into itself: compile it "+
+				"with float32", s.Name, s.Kind)
+		}
+		exact := s.Kind == ir.MaxPool || s.Kind == ir.Concat || len(out.Shape) != 3
+		if !rounds || exact {
+			steps = append(steps, s)
+			continue
+		}
+		last := ir.Step{Kind: round, Name: s.Name, In: []int{len(values)}, Out: s.Out}
+		values = append(values, ir.Value{Name: out.Name + " before rounding", Shape: out.Shape})
+		s.Out = len(values) - 1
+		steps = append(steps, s, last)
+	}
+	return steps, values, nil
+}
+
+// round adds the rounding of a value.
+func (p *planner) round(s ir.Step, t *task) {
+	from, to := p.values[s.In[0]].tensor(), p.values[s.Out].tensor()
+	blocks := kernel.Blocks(from.C)
+	t.algorithm, t.parts = "round to bfloat16", min(blocks, 8)
+	t.cost /= float64(t.parts)
+	t.run = func(im image, part int, _ []float32) {
+		kernel.RoundBFloat16(im.arena, to, im.arena, from, part*blocks/t.parts, (part+1)*blocks/t.parts)
+	}
+}
+
+// unpackStep makes t convert the network's input.
+func (p *planner) unpackStep(out *value, t *task) {
+	to, lanes := out.tensor(), slices.Clone(out.lanes)
+	t.algorithm = "convert"
+	if p.format == pairs {
+		t.run = func(im image, _ int, _ []float32) { kernel.UnpackPairs(im.arena, to, im.in, len(lanes)) }
+		return
+	}
+	t.run = func(im image, _ int, _ []float32) { kernel.Unpack(im.arena, to, im.in, lanes) }
+}
+
+// meanPairs makes t average over all pixels.
+func (p *planner) meanPairs(s ir.Step, t *task) {
+	in, out := p.values[s.In[0]], p.values[s.Out].tensor()
+	from := in.tensor()
+	blocks := kernel.Blocks(from.C)
+	t.algorithm, t.parts = "bfloat16 mean", min(blocks, 8)
+	t.cost = float64(in.c*in.h*in.w) / float64(t.parts)
+	t.run = func(im image, part int, _ []float32) {
+		kernel.MeanPairs(im.arena, out, im.arena, from, part*blocks/t.parts, (part+1)*blocks/t.parts)
+	}
+}
+
+// spread16 gives weights and bias a row for each lane of the output.
+func spread16(spec *wanted, out *value) {
+	lanes := out.words() * out.per
+	each := len(spec.Filter) / out.c
+	filter, bias := make([]float32, lanes*each), make([]float32, lanes)
+	for c, lane := range out.lanes {
+		copy(filter[lane*each:][:each], spec.Filter[c*each:])
+		if spec.Bias != nil {
+			bias[lane] = spec.Bias[c]
+		}
+	}
+	spec.Filter, spec.Bias = filter, bias
+}

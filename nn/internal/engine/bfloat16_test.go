@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"context"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/c236555e/rehead/nn/internal/device"
+	"github.com/c236555e/rehead/nn/internal/ir"
+	"github.com/c236555e/rehead/nn/internal/kernel"
+)
+
+// runNet returns the outputs of net for one image, run twice: the second time over what the first
+// left behind.
+func runNet(t *testing.T, net *ir.Net, cfg device.Config, in []float32) [][]float32 {
+	t.Helper()
+	e := compile(t, net, cfg)
+	var out [][]float32
+	for _, o := range net.Outputs {
+		out = append(out, make([]float32, net.Values[o].Size()))
+	}
+	for range 2 {
+		if err := e.Run(context.Background(), 1, in, out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// sameBFloat16 runs net in bfloat16 with every set, and wants them near want, and those with assembly
+// to agree to the bit.
+func sameBFloat16(t *testing.T, net *ir.Net, in []float32, most float64) {
+	t.Helper()
+	want := evaluate(t, net, in)
+	var first [][]float32
+	for _, set := range kernel.Sets() {
+		out := runNet(t, net, device.Config{Threads: 2, Kernel: set.String(), BFloat16: true}, in)
+		if first == nil {
+			first = out
+		}
+		for i, o := range net.Outputs {
+			if d := distance(out[i], want[o]); !(d < most) {
+				t.Errorf("%v: %s differs by %.2g, want below %.2g", set, net.Values[o].Name, d, most)
+			}
+			if set != kernel.Ref && !slices.Equal(out[i], first[i]) {
+				t.Errorf("%v and %v differ at %s by %.2g", set, kernel.Sets()[0], net.Values[o].Name, distance(out[i], first[i]))
+			}
+		}
+	}
+}
+
+// TestBFloat16 compares a network of bfloat16 with the float32 one, narrow, and the sets of kernels
+// with each other.
+func TestBFloat16(t *testing.T) {
+	for _, width := range []float64{0.25, 0.4} {
+		net := inceptionV3(75, width)
+		for i, s := range net.Steps {
+			if s.Kind == ir.Concat || i%7 == 0 {
+				net.Outputs = append(net.Outputs, s.Out)
+			}
+		}
+		// Random weights of both signs add up the errors of up to forty layers and cancel what they
+		// are errors of.
+		sameBFloat16(t, net, uniform(1, net.Values[net.Input].Size()), 0.04)
+	}
+}
+
+// TestBFloat16Odd: odd channels, borders of the input, parts that are copied, what follows the average.
+func TestBFloat16Odd(t *testing.T) {
+	m := newMaker(5, 3, 13, 12)
+	a := m.exact(m.net.Input, 21, same(3, 5))
+	b := m.pool(ir.MaxPool, a, same(3, 3))
+	c := m.concat(a, m.exact(m.pool(ir.AvgPool, b, same(3, 3)), 9, same(1, 1)))
+	x := m.exact(c, 33, same(3, 3))
+	m.net.Steps[len(m.net.Steps)-1].ReLU = false
+	e := m.exact(m.concat(c, a, m.pool(ir.AvgPool, m.exact(x, 17, same(7, 1)), same(3, 3))), 35, same(5, 5))
+	s := m.net.Values[e].Shape
+	mean := m.step(ir.Step{Kind: ir.GlobalAvgPool, In: []int{e}}, s[0])
+	dense := m.step(ir.Step{Kind: ir.Dense, In: []int{mean}, W: m.random(7*s[0], 0.3), B: m.random(7, 0.1)}, 7)
+	soft := m.step(ir.Step{Kind: ir.Softmax, In: []int{dense}}, 7)
+	moments := m.step(ir.Step{Kind: ir.Moments, In: []int{e}}, ir.MomentRuns*s[0])
+	m.net.Outputs = []int{a, b, c, x, e, mean, dense, soft, moments}
+	sameBFloat16(t, m.net, uniform(3, m.net.Values[0].Size()), 0.02)
+}
+
+// TestBFloat16SteadyState asserts that a run allocates nothing and that results depend on neither the
+// batch nor the threads.
+func TestBFloat16SteadyState(t *testing.T) {
+	net := inceptionV3(91, 0.25)
+	const n = 5
+	size, features := net.Values[net.Input].Size(), net.Values[net.Outputs[0]].Size()
+	in := uniform(2, n*size)
+	var want []float32
+	for _, threads := range []int{1, 2, 5} {
+		e := compile(t, net, device.Config{Threads: threads, BFloat16: true})
+		out := [][]float32{make([]float32, n*features)}
+		run := func(n int, in []float32, out [][]float32) {
+			if err := e.Run(context.Background(), n, in, out); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run(n, in, out)
+		if want == nil {
+			want = slices.Clone(out[0])
+		}
+		if !slices.Equal(out[0], want) {
+			t.Errorf("%d threads change the result", threads)
+		}
+		one := [][]float32{make([]float32, features)}
+		for i := range n {
+			run(1, in[i*size:][:size], one)
+			if !slices.Equal(one[0], want[i*features:][:features]) {
+				t.Errorf("%d threads: image %d alone differs from the batch", threads, i)
+			}
+		}
+		if a := testing.AllocsPerRun(5, func() { run(n, in, out) }); a != 0 {
+			t.Errorf("%d threads: %v allocations a run, want none", threads, a)
+		}
+	}
+}
+
+// TestBFloat16Crowd: many goroutines at once, while memory is collected, get the same bits.
+func TestBFloat16Crowd(t *testing.T) {
+	net := inceptionV3(75, 0.25)
+	in := uniform(4, net.Values[net.Input].Size())
+	want := runNet(t, net, device.Config{Threads: 1, BFloat16: true}, in)[0]
+	e := compile(t, net, device.Config{Threads: 3, BFloat16: true})
+	stop := make(chan struct{})
+	var collector, crowd sync.WaitGroup
+	collector.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	})
+	for range 100 {
+		crowd.Go(func() {
+			out := [][]float32{make([]float32, len(want))}
+			if err := e.Run(context.Background(), 1, in, out); err != nil {
+				t.Error(err)
+			} else if !slices.Equal(out[0], want) {
+				t.Error("a run among many differs from one alone")
+			}
+		})
+	}
+	crowd.Wait()
+	close(stop)
+	collector.Wait()
+}
+
+func TestBFloat16Refused(t *testing.T) {
+	m := newMaker(1, 3, 7, 8)
+	x := m.conv(m.net.Input, 16, same(3, 3))
+	m.net.Outputs = []int{m.step(ir.Step{Kind: ir.ReLU, In: []int{x}}, 16, 7, 8)}
+	if _, err := Compile(m.net, device.Config{BFloat16: true}); err == nil || !strings.Contains(err.Error(), "relu") {
+		t.Errorf("a ReLU alone: got %v, want an error that names it", err)
+	}
+}
+
+// TestBFloat16Wild: random convolutions, pools and concatenations.
+func TestBFloat16Wild(t *testing.T) {
+	for seed := range uint64(30) {
+		m := newMaker(seed, 1+int(seed%4), 9, 11)
+		r := rand.New(rand.NewPCG(seed, 9))
+		live := []int{m.exact(m.net.Input, 1+r.IntN(40), same(1+2*r.IntN(2), 3))}
+		for range 8 {
+			x := live[r.IntN(len(live))]
+			switch r.IntN(5) {
+			case 0:
+				live = append(live, m.concat(x, live[r.IntN(len(live))]))
+			case 1:
+				live = append(live, m.pool([]ir.Kind{ir.MaxPool, ir.AvgPool}[r.IntN(2)], x, same(3, 3)))
+			default:
+				w := []ir.Window{same(1, 1), same(3, 3), same(1, 7), same(7, 1), same(5, 5), same(1, 3), same(3, 1)}[r.IntN(7)]
+				live = append(live, m.exact(x, 1+r.IntN(50), w))
+				m.net.Steps[len(m.net.Steps)-1].ReLU = r.IntN(3) > 0
+			}
+		}
+		m.net.Outputs = live
+		sameBFloat16(t, m.net, uniform(seed, m.net.Values[0].Size()), 0.03)
+	}
+}
