@@ -100,19 +100,33 @@ func accuracySet(t *testing.T, name string) *dataset.Folder {
 	return scan(t, name)
 }
 
-// answerViews makes of a picture's logits those of REHEAD_VIEWS views of it.
-func (r *run) answerViews(t *testing.T, i int, logits []float64) {
+// answerViews makes of the logits [n,K] of the pictures of a fold those of REHEAD_VIEWS views of them.
+func (r *run) answerViews(t *testing.T, fold []int, k int, logits []float64) {
 	t.Helper()
 	views, _ := strconv.Atoi(os.Getenv("REHEAD_VIEWS"))
 	if views < 2 {
 		return
 	}
-	e := newEmbedder(r.cfg.EmbedConfig, r.weights, views, map[Phase]float64{})
+	e := newEmbedder(r.cfg.EmbedConfig, r.weights, len(r.items), map[Phase]float64{})
 	e.deep = r.deep
 	m := &inception.Model{Head: r.res.Fit.Head, Reads: r.reads, Temperature: r.temp, Views: views}
-	err := e.addViews(t.Context(), m, r.items[i:i+1], &embedded{sums: r.sums[i : i+1], rows: r.rows[i : i+1]}, logits)
-	if err != nil {
+	var items []dataset.Item
+	var own []float64
+	got, n := &embedded{}, m.Head.Classes
+	for i, it := range r.items {
+		if fold[i] == k {
+			items, own = append(items, it), append(own, logits[i*n:(i+1)*n]...)
+			got.sums, got.rows = append(got.sums, r.sums[i]), append(got.rows, r.rows[i])
+		}
+	}
+	if err := e.addViews(t.Context(), m, items, got, own); err != nil {
 		t.Fatal(err)
+	}
+	for i := range r.items {
+		if fold[i] == k {
+			copy(logits[i*n:(i+1)*n], own)
+			own = own[n:]
+		}
 	}
 }
 
@@ -174,9 +188,14 @@ func accuracyRow(t *testing.T, folder *dataset.Folder, w *inception.Weights, cfg
 			if err := r.res.Fit.Head.Logits(r.rows[i], z); err != nil {
 				t.Fatal(err)
 			}
-			r.answerViews(t, i, z)
-			for j := range z {
-				z[j] /= r.temp
+		}
+		r.answerViews(t, fold, k, said.Logits)
+		for i := range r.items {
+			if fold[i] != k {
+				continue
+			}
+			for j := range n {
+				said.Logits[i*n+j] /= r.temp
 			}
 		}
 	}
