@@ -114,6 +114,11 @@ func (m *Model) Validate() error {
 			return err
 		}
 	}
+	return m.checkRecord()
+}
+
+// checkRecord checks what a model keeps of its training.
+func (m *Model) checkRecord() error {
 	if err := checkObject("training settings", m.Training); err != nil {
 		return err
 	}

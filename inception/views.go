@@ -19,12 +19,17 @@ func (m *Model) checkViews() error {
 
 // CombineViews turns the logits [views,K] of views of a picture into one set of logits, in the place
 // of the first: those whose probabilities are the mean of the views' probabilities. Of a head of one
-// label a picture, their [UnknownScore] is the mean of the views', too.
-func (m *Model) CombineViews(logits []float64) []float64 {
+// label a picture, their [UnknownScore] is the mean of the views', too. A model without a head and
+// other lengths are refused.
+func (m *Model) CombineViews(logits []float64) ([]float64, error) {
+	if m == nil || m.Head.Classes < 1 || len(logits) == 0 || len(logits)%m.Head.Classes != 0 {
+		return nil, fmt.Errorf("inception: combine views: got %d logits, want some for each view and a model with a head",
+			len(logits))
+	}
 	k := m.Head.Classes
 	n := len(logits) / k
 	if n < 2 {
-		return logits
+		return logits, nil
 	}
 	t := m.Temperature
 	if t == 0 {
@@ -58,7 +63,7 @@ func (m *Model) CombineViews(logits []float64) []float64 {
 			out[i] += shift
 		}
 	}
-	return out
+	return out, nil
 }
 
 // answerViews is answer for a picture of which the model wants several views: the first one's
@@ -68,7 +73,9 @@ func (c *Classifier) answerViews(ctx context.Context, r *Result, pixels, bottlen
 	views, rows := make([]float32, (n-1)*size), make([]float32, n*f)
 	copy(rows, bottleneck)
 	for k := 1; k < n; k++ {
-		picture.FixedView(k, c.trunk.Size(), pixels, views[(k-1)*size:k*size])
+		if err := picture.FixedView(k, c.trunk.Size(), pixels, views[(k-1)*size:k*size]); err != nil {
+			return err
+		}
 	}
 	if err := c.trunk.Embed(ctx, n-1, views, rows[f:]); err != nil {
 		return err
@@ -87,6 +94,11 @@ func (c *Classifier) answerRows(r *Result, rows []float32) {
 			return
 		}
 	}
-	c.say(r, c.model.CombineViews(logits))
+	mean, err := c.model.CombineViews(logits)
+	if err != nil {
+		r.Err = err
+		return
+	}
+	c.say(r, mean)
 	r.Bottleneck = rows[:f:f]
 }

@@ -120,7 +120,11 @@ func TestCombineViewsExtremes(t *testing.T) {
 	m := small(t)
 	for _, activation := range []Activation{Softmax, Sigmoid} {
 		m.Head.Activation = activation
-		for _, z := range m.CombineViews([]float64{900, -900, 0, 900, -900, 0}) {
+		mean, err := m.CombineViews([]float64{900, -900, 0, 900, -900, 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, z := range mean {
 			if math.IsNaN(z) || math.IsInf(z, 0) {
 				t.Errorf("%s: got %v", activation, z)
 			}

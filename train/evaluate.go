@@ -93,13 +93,7 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 			return nil, err
 		}
 	}
-	for i := range items {
-		it := &items[i]
-		it.Label = index[it.Label]
-		if folder.MultiLabel {
-			it.Labels = mapped(it.Labels, index)
-		}
-	}
+	relabel(items, index, folder.MultiLabel)
 	said := metrics.Predictions{Items: items, Labels: m.Labels, Temperature: cmp.Or(m.Temperature, 1),
 		Part: partName(cfg.Part), MultiLabel: folder.MultiLabel, Thresholds: m.Thresholds,
 		Evaluation: true, Strange: memoryOf(m.Pictures).strange(got.goodSums())}
@@ -120,6 +114,17 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	out.report = report.Input{Predictions: said, Sums: got.goodSums(), Rows: rows, Model: m, Root: folder.Root,
 		Engine: cfg.Engine, Limits: cfg.Limits}
 	return out, nil
+}
+
+// relabel gives items the model's labels for their folder's.
+func relabel(items []dataset.Item, index []int, several bool) {
+	for i := range items {
+		it := &items[i]
+		it.Label = index[it.Label]
+		if several {
+			it.Labels = mapped(it.Labels, index)
+		}
+	}
 }
 
 // logits returns what the head says of pictures with these bottlenecks, or what else the head reads.

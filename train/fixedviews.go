@@ -29,7 +29,11 @@ func (e *embedder) addViews(ctx context.Context, m *inception.Model, items []dat
 	}
 	for i := range items {
 		own := logits[i*classes : (i+1)*classes]
-		copy(own, m.CombineViews(slices.Concat(own, said[i*more*classes:(i+1)*more*classes])))
+		mean, err := m.CombineViews(slices.Concat(own, said[i*more*classes:(i+1)*more*classes]))
+		if err != nil {
+			return err
+		}
+		copy(own, mean)
 	}
 	return nil
 }

@@ -81,7 +81,8 @@ argument of rehead accepts it.`,
 	f.StringVar(&o.names, "names", "", "of the tensors in a .safetensors: torchvision or keras")
 	f.BoolVar(&o.trunkOnly, "trunk-only", false, "leave out the head: the file ends in the bottleneck")
 	f.StringVar(&o.precision.precision, "precision", "", "of an .onnx: float32 or int8 (default: the model's)")
-	f.StringVar(&o.calibrate, "calibrate", "", "pictures that the ranges of --precision int8 are taken from: a folder, archive or list")
+	f.StringVar(&o.calibrate, "calibrate", "",
+		"pictures that the ranges of --precision int8 are taken from: a folder, archive or list")
 	f.StringVar(&o.save.DType, "dtype", "f32", "of the trunk in a .tar.gz: f32 or f16")
 	f.BoolVar(&o.save.NoTrunk, "no-trunk", false, "leave the trunk out of a .tar.gz and keep its digest")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")

@@ -1,6 +1,9 @@
 package picture
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // MaxViews is how many fixed views there are of an input: the picture and its centre and corners at
 // two scales, each as it is and mirrored.
@@ -11,8 +14,15 @@ const MaxViews = 2 + 2*2*5
 // from the centre and the four corners, then three quarters, each followed by its mirror image. A
 // part is enlarged to the whole, bilinear between the centres of pixels. Unlike those of an
 // [Augment], these views are made of pixels that are scaled already, and are the same for every
-// picture.
-func FixedView(k, size int, input, dst []float32) {
+// picture. Another k, size or length is refused.
+func FixedView(k, size int, input, dst []float32) error {
+	if k < 0 || k >= MaxViews {
+		return fmt.Errorf("dataset: fixed view: got number %d, want 0 to %d", k, MaxViews-1)
+	}
+	if want := 3 * size * size; size < 1 || size > math.MaxInt16 || len(input) != want || len(dst) != want {
+		return fmt.Errorf("dataset: fixed view: got an input of %d values and room for %d, want [3,%d,%d] of both",
+			len(input), len(dst), size, size)
+	}
 	if k < 2 {
 		copy(dst, input)
 	} else {
@@ -24,6 +34,7 @@ func FixedView(k, size int, input, dst []float32) {
 	if k%2 == 1 {
 		mirror(dst, size)
 	}
+	return nil
 }
 
 // enlarge writes to dst the part of each plane of input that begins at x,y and has so much of its sides.
@@ -63,6 +74,5 @@ func (r Recipe) LoadView(data []byte, lim Limits, k int, dst []float32) error {
 	if _, err := r.Load(data, lim, whole); err != nil {
 		return err
 	}
-	FixedView(k, r.Size, whole, dst)
-	return nil
+	return FixedView(k, r.Size, whole, dst)
 }

@@ -17,10 +17,14 @@ func TestFixedView(t *testing.T) {
 	seen := map[string]bool{}
 	for k := range MaxViews {
 		got := make([]float32, len(input))
-		FixedView(k, size, input, got)
+		if err := FixedView(k, size, input, got); err != nil {
+			t.Fatal(err)
+		}
 		if k%2 == 1 {
 			before := make([]float32, len(input))
-			FixedView(k-1, size, input, before)
+			if err := FixedView(k-1, size, input, before); err != nil {
+				t.Fatal(err)
+			}
 			for row := range slices.Chunk(before, size) {
 				slices.Reverse(row)
 			}
@@ -46,10 +50,14 @@ func TestFixedView(t *testing.T) {
 		}
 		seen[corner] = true
 	}
-	if got := make([]float32, len(input)); true {
-		FixedView(0, size, input, got)
-		if !slices.Equal(got, input) {
-			t.Error("view 0 is not the input")
+	got := make([]float32, len(input))
+	if err := FixedView(0, size, input, got); err != nil || !slices.Equal(got, input) {
+		t.Errorf("view 0 is not the input, or has error %v", err)
+	}
+	for _, bad := range []error{FixedView(-1, size, input, got), FixedView(MaxViews, size, input, got),
+		FixedView(2, size+1, input, got), FixedView(2, size, input, got[:9]), FixedView(1, 0, nil, nil)} {
+		if bad == nil {
+			t.Error("got no error for another number, size or length")
 		}
 	}
 }

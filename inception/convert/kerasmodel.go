@@ -21,8 +21,8 @@ import (
 )
 
 // errBare is about a Keras model whose last layer is linear.
-var errBare = errors.New("its last layer has no activation, and whether softmax or sigmoid belongs behind it the file " +
-	"does not say: `rehead weights convert --head-output softmax` (or sigmoid) does, or add " +
+var errBare = errors.New("its last layer has no activation, and whether softmax or sigmoid belongs behind it the " +
+	"file does not say: `rehead weights convert --head-output softmax` (or sigmoid) does, or add " +
 	`keras.layers.Activation("softmax") and save the model again`)
 
 // kerasModel reads a Keras model that describes itself.

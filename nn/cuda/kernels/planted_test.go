@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -120,10 +121,11 @@ func TestPlanted(t *testing.T) {
 			t.Fatalf("%s: %v", b.what, err)
 		}
 		g.board = &interpreted{TB: t, edited: m}
-		switch err := find(g).(type) {
-		case nil:
+		var fault *ptx.Fault
+		switch err := find(g); {
+		case err == nil:
 			t.Errorf("%s: it was not found", b.what)
-		case *ptx.Fault:
+		case errors.As(err, &fault):
 			faults++
 			t.Logf("%s: a fault: %v", b.what, err)
 		default:

@@ -25,7 +25,8 @@ type DecodeReport struct {
 }
 
 // Decode runs each picture through the recipe on one core.
-func Decode(ctx context.Context, files []source.File, recipe picture.Recipe, lim picture.Limits) (*DecodeReport, error) {
+func Decode(ctx context.Context, files []source.File, recipe picture.Recipe,
+	lim picture.Limits) (*DecodeReport, error) {
 	r := &DecodeReport{Threads: 1, Filter: recipe.Filter, Problems: []string{}}
 	dst := make([]float32, 3*recipe.Size*recipe.Size)
 	ms := func(from, to time.Time) float64 { return float64(to.Sub(from).Nanoseconds()) / 1e6 }

@@ -64,7 +64,8 @@ func unpack(dir, archive string, own []string) (err error) {
 			return fmt.Errorf("what it sent ends after %d of %d files: %w", i, len(names), err)
 		}
 		if i == len(names) || h.Name != names[i] || h.Typeflag != tar.TypeReg {
-			return fmt.Errorf("it sent %q, want %q: its trunk or build is another", h.Name, slices.Concat(names, []string{"nothing"})[i])
+			return fmt.Errorf("it sent %q, want %q: its trunk or build is another", h.Name,
+				slices.Concat(names, []string{"nothing"})[i])
 		}
 		if err := extract(filepath.Join(dir, names[i]), r); err != nil {
 			return err
