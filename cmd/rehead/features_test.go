@@ -57,7 +57,8 @@ func TestFeaturesCommandLine(t *testing.T) {
 		t.Errorf("embed: %v, %v", r, err)
 	}
 	must(t, nil, "bench", "forward", "--weights", w.trunk, "--features", "mixed_7c,deviation", "--duration", "1ms")
-	fails(t, []string{"export", model, "-o", filepath.Join(w.dir, "m.onnx")}, "--features last")
+	must(t, nil, "export", model, "-o", filepath.Join(w.dir, "m.onnx"))
+	fails(t, []string{"export", model, "-o", filepath.Join(w.dir, "m.keras")}, "onnx")
 	for _, args := range [][]string{
 		{"embed", w.pictures, "--features", "auto", "-o", out}, {"bench", "forward", "--features", "nothing"},
 	} {
