@@ -7,9 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"codeberg.org/go-fonts/liberation/liberationsansbold"
 	"codeberg.org/go-fonts/liberation/liberationsansregular"
-	xfont "golang.org/x/image/font"
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/font/sfnt"
 	"gonum.org/v1/plot/font"
@@ -25,26 +23,18 @@ const (
 // box stands for a letter that the fonts do not have.
 const box = '\u25a1'
 
-type fonts struct{ regular, bold *opentype.Font }
+type fonts struct{ regular *opentype.Font }
 
 func loadFonts() (*fonts, error) {
 	regular, err := opentype.Parse(liberationsansregular.TTF)
 	if err != nil {
 		return nil, err
 	}
-	bold, err := opentype.Parse(liberationsansbold.TTF)
-	if err != nil {
-		return nil, err
-	}
-	return &fonts{regular, bold}, nil
+	return &fonts{regular}, nil
 }
 
 func (f *fonts) face(s style) font.Face {
-	face := font.Face{Font: font.Font{Typeface: family, Size: vg.Length(cmp.Or(s.size, 12)) * px}, Face: f.regular}
-	if s.bold {
-		face.Font.Weight, face.Face = xfont.WeightBold, f.bold
-	}
-	return face
+	return font.Face{Font: font.Font{Typeface: family, Size: vg.Length(cmp.Or(s.size, 12)) * px}, Face: f.regular}
 }
 
 // width is a text's, in pixels. Letters that are likely to come from another font count as square.

@@ -93,7 +93,7 @@ func (m Matrix) number(p *pen, x, y, side float64, row, column int) {
 	case count == 0:
 		s.ink = 0x8c959f
 	case 2*count > total:
-		s.ink, s.bold = white, true
+		s.ink = white
 	}
 	s.size = min(s.size, 0.6*side, s.size*0.8*side/p.width(text, s))
 	p.write(x, y, text, s)

@@ -114,7 +114,6 @@ func (p *pen) circle(x, y, r float64) (path vg.Path) {
 // style is how a text looks: 12 pixels in soft ink from the left, where nothing else is said.
 type style struct {
 	size   float64
-	bold   bool
 	ink    Ink
 	align  float64 // 0: x is the text's start, 0.5: its middle, 1: its end
 	upward bool    // a quarter turn to the left

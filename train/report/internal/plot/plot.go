@@ -83,7 +83,7 @@ func measure(c Chart) (*fonts, figure, error) {
 func (fig *figure) draw(p *pen) {
 	p.height = fig.height
 	p.box(0, 0, fig.width, fig.height, white)
-	p.write(margin, 22, fig.title, style{size: titleSize, bold: true, ink: dark})
+	p.write(margin, 22, fig.title, style{size: titleSize, ink: dark})
 	for i, line := range fig.notes {
 		p.write(margin, 46+noteStep*float64(i), line, style{})
 	}
@@ -93,7 +93,7 @@ func (fig *figure) draw(p *pen) {
 // Measures that the charts share.
 const (
 	margin    = 16.0
-	titleSize = 16.0
+	titleSize = 17.0
 	noteStep  = 17.0
 	mostLabel = 190.0 // width of a label, cut beyond it
 )
