@@ -306,18 +306,30 @@ func findTarget(name string) (string, target, error) {
 	return dir, state, err
 }
 
-// inspectTarget refuses what must not be replaced.
+// inspectTarget refuses what must not be replaced. A folder that others have put another in the
+// place of while it was looked at is looked at again.
 func inspectTarget(dir string) (target, error) {
-	stat, err := os.Lstat(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return absent, nil
+	for range 100 {
+		stat, err := os.Lstat(dir)
+		if errors.Is(err, os.ErrNotExist) {
+			return absent, nil
+		}
+		if err != nil {
+			return absent, err
+		}
+		if !stat.IsDir() {
+			return absent, errors.New("there is a file of this name: name another folder")
+		}
+		state, err := inspectFolder(dir)
+		if now, e := os.Lstat(dir); e == nil && os.SameFile(stat, now) {
+			return state, err
+		}
 	}
-	if err != nil {
-		return absent, err
-	}
-	if !stat.IsDir() {
-		return absent, errors.New("there is a file of this name: name another folder")
-	}
+	return absent, errors.New("others put folders there all the time: try again")
+}
+
+// inspectFolder is inspectTarget for a folder that is there.
+func inspectFolder(dir string) (target, error) {
 	list, err := os.ReadDir(dir)
 	if err != nil {
 		return absent, err

@@ -130,7 +130,7 @@ func TestKilledRunsEndAlike(t *testing.T) {
 		return []string{
 			"train", pictures, "--weights", trunk, "-o", filepath.Join(dir, name), "--cache",
 			filepath.Join(dir, "cache of "+name), "--seed", "4",
-			"--solver", "adam", "--epochs", "150", "--patience", "-1", "--l2", "auto", "--scaling", "auto",
+			"--solver", "adam", "--epochs", "400", "--patience", "-1", "--l2", "auto", "--scaling", "auto",
 			"--augment", "flip,crop=0.1", "--views", "1", "--checkpoint-every", "10ms",
 		}
 	}
