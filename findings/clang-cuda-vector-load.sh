@@ -15,9 +15,9 @@ d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"
 version='1:19.1.7-3~deb12u1'
 apt-get download -q=2 "clang-19=$version" "libclang-cpp19=$version" "libllvm19=$version" \
   "libclang-common-19-dev=$version" 2>/dev/null # Debian 12, after apt-get update
-for f in *.deb; do dpkg -x "$f" root; done
-clang=root/usr/lib/llvm-19/bin/clang
-export LD_LIBRARY_PATH=$d/root/usr/lib/llvm-19/lib:$d/root/usr/lib/x86_64-linux-gnu
+for f in *.deb; do dpkg -x "$f" unpacked; done
+clang=unpacked/usr/lib/llvm-19/bin/clang
+export LD_LIBRARY_PATH=$d/unpacked/usr/lib/llvm-19/lib:$d/unpacked/usr/lib/x86_64-linux-gnu
 $clang --version | head -1
 cat > k.cu <<'E'
 #define KERNEL extern "C" __attribute__((global)) void

@@ -92,35 +92,8 @@ func TestBFloat16Odd(t *testing.T) {
 func TestBFloat16SteadyState(t *testing.T) {
 	net := inceptionV3(91, 0.25)
 	const n = 5
-	size, features := net.Values[net.Input].Size(), net.Values[net.Outputs[0]].Size()
-	in := uniform(2, n*size)
-	var want []float32
-	for _, threads := range []int{1, 2, 5} {
-		e := compile(t, net, device.Config{Threads: threads, BFloat16: true})
-		out := [][]float32{make([]float32, n*features)}
-		run := func(n int, in []float32, out [][]float32) {
-			if err := e.Run(context.Background(), n, in, out); err != nil {
-				t.Fatal(err)
-			}
-		}
-		run(n, in, out)
-		if want == nil {
-			want = slices.Clone(out[0])
-		}
-		if !slices.Equal(out[0], want) {
-			t.Errorf("%d threads change the result", threads)
-		}
-		one := [][]float32{make([]float32, features)}
-		for i := range n {
-			run(1, in[i*size:][:size], one)
-			if !slices.Equal(one[0], want[i*features:][:features]) {
-				t.Errorf("%d threads: image %d alone differs from the batch", threads, i)
-			}
-		}
-		if a := testing.AllocsPerRun(5, func() { run(n, in, out) }); a != 0 {
-			t.Errorf("%d threads: %v allocations a run, want none", threads, a)
-		}
-	}
+	in := uniform(2, n*net.Values[net.Input].Size())
+	sameWhatever(t, net, device.Config{BFloat16: true}, n, in)
 }
 
 // TestBFloat16Crowd: many goroutines at once, while memory is collected, get the same bits.

@@ -110,34 +110,7 @@ func TestBytesSteadyState(t *testing.T) {
 	size := net.Values[net.Input].Size()
 	in := uniform(2, n*size)
 	ranges := rangesOf(t, net, in[:size])
-	var want []float32
-	for _, threads := range []int{1, 2, 5} {
-		e := compile(t, net, device.Config{Threads: threads, Ranges: ranges})
-		features := net.Values[net.Outputs[0]].Size()
-		out := [][]float32{make([]float32, n*features)}
-		run := func(n int, in []float32, out [][]float32) {
-			if err := e.Run(context.Background(), n, in, out); err != nil {
-				t.Fatal(err)
-			}
-		}
-		run(n, in, out)
-		if want == nil {
-			want = slices.Clone(out[0])
-		}
-		if !slices.Equal(out[0], want) {
-			t.Errorf("%d threads change the result", threads)
-		}
-		one := [][]float32{make([]float32, features)}
-		for i := range n {
-			run(1, in[i*size:][:size], one)
-			if !slices.Equal(one[0], want[i*features:][:features]) {
-				t.Errorf("%d threads: image %d alone differs from the batch", threads, i)
-			}
-		}
-		if a := testing.AllocsPerRun(5, func() { run(n, in, out) }); a != 0 {
-			t.Errorf("%d threads: %v allocations a run, want none", threads, a)
-		}
-	}
+	sameWhatever(t, net, device.Config{Ranges: ranges}, n, in)
 }
 
 // TestBytesRefused asserts that what bytes cannot do is refused by name.

@@ -73,11 +73,19 @@ func TestNetwork(t *testing.T) {
 func TestSteadyState(t *testing.T) {
 	net := inceptionV3(91, 0.25)
 	const n = 7
+	in := uniform(2, n*net.Values[net.Input].Size())
+	sameWhatever(t, net, device.Config{}, n, in)
+}
+
+// sameWhatever runs n images: neither threads nor the others of a batch change a bit, and nothing is
+// allocated.
+func sameWhatever(t *testing.T, net *ir.Net, cfg device.Config, n int, in []float32) {
+	t.Helper()
 	size := net.Values[net.Input].Size()
-	in := uniform(2, n*size)
 	var want []float32
 	for _, threads := range []int{1, 2, 5} {
-		e := compile(t, net, device.Config{Threads: threads})
+		cfg.Threads = threads
+		e := compile(t, net, cfg)
 		features := net.Values[net.Outputs[0]].Size()
 		out := [][]float32{make([]float32, n*features)}
 		run := func(n int, in []float32, out [][]float32) {
