@@ -13,16 +13,18 @@ const (
 	biasSteps   = 12
 	fullBias    = 1024  // labels up to which their second derivatives are a matrix
 	biasNearest = 1e-16 // the share to mend at which nothing is to be gained
+	nearBias    = 1e-9  // and nothing to speak of on the way
 )
 
 // bestBias moves b to the best for the logits u, by Newton's method with the second derivatives of
 // where it begins. It returns the sum of the losses before.
-func (o *objective) bestBias(b []float64) (first float64, err error) {
+func (o *objective) bestBias(b []float64, near float64) (first float64, err error) {
 	sums, step := make([]float64, o.k), make([]float64, o.k)
 	var solve func(g []float64) error
-	best, least := make([]float64, o.k), math.Inf(1)
+	best, least := slices.Clone(b), math.Inf(1)
+	at := slices.Clone(b)
 	for i := range biasSteps {
-		loss, err := o.exactBias(b, sums)
+		loss, err := o.exactBias(at, sums)
 		if err != nil {
 			return 0, err
 		}
@@ -32,17 +34,17 @@ func (o *objective) bestBias(b []float64) (first float64, err error) {
 		for l := range sums {
 			sums[l] /= float64(o.n)
 		}
-		share := o.mend(b, sums)
-		enough := share <= biasNearest || share > least/4
+		share := o.mend(at, sums)
+		enough := share <= near || share > least/2 && share < 0.1
 		if share < least {
-			copy(best, b)
+			copy(best, at)
 			least = share
 		}
 		if enough {
 			break
 		}
-		if solve == nil {
-			if solve, err = o.biasCurvature(b); err != nil {
+		if solve == nil || share > 0.01 {
+			if solve, err = o.biasCurvature(at); err != nil {
 				return 0, err
 			}
 		}
@@ -51,13 +53,32 @@ func (o *objective) bestBias(b []float64) (first float64, err error) {
 			return 0, err
 		}
 		for l, s := range step {
-			if !decided(b[l]) {
-				b[l] -= max(-1, min(1, s))
+			if !decided(at[l]) {
+				at[l] -= max(-1, min(1, s))
 			}
 		}
 	}
-	copy(b, best)
+	o.level(b, best)
 	return first, nil
+}
+
+// level makes b what best is, with the mean that b had: of a softmax only differences matter, and
+// those that are left alone should not wander.
+func (o *objective) level(b, best []float64) {
+	sum, free := 0.0, 0.0
+	for l, v := range best {
+		if !decided(v) {
+			sum, free = sum+b[l]-v, free+1
+		}
+	}
+	if o.ex.MultiLabel != nil {
+		sum = 0
+	}
+	for l, v := range best {
+		if b[l] = v; !decided(v) {
+			b[l] += sum / free
+		}
+	}
 }
 
 // biasCurvature returns what replaces a gradient by b by the step of Newton's method.

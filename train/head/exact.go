@@ -9,8 +9,9 @@ import (
 	"github.com/c236555e/rehead/nn/linalg"
 )
 
-// exactValue is value in float64 throughout, but for the rows, which are float32.
-func (o *objective) exactValue(theta, grad []float64) (float64, error) {
+// exactAt returns the objective at theta, whatever its bias, and writes its gradient to grad: in
+// float64 throughout, but for the rows, which are float32.
+func (o *objective) exactAt(theta, grad []float64) (float64, error) {
 	if err := o.exactLogits(theta); err != nil {
 		return 0, err
 	}
@@ -18,6 +19,23 @@ func (o *objective) exactValue(theta, grad []float64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	return o.regularise(loss, theta, grad), nil
+}
+
+// exactValue is value in float64.
+func (o *objective) exactValue(theta, grad []float64) (float64, error) {
+	if err := o.exactLogits(theta); err != nil {
+		return 0, err
+	}
+	b := slices.Clone(theta[o.k*o.f:])
+	if _, err := o.bestBias(b, biasNearest); err != nil {
+		return 0, err
+	}
+	loss, err := o.exactGradient(b, grad)
+	if err != nil {
+		return 0, err
+	}
+	copy(theta[o.k*o.f:], b)
 	return o.regularise(loss, theta, grad), nil
 }
 
@@ -126,7 +144,7 @@ func (o *objective) certify(theta, grad []float64) (c certificate, err error) {
 	if err := o.exactLogits(theta); err != nil {
 		return c, err
 	}
-	first, err := o.bestBias(b)
+	first, err := o.bestBias(b, biasNearest)
 	if err != nil {
 		return c, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/c236555e/rehead/internal/par"
@@ -30,9 +31,9 @@ type objective struct {
 	threads int
 	lanes   []*lane
 
-	w32, b32 []float32 // theta in float32
+	w32      []float32 // W in float32
 	weights  linalg.Weights
-	u        []float64 // [n,K], of the exact passes: W z
+	u        []float64 // [n,K], W z of the last evaluation
 }
 
 // lane is what one goroutine needs to work on chunks.
@@ -73,7 +74,7 @@ func newObjective(ctx context.Context, targets *targets, s scale, threads int) (
 	}
 	chunks := (o.n + chunkRows - 1) / chunkRows
 	o.chunk = (o.n + chunks - 1) / chunks
-	o.w32, o.b32 = make([]float32, o.k*o.f), make([]float32, o.k)
+	o.w32 = make([]float32, o.k*o.f)
 	ld := rows.Columns(o.k)
 	for range min(threads, chunks) {
 		o.lanes = append(o.lanes, &lane{u: make([]float32, o.chunk*ld), sum: rows.NewSum(o.k), biasG: make([]float64, o.k)})
@@ -99,37 +100,67 @@ func (o *objective) dim() int { return o.k*o.f + o.k }
 // chunks is how many there are.
 func (o *objective) chunks() int { return (o.n + o.chunk - 1) / o.chunk }
 
-// value returns the objective at theta and writes its gradient to grad. Products are in float32, as
-// are their sums over the rows of a chunk.
+// value returns the objective at theta, with the best bias for its weights, which takes the place of
+// theta's, and writes its gradient to grad. Products are in float32, as are their sums over the rows
+// of a chunk.
 func (o *objective) value(theta, grad []float64) (float64, error) {
-	for i := range o.w32 {
-		o.w32[i] = float32(theta[i])
+	w := o.k * o.f
+	if err := o.logits(theta); err != nil {
+		return 0, err
 	}
-	for i := range o.b32 {
-		o.b32[i] = float32(theta[len(o.w32)+i])
-	}
-	if err := o.rows.Pack(&o.weights, o.w32, o.k, o.threads); err != nil {
-		return 0, fmt.Errorf("train: fit: %w", err)
+	b := slices.Clone(theta[w:])
+	if _, err := o.bestBias(b, nearBias); err != nil {
+		return 0, err
 	}
 	clear(grad)
-	loss := 0.0
+	loss, ld := 0.0, o.rows.Columns(o.k)
 	err := o.inTurn(func(l *lane, lo, hi int) error {
-		ld := o.rows.Columns(o.k)
-		if err := o.rows.Times(l.u, ld, &o.weights, lo, hi); err != nil {
-			return err
+		l.exact(o, b, lo, hi)
+		for i := range hi - lo {
+			to := l.u[i*ld:][:o.k]
+			for j, v := range l.wide[i*o.k:][:o.k] {
+				to[j] = float32(v)
+			}
 		}
-		l.loss = residuals(o.targets, rowsOf[float32]{l.u, ld, lo, hi}, o.b32, l.biasG)
 		l.sum.Clear()
 		return l.sum.Add(l.u, ld, lo, hi)
 	}, func(l *lane) error {
 		loss += l.loss
 		o.addBias(grad, l)
-		return l.sum.AddTo(grad[:o.k*o.f], 1)
+		return l.sum.AddTo(grad[:w], 1)
 	})
 	if err != nil {
 		return 0, err
 	}
+	copy(theta[w:], b)
 	return o.regularise(loss, theta, grad), nil
+}
+
+// logits writes W z of all examples to u, by products in float32.
+func (o *objective) logits(theta []float64) error {
+	for i := range o.w32 {
+		o.w32[i] = float32(theta[i])
+	}
+	if err := o.rows.Pack(&o.weights, o.w32, o.k, o.threads); err != nil {
+		return fmt.Errorf("train: fit: %w", err)
+	}
+	if o.u == nil {
+		o.u = make([]float64, o.n*o.k)
+	}
+	ld := o.rows.Columns(o.k)
+	return par.Each(o.ctx, len(o.lanes), o.chunks(), func(worker, c int) error {
+		lo, hi, u := c*o.chunk, min((c+1)*o.chunk, o.n), o.lanes[worker].u
+		if err := o.rows.Times(u, ld, &o.weights, lo, hi); err != nil {
+			return err
+		}
+		for i := lo; i < hi; i++ {
+			to := o.u[i*o.k:][:o.k]
+			for j, v := range u[(i-lo)*ld:][:o.k] {
+				to[j] = float64(v)
+			}
+		}
+		return nil
+	})
 }
 
 // addBias adds the lane's gradient by the bias to grad.
