@@ -31,9 +31,9 @@ type objective struct {
 	threads int
 	lanes   []*lane
 
-	w32      []float32 // W in float32
-	weights  linalg.Weights
-	u        []float64 // [n,K], W z of the last evaluation
+	w32     []float32 // W in float32
+	weights linalg.Weights
+	u       []float64 // [n,K], W z of the last evaluation
 }
 
 // lane is what one goroutine needs to work on chunks.

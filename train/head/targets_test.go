@@ -107,7 +107,7 @@ func TestObjective(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantLoss, wantGrad := newPlain(ex, l2).at(theta) // with the best bias
-			if !traintest.Near(loss, wantLoss, 0, 1e-6) { // float32 logits of size about 3: 2e-7 each
+			if !traintest.Near(loss, wantLoss, 0, 1e-6) {    // float32 logits of size about 3: 2e-7 each
 				t.Errorf("threads %d, run %d: loss: got %.9g, want %.9g", threads, again, loss, wantLoss)
 			}
 			for i := range grad {
