@@ -10,6 +10,7 @@ import (
 
 	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn/linalg"
+	"github.com/c236555e/rehead/train/head/internal/softmax"
 )
 
 // chunkRows is the most examples whose losses and gradients are summed in float32 before they are
@@ -33,14 +34,17 @@ type objective struct {
 
 	w32     []float32 // W in float32
 	weights linalg.Weights
-	u       []float64 // [n,K], W z of the last evaluation
+	ld      int
+	z       []float32 // [n,ld], W z of the last evaluation
+	u       []float64 // [n,K], of the exact passes: the same
 }
 
 // lane is what one goroutine needs to work on chunks.
 type lane struct {
-	u     []float32 // [chunk,ld], logits, then residuals
+	u     []float32 // [chunk,ld], residuals
+	b32   []float32 // [ld]
 	sum   *linalg.Sum
-	biasG []float64
+	biasG []float64 // [K], of as much room as ld
 	loss  float64
 
 	wide, gradW, square []float64 // [chunk,K], [K,F], [K,K]: of the exact passes
@@ -75,9 +79,11 @@ func newObjective(ctx context.Context, targets *targets, s scale, threads int) (
 	chunks := (o.n + chunkRows - 1) / chunkRows
 	o.chunk = (o.n + chunks - 1) / chunks
 	o.w32 = make([]float32, o.k*o.f)
-	ld := rows.Columns(o.k)
+	o.ld = (rows.Columns(o.k) + softmax.Lanes - 1) / softmax.Lanes * softmax.Lanes
 	for range min(threads, chunks) {
-		o.lanes = append(o.lanes, &lane{u: make([]float32, o.chunk*ld), sum: rows.NewSum(o.k), biasG: make([]float64, o.k)})
+		l := &lane{u: make([]float32, o.chunk*o.ld), sum: rows.NewSum(o.k), biasG: make([]float64, o.ld)[:o.k]}
+		l.b32 = slices.Repeat([]float32{softmax.Pad}, o.ld)
+		o.lanes = append(o.lanes, l)
 	}
 	return o, nil
 }
@@ -109,21 +115,15 @@ func (o *objective) value(theta, grad []float64) (float64, error) {
 		return 0, err
 	}
 	b := slices.Clone(theta[w:])
-	if _, err := o.bestBias(b, nearBias); err != nil {
+	if _, err := o.bias().best(b, nearBias); err != nil {
 		return 0, err
 	}
 	clear(grad)
-	loss, ld := 0.0, o.rows.Columns(o.k)
+	loss := 0.0
 	err := o.inTurn(func(l *lane, lo, hi int) error {
-		l.exact(o, b, lo, hi)
-		for i := range hi - lo {
-			to := l.u[i*ld:][:o.k]
-			for j, v := range l.wide[i*o.k:][:o.k] {
-				to[j] = float32(v)
-			}
-		}
+		r := l.residuals(o, b, lo, hi)
 		l.sum.Clear()
-		return l.sum.Add(l.u, ld, lo, hi)
+		return l.sum.Add(r.u, r.ld, lo, hi)
 	}, func(l *lane) error {
 		loss += l.loss
 		o.addBias(grad, l)
@@ -136,7 +136,7 @@ func (o *objective) value(theta, grad []float64) (float64, error) {
 	return o.regularise(loss, theta, grad), nil
 }
 
-// logits writes W z of all examples to u, by products in float32.
+// logits writes W z of all examples to z, by products in float32.
 func (o *objective) logits(theta []float64) error {
 	for i := range o.w32 {
 		o.w32[i] = float32(theta[i])
@@ -144,23 +144,35 @@ func (o *objective) logits(theta []float64) error {
 	if err := o.rows.Pack(&o.weights, o.w32, o.k, o.threads); err != nil {
 		return fmt.Errorf("train: fit: %w", err)
 	}
-	if o.u == nil {
-		o.u = make([]float64, o.n*o.k)
+	if o.z == nil {
+		o.z = make([]float32, o.n*o.ld)
 	}
-	ld := o.rows.Columns(o.k)
-	return par.Each(o.ctx, len(o.lanes), o.chunks(), func(worker, c int) error {
-		lo, hi, u := c*o.chunk, min((c+1)*o.chunk, o.n), o.lanes[worker].u
-		if err := o.rows.Times(u, ld, &o.weights, lo, hi); err != nil {
-			return err
-		}
-		for i := lo; i < hi; i++ {
-			to := o.u[i*o.k:][:o.k]
-			for j, v := range u[(i-lo)*ld:][:o.k] {
-				to[j] = float64(v)
-			}
-		}
-		return nil
+	return par.Each(o.ctx, len(o.lanes), o.chunks(), func(_, c int) error {
+		lo, hi := c*o.chunk, min((c+1)*o.chunk, o.n)
+		return o.rows.Times(o.z[lo*o.ld:hi*o.ld], o.ld, &o.weights, lo, hi)
 	})
+}
+
+// residuals makes residuals of the logits z of the rows lo to hi-1, in the lane's own memory.
+func (l *lane) residuals(o *objective, b []float64, lo, hi int) rowsOf[float32] {
+	for j, v := range b {
+		l.b32[j] = float32(v)
+	}
+	r := rowsOf[float32]{l.u[:(hi-lo)*o.ld], o.ld, lo, hi}
+	z := o.z[lo*o.ld : hi*o.ld]
+	if o.ex.MultiLabel != nil || o.targets.off != 0 {
+		copy(r.u, z)
+		l.loss = residuals(o.targets, r, l.b32[:o.k], l.biasG)
+		return r
+	}
+	sums := l.biasG[:o.ld]
+	clear(sums)
+	l.loss = 0
+	for i := lo; i < hi; i++ {
+		at := (i - lo) * o.ld
+		l.loss += certainResidual(o.targets, i, r.u[at:at+o.ld], z[at:at+o.ld], l.b32, sums)
+	}
+	return r
 }
 
 // addBias adds the lane's gradient by the bias to grad.

@@ -214,26 +214,6 @@ func TestMendedBound(t *testing.T) {
 	}
 }
 
-func TestExp32(t *testing.T) {
-	for x := float32(0); x > -90; x -= 0.00371 {
-		want := math.Exp(float64(x))
-		if x <= -86 {
-			want = 0
-		}
-		if !traintest.Near(float64(exp32(x)), want, 0, 2e-7) {
-			t.Fatalf("exp(%g): got %g, want %g", x, exp32(x), want)
-		}
-	}
-	for _, x := range []float64{math.Inf(-1), -1e4} {
-		if exp32(float32(x)) != 0 {
-			t.Errorf("exp(%g): got %g, want 0", x, exp32(float32(x)))
-		}
-	}
-	if v := exp32(float32(math.NaN())); v == v {
-		t.Errorf("exp(NaN): got %g", v)
-	}
-}
-
 // TestDecidedLabels: a label that no example has takes part in nothing, the bound is that of the
 // rest, and the head says it about as seldom as once in one more than there are examples.
 func TestDecidedLabels(t *testing.T) {
