@@ -76,6 +76,9 @@ func (r *run) readFeatures(ctx context.Context) error {
 		}
 	}
 	r.reads = f
+	if f.Columns != nil {
+		r.bottlenecks = r.rows
+	}
 	keys := append([][sha256.Size]byte(nil), r.sums...)
 	for i := range r.views {
 		for k := range r.views[i] {
