@@ -3,6 +3,7 @@ package train
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -76,6 +77,10 @@ func (r *run) chooseFeatures(ctx context.Context, training []int) (*inception.Fe
 	if err := c.load(ctx, few); err != nil {
 		return nil, err
 	}
+	if slices.Max(c.fold) == 0 {
+		r.res.Notes = append(r.res.Notes, noteNotChosen)
+		return nil, nil
+	}
 	p := newMeter(PhaseFeatures, len(candidates), r.cfg.Progress, r.res.Seconds)
 	for _, of := range candidates {
 		got, err := c.try(ctx, of.features, of.kept)
@@ -93,6 +98,9 @@ func (r *run) chooseFeatures(ctx context.Context, training []int) (*inception.Fe
 	}
 	return f, err
 }
+
+// noteNotChosen says why nothing was chosen.
+const noteNotChosen = "there are too few pictures that differ to choose what the head reads: it reads the last block"
 
 // chosenWith is what heads on the chosen features said of the pictures that these were chosen with, each
 // trained, and its columns chosen, without the picture's fold.
@@ -118,7 +126,7 @@ func (c *choice) load(ctx context.Context, pictures []int) error {
 	}
 	par.Do(c.threads, len(c.spans), func(s int) { scaleSpan(c.x, c.width, c.spans[s].From, c.spans[s].To) })
 	var err error
-	if c.fold, err = c.r.deal(c.r.items, pictures, cmp.Or(c.r.cfg.Folds, DefaultFolds)); err != nil {
+	if c.fold, err = c.r.deal(c.r.items, pictures, min(cmp.Or(c.r.cfg.Folds, DefaultFolds), len(pictures))); err != nil {
 		return fmt.Errorf("train: features: %w", err)
 	}
 	return nil
@@ -448,16 +456,24 @@ func factorRows(g []float64, n, values, threads int) ([][]float32, error) {
 	for i := range g {
 		g[i] *= scale
 	}
-	for i := range n { // rows of equal pictures, and more of them than values, are dependent
-		g[i*n+i] += 1e-6 * float64(values)
-	}
-	if _, err := linalg.Factor(linalg.New(g, n, n), threads); err != nil {
-		return nil, err
+	factor := make([]float64, n*n)
+	for added := 1e-6 * float64(values); ; added *= 10 {
+		copy(factor, g)
+		for i := range n { // rows of equal pictures, and more of them than values, are dependent
+			factor[i*n+i] += added
+		}
+		_, err := linalg.Factor(linalg.New(factor, n, n), threads)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, linalg.ErrNotPositive) || added > float64(n*values) {
+			return nil, err
+		}
 	}
 	rows := make([][]float32, n)
 	for i := range rows {
 		rows[i] = make([]float32, n)
-		for j, v := range g[i*n : i*n+i+1] {
+		for j, v := range factor[i*n : i*n+i+1] {
 			rows[i][j] = float32(v)
 		}
 	}

@@ -64,7 +64,7 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	if err := checkLabels(folder); err != nil {
 		return nil, err
 	}
-	cfg.Split = resolved(folder.Wanted(cfg.Split))
+	cfg.Split, cfg.Features = resolved(folder.Wanted(cfg.Split)), cfg.FeaturesFor(len(folder.Items))
 	r := &run{cfg: cfg, folder: folder, weights: w, res: &Result{Seconds: map[Phase]float64{}}}
 	if f, _, err := parseFeatures(cfg.Features); err != nil {
 		return nil, err
