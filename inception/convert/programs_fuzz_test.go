@@ -13,6 +13,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/torchscript"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 // matched runs the matcher over what a reader made of damaged bytes, and reads what it found.
@@ -66,6 +67,7 @@ func packed(t testing.TB, files map[string][]byte) []byte {
 func FuzzPT2(f *testing.F) {
 	f.Add(zipMember(f, "chain.pt2", "models/model.json"), zipMember(f, "chain.pt2", "data/weights/model_weights_config.json"))
 	f.Fuzz(func(t *testing.T, program, config []byte) {
+		defer boundtest.Reader(t, len(program)+len(config))()
 		b := packed(t, map[string][]byte{"archive_format": []byte("pt2"), "models/model.json": program,
 			"data/weights/model_weights_config.json": config, "data/weights/weight_0": make([]byte, 1728),
 			"data/constants/model_constants_config.json": []byte(`{"config":{}}`)})
@@ -88,6 +90,7 @@ func FuzzTorchScript(f *testing.F) {
 		"    else:\n      c = annotate(Optional[Tensor], None)\n    return (self).forward(torch.add(a, c, alpha=1), )\n"),
 		[]byte("\x80\x02K\x01\x85."))
 	f.Fuzz(func(t *testing.T, code, constants []byte) {
+		defer boundtest.Reader(t, len(code)+len(constants))()
 		b := packed(t, map[string][]byte{net: code, "constants.pkl": constants, "constants/0": make([]byte, 1728), "data.pkl": []byte(
 			"\x80\x02c__torch__.torchvision.models.inception.___torch_mangle_660\nInception3\n)\x81}(ub.")})
 		a, err := pth.OpenArchive(bytes.NewReader(b), int64(len(b)))
@@ -108,6 +111,7 @@ func FuzzTorchScript(f *testing.F) {
 func FuzzOpenVINO(f *testing.F) {
 	f.Add(fixture.Read(f, "chain.xml"), fixture.Read(f, "chain.bin")[:1<<12])
 	f.Fuzz(func(t *testing.T, text, values []byte) {
+		defer boundtest.Reader(t, len(text)+len(values))()
 		m, err := openvino.Read(bytes.NewReader(text), int64(len(text)), func() (io.ReaderAt, int64, error) {
 			return bytes.NewReader(values), int64(len(values)), nil
 		})
@@ -122,6 +126,7 @@ func FuzzCoreML(f *testing.F) {
 	f.Add(fixture.Read(f, "chain.mlpackage.mlmodel"), fixture.Read(f, "chain.mlpackage.bin")[:1<<12])
 	f.Add(fixture.Read(f, "chain.mlmodel")[:1<<14], []byte(nil))
 	f.Fuzz(func(t *testing.T, model, values []byte) {
+		defer boundtest.Reader(t, len(model)+len(values))()
 		m, err := coreml.Read(bytes.NewReader(model), int64(len(model)), func(string) (io.ReaderAt, int64, error) {
 			return bytes.NewReader(values), int64(len(values)), nil
 		})
@@ -134,7 +139,8 @@ func FuzzCoreML(f *testing.F) {
 // FuzzWhole: no pickle makes the mapping of whole networks panic.
 func FuzzWhole(f *testing.F) {
 	f.Add(fixture.Read(f, "whole.pth"))
-	f.Fuzz(func(_ *testing.T, b []byte) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		p, err := pth.Read(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return
