@@ -35,8 +35,8 @@ func mxnetSource(f *file) (*source, error) {
 	}
 	src := &source{what: "MXNet", units: make(map[string]*unit, len(layers)), flavor: inception.Torchvision,
 		reason: "MXNet's names, whose average pools count their border"}
-	src.doubts = []string{"the file does not say how pictures are scaled: torchvision's recipe is taken; Gluon's own weights " +
-		"want --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375"}
+	src.doubts = []string{"the file does not say how pictures are scaled: torchvision's recipe is taken; Gluon's own " +
+		"weights want --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375"}
 	columns := map[string][]raw.Tensor{}
 	for _, t := range tensors {
 		part := mxnetPart(t.Name)
