@@ -101,3 +101,15 @@ func (d *gpus) Compile(net *ir.Net, unit int, cfg device.Config) (device.Executo
 	}
 	return compile(driver, net, unit, cfg.Kernel)
 }
+
+// Regress copies examples to the GPU of that number.
+func (d *gpus) Regress(unit int, e device.Examples) (device.Regression, error) {
+	if err := d.Probe(unit); err != nil {
+		return nil, err
+	}
+	driver, err := d.open()
+	if err != nil {
+		return nil, err
+	}
+	return regress(driver, e, unit)
+}
