@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/nn"
-	"github.com/c236555e/rehead/nn/cuda/cudatest"
 	"github.com/c236555e/rehead/nn/internal/cu"
 	"github.com/c236555e/rehead/nn/internal/cutest"
 )
@@ -142,7 +141,7 @@ func TestRegression(t *testing.T) {
 		var first evaluated
 		for _, memory := range []int{1 << 30, 0} {
 			t.Run(fmt.Sprint(shape, memory), func(t *testing.T) {
-				cudatest.Use(t, &cudatest.Driver{GPUs: 2, Memory: memory})
+				use(t, &cutest.Driver{GPUs: 2, Memory: memory})
 				got, err := e.on("cuda:1")
 				if err != nil {
 					t.Fatal(err)
@@ -164,7 +163,7 @@ func TestRegression(t *testing.T) {
 
 // TestRegressionRefuses has examples that are none, devices that cannot, and GPUs without room.
 func TestRegressionRefuses(t *testing.T) {
-	cudatest.Use(t, &cudatest.Driver{GPUs: 1, Memory: 10_000})
+	use(t, &cutest.Driver{GPUs: 1, Memory: 10_000})
 	e := newRegression(300, 12, 4)
 	wrong := e
 	wrong.Labels = slices.Clone(e.Labels)
@@ -192,8 +191,8 @@ func TestRegressionMayFail(t *testing.T) {
 	} {
 		for _, after := range often {
 			t.Run(name, func(t *testing.T) {
-				d := &cudatest.Driver{GPUs: 1}
-				cudatest.Use(t, d)
+				d := &cutest.Driver{GPUs: 1}
+				use(t, d)
 				d.Lose(name, after, cutest.Unavailable)
 				_, err := e.on("cuda")
 				var failure *cu.Error
@@ -207,7 +206,7 @@ func TestRegressionMayFail(t *testing.T) {
 
 // TestRegressionStops ends a context.
 func TestRegressionStops(t *testing.T) {
-	cudatest.UseOne(t)
+	useOne(t)
 	e := newRegression(20, 6, 3)
 	r, err := nn.NewRegression("cuda", e.RegressionExamples)
 	if err != nil {
