@@ -33,15 +33,34 @@ func (e RegressionExamples) validate() error {
 // A Regression is the weighted cross entropy of examples with softmax(W x + b), on a device that has
 // the examples in its memory. Products are exact float32; sums over the examples are float32 within
 // chunks, in one order. One goroutine uses it at a time.
-type Regression struct {
+type Regression interface {
+	// Device names the device, such as "cuda:0".
+	Device() string
+	// Logits computes W x of all examples, for the calls that follow. w is [Classes,Features].
+	Logits(ctx context.Context, w []float32) error
+	// Sums returns the sum of the losses with the bias b [Classes], and writes that of their gradients
+	// by the bias to sums [Classes].
+	Sums(ctx context.Context, b []float32, sums []float64) (loss float64, err error)
+	// Products writes the sum of weight times p p' to cross [Classes,Classes], p being an example's
+	// probabilities with the bias b [Classes].
+	Products(ctx context.Context, b []float32, cross []float64) error
+	// Gradient is Sums, and also writes the sum of the gradients by the weights to grad
+	// [Classes,Features].
+	Gradient(ctx context.Context, b []float32, sums, grad []float64) (loss float64, err error)
+	// Close releases what the device has of it. Nothing else may follow.
+	Close() error
+}
+
+// regression checks what it hands on.
+type regression struct {
 	device string
 	of     device.Regression
 	n      RegressionExamples
 }
 
 // NewRegression copies the examples to a device, named as in Config.Device; of several the first that
-// can do it. The processor is none of them: see package linalg.
-func NewRegression(name string, e RegressionExamples) (*Regression, error) {
+// can do it, of several units the first. The processor is none of them: see package linalg.
+func NewRegression(name string, e RegressionExamples) (Regression, error) {
 	if err := e.validate(); err != nil {
 		return nil, err
 	}
@@ -61,25 +80,21 @@ func NewRegression(name string, e RegressionExamples) (*Regression, error) {
 		if err != nil {
 			return nil, fmt.Errorf("nn: regression: %w", err)
 		}
-		return &Regression{choice{d, unit}.String(), of, e}, nil
+		return &regression{choice{d, unit}.String(), of, e}, nil
 	}
 	return nil, fmt.Errorf("nn: device %q does not fit heads, want cuda or the processor", name)
 }
 
-// Device names the device, such as "cuda:0".
-func (r *Regression) Device() string { return r.device }
+func (r *regression) Device() string { return r.device }
 
-// Logits computes W x of all examples, for the calls that follow. w is [Classes,Features].
-func (r *Regression) Logits(ctx context.Context, w []float32) error {
+func (r *regression) Logits(ctx context.Context, w []float32) error {
 	if err := r.fits("weights", len(w), r.n.Classes*r.n.Features); err != nil {
 		return err
 	}
 	return r.told(r.of.Logits(ctx, w))
 }
 
-// Sums returns the sum of the losses with the bias b [Classes], and writes that of their gradients by
-// the bias to sums [Classes].
-func (r *Regression) Sums(ctx context.Context, b []float32, sums []float64) (loss float64, err error) {
+func (r *regression) Sums(ctx context.Context, b []float32, sums []float64) (loss float64, err error) {
 	if err := r.fitBias(b, sums); err != nil {
 		return 0, err
 	}
@@ -87,9 +102,7 @@ func (r *Regression) Sums(ctx context.Context, b []float32, sums []float64) (los
 	return loss, r.told(err)
 }
 
-// Products writes the sum of weight times p p' to cross [Classes,Classes], p being an example's
-// probabilities with the bias b [Classes].
-func (r *Regression) Products(ctx context.Context, b []float32, cross []float64) error {
+func (r *regression) Products(ctx context.Context, b []float32, cross []float64) error {
 	if err := r.fits("bias", len(b), r.n.Classes); err != nil {
 		return err
 	}
@@ -99,9 +112,7 @@ func (r *Regression) Products(ctx context.Context, b []float32, cross []float64)
 	return r.told(r.of.Products(ctx, b, cross))
 }
 
-// Gradient is Sums, and also writes the sum of the gradients by the weights to grad
-// [Classes,Features].
-func (r *Regression) Gradient(ctx context.Context, b []float32, sums, grad []float64) (loss float64, err error) {
+func (r *regression) Gradient(ctx context.Context, b []float32, sums, grad []float64) (loss float64, err error) {
 	if err := r.fitBias(b, sums); err != nil {
 		return 0, err
 	}
@@ -112,24 +123,23 @@ func (r *Regression) Gradient(ctx context.Context, b []float32, sums, grad []flo
 	return loss, r.told(err)
 }
 
-// Close releases what the device has of it. Nothing else may follow.
-func (r *Regression) Close() error { return r.told(r.of.Close()) }
+func (r *regression) Close() error { return r.told(r.of.Close()) }
 
-func (r *Regression) fitBias(b []float32, sums []float64) error {
+func (r *regression) fitBias(b []float32, sums []float64) error {
 	if err := r.fits("bias", len(b), r.n.Classes); err != nil {
 		return err
 	}
 	return r.fits("sums", len(sums), r.n.Classes)
 }
 
-func (*Regression) fits(what string, got, want int) error {
+func (*regression) fits(what string, got, want int) error {
 	if got == want {
 		return nil
 	}
 	return fmt.Errorf("nn: regression: %s: got %d values, want %d", what, got, want)
 }
 
-func (*Regression) told(err error) error {
+func (*regression) told(err error) error {
 	if err != nil {
 		return fmt.Errorf("nn: regression: %w", err)
 	}

@@ -62,6 +62,18 @@ func (d *gpus) Probe(unit int) error {
 	return err
 }
 
+// Count is the number of GPUs, which are one at least.
+func (d *gpus) Count() (int, error) {
+	driver, err := d.open()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := driver.Info(0); err != nil {
+		return 0, err
+	}
+	return driver.Count()
+}
+
 // Units describes the GPUs there are.
 func (d *gpus) Units() []string {
 	driver, err := d.open()
