@@ -28,6 +28,18 @@ func Units() []string {
 	return units
 }
 
+// PassedOver describes what "auto" would find on this machine, but passes over, as its kernels are not
+// yet measured on hardware.
+func PassedOver() []string {
+	var units []string
+	for _, d := range device.Registered() {
+		if device.IsUnmeasured(d) && d.Probe(0) == nil {
+			units = append(units, d.Units()...)
+		}
+	}
+	return units
+}
+
 // choice is a device and which of its units.
 type choice struct {
 	device.Device
@@ -60,7 +72,8 @@ func chooseAll(cfg Config) ([]choice, error) {
 	for i, c := range all {
 		for _, before := range all[:i] {
 			if c.Name() != before.Name() || c.unit == before.unit {
-				return nil, fmt.Errorf("nn: devices %s and %s: want several numbers of one device, such as cuda:0,cuda:1", before, c)
+				return nil, fmt.Errorf("nn: devices %s and %s: want several numbers of one device, such as cuda:0,cuda:1", before,
+					c)
 			}
 		}
 	}
@@ -97,8 +110,8 @@ func units(name string) ([]string, error) {
 }
 
 // choose finds the device of a single unit's name. "" and "auto" take the first registered device that
-// works on this machine and has the kernel asked for, else the CPU; a name that several devices begin
-// with, the first of these.
+// works on this machine, has the kernel asked for and was measured on hardware, else the CPU; a name that
+// several devices begin with, the first of these.
 func choose(cfg Config) (choice, error) {
 	auto := cfg.Device == "" || cfg.Device == device.Auto
 	if cfg.precision() != Float32 && !auto && cfg.Device != device.CPU {
@@ -107,7 +120,8 @@ func choose(cfg Config) (choice, error) {
 	}
 	if auto {
 		for _, d := range device.Registered() {
-			if cfg.precision() == Float32 && !device.OnProcessor(d) && hasKernel(d, cfg.Kernel) && d.Probe(0) == nil {
+			if cfg.precision() == Float32 && !device.OnProcessor(d) && !device.IsUnmeasured(d) && hasKernel(d, cfg.Kernel) &&
+				d.Probe(0) == nil {
 				return choice{d, 0}, nil
 			}
 		}

@@ -21,7 +21,8 @@ type Config struct {
 	// units, as in "cuda:1". Several of them share the images of a run, as in
 	// "cuda:0,cuda:1" and, of all there are, "cuda:all". The first word of a name with a colon stands for
 	// the first of these devices that works. "" and "auto" take the first
-	// accelerator that works on this machine and has the Kernel, else "cpu".
+	// accelerator that works on this machine, has the Kernel and was measured
+	// on hardware (see PassedOver), else "cpu".
 	Device string
 	// Kernel forces the device's kernels: "ref" is plain Go on the CPU,
 	// "float16" and "tf32" round more than float32 does, see Program.Rounding.

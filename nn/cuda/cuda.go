@@ -39,6 +39,9 @@ type gpus struct {
 // Name returns "cuda".
 func (*gpus) Name() string { return "cuda" }
 
+// Unmeasured marks the kernels as not yet tried on hardware.
+func (*gpus) Unmeasured() {}
+
 // Kernels lists the precisions.
 func (*gpus) Kernels() []string {
 	var names []string

@@ -66,6 +66,18 @@ type Processor interface {
 	OnProcessor()
 }
 
+// An Unmeasured is a Device that has not yet run on hardware. It is taken only where it is named, too.
+type Unmeasured interface {
+	Device
+	Unmeasured()
+}
+
+// IsUnmeasured reports whether d is Unmeasured.
+func IsUnmeasured(d Device) bool {
+	_, ok := d.(Unmeasured)
+	return ok
+}
+
 // OnProcessor reports whether d is a Processor.
 func OnProcessor(d Device) bool {
 	_, ok := d.(Processor)
