@@ -2,6 +2,7 @@ package nn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/c236555e/rehead/nn/internal/device"
@@ -58,6 +59,9 @@ type regression struct {
 	n      RegressionExamples
 }
 
+// ErrNoRegression says that a device computes networks, but no regressions.
+var ErrNoRegression = errors.New("it does not fit heads")
+
 // NewRegression copies the examples to a device, named as in Config.Device; of several the first that
 // can do it, of several units the first. The processor is none of them: see package linalg.
 func NewRegression(name string, e RegressionExamples) (Regression, error) {
@@ -82,7 +86,7 @@ func NewRegression(name string, e RegressionExamples) (Regression, error) {
 		}
 		return &regression{choice{d, unit}.String(), of, e}, nil
 	}
-	return nil, fmt.Errorf("nn: device %q does not fit heads, want cuda or the processor", name)
+	return nil, fmt.Errorf("nn: device %q: %w, want cuda or the processor", name, ErrNoRegression)
 }
 
 func (r *regression) Device() string { return r.device }
@@ -91,7 +95,7 @@ func (r *regression) Logits(ctx context.Context, w []float32) error {
 	if err := r.fits("weights", len(w), r.n.Classes*r.n.Features); err != nil {
 		return err
 	}
-	return r.told(r.of.Logits(ctx, w))
+	return told(r.of.Logits(ctx, w))
 }
 
 func (r *regression) Sums(ctx context.Context, b []float32, sums []float64) (loss float64, err error) {
@@ -99,7 +103,7 @@ func (r *regression) Sums(ctx context.Context, b []float32, sums []float64) (los
 		return 0, err
 	}
 	loss, err = r.of.Sums(ctx, b, sums)
-	return loss, r.told(err)
+	return loss, told(err)
 }
 
 func (r *regression) Products(ctx context.Context, b []float32, cross []float64) error {
@@ -109,7 +113,7 @@ func (r *regression) Products(ctx context.Context, b []float32, cross []float64)
 	if err := r.fits("products", len(cross), r.n.Classes*r.n.Classes); err != nil {
 		return err
 	}
-	return r.told(r.of.Products(ctx, b, cross))
+	return told(r.of.Products(ctx, b, cross))
 }
 
 func (r *regression) Gradient(ctx context.Context, b []float32, sums, grad []float64) (loss float64, err error) {
@@ -120,10 +124,10 @@ func (r *regression) Gradient(ctx context.Context, b []float32, sums, grad []flo
 		return 0, err
 	}
 	loss, err = r.of.Gradient(ctx, b, sums, grad)
-	return loss, r.told(err)
+	return loss, told(err)
 }
 
-func (r *regression) Close() error { return r.told(r.of.Close()) }
+func (r *regression) Close() error { return told(r.of.Close()) }
 
 func (r *regression) fitBias(b []float32, sums []float64) error {
 	if err := r.fits("bias", len(b), r.n.Classes); err != nil {
@@ -132,6 +136,7 @@ func (r *regression) fitBias(b []float32, sums []float64) error {
 	return r.fits("sums", len(sums), r.n.Classes)
 }
 
+// fits compares lengths.
 func (*regression) fits(what string, got, want int) error {
 	if got == want {
 		return nil
@@ -139,9 +144,10 @@ func (*regression) fits(what string, got, want int) error {
 	return fmt.Errorf("nn: regression: %s: got %d values, want %d", what, got, want)
 }
 
-func (*regression) told(err error) error {
+// told is err as the caller reads it.
+func told(err error) error {
 	if err != nil {
-		return fmt.Errorf("nn: regression: %w", err)
+		err = fmt.Errorf("nn: regression: %w", err)
 	}
-	return nil
+	return err
 }

@@ -193,8 +193,8 @@ func (r *regression) do(ctx context.Context, f func() error) error {
 
 // conv is the product of examples and weights.
 func (r *regression) conv() kernels.Conv {
-	return kernels.Conv{X: r.x, W: r.w, Bias: r.zeros, Y: r.u, N: int32(r.e.N), H: 1, Width: 1, C: int32(r.ldx), OH: 1, OW: 1,
-		O: int32(r.ldu), KH: 1, KW: 1, SH: 1, SW: 1, LDX: int32(r.ldx), LDY: int32(r.ldu)}
+	return kernels.Conv{X: r.x, W: r.w, Bias: r.zeros, Y: r.u, N: int32(r.e.N), H: 1, Width: 1, C: int32(r.ldx), OH: 1,
+		OW: 1, O: int32(r.ldu), KH: 1, KW: 1, SH: 1, SW: 1, LDX: int32(r.ldx), LDY: int32(r.ldu)}
 }
 
 // Logits is part of device.Regression.
