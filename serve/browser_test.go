@@ -57,7 +57,7 @@ const stateScript = `(() => {
 		canvas: document.querySelector("#canvas").getAttribute("aria-label"), where: document.querySelector("#where").textContent,
 		nearest: text("#nearest li b"), facts: document.querySelector("#facts").textContent, accuracy: document.querySelector("#accuracy").textContent,
 		wide: document.documentElement.scrollWidth > window.innerWidth,
-		nameless: [...document.querySelectorAll("input, button, summary, [tabindex], section, canvas")].filter(e => !named(e)).length,
+		nameless: [...document.querySelectorAll("input, button, summary, [tabindex], section, canvas:not([aria-hidden])")].filter(e => !named(e)).length,
 		stale: document.body.classList.contains("stale"), shifted: window.shifted, focus: document.activeElement.id || document.activeElement.className || document.activeElement.tagName,
 	};
 })()`

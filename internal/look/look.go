@@ -3,7 +3,7 @@ package look
 
 import _ "embed"
 
-// Colours is a style sheet that defines them as custom properties of :root. Text on --ground, --sheet
+// Colours is a style sheet that defines them as custom properties of :root. Text on --ground
 // and --panel has at least the contrast that WCAG AA asks for: --ink, --soft, --accent, --green, --red,
 // --gold.
 //
