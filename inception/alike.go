@@ -7,9 +7,10 @@ import (
 )
 
 // A picture is unlike all training pictures when its nearest is less like it than nearly every kept
-// one is like the nearest other: all but a share of unlikeShare, of at least unlikeAmong pictures.
+// one is like the nearest other: all but a share of unlikeShare, of at least unlikeAmong pictures (what
+// that finds stands in docs/decisions.md).
 const (
-	unlikeShare = 0.01
+	unlikeShare = 0.05
 	unlikeAmong = 50
 )
 

@@ -29,7 +29,7 @@ export function showVerdict(answer) {
   $("labels").classList.toggle("several", Boolean(given));
   const unlike = Boolean(answer && answer.unlike);
   $("caution").hidden = !unlike;
-  $("caution").textContent = unlike ? "Caution: this picture is unlike every training picture that the model keeps. Do not trust the labels much." : "";
+  $("caution").textContent = unlike ? "Caution: the training pictures that the model keeps are further from this one than nearly all of them are from each other. It may show none of the labels." : "";
 }
 
 // verdictOf is the answer in a few words.
