@@ -24,9 +24,9 @@ func crowd(n, f int, spread float64) *Neighbours {
 	return c
 }
 
-// TestRank: what is among the kept pictures is nearer than they are to each other, what is far from
+// TestNeighbourRanks: what is among the kept pictures is nearer than they are to each other, what is far from
 // all is further, and of few pictures nothing is said to be unlike.
-func TestRank(t *testing.T) {
+func TestNeighbourRanks(t *testing.T) {
 	const f = 40
 	for _, n := range []int{2, 20, 200} {
 		c := crowd(n, f, 0.3)

@@ -154,6 +154,7 @@ func (v visitor) visit(t *testing.T, ctx context.Context) {
 		t.Errorf("%s: the nearest are %q", name, got.Nearest)
 	}
 	browsertest.Screenshot(t, ctx, name+"-2-answer")
+	browsertest.Axe(t, ctx, name+" with an answer")
 	// By keyboard: from the first label down to the second.
 	step(chromedp.Focus(`.row input`, chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowDown))
 	if next := state(t, ctx); !strings.Contains(next.Canvas, got.Labels[1]) {
