@@ -72,8 +72,10 @@ func (d Predictions) Reliability(part string, temperature float64, bins int) (li
 		}
 	}
 	slices.SortFunc(all, func(a, b answer) int { return cmp.Compare(a.probability, b.probability) })
-	for from := 0; from < len(all); {
-		to := max(from+1, (from*bins/len(all)+1)*len(all)/bins)
+	for from, n := 0, 0; from < len(all); {
+		for n++; n*len(all)/bins <= from; n++ { // the next end of a bin
+		}
+		to := n * len(all) / bins
 		for to < len(all) && all[to].probability == all[to-1].probability {
 			to++
 		}

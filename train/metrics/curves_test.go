@@ -78,6 +78,10 @@ func TestReliabilityBins(t *testing.T) {
 	if want := d.correct(); !(math.Abs(sum-want) <= 1e-9) {
 		t.Errorf("got %g right answers in all bins, want %g", sum, want)
 	}
+	uneven, _ := two(logits[:26], labels[:26]).Reliability("all", 1, 3)
+	if len(uneven) != 3 || uneven[0].Count != 8 || uneven[1].Count != 9 || uneven[2].Count != 9 {
+		t.Errorf("26 answers in 3 bins: got %+v", uneven)
+	}
 	equal := two(make([]float64, 30), make([]int, 30))
 	if bins, _ := equal.Reliability("all", 1, 5); len(bins) != 1 || bins[0].Count != 30 || bins[0].Accuracy != 1 {
 		t.Errorf("equal answers: got %+v, want one bin", bins)
