@@ -338,8 +338,8 @@ func checkMultiLabelReport(t *testing.T, r *Result) {
 	t.Helper()
 	m := r.Metrics.MultiLabel
 	html := mustReport(t, r)
-	d := reporttest.ParseSections(t, html, strings.Fields("accuracy attention classes several curves calibration mistakes map "+
-		"learning pictures left-out facts"))
+	d := reporttest.ParseSections(t, html, strings.Fields("accuracy attention classes several curves calibration mistakes "+
+		"examples map learning pictures left-out facts"))
 	reporttest.Wants(t, d, "head of sigmoids", "Computed with", reporttest.Percent(m.SubsetAccuracy),
 		reporttest.Percent(m.HammingLoss), reporttest.Percent(m.MeanAP),
 		"average precision",

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/internal/numeric"
 )
 
 // Bounds on the examples of labels.
@@ -21,42 +22,60 @@ type exampleRow struct {
 
 type example struct {
 	pictureView
-	Right bool
+	Share float64 // the probability of the row's label
+	Right bool    // the label is answered
 }
 
-// examples chooses for each label its surest right answers and its least sure ones, of held-out
-// pictures where there are some. It is empty where there are too many labels to show two of each, and
-// where pictures have any number of labels.
+// examples chooses for each label the pictures that have it with its largest and its least
+// probability, of held-out ones where there are some. It is empty where there are too many labels to
+// show two of each.
 func (in *Input) examples() (rows []exampleRow) {
 	k := len(in.Labels)
 	each := min(labelExamples, mostExamples/max(k, 1))
-	if in.MultiLabel || each < 2 {
+	if each < 2 {
 		return nil
 	}
-	of := make([][]int, k)
-	held := make([]bool, k)
+	of, held := make([][]int, k), make([]bool, k)
 	for i, it := range in.Items {
-		if it.Split != dataset.Train && !held[it.Label] {
-			held[it.Label], of[it.Label] = true, nil
+		labels := it.Labels
+		if !in.MultiLabel {
+			labels = []int{it.Label}
 		}
-		if it.Split != dataset.Train || !held[it.Label] {
-			of[it.Label] = append(of[it.Label], i)
+		for _, l := range labels {
+			if it.Split != dataset.Train && !held[l] {
+				held[l], of[l] = true, nil
+			}
+			if it.Split != dataset.Train || !held[l] {
+				of[l] = append(of[l], i)
+			}
 		}
 	}
 	for l, list := range of {
-		slices.SortStableFunc(list, func(a, b int) int {
-			return cmp.Compare(in.Pictures[b].OfLabel, in.Pictures[a].OfLabel)
-		})
+		slices.SortStableFunc(list, func(a, b int) int { return cmp.Compare(in.share(b, l), in.share(a, l)) })
 		if n := len(list); n > each {
 			list = slices.Concat(list[:(each+1)/2], list[n-each/2:])
 		}
 		row := exampleRow{Label: in.Labels[l]}
 		for _, i := range list {
-			row.List = append(row.List, example{in.view(i), in.Pictures[i].Label == in.Pictures[i].Predicted})
+			p := in.Pictures[i]
+			right := p.Predicted == in.Labels[l]
+			if in.MultiLabel {
+				right = slices.Contains(p.Answered, in.Labels[l])
+			}
+			row.List = append(row.List, example{in.view(i), in.share(i, l), right})
 		}
 		if len(row.List) > 0 {
 			rows = append(rows, row)
 		}
 	}
 	return rows
+}
+
+// share is the probability of label l for picture i.
+func (in *Input) share(i, l int) float64 {
+	k := len(in.Labels)
+	if in.MultiLabel {
+		return numeric.Sigmoid(in.Logits[i*k+l] / in.Temperature)
+	}
+	return in.Pictures[i].OfLabel
 }

@@ -24,7 +24,7 @@ const (
 type tableView struct {
 	Texts  []string   `json:"texts"`
 	Rows   []tableRow `json:"rows"`
-	Labels []string   `json:"labels"` // that a correction can give
+	Labels []string   `json:"labels"` // that a correction can give; none where pictures have any number
 	Of     int        `json:"of"`     // pictures, of which Rows may be a part
 }
 
@@ -33,6 +33,9 @@ type tableRow [7]any
 // table lists every picture, or, where there are too many, those that most need a look.
 func (in *Input) table() tableView {
 	v := tableView{Labels: in.Labels, Of: len(in.Pictures)}
+	if in.MultiLabel {
+		v.Labels = []string{} // one label would take the place of all that a picture has
+	}
 	flags := in.flags()
 	numbers := map[string]int{}
 	number := func(text string) int {
