@@ -17,7 +17,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/c236555e/rehead/nn/cuda/kernels"
+	"github.com/c236555e/rehead/nn/cuda/internal/kernels"
 	"github.com/c236555e/rehead/nn/internal/cu"
 	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"

@@ -52,7 +52,7 @@ func TestCompiled(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s.ptx.gz is not what clang-19 makes of %[1]s.cu: run go generate ./nn/cuda/kernels", p.Name)
+			t.Errorf("%s.ptx.gz is not what clang-19 makes of %[1]s.cu: run go generate ./nn/cuda/internal/kernels", p.Name)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 //go:build amd64 || arm64
 
-package inception
+package cuda_test
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/nn"
-	"github.com/c236555e/rehead/nn/cuda/cudatest"
 )
 
 // gpuTolerance bounds how far a bottleneck on a GPU is from the CPU's, as the norm of the difference
@@ -19,26 +19,26 @@ import (
 // factor on the way to 11 or 8 bits.
 var gpuTolerance = map[string]float64{"float32": 1e-4, "tf32": 5e-3, "float16": 5e-3, "bfloat16": 2e-2}
 
-// TestGPU embeds pictures with a narrow network on GPUs that are interpreted: the kernels, the
+// TestInception embeds pictures with a narrow network on GPUs that are interpreted: the kernels, the
 // executor and its calls are those of real ones. A bottleneck does not depend on its batch, bit for
 // bit.
-func TestGPU(t *testing.T) {
+func TestInception(t *testing.T) {
 	if testing.Short() {
 		t.Skip("interprets whole networks")
 	}
 	const pictures = 3
-	w, err := Random(RandomConfig{Width: 0.1, Size: MinSize})
+	w, err := inception.Random(inception.RandomConfig{Width: 0.1, Size: inception.MinSize})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(8, 9))
-	pixels := make([]float32, pictures*3*MinSize*MinSize)
+	pixels := make([]float32, pictures*3*inception.MinSize*inception.MinSize)
 	for i := range pixels {
 		pixels[i] = r.Float32()*2 - 1
 	}
 	embed := func(t *testing.T, cfg nn.Config, n int, pixels []float32) []float32 {
 		t.Helper()
-		trunk, err := NewTrunk(w, cfg)
+		trunk, err := inception.NewTrunk(w, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestGPU(t *testing.T) {
 	size, features := len(pixels)/pictures, len(want)/pictures
 	for kernel, most := range gpuTolerance {
 		t.Run(kernel, func(t *testing.T) {
-			cudatest.UseOne(t)
+			useOne(t)
 			cfg := nn.Config{Device: "cuda", Kernel: kernel}
 			got := embed(t, cfg, pictures, pixels)
 			worst := 0.0
