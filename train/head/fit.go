@@ -105,6 +105,8 @@ type solver struct {
 	obj   *objective
 	scale scale
 	space *space // of obj, once it was made
+
+	principal *principal // the same
 }
 
 // ErrRetrainMultiLabel says that solver retrain was asked for several labels an example.
