@@ -26,8 +26,8 @@ type Config struct {
 	head.Options
 	Split dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
 	Folds int                 // of a search for L2; 0 means DefaultFolds
-	// what the head reads: FeaturesLast (also ""), FeaturesAll, FeaturesAuto, or a list of blocks and
-	// statistics as inception.ParseFeatures has it
+	// what the head reads: FeaturesLast, FeaturesAll, FeaturesAuto, a list of blocks and statistics as
+	// inception.ParseFeatures has it, or "", which is as FeaturesFor says
 	Features string
 	// how much each label's pictures count, beside the weights that pictures have in a manifest
 	ClassWeights ClassWeights

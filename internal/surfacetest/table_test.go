@@ -124,6 +124,7 @@ func table() []any {
 		(*cache.Store).Get, (*cache.Store).Len, (*cache.Store).Merge, (*cache.Store).Path,
 		(*cache.Store).Put,
 		train.ParseFeatures, train.MergeCache, train.EmbedEach, train.EmbedChecked, train.Config.Validate,
+		train.Config.FeaturesFor,
 		train.EmbedConfig.Validate,
 		train.Embed, train.EvaluateConfig.Validate, train.Evaluate, (*train.Evaluation).Plots,
 		(*train.Evaluation).Report, train.Run, (*train.Result).Finish, (*train.Result).Plots,
