@@ -215,7 +215,7 @@ func (m *Model) encodeHead(w io.Writer) error {
 func (m *Model) rerecord(trunk *Weights, pictures [][]byte) (*SelfTest, error) {
 	other := *m
 	other.Trunk, other.TrunkDigest = trunk, trunk.Digest
-	c, err := NewClassifier(&other, nn.Config{Device: "cpu"})
+	c, err := NewClassifier(&other, nn.Config{Device: "cpu", Lean: true})
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,8 @@ type Config struct {
 	// Ranges, by a value's name, makes the network compute with bytes. nil
 	// means float32.
 	Ranges map[string]ir.Range
+	// Lean rules out algorithms that multiply less with more weights.
+	Lean bool
 }
 
 // A Device is something that runs networks.
