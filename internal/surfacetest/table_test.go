@@ -136,8 +136,10 @@ func table() []any {
 		head.CrossValidate, (*metrics.Metrics).Gap, metrics.Part.MarshalJSON, (*metrics.Part).UnmarshalJSON,
 		metrics.Relative, metrics.Wilson, metrics.Metrics.MarshalJSON,
 		(*metrics.Metrics).RequireAccuracy, (*metrics.Metrics).UnmarshalJSON,
-		metrics.Predictions.Measure, metrics.Predictions.Reliability,
-		report.HTML, report.Plots, report.Plot.PNG,
+		metrics.Predictions.Measure, metrics.Predictions.Reliability, metrics.Predictions.Curves,
+		metrics.Predictions.AnswerCurve, metrics.Curve.Recall, metrics.Curve.FalsePositives, metrics.Curve.AveragePrecision,
+		metrics.Curve.Thin, metrics.CurvePoint.Precision,
+		report.Make, (*report.Page).HTML, (*report.Page).Encode, report.Decode, report.OfModel, report.Index, report.Plots, report.Plot.PNG,
 		serve.Fingerprint, serve.Quiet, serve.Config.Validate, serve.New, (*serve.Server).Close,
 		(*serve.Server).Handler, (*serve.Server).Install, (*serve.Server).Serve, (*serve.Server).Watch,
 	}
