@@ -37,12 +37,12 @@ func (c Config) FeaturesFor(pictures int) string {
 }
 
 // parseFeatures says what a head is to read: nil of the bottleneck, and all there is where it is to
-// be chosen.
+// be chosen. "" is what FeaturesFor says before.
 func parseFeatures(text string) (f *inception.Features, auto bool, err error) {
 	switch text {
-	case FeaturesLast:
+	case "", FeaturesLast:
 		return nil, false, nil
-	case "", FeaturesAuto:
+	case FeaturesAuto:
 		return inception.AllFeatures(), true, nil
 	}
 	if f, err = inception.ParseFeatures(text); err != nil {
@@ -55,7 +55,7 @@ func parseFeatures(text string) (f *inception.Features, auto bool, err error) {
 // ParseFeatures reads what Config.Features may be, but for FeaturesAuto, which takes labelled pictures:
 // nil for FeaturesLast, and for "".
 func ParseFeatures(text string) (*inception.Features, error) {
-	f, auto, err := parseFeatures(cmp.Or(text, FeaturesLast))
+	f, auto, err := parseFeatures(text)
 	if auto {
 		return nil, fmt.Errorf("train: features: got %s, which training chooses: want %s, %s or a list", text, FeaturesLast,
 			FeaturesAll)
