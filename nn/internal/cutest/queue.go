@@ -88,7 +88,8 @@ func withStream(name string, s uintptr, f func(d *Driver, st *stream) uintptr) u
 }
 
 // copies puts a copy between a GPU and the host's memory into a stream.
-func (d *Driver) copies(name string, at uintptr, p *byte, n, s uintptr, do func(dev *device, gpu, host []byte)) uintptr {
+func (d *Driver) copies(name string, at uintptr, p *byte, n, s uintptr,
+	do func(dev *device, gpu, host []byte)) uintptr {
 	return withStream(name, s, func(d *Driver, st *stream) uintptr {
 		host, ok := d.pinned(p, int(n))
 		if !ok {
