@@ -101,6 +101,9 @@ func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
 	if opts.Report == nil {
 		opts.Report = m.Report
 	}
+	if m.ReportData != nil {
+		files = append(files, outFile{reportData, content(string(m.ReportData))})
+	}
 	if opts.Report != nil {
 		files = append(files, outFile{reportFile, content(string(opts.Report))})
 	}
