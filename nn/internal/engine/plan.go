@@ -75,7 +75,10 @@ type planner struct {
 // never what is computed. With ranges it computes with bytes.
 func newPlan(net *ir.Net, set kernel.Set, threads int, cfg device.Config) (*plan, error) {
 	p := &planner{set: set, threads: threads, net: net, plan: &plan{set: set}, format: formatOf(set, cfg)}
-	var err error
+	err := onlyFloats(net, p.format)
+	if err != nil {
+		return nil, err
+	}
 	var vals []ir.Value
 	switch p.format {
 	case octets:
