@@ -35,7 +35,8 @@ type Result struct {
 type Classifier struct {
 	model   *Model // without its Trunk
 	trunk   *Trunk
-	buffers sync.Pool // of *[]float32, the inputs of one pass
+	buffers sync.Pool        // of *[]float32, the inputs of one pass
+	alike   func() []float64 // of the model's neighbours, computed when it is first asked for
 }
 
 // NewClassifier compiles the model's trunk, and keeps none of its tensors: of a full-width float32
@@ -55,7 +56,7 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 	}
 	kept := *m
 	kept.Trunk = nil
-	c := &Classifier{model: &kept, trunk: trunk}
+	c := &Classifier{model: &kept, trunk: trunk, alike: sync.OnceValue(m.Neighbours.alike)}
 	c.buffers.New = func() any { return new([]float32) }
 	return c, nil
 }

@@ -61,7 +61,8 @@ func (o *Activation) infer(s []tensor.Shape) (tensor.Shape, error) {
 		return nil, want(o, "function", fmt.Sprintf("%q", o.Function), fmt.Sprintf("one of %v", Functions()))
 	}
 	if takes := o.Function == LeakyReLU || o.Function == ELU; !(o.Alpha >= 0 && o.Alpha <= 1e6) || o.Alpha != 0 && !takes {
-		return nil, want(o, "Alpha", o.Alpha, fmt.Sprintf("0 (the default) to 1e6 for %s and %s, 0 for others", LeakyReLU, ELU))
+		return nil, want(o, "Alpha", o.Alpha, fmt.Sprintf("0 (the default) to 1e6 for %s and %s, 0 for others", LeakyReLU,
+			ELU))
 	}
 	return s[0].Clone(), nil
 }

@@ -20,4 +20,5 @@ func TestProgramConforms(t *testing.T) {
 			nntest.TestSmall(t, nntest.OnProgram(cfg), nntest.Float32)
 		})
 	}
+	t.Run("lean", func(t *testing.T) { nntest.TestProgram(t, nn.Config{Device: "cpu", Lean: true}, nntest.Float32) })
 }

@@ -40,14 +40,14 @@ type executor struct {
 }
 
 // compile prepares net for the GPU of that ordinal.
-func compile(driver *cu.Driver, net *ir.Net, ordinal int, kernel string) (device.Executor, error) {
+func compile(driver *cu.Driver, net *ir.Net, ordinal int, cfg device.Config) (device.Executor, error) {
 	info, err := driver.Info(ordinal)
 	if err != nil {
 		return nil, err
 	}
 	all := kernels.Precisions()
-	precision := all[max(0, slices.IndexFunc(all, func(p kernels.Precision) bool { return p.Name == kernel }))]
-	p, err := newPlan(net, precision, info.SMs)
+	precision := all[max(0, slices.IndexFunc(all, func(p kernels.Precision) bool { return p.Name == cfg.Kernel }))]
+	p, err := newPlan(net, precision, info.SMs, cfg.Levels)
 	if err != nil {
 		return nil, err
 	}
@@ -105,9 +105,11 @@ func (e *executor) prepare() error {
 	return err
 }
 
+// piece is how many bytes are pinned to copy what is copied once.
+const piece = 4 << 20
+
 // upload copies the constants, in pieces of what is pinned.
 func (e *executor) upload() (err error) {
-	const piece = 4 << 20
 	if e.weights, err = e.gpu.Alloc(max(1, len(e.plan.constants))); err != nil {
 		return fmt.Errorf("%w (the weights take %.1f MB)", err, float64(len(e.plan.constants))/1e6)
 	}

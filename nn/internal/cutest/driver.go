@@ -78,6 +78,8 @@ type device struct {
 	sizes    map[uint64]int
 	retained int
 	lost     uintptr // the result of every call from now on
+	launched int     // kernels that ran
+	uploaded int     // bytes that were copied there
 }
 
 type module struct {
@@ -131,6 +133,20 @@ func (d *Driver) Calls(name string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.calls[name]
+}
+
+// Launched is how many kernels ran on a GPU.
+func (d *Driver) Launched(gpu int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.devices[gpu].launched
+}
+
+// Uploaded is how many bytes were copied to a GPU.
+func (d *Driver) Uploaded(gpu int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.devices[gpu].uploaded
 }
 
 // Faults returns what kernels did wrong.
