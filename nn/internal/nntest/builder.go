@@ -127,7 +127,8 @@ func (b *builder) grouped(x value, out, groups int, kernel, dilation [2]int) val
 	each := x.dims[0] / groups
 	short, long := b.normal(out*each*kernel[0]*kernel[1], 1.4/math.Sqrt(float64(each*kernel[0]*kernel[1])))
 	biases, bias := b.normal(out, 0.5)
-	y := window{kernel: [2]int{(kernel[0]-1)*dilation[0] + 1, (kernel[1]-1)*dilation[1] + 1}, stride: [2]int{1, 1}}.of(x, out)
+	over := [2]int{(kernel[0]-1)*dilation[0] + 1, (kernel[1]-1)*dilation[1] + 1}
+	y := window{kernel: over, stride: [2]int{1, 1}}.of(x, out)
 	h, w := y.dims[1], y.dims[2]
 	for i := range y.data {
 		n, k, r, c := i/(out*h*w), i/(h*w)%out, i/w%h, i%w
