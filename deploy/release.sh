@@ -27,7 +27,8 @@ if [ -z "$dry" ]; then
 fi
 
 export CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=readonly GOWORK=off
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+commit=$(git rev-parse HEAD)
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct "$commit")
 export SOURCE_DATE_EPOCH
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
@@ -38,7 +39,7 @@ dist=$PWD/dist/release
 # binaries CLONE OUT: builds every target from a clean clone of HEAD, whose tag Go takes the version from.
 binaries() {
   git clone -q . "$1"
-  git -C "$1" checkout -q "$(git rev-parse HEAD)"
+  git -C "$1" checkout -q "$commit"
   git -C "$1" tag -f "$version" >/dev/null
   local t
   for t in $targets; do

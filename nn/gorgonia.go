@@ -56,8 +56,11 @@ func (a *applied) Type() hm.Type {
 }
 
 func tensorType(axes int, of hm.Type) hm.Type {
-	if axes == 0 {
+	switch axes {
+	case 0:
 		return of
+	case anyAxes:
+		return hm.TypeVariable('b')
 	}
 	return gorgonia.TensorType{Dims: axes, Of: of}
 }
@@ -113,10 +116,13 @@ func (a *applied) value(shape tensor.Shape) gorgonia.Value {
 // DiffWRT says which arguments have a gradient. It is never empty: Grad of a cost behind the
 // operator would panic.
 func (a *applied) DiffWRT(inputs int) []bool {
+	by := make([]bool, inputs)
 	if wrt := a.op.signature().wrt; wrt != nil {
-		return wrt
+		for i := range by {
+			by[i] = wrt[min(i, len(wrt)-1)]
+		}
 	}
-	return make([]bool, inputs)
+	return by
 }
 
 // SymDiff returns the gradients, which are nodes themselves.

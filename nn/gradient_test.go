@@ -162,11 +162,11 @@ func TestFrozenUnderCost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mean, err := nn.Apply(&nn.GlobalAvgPool{Name: "mean"}, x)
+	mean, err := nn.Apply(&nn.Moments{Name: "moments"}, x)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := nn.Input(g, "w", 2, 3)
+	w, err := nn.Input(g, "w", 2, 3*nn.MomentRuns)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/c236555e/rehead/nn/internal/ir"
 )
@@ -156,7 +157,8 @@ func (l *lowering) weights(o Op, i int, n *Node) ([]float32, error) {
 func (l *lowering) node(n *Node) error {
 	o := OpOf(n)
 	if o == nil {
-		return fmt.Errorf("nn: compile: operator %v of node %q is not known, want operators of package nn", n.Op(), n.Name())
+		return fmt.Errorf("nn: compile: operator %v of node %q is not known, want operators of package nn: %s", n.Op(),
+			n.Name(), instead(fmt.Sprint(n.Op())))
 	}
 	args := arguments(n)
 	in, params, err := l.arguments(o, args)
@@ -166,7 +168,8 @@ func (l *lowering) node(n *Node) error {
 	step := ir.Step{Name: o.signature().name, In: in}
 	switch o := o.(type) {
 	case *Conv2D:
-		step.Kind, step.Window, step.W = ir.Conv, o.window(args[1].Shape()), params[1]
+		step.Kind, step.Window = ir.Conv, o.window(args[1].Shape())
+		step.W = o.ordinary(params[1], args[1].Shape())
 		step.B = make([]float32, args[1].Shape()[0])
 		if len(params) == 3 {
 			copy(step.B, params[2])
@@ -189,6 +192,24 @@ func (l *lowering) node(n *Node) error {
 			return nil
 		}
 		step.Kind = ir.ReLU
+	case *Dense:
+		step.Kind, step.W, step.B = ir.Dense, params[1], params[2]
+	case *Dropout: // answering leaves nothing out
+		l.value[n] = l.value[args[0]]
+		l.uses[n] += l.uses[args[0]] - 1 // whoever else reads the argument reads it as it is
+		return nil
+	default:
+		plain(o, &step)
+	}
+	step.Out = l.add(n, step.Name)
+	l.maker[step.Out] = len(l.net.Steps)
+	l.net.Steps = append(l.net.Steps, step)
+	return nil
+}
+
+// plain fills in the step of an operator that has no parameters and is a step by itself.
+func plain(o Op, step *ir.Step) {
+	switch o := o.(type) {
 	case *MaxPool:
 		step.Kind, step.Window = ir.MaxPool, o.window()
 	case *AvgPool:
@@ -197,17 +218,17 @@ func (l *lowering) node(n *Node) error {
 		step.Kind = ir.GlobalAvgPool
 	case *Concat:
 		step.Kind = ir.Concat
-	case *Dense:
-		step.Kind, step.W, step.B = ir.Dense, params[1], params[2]
+	case *Activation:
+		step.Kind, step.Function, step.Alpha = ir.Activation, string(o.Function), o.alpha()
+	case *Add:
+		step.Kind = ir.Add
+	case *Flatten:
+		step.Kind = ir.Flatten
 	case *Softmax:
 		step.Kind = ir.Softmax
 	case *Moments:
 		step.Kind = ir.Moments
 	}
-	step.Out = l.add(n, step.Name)
-	l.maker[step.Out] = len(l.net.Steps)
-	l.net.Steps = append(l.net.Steps, step)
-	return nil
 }
 
 // arguments sorts the arguments of o into those that vary from image to image, of which it returns
@@ -215,12 +236,15 @@ func (l *lowering) node(n *Node) error {
 func (l *lowering) arguments(o Op, args []*Node) (in []int, params [][]float32, err error) {
 	vary := 1 // arguments that are values, from the first
 	switch o.(type) {
-	case *Concat:
+	case *Concat, *Add:
 		vary = len(args)
-	case *Conv2D, *BatchNorm, *ReLU, *MaxPool, *AvgPool, *GlobalAvgPool, *Moments, *Dense, *Softmax:
+	case *Dropout:
+		args = args[:1]
+	case *Conv2D, *BatchNorm, *ReLU, *MaxPool, *AvgPool, *GlobalAvgPool, *Moments, *Dense, *Softmax,
+		*Activation, *Flatten:
 	default:
-		return nil, nil, fmt.Errorf("nn: compile: operator %v has no result for each image, so a Program "+
-			"cannot run it; a Machine can", o.signature())
+		return nil, nil, fmt.Errorf("nn: compile: operator %v is not one that a Program runs, docs/operators.md lists "+
+			"those; a Machine runs it", o.signature())
 	}
 	params = make([][]float32, len(args))
 	for i, a := range args {
@@ -291,4 +315,19 @@ func narrow(x []float64) []float32 {
 		y[i] = float32(v)
 	}
 	return y
+}
+
+// instead says what to use for an operator of Gorgonia's.
+func instead(theirs string) string {
+	for _, p := range [][2]string{
+		{"Im2Col", "Conv2D"}, {"MaxPool", "MaxPool"}, {"BatchNorm", "BatchNorm"}, {"Softmax", "Softmax"},
+		{"SoftMax", "Softmax"},
+		{"tanh", "Activation of Tanh"}, {"sigmoid", "Activation of Sigmoid"}, {"softplus", "Activation of Softplus"},
+		{"+", "Add"}, {"×", "Dense"}, {"Reshape", "Flatten"}, {"Dropout", "Dropout"},
+	} {
+		if strings.Contains(theirs, p[0]) {
+			return "nn." + p[1]
+		}
+	}
+	return "docs/operators.md lists them"
 }

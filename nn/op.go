@@ -29,8 +29,11 @@ type signature struct {
 	name   string // the Name field
 	axes   []int  // of each argument, the last of which may repeat, and then of the result
 	counts []int  // the numbers of arguments there may be; nil: any from 1
-	wrt    []bool // which arguments there is a gradient for; nil: none
+	wrt    []bool // which arguments there is a gradient for, the last of which may repeat; nil: none
 }
+
+// anyAxes, in a signature, is one number of axes that is as the caller likes, the same wherever it stands.
+const anyAxes = -1
 
 func (s signature) String() string { return fmt.Sprintf("%s %q", s.kind, s.name) }
 
@@ -47,7 +50,7 @@ func check(o Op, shapes []tensor.Shape) (tensor.Shape, error) {
 		return nil, want(o, "number of arguments", len(shapes), fmt.Sprintf("one of %v", s.counts))
 	}
 	for i, shape := range shapes {
-		if d := s.axes[min(i, len(s.axes)-2)]; len(shape) != d {
+		if d := s.axes[min(i, len(s.axes)-2)]; d != anyAxes && len(shape) != d {
 			return nil, want(o, fmt.Sprintf("argument %d", i), shape, fmt.Sprintf("%d axes", d))
 		}
 	}

@@ -15,7 +15,7 @@ import (
 //
 // x [N,C,H,W] -> [N,C,OH,OW]. Padding is never chosen and must be smaller than
 // the kernel; a NaN under the window is the result. A stride of 0 means 1.
-// There is no gradient.
+// It has a gradient, which goes to the first of equal values.
 type MaxPool struct {
 	Name    string
 	Kernel  [2]int // height, width
@@ -24,7 +24,7 @@ type MaxPool struct {
 }
 
 func (o *MaxPool) signature() signature {
-	return signature{kind: "maxpool", name: o.Name, axes: []int{4, 4}, counts: []int{1}}
+	return signature{kind: "maxpool", name: o.Name, axes: []int{4, 4}, counts: []int{1}, wrt: []bool{true}}
 }
 
 func (o *MaxPool) window() ir.Window { return window(o.Kernel, o.Stride, o.Padding) }
@@ -39,7 +39,7 @@ func (o *MaxPool) compute(dst []float32, in []view) {
 // [N,C,OH,OW]. With CountBorder the sum is divided by the whole window
 // (PyTorch's default), else by the pixels of it that lie inside the image
 // (TensorFlow's). Padding must be smaller than the kernel; a stride of 0 means
-// 1. There is no gradient.
+// 1. It has a gradient.
 type AvgPool struct {
 	Name        string
 	Kernel      [2]int // height, width
@@ -49,7 +49,7 @@ type AvgPool struct {
 }
 
 func (o *AvgPool) signature() signature {
-	return signature{kind: "avgpool", name: o.Name, axes: []int{4, 4}, counts: []int{1}}
+	return signature{kind: "avgpool", name: o.Name, axes: []int{4, 4}, counts: []int{1}, wrt: []bool{true}}
 }
 
 func (o *AvgPool) window() ir.Window { return window(o.Kernel, o.Stride, o.Padding) }
@@ -60,12 +60,12 @@ func (o *AvgPool) compute(dst []float32, in []view) {
 	ref.AvgPool(dst, in[0].data, image(in[0].shape), ref.Pool{Window: o.window(), CountBorder: o.CountBorder})
 }
 
-// GlobalAvgPool is the mean over all pixels: x [N,C,H,W] -> [N,C]. There is no
+// GlobalAvgPool is the mean over all pixels: x [N,C,H,W] -> [N,C]. It has a
 // gradient.
 type GlobalAvgPool struct{ Name string }
 
 func (o *GlobalAvgPool) signature() signature {
-	return signature{kind: "globalavgpool", name: o.Name, axes: []int{4, 2}, counts: []int{1}}
+	return signature{kind: "globalavgpool", name: o.Name, axes: []int{4, 2}, counts: []int{1}, wrt: []bool{true}}
 }
 
 func (o *GlobalAvgPool) infer(s []tensor.Shape) (tensor.Shape, error) {

@@ -45,7 +45,7 @@ var packages = strings.Fields(`nn inception inception/convert inception/embedded
 // receiver.
 func table() []any {
 	return []any{
-		nn.Devices, nn.Kernels, nn.QuantizeFilter, nn.ParamData, nn.PassedOver, nn.Units, nn.Walk, nn.NewCalibrator,
+		nn.Devices, nn.Functions, nn.Kernels, nn.QuantizeFilter, nn.ParamData, nn.PassedOver, nn.Units, nn.Walk, nn.NewCalibrator,
 		(*nn.Calibrator).Add, (*nn.Calibrator).Close, (*nn.Calibrator).Ranges, nn.Config.Validate, nn.Config.Arithmetic, nn.NewGraph,
 		nn.NewBinaryHeadGraph, nn.NewHeadGraph, (*nn.HeadGraph).LossGrad, nn.NewMachine,
 		(*nn.Machine).Close, (*nn.Machine).Run, nn.Apply, nn.Input, nn.Param, nn.OpOf,

@@ -80,7 +80,7 @@ func layOut(net *ir.Net, steps []ir.Step, vals []ir.Value, f format) (values []*
 			if f == rounded {
 				out.lanes = changePlaces(out.lanes)
 			}
-		case ir.Dense, ir.Softmax, ir.Moments:
+		case ir.Dense, ir.Softmax, ir.Moments, ir.Flatten:
 			out.lanes = count(out.c)
 		case ir.Concat:
 			start := 0

@@ -77,7 +77,10 @@ type planner struct {
 func newPlan(net *ir.Net, set kernel.Set, threads int, cfg device.Config) (*plan, error) {
 	p := &planner{set: set, threads: threads, net: net, plan: &plan{set: set}, format: formatOf(set, cfg),
 		lean: cfg.Lean}
-	var err error
+	err := onlyFloats(net, p.format)
+	if err != nil {
+		return nil, err
+	}
 	var vals []ir.Value
 	switch p.format {
 	case octets:

@@ -35,6 +35,12 @@ func (p *planner) step(s ir.Step) error {
 		p.elementwise(s, &t)
 	case ir.Softmax:
 		p.softmax(s, &t)
+	case ir.Activation:
+		err = p.activation(s, &t)
+	case ir.Add:
+		p.sum(s, &t)
+	case ir.Flatten:
+		p.flatten(s, &t)
 	case unpack:
 		p.unpackStep(out, &t)
 	case round:

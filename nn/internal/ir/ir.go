@@ -24,6 +24,9 @@ const (
 	Dense                     // In[0] [F], W [K,F], B [K] -> [K]
 	Softmax                   // In[0] [K] -> [K]
 	Moments                   // In[0] [C,H,W] -> [MomentRuns*C]: see nn.Moments
+	Activation                // Function of In[0], element by element
+	Add                       // the sum of In..., all of one shape
+	Flatten                   // In[0] [C,H,W] -> [C*H*W]
 )
 
 // MomentRuns is the number of runs of C values that Moments gives: the mean, the means over four
@@ -33,7 +36,7 @@ const MomentRuns = 6
 // String returns the kind's name.
 func (k Kind) String() string {
 	names := [...]string{"conv", "affine", "relu", "maxpool", "avgpool", "concat", "globalavgpool", "dense", "softmax",
-		"moments"}
+		"moments", "activation", "add", "flatten"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -89,6 +92,8 @@ type Step struct {
 	Window      Window
 	CountBorder bool      // AvgPool: divide by the window's whole area
 	ReLU        bool      // Conv, Affine, Dense: clamp the result at zero
+	Function    string    // Activation: which one, see ref.Function
+	Alpha       float64   // of Function
 	W, B        []float32 // see Kind; B is never nil where it is named there
 }
 

@@ -121,6 +121,30 @@ func (b *builder) conv(x value, out int, w window, bias bool) value {
 	return y
 }
 
+// grouped is a convolution with groups and dilations; it keeps no border.
+func (b *builder) grouped(x value, out, groups int, kernel, dilation [2]int) value {
+	b.t.Helper()
+	each := x.dims[0] / groups
+	short, long := b.normal(out*each*kernel[0]*kernel[1], 1.4/math.Sqrt(float64(each*kernel[0]*kernel[1])))
+	biases, bias := b.normal(out, 0.5)
+	over := [2]int{(kernel[0]-1)*dilation[0] + 1, (kernel[1]-1)*dilation[1] + 1}
+	y := window{kernel: over, stride: [2]int{1, 1}}.of(x, out)
+	h, w := y.dims[1], y.dims[2]
+	for i := range y.data {
+		n, k, r, c := i/(out*h*w), i/(h*w)%out, i/w%h, i%w
+		sum := bias[k]
+		for t := range each * kernel[0] * kernel[1] {
+			ch := k/(out/groups)*each + t/(kernel[0]*kernel[1])
+			row, col := r+t/kernel[1]%kernel[0]*dilation[0], c+t%kernel[1]*dilation[1]
+			sum += long[k*each*kernel[0]*kernel[1]+t] * x.data[((n*x.dims[0]+ch)*x.dims[1]+row)*x.dims[2]+col]
+		}
+		y.data[i] = sum
+	}
+	y.node = b.apply(&nn.Conv2D{Name: b.name("grouped"), Groups: groups, Dilation: dilation}, x.node,
+		b.param("weight", short, out, each, kernel[0], kernel[1]), b.param("bias", biases, out))
+	return y
+}
+
 func (b *builder) norm(x value) value {
 	b.t.Helper()
 	c := x.dims[0]
@@ -148,6 +172,43 @@ func (b *builder) relu(x value) value {
 	y := like(x)
 	ref.ReLU(y.data, x.data)
 	y.node = b.apply(&nn.ReLU{Name: b.name("relu")}, x.node)
+	return y
+}
+
+func (b *builder) activation(x value, f nn.Function) value {
+	b.t.Helper()
+	alpha := 1.0
+	if f == nn.LeakyReLU {
+		alpha = 0.01
+	}
+	scalar, ok := ref.Function(string(f), alpha)
+	if !ok {
+		b.t.Fatalf("no function %q", f)
+	}
+	y := like(x)
+	ref.Activation(y.data, x.data, scalar.F)
+	y.node = b.apply(&nn.Activation{Name: b.name("activation"), Function: f}, x.node)
+	return y
+}
+
+func (b *builder) add(xs ...value) value {
+	b.t.Helper()
+	y := like(xs[0])
+	var nodes []*nn.Node
+	for _, x := range xs {
+		nodes = append(nodes, x.node)
+		for i, v := range x.data {
+			y.data[i] += v
+		}
+	}
+	y.node = b.apply(&nn.Add{Name: b.name("add")}, nodes...)
+	return y
+}
+
+func (b *builder) flatten(x value) value {
+	b.t.Helper()
+	y := value{data: x.data, dims: []int{len(x.data) / images}}
+	y.node = b.apply(&nn.Flatten{Name: b.name("flatten")}, x.node)
 	return y
 }
 

@@ -35,6 +35,12 @@ var cases = []struct {
 		x := b.input(67, 7, 5)
 		return graph{x, []value{b.conv(x, 37, window{[2]int{3, 2}, [2]int{1, 1}, nn.Padding{Top: 1, Left: 1}}, true)}}
 	}},
+	{"convs with groups and dilations", func(b *builder) graph {
+		x := b.input(6, 13, 11)
+		y := b.relu(b.grouped(x, 9, 3, [2]int{3, 2}, [2]int{1, 1}))
+		deep := b.grouped(y, 9, 9, [2]int{3, 3}, [2]int{2, 1})
+		return graph{x, []value{b.grouped(x, 5, 1, [2]int{2, 3}, [2]int{3, 2}), deep, y}}
+	}},
 	{"conv, norm, relu", func(b *builder) graph {
 		x := b.input(4, 9, 7)
 		return graph{x, []value{b.unit(x, 6, 3)}}
@@ -121,6 +127,11 @@ var cases = []struct {
 	{"dense on vectors", func(b *builder) graph {
 		x := b.input(37)
 		return graph{x, []value{b.softmax(b.dense(b.dense(x, 70), 5))}}
+	}},
+	{"dense, relu, dense", func(b *builder) graph {
+		x := b.input(19)
+		y := b.relu(b.dense(x, 21))
+		return graph{x, []value{b.dense(y, 5), y, b.relu(x)}}
 	}},
 	{"inception block", func(b *builder) graph {
 		x := b.input(19, 11, 9)

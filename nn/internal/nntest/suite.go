@@ -55,24 +55,34 @@ const randoms = 24
 // Test runs every graph of the suite on what open returns.
 func Test(t *testing.T, open Open, tol Tolerance) {
 	each(randoms, func(name string, seed uint64, build func(b *builder) graph) {
-		t.Run(name, func(t *testing.T) {
-			g := build(newBuilder(t, seed))
-			var nodes []*nn.Node
-			for _, o := range g.outputs {
-				nodes = append(nodes, o.node)
-			}
-			r, err := open(g.input.node, nodes...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := r.Close(); err != nil {
-					t.Error(err)
-				}
-			}()
-			check(t, r, g, tol)
-		})
+		t.Run(name, func(t *testing.T) { try(t, open, tol, build(newBuilder(t, seed))) })
 	})
+}
+
+// TestSmall runs the graphs of the operators that the processor alone computes.
+func TestSmall(t *testing.T, open Open, tol Tolerance) {
+	for i, c := range small {
+		t.Run(c.name, func(t *testing.T) { try(t, open, tol, c.build(newBuilder(t, uint64(100+i)))) })
+	}
+}
+
+// try holds what open returns for g to what g must be.
+func try(t *testing.T, open Open, tol Tolerance, g graph) {
+	t.Helper()
+	var nodes []*nn.Node
+	for _, o := range g.outputs {
+		nodes = append(nodes, o.node)
+	}
+	r, err := open(g.input.node, nodes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	check(t, r, g, tol)
 }
 
 // check holds r to what g must be, for all images at once and for each alone.
