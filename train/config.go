@@ -26,8 +26,8 @@ type Config struct {
 	head.Options
 	Split dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
 	Folds int                 // of a search for L2; 0 means DefaultFolds
-	// what the head reads: FeaturesLast (also ""), FeaturesAll, FeaturesAuto, or a list of blocks and
-	// statistics as inception.ParseFeatures has it
+	// what the head reads: FeaturesLast, FeaturesAll, FeaturesAuto, a list of blocks and statistics as
+	// inception.ParseFeatures has it, or "", which is as FeaturesFor says
 	Features string
 	// how much each label's pictures count, beside the weights that pictures have in a manifest
 	ClassWeights ClassWeights
@@ -101,6 +101,7 @@ type EmbedConfig struct {
 	Engine   nn.Config      // threads (the solver's too), device and kernel; precision and ranges are the weights'
 	Limits   picture.Limits // of one picture
 	Progress func(Event)    // called now and then, from one goroutine at a time; must return quickly
+	Date     string         // day of the run, such as 2026-11-30, for its report and the model; "" for none
 	// of EmbedEach: what it gives of a picture, computed without the cache; nil means the bottleneck
 	Reads *inception.Features
 }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,8 +57,10 @@ func narrow(t testing.TB) *inception.Weights {
 	return w
 }
 
+// mustRun trains; on the last block unless cfg says what else, which is what most tests are about.
 func mustRun(t testing.TB, dir string, w *inception.Weights, cfg Config) *Result {
 	t.Helper()
+	cfg.Features = cmp.Or(cfg.Features, FeaturesLast)
 	res, err := Run(context.Background(), scan(t, dir), w, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +133,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("second run: got %d embedded, %d cached, want 0, %d", second.Embedded, second.Cached, n)
 	}
 	cfg.CacheDir, cfg.Engine.Threads, cfg.Batch = "", 1, 3
-	moved := filepath.Join(t.TempDir(), "elsewhere")
+	moved := filepath.Join(t.TempDir(), filepath.Base(dir)) // the model knows its data's name
 	if err := os.Rename(dir, moved); err != nil {
 		t.Fatal(err)
 	}

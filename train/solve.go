@@ -59,7 +59,7 @@ func (r *run) solve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.crossed, err = r.crossValidate(ctx, cfg); err != nil {
+	if r.crossed, err = r.crossValidate(ctx, cfg, logits); err != nil {
 		return err
 	}
 	if r.crossed != nil {

@@ -103,9 +103,11 @@ func (e *executor) prepare() error {
 	return err
 }
 
+// piece is how many bytes are pinned to copy what is copied once.
+const piece = 4 << 20
+
 // upload copies the constants, in pieces of what is pinned.
 func (e *executor) upload() (err error) {
-	const piece = 4 << 20
 	if e.weights, err = e.gpu.Alloc(max(1, len(e.plan.constants))); err != nil {
 		return fmt.Errorf("%w (the weights take %.1f MB)", err, float64(len(e.plan.constants))/1e6)
 	}

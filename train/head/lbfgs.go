@@ -30,9 +30,7 @@ type lbfgs struct {
 	value   func(x, grad []float64) (float64, error)
 	threads int
 	pairs   int // steps that it remembers
-	// the numbers from plain on are looked at as if stretch times as far would be as near
-	plain   int
-	stretch float64
+	plain   int // numbers from this one on are moved to their best by value itself
 
 	x, grad     []float64
 	loss        float64
@@ -106,13 +104,12 @@ func (m *lbfgs) direction() float64 {
 		addScaled(m.threads, m.dir, -m.alpha[i], m.y[i])
 	}
 	step := 1.0
-	floats.Scale(m.stretch, m.dir[m.plain:])
+	clear(m.dir[m.plain:])
 	if last < 0 {
 		step = 1 / math.Sqrt(floats.Dot(m.grad, m.dir))
 	} else {
 		y := m.y[last]
-		floats.Scale(m.curvature[last]/(product(m.threads, y[:m.plain], y[:m.plain])+
-			m.stretch*product(m.threads, y[m.plain:], y[m.plain:])), m.dir)
+		floats.Scale(m.curvature[last]/product(m.threads, y[:m.plain], y[:m.plain]), m.dir)
 	}
 	for i := range m.s {
 		beta := dot(m.threads, m.y[i], m.dir) / m.curvature[i]

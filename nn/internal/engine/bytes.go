@@ -201,6 +201,7 @@ func (p *planner) byteConv(s ir.Step, t task) {
 	if in.buf.thin {
 		zero = float64(p.bytes.input.Zero)
 	}
+	p.packed += kernel.Lines(kernel.Lines(outs) * w.KH * w.KW * in.span() / kernel.WordChannels)
 	p.later(s, t, w, func(t *task) error {
 		spec.Scale, spec.Shift = make([]float32, outs), make([]float32, outs)
 		filter := spread(s.W, outs, in, w.KH*w.KW)

@@ -72,7 +72,7 @@ func (p *planner) spec(s ir.Step) wanted {
 	case in.buf.allocated:
 		spec.In = in.tensor()
 	}
-	w := wanted{Spec: spec, ins: in.span(), outs: out.span()}
+	w := wanted{Spec: spec, ins: in.span(), outs: out.span(), lean: p.lean}
 	if p.format != floats { // the same choice in both layouts of bfloat16, as rounding shows differences
 		w.ins, w.outs, w.alike = in.c, out.c, true
 	}
@@ -94,6 +94,11 @@ func (p *planner) fast(s ir.Step) bool {
 func (p *planner) conv(s ir.Step, t task) {
 	in, out := p.values[s.In[0]], p.values[s.Out]
 	spec := p.spec(s)
+	tile, fast := tiling(p.set, &spec)
+	if !fast {
+		tile = kernel.Tiling{}
+	}
+	p.packed += spec.Packed(tile)
 	p.later(s, t, ir.Window{KH: spec.KH, KW: spec.KW, StrideH: spec.StrideH}, func(t *task) error {
 		w, narrow := s.W, p.format != floats && s.Kind == ir.Conv
 		if _, fast := tiling(p.set, &spec); narrow && !fast && !spec.Planar {

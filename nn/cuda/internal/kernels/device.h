@@ -35,6 +35,12 @@ INLINE float larger(float a, float b) {
   return r;
 }
 
+// across is a value of the thread of the warp that is so far away.
+INLINE int across(int v, int distance) { return __nvvm_shfl_sync_bfly_i32(0xffffffffu, v, distance, 31); }
+INLINE float across(float v, int distance) {
+  return __builtin_bit_cast(float, across(__builtin_bit_cast(int, v), distance));
+}
+
 INLINE u32 bits(float v) { return __builtin_bit_cast(u32, v); }
 
 // load4 is one load of 16 bytes: the compiler makes four of it where it halves the numbers.

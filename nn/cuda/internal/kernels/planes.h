@@ -146,9 +146,6 @@ struct Softmax {
   float *y;
   int N, C, ldx, ldy;
 };
-INLINE float across(float v, int distance) {
-  return __builtin_bit_cast(float, __nvvm_shfl_sync_bfly_i32(0xffffffffu, __builtin_bit_cast(int, v), distance, 31));
-}
 extern "C" __global__ void THREADS(32) softmax(Softmax p) {
   const float *x = p.x + (long)blockX() * p.ldx;
   float *y = p.y + (long)blockX() * p.ldy;

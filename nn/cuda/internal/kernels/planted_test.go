@@ -47,6 +47,27 @@ var plants = []plant{
 	{"a channel of another lane", "pack", `ld\.global\.u32 (\t%r\d+), \[(%rd\d+)\]`, "mov.u32 ${1}, 1", nil},
 }
 
+// headPlants are bugs of what solving for a head takes.
+var headPlants = []plant{
+	{"no barrier", "gradient64", `bar\.sync \t0;`, "", nil},
+	{"a wait for one group too few", "gradient64", `wait_group 1`, "wait_group 2", nil},
+	{"the commit of the loop is missing", "gradient64", `cp\.async\.commit_group;`, "", []int{-1}},
+	{"rows beyond the chunk are not zero", "gradient64", `(cp\.async.*, 16, )%r\d+;`, "${1}16;", []int{-1, -2}},
+	{"the buffers' ring a step short", "gradient64", `(setp\.eq\.s32 \t%p\d+, %r\d+), 3;`, "${1}, 2;", nil},
+	{"a product left out", "gradient64", `fma\.rn\.f32 \t(%f\d+), %f\d+, %f\d+, (%f\d+);`, "mov.f32 ${1}, ${2};", []int{77}},
+	{"every chunk at one place", "gradient64", `mov\.u32 (\t%r\d+), %ctaid\.y;`, "mov.u32 ${1}, 0;", nil},
+	{"classes that are none are stored", "gradient64", `or\.pred  (\t%p\d+), %p\d+, (%p\d+);`, "mov.pred ${1}, ${2};", nil},
+	{"a maximum of the wrong half", "residual", `(shfl\.sync\.bfly\.b32\t%r\d+, %r\d+), 16,`, "${1}, 8,", []int{0, 1}},
+	{"the largest counts twice", "residual", `selp\.f32 \t(%f\d+), %f\d+, (%f\d+), %p\d+;`, "mov.f32 ${1}, ${2};", []int{-4}},
+	{"an exponential's term left out", "residual", `0f3E2AAAAB`, "0f00000000", nil},
+	{"the label's target for none", "residual", `selp\.f32 \t(%f\d+), %f\d+, (%f\d+), %p\d+;`, "mov.f32 ${1}, ${2};", []int{1}},
+	{"the label's difference as it comes", "residual", `neg\.f32`, "mov.f32", []int{-1}},
+	{"what a sum lost left out", "columns", `add\.f32 \t(%f\d+), (%f\d+), (%f\d+);`, "mov.f32 ${1}, ${2};", []int{-1}},
+	{"a row beyond the chunk", "columns", `min\.s32 \t(%r\d+), (%r\d+), %r\d+;`, "mov.u32 ${1}, ${2};", nil},
+	{"the groups before forgotten", "fold", `setp\.eq\.s32 \t(%p\d+), (%r\d+), 0;`, "setp.ne.s32 ${1}, ${2}, ${2};", []int{0}},
+	{"every other chunk left out", "fold", `add\.s32 \t(%r\d+), (%r\d+), -1;`, "add.s32 ${1}, ${2}, -2;", nil},
+}
+
 // apply edits the module's text.
 func (p plant) apply(t *testing.T, text string) string {
 	t.Helper()
@@ -104,7 +125,21 @@ func find(g *gpu) error {
 
 // TestPlanted holds what checks the kernels to what it has to find.
 func TestPlanted(t *testing.T) {
-	p := Precisions()[2]
+	t.Run("network", func(t *testing.T) { plantEach(t, Precisions()[2], plants, find) })
+	t.Run("head", func(t *testing.T) {
+		plantEach(t, Precisions()[0], headPlants, func(g *gpu) error {
+			for _, s := range headShapes {
+				if err := g.example(s).tries(GradientTiles()[:1]); err != nil {
+					return fmt.Errorf("%+v: %w", s, err)
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// plantEach plants one bug after the other into a precision's kernels.
+func plantEach(t *testing.T, p Precision, list []plant, find func(g *gpu) error) {
 	text, err := PTX(p.Name)
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +150,7 @@ func TestPlanted(t *testing.T) {
 		t.Fatalf("without a bug: %v", err)
 	}
 	faults := 0
-	for _, b := range plants {
+	for _, b := range list {
 		m, err := ptx.Parse(b.apply(t, string(text)))
 		if err != nil {
 			t.Fatalf("%s: %v", b.what, err)
@@ -132,5 +167,5 @@ func TestPlanted(t *testing.T) {
 			t.Logf("%s: wrong numbers: %v", b.what, err)
 		}
 	}
-	t.Logf("%d bugs, %d found as faults", len(plants), faults)
+	t.Logf("%d bugs, %d found as faults", len(list), faults)
 }
