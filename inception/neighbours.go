@@ -150,21 +150,11 @@ func (n *Neighbours) encode(w io.Writer) error {
 }
 
 func (m *Model) takeNeighbours(name string, data []byte) error {
-	f, err := safetensors.New(name, bytes.NewReader(data), int64(len(data)))
+	f, err := openTensors(name, data, neighboursFormat, 3)
 	if err != nil {
 		return err
 	}
-	if err := wantFormat(f, neighboursFormat, 3); err != nil {
-		return err
-	}
-	raw := func(tensor string) ([]byte, error) {
-		info, ok := f.Lookup(tensor)
-		if !ok || info.DType != safetensors.U8 {
-			return nil, &FormatError{File: name, Tensor: tensor, Offset: -1, Reason: "is missing or not of bytes: train again"}
-		}
-		return f.Bytes(info)
-	}
-	text, err := raw("pictures")
+	text, err := bytesOf(f, "pictures")
 	if err != nil {
 		return err
 	}
@@ -173,7 +163,7 @@ func (m *Model) takeNeighbours(name string, data []byte) error {
 		return &FormatError{File: name, Tensor: "pictures", Offset: -1, Reason: "is not a list of pictures: train again",
 			Err: err}
 	}
-	thumbnails, err := raw("thumbnails")
+	thumbnails, err := bytesOf(f, "thumbnails")
 	if err != nil {
 		return err
 	}

@@ -261,16 +261,13 @@ func (m *Model) takeTrunk(src source, e fileEntry) error {
 }
 
 func (m *Model) takeHead(name string, data []byte, selected bool) error {
-	f, err := safetensors.New(name, bytes.NewReader(data), int64(len(data)))
-	if err != nil {
-		return err
-	}
 	h := &m.Head
 	tensors := 2 + len(h.layerTensors())
 	if selected {
 		tensors++
 	}
-	if err := wantFormat(f, headFormat, tensors); err != nil {
+	f, err := openTensors(name, data, headFormat, tensors)
+	if err != nil {
 		return err
 	}
 	if selected {
@@ -289,14 +286,11 @@ func (m *Model) takeHead(name string, data []byte, selected bool) error {
 }
 
 func (m *Model) takeSelfTest(name string, data []byte) error {
-	f, err := safetensors.New(name, bytes.NewReader(data), int64(len(data)))
+	f, err := openTensors(name, data, selfTestFormat, anyNumber)
 	if err != nil {
 		return err
 	}
 	n := len(f.Tensors) - 2
-	if err := wantFormat(f, selfTestFormat, n+2); err != nil {
-		return err
-	}
 	bottlenecks, err := matrix(f, "bottlenecks", n, m.Head.Features)
 	if err != nil {
 		return err
@@ -307,12 +301,7 @@ func (m *Model) takeSelfTest(name string, data []byte) error {
 	}
 	s := &SelfTest{}
 	for i := range n {
-		info, ok := f.Lookup("picture." + strconv.Itoa(i))
-		if !ok || info.DType != safetensors.U8 {
-			return &FormatError{File: name, Tensor: "picture." + strconv.Itoa(i), Offset: -1,
-				Reason: "is missing or not of bytes: train again"}
-		}
-		picture, err := f.Bytes(info)
+		picture, err := bytesOf(f, "picture."+strconv.Itoa(i))
 		if err != nil {
 			return err
 		}
@@ -324,13 +313,33 @@ func (m *Model) takeSelfTest(name string, data []byte) error {
 	return nil
 }
 
-func wantFormat(f *safetensors.File, format string, tensors int) error {
+// anyNumber stands for as many tensors as there are.
+const anyNumber = -1
+
+// openTensors opens a file of a model that has this format and number of tensors.
+func openTensors(name string, data []byte, format string, tensors int) (*safetensors.File, error) {
+	f, err := safetensors.New(name, bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, err
+	}
+	if tensors == anyNumber {
+		tensors = len(f.Tensors)
+	}
 	if got := f.Metadata["format"]; got != format || len(f.Tensors) != tensors {
-		return &FormatError{File: f.Name, Offset: -1,
+		return nil, &FormatError{File: f.Name, Offset: -1,
 			Reason: fmt.Sprintf("got format %q and %d tensors, want %q and %d: train again", got, len(f.Tensors), format,
 				tensors)}
 	}
-	return nil
+	return f, nil
+}
+
+// bytesOf reads a tensor of bytes.
+func bytesOf(f *safetensors.File, name string) ([]byte, error) {
+	info, ok := f.Lookup(name)
+	if !ok || info.DType != safetensors.U8 {
+		return nil, &FormatError{File: f.Name, Tensor: name, Offset: -1, Reason: "is missing or not of bytes: train again"}
+	}
+	return f.Bytes(info)
 }
 
 // matrix reads a float32 tensor of exactly this shape.

@@ -4,8 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -33,11 +31,10 @@ func (m *Model) Pack(path string, opts SaveOptions) error {
 func packTo(w io.Writer, files []outFile, doc modelJSON) error {
 	doc.Files = make(map[string]fileEntry, len(files))
 	for _, f := range files {
-		h, count := sha256.New(), &counter{}
-		if err := f.write(io.MultiWriter(h, count)); err != nil {
+		var err error
+		if doc.Files[f.name], err = f.writeSummed(io.Discard); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
-		doc.Files[f.name] = fileEntry{count.n, hex.EncodeToString(h.Sum(nil))}
 	}
 	front, err := doc.seal()
 	if err != nil {

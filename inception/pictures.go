@@ -1,7 +1,6 @@
 package inception
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -86,12 +85,9 @@ func (d *PictureDigests) encode(w io.Writer) error {
 }
 
 func (m *Model) takePictures(name string, data []byte) error {
-	f, err := safetensors.New(name, bytes.NewReader(data), int64(len(data)))
-	if err != nil {
-		return err
-	}
 	d := new(PictureDigests)
-	if err := wantFormat(f, picturesFormat, len(d.parts())); err != nil {
+	f, err := openTensors(name, data, picturesFormat, len(d.parts()))
+	if err != nil {
 		return err
 	}
 	if d.Images, err = strconv.Atoi(f.Metadata["images"]); err != nil {

@@ -390,15 +390,13 @@ func writeAll(dir string, files []outFile, doc modelJSON) error {
 	doc.Files = make(map[string]fileEntry, len(files))
 	err := func() error {
 		for _, f := range files {
-			h := sha256.New()
-			count := &counter{}
-			err := atomicfile.WriteNew(filepath.Join(dir, f.name), func(w io.Writer) error {
-				return f.write(io.MultiWriter(w, h, count))
+			err := atomicfile.WriteNew(filepath.Join(dir, f.name), func(w io.Writer) (err error) {
+				doc.Files[f.name], err = f.writeSummed(w)
+				return err
 			})
 			if err != nil {
 				return fmt.Errorf("%s: %w", f.name, err)
 			}
-			doc.Files[f.name] = fileEntry{count.n, hex.EncodeToString(h.Sum(nil))}
 		}
 		data, err := doc.seal()
 		if err != nil {
@@ -419,10 +417,17 @@ func writeAll(dir string, files []outFile, doc modelJSON) error {
 	return nil
 }
 
-type counter struct{ n int64 }
+// writeSummed writes the file, and returns its length and digest.
+func (f outFile) writeSummed(w io.Writer) (fileEntry, error) {
+	h, n := sha256.New(), counter(0)
+	err := f.write(io.MultiWriter(w, h, &n))
+	return fileEntry{int64(n), hex.EncodeToString(h.Sum(nil))}, err
+}
+
+type counter int64
 
 func (c *counter) Write(p []byte) (int, error) {
-	c.n += int64(len(p))
+	*c += counter(len(p))
 	return len(p), nil
 }
 

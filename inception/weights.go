@@ -161,13 +161,9 @@ func NewWeights(flavor Flavor, width float64, source string, tensors map[string]
 			return fail(s.name, "value %d is %v, want finite values", k, data[k])
 		}
 		h := sha256.New()
-		var raw []byte
-		for part := range slices.Chunk(data, 1<<14) {
-			raw = safetensors.PutFloat32(raw[:0], part)
-			h.Write(raw)
-		}
+		err := safetensors.WriteFloat32(h, data)
 		h.Sum(sums[i][:0])
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err

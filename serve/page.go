@@ -106,12 +106,7 @@ func networkOf(c Classifier) *networkCard {
 }
 
 // showModelCard answers GET /v1/model.
-func (s *Server) showModelCard(c *gin.Context) error {
-	m, err := s.acquire()
-	if err != nil {
-		return err
-	}
-	defer m.release()
+func (s *Server) showModelCard(c *gin.Context, m *model) error {
 	of := m.Model()
 	card := modelCard{
 		Name: s.cfg.ModelName, Labels: of.Labels, Recipe: of.Recipe, Flavor: of.Flavor, Width: of.Width,

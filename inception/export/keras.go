@@ -131,14 +131,7 @@ func (n *network) kerasModel() (*kerasModel, error) {
 	at := make([]int, len(n.layers))
 	for i := range n.layers {
 		l := &n.layers[i]
-		in := make([]int, len(l.in))
-		for j, v := range l.in {
-			in[j] = first
-			if v != input {
-				in[j] = at[v]
-			}
-		}
-		if at[i], err = k.layer(l, in, numbers[l.name]); err != nil {
+		if at[i], err = k.layer(l, l.reads(at, first), numbers[l.name]); err != nil {
 			return nil, err
 		}
 	}

@@ -54,6 +54,18 @@ func (n *network) read() {
 // input stands for the scaled picture among the layers that one reads.
 const input = -1
 
+// reads returns what l reads, where at has what the layers before it became and first is the scaled picture.
+func (l *layer) reads(at []int, first int) []int {
+	in := make([]int, len(l.in))
+	for j, v := range l.in {
+		in[j] = first
+		if v != input {
+			in[j] = at[v]
+		}
+	}
+	return in
+}
+
 // trunk lists a model's layers up to the bottleneck, each behind those that it reads; the last one
 // gives the bottleneck. Their weights are the model's own slices.
 func trunk(m *inception.Model) ([]layer, error) {

@@ -78,15 +78,8 @@ func (n *network) tflite(w io.Writer) error {
 	at := make([]int, len(n.layers))
 	for i := range n.layers {
 		l := &n.layers[i]
-		in := make([]int, len(l.in))
-		for j, v := range l.in {
-			in[j] = first
-			if v != input {
-				in[j] = at[v]
-			}
-		}
 		var err error
-		if at[i], err = g.layer(l, in); err != nil {
+		if at[i], err = g.layer(l, l.reads(at, first)); err != nil {
 			return err
 		}
 	}

@@ -6,11 +6,12 @@
 package onnx
 
 import (
-	"encoding/binary"
 	"io"
 	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 const (
@@ -198,22 +199,5 @@ func (t tensor) write(w io.Writer) error {
 	if _, err := w.Write(append(append(begin, head...), t.raw...)); err != nil {
 		return err
 	}
-	return floats(w, t.data)
-}
-
-// floats writes numbers as little-endian float32, a piece at a time.
-func floats(w io.Writer, data []float32) error {
-	buf := make([]byte, 0, 4<<12)
-	for rest := data; len(rest) > 0; {
-		part := rest[:min(len(rest), cap(buf)/4)]
-		rest = rest[len(part):]
-		buf = buf[:0]
-		for _, v := range part {
-			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
-		}
-		if _, err := w.Write(buf); err != nil {
-			return err
-		}
-	}
-	return nil
+	return safetensors.WriteFloat32(w, t.data)
 }

@@ -139,6 +139,11 @@ func (t Tensor) check() error {
 	return nil
 }
 
+// WriteFloat32 writes the values as little-endian float32.
+func WriteFloat32(w io.Writer, values []float32) error {
+	return writeValues(w, Tensor{DType: F32, Values: values})
+}
+
 func writeValues(w io.Writer, t Tensor) error {
 	chunk := chunks.Get().(*[1 << 17]byte)
 	defer chunks.Put(chunk)

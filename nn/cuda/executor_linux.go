@@ -8,7 +8,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/c236555e/rehead/nn/cuda/internal/kernels"
 	"github.com/c236555e/rehead/nn/internal/cu"
@@ -29,9 +30,7 @@ type executor struct {
 	weights uint64
 	batch   int // what Batch returns
 
-	turn   chan struct{} // holds a token while nobody runs
-	closed chan struct{}
-	once   sync.Once
+	turn *semaphore.Weighted // of one
 
 	// What follows belongs to the run that has the turn.
 	places [2]map[int]*place // by size: two of each, so that one is filled while the other computes
@@ -51,15 +50,14 @@ func compile(driver *cu.Driver, net *ir.Net, ordinal int, cfg device.Config) (de
 	if err != nil {
 		return nil, err
 	}
-	e := &executor{plan: p, modules: map[string]cu.Module{}, kernels: map[string]cu.Kernel{}, turn: make(chan struct{}, 1),
-		closed: make(chan struct{}), places: [2]map[int]*place{{}, {}}, most: p.most(), batch: min(32, p.most())}
+	e := &executor{plan: p, modules: map[string]cu.Module{}, kernels: map[string]cu.Kernel{}, turn: semaphore.NewWeighted(1),
+		places: [2]map[int]*place{{}, {}}, most: p.most(), batch: min(32, p.most())}
 	if e.most == 0 {
 		return nil, errors.New("cuda: the network's tensors have 2^31 values or more; use --device cpu")
 	}
 	if e.gpu, err = driver.Retain(ordinal); err != nil {
 		return nil, err
 	}
-	e.turn <- struct{}{}
 	if err := e.gpu.Do(e.prepare); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -156,15 +154,13 @@ func (*executor) Threads() int { return 1 }
 // Batch returns the size of a batch that keeps a GPU busy and takes little of the host's memory.
 func (e *executor) Batch() int { return e.batch }
 
-var errClosed = errors.New("cuda: the program is closed")
-
 // Run computes n images. It waits for its turn, and returns ctx's error at the latest when the batch
 // under way is done.
 func (e *executor) Run(ctx context.Context, n int, in []float32, out [][]float32) error {
-	if err := e.acquire(ctx); err != nil {
+	if err := e.turn.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	defer func() { e.turn <- struct{}{} }()
+	defer e.turn.Release(1)
 	if e.failed != nil {
 		return e.failed
 	}
@@ -177,37 +173,13 @@ func (e *executor) Run(ctx context.Context, n int, in []float32, out [][]float32
 	return err
 }
 
-// acquire waits for the turn.
-func (e *executor) acquire(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
+// Close gives back what the GPU has of this network.
+func (e *executor) Close() error {
+	err := errors.Join(e.gpu.Do(e.free), e.gpu.Release())
+	var failure *cu.Error
+	if e.failed != nil && errors.As(err, &failure) {
+		return nil // of a lost GPU everything is gone, and Run has said so
 	}
-	select {
-	case <-e.closed:
-		return errClosed
-	default:
-	}
-	select {
-	case <-e.turn:
-		return nil
-	case <-e.closed:
-		return errClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Close waits for the run under way and gives back what the GPU has of this network.
-func (e *executor) Close() (err error) {
-	e.once.Do(func() {
-		close(e.closed)
-		<-e.turn
-		err = errors.Join(e.gpu.Do(e.free), e.gpu.Release())
-		var failure *cu.Error
-		if e.failed != nil && errors.As(err, &failure) {
-			err = nil // of a lost GPU everything is gone, and Run has said so
-		}
-	})
 	return err
 }
 

@@ -89,12 +89,9 @@ func rewriteBFloat16(net *ir.Net, rounds bool) ([]ir.Step, []ir.Value, error) {
 // round adds the rounding of a value.
 func (p *planner) round(s ir.Step, t *task) {
 	from, to := p.values[s.In[0]].tensor(), p.values[s.Out].tensor()
-	blocks := kernel.Blocks(from.C)
-	t.algorithm, t.parts = "round to bfloat16", min(blocks, 8)
-	t.cost /= float64(t.parts)
-	t.run = func(im image, part int, _ []float32) {
-		kernel.RoundBFloat16(im.arena, to, im.arena, from, part*blocks/t.parts, (part+1)*blocks/t.parts)
-	}
+	t.divide("round to bfloat16", kernel.Blocks(from.C), p.values[s.Out], func(im image, first, end int) {
+		kernel.RoundBFloat16(im.arena, to, im.arena, from, first, end)
+	})
 }
 
 // unpackStep makes t convert the network's input.
@@ -112,12 +109,9 @@ func (p *planner) unpackStep(out *value, t *task) {
 func (p *planner) meanPairs(s ir.Step, t *task) {
 	in, out := p.values[s.In[0]], p.values[s.Out].tensor()
 	from := in.tensor()
-	blocks := kernel.Blocks(from.C)
-	t.algorithm, t.parts = "bfloat16 mean", min(blocks, 8)
-	t.cost = float64(in.c*in.h*in.w) / float64(t.parts)
-	t.run = func(im image, part int, _ []float32) {
-		kernel.MeanPairs(im.arena, out, im.arena, from, part*blocks/t.parts, (part+1)*blocks/t.parts)
-	}
+	t.divide("bfloat16 mean", kernel.Blocks(from.C), in, func(im image, first, end int) {
+		kernel.MeanPairs(im.arena, out, im.arena, from, first, end)
+	})
 }
 
 // spread16 gives weights and bias a row for each lane of the output.

@@ -126,12 +126,9 @@ func (p *planner) byteStep(s ir.Step, t task) error {
 	case ir.GlobalAvgPool:
 		set, from, to := p.set, in.tensor(), out.tensor()
 		scale := p.bytes.step[in.buf] / float32(in.h*in.w)
-		blocks := kernel.Blocks(from.C)
-		t.algorithm, t.parts = "int8 mean", min(blocks, 8)
-		t.cost = float64(in.c*in.h*in.w) / float64(t.parts)
-		t.run = func(im image, part int, _ []float32) {
-			kernel.MeanBytes(set, im.arena, to, im.arena, from, part*blocks/t.parts, (part+1)*blocks/t.parts, scale)
-		}
+		t.divide("int8 mean", kernel.Blocks(from.C), in, func(im image, first, end int) {
+			kernel.MeanBytes(set, im.arena, to, im.arena, from, first, end, scale)
+		})
 		p.add(p.level[s.Out], t)
 	case ir.Moments:
 		if err := p.moments(s, &t); err != nil {
@@ -142,11 +139,9 @@ func (p *planner) byteStep(s ir.Step, t task) error {
 		return p.byteCopies(s)
 	case quantize:
 		set, to, q, c, h := p.set, out.tensor(), p.bytes.input, in.c, in.h
-		t.algorithm, t.parts = "int8 quantize", min(h, 8)
-		t.cost = float64(in.c*in.h*in.w) / float64(t.parts)
-		t.run = func(im image, part int, _ []float32) {
-			kernel.Quantize(set, im.arena, to, im.in, c, part*h/t.parts, (part+1)*h/t.parts, q)
-		}
+		t.divide("int8 quantize", h, in, func(im image, first, end int) {
+			kernel.Quantize(set, im.arena, to, im.in, c, first, end, q)
+		})
 		p.add(p.level[s.Out], t)
 		if to.Halo != (kernel.Border{}) {
 			p.add(p.level[s.Out], task{
@@ -162,14 +157,11 @@ func (p *planner) byteStep(s ir.Step, t task) error {
 func (p *planner) bytePool(s ir.Step, t task) error {
 	in, out := p.values[s.In[0]], p.values[s.Out]
 	w := s.Window
-	c, err := kernel.NewBytePool(p.set, kernel.PoolSpec{
-		In: in.tensor(), Out: out.tensor(), KH: w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW,
-		PadTop: w.Top, PadLeft: w.Left, Max: s.Kind == ir.MaxPool, CountBorder: s.CountBorder,
-	}, p.bytes.step[in.buf]/p.bytes.step[out.buf])
+	c, err := kernel.NewBytePool(p.set, p.poolSpec(s, w), p.bytes.step[in.buf]/p.bytes.step[out.buf])
 	if err != nil {
 		return fmt.Errorf("engine: step %q: %w", s.Name, err)
 	}
-	t.shape = fmt.Sprintf("%dx%dx%d %dx%d/%d > %dx%dx%d", in.c, in.h, in.w, w.KH, w.KW, w.StrideH, out.c, out.h, out.w)
+	t.shape = shape(in, out, w)
 	t.kernel(c, float64(w.KH*w.KW*out.c*out.h*out.w)/32, false)
 	p.add(p.level[s.Out], t)
 	return nil
@@ -196,7 +188,7 @@ func (p *planner) byteCopies(s ir.Step) error {
 	return nil
 }
 
-// byteConv adds a convolution. Quantising the weights is put off, as packing is.
+// byteConv adds a convolution.
 func (p *planner) byteConv(s ir.Step, t task) {
 	in, out := p.values[s.In[0]], p.values[s.Out]
 	w, outs := s.Window, out.c
@@ -204,17 +196,13 @@ func (p *planner) byteConv(s ir.Step, t task) {
 		In: in.tensor(), Out: out.tensor(), KH: w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW,
 		PadTop: w.Top, PadLeft: w.Left, Thin: in.buf.thin, Channels: in.span(), Alloc: p.slab.Alloc,
 	}
-	t.shape = fmt.Sprintf("%dx%dx%d %dx%d/%d > %dx%dx%d", in.c, in.h, in.w, w.KH, w.KW, w.StrideH, out.c, out.h, out.w)
-	t.flop = 2 * float64(in.c*w.KH*w.KW) * float64(out.c*out.h*out.w)
-	t.sharesWeights = len(s.W) > in.c*in.h*in.w
 	from, to := p.bytes.step[in.buf], p.bytes.step[out.buf]
 	zero := 0.0
 	if in.buf.thin {
 		zero = float64(p.bytes.input.Zero)
 	}
-	at, index := p.level[s.Out], p.add(p.level[s.Out], t)
 	p.packed += kernel.Lines(kernel.Lines(outs) * w.KH * w.KW * in.span() / kernel.WordChannels)
-	p.prepare = append(p.prepare, func() error {
+	p.later(s, t, w, func(t *task) error {
 		spec.Scale, spec.Shift = make([]float32, outs), make([]float32, outs)
 		filter := spread(s.W, outs, in, w.KH*w.KW)
 		each := len(filter) / outs
@@ -234,7 +222,7 @@ func (p *planner) byteConv(s ir.Step, t task) {
 		if err != nil {
 			return fmt.Errorf("engine: step %q: %w", s.Name, err)
 		}
-		p.plan.regions[at][index].kernel(c, t.flop/512, false)
+		t.kernel(c, t.flop/512, false)
 		return nil
 	})
 }

@@ -2,12 +2,11 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 
 	"github.com/klauspost/cpuid/v2"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
@@ -32,9 +31,7 @@ type Executor struct {
 	plan    *plan
 	threads int
 	team    *team
-	turn    chan struct{} // holds a token while nobody runs
-	closed  chan struct{}
-	once    sync.Once
+	turn    *semaphore.Weighted // of one
 
 	// What follows belongs to the run that has the turn.
 	tasks   []*task // of the current region, those that are wanted
@@ -54,7 +51,7 @@ func Compile(net *ir.Net, cfg device.Config) (*Executor, error) {
 	if cfg.Threads < 0 {
 		return nil, fmt.Errorf("engine: got %d threads, want at least 1, or 0 for all", cfg.Threads)
 	}
-	e := &Executor{threads: cfg.Threads, turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	e := &Executor{threads: cfg.Threads, turn: semaphore.NewWeighted(1)}
 	if e.threads == 0 {
 		e.threads = runtime.GOMAXPROCS(0)
 	}
@@ -69,7 +66,6 @@ func Compile(net *ir.Net, cfg device.Config) (*Executor, error) {
 		e.scratch = append(e.scratch, slab.Alloc(p.scratch))
 	}
 	e.team = newTeam(e.threads, e)
-	e.turn <- struct{}{}
 	return e, nil
 }
 
@@ -79,18 +75,12 @@ func (e *Executor) Kernel() string { return e.plan.set.String() }
 // Threads returns the number of goroutines that compute.
 func (e *Executor) Threads() int { return e.threads }
 
-// Close ends the team. Runs under way finish first; later ones fail.
+// Close ends the team.
 func (e *Executor) Close() error {
-	e.once.Do(func() {
-		close(e.closed)
-		<-e.turn
-		e.team.close()
-		e.space, e.images = nil, nil
-	})
+	e.team.close()
+	e.space, e.images = nil, nil
 	return nil
 }
-
-var errClosed = errors.New("engine: the program is closed")
 
 // Run computes n images: in holds n inputs, out[i] has room for n times output i, or is nil where
 // that is not wanted. It waits for its turn and returns ctx's error soon after ctx ends.
@@ -98,10 +88,10 @@ func (e *Executor) Run(ctx context.Context, n int, in []float32, out [][]float32
 	if n < 1 {
 		return fmt.Errorf("engine: got %d images, want at least 1", n)
 	}
-	if err := e.acquire(ctx); err != nil {
+	if err := e.turn.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	defer func() { e.turn <- struct{}{} }()
+	defer e.turn.Release(1)
 	size := len(in) / n
 	e.team.begin()
 	defer e.team.end()
@@ -111,28 +101,8 @@ func (e *Executor) Run(ctx context.Context, n int, in []float32, out [][]float32
 			return err
 		}
 	}
-	e.unload()
+	clear(e.images) // lets go of the caller's slices
 	return nil
-}
-
-// acquire waits for the turn.
-func (e *Executor) acquire(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case <-e.closed:
-		return errClosed
-	default:
-	}
-	select {
-	case <-e.turn:
-		return nil
-	case <-e.closed:
-		return errClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // load puts images first to first+n under way.
@@ -150,9 +120,6 @@ func (e *Executor) load(first, n, size int, in []float32, out [][]float32) {
 		})
 	}
 }
-
-// unload lets go of the caller's slices.
-func (e *Executor) unload() { clear(e.images) }
 
 // runRegions takes the images under way through the network: through the first regions one by one,
 // each using the memory of those that come after it.

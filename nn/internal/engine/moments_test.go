@@ -37,7 +37,7 @@ func TestUnwantedCostNothing(t *testing.T) {
 	defer e.Close()
 	tasks := func(out [][]float32) int {
 		e.load(0, 1, 3*13*11, uniform(1, 3*13*11), out)
-		defer e.unload()
+		defer clear(e.images)
 		n := 0
 		e.team.begin()
 		defer e.team.end()

@@ -11,10 +11,10 @@ import (
 // the steps in the order in which they run. A run proper lets steps that do not
 // depend on each other overlap, so that it takes less than their sum.
 func (e *Executor) Profile(ctx context.Context, rounds int, in []float32) ([]device.Step, error) {
-	if err := e.acquire(ctx); err != nil {
+	if err := e.turn.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
-	defer func() { e.turn <- struct{}{} }()
+	defer e.turn.Release(1)
 	var steps []device.Step
 	var single []region
 	for _, r := range e.plan.regions {
@@ -31,7 +31,7 @@ func (e *Executor) Profile(ctx context.Context, rounds int, in []float32) ([]dev
 	e.team.begin()
 	defer e.team.end()
 	e.load(0, 1, len(in), in, out)
-	defer e.unload()
+	defer clear(e.images)
 	for round := range max(1, rounds) {
 		for i, r := range single {
 			if err := ctx.Err(); err != nil {

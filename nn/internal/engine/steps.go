@@ -97,21 +97,15 @@ func (p *planner) fast(s ir.Step) bool {
 }
 
 // conv prepares a convolution or a dense layer, which is one of a single pixel.
-// Packing the weights is put off: it is worth doing on all processors.
 func (p *planner) conv(s ir.Step, t task) {
 	in, out := p.values[s.In[0]], p.values[s.Out]
 	spec := p.spec(s)
-	t.shape = fmt.Sprintf("%dx%dx%d %dx%d/%d > %dx%dx%d", in.c, in.h, in.w, spec.KH, spec.KW, spec.StrideH, out.c, out.h,
-		out.w)
-	t.flop = 2 * float64(in.c*spec.KH*spec.KW) * float64(out.c*out.h*out.w)
-	t.sharesWeights = len(s.W) > in.c*in.h*in.w
-	at, index := p.level[s.Out], p.add(p.level[s.Out], t)
 	tile, fast := tiling(p.set, &spec)
 	if !fast {
 		tile = kernel.Tiling{}
 	}
 	p.packed += spec.Packed(tile)
-	p.prepare = append(p.prepare, func() error {
+	p.later(s, t, ir.Window{KH: spec.KH, KW: spec.KW, StrideH: spec.StrideH}, func(t *task) error {
 		w, narrow := s.W, p.format != floats && s.Kind == ir.Conv
 		if _, fast := tiling(p.set, &spec); narrow && !fast && !spec.Planar {
 			w = kernel.RoundWeights(w)
@@ -124,10 +118,24 @@ func (p *planner) conv(s ir.Step, t task) {
 		if err != nil {
 			return fmt.Errorf("engine: step %q: %w", s.Name, err)
 		}
-		t := &p.plan.regions[at][index]
 		t.kernel(c, t.flop/64, spec.Planar)
 		return nil
 	})
+}
+
+// later adds t, a convolution of s with window w whose weights are packed by prepare, on all processors.
+func (p *planner) later(s ir.Step, t task, w ir.Window, prepare func(t *task) error) {
+	in, out := p.values[s.In[0]], p.values[s.Out]
+	t.shape = shape(in, out, w)
+	t.flop = 2 * float64(in.c*w.KH*w.KW) * float64(out.c*out.h*out.w)
+	t.sharesWeights = len(s.W) > in.c*in.h*in.w
+	at, index := p.level[s.Out], p.add(p.level[s.Out], t)
+	p.prepare = append(p.prepare, func() error { return prepare(&p.plan.regions[at][index]) })
+}
+
+// shape describes a step that moves a window over in.
+func shape(in, out *value, w ir.Window) string {
+	return fmt.Sprintf("%dx%dx%d %dx%d/%d > %dx%dx%d", in.c, in.h, in.w, w.KH, w.KW, w.StrideH, out.c, out.h, out.w)
 }
 
 // kernel makes t run c.
@@ -139,6 +147,13 @@ func (t *task) kernel(c kernel.Conv, cost float64, planar bool) {
 		return
 	}
 	t.run = func(im image, part int, scratch []float32) { c.Run(part, im.arena, im.arena, scratch) }
+}
+
+// divide makes t run over n blocks or rows in up to eight parts; it costs what going over v once does.
+func (t *task) divide(algorithm string, n int, v *value, run func(im image, first, end int)) {
+	parts := min(n, 8)
+	t.algorithm, t.parts, t.cost = algorithm, parts, float64(v.c*v.h*v.w)/float64(parts)
+	t.run = func(im image, part int, _ []float32) { run(im, part*n/parts, (part+1)*n/parts) }
 }
 
 // spread returns the filter [O,C,area] with a channel for each lane of in.
@@ -167,11 +182,7 @@ func (p *planner) pool(s ir.Step, t *task) error {
 	if s.Kind == ir.GlobalAvgPool {
 		w = ir.Window{KH: in.h, KW: in.w, StrideH: 1, StrideW: 1}
 	}
-	spec := kernel.PoolSpec{
-		In: in.tensor(), Out: out.tensor(), KH: w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW,
-		PadTop: w.Top, PadLeft: w.Left, Max: s.Kind == ir.MaxPool, CountBorder: s.CountBorder, ReLU: s.ReLU,
-		Pairs: p.format == pairs && in.per > 1,
-	}
+	spec := p.poolSpec(s, w)
 	if s.B != nil {
 		spec.Bias = make([]float32, out.span())
 		for c, lane := range out.lanes {
@@ -182,9 +193,19 @@ func (p *planner) pool(s ir.Step, t *task) error {
 	if err != nil {
 		return fmt.Errorf("engine: step %q: %w", s.Name, err)
 	}
-	t.shape = fmt.Sprintf("%dx%dx%d %dx%d/%d > %dx%dx%d", in.c, in.h, in.w, w.KH, w.KW, w.StrideH, out.c, out.h, out.w)
+	t.shape = shape(in, out, w)
 	t.kernel(c, float64(w.KH*w.KW*out.c*out.h*out.w)/8, false)
 	return nil
+}
+
+// poolSpec describes the pooling s of window w.
+func (p *planner) poolSpec(s ir.Step, w ir.Window) kernel.PoolSpec {
+	in := p.values[s.In[0]]
+	return kernel.PoolSpec{
+		In: in.tensor(), Out: p.values[s.Out].tensor(), KH: w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW,
+		PadTop: w.Top, PadLeft: w.Left, Max: s.Kind == ir.MaxPool, CountBorder: s.CountBorder, ReLU: s.ReLU,
+		Pairs: p.format == pairs && in.per > 1,
+	}
 }
 
 // moments prepares the moments of each channel. What is an output and read by nothing else goes straight

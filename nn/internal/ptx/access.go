@@ -185,7 +185,7 @@ func (d *decoder) shuffle(op string) runner {
 	if op != "shfl.sync.bfly.b32" || len(d.args) != 5 || d.args[4].value != full && int64(d.args[4].value) != -1 {
 		return nil
 	}
-	to, a, b := d.target(d.args[0], words), d.reg(d.args[1], words), d.reg(d.args[2], words)
+	to, a, b := d.three(words, words, words)
 	return func(w *warp, mask uint32) {
 		w.together(mask)
 		var t u32s

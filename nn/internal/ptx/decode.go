@@ -43,6 +43,14 @@ func (d *decoder) target(o operand, c class) int {
 	return o.reg
 }
 
+// two are the register that the first operand names, and that of the second.
+func (d *decoder) two(to, a class) (int, int) { return d.target(d.args[0], to), d.reg(d.args[1], a) }
+
+// three are the register that the first operand names, and those of the next two.
+func (d *decoder) three(to, a, b class) (int, int, int) {
+	return d.target(d.args[0], to), d.reg(d.args[1], a), d.reg(d.args[2], b)
+}
+
 // list is the registers of words of a vector, or of a single operand.
 func (d *decoder) list(o operand, c class) []int {
 	parts := o.parts
@@ -113,7 +121,7 @@ func (d *decoder) arithmetic(op, base, kind string) runner {
 	switch len(d.args) {
 	case 2:
 		if f := ofOne[name]; f != nil {
-			to, a := d.target(d.args[0], words), d.reg(d.args[1], words)
+			to, a := d.two(words, words)
 			return func(w *warp, mask uint32) {
 				var t u32s
 				f(&t, &w.r[a])
@@ -122,7 +130,7 @@ func (d *decoder) arithmetic(op, base, kind string) runner {
 		}
 	case 3:
 		if f := ofTwo[name]; f != nil {
-			to, a, b := d.target(d.args[0], words), d.reg(d.args[1], words), d.reg(d.args[2], words)
+			to, a, b := d.three(words, words, words)
 			return func(w *warp, mask uint32) {
 				if mask == full {
 					f(&w.r[to], &w.r[a], &w.r[b])
@@ -165,7 +173,7 @@ func merge[T uint32 | uint64](to, from *[32]T, mask uint32) {
 // window decodes the ways between generic addresses and those of a window. Global and parameter
 // addresses are the same in both.
 func (d *decoder) window(op string) runner {
-	to, a := d.target(d.args[0], longs), d.reg(d.args[1], longs)
+	to, a := d.two(longs, longs)
 	var add uint64
 	switch op {
 	case "cvta.shared.u64":
@@ -270,14 +278,14 @@ func (d *decoder) choose(kind string) runner {
 	}
 	p := d.target(d.args[3], preds)
 	if widths[kind] == 8 {
-		to, a, b := d.target(d.args[0], longs), d.reg(d.args[1], longs), d.reg(d.args[2], longs)
+		to, a, b := d.three(longs, longs, longs)
 		return func(w *warp, mask uint32) {
 			t := w.q[b]
 			merge(&t, &w.q[a], w.p[p])
 			merge(&w.q[to], &t, mask)
 		}
 	}
-	to, a, b := d.target(d.args[0], words), d.reg(d.args[1], words), d.reg(d.args[2], words)
+	to, a, b := d.three(words, words, words)
 	return func(w *warp, mask uint32) {
 		t := w.r[b]
 		merge(&t, &w.r[a], w.p[p])

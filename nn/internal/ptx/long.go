@@ -5,7 +5,7 @@ func (d *decoder) widths(op string) runner {
 	var f func(v uint32) uint64
 	switch op {
 	case "cvt.u32.u64", "cvt.u32.s64", "cvt.s32.s64":
-		to, a := d.target(d.args[0], words), d.reg(d.args[1], longs)
+		to, a := d.two(words, longs)
 		return func(w *warp, mask uint32) {
 			var t u32s
 			for l, v := range &w.q[a] {
@@ -15,7 +15,7 @@ func (d *decoder) widths(op string) runner {
 		}
 	case "mul.wide.u32", "mul.wide.s32":
 		signed := op == "mul.wide.s32"
-		to, a, b := d.target(d.args[0], longs), d.reg(d.args[1], words), d.reg(d.args[2], words)
+		to, a, b := d.three(longs, words, words)
 		return func(w *warp, mask uint32) {
 			var t u64s
 			x, y := &w.r[a], &w.r[b]
@@ -35,7 +35,7 @@ func (d *decoder) widths(op string) runner {
 	default:
 		return nil
 	}
-	to, a := d.target(d.args[0], longs), d.reg(d.args[1], words)
+	to, a := d.two(longs, words)
 	return func(w *warp, mask uint32) {
 		var t u64s
 		for l, v := range &w.r[a] {
@@ -48,14 +48,14 @@ func (d *decoder) widths(op string) runner {
 // long decodes arithmetic on longs.
 func (d *decoder) long(base, kind string) runner {
 	if base == "mov" && len(d.args) == 2 {
-		to, a := d.target(d.args[0], longs), d.reg(d.args[1], longs)
+		to, a := d.two(longs, longs)
 		return func(w *warp, mask uint32) { merge(&w.q[to], &w.q[a], mask) }
 	}
 	if len(d.args) != 3 {
 		return nil
 	}
 	if base == "shl" || base == "shr" {
-		to, a, b := d.target(d.args[0], longs), d.reg(d.args[1], longs), d.reg(d.args[2], words)
+		to, a, b := d.three(longs, longs, words)
 		return func(w *warp, mask uint32) {
 			var t u64s
 			x, y := &w.q[a], &w.r[b]
@@ -83,7 +83,7 @@ func (d *decoder) long(base, kind string) runner {
 	if f == nil {
 		return nil
 	}
-	to, a, b := d.target(d.args[0], longs), d.reg(d.args[1], longs), d.reg(d.args[2], longs)
+	to, a, b := d.three(longs, longs, longs)
 	return func(w *warp, mask uint32) {
 		var t u64s
 		x, y := &w.q[a], &w.q[b]

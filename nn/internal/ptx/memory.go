@@ -67,15 +67,7 @@ func (m *Memory) Bytes(at uint64, n int) ([]byte, error) {
 
 // find returns the allocation that has those bytes, nil if none has all.
 func (m *Memory) find(at uint64, n int) *area {
-	i, exact := slices.BinarySearchFunc(m.areas, at, func(a *area, at uint64) int {
-		switch {
-		case a.base < at:
-			return -1
-		case a.base > at:
-			return 1
-		}
-		return 0
-	})
+	i, exact := slices.BinarySearchFunc(m.areas, at, func(a *area, at uint64) int { return cmp.Compare(a.base, at) })
 	if !exact {
 		i--
 	}
@@ -150,10 +142,8 @@ const (
 
 // readShared returns n bytes of shared memory for a lane to read.
 func (w *warp) readShared(lane int, at uint64, n int) []byte {
-	b := w.b
-	off := w.shared(lane, at, n)
-	me := int32(w.id*32 + lane)
-	words := b.words[off/4 : (off+n+3)/4]
+	b, me := w.b, int32(w.id*32+lane)
+	data, words := w.shared(lane, at, n)
 	for i := range words {
 		s := &words[i]
 		switch {
@@ -170,16 +160,14 @@ func (w *warp) readShared(lane int, at uint64, n int) []byte {
 			s.reader = several
 		}
 	}
-	return b.shared[off:][:n]
+	return data
 }
 
 // writeShared returns n bytes of shared memory for a lane to write. flying is what is added to the
 // number of copies under way.
 func (w *warp) writeShared(lane int, at uint64, n int, flying int16) []byte {
-	b := w.b
-	off := w.shared(lane, at, n)
-	me := int32(w.id*32 + lane)
-	words := b.words[off/4 : (off+n+3)/4]
+	b, me := w.b, int32(w.id*32+lane)
+	data, words := w.shared(lane, at, n)
 	for i := range words {
 		s := &words[i]
 		if s.read == b.interval && s.reader != me {
@@ -194,10 +182,11 @@ func (w *warp) writeShared(lane int, at uint64, n int, flying int16) []byte {
 			s.set = true
 		}
 	}
-	return b.shared[off:][:n]
+	return data
 }
 
-func (w *warp) shared(lane int, at uint64, n int) int {
+// shared returns n bytes of shared memory and what happened to their words.
+func (w *warp) shared(lane int, at uint64, n int) ([]byte, []word) {
 	if at >= sharedGeneric {
 		at -= sharedGeneric
 	}
@@ -207,7 +196,8 @@ func (w *warp) shared(lane int, at uint64, n int) int {
 	if at%uint64(n) != 0 {
 		w.fail(lane, "shared address %d is not a multiple of %d", at, n)
 	}
-	return int(at - sharedFirst)
+	off := int(at - sharedFirst)
+	return w.b.shared[off:][:n], w.b.words[off/4 : (off+n+3)/4]
 }
 
 func read(b []byte, n int) uint64 {

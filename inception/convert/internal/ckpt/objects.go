@@ -48,28 +48,15 @@ func Objects(r io.ReaderAt, size int64, open Shard) (map[string]string, error) {
 		if objects++; objects > maxObjects {
 			return fmt.Errorf("has more than %d objects", maxObjects)
 		}
-		c, err := x.Message()
-		if x.Num != 1 || err != nil {
-			return err
+		if x.Num != 1 {
+			return nil
 		}
-		return wire.Each(c, func(x wire.Field) error {
+		return x.Each(func(x wire.Field) error {
 			if x.Num != 2 {
 				return nil
 			}
 			var name, key string
-			c, err := x.Message()
-			if err != nil {
-				return err
-			}
-			err = wire.Each(c, func(x wire.Field) (err error) {
-				switch x.Num {
-				case 2:
-					name, err = x.Text(maxName)
-				case 3:
-					key, err = x.Text(maxName)
-				}
-				return err
-			})
+			err := x.Texts(maxName, map[int]*string{2: &name, 3: &key})
 			if name != "" && key != "" {
 				names[key] = name
 			}

@@ -39,16 +39,12 @@ func readSlices(t table) ([]raw.Tensor, error) {
 // each.
 func (f *slices) entry(_ string, value *raw.Cursor) error {
 	return wire.Each(value, func(x wire.Field) error {
-		c, err := x.Message()
-		if err != nil {
-			return err
-		}
 		switch {
 		case x.Num == 1 && f.meta == nil:
 			f.meta = map[string]info{}
-			return wire.Each(c, f.list)
+			return x.Each(f.list)
 		case x.Num == 2:
-			return f.slice(c)
+			return f.slice(x)
 		}
 		return x.Bad(errors.New("is not what a checkpoint holds there"))
 	})
@@ -94,11 +90,7 @@ func (f *slices) list(x wire.Field) error {
 
 // whole checks that a TensorSliceProto is all of its tensor: extents without start and length.
 func whole(x wire.Field) error {
-	c, err := x.Message()
-	if err != nil {
-		return err
-	}
-	return wire.Each(c, func(x wire.Field) error {
+	return x.Each(func(x wire.Field) error {
 		e, err := x.Message()
 		if err == nil && e.Remaining() > 0 {
 			err = x.Bad(errSlices)
@@ -110,11 +102,15 @@ func whole(x wire.Field) error {
 var errSlices = errors.New("the tensor is stored in several slices, which is not read: freeze the graph to a .pb")
 
 // slice reads SavedSlice.
-func (f *slices) slice(c *raw.Cursor) error {
+func (f *slices) slice(x wire.Field) error {
+	c, err := x.Message()
+	if err != nil {
+		return err
+	}
 	at := c.Pos()
 	var name string
 	var data *raw.Cursor
-	err := wire.Each(c, func(x wire.Field) (err error) {
+	err = wire.Each(c, func(x wire.Field) (err error) {
 		switch x.Num {
 		case 1:
 			name, err = x.Text(maxName)

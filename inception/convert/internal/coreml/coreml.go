@@ -65,7 +65,7 @@ func Read(r io.ReaderAt, size int64, open Open) (*Model, error) {
 	err := wire.Each(raw.NewCursor(r, 0, size), func(x wire.Field) error {
 		switch x.Num {
 		case 2:
-			return each(x, f.description)
+			return x.Each(f.description)
 		case 403, 500:
 			kinds++
 			return f.network(x)
@@ -86,27 +86,18 @@ func Read(r io.ReaderAt, size int64, open Open) (*Model, error) {
 	return &f.Model, nil
 }
 
-// each reads the fields of an embedded message.
-func each(x wire.Field, f func(wire.Field) error) error {
-	c, err := x.Message()
-	if err != nil {
-		return err
-	}
-	return wire.Each(c, f)
-}
-
 // description reads ModelDescription: the inputs' types.
 func (f *reader) description(x wire.Field) error {
 	if x.Num != 1 {
 		return nil
 	}
 	name := ""
-	return each(x, func(x wire.Field) (err error) {
+	return x.Each(func(x wire.Field) (err error) {
 		switch x.Num {
 		case 1:
 			name, err = x.Text(maxName)
 		case 3:
-			err = each(x, func(x wire.Field) error { return f.kind(name, x) })
+			err = x.Each(func(x wire.Field) error { return f.kind(name, x) })
 		}
 		return err
 	})
@@ -119,7 +110,7 @@ func (f *reader) kind(name string, x wire.Field) error {
 		return nil
 	}
 	image := x.Num == 4
-	err := each(x, func(x wire.Field) (err error) {
+	err := x.Each(func(x wire.Field) (err error) {
 		switch {
 		case image && x.Num <= 2, !image && x.Num == 1:
 			dims, err = x.Ints(dims, maxInts)

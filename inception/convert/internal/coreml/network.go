@@ -49,7 +49,7 @@ var plain = map[int]string{300: "Reshape", 301: "Flatten", 310: "Transpose", 600
 // network reads NeuralNetwork or NeuralNetworkClassifier. What stands in front is spelt as operators.
 func (f *reader) network(x wire.Field) error {
 	var layers []*layer
-	err := each(x, func(x wire.Field) (err error) {
+	err := x.Each(func(x wire.Field) (err error) {
 		switch x.Num {
 		case 1:
 			l, err := readLayer(x)
@@ -60,7 +60,7 @@ func (f *reader) network(x wire.Field) error {
 		case 2:
 			return f.preprocessing(x)
 		case 100:
-			return each(x, func(x wire.Field) error {
+			return x.Each(func(x wire.Field) error {
 				text, err := x.Text(maxName)
 				if f.Labels = append(f.Labels, text); len(f.Labels) > maxLabel {
 					err = errors.New("has too many labels")
@@ -68,7 +68,7 @@ func (f *reader) network(x wire.Field) error {
 				return err
 			})
 		case 101:
-			return each(x, func(x wire.Field) error {
+			return x.Each(func(x wire.Field) error {
 				v, err := x.Ints(nil, maxInts*maxInts)
 				for _, n := range v {
 					f.Labels = append(f.Labels, strconv.FormatInt(n, 10))
@@ -92,7 +92,7 @@ func (f *reader) network(x wire.Field) error {
 // readLayer reads NeuralNetworkLayer.
 func readLayer(x wire.Field) (*layer, error) {
 	l := &layer{at: x.At}
-	err := each(x, func(x wire.Field) (err error) {
+	err := x.Each(func(x wire.Field) (err error) {
 		text := ""
 		if x.Num <= 3 {
 			if text, err = x.Text(maxName); err != nil {
@@ -121,13 +121,13 @@ func readLayer(x wire.Field) (*layer, error) {
 func (f *reader) preprocessing(x wire.Field) error {
 	name := ""
 	scale, bias, has := float32(1), [3]float32{}, false
-	err := each(x, func(x wire.Field) (err error) {
+	err := x.Each(func(x wire.Field) (err error) {
 		switch x.Num {
 		case 1:
 			name, err = x.Text(maxName)
 		case 10:
 			has = true
-			err = each(x, func(x wire.Field) error {
+			err = x.Each(func(x wire.Field) error {
 				v, err := x.Float()
 				switch x.Num {
 				case 10:

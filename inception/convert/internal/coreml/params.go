@@ -98,9 +98,9 @@ func (p *params) pads(n *graph.Node, valid, same int) error {
 	}
 	c := *p.bodies[valid]
 	err := wire.Each(&c, func(x wire.Field) error { // ValidPadding
-		return each(x, func(x wire.Field) error { // BorderAmounts
+		return x.Each(func(x wire.Field) error { // BorderAmounts
 			edge := [3]int64{}
-			err := each(x, func(x wire.Field) error {
+			err := x.Each(func(x wire.Field) error {
 				if x.Num < 3 {
 					edge[x.Num] = int64(x.Val)
 				}

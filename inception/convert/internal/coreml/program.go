@@ -23,18 +23,18 @@ type operation struct {
 // program reads Program: the operations of its one function.
 func (f *reader) program(x wire.Field) error {
 	functions := 0
-	return each(x, func(x wire.Field) error {
+	return x.Each(func(x wire.Field) error {
 		if x.Num != 2 {
 			return nil
 		}
 		if functions++; functions > 1 {
 			return x.Bad(errors.New("has several functions: save it with one"))
 		}
-		return each(x, func(x wire.Field) error { // an entry of the map
+		return x.Each(func(x wire.Field) error { // an entry of the map
 			if x.Num != 2 {
 				return nil
 			}
-			return each(x, f.function)
+			return x.Each(f.function)
 		})
 	})
 }
@@ -44,11 +44,11 @@ func (f *reader) function(x wire.Field) error {
 	if x.Num != 3 || len(f.Nodes) > 0 {
 		return nil
 	}
-	return each(x, func(x wire.Field) error {
+	return x.Each(func(x wire.Field) error {
 		if x.Num != 2 {
 			return nil
 		}
-		return each(x, func(x wire.Field) error {
+		return x.Each(func(x wire.Field) error {
 			if x.Num != 3 {
 				return nil
 			}
@@ -67,14 +67,14 @@ func (f *reader) function(x wire.Field) error {
 // operation reads Operation.
 func (f *reader) operation(x wire.Field) (*operation, error) {
 	o := &operation{at: x.At, inputs: map[string][]string{}}
-	err := each(x, func(x wire.Field) (err error) {
+	err := x.Each(func(x wire.Field) (err error) {
 		switch x.Num {
 		case 1:
 			o.kind, err = x.Text(maxName)
 		case 2:
 			err = f.argument(x, o)
 		case 3:
-			err = each(x, func(x wire.Field) error { // NamedValueType
+			err = x.Each(func(x wire.Field) error { // NamedValueType
 				if x.Num != 1 {
 					return nil
 				}
@@ -98,13 +98,13 @@ func (f *reader) operation(x wire.Field) (*operation, error) {
 // argument reads an entry of the inputs: the names of values, or values themselves.
 func (f *reader) argument(x wire.Field, o *operation) error {
 	key := ""
-	return each(x, func(x wire.Field) (err error) {
+	return x.Each(func(x wire.Field) (err error) {
 		if x.Num == 1 {
 			key, err = x.Text(maxName)
 			return err
 		}
-		return each(x, func(x wire.Field) error { // Argument
-			return each(x, func(x wire.Field) error { // Binding
+		return x.Each(func(x wire.Field) error { // Argument
+			return x.Each(func(x wire.Field) error { // Binding
 				name, err := "", error(nil)
 				if x.Num == 1 {
 					name, err = x.Text(maxName)
@@ -141,7 +141,7 @@ func (f *reader) known(x wire.Field, name string) error {
 // attribute reads an entry of the attributes: the value of a constant, and the operation's name.
 func (f *reader) attribute(x wire.Field, o *operation) error {
 	key := ""
-	return each(x, func(x wire.Field) (err error) {
+	return x.Each(func(x wire.Field) (err error) {
 		switch {
 		case x.Num == 1:
 			key, err = x.Text(maxName)
@@ -168,11 +168,11 @@ func tensorType(x wire.Field) (d raw.DType, shape []int, err error) {
 		if len(shape) > 8 {
 			return errors.New("a type has more than 8 axes")
 		}
-		return each(x, func(x wire.Field) error {
+		return x.Each(func(x wire.Field) error {
 			if x.Num != 1 {
 				return nil
 			}
-			return each(x, func(x wire.Field) error {
+			return x.Each(func(x wire.Field) error {
 				if x.Num == 1 {
 					shape[len(shape)-1] = int(min(x.Val, 1<<40))
 				}
@@ -180,11 +180,11 @@ func tensorType(x wire.Field) (d raw.DType, shape []int, err error) {
 			})
 		})
 	}
-	err = each(x, func(x wire.Field) error {
+	err = x.Each(func(x wire.Field) error {
 		if x.Num != 1 {
 			return nil
 		}
-		return each(x, func(x wire.Field) error {
+		return x.Each(func(x wire.Field) error {
 			switch x.Num {
 			case 1:
 				d = dtypes[int64(x.Val)]

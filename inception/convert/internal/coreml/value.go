@@ -26,15 +26,15 @@ func (f *reader) value(x wire.Field) (*graph.Const, []string, error) {
 	k := &graph.Const{Tensor: raw.Tensor{Offset: x.At, Load: raw.NotFloat}}
 	var im *immediate
 	file, offset := "", uint64(0)
-	err := each(x, func(x wire.Field) (err error) {
+	err := x.Each(func(x wire.Field) (err error) {
 		switch x.Num {
 		case 2:
 			k.DType, k.Shape, err = tensorType(x)
 		case 3:
 			im = &immediate{}
-			err = each(x, im.value)
+			err = x.Each(im.value)
 		case 5:
-			err = each(x, func(x wire.Field) (err error) {
+			err = x.Each(func(x wire.Field) (err error) {
 				if x.Num == 1 {
 					file, err = x.Text(maxName)
 				} else if x.Num == 2 {
@@ -71,17 +71,17 @@ func (f *reader) value(x wire.Field) (*graph.Const, []string, error) {
 func (im *immediate) value(x wire.Field) error {
 	switch x.Num {
 	case 1:
-		return each(x, im.tensor)
+		return x.Each(im.tensor)
 	case 3: // a list of values
-		return each(x, func(x wire.Field) error {
+		return x.Each(func(x wire.Field) error {
 			if x.Num != 1 {
 				return nil
 			}
-			return each(x, func(x wire.Field) error { // Value
+			return x.Each(func(x wire.Field) error { // Value
 				if x.Num != 3 {
 					return nil
 				}
-				return each(x, im.value)
+				return x.Each(im.value)
 			})
 		})
 	}
@@ -91,7 +91,7 @@ func (im *immediate) value(x wire.Field) error {
 // tensor reads TensorValue.
 func (im *immediate) tensor(x wire.Field) error {
 	kind := x.Num
-	return each(x, func(x wire.Field) (err error) {
+	return x.Each(func(x wire.Field) (err error) {
 		switch {
 		case x.Num != 1:
 		case kind == 4:

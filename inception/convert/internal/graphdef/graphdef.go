@@ -160,16 +160,12 @@ func attr(c *raw.Cursor, a *graph.Attr) (*raw.Cursor, error) {
 		var err error
 		switch x.Num {
 		case 1:
-			var l *raw.Cursor
-			if l, err = x.Message(); err == nil {
-				err = wire.Each(l, func(x wire.Field) error {
-					var err error
-					if x.Num == 3 {
-						a.Ints, err = x.Ints(a.Ints, maxInts)
-					}
-					return err
-				})
-			}
+			err = x.Each(func(x wire.Field) (err error) {
+				if x.Num == 3 {
+					a.Ints, err = x.Ints(a.Ints, maxInts)
+				}
+				return err
+			})
 		case 2:
 			if x.Type == wire.Bytes && x.Body.Remaining() <= maxName {
 				a.Text, err = x.Text(maxName)
@@ -185,15 +181,7 @@ func attr(c *raw.Cursor, a *graph.Attr) (*raw.Cursor, error) {
 		case 8:
 			tensor, err = x.Message()
 		case 10: // a function
-			var f *raw.Cursor
-			if f, err = x.Message(); err == nil {
-				err = wire.Each(f, func(x wire.Field) (err error) {
-					if x.Num == 1 {
-						a.Text, err = x.Text(maxName)
-					}
-					return err
-				})
-			}
+			err = x.Texts(maxName, map[int]*string{1: &a.Text})
 		}
 		return err
 	})

@@ -70,11 +70,7 @@ func ReadSavedModel(r io.ReaderAt, size int64, variables map[string]raw.Tensor,
 		if x.Num != 2 || s.main != nil {
 			return nil
 		}
-		c, err := x.Message()
-		if err != nil {
-			return err
-		}
-		return wire.Each(c, s.meta)
+		return x.Each(s.meta)
 	})
 	if err == nil && s.main == nil {
 		err = errors.New("has no graph")
@@ -104,11 +100,7 @@ func (s *saved) meta(x wire.Field) error {
 			case 1:
 				return f.node(x)
 			case 2:
-				c, err := x.Message()
-				if err != nil {
-					return err
-				}
-				return wire.Each(c, s.function)
+				return x.Each(s.function)
 			}
 			return nil
 		})
@@ -142,11 +134,7 @@ func (s *saved) meta(x wire.Field) error {
 
 // pair reads an entry of a map from texts to messages.
 func pair(x wire.Field) (key string, value *raw.Cursor, err error) {
-	c, err := x.Message()
-	if err != nil {
-		return "", nil, err
-	}
-	err = wire.Each(c, func(x wire.Field) (err error) {
+	err = x.Each(func(x wire.Field) (err error) {
 		switch x.Num {
 		case 1:
 			key, err = x.Text(maxName)
@@ -197,11 +185,7 @@ func (s *saved) function(x wire.Field) error {
 
 // signature reads the OpDef of a function: its name, its arguments and its results.
 func (fn *function) signature(x wire.Field) error {
-	c, err := x.Message()
-	if err != nil {
-		return err
-	}
-	return wire.Each(c, func(x wire.Field) (err error) {
+	return x.Each(func(x wire.Field) (err error) {
 		switch x.Num {
 		case 1:
 			fn.name, err = x.Text(maxName)
@@ -216,39 +200,17 @@ func (fn *function) signature(x wire.Field) error {
 
 // result reads which value of its body a function returns as one of its results.
 func (fn *function) result(x wire.Field) error {
-	c, err := x.Message()
-	if err != nil {
-		return err
-	}
 	var key, value string
-	err = wire.Each(c, func(x wire.Field) (err error) {
-		switch x.Num {
-		case 1:
-			key, err = x.Text(maxName)
-		case 2:
-			value, err = x.Text(maxName)
-		}
-		return err
-	})
+	err := x.Texts(maxName, map[int]*string{1: &key, 2: &value})
 	fn.returns[key] = short(value)
 	return err
 }
 
 // argument appends the name in an ArgDef.
 func argument(x wire.Field, list []string) ([]string, error) {
-	c, err := x.Message()
-	if err != nil {
-		return nil, err
-	}
-	err = wire.Each(c, func(x wire.Field) error {
-		if x.Num != 1 {
-			return nil
-		}
-		name, err := x.Text(maxName)
-		list = append(list, name)
-		return err
-	})
-	return list, err
+	name := ""
+	err := x.Texts(maxName, map[int]*string{1: &name})
+	return append(list, name), err
 }
 
 // short makes "node:output:0" what a value is called elsewhere: "node", "node:1".

@@ -28,41 +28,39 @@ type piece struct {
 
 // chunked reads the layout and the filters; the tree is walked when the values are asked for.
 func (f *reader) chunked(t *raw.Tensor, c, filters *raw.Cursor) error {
-	rank, err := c.Byte()
-	if err != nil {
+	var h struct {
+		Rank byte
+		Tree uint64
+	}
+	if err := c.Decode(&h); err != nil {
 		return err
 	}
-	if int(rank) != len(t.Shape)+1 || len(t.Shape) == 0 {
-		return fmt.Errorf("its chunks have %d axes, want %d", rank-1, len(t.Shape))
+	if int(h.Rank) != len(t.Shape)+1 || len(t.Shape) == 0 {
+		return fmt.Errorf("its chunks have %d axes, want %d", h.Rank-1, len(t.Shape))
 	}
-	k := &chunks{f: f, t: *t}
-	if k.tree, err = c.Uint64(); err != nil {
-		return err
-	}
+	k := &chunks{f: f, t: *t, tree: h.Tree}
 	if k.tree == undefined {
 		return errors.New("was declared but never written")
 	}
 	if err := f.once(k.tree, "chunk tree"); err != nil {
 		return err
 	}
+	sizes := make([]uint32, h.Rank) // of a chunk along each axis, and of an element
+	if err := c.Decode(sizes); err != nil {
+		return err
+	}
 	for i, d := range t.Shape {
-		n, err := c.Uint32()
-		if err != nil {
-			return err
-		}
+		n := sizes[i]
 		if n == 0 || int64(n) > int64(d) {
 			return fmt.Errorf("its chunks have length %d along axis %d, which has %d elements", n, i, d)
 		}
 		k.dims = append(k.dims, int(n))
 	}
-	es, err := c.Uint32()
-	if err != nil {
-		return err
-	}
-	if int(es) != t.DType.Size() {
+	if es := sizes[len(t.Shape)]; int(es) != t.DType.Size() {
 		return fmt.Errorf("its chunks have elements of %d bytes, want %d", es, t.DType.Size())
 	}
 	if filters != nil {
+		var err error
 		if k.filters, err = pipeline(filters); err != nil {
 			return err
 		}
@@ -101,29 +99,19 @@ func pipeline(c *raw.Cursor) ([]uint16, error) {
 	}
 	var out []uint16
 	for range b[1] {
-		id, err := c.Uint16()
-		if err != nil {
+		filter := make([]uint16, 3) // its number, in version 1 the length of its name, flags, count of values
+		if b[0] == 1 {
+			filter = make([]uint16, 4)
+		}
+		if err := c.Decode(filter); err != nil {
 			return nil, err
 		}
+		id, n := filter[0], 4*int64(filter[len(filter)-1])
 		if id != filterDeflate && id != filterShuffle {
 			return nil, fmt.Errorf("is packed by filter %d, want deflate or shuffle: save the weights again without it", id)
 		}
-		name := uint16(0)
 		if b[0] == 1 {
-			if name, err = c.Uint16(); err != nil {
-				return nil, err
-			}
-		}
-		if err := c.Skip(2); err != nil { // flags
-			return nil, err
-		}
-		values, err := c.Uint16()
-		if err != nil {
-			return nil, err
-		}
-		n := int64(name) + 4*int64(values)
-		if b[0] == 1 && values%2 == 1 {
-			n += 4
+			n = (n+7)/8*8 + int64(filter[1])
 		}
 		if err := c.Skip(n); err != nil {
 			return nil, err
@@ -170,33 +158,24 @@ func (k *chunks) walk(addr uint64, level int, seen map[uint64]bool, each func(pi
 		return err
 	}
 	for range n {
-		var p piece
-		size, err := c.Uint32()
-		if err != nil {
+		var h struct{ Size, Skip uint32 }
+		if err := c.Decode(&h); err != nil {
 			return err
 		}
-		if p.skip, err = c.Uint32(); err != nil {
+		key := make([]uint64, len(k.dims)+2) // the first element, one more axis, and the address
+		if err := c.Decode(key); err != nil {
 			return err
 		}
-		p.size = uint64(size)
-		for i := range len(k.dims) + 1 {
-			v, err := c.Uint64()
-			if err != nil {
-				return err
-			}
-			if i < len(k.dims) {
-				if v >= uint64(k.t.Shape[i]) || v%uint64(k.dims[i]) != 0 {
-					if lv == 0 {
-						return fmt.Errorf("a chunk starts at %d of axis %d, which has %d elements in chunks of %d", v, i, k.t.Shape[i],
-							k.dims[i])
-					}
-					v = 0
+		p := piece{addr: key[len(k.dims)+1], size: uint64(h.Size), skip: h.Skip}
+		for i, d := range k.dims {
+			v := key[i]
+			if v >= uint64(k.t.Shape[i]) || v%uint64(d) != 0 {
+				if lv == 0 {
+					return fmt.Errorf("a chunk starts at %d of axis %d, which has %d elements in chunks of %d", v, i, k.t.Shape[i], d)
 				}
-				p.at = append(p.at, int(v))
+				v = 0
 			}
-		}
-		if p.addr, err = c.Uint64(); err != nil {
-			return err
+			p.at = append(p.at, int(v))
 		}
 		if lv > 0 {
 			err = k.walk(p.addr, lv-1, seen, each)

@@ -80,41 +80,49 @@ func dataspace(c *raw.Cursor) ([]int, error) {
 	return shape, nil
 }
 
+// typeHead is what every element type begins with.
+type typeHead struct {
+	Class, Bits byte // Class has the version in its upper half
+	_           [2]byte
+	Size        uint32 // bytes
+}
+
+// floatFormat says which bits of an element are what.
+type floatFormat struct {
+	Offset, Precision                uint16
+	ExpAt, Exp, MantissaAt, Mantissa byte
+	Bias                             uint32
+}
+
+var floatFormats = map[floatFormat]raw.DType{
+	{0, 16, 10, 5, 0, 10, 15}: raw.F16, {0, 32, 23, 8, 0, 23, 127}: raw.F32, {0, 64, 52, 11, 0, 52, 1023}: raw.F64,
+}
+
 // datatype reads an element type; anything but a little-endian IEEE float and
 // bfloat16 is Invalid.
 func datatype(c *raw.Cursor) (raw.DType, error) {
-	b, err := c.Bytes(8)
-	if err != nil {
+	var h typeHead
+	if err := c.Decode(&h); err != nil {
 		return raw.Invalid, err
 	}
-	size := uint32(b[4]) | uint32(b[5])<<8 | uint32(b[6])<<16 | uint32(b[7])<<24
-	if b[0]&0x0f == 5 && size == 2 {
+	if h.Class&0x0f == 5 && h.Size == 2 {
 		return raw.BF16, nil // opaque: how h5py stores ml_dtypes' bfloat16, the only such type of Keras
 	}
-	if b[0]&0x0f != 1 {
+	if h.Class&0x0f != 1 {
 		return raw.Invalid, nil
 	}
-	if b[1]&0x41 != 0 {
+	if h.Bits&0x41 != 0 {
 		return raw.Invalid, errors.New("its floats are not little-endian: save the weights on another machine")
 	}
-	p, err := c.Bytes(12)
-	if err != nil {
+	var p floatFormat
+	if err := c.Decode(&p); err != nil {
 		return raw.Invalid, err
 	}
-	// bit offset, precision, exponent position and size, mantissa position and size, bias
-	for _, k := range []struct {
-		d                          raw.DType
-		bits, expAt, exp, mantissa byte
-		bias                       uint32
-	}{{raw.F16, 16, 10, 5, 10, 15}, {raw.F32, 32, 23, 8, 23, 127}, {raw.F64, 64, 52, 11, 52, 1023}} {
-		bias := uint32(p[8]) | uint32(p[9])<<8 | uint32(p[10])<<16 | uint32(p[11])<<24
-		if size == uint32(k.d.Size()) && p[0] == 0 && p[1] == 0 && p[2] == k.bits && p[3] == 0 && p[4] == k.expAt &&
-			p[5] == k.exp && p[6] == 0 && p[7] == k.mantissa && bias == k.bias {
-			return k.d, nil
-		}
+	if d, ok := floatFormats[p]; ok && h.Size == uint32(d.Size()) {
+		return d, nil
 	}
 	return raw.Invalid, fmt.Errorf("its elements are floats of %d bytes in an unusual format, want "+
-		"float16, float32 or float64", size)
+		"float16, float32 or float64", h.Size)
 }
 
 // layout finds where the values lie.
@@ -136,24 +144,20 @@ func (f *reader) layout(t *raw.Tensor, c, filters *raw.Cursor) error {
 		t.Load, err = raw.Dense(f.r, c.End(), t.Offset, n, t.DType)
 		return err
 	case 1: // contiguous
-		addr, err := c.Uint64()
-		if err != nil {
+		var p place
+		if err := c.Decode(&p); err != nil {
 			return err
 		}
-		size, err := c.Uint64()
-		if err != nil {
-			return err
-		}
-		if addr == undefined && n > 0 {
+		if p.Addr == undefined && n > 0 {
 			return errors.New("was declared but never written")
 		}
-		if size != uint64(n)*uint64(t.DType.Size()) {
-			return fmt.Errorf("has %d bytes, want %d for shape %v of %v", size, n*t.DType.Size(), t.Shape, t.DType)
+		if p.Size != uint64(n)*uint64(t.DType.Size()) {
+			return fmt.Errorf("has %d bytes, want %d for shape %v of %v", p.Size, n*t.DType.Size(), t.Shape, t.DType)
 		}
-		if addr > uint64(f.size) && n > 0 {
-			return fmt.Errorf("lies at offset %d of a file of %d bytes: it is truncated", addr, f.size)
+		if p.Addr > uint64(f.size) && n > 0 {
+			return fmt.Errorf("lies at offset %d of a file of %d bytes: it is truncated", p.Addr, f.size)
 		}
-		t.Offset, t.Span = int64(min(addr, uint64(f.size))), int64(size)
+		t.Offset, t.Span = int64(min(p.Addr, uint64(f.size))), int64(p.Size)
 		t.Load, err = raw.Dense(f.r, f.size, t.Offset, n, t.DType)
 		return err
 	case 2:

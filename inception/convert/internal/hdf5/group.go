@@ -9,19 +9,15 @@ import (
 
 // group walks the members of a symbol table.
 func (f *reader) group(name string, c *raw.Cursor, depth int) error {
-	tree, err := c.Uint64()
-	if err != nil {
+	var table struct{ Tree, Heap uint64 }
+	if err := c.Decode(&table); err != nil {
 		return err
 	}
-	heap, err := c.Uint64()
-	if err != nil {
-		return err
-	}
-	names, err := f.heap(heap)
+	names, err := f.heap(table.Heap)
 	if err != nil {
 		return fmt.Errorf("group %q: %w", name, err)
 	}
-	return f.members(tree, -1, func(node *raw.Cursor) error {
+	return f.members(table.Tree, -1, func(node *raw.Cursor) error {
 		return f.symbols(node, func(link, addr uint64, cache uint32) error {
 			member, err := text(names, link)
 			if err != nil {
@@ -44,28 +40,22 @@ func (f *reader) heap(addr uint64) (*raw.Cursor, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := c.Bytes(8)
-	if err != nil {
+	var h struct {
+		Signature     [4]byte
+		Version       byte
+		_             [3]byte
+		Size, _, Data uint64
+	}
+	if err := c.Decode(&h); err != nil {
 		return nil, err
 	}
-	if string(b[:4]) != "HEAP" || b[4] != 0 {
+	if string(h.Signature[:]) != "HEAP" || h.Version != 0 {
 		return nil, fmt.Errorf("no local heap of version 0 at offset %d", addr)
 	}
-	size, err := c.Uint64()
-	if err != nil {
-		return nil, err
+	if h.Size > uint64(f.size) {
+		return nil, fmt.Errorf("local heap at offset %d has %d bytes in a file of %d", addr, h.Size, f.size)
 	}
-	if err := c.Skip(8); err != nil {
-		return nil, err
-	}
-	data, err := c.Uint64()
-	if err != nil {
-		return nil, err
-	}
-	if size > uint64(f.size) {
-		return nil, fmt.Errorf("local heap at offset %d has %d bytes in a file of %d", addr, size, f.size)
-	}
-	return f.at(data, int64(size), "a local heap")
+	return f.at(h.Data, int64(h.Size), "a local heap")
 }
 
 // text reads the name at an offset of a heap.
@@ -105,18 +95,16 @@ func (f *reader) members(addr uint64, level int, leaf func(*raw.Cursor) error) e
 		return err
 	}
 	for range n {
-		if err := c.Skip(8); err != nil { // the key
-			return err
-		}
-		child, err := c.Uint64()
+		var entry struct{ Key, Child uint64 }
+		err := c.Decode(&entry)
 		if err != nil {
 			return err
 		}
 		if lv > 0 {
-			err = f.members(child, lv-1, leaf)
-		} else if err = f.once(child, "symbol table"); err == nil {
+			err = f.members(entry.Child, lv-1, leaf)
+		} else if err = f.once(entry.Child, "symbol table"); err == nil {
 			var s *raw.Cursor
-			if s, err = f.at(child, 8, "a symbol table"); err == nil {
+			if s, err = f.at(entry.Child, 8, "a symbol table"); err == nil {
 				err = leaf(s)
 			}
 		}
@@ -134,49 +122,50 @@ func (f *reader) node(addr uint64, kind byte, level int) (int, int, *raw.Cursor,
 	if err != nil {
 		return 0, 0, nil, err
 	}
-	b, err := c.Bytes(8)
-	if err != nil {
+	var h struct {
+		Signature   [4]byte
+		Kind, Level byte
+		Entries     uint16
+	}
+	if err := c.Decode(&h); err != nil {
 		return 0, 0, nil, err
 	}
-	lv, n := int(b[5]), int(b[6])|int(b[7])<<8
-	if string(b[:4]) != "TREE" || b[4] != kind || lv > maxTree || level >= 0 && lv != level {
+	lv := int(h.Level)
+	if string(h.Signature[:]) != "TREE" || h.Kind != kind || lv > maxTree || level >= 0 && lv != level {
 		return 0, 0, nil, fmt.Errorf("no tree node of type %d and level %d at offset %d", kind, max(level, 0), addr)
 	}
 	c, err = f.at(addr+24, f.size-int64(addr)-24, "a tree node")
-	return n, lv, c, err
+	return int(h.Entries), lv, c, err
 }
 
 // symbols reads a symbol table node.
 func (f *reader) symbols(c *raw.Cursor, each func(link, addr uint64, cache uint32) error) error {
 	at := c.Pos()
-	b, err := c.Bytes(8)
+	var h struct {
+		Signature  [4]byte
+		Version, _ byte
+		Entries    uint16
+	}
+	if err := c.Decode(&h); err != nil {
+		return err
+	}
+	if string(h.Signature[:]) != "SNOD" || h.Version != 1 {
+		return fmt.Errorf("no symbol table of version 1 at offset %d", at)
+	}
+	c, err := f.at(uint64(at)+8, int64(h.Entries)*40, "a symbol table")
 	if err != nil {
 		return err
 	}
-	if string(b[:4]) != "SNOD" || b[4] != 1 {
-		return fmt.Errorf("no symbol table of version 1 at offset %d", at)
-	}
-	n := int(b[6]) | int(b[7])<<8
-	if c, err = f.at(uint64(at)+8, int64(n)*40, "a symbol table"); err != nil {
-		return err
-	}
-	for range n {
-		link, err := c.Uint64()
-		if err != nil {
+	for range h.Entries {
+		var entry struct {
+			Link, Addr uint64
+			Cache      uint32
+			_          [20]byte
+		}
+		if err := c.Decode(&entry); err != nil {
 			return err
 		}
-		addr, err := c.Uint64()
-		if err != nil {
-			return err
-		}
-		cache, err := c.Uint32()
-		if err != nil {
-			return err
-		}
-		if err := c.Skip(20); err != nil {
-			return err
-		}
-		if err := each(link, addr, cache); err != nil {
+		if err := each(entry.Link, entry.Addr, entry.Cache); err != nil {
 			return err
 		}
 	}

@@ -111,24 +111,22 @@ func (f *reader) superblock() (uint64, error) {
 	if c, err = f.at(uint64(skip), 4*8+16, "the superblock"); err != nil {
 		return 0, err
 	}
-	var v [6]uint64 // base, free space, end of file, driver, name offset, root header
-	for i := range v {
-		if v[i], err = c.Uint64(); err != nil {
-			return 0, err
-		}
+	var v struct{ Base, FreeSpace, End, Driver, Name, Root uint64 }
+	if err := c.Decode(&v); err != nil {
+		return 0, err
 	}
-	if v[0] != 0 {
-		return 0, fmt.Errorf("HDF5 base address is %d, want 0: the file has a user block", v[0])
+	if v.Base != 0 {
+		return 0, fmt.Errorf("HDF5 base address is %d, want 0: the file has a user block", v.Base)
 	}
-	if v[2] < uint64(f.size) {
-		return 0, fmt.Errorf("offset %d: %d bytes follow the end that the HDF5 header gives: fetch the file again", v[2],
-			uint64(f.size)-v[2])
+	if v.End < uint64(f.size) {
+		return 0, fmt.Errorf("offset %d: %d bytes follow the end that the HDF5 header gives: fetch the file again", v.End,
+			uint64(f.size)-v.End)
 	}
-	if v[2] > uint64(f.size) {
+	if v.End > uint64(f.size) {
 		return 0, fmt.Errorf("file ends at offset %d, but its HDF5 header says %d: it is truncated; fetch it again",
-			f.size, v[2])
+			f.size, v.End)
 	}
-	return v[5], nil
+	return v.Root, nil
 }
 
 // message is one message of an object header.
@@ -157,23 +155,20 @@ func (f *reader) header(addr uint64) ([]message, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := c.Bytes(4)
-	if err != nil {
+	var h struct {
+		Version, _ byte
+		Messages   uint16
+		_, Size    uint32 // of the first block of messages
+	}
+	if err := c.Decode(&h); err != nil {
 		return nil, err
 	}
-	if b[0] != 1 {
+	if h.Version != 1 {
 		return nil, fmt.Errorf("object header at offset %d has version %d, want 1: save the weights again "+
-			"with h5py's default libver", addr, b[0])
+			"with h5py's default libver", addr, h.Version)
 	}
-	left := int(b[2]) | int(b[3])<<8
-	if err := c.Skip(4); err != nil {
-		return nil, err
-	}
-	n, err := c.Uint32()
-	if err != nil {
-		return nil, err
-	}
-	block, err := f.at(addr+16, int64(n), "an object header")
+	left := h.Messages
+	block, err := f.at(addr+16, int64(h.Size), "an object header")
 	if err != nil {
 		return nil, err
 	}
@@ -210,41 +205,33 @@ func (f *reader) header(addr uint64) ([]message, error) {
 }
 
 func oneMessage(c *raw.Cursor) (message, byte, error) {
-	kind, err := c.Uint16()
-	if err != nil {
+	var h struct {
+		Kind, Size uint16
+		Flags      byte
+		_          [3]byte
+	}
+	if err := c.Decode(&h); err != nil {
 		return message{}, 0, err
 	}
-	n, err := c.Uint16()
-	if err != nil {
-		return message{}, 0, err
-	}
-	flags, err := c.Byte()
-	if err != nil {
-		return message{}, 0, err
-	}
-	if err := c.Skip(3); err != nil {
-		return message{}, 0, err
-	}
-	body, err := c.Sub(int64(n))
-	return message{kind, body}, flags, err
+	body, err := c.Sub(int64(h.Size))
+	return message{h.Kind, body}, h.Flags, err
 }
 
+// place says where in the file something lies.
+type place struct{ Addr, Size uint64 }
+
 func (f *reader) continuation(c *raw.Cursor) (*raw.Cursor, error) {
-	addr, err := c.Uint64()
-	if err != nil {
+	var p place
+	if err := c.Decode(&p); err != nil {
 		return nil, err
 	}
-	n, err := c.Uint64()
-	if err != nil {
+	if p.Size > uint64(f.size) {
+		return nil, fmt.Errorf("continuation of an object header has %d bytes in a file of %d", p.Size, f.size)
+	}
+	if err := f.once(p.Addr, "continuation of an object header"); err != nil {
 		return nil, err
 	}
-	if n > uint64(f.size) {
-		return nil, fmt.Errorf("continuation of an object header has %d bytes in a file of %d", n, f.size)
-	}
-	if err := f.once(addr, "continuation of an object header"); err != nil {
-		return nil, err
-	}
-	return f.at(addr, int64(n), "continuation of an object header")
+	return f.at(p.Addr, int64(p.Size), "continuation of an object header")
 }
 
 // object reads a group or a dataset.

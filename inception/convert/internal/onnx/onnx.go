@@ -65,11 +65,7 @@ func Read(r io.ReaderAt, size int64, open Open) (*graph.Graph, error) {
 			return nil
 		}
 		graphs++
-		c, err := x.Message()
-		if err != nil {
-			return err
-		}
-		return wire.Each(c, f.part)
+		return x.Each(f.part)
 	})
 	if err == nil && graphs != 1 {
 		err = fmt.Errorf("has %d graphs, want 1: it is no ONNX model (a TensorFlow SavedModel must be frozen first)", graphs)
@@ -109,11 +105,7 @@ const maxText = 4 << 20
 
 // entry reads StringStringEntryProto.
 func entry(x wire.Field) (key, value string, err error) {
-	c, err := x.Message()
-	if err != nil {
-		return "", "", err
-	}
-	err = wire.Each(c, func(x wire.Field) (err error) {
+	err = x.Each(func(x wire.Field) (err error) {
 		switch x.Num {
 		case 1:
 			key, err = x.Text(maxName)
@@ -153,11 +145,7 @@ func (f *reader) input(x wire.Field) error {
 			return wire.Each(x.Body, read(path+1))
 		}
 	}
-	c, err := x.Message()
-	if err != nil {
-		return err
-	}
-	if err := wire.Each(c, read(0)); err != nil {
+	if err := x.Each(read(0)); err != nil {
 		return err
 	}
 	if len(dims) != 4 {

@@ -159,6 +159,16 @@ func (c *Cursor) fixed(n int) ([]byte, error) {
 	return b[:n], nil
 }
 
+// Decode reads what v points to, little-endian: a struct or a slice of numbers, as [binary.Decode]
+// takes them.
+func (c *Cursor) Decode(v any) error {
+	b, err := c.Bytes(int64(binary.Size(v)))
+	if err == nil {
+		_, err = binary.Decode(b, binary.LittleEndian, v)
+	}
+	return err
+}
+
 // Uint16 reads a little-endian 16-bit number.
 func (c *Cursor) Uint16() (uint16, error) {
 	b, err := c.fixed(2)

@@ -42,12 +42,8 @@ func DType(n int64) raw.DType {
 
 // Shape reads the TensorShapeProto in a field; its product is at most raw.MaxElements.
 func Shape(x wire.Field) ([]int, error) {
-	c, err := x.Message()
-	if err != nil {
-		return nil, err
-	}
 	var out []int
-	err = wire.Each(c, func(x wire.Field) error {
+	err := x.Each(func(x wire.Field) error {
 		if x.Num != 2 {
 			return nil
 		}
@@ -66,11 +62,7 @@ func Shape(x wire.Field) ([]int, error) {
 
 // Sides reads the TensorShapeProto in a field as it is: a length that is not known is -1.
 func Sides(x wire.Field) (out []int64, err error) {
-	c, err := x.Message()
-	if err != nil {
-		return nil, err
-	}
-	err = wire.Each(c, func(x wire.Field) error {
+	err = x.Each(func(x wire.Field) error {
 		if x.Num != 2 {
 			return nil
 		}
@@ -85,11 +77,7 @@ func Sides(x wire.Field) (out []int64, err error) {
 
 // axis reads the length in a TensorShapeProto.Dim.
 func axis(x wire.Field) (n int64, err error) {
-	d, err := x.Message()
-	if err != nil {
-		return 0, err
-	}
-	err = wire.Each(d, func(x wire.Field) (err error) {
+	err = x.Each(func(x wire.Field) (err error) {
 		if x.Num == 1 {
 			n, err = x.Int()
 		}

@@ -106,6 +106,25 @@ func (x Field) Message() (*raw.Cursor, error) {
 	return x.Body, nil
 }
 
+// Each calls f for every field of an embedded message, as the function Each does.
+func (x Field) Each(f func(Field) error) error {
+	c, err := x.Message()
+	if err != nil {
+		return err
+	}
+	return Each(c, f)
+}
+
+// Texts reads strings of an embedded message by their fields' numbers.
+func (x Field) Texts(limit int64, to map[int]*string) error {
+	return x.Each(func(x Field) (err error) {
+		if s := to[x.Num]; s != nil {
+			*s, err = x.Text(limit)
+		}
+		return err
+	})
+}
+
 // Int reads a number.
 func (x Field) Int() (int64, error) {
 	if x.Type != Varint {

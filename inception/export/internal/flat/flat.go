@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 
 	"github.com/c236555e/rehead/internal/safetensors"
 )
@@ -71,10 +70,8 @@ func Write(w io.Writer, identifier string, root Table) error {
 		if len(values) != l.floats.Len {
 			return fmt.Errorf("flat: got %d values, want %d as announced", len(values), l.floats.Len)
 		}
-		for part := range slices.Chunk(values, 1<<14) {
-			if _, err := w.Write(safetensors.PutFloat32(nil, part)); err != nil {
-				return err
-			}
+		if err := safetensors.WriteFloat32(w, values); err != nil {
+			return err
 		}
 		at = starts[i] + 4 + 4*l.floats.Len
 	}

@@ -246,10 +246,5 @@ func (o *object) write(w io.Writer) error {
 		return fmt.Errorf("hdf5: dataset %q: got %d values, want %d for %v", o.set.Path, len(values), o.set.elements(),
 			o.set.Shape)
 	}
-	for part := range slices.Chunk(values, 1<<14) {
-		if _, err := w.Write(safetensors.PutFloat32(nil, part)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return safetensors.WriteFloat32(w, values)
 }
