@@ -93,8 +93,7 @@ func (p *principal) orthonormal(f int) {
 
 // metric is what L-BFGS begins with in the place of one curvature for all: one for each of the directions
 // in which examples vary most, proportional to the variance along it, and one for all others. Each last
-// step tells both. It takes evaluations from 46 to
-// 30 for 30,607 made-up examples of 257 labels.
+// step tells both. It takes evaluations from 46 to 30 for 30,607 made-up examples of 257 labels.
 type metric struct {
 	directions linalg.Matrix[float64] // [m,F]
 	variance   []float64

@@ -1,9 +1,11 @@
 package head
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/floats"
@@ -21,8 +23,8 @@ func planted(variance map[int]float64) Examples {
 		for j := range row {
 			row[j] = float32(0.3 * rng.NormFloat64())
 		}
-		for j, v := range variance {
-			row[j] = float32(math.Sqrt(v) * rng.NormFloat64())
+		for _, j := range slices.Sorted(maps.Keys(variance)) {
+			row[j] = float32(math.Sqrt(variance[j]) * rng.NormFloat64())
 		}
 		ex.Rows, ex.Labels = append(ex.Rows, row), append(ex.Labels, i%k)
 	}

@@ -28,8 +28,16 @@ type descent struct {
 
 // runLBFGS minimises by L-BFGS: from a saved state, else from start, else from the configured head,
 // else from zero. It saves its state now and then.
-func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *state) (*Solution, error) {
+func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *state) (out *Solution, err error) {
 	s.obj.l2 = l2
+	if err := s.attach(); err != nil {
+		return nil, s.why(err)
+	}
+	defer func() {
+		if failed := s.detach(); err == nil && failed != nil {
+			out, err = nil, failed
+		}
+	}()
 	mon := s.monitor(l2, 0)
 	d, err := s.descent(start, mon, from)
 	if err != nil {
@@ -48,7 +56,7 @@ func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *st
 	if err := d.run(mon, k); err != nil {
 		return nil, err
 	}
-	out := s.solution(d.x)
+	out = s.solution(d.x)
 	if slices.ContainsFunc(d.x[d.weight:], decided) {
 		theta, err := s.obj.undecide(d.x)
 		if err != nil {
@@ -56,6 +64,7 @@ func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *st
 		}
 		out.Head = s.head(theta)
 	}
+	out.Device, out.DeviceErr = s.on()
 	out.L2, out.Loss, out.Gap, out.Gradient = l2, d.found.loss, d.found.gap, d.found.gradient
 	out.Iterations, out.Evaluations = d.iterations, d.evaluations
 	out.Converged, out.Losses = d.good(), mon.losses(d.iterations, out.Loss)
