@@ -11,6 +11,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/c236555e/rehead/internal/wrongfield"
 )
 
 // Split says which part of the data a picture belongs to.
@@ -79,13 +81,13 @@ func (c SplitConfig) fractions() (validation, test float64) {
 func (c SplitConfig) Validate() error {
 	v, t := c.fractions()
 	if !(v < 1) {
-		return fmt.Errorf("dataset: split: validation: got %v, want a fraction below 1", c.Validation)
+		return wrongfield.Errorf("dataset: split", "Validation", "got %v, want a fraction below 1", c.Validation)
 	}
 	if !(t < 1) {
-		return fmt.Errorf("dataset: split: test: got %v, want a fraction below 1", c.Test)
+		return wrongfield.Errorf("dataset: split", "Test", "got %v, want a fraction below 1", c.Test)
 	}
 	if v+t >= 1 {
-		return fmt.Errorf("dataset: split: validation and test: got %v + %v, want less than 1 together, or "+
+		return wrongfield.Errorf("dataset: split", "Validation and Test", "got %v + %v, want less than 1 together, or "+
 			"nothing is left to train on", v, t)
 	}
 	if c.Rule < 0 || c.Rule > SplitRule {

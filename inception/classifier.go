@@ -148,7 +148,7 @@ func (c *Classifier) answer(r *Result, bottleneck []float32, logits []float64) {
 
 // say fills in what logits mean.
 func (c *Classifier) say(r *Result, logits []float64) {
-	r.Predictions, r.Unknown = c.model.rank(logits), c.model.Unknown.rejects(logits)
+	r.Predictions, r.Unknown = c.model.rank(logits), c.model.unknown(logits, r.Bottleneck)
 	r.Labels = c.model.answered(r.Predictions)
 }
 

@@ -35,6 +35,9 @@ func (m *Model) Digest() (string, error) {
 	if err == nil {
 		err = m.encodeHead(sum)
 	}
+	if err == nil && m.Distance != nil {
+		err = m.Distance.encode(sum)
+	}
 	if err != nil {
 		return "", fmt.Errorf("inception: model: digest: %w", err)
 	}

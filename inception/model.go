@@ -40,6 +40,7 @@ type Model struct {
 	// means 0.5 each
 	Thresholds  []float64
 	Unknown     *Unknown        // optional: when a picture is of none of the labels
+	Distance    *Distance       // with Unknown.Weight: how far pictures are from those of the training
 	Views       int             // the answer is the mean over so many of picture.FixedView; 0 or 1: the picture alone
 	Recipe      picture.Recipe  // how a picture becomes the trunk's input
 	Flavor      Flavor          //
@@ -53,6 +54,7 @@ type Model struct {
 	Training    json.RawMessage // the settings of the training run, a JSON object; nil means {}
 	Metrics     json.RawMessage // what the training run measured, a JSON object; nil means {}
 	ToolVersion string          // the rehead that made it
+	Name        string          // optional: what people call it
 	SelfTest    *SelfTest       // optional: pictures with the answers that are expected of them
 	Report      []byte          // optional: report.html
 	ReportData  []byte          // optional: what the report is made from, so that it can be made again
@@ -85,7 +87,7 @@ func (m *Model) Validate() error {
 	if err := m.checkThresholds(); err != nil {
 		return err
 	}
-	if err := m.Unknown.validate(); err != nil {
+	if err := m.Unknown.validate(m); err != nil {
 		return err
 	}
 	if err := m.checkViews(); err != nil {

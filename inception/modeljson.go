@@ -29,12 +29,13 @@ const (
 
 	neighboursFile = "neighbours.safetensors"
 	picturesFile   = "pictures.safetensors"
+	distanceFile   = "distance.safetensors"
 )
 
 // modelFiles lists every file that a model can have beside model.json.
 func modelFiles() []string {
 	return []string{headFile, trunkFile, selfTestFile, labelsFile, metricsFile, reportFile, reportData,
-		neighboursFile, picturesFile}
+		neighboursFile, picturesFile, distanceFile}
 }
 
 // modelJSON is model.json.
@@ -42,6 +43,7 @@ type modelJSON struct {
 	Format   string               `json:"format"`
 	Digest   string               `json:"digest"` // SHA-256 of this very file with these 64 digits replaced by zeros
 	Tool     string               `json:"tool"`
+	Name     string               `json:"name,omitempty"` // Model.Name
 	Labels   []string             `json:"labels"`
 	Flavor   Flavor               `json:"flavor"`
 	Width    float64              `json:"width"`

@@ -118,6 +118,7 @@ func readModel(src source) (*Model, error) {
 		Temperature: doc.Head.Temperature, Thresholds: doc.Head.Thresholds,
 		Recipe: doc.Recipe, Flavor: doc.Flavor, Width: doc.Width, TrunkDigest: doc.Trunk.Digest, Ranges: doc.Trunk.Ranges,
 		Unknown: doc.Head.Unknown, Views: doc.Head.Views, Seed: doc.Seed, Split: doc.Split, ToolVersion: doc.Tool,
+		Name: doc.Name,
 	}
 	selected := false
 	if r := doc.Head.Reads; r != nil {
@@ -201,6 +202,8 @@ func (m *Model) take(src source, name string, e fileEntry, selected bool) error 
 		return m.takeNeighbours(src.path(name), data)
 	case picturesFile:
 		return m.takePictures(src.path(name), data)
+	case distanceFile:
+		return m.takeDistance(src.path(name), data)
 	case reportFile:
 		m.Report = data
 	case reportData:

@@ -27,6 +27,10 @@ type SaveOptions struct {
 	// self-test anew, unless it is Weights.Halved
 	DType  string
 	Report []byte // report.html; nil writes Model.Report, if there is one
+	// optional: an older model that stands at the place is kept beside it, as NAME.bak-N with the next
+	// number, and Kept is set to its path, "" where there was none. Where nothing can stand beside it
+	// (a mount point), it is replaced
+	Kept *string
 }
 
 // Save writes the model folder dir, whole or not at all: into a new folder beside it, which is
@@ -61,7 +65,7 @@ func (m *Model) save(dir string, opts SaveOptions) error {
 	}
 	atomicfile.Sweep(parent)
 	atomicfile.Sweep(dir)
-	err = saveBeside(dir, files, doc)
+	err = saveBeside(dir, files, doc, opts.Kept)
 	if err != nil && state != absent && !errors.As(err, new(*writeError)) {
 		return saveInside(dir, files, doc)
 	}
@@ -107,7 +111,7 @@ func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
 	if opts.Report != nil {
 		files = append(files, outFile{reportFile, content(string(opts.Report))})
 	}
-	files = slices.Concat(files, m.Neighbours.files(), m.Pictures.files())
+	files = slices.Concat(files, m.Neighbours.files(), m.Pictures.files(), m.Distance.files())
 	if opts.NoTrunk {
 		selfTest, err := m.tested()
 		if err != nil {
@@ -140,7 +144,8 @@ func labelsText(labels []string) string { return strings.Join(labels, "\n") + "\
 // describe is the model's model.json, as far as it does not depend on the other files.
 func (m *Model) describe() (doc modelJSON, err error) {
 	doc = modelJSON{
-		Format: modelFormat, Tool: m.ToolVersion, Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Recipe: m.Recipe,
+		Format: modelFormat, Tool: m.ToolVersion, Name: m.Name, Labels: m.Labels, Flavor: m.Flavor, Width: m.Width,
+		Recipe: m.Recipe,
 		Head: headEntry{
 			Classes: m.Head.Classes, Features: m.Head.Features, Temperature: m.temperature(),
 			Activation: cmp.Or(m.Head.Activation, Softmax), Thresholds: m.Thresholds, Unknown: m.Unknown,
@@ -432,7 +437,7 @@ func (c *counter) Write(p []byte) (int, error) {
 }
 
 // saveBeside writes a folder next to dir and puts it in dir's place.
-func saveBeside(dir string, files []outFile, doc modelJSON) error {
+func saveBeside(dir string, files []outFile, doc modelJSON, kept *string) error {
 	parent := filepath.Dir(dir)
 	temp, unlock, err := atomicfile.MakeFolder(parent)
 	if err != nil {
@@ -450,7 +455,7 @@ func saveBeside(dir string, files []outFile, doc modelJSON) error {
 		if state, err = inspectTarget(dir); err != nil {
 			break
 		}
-		if err = replace(temp, dir, state); err == nil {
+		if err = replace(temp, dir, state, kept); err == nil {
 			_ = os.Remove(filepath.Join(dir, atomicfile.LockName)) // gone with the folder where another has replaced it
 			return errors.Join(unlock(), atomicfile.SyncFolder(parent))
 		}
@@ -461,8 +466,9 @@ func saveBeside(dir string, files []outFile, doc modelJSON) error {
 	return errors.Join(err, unlock(), os.RemoveAll(temp))
 }
 
-// replace renames temp to dir and removes what was there.
-func replace(temp, dir string, state target) error {
+// replace renames temp to dir and removes what was there, or keeps it, if it is a model, under a name
+// that kept hears of.
+func replace(temp, dir string, state target, kept *string) error {
 	switch state {
 	case empty:
 		if err := os.Remove(dir); err != nil {
@@ -470,7 +476,7 @@ func replace(temp, dir string, state target) error {
 		}
 	case present:
 		if swapFolders(temp, dir) == nil {
-			return os.RemoveAll(temp) // the old model, which holds nothing else
+			return putAway(temp, dir, kept)
 		}
 		old := atomicfile.TempName(filepath.Dir(dir))
 		if err := os.Rename(dir, old); err != nil {
@@ -479,7 +485,41 @@ func replace(temp, dir string, state target) error {
 		if err := os.Rename(temp, dir); err != nil {
 			return errors.Join(err, os.Rename(old, dir))
 		}
-		return os.RemoveAll(old)
+		return putAway(old, dir, kept)
 	}
 	return os.Rename(temp, dir)
+}
+
+// backup is what stands between a model's name and the number of an older one that is kept beside it.
+const backup = ".bak-"
+
+// IsBackup tells the name of an older model that was kept: see SaveOptions.Kept.
+func IsBackup(name string) bool {
+	i := strings.LastIndex(name, backup)
+	if i < 1 {
+		return false
+	}
+	_, err := strconv.ParseUint(name[i+len(backup):], 10, 32)
+	return err == nil
+}
+
+// putAway removes the older model of dir, which is at old and holds nothing else, or keeps it.
+func putAway(old, dir string, kept *string) error {
+	if kept == nil {
+		return os.RemoveAll(old)
+	}
+	list, err := os.ReadDir(filepath.Dir(dir))
+	if err != nil {
+		return err
+	}
+	last := uint64(0)
+	for _, e := range list {
+		if number, ok := strings.CutPrefix(e.Name(), filepath.Base(dir)+backup); ok {
+			if n, err := strconv.ParseUint(number, 10, 32); err == nil {
+				last = max(last, n)
+			}
+		}
+	}
+	*kept = dir + backup + strconv.FormatUint(last+1, 10)
+	return os.Rename(old, *kept)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/c236555e/rehead/internal/wrongfield"
 	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
 )
@@ -47,13 +48,13 @@ type Config struct {
 // Compile says, and also whether Int8 has its Ranges, which may be found later than the rest.
 func (c Config) Validate() error {
 	if c.Threads < 0 || c.Threads > 4096 {
-		return fmt.Errorf("nn: config: Threads: got %d, want 0 (all processors) to 4096", c.Threads)
+		return wrongfield.Errorf("nn: config", "Threads", "got %d, want 0 (all processors) to 4096", c.Threads)
 	}
 	if err := checkDevice(c.Device); err != nil {
 		return err
 	}
 	if _, err := ParsePrecision(string(c.Precision)); err != nil {
-		return fmt.Errorf("nn: config: Precision: %w", err)
+		return wrongfield.Errorf("nn: config", "Precision", "%w", err)
 	}
 	return nil
 }

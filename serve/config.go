@@ -3,13 +3,13 @@ package serve
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"runtime"
 	"slices"
 	"time"
 
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/internal/wrongfield"
 )
 
 // Defaults of [Config], in the units of its fields.
@@ -166,17 +166,19 @@ func (c Config) Validate() error {
 	switch c.Compat {
 	case CompatNone, CompatBuiltin, CompatTFBlog:
 	default:
-		return fmt.Errorf("serve: Config.Compat: got %q, want %q, %q or none", c.Compat, CompatBuiltin, CompatTFBlog)
+		return wrongfield.Errorf("serve: config", "Compat",
+			"got %q, want %q, %q or none", c.Compat, CompatBuiltin, CompatTFBlog)
 	}
 	answers := []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV}
 	if c.DefaultAccept != "" && !slices.Contains(answers, canonicalType(c.DefaultAccept)) {
-		return fmt.Errorf("serve: Config.DefaultAccept: got %q, want one of %q", c.DefaultAccept, answers)
+		return wrongfield.Errorf("serve: config", "DefaultAccept", "got %q, want one of %q", c.DefaultAccept, answers)
 	}
 	if c.MultiModel && c.Open == nil {
-		return fmt.Errorf("serve: Config.Open: got none, want a function that loads models, since MultiModel is set")
+		return wrongfield.Errorf("serve: config", "Open",
+			"got none, want a function that loads models, since MultiModel is set")
 	}
 	if c.TLS != nil && len(c.TLS.Certificates) == 0 && c.TLS.GetCertificate == nil && c.TLS.GetConfigForClient == nil {
-		return fmt.Errorf("serve: Config.TLS: got no certificate, want one in Certificates or GetCertificate")
+		return wrongfield.Errorf("serve: config", "TLS", "got no certificate, want one in Certificates or GetCertificate")
 	}
 	if c.Fetch != nil {
 		return c.Fetch.validate()
@@ -189,7 +191,8 @@ const maxCount = 1 << 20
 
 func (c Config) validateNumbers() error {
 	if most := max(c.MaxRecords, c.MaxBatch, c.MaxQueue, c.MaxConnections); most > maxCount {
-		return fmt.Errorf("serve: Config: MaxRecords, MaxBatch, MaxQueue and MaxConnections: got %d, want at most %d", most,
+		return wrongfield.Errorf("serve: config", "MaxRecords, MaxBatch, MaxQueue and MaxConnections",
+			"got %d, want at most %d", most,
 			maxCount)
 	}
 	numbers := []struct {
@@ -217,11 +220,12 @@ func (c Config) validateNumbers() error {
 	}
 	for _, n := range numbers {
 		if n.value < 0 {
-			return fmt.Errorf("serve: Config.%s: got %d, want 0 for the default or a positive value", n.name, n.value)
+			return wrongfield.Errorf("serve: config", n.name, "got %d, want 0 for the default or a positive value", n.value)
 		}
 	}
 	if c.MaxBodyBytes > maxBodyBytes {
-		return fmt.Errorf("serve: Config.MaxBodyBytes: got %d, want at most %d", c.MaxBodyBytes, int64(maxBodyBytes))
+		return wrongfield.Errorf("serve: config", "MaxBodyBytes",
+			"got %d, want at most %d", c.MaxBodyBytes, int64(maxBodyBytes))
 	}
 	return nil
 }

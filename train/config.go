@@ -1,13 +1,14 @@
 package train
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/wrongfield"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train/head"
 )
@@ -53,6 +54,9 @@ type Config struct {
 	// float32 calibrates on training pictures
 	Precision   nn.Precision
 	ToolVersion string // kept in the model
+	Name        string // of the model, for people; "" for none
+	// applied to the folder before anything else, and kept in the model
+	Corrections []dataset.Correction
 }
 
 // Validate names the first field that is wrong.
@@ -67,28 +71,31 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: config: HeadDevice: %w", err)
 	}
 	if c.Neighbours < 0 || c.Neighbours > inception.MaxNeighbours {
-		return fmt.Errorf("train: config: Neighbours: got %d, want 0 (none) to %d", c.Neighbours, inception.MaxNeighbours)
+		return wrongfield.Errorf("train: config", "Neighbours",
+			"got %d, want 0 (none) to %d", c.Neighbours, inception.MaxNeighbours)
 	}
 	if !(c.Unknown >= 0 && c.Unknown <= 0.5) {
-		return fmt.Errorf("train: config: Unknown: got %g, want 0 (off) to 0.5", c.Unknown)
+		return wrongfield.Errorf("train: config", "Unknown", "got %g, want 0 (off) to 0.5", c.Unknown)
 	}
 	if c.Views < 0 || c.Views > maxViews {
-		return fmt.Errorf("train: config: Views: got %d, want 0 (none) to %d", c.Views, maxViews)
+		return wrongfield.Errorf("train: config", "Views", "got %d, want 0 (none) to %d", c.Views, maxViews)
 	}
 	if c.AnswerViews < 0 || c.AnswerViews > picture.MaxViews {
-		return fmt.Errorf("train: config: AnswerViews: got %d, want 0 (none) to %d", c.AnswerViews, picture.MaxViews)
+		return wrongfield.Errorf("train: config", "AnswerViews",
+			"got %d, want 0 (none) to %d", c.AnswerViews, picture.MaxViews)
 	}
 	if c.Views == 0 && c.Augment != (picture.Augment{}) || c.Views > 0 && c.Augment == (picture.Augment{}) {
-		return fmt.Errorf("train: config: Views: got %d and alterations %+v, want both or none", c.Views, c.Augment)
+		return wrongfield.Errorf("train: config", "Views",
+			"got %d and alterations %+v, want both or none", c.Views, c.Augment)
 	}
 	if _, _, err := parseFeatures(c.Features); err != nil {
 		return err
 	}
 	if _, err := nn.ParsePrecision(string(c.Precision)); err != nil {
-		return fmt.Errorf("train: config: Precision: %w", err)
+		return wrongfield.Errorf("train: config", "Precision", "%w", err)
 	}
 	if c.Folds < 0 || c.Folds == 1 {
-		return fmt.Errorf("train: config: Folds: got %d, want 0 (default) or at least 2", c.Folds)
+		return wrongfield.Errorf("train: config", "Folds", "got %d, want 0 (default) or at least 2", c.Folds)
 	}
 	if err := c.Augment.Validate(); err != nil {
 		return err
@@ -116,7 +123,9 @@ type EmbedConfig struct {
 	Engine   nn.Config      // threads (the solver's too), device and kernel; precision and ranges are the weights'
 	Limits   picture.Limits // of one picture
 	Progress func(Event)    // called now and then, from one goroutine at a time; must return quickly
-	Date     string         // day of the run, such as 2026-11-30, for its report and the model; "" for none
+	// optional: called by Run once every picture is checked, before any is embedded
+	Checked func(*doctor.Checkup)
+	Date    string // day of the run, such as 2026-11-30, for its report and the model; "" for none
 	// of EmbedEach: what it gives of a picture, computed without the cache; nil means the bottleneck
 	Reads *inception.Features
 }
@@ -124,7 +133,8 @@ type EmbedConfig struct {
 // Validate names the first field that is wrong.
 func (c EmbedConfig) Validate() error {
 	if c.Batch < 0 || c.Decoders < 0 || c.Engine.Threads < 0 || max(c.Batch, c.Decoders, c.Engine.Threads) > 4096 {
-		return fmt.Errorf("train: config: Batch, Decoders and Threads: got %d, %d and %d, want 0 (default) to 4096",
+		return wrongfield.Errorf("train: config", "Batch, Decoders and Threads",
+			"got %d, %d and %d, want 0 (default) to 4096",
 			c.Batch, c.Decoders, c.Engine.Threads)
 	}
 	return c.Engine.Validate()
@@ -163,7 +173,7 @@ func (c ClassWeights) factors(labels []string) ([]float64, error) {
 	}
 	for _, l := range slices.Sorted(maps.Keys(c.Of)) {
 		if !known[l] {
-			return nil, fmt.Errorf("train: config: ClassWeights: there is no label %q, want labels out of %s", l,
+			return nil, wrongfield.Errorf("train: config", "ClassWeights", "there is no label %q, want labels out of %s", l,
 				quoted(labels))
 		}
 	}

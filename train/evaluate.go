@@ -12,6 +12,7 @@ import (
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/wrongfield"
 	"github.com/c236555e/rehead/train/head"
 	"github.com/c236555e/rehead/train/metrics"
 	"github.com/c236555e/rehead/train/report"
@@ -30,7 +31,7 @@ func (c EvaluateConfig) Validate() error {
 	switch c.Part {
 	case "", "all", "train", "validation", "test":
 	default:
-		return fmt.Errorf("train: config: Part: got %q, want all, train, validation or test", c.Part)
+		return wrongfield.Errorf("train: config", "Part", "got %q, want all, train, validation or test", c.Part)
 	}
 	return c.EmbedConfig.Validate()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/wrongfield"
 	"github.com/c236555e/rehead/train/head"
 )
 
@@ -46,7 +47,8 @@ func parseFeatures(text string) (f *inception.Features, auto bool, err error) {
 		return inception.AllFeatures(), true, nil
 	}
 	if f, err = inception.ParseFeatures(text); err != nil {
-		return nil, false, fmt.Errorf("train: config: Features: got %q, want %s, %s, %s or a list: %w", text, FeaturesLast,
+		return nil, false, wrongfield.Errorf("train: config", "Features",
+			"got %q, want %s, %s, %s or a list: %w", text, FeaturesLast,
 			FeaturesAll, FeaturesAuto, err)
 	}
 	return f, false, nil

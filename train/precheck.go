@@ -28,7 +28,17 @@ func (e *embedder) precheck(ctx context.Context,
 		}()
 	}
 	p := newMeter(PhaseHash, len(folder.Items), e.Progress, e.seconds)
-	cfg.Progress = func(done, _ int) { p.at(done) }
+	began, said := time.Now(), false
+	cfg.Progress = func(done, total int) {
+		p.at(done)
+		if took := time.Since(began); !said && done > 0 && took >= time.Second {
+			said = true
+			if left := took * time.Duration(total-done) / time.Duration(done); left >= 5*time.Second {
+				p.note(fmt.Sprintf("expected: %v to read and check the other %d pictures (%.0f a second)",
+					left.Round(time.Second), total-done, float64(done)/took.Seconds()))
+			}
+		}
+	}
 	if c, err = doctor.Check(ctx, folder, cfg); err != nil {
 		return nil, nil, nil, fmt.Errorf("train: %w", err)
 	}

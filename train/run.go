@@ -61,6 +61,10 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	if folder.MultiLabel && cfg.Solver == head.Retrain {
 		return nil, head.ErrRetrainMultiLabel
 	}
+	folder, err := folder.Corrected(cfg.Corrections)
+	if err != nil {
+		return nil, err
+	}
 	if err := checkLabels(folder); err != nil {
 		return nil, err
 	}
@@ -123,6 +127,7 @@ type run struct {
 	temp        float64
 	logits      []float64 // [n,K]
 	thresholds  []float64 // see inception.Model
+	distance    *inception.Distance
 }
 
 // embed splits the folder, checks the plan and gets every bottleneck.
@@ -136,6 +141,9 @@ func (r *run) embed(ctx context.Context) error {
 	r.res.Checkup = checkup
 	if err := r.divide(out.sums); err != nil {
 		return err
+	}
+	if r.cfg.Checked != nil {
+		r.cfg.Checked(checkup)
 	}
 	if err := r.calibrate(ctx, e, out, bad); err != nil {
 		return err
@@ -267,14 +275,15 @@ func (r *run) finish(ctx context.Context) error {
 	r.res.Metrics, r.res.Pictures = m, pictures
 	r.res.Model = &inception.Model{
 		Labels: append([]string(nil), r.folder.Labels...), Head: fit.Head, Reads: r.reads, Temperature: r.temp,
-		Thresholds: r.thresholds, Unknown: line, Views: r.cfg.AnswerViews,
+		Thresholds: r.thresholds, Unknown: line, Distance: r.distance, Views: r.cfg.AnswerViews,
 		Recipe: r.weights.Recipe, Flavor: r.weights.Flavor, Width: r.weights.Width, TrunkDigest: r.weights.Digest,
 		BFloat16: r.weights.BFloat16, Ranges: r.weights.Ranges, Trunk: r.weights,
 		Seed: r.cfg.Seed, Split: inception.Split(r.cfg.Split), Training: training, Metrics: measured,
-		ToolVersion: r.cfg.ToolVersion, Pictures: r.remember(),
+		ToolVersion: r.cfg.ToolVersion, Pictures: r.remember(), Name: r.cfg.Name,
 	}
 	r.res.report = report.Input{Predictions: said, Sums: r.sums, Rows: r.rows, Root: r.folder.Root,
-		Run: report.Run{Data: dataName(r.folder.Root), Date: r.cfg.Date}, Engine: r.cfg.Engine, Limits: r.cfg.Limits}
+		Run:    report.Run{Name: r.cfg.Name, Data: dataName(r.folder.Root), Date: r.cfg.Date},
+		Engine: r.cfg.Engine, Limits: r.cfg.Limits}
 	if r.res.Model.Neighbours, err = r.neighbours(ctx); err != nil {
 		return err
 	}

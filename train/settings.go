@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 
+	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/train/head"
 )
@@ -22,14 +23,16 @@ type Settings struct {
 	Weighted     bool             `json:"weighted,omitempty"` // pictures had weights of their own
 	Views        int              `json:"views,omitempty"`    // of each training picture
 	Augment      *picture.Augment `json:"augment,omitempty"`
-	WarmStart    string           `json:"warm_start,omitempty"` // SHA-256 of the head that the solver began at
-	Iterations   int              `json:"iterations"`           // steps, of every solver but lbfgs
-	Evaluations  int              `json:"evaluations"`
-	BestEpoch    int              `json:"best_epoch,omitempty"`
-	Loss         float64          `json:"loss"`
-	Gap          float64          `json:"gap,omitempty"` // the loss is at most this much above the least; 0: not known
-	Gradient     float64          `json:"gradient"`
-	Converged    bool             `json:"converged"`
+	// of the pictures, by a person
+	Corrections []dataset.Correction `json:"corrections,omitempty"`
+	WarmStart   string               `json:"warm_start,omitempty"` // SHA-256 of the head that the solver began at
+	Iterations  int                  `json:"iterations"`           // steps, of every solver but lbfgs
+	Evaluations int                  `json:"evaluations"`
+	BestEpoch   int                  `json:"best_epoch,omitempty"`
+	Loss        float64              `json:"loss"`
+	Gap         float64              `json:"gap,omitempty"` // the loss is at most this much above the least; 0: not known
+	Gradient    float64              `json:"gradient"`
+	Converged   bool                 `json:"converged"`
 }
 
 // settings says how the head was made.
@@ -44,6 +47,7 @@ func (r *run) settings() Settings {
 	if r.reads != nil || r.tried != nil {
 		s.Features, s.Tried = r.cfg.Features, r.tried
 	}
+	s.Corrections = r.cfg.Corrections
 	s.Seed = 0 // a field of the model
 	if fit.Solver == head.LBFGS {
 		s.MiniBatch = head.MiniBatch{} // of which it has none

@@ -29,20 +29,16 @@ func (r *run) unknown(ctx context.Context, m *metrics.Metrics) (*inception.Unkno
 		return nil, nil
 	}
 	j, k := r.auditor(), len(r.folder.Labels)
-	known, held := j.scores(dataset.Validation), j.scores(dataset.Test)
-	if need := int(math.Ceil(1 / rate)); len(known) < need {
+	if need, got := int(math.Ceil(1/rate)), m.Validation.Images; got < need {
 		r.res.Notes = append(r.res.Notes,
 			fmt.Sprintf("no line for unknown pictures was drawn: %d validation pictures are too few for a false reject rate "+
-				"of %g, want at least %d", len(known), rate, need))
+				"of %g, want at least %d", got, rate, need))
 		return nil, nil
 	}
-	line := &inception.Unknown{Threshold: quantile(known, rate), FalseReject: rate}
-	u := &metrics.Unknown{FalseReject: rate, Threshold: line.Threshold, Validation: len(known),
-		LeftOut: []metrics.LeftOut{}}
-	if len(held) > 0 {
-		u.Test = share(held, line.Threshold)
+	line, err := r.drawLine(ctx, j, m)
+	if err != nil {
+		return nil, err
 	}
-	m.Unknown = u
 	tries := min(k, mostLeftLabels, int(reportWork/math.Max(1, j.fitWork(len(j.items), k))))
 	if k < 3 {
 		tries = 0
@@ -53,14 +49,66 @@ func (r *run) unknown(ctx context.Context, m *metrics.Metrics) (*inception.Unkno
 		if err != nil {
 			return nil, fmt.Errorf("train: unknown: %w", err)
 		}
-		u.LeftOut = append(u.LeftOut, left)
+		m.Unknown.LeftOut = append(m.Unknown.LeftOut, left)
 		sum += left.Detected
 	}
 	if tries > 0 {
 		mean := sum / float64(tries)
-		u.Detected = &mean
+		m.Unknown.Detected = &mean
 	}
 	return line, nil
+}
+
+// drawLine takes the distances, of what the head reads, from the training part, and draws the line on the
+// validation part.
+func (r *run) drawLine(ctx context.Context, j *auditor, m *metrics.Metrics) (*inception.Unknown, error) {
+	rate, k := r.cfg.Unknown, len(j.labels)
+	var rows [3][][]float32
+	var logits [3][]float64
+	var labels []int
+	for i, it := range j.items {
+		rows[it.Split] = append(rows[it.Split], r.rows[i])
+		logits[it.Split] = append(logits[it.Split], j.logits[i*k:(i+1)*k]...)
+		if it.Split == dataset.Train {
+			labels = append(labels, it.Label)
+		}
+	}
+	var err error
+	if r.distance, err = fitDistance(ctx, rows[dataset.Train], labels, k, j.threads); err != nil {
+		return nil, err
+	}
+	line, d := newLine(r.distance, rows[dataset.Validation], logits[dataset.Validation], rate)
+	r.distance = d
+	m.Unknown = &metrics.Unknown{FalseReject: rate, Threshold: line.Threshold, Validation: len(rows[dataset.Validation]),
+		LeftOut: []metrics.LeftOut{}}
+	if test := scores(line, d, rows[dataset.Test], logits[dataset.Test]); len(test) > 0 {
+		m.Unknown.Test = share(test, line.Threshold)
+	}
+	return line, nil
+}
+
+// newLine draws the line below which the share rate of the known pictures lies. The distance counts as
+// much as the energy: the known pictures' scores spread alike along both. It is nil again where it
+// cannot count.
+func newLine(d *inception.Distance, known [][]float32, logits []float64, rate float64) (*inception.Unknown,
+	*inception.Distance) {
+	u := &inception.Unknown{FalseReject: rate}
+	energies := scores(u, nil, known, logits)
+	if d != nil && len(known) > 1 {
+		u.Weight = 1
+		far := scores(u, d, known, logits)
+		for i := range far {
+			far[i] = energies[i] - far[i]
+		}
+		u.Weight = middle(energies) / middle(far)
+		if !(u.Weight > 0 && u.Weight <= math.MaxFloat32) {
+			u.Weight, d = 0, nil
+		}
+	} else {
+		d = nil
+	}
+	u.Threshold = quantile(scores(u, d, known, logits), rate)
+	return u, d
 }
 
 // leaveOut trains on the other labels and looks at the pictures of label.
@@ -89,26 +137,23 @@ func (j *auditor) leaveOut(ctx context.Context, label int, rate float64) (metric
 	if err != nil {
 		return out, err
 	}
-	var scores [2][]float64
-	for n, l := range logits {
-		for ; len(l) > 0; l = l[k:] {
-			scores[n] = append(scores[n], inception.UnknownScore(l[:k]))
-		}
+	d, err := fitDistance(ctx, ex.Rows, ex.Labels, k, j.threads)
+	if err != nil {
+		return out, err
 	}
-	if len(scores[0]) > 0 && len(scores[1]) > 0 {
-		out.Detected = *share(scores[1], quantile(scores[0], rate))
+	if len(known) > 0 && len(strange) > 0 {
+		line, d := newLine(d, known, logits[0], rate)
+		out.Detected = *share(scores(line, d, strange, logits[1]), line.Threshold)
 	}
 	return out, nil
 }
 
-// scores are those of the pictures of a part.
-func (j *auditor) scores(part dataset.Split) []float64 {
-	k := len(j.labels)
-	var out []float64
-	for i, it := range j.items {
-		if it.Split == part {
-			out = append(out, inception.UnknownScore(j.logits[i*k:(i+1)*k]))
-		}
+// scores are those of rows with their logits [n,K].
+func scores(u *inception.Unknown, d *inception.Distance, rows [][]float32, logits []float64) []float64 {
+	out := make([]float64, len(rows))
+	for i, row := range rows {
+		k := len(logits) / len(rows)
+		out[i] = u.Score(d, logits[i*k:(i+1)*k], row)
 	}
 	return out
 }

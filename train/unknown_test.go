@@ -22,10 +22,10 @@ func TestRunUnknown(t *testing.T) {
 		u.Detected == nil || len(u.LeftOut) != classes {
 		t.Fatalf("got %+v and %+v", u, line)
 	}
-	below, in := 0, &res.report
-	j := &auditor{items: in.Items, logits: in.Logits, labels: in.Labels}
-	for _, s := range j.scores(dataset.Validation) {
-		if s < line.Threshold {
+	below, in, k := 0, &res.report, len(res.Model.Labels)
+	for i, it := range in.Items {
+		if it.Split == dataset.Validation && line.Score(res.Model.Distance, in.Logits[i*k:(i+1)*k],
+			in.Rows[i]) < line.Threshold {
 			below++
 		}
 	}

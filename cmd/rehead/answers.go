@@ -94,7 +94,7 @@ func (o *answerFlags) open(a *app, m *inception.Model, run answersOf) (*answers,
 			return nil, errors.Join(err, out.close())
 		}
 	}
-	to.tty = to.tty || o.file != "" || o.format == "table" // a table that is asked for is a result
+	to.tty = to.tty && o.file == ""
 	switch o.format {
 	case "json":
 		out.write = func(p prediction) error { return printJSON(to.stdout, p) }

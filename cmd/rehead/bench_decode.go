@@ -42,7 +42,7 @@ folders and archives of them, and lists (.txt, a path on each line).`,
 			if asJSON {
 				return printJSON(a.stdout, r)
 			}
-			a.say("%.2f ms an image (decode %.2f, %s resize %.2f; medians of %d pictures of %.2f megapixels, "+
+			a.sayWrapped("%.2f ms an image (decode %.2f, %s resize %.2f; medians of %d pictures of %.2f megapixels, "+
 				"one core), %d unreadable",
 				r.MsPerImage.Median, r.Decode.Median, r.Filter, r.Resize.Median, r.Images, r.Megapixels, len(r.Problems))
 			return nil

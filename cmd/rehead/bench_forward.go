@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -44,7 +45,8 @@ func newBenchForward(a *app) *cobra.Command {
 			if o.asJSON {
 				return printJSON(a.stdout, r)
 			}
-			a.say("%.1f ms an image (min %.1f, p99 %.1f; %d runs), %.1f images/s, %.0f GFLOP/s; %d threads, batch %d, %s, "+
+			a.sayWrapped("%.1f ms an image (min %.1f, p99 %.1f; %d runs), %.1f images/s, %.0f GFLOP/s; %d threads, "+
+				"batch %d, %s, "+
 				"kernel %s, %s, %.0f MB",
 				r.MsPerImage.Median, r.MsPerImage.Min, r.MsPerImage.P99, r.Runs, r.ImagesPerSecond, r.GFLOPS, r.Threads, r.Batch,
 				r.Device, r.Kernel, r.Precision, r.RSSMB)
@@ -108,10 +110,10 @@ func (a *app) printProfile(steps []benchmark.LayerTime) {
 	if len(steps) == 0 {
 		return
 	}
-	a.say("\n%-34s %-22s %-40s %8s %9s %7s", "step", "algorithm", "shape", "ms", "GFLOP/s", "share")
+	t := table{head: []string{"step", "algorithm", "shape", "ms", "GFLOP/s", "share"}, right: "lllrrr"}
 	kinds := map[string]*benchmark.LayerTime{}
 	for _, s := range steps {
-		a.say("%-34s %-22s %-40s %8.3f %9.0f %6.1f%%", s.Name, s.Algorithm, s.Shape, s.Ms, s.GFLOPS, 100*s.Share)
+		t.row(s.Name, s.Algorithm, s.Shape, fmt.Sprintf("%.3f", s.Ms), fmt.Sprintf("%.0f", s.GFLOPS), percent(s.Share))
 		k := kinds[s.Algorithm]
 		if k == nil {
 			k = &benchmark.LayerTime{Algorithm: s.Algorithm}
@@ -123,9 +125,10 @@ func (a *app) printProfile(steps []benchmark.LayerTime) {
 	slices.SortFunc(names, func(x, y string) int {
 		return cmp.Or(cmp.Compare(kinds[y].Ms, kinds[x].Ms), cmp.Compare(x, y))
 	})
-	a.say("")
 	for _, name := range names {
 		k := kinds[name]
-		a.say("%-34s %-22s %-40s %8.3f %9.0f %6.1f%%", "all of", name, "", k.Ms, k.GFLOP/k.Ms*1e3, 100*k.Share)
+		t.row("all of", name, "", fmt.Sprintf("%.3f", k.Ms), fmt.Sprintf("%.0f", k.GFLOP/k.Ms*1e3), percent(k.Share))
 	}
+	a.say("")
+	a.printTable(&t, "")
 }

@@ -107,14 +107,14 @@ func (a *app) loadConfig(ctx context.Context, url string, pictures []string, o *
 
 // sayLoad says what a load measured, and what the first picture met that was not answered.
 func (a *app) sayLoad(r *load.Result) {
-	a.say("%.1f images/s; p50 %.1f ms, p95 %.1f, p99 %.1f; %d answered, %d refused, %d failed, %d "+
+	a.sayWrapped("%.1f images/s; p50 %.1f ms, p95 %.1f, p99 %.1f; %d answered, %d refused, %d failed, %d "+
 		"lost, %d wrong in %.1f s",
 		r.Speed, r.PerImage.Median, r.PerImage.P95, r.PerImage.P99, r.Answered, r.Refused, r.Failed, r.Lost, r.Wrong,
 		r.Seconds)
 	if r.Dropped > 0 {
-		a.say("%d requests were due and not sent, because too many were under way", r.Dropped)
+		a.sayWrapped("%d requests were due and not sent, because too many were under way", r.Dropped)
 	}
 	if r.Example != "" {
-		a.say("the first picture that was not answered: %s", r.Example)
+		a.sayWrapped("the first picture that was not answered: %s", r.Example)
 	}
 }

@@ -35,7 +35,7 @@ the trunk.`,
 			if asJSON {
 				return printJSON(a.stdout, r)
 			}
-			a.say("%.2f s a fit (min %.2f, %d runs) of %d x %d bottlenecks to %d classes: %d evaluations, loss %.5f; %d "+
+			a.sayWrapped("%.2f s a fit (min %.2f, %d runs) of %d x %d bottlenecks to %d classes: %d evaluations, loss %.5f; %d "+
 				"threads, kernel %s, %.0f MB",
 				r.Seconds.Median, r.Seconds.Min, r.Runs, r.Batch, r.Features, r.Classes, r.Evaluations, r.Loss, r.Threads, r.Kernel,
 				r.RSSMB)

@@ -20,7 +20,7 @@ func (a *app) cacheDir(flag string) (string, error) {
 			err = os.MkdirAll(dir, 0o755)
 		}
 		if err != nil && a.getenv("REHEAD_CACHE") == "" { // nobody asked for one
-			a.sayWrapped("going on without a cache: %v; name one with --cache, or --cache none", err)
+			a.note("going on without a cache: %v; name one with --cache, or --cache none", err)
 			return "", nil
 		}
 		return dir, err

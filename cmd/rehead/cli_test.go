@@ -92,26 +92,55 @@ func cliPage() string {
 	return b.String()
 }
 
-// flags writes the table of a command's own flags.
+// flags writes a table for each group of a command's own flags.
 func flags(b *strings.Builder, c *cobra.Command) {
-	c.InitDefaultHelpFlag()
-	head := "\n| flag | default | what |\n|---|---|---|\n"
-	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
-		if f.Name == "help" || f.Hidden {
-			return
+	groups := flagGroups(c)
+	for _, g := range groups {
+		title := ""
+		if len(groups) > 1 {
+			title = g.title + ":\n\n"
 		}
-		kind, usage := pflag.UnquoteUsage(f)
-		name := strings.TrimSpace("--" + f.Name + " " + kind)
-		if f.Shorthand != "" {
-			name = "-" + f.Shorthand + ", " + name
+		fmt.Fprintf(b, "\n%s| flag | default | what |\n|---|---|---|\n", title)
+		for _, f := range g.flags {
+			kind, usage := pflag.UnquoteUsage(f)
+			name := strings.TrimSpace("--" + f.Name + " " + kind)
+			if f.Shorthand != "" {
+				name = "-" + f.Shorthand + ", " + name
+			}
+			value := ""
+			if !slices.Contains([]string{"", "0", "0s", "false", "[]"}, f.DefValue) {
+				value = "`" + f.DefValue + "`"
+			}
+			fmt.Fprintf(b, "| `%s` | %s | %s |\n", cell(name), cell(value), cell(usage))
 		}
-		value := ""
-		if !slices.Contains([]string{"", "0", "0s", "false", "[]"}, f.DefValue) {
-			value = "`" + f.DefValue + "`"
+	}
+}
+
+// TestHelpIsWhole: every command has an example, a long help's flags are in groups with at most ten
+// first, and each flag is listed once.
+func TestHelpIsWhole(t *testing.T) {
+	for _, cmd := range commands() {
+		if cmd.Example == "" {
+			t.Errorf("%s has no example", cmd.CommandPath())
 		}
-		fmt.Fprintf(b, "%s| `%s` | %s | %s |\n", head, cell(name), cell(value), cell(usage))
-		head = ""
-	})
+		groups, listed := flagGroups(cmd), map[string]bool{}
+		for i, g := range groups {
+			for _, f := range g.flags {
+				if listed[f.Name] {
+					t.Errorf("%s: --%s is listed twice", cmd.CommandPath(), f.Name)
+				}
+				listed[f.Name] = true
+			}
+			if len(groups) > 1 && i == 0 && (g.title != "What matters first" || len(g.flags) > 10) || g.title == "Others" {
+				t.Errorf("%s: %q has %d flags", cmd.CommandPath(), g.title, len(g.flags))
+			}
+		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden && f.Name != "help" && !listed[f.Name] {
+				t.Errorf("%s: --%s is not listed", cmd.CommandPath(), f.Name)
+			}
+		})
+	}
 }
 
 var (

@@ -24,6 +24,8 @@ func newDemo(a *app) *cobra.Command {
 		Long: `Draws 300 pictures of five coloured shapes, trains on them with the small trunk
 in this binary and classifies one that was held out: all in a new folder, with
 no download.`,
+		Example: `  rehead demo
+  rehead demo -o shapes`,
 		Args: needArgs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.demo(cmd.Context(), out)
@@ -43,11 +45,11 @@ func (a *app) demo(ctx context.Context, out string) error {
 			return err
 		}
 	}
-	a.say("drew 5 labels of 60 pictures in %s", pictures)
-	a.say("The trunk is the small one in this binary; your own photographs deserve the full " +
+	a.note("5 labels of 60 drawn pictures in %s", pictures)
+	a.note("The trunk is the small one in this binary; your own photographs deserve the full " +
 		"network: rehead weights pull " +
 		"keras, then --weights keras.")
-	o := trainOptions{weights: embedded.Name, out: model, cache: filepath.Join(out, "cache"), dtype: "f32"}
+	o := trainOptions{weights: embedded.Name, out: model, cache: filepath.Join(out, "cache"), dtype: "f32", force: true}
 	o.cfg.Split = dataset.SplitConfig{Validation: 0.1, Test: 0.1}
 	result, err := a.train(ctx, pictures, &o)
 	if err != nil {
@@ -66,7 +68,8 @@ func (a *app) demo(ctx context.Context, out string) error {
 		if p.Part != dataset.Test.String() {
 			continue
 		}
-		a.say("\na picture that was held out, by `rehead predict %s %s`:", model, p.Path)
+		a.say("\nA picture that was held out, by")
+		a.say("  rehead predict %s %s", model, p.Path)
 		one := []given{{File: source.File{Path: p.Path}}}
 		err := (&predictOptions{top: 3}).answer(ctx, classifier, one, func(p prediction) error {
 			a.printPrediction(p)
@@ -75,8 +78,8 @@ func (a *app) demo(ctx context.Context, out string) error {
 		if err != nil {
 			return err
 		}
-		a.say("\nNext: rehead serve %s, then curl --data-binary @%s -H 'Content-Type: image/jpeg' "+
-			"http://localhost:8080/invocations", model, p.Path)
+		a.say("\nNext:\n  rehead serve %s\nthen, in another terminal,\n  curl --data-binary @%s \\\n"+
+			"    -H 'Content-Type: image/jpeg' http://localhost:8080/invocations", model, p.Path)
 		return nil
 	}
 	return fmt.Errorf("demo: no picture was held out of %s", pictures)

@@ -14,6 +14,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/plural"
 	"github.com/c236555e/rehead/train"
 	"github.com/c236555e/rehead/train/head"
 )
@@ -27,6 +28,7 @@ type doctorOptions struct {
 	cache   string
 	memory  int64
 	asJSON  bool
+	correct string // corrections file to write, "" for none
 	cfg     doctor.Config
 	refine  doctor.RefineConfig
 }
@@ -47,7 +49,8 @@ another label.
 
 The exit code is 0 with findings, too; 1 only when training is impossible.`,
 		Example: `  rehead doctor flower_photos
-  rehead doctor flowers.csv --weights embedded --json`,
+  rehead doctor flowers.csv --weights embedded --json
+  rehead doctor flower_photos --weights embedded --write-corrections fix.csv`,
 		Args: needArgs(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.doctor(cmd.Context(), args[0], &o) },
 	}
@@ -64,7 +67,9 @@ The exit code is 0 with findings, too; 1 only when training is impossible.`,
 	f.Float64Var(&o.cfg.MaxImbalance, "max-imbalance", 0, "maximum ratio of the largest label to the smallest (0: 10)")
 	f.Float64Var(&o.refine.Margin, "min-margin", 0,
 		"share of the neighbours' votes, below 1, by which another label must lead (0: 0.5)")
+	f.StringVar(&o.correct, "write-corrections", "", correctionsHelp)
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
+	first(cmd, "weights write-corrections json")
 	return cmd
 }
 
@@ -72,6 +77,11 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 	engine, err := o.engine.config()
 	if err != nil {
 		return err
+	}
+	if o.correct != "" {
+		if err := parentExists(o.correct); err != nil {
+			return err
+		}
 	}
 	cacheDir, err := a.cacheDir(o.cache)
 	if err != nil {
@@ -93,7 +103,7 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 	}
 	a.printNotes(folder)
 	o.cfg.Limits, o.cfg.Workers, o.cfg.Memory = o.limits.limits(), engine.Threads, o.memory<<20
-	bar := a.progress("checking", len(folder.Items))
+	bar := a.progress("reading and checking", "pictures", len(folder.Items))
 	defer bar.done()
 	o.cfg.Progress = func(done, _ int) { bar.set(done) }
 	c, err := doctor.Check(ctx, folder, o.cfg)
@@ -106,6 +116,9 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 		if err := a.doctorNeighbours(ctx, c, folder, w, cfg, o); err != nil {
 			return err
 		}
+	}
+	if err := a.writeCorrections(o.correct, proposals(c, nil)); err != nil {
+		return err
 	}
 	if o.asJSON {
 		err = printJSON(a.stdout, c)
@@ -184,14 +197,14 @@ func (a *app) printCheckup(c *doctor.Checkup) {
 	for _, f := range slices.Sorted(maps.Keys(c.Formats)) {
 		formats = append(formats, fmt.Sprintf("%d %s", c.Formats[f], f))
 	}
-	a.sayWrapped("%s: %d pictures of %d labels, %d readable (%s)", c.Root, c.Images, len(c.Labels), c.Readable,
-		strings.Join(formats, ", "))
+	a.sayWrapped("%s: %s of %s, %d readable (%s)", c.Root, plural.Count(c.Images, "picture"),
+		plural.Count(len(c.Labels), "label"), c.Readable, strings.Join(formats, ", "))
 	a.sayWrapped("%d to %d pixels wide, %d to %d high; %d turned by EXIF", c.Width.Min, c.Width.Max, c.Height.Min,
 		c.Height.Max, c.Rotated)
 	for _, severity := range []doctor.Severity{doctor.Fatal, doctor.Warning, doctor.Note} {
 		for _, f := range c.Findings {
 			if f.Severity == severity {
-				a.sayWrapped("%s: %s", severity, f.Message)
+				a.sayWrapped("%s", a.severity(a.paint, string(severity)+": "+plain(f.Message)))
 			}
 		}
 	}
@@ -201,23 +214,27 @@ func (a *app) printCheckup(c *doctor.Checkup) {
 	a.printDuplicates("equal pictures", c.Duplicates)
 	a.printDuplicates("nearly equal pictures", c.NearDuplicates)
 	if n := len(c.Disagreements); n > 0 {
-		a.say("labels that the nearest neighbours contradict, the surest first:")
+		a.say("\nlabels that the nearest neighbours contradict, the surest first:")
+		t := table{head: []string{"picture", "is", "neighbours say", "", "nearest"}, right: "lllrl"}
 		for _, d := range c.Disagreements[:min(n, longest)] {
-			a.say("  %s: is %q, neighbours say %q (%.0f %%); nearest: %s", d.Image, d.Label, d.Suggested, 100*d.Share,
-				d.Nearest[0].Image)
+			t.row(d.Image, d.Label, d.Suggested, fmt.Sprintf("%.0f %%", 100*d.Share), d.Nearest[0].Image)
 		}
+		a.printTable(&t, "  ")
 		a.more(n)
 	}
 	if n := len(c.Problems); n > 0 {
-		a.say("files left out:")
+		a.say("\nfiles left out:")
+		t := table{right: "ll"}
 		for _, p := range c.Problems[:min(n, longest)] {
-			a.say("  %s: %s", p.Path, oneLine(errors.New(p.Reason)))
+			t.row(p.Path, plain(p.Reason))
 		}
+		a.printTable(&t, "  ")
 		a.more(n)
 	}
-	a.sayWrapped("expected: %s to decode (%.0f pictures/s on %d threads), %.1f MB of memory for pictures and "+
+	a.sayWrapped("\nexpected: %s to decode (%.0f pictures/s on %s), %.1f MB of memory for pictures and "+
 		"bottlenecks, %.1f MB of cache",
-		roughly(c.Cost.DecodeSeconds), c.Cost.ImagesPerSecond, c.Cost.Workers, mega(c.Cost.MemoryBytes),
+		roughly(c.Cost.DecodeSeconds), c.Cost.ImagesPerSecond, plural.Count(c.Cost.Workers, "thread"),
+		mega(c.Cost.MemoryBytes),
 		mega(c.Cost.CacheBytes))
 	if c.Cost.TrainSeconds > 0 {
 		a.sayWrapped("training: %s with an empty cache, %s with this one", roughly(c.Cost.TrainSecondsCold),
@@ -238,27 +255,23 @@ func (a *app) printDuplicates(what string, groups []doctor.Duplicates) {
 	if len(groups) == 0 {
 		return
 	}
-	a.say("%s:", what)
+	a.say("\n%s:", what)
+	t := table{right: "lll"}
 	for _, g := range groups[:min(len(groups), longest)] {
 		mark := ""
 		if len(g.Labels) > 1 {
-			mark = " (across labels)"
+			mark = "across labels"
 		}
-		shown := g.Images[:min(len(g.Images), 4)]
-		more := ""
-		if n := len(g.Images) - len(shown); n > 0 {
-			more = fmt.Sprintf(" and %d more", n)
+		more := g.Images[1]
+		if n := len(g.Images) - 2; n > 0 {
+			more += fmt.Sprintf(" and %d more", n)
 		}
-		a.say("  %s%s%s", strings.Join(shown, " = "), more, mark)
+		t.row(g.Images[0], "= "+more, mark)
 	}
+	a.printTable(&t, "  ")
 	a.more(len(groups))
 }
 
 func mega(bytes int64) float64 { return float64(bytes) / 1e6 }
 
-func roughly(seconds float64) string {
-	if seconds < 10 {
-		return fmt.Sprintf("%.1f s", seconds)
-	}
-	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
-}
+func roughly(seconds float64) string { return duration(time.Duration(seconds * float64(time.Second))) }

@@ -73,6 +73,7 @@ Both files appear whole or not at all.`,
 			"deviation; block by block, statistic by statistic, unscaled")
 	cmd.Flags().IntVar(&o.batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
+	first(cmd, "output weights features json")
 	return cmd
 }
 
@@ -133,7 +134,8 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 	if o.asJSON {
 		return errors.Join(printJSON(a.stdout, done), failed.err())
 	}
-	a.say("wrote %s: %d x %d float32, computed with %s, %d of them from the cache; its rows are listed in %s", o.out,
+	a.sayWrapped("wrote %s: %d x %d float32, computed with %s, %d of them from the cache; its rows are "+
+		"listed in %s", o.out,
 		done.Images, done.Features, done.Precision, done.Cached, done.List)
 	return failed.err()
 }
@@ -156,7 +158,7 @@ func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, 
 	if err := line([]string{"row", "path", "label", "error"}); err != nil {
 		return err
 	}
-	bar := a.progress("embedding", len(rows))
+	bar := a.progress("computing features", "pictures", len(rows))
 	defer bar.done()
 	got, err := train.EmbedEach(ctx, len(rows), weights, cfg,
 		func(i int) ([]byte, error) { return rows[i].Read(cfg.Limits) },

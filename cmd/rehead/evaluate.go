@@ -64,6 +64,7 @@ loss.`,
 	o.plots.add(cmd, "reliability, confusion, labels, map")
 	addMinAccuracy(cmd, &o.least)
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object")
+	first(cmd, "part report predictions plots min-accuracy json")
 	return cmd
 }
 
@@ -115,11 +116,7 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 	}
 	a.printProblems(result.Problems)
 	a.printEvaluated(&result.Metrics)
-	for _, c := range result.PerClass {
-		a.say("  %-24s precision %.3f (%.3f to %.3f)  recall %.3f (%.3f to %.3f)  F1 %.3f  (%d pictures)%s", c.Label,
-			c.Precision, c.PrecisionInterval[0], c.PrecisionInterval[1], c.Recall, c.RecallInterval[0],
-			c.RecallInterval[1], c.F1, c.Measured, multiLabelScores(c))
-	}
+	a.printClasses(result.PerClass)
 	return errors.Join(failed, result.RequireAccuracy(o.least))
 }
 
@@ -150,7 +147,7 @@ func writeReport(a *app, path string, make func() ([]byte, error)) error {
 	if err := writeBytes(path, html); err != nil {
 		return fmt.Errorf("--report: %w", err)
 	}
-	a.say("report written to %s", path)
+	a.note("report written to %s", path)
 	return nil
 }
 

@@ -117,9 +117,11 @@ func drawExplanation(path string, recipe picture.Recipe, data []byte, lim pictur
 
 // printExplanation prints for people what they can read of it.
 func (a *app) printExplanation(x *explanation) {
+	t := table{right: "lllr"}
 	for _, n := range x.Nearest {
-		a.say("  like %s (%s, similarity %.3f)", n.Path, n.Label, n.Similarity)
+		t.row("like", n.Path, n.Label, fmt.Sprintf("%.3f", n.Similarity))
 	}
+	a.printTable(&t, "  ")
 	if x.Picture != "" {
 		a.say("  map of %s: %s", x.Maps[0].Label, x.Picture)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -25,7 +26,7 @@ type engineFlags struct {
 }
 
 func (e *engineFlags) add(cmd *cobra.Command, a *app) {
-	e.resolve, e.note = a.resolve, a.say
+	e.resolve, e.note = a.resolve, a.note
 	cmd.Flags().IntVar(&e.Threads, "threads", 0, "threads of the network (0: one per core)")
 	cmd.Flags().StringVar(&e.Device, "device", "auto",
 		"where the network runs: "+strings.Join(append([]string{"auto"}, nn.Devices()...), ", ")+several())
@@ -79,8 +80,17 @@ func (e *engineFlags) config() (nn.Config, error) {
 	if _, err := e.asked(); err != nil {
 		return nn.Config{}, err
 	}
-	if e.Threads < 0 {
-		return nn.Config{}, usagef("--threads: got %d, want 0 (one per core) or more", e.Threads)
+	name, _, _ := strings.Cut(cmp.Or(e.Device, "auto"), ":")
+	if err := oneOf("device", name, append([]string{"auto"}, kinds(nn.Devices())...)...); err != nil {
+		return nn.Config{}, err
+	}
+	if e.views > picture.MaxViews {
+		return nn.Config{}, usagef("--views: got %d, want 0 (as the model says) to %d", e.views, picture.MaxViews)
+	}
+	if e.Kernel != "" && len(nn.Devices()) == 1 { // those of other devices are known when they are opened
+		if err := oneOf("kernel", e.Kernel, nn.Kernels()...); err != nil {
+			return nn.Config{}, err
+		}
 	}
 	cfg := e.Config
 	if cfg.Device == "auto" {
@@ -92,6 +102,15 @@ func (e *engineFlags) config() (nn.Config, error) {
 		}
 	}
 	return cfg, nil
+}
+
+// kinds are devices without what stands behind a colon.
+func kinds(devices []string) []string {
+	out := make([]string, len(devices))
+	for i, d := range devices {
+		out[i], _, _ = strings.Cut(d, ":")
+	}
+	return out
 }
 
 // limitFlags are the bounds that every picture read from disk or network must keep.

@@ -17,13 +17,9 @@ type inputFlags struct {
 }
 
 func (o *inputFlags) add(cmd *cobra.Command) {
-	var names []string
-	for _, way := range picture.Resizes() {
-		names = append(names, way.Name)
-	}
 	cmd.Flags().StringVar(&o.resize, "resize", "",
 		"resize pictures as another tool does, stored in the model (default: as the trunk's authors do): "+
-			strings.Join(names, ", "))
+			strings.Join(resizes(), ", "))
 	cmd.Flags().StringVar(&o.color, "color", "",
 		"managed: convert pictures with a matrix-shaped RGB profile (Display P3, Adobe RGB) to sRGB, stored in the model "+
 			"(default: colours as they are stored)")
@@ -35,8 +31,16 @@ func (o *inputFlags) add(cmd *cobra.Command) {
 func (o *inputFlags) apply(w *inception.Weights) (*inception.Weights, error) {
 	recipe := w.Recipe
 	if o.resize != "" {
+		if err := oneOf("resize", o.resize, resizes()...); err != nil {
+			return nil, err
+		}
 		var err error
 		if recipe, err = recipe.WithResize(o.resize); err != nil {
+			return nil, err
+		}
+	}
+	if o.color != "" {
+		if err := oneOf("color", o.color, picture.Managed); err != nil {
 			return nil, err
 		}
 	}
@@ -45,4 +49,12 @@ func (o *inputFlags) apply(w *inception.Weights) (*inception.Weights, error) {
 	}
 	recipe.Stretch = recipe.Stretch || o.stretch
 	return w.WithRecipe(recipe), recipe.Validate()
+}
+
+// resizes are the values of --resize.
+func resizes() (names []string) {
+	for _, way := range picture.Resizes() {
+		names = append(names, way.Name)
+	}
+	return names
 }

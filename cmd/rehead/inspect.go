@@ -18,6 +18,7 @@ import (
 
 // modelCard is what `inspect --json` prints.
 type modelCard struct {
+	Name     string           `json:"name,omitempty"`
 	Labels   []string         `json:"labels"`
 	Flavor   inception.Flavor `json:"flavor"`
 	Width    float64          `json:"width"`
@@ -56,6 +57,7 @@ func newInspect(a *app) *cobra.Command {
 				return err
 			}
 			card := modelCard{
+				Name:   m.Name,
 				Labels: m.Labels, Flavor: m.Flavor, Width: m.Width, Features: m.Head.Features, Reads: m.Reads, Recipe: m.Recipe,
 				Temperature: m.Temperature, MultiLabel: m.MultiLabel(), Trunk: m.TrunkDigest, HasTrunk: m.Trunk != nil,
 				TrunkCard: a.knownTrunk(m.IsTrunk),
@@ -86,6 +88,14 @@ func (c modelCard) String() string {
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-12s %s\n", name, wrapped(fmt.Sprintf(format, args...), 13, strings.Repeat(" ", 13)))
+	}
+	if c.Name != "" {
+		row("name", "%s", c.Name)
+	}
+	var settings train.Settings
+	known := json.Unmarshal(c.Training, &settings) == nil
+	if known && settings.Data != "" {
+		row("trained on", "%s", strings.TrimSuffix(settings.Data+", "+settings.Date, ", "))
 	}
 	const most = 20
 	labels := strings.Join(c.Labels[:min(most, len(c.Labels))], ", ")
@@ -122,8 +132,7 @@ func (c modelCard) String() string {
 			c.Thresholds[:min(most, len(c.Thresholds))])
 	}
 	row("seed", "%d", c.Seed)
-	var settings train.Settings
-	if json.Unmarshal(c.Training, &settings) == nil && settings.Solver != "" {
+	if known && settings.Solver != "" {
 		row("training", "%s", describeTraining(settings))
 	}
 	var scores metrics.Metrics

@@ -17,6 +17,7 @@ import (
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/wrongfield"
 	"github.com/c236555e/rehead/train"
 )
 
@@ -43,21 +44,25 @@ func (a *app) containerTrain(ctx context.Context, o *trainOptions, flags *pflag.
 	}
 	stale := l.ClearFailure()
 	if stale != nil {
-		a.say("the failure file of an earlier run stays: %v", stale)
+		a.note("the failure file of an earlier run stays: %v", stale)
 	}
 	err := a.runJob(ctx, l, o, flags)
+	var wrong *wrongfield.Error
+	if errors.As(err, &wrong) { // the command line is not at fault
+		err = errors.New(oneLine(byFlags(flags, wrong)))
+	}
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil && l.HasCheckpoints():
-		a.say("stopped by a signal; what was computed is in %s, and the same job goes on from there", l.Checkpoints())
+		a.note("stopped by a signal; what was computed is in %s, and the same job goes on from there", l.Checkpoints())
 		return err
 	case ctx.Err() != nil:
-		a.say("stopped by a signal; with a CheckpointConfig the same job would go on from where it was stopped")
+		a.note("stopped by a signal; with a CheckpointConfig the same job would go on from where it was stopped")
 		return err
 	}
 	if unwritten := cmp.Or(l.WriteFailure(oneLine(err)), stale); unwritten != nil {
-		a.say("the reason is not in the failure file: %v", unwritten)
+		a.note("the reason is not in the failure file: %v", unwritten)
 	}
 	return err
 }
@@ -106,7 +111,7 @@ func (a *app) runJob(ctx context.Context, l layout.Tree, o *trainOptions, flags 
 	}
 	a.printOtherMetricLines(&result.Metrics)
 	if others, _ := filepath.Glob(filepath.Join(j.tree.Checkpoints(), "*", "*.checkpoint")); len(others) > 0 {
-		a.sayWrapped("%s is the state of another job, of other pictures, labels or settings: this one began anew beside it",
+		a.note("%s is the state of another job, of other pictures, labels or settings: this one began anew beside it",
 			strings.Join(others, ", "))
 	}
 	return failed // with a result: its accuracy is below --min-accuracy
@@ -115,6 +120,7 @@ func (a *app) runJob(ctx context.Context, l layout.Tree, o *trainOptions, flags 
 // configure sets what the layout says, then what the hyperparameters say.
 func (j *job) configure(flags *pflag.FlagSet) error {
 	o := j.o
+	o.cfg.Name = j.getenv("TRAINING_JOB_NAME")
 	o.out, o.cfg.Neighbours = j.tree.Model(), 0 // an endpoint shows no training pictures unless the job asks for it
 	if o.cache == "" && j.getenv("REHEAD_CACHE") == "" {
 		o.cache = "none"
@@ -138,7 +144,7 @@ func (j *job) configure(flags *pflag.FlagSet) error {
 	}
 	notes, err := hyperparameters.Apply(values, hyperparameters.Table(o.settable(flags, &j.manifest), values))
 	for _, note := range notes {
-		j.say("%s", note)
+		j.note("%s", note)
 	}
 	return err
 }
@@ -152,8 +158,10 @@ func (o *trainOptions) settable(flags *pflag.FlagSet, manifest *string) hyperpar
 // pictures finds the pictures of every part, and returns the folder or manifest to train on.
 func (j *job) pictures(ctx context.Context) (dir string, err error) {
 	finder := channels.Finder{Tree: j.tree, Channels: j.channels, Manifest: j.manifest, Classes: j.o.classes,
-		Scratch: j.scratchDir, Say: j.say}
+		Corrections: j.o.correct,
+		Scratch:     j.scratchDir, Say: j.note}
 	p, err := finder.Find(ctx)
+	j.o.correct = p.Corrections
 	j.o.classes, j.o.validationDir, j.o.testDir, j.o.roots = p.Classes, p.Validation, p.Test, p.Roots
 	return p.Training, err
 }
@@ -176,7 +184,7 @@ func (j *job) share(ctx context.Context, dir string) (done bool, err error) {
 		}
 		j.o.cache = filepath.Join(scratch, "cache")
 	}
-	work := hosts.Work{Config: cfg, Cache: j.o.cache, Scratch: j.scratchDir, Say: j.say, Embed: j.embedPart,
+	work := hosts.Work{Config: cfg, Cache: j.o.cache, Scratch: j.scratchDir, Say: j.note, Embed: j.embedPart,
 		Deep: func() bool { return j.o.cfg.Features != train.FeaturesLast }, Engine: j.o.engine.Config,
 		Plan: func() (*dataset.Folder, *inception.Weights, error) {
 			folder, err := j.o.open(dir, 2)
@@ -207,7 +215,7 @@ func (j *job) embedPart(ctx context.Context, part *dataset.Folder, w *inception.
 	if err != nil {
 		return nil, err
 	}
-	j.say("%d bottlenecks computed, %d from the cache", e.Pictures, e.Cached)
+	j.note("%d bottlenecks computed, %d from the cache", e.Pictures, e.Cached)
 	if e.Deep != "" {
 		return []string{e.Cache, e.Deep}, nil
 	}

@@ -6,8 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
-	"unicode/utf8"
 )
 
 // printJSON writes v as one line of JSON to w.
@@ -37,13 +37,16 @@ func parentExists(path string) error {
 // columns is how wide text for people is at most, where it can be broken.
 const columns = 80
 
+// styles are what app.paint adds.
+var styles = regexp.MustCompile("\x1b\\[[0-9]*m")
+
 // wrapped breaks a text between its words into lines of at most columns, those after the first
 // begun with indent; first is how much of the first line is taken.
 func wrapped(text string, first int, indent string) string {
 	var b strings.Builder
 	at := first
 	for i, word := range strings.Split(text, " ") {
-		n := utf8.RuneCountInString(word)
+		n := cells(styles.ReplaceAllString(word, ""))
 		switch {
 		case i == 0:
 		case at+1+n > columns:

@@ -74,7 +74,7 @@ func (p *plotFlags) write(ctx context.Context, a *app, draw func(context.Context
 			return fmt.Errorf("--plots: %w", err)
 		}
 	}
-	a.say("%d plots written to %s", len(files), p.dir)
+	a.note("%d plots written to %s", len(files), p.dir)
 	return nil
 }
 

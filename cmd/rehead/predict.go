@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/plural"
 )
 
 // prediction is the answer for one picture, a line of `predict --format json`.
@@ -76,6 +77,7 @@ exit code is then 1.`,
 	o.why.add(cmd)
 	cmd.Flags().IntVar(&o.top, "top", 5, "labels to print per picture")
 	o.to.add(cmd)
+	first(cmd, "top output format json explain explain-dir views")
 	return cmd
 }
 
@@ -106,6 +108,9 @@ func (a *app) predict(ctx context.Context, model string, args []string, o *predi
 		return err
 	}
 	failed := failures{what: "classified"}
+	bar := a.progress("classifying", "pictures", unknownMany)
+	bar.hidden = a.tty && o.to.file == "" // the answers show it
+	defer bar.done()
 	problems, err := a.inGroups(ctx, args, o.limits.limits(), func(group []given) error {
 		group, err := out.skip(group, func(p prediction) {
 			failed.count(p)
@@ -119,6 +124,7 @@ func (a *app) predict(ctx context.Context, model string, args []string, o *predi
 				return err
 			}
 			failed.count(p)
+			bar.add(1)
 			return out.write(p)
 		})
 	})
@@ -126,6 +132,7 @@ func (a *app) predict(ctx context.Context, model string, args []string, o *predi
 		err = fmt.Errorf("%d pictures are answered in %s: the same command goes on from there: %w", failed.pictures,
 			o.to.file, ctx.Err())
 	}
+	bar.done()
 	if err = out.end(err); err != nil {
 		return err
 	}
@@ -189,7 +196,7 @@ func (f *failures) err() error {
 	if n := f.failed - len(f.first); n > 0 {
 		more = fmt.Sprintf("; and %d more", n)
 	}
-	return fmt.Errorf("%d of %d pictures could not be %s: %s%s", f.failed, f.pictures, f.what,
+	return fmt.Errorf("%d of %s could not be %s: %s%s", f.failed, plural.Count(f.pictures, "picture"), f.what,
 		strings.Join(f.first, "; "), more)
 }
 
@@ -202,22 +209,37 @@ func predictionOf(path string, r inception.Result, top int) prediction {
 		Unknown: r.Unknown}
 }
 
+// mark stands behind a label that a picture has.
+var mark = map[bool]string{true: "<- has it"}
+
 // printPrediction prints for people.
 func (a *app) printPrediction(line prediction) {
-	a.say("%s", line.Image)
+	path := line.Image
+	if a.tty {
+		path = shorten(path, a.width())
+	}
+	a.say("%s", path)
 	if line.Unknown != nil && *line.Unknown {
-		a.say("  unknown: probably none of the labels")
+		a.say("  %s", a.paint(yellow, "unknown: probably none of the labels"))
 	}
 	if line.Labels != nil && len(line.Labels) == 0 {
 		a.say("  none of the labels")
 	}
-	for _, p := range line.Predictions {
-		mark := ""
-		if line.Labels != nil && slices.Contains(line.Labels, p.Label) {
-			mark = "  <- has it"
+	t := table{right: "rl", paint: func(column int, cell, text string) string {
+		if column == 1 && cell == line.Predictions[0].Label {
+			return a.paint(bold, text)
 		}
-		a.say("  %6.2f %%  %s%s", 100*p.Probability, p.Label, mark)
+		return text
+	}}
+	for _, p := range line.Predictions {
+		cells := []string{percent(float64(p.Probability)), p.Label}
+		if line.Labels != nil {
+			t.right = "rll"
+			cells = append(cells, mark[slices.Contains(line.Labels, p.Label)])
+		}
+		t.row(cells...)
 	}
+	a.printTable(&t, "  ")
 	if line.Explanation != nil {
 		a.printExplanation(line.Explanation)
 	}

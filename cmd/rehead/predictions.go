@@ -52,6 +52,6 @@ func writePredictions(a *app, path string, pictures []metrics.Picture) error {
 	if err != nil {
 		return fmt.Errorf("--predictions: %w", err)
 	}
-	a.say("predictions written to %s", path)
+	a.note("predictions written to %s", path)
 	return nil
 }

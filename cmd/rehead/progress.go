@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/train"
 )
 
@@ -16,12 +16,19 @@ import (
 type progress struct {
 	a       *app
 	what    string
+	unit    string // what is counted, in the plural
 	n, of   int
 	start   time.Time
+	begun   time.Time // when the first base were done
+	base    int
 	drawn   time.Time
 	visible bool
 	early   bool // it may end before n is of
+	hidden  bool
 }
+
+// unknownMany is how many a step has where that is not known before its end.
+const unknownMany = -1
 
 // The pauses between two pictures of the bar, and between two lines where there is no terminal.
 const (
@@ -29,52 +36,86 @@ const (
 	linePause = 15 * time.Second
 )
 
-func (a *app) progress(what string, of int) *progress {
+func (a *app) progress(what, unit string, of int) *progress {
 	now := time.Now()
-	return &progress{a: a, what: what, of: of, start: now, drawn: now.Add(-barPause)}
+	return &progress{a: a, what: what, unit: unit, of: of, start: now, drawn: now.Add(-barPause)}
 }
 
 func (p *progress) add(n int) { p.set(p.n + n) }
 
 func (p *progress) set(n int) {
 	p.n = n
-	if p.of == 0 {
+	if p.of == 0 || p.hidden {
+		return
+	}
+	if p.of == unknownMany {
+		p.count()
 		return
 	}
 	now := time.Now()
 	since := now.Sub(p.drawn)
-	rate := float64(n) / max(now.Sub(p.start).Seconds(), 1e-9)
+	rate := p.rate(now)
 	left := time.Duration(min(float64(p.of-n)/max(rate, 1e-9), 1e7) * float64(time.Second)).Round(time.Second)
 	switch {
 	case p.a.errTTY && (since >= barPause || n == p.of):
 		fmt.Fprintf(p.a.stderr, "\r%s\x1b[K", p.line(p.a.width(), rate, left))
 		p.visible = true
 	case !p.a.errTTY && n > 0 && n < p.of && since >= linePause:
-		fmt.Fprintf(p.a.stderr, "%s: %d of %d, %.1f a second, %s left\n", p.what, n, p.of, rate, left)
+		fmt.Fprintf(p.a.stderr, "%s: %d of %d %s, %.1f a second, %s%s left\n", p.what, n, p.of, p.unit, rate, p.most(), left)
 	default:
 		return
 	}
 	p.drawn = now
 }
 
-// widestBar is how long a bar is where there is room for it.
-const widestBar = 30
-
-// line is the bar with its numbers, shorter than width columns so that it never breaks into two.
-func (p *progress) line(width int, rate float64, left time.Duration) string {
-	most := ""
-	if p.early {
-		most = "at most "
+// count is set where it is not known how many there are.
+func (p *progress) count() {
+	if now := time.Now(); p.a.errTTY && now.Sub(p.drawn) >= barPause {
+		line := shorten(fmt.Sprintf("%s: %d %s  %.1f/s", p.what, p.n, p.unit, p.rate(now)), p.a.width()-1)
+		fmt.Fprintf(p.a.stderr, "\r%s\x1b[K", line)
+		p.visible, p.drawn = true, now
 	}
-	numbers := fmt.Sprintf(" %d/%d  %.1f/s  %s%s left", p.n, p.of, rate, most, left)
-	bar := min(widestBar, width-2-utf8.RuneCountInString(p.what)-len(numbers))
+}
+
+// rate is how many are done a second, from the first ones on: what went before them was getting ready.
+func (p *progress) rate(now time.Time) float64 {
+	if p.n > 0 && p.base == 0 {
+		p.base, p.begun = p.n, now
+	}
+	if p.n > p.base {
+		return float64(p.n-p.base) / max(now.Sub(p.begun).Seconds(), 1e-9)
+	}
+	return float64(p.n) / max(now.Sub(p.start).Seconds(), 1e-9)
+}
+
+// most goes before a time that may be less.
+func (p *progress) most() string {
+	if p.early {
+		return "at most "
+	}
+	return ""
+}
+
+// widestBar is how long a bar is where there is room for it.
+const widestBar = 24
+
+// line is the bar with its numbers, narrower than width columns so that it never breaks into two.
+// What it has no room for it leaves out: the bar first, then the rate.
+func (p *progress) line(width int, rate float64, left time.Duration) string {
+	counted := fmt.Sprintf(" %d/%d", p.n, p.of)
+	time := fmt.Sprintf("  %s%s left", p.most(), left)
+	numbers := counted + fmt.Sprintf(" %s  %.1f/s", p.unit, rate) + time
+	if width <= cells(p.what)+len(numbers) {
+		numbers = counted + time
+	}
+	bar := min(widestBar, width-2-cells(p.what)-len(numbers))
 	line := p.what
 	if bar > 3 {
 		full := min(bar, bar*p.n/p.of)
-		line += " " + strings.Repeat("█", full) + strings.Repeat("░", bar-full)
+		line += " " + p.a.paintNote(green, strings.Repeat("█", full)) + strings.Repeat("░", bar-full)
+		return line + numbers
 	}
-	text := []rune(line + numbers)
-	return string(text[:min(len(text), max(width-1, 1))])
+	return shorten(line+numbers, max(width-1, 1))
 }
 
 // done wipes the bar. It may be called more than once.
@@ -85,27 +126,43 @@ func (p *progress) done() {
 	}
 }
 
+// phases says in words what a run is busy with, and what is counted meanwhile.
+var phases = map[train.Phase][2]string{
+	train.PhaseHash:      {"reading and checking", "pictures"},
+	train.PhaseCalibrate: {"finding int8 ranges", "pictures"},
+	train.PhaseEmbed:     {"computing features", "pictures"},
+	train.PhaseViews:     {"computing features", "views"},
+	train.PhaseFeatures:  {"choosing features", "candidates"},
+	train.PhaseSearch:    {"choosing L2", "fits"},
+	train.PhaseFit:       {"solving for the head", "iterations"},
+	train.PhaseMeasure:   {"measuring", "pictures"},
+	train.PhaseKeep:      {"making thumbnails", "pictures"},
+}
+
 // trainProgress shows a run: a bar for each phase on a terminal; elsewhere lines, among them the
 // losses and accuracies on the way.
 type trainProgress struct {
 	a     *app
 	bar   *progress
 	phase train.Phase
+	notes []string        // of the plan
+	shown map[string]bool // findings and notes
 }
 
-func (a *app) trainProgress() *trainProgress { return &trainProgress{a: a} }
+func (a *app) trainProgress() *trainProgress { return &trainProgress{a: a, shown: map[string]bool{}} }
 
 func (p *trainProgress) event(e train.Event) {
-	if e.Note != "" && e.Phase != train.PhaseCheck { // those of the check are printed with its findings
-		p.done()
-		p.a.say("%s", e.Note)
-	}
-	if e.Phase == train.PhaseCheck {
+	if e.Phase == train.PhaseCheck { // printed with what the checks found
+		p.notes = append(p.notes, e.Note)
 		return
+	}
+	if e.Note != "" {
+		p.done()
+		p.a.note("%s", e.Note)
 	}
 	if p.bar == nil || e.Phase != p.phase {
 		p.done()
-		p.phase, p.bar = e.Phase, p.a.progress(string(e.Phase), e.Total)
+		p.phase, p.bar = e.Phase, p.a.progress(phases[e.Phase][0], phases[e.Phase][1], e.Total)
 	}
 	if !p.a.errTTY && e.Phase == train.PhaseFit {
 		p.metrics(e)
@@ -113,6 +170,12 @@ func (p *trainProgress) event(e train.Event) {
 	}
 	p.bar.of, p.bar.early = e.Total, e.Phase == train.PhaseFit // which ends when the head is solved for
 	p.bar.set(e.Done)
+}
+
+// checked prints what the checks found, before the long work.
+func (p *trainProgress) checked(c *doctor.Checkup) {
+	p.done()
+	p.a.printFindings(c, p.notes, p.shown)
 }
 
 // metrics prints a moment of the solver at which accuracies were measured, as metric definitions
@@ -126,7 +189,7 @@ func (p *trainProgress) metrics(e train.Event) {
 	if !math.IsNaN(e.ValidationAccuracy) {
 		line += " validation:accuracy=" + sixDigits(e.ValidationAccuracy) + " validation:loss=" + sixDigits(e.ValidationLoss)
 	}
-	p.a.say("%s", line)
+	p.a.note("%s", line)
 }
 
 func sixDigits(v float64) string { return strconv.FormatFloat(v, 'f', 6, 64) }

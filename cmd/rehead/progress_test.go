@@ -14,19 +14,20 @@ import (
 // A bar fits its terminal, however narrow, and says how far it is, how fast and how long yet.
 func TestProgressFits(t *testing.T) {
 	for _, width := range []int{20, 40, 80, 200} {
-		p := &progress{what: "embed", n: 123456, of: 1234567}
+		p := &progress{a: &app{}, what: "embedding", unit: "pictures", n: 123456, of: 1234567}
 		got := p.line(width, 23.4, 13*time.Hour+5*time.Second)
 		if n := utf8.RuneCountInString(got); n >= width {
 			t.Errorf("%d columns: got %d, want fewer: %q", width, n, got)
 		}
-		if whole := strings.HasSuffix(got, "123456/1234567  23.4/s  13h0m5s left"); whole != (width > 40) {
+		if whole := strings.HasSuffix(got, "123456/1234567 pictures  23.4/s  13h0m5s left"); whole != (width > 40) {
 			t.Errorf("%d columns: got %q", width, got)
 		}
-		if n := strings.Count(got, "█") + strings.Count(got, "░"); width >= 80 && n != widestBar {
+		if n := strings.Count(got, "█") + strings.Count(got, "░"); width > 80 && n != widestBar || width == 80 && n < 10 {
 			t.Errorf("%d columns: got a bar of %d", width, n)
 		}
 	}
-	if got := (&progress{what: "fit", n: 5, of: 1000, early: true}).line(80, 1, time.Second); !strings.Contains(got,
+	bounded := &progress{a: &app{}, what: "fit", n: 5, of: 1000, early: true}
+	if got := bounded.line(80, 1, time.Second); !strings.Contains(got,
 		"at most 1s left") {
 		t.Errorf("got %q, want a bound", got)
 	}

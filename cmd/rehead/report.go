@@ -88,7 +88,7 @@ func reportOf(path string) (*report.Page, error) {
 			return nil, fmt.Errorf("%s: its settings: %w", path, err)
 		}
 	}
-	page, err := report.OfModel(m, report.Run{Name: modelName(path), Data: s.Data, Date: s.Date})
+	page, err := report.OfModel(m, report.Run{Name: cmp.Or(m.Name, modelName(path)), Data: s.Data, Date: s.Date})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/internal/visible"
+	"github.com/c236555e/rehead/internal/wrongfield"
 )
 
 // Exit codes of the command line.
@@ -18,31 +19,7 @@ const (
 	exitUsage  = 2 // the command line itself was wrong
 )
 
-// usageError marks an error of the command line itself: exit code 2 instead of 1.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error {
-	return &usageError{fmt.Errorf(format, args...)}
-}
-
-// needArgs asks for at least least and at most most arguments (most < 0: any number), named in the
-// usage line of the command.
-func needArgs(least, most int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) < least || most >= 0 && len(args) > most {
-			return usagef("%s: got %d arguments, want %s", cmd.CommandPath(), len(args), cmd.UseLine())
-		}
-		return nil
-	}
-}
-
 //go:generate go test -run TestCLIPage . -update
-
-// helpWidth makes pflag break the flags' help within 80 columns: it lets a line be 5 longer.
-const helpWidth = "75"
 
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
@@ -73,9 +50,11 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.
   rehead train flower_photos --weights keras -o model
   rehead predict model daisy.jpg
   rehead serve model --addr :8080`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          needArgs(0, 0),
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		Version:           toolVersion(),
+		Args:              needCommand,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return noNegatives(cmd) },
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.inTrainingJob() { // a job whose entry point has no arguments
 				job, _, err := cmd.Find([]string{"train"})
@@ -90,47 +69,61 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.
 	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%s: %w; see %s --help", cmd.CommandPath(), err, cmd.CommandPath())
-	})
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages ", "FlagUsagesWrapped "+helpWidth+" "))
+	root.SetFlagErrorFunc(wrongFlag)
+	root.SetUsageFunc(a.usage)
+	root.SetVersionTemplate("rehead {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newTrain(a), newPredict(a), newEvaluate(a), newReport(a), newServe(a), newEmbed(a),
+		newTrain(a), newPredict(a), newEvaluate(a), newCompare(a), newReport(a), newServe(a), newEmbed(a),
 		newBench(a), newWeights(a), newInspect(a), newExport(a), newDoctor(a), newDemo(a), newVersion(a),
 	)
 	return root
 }
 
+// longWork is how long a command takes at least whose time is printed when it is done.
+const longWork = time.Second
+
 // run executes one command line and returns the process's exit code.
 func run(ctx context.Context, a *app, args []string) int {
 	a.stdout, a.stderr = visible.Writer{To: a.stdout}, visible.Writer{To: a.stderr}
+	began := time.Now()
 	root := newRoot(a)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
+		if took := time.Since(began); took >= longWork && cmd.Name() != "serve" {
+			a.note("%s", a.paintNote(faint, "done in "+duration(took)))
+		}
 		return exitDone
 	}
-	var usage *usageError
-	// Cobra reports an unknown subcommand itself, as an error of the root command's.
-	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") {
-		fmt.Fprintf(a.stderr, "rehead: %s\n", oneLine(err))
-		return exitUsage
+	var wrong *wrongfield.Error
+	if errors.As(err, &wrong) {
+		err = byFlags(cmd.Flags(), wrong)
 	}
+	says := a.paintNote(red, "rehead: ")
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		detail := ""
 		// of what the next run goes on from
 		if cmd.Name() == "train" || cmd.Name() == "predict" && oneLine(err) != ctx.Err().Error() {
-			detail = " (" + oneLine(err) + ")"
+			detail = " (" + plain(err.Error()) + ")"
 		}
-		fmt.Fprintf(a.stderr, "rehead: %s: interrupted; nothing half-written was left behind%s\n", cmd.Name(), detail)
+		a.note("%s%s: interrupted; nothing half-written was left behind%s", says, cmd.Name(), detail)
 		return exitFailed
 	}
-	fmt.Fprintf(a.stderr, "rehead: %s\n", oneLine(err))
+	a.note("%s%s", says, plain(err.Error()))
+	if errors.As(err, new(*usageError)) {
+		return exitUsage
+	}
 	return exitFailed
 }
 
-// oneLine keeps an error to a single line: logs and the failure file want one sentence.
-func oneLine(err error) string {
-	return strings.Join(strings.Fields(err.Error()), " ")
+// duration is a time for people.
+func duration(d time.Duration) string {
+	if d < 10*time.Second {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	if d < time.Minute {
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	}
+	return d.Round(time.Second).String()
 }

@@ -68,6 +68,7 @@ REHEAD_SERVE_TOP=3. See docs/sagemaker.md.`,
 	o.engine.addPrecision(cmd, modelPrecision)
 	o.limits.add(cmd)
 	o.add(cmd)
+	first(cmd, "addr top page watch tls-cert tls-key max-body timeout log-level")
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/plural"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
 )
@@ -24,6 +25,9 @@ type trainOptions struct {
 	dtype    string
 	input    inputFlags
 	noTrunk  bool
+	force    bool
+	correct  string // corrections file, "" for none
+	corrects string // corrections file to write, "" for none
 	noReport bool
 	asJSON   bool
 	plots    plotFlags
@@ -81,6 +85,7 @@ Without DIR it is a SageMaker training job: data, settings and model are below
 	o.dataFlags.add(cmd)
 	o.add(cmd)
 	o.headFlags.add(cmd, &o.cfg)
+	first(cmd, "weights output validation test l2 features augment class-weights unknown json")
 	return cmd
 }
 
@@ -94,6 +99,13 @@ func (o *trainOptions) add(cmd *cobra.Command) {
 	o.input.add(cmd)
 	f.StringVar(&o.dtype, "dtype", "f32", "how the trunk is stored in the model: f32 or f16")
 	f.BoolVar(&o.noTrunk, "no-trunk", false, "store only the trunk's digest in the model")
+	f.StringVar(&o.correct, "corrections", "",
+		"corrections file: CSV with path, action (keep, drop, label) and label, as --write-corrections and doctor write it; "+
+			"the model keeps it")
+	f.StringVar(&o.corrects, "write-corrections", "", correctionsHelp)
+	f.BoolVar(&o.force, "force", false,
+		"replace an older model at --output, which is else kept as NAME.bak-1, .bak-2, ...")
+	f.StringVar(&o.cfg.Name, "name", "", "name of the model for people (default: that of the job, if it is one)")
 	f.BoolVar(&o.noReport, "no-report", false, "write no report.html into the model")
 	o.plots.add(cmd, "loss, accuracy, reliability, confusion, labels, map")
 	f.StringVar(&o.events, "tensorboard", "",
@@ -122,7 +134,7 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMinAccuracy(o.least); err != nil {
+	if err := errors.Join(cfg.Validate(), checkMinAccuracy(o.least), oneOf("dtype", o.dtype, "f32", "f16")); err != nil {
 		return nil, err
 	}
 	if err := parentExists(o.out); err != nil {
@@ -133,6 +145,16 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	}
 	if err := o.plots.prepare(); err != nil {
 		return nil, err
+	}
+	if o.corrects != "" {
+		if err := parentExists(o.corrects); err != nil {
+			return nil, err
+		}
+	}
+	if o.correct != "" {
+		if cfg.Corrections, err = dataset.ReadCorrections(o.correct); err != nil {
+			return nil, err
+		}
 	}
 	folder, err := o.open(dir, 2)
 	if err != nil {
@@ -146,9 +168,8 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if w, err = o.input.apply(w); err != nil {
 		return nil, err
 	}
-	if !o.asJSON {
-		a.sayWrapped("%d pictures of %d labels; trunk %s", len(folder.Items), len(folder.Labels), describeTrunk(w))
-	}
+	a.note("%s of %s; trunk %s", plural.Count(len(folder.Items), "picture"), plural.Count(len(folder.Labels), "label"),
+		describeTrunk(w))
 	result, failed, err := a.watchedRun(ctx, folder, w, cfg, o.events)
 	if err != nil {
 		return nil, aboutFull(err, cfg.CacheDir)
@@ -157,26 +178,39 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if !o.noReport {
 		report = a.report(ctx, result)
 	}
-	if err := result.Model.Save(o.out,
-		inception.SaveOptions{Report: report, NoTrunk: o.noTrunk, DType: o.dtype}); err != nil {
+	if err := a.save(result.Model, report, o); err != nil {
 		return nil, err
 	}
 	if err := result.Finish(); err != nil {
 		return nil, err
 	}
-	failed = errors.Join(failed, o.plots.write(ctx, a, result.Plots))
+	failed = errors.Join(failed, a.writeCorrections(o.corrects, proposals(result.Checkup, result.Metrics.LabelErrors)),
+		o.plots.write(ctx, a, result.Plots))
 	if o.asJSON {
 		err = a.printTrainJSON(result, o.out, report != nil)
 	} else {
-		a.printTrained(result, o.out)
-		if report != nil {
-			a.say("report written to %s", reportPath(o.out))
-		}
+		a.printTrained(result, o.out, report != nil)
 	}
 	if o.job || !a.errTTY {
 		a.printMetricLines(&result.Metrics)
 	}
 	return result, errors.Join(err, failed, result.Metrics.RequireAccuracy(o.least))
+}
+
+// save writes the model, beside an older one unless that is to be replaced.
+func (a *app) save(m *inception.Model, report []byte, o *trainOptions) error {
+	kept := ""
+	opts := inception.SaveOptions{Report: report, NoTrunk: o.noTrunk, DType: o.dtype}
+	if !o.force && !o.job {
+		opts.Kept = &kept
+	}
+	if err := m.Save(o.out, opts); err != nil {
+		return err
+	}
+	if kept != "" {
+		a.note("the older model is kept as %s", filepath.Join(filepath.Dir(o.out), filepath.Base(kept)))
+	}
+	return nil
 }
 
 // watchedRun trains with progress on the terminal and, where a folder is named, in TensorBoard's
@@ -189,12 +223,15 @@ func (a *app) watchedRun(ctx context.Context, folder *dataset.Folder, w *incepti
 		return nil, nil, err
 	}
 	p := a.trainProgress()
-	cfg.Progress = b.watch(p.event)
+	cfg.Progress, cfg.Checked = b.watch(p.event), p.checked
 	r, err = train.Run(ctx, folder, w, cfg)
 	p.done()
 	if err != nil {
 		return nil, nil, errors.Join(err, b.close())
 	}
+	a.printProblems(r.Problems)
+	a.printFindings(r.Checkup, r.Notes, p.shown) // bottlenecks and the head tell more
+	a.note("%s computed, %d from the cache", plural.Count(r.Embedded, "bottleneck"), r.Cached)
 	b.finish(r)
 	return r, b.close(), nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"runtime"
 	"runtime/debug"
@@ -38,7 +37,10 @@ func newVersion(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print version, kernels, devices and embedded trunk",
-		Args:  needArgs(0, 0),
+		Example: `  rehead version
+  rehead --version
+  rehead version --licenses`,
+		Args: needArgs(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			if licenses {
 				_, err := io.WriteString(a.stdout, licences.Text())
@@ -64,12 +66,11 @@ func newVersion(a *app) *cobra.Command {
 			if len(v.Found) > 0 {
 				found = ", found " + strings.Join(v.Found, ", ")
 			}
-			_, err := fmt.Fprintf(a.stdout,
-				"rehead %s (%s, %s/%s), kernel %s, precisions %v, devices %v%s\ntrunk embedded: %.2f MB, digest "+
-					"%.12s, licence %s, %s\n",
-				v.Version, v.Go, v.OS, v.Arch, v.Kernel, v.Precisions, v.Devices, found,
-				float64(v.Embedded.Bytes)/1e6, v.Embedded.Digest, v.Embedded.License, builtIn().accuracy())
-			return err
+			a.sayWrapped("rehead %s (%s, %s/%s), kernel %s, precisions %v, devices %v%s", v.Version, v.Go, v.OS, v.Arch,
+				v.Kernel, v.Precisions, v.Devices, found)
+			a.sayWrapped("trunk embedded: %.2f MB, digest %.12s, licence %s, %s", float64(v.Embedded.Bytes)/1e6,
+				v.Embedded.Digest, v.Embedded.License, builtIn().accuracy())
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/c236555e/rehead/internal/draw"
@@ -36,5 +37,8 @@ func TestViews(t *testing.T) {
 	if several == alone {
 		t.Errorf("evaluations of 4 views and of one are the same: %+v", several)
 	}
-	fails(t, []string{"predict", model, image, "--views", "99"}, "views", "99")
+	o := command(t, "predict", model, image, "--views", "99")
+	if o.code != exitUsage || !strings.Contains(o.stderr, "99") {
+		t.Errorf("99 views: exit code %d, %s", o.code, o.stderr)
+	}
 }

@@ -18,7 +18,10 @@ func newWeights(a *app) *cobra.Command {
 		Short: "List, download, convert, describe and verify weight files",
 		Long: `Lists, downloads, converts, describes and verifies weight files. docs/weights.md
 says which files are read, and how they are told apart.`,
-		Args: needArgs(0, 0),
+		Example: `  rehead weights list
+  rehead weights pull keras
+  rehead weights convert net.pth trunk.safetensors`,
+		Args: needCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newWeightsList(a), newWeightsPull(a), newWeightsConvert(a), newWeightsInfo(a), newWeightsVerify(a))
@@ -58,9 +61,9 @@ continued. --from takes the file from a mirror or a folder instead.`,
 			if asJSON {
 				return printJSON(a.stdout, p)
 			}
-			a.say("%s: %s from %s, digest %.12s; use it as --weights %s", p.Name, store.Path(p), p.From, p.Digest, p.Name)
+			a.sayWrapped("%s: %s from %s, digest %.12s; use it as --weights %s", p.Name, store.Path(p), p.From, p.Digest, p.Name)
 			if p.SHA256 == "" {
-				a.say("its publisher states no digest: only its size was checked; this copy's SHA-256 is %s", p.FileSHA256)
+				a.sayWrapped("its publisher states no digest: only its size was checked; this copy's SHA-256 is %s", p.FileSHA256)
 			}
 			return nil
 		},
@@ -91,7 +94,7 @@ func newWeightsVerify(a *app) *cobra.Command {
 			if asJSON {
 				return printJSON(a.stdout, r)
 			}
-			a.say("%s: whole (%s), self-test passed at a distance of %.2g", r.Name, r.File, r.Distance)
+			a.sayWrapped("%s: whole (%s), self-test passed at a distance of %.2g", r.Name, r.File, r.Distance)
 			return nil
 		},
 	}
@@ -177,7 +180,7 @@ func (a *app) convertWeights(in, out string, o *convertOptions) (err error) {
 		what = fmt.Sprintf("a model of %d labels", len(r.Model.Labels))
 	}
 	w := r.Weights
-	a.say("wrote %s, %s: flavour %s, width %g, %d classes, digest %.12s, in %.1f s", out, what, w.Flavor, w.Width,
+	a.sayWrapped("wrote %s, %s: flavour %s, width %g, %d classes, digest %.12s, in %.1f s", out, what, w.Flavor, w.Width,
 		w.Classes, w.Digest, time.Since(start).Seconds())
 	return nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -49,7 +48,7 @@ func newWeightsInfo(a *app) *cobra.Command {
 func (c weightsCard) String() string {
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-19s "+format+"\n", append([]any{name}, args...)...)
+		fmt.Fprintf(&b, "%-12s %s\n", name, wrapped(fmt.Sprintf(format, args...), 13, strings.Repeat(" ", 13)))
 	}
 	if c.trunkCard != nil {
 		row("name", "%s, licence %s", c.Name, c.License)
@@ -72,9 +71,7 @@ func (c weightsCard) String() string {
 	} else {
 		row("classifier", "none")
 	}
-	if recipe, err := json.Marshal(c.Recipe); err == nil {
-		row("recipe", "%s", recipe)
-	}
+	row("recipe", "%s", c.Recipe.Describe())
 	row("source", "%s", c.Source)
 	row("digest", "%s", c.Digest)
 	if c.Ignored > 0 {

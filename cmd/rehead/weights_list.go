@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +25,9 @@ func newWeightsList(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the trunk in this binary and the official weight files",
-		Args:  needArgs(0, 0),
+		Example: `  rehead weights list
+  rehead weights list --json`,
+		Args: needArgs(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			lines, err := a.listWeights()
 			if err != nil {
@@ -34,7 +36,8 @@ func newWeightsList(a *app) *cobra.Command {
 			if asJSON {
 				return printJSON(a.stdout, lines)
 			}
-			return printWeights(a.stdout, lines)
+			a.printWeights(lines)
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON array")
@@ -76,9 +79,8 @@ func (a *app) listWeights() ([]listed, error) {
 
 // printWeights writes the list as people read it, without the files' names, for which a line has no
 // room.
-func printWeights(w io.Writer, lines []listed) error {
-	const row = "%-12s %-12s %7v %4v %6s  %-8s  %s\n"
-	text := fmt.Sprintf(row, "name", "flavour", "classes", "MB", "top-1", "here", "licence")
+func (a *app) printWeights(lines []listed) {
+	t := table{head: []string{"name", "flavour", "classes", "MB", "top-1", "here", "licence"}, right: "llrrrll"}
 	for _, l := range lines {
 		top1, mark := "", ""
 		if l.Top1 > 0 {
@@ -90,10 +92,13 @@ func printWeights(w io.Writer, lines []listed) error {
 		case l.Pulled:
 			mark = "pulled"
 		}
-		text += fmt.Sprintf(row, l.Name, l.Flavor, l.Classes, fmt.Sprintf("%.0f", float64(l.Size)/1e6), top1, mark, l.License)
+		classes := ""
+		if l.Classes > 0 {
+			classes = strconv.Itoa(l.Classes)
+		}
+		t.row(l.Name, string(l.Flavor), classes, fmt.Sprintf("%.0f", float64(l.Size)/1e6), top1, mark, l.License)
 	}
+	a.printTable(&t, "")
 	k := builtIn()
-	text += wrapped(fmt.Sprintf("%s: %s. --json names each file and its address.", k.Name, k.accuracy()), 0, "  ") + "\n"
-	_, err := io.WriteString(w, text)
-	return err
+	a.sayWrapped("%s: %s. --json names each file and its address.", k.Name, k.accuracy())
 }

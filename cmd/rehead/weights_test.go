@@ -78,12 +78,10 @@ func TestWeights(t *testing.T) {
 		list[i].Pulled = !list[i].BuiltIn
 	}
 	var printed strings.Builder
-	if err := printWeights(&printed, list); err != nil {
-		t.Fatal(err)
-	}
+	(&app{stdout: &printed, tty: true}).printWeights(list)
 	lines := strings.Split(strings.TrimSuffix(printed.String(), "\n"), "\n")
 	for _, l := range lines {
-		if n := len(l); n > columns {
+		if n := cells(styles.ReplaceAllString(l, "")); n > columns {
 			t.Errorf("list: %d columns, want at most %d: %q", n, columns, l)
 		}
 	}

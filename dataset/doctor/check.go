@@ -378,3 +378,16 @@ func (c *Checkup) Same() dataset.Same {
 func (p *checked) aspect() float64 {
 	return float64(max(p.width, p.height)) / math.Max(1, float64(min(p.width, p.height)))
 }
+
+// Unread are the pictures of the folder that cannot be read, by Item.Rel, in its order, and why.
+func (c *Checkup) Unread() (out []Unreadable) {
+	if c == nil || c.folder == nil {
+		return nil
+	}
+	for i := range c.pictures {
+		if err := c.pictures[i].err; err != nil {
+			out = append(out, Unreadable{c.folder.Items[i].Rel, err.Error()})
+		}
+	}
+	return out
+}

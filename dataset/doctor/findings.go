@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/c236555e/rehead/internal/plural"
 )
 
 const shown = 20 // pictures that a Finding names
@@ -25,7 +27,7 @@ func (c *Checkup) report() {
 			images = append(images, d.Image)
 		}
 		c.add(Warning, CodeDisagree, n, images,
-			fmt.Sprintf("%s whose nearest neighbours have another label: look at them first", count(n, "picture")))
+			fmt.Sprintf("%s whose nearest neighbours have another label: look at them first", plural.Count(n, "picture")))
 	}
 	c.Trainable = !slices.ContainsFunc(c.Findings, func(f Finding) bool { return f.Severity == Fatal })
 }
@@ -51,7 +53,8 @@ func (c *Checkup) reportLabels() {
 			continue
 		case l.Readable < c.cfg.MinImages:
 			c.addLabel(Warning, CodeTinyLabel, l.Label, l.Readable,
-				fmt.Sprintf("label %q has only %s: expect little of it below %d", l.Label, count(l.Readable, "readable picture"),
+				fmt.Sprintf("label %q has only %s: expect little of it below %d", l.Label,
+					plural.Count(l.Readable, "readable picture"),
 					c.cfg.MinImages))
 		}
 		if usable++; usable == 1 {
@@ -67,7 +70,7 @@ func (c *Checkup) reportLabels() {
 	if usable < 2 {
 		c.add(Fatal, CodeFewLabels, usable, nil,
 			fmt.Sprintf("%s with readable pictures, want at least 2: give each label a folder of its own with pictures in it",
-				count(usable, "label")))
+				plural.Count(usable, "label")))
 	} else if float64(most.Readable) > c.cfg.MaxImbalance*float64(least.Readable) {
 		c.addLabel(Warning, CodeImbalance, least.Label, least.Readable,
 			fmt.Sprintf("label %q has %d pictures, %q has %d: add pictures of the former or use class weights", least.Label,
@@ -115,14 +118,14 @@ func (c *Checkup) reportFiles() {
 			paths = append(paths, p.Path)
 		}
 		c.add(Warning, CodeLeftOut, n, paths,
-			fmt.Sprintf("%s left out: see problems", count(n, "file or folder is", "files and folders are")))
+			fmt.Sprintf("%s left out: see problems", plural.Count(n, "file or folder is", "files and folders are")))
 	}
 	bad := c.collect(func(p *checked) bool { return p.err != nil }, true)
 	if len(bad) == 0 {
 		return
 	}
 	c.add(Warning, CodeUnreadable, len(bad), bad,
-		fmt.Sprintf("%s cannot be read and will be set aside: see problems", count(len(bad), "picture")))
+		fmt.Sprintf("%s cannot be read and will be set aside: see problems", plural.Count(len(bad), "picture")))
 	if most := max(10, c.Images/10); len(bad) > most {
 		c.add(Warning, CodeManyBad, len(bad), nil,
 			fmt.Sprintf("%d of %d pictures cannot be read; training gives up at more than %d unless it is allowed more",
@@ -146,13 +149,14 @@ func (c *Checkup) reportPictures() {
 		return int(min(p.width, p.height)) < c.cfg.MinSide
 	}, false); len(small) > 0 {
 		c.add(Warning, CodeSmall, len(small), small,
-			fmt.Sprintf("%s with a side below %d pixels: little is left to see once enlarged", count(len(small), "picture"),
+			fmt.Sprintf("%s with a side below %d pixels: little is left to see once enlarged",
+				plural.Count(len(small), "picture"),
 				c.cfg.MinSide))
 	}
 	if long := c.collect(func(p *checked) bool { return p.aspect() > c.cfg.MaxAspect }, false); len(long) > 0 {
 		c.add(Warning, CodeAspect, len(long), long,
 			fmt.Sprintf("%s more than %g times as long as short: resizing distorts them, or cutting loses most of them",
-				count(len(long), "picture is", "pictures are"), c.cfg.MaxAspect))
+				plural.Count(len(long), "picture is", "pictures are"), c.cfg.MaxAspect))
 	}
 	c.reportNarrow()
 	var flat []string
@@ -163,7 +167,7 @@ func (c *Checkup) reportPictures() {
 	}
 	if len(flat) > 0 {
 		c.add(Warning, CodeFeatureless, len(flat), flat,
-			fmt.Sprintf("%s of nearly one shade: probably blank, or masks", count(len(flat), "picture")))
+			fmt.Sprintf("%s of nearly one shade: probably blank, or masks", plural.Count(len(flat), "picture")))
 	}
 }
 
@@ -181,7 +185,7 @@ func (c *Checkup) reportNarrow() {
 	if len(narrow) > 0 {
 		c.add(Warning, CodeNarrow, len(narrow), narrow,
 			fmt.Sprintf("%s of 16 bits with largest values of %s of 65535, nearly black: train with --stretch",
-				count(len(narrow), "picture"), strings.Join(most, ", ")))
+				plural.Count(len(narrow), "picture"), strings.Join(most, ", ")))
 	}
 }
 
@@ -212,7 +216,8 @@ func (c *Checkup) reportDuplicates() {
 		}
 		if groups > 0 {
 			c.add(Note, kind.code, groups, within,
-				fmt.Sprintf("%s of %s within a label (%d pictures): training keeps a group in one part", count(groups, "group"),
+				fmt.Sprintf("%s of %s within a label (%d pictures): training keeps a group in one part",
+					plural.Count(groups, "group"),
 					kind.what, len(within)))
 		}
 		if crossing > 0 {
@@ -221,14 +226,15 @@ func (c *Checkup) reportDuplicates() {
 				under, advice = "with different labels", "give each all of its labels"
 			}
 			c.add(Warning, kind.across, crossing, across,
-				fmt.Sprintf("%s of %s %s (%d pictures): no head can tell them apart; %s", count(crossing, "group"), kind.what,
+				fmt.Sprintf("%s of %s %s (%d pictures): no head can tell them apart; %s",
+					plural.Count(crossing, "group"), kind.what,
 					under, len(across), advice))
 		}
 	}
 	if leaks > 0 {
 		c.add(Warning, CodeLeak, leaks, leaking,
 			fmt.Sprintf("%s of equal or nearly equal pictures lie in several of the given parts: the measured accuracy "+
-				"is too good to be true", count(leaks, "group")))
+				"is too good to be true", plural.Count(leaks, "group")))
 	}
 }
 
@@ -242,16 +248,6 @@ func (c *Checkup) leaks(items []int) bool {
 		}
 	}
 	return false
-}
-
-func count(n int, one string, many ...string) string {
-	switch {
-	case n == 1:
-		return "1 " + one
-	case len(many) > 0:
-		return fmt.Sprintf("%d %s", n, many[0])
-	}
-	return fmt.Sprintf("%d %ss", n, one)
 }
 
 func quoteAll(names []string) string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/atomicfile"
+	"github.com/c236555e/rehead/internal/wrongfield"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -42,17 +43,18 @@ func (c Config) Validate() error {
 	switch c.Format {
 	case FormatSafetensors:
 		if c.Names != NamesTorchvision && c.Names != NamesKeras {
-			return fmt.Errorf("export: config: Names: got %q, want %q or %q", c.Names, NamesTorchvision, NamesKeras)
+			return wrongfield.Errorf("export: config", "Names", "got %q, want %q or %q", c.Names, NamesTorchvision, NamesKeras)
 		}
 		return nil
 	case FormatONNX, FormatKeras, FormatTFLite:
 		if c.Names != "" {
-			return fmt.Errorf("export: config: Names: got %q, want none for %q: they are for %q", c.Names, c.Format,
+			return wrongfield.Errorf("export: config", "Names", "got %q, want none for %q: they are for %q", c.Names, c.Format,
 				FormatSafetensors)
 		}
 		return nil
 	}
-	return fmt.Errorf("export: config: Format: got %q, want %q, %q, %q or %q", c.Format, FormatONNX, FormatKeras,
+	return wrongfield.Errorf("export: config", "Format",
+		"got %q, want %q, %q, %q or %q", c.Format, FormatONNX, FormatKeras,
 		FormatTFLite, FormatSafetensors)
 }
 

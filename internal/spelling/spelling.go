@@ -39,3 +39,11 @@ func Nearest(text string, candidates []string) string {
 		return cmp.Compare(edits(text, a), edits(text, b))
 	})
 }
+
+// List is the names in a sentence: "a, b or c".
+func List(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+}

@@ -2,10 +2,10 @@ package head
 
 import (
 	"errors"
-	"fmt"
 	"math"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/wrongfield"
 )
 
 // What the zero value of a setting means.
@@ -154,21 +154,23 @@ func (o Options) Validate() error {
 	_, known := o.Scaling.power()
 	switch {
 	case o.Scaling == ScaleAuto && o.L2 >= 0:
-		return fmt.Errorf("train: config: Scaling: got %s with L2 %g, want a negative L2: they are searched for together",
+		return wrongfield.Errorf("train: config", "Scaling",
+			"got %s with L2 %g, want a negative L2: they are searched for together",
 			o.Scaling, o.L2)
 	case !known && o.Scaling != ScaleAuto:
-		return fmt.Errorf("train: config: Scaling: got %q, want %s (default), %s, %s or %s", o.Scaling, ScaleHalf,
+		return wrongfield.Errorf("train: config", "Scaling", "got %q, want %s (default), %s, %s or %s", o.Scaling, ScaleHalf,
 			ScaleStandard, ScaleCommon, ScaleNone)
 	case math.IsNaN(o.L2) || math.IsInf(o.L2, 0):
-		return fmt.Errorf("train: config: L2: got %g, want a finite number", o.L2)
+		return wrongfield.Errorf("train: config", "L2", "got %g, want a finite number", o.L2)
 	case o.L2 < 0 && o.Solver == Retrain:
 		return errors.New("train: config: L2: solver retrain has none to search for")
 	case !(o.Tolerance >= 0) || math.IsInf(o.Tolerance, 0):
-		return fmt.Errorf("train: config: Tolerance: got %g, want a finite number, 0 (default) or more", o.Tolerance)
+		return wrongfield.Errorf("train: config", "Tolerance",
+			"got %g, want a finite number, 0 (default) or more", o.Tolerance)
 	case o.MaxIterations < 0:
-		return fmt.Errorf("train: config: MaxIterations: got %d, want 0 (default) or more", o.MaxIterations)
+		return wrongfield.Errorf("train: config", "MaxIterations", "got %d, want 0 (default) or more", o.MaxIterations)
 	case !(0 <= o.Smoothing && o.Smoothing <= 0.5):
-		return fmt.Errorf("train: config: Smoothing: got %g, want 0 to 0.5", o.Smoothing)
+		return wrongfield.Errorf("train: config", "Smoothing", "got %g, want 0 to 0.5", o.Smoothing)
 	}
 	if err := o.MiniBatch.Validate(); err != nil {
 		return err
@@ -188,7 +190,7 @@ func (o Options) fits() error {
 		}
 	case SGD, Momentum, Adam:
 		if o.MiniBatch.Steps != 0 {
-			return fmt.Errorf("train: config: Steps: got %d, want 0: steps are of solver retrain, %s counts epochs",
+			return wrongfield.Errorf("train: config", "Steps", "got %d, want 0: steps are of solver retrain, %s counts epochs",
 				o.MiniBatch.Steps, o.Solver)
 		}
 	case Retrain:
@@ -199,7 +201,8 @@ func (o Options) fits() error {
 				"for L2, scaling, label smoothing, dropout, schedules and early stopping")
 		}
 	default:
-		return fmt.Errorf("train: config: Solver: got %q, want %s (default), %s, %s, %s or %s", o.Solver, LBFGS, SGD,
+		return wrongfield.Errorf("train: config", "Solver",
+			"got %q, want %s (default), %s, %s, %s or %s", o.Solver, LBFGS, SGD,
 			Momentum, Adam, Retrain)
 	}
 	return nil
@@ -208,14 +211,15 @@ func (o Options) fits() error {
 // Validate names the first field that is wrong.
 func (c Config) Validate() error {
 	if c.L2 < 0 && c.Folds == nil {
-		return fmt.Errorf("train: config: L2: got %g, want 0 (default) or more, or Folds to search for it with", c.L2)
+		return wrongfield.Errorf("train: config", "L2",
+			"got %g, want 0 (default) or more, or Folds to search for it with", c.L2)
 	}
 	if c.Threads < 0 || c.Threads > 4096 {
-		return fmt.Errorf("train: config: Threads: got %d, want 0 (all) to 4096", c.Threads)
+		return wrongfield.Errorf("train: config", "Threads", "got %d, want 0 (all) to 4096", c.Threads)
 	}
 	for l, w := range c.ClassWeights {
 		if !(w > 0) || math.IsInf(w, 0) {
-			return fmt.Errorf("train: config: ClassWeights: class %d: got %g, want a finite number above 0", l, w)
+			return wrongfield.Errorf("train: config", "ClassWeights", "class %d: got %g, want a finite number above 0", l, w)
 		}
 	}
 	return c.Options.Validate()

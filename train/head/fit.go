@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/wrongfield"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -145,15 +146,17 @@ func newSolver(ctx context.Context, ex Examples, cfg Config) (*solver, error) {
 // belongs asks that what the settings say of examples, classes and heads is of ex.
 func (c Config) belongs(ex Examples) error {
 	if c.Folds != nil && len(c.Folds) != len(ex.Rows) {
-		return fmt.Errorf("train: config: Folds: got %d, want one for each of %d examples", len(c.Folds), len(ex.Rows))
+		return wrongfield.Errorf("train: config", "Folds",
+			"got %d, want one for each of %d examples", len(c.Folds), len(ex.Rows))
 	}
 	if c.ClassWeights != nil && len(c.ClassWeights) != ex.Classes {
-		return fmt.Errorf("train: config: ClassWeights: got %d, want one for each of %d classes", len(c.ClassWeights),
+		return wrongfield.Errorf("train: config", "ClassWeights",
+			"got %d, want one for each of %d classes", len(c.ClassWeights),
 			ex.Classes)
 	}
 	if c.Start != nil {
 		if err := c.Start.Validate(); err != nil {
-			return fmt.Errorf("train: config: Start: %w", err)
+			return wrongfield.Errorf("train: config", "Start", "%w", err)
 		}
 	}
 	v := c.Validation
@@ -162,12 +165,13 @@ func (c Config) belongs(ex Examples) error {
 	}
 	if v.Classes != ex.Classes || len(v.Rows) > 0 && v.Features() != ex.Features() ||
 		(v.MultiLabel == nil) != (ex.MultiLabel == nil) {
-		return fmt.Errorf("train: config: Validation: got %d classes, %d features and several labels: %t, want %d, "+
-			"%d and %t as in training", v.Classes, v.Features(), v.MultiLabel != nil, ex.Classes, ex.Features(),
+		return wrongfield.Errorf("train: config", "Validation",
+			"got %d classes, %d features and several labels: %t, want %d, "+
+				"%d and %t as in training", v.Classes, v.Features(), v.MultiLabel != nil, ex.Classes, ex.Features(),
 			ex.MultiLabel != nil)
 	}
 	if err := errors.Join(v.Validate(), v.finite()); err != nil {
-		return fmt.Errorf("train: config: Validation: %w", err)
+		return wrongfield.Errorf("train: config", "Validation", "%w", err)
 	}
 	return nil
 }

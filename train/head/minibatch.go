@@ -1,8 +1,9 @@
 package head
 
 import (
-	"fmt"
 	"math"
+
+	"github.com/c236555e/rehead/internal/wrongfield"
 )
 
 // Schedule says how the learning rate falls.
@@ -68,20 +69,22 @@ func (b MiniBatch) Validate() error {
 	switch b.Schedule {
 	case "", Constant, Step, Cosine:
 	default:
-		return fmt.Errorf("train: config: Schedule: got %q, want %s (default), %s or %s", b.Schedule, Constant, Step, Cosine)
+		return wrongfield.Errorf("train: config", "Schedule",
+			"got %q, want %s (default), %s or %s", b.Schedule, Constant, Step, Cosine)
 	}
 	switch {
 	case !(b.Rate >= 0) || math.IsInf(b.Rate, 0):
-		return fmt.Errorf("train: config: Rate: got %g, want a finite number, 0 (default) or more", b.Rate)
+		return wrongfield.Errorf("train: config", "Rate", "got %g, want a finite number, 0 (default) or more", b.Rate)
 	case b.DropEvery < 0 || b.Batch < 0 || b.Epochs < 0 || b.Steps < 0:
-		return fmt.Errorf("train: config: DropEvery, Batch, Epochs and Steps: got %d, %d, %d and %d, "+
+		return wrongfield.Errorf("train: config", "DropEvery, Batch, Epochs and Steps", "got %d, %d, %d and %d, "+
 			"want 0 (default) or more", b.DropEvery, b.Batch, b.Epochs, b.Steps)
 	case !(0 <= b.DropFactor && b.DropFactor <= 1):
-		return fmt.Errorf("train: config: DropFactor: got %g, want above 0 and at most 1, or 0 (default)", b.DropFactor)
+		return wrongfield.Errorf("train: config", "DropFactor",
+			"got %g, want above 0 and at most 1, or 0 (default)", b.DropFactor)
 	case !(0 <= b.Momentum && b.Momentum < 1):
-		return fmt.Errorf("train: config: Momentum: got %g, want below 1, or 0 (default)", b.Momentum)
+		return wrongfield.Errorf("train: config", "Momentum", "got %g, want below 1, or 0 (default)", b.Momentum)
 	case !(0 <= b.Dropout && b.Dropout <= 0.95):
-		return fmt.Errorf("train: config: Dropout: got %g, want 0 to 0.95", b.Dropout)
+		return wrongfield.Errorf("train: config", "Dropout", "got %g, want 0 to 0.95", b.Dropout)
 	}
 	return nil
 }

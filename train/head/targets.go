@@ -1,9 +1,10 @@
 package head
 
 import (
-	"fmt"
 	"math"
 	"slices"
+
+	"github.com/c236555e/rehead/internal/wrongfield"
 )
 
 // targets say what a head is to answer for each example, and how much that counts. With weights v_i
@@ -22,7 +23,8 @@ type targets struct {
 
 func newTargets(ex Examples, cfg Config) (*targets, error) {
 	if cfg.ClassWeights != nil && len(cfg.ClassWeights) != ex.Classes {
-		return nil, fmt.Errorf("train: config: ClassWeights: got %d, want one for each of %d classes", len(cfg.ClassWeights),
+		return nil, wrongfield.Errorf("train: config", "ClassWeights",
+			"got %d, want one for each of %d classes", len(cfg.ClassWeights),
 			ex.Classes)
 	}
 	n, k := len(ex.Rows), ex.Classes

@@ -14,18 +14,20 @@ import (
 
 // Finder finds the pictures of a job.
 type Finder struct {
-	Tree     layout.Tree
-	Channels Set
-	Manifest string                           // file in a channel; "none": label folders; "": the only one there
-	Classes  string                           // file with the names of numbered classes; "": none
-	Scratch  func() (dir string, err error)   // makes a folder of this run alone, once
-	Say      func(format string, args ...any) // prints a line of the log
+	Tree        layout.Tree
+	Channels    Set
+	Manifest    string                           // file in a channel; "none": label folders; "": the only one there
+	Classes     string                           // file with the names of numbered classes; "": none
+	Corrections string                           // corrections file; "": none
+	Scratch     func() (dir string, err error)   // makes a folder of this run alone, once
+	Say         func(format string, args ...any) // prints a line of the log
 }
 
 // Pictures are the folders and manifests that a job trains on.
 type Pictures struct {
 	Training, Validation, Test string            // a folder or a manifest; "": none
 	Classes                    string            // path of Finder's Classes
+	Corrections                string            // path of Finder's Corrections
 	Roots                      map[string]string // the folder that a manifest's paths start from
 }
 
@@ -38,6 +40,11 @@ func (f *Finder) Find(ctx context.Context) (p Pictures, err error) {
 	p.Roots = map[string]string{}
 	if p.Training, err = f.pictures(ctx, name, p.Roots); err != nil {
 		return p, err
+	}
+	if f.Corrections != "" {
+		if p.Corrections, err = f.beside(f.Corrections, name+"_lst", name); err != nil {
+			return p, err
+		}
 	}
 	if f.Classes != "" {
 		if p.Classes, err = f.beside(f.Classes, name+"_lst", name); err != nil {

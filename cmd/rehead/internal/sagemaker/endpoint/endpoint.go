@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
+	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/serve"
 )
 
@@ -78,8 +79,10 @@ func findModel(dir string) (string, error) {
 // modelBelow finds a model that was packed with its folder around it; "" where there is none.
 func modelBelow(dir string) string {
 	found, _ := filepath.Glob(filepath.Join(dir, "*", "model.json")) // the pattern is a good one
-	if len(found) == 0 {
-		return ""
+	for _, path := range found {
+		if dir := filepath.Dir(path); !inception.IsBackup(dir) {
+			return dir
+		}
 	}
-	return filepath.Dir(found[0])
+	return ""
 }

@@ -27,9 +27,8 @@ func Apply(values map[string]string, table map[string]Setting) (notes []string, 
 		}
 		setting, known := table[name]
 		if !known {
-			return nil, fmt.Errorf("sagemaker: hyperparameter %q is unknown: did you mean %q? Known are %s", name,
-				spelling.Nearest(name, proposed(table)),
-				strings.Join(effective(table), ", "))
+			return nil, fmt.Errorf("sagemaker: hyperparameter %q is unknown: did you mean %q? Else leave it out. Known are %s",
+				name, spelling.Nearest(name, proposed(table)), strings.Join(effective(table), ", "))
 		}
 		if setting.Set == nil && setting.Check != nil {
 			if err := setting.Check(values[name]); err != nil {

@@ -4,6 +4,10 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
+
+	"github.com/c236555e/rehead/train"
 )
 
 func TestApply(t *testing.T) {
@@ -34,5 +38,34 @@ func TestRegression_RefusedNamesAreNotProposed(t *testing.T) {
 	_, err := Apply(map[string]string{"outputs": "x"}, table)
 	if err == nil || strings.Contains(err.Error(), `"output"`) || !strings.HasSuffix(err.Error(), "Known are other") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestTopLayer: what the TensorFlow built-in may be asked to train beyond the head is refused with the
+// reason, in every spelling; what asks for the head alone changes nothing.
+func TestTopLayer(t *testing.T) {
+	manifest, weights := "", ""
+	table := Table(Target{Flags: pflag.NewFlagSet("", pflag.ContinueOnError), Config: &train.Config{},
+		ClassWeights: &weights, Manifest: &manifest}, nil)
+	for _, name := range []string{"train_only_top_layer", "train_only_on_top_layer", "reinitialize_top_layer"} {
+		for _, yes := range []string{"true", "1"} {
+			notes, err := Apply(map[string]string{name: yes}, table)
+			if err != nil || len(notes) != 1 {
+				t.Errorf("%s=%s: got %q, %v, want a note", name, yes, notes, err)
+			}
+		}
+		for value, want := range map[string]string{"false": "leave it out", "some": "true or false"} {
+			if name == "reinitialize_top_layer" && value == "false" {
+				want = "the channel model"
+			}
+			if _, err := Apply(map[string]string{name: value}, table); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s=%s: got %v, want %q", name, value, err, want)
+			}
+		}
+	}
+	for _, name := range []string{"validation_split", "validation_split_ratio"} {
+		if setting, ok := table[name]; !ok || setting.Set == nil {
+			t.Errorf("%s does nothing", name)
+		}
 	}
 }

@@ -14,13 +14,16 @@ import (
 
 // elsewhere are flags of `train` that a job has another place for: the setting's answer says which.
 var elsewhere = map[string]string{
-	"output":         "the model's place is fixed, /opt/ml/model",
-	"json":           "a job's log has its metrics as lines, and metrics.json all of them",
-	"warm_start":     "give the older model as the channel model",
-	"validation_dir": "give the pictures as the channel validation",
-	"test_dir":       "give the pictures as the channel test",
-	"image_root":     "a manifest's pictures lie in its own channel",
-	"help":           "rehead train --help lists the settings",
+	"write_corrections": "run rehead doctor --write-corrections before the job, and give the edited file as corrections",
+	"output":            "the model's place is fixed, /opt/ml/model",
+	"force":             "the model's place is fixed, and a job keeps no older model there",
+	"name":              "the model is named after the job",
+	"json":              "a job's log has its metrics as lines, and metrics.json all of them",
+	"warm_start":        "give the older model as the channel model",
+	"validation_dir":    "give the pictures as the channel validation",
+	"test_dir":          "give the pictures as the channel test",
+	"image_root":        "a manifest's pictures lie in its own channel",
+	"help":              "rehead train --help lists the settings",
 }
 
 // Target is what a job's hyperparameters set.
@@ -70,9 +73,7 @@ var notOurs = []struct{ why, names string }{
 	{"all of the validation and test pictures are measured, once",
 		"eval_step_interval test_batch_size validation_batch_size eval_metric"},
 	{"the network is InceptionV3 and its trunk is frozen",
-		"num_layers image_shape resize use_pretrained_model precision_dtype train_only_on_top_layer " +
-			"train_only_top_layer reinitialize_top_layer " +
-			"image_resize_interpolation"},
+		"num_layers image_shape resize use_pretrained_model precision_dtype image_resize_interpolation"},
 	{"the nearest is augment, such as augment=flip,crop=0.1,rotate=10,scale=0.1, with views",
 		"augmentation augmentation_type augmentation_random_flip augmentation_random_rotation augmentation_random_zoom"},
 	{"it is counted from the pictures", "num_classes num_training_samples binary_mode"},
@@ -99,7 +100,10 @@ func borrow(table map[string]Setting, t Target, values map[string]string) {
 		with       string
 	}{
 		{"learning_rate", "learning-rate", steps, "sgd, momentum, adam or retrain"},
+		{"lr", "learning-rate", steps, "sgd, momentum, adam or retrain"},
 		{"epochs", "epochs", stepping(solver), "sgd, momentum or adam"},
+		{"num_epochs", "epochs", stepping(solver), "sgd, momentum or adam"},
+		{"num_train_epochs", "epochs", stepping(solver), "sgd, momentum or adam"},
 		{"momentum", "momentum", solver == string(head.Momentum), "momentum"},
 		{"batch_size", "batch-size", steps, "sgd, momentum, adam or retrain"},
 		{"mini_batch_size", "batch-size", steps, "sgd, momentum, adam or retrain"},
@@ -122,8 +126,18 @@ func borrow(table map[string]Setting, t Target, values map[string]string) {
 	}
 	table["validation_percentage"] = Setting{Set: percent(&t.Config.Split.Validation)}
 	table["testing_percentage"] = Setting{Set: percent(&t.Config.Split.Test)}
-	table["validation_split_ratio"] = Setting{Set: fraction(&t.Config.Split.Validation)}
-	table["random_seed"] = Setting{Set: t.byFlag("seed")}
+	for _, name := range []string{"validation_split_ratio", "validation_split"} {
+		table[name] = Setting{Set: fraction(&t.Config.Split.Validation)}
+	}
+	for _, name := range []string{"random_seed", "random_state"} {
+		table[name] = Setting{Set: t.byFlag("seed")}
+	}
+	for _, name := range []string{"train_only_top_layer", "train_only_on_top_layer"} {
+		table[name] = Setting{Check: isTrue("the trunk is frozen, and fine-tuning it is not to be had here"),
+			Reason: "the trunk is frozen, and the head alone is trained"}
+	}
+	table["reinitialize_top_layer"] = Setting{Check: topLayer, Reason: "the head is new, unless the job has an older " +
+		"model as the channel model, at whose head the solver begins"}
 	table["architecture"] = Setting{Set: only("inception_v3", "the network is InceptionV3")}
 	if multiLabel, err := strconv.ParseBool(values["multi_label"]); err == nil && multiLabel {
 		table["use_weighted_loss"] = Setting{Set: weightedLoss(t.ClassWeights)}

@@ -25,20 +25,28 @@ func byFlag(flags *pflag.FlagSet, name string) func(string) error {
 		if err == nil {
 			return nil
 		}
-		switch kind {
-		case "int":
-			return fmt.Errorf("got %q, want a whole number", v)
-		case "uint64":
-			return fmt.Errorf("got %q, want a whole number, 0 or more", v)
-		case "float64":
-			return fmt.Errorf("got %q, want a number", v)
-		case "bool":
-			return fmt.Errorf("got %q, want true or false", v)
-		case "duration":
-			return fmt.Errorf("got %q, want a time such as 90s or 5m", v)
+		if want := Want(kind); want != "" {
+			return fmt.Errorf("got %q, want %s", v, want)
 		}
 		return err
 	}
+}
+
+// Want says in words what a flag of a type takes, "" for other types than these.
+func Want(kind string) string {
+	switch kind {
+	case "int", "int64":
+		return "a whole number"
+	case "uint", "uint64":
+		return "a whole number, 0 or more"
+	case "float64":
+		return "a number"
+	case "bool":
+		return "true or false"
+	case "duration":
+		return "a time such as 90s or 5m"
+	}
+	return ""
 }
 
 // whole writes a count as Go reads it: clients that count in floats send 3.0.
@@ -163,7 +171,29 @@ func only(want, why string) func(string) error {
 	}
 }
 
+// isTrue accepts true alone and says why.
+func isTrue(why string) func(string) error {
+	return func(v string) error {
+		on := false
+		if err := flag(&on)(v); err != nil {
+			return err
+		}
+		if !on {
+			return fmt.Errorf("got %q, want true, or leave it out: %s", v, why)
+		}
+		return nil
+	}
+}
+
+// topLayer accepts the values of reinitialize_top_layer that a head of new labels has.
+func topLayer(v string) error {
+	if strings.EqualFold(v, "auto") {
+		return nil
+	}
+	return isTrue("to begin at an older head, give its model as the channel model")(v)
+}
+
 // refuse accepts no value and says what to do instead.
 func refuse(why string) func(string) error {
-	return func(v string) error { return fmt.Errorf("got %q, want none in a job: %s", v, why) }
+	return func(v string) error { return fmt.Errorf("got %q, want none in a job, leave it out: %s", v, why) }
 }
