@@ -1,7 +1,6 @@
 package inception
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -155,11 +154,8 @@ func (d *Distance) encode(w io.Writer) error {
 }
 
 func (m *Model) takeDistance(name string, data []byte) error {
-	f, err := safetensors.New(name, bytes.NewReader(data), int64(len(data)))
+	f, err := openTensors(name, data, distanceFormat, 3)
 	if err != nil {
-		return err
-	}
-	if err := wantFormat(f, distanceFormat, 3); err != nil {
 		return err
 	}
 	shares, ok := f.Lookup("shares")

@@ -15,7 +15,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/embedded"
+	small "github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/internal/datatest"
 	"github.com/c236555e/rehead/train/head"
 )
@@ -210,7 +210,7 @@ func TestUnknownMeasured(t *testing.T) {
 	flowers := folderSet(t, datatest.Shared(t, "data", "flowers"))
 	signs := folderSet(t, datatest.Shared(t, "data", "signs"))
 	things, scenes := tarSets(t, datatest.Shared(t, "data", "pretrain.tar"), 100, "imagenet-samples", "scenes")
-	w, err := embedded.Weights()
+	w, err := small.Weights()
 	if err != nil {
 		t.Fatal(err)
 	}
