@@ -146,18 +146,18 @@ func (o biasSearch[T]) curvature(b []float64) (func(g []float64) error, error) {
 		if cross.Rows == 0 {
 			return nil
 		}
-		if l.square == nil {
-			l.square = make([]float64, k*k)
-		}
-		clear(l.square)
+		square := squareOf[T](l, k)
+		clear(square)
 		p := linalg.Matrix[T]{Data: r.u, Rows: hi - lo, Cols: k, Stride: r.ld}
-		return linalg.AddProduct(linalg.New(l.square, k, k), p, p, linalg.Product{TransposeA: true, Lower: true})
+		return linalg.AddProduct(linalg.New(square, k, k), p, p, linalg.Product{TransposeA: true, Lower: true})
 	}, func(l *lane) error {
 		for j, v := range l.biasG {
 			diagonal[j] += v / n
 		}
-		for j, v := range l.square {
-			cross.Data[j] -= v / n
+		if cross.Rows > 0 {
+			for j, v := range squareOf[T](l, k) {
+				cross.Data[j] -= float64(v) / n
+			}
 		}
 		return nil
 	})
@@ -172,6 +172,16 @@ func (o biasSearch[T]) curvature(b []float64) (func(g []float64) error, error) {
 		return byDiagonal, nil
 	}
 	return scaledSolve(cross, diagonal, byDiagonal)
+}
+
+// squareOf is a lane's own [k,k].
+func squareOf[T float32 | float64](l *lane, k int) []T {
+	s, ok := l.square.([]T)
+	if !ok || len(s) != k*k {
+		s = make([]T, k*k)
+		l.square = s
+	}
+	return s
 }
 
 // scaledSolve solves for diag(d) + cross after scaling it to a diagonal of about 1. What only moves

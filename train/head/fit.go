@@ -109,6 +109,8 @@ type solver struct {
 	scale scale
 	space *space // of obj, once it was made
 
+	principal *principal // the same
+
 	deviceErr error // why obj is not on the device, where it would gain
 }
 

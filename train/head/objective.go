@@ -48,7 +48,8 @@ type lane struct {
 	biasG []float64 // [K], of as much room as ld
 	loss  float64
 
-	wide, gradW, square []float64 // [chunk,K], [K,F], [K,K]: of the exact passes
+	wide, gradW []float64 // [chunk,K], [K,F]: of the exact passes
+	square      any       // [K,K], of the search for the best bias
 }
 
 func newObjective(ctx context.Context, targets *targets, s scale, threads int) (*objective, error) {

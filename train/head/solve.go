@@ -23,6 +23,7 @@ type descent struct {
 	found     certificate
 	stuck     bool
 	weight    int // numbers of W
+	front     *metric
 }
 
 // runLBFGS minimises by L-BFGS: from a saved state, else from start, else from the configured head,
@@ -126,6 +127,14 @@ func (s *solver) descent(start []float64, mon *monitor, from *state) (*descent, 
 		return nil, err
 	}
 	d := s.descentOn(p)
+	if p == nil {
+		if s.principal == nil {
+			if s.principal, err = s.obj.principal(); err != nil {
+				return nil, err
+			}
+		}
+		d.front = s.principal.metric(s.obj)
+	}
 	if from != nil {
 		if rest, ok := mon.resume(*from); ok {
 			if d.resume(rest) == nil {
@@ -145,9 +154,11 @@ func (s *solver) descent(start []float64, mon *monitor, from *state) (*descent, 
 			return nil, err
 		}
 	}
-	d.lbfgs, err = newLBFGS(d.o.value, start, s.cfg.Threads)
+	if d.lbfgs, err = newLBFGS(d.o.value, start, s.cfg.Threads); err != nil {
+		return nil, err
+	}
 	d.shape()
-	return d, err
+	return d, nil
 }
 
 // descentOn is a descent that has not begun.
@@ -195,7 +206,7 @@ func (d *descent) whole() (*descent, error) {
 // shape tells the minimiser of the bias, which value moves to its best for every W: what is left is a
 // function of W alone. L-BFGS that moves both takes nearly twice as many steps.
 func (d *descent) shape() {
-	d.plain = d.weight
+	d.plain, d.metric = d.weight, d.front
 	d.pairs = int(max(lbfgsFewest, min(lbfgsMost, lbfgsNumbers/int64(len(d.x)))))
 }
 
