@@ -17,6 +17,7 @@ import (
 type Prediction struct {
 	Label       string  `json:"label"`
 	Probability float64 `json:"probability"`
+	Class       int     `json:"-"` // the label's place in Model.Labels
 }
 
 // Result is the answer for one picture: either Err or the rest.
@@ -27,6 +28,8 @@ type Result struct {
 	// of Predictions, not nil; nil elsewhere
 	Labels  []string
 	Unknown *bool        // whether the picture is of none of the labels; nil where the model does not tell
+	// where Options.Explain asks for it
+	Explanation *Explanation
 	Info    picture.Info // what the picture was
 	Err     error        // why the picture could not be read
 }
@@ -38,14 +41,15 @@ type Classifier struct {
 	buffers sync.Pool // of *[]float32, the inputs of one pass
 }
 
-// NewClassifier compiles the model's trunk.
+// NewClassifier compiles the model's trunk. A model that was saved without it is [ErrNoTrunk], a device
+// that will not do [nn.ErrDevice].
 func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
 	if m.Trunk == nil {
-		return nil, fmt.Errorf("inception: the model was saved without its trunk (%s, width %g, digest %.12s): give the "+
-			"weights that it was trained on", m.Flavor, m.Width, m.TrunkDigest)
+		return nil, fmt.Errorf("inception: %w (%s, width %g, digest %.12s): give the weights that it was trained on", ErrNoTrunk,
+			m.Flavor, m.Width, m.TrunkDigest)
 	}
 	trunk, err := NewTrunkOf(m.Trunk.WithRecipe(m.Recipe), m.Reads, cfg)
 	if err != nil {
@@ -131,7 +135,7 @@ func (c *Classifier) embed(ctx context.Context, inputs []*Input, places []int) (
 // afterwards.
 func (c *Classifier) answer(r *Result, bottleneck []float32, logits []float64) {
 	if safetensors.NotFinite(bottleneck) >= 0 {
-		r.Err = errNotFinite
+		r.Err = ErrNotFinite
 		return
 	}
 	if r.Err = c.model.Head.Logits(bottleneck, logits); r.Err != nil {
@@ -153,7 +157,8 @@ func (c *Classifier) Model() *Model { return c.model }
 // Trunk returns the compiled trunk.
 func (c *Classifier) Trunk() *Trunk { return c.trunk }
 
-// Close releases what was compiled.
+// Close waits for the calls under way and releases what was compiled. Later calls fail with
+// [nn.ErrClosed].
 func (c *Classifier) Close() error { return c.trunk.Close() }
 
 // SelfTestTolerance is how far, as the norm of the difference over the norm of what is stored, an
@@ -209,7 +214,8 @@ func (c *Classifier) logits(bottleneck []float32) []float32 {
 }
 
 // Check runs the model's self-test: an answer beyond SelfTestTolerance, or BFloat16Tolerance, is an
-// error. Of a model that has none, from a weight file or made long ago, it wants an answer for drawn pictures.
+// error that wraps [ErrSelfTest]. Of a model that has none, from a weight file or made long ago, it wants
+// an answer for drawn pictures.
 func (c *Classifier) Check(ctx context.Context) error {
 	if c == nil {
 		return errors.New("inception: self-test: got no classifier")
@@ -225,16 +231,15 @@ func (c *Classifier) Check(ctx context.Context) error {
 	most := max(c.model.tolerance(), 20*c.trunk.program.Rounding())
 	for i, r := range results {
 		if r.Err != nil {
-			return fmt.Errorf("inception: self-test: picture %d: %w", i, r.Err)
+			return fmt.Errorf("inception: %w: picture %d: %w", ErrSelfTest, i, r.Err)
 		}
 		for _, part := range []struct {
 			name      string
 			got, want []float32
 		}{{"bottleneck", r.Bottleneck, s.Bottlenecks[i]}, {"logits", c.logits(r.Bottleneck), s.Logits[i]}} {
 			if d := numeric.Distance(part.got, part.want); !(d <= most) {
-				return fmt.Errorf("inception: self-test: the %s of picture %d is off by %.2g of its norm, want at most %g: this "+
-					"build or machine computes wrongly, try another device or kernel",
-					part.name, i, d, most)
+				return fmt.Errorf("inception: %w: the %s of picture %d is off by %.2g of its norm, want at most %g: this "+
+					"build or machine computes wrongly, try another device or kernel", ErrSelfTest, part.name, i, d, most)
 			}
 		}
 	}

@@ -209,14 +209,12 @@ func (m *Model) Precision() nn.Precision { return precision(m.BFloat16, m.Ranges
 // belongs reports whether w is the trunk that the head was made for.
 func (m *Model) belongs(w *Weights) error {
 	if w.Precision() != m.Precision() {
-		return fmt.Errorf("inception: model: the trunk computes with %s, but the head was trained on bottlenecks of %s: "+
-			"give the weights as they were in training",
-			w.Precision(), m.Precision())
+		return fmt.Errorf("inception: model: the trunk, which computes with %s, %w, bottlenecks of %s: give the weights as "+
+			"they were in training", w.Precision(), ErrOtherTrunk, m.Precision())
 	}
 	if w.Digest != m.TrunkDigest {
-		return fmt.Errorf("inception: model: the trunk (%s, width %g, digest %.12s) is not the one the head was trained on "+
-			"(%s, width %g, digest %.12s): give the same weights as in training",
-			w.Flavor, w.Width, w.Digest, m.Flavor, m.Width, m.TrunkDigest)
+		return fmt.Errorf("inception: model: the trunk (%s, width %g, digest %.12s) %w (%s, width %g, digest %.12s): give "+
+			"the same weights as in training", w.Flavor, w.Width, w.Digest, ErrOtherTrunk, m.Flavor, m.Width, m.TrunkDigest)
 	}
 	if w.Flavor != m.Flavor || w.Width != m.Width {
 		return fmt.Errorf("inception: model: the model says flavour %s and width %g, its trunk %s and %g: train it again",
@@ -226,7 +224,7 @@ func (m *Model) belongs(w *Weights) error {
 }
 
 // AttachTrunk gives a model that was saved without its trunk the weights that belong to it; others
-// are refused.
+// are [ErrOtherTrunk].
 func (m *Model) AttachTrunk(w *Weights) error {
 	if m == nil || w == nil {
 		return errors.New("inception: model: attach trunk: got no model or no weights")
@@ -250,12 +248,12 @@ func (m *Model) inPrecision(w *Weights) (*Weights, error) {
 	return w.withPrecision(m.BFloat16, m.Ranges)
 }
 
-// ModelFromWeights makes a model of weights that have a classifier or a head. Without labels of
-// their own its classes are called by their numbers.
+// ModelFromWeights makes a model of weights that have a classifier or a head, as the published networks
+// have that of ImageNet; others are [ErrNoClassifier]. Without labels of their own its classes are
+// called by their numbers.
 func ModelFromWeights(w *Weights) (*Model, error) {
 	if w == nil || w.Classes == 0 && w.Head == nil {
-		return nil, errors.New("inception: these weights have no classifier: train a head on them with `rehead " +
-			"train DIR --weights FILE`")
+		return nil, fmt.Errorf("inception: %w: train a head on them with `rehead train DIR --weights FILE`", ErrNoClassifier)
 	}
 	m := &Model{Labels: w.Labels, Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest,
 		Trunk: w.TrunkOnly()}

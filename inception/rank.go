@@ -43,7 +43,7 @@ func (m *Model) rank(logits []float64) []Prediction {
 	m.probabilities(p)
 	ranked := make([]Prediction, len(p))
 	for i := range p {
-		ranked[i] = Prediction{m.Labels[i], p[i]}
+		ranked[i] = Prediction{Label: m.Labels[i], Probability: p[i], Class: i}
 	}
 	slices.SortStableFunc(ranked, func(a, b Prediction) int { return cmp.Compare(b.Probability, a.Probability) })
 	return ranked
@@ -54,13 +54,9 @@ func (m *Model) answered(ranked []Prediction) []string {
 	if !m.MultiLabel() {
 		return nil
 	}
-	least := make(map[string]float64, len(ranked))
-	for k, label := range m.Labels {
-		least[label] = m.Threshold(k)
-	}
 	out := []string{}
 	for _, r := range ranked {
-		if r.Probability >= least[r.Label] {
+		if r.Probability >= m.Threshold(r.Class) {
 			out = append(out, r.Label)
 		}
 	}
