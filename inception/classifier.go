@@ -9,7 +9,6 @@ import (
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/internal/par"
-	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -100,7 +99,7 @@ func (c *Classifier) Classify(ctx context.Context, inputs ...*Input) ([]Result, 
 	}
 	features, logits := c.trunk.Features(), make([]float64, c.model.Head.Classes)
 	for k, i := range good {
-		c.answer(&results[i], vectors[k*features:(k+1)*features:(k+1)*features], logits)
+		c.model.answer(&results[i], vectors[k*features:(k+1)*features:(k+1)*features], logits)
 		if c.model.Views > 1 && results[i].Err == nil {
 			if err := c.answerViews(ctx, &results[i], inputs[i].Pixels, results[i].Bottleneck); err != nil {
 				return nil, err
@@ -129,26 +128,6 @@ func (c *Classifier) embed(ctx context.Context, inputs []*Input, places []int) (
 	}
 	vectors := make([]float32, len(places)*c.trunk.Features())
 	return vectors, c.trunk.Embed(ctx, len(places), pixels, vectors)
-}
-
-// answer fills in what the head makes of a bottleneck; logits is scratch, and has the logits
-// afterwards.
-func (c *Classifier) answer(r *Result, bottleneck []float32, logits []float64) {
-	if safetensors.NotFinite(bottleneck) >= 0 {
-		r.Err = ErrNotFinite
-		return
-	}
-	if r.Err = c.model.Head.Logits(bottleneck, logits); r.Err != nil {
-		return
-	}
-	r.Bottleneck = bottleneck
-	c.say(r, logits)
-}
-
-// say fills in what logits mean.
-func (c *Classifier) say(r *Result, logits []float64) {
-	r.Predictions, r.Unknown = c.model.rank(logits), c.model.Unknown.rejects(logits)
-	r.Labels = c.model.answered(r.Predictions)
 }
 
 // Model returns the model.

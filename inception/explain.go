@@ -101,7 +101,7 @@ func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanat
 	}
 	x := &Explanation{Result: Result{Info: in.Info}}
 	logits := make([]float64, c.model.Head.Classes)
-	if c.answer(&x.Result, bottleneck, logits); x.Err != nil {
+	if c.model.answer(&x.Result, bottleneck, logits); x.Err != nil {
 		return nil, x.Err
 	}
 	if c.model.Views > 1 {

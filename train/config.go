@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -89,12 +90,16 @@ func (c Config) Validate() error {
 	return c.Options.Validate()
 }
 
+// ErrUnreadable is found by errors.Is in the error of a run that met more unreadable pictures than
+// EmbedConfig.MaxBad.
+var ErrUnreadable = errors.New("pictures cannot be read")
+
 // EmbedConfig sets how bottlenecks are obtained; the zero value is a good one.
 type EmbedConfig struct {
 	// folder of bottleneck caches, made if need be; "": bottlenecks are kept in memory only
 	CacheDir string
-	// most unreadable pictures before the run is given up; 0 means a tenth of all (at least 10),
-	// negative means none
+	// most unreadable pictures before the run is given up with ErrUnreadable; 0 means a tenth of all (at
+	// least 10), negative means none
 	MaxBad   int
 	Batch    int            // pictures in one forward pass; 0 means inception's default
 	Decoders int            // goroutines that decode and resize; 0 means GOMAXPROCS
