@@ -26,11 +26,11 @@ type Result struct {
 	// where Model.MultiLabel: those whose probability reaches the model's threshold, in the order
 	// of Predictions, not nil; nil elsewhere
 	Labels  []string
-	Unknown *bool        // whether the picture is of none of the labels; nil where the model does not tell
+	Unknown *bool // whether the picture is of none of the labels; nil where the model does not tell
 	// where Options.Explain asks for it
 	Explanation *Explanation
-	Info    picture.Info // what the picture was
-	Err     error        // why the picture could not be read
+	Info        picture.Info // what the picture was
+	Err         error        // why the picture could not be read
 }
 
 // Classifier answers for pictures with a model; safe for concurrent use.

@@ -134,7 +134,6 @@ func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanat
 	return x, nil
 }
 
-
 // at is a map's value at the point (x,y) of the picture: bilinear between the centres of the cells,
 // and that of the nearest outside them.
 func (g *Grid) at(cells [][]float32, x, y float64) float64 {
