@@ -1,6 +1,6 @@
 # The SageMaker container: one static binary and nothing else. Build the binary first, then the image:
-#   CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o dist/rehead ./cmd/rehead
-#   (with -tags avif,nodynamic it reads AVIF, too: docs/pictures.md)
+#   CGO_ENABLED=0 go build -trimpath -tags nomsgpack -ldflags='-s -w' -o dist/rehead ./cmd/rehead
+#   (with -tags nomsgpack,avif,nodynamic it reads AVIF, too: docs/pictures.md)
 #   docker build -t rehead .        (or: buildah bud -t rehead .)
 # It trains with `docker run -v DIR:/opt/ml rehead train` and serves with `docker run -p 8080:8080 -v DIR:/opt/ml rehead serve`.
 FROM scratch

@@ -37,7 +37,8 @@ type Result struct {
 type Classifier struct {
 	model   *Model
 	trunk   *Trunk
-	buffers sync.Pool // of *[]float32, the inputs of one pass
+	buffers sync.Pool        // of *[]float32, the inputs of one pass
+	alike   func() []float64 // of the model's neighbours, computed when it is first asked for
 }
 
 // NewClassifier compiles the model's trunk. A model that was saved without it is [ErrNoTrunk], a device
@@ -54,7 +55,7 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Classifier{model: m, trunk: trunk}
+	c := &Classifier{model: m, trunk: trunk, alike: sync.OnceValue(m.Neighbours.alike)}
 	c.buffers.New = func() any { return new([]float32) }
 	return c, nil
 }

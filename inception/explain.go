@@ -16,6 +16,9 @@ type Explanation struct {
 	Grid    Grid        // where the cells of the maps lie on the picture
 	Maps    []Map       // of the most probable labels, in their order
 	Nearest []Neighbour // the most similar training pictures, when the model keeps some; the nearest first
+	// the nearest is less like the picture than nearly every kept training picture is like another: it
+	// may be of nothing that the model knows
+	Unlike bool
 }
 
 // Map is the class activation map of one label (Zhou et al., "Learning Deep Features for
@@ -112,6 +115,7 @@ func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanat
 	x.Grid = newGrid(c.model.Recipe.Frame(in.Info), c.trunk.Size(), c.trunk.blocks[0].name)
 	maps := newMapper(c.trunk, blocks)
 	x.Nearest = c.model.Neighbours.nearest(bottleneck, nearestCount)
+	x.Unlike = rank(x.Nearest, c.alike())
 	if top <= 0 || top > len(x.Predictions) {
 		top = len(x.Predictions)
 	}

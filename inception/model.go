@@ -55,6 +55,7 @@ type Model struct {
 	ToolVersion string          // the rehead that made it
 	SelfTest    *SelfTest       // optional: pictures with the answers that are expected of them
 	Report      []byte          // optional: report.html
+	ReportData  []byte          // optional: what the report is made from, so that it can be made again
 	Neighbours  *Neighbours     // optional: training pictures, for explanations
 	Pictures    *PictureDigests // optional: which pictures it was made with
 }

@@ -25,6 +25,7 @@ const (
 	labelsFile    = "labels.txt"
 	metricsFile   = "metrics.json"
 	reportFile    = "report.html"
+	reportData    = "report.json.gz"
 
 	neighboursFile = "neighbours.safetensors"
 	picturesFile   = "pictures.safetensors"
@@ -32,8 +33,8 @@ const (
 
 // modelFiles lists every file that a model can have beside model.json.
 func modelFiles() []string {
-	return []string{headFile, trunkFile, selfTestFile, labelsFile, metricsFile, reportFile, neighboursFile,
-		picturesFile}
+	return []string{headFile, trunkFile, selfTestFile, labelsFile, metricsFile, reportFile, reportData,
+		neighboursFile, picturesFile}
 }
 
 // modelJSON is model.json.

@@ -42,6 +42,9 @@ type Neighbour struct {
 	Label      string  `json:"label"`
 	Similarity float64 `json:"similarity"`          // the cosine between the bottlenecks, -1..1
 	Thumbnail  []byte  `json:"thumbnail,omitempty"` // JPEG
+	// the share, 0..1, of the kept training pictures that are less like their own nearest other one;
+	// nil where there is no other
+	Rank *float64 `json:"rank,omitempty"`
 }
 
 // Unit writes the bottleneck divided by its length to dst, in float16's precision. One of length 0
@@ -83,7 +86,7 @@ func (n *Neighbours) nearest(bottleneck []float32, count int) []Neighbour {
 	out := make([]Neighbour, len(best))
 	for i, b := range best {
 		p := &n.Pictures[b.Index]
-		out[i] = Neighbour{p.Path, p.Label, min(max(b.Score, -1), 1), p.Thumbnail}
+		out[i] = Neighbour{Path: p.Path, Label: p.Label, Similarity: min(max(b.Score, -1), 1), Thumbnail: p.Thumbnail}
 	}
 	return out
 }

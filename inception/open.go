@@ -27,7 +27,7 @@ const (
 	maxModelJSON = 64 << 20  // model.json
 	maxPart      = 256 << 20 // any other file but the trunk, whose size follows from its width
 	maxArchive   = 768 << 20 // everything in an archive, unpacked
-	maxText      = 64 << 20  // metrics.json, labels.txt, report.html
+	maxText      = 64 << 20  // metrics.json, labels.txt, report.html and what it is made from
 
 	// of an archive, how many times its size it may unpack to, beyond a first part: weights hardly
 	// shrink, and the texts beside them are small
@@ -39,7 +39,7 @@ func mostBytes(name string) int64 {
 	switch name {
 	case modelJSONFile:
 		return maxModelJSON
-	case metricsFile, labelsFile, reportFile:
+	case metricsFile, labelsFile, reportFile, reportData:
 		return maxText
 	case trunkFile:
 		return maxArchive
@@ -203,6 +203,8 @@ func (m *Model) take(src source, name string, e fileEntry, selected bool) error 
 		return m.takePictures(src.path(name), data)
 	case reportFile:
 		m.Report = data
+	case reportData:
+		m.ReportData = data
 	}
 	return nil
 }

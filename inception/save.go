@@ -101,6 +101,9 @@ func (m *Model) prepare(opts SaveOptions) ([]outFile, modelJSON, error) {
 	if opts.Report == nil {
 		opts.Report = m.Report
 	}
+	if m.ReportData != nil {
+		files = append(files, outFile{reportData, content(string(m.ReportData))})
+	}
 	if opts.Report != nil {
 		files = append(files, outFile{reportFile, content(string(opts.Report))})
 	}
@@ -215,7 +218,7 @@ func (m *Model) encodeHead(w io.Writer) error {
 func (m *Model) rerecord(trunk *Weights, pictures [][]byte) (*SelfTest, error) {
 	other := *m
 	other.Trunk, other.TrunkDigest = trunk, trunk.Digest
-	c, err := NewClassifier(&other, nn.Config{Device: "cpu"})
+	c, err := NewClassifier(&other, nn.Config{Device: "cpu", Lean: true})
 	if err != nil {
 		return nil, err
 	}

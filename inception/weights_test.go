@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/internal/boundtest"
 	"github.com/c236555e/rehead/internal/safetensors"
 )
 
@@ -301,6 +302,7 @@ func FuzzReadWeights(f *testing.F) {
 	f.Add(uint32(len(good)-2), uint32(len(good)), []byte{0, 0x7c})
 	f.Add(uint32(100), uint32(5000), []byte(`"shape":[1]`))
 	f.Fuzz(func(t *testing.T, at, end uint32, patch []byte) {
+		defer boundtest.Reader(t, len(good))()
 		data := slices.Clone(good[:min(int(end), len(good))])
 		if int(at) < len(data) {
 			copy(data[at:], patch)

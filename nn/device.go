@@ -28,6 +28,18 @@ func Units() []string {
 	return units
 }
 
+// PassedOver describes what "auto" would find on this machine, but passes over, as its kernels are not
+// yet measured on hardware.
+func PassedOver() []string {
+	var units []string
+	for _, d := range device.Registered() {
+		if device.IsUnmeasured(d) && d.Probe(0) == nil {
+			units = append(units, d.Units()...)
+		}
+	}
+	return units
+}
+
 // choice is a device and which of its units.
 type choice struct {
 	device.Device
@@ -42,9 +54,64 @@ func (c choice) String() string {
 	return fmt.Sprintf("%s:%d", c.Name(), c.unit)
 }
 
-// choose finds the device that cfg asks for. "" and "auto" take the first
-// registered device that works on this machine and has the kernel asked for,
-// else the CPU; a name that several devices begin with, the first of these.
+// chooseAll finds the devices that cfg asks for: one, or several units of one.
+func chooseAll(cfg Config) ([]choice, error) {
+	list, err := units(cfg.Device)
+	if err != nil {
+		return nil, err
+	}
+	var all []choice
+	for _, name := range list {
+		cfg.Device = name
+		c, err := choose(cfg)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	for i, c := range all {
+		for _, before := range all[:i] {
+			if c.Name() != before.Name() || c.unit == before.unit {
+				return nil, fmt.Errorf("nn: devices %s and %s: want several numbers of one device, such as cuda:0,cuda:1", before,
+					c)
+			}
+		}
+	}
+	return all, nil
+}
+
+// all stands for every unit of a device, as in "cuda:all".
+const all = ":all"
+
+// units are the names of the single units that a name stands for.
+func units(name string) ([]string, error) {
+	family, every := strings.CutSuffix(name, all)
+	if !every {
+		return strings.Split(name, ","), nil
+	}
+	list, _, err := named(family)
+	if err != nil {
+		return nil, err
+	}
+	c, ok := list[0].(device.Counter)
+	if !ok || len(list) > 1 {
+		return nil, fmt.Errorf("nn: device %q: %s does not say how many units it has: name them, as in cuda:0,cuda:1", name,
+			family)
+	}
+	n, err := c.Count()
+	if err != nil {
+		return nil, fmt.Errorf("nn: device %q cannot be used here: %w", name, err)
+	}
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf("%s:%d", family, i))
+	}
+	return names, nil
+}
+
+// choose finds the device of a single unit's name. "" and "auto" take the first registered device that
+// works on this machine, has the kernel asked for and was measured on hardware, else the CPU; a name that
+// several devices begin with, the first of these.
 func choose(cfg Config) (choice, error) {
 	auto := cfg.Device == "" || cfg.Device == device.Auto
 	if cfg.precision() != Float32 && !auto && cfg.Device != device.CPU {
@@ -53,7 +120,8 @@ func choose(cfg Config) (choice, error) {
 	}
 	if auto {
 		for _, d := range device.Registered() {
-			if cfg.precision() == Float32 && !device.OnProcessor(d) && hasKernel(d, cfg.Kernel) && d.Probe(0) == nil {
+			if cfg.precision() == Float32 && !device.OnProcessor(d) && !device.IsUnmeasured(d) && hasKernel(d, cfg.Kernel) &&
+				d.Probe(0) == nil {
 				return choice{d, 0}, nil
 			}
 		}
@@ -106,8 +174,10 @@ func hasKernel(d device.Device, kernel string) bool {
 // built with that tag.
 var elsewhere = map[string]string{"cuda": "gpu", "onnxruntime": "gpu"}
 
-// named lists the devices that a name stands for, and which of their units.
+// named lists the devices that a name stands for, and which of their units; of several units, of the
+// first.
 func named(s string) (list []device.Device, unit int, err error) {
+	s, _, _ = strings.Cut(strings.TrimSuffix(s, all), ",")
 	name, unit, err := parseDevice(s)
 	if err != nil {
 		return nil, 0, err
@@ -128,6 +198,20 @@ func named(s string) (list []device.Device, unit int, err error) {
 			"./cmd/rehead\", or use one of auto, %s", s, tag, strings.Join(Devices(), ", "))
 	}
 	return nil, 0, fmt.Errorf("nn: device %q is not known, want one of auto, %s", s, strings.Join(Devices(), ", "))
+}
+
+// checkDevice says what is wrong with a name of a device or of several of its units.
+func checkDevice(s string) error {
+	list := strings.Split(strings.TrimSuffix(s, all), ",")
+	for _, name := range list {
+		if name == "" && len(list) > 1 {
+			return fmt.Errorf("nn: device %q: want names with commas between, such as cuda:0,cuda:1", s)
+		}
+		if _, _, err := parseDevice(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parseDevice splits "cuda:1" or "onnxruntime:cuda:1" into its name and its unit, 0 where none is

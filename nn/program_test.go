@@ -15,4 +15,5 @@ func TestProgramConforms(t *testing.T) {
 			nntest.TestProgram(t, nn.Config{Device: "cpu", Kernel: kernel}, nntest.Float32)
 		})
 	}
+	t.Run("lean", func(t *testing.T) { nntest.TestProgram(t, nn.Config{Device: "cpu", Lean: true}, nntest.Float32) })
 }

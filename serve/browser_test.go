@@ -9,75 +9,18 @@ import (
 	"image/color"
 	"image/png"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/browsertest"
 )
-
-// browser starts a headless Chromium that can reach nothing but this machine, and keeps what its
-// console says.
-func browser(t *testing.T) (ctx context.Context, console func() []string) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("starts a browser, which takes seconds: run without -short")
-	}
-	var path string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		t.Skip("needs a browser: install chromium")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),
-		chromedp.WSURLReadTimeout(60*time.Second),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"))
-	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // which Chromium refuses to have as root
-	}
-	allocated, free := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(free)
-	ctx, stop := chromedp.NewContext(allocated)
-	t.Cleanup(stop)
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
-	t.Cleanup(cancel)
-	var mu sync.Mutex
-	var said []string
-	chromedp.ListenTarget(ctx, func(event any) {
-		mu.Lock()
-		defer mu.Unlock()
-		switch e := event.(type) {
-		case *log.EventEntryAdded:
-			said = append(said, e.Entry.Text+" "+e.Entry.URL)
-		case *runtime.EventExceptionThrown:
-			said = append(said, e.ExceptionDetails.Error())
-		case *network.EventRequestWillBeSent:
-			if u := e.Request.URL; !strings.HasPrefix(u, "http://127.0.0.1:") && !strings.HasPrefix(u, "data:") {
-				said = append(said, "asked for "+u)
-			}
-		}
-	})
-	return ctx, func() []string {
-		mu.Lock()
-		defer mu.Unlock()
-		return said
-	}
-}
 
 // shiftScript counts what moves of itself on the page (cumulative layout shift).
 const shiftScript = `window.shifted = 0; new PerformanceObserver(list => {
@@ -114,7 +57,7 @@ const stateScript = `(() => {
 		canvas: document.querySelector("#canvas").getAttribute("aria-label"), where: document.querySelector("#where").textContent,
 		nearest: text("#nearest li b"), facts: document.querySelector("#facts").textContent, accuracy: document.querySelector("#accuracy").textContent,
 		wide: document.documentElement.scrollWidth > window.innerWidth,
-		nameless: [...document.querySelectorAll("input, button, summary, [tabindex], section, canvas")].filter(e => !named(e)).length,
+		nameless: [...document.querySelectorAll("input, button, summary, [tabindex], section, canvas:not([aria-hidden])")].filter(e => !named(e)).length,
 		stale: document.body.classList.contains("stale"), shifted: window.shifted, focus: document.activeElement.id || document.activeElement.className || document.activeElement.tagName,
 	};
 })()`
@@ -135,7 +78,7 @@ func state(t *testing.T, ctx context.Context) (s pageState) {
 // ranking, changes the map by keyboard, gives a file that is not a picture, and reads why. Set
 // REHEAD_SCREENSHOTS to a folder to see it.
 func TestPageInABrowser(t *testing.T) {
-	ctx, console := browser(t)
+	ctx, console := browsertest.Open(t)
 	c := realModel(t, 0.1, 171)
 	c.Model().Labels = []string{"circle", "<b>square</b>",
 		"a label that is so long that no row can hold the whole of it, whatever is done", "star", "ring", "6", "7"}
@@ -190,8 +133,7 @@ func (v visitor) visit(t *testing.T, ctx context.Context) {
 		}
 	}
 	step(
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}}),
-		chromedp.EmulateViewport(v.size[0], v.size[1]),
+		browsertest.Look(v.size[0], v.size[1], v.scheme),
 		chromedp.Navigate(v.url+"/"),
 		chromedp.Evaluate(shiftScript, nil),
 		chromedp.Poll(`document.querySelectorAll("#facts dd").length > 3`, nil),
@@ -200,7 +142,7 @@ func (v visitor) visit(t *testing.T, ctx context.Context) {
 		!strings.Contains(got.Facts, "171 × 171") || !strings.Contains(got.Accuracy, "87.5 %") {
 		t.Errorf("%s: at first: %+v", name, got)
 	}
-	screenshot(t, ctx, name+"-1-empty")
+	browsertest.Screenshot(t, ctx, name+"-1-empty")
 	step(chromedp.SetUploadFiles("#file", []string{v.good}, chromedp.ByQuery), chromedp.Poll(enabled, nil))
 	got := state(t, ctx)
 	if len(got.Labels) != 5 || got.Wide || got.Error != "" || got.Nameless != 0 || got.Stale ||
@@ -211,7 +153,8 @@ func (v visitor) visit(t *testing.T, ctx context.Context) {
 	if len(got.Nearest) != 1 || got.Nearest[0] != v.nearest {
 		t.Errorf("%s: the nearest are %q", name, got.Nearest)
 	}
-	screenshot(t, ctx, name+"-2-answer")
+	browsertest.Screenshot(t, ctx, name+"-2-answer")
+	browsertest.Axe(t, ctx, name+" with an answer")
 	// By keyboard: from the first label down to the second.
 	step(chromedp.Focus(`.row input`, chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowDown))
 	if next := state(t, ctx); !strings.Contains(next.Canvas, got.Labels[1]) {
@@ -225,13 +168,13 @@ func (v visitor) visit(t *testing.T, ctx context.Context) {
 	if !(got.Shifted <= 0.1) {
 		t.Errorf("%s: the layout shifted by %g, want at most 0.1", name, got.Shifted)
 	}
-	screenshot(t, ctx, name+"-3-error")
+	browsertest.Screenshot(t, ctx, name+"-3-error")
 }
 
 // TestPageTellsTheUnknown: a picture that the model takes for none of its labels is said to be one,
 // and no other is.
 func TestPageTellsTheUnknown(t *testing.T) {
-	ctx, console := browser(t)
+	ctx, console := browsertest.Open(t)
 	c := realModel(t, 0.1, 171)
 	url, stop := start(t, newServer(t, c, Config{Page: true}))
 	defer func() {
@@ -268,7 +211,7 @@ func TestPageTellsTheUnknown(t *testing.T) {
 				!(got.Shifted <= 0.1) || !strings.Contains(got.Facts, "5.0 % of known pictures") {
 				t.Errorf("%d pixels, threshold %g: got %+v, want the verdict %q", width, k.threshold, got, k.verdict)
 			}
-			screenshot(t, ctx, fmt.Sprintf("unknown-%d-%t", width, k.verdict != ""))
+			browsertest.Screenshot(t, ctx, fmt.Sprintf("unknown-%d-%t", width, k.verdict != ""))
 		}
 	}
 	for _, line := range console() {
@@ -279,7 +222,7 @@ func TestPageTellsTheUnknown(t *testing.T) {
 // TestPageMultiLabel: of a model that gives any number of labels, those that the picture has
 // are marked and named.
 func TestPageMultiLabel(t *testing.T) {
-	ctx, _ := browser(t)
+	ctx, _ := browsertest.Open(t)
 	c := realModel(t, 0.1, 171)
 	m := c.Model()
 	m.Head.Activation = inception.Sigmoid
@@ -324,13 +267,13 @@ func TestPageMultiLabel(t *testing.T) {
 			!strings.Contains(got.Facts, "any number of labels") {
 			t.Errorf("got %+v, want the verdict %q and %q marked", got, verdict, want)
 		}
-		screenshot(t, ctx, fmt.Sprintf("several-400-%d", given))
+		browsertest.Screenshot(t, ctx, fmt.Sprintf("several-400-%d", given))
 	}
 }
 
 // TestPageAsksForTheToken: the page's files are open, and it takes the token for the rest.
 func TestPageAsksForTheToken(t *testing.T) {
-	ctx, _ := browser(t)
+	ctx, _ := browsertest.Open(t)
 	url, stop := start(t, newServer(t, realModel(t, 0.1, 75), Config{Page: true, Token: "secret"}))
 	defer func() {
 		if err := stop(); err != nil {
@@ -368,21 +311,4 @@ func gradient(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
-}
-
-// screenshot keeps the whole page, where somebody wants to look at it.
-func screenshot(t *testing.T, ctx context.Context, name string) {
-	t.Helper()
-	dir := os.Getenv("REHEAD_SCREENSHOTS")
-	if dir == "" {
-		return
-	}
-	var data []byte
-	err := chromedp.Run(ctx, chromedp.FullScreenshot(&data, 100))
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, name+".png"), data, 0o600)
-	}
-	if err != nil {
-		t.Error(err)
-	}
 }

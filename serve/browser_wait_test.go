@@ -11,6 +11,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/browsertest"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -58,7 +59,7 @@ func int8Model(t *testing.T, size int) *inception.Classifier {
 // TestPageWhileItWaits: until a picture is answered, the answer of the one before is shown as the
 // past; the card says what the network computes with.
 func TestPageWhileItWaits(t *testing.T) {
-	ctx, console := browser(t)
+	ctx, console := browsertest.Open(t)
 	held := heldExplainer{int8Model(t, 171), make(chan struct{}, 1)}
 	url, stop := start(t, newServer(t, held, Config{Page: true}))
 	defer func() {
@@ -95,13 +96,13 @@ func TestPageWhileItWaits(t *testing.T) {
 	if got := state(t, ctx); !got.Stale {
 		t.Errorf("while it waits: got %+v, want the labels marked as those of before", got)
 	}
-	screenshot(t, ctx, "waiting-400")
+	browsertest.Screenshot(t, ctx, "waiting-400")
 	held.hold <- struct{}{}
 	step(chromedp.Poll(answered, nil))
 	if got := state(t, ctx); got.Stale {
 		t.Errorf("answered again: got %+v", got)
 	}
-	screenshot(t, ctx, "int8-400")
+	browsertest.Screenshot(t, ctx, "int8-400")
 	for _, line := range console() {
 		t.Errorf("the browser says: %s", line)
 	}

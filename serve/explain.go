@@ -33,6 +33,7 @@ type reasons struct {
 	Grid    inception.Grid        `json:"grid"`
 	Maps    []inception.Map       `json:"maps"`
 	Nearest []inception.Neighbour `json:"nearest,omitempty"`
+	Unlike  bool                  `json:"unlike,omitempty"` // the picture is unlike all training pictures
 }
 
 // explain answers POST /v1/explain: one picture's bytes in, its ranking and what led to it out.
@@ -80,7 +81,7 @@ func (s *Server) explain(c *gin.Context) error {
 	}
 	x := records[0].why
 	answer := explanation{Predictions: topK(x.Predictions, o.topK), Labels: x.Labels, Unknown: x.Unknown,
-		reasons: reasons{x.Grid, x.Maps, x.Nearest}}
+		reasons: reasons{x.Grid, x.Maps, x.Nearest, x.Unlike}}
 	if o.embedding {
 		answer.Embedding = x.Bottleneck
 	}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -18,16 +17,8 @@ import (
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
-
-// allocated is how many bytes f allocates.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
 
 // skipUnderRace leaves out of the short run under the race detector what measures time and memory,
 // of which that takes ten times as much.
@@ -90,7 +81,7 @@ func TestHostileParsingHoldsNothing(t *testing.T) {
 			var err error
 			kind := mediaType{name: c.kind, params: map[string]string{"boundary": "b"}}
 			fault := c.fault
-			took := allocated(func() {
+			took := boundtest.Allocated(func() {
 				if fault += c.infer; c.infer != "" {
 					_, records, err = p.infer(c.body, fakeSize)
 				} else {

@@ -14,15 +14,24 @@ import (
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/look"
 )
 
 // pageFiles is the page for people: plain HTML, CSS and JavaScript, which ask for nothing from
 // anywhere else.
 //
-//go:embed page/index.html page/page.css page/page.js
+//go:embed page
 var pageFiles embed.FS
 
-// pagePolicy lets the page use its own two files and this server's routes. Pictures come from the
+// pagePaths are the paths of the page's files and what they are.
+var pagePaths = [...]struct{ path, kind string }{
+	{"/", "text/html; charset=utf-8"}, {"/page.css", "text/css; charset=utf-8"},
+	{"/page.js", script}, {"/answer.js", script}, {"/card.js", script}, {"/map.js", script}, {"/tools.js", script},
+}
+
+const script = "text/javascript; charset=utf-8"
+
+// pagePolicy lets the page use its own files and this server's routes. Pictures come from the
 // user (drawn on a canvas) and, as data, from the server's answer.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' " +
 	"data:; connect-src 'self'; " +
@@ -30,9 +39,15 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 
 // pageFile answers with one of the page's files, which hold nothing of the model.
 func pageFile(name, kind string) route {
+	if name == "/" {
+		name = "index.html"
+	}
 	data, err := pageFiles.ReadFile(path.Join("page", name))
 	if err != nil {
 		return func(*gin.Context) error { return err } // not while the name is one of those above
+	}
+	if name == "/page.css" {
+		data = append([]byte(look.Colours), data...)
 	}
 	sum := sha256.Sum256(data)
 	tag := `"` + hex.EncodeToString(sum[:12]) + `"`

@@ -23,7 +23,7 @@ var _ explainer = (*inception.Classifier)(nil)
 // The page and its routes are there only where they are asked for.
 func TestPageIsOff(t *testing.T) {
 	s := newServer(t, &fake{}, Config{})
-	for _, path := range []string{"/", "/page.css", "/page.js", "/v1/model"} {
+	for _, path := range []string{"/", "/page.css", "/page.js", "/map.js", "/v1/model"} {
 		wantStatus(t, do(s.Handler(), http.MethodGet, path, nil), http.StatusNotFound, "")
 	}
 	wantStatus(t, do(s.Handler(), http.MethodPost, "/v1/explain", colorPNG(t, 9, 9, red)), http.StatusNotFound, "")
@@ -32,7 +32,8 @@ func TestPageIsOff(t *testing.T) {
 // The page's policy forbids everything but its own files, and its files need nothing else.
 func TestPageFiles(t *testing.T) {
 	s := newServer(t, nil, Config{Page: true}) // it is there before the model is
-	for path, kind := range map[string]string{"/": "text/html", "/page.css": "text/css", "/page.js": "text/javascript"} {
+	for _, f := range pagePaths {
+		path, kind := f.path, f.kind
 		w := do(s.Handler(), http.MethodGet, path, nil)
 		wantStatus(t, w, http.StatusOK, "")
 		if got := w.Header().Get("Content-Type"); !strings.HasPrefix(got, kind) {

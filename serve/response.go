@@ -89,7 +89,7 @@ func (a responseWriter) reasons(i int) *reasons {
 		return nil
 	}
 	x := a.asked[i].why
-	r := &reasons{Grid: x.Grid, Maps: x.Maps}
+	r := &reasons{Grid: x.Grid, Maps: x.Maps, Unlike: x.Unlike}
 	if a.page {
 		r.Nearest = x.Nearest
 	}

@@ -62,11 +62,9 @@ func (s *Server) routes() *gin.Engine {
 	add(http.MethodGet, "/execution-parameters", s.executionParameters)
 
 	if s.cfg.Page {
-		for _, f := range [][3]string{{"/", "index.html", "text/html; charset=utf-8"},
-			{"/page.css", "page.css", "text/css; charset=utf-8"},
-			{"/page.js", "page.js", "text/javascript; charset=utf-8"}} {
-			s.open[f[0]] = true
-			add(http.MethodGet, f[0], pageFile(f[1], f[2]))
+		for _, f := range pagePaths {
+			s.open[f.path] = true
+			add(http.MethodGet, f.path, pageFile(f.path, f.kind))
 		}
 		add(http.MethodGet, "/v1/model", s.showModelCard)
 		add(http.MethodPost, "/v1/explain", s.explain)

@@ -106,6 +106,7 @@ type EmbedConfig struct {
 	Engine   nn.Config      // threads (the solver's too), device and kernel; precision and ranges are the weights'
 	Limits   picture.Limits // of one picture
 	Progress func(Event)    // called now and then, from one goroutine at a time; must return quickly
+	Date     string         // day of the run, such as 2026-11-30, for its report and the model; "" for none
 	// of EmbedEach: what it gives of a picture, computed without the cache; nil means the bottleneck
 	Reads *inception.Features
 }

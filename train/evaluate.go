@@ -112,7 +112,7 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	out.Quarantined, out.Duplicates = all-len(items), got.duplicates()
 	out.Problems = slices.Concat(folder.Problems, got.problems)
 	out.report = report.Input{Predictions: said, Sums: got.goodSums(), Rows: rows, Model: m, Root: folder.Root,
-		Engine: cfg.Engine, Limits: cfg.Limits}
+		Run: report.Run{Data: dataName(folder.Root), Date: cfg.Date}, Engine: cfg.Engine, Limits: cfg.Limits}
 	return out, nil
 }
 

@@ -203,7 +203,7 @@ func mustEvaluate(t *testing.T, m *inception.Model, dir, part string) *Evaluatio
 
 func mustHTML(t *testing.T, v *Evaluation) []byte {
 	t.Helper()
-	html, err := v.Report(context.Background())
+	html, err := written(v.Report(context.Background()))
 	if err != nil {
 		t.Fatal(err)
 	}

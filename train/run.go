@@ -270,7 +270,7 @@ func (r *run) finish(ctx context.Context) error {
 		ToolVersion: r.cfg.ToolVersion, Pictures: r.remember(),
 	}
 	r.res.report = report.Input{Predictions: said, Sums: r.sums, Rows: r.rows, Root: r.folder.Root,
-		Engine: r.cfg.Engine, Limits: r.cfg.Limits}
+		Run: report.Run{Data: dataName(r.folder.Root), Date: r.cfg.Date}, Engine: r.cfg.Engine, Limits: r.cfg.Limits}
 	if r.res.Model.Neighbours, err = r.neighbours(ctx); err != nil {
 		return err
 	}

@@ -130,7 +130,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("second run: got %d embedded, %d cached, want 0, %d", second.Embedded, second.Cached, n)
 	}
 	cfg.CacheDir, cfg.Engine.Threads, cfg.Batch = "", 1, 3
-	moved := filepath.Join(t.TempDir(), "elsewhere")
+	moved := filepath.Join(t.TempDir(), filepath.Base(dir)) // the model knows its data's name
 	if err := os.Rename(dir, moved); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 
 // Settings is the JSON of Model.Training.
 type Settings struct {
+	Data string `json:"data,omitempty"` // name of the folder, archive or list of pictures
+	Date string `json:"date,omitempty"` // of the run
 	head.Options
 	Search       []head.Choice    `json:"l2_search,omitempty"`       // what was tried, when L2 was searched for
 	Folds        int              `json:"folds,omitempty"`           // of that search
@@ -34,6 +36,7 @@ type Settings struct {
 func (r *run) settings() Settings {
 	fit := r.res.Fit
 	s := Settings{
+		Data: dataName(r.folder.Root), Date: r.cfg.Date,
 		Options: fit.Options, Search: fit.Tried, Folds: fit.Folds, Views: r.cfg.Views,
 		Iterations: fit.Iterations, Evaluations: fit.Evaluations, BestEpoch: fit.BestEpoch,
 		Loss: fit.Loss, Gap: fit.Gap, Gradient: fit.Gradient, Converged: fit.Converged,

@@ -81,6 +81,7 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 	cfg := o.cfg
 	cfg.Engine = engine
 	cfg.Limits = o.limits.limits()
+	cfg.Date = a.today()
 	if cfg.CacheDir, err = a.cacheDir(o.cache); err != nil {
 		return err
 	}
@@ -101,7 +102,13 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 	if err != nil {
 		return err
 	}
-	failed := errors.Join(writeReport(a, o.report, func() ([]byte, error) { return result.Report(ctx) }),
+	failed := errors.Join(writeReport(a, o.report, func() ([]byte, error) {
+		page, err := result.Report(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return page.HTML()
+	}),
 		o.plots.write(ctx, a, result.Plots), writePredictions(a, o.table, result.Pictures))
 	if o.asJSON {
 		return errors.Join(printJSON(a.stdout, result), failed, result.RequireAccuracy(o.least))

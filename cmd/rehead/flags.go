@@ -28,9 +28,19 @@ func (e *engineFlags) add(cmd *cobra.Command, a *app) {
 	e.resolve, e.note = a.resolve, a.say
 	cmd.Flags().IntVar(&e.Threads, "threads", 0, "threads of the network (0: one per core)")
 	cmd.Flags().StringVar(&e.Device, "device", "auto",
-		"where the network runs: "+strings.Join(append([]string{"auto"}, nn.Devices()...), ", "))
+		"where the network runs: "+strings.Join(append([]string{"auto"}, nn.Devices()...), ", ")+several())
 	cmd.Flags().StringVar(&e.Kernel, "kernel", a.getenv("REHEAD_KERNEL"),
 		"kernels: ref for plain Go, else the best of this machine (env REHEAD_KERNEL)")
+}
+
+// several says how several units of a device are named, in a build that has such a device.
+func several() string {
+	for _, name := range nn.Devices() {
+		if name == "cuda" {
+			return "; several share the pictures: cuda:0,cuda:1 or cuda:all"
+		}
+	}
+	return ""
 }
 
 // addPrecision adds --precision to commands that make or use a trunk.
@@ -75,6 +85,11 @@ func (e *engineFlags) config() (nn.Config, error) {
 	cfg := e.Config
 	if cfg.Device == "auto" {
 		cfg.Device = ""
+		for _, unit := range nn.PassedOver() {
+			name, what, _ := strings.Cut(unit, " ")
+			e.note("--device auto leaves %s alone, %s: --device %s computes there, with kernels that are not yet measured on "+
+				"hardware", name, what, name)
+		}
 	}
 	return cfg, nil
 }

@@ -63,8 +63,8 @@ func buildImage(t *testing.T) *builtImage {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o",
-		filepath.Join(dir, "dist", "rehead"), "./cmd/rehead")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-tags", "nomsgpack", "-ldflags=-s -w",
+		"-o", filepath.Join(dir, "dist", "rehead"), "./cmd/rehead")
 	build.Dir, build.Env = module, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v: %s", err, out)

@@ -96,7 +96,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages ", "FlagUsagesWrapped "+helpWidth+" "))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newTrain(a), newPredict(a), newEvaluate(a), newServe(a), newEmbed(a),
+		newTrain(a), newPredict(a), newEvaluate(a), newReport(a), newServe(a), newEmbed(a),
 		newBench(a), newWeights(a), newInspect(a), newExport(a), newDoctor(a), newDemo(a), newVersion(a),
 	)
 	return root

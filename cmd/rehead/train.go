@@ -201,12 +201,24 @@ func (a *app) watchedRun(ctx context.Context, folder *dataset.Folder, w *incepti
 
 // report makes the report of a training, or says why it failed: the model is saved without it.
 func (a *app) report(ctx context.Context, r *train.Result) []byte {
-	report, err := r.Report(ctx)
+	html, err := a.reportHTML(ctx, r)
 	if err != nil {
 		fmt.Fprintf(a.stderr, "the model gets no report: %s\n", oneLine(err))
 		return nil
 	}
-	return report
+	return html
+}
+
+// reportHTML makes the report, and leaves in the model what it is made from.
+func (a *app) reportHTML(ctx context.Context, r *train.Result) (html []byte, err error) {
+	page, err := r.Report(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.Model.ReportData, err = page.Encode(); err != nil {
+		return nil, err
+	}
+	return page.HTML()
 }
 
 // reportPath is where the report of the model folder out lies.
@@ -221,6 +233,7 @@ func (a *app) trainConfig(o *trainOptions) (train.Config, error) {
 	cfg.Engine = engine
 	cfg.Precision = nn.Precision(o.engine.precision)
 	cfg.Limits = o.limits.limits()
+	cfg.Date = a.today()
 	cfg.ToolVersion = toolVersion()
 	cfg.Split.Validation = share(cfg.Split.Validation)
 	cfg.Split.Test = share(cfg.Split.Test)

@@ -13,6 +13,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/boundtest"
 	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/nn"
 )
@@ -215,7 +216,8 @@ func TestForks(t *testing.T) {
 // FuzzONNX: no graph makes the matcher panic, quantised or not.
 func FuzzONNX(f *testing.F) {
 	f.Add(fixture.Read(f, "chain.onnx"))
-	f.Fuzz(func(_ *testing.T, b []byte) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		values := func(string) (io.ReaderAt, int64, error) { return bytes.NewReader(b), int64(len(b)), nil }
 		if g, err := onnx.Read(bytes.NewReader(b), int64(len(b)), values); err == nil {
 			_, _ = onnxSource(g)

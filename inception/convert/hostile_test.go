@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -25,6 +24,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/boundtest"
 	"github.com/c236555e/rehead/internal/safetensors"
 )
 
@@ -144,15 +144,6 @@ func checksummed(t *testing.T, name string, data []byte, offset int64) []byte {
 	return data
 }
 
-// allocated returns the bytes that f allocates, which bounds what it holds at any time.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
 // TestMemory cuts files of each format short and overwrites their bytes with all kinds of others,
 // sizes above all: reading them must not allocate more than a small multiple of their length,
 // whatever they claim.
@@ -186,7 +177,7 @@ func TestMemory(t *testing.T) {
 					t.Fatal(err)
 				}
 				var err error
-				if n := allocated(func() { _, err = Load(path, Options{}) }); n > base+16*uint64(len(good)) {
+				if n := boundtest.Allocated(func() { _, err = Load(path, Options{}) }); n > base+16*uint64(len(good)) {
 					t.Fatalf("change %d: %d bytes were allocated for a file of %d (error %v)", i, n, len(bad), err)
 				}
 			}
@@ -208,7 +199,7 @@ func TestBombs(t *testing.T) {
 	for name, b := range map[string][]byte{"bomb.gz": z.Bytes(), "bomb.tgz": tgz(t, zeros, "bomb.pb")} {
 		path := fixture.Write(t, name, b)
 		var err error
-		n := allocated(func() { _, err = Load(path, Options{}) })
+		n := boundtest.Allocated(func() { _, err = Load(path, Options{}) })
 		if err == nil || !strings.Contains(err.Error(), "bytes") || n > 66*uint64(len(b))+16<<20 {
 			t.Errorf("%s: %d bytes allocated for %d, error %v", name, n, len(b), err)
 		}
@@ -223,6 +214,7 @@ func FuzzArchive(f *testing.F) {
 	f.Add(tgz(f, map[string][]byte{"LICENSE": []byte("x")}, "LICENSE"))
 	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abc"))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		u, err := unpack(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return
@@ -237,10 +229,33 @@ func FuzzArchive(f *testing.F) {
 	})
 }
 
+// FuzzOpen: whatever a file of any format holds, opening it as a model ends in one or in an error.
+func FuzzOpen(f *testing.F) {
+	names := append([]string{
+		"chain.keras", "peak.keras", "chain.weights.h5", "chain.tflite", "chain.pt2", "chain-script.pt", "whole.pth",
+		"paddle.pdparams", "chain.mlmodel", "folded.onnx", "output_graph.pb",
+	}, everyFormat...)
+	for i, name := range names {
+		f.Add(uint(i), fixture.Read(f, name))
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, kind uint, b []byte) {
+		path := filepath.Join(dir, names[kind%uint(len(names))])
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		defer boundtest.Reader(t, len(b))()
+		if m, err := OpenModel(path, Options{Quantized: true}); err == nil && len(m.Labels) == 0 {
+			t.Fatal("a model without labels was opened")
+		}
+	})
+}
+
 // FuzzLabelMap: no text sets a label outside the classifier.
 func FuzzLabelMap(f *testing.F) {
 	f.Add("entry {\n  target_class: 449\n  target_class_string: \"n01440764\"\n}\n")
 	f.Fuzz(func(t *testing.T, text string) {
+		defer boundtest.Reader(t, len(text))()
 		out := make([]string, 1008)
 		if err := readLabelMap(text, out); err != nil && !strings.Contains(err.Error(), "line") {
 			t.Fatalf("got error %v, want one that names the line", err)
@@ -306,7 +321,7 @@ func BenchmarkConvert(b *testing.B) {
 	out := filepath.Join(b.TempDir(), "out.safetensors")
 	var total uint64
 	for b.Loop() {
-		total += allocated(func() { _, err = Convert(in, out, Options{}) })
+		total += boundtest.Allocated(func() { _, err = Convert(in, out, Options{}) })
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -323,7 +338,7 @@ func TestConvertMemory(t *testing.T) {
 	}
 	in, out := full(t), filepath.Join(t.TempDir(), "out.safetensors")
 	var err error
-	if n := allocated(func() { _, err = Convert(in, out, Options{DType: "f16"}) }); err != nil || n > 400e6 {
+	if n := boundtest.Allocated(func() { _, err = Convert(in, out, Options{DType: "f16"}) }); err != nil || n > 400e6 {
 		t.Errorf("%d bytes were allocated, error %v; want at most 400 MB", n, err)
 	}
 }

@@ -2,7 +2,6 @@ package convert
 
 import (
 	"archive/zip"
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -24,8 +23,6 @@ const (
 		`onnx.save(onnx.load("m.textproto", format="textproto"), "m.onnx")`
 	sayJSON = "is an ONNX model as JSON: write it as bytes with " +
 		`onnx.save(onnx.load("m.json", format="json"), "m.onnx")`
-	sayMXNet = "is MXNet's .params: write safetensors with safetensors.numpy.save_file({k: v.asnumpy() for k, v in " +
-		`mxnet.nd.load("net.params").items()}, "net.safetensors"), under torchvision's names`
 	sayPickle = "of Python pickles those of torch.save and, as paddle.save(net.state_dict(), path) writes them, " +
 		"Paddle's .pdparams are read; of others write safetensors under torchvision's names with " +
 		"safetensors.numpy.save_file"
@@ -39,8 +36,6 @@ func unreadable(head []byte) error {
 	switch {
 	case strings.HasPrefix(text, "ir_version:"):
 		return errors.New(sayText)
-	case bytes.HasPrefix(head, []byte{0x12, 1, 0, 0, 0, 0, 0, 0}):
-		return errors.New(sayMXNet)
 	case len(head) > 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5:
 		return errors.New(sayPickle)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/coreml"
 	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
 	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
+	"github.com/c236555e/rehead/inception/convert/internal/mxnet"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/convert/internal/openvino"
 	"github.com/c236555e/rehead/inception/convert/internal/paddle"
@@ -167,6 +168,7 @@ const (
 	formatOpenVINO    = "openvino"
 	formatCoreML      = "coreml"
 	formatPaddle      = "paddle"
+	formatMXNet       = "mxnet"
 )
 
 // open opens a regular file and reads its first bytes.
@@ -234,6 +236,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatCheckpoint, nil // cut short, which its reader says
 	case paddle.Is(head):
 		return formatPaddle, nil
+	case mxnet.Is(head):
+		return formatMXNet, nil
 	case tarfile.Is(head): // what torch.save wrote in 2016, or any other
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
 			"torch.save(net.state_dict(), path); unpack any other archive first")
@@ -306,6 +310,8 @@ func (f *file) source() (*source, error) {
 		return coremlSource(f)
 	case formatPaddle:
 		return paddleSource(f)
+	case formatMXNet:
+		return mxnetSource(f)
 	case formatSavedModel:
 		return savedSource(f)
 	case formatGraphDef:

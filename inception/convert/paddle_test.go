@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -45,3 +46,30 @@ func TestPaddle(t *testing.T) {
 		}
 	}
 }
+
+// TestMXNet: parameters of Gluon's network, as saved and as exported, answer as MXNet does. See
+// testdata/mxnet1.py.
+func TestMXNet(t *testing.T) {
+	for _, name := range []string{"mxnet.params", "mxnet-export.params"} {
+		m, err := OpenModel(fixture.File(t, name), Options{Size: fixtureSize, Mean: half(), Std: half()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Flavor != inception.Torchvision {
+			t.Errorf("flavour %s, want %s", m.Flavor, inception.Torchvision)
+		}
+		answersAs(t, m, "mxnet.json")
+		w, err := Load(fixture.File(t, name), Options{})
+		if err != nil || !strings.Contains(w.Notes["doubt"], "--mean") {
+			t.Errorf("doubt %q, %v, want one about the scaling", w.Notes["doubt"], err)
+		}
+		b := bytes.Replace(fixture.Read(t, name), []byte("0_beta"), []byte("7_beta"), 1)
+		b = bytes.Replace(b, []byte("features.0.1.beta"), []byte("features.0.1.alfa"), 1)
+		if _, err := Load(fixture.Write(t, name, b), Options{}); err == nil || !strings.Contains(err.Error(), "gluon") {
+			t.Errorf("%s with another name: got %v, want what is read", name, err)
+		}
+	}
+}
+
+// half is 127.5 for each colour.
+func half() *[3]float32 { return &[3]float32{127.5, 127.5, 127.5} }

@@ -3,7 +3,11 @@ package convert
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/json"
+	"errors"
 	"io"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/c236555e/rehead/inception/convert/internal/coreml"
@@ -13,6 +17,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/torchscript"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 // matched runs the matcher over what a reader made of damaged bytes, and reads what it found.
@@ -62,19 +67,83 @@ func packed(t testing.TB, files map[string][]byte) []byte {
 	return b.Bytes()
 }
 
+// shortened is a program of torch.export with its first nodes alone, and what they read: small enough
+// to be read a hundred times a second.
+func shortened(t testing.TB, program, config []byte, nodes int) (p, c []byte) {
+	t.Helper()
+	var whole, weights map[string]any
+	if err := errors.Join(json.Unmarshal(program, &whole), json.Unmarshal(config, &weights)); err != nil {
+		t.Fatal(err)
+	}
+	module := whole["graph_module"].(map[string]any)
+	g := module["graph"].(map[string]any)
+	g["nodes"] = g["nodes"].([]any)[:nodes]
+	g["outputs"] = g["nodes"].([]any)[nodes-1].(map[string]any)["outputs"]
+	kept, err := json.Marshal(g["nodes"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	unread := func(name string) bool { return !bytes.Contains(kept, []byte(`"`+name+`"`)) }
+	maps.DeleteFunc(g["tensor_values"].(map[string]any), func(name string, _ any) bool { return unread(name) })
+	g["inputs"] = slices.DeleteFunc(g["inputs"].([]any), func(x any) bool {
+		return unread(x.(map[string]any)["as_tensor"].(map[string]any)["name"].(string))
+	})
+	signature, parameters := module["signature"].(map[string]any), map[string]bool{}
+	signature["input_specs"] = slices.DeleteFunc(signature["input_specs"].([]any), func(x any) bool {
+		spec, ok := x.(map[string]any)["parameter"].(map[string]any)
+		if !ok {
+			spec, ok = x.(map[string]any)["buffer"].(map[string]any)
+		}
+		if !ok || unread(spec["arg"].(map[string]any)["name"].(string)) {
+			return ok
+		}
+		for _, key := range []string{"parameter_name", "buffer_name"} {
+			if name, ok := spec[key].(string); ok {
+				parameters[name] = true
+			}
+		}
+		return false
+	})
+	values := weights["config"].(map[string]any)
+	maps.DeleteFunc(values, func(name string, _ any) bool { return !parameters[name] })
+	for _, v := range values {
+		v.(map[string]any)["path_name"] = "weight_0"
+	}
+	p, err = json.Marshal(whole)
+	if err == nil {
+		c, err = json.Marshal(weights)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, c
+}
+
+// shortProgram reads a program whose weights are zeros.
+func shortProgram(t testing.TB, program, config []byte) (*graph.Graph, error) {
+	t.Helper()
+	b := packed(t, map[string][]byte{"archive_format": []byte("pt2"), "models/model.json": program,
+		"data/weights/model_weights_config.json": config, "data/weights/weight_0": make([]byte, 1<<14),
+		"data/constants/model_constants_config.json": []byte(`{"config":{}}`)})
+	a, err := pth.OpenArchive(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pt2.Read(a)
+}
+
 // FuzzPT2: no graph of torch.export makes its reader or the matcher panic.
 func FuzzPT2(f *testing.F) {
-	f.Add(zipMember(f, "chain.pt2", "models/model.json"), zipMember(f, "chain.pt2", "data/weights/model_weights_config.json"))
+	program := zipMember(f, "chain.pt2", "models/model.json")
+	program, config := shortened(f, program, zipMember(f, "chain.pt2", "data/weights/model_weights_config.json"), 12)
+	if g, err := shortProgram(f, program, config); err != nil || len(g.Nodes) < 12 {
+		f.Fatalf("the seed is not read: %v", err)
+	}
+	f.Add(program, config)
 	f.Fuzz(func(t *testing.T, program, config []byte) {
-		b := packed(t, map[string][]byte{"archive_format": []byte("pt2"), "models/model.json": program,
-			"data/weights/model_weights_config.json": config, "data/weights/weight_0": make([]byte, 1728),
-			"data/constants/model_constants_config.json": []byte(`{"config":{}}`)})
-		a, err := pth.OpenArchive(bytes.NewReader(b), int64(len(b)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if g, err := pt2.Read(a); err == nil {
-			matched(t, g, len(b))
+		defer boundtest.Reader(t, len(program)+len(config))()
+		if g, err := shortProgram(t, program, config); err == nil {
+			matched(t, g, len(program)+len(config))
 		}
 	})
 }
@@ -88,6 +157,7 @@ func FuzzTorchScript(f *testing.F) {
 		"    else:\n      c = annotate(Optional[Tensor], None)\n    return (self).forward(torch.add(a, c, alpha=1), )\n"),
 		[]byte("\x80\x02K\x01\x85."))
 	f.Fuzz(func(t *testing.T, code, constants []byte) {
+		defer boundtest.Reader(t, len(code)+len(constants))()
 		b := packed(t, map[string][]byte{net: code, "constants.pkl": constants, "constants/0": make([]byte, 1728), "data.pkl": []byte(
 			"\x80\x02c__torch__.torchvision.models.inception.___torch_mangle_660\nInception3\n)\x81}(ub.")})
 		a, err := pth.OpenArchive(bytes.NewReader(b), int64(len(b)))
@@ -108,6 +178,7 @@ func FuzzTorchScript(f *testing.F) {
 func FuzzOpenVINO(f *testing.F) {
 	f.Add(fixture.Read(f, "chain.xml"), fixture.Read(f, "chain.bin")[:1<<12])
 	f.Fuzz(func(t *testing.T, text, values []byte) {
+		defer boundtest.Reader(t, len(text)+len(values))()
 		m, err := openvino.Read(bytes.NewReader(text), int64(len(text)), func() (io.ReaderAt, int64, error) {
 			return bytes.NewReader(values), int64(len(values)), nil
 		})
@@ -122,6 +193,7 @@ func FuzzCoreML(f *testing.F) {
 	f.Add(fixture.Read(f, "chain.mlpackage.mlmodel"), fixture.Read(f, "chain.mlpackage.bin")[:1<<12])
 	f.Add(fixture.Read(f, "chain.mlmodel")[:1<<14], []byte(nil))
 	f.Fuzz(func(t *testing.T, model, values []byte) {
+		defer boundtest.Reader(t, len(model)+len(values))()
 		m, err := coreml.Read(bytes.NewReader(model), int64(len(model)), func(string) (io.ReaderAt, int64, error) {
 			return bytes.NewReader(values), int64(len(values)), nil
 		})
@@ -134,7 +206,8 @@ func FuzzCoreML(f *testing.F) {
 // FuzzWhole: no pickle makes the mapping of whole networks panic.
 func FuzzWhole(f *testing.F) {
 	f.Add(fixture.Read(f, "whole.pth"))
-	f.Fuzz(func(_ *testing.T, b []byte) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		p, err := pth.Read(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return

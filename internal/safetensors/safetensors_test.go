@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 // file is a container with the given header and data bytes.
@@ -301,6 +303,7 @@ func FuzzNew(f *testing.F) {
 	f.Add(file(`{"__metadata__":{"format":"pt"},`+entry+`,"b":{"dtype":"F16","shape":[1,2],"data_offsets":[8,12]}} `, 12))
 	f.Add(file(`{"e":{"dtype":"I64","shape":[0],"data_offsets":[0,0]}}`, 0))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		defer boundtest.Reader(t, len(data))()
 		file, err := read(data)
 		if err != nil {
 			var format *FormatError

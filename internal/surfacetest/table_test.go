@@ -46,11 +46,11 @@ var packages = strings.Fields(`nn inception inception/convert inception/embedded
 // receiver.
 func table() []any {
 	return []any{
-		nn.Devices, nn.Kernels, nn.QuantizeFilter, nn.ParamData, nn.Units, nn.Walk, nn.NewCalibrator, (*nn.Calibrator).Add,
-		(*nn.Calibrator).Close, (*nn.Calibrator).Ranges, nn.Config.Validate, nn.Config.Arithmetic, nn.NewGraph,
+		nn.Devices, nn.Kernels, nn.QuantizeFilter, nn.ParamData, nn.PassedOver, nn.Units, nn.Walk, nn.NewCalibrator,
+		(*nn.Calibrator).Add, (*nn.Calibrator).Close, (*nn.Calibrator).Ranges, nn.Config.Validate, nn.Config.Arithmetic, nn.NewGraph,
 		nn.NewBinaryHeadGraph, nn.NewHeadGraph, (*nn.HeadGraph).LossGrad, nn.NewMachine,
 		(*nn.Machine).Close, (*nn.Machine).Run, nn.Apply, nn.Input, nn.Param, nn.OpOf,
-		nn.ParsePrecision, nn.Precisions, nn.Compile, (*nn.Program).Batch, (*nn.Program).Close,
+		nn.ParsePrecision, nn.Precisions, nn.NewRegression, nn.Compile, (*nn.Program).Batch, (*nn.Program).Close,
 		(*nn.Program).Device, (*nn.Program).Kernel,
 		(*nn.Program).Precision, (*nn.Program).Profile, (*nn.Program).Rounding, (*nn.Program).Run,
 		(*nn.Program).Threads,
@@ -139,12 +139,14 @@ func table() []any {
 		head.CrossValidate, (*metrics.Metrics).Gap, metrics.Part.MarshalJSON, (*metrics.Part).UnmarshalJSON,
 		metrics.Relative, metrics.Wilson, metrics.Metrics.MarshalJSON,
 		(*metrics.Metrics).RequireAccuracy, (*metrics.Metrics).UnmarshalJSON,
-		metrics.Predictions.Measure, metrics.Predictions.Reliability,
+		metrics.Predictions.Measure, metrics.Predictions.Reliability, metrics.Predictions.Curves,
+		metrics.Predictions.AnswerCurve, metrics.Curve.Recall, metrics.Curve.FalsePositives, metrics.Curve.AveragePrecision,
+		metrics.Curve.Thin, metrics.CurvePoint.Precision,
 		matrix.Fit, matrix.Open, matrix.ReadLabels, matrix.ReadNPY, matrix.Config.Validate, (*matrix.Classifier).Classify,
 		(*matrix.Classifier).Head, (*matrix.Classifier).Labels, (*matrix.Classifier).Measure, (*matrix.Classifier).Model,
 		(*matrix.Classifier).MultiLabel, (*matrix.Classifier).Probabilities, (*matrix.Classifier).Save,
 		(*matrix.Classifier).Temperature,
-		report.HTML, report.Plots, report.Plot.PNG,
+		report.Make, (*report.Page).HTML, (*report.Page).Encode, report.Decode, report.OfModel, report.Index, report.Plots, report.Plot.PNG,
 		serve.Fingerprint, serve.Quiet, serve.Config.Validate, serve.New, (*serve.Server).Close,
 		(*serve.Server).Handler, (*serve.Server).Drain, (*serve.Server).Install, (*serve.Server).Serve, (*serve.Server).Watch,
 	}

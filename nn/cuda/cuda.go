@@ -17,7 +17,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/c236555e/rehead/nn/cuda/kernels"
+	"github.com/c236555e/rehead/nn/cuda/internal/kernels"
 	"github.com/c236555e/rehead/nn/internal/cu"
 	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
@@ -38,6 +38,9 @@ type gpus struct {
 
 // Name returns "cuda".
 func (*gpus) Name() string { return "cuda" }
+
+// Unmeasured marks the kernels as not yet tried on hardware.
+func (*gpus) Unmeasured() {}
 
 // Kernels lists the precisions.
 func (*gpus) Kernels() []string {
@@ -60,6 +63,18 @@ func (d *gpus) Probe(unit int) error {
 			describe(driver, info))
 	}
 	return err
+}
+
+// Count is the number of GPUs, which are one at least.
+func (d *gpus) Count() (int, error) {
+	driver, err := d.open()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := driver.Info(0); err != nil {
+		return 0, err
+	}
+	return driver.Count()
 }
 
 // Units describes the GPUs there are.
@@ -100,4 +115,16 @@ func (d *gpus) Compile(net *ir.Net, unit int, cfg device.Config) (device.Executo
 		return nil, err
 	}
 	return compile(driver, net, unit, cfg.Kernel)
+}
+
+// Regress copies examples to the GPU of that number.
+func (d *gpus) Regress(unit int, e device.Examples) (device.Regression, error) {
+	if err := d.Probe(unit); err != nil {
+		return nil, err
+	}
+	driver, err := d.open()
+	if err != nil {
+		return nil, err
+	}
+	return regress(driver, e, unit)
 }

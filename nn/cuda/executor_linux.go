@@ -10,7 +10,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/c236555e/rehead/nn/cuda/kernels"
+	"github.com/c236555e/rehead/nn/cuda/internal/kernels"
 	"github.com/c236555e/rehead/nn/internal/cu"
 	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"
@@ -105,9 +105,11 @@ func (e *executor) prepare() error {
 	return err
 }
 
+// piece is how many bytes are pinned to copy what is copied once.
+const piece = 4 << 20
+
 // upload copies the constants, in pieces of what is pinned.
 func (e *executor) upload() (err error) {
-	const piece = 4 << 20
 	if e.weights, err = e.gpu.Alloc(max(1, len(e.plan.constants))); err != nil {
 		return fmt.Errorf("%w (the weights take %.1f MB)", err, float64(len(e.plan.constants))/1e6)
 	}

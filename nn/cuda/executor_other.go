@@ -10,6 +10,8 @@ import (
 	"github.com/c236555e/rehead/nn/internal/ir"
 )
 
-func compile(*cu.Driver, *ir.Net, int, string) (device.Executor, error) {
-	return nil, errors.New("cuda: GPUs are driven on Linux on amd64 and arm64 only; use --device cpu")
-}
+var errElsewhere = errors.New("cuda: GPUs are driven on Linux on amd64 and arm64 only; use --device cpu")
+
+func compile(*cu.Driver, *ir.Net, int, string) (device.Executor, error) { return nil, errElsewhere }
+
+func regress(*cu.Driver, device.Examples, int) (device.Regression, error) { return nil, errElsewhere }

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/c236555e/rehead/nn/cuda/kernels"
+	"github.com/c236555e/rehead/nn/cuda/internal/kernels"
 	"github.com/c236555e/rehead/nn/internal/cu"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/c236555e/rehead/nn/cuda/kernels"
+	"github.com/c236555e/rehead/nn/cuda/internal/kernels"
 	"github.com/c236555e/rehead/nn/internal/arena"
 	"github.com/c236555e/rehead/nn/internal/device"
 	"github.com/c236555e/rehead/nn/internal/ir"

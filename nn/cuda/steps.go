@@ -3,7 +3,7 @@ package cuda
 import (
 	"fmt"
 
-	"github.com/c236555e/rehead/nn/cuda/kernels"
+	"github.com/c236555e/rehead/nn/cuda/internal/kernels"
 	"github.com/c236555e/rehead/nn/internal/ir"
 )
 

@@ -6,8 +6,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/nn"
-	"github.com/c236555e/rehead/nn/cuda/cudatest"
-	"github.com/c236555e/rehead/nn/cuda/kernels"
+	"github.com/c236555e/rehead/nn/cuda/internal/kernels"
 	"github.com/c236555e/rehead/nn/internal/nntest"
 )
 
@@ -24,7 +23,7 @@ func TestSuite(t *testing.T) {
 	}
 	for _, p := range kernels.Precisions() {
 		t.Run(p.Name, func(t *testing.T) {
-			cudatest.UseOne(t)
+			useOne(t)
 			cfg := nn.Config{Device: "cuda", Kernel: p.Name}
 			if p.Name == "float32" {
 				nntest.TestProgram(t, cfg, tolerances[p.Name])
@@ -38,7 +37,7 @@ func TestSuite(t *testing.T) {
 // TestOpenClose compiles, runs and closes a network again and again: what is left behind each time
 // would fill a GPU.
 func TestOpenClose(t *testing.T) {
-	cudatest.UseOne(t)
+	useOne(t)
 	n := newNetwork(t)
 	for range 3 {
 		got, err := n.run(t, "cuda")

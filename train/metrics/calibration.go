@@ -1,7 +1,9 @@
 package metrics
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/c236555e/rehead/internal/numeric"
 )
@@ -33,26 +35,32 @@ func calibrationError(logits []float64, labels []int, classes int, temperature f
 	return e / math.Max(1, float64(len(labels)))
 }
 
-// Bin is the answers whose probability lies in a range.
+// Bin is answers whose probabilities lie in a range.
 type Bin struct {
+	Low, High            float64 // the least and the largest probability
 	Count                int
-	Confidence, Accuracy float64 // means
+	Confidence, Accuracy float64    // means
+	Interval             [2]float64 // of the accuracy, Wilson's, 95 %
 }
 
-// Reliability sorts the answers of a part (or "all") into the equally wide bins of probability that
-// the expected calibration error is made of, and returns how many pictures it has. Where pictures
-// have any number of labels, each picture has an answer for each label.
-func (d Predictions) Reliability(part string, temperature float64) (bins []Bin, pictures int) {
-	bins = make([]Bin, calibrationBins)
-	if !d.whole() || !(temperature > 0) {
-		return bins, 0
+// Reliability sorts the answers of a part (or "all") by their probability into at most so many bins
+// of about as many answers each, and returns how many pictures there are. Where pictures have any
+// number of labels, each picture has an answer for each label. Equal probabilities share a bin.
+func (d Predictions) Reliability(part string, temperature float64, bins int) (list []Bin, pictures int) {
+	if !d.whole() || !(temperature > 0) || bins < 1 {
+		return nil, 0
 	}
+	type answer struct {
+		probability float64
+		right       bool
+	}
+	var all []answer
 	k := len(d.Labels)
 	logits, items := d.of(part)
 	if d.MultiLabel {
 		s := decide(logits, labelSets(items), temperature, nil, k)
 		for i, p := range s.prob {
-			bins[binOf(p)].add(p, s.has[i])
+			all = append(all, answer{p, s.has[i]})
 		}
 	} else {
 		p := make([]float64, k)
@@ -60,25 +68,29 @@ func (d Predictions) Reliability(part string, temperature float64) (bins []Bin, 
 			row := logits[i*k : (i+1)*k]
 			numeric.Softmax(p, row, temperature)
 			top := numeric.Argmax(row)
-			bins[binOf(p[top])].add(p[top], top == it.Label)
+			all = append(all, answer{p[top], top == it.Label})
 		}
 	}
-	for i := range bins {
-		if n := float64(bins[i].Count); n > 0 {
-			bins[i].Confidence /= n
-			bins[i].Accuracy /= n
+	slices.SortFunc(all, func(a, b answer) int { return cmp.Compare(a.probability, b.probability) })
+	for from, n := 0, 0; from < len(all); {
+		for n++; n*len(all)/bins <= from; n++ { // the next end of a bin
 		}
+		to := n * len(all) / bins
+		for to < len(all) && all[to].probability == all[to-1].probability {
+			to++
+		}
+		b := Bin{Low: all[from].probability, High: all[to-1].probability, Count: to - from}
+		right := 0
+		for _, a := range all[from:to] {
+			b.Confidence += a.probability / float64(b.Count)
+			if a.right {
+				right++
+			}
+		}
+		b.Accuracy, b.Interval = float64(right)/float64(b.Count), Wilson(right, b.Count)
+		list, from = append(list, b), to
 	}
-	return bins, len(items)
-}
-
-// add sums up an answer.
-func (b *Bin) add(probability float64, right bool) {
-	b.Count++
-	b.Confidence += probability
-	if right {
-		b.Accuracy++
-	}
+	return list, len(items)
 }
 
 // binOf returns the bin of a probability.

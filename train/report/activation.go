@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"html/template"
 	"image"
 	"slices"
 
@@ -23,8 +22,8 @@ const mostOverlays = 5
 // activationView is a picture with the class activation map of a label over it.
 type activationView struct {
 	Label         string
-	Right         bool // it is the picture's own label, not the answer
-	Picture       template.URL
+	Right         bool   // it is the picture's own label, not the answer
+	Picture       []byte // JPEG
 	Width, Height int
 }
 
@@ -101,11 +100,11 @@ func (in *Input) overlays(data []byte, m *mistake, x *inception.Explanation) ([]
 	for i := range x.Maps { // the answer's comes first, for it ranks higher
 		on := &image.NRGBA{Pix: slices.Clone(small.Pix), Stride: small.Stride, Rect: small.Rect}
 		x.Blend(on, &x.Maps[i])
-		url, err := inline(on)
+		data, err := encode(on)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, activationView{x.Maps[i].Label, m.has(x.Maps[i].Label), url, on.Rect.Dx(), on.Rect.Dy()})
+		out = append(out, activationView{x.Maps[i].Label, m.has(x.Maps[i].Label), data, on.Rect.Dx(), on.Rect.Dy()})
 	}
 	return out, nil
 }

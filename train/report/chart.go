@@ -16,6 +16,7 @@ type chart struct {
 	Width, Height    float64
 	Diagonal         bool
 	Lines            []line
+	Ranges           []rangeView // intervals
 	MiddleX, MiddleY float64
 }
 
@@ -26,12 +27,15 @@ type tick struct {
 
 type line struct {
 	Name   string
-	Class  string       // "a", "b" or "c"
+	Class  string       // "a", "b" or a colour of the map
 	Path   string       // of an SVG path
 	Points [][2]float64 // its corners as shares of the plot, from the lower left
 	Dots   []dotView
 	Sample float64 // where the legend has it
 }
+
+// rangeView is an interval at a place of the x axis.
+type rangeView struct{ X, Low, High float64 }
 
 type dotView struct {
 	X, Y, R float64

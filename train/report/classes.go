@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"html/template"
 	"slices"
 
 	"github.com/c236555e/rehead/train/metrics"
@@ -13,15 +12,9 @@ const mostClasses = 300
 
 // classView is the table of classes, the worst first.
 type classView struct {
-	List       []classRow
+	List       []metrics.Class
 	More       int
 	MultiLabel bool // pictures have any number of labels
-}
-
-// classRow is a class with the widths of its bars.
-type classRow struct {
-	metrics.Class
-	PrecisionBar, RecallBar, F1Bar template.CSS
 }
 
 func newClasses(m *metrics.Metrics) classView {
@@ -33,9 +26,6 @@ func newClasses(m *metrics.Metrics) classView {
 		return cmp.Compare(a.F1, b.F1)
 	})
 	v := classView{More: max(0, len(list)-mostClasses), MultiLabel: m.MultiLabel != nil}
-	bar := func(share float64) template.CSS { return template.CSS("width:" + number(100*share) + "%") }
-	for _, c := range list[:len(list)-v.More] {
-		v.List = append(v.List, classRow{c, bar(c.Precision), bar(c.Recall), bar(c.F1)})
-	}
+	v.List = list[:len(list)-v.More]
 	return v
 }

@@ -75,15 +75,6 @@ func modelFacts(m *inception.Model) []fact {
 	return facts
 }
 
-// describeHead says in a few words what a model is.
-func describeHead(m *inception.Model) string {
-	kind := "softmax head"
-	if m.MultiLabel() {
-		kind = "head of sigmoids"
-	}
-	return fmt.Sprintf("A %s on a frozen InceptionV3, for %d labels", kind, len(m.Labels))
-}
-
 // converged says how far the loss may be above the least one.
 func converged(s *head.Solution) string {
 	switch {

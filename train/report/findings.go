@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html/template"
 	"image"
@@ -23,19 +23,17 @@ import (
 
 // Bounds on what a report shows, and on its pictures.
 const (
-	mostMistakes   = 20
-	mostNearest    = 3
-	mostSuspects   = 16
-	mostDuplicates = 12
-	mostCopies     = 6 // listed of one picture
-	reportSide     = 96
-	reportBytes    = 900_000 // of all thumbnails together, in base64; activation maps come to at most 300,000
+	mostMistakes = 20
+	mostNearest  = 3
+	mostSuspects = 16
+	reportSide   = 160
+	reportBytes  = 1_100_000 // of all thumbnails together; base64 takes a third more, activation maps at most 300,000
 )
 
 // pictureView is a picture on the page.
 type pictureView struct {
 	metrics.Picture
-	Thumbnail     template.URL // "" where there is none
+	Thumbnail     []byte `json:",omitempty"` // JPEG; nil where there is none
 	Width, Height int
 
 	index int
@@ -79,18 +77,26 @@ func (v *pictureView) shrink(recipe picture.Recipe, data []byte, lim picture.Lim
 	if err != nil {
 		return
 	}
-	if url, err := inline(img); err == nil {
-		v.Thumbnail, v.Width, v.Height = url, img.Rect.Dx(), img.Rect.Dy()
+	if data, err := encode(img); err == nil {
+		v.Thumbnail, v.Width, v.Height = data, img.Rect.Dx(), img.Rect.Dy()
 	}
 }
 
-// inline returns the picture as a data URL.
-func inline(img image.Image) (template.URL, error) {
+// encode returns the picture as a JPEG.
+func encode(img image.Image) ([]byte, error) {
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 72}); err != nil {
-		return "", err
+		return nil, err
 	}
-	return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes())), nil
+	return b.Bytes(), nil
+}
+
+// inline returns a JPEG as a data URL.
+func inline(data []byte) (template.URL, error) {
+	if !bytes.HasPrefix(data, []byte{0xff, 0xd8, 0xff}) {
+		return "", errors.New("a thumbnail is not a JPEG")
+	}
+	return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(data)), nil
 }
 
 // mistakeView shows the surest wrong answers.
@@ -142,7 +148,7 @@ func (in *Input) mistakes() mistakeView {
 		return cmp.Compare(pictures[b].Probability, pictures[a].Probability)
 	})
 	for _, i := range wrong[:min(len(wrong), mostMistakes)] {
-		v.List = append(v.List, mistake{pictureView: pictureView{Picture: pictures[i], index: i}})
+		v.List = append(v.List, mistake{pictureView: in.view(i)})
 	}
 	return v
 }
@@ -176,7 +182,7 @@ func (in *Input) nearest(i int, lengths []float64) []alike {
 	})
 	out := make([]alike, len(best))
 	for n, b := range best {
-		out[n] = alike{pictureView{Picture: in.Pictures[b.Index], index: b.Index}, b.Score}
+		out[n] = alike{in.view(b.Index), b.Score}
 	}
 	return out
 }
@@ -200,75 +206,13 @@ type suspect struct {
 func (in *Input) suspects() *suspectView {
 	found := in.Metrics.LabelErrors
 	v := &suspectView{Method: found.Method, Judged: found.Judged, Found: found.Found}
-	place := make(map[string]int, len(in.Pictures))
-	for i, p := range in.Pictures {
-		place[p.Rel] = i
-	}
+	place := in.places()
 	for _, e := range found.List[:min(len(found.List), mostSuspects)] {
 		i := place[e.Image]
 		v.List = append(v.List, suspect{
-			pictureView: pictureView{Picture: in.Pictures[i], index: i}, Suggested: e.Suggested,
+			pictureView: in.view(i), Suggested: e.Suggested,
 			Share: e.Probability, Own: e.OfLabel,
 		})
 	}
-	return v
-}
-
-// duplicateView shows pictures that are there more than once, byte for byte.
-type duplicateView struct {
-	Groups    int // pictures with copies
-	Conflicts int // of them, those with more than one label
-	Crossing  int // of them, those in more than one part, as only a given split has them
-	List      []duplicate
-}
-
-type duplicate struct {
-	First    pictureView
-	Conflict bool
-	Copies   []metrics.Picture // First among them, the first few
-	More     int
-}
-
-// duplicates groups equal pictures, those of several labels first.
-func (in *Input) duplicates() duplicateView {
-	pictures := in.Pictures
-	groups := make(map[[sha256.Size]byte][]int, len(in.Sums))
-	for i, s := range in.Sums {
-		groups[s] = append(groups[s], i)
-	}
-	var v duplicateView
-	var all []duplicate
-	for i, s := range in.Sums { // in order
-		g := groups[s]
-		if len(g) < 2 || g[0] != i {
-			continue
-		}
-		d := duplicate{First: pictureView{Picture: pictures[i], index: i}}
-		for n, j := range g {
-			d.Conflict = d.Conflict || pictures[j].Label != pictures[i].Label
-			if n < mostCopies {
-				d.Copies = append(d.Copies, pictures[j])
-			}
-		}
-		if slices.ContainsFunc(g, func(j int) bool { return in.Items[j].Split != in.Items[i].Split }) {
-			v.Crossing++
-		}
-		d.More = len(g) - len(d.Copies)
-		v.Groups++
-		if d.Conflict {
-			v.Conflicts++
-		}
-		all = append(all, d)
-	}
-	slices.SortStableFunc(all, func(a, b duplicate) int {
-		switch {
-		case a.Conflict == b.Conflict:
-			return 0
-		case a.Conflict:
-			return -1
-		}
-		return 1
-	})
-	v.List = all[:min(len(all), mostDuplicates)]
 	return v
 }

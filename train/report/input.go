@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
@@ -22,13 +23,22 @@ type Input struct {
 	Metrics             *metrics.Metrics
 
 	Model    *inception.Model
-	Root     string           // of the folder of pictures, which the report does not show
-	Problems []source.Problem // files that were left out, and why
-	Notes    []string         // what is unusual about the data, one sentence each
-	Learning *Learning        // how the solver came to the head; nil for an evaluation
+	Run      Run
+	Root     string              // of the folder of pictures, which the report does not show
+	Problems []source.Problem    // files that were left out, and why
+	Notes    []string            // what is unusual about the data, one sentence each
+	Near     []doctor.Duplicates // pictures that look nearly the same
+	Learning *Learning           // how the solver came to the head; nil for an evaluation
 
 	Engine nn.Config      // that activation maps are computed with
 	Limits picture.Limits // of one picture
+}
+
+// Run says which run a report is of; what is not known is "".
+type Run struct {
+	Name string // of the model; "": that of its data
+	Data string // name of the folder, archive or list of pictures
+	Date string // such as 2026-11-30
 }
 
 // Learning is how the solver came to the head.

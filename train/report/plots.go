@@ -56,7 +56,7 @@ func (in *Input) plots() ([]Plot, error) {
 		plots = append(plots, Plot{Name: "confusion", chart: plotConfusion(m)})
 	}
 	plots = append(plots, Plot{Name: "labels", chart: plotClasses(m)},
-		Plot{Name: "map", chart: plotMap(in.bottleneckMap(), in.Model.Labels)})
+		Plot{Name: "map", chart: plotMap(in.pictureMap(), in.Model.Labels)})
 	for i := range plots {
 		p := &plots[i]
 		var err error
@@ -126,10 +126,9 @@ func plotClasses(m *metrics.Metrics) plot.Bars {
 }
 
 func plotMap(m mapView, labels []string) plot.Scatter {
-	v := plot.Scatter{Title: "Map of the bottlenecks", Width: m.Width, Height: m.Height,
+	v := plot.Scatter{Title: "Map of the pictures", Width: m.Width, Height: m.Height,
 		Groups: labels[:min(len(labels), mostHeat)], Note: "A mark for each picture, like pictures near each other.",
-		XName: "first principal component, " + percent(m.Shares[0]) + " of the variance",
-		YName: "second, " + percent(m.Shares[1])}
+		XName: m.Axes[0].Text(), YName: m.Axes[1].Text()}
 	for _, p := range m.Points {
 		v.Points = append(v.Points, plot.Point{X: p.X, Y: p.Y, Group: p.Label, Marked: p.Wrong})
 	}

@@ -1,36 +1,26 @@
 package report
 
 import (
-	"bytes"
 	"context"
-	"embed"
 	"fmt"
-	"html/template"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/source"
-	"github.com/c236555e/rehead/internal/visible"
 	"github.com/c236555e/rehead/train/metrics"
 )
 
-//go:embed template/*
-var reportFiles embed.FS
+// Page is what a report shows, as data: Encode keeps it, and HTML writes it as often as wanted, without
+// the pictures and without the network.
+type Page struct{ view page }
 
-// reportTemplate is only executed, never changed.
-var reportTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{
-	"pct": percent, "num": number, "auc": func(v *float64) string {
-		return fmt.Sprintf("%.4f", *v)
-	}, "inc": func(i int) int { return i + 1 }, "sci": func(v float64) string { return fmt.Sprintf("%.3g", v) },
-}).ParseFS(reportFiles, "template/page.html", "template/charts.html", "template/style.css"))
-
-// HTML writes the report: one HTML file of at most about 2 MB that needs nothing else, neither
-// network nor scripts. It reads the pictures that it shows again, and compiles the network for the
-// activation maps of the mistakes it shows, at most 20, with one forward pass each. The same input
-// gives the same bytes, wherever the pictures lie and however many threads there are.
-func HTML(ctx context.Context, in *Input) ([]byte, error) {
-	return guarded("report", func() ([]byte, error) {
+// Make gathers what the report shows. It reads the pictures that it shows again, and compiles the
+// network for the activation maps of the mistakes it shows, at most 20, with one forward pass each. The
+// same input gives the same page, wherever the pictures lie and however many threads there are.
+func Make(ctx context.Context, in *Input) (*Page, error) {
+	return guarded("report", func() (*Page, error) {
 		if err := in.whole(); err != nil {
 			return nil, err
 		}
@@ -38,7 +28,7 @@ func HTML(ctx context.Context, in *Input) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return p.html()
+		return &Page{*p}, nil
 	})
 }
 
@@ -58,10 +48,17 @@ func guarded[T any](what string, f func() (T, error)) (out T, err error) {
 
 // page is what the template shows. What is nil has no section.
 type page struct {
-	Title    string
+	Heading  string // what the run is called
+	Title    string // of the window
+	Kind     string // "Training" or "Evaluation"
 	Lead     string
+	Run      Run
+	Trunk    string
+	Features string
 	Tool     string
+	Lacks    string // what the page of an older model cannot show, a sentence or ""
 	Part     string // what the confusion matrix and so on are about
+	Summary  Summary
 	Cards    []card
 	Parts    []partRow
 	TopK     []float64
@@ -70,31 +67,25 @@ type page struct {
 
 	CrossValidated bool // and the temperature fitted on that
 	Notes          []string
+	Findings       []doctor.Finding
+	Near           groupsView
+	Same           groupsView
+	Balance        []balanceRow
+	Least, Most    int // pictures of a label
 	Learning       *learning
-	Calibration    calibration
+	Calibration    *calibration
+	Curves         *curvesView
 	MultiLabel     *multiLabelView // where pictures have any number of labels
 	Confusion      *confusionView  // where they have one
 	Classes        classView
-	Mistakes       mistakeView
-	Map            mapView
+	Mistakes       *mistakeView
+	Examples       []exampleRow
+	Map            *mapView
 	Suspects       *suspectView
-	Duplicates     duplicateView
+	Table          *tableView
 	LeftOut        []source.Problem
 	MoreLeftOut    int
 	Facts          []fact
-}
-
-// html fills the template.
-func (p *page) html() ([]byte, error) {
-	for _, m := range p.Mistakes.List {
-		p.Mistakes.Mapped = p.Mistakes.Mapped || len(m.Maps) > 0
-		p.Mistakes.Similar = p.Mistakes.Similar || len(m.Nearest) > 0
-	}
-	var b bytes.Buffer
-	if err := reportTemplate.Execute(&b, p); err != nil {
-		return nil, err
-	}
-	return visible.Text(b.Bytes()), nil
 }
 
 // card is a headline number.
@@ -103,7 +94,7 @@ type card struct{ Name, Value, Detail string }
 // partRow is a row of the table of parts.
 type partRow struct {
 	Name string
-	metrics.Part
+	Part metrics.Part
 }
 
 // fact is a row of the summary.
@@ -111,22 +102,18 @@ type fact struct{ Name, Value string }
 
 // page gathers everything. What needs pictures comes last, when it is known which.
 func (in *Input) page(ctx context.Context) (*page, error) {
-	m := in.Metrics
-	p := &page{Tool: in.Model.ToolVersion, Part: m.ConfusionPart, TopK: m.TopK, ROCAUC: m.ROCAUC,
-		Averages: m.Averages, CrossValidated: m.CrossValidated != nil}
-	p.Cards, p.Parts = headline(m)
-	p.Calibration = in.calibration()
-	if m.MultiLabel != nil {
-		p.MultiLabel = newMultiLabel(m.MultiLabel)
-	} else {
-		c := newConfusion(m)
-		p.Confusion = &c
-	}
-	p.Classes = newClasses(m)
-	p.Map = in.bottleneckMap()
+	p := &page{}
+	p.measured(in.Metrics)
+	in.title(p)
+	p.Tool = in.Model.ToolVersion
+	p.Summary = in.summary(p)
+	c, m, t := in.calibration(), in.pictureMap(), in.table()
+	p.Calibration, p.Map, p.Table = &c, &m, &t
+	p.Curves = in.curves()
 	p.LeftOut, p.MoreLeftOut = in.leftOut()
-	p.Duplicates = in.duplicates()
-	p.Mistakes = in.mistakes()
+	p.Same, p.Near = in.duplicates(), in.nearDuplicates()
+	mistakes := in.mistakes()
+	p.Mistakes, p.Examples = &mistakes, in.examples()
 	if in.Learning == nil {
 		in.evaluation(p)
 	} else if err := in.training(ctx, p); err != nil {
@@ -135,13 +122,42 @@ func (in *Input) page(ctx context.Context) (*page, error) {
 	if err := in.activations(ctx, p.Mistakes.List); err != nil {
 		return nil, err
 	}
+	for _, m := range p.Mistakes.List {
+		p.Mistakes.Mapped = p.Mistakes.Mapped || len(m.Maps) > 0
+		p.Mistakes.Similar = p.Mistakes.Similar || len(m.Nearest) > 0
+	}
 	return p, in.thumbnails(ctx, p.pictures())
+}
+
+// measured shows what metrics alone tell.
+func (p *page) measured(m *metrics.Metrics) {
+	p.Part, p.TopK, p.ROCAUC, p.Averages = m.ConfusionPart, m.TopK, m.ROCAUC, m.Averages
+	p.CrossValidated, p.Findings = m.CrossValidated != nil, findings(m.Findings)
+	p.Cards, p.Parts = headline(m)
+	if m.MultiLabel != nil {
+		p.MultiLabel = newMultiLabel(m.MultiLabel)
+	} else {
+		c := newConfusion(m)
+		p.Confusion = &c
+	}
+	p.Classes = newClasses(m)
+	p.Balance, p.Least, p.Most = newBalance(m)
+}
+
+// elsewhere are the findings that have a place of their own on the page.
+var elsewhere = [...]string{doctor.CodeSame, doctor.CodeSameAcross, doctor.CodeNear, doctor.CodeNearAcross,
+	doctor.CodeUnreadable, doctor.CodeLeftOut}
+
+// findings are those of the checks that the page does not show better elsewhere.
+func findings(list []doctor.Finding) []doctor.Finding {
+	return slices.DeleteFunc(slices.Clone(list), func(f doctor.Finding) bool {
+		return slices.Contains(elsewhere[:], f.Code)
+	})
 }
 
 // training adds what only a training knows.
 func (in *Input) training(ctx context.Context, p *page) error {
-	p.Title, p.Notes, p.Facts = "Training report", in.Notes, in.facts()
-	p.Lead = fmt.Sprintf("%s, from %d pictures.", describeHead(in.Model), in.Metrics.Images)
+	p.Notes, p.Facts = in.Notes, in.facts()
 	learned := in.learning()
 	p.Learning = &learned
 	if in.Metrics.LabelErrors != nil {
@@ -153,8 +169,6 @@ func (in *Input) training(ctx context.Context, p *page) error {
 // evaluation adds what only an evaluation says.
 func (in *Input) evaluation(p *page) {
 	m := in.Metrics
-	p.Title = "Evaluation report"
-	p.Lead = fmt.Sprintf("%s, measured on %d pictures.", describeHead(in.Model), m.Images)
 	p.Facts = append([]fact{
 		{"Pictures measured", fmt.Sprintf("%d, %s", m.Images, partWords(m.ConfusionPart))},
 		{"Unreadable pictures", fmt.Sprint(m.Quarantined)},
@@ -202,8 +216,17 @@ func (p *page) pictures() []*pictureView {
 			out = append(out, &p.Suspects.List[i].pictureView)
 		}
 	}
-	for i := range p.Duplicates.List {
-		out = append(out, &p.Duplicates.List[i].First)
+	for _, groups := range []groupsView{p.Near, p.Same} {
+		for i := range groups.List {
+			for j := range groups.List[i].Shown {
+				out = append(out, &groups.List[i].Shown[j])
+			}
+		}
+	}
+	for i := range p.Examples {
+		for j := range p.Examples[i].List {
+			out = append(out, &p.Examples[i].List[j].pictureView)
+		}
 	}
 	for i := range p.Mistakes.List {
 		for j := range p.Mistakes.List[i].Nearest {
@@ -225,7 +248,7 @@ func headline(m *metrics.Metrics) (cards []card, rows []partRow) {
 		parts = slices.Insert(parts, 1, partRow{"cross-validated", *c})
 	}
 	for _, p := range parts {
-		if p.Images > 0 {
+		if p.Part.Images > 0 {
 			cards, rows = append(cards, partCard(p.Name+" ", p.Part)), append(rows, p)
 		}
 	}

@@ -261,6 +261,7 @@ var modules = map[string]any{
 		l := ptx.Launch{Grid: [3]int{int(gx), int(gy), int(gz)}, Block: [3]int{int(bx), int(by), int(bz)}}
 		l.Params = append(l.Params, unsafe.Slice((*byte)(params[0]), k.Params)...)
 		st.put(func() uintptr {
+			dev.launched++
 			if err := k.Run(&dev.memory, l); err != nil {
 				d.faults = append(d.faults, err)
 				return LaunchFailed

@@ -78,6 +78,7 @@ type device struct {
 	sizes    map[uint64]int
 	retained int
 	lost     uintptr // the result of every call from now on
+	launched int     // kernels that ran
 }
 
 type module struct {
@@ -131,6 +132,13 @@ func (d *Driver) Calls(name string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.calls[name]
+}
+
+// Launched is how many kernels ran on a GPU.
+func (d *Driver) Launched(gpu int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.devices[gpu].launched
 }
 
 // Faults returns what kernels did wrong.

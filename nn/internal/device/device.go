@@ -32,6 +32,8 @@ type Config struct {
 	// Ranges, by a value's name, makes the network compute with bytes. nil
 	// means float32.
 	Ranges map[string]ir.Range
+	// Lean rules out algorithms that multiply less with more weights.
+	Lean bool
 }
 
 // A Device is something that runs networks.
@@ -52,11 +54,30 @@ type Device interface {
 	Compile(net *ir.Net, unit int, cfg Config) (Executor, error)
 }
 
+// A Counter is a Device that says how many units it has.
+type Counter interface {
+	Device
+	// Count is how many there are, or why there is none.
+	Count() (int, error)
+}
+
 // A Processor is a Device that computes on this machine's processor. It has one unit, which needs no
 // number, and is taken only where it is named.
 type Processor interface {
 	Device
 	OnProcessor()
+}
+
+// An Unmeasured is a Device that has not yet run on hardware. It is taken only where it is named, too.
+type Unmeasured interface {
+	Device
+	Unmeasured()
+}
+
+// IsUnmeasured reports whether d is Unmeasured.
+func IsUnmeasured(d Device) bool {
+	_, ok := d.(Unmeasured)
+	return ok
 }
 
 // OnProcessor reports whether d is a Processor.

@@ -7,6 +7,7 @@ type wanted struct {
 	kernel.Spec
 	ins, outs int  // its channels
 	alike     bool // of bfloat16, for which plain Go is to choose as assembly does
+	lean      bool // no larger weights
 }
 
 // choose prepares the fastest algorithm for s. The choice depends on the shape
@@ -24,7 +25,7 @@ func choose(set kernel.Set, s wanted, threads int) (kernel.Conv, error) {
 // one beat the direct convolution. A larger tile multiplies less and transforms
 // more, and has more weights to fetch: small planes want small tiles.
 func tiling(set kernel.Set, s *wanted) (kernel.Tiling, bool) {
-	if set == kernel.Ref && !s.alike || len(kernel.Tilings(&s.Spec)) == 0 || s.ins < 16 || s.outs < 16 {
+	if s.lean || set == kernel.Ref && !s.alike || len(kernel.Tilings(&s.Spec)) == 0 || s.ins < 16 || s.outs < 16 {
 		return kernel.Tiling{}, false
 	}
 	side := min(s.Out.H, s.Out.W)

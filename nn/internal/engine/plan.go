@@ -64,13 +64,15 @@ type planner struct {
 	plan    *plan
 	bytes   *byteNet // how to compute with bytes, nil for others
 	format  format
+	lean    bool
 	sole    []int // of each value, the output that is all it is for, counted from 1; else 0
 }
 
 // newPlan plans net for a number of threads, which decides how work is divided,
 // never what is computed. With ranges it computes with bytes.
 func newPlan(net *ir.Net, set kernel.Set, threads int, cfg device.Config) (*plan, error) {
-	p := &planner{set: set, threads: threads, net: net, plan: &plan{set: set}, format: formatOf(set, cfg)}
+	p := &planner{set: set, threads: threads, net: net, plan: &plan{set: set}, format: formatOf(set, cfg),
+		lean: cfg.Lean}
 	var err error
 	var vals []ir.Value
 	switch p.format {

@@ -72,7 +72,7 @@ func (p *planner) spec(s ir.Step) wanted {
 	case in.buf.allocated:
 		spec.In = in.tensor()
 	}
-	w := wanted{Spec: spec, ins: in.span(), outs: out.span()}
+	w := wanted{Spec: spec, ins: in.span(), outs: out.span(), lean: p.lean}
 	if p.format != floats { // the same choice in both layouts of bfloat16, as rounding shows differences
 		w.ins, w.outs, w.alike = in.c, out.c, true
 	}

@@ -30,6 +30,11 @@ var ofOne = map[string]func(d, a *u32s){
 			d[l] = v & 0xffff
 		}
 	},
+	"neg.f32": func(d, a *u32s) {
+		for l, v := range a {
+			d[l] = v ^ 1<<31
+		}
+	},
 	"sqrt.rn.f32": func(d, a *u32s) {
 		for l, v := range a {
 			d[l] = bits32(float32(math.Sqrt(float64(f32(v)))))

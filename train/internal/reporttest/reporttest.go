@@ -3,10 +3,13 @@ package reporttest
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
+	entities "html"
 	"image/jpeg"
 	"io"
 	"regexp"
@@ -16,8 +19,8 @@ import (
 )
 
 // Sections are the ids that every report has.
-var Sections = []string{"accuracy", "learning", "calibration", "confusion", "classes", "mistakes", "map", "suspects",
-	"duplicates", "left-out", "facts"}
+var Sections = []string{"accuracy", "attention", "classes", "confusion", "curves", "calibration", "mistakes",
+	"examples", "suspects", "map", "learning", "pictures", "left-out", "facts"}
 
 // Document is what a test wants to know of a report.
 type Document struct {
@@ -29,7 +32,7 @@ type Document struct {
 }
 
 // Side is the longer side of a thumbnail, in pixels.
-const Side = 96
+const Side = 160
 
 // Glowing finds the activation maps of a report: the picture, the label, and the path of the
 // picture that it is of.
@@ -49,6 +52,7 @@ func Parse(t testing.TB, html []byte) Document {
 func ParseSections(t testing.TB, html []byte, sections []string) Document {
 	t.Helper()
 	r := reader{TB: t, d: Document{IDs: map[string]bool{}, Elements: map[string]int{}}}
+	html = checkScripts(t, html)
 	dec := xml.NewDecoder(bytes.NewReader(html))
 	dec.Entity = xml.HTMLEntity
 	for {
@@ -143,17 +147,53 @@ func (r *reader) attribute(element string, a xml.Attr) {
 		checkThumbnail(r.TB, a.Value)
 	case strings.HasPrefix(key, "on"), key == "srcset", key == "action":
 		r.Errorf("%s has an attribute %s", element, key)
-	case key == "style" && !regexp.MustCompile(`^(--a|width):[\d.]+%$`).MatchString(a.Value):
+	case key == "style": // which the page's policy forbids
 		r.Errorf("%s has the style %q", element, a.Value)
 	}
 }
 
-// allowed are the elements of a report: none runs, none loads anything but img, whose source is
-// looked at.
+// checkScripts takes the scripts out of a report: data for its one script, and that script, which the
+// page's policy has to allow by its hash as it does the style sheet.
+func checkScripts(t testing.TB, html []byte) []byte {
+	t.Helper()
+	hash := func(of string) string {
+		text := regexp.MustCompile("(?s)<"+of+">(.*?)</"+of+">").FindAllSubmatch(html, -1)
+		if len(text) != 1 {
+			t.Fatalf("got %d elements %s, want one", len(text), of)
+		}
+		sum := sha256.Sum256(text[0][1])
+		return of + "-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "';"
+	}
+	policy := regexp.MustCompile(`http-equiv="Content-Security-Policy" content="([^"]*)"`).FindSubmatch(html)
+	if policy == nil {
+		t.Fatal("the report has no policy")
+	}
+	rules := entities.UnescapeString(string(policy[1]))
+	for _, want := range []string{"default-src 'none';", hash("style"), hash("script"), "base-uri 'none';"} {
+		if !strings.Contains(rules, want) {
+			t.Errorf("got the policy %s, want %s in it", rules, want)
+		}
+	}
+	if strings.Contains(rules, "unsafe") || strings.Contains(rules, "http") || strings.Contains(rules, "*") {
+		t.Errorf("got the policy %s, want a strict one", rules)
+	}
+	for _, data := range dataScript.FindAllSubmatch(html, -1) {
+		if !json.Valid(data[1]) {
+			t.Errorf("got data that are not JSON: %.80s", data[1])
+		}
+	}
+	html = dataScript.ReplaceAll(html, nil)
+	return regexp.MustCompile("(?s)<script>.*?</script>").ReplaceAll(html, nil)
+}
+
+var dataScript = regexp.MustCompile(`(?s)<script type="application/json" id="[a-z-]+">(.*?)</script>`)
+
+// allowed are the elements of a report but its scripts: none runs, none loads anything but img, whose
+// source is looked at.
 var allowed = strings.Fields(`
-	html head meta title style body header main footer nav section article h1 h2 h3 p a b i strong small
+	html head meta title style body header main footer nav section article h1 h2 h3 h4 p a b i strong small
 	br span div ul ol li dl dt dd table caption thead tbody tr th td figure figcaption details summary
-	img svg desc g rect circle path line text`)
+	button label select input output dialog img svg desc g rect circle path line text`)
 
 func checkThumbnail(t testing.TB, src string) {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 // header says that there is one file of values, little-endian.
@@ -138,6 +139,7 @@ func FuzzBundle(f *testing.F) {
 	f.Add(good[:len(good)-footer-22])
 	f.Add([]byte("\x00\x00\x02\x08\x01\x00\x00\x00\x00\x01\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, block []byte) {
+		defer boundtest.Reader(t, len(block))()
 		got, err := bundled(wrap(block), pair)
 		if err != nil {
 			return
@@ -153,7 +155,8 @@ func FuzzBundle(f *testing.F) {
 func FuzzObjects(f *testing.F) {
 	b := fixture.Read(f, "inception_v3_v2.index")
 	f.Add(b)
-	f.Fuzz(func(_ *testing.T, b []byte) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		if Is(bytes.NewReader(b), int64(len(b))) {
 			_, _ = Objects(bytes.NewReader(b), int64(len(b)), func(int, int) (io.ReaderAt, int64, error) {
 				return bytes.NewReader(b), int64(len(b)), nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 func list(b []byte) ([]raw.Tensor, error) { return Read(bytes.NewReader(b), int64(len(b)), nil) }
@@ -125,6 +126,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("\x00\x01\x03a\x12\x01x\x00\x00\x00\x00\x01\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, block []byte) {
+		defer boundtest.Reader(t, len(block))()
 		b := wrap(block)
 		got, err := list(b)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 func parse(b []byte) (*graph.Graph, error) { return Read(bytes.NewReader(b), int64(len(b))) }
@@ -118,6 +119,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(append(relu("r"), constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(4)).Raw(5, make([]byte, 8)))...)))
 	f.Add([]byte(constant("axis", fixture.PB(nil).Num(1, 3).Raw(4, []byte{3, 0, 0, 0}))))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		g, err := parse(b)
 		if err != nil {
 			return
@@ -153,6 +155,7 @@ func FuzzSavedModel(f *testing.F) {
 	}
 	f.Add([]byte(good))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		g, err := ReadSavedModel(bytes.NewReader(b), int64(len(b)), nil, nil)
 		if err == nil && len(g.Nodes) > len(b)*8+8 {
 			t.Fatalf("%d operators of %d bytes", len(g.Nodes), len(b))

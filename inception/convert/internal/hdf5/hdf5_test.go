@@ -10,6 +10,7 @@ import (
 
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 func list(b []byte) (map[string]raw.Tensor, error) {
@@ -158,6 +159,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(fixture.Read(f, "kinds.h5"))
 	f.Add(fixture.Read(f, "kinds.h5")[:8000])
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		h, err := Read(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return

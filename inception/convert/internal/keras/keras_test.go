@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 // none has every weight that is asked for, empty.
@@ -88,6 +89,7 @@ func FuzzGraph(f *testing.F) {
 	f.Add([]byte(functional3))
 	f.Add([]byte(functional2))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		g, err := Graph(b, none{})
 		if err == nil && len(g.Nodes) > 8*maxLayers {
 			t.Fatalf("%d operators of %d bytes", len(g.Nodes), len(b))

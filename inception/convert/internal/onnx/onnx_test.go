@@ -7,6 +7,7 @@ import (
 
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 func parse(b []byte) (*graph.Graph, error) { return Read(bytes.NewReader(b), int64(len(b)), nil) }
@@ -115,6 +116,7 @@ func FuzzRead(f *testing.F) {
 		fixture.PB(nil).Str(2, "c").Str(4, "Constant").Raw(5,
 			fixture.PB(nil).Str(1, "value").Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 7).Raw(9, make([]byte, 16)))))))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		g, err := parse(b)
 		if err != nil {
 			return

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 // dict is a pickle of protocol 4 of one entry, "a", whose value the given instructions make.
@@ -56,6 +57,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(dict(ndarray("K\x02\x85", "f4", "\x00\x00\x80\x3f\x00\x00\x00\x40")))
 	f.Add(fixture.Read(f, "paddle.pdparams")[:1<<12])
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		tensors, err := Read(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return

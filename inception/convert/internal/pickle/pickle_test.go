@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 // harmless lists dict, an inert type and a function that adds up its arguments.
@@ -158,6 +159,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("\x80\x04\x95\x08\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x8c\x06system\x93\x8c\x05touch\x85R."))
 	f.Add([]byte("(I01\nI00\nL34L\nF2.5\nS'a'\nVb\nt."))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		called := 0
 		v, err := Read(raw.NewCursor(bytes.NewReader(b), 0, int64(len(b))), Config{
 			Find: func(module, name string) (*Global, error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 func list1(b []byte) ([]raw.Tensor, error) {
@@ -265,6 +266,7 @@ func FuzzRead(f *testing.F) {
 		"](S'0'\ne.\x04\x00\x00\x00\x00\x00\x00\x00"
 	f.Add(append([]byte(magic), data...))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		tensors, err := list1(b)
 		if err != nil {
 			return

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 const manifest = `{"format":"graph-model","modelTopology":{"node":[
@@ -63,6 +65,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(manifest))
 	data := make([]byte, 64)
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		m, err := Read(bytes.NewReader(b), int64(len(b)), func(string) (io.ReaderAt, int64, error) {
 			return bytes.NewReader(data), int64(len(data)), nil
 		})

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 func TestRead(t *testing.T) {
@@ -33,6 +34,7 @@ func TestRead(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(fixture.Read(f, "chain.tflite"))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
 		g, _, err := Read(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return

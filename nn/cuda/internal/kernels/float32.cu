@@ -1,0 +1,4 @@
+#define FLOAT32
+#include "conv.h"
+#include "planes.h"
+#include "head.h"

@@ -1,3 +1,0 @@
-#define FLOAT32
-#include "conv.h"
-#include "planes.h"
