@@ -36,5 +36,5 @@ func Example_embed() {
 	}
 	circle, cross := inception.Cosine(rows[0], rows[1]), inception.Cosine(rows[0], rows[2])
 	fmt.Println(len(rows[0]), "values; the circle is nearer than the cross:", circle > cross)
-	// Output: 512 values; the circle is nearer than the cross: true
+	// Output: 1024 values; the circle is nearer than the cross: true
 }
