@@ -9,9 +9,12 @@ LABEL org.opencontainers.image.title=rehead \
       org.opencontainers.image.licenses=Apache-2.0 \
       com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
       com.amazonaws.sagemaker.capabilities.multi-models=true
-# The binary of this platform; another one for another platform: --platform linux/arm64 --build-arg BINARY=dist/rehead-arm64
+# The binary of this platform; another one for another platform: --platform linux/arm64 --build-arg BINARY=dist/rehead-arm64.
+# One recipe for several: --platform linux/amd64,linux/arm64 --build-arg PER_ARCH=1 takes dist/rehead-amd64 and dist/rehead-arm64.
 ARG BINARY=dist/rehead
-COPY ${BINARY} /rehead
+ARG PER_ARCH
+ARG TARGETARCH
+COPY ${BINARY}${PER_ARCH:+-${TARGETARCH}} /rehead
 COPY LICENSE cmd/rehead/licences/third_party.txt /licenses/
 # Makes /tmp, where RecordIO is unpacked and a job of several hosts keeps what arrives.
 WORKDIR /tmp

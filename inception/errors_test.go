@@ -17,7 +17,7 @@ import (
 func TestErrorsTell(t *testing.T) {
 	ctx, img := t.Context(), draw.Picture(0, 0, 1)
 	c := narrow(t)
-	m := c.Model()
+	m := narrowModel(t)
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,8 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// narrow is a classifier of random weights with a label for each of three numbers.
-func narrow(t testing.TB) *inception.Classifier {
+// narrowModel is a model of random weights with a label for each of three numbers.
+func narrowModel(t testing.TB) *inception.Model {
 	t.Helper()
 	w, err := inception.Random(inception.RandomConfig{Width: 0.1, Size: 75, Classes: 3})
 	if err != nil {
@@ -32,7 +32,13 @@ func narrow(t testing.TB) *inception.Classifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := inception.NewClassifier(m, nn.Config{})
+	return m
+}
+
+// narrow is a classifier of it.
+func narrow(t testing.TB) *inception.Classifier {
+	t.Helper()
+	c, err := inception.NewClassifier(narrowModel(t), nn.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

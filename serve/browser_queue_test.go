@@ -69,6 +69,7 @@ func TestPageTakesMany(t *testing.T) {
 		chromedp.Poll(`document.querySelector("#queue li:last-child button").getAttribute("aria-current") === "true"`, nil),
 		chromedp.Click("#save", chromedp.ByQuery))
 	checkResults(t, ctx, filepath.Join(downloads, "results.csv"), files)
+	checkPaste(t, ctx)
 	step(chromedp.Click("#clear", chromedp.ByQuery), chromedp.WaitNotVisible("#queue-section", chromedp.ByQuery))
 	if got := state(t, ctx); len(got.Labels) != 0 || got.Error != "" || got.Stale {
 		t.Errorf("cleared: got %+v", got)
@@ -77,6 +78,28 @@ func TestPageTakesMany(t *testing.T) {
 		if !strings.Contains(line, "415") { // the refusal that is asked for
 			t.Errorf("the browser says: %s", line)
 		}
+	}
+}
+
+// checkPaste pastes two pictures and a text, of which the pictures join the queue, and asks for the way
+// to a phone's camera.
+func checkPaste(t *testing.T, ctx context.Context) {
+	t.Helper()
+	var camera string
+	err := chromedp.Run(ctx,
+		chromedp.Evaluate(`(async () => {
+			const canvas = Object.assign(document.createElement("canvas"), { width: 30, height: 20 });
+			const picture = await new Promise(done => canvas.toBlob(done));
+			const pasted = new DataTransfer();
+			for (const name of ["one.png", "two.png"]) pasted.items.add(new File([picture], name, { type: "image/png" }));
+			pasted.items.add(new File(["text"], "three.txt", { type: "text/plain" }));
+			document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: pasted }));
+		})()`, nil),
+		chromedp.Poll(`document.querySelector("#queue-status").textContent.startsWith("6 of 6")`, nil),
+		chromedp.Evaluate(`document.querySelector("#camera").getAttribute("capture")`, &camera),
+	)
+	if err != nil || camera != "environment" {
+		t.Errorf("pasted: %v; the camera is %q", err, camera)
 	}
 }
 

@@ -200,8 +200,8 @@ func (s *Server) forget(name string, bytes int64) {
 	s.memory -= bytes
 }
 
-// sizeOnDisk estimates what a model will hold once it is loaded: its files, twice, since the
-// network keeps its weights and a copy laid out for its kernels.
+// sizeOnDisk estimates what a model will hold once it is loaded: its files, twice, since weights as
+// the kernels read them take about that.
 func sizeOnDisk(path string) (int64, error) {
 	total := int64(0)
 	err := eachFile(path, func(_ string, info fs.FileInfo) { total += info.Size() })
@@ -211,10 +211,9 @@ func sizeOnDisk(path string) (int64, error) {
 // memoryOf is what a loaded model holds: its weights, twice, as sizeOnDisk says.
 func memoryOf(m *inception.Model) int64 {
 	floats := m.Head.Parameters()
-	if m.Trunk != nil {
-		for _, t := range m.Trunk.Tensors {
-			floats += len(t.Data)
-		}
+	layers, _ := inception.Layers(m.Width, m.Recipe.Size) // of a model that has been compiled
+	for _, l := range layers {
+		floats += l.Shape[0] * (l.Shape[1]*l.Shape[2]*l.Shape[3] + 1)
 	}
 	return 2 * 4 * int64(floats)
 }

@@ -28,10 +28,11 @@ type Bottlenecks struct {
 const timedAgain = 8
 
 // EmbedChecked returns the bottlenecks of the pictures that c, the checks of the folder, let pass:
-// from the cache where it has them, else through the trunk w and into the cache. Where there is
-// nothing to embed, it embeds a few pictures again to see how long they take.
+// from the cache where it has them, else through the trunk w and into the cache, with what every block
+// says where a Run with default settings would look for it. Where there is nothing to embed, it embeds
+// a few pictures again to see how long they take.
 func EmbedChecked(ctx context.Context, folder *dataset.Folder, c *doctor.Checkup, w *inception.Weights,
-	cfg EmbedConfig) (*Bottlenecks, error) {
+	cfg EmbedConfig) (b *Bottlenecks, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -43,7 +44,11 @@ func EmbedChecked(ctx context.Context, folder *dataset.Folder, c *doctor.Checkup
 	}
 	e := newEmbedder(cfg, w, len(folder.Items), map[Phase]float64{})
 	out, bad := checked(folder, c)
-	b := &Bottlenecks{Rows: out.rows}
+	if cfg.CacheDir != "" && (Config{}).FeaturesFor(len(folder.Items)) != FeaturesLast {
+		e.deep = &deep{}
+		defer func() { err = errors.Join(err, e.deep.close()) }()
+	}
+	b = &Bottlenecks{Rows: out.rows}
 	e.limit = len(bad)
 	if err := e.run(ctx, folder.Items, out, bad); err != nil {
 		return nil, err
@@ -65,7 +70,9 @@ func EmbedChecked(ctx context.Context, folder *dataset.Folder, c *doctor.Checkup
 		}
 	}
 	if b.Each = out.each; b.Each == 0 && len(again) > 0 {
-		e.CacheDir, e.Progress = "", nil
+		d := e.deep
+		defer func() { e.deep = d }()
+		e.CacheDir, e.Progress, e.deep = "", nil, nil
 		got, err := e.get(ctx, PhaseEmbed, again, nil, func(i int, err error) error {
 			return fmt.Errorf("%s: %w", again[i].from.Path, err)
 		})

@@ -3,6 +3,7 @@ package train
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -40,16 +41,17 @@ type FeatureChoice struct {
 	Accuracy float64 `json:"validation_accuracy"` // 0 of several labels a picture
 
 	losses []float64 // of each picture
+	logits []float64 // [n,K], of each by the head that did not have its fold
 }
 
-// candidates lists what is tried, the smallest first, and which parts of its values are kept.
+// candidates lists what is tried, and which parts of its values are kept, the smallest first.
 var candidates = []struct {
 	features string
 	kept     []float64
 }{
 	{FeaturesLast, []float64{1}},
-	{FeaturesAll, []float64{1, 0.25}},
-	{"all,mean,quarters,deviation", []float64{0.25, 0.1}},
+	{FeaturesAll, []float64{0.25, 1}},
+	{"all,mean,quarters,deviation", []float64{0.1, 0.25}},
 }
 
 // choice is the choosing of features for a run.
@@ -60,7 +62,7 @@ type choice struct {
 	width   int               // values of every block
 	x       []float32         // [n,width], scaled: see scaleSpan
 	spans   []inception.Span  // of every block
-	grams   map[int][]float64 // of those that were needed, by their place in spans
+	grams   map[int][]float32 // of those that were needed, by their place in spans
 	threads int
 }
 
@@ -68,12 +70,16 @@ type choice struct {
 func (r *run) chooseFeatures(ctx context.Context, training []int) (*inception.Features, error) {
 	few := spread(training, func(i int) int { return r.items[i].Label }, len(r.folder.Labels), mostChosenWith)
 	c := &choice{r: r, threads: max(r.cfg.Engine.Threads, 1), spans: inception.AllFeatures().Spans(r.weights.Width),
-		grams: map[int][]float64{}}
+		grams: map[int][]float32{}}
 	if r.cfg.Engine.Threads == 0 {
 		c.threads = runtime.GOMAXPROCS(0)
 	}
 	if err := c.load(ctx, few); err != nil {
 		return nil, err
+	}
+	if slices.Max(c.fold) == 0 {
+		r.res.Notes = append(r.res.Notes, noteNotChosen)
+		return nil, nil
 	}
 	p := newMeter(PhaseFeatures, len(candidates), r.cfg.Progress, r.res.Seconds)
 	for _, of := range candidates {
@@ -85,7 +91,23 @@ func (r *run) chooseFeatures(ctx context.Context, training []int) (*inception.Fe
 		p.step(false)
 	}
 	p.end()
-	return c.selected(best(r.tried))
+	chosen := best(r.tried)
+	f, err := c.selected(chosen)
+	if f != nil && f.Columns != nil {
+		r.chosenWith = &chosenWith{few, c.fold, chosen.logits}
+	}
+	return f, err
+}
+
+// noteNotChosen says why nothing was chosen.
+const noteNotChosen = "there are too few pictures that differ to choose what the head reads: it reads the last block"
+
+// chosenWith is what heads on the chosen features said of the pictures that these were chosen with, each
+// trained, and its columns chosen, without the picture's fold.
+type chosenWith struct {
+	pictures []int // places in run.items
+	fold     []int
+	logits   []float64 // [n,K]
 }
 
 // load reads the pictures, scales what every block says of them, and deals them to folds.
@@ -104,7 +126,7 @@ func (c *choice) load(ctx context.Context, pictures []int) error {
 	}
 	par.Do(c.threads, len(c.spans), func(s int) { scaleSpan(c.x, c.width, c.spans[s].From, c.spans[s].To) })
 	var err error
-	if c.fold, err = c.r.deal(c.r.items, pictures, cmp.Or(c.r.cfg.Folds, DefaultFolds)); err != nil {
+	if c.fold, err = c.r.deal(c.r.items, pictures, min(cmp.Or(c.r.cfg.Folds, DefaultFolds), len(pictures))); err != nil {
 		return fmt.Errorf("train: features: %w", err)
 	}
 	return nil
@@ -151,19 +173,30 @@ func (c *choice) span(s int) linalg.Matrix[float32] {
 }
 
 // gram adds the inner products of the rows in a span to g [n,n], on and below the diagonal.
-func (c *choice) gram(g []float64, s int) error {
+func (c *choice) gram(g []float64, s int) (err error) {
 	if c.grams[s] == nil {
-		n := len(c.ex.Labels)
-		c.grams[s] = make([]float64, n*n)
-		if err := linalg.AddProduct(linalg.New(c.grams[s], n, n), c.span(s), c.span(s), linalg.Product{TransposeB: true,
-			Lower: true, Threads: c.threads}); err != nil {
+		if c.grams[s], err = c.products(c.span(s)); err != nil {
 			return err
 		}
 	}
-	for i, v := range c.grams[s] {
-		g[i] += v
-	}
+	addWide(g, c.grams[s])
 	return nil
+}
+
+// products returns the inner products [n,n] of rows, on and below the diagonal: in float32, which tells
+// candidates apart.
+func (c *choice) products(x linalg.Matrix[float32]) ([]float32, error) {
+	n := x.Rows
+	g := make([]float32, n*n)
+	return g, linalg.AddProduct(linalg.New(g, n, n), x, x, linalg.Product{TransposeB: true, Lower: true,
+		Threads: c.threads})
+}
+
+// addWide adds b to a.
+func addWide(a []float64, b []float32) {
+	for i, v := range b {
+		a[i] += float64(v)
+	}
 }
 
 // of returns the spans of a candidate, by their places, and the number of its values.
@@ -182,7 +215,7 @@ func (c *choice) of(features string) (f *inception.Features, spans []int, values
 	return f, spans, values, nil
 }
 
-// try cross-validates a candidate, with each part of its values kept.
+// try cross-validates a candidate, with each part of its values kept, the smallest first.
 func (c *choice) try(ctx context.Context, features string, kept []float64) ([]FeatureChoice, error) {
 	_, spans, values, err := c.of(features)
 	if err != nil {
@@ -201,22 +234,30 @@ func (c *choice) try(ctx context.Context, features string, kept []float64) ([]Fe
 		out[i] = FeatureChoice{Features: features, Values: max(1, int(part*float64(values)))}
 		logits[i] = make([]float64, n*k)
 	}
+	var parts []int
 	for f := range slices.Max(c.fold) + 1 {
-		if !slices.Contains(c.fold, f) {
-			continue
+		if slices.Contains(c.fold, f) {
+			parts = append(parts, f)
 		}
-		var order []int
+	}
+	var orders [][]int
+	if out[0].Values < values {
+		if orders, err = c.relevance(g, spans, parts...); err != nil {
+			return nil, err
+		}
+	}
+	for at, f := range parts {
+		sum, from := make([]float64, n*n), 0 // of the columns that are looked at already
 		for i := range kept {
 			of := slices.Clone(g)
 			if out[i].Values < values {
-				if order == nil {
-					if order, err = c.relevance(g, spans, f); err != nil {
-						return nil, err
-					}
-				}
-				if of, err = c.gramOf(order[:out[i].Values]); err != nil {
+				more, err := c.gramOf(orders[at][from:out[i].Values])
+				if err != nil {
 					return nil, err
 				}
+				addWide(sum, more)
+				copy(of, sum)
+				from = out[i].Values
 			}
 			if err := c.foldLogits(ctx, of, f, out[i].Values, logits[i]); err != nil {
 				return nil, err
@@ -229,106 +270,18 @@ func (c *choice) try(ctx context.Context, features string, kept []float64) ([]Fe
 	return out, nil
 }
 
-// everyFold is no fold: nothing is held out.
-const everyFold = -1
-
-// relevance returns the columns of some spans, the most relevant first, for pictures outside a fold:
-// by the squares of their weights in a ridge regression on the labels, of which g are the inner
-// products.
-func (c *choice) relevance(g []float64, spans []int, fold int) ([]int, error) {
-	n, k := len(c.ex.Labels), c.ex.Classes
-	var in []int
-	for i, f := range c.fold {
-		if f != fold {
-			in = append(in, i)
-		}
-	}
-	m := len(in)
-	a, y := make([]float64, m*m), make([]float64, k*m)
-	trace := 0.0
-	for i, p := range in {
-		for j, q := range in[:i+1] {
-			a[i*m+j] = g[p*n+q]
-		}
-		trace += g[p*n+p]
-		for _, l := range c.labels(p) {
-			y[l*m+i] = 1
-		}
-	}
-	for i := range m {
-		a[i*m+i] += ridge*trace/float64(m) + math.SmallestNonzeroFloat32
-	}
-	for row := range slices.Chunk(y, m) {
-		mean := 0.0
-		for _, v := range row {
-			mean += v / float64(m)
-		}
-		for i := range row {
-			row[i] -= mean
-		}
-	}
-	factor, err := linalg.Factor(linalg.New(a, m, m), c.threads)
-	if err != nil {
-		return nil, err
-	}
-	if err := factor.Solve(linalg.New(y, k, m)); err != nil {
-		return nil, err
-	}
-	dual := make([]float32, k*n)
-	for l := range k {
-		for i, p := range in {
-			dual[l*n+p] = float32(y[l*m+i])
-		}
-	}
-	return c.rankColumns(dual, spans)
-}
-
-// rankColumns orders the columns of some spans by the squares of the weights that a dual solution
-// [K,n] gives them.
-func (c *choice) rankColumns(dual []float32, spans []int) ([]int, error) {
-	n, k := len(c.ex.Labels), c.ex.Classes
-	weight := make([]float64, c.width)
-	var columns []int
-	for _, s := range spans {
-		x := c.span(s)
-		w := make([]float64, k*x.Cols)
-		if err := linalg.AddProduct(linalg.New(w, k, x.Cols), linalg.New(dual, k, n), x,
-			linalg.Product{Threads: c.threads}); err != nil {
-			return nil, err
-		}
-		for i, v := range w {
-			weight[c.spans[s].From+i%x.Cols] += v * v
-		}
-		for j := range x.Cols {
-			columns = append(columns, c.spans[s].From+j)
-		}
-	}
-	slices.SortStableFunc(columns, func(a, b int) int { return cmp.Compare(weight[b], weight[a]) })
-	return columns, nil
-}
-
-// labels are those of a picture.
-func (c *choice) labels(i int) []int {
-	if c.ex.MultiLabel != nil {
-		return c.ex.MultiLabel[i]
-	}
-	return c.ex.Labels[i : i+1]
-}
-
 // gramOf returns the inner products [n,n] of the rows in some columns.
-func (c *choice) gramOf(columns []int) ([]float64, error) {
+func (c *choice) gramOf(columns []int) ([]float32, error) {
 	n := len(c.ex.Labels)
 	columns = slices.Sorted(slices.Values(columns))
-	x, g := make([]float32, n*len(columns)), make([]float64, n*n)
+	x := make([]float32, n*len(columns))
 	par.Do(c.threads, n, func(i int) {
 		row, from := x[i*len(columns):(i+1)*len(columns)], c.x[i*c.width:(i+1)*c.width]
 		for j, col := range columns {
 			row[j] = from[col]
 		}
 	})
-	m := linalg.New(x, n, len(columns))
-	return g, linalg.AddProduct(linalg.New(g, n, n), m, m, linalg.Product{TransposeB: true, Lower: true,
-		Threads: c.threads})
+	return c.products(linalg.New(x, n, len(columns)))
 }
 
 // foldLogits writes what a head that was trained without a fold says of it, of which g are the inner
@@ -381,11 +334,11 @@ func (c *choice) selected(chosen FeatureChoice) (*inception.Features, error) {
 			place[j], at = at, at+1
 		}
 	}
-	order, err := c.relevance(g, spans, everyFold)
+	orders, err := c.relevance(g, spans, everyFold)
 	if err != nil {
 		return nil, err
 	}
-	for _, j := range order[:chosen.Values] {
+	for _, j := range orders[0][:chosen.Values] {
 		f.Columns = append(f.Columns, place[j])
 	}
 	slices.Sort(f.Columns)
@@ -407,16 +360,24 @@ func factorRows(g []float64, n, values, threads int) ([][]float32, error) {
 	for i := range g {
 		g[i] *= scale
 	}
-	for i := range n { // rows of equal pictures, and more of them than values, are dependent
-		g[i*n+i] += 1e-6 * float64(values)
-	}
-	if _, err := linalg.Factor(linalg.New(g, n, n), threads); err != nil {
-		return nil, err
+	factor := make([]float64, n*n)
+	for added := 1e-6 * float64(values); ; added *= 10 {
+		copy(factor, g)
+		for i := range n { // rows of equal pictures, and more of them than values, are dependent
+			factor[i*n+i] += added
+		}
+		_, err := linalg.Factor(linalg.New(factor, n, n), threads)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, linalg.ErrNotPositive) || added > float64(n*values) {
+			return nil, err
+		}
 	}
 	rows := make([][]float32, n)
 	for i := range rows {
 		rows[i] = make([]float32, n)
-		for j, v := range g[i*n : i*n+i+1] {
+		for j, v := range factor[i*n : i*n+i+1] {
 			rows[i][j] = float32(v)
 		}
 	}
@@ -427,6 +388,7 @@ func factorRows(g []float64, n, values, threads int) ([][]float32, error) {
 // would have: what many values gain is often too sure of itself before.
 func (c *choice) score(got *FeatureChoice, logits []float64) {
 	k, right, total := c.ex.Classes, 0.0, 0.0
+	got.logits = logits
 	t := head.FitTemperature(logits, c.ex)
 	got.losses = make([]float64, len(c.ex.Labels))
 	for i := range c.ex.Labels {

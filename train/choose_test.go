@@ -16,7 +16,7 @@ import (
 func plantedChoice(t *testing.T, n, width int, knowing ...int) *choice {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(7, uint64(width)))
-	c := &choice{r: &run{}, width: width, threads: 2, grams: map[int][]float64{},
+	c := &choice{r: &run{}, width: width, threads: 2, grams: map[int][]float32{},
 		spans: []inception.Span{{To: width / 3}, {From: width / 3, To: width}}}
 	c.ex.Classes = 3
 	for i := range n {
@@ -99,24 +99,30 @@ func TestRelevance(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	order, err := c.relevance(slices.Clone(g), []int{0, 1}, everyFold)
+	orders, err := c.relevance(g, []int{0, 1}, everyFold)
 	if err != nil {
 		t.Fatal(err)
 	}
+	order := orders[0]
 	if first := slices.Sorted(slices.Values(order[:6])); !slices.Equal(first, knowing) || len(order) != 300 {
 		t.Errorf("got %v of %d columns first, want %v", first, len(order), knowing)
 	}
-	part, err := c.relevance(g, []int{1}, 0)
-	if err != nil || len(part) != 200 || slices.Min(part) != 100 {
-		t.Errorf("of the second span got %d columns from %d on, %v", len(part), slices.Min(part), err)
+	parts, err := c.relevance(g, []int{1}, 0, 2)
+	if err != nil || len(parts) != 2 || len(parts[1]) != 200 || slices.Min(parts[1]) != 100 {
+		t.Errorf("of the second span got %d orders, %v", len(parts), err)
+	}
+	if alone, err := c.relevance(g, []int{1}, 2); err != nil || !slices.Equal(alone[0], parts[1]) {
+		t.Errorf("outside of one fold among others: got another order than alone, %v", err)
 	}
 	loss := func(columns []int) float64 {
 		got, logits := FeatureChoice{}, make([]float64, 90*3)
 		for f := range 4 {
-			of, err := c.gramOf(columns)
+			single, err := c.gramOf(columns)
 			if err != nil {
 				t.Fatal(err)
 			}
+			of := make([]float64, len(single))
+			addWide(of, single)
 			if err := c.foldLogits(t.Context(), of, f, len(columns), logits); err != nil {
 				t.Fatal(err)
 			}

@@ -25,10 +25,14 @@ type Config struct {
 	// how the head is solved for; with a negative L2 it and the scaling are searched for by
 	// cross-validation on the training part. The seed is kept in the model, and draws views too
 	head.Options
-	Split dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
-	Folds int                 // of a search for L2; 0 means DefaultFolds
-	// what the head reads: FeaturesLast (also ""), FeaturesAll, FeaturesAuto, or a list of blocks and
-	// statistics as inception.ParseFeatures has it
+	// what evaluates the head while lbfgs solves for it: "": the network's device where it is a GPU of
+	// package nn/cuda and rows, features and classes make that gain (head.Config.Device), else the processor;
+	// "cpu"; or a device such as "cuda:1", however little there is to gain
+	HeadDevice string
+	Split      dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
+	Folds      int                 // of a search for L2; 0 means DefaultFolds
+	// what the head reads: FeaturesLast, FeaturesAll, FeaturesAuto, a list of blocks and statistics as
+	// inception.ParseFeatures has it, or "", which is as FeaturesFor says
 	Features string
 	// how much each label's pictures count, beside the weights that pictures have in a manifest
 	ClassWeights ClassWeights
@@ -59,6 +63,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.EmbedConfig.Validate(); err != nil {
 		return err
+	}
+	if err := (nn.Config{Device: c.HeadDevice}).Validate(); err != nil {
+		return fmt.Errorf("train: config: HeadDevice: %w", err)
 	}
 	if c.Neighbours < 0 || c.Neighbours > inception.MaxNeighbours {
 		return fmt.Errorf("train: config: Neighbours: got %d, want 0 (none) to %d", c.Neighbours, inception.MaxNeighbours)
@@ -93,6 +100,14 @@ func (c Config) Validate() error {
 // ErrUnreadable is found by errors.Is in the error of a run that met more unreadable pictures than
 // EmbedConfig.MaxBad.
 var ErrUnreadable = errors.New("pictures cannot be read")
+
+// headDevice is the device of the head's solver, and whether it has to be.
+func (c Config) headDevice() (name string, always bool) {
+	if c.HeadDevice == "" {
+		return c.Engine.Device, false
+	}
+	return c.HeadDevice, c.HeadDevice != "cpu"
+}
 
 // EmbedConfig sets how bottlenecks are obtained; the zero value is a good one.
 type EmbedConfig struct {

@@ -20,8 +20,12 @@ type crossed struct {
 }
 
 // crossValidate is nil where it would take too long, and for solvers that stop before they
-// converge, whose heads are not told by their settings. cfg is the fit's.
-func (r *run) crossValidate(ctx context.Context, cfg head.Config) (*crossed, error) {
+// converge, whose heads are not told by their settings. cfg is the fit's, and valid the model's logits of
+// the validation part.
+func (r *run) crossValidate(ctx context.Context, cfg head.Config, valid []float64) (*crossed, error) {
+	if r.bottlenecks != nil {
+		return r.crossChosen(valid), nil
+	}
 	fit := r.res.Fit
 	ex, at := r.part(dataset.Train, dataset.Validation)
 	if fit.Solver != head.LBFGS || folds*fitWork(len(ex.Rows), ex.Features(), ex.Classes, fit.Iterations) > reportWork {
@@ -43,34 +47,61 @@ func (r *run) crossValidate(ctx context.Context, cfg head.Config) (*crossed, err
 	if err != nil {
 		return nil, fmt.Errorf("train: cross-validate: %w", err)
 	}
-	inFold, total := make([][folds]int, ex.Classes), make([]int, ex.Classes)
+	return r.answered(at, fold, logits), nil
+}
+
+// crossChosen is crossValidate of a head whose values were chosen by the labels of its pictures: what
+// heads said that had neither a picture nor its label in their choice, and of the validation part the
+// model. It is nil where those heads were of another L2, and without pictures.
+func (r *run) crossChosen(valid []float64) *crossed {
+	c := r.chosenWith
+	if c == nil || r.cfg.L2 < 0 || r.res.Fit.Solver != head.LBFGS {
+		return nil
+	}
+	at, fold, logits := slices.Clone(c.pictures), slices.Clone(c.fold), slices.Clone(c.logits)
+	apart := slices.Max(fold) + 1
+	_, held := r.part(dataset.Validation)
+	for range held {
+		fold = append(fold, apart)
+	}
+	return r.answered(append(at, held...), fold, append(logits, valid...))
+}
+
+// answered are the logits [n,K] of pictures by heads that were trained without their fold; nil where
+// there are none that count: altered views do not, nor those of a label that its head knew nothing of.
+func (r *run) answered(at, fold []int, logits []float64) *crossed {
+	k := len(r.folder.Labels)
+	inFold, total := make([]map[int]int, k), make([]int, k)
 	for e, f := range fold {
 		for _, l := range r.labels(at[e]) {
 			if f >= 0 {
+				if inFold[l] == nil {
+					inFold[l] = map[int]int{}
+				}
 				inFold[l][f]++
 				total[l]++
 			}
 		}
 	}
-	out := &crossed{ex: head.Examples{Classes: ex.Classes}}
+	out := &crossed{ex: head.Examples{Classes: k}}
 	for e, f := range fold {
 		alone := func(l int) bool { return f < 0 || inFold[l][f] == total[l] }
-		if f < 0 || slices.ContainsFunc(r.labels(at[e]), alone) { // its head knew nothing of that label
+		if f < 0 || slices.ContainsFunc(r.labels(at[e]), alone) {
 			continue
 		}
 		it := r.items[at[e]]
 		out.items = append(out.items, it)
 		out.ex.Labels = append(out.ex.Labels, it.Label)
-		if ex.MultiLabel != nil {
+		if r.folder.MultiLabel {
 			out.ex.MultiLabel = append(out.ex.MultiLabel, it.Labels)
 		}
 		out.ex.Weights = append(out.ex.Weights, cmp.Or(it.Weight, 1))
-		out.logits = append(out.logits, logits[e*ex.Classes:(e+1)*ex.Classes]...)
+		out.logits = append(out.logits, logits[e*k:(e+1)*k]...)
 	}
 	if len(out.items) == 0 {
-		return nil, nil
+		return nil
 	}
-	return out, nil
+	return out
 }
 
 // labels are those of picture i.

@@ -24,7 +24,8 @@ type Embedded struct {
 // Embed puts the bottlenecks of the folder's pictures into the cache below cfg.CacheDir and trains
 // nothing: a share of the work of a Run that comes later, perhaps on another machine that merges
 // the cache file (see MergeCache). Unlike in Run, it is not an error that pictures cannot be read,
-// however many: Run meets them again and counts them all.
+// however many: Run meets them again and counts them all. Of a share of a larger folder cfg.Features is to
+// be what FeaturesFor says of that.
 func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights,
 	cfg Config) (done *Embedded, err error) {
 	if err := cfg.Validate(); err != nil {
@@ -45,7 +46,7 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights,
 	}
 	e := newEmbedder(cfg.EmbedConfig, w, len(folder.Items), map[Phase]float64{})
 	e.limit = len(folder.Items)
-	if f, _, err := parseFeatures(cfg.Features); err != nil {
+	if f, _, err := parseFeatures(cfg.FeaturesFor(len(folder.Items))); err != nil {
 		return nil, err
 	} else if f != nil {
 		e.deep = &deep{}

@@ -30,11 +30,11 @@ func TestEmbedSharesAndMerge(t *testing.T) {
 			}
 		}
 		folder.Items = share
-		got, err := Embed(t.Context(), folder, w, Config{EmbedConfig: EmbedConfig{CacheDir: cache, MaxBad: -1}})
+		got, err := Embed(t.Context(), folder, w, Config{Features: FeaturesLast, EmbedConfig: EmbedConfig{CacheDir: cache, MaxBad: -1}})
 		if err != nil || got.Pictures != len(share) || got.Cached != 0 || filepath.Dir(got.Cache) != cache {
 			t.Fatalf("share %d: got %+v, %v; want %d pictures in %s", k, got, err, len(share), cache)
 		}
-		if again, err := Embed(t.Context(), folder, w, Config{EmbedConfig: EmbedConfig{CacheDir: cache}}); err != nil ||
+		if again, err := Embed(t.Context(), folder, w, Config{Features: FeaturesLast, EmbedConfig: EmbedConfig{CacheDir: cache}}); err != nil ||
 			again.Pictures != 0 ||
 			again.Cached != len(share) {
 			t.Errorf("share %d again: got %+v, %v; want all from the cache", k, again, err)
@@ -103,8 +103,10 @@ func TestEmbedChecked(t *testing.T) {
 				b.Distinct, b.Each, b.Problems, err, told, n, want)
 		}
 	}
-	if r := mustRun(t, dir, w, Config{EmbedConfig: EmbedConfig{CacheDir: cache}}); r.Embedded != 0 {
-		t.Errorf("the run embedded %d, want all from the cache", r.Embedded)
+	for _, features := range []string{FeaturesLast, FeaturesAuto} {
+		if r := mustRun(t, dir, w, Config{Features: features, EmbedConfig: EmbedConfig{CacheDir: cache}}); r.Embedded != 0 {
+			t.Errorf("the run with features %s embedded %d, want all from the cache", features, r.Embedded)
+		}
 	}
 	write(t, read(t, dir, draw.Label(0), "0001.jpg"), dir, draw.Label(0), "0002.jpg") // changed since
 	b, err := EmbedChecked(t.Context(), folder, c, w, EmbedConfig{})

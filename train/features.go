@@ -14,13 +14,30 @@ import (
 
 // What Config.Features says beside a list of blocks and statistics.
 const (
-	FeaturesLast = "last" // the last block's mean, the bottleneck: the default
+	FeaturesLast = "last" // the last block's mean, the bottleneck
 	FeaturesAll  = "all"  // the mean of every block
 	FeaturesAuto = "auto" // what does best in cross-validation
 )
 
+// mostForAuto is how many pictures a folder may have for FeaturesAuto to be the default: their features
+// take up to 1.1 GB of memory then, and as much of the cache.
+const mostForAuto = 10_000
+
+// FeaturesFor returns what c.Features means for a folder of so many pictures. "" is FeaturesAuto, but
+// FeaturesLast for more than 10,000 pictures, for solvers other than head.LBFGS, which are asked for to
+// do as others do, and for a warm start from a head that reads that.
+func (c Config) FeaturesFor(pictures int) string {
+	switch {
+	case c.Features != "":
+		return c.Features
+	case pictures > mostForAuto, c.Solver != "" && c.Solver != head.LBFGS, c.WarmStart != nil && c.WarmStart.Reads == nil:
+		return FeaturesLast
+	}
+	return FeaturesAuto
+}
+
 // parseFeatures says what a head is to read: nil of the bottleneck, and all there is where it is to
-// be chosen.
+// be chosen. "" is what FeaturesFor says before.
 func parseFeatures(text string) (f *inception.Features, auto bool, err error) {
 	switch text {
 	case "", FeaturesLast:
@@ -36,7 +53,7 @@ func parseFeatures(text string) (f *inception.Features, auto bool, err error) {
 }
 
 // ParseFeatures reads what Config.Features may be, but for FeaturesAuto, which takes labelled pictures:
-// nil for FeaturesLast.
+// nil for FeaturesLast, and for "".
 func ParseFeatures(text string) (*inception.Features, error) {
 	f, auto, err := parseFeatures(text)
 	if auto {
@@ -76,6 +93,9 @@ func (r *run) readFeatures(ctx context.Context) error {
 		}
 	}
 	r.reads = f
+	if f.Columns != nil {
+		r.bottlenecks = r.rows
+	}
 	keys := append([][sha256.Size]byte(nil), r.sums...)
 	for i := range r.views {
 		for k := range r.views[i] {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/numeric"
@@ -90,7 +91,7 @@ func TestRunFeaturesTogether(t *testing.T) {
 	if !again.Model.Reads.Equal(first.Model.Reads) || again.Embedded != 0 {
 		t.Errorf("a warm start reads %v, %d embedded", again.Model.Reads, again.Embedded)
 	}
-	cfg.Features = ""
+	cfg.Features = FeaturesLast
 	if _, err := Run(t.Context(), scan(t, dir), w, cfg); err == nil || !strings.Contains(err.Error(), "--features") {
 		t.Errorf("a warm start of a head that reads other values: got %v", err)
 	}
@@ -131,5 +132,34 @@ func TestScaled(t *testing.T) {
 	}
 	if slices.Contains(got.Model.Reads.Scales, 0) {
 		t.Errorf("got scales %v", got.Model.Reads.Scales)
+	}
+}
+
+// TestDefaultFeatures: what a head reads is chosen unless something else is asked for, in words or by
+// asking for what others do.
+func TestDefaultFeatures(t *testing.T) {
+	reads := &inception.Model{Reads: inception.AllFeatures()}
+	for want, cfgs := range map[string][]Config{
+		FeaturesAuto: {{}, {Options: head.Options{Solver: head.LBFGS}}, {WarmStart: reads}, {Features: FeaturesAuto}},
+		FeaturesLast: {{Features: FeaturesLast}, {Options: head.Options{Solver: head.Retrain}}, {WarmStart: &inception.Model{}}},
+		FeaturesAll:  {{Features: FeaturesAll, Options: head.Options{Solver: head.SGD}}},
+	} {
+		for _, cfg := range cfgs {
+			if got := cfg.FeaturesFor(mostForAuto); got != want {
+				t.Errorf("%+v: got %q, want %q", cfg, got, want)
+			}
+		}
+	}
+	if got := (Config{}).FeaturesFor(mostForAuto + 1); got != FeaturesLast {
+		t.Errorf("of more pictures: got %q", got)
+	}
+}
+
+// TestFewToChooseWith: a picture of each label is enough for a run.
+func TestFewToChooseWith(t *testing.T) {
+	r := mustRun(t, drawn(t, 1), narrow(t), Config{Features: FeaturesAuto,
+		Split: dataset.SplitConfig{Validation: -1, Test: -1}})
+	if len(r.Model.Labels) != 3 || r.Metrics.Train.Images != 3 {
+		t.Errorf("got labels %q of %d pictures", r.Model.Labels, r.Metrics.Train.Images)
 	}
 }

@@ -49,7 +49,11 @@ type auditor struct {
 }
 
 func (r *run) auditor() *auditor {
-	return &auditor{r.items, r.sums, r.rows, r.logits, r.folder.Labels, r.res.Fit, r.cfg.Engine.Threads}
+	rows := r.rows
+	if r.bottlenecks != nil {
+		rows = r.bottlenecks
+	}
+	return &auditor{r.items, r.sums, rows, r.logits, r.folder.Labels, r.res.Fit, r.cfg.Engine.Threads}
 }
 
 // fitWork estimates the work of a fit to n pictures with k labels.

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"path/filepath"
 	"reflect"
@@ -44,6 +45,10 @@ func TestRunMultiLabel(t *testing.T) {
 	if m == nil || !res.Model.MultiLabel() || len(res.Model.Thresholds) != 4 || res.Model.Unknown != nil ||
 		res.Metrics.LabelErrors != nil {
 		t.Fatalf("got metrics %+v, thresholds %v", m, res.Model.Thresholds)
+	}
+	var said Settings
+	if err := json.Unmarshal(res.Model.Training, &said); err != nil || said.Features != FeaturesAuto || len(said.Tried) != 5 {
+		t.Errorf("features %q, %d choices tried, %v; want five, as without words about it", said.Features, len(said.Tried), err)
 	}
 	// Of shapes that are there two times in five, answering none is right for a picture in eight,
 	// and answering all has a micro F1 of 0.57, a mean AP of 0.4.

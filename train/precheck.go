@@ -66,12 +66,17 @@ func (e *embedder) expect(each time.Duration, pictures, left int) string {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	row, stored := int64(e.weights.Features())*4, int64(e.weights.Features()*4+sha256.Size+4)
+	deep := int64(inception.AllFeatures().Length(e.weights.Width))
 	if e.deep != nil {
-		stored += int64(inception.AllFeatures().Length(e.weights.Width)*2 + sha256.Size + 4)
+		stored += deep*2 + sha256.Size + 4
+		row += deep // a quarter of it, which is the most that is chosen but for lists
 	}
 	memory := int64(m.Sys) + row*int64(pictures)
 	if e.classes > 0 { // the solver's scaled copy and its vectors
 		memory += row*int64(pictures) + 35*8*int64(e.classes)*int64(e.weights.Features()+1)
+	}
+	if e.deep != nil && e.classes > 0 { // choosing
+		memory += 4 * deep * int64(min(pictures, mostChosenWith))
 	}
 	said := fmt.Sprintf("expected: %v for the other %d pictures (%.1f a second), about %.1f GB of memory",
 		(each * time.Duration(left)).Round(time.Second), left,

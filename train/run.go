@@ -64,7 +64,7 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	if err := checkLabels(folder); err != nil {
 		return nil, err
 	}
-	cfg.Split = resolved(folder.Wanted(cfg.Split))
+	cfg.Split, cfg.Features = resolved(folder.Wanted(cfg.Split)), cfg.FeaturesFor(len(folder.Items))
 	r := &run{cfg: cfg, folder: folder, weights: w, res: &Result{Seconds: map[Phase]float64{}}}
 	if f, _, err := parseFeatures(cfg.Features); err != nil {
 		return nil, err
@@ -105,20 +105,24 @@ type run struct {
 	weights *inception.Weights
 	res     *Result
 
-	items      []dataset.Item // that have a bottleneck
-	rows       [][]float32    // theirs
-	sums       [][sha256.Size]byte
-	views      [][][]float32 // those of their views; nil where there are none
-	deep       *deep         // what every block says of them; nil where the head reads bottlenecks
-	reads      *inception.Features
-	tried      []FeatureChoice // for it, where it was chosen
-	duplicates int
-	start      *inception.Head // of a warm start
-	given      []int           // see givenToTrain
-	crossed    *crossed        // nil where there was no cross-validation
-	temp       float64
-	logits     []float64 // [n,K]
-	thresholds []float64 // see inception.Model
+	items []dataset.Item // that have a bottleneck
+	rows  [][]float32    // theirs
+	sums  [][sha256.Size]byte
+	views [][][]float32 // those of their views; nil where there are none
+	deep  *deep         // what every block says of them; nil where the head reads bottlenecks
+	reads *inception.Features
+	tried []FeatureChoice // for it, where it was chosen
+	// [n], where labels had a say in which values the head reads, which makes cross-validation of rows
+	// see more than it should
+	bottlenecks [][]float32
+	chosenWith  *chosenWith // what there is in its place
+	duplicates  int
+	start       *inception.Head // of a warm start
+	given       []int           // see givenToTrain
+	crossed     *crossed        // nil where there was no cross-validation
+	temp        float64
+	logits      []float64 // [n,K]
+	thresholds  []float64 // see inception.Model
 }
 
 // embed splits the folder, checks the plan and gets every bottleneck.

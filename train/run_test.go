@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,8 +57,10 @@ func narrow(t testing.TB) *inception.Weights {
 	return w
 }
 
+// mustRun trains; on the last block unless cfg says what else, which is what most tests are about.
 func mustRun(t testing.TB, dir string, w *inception.Weights, cfg Config) *Result {
 	t.Helper()
+	cfg.Features = cmp.Or(cfg.Features, FeaturesLast)
 	res, err := Run(context.Background(), scan(t, dir), w, cfg)
 	if err != nil {
 		t.Fatal(err)

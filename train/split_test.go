@@ -8,6 +8,7 @@ import (
 	"image/jpeg"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
@@ -119,6 +120,10 @@ func TestTooManyNearlyEqualPictures(t *testing.T) {
 	}
 	if n := len(res.Notes); n == 0 || res.Notes[n-1] != noteCrowded {
 		t.Errorf("got notes %q", res.Notes)
+	}
+	res = mustRun(t, dir, narrow(t), Config{Features: FeaturesAuto}) // which nothing can be held out for
+	if res.Model.Reads != nil || !slices.Contains(res.Notes, noteNotChosen) {
+		t.Errorf("got a head that reads %v, notes %q", res.Model.Reads, res.Notes)
 	}
 }
 

@@ -15,17 +15,24 @@ import (
 // refused in words.
 func TestFeaturesCommandLine(t *testing.T) {
 	w := newWorld(t)
-	model, cache := filepath.Join(w.dir, "deep"), filepath.Join(w.dir, "cache")
+	model, cache := filepath.Join(w.dir, "deep"), filepath.Join(w.dir, "other")
 	var trained map[string]any
+	must(t, nil, "train", w.pictures, "--weights", w.trunk, "-o", filepath.Join(w.dir, "last"), "--cache", cache,
+		"--features", "last")
 	must(t, &trained, "train", w.pictures, "--weights", w.trunk, "-o", model, "--cache", cache, "--features", "all,quarters",
 		"--json")
 	if trained["embedded"] != 48.0 {
 		t.Errorf("got %v embedded, want all 48: the cache has bottlenecks alone", trained["embedded"])
 	}
 	must(t, &trained, "train", w.pictures, "--weights", w.trunk, "-o", filepath.Join(w.dir, "auto"), "--cache", cache,
-		"--features", "auto", "--json")
+		"--json")
 	if trained["embedded"] != 0.0 {
 		t.Errorf("got %v embedded for another choice, want 0", trained["embedded"])
+	}
+	var chosen struct{ Training map[string]any }
+	must(t, &chosen, "inspect", filepath.Join(w.dir, "auto"), "--json")
+	if tried, ok := chosen.Training["features_search"].([]any); !ok || len(tried) != 5 || chosen.Training["features"] != "auto" {
+		t.Errorf("without --features: got the settings %v, want five choices tried", chosen.Training)
 	}
 	var card struct {
 		Features int
@@ -67,7 +74,7 @@ func TestFeaturesCommandLine(t *testing.T) {
 		}
 	}
 	fails(t, []string{"train", w.pictures, "--weights", w.trunk, "-o", filepath.Join(w.dir, "no"), "--cache", cache,
-		"--warm-start", model}, "--features")
+		"--features", "last", "--warm-start", model}, "--features")
 }
 
 // checkServed: serve's embedding has every value that the head reads, and its maps the finest block's

@@ -26,14 +26,18 @@ func (h *headFlags) add(cmd *cobra.Command, cfg *train.Config) {
 		"weight decay of the head: a number, 0 for a good default, or auto (negative) for the best of a grid by "+
 			"cross-validation on the training pictures")
 	f.IntVar(&cfg.Folds, "folds", 0, "folds of --l2 auto (0: 5)")
-	f.StringVar(&cfg.Features, "features", train.FeaturesLast,
-		"what the head reads: last (the last block's averages), all (every block's), auto (the best of these, with "+
-			"averages of quarters and deviations, by cross-validation), or a list of blocks and of mean, quarters, deviation")
+	f.StringVar(&cfg.Features, "features", "",
+		"what the head reads: auto (the best of what follows, with averages of quarters and deviations, by "+
+			"cross-validation), last (the last block's averages), all (every block's), or a list of blocks and of mean, "+
+			"quarters, deviation; left out: auto, or last for more than 10,000 pictures and other solvers than lbfgs")
 	f.StringVar((*string)(&cfg.Scaling), "scaling", "",
 		"how bottlenecks are scaled before weight decay: half (default), standard, common, none, or with --l2 auto: auto, "+
 			"the best of the first three")
 	f.StringVar((*string)(&cfg.Solver), "solver", "lbfgs",
 		"lbfgs (to convergence), sgd, momentum, adam, or retrain (retrain.py's own recipe)")
+	f.StringVar(&cfg.HeadDevice, "head-device", "",
+		"what evaluates the head for lbfgs: cpu, or such as cuda:0; left out: the GPU of --device where pictures, features "+
+			"and labels are many enough to gain")
 	f.Float64Var(&cfg.MiniBatch.Rate, "learning-rate", 0,
 		"learning rate of sgd, momentum, adam and retrain (0: 0.01, 0.002, 0.001, 0.01)")
 	f.StringVar((*string)(&cfg.MiniBatch.Schedule), "schedule", "",

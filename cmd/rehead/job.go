@@ -176,14 +176,18 @@ func (j *job) share(ctx context.Context, dir string) (done bool, err error) {
 		}
 		j.o.cache = filepath.Join(scratch, "cache")
 	}
-	reads := j.o.cfg.Features
 	work := hosts.Work{Config: cfg, Cache: j.o.cache, Scratch: j.scratchDir, Say: j.say, Embed: j.embedPart,
-		Deep: reads != "" && reads != train.FeaturesLast, Engine: j.o.engine.Config,
+		Deep: func() bool { return j.o.cfg.Features != train.FeaturesLast }, Engine: j.o.engine.Config,
 		Plan: func() (*dataset.Folder, *inception.Weights, error) {
 			folder, err := j.o.open(dir, 2)
 			if err != nil {
 				return nil, nil, err
 			}
+			cfg, err := j.trainConfig(j.o)
+			if err != nil {
+				return nil, nil, err
+			}
+			j.o.cfg.Features = cfg.FeaturesFor(len(folder.Items)) // which a share of them could not tell
 			w, err := j.resolve(j.o.weights)
 			return folder, w, err
 		}}

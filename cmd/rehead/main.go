@@ -14,11 +14,7 @@ import (
 )
 
 func main() {
-	if os.Getenv("GOGC") == "" {
-		// Most of the heap is packed weights, which never die: by default garbage could grow to
-		// their size again.
-		debug.SetGCPercent(30)
-	}
+	memory.Collect()
 	if limit, group := memory.System(); group && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(limit / 10 * 9) // collect harder before the container's limit ends the process
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/c236555e/rehead/cmd/rehead/internal/memory"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
@@ -81,7 +82,9 @@ func (e *engineFlags) classifier(path string) (*inception.Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return inception.NewClassifier(model, cfg)
+	c, err := inception.NewClassifier(model, cfg)
+	memory.Collect() // the weights as they were read: they are packed now
+	return c, err
 }
 
 // addViews adds --views to commands that answer for pictures.

@@ -70,7 +70,7 @@ func (a *app) printParts(m *metrics.Metrics) {
 	a.printPart("test", m.Test)
 	if m.CrossValidated != nil {
 		a.printPart("cross-val.", *m.CrossValidated)
-		a.say("cross-val. are the train and validation pictures, each answered by a head that was trained without its fold")
+		a.say("cross-val. are the train and validation pictures, each answered by a head that was trained without it")
 	}
 	a.printAverages(m)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/c236555e/rehead/internal/_generate/int8"
 	"github.com/c236555e/rehead/internal/_generate/neon"
 	"github.com/c236555e/rehead/internal/_generate/raster"
+	"github.com/c236555e/rehead/internal/_generate/softmax"
 	"github.com/c236555e/rehead/internal/_generate/wino"
 )
 
@@ -30,6 +31,7 @@ var amd64 = map[string]func(){
 	"int8_amd64.s":     int8.Write,
 	"kernel_amd64.s":   direct.Write,
 	"raster_amd64.s":   raster.Write,
+	"softmax_amd64.s":  softmax.Write,
 	"tile_amd64.s":     gemm.Write,
 	"wino_amd64.s":     wino.Write,
 }

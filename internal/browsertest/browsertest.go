@@ -47,7 +47,7 @@ func Open(t *testing.T) (ctx context.Context, console func() []string) {
 	t.Cleanup(free)
 	ctx, stop := chromedp.NewContext(allocated)
 	t.Cleanup(stop)
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	var mu sync.Mutex
 	var said []string
@@ -121,26 +121,31 @@ func Axe(t *testing.T, ctx context.Context, name string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var raw string
-		var violations []string
-		err = chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) error {
-			_, thrown, err := runtime.Evaluate(string(source)).Do(ctx) // by the debugger: the page's policy stays
-			if err == nil && thrown != nil {
-				err = thrown
-			}
-			return err
-		}), chromedp.Evaluate(`axe.run().then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.length +
-			" of " + v.nodes[0].html.slice(0, 200) + ": " + v.nodes[0].failureSummary)))`, &raw, awaited))
-		if err == nil {
-			err = json.Unmarshal([]byte(raw), &violations)
-		}
+		found, err := violations(ctx, string(source))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, v := range violations {
+		for _, v := range found {
 			t.Error(v)
 		}
 	})
+}
+
+// violations runs the source of axe-core on the page that is open.
+func violations(ctx context.Context, source string) (found []string, err error) {
+	var raw string
+	err = chromedp.Run(ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+		_, thrown, err := runtime.Evaluate(source).Do(ctx) // by the debugger: the page's policy stays
+		if err == nil && thrown != nil {
+			err = thrown
+		}
+		return err
+	}), chromedp.Evaluate(`axe.run().then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.length +
+		" of " + v.nodes[0].html.slice(0, 200) + ": " + v.nodes[0].failureSummary)))`, &raw, awaited))
+	if err != nil {
+		return nil, err
+	}
+	return found, json.Unmarshal([]byte(raw), &found)
 }
 
 // awaited waits for the promise that a script gives.

@@ -48,7 +48,8 @@ async function run() {
   const mine = asked;
   for (let item; asked === mine && (item = queue.find(i => i.state === "waiting"));) {
     item.state = "asked";
-    showQueue();
+    showRow(item);
+    showProgress();
     try {
       item.answer = await ask(item.file, mine.signal);
       item.state = "done";
@@ -61,7 +62,7 @@ async function run() {
     if (item === shown) showAnswer();
   }
   if (asked === mine) asked = null;
-  showQueue();
+  showProgress();
 }
 
 // ask sends a picture; a server that is busy is asked again when it says.
@@ -117,7 +118,8 @@ async function small(item) {
   bitmap.close();
 }
 
-function showQueue() {
+// showProgress says how far the queue is.
+function showProgress() {
   const done = queue.filter(i => i.state === "done" || i.state === "failed").length, failed = queue.filter(i => i.state === "failed").length;
   const running = queue.some(i => i.state === "asked" || i.state === "waiting");
   $("queue-section").hidden = queue.length < 2;
@@ -127,7 +129,6 @@ function showQueue() {
   $("queue-status").textContent = done + " of " + count(queue.length, "picture", "pictures") + (failed ? ", " + failed + " could not be read" : "");
   $("stop").hidden = !running;
   $("save").hidden = done === 0;
-  for (const item of queue) showRow(item);
 }
 
 function stop() {
@@ -136,9 +137,10 @@ function stop() {
   for (const item of queue.filter(i => i.state === "asked" || i.state === "waiting")) {
     item.state = "failed";
     item.error = new Error("stopped");
+    showRow(item);
   }
   if (shown && shown.state === "failed") showAnswer();
-  showQueue();
+  showProgress();
 }
 
 function clear() {
@@ -156,7 +158,7 @@ function clear() {
   showVerdict(null);
   if (model) blankRows(model.labels.length);
   redraw();
-  showQueue();
+  showProgress();
 }
 
 // --- a picture
@@ -166,8 +168,11 @@ const redraw = () => draw(picture, shown && shown.answer, chosen());
 
 // show puts a picture of the queue on the stage.
 async function show(item) {
+  const before = shown;
   shown = item;
-  showQueue();
+  if (before) showRow(before);
+  showRow(item);
+  showProgress();
   const bitmap = await decode(item.file);
   if (shown !== item) return;
   if (picture) picture.bitmap.close();

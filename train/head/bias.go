@@ -13,16 +13,51 @@ const (
 	biasSteps   = 12
 	fullBias    = 1024  // labels up to which their second derivatives are a matrix
 	biasNearest = 1e-16 // the share to mend at which nothing is to be gained
+	nearBias    = 1e-5  // and nothing to speak of on the way
 )
 
-// bestBias moves b to the best for the logits u, by Newton's method with the second derivatives of
-// where it begins. It returns the sum of the losses before.
-func (o *objective) bestBias(b []float64) (first float64, err error) {
+// biasSearch looks for the best bias for logits that stay, of which residuals makes residuals.
+type biasSearch[T float32 | float64] struct {
+	*objective
+	residuals func(l *lane, b []float64, lo, hi int) rowsOf[T]
+}
+
+// bias is the search for z's.
+func (o *objective) bias() biasSearch[float32] {
+	return biasSearch[float32]{o, func(l *lane, b []float64, lo, hi int) rowsOf[float32] {
+		return l.residuals(o, b, lo, hi)
+	}}
+}
+
+// exactBias is the search for u's.
+func (o *objective) exactBias() biasSearch[float64] {
+	return biasSearch[float64]{o, func(l *lane, b []float64, lo, hi int) rowsOf[float64] {
+		return l.exact(o, b, lo, hi)
+	}}
+}
+
+// best is bestBias of the search.
+func (o biasSearch[T]) best(b []float64, near float64) (first float64, err error) {
+	return o.bestBias(o, b, near)
+}
+
+// biasPasses are over logits that stay.
+type biasPasses interface {
+	// sums returns the sum of the losses and of their gradients by the bias b.
+	sums(b, sums []float64) (loss float64, err error)
+	// curvature returns what replaces a gradient by b, where sums was before, by the step of Newton's method.
+	curvature(b []float64) (func(g []float64) error, error)
+}
+
+// bestBias moves b to the best for the logits, by Newton's method, until near is all that there is to
+// mend. It returns the sum of the losses before.
+func (o *objective) bestBias(p biasPasses, b []float64, near float64) (first float64, err error) {
 	sums, step := make([]float64, o.k), make([]float64, o.k)
 	var solve func(g []float64) error
-	best, least := make([]float64, o.k), math.Inf(1)
+	best, least := slices.Clone(b), math.Inf(1)
+	at := slices.Clone(b)
 	for i := range biasSteps {
-		loss, err := o.exactBias(b, sums)
+		loss, err := p.sums(at, sums)
 		if err != nil {
 			return 0, err
 		}
@@ -32,17 +67,17 @@ func (o *objective) bestBias(b []float64) (first float64, err error) {
 		for l := range sums {
 			sums[l] /= float64(o.n)
 		}
-		share := o.mend(b, sums)
-		enough := share <= biasNearest || share > least/4
+		share := o.mend(at, sums)
+		enough := share <= near || share > least/2 && share < 0.1
 		if share < least {
-			copy(best, b)
+			copy(best, at)
 			least = share
 		}
 		if enough {
 			break
 		}
-		if solve == nil {
-			if solve, err = o.biasCurvature(b); err != nil {
+		if solve == nil || share > 0.01 {
+			if solve, err = p.curvature(at); err != nil {
 				return 0, err
 			}
 		}
@@ -51,43 +86,78 @@ func (o *objective) bestBias(b []float64) (first float64, err error) {
 			return 0, err
 		}
 		for l, s := range step {
-			if !decided(b[l]) {
-				b[l] -= max(-1, min(1, s))
+			if !decided(at[l]) {
+				at[l] -= max(-1, min(1, s))
 			}
 		}
 	}
-	copy(b, best)
+	o.level(b, best)
 	return first, nil
 }
 
-// biasCurvature returns what replaces a gradient by b by the step of Newton's method.
-func (o *objective) biasCurvature(b []float64) (func(g []float64) error, error) {
+// level makes b what best is, with the mean that b had: of a softmax only differences matter, and
+// those that are left alone should not wander.
+func (o *objective) level(b, best []float64) {
+	sum, free := 0.0, 0.0
+	for l, v := range best {
+		if !decided(v) {
+			sum, free = sum+b[l]-v, free+1
+		}
+	}
+	if o.ex.MultiLabel != nil {
+		sum = 0
+	}
+	for l, v := range best {
+		if b[l] = v; !decided(v) {
+			b[l] += sum / free
+		}
+	}
+}
+
+// sums returns the sum of the losses and of their gradients by the bias.
+func (o biasSearch[T]) sums(b, sums []float64) (loss float64, err error) {
+	clear(sums)
+	err = o.inTurn(func(l *lane, lo, hi int) error {
+		o.residuals(l, b, lo, hi)
+		return nil
+	}, func(l *lane) error {
+		loss += l.loss
+		for i, g := range l.biasG {
+			sums[i] += g
+		}
+		return nil
+	})
+	return loss, err
+}
+
+// curvature returns what replaces a gradient by b by the step of Newton's method.
+func (o biasSearch[T]) curvature(b []float64) (func(g []float64) error, error) {
 	k, n := o.k, float64(o.n)
 	diagonal, cross := make([]float64, k), linalg.Matrix[float64]{}
 	if o.ex.MultiLabel == nil && k <= fullBias {
 		cross = linalg.New(make([]float64, k*k), k, k)
 	}
 	err := o.inTurn(func(l *lane, lo, hi int) error {
-		l.exact(o, b, lo, hi)
+		r := o.residuals(l, b, lo, hi)
 		clear(l.biasG)
 		for i := lo; i < hi; i++ {
-			o.targets.curvature(i, l.wide[(i-lo)*k:][:k], l.biasG)
+			curvature(o.targets, i, r.u[(i-lo)*r.ld:][:k], l.biasG)
 		}
 		if cross.Rows == 0 {
 			return nil
 		}
-		if l.square == nil {
-			l.square = make([]float64, k*k)
-		}
-		clear(l.square)
-		p := linalg.New(l.wide[:(hi-lo)*k], hi-lo, k)
-		return linalg.AddProduct(linalg.New(l.square, k, k), p, p, linalg.Product{TransposeA: true, Lower: true})
+		square := squareOf[T](l, k)
+		clear(square)
+		p := linalg.Matrix[T]{Data: r.u, Rows: hi - lo, Cols: k, Stride: r.ld}
+		return linalg.AddProduct(linalg.New(square, k, k), p, p, linalg.Product{TransposeA: true, Lower: true})
 	}, func(l *lane) error {
 		for j, v := range l.biasG {
 			diagonal[j] += v / n
 		}
-		for j, v := range l.square {
-			cross.Data[j] -= v / n
+		if cross.Rows > 0 {
+			for j, v := range squareOf[T](l, k) {
+				cross.Data[j] -= float64(v) / n
+			}
 		}
 		return nil
 	})
@@ -102,6 +172,16 @@ func (o *objective) biasCurvature(b []float64) (func(g []float64) error, error) 
 		return byDiagonal, nil
 	}
 	return scaledSolve(cross, diagonal, byDiagonal)
+}
+
+// squareOf is a lane's own [k,k].
+func squareOf[T float32 | float64](l *lane, k int) []T {
+	s, ok := l.square.([]T)
+	if !ok || len(s) != k*k {
+		s = make([]T, k*k)
+		l.square = s
+	}
+	return s
 }
 
 // scaledSolve solves for diag(d) + cross after scaling it to a diagonal of about 1. What only moves
@@ -147,18 +227,16 @@ func divide(g, d []float64) {
 
 // curvature makes row i's residuals sqrt(weight) times its probabilities, and adds to diagonal the
 // weighted probabilities (of sigmoids: the second derivatives).
-func (t *targets) curvature(i int, r, diagonal []float64) {
+func curvature[T float32 | float64](t *targets, i int, r []T, diagonal []float64) {
 	if t.ex.MultiLabel == nil {
 		y := t.ex.Labels[i]
 		weight := t.of[i] * t.has[y]
-		root := math.Sqrt(weight)
+		root, off := T(1/math.Sqrt(weight)), T(weight*t.off)
+		r[y] += T(weight * (t.on - t.off))
 		for j, v := range r {
-			v += weight * t.off
-			if j == y {
-				v += weight * (t.on - t.off)
-			}
-			diagonal[j] += v
-			r[j] = v / root
+			v += off
+			diagonal[j] += float64(v)
+			r[j] = v * root
 		}
 		return
 	}
@@ -168,7 +246,7 @@ func (t *targets) curvature(i int, r, diagonal []float64) {
 		if len(set) > 0 && set[0] == j {
 			target, weight, set = t.on, t.of[i]*t.has[j], set[1:]
 		}
-		p := v/weight + target
+		p := float64(v)/weight + target
 		diagonal[j] += weight * p * (1 - p)
 	}
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/c236555e/rehead/nn/linalg"
 )
 
-// exactValue is value in float64 throughout, but for the rows, which are float32.
-func (o *objective) exactValue(theta, grad []float64) (float64, error) {
+// exactAt returns the objective at theta, whatever its bias, and writes its gradient to grad: in
+// float64 throughout, but for the rows, which are float32.
+func (o *objective) exactAt(theta, grad []float64) (float64, error) {
 	if err := o.exactLogits(theta); err != nil {
 		return 0, err
 	}
@@ -18,6 +19,23 @@ func (o *objective) exactValue(theta, grad []float64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	return o.regularise(loss, theta, grad), nil
+}
+
+// exactValue is value in float64.
+func (o *objective) exactValue(theta, grad []float64) (float64, error) {
+	if err := o.exactLogits(theta); err != nil {
+		return 0, err
+	}
+	b := slices.Clone(theta[o.k*o.f:])
+	if _, err := o.exactBias().best(b, biasNearest); err != nil {
+		return 0, err
+	}
+	loss, err := o.exactGradient(b, grad)
+	if err != nil {
+		return 0, err
+	}
+	copy(theta[o.k*o.f:], b)
 	return o.regularise(loss, theta, grad), nil
 }
 
@@ -47,12 +65,11 @@ func (o *objective) exactGradient(b, grad []float64) (loss float64, err error) {
 	clear(grad)
 	w := o.k * o.f
 	err = o.inTurn(func(l *lane, lo, hi int) error {
-		l.exact(o, b, lo, hi)
+		r := linalg.New(l.exact(o, b, lo, hi).u, hi-lo, o.k)
 		if len(l.gradW) != w {
 			l.gradW = make([]float64, w)
 		}
 		clear(l.gradW)
-		r := linalg.New(l.wide[:(hi-lo)*o.k], hi-lo, o.k)
 		return o.rows.Blocks(lo, hi, func(k int, m linalg.Matrix[float32]) error {
 			g := linalg.Matrix[float64]{Data: l.gradW[k:], Rows: o.k, Cols: m.Cols, Stride: o.f}
 			return linalg.AddProduct(g, r, m, linalg.Product{TransposeA: true})
@@ -69,28 +86,14 @@ func (o *objective) exactGradient(b, grad []float64) (loss float64, err error) {
 }
 
 // exact makes the logits of rows lo to hi-1 residuals, in the lane's own memory.
-func (l *lane) exact(o *objective, b []float64, lo, hi int) {
+func (l *lane) exact(o *objective, b []float64, lo, hi int) rowsOf[float64] {
 	if l.wide == nil {
 		l.wide = make([]float64, o.chunk*o.k)
 	}
-	copy(l.wide, o.u[lo*o.k:hi*o.k])
-	l.loss = residuals(o.targets, rowsOf[float64]{l.wide, o.k, lo, hi}, b, l.biasG)
-}
-
-// exactBias returns the sum of the losses and of their gradients by the bias alone.
-func (o *objective) exactBias(b, sums []float64) (loss float64, err error) {
-	clear(sums)
-	err = o.inTurn(func(l *lane, lo, hi int) error {
-		l.exact(o, b, lo, hi)
-		return nil
-	}, func(l *lane) error {
-		loss += l.loss
-		for i, g := range l.biasG {
-			sums[i] += g
-		}
-		return nil
-	})
-	return loss, err
+	r := rowsOf[float64]{l.wide[:(hi-lo)*o.k], o.k, lo, hi}
+	copy(r.u, o.u[lo*o.k:hi*o.k])
+	l.loss = residuals(o.targets, r, b, l.biasG)
+	return r
 }
 
 // certificate says how near a head is to the optimum.
@@ -126,7 +129,7 @@ func (o *objective) certify(theta, grad []float64) (c certificate, err error) {
 	if err := o.exactLogits(theta); err != nil {
 		return c, err
 	}
-	first, err := o.bestBias(b)
+	first, err := o.exactBias().best(b, biasNearest)
 	if err != nil {
 		return c, err
 	}

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn/linalg"
+	"github.com/c236555e/rehead/train/head/internal/softmax"
 )
 
 // chunkRows is the most examples whose losses and gradients are summed in float32 before they are
@@ -29,20 +31,25 @@ type objective struct {
 	l2      float64
 	threads int
 	lanes   []*lane
+	device  *onDevice // optional: computes value
 
-	w32, b32 []float32 // theta in float32
-	weights  linalg.Weights
-	u        []float64 // [n,K], of the exact passes: W z
+	w32     []float32 // W in float32
+	weights linalg.Weights
+	ld      int
+	z       []float32 // [n,ld], W z of the last evaluation
+	u       []float64 // [n,K], of the exact passes: the same
 }
 
 // lane is what one goroutine needs to work on chunks.
 type lane struct {
-	u     []float32 // [chunk,ld], logits, then residuals
+	u     []float32 // [chunk,ld], residuals
+	b32   []float32 // [ld]
 	sum   *linalg.Sum
-	biasG []float64
+	biasG []float64 // [K], of as much room as ld
 	loss  float64
 
-	wide, gradW, square []float64 // [chunk,K], [K,F], [K,K]: of the exact passes
+	wide, gradW []float64 // [chunk,K], [K,F]: of the exact passes
+	square      any       // [K,K], of the search for the best bias
 }
 
 func newObjective(ctx context.Context, targets *targets, s scale, threads int) (*objective, error) {
@@ -73,10 +80,12 @@ func newObjective(ctx context.Context, targets *targets, s scale, threads int) (
 	}
 	chunks := (o.n + chunkRows - 1) / chunkRows
 	o.chunk = (o.n + chunks - 1) / chunks
-	o.w32, o.b32 = make([]float32, o.k*o.f), make([]float32, o.k)
-	ld := rows.Columns(o.k)
+	o.w32 = make([]float32, o.k*o.f)
+	o.ld = (rows.Columns(o.k) + softmax.Lanes - 1) / softmax.Lanes * softmax.Lanes
 	for range min(threads, chunks) {
-		o.lanes = append(o.lanes, &lane{u: make([]float32, o.chunk*ld), sum: rows.NewSum(o.k), biasG: make([]float64, o.k)})
+		l := &lane{u: make([]float32, o.chunk*o.ld), sum: rows.NewSum(o.k), biasG: make([]float64, o.ld)[:o.k]}
+		l.b32 = slices.Repeat([]float32{softmax.Pad}, o.ld)
+		o.lanes = append(o.lanes, l)
 	}
 	return o, nil
 }
@@ -99,37 +108,76 @@ func (o *objective) dim() int { return o.k*o.f + o.k }
 // chunks is how many there are.
 func (o *objective) chunks() int { return (o.n + o.chunk - 1) / o.chunk }
 
-// value returns the objective at theta and writes its gradient to grad. Products are in float32, as
-// are their sums over the rows of a chunk.
+// value returns the objective at theta, with the best bias for its weights, which takes the place of
+// theta's, and writes its gradient to grad. Products are in float32, as are their sums over the rows
+// of a chunk.
 func (o *objective) value(theta, grad []float64) (float64, error) {
-	for i := range o.w32 {
-		o.w32[i] = float32(theta[i])
+	if o.device != nil {
+		return o.device.value(theta, grad)
 	}
-	for i := range o.b32 {
-		o.b32[i] = float32(theta[len(o.w32)+i])
+	w := o.k * o.f
+	if err := o.logits(theta); err != nil {
+		return 0, err
 	}
-	if err := o.rows.Pack(&o.weights, o.w32, o.k, o.threads); err != nil {
-		return 0, fmt.Errorf("train: fit: %w", err)
+	b := slices.Clone(theta[w:])
+	if _, err := o.bias().best(b, nearBias); err != nil {
+		return 0, err
 	}
 	clear(grad)
 	loss := 0.0
 	err := o.inTurn(func(l *lane, lo, hi int) error {
-		ld := o.rows.Columns(o.k)
-		if err := o.rows.Times(l.u, ld, &o.weights, lo, hi); err != nil {
-			return err
-		}
-		l.loss = residuals(o.targets, rowsOf[float32]{l.u, ld, lo, hi}, o.b32, l.biasG)
+		r := l.residuals(o, b, lo, hi)
 		l.sum.Clear()
-		return l.sum.Add(l.u, ld, lo, hi)
+		return l.sum.Add(r.u, r.ld, lo, hi)
 	}, func(l *lane) error {
 		loss += l.loss
 		o.addBias(grad, l)
-		return l.sum.AddTo(grad[:o.k*o.f], 1)
+		return l.sum.AddTo(grad[:w], 1)
 	})
 	if err != nil {
 		return 0, err
 	}
+	copy(theta[w:], b)
 	return o.regularise(loss, theta, grad), nil
+}
+
+// logits writes W z of all examples to z, by products in float32.
+func (o *objective) logits(theta []float64) error {
+	for i := range o.w32 {
+		o.w32[i] = float32(theta[i])
+	}
+	if err := o.rows.Pack(&o.weights, o.w32, o.k, o.threads); err != nil {
+		return fmt.Errorf("train: fit: %w", err)
+	}
+	if o.z == nil {
+		o.z = make([]float32, o.n*o.ld)
+	}
+	return par.Each(o.ctx, len(o.lanes), o.chunks(), func(_, c int) error {
+		lo, hi := c*o.chunk, min((c+1)*o.chunk, o.n)
+		return o.rows.Times(o.z[lo*o.ld:hi*o.ld], o.ld, &o.weights, lo, hi)
+	})
+}
+
+// residuals makes residuals of the logits z of the rows lo to hi-1, in the lane's own memory.
+func (l *lane) residuals(o *objective, b []float64, lo, hi int) rowsOf[float32] {
+	for j, v := range b {
+		l.b32[j] = float32(v)
+	}
+	r := rowsOf[float32]{l.u[:(hi-lo)*o.ld], o.ld, lo, hi}
+	z := o.z[lo*o.ld : hi*o.ld]
+	if o.ex.MultiLabel != nil || o.targets.off != 0 {
+		copy(r.u, z)
+		l.loss = residuals(o.targets, r, l.b32[:o.k], l.biasG)
+		return r
+	}
+	sums := l.biasG[:o.ld]
+	clear(sums)
+	l.loss = 0
+	for i := lo; i < hi; i++ {
+		at := (i - lo) * o.ld
+		l.loss += certainResidual(o.targets, i, r.u[at:at+o.ld], z[at:at+o.ld], l.b32, sums)
+	}
+	return r
 }
 
 // addBias adds the lane's gradient by the bias to grad.

@@ -2,6 +2,8 @@ package head
 
 import (
 	"math"
+
+	"github.com/c236555e/rehead/train/head/internal/softmax"
 )
 
 // rowsOf are the logits [hi-lo,K] of the examples lo to hi-1, their rows ld apart.
@@ -70,6 +72,23 @@ func softmaxResidual[T float32 | float64](t *targets, i int, u []T) (loss float6
 	return loss
 }
 
+// certainResidual is softmaxResidual of logits z, all of whose labels are targets of 1 and 0; it writes
+// to u and adds to sums. Rows are as long as softmax's.
+func certainResidual(t *targets, i int, u, z, b []float32, sums []float64) (loss float64) {
+	y := t.ex.Labels[i]
+	own, weight := z[y]+b[y], t.of[i]*t.has[y]
+	top, others := softmax.Row(u, z, b)
+	part, rest := float32(weight)/(1+others), others // rest: the exponentials of the other labels
+	if own != top {
+		rest = 1 + others - u[y]
+	}
+	softmax.Scale(u, part, sums)
+	d := -part * rest
+	sums[y] += float64(d) - float64(u[y])
+	u[y] = d
+	return weight * (math.Log1p(float64(others)) - float64(own-top))
+}
+
 // sigmoidResidual does one row of sigmoids.
 func sigmoidResidual[T float32 | float64](t *targets, i int, u []T) (loss float64) {
 	set := t.ex.MultiLabel[i]
@@ -95,33 +114,11 @@ func exponentials[T float32 | float64](u []T, largest T) {
 	switch v := any(u).(type) {
 	case []float32:
 		for j, x := range v {
-			v[j] = exp32(x - float32(largest))
+			v[j] = softmax.Exp(x - float32(largest))
 		}
 	case []float64:
 		for j, x := range v {
 			v[j] = math.Exp(x - float64(largest))
 		}
 	}
-}
-
-// exp32 is exp of x, 0 or less, within 2e-7 of itself; 0 where that is below 1e-37: Cephes'
-// polynomial after taking off the multiples of ln 2.
-func exp32(x float32) float32 {
-	if !(x > -86) {
-		if x != x {
-			return x
-		}
-		return 0
-	}
-	n := int32(x*math.Log2E - 0.5)
-	k := float32(n)
-	r := x - k*0.693359375 + k*2.12194440e-4
-	p := float32(1.9875691500e-4)
-	p = p*r + 1.3981999507e-3
-	p = p*r + 8.3334519073e-3
-	p = p*r + 4.1665795894e-2
-	p = p*r + 1.6666665459e-1
-	p = p*r + 5.0000001201e-1
-	p = p*r*r + r + 1
-	return p * math.Float32frombits(uint32(n+127)<<23)
 }

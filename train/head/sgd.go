@@ -300,7 +300,7 @@ func (s *solver) finish(g *sgd, mon *monitor) (*Solution, error) {
 	s.obj.l2 = s.cfg.L2
 	grad := make([]float64, s.obj.dim())
 	var err error
-	if f.Loss, err = s.obj.exactValue(f.theta, grad); err != nil {
+	if f.Loss, err = s.obj.exactAt(f.theta, grad); err != nil {
 		return nil, s.why(err)
 	}
 	if math.IsNaN(f.Loss) || math.IsInf(f.Loss, 0) {

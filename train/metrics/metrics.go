@@ -106,8 +106,8 @@ type Metrics struct {
 	Seen, Unseen *Part
 
 	// Of a training run alone; nil elsewhere. The training and validation pictures, each answered
-	// by a head like the model's that was trained without its fold; nil where that would have taken
-	// too long.
+	// by a head like the model's that was trained without it; nil where that would have taken too
+	// long, or where such heads are not to be had.
 	CrossValidated *Part
 	Findings       []doctor.Finding // of the checks before the run
 	LabelErrors    *LabelErrors

@@ -81,7 +81,9 @@ func look(t *testing.T, ctx context.Context, html []byte, name string, width int
 		t.Errorf("%s, %d pixels, %s: got %+v, want nothing wider than the window, broken or missing", name, width,
 			scheme, got)
 	}
-	browsertest.Axe(t, ctx, fmt.Sprintf("%s, %d pixels, %s", name, width, scheme))
+	if (width == 400) == (scheme == "light") { // axe-core takes seconds for a hundred labels
+		browsertest.Axe(t, ctx, fmt.Sprintf("%s, %d pixels, %s", name, width, scheme))
+	}
 	browsertest.Screenshot(t, ctx, fmt.Sprintf("report-%s-%d-%s", name, width, scheme))
 }
 

@@ -13,9 +13,23 @@ type Buffer struct {
 // Place gives every buffer its place and returns the size of the block. The largest are placed
 // first, each at the lowest place that is free for its life.
 func Place(buffers []*Buffer) (total int) {
+	_, total = PlaceTwo(buffers, nil)
+	return total
+}
+
+// PlaceTwo places the first buffers as Place does, and then the others around them. It returns the
+// size of the block with the first alone, and with all.
+func PlaceTwo(first, others []*Buffer) (least, total int) {
+	placed, least := place(nil, first)
+	_, total = place(placed, others)
+	return least, max(least, total)
+}
+
+// place places buffers around those that are placed already, which are ordered by their places, and
+// returns all of them and where the last of the new ones ends.
+func place(placed, buffers []*Buffer) (all []*Buffer, total int) {
 	order := slices.Clone(buffers)
 	slices.SortStableFunc(order, func(a, b *Buffer) int { return b.Size - a.Size })
-	var placed []*Buffer // by place
 	for _, b := range order {
 		b.At = 0
 		for _, o := range placed {
@@ -31,5 +45,5 @@ func Place(buffers []*Buffer) (total int) {
 		placed = slices.Insert(placed, i, b)
 		total = max(total, b.At+b.Size)
 	}
-	return total
+	return placed, total
 }

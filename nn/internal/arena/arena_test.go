@@ -16,6 +16,15 @@ func TestPlace(t *testing.T) {
 			list = append(list, &Buffer{Size: 1 + r.IntN(100), First: first, Last: first + r.IntN(5)})
 		}
 		total := Place(list)
+		if half := len(list) / 2; r.IntN(2) == 0 {
+			var least int
+			least, total = PlaceTwo(list[:half], list[half:])
+			for _, b := range list[:half] {
+				if b.At+b.Size > least {
+					t.Fatalf("%+v: got a place outside of the first %d", b, least)
+				}
+			}
+		}
 		for i, a := range list {
 			if a.At < 0 || a.At+a.Size > total {
 				t.Fatalf("%+v: got a place outside of %d", a, total)

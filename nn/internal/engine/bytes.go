@@ -213,6 +213,7 @@ func (p *planner) byteConv(s ir.Step, t task) {
 		zero = float64(p.bytes.input.Zero)
 	}
 	at, index := p.level[s.Out], p.add(p.level[s.Out], t)
+	p.packed += kernel.Lines(kernel.Lines(outs) * w.KH * w.KW * in.span() / kernel.WordChannels)
 	p.prepare = append(p.prepare, func() error {
 		spec.Scale, spec.Shift = make([]float32, outs), make([]float32, outs)
 		filter := spread(s.W, outs, in, w.KH*w.KW)

@@ -53,7 +53,7 @@ func tiling(set kernel.Set, s *wanted) (kernel.Tiling, bool) {
 	case side > 10:
 		return kernel.Tiling{H: 4, W: 4}, true
 	}
-	return kernel.Tiling{H: 4, W: 2}, true
+	return kernel.Tiling{H: 2, W: 2}, true
 }
 
 // most is the widest tile there is for a side of taps taps.

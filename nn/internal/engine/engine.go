@@ -64,6 +64,7 @@ func Compile(net *ir.Net, cfg device.Config) (*Executor, error) {
 	}
 	e.plan = p
 	var slab kernel.Slab
+	slab.Reserve(e.threads * kernel.Lines(p.scratch))
 	for range e.threads {
 		e.scratch = append(e.scratch, slab.Alloc(p.scratch))
 	}
@@ -136,13 +137,14 @@ func (e *Executor) acquire(ctx context.Context) error {
 
 // load puts images first to first+n under way.
 func (e *Executor) load(first, n, size int, in []float32, out [][]float32) {
-	if len(e.space) < n*e.plan.arena {
-		e.space = new(kernel.Slab).Alloc(n * e.plan.arena)
+	if room := (n-1)*e.plan.kept + e.plan.arena; len(e.space) < room {
+		e.space = nil // before there are two
+		e.space = new(kernel.Slab).Alloc(room)
 	}
 	e.images = e.images[:0]
 	for i := range n {
 		e.images = append(e.images, image{
-			arena: e.space[i*e.plan.arena:][:e.plan.arena],
+			arena: e.space[i*e.plan.kept:][:e.plan.arena],
 			in:    in[(first+i)*size:][:size],
 			out:   out, index: first + i,
 		})
@@ -152,9 +154,25 @@ func (e *Executor) load(first, n, size int, in []float32, out [][]float32) {
 // unload lets go of the caller's slices.
 func (e *Executor) unload() { clear(e.images) }
 
-// runRegions takes the images under way through the network.
+// runRegions takes the images under way through the network: through the first regions one by one,
+// each using the memory of those that come after it.
 func (e *Executor) runRegions(ctx context.Context) error {
-	for _, r := range e.plan.regions {
+	all, alone := e.images, e.plan.alone
+	defer func() { e.images = all }()
+	if alone > 0 {
+		for i := range all {
+			e.images = all[i : i+1]
+			if err := e.runEach(ctx, e.plan.regions[:alone]); err != nil {
+				return err
+			}
+		}
+	}
+	e.images = all
+	return e.runEach(ctx, e.plan.regions[alone:])
+}
+
+func (e *Executor) runEach(ctx context.Context, regions []region) error {
+	for _, r := range regions {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -216,6 +216,9 @@ func TestPlan(t *testing.T) {
 	if mb := float64(p.arena) * 4e-6; mb > 9 {
 		t.Errorf("the arena takes %.1f MB, want at most 9", mb)
 	}
+	if mb := float64(p.kept) * 4e-6; mb > 4 || p.alone < 6 {
+		t.Errorf("images keep %.1f MB after %d regions alone, want at most 4 after the second pool", mb, p.alone)
+	}
 	for _, r := range p.regions {
 		for _, s := range r {
 			if s.algorithm == "copy" {

@@ -45,9 +45,12 @@ type region []task
 type plan struct {
 	set     kernel.Set
 	regions []region
-	arena   int   // floats an image
-	scratch int   // floats a thread
-	outputs []int // floats of each output
+	arena   int // floats an image
+	// Images go through the first regions one after the other, as what those write is large and their
+	// weights are small: all images but the last keep no more than the first kept floats for the rest.
+	alone, kept int
+	scratch     int   // floats a thread
+	outputs     []int // floats of each output
 }
 
 // planner holds what planning needs.
@@ -60,6 +63,7 @@ type planner struct {
 	copies  []copyStep
 	level   []int          // the region that writes each value, -1 for the input
 	slab    kernel.Slab    // the packed weights
+	packed  int            // about how many floats they take
 	prepare []func() error // convolutions still to be prepared
 	plan    *plan
 	bytes   *byteNet // how to compute with bytes, nil for others
@@ -96,12 +100,13 @@ func newPlan(net *ir.Net, set kernel.Set, threads int, cfg device.Config) (*plan
 	}
 	p.schedule()
 	p.findSole()
-	p.plan.arena = p.allocate()
+	p.allocate()
 	for _, s := range p.steps {
 		if err := p.step(s); err != nil {
 			return nil, err
 		}
 	}
+	p.slab.Reserve(p.packed)
 	err = par.Each(context.Background(), threads, len(p.prepare), func(_, i int) error { return p.prepare[i]() })
 	if err != nil {
 		return nil, err
@@ -210,21 +215,54 @@ func halo(w ir.Window, in, out *value) kernel.Border {
 	}
 }
 
-// allocate gives every buffer its place in the arena and returns its size.
-func (p *planner) allocate() int {
-	var all []*buffer
-	var places []*arena.Buffer
+// allocate gives every buffer its place in the arena.
+func (p *planner) allocate() {
+	places := p.place(p.regionsAlone())
+	if p.plan.arena < leastAlone {
+		places = p.place(0)
+	}
+	for b, at := range places {
+		b.tensor, b.allocated = b.layout().At(at.At), true
+	}
+}
+
+// place finds the buffers' places where images go through so many regions alone: those that are needed
+// later come first.
+func (p *planner) place(alone int) map[*buffer]*arena.Buffer {
+	places := map[*buffer]*arena.Buffer{}
+	var kept, others []*arena.Buffer
 	for _, v := range p.values {
-		if b := v.buf; b != nil && b.first >= 0 && !slices.Contains(all, b) {
-			all = append(all, b)
-			places = append(places, &arena.Buffer{Size: b.size(), First: b.first, Last: b.last})
+		b := v.buf
+		if b == nil || b.first < 0 || places[b] != nil {
+			continue
+		}
+		places[b] = &arena.Buffer{Size: b.size(), First: b.first, Last: b.last}
+		if b.last >= alone {
+			kept = append(kept, places[b])
+		} else {
+			others = append(others, places[b])
 		}
 	}
-	total := arena.Place(places)
-	for i, b := range all {
-		b.tensor, b.allocated = b.layout().At(places[i].At), true
+	p.plan.alone = alone
+	p.plan.kept, p.plan.arena = arena.PlaceTwo(kept, others)
+	return places
+}
+
+// leastAlone is the arena, in floats, from which on images go through the first regions alone.
+const leastAlone = 1 << 20
+
+// regionsAlone counts the regions before the first whose weights are worth sharing among images.
+func (p *planner) regionsAlone() int {
+	first := len(p.steps)
+	for _, s := range p.steps {
+		if in := p.values[s.In[0]]; len(s.W) > in.c*in.h*in.w {
+			first = min(first, p.level[s.Out])
+		}
 	}
-	return total
+	if first == len(p.steps) {
+		return 0
+	}
+	return first
 }
 
 // add puts t into region at and returns its index there.

@@ -100,6 +100,11 @@ func (p *planner) conv(s ir.Step, t task) {
 	t.flop = 2 * float64(in.c*spec.KH*spec.KW) * float64(out.c*out.h*out.w)
 	t.sharesWeights = len(s.W) > in.c*in.h*in.w
 	at, index := p.level[s.Out], p.add(p.level[s.Out], t)
+	tile, fast := tiling(p.set, &spec)
+	if !fast {
+		tile = kernel.Tiling{}
+	}
+	p.packed += spec.Packed(tile)
 	p.prepare = append(p.prepare, func() error {
 		w, narrow := s.W, p.format != floats && s.Kind == ir.Conv
 		if _, fast := tiling(p.set, &spec); narrow && !fast && !spec.Planar {

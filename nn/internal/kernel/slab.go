@@ -14,20 +14,37 @@ type Slab struct {
 	free []float32
 }
 
-const slabChunk = 16 << 20 / 4 // floats
+const (
+	slabChunk = 2 << 20 / 4 // floats
+	slabLine  = 16          // floats of a cache line
+)
+
+// Lines is n floats rounded up to whole cache lines, which is what a piece takes.
+func Lines(n int) int { return (n + slabLine - 1) / slabLine * slabLine }
+
+// Reserve gets memory for pieces of n floats in all, see [Lines], at once: nothing between them stays
+// unused, and most of it can be huge pages. Pieces beyond it come from chunks.
+func (s *Slab) Reserve(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reserve(n)
+}
+
+func (s *Slab) reserve(n int) {
+	s.free = make([]float32, n+slabLine)
+	hugePages(unsafe.Slice((*byte)(unsafe.Pointer(&s.free[0])), 4*len(s.free)))
+	s.free = s.free[alignment(s.free):]
+}
 
 // Alloc returns n zeros.
 func (s *Slab) Alloc(n int) []float32 {
-	const line = 16
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n = max(n, 1)
 	if n > len(s.free) {
-		s.free = make([]float32, max(n, slabChunk)+line)
-		hugePages(unsafe.Slice((*byte)(unsafe.Pointer(&s.free[0])), 4*len(s.free)))
-		s.free = s.free[alignment(s.free):]
+		s.reserve(max(Lines(n), slabChunk))
 	}
 	piece := s.free[:n:n]
-	s.free = s.free[min((n+line-1)/line*line, len(s.free)):]
+	s.free = s.free[min(Lines(n), len(s.free)):]
 	return piece
 }

@@ -133,6 +133,20 @@ func (s *Spec) alloc(n int) []float32 {
 	return aligned(n)
 }
 
+// Packed returns about how many floats a convolution's weights take once they are packed: by Winograd's
+// tiling t, or as the direct convolution reads them if t is zero.
+func (s *Spec) Packed(t Tiling) int {
+	taps, outs := s.KH*s.KW, s.outs()
+	if s.Planar {
+		return Lines(Lines(outs) * taps * s.In.C)
+	}
+	if t != (Tiling{}) {
+		points := newSide(t.H, s.KH, s.StrideH).n * newSide(t.W, s.KW, s.StrideW).n
+		return (outs + winoWidth - 1) / winoWidth * points * Blocks(s.In.C) * s.block() * winoWidth
+	}
+	return Lines(Blocks(s.Out.C) * s.block() * taps * Blocks(s.In.C) * Block)
+}
+
 // ins returns the number of lanes of In.
 func (s *Spec) ins() int {
 	if s.Pairs && !s.Planar {

@@ -44,7 +44,7 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-// Contract 43: a serverless endpoint has 1 to 6 GB. A model of the full width holds about 250 MB;
+// Contract 43: a serverless endpoint has 1 to 6 GB. A model of the full width holds about 190 MB;
 // bodies and decoders fit beside it.
 func TestContract43Serverless(t *testing.T) {
 	for gb := int64(1); gb <= 6; gb++ {

@@ -48,9 +48,10 @@ type Work struct {
 
 	// Plan reads the pictures and the trunk. Embed embeds a part of the pictures into the cache,
 	// and returns the cache's files: that of the bottlenecks, and with Deep that of every block's values.
+	// Deep is asked after Plan.
 	Plan  func() (*dataset.Folder, *inception.Weights, error)
 	Embed func(ctx context.Context, part *dataset.Folder, w *inception.Weights) (files []string, err error)
-	Deep  bool
+	Deep  func() bool
 }
 
 // Share has this host do its part. The leader then has all bottlenecks in its cache and goes on to
@@ -119,7 +120,7 @@ func (k *Work) lead(ctx context.Context) (err error) {
 		if err := unpack(dir, file, mine); err != nil {
 			return fmt.Errorf("train: bottlenecks of %s: %w", host, err)
 		}
-		added, err := train.MergeCache(w, k.Engine, k.Cache, dir, k.Deep)
+		added, err := train.MergeCache(w, k.Engine, k.Cache, dir, k.Deep())
 		if err != nil {
 			return fmt.Errorf("train: bottlenecks of %s: %w", host, err)
 		}
@@ -131,7 +132,7 @@ func (k *Work) lead(ctx context.Context) (err error) {
 // bound is more than what a host sends of so many pictures, in bytes.
 func (k *Work) bound(pictures int, w *inception.Weights) int64 {
 	values := w.Features()
-	if k.Deep {
+	if k.Deep() {
 		values += inception.AllFeatures().Length(w.Width)
 	}
 	return 1<<20 + 2*int64(pictures)*int64(4*values+128)
