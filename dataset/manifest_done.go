@@ -71,8 +71,8 @@ func (m *manifest) done() (*Folder, error) {
 			also = fmt.Sprintf("; %d problems, the first: %s: %s", len(out.Problems), out.Problems[0].Path,
 				out.Problems[0].Reason)
 		}
-		return nil, fmt.Errorf("dataset: manifest %q: %d lines give %d labels with pictures, want at least %d%s", m.file,
-			m.rows, n, least, also)
+		return nil, fmt.Errorf("dataset: manifest %q: %w: %d lines give %d labels with pictures, want at least %d%s", m.file,
+			ErrFewLabels, m.rows, n, least, also)
 	}
 	return out, nil
 }

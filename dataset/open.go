@@ -20,6 +20,11 @@ func Open(path string, cfg ManifestConfig) (*Folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
+	return openStore(store, root, cfg)
+}
+
+// openStore is Open of what lies in a store.
+func openStore(store source.Store, root string, cfg ManifestConfig) (*Folder, error) {
 	if info, err := store.Stat(root); err == nil && !info.IsDir() {
 		return readManifest(store, root, cfg)
 	}

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -55,6 +56,9 @@ type Folder struct {
 
 	leaves bool // the labels are folders below those in Root
 }
+
+// ErrFewLabels is found by errors.Is in the error of pictures that have fewer labels than MinLabels.
+var ErrFewLabels = errors.New("too few labels")
 
 // ScanConfig bounds Scan. The zero value works.
 type ScanConfig struct {
@@ -205,8 +209,8 @@ func (f *Folder) tooFew(least int) error {
 		}
 		also = fmt.Sprintf("; %d problems, among them: %s", n, strings.Join(first, "; "))
 	}
-	return fmt.Errorf("dataset: scan %q: %s, want at least %d: give each label a folder of its own with pictures in it%s",
-		f.Root, found, least, also)
+	return fmt.Errorf("dataset: scan %q: %w: %s, want at least %d: give each label a folder of its own with pictures in "+
+		"it%s", f.Root, ErrFewLabels, found, least, also)
 }
 
 // walker is one that looks below a folder of a store.

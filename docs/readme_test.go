@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"image"
 	"log"
 	"os"
 	"path/filepath"
@@ -93,6 +94,22 @@ func Example() {
 	best := results[0].Predictions[0]
 	fmt.Println(best.Label, best.Probability > 0.5)
 	// Output: red-circle true
+}
+
+func Example_library() {
+	weights, err := embedded.Weights() // or convert.Load of a weight file
+	if err != nil {
+		log.Fatal(err)
+	}
+	trunk, err := inception.NewTrunk(weights, nn.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer trunk.Close()
+	pictures := []image.Image{image.NewGray(image.Rect(0, 0, 99, 99)), image.NewRGBA(image.Rect(0, 0, 99, 99))}
+	rows, err := trunk.EmbedImages(context.Background(), pictures, inception.EmbedConfig{})
+	fmt.Println(len(rows), len(rows[0]) == trunk.Features(), err)
+	// Output: 2 true <nil>
 }
 
 // TestReadmeExamples: each Go block of the README is an example of this file, letter by letter.

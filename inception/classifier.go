@@ -9,7 +9,6 @@ import (
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/internal/par"
-	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -17,6 +16,7 @@ import (
 type Prediction struct {
 	Label       string  `json:"label"`
 	Probability float64 `json:"probability"`
+	Class       int     `json:"-"` // the label's place in Model.Labels
 }
 
 // Result is the answer for one picture: either Err or the rest.
@@ -26,9 +26,11 @@ type Result struct {
 	// where Model.MultiLabel: those whose probability reaches the model's threshold, in the order
 	// of Predictions, not nil; nil elsewhere
 	Labels  []string
-	Unknown *bool        // whether the picture is of none of the labels; nil where the model does not tell
-	Info    picture.Info // what the picture was
-	Err     error        // why the picture could not be read
+	Unknown *bool // whether the picture is of none of the labels; nil where the model does not tell
+	// where Options.Explain asks for it
+	Explanation *Explanation
+	Info        picture.Info // what the picture was
+	Err         error        // why the picture could not be read
 }
 
 // Classifier answers for pictures with a model; safe for concurrent use.
@@ -42,13 +44,14 @@ type Classifier struct {
 // NewClassifier compiles the model's trunk, and keeps none of its tensors: of a full-width float32
 // trunk they are 87 MB beside 173 of packed weights, and garbage once the caller drops the model. Go
 // collects them when the heap has grown by as much again; debug.FreeOSMemory does so at once.
+// A model that was saved without its trunk is [ErrNoTrunk], a device that will not do [nn.ErrDevice].
 func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
 	if m.Trunk == nil {
-		return nil, fmt.Errorf("inception: the model was saved without its trunk (%s, width %g, digest %.12s): give the "+
-			"weights that it was trained on", m.Flavor, m.Width, m.TrunkDigest)
+		return nil, fmt.Errorf("inception: %w (%s, width %g, digest %.12s): give the weights that it was trained on", ErrNoTrunk,
+			m.Flavor, m.Width, m.TrunkDigest)
 	}
 	trunk, err := NewTrunkOf(m.Trunk.WithRecipe(m.Recipe), m.Reads, cfg)
 	if err != nil {
@@ -101,7 +104,7 @@ func (c *Classifier) Classify(ctx context.Context, inputs ...*Input) ([]Result, 
 	}
 	features, logits := c.trunk.Features(), make([]float64, c.model.Head.Classes)
 	for k, i := range good {
-		c.answer(&results[i], vectors[k*features:(k+1)*features:(k+1)*features], logits)
+		c.model.answer(&results[i], vectors[k*features:(k+1)*features:(k+1)*features], logits)
 		if c.model.Views > 1 && results[i].Err == nil {
 			if err := c.answerViews(ctx, &results[i], inputs[i].Pixels, results[i].Bottleneck); err != nil {
 				return nil, err
@@ -132,26 +135,6 @@ func (c *Classifier) embed(ctx context.Context, inputs []*Input, places []int) (
 	return vectors, c.trunk.Embed(ctx, len(places), pixels, vectors)
 }
 
-// answer fills in what the head makes of a bottleneck; logits is scratch, and has the logits
-// afterwards.
-func (c *Classifier) answer(r *Result, bottleneck []float32, logits []float64) {
-	if safetensors.NotFinite(bottleneck) >= 0 {
-		r.Err = errNotFinite
-		return
-	}
-	if r.Err = c.model.Head.Logits(bottleneck, logits); r.Err != nil {
-		return
-	}
-	r.Bottleneck = bottleneck
-	c.say(r, logits)
-}
-
-// say fills in what logits mean.
-func (c *Classifier) say(r *Result, logits []float64) {
-	r.Predictions, r.Unknown = c.model.rank(logits), c.model.unknown(logits, r.Bottleneck)
-	r.Labels = c.model.answered(r.Predictions)
-}
-
 // Model returns the model but for its Trunk, which is compiled and nil here: who saves or exports it
 // keeps the model that the classifier was made from.
 func (c *Classifier) Model() *Model { return c.model }
@@ -159,7 +142,8 @@ func (c *Classifier) Model() *Model { return c.model }
 // Trunk returns the compiled trunk.
 func (c *Classifier) Trunk() *Trunk { return c.trunk }
 
-// Close releases what was compiled.
+// Close waits for the calls under way and releases what was compiled. Later calls fail with
+// [nn.ErrClosed].
 func (c *Classifier) Close() error { return c.trunk.Close() }
 
 // SelfTestTolerance is how far, as the norm of the difference over the norm of what is stored, an
@@ -215,7 +199,8 @@ func (c *Classifier) logits(bottleneck []float32) []float32 {
 }
 
 // Check runs the model's self-test: an answer beyond SelfTestTolerance, or BFloat16Tolerance, is an
-// error. Of a model that has none, from a weight file or made long ago, it wants an answer for drawn pictures.
+// error that wraps [ErrSelfTest]. Of a model that has none, from a weight file or made long ago, it wants
+// an answer for drawn pictures.
 func (c *Classifier) Check(ctx context.Context) error {
 	if c == nil {
 		return errors.New("inception: self-test: got no classifier")
@@ -231,16 +216,15 @@ func (c *Classifier) Check(ctx context.Context) error {
 	most := max(c.model.tolerance(), 20*c.trunk.program.Rounding())
 	for i, r := range results {
 		if r.Err != nil {
-			return fmt.Errorf("inception: self-test: picture %d: %w", i, r.Err)
+			return fmt.Errorf("inception: %w: picture %d: %w", ErrSelfTest, i, r.Err)
 		}
 		for _, part := range []struct {
 			name      string
 			got, want []float32
 		}{{"bottleneck", r.Bottleneck, s.Bottlenecks[i]}, {"logits", c.logits(r.Bottleneck), s.Logits[i]}} {
 			if d := numeric.Distance(part.got, part.want); !(d <= most) {
-				return fmt.Errorf("inception: self-test: the %s of picture %d is off by %.2g of its norm, want at most %g: this "+
-					"build or machine computes wrongly, try another device or kernel",
-					part.name, i, d, most)
+				return fmt.Errorf("inception: %w: the %s of picture %d is off by %.2g of its norm, want at most %g: this "+
+					"build or machine computes wrongly, try another device or kernel", ErrSelfTest, part.name, i, d, most)
 			}
 		}
 	}

@@ -20,9 +20,10 @@ func TestRank(t *testing.T) {
 	got := m.rank(logits)
 	x := math.Exp(-1.0) // of a logit two below the top, at temperature 2
 	high, low := 1/(2+2*x), x/(2+2*x)
-	want := []Prediction{{"b", high}, {"d", high}, {"a", low}, {"c", low}}
+	want := []Prediction{{"b", high, 1}, {"d", high, 3}, {"a", low, 0}, {"c", low, 2}}
 	for i := range want {
-		if got[i].Label != want[i].Label || !(math.Abs(got[i].Probability-want[i].Probability) <= 1e-15) {
+		if got[i].Label != want[i].Label || got[i].Class != want[i].Class ||
+			!(math.Abs(got[i].Probability-want[i].Probability) <= 1e-15) {
 			t.Errorf("place %d: got %v, want %v", i, got[i], want[i])
 		}
 	}

@@ -23,7 +23,7 @@ func (c *Classifier) ClassifyAll(ctx context.Context, n int, read func(i int) ([
 	return c.trunk.EmbedAll(ctx, n, read, func(i int, bottleneck []float32, err error) error {
 		r := Result{Err: err}
 		if err == nil {
-			c.answer(&r, bottleneck, logits)
+			c.model.answer(&r, bottleneck, logits)
 		}
 		return emit(i, r)
 	}, cfg)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/c236555e/rehead/dataset/picture"
 )
@@ -105,7 +104,7 @@ func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanat
 	}
 	x := &Explanation{Result: Result{Info: in.Info}}
 	logits := make([]float64, c.model.Head.Classes)
-	if c.answer(&x.Result, bottleneck, logits); x.Err != nil {
+	if c.model.answer(&x.Result, bottleneck, logits); x.Err != nil {
 		return nil, x.Err
 	}
 	if c.model.Views > 1 {
@@ -121,7 +120,7 @@ func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanat
 		top = len(x.Predictions)
 	}
 	for _, p := range x.Predictions[:top] {
-		k := slices.Index(c.model.Labels, p.Label)
+		k := p.Class
 		weights, bias := c.model.Head.gradient(k, bottleneck), 0.0
 		if c.model.Head.Linear() {
 			bias = float64(c.model.Head.B[k])
@@ -138,9 +137,6 @@ func (c *Classifier) Explain(ctx context.Context, in *Input, top int) (*Explanat
 	}
 	return x, nil
 }
-
-// errNotFinite is about one picture.
-var errNotFinite = errors.New("inception: the network's answer is not finite: its weights are unfit for this picture")
 
 // at is a map's value at the point (x,y) of the picture: bilinear between the centres of the cells,
 // and that of the nearest outside them.

@@ -12,8 +12,8 @@ import (
 // network takes it, which Decode makes of the other two.
 type Input struct {
 	Data   []byte         // an encoded picture
-	Limits picture.Limits // of Data; the zero value means the defaults
-	Image  image.Image    // a decoded one, upright
+	Limits picture.Limits // of Data; the zero value means the defaults. Of an Image where MaxPixels is set
+	Image  image.Image    // a decoded one, upright; see Classifier.ClassifyImages
 	Pixels []float32      // [3,Size,Size], as the recipe makes it
 
 	Info   picture.Info // what Data or Image is, by ReadHeader or Decode
@@ -52,6 +52,9 @@ func (in *Input) Decode(ctx context.Context, r picture.Recipe, dst []float32) (e
 		dst = make([]float32, 3*r.Size*r.Size)
 	}
 	if in.Image != nil {
+		if err = in.withinLimits(); err != nil {
+			return err
+		}
 		if err = r.Apply(in.Image, 1, dst); err == nil {
 			size := in.Image.Bounds()
 			in.Info = picture.Info{Width: size.Dx(), Height: size.Dy(), Orientation: 1}
@@ -63,4 +66,22 @@ func (in *Input) Decode(ctx context.Context, r picture.Recipe, dst []float32) (e
 		in.Pixels = dst
 	}
 	return err
+}
+
+// withinLimits holds the size of Image, which is in memory already, against Limits where these say one.
+func (in *Input) withinLimits() (err error) {
+	limit := in.Limits.MaxPixels
+	if limit <= 0 {
+		return nil
+	}
+	defer func() {
+		if recover() != nil { // a nil in the interface
+			err = errors.New("inception: input: got an Image that has no bounds")
+		}
+	}()
+	size := in.Image.Bounds()
+	if got := int64(size.Dx()) * int64(size.Dy()); got > limit {
+		return &picture.TooLargeError{What: "pixels", Got: got, Limit: limit, Width: size.Dx(), Height: size.Dy()}
+	}
+	return nil
 }

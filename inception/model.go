@@ -72,22 +72,7 @@ type SelfTest struct {
 
 // Validate checks that labels, head, recipe and trunk are good and belong together.
 func (m *Model) Validate() error {
-	if m == nil {
-		return errors.New("inception: model: got none")
-	}
-	if err := m.Head.Validate(); err != nil {
-		return err
-	}
-	if err := checkLabels(m.Labels, m.Head.Classes); err != nil {
-		return err
-	}
-	if t := m.Temperature; t != 0 && !(t > 0 && t <= math.MaxFloat32) {
-		return fmt.Errorf("inception: model: temperature is %g, want a finite number above 0, or 0 for 1", t)
-	}
-	if err := m.checkThresholds(); err != nil {
-		return err
-	}
-	if err := m.Unknown.validate(m); err != nil {
+	if err := m.ValidateHead(); err != nil {
 		return err
 	}
 	if err := m.checkViews(); err != nil {
@@ -118,6 +103,26 @@ func (m *Model) Validate() error {
 		}
 	}
 	return m.checkRecord()
+}
+
+// ValidateHead checks what Answer needs: labels, head, temperature and thresholds.
+func (m *Model) ValidateHead() error {
+	if m == nil {
+		return errors.New("inception: model: got none")
+	}
+	if err := m.Head.Validate(); err != nil {
+		return err
+	}
+	if err := checkLabels(m.Labels, m.Head.Classes); err != nil {
+		return err
+	}
+	if t := m.Temperature; t != 0 && !(t > 0 && t <= math.MaxFloat32) {
+		return fmt.Errorf("inception: model: temperature is %g, want a finite number above 0, or 0 for 1", t)
+	}
+	if err := m.checkThresholds(); err != nil {
+		return err
+	}
+	return m.Unknown.validate(m)
 }
 
 // checkRecord checks what a model keeps of its training.
@@ -212,14 +217,12 @@ func (m *Model) Precision() nn.Precision { return precision(m.BFloat16, m.Ranges
 // belongs reports whether w is the trunk that the head was made for.
 func (m *Model) belongs(w *Weights) error {
 	if w.Precision() != m.Precision() {
-		return fmt.Errorf("inception: model: the trunk computes with %s, but the head was trained on bottlenecks of %s: "+
-			"give the weights as they were in training",
-			w.Precision(), m.Precision())
+		return fmt.Errorf("inception: model: the trunk, which computes with %s, %w, bottlenecks of %s: give the weights as "+
+			"they were in training", w.Precision(), ErrOtherTrunk, m.Precision())
 	}
 	if w.Digest != m.TrunkDigest {
-		return fmt.Errorf("inception: model: the trunk (%s, width %g, digest %.12s) is not the one the head was trained on "+
-			"(%s, width %g, digest %.12s): give the same weights as in training",
-			w.Flavor, w.Width, w.Digest, m.Flavor, m.Width, m.TrunkDigest)
+		return fmt.Errorf("inception: model: the trunk (%s, width %g, digest %.12s) %w (%s, width %g, digest %.12s): give "+
+			"the same weights as in training", w.Flavor, w.Width, w.Digest, ErrOtherTrunk, m.Flavor, m.Width, m.TrunkDigest)
 	}
 	if w.Flavor != m.Flavor || w.Width != m.Width {
 		return fmt.Errorf("inception: model: the model says flavour %s and width %g, its trunk %s and %g: train it again",
@@ -229,7 +232,7 @@ func (m *Model) belongs(w *Weights) error {
 }
 
 // AttachTrunk gives a model that was saved without its trunk the weights that belong to it; others
-// are refused.
+// are [ErrOtherTrunk].
 func (m *Model) AttachTrunk(w *Weights) error {
 	if m == nil || w == nil {
 		return errors.New("inception: model: attach trunk: got no model or no weights")
@@ -253,15 +256,34 @@ func (m *Model) inPrecision(w *Weights) (*Weights, error) {
 	return w.withPrecision(m.BFloat16, m.Ranges)
 }
 
-// ModelFromWeights makes a model of weights that have a classifier or a head. Without labels of
-// their own its classes are called by their numbers.
+// NewModel makes a model of a trunk and a head that was trained on its bottlenecks, those of
+// NewTrunk(w, ...), with the labels of the head's rows in their order. All else is as in the zero Model:
+// set what more is known, such as Temperature, and call [RecordSelfTest] before it is saved. The model
+// shares w and the slices. A head that reads other features than the bottleneck belongs into a Model of
+// its own, with Reads.
+func NewModel(w *Weights, labels []string, head Head) (*Model, error) {
+	if w == nil {
+		return nil, errors.New("inception: model: got no weights")
+	}
+	m := modelOn(w, labels)
+	m.Head = head
+	return m, m.Validate()
+}
+
+// modelOn is a model without a head, on the trunk of w.
+func modelOn(w *Weights, labels []string) *Model {
+	return &Model{Labels: labels, Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest,
+		BFloat16: w.BFloat16, Ranges: w.Ranges, Trunk: w.TrunkOnly()}
+}
+
+// ModelFromWeights makes a model of weights that have a classifier or a head, as the published networks
+// have that of ImageNet; others are [ErrNoClassifier]. Without labels of their own its classes are
+// called by their numbers.
 func ModelFromWeights(w *Weights) (*Model, error) {
 	if w == nil || w.Classes == 0 && w.Head == nil {
-		return nil, errors.New("inception: these weights have no classifier: train a head on them with `rehead " +
-			"train DIR --weights FILE`")
+		return nil, fmt.Errorf("inception: %w: train a head on them with `rehead train DIR --weights FILE`", ErrNoClassifier)
 	}
-	m := &Model{Labels: w.Labels, Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest,
-		Trunk: w.TrunkOnly()}
+	m := modelOn(w, w.Labels)
 	if w.Head != nil {
 		m.Head, m.Reads = *w.Head, w.Reads
 	} else {

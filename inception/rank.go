@@ -2,9 +2,11 @@ package inception
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"github.com/c236555e/rehead/internal/numeric"
+	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // temperature is the one in use.
@@ -43,7 +45,7 @@ func (m *Model) rank(logits []float64) []Prediction {
 	m.probabilities(p)
 	ranked := make([]Prediction, len(p))
 	for i := range p {
-		ranked[i] = Prediction{m.Labels[i], p[i]}
+		ranked[i] = Prediction{Label: m.Labels[i], Probability: p[i], Class: i}
 	}
 	slices.SortStableFunc(ranked, func(a, b Prediction) int { return cmp.Compare(b.Probability, a.Probability) })
 	return ranked
@@ -54,15 +56,43 @@ func (m *Model) answered(ranked []Prediction) []string {
 	if !m.MultiLabel() {
 		return nil
 	}
-	least := make(map[string]float64, len(ranked))
-	for k, label := range m.Labels {
-		least[label] = m.Threshold(k)
-	}
 	out := []string{}
 	for _, r := range ranked {
-		if r.Probability >= least[r.Label] {
+		if r.Probability >= m.Threshold(r.Class) {
 			out = append(out, r.Label)
 		}
 	}
 	return out
+}
+
+// Answer is what the model says of what its head reads, such as a bottleneck of its trunk, which need not
+// be there: what Classify answers for a picture with these features, but for Info and the views that
+// Views asks for. Features that are not finite, or not as many as the head reads, have an Err.
+func (m *Model) Answer(features []float32) (r Result) {
+	if m == nil || len(m.Labels) != m.Head.Classes {
+		r.Err = errors.New("inception: answer: got a model without a head or without its labels")
+		return r
+	}
+	m.answer(&r, features, make([]float64, m.Head.Classes))
+	return r
+}
+
+// answer fills in what the head makes of a bottleneck; logits is scratch, and has the logits
+// afterwards.
+func (m *Model) answer(r *Result, bottleneck []float32, logits []float64) {
+	if safetensors.NotFinite(bottleneck) >= 0 {
+		r.Err = ErrNotFinite
+		return
+	}
+	if r.Err = m.Head.Logits(bottleneck, logits); r.Err != nil {
+		return
+	}
+	r.Bottleneck = bottleneck
+	m.say(r, logits)
+}
+
+// say fills in what logits mean.
+func (m *Model) say(r *Result, logits []float64) {
+	r.Predictions, r.Unknown = m.rank(logits), m.unknown(logits, r.Bottleneck)
+	r.Labels = m.answered(r.Predictions)
 }

@@ -62,7 +62,7 @@ func (c *Classifier) checkPass(ctx context.Context) error {
 	}
 	for i, r := range results {
 		if r.Err != nil {
-			return fmt.Errorf("inception: self-test: drawn picture %d: %w", i, r.Err)
+			return fmt.Errorf("inception: %w: drawn picture %d: %w", ErrSelfTest, i, r.Err)
 		}
 	}
 	return nil

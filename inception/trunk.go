@@ -270,5 +270,6 @@ func (t *Trunk) embedBlocks(ctx context.Context, pixels []float32) (features []f
 	return features, blocks, nil
 }
 
-// Close releases the compiled program.
+// Close waits for the calls under way and releases the compiled program. Later calls fail with
+// [nn.ErrClosed].
 func (t *Trunk) Close() error { return t.program.Close() }

@@ -90,7 +90,7 @@ func (c *Classifier) answerRows(r *Result, rows []float32) {
 	n := len(rows) / f
 	logits := make([]float64, n*k)
 	for v := range n {
-		if c.answer(r, rows[v*f:(v+1)*f:(v+1)*f], logits[v*k:(v+1)*k]); r.Err != nil {
+		if c.model.answer(r, rows[v*f:(v+1)*f:(v+1)*f], logits[v*k:(v+1)*k]); r.Err != nil {
 			return
 		}
 	}
@@ -99,6 +99,6 @@ func (c *Classifier) answerRows(r *Result, rows []float32) {
 		r.Err = err
 		return
 	}
-	c.say(r, mean)
+	c.model.say(r, mean)
 	r.Bottleneck = rows[:f:f]
 }

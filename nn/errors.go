@@ -1,6 +1,24 @@
 package nn
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrClosed is found by errors.Is in the error of a Program, Machine or Calibrator that was used
+// after its Close, and of everything that computes with one.
+var ErrClosed = errors.New("it is closed")
+
+// ErrDevice is found by errors.Is in the error of a Config.Device that this program does not have, that
+// cannot be used on this machine, or that lacks the Kernel or Precision asked for: another may do.
+var ErrDevice = errors.New("the device cannot be used")
+
+// deviceError is an error that says what is wrong with a device.
+type deviceError struct{ error }
+
+func (deviceError) Is(target error) bool { return target == ErrDevice }
+
+func (e deviceError) Unwrap() error { return e.error }
 
 // A ShapeError says that an operator was given something of the wrong shape.
 // Callers that build graphs from untrusted weights branch on it with errors.As.

@@ -142,7 +142,7 @@ func (m *Machine) Run(feeds map[string][]float32) ([][]float32, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.vm == nil {
-		return nil, errors.New("nn: machine: it is closed")
+		return nil, fmt.Errorf("nn: machine: %w", ErrClosed)
 	}
 	names := slices.Sorted(maps.Keys(m.inputs))
 	for _, name := range slices.Sorted(maps.Keys(feeds)) {
@@ -175,7 +175,7 @@ func (m *Machine) Run(feeds map[string][]float32) ([][]float32, error) {
 	return results, nil
 }
 
-// Close releases the machine. Later calls of Run fail.
+// Close releases the machine. Later calls of Run fail with [ErrClosed].
 func (m *Machine) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,7 +2,6 @@ package nn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -29,7 +28,7 @@ func (p *Program) Profile(ctx context.Context, rounds int, in []float32) ([]Step
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.closed {
-		return nil, errors.New("nn: profile: the program is closed")
+		return nil, fmt.Errorf("nn: profile: program: %w", ErrClosed)
 	}
 	exec, ok := p.exec.(device.Profiler)
 	if !ok {

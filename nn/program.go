@@ -110,7 +110,8 @@ type Program struct {
 // package's operators built at any batch size. Weights are read now; later
 // changes to them have no effect. An operator that a Program cannot run, a
 // weight that is not finite, and a leaf other than input that has no values
-// are errors that name it. Close releases the Program.
+// are errors that name it; a device that will not do is [ErrDevice]. Close releases
+// the Program.
 func Compile(cfg Config, input *Node, outputs ...*Node) (*Program, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func Compile(cfg Config, input *Node, outputs ...*Node) (*Program, error) {
 func compileNet(cfg Config, net *ir.Net) (*Program, error) {
 	list, err := chooseAll(cfg)
 	if err != nil {
-		return nil, err
+		return nil, deviceError{err}
 	}
 	p := &Program{precision: cfg.precision(), input: net.Values[net.Input].Size()}
 	if p.device, p.exec, err = compileOn(list, net, cfg.compile()); err != nil {
@@ -166,7 +167,7 @@ func (p *Program) Run(ctx context.Context, n int, in []float32, out ...[]float32
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.closed {
-		return errors.New("nn: run: the program is closed")
+		return fmt.Errorf("nn: run: program: %w", ErrClosed)
 	}
 	if err := p.exec.Run(ctx, n, in, out); err != nil {
 		return fmt.Errorf("nn: run: %w", err)
@@ -195,7 +196,7 @@ func (p *Program) Device() string { return p.device }
 func (p *Program) Precision() Precision { return p.precision }
 
 // Close waits for the calls under way and releases everything. Later calls of
-// Run fail; later calls of Close do nothing.
+// Run fail with [ErrClosed]; later calls of Close do nothing.
 func (p *Program) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

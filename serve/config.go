@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/internal/wrongfield"
 )
@@ -149,6 +151,11 @@ type Config struct {
 	// is logged. Of a request only its id, route, sizes, times, status, the digest of its body and
 	// the name of the loaded model that it asked are logged.
 	Logger *slog.Logger
+
+	// Registerer, where it is not nil, is told of the server's metrics, which GET /metrics shows in any
+	// case, so that a program's own page of metrics has them too; but not of those of the process,
+	// which such a program has already. Close takes them back.
+	Registerer prometheus.Registerer
 
 	// What a test may say of how pictures meet the network: how many forward passes run at once (0:
 	// 1, which suits a network that uses every core by itself), how many pictures are decoded at

@@ -7,6 +7,11 @@
 // socket; [Server.Serve] puts that handler behind an [http.Server] with every time-out set, and
 // drains it when its context ends.
 //
+// In a program of its own, [Server.Handler] is mounted below any path of any router, its log and metrics
+// go where Config.Logger and Config.Registerer say, and [Server.Drain] and [Server.Close] end it. A
+// Server changes nothing that belongs to the whole program: not gin's mode (see [Quiet]), nor the
+// default registry, logger, mux or signals.
+//
 // # Routes
 //
 //	GET, POST /ping                200 when a model is installed, else 503; no body

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,6 +15,8 @@ import (
 // process do not meet. Times are seconds. Labels hold a route's pattern and a status, never
 // anything of a request.
 type metrics struct {
+	owner    prometheus.Registerer // Config.Registerer; nil for none
+	mine     []prometheus.Collector
 	handler  http.Handler
 	requests *prometheus.CounterVec   // by route and status
 	duration *prometheus.HistogramVec // by route
@@ -52,7 +55,7 @@ func newMetrics(s *Server) *metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "rehead_requests_in_flight", Help: "Requests under way."}),
 		reloads:  counter("rehead_model_loads_total", "Models loaded, or refused.", "result"),
 	}
-	registry.MustRegister(
+	m.mine = []prometheus.Collector{
 		m.requests, m.duration, m.pictures, m.waiting, m.decoding, m.forward, m.batch, m.inFlight, m.reloads,
 		gauge("rehead_queue_pictures", "Pictures waiting or under way.", func() float64 {
 			return float64(s.pipeline.admitted.Load())
@@ -66,10 +69,38 @@ func newMetrics(s *Server) *metrics {
 		}),
 		gauge("rehead_models", "Models loaded.", func() float64 { return float64(s.countModels()) }),
 		networks{s},
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
+	}
+	registry.MustRegister(m.mine...)
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// register makes the server's own metrics known to somebody else's registry: all or none.
+func (m *metrics) register(to prometheus.Registerer) error {
+	if to == nil {
+		return nil
+	}
+	for i, c := range m.mine {
+		if err := to.Register(c); err != nil {
+			for _, before := range m.mine[:i] {
+				to.Unregister(before)
+			}
+			return fmt.Errorf("serve: Config.Registerer: %w: of two servers in one registry, give each its own "+
+				"prometheus.WrapRegistererWith", err)
+		}
+	}
+	m.owner = to
+	return nil
+}
+
+// unregister undoes register.
+func (m *metrics) unregister() {
+	if m.owner == nil {
+		return
+	}
+	for _, c := range m.mine {
+		m.owner.Unregister(c)
+	}
 }
 
 // networks tells what the loaded models' networks run on.

@@ -55,6 +55,9 @@ func (s *Server) protect(pattern string, r route, c *gin.Context) (err error) {
 		c.Header("WWW-Authenticate", "Bearer")
 		return fail(http.StatusUnauthorized, "the request needs the header Authorization: Bearer with this server's token")
 	}
+	if pattern != unmatched && !s.open[pattern] && !s.health[pattern] && s.isClosed() {
+		return fail(http.StatusServiceUnavailable, "the server is closed: ask another")
+	}
 	return r(c)
 }
 

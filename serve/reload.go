@@ -30,7 +30,8 @@ func (s *Server) reload(ctx context.Context, path string) error {
 
 // Watch looks at the model at path every so often and reloads it when it has changed since the
 // given [Fingerprint] and stays as it is from one look to the next. A change that cannot be loaded
-// is logged, and the model before it stays. Watch returns when ctx ends.
+// is logged, and the model before it stays. Watch returns nil when ctx ends, and [ErrClosed] once the
+// server is closed.
 //
 // Take the fingerprint before the model is first opened: then no change is missed.
 func (s *Server) Watch(ctx context.Context, path, since string, every time.Duration) error {
@@ -48,6 +49,9 @@ func (s *Server) Watch(ctx context.Context, path, since string, every time.Durat
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		}
+		if s.isClosed() {
+			return fmt.Errorf("serve: watch %s: %w", path, ErrClosed)
 		}
 		now := Fingerprint(path)
 		if now == current || now != last || now == "" {

@@ -18,6 +18,10 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
+// ErrClosed is found by errors.Is in what [Server.Install], [Server.Serve] and [Server.Watch] return of a
+// server that is closed.
+var ErrClosed = errors.New("the server is closed")
+
 // Server answers requests with a model's predictions. It is safe for concurrent use.
 type Server struct {
 	cfg      Config
@@ -48,8 +52,12 @@ func New(c Classifier, cfg Config) (*Server, error) {
 	s.metrics = newMetrics(s)
 	s.pipeline = newPipeline(s.cfg, s.metrics)
 	s.engine = s.routes()
+	if err := s.metrics.register(s.cfg.Registerer); err != nil {
+		return nil, err
+	}
 	if given(c) {
 		if err := s.Install(context.Background(), c); err != nil {
+			s.metrics.unregister()
 			return nil, err
 		}
 	}
@@ -70,6 +78,9 @@ func (s *Server) Install(ctx context.Context, c Classifier) error {
 	if !given(c) {
 		return errors.New("serve: install: got a nil classifier, want a model")
 	}
+	if s.isClosed() {
+		return fmt.Errorf("serve: install: %w", ErrClosed)
+	}
 	if err := c.Check(ctx); err != nil {
 		s.metrics.reloads.WithLabelValues("failed").Inc()
 		return fmt.Errorf("serve: install: the model fails its self-test and is not served: %w", err)
@@ -79,7 +90,7 @@ func (s *Server) Install(ctx context.Context, c Classifier) error {
 	if s.closed {
 		s.mu.Unlock()
 		next.abandon()
-		return errors.New("serve: install: the server is closed")
+		return fmt.Errorf("serve: install: %w", ErrClosed)
 	}
 	previous := s.current
 	s.current = next
@@ -101,8 +112,16 @@ func (s *Server) leaveDecoders(c Classifier) {
 	}
 }
 
-// Handler returns the server's routes, for a test or for another http.Server.
+// Handler returns the server's routes, for a test or for another program's http.Server. Below a path
+// of that program's router it stands behind [http.StripPrefix]. It needs neither Serve nor a socket.
 func (s *Server) Handler() http.Handler { return s.engine }
+
+// isClosed reports whether Close was called.
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
 
 // ready reports whether a model is installed (or, with Config.MultiModel, may be loaded) and the
 // server is not stopping.
@@ -135,6 +154,9 @@ func (s *Server) acquire() (*model, error) {
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	if listener == nil {
 		return errors.New("serve: got no listener")
+	}
+	if s.isClosed() {
+		return errors.Join(fmt.Errorf("serve: %s: %w", listener.Addr(), ErrClosed), listener.Close())
 	}
 	server := &http.Server{
 		Handler:           s.engine,
@@ -190,10 +212,18 @@ func (s *Server) shutdown(ctx context.Context, server *http.Server, failed <-cha
 	return err
 }
 
+// Drain takes the server out of rotation: from now on /ping, /readyz and their like answer 503, and
+// connections are closed after their answers, while pictures are answered as before. A program that
+// runs the http.Server itself calls it first when it stops, gives the load balancer time to look
+// elsewhere, then calls http.Server.Shutdown and Close. Serve does all this by itself.
+func (s *Server) Drain() { s.stopping.Store(true) }
+
 // Close retires the models: each is closed once the requests that use it have finished, which Close
-// waits for. Call it after Serve has returned.
+// waits for. Call it after Serve, or http.Server.Shutdown, has returned. Afterwards the routes answer
+// 503, but for /livez and /metrics; Config.Registerer knows the server no more. Later calls do nothing.
 func (s *Server) Close() error {
 	s.stopping.Store(true)
+	s.metrics.unregister()
 	s.mu.Lock()
 	var last []*model
 	if s.current != nil {

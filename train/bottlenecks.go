@@ -350,9 +350,8 @@ func (e *embedder) tooMany(items []dataset.Item, bad []error) error {
 	if n <= e.limit {
 		return nil
 	}
-	return fmt.Errorf("train: %d of %d pictures cannot be read, want at most %d (the first is %s: %w); mend or "+
-		"remove them, or allow more",
-		n, len(items), e.limit, items[first].Path, bad[first])
+	return fmt.Errorf("train: %d of %d %w, want at most %d (the first is %s: %w); mend or remove them, or allow more",
+		n, len(items), ErrUnreadable, e.limit, items[first].Path, bad[first])
 }
 
 // store is where bottlenecks are kept between runs.

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -104,6 +105,10 @@ func (c Config) Validate() error {
 	return c.Options.Validate()
 }
 
+// ErrUnreadable is found by errors.Is in the error of a run that met more unreadable pictures than
+// EmbedConfig.MaxBad.
+var ErrUnreadable = errors.New("pictures cannot be read")
+
 // headDevice is the device of the head's solver, and whether it has to be.
 func (c Config) headDevice() (name string, always bool) {
 	if c.HeadDevice == "" {
@@ -116,8 +121,8 @@ func (c Config) headDevice() (name string, always bool) {
 type EmbedConfig struct {
 	// folder of bottleneck caches, made if need be; "": bottlenecks are kept in memory only
 	CacheDir string
-	// most unreadable pictures before the run is given up; 0 means a tenth of all (at least 10),
-	// negative means none
+	// most unreadable pictures before the run is given up with ErrUnreadable; 0 means a tenth of all (at
+	// least 10), negative means none
 	MaxBad   int
 	Batch    int            // pictures in one forward pass; 0 means inception's default
 	Decoders int            // goroutines that decode and resize; 0 means GOMAXPROCS

@@ -59,6 +59,12 @@ func List(path string) ([]File, []Problem, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("dataset: list: %w", err)
 	}
+	return ListStore(store, root)
+}
+
+// ListStore is List of a folder in a store; nil is the disk.
+func ListStore(store Store, root string) ([]File, []Problem, error) {
+	store = File{Store: store}.store()
 	if _, err := store.ReadDir(root); err != nil {
 		return nil, nil, fmt.Errorf("dataset: list: cannot read the folder: %w", err)
 	}
@@ -70,7 +76,7 @@ func List(path string) ([]File, []Problem, error) {
 	}
 	if len(files) == 0 {
 		return nil, nil, fmt.Errorf("dataset: list %q: no picture found (%d problems): want JPEG, PNG, GIF, "+
-			"BMP, WebP or TIFF files", path, len(w.Problems))
+			"BMP, WebP or TIFF files", root, len(w.Problems))
 	}
 	slices.SortFunc(files, func(a, b File) int {
 		return cmp.Or(strings.Compare(a.Rel, b.Rel), strings.Compare(a.Path, b.Path))

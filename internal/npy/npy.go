@@ -1,4 +1,4 @@
-// Package npy writes float32 arrays in NumPy's format.
+// Package npy writes and reads arrays in NumPy's format.
 package npy
 
 import (

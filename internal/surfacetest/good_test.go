@@ -33,6 +33,7 @@ import (
 	"github.com/c236555e/rehead/serve"
 	"github.com/c236555e/rehead/train"
 	"github.com/c236555e/rehead/train/head"
+	"github.com/c236555e/rehead/train/matrix"
 	"github.com/c236555e/rehead/train/metrics"
 	"github.com/c236555e/rehead/train/report"
 )
@@ -242,6 +243,19 @@ func (g *good) make(t reflect.Type) any {
 		},
 		func() *head.Solution { return g.run().Fit },
 		func() head.Examples { return g.training() },
+		func() matrix.Data { return g.matrix() },
+		func() [][]float32 { return g.matrix().Rows },
+		func() *matrix.Classifier {
+			r, err := matrix.Fit(context.Background(), g.matrix(), matrix.Config{})
+			g.must(err)
+			return r.Classifier
+		},
+		func() source.Store { return source.Disk{} },
+		func() []dataset.Picture {
+			open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(g.picture)), nil }
+			return []dataset.Picture{{Name: "a", Label: "x", Open: open}, {Name: "b", Label: "y", Open: open}}
+		},
+		func() []image.Image { return []image.Image{draw.Picture(1, 1, 1)} },
 		func() head.MiniBatch { return head.MiniBatch{Epochs: 2, Steps: 3} },
 		func() head.Options { return head.Options{MaxIterations: 3} },
 		func() *metrics.Metrics { return new(g.run().Metrics) },
@@ -333,6 +347,16 @@ func (g *good) training() head.Examples {
 		e.Rows, e.Labels, e.Weights = append(e.Rows, row), append(e.Labels, i%3), append(e.Weights, 1)
 	}
 	return e
+}
+
+// matrix is training with labels that have names.
+func (g *good) matrix() (d matrix.Data) {
+	e := g.training()
+	d.Rows = e.Rows
+	for _, l := range e.Labels {
+		d.Labels = append(d.Labels, string(rune('a'+l)))
+	}
+	return d
 }
 
 func (g *good) reported() *report.Input {

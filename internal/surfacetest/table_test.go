@@ -30,6 +30,7 @@ import (
 	"github.com/c236555e/rehead/serve"
 	"github.com/c236555e/rehead/train"
 	"github.com/c236555e/rehead/train/head"
+	"github.com/c236555e/rehead/train/matrix"
 	"github.com/c236555e/rehead/train/metrics"
 	"github.com/c236555e/rehead/train/report"
 )
@@ -39,7 +40,7 @@ const module = "github.com/c236555e/rehead/"
 // packages are those whose exported functions are called.
 var packages = strings.Fields(`nn inception inception/convert inception/embedded inception/registry
 	inception/export dataset dataset/source dataset/picture dataset/doctor dataset/cache
-	train train/head train/metrics train/report serve`)
+	train train/head train/matrix train/metrics train/report serve`)
 
 // table is every exported function and method of the packages, the methods as functions of their
 // receiver.
@@ -84,6 +85,9 @@ func table() []any {
 		(*inception.Trunk).Reads,
 		inception.RecordSelfTest, (*inception.Weights).WithRecipe, inception.DigestPrefix,
 		(*inception.Model).Digest, (*inception.Classifier).ClassifyAll,
+		(*inception.Classifier).ClassifyImages, (*inception.Classifier).ClassifyEncoded, inception.Options.Validate,
+		(*inception.Trunk).EmbedImages, (*inception.Trunk).EmbedEncoded, inception.Cosine, inception.NewModel,
+		(*inception.Model).Answer, (*inception.Model).ValidateHead,
 		(*inception.Head).Linear, (*inception.Head).Inputs, (*inception.Head).Parameters,
 		(*inception.Head).Describe, (*inception.PictureDigests).Complete, (*inception.Weights).TrunkOnly,
 		convert.Load, convert.OpenModel, convert.Describe, convert.InfoOf, convert.Convert,
@@ -98,7 +102,8 @@ func table() []any {
 		(*dataset.Folder).FoldsTogether, (*dataset.Folder).LabelText, (*dataset.Folder).Set,
 		(*dataset.Folder).Split, (*dataset.Folder).SplitTogether, (*dataset.Folder).SplitUnique,
 		dataset.Split.String, dataset.SplitConfig.Validate,
-		(*dataset.Folder).Wanted, dataset.Open,
+		(*dataset.Folder).Wanted, dataset.Open, dataset.OpenStore, dataset.ScanStore, dataset.FromPictures,
+		source.FS, source.Opener, source.ListStore,
 		source.Housekeeping, source.ArchiveKind, source.Kind, source.List, source.Open, source.Order[int],
 		source.Read, source.File.Read,
 		source.Disk.ReadDir, source.Disk.Stat, source.Disk.Open, (*source.Archive).Close, (*source.Archive).Open,
@@ -143,8 +148,12 @@ func table() []any {
 		metrics.Curve.Thin, metrics.CurvePoint.Precision,
 		report.Compare, report.Make, (*report.Page).HTML, (*report.Page).Encode, report.Decode, report.OfModel, report.Index,
 		report.Plots, report.Plot.PNG,
+		matrix.Fit, matrix.Open, matrix.ReadLabels, matrix.ReadNPY, matrix.Config.Validate, (*matrix.Classifier).Classify,
+		(*matrix.Classifier).Head, (*matrix.Classifier).Labels, (*matrix.Classifier).Measure, (*matrix.Classifier).Model,
+		(*matrix.Classifier).MultiLabel, (*matrix.Classifier).Probabilities, (*matrix.Classifier).Save,
+		(*matrix.Classifier).Temperature,
 		serve.Fingerprint, serve.Quiet, serve.Config.Validate, serve.New, (*serve.Server).Close,
-		(*serve.Server).Handler, (*serve.Server).Install, (*serve.Server).Serve, (*serve.Server).Watch,
+		(*serve.Server).Handler, (*serve.Server).Drain, (*serve.Server).Install, (*serve.Server).Serve, (*serve.Server).Watch,
 	}
 }
 

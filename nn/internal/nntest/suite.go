@@ -391,8 +391,8 @@ func testClosed(t *testing.T, cfg nn.Config) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Run(images, in); err == nil {
-		t.Error("a closed program runs")
+	if _, err := p.Run(images, in); !errors.Is(err, nn.ErrClosed) {
+		t.Errorf("a closed program runs: got %v, want nn.ErrClosed", err)
 	}
 	if err := p.Close(); err != nil {
 		t.Errorf("closing again: %v", err)
