@@ -37,7 +37,12 @@ type reasons struct {
 }
 
 // explain answers POST /v1/explain: one picture's bytes in, its ranking and what led to it out.
-func (s *Server) explain(c *gin.Context, m *model) error {
+func (s *Server) explain(c *gin.Context) error {
+	m, err := s.acquire()
+	if err != nil {
+		return err
+	}
+	defer m.release()
 	o, err := s.options(c.Request)
 	if err != nil {
 		return err

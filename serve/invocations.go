@@ -26,7 +26,17 @@ func (s *Server) offers(kind mediaType) []string {
 	return append([]string{preferred}, offers...)
 }
 
-// invoke answers POST /invocations: pictures in, ranked labels out.
+// invocations answers POST /invocations: pictures in, ranked labels out.
+func (s *Server) invocations(c *gin.Context) error {
+	m, err := s.acquire()
+	if err != nil {
+		return err
+	}
+	defer m.release()
+	return s.invoke(c, m)
+}
+
+// invoke answers one request with the model.
 func (s *Server) invoke(c *gin.Context, m *model) error {
 	o, err := s.options(c.Request)
 	if err != nil {

@@ -91,13 +91,23 @@ func (s *Server) versionedModel(c *gin.Context) (*model, error) {
 	return m, nil
 }
 
-func (s *Server) modelReady(c *gin.Context, m *model) error {
+func (s *Server) modelReady(c *gin.Context) error {
+	m, err := s.versionedModel(c)
+	if err != nil {
+		return err
+	}
+	defer m.release()
 	// a stopping server asks to be left alone by every check
 	c.JSON(s.readyStatus(), gin.H{"name": m.name, "ready": s.ready()})
 	return nil
 }
 
-func (s *Server) modelMetadata(c *gin.Context, m *model) error {
+func (s *Server) modelMetadata(c *gin.Context) error {
+	m, err := s.versionedModel(c)
+	if err != nil {
+		return err
+	}
+	defer m.release()
 	size, head := m.Model().Recipe.Size, m.Model().Head
 	c.JSON(http.StatusOK, struct {
 		Name     string           `json:"name"`
@@ -116,7 +126,12 @@ func (s *Server) modelMetadata(c *gin.Context, m *model) error {
 }
 
 // infer answers POST /v2/models/NAME/infer.
-func (s *Server) infer(c *gin.Context, m *model) error {
+func (s *Server) infer(c *gin.Context) error {
+	m, err := s.versionedModel(c)
+	if err != nil {
+		return err
+	}
+	defer m.release()
 	if c.GetHeader("Inference-Header-Content-Length") != "" {
 		return fail(http.StatusNotImplemented, "the binary tensor extension is not supported; send the tensors as JSON")
 	}

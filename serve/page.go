@@ -106,7 +106,12 @@ func networkOf(c Classifier) *networkCard {
 }
 
 // showModelCard answers GET /v1/model.
-func (s *Server) showModelCard(c *gin.Context, m *model) error {
+func (s *Server) showModelCard(c *gin.Context) error {
+	m, err := s.acquire()
+	if err != nil {
+		return err
+	}
+	defer m.release()
 	of := m.Model()
 	card := modelCard{
 		Name: s.cfg.ModelName, Labels: of.Labels, Recipe: of.Recipe, Flavor: of.Flavor, Width: of.Width,

@@ -35,18 +35,6 @@ func (s *Server) newEngine() *gin.Engine {
 	return e
 }
 
-// with is a route that answers with a model, which it releases.
-func with(find func(*gin.Context) (*model, error), answer func(*gin.Context, *model) error) route {
-	return func(c *gin.Context) error {
-		m, err := find(c)
-		if err != nil {
-			return err
-		}
-		defer m.release()
-		return answer(c, m)
-	}
-}
-
 // routes builds the router.
 func (s *Server) routes() *gin.Engine {
 	e := s.newEngine()
@@ -61,7 +49,6 @@ func (s *Server) routes() *gin.Engine {
 		s.open[pattern], s.health[pattern] = true, true
 		add(http.MethodGet, pattern, r)
 	}
-	current := func(*gin.Context) (*model, error) { return s.acquire() }
 	check("/ping", s.ping)
 	add(http.MethodPost, "/ping", s.ping)
 	check("/livez", s.livez)
@@ -71,7 +58,7 @@ func (s *Server) routes() *gin.Engine {
 
 	s.health["/metrics"] = true
 	add(http.MethodGet, "/metrics", s.showMetrics)
-	add(http.MethodPost, "/invocations", with(current, s.invoke))
+	add(http.MethodPost, "/invocations", s.invocations)
 	add(http.MethodGet, "/execution-parameters", s.executionParameters)
 
 	if s.cfg.Page {
@@ -79,15 +66,15 @@ func (s *Server) routes() *gin.Engine {
 			s.open[f.path] = true
 			add(http.MethodGet, f.path, pageFile(f.path, f.kind))
 		}
-		add(http.MethodGet, "/v1/model", with(current, s.showModelCard))
-		add(http.MethodPost, "/v1/explain", with(current, s.explain))
+		add(http.MethodGet, "/v1/model", s.showModelCard)
+		add(http.MethodPost, "/v1/explain", s.explain)
 	}
 
 	add(http.MethodGet, "/v2", s.serverMetadata)
 	for _, m := range []string{"/v2/models/:name", "/v2/models/:name/versions/:version"} {
-		add(http.MethodGet, m, with(s.versionedModel, s.modelMetadata))
-		add(http.MethodGet, m+"/ready", with(s.versionedModel, s.modelReady))
-		add(http.MethodPost, m+"/infer", with(s.versionedModel, s.infer))
+		add(http.MethodGet, m, s.modelMetadata)
+		add(http.MethodGet, m+"/ready", s.modelReady)
+		add(http.MethodPost, m+"/infer", s.infer)
 	}
 	if s.cfg.MultiModel {
 		add(http.MethodGet, "/models", s.listModels)
