@@ -82,6 +82,8 @@ for t in $targets; do
   rm "$beside"/rehead*
   (cd "$work/first" && GOFLAGS=-mod=mod go run "$sbom" bin -json -noserial -output "$dist/$name.cdx.json" "$work/one/${t/\//_}"/rehead*)
 done
+# the time of day is the only thing in them that a second run would change
+sed -i "s/\"timestamp\": \"[^\"]*\"/\"timestamp\": \"$(date -u -d "@$SOURCE_DATE_EPOCH" +%FT%TZ)\"/" "$dist"/*.cdx.json
 (cd "$dist" && sha256sum ./*.tar.gz ./*.cdx.json | sed 's,\./,,' >SHA256SUMS)
 (cd "$dist" && sha256sum --quiet -c SHA256SUMS && ls -l)
 
