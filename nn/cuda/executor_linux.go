@@ -50,8 +50,8 @@ func compile(driver *cu.Driver, net *ir.Net, ordinal int, cfg device.Config) (de
 	if err != nil {
 		return nil, err
 	}
-	e := &executor{plan: p, modules: map[string]cu.Module{}, kernels: map[string]cu.Kernel{}, turn: semaphore.NewWeighted(1),
-		places: [2]map[int]*place{{}, {}}, most: p.most(), batch: min(32, p.most())}
+	e := &executor{plan: p, modules: map[string]cu.Module{}, kernels: map[string]cu.Kernel{},
+		turn: semaphore.NewWeighted(1), places: [2]map[int]*place{{}, {}}, most: p.most(), batch: min(32, p.most())}
 	if e.most == 0 {
 		return nil, errors.New("cuda: the network's tensors have 2^31 values or more; use --device cpu")
 	}
