@@ -1,9 +1,7 @@
 package convert
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,9 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
-	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/internal/fixture"
-	"github.com/c236555e/rehead/internal/boundtest"
 	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/nn"
 )
@@ -232,16 +228,4 @@ func TestAhead(t *testing.T) {
 			t.Errorf("%s: got %+v, %v, want a trunk whose head is refused", op, src, err)
 		}
 	}
-}
-
-// FuzzONNX: no graph makes the matcher panic, quantised or not.
-func FuzzONNX(f *testing.F) {
-	f.Add(fixture.Read(f, "chain.onnx"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		defer boundtest.Reader(t, len(b))()
-		values := func(string) (io.ReaderAt, int64, error) { return bytes.NewReader(b), int64(len(b)), nil }
-		if g, err := onnx.Read(bytes.NewReader(b), int64(len(b)), values); err == nil {
-			_, _ = onnxSource(g)
-		}
-	})
 }
