@@ -23,7 +23,7 @@ import (
 
 // maxMoved is how far the bottleneck may be moved, of its norm, by weights that are taken without
 // being asked for: less than the 3 % that would show in answers, since one drawn picture is an estimate.
-const maxMoved = 0.015
+const maxMoved = 0.02
 
 // bearable notes how far the rounding of a file's weights moves the bottleneck, and refuses them where
 // that is too far.
