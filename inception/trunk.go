@@ -80,6 +80,8 @@ func NewTrunkOf(w *Weights, f *Features, cfg nn.Config) (*Trunk, error) {
 	}
 	t.place()
 	cfg.Precision, cfg.Ranges = w.Precision(), w.Ranges
+	levels := w.Recipe.Levels()
+	cfg.Levels = levels[:]
 	if t.program, err = nn.Compile(cfg, net.Input, outputs...); err != nil {
 		return nil, err
 	}

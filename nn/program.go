@@ -30,6 +30,11 @@ type Config struct {
 	Kernel string
 	// Precision is what to compute with; "" means Float32.
 	Precision Precision
+	// Levels are, of each channel of the input, the numbers that its values
+	// mostly are, in order, such as those that a picture's bytes become. Images of
+	// nothing else travel to an accelerator as bytes. nil means any numbers; no bit
+	// of a result depends on it.
+	Levels [][256]float32
 	// Ranges are those of the tensors, for Int8, which needs them: see
 	// Calibrator. Float32 does not use them.
 	Ranges Ranges
@@ -74,7 +79,8 @@ func (c Config) precision() Precision { return cmp.Or(c.Precision, Float32) }
 
 // compile is what the device is told of c.
 func (c Config) compile() device.Config {
-	dc := device.Config{Threads: c.Threads, Kernel: c.Kernel, BFloat16: c.Precision == BFloat16, Lean: c.Lean}
+	dc := device.Config{Threads: c.Threads, Kernel: c.Kernel, BFloat16: c.Precision == BFloat16, Lean: c.Lean,
+		Levels: c.Levels}
 	if c.Precision == Int8 {
 		dc.Ranges = map[string]ir.Range{}
 		for name, r := range c.Ranges {

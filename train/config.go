@@ -24,8 +24,12 @@ type Config struct {
 	// how the head is solved for; with a negative L2 it and the scaling are searched for by
 	// cross-validation on the training part. The seed is kept in the model, and draws views too
 	head.Options
-	Split dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
-	Folds int                 // of a search for L2; 0 means DefaultFolds
+	// what evaluates the head while lbfgs solves for it: "": the network's device where it is a GPU of
+	// package nn/cuda and rows, features and classes make that gain (head.Config.Device), else the processor;
+	// "cpu"; or a device such as "cuda:1", however little there is to gain
+	HeadDevice string
+	Split      dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
+	Folds      int                 // of a search for L2; 0 means DefaultFolds
 	// what the head reads: FeaturesLast, FeaturesAll, FeaturesAuto, a list of blocks and statistics as
 	// inception.ParseFeatures has it, or "", which is as FeaturesFor says
 	Features string
@@ -59,6 +63,9 @@ func (c Config) Validate() error {
 	if err := c.EmbedConfig.Validate(); err != nil {
 		return err
 	}
+	if err := (nn.Config{Device: c.HeadDevice}).Validate(); err != nil {
+		return fmt.Errorf("train: config: HeadDevice: %w", err)
+	}
 	if c.Neighbours < 0 || c.Neighbours > inception.MaxNeighbours {
 		return fmt.Errorf("train: config: Neighbours: got %d, want 0 (none) to %d", c.Neighbours, inception.MaxNeighbours)
 	}
@@ -87,6 +94,14 @@ func (c Config) Validate() error {
 		return err
 	}
 	return c.Options.Validate()
+}
+
+// headDevice is the device of the head's solver, and whether it has to be.
+func (c Config) headDevice() (name string, always bool) {
+	if c.HeadDevice == "" {
+		return c.Engine.Device, false
+	}
+	return c.HeadDevice, c.HeadDevice != "cpu"
 }
 
 // EmbedConfig sets how bottlenecks are obtained; the zero value is a good one.

@@ -22,6 +22,7 @@ func (r *run) solve(ctx context.Context) error {
 	training, at := r.part(dataset.Train)
 	cfg := head.Config{Options: r.cfg.Options, Balanced: r.cfg.ClassWeights.Balanced, Validation: &valid,
 		Threads: r.cfg.Engine.Threads, Progress: r.watch}
+	cfg.Device, cfg.DeviceAlways = r.cfg.headDevice()
 	var err error
 	if cfg.ClassWeights, err = r.cfg.ClassWeights.factors(r.folder.Labels); err != nil {
 		return err
@@ -46,6 +47,12 @@ func (r *run) solve(ctx context.Context) error {
 		r.res.Notes = append(r.res.Notes,
 			fmt.Sprintf("the head's solver stopped after %d iterations with a loss that may be %.2g of %.4g above the least, "+
 				"want %.2g of it or less; its accuracy may suffer", fit.Iterations, fit.Gap, fit.Loss, fit.Tolerance))
+	}
+	if fit.Device != "cpu" {
+		r.res.Notes = append(r.res.Notes, "the head was solved on "+fit.Device)
+	}
+	if fit.DeviceErr != nil {
+		r.res.Notes = append(r.res.Notes, fmt.Sprintf("the head was solved by the processor: %v", fit.DeviceErr))
 	}
 	if note := gridEnd(fit); note != "" {
 		r.res.Notes = append(r.res.Notes, note)

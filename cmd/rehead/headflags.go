@@ -35,6 +35,9 @@ func (h *headFlags) add(cmd *cobra.Command, cfg *train.Config) {
 			"the best of the first three")
 	f.StringVar((*string)(&cfg.Solver), "solver", "lbfgs",
 		"lbfgs (to convergence), sgd, momentum, adam, or retrain (retrain.py's own recipe)")
+	f.StringVar(&cfg.HeadDevice, "head-device", "",
+		"what evaluates the head for lbfgs: cpu, or such as cuda:0; left out: the GPU of --device where pictures, features "+
+			"and labels are many enough to gain")
 	f.Float64Var(&cfg.MiniBatch.Rate, "learning-rate", 0,
 		"learning rate of sgd, momentum, adam and retrain (0: 0.01, 0.002, 0.001, 0.01)")
 	f.StringVar((*string)(&cfg.MiniBatch.Schedule), "schedule", "",

@@ -124,8 +124,8 @@ func TestDemo(t *testing.T) {
 	if err := json.Unmarshal(card.Metrics, &scores); err != nil {
 		t.Fatal(err)
 	}
-	if card.Features != 1024 || !(scores.Test >= 0.9) {
-		t.Errorf("demo: got %d features and a test accuracy of %v, want 1024 and at least 0.9", card.Features, scores.Test)
+	if card.Features < 1024 || !(scores.Test >= 0.9) {
+		t.Errorf("demo: got %d features and a test accuracy of %v, want at least 1024 and 0.9", card.Features, scores.Test)
 	}
 	if card.TrunkCard == nil || card.TrunkCard.Name != "embedded" || card.TrunkCard.Probe == nil {
 		t.Errorf("demo: its trunk is known as %+v", card.TrunkCard)

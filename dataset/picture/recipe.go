@@ -281,6 +281,17 @@ func upright(img image.Image, orientation int) image.Image {
 	return img
 }
 
+// Levels are the numbers that the values 0 to 255 of R, G and B become. Of the filters that round to 8 bits,
+// as those of disintegration/imaging do, Apply writes no others.
+func (r Recipe) Levels() (levels [3][256]float32) {
+	for c := range levels {
+		for v := range levels[c] {
+			levels[c][v] = (float32(v) - r.Mean[c]) / r.Std[c]
+		}
+	}
+	return levels
+}
+
 // resample resizes with imaging and scales through a table, a row a channel.
 func (r *Recipe) resample(p plan, s *scratch, dst []float32) {
 	from, whole := s.rows.img.(*image.NRGBA)
@@ -293,11 +304,7 @@ func (r *Recipe) resample(p plan, s *scratch, dst []float32) {
 	if p.width != from.Rect.Dx() || p.height != from.Rect.Dy() {
 		out = imaging.Resize(from, p.width, p.height, filter)
 	}
-	for c := range 3 {
-		for v := range 256 {
-			s.table[c][v] = (float32(v) - r.Mean[c]) / r.Std[c]
-		}
-	}
+	s.table = r.Levels()
 	plane := r.Size * r.Size
 	red, green, blue := dst[:plane], dst[plane:2*plane], dst[2*plane:3*plane]
 	for y := range r.Size {

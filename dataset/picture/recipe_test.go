@@ -335,3 +335,24 @@ func TestPaletteHoles(t *testing.T) {
 		t.Errorf("got %v, want 200 and black", got[:2])
 	}
 }
+
+// TestLevels: filters that round to 8 bits write nothing but levels.
+func TestLevels(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(0, 0, 31, 23))
+	for i := range img.Pix {
+		img.Pix[i] = byte(i * i)
+	}
+	for _, filter := range []string{picture.Bilinear, picture.Bicubic, picture.Lanczos, picture.Nearest} {
+		r := picture.Recipe{Size: 13, Geometry: picture.Squash, Filter: filter,
+			Mean: [3]float32{1, 120, 127.5}, Std: [3]float32{1, 58.4, 127.5}}
+		dst, levels := make([]float32, 3*13*13), r.Levels()
+		if err := r.Apply(img, 1, dst); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range dst {
+			if of := levels[i/(13*13)]; !slices.Contains(of[:], v) {
+				t.Errorf("%s: value %d: got %v, which is no level", filter, i, v)
+			}
+		}
+	}
+}

@@ -112,6 +112,7 @@ func table() []any {
 		(*picture.Recipe).UnmarshalJSON, picture.Recipe.Validate, (*picture.TooLargeError).Error,
 		(*picture.UnsupportedError).Error, (*picture.UnsupportedError).Is,
 		picture.DecodeContext, picture.Largest, picture.Recipe.LoadContext, picture.Recipe.Decode,
+		picture.Recipe.Levels,
 		picture.Recipe.WithResize, picture.Resizes, picture.FixedView, picture.Recipe.LoadView, picture.Register,
 		doctor.OpenCheckCache, (*doctor.CheckCache).Close, (*doctor.CheckCache).Len, doctor.Check,
 		(*doctor.Checkup).FirstNear, (*doctor.Checkup).RefineNear,

@@ -114,7 +114,7 @@ func (d *gpus) Compile(net *ir.Net, unit int, cfg device.Config) (device.Executo
 	if err != nil {
 		return nil, err
 	}
-	return compile(driver, net, unit, cfg.Kernel)
+	return compile(driver, net, unit, cfg)
 }
 
 // Regress copies examples to the GPU of that number.

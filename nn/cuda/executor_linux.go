@@ -39,14 +39,14 @@ type executor struct {
 }
 
 // compile prepares net for the GPU of that ordinal.
-func compile(driver *cu.Driver, net *ir.Net, ordinal int, kernel string) (device.Executor, error) {
+func compile(driver *cu.Driver, net *ir.Net, ordinal int, cfg device.Config) (device.Executor, error) {
 	info, err := driver.Info(ordinal)
 	if err != nil {
 		return nil, err
 	}
 	all := kernels.Precisions()
-	precision := all[max(0, slices.IndexFunc(all, func(p kernels.Precision) bool { return p.Name == kernel }))]
-	p, err := newPlan(net, precision, info.SMs)
+	precision := all[max(0, slices.IndexFunc(all, func(p kernels.Precision) bool { return p.Name == cfg.Kernel }))]
+	p, err := newPlan(net, precision, info.SMs, cfg.Levels)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,8 @@ import (
 
 var errElsewhere = errors.New("cuda: GPUs are driven on Linux on amd64 and arm64 only; use --device cpu")
 
-func compile(*cu.Driver, *ir.Net, int, string) (device.Executor, error) { return nil, errElsewhere }
+func compile(*cu.Driver, *ir.Net, int, device.Config) (device.Executor, error) {
+	return nil, errElsewhere
+}
 
 func regress(*cu.Driver, device.Examples, int) (device.Regression, error) { return nil, errElsewhere }

@@ -84,9 +84,10 @@ func (p *place) free(gpu *cu.Context) (err error) {
 	return err
 }
 
-// graph returns the launches that lead to the wanted outputs, captured when first asked for.
+// graph returns the launches that lead to the wanted outputs from what the input has, captured when first
+// asked for.
 func (p *place) graph(e *executor, wanted []bool) (cu.Graph, error) {
-	key := fmt.Sprint(wanted)
+	key := fmt.Sprint(wanted, p.batch.bytes)
 	if g, ok := p.graphs[key]; ok {
 		return g, nil
 	}

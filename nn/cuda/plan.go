@@ -21,6 +21,7 @@ type plan struct {
 	arena     int    // bytes of an image
 	input     int    // floats of an image
 	inputs    int    // the value that the caller feeds
+	levels    levels // of its channels
 	outputs   []output
 	processor int // the number of the GPU's multiprocessors, which decides the tiles
 }
@@ -38,6 +39,7 @@ type task struct {
 type batch struct {
 	n                         int
 	arena, constants, in, out uint64
+	bytes                     bool // in has bytes, which stand for levels
 }
 
 // output is one of the values that are handed back.
@@ -48,14 +50,17 @@ type output struct {
 	lanes  int // the table of its lanes, among the constants
 }
 
-// newPlan plans net.
-func newPlan(net *ir.Net, precision kernels.Precision, multiprocessors int) (*plan, error) {
+// newPlan plans net, whose input's values may be of levels.
+func newPlan(net *ir.Net, precision kernels.Precision, multiprocessors int, of levels) (*plan, error) {
 	p := &plan{precision: precision, inputs: net.Input, input: net.Values[net.Input].Size(), processor: multiprocessors}
 	values, copies, err := layOut(net, precision.Size)
 	if err != nil {
 		return nil, err
 	}
 	p.values = values
+	if len(of) == values[net.Input].c {
+		p.levels = of
+	}
 	p.unpack()
 	for _, s := range net.Steps {
 		if err := p.step(s, copies); err != nil {

@@ -7,7 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"runtime"
+	"sync/atomic"
 
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn/internal/cu"
 )
 
@@ -111,14 +114,12 @@ func (r *run) size(left int) int {
 // begin puts a batch into its stream.
 func (r *run) begin(p *place) error {
 	in := r.in[p.first*r.input:][:p.busy*r.input]
-	for i, v := range in {
-		binary.LittleEndian.PutUint32(p.in[4*i:], math.Float32bits(v))
-	}
+	staged := r.stage(p, in)
 	g, err := p.graph(r.executor, r.wanted)
 	if err != nil {
 		return err
 	}
-	if err := r.gpu.Upload(p.stream, p.batch.in, p.in[:4*len(in)]); err != nil {
+	if err := r.gpu.Upload(p.stream, p.batch.in, staged); err != nil {
 		return err
 	}
 	if err := r.gpu.Run(p.stream, g); err != nil {
@@ -134,6 +135,28 @@ func (r *run) begin(p *place) error {
 		}
 	}
 	return nil
+}
+
+// stage puts the images of a batch into pinned memory, as bytes if all of them are of levels. Each image is
+// looked at by a goroutine of its own: the GPU waits for it.
+func (r *run) stage(p *place, in []float32) []byte {
+	var other atomic.Bool
+	if r.plan.levels == nil {
+		other.Store(true)
+	} else {
+		par.Do(runtime.GOMAXPROCS(0), p.busy, func(i int) {
+			if !other.Load() && !r.plan.levels.encode(p.in[i*r.input:][:r.input], in[i*r.input:]) {
+				other.Store(true)
+			}
+		})
+	}
+	if p.batch.bytes = !other.Load(); p.batch.bytes {
+		return p.in[:len(in)]
+	}
+	for i, v := range in {
+		binary.LittleEndian.PutUint32(p.in[4*i:], math.Float32bits(v))
+	}
+	return p.in[:4*len(in)]
 }
 
 // finish waits for a batch and hands its outputs to the caller.

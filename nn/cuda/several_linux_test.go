@@ -103,7 +103,7 @@ func TestSharedFolder(t *testing.T) {
 	if testing.Short() {
 		t.Skip("interprets whole networks")
 	}
-	w, err := inception.Random(inception.RandomConfig{Width: 0.1, Size: inception.MinSize})
+	w, err := inception.Random(inception.RandomConfig{Width: 0.1, Size: inception.MinSize, Flavor: inception.Torchvision})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +124,7 @@ func TestSharedFolder(t *testing.T) {
 		}
 		defer trunk.Close()
 		rows = make([][]float32, len(files))
+		before := d.Uploaded(0)
 		err = trunk.EmbedAll(context.Background(), len(files), func(i int) ([]byte, error) { return files[i], nil },
 			func(i int, row []float32, err error) error {
 				rows[i] = slices.Clone(row)
@@ -131,6 +132,10 @@ func TestSharedFolder(t *testing.T) {
 			}, inception.EmbedConfig{Batch: batch})
 		if err != nil {
 			t.Fatal(err)
+		}
+		// A picture travels as its bytes.
+		if got, want := d.Uploaded(0)-before, len(files)*3*trunk.Size()*trunk.Size(); device == "cuda:0" && got != want {
+			t.Errorf("uploaded %d bytes, want %d", got, want)
 		}
 		return rows
 	}

@@ -10,7 +10,16 @@ import (
 // unpack adds the task that turns the caller's numbers into lanes.
 func (p *plan) unpack() {
 	v := p.values[p.inputs]
+	var all []float32
+	for _, l := range p.levels {
+		all = append(all, l[:]...)
+	}
+	table := p.constant(float32s(all))
 	p.tasks = append(p.tasks, task{"input", p.module(v), nil, p.inputs, func(b batch) kernels.Launch {
+		if b.bytes {
+			return kernels.Levels{X: b.in, Of: b.constants + uint64(table), Y: p.at(b, v), N: int32(b.n), C: int32(v.c),
+				Area: int32(v.area()), LDY: int32(v.buf.lanes)}.Launch()
+		}
 		return kernels.Unpack{X: b.in, Y: p.at(b, v), N: int32(b.n), C: int32(v.c), Area: int32(v.area()),
 			LDY: int32(v.buf.lanes)}.Launch()
 	}})

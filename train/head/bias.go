@@ -36,15 +36,28 @@ func (o *objective) exactBias() biasSearch[float64] {
 	}}
 }
 
-// best moves b to the best for the logits, by Newton's method, until near is all that there is to mend.
-// It returns the sum of the losses before.
+// best is bestBias of the search.
 func (o biasSearch[T]) best(b []float64, near float64) (first float64, err error) {
+	return o.bestBias(o, b, near)
+}
+
+// biasPasses are over logits that stay.
+type biasPasses interface {
+	// sums returns the sum of the losses and of their gradients by the bias b.
+	sums(b, sums []float64) (loss float64, err error)
+	// curvature returns what replaces a gradient by b, where sums was before, by the step of Newton's method.
+	curvature(b []float64) (func(g []float64) error, error)
+}
+
+// bestBias moves b to the best for the logits, by Newton's method, until near is all that there is to
+// mend. It returns the sum of the losses before.
+func (o *objective) bestBias(p biasPasses, b []float64, near float64) (first float64, err error) {
 	sums, step := make([]float64, o.k), make([]float64, o.k)
 	var solve func(g []float64) error
 	best, least := slices.Clone(b), math.Inf(1)
 	at := slices.Clone(b)
 	for i := range biasSteps {
-		loss, err := o.sums(at, sums)
+		loss, err := p.sums(at, sums)
 		if err != nil {
 			return 0, err
 		}
@@ -64,7 +77,7 @@ func (o biasSearch[T]) best(b []float64, near float64) (first float64, err error
 			break
 		}
 		if solve == nil || share > 0.01 {
-			if solve, err = o.curvature(at); err != nil {
+			if solve, err = p.curvature(at); err != nil {
 				return 0, err
 			}
 		}
@@ -133,18 +146,18 @@ func (o biasSearch[T]) curvature(b []float64) (func(g []float64) error, error) {
 		if cross.Rows == 0 {
 			return nil
 		}
-		if l.square == nil {
-			l.square = make([]float64, k*k)
-		}
-		clear(l.square)
+		square := squareOf[T](l, k)
+		clear(square)
 		p := linalg.Matrix[T]{Data: r.u, Rows: hi - lo, Cols: k, Stride: r.ld}
-		return linalg.AddProduct(linalg.New(l.square, k, k), p, p, linalg.Product{TransposeA: true, Lower: true})
+		return linalg.AddProduct(linalg.New(square, k, k), p, p, linalg.Product{TransposeA: true, Lower: true})
 	}, func(l *lane) error {
 		for j, v := range l.biasG {
 			diagonal[j] += v / n
 		}
-		for j, v := range l.square {
-			cross.Data[j] -= v / n
+		if cross.Rows > 0 {
+			for j, v := range squareOf[T](l, k) {
+				cross.Data[j] -= float64(v) / n
+			}
 		}
 		return nil
 	})
@@ -159,6 +172,16 @@ func (o biasSearch[T]) curvature(b []float64) (func(g []float64) error, error) {
 		return byDiagonal, nil
 	}
 	return scaledSolve(cross, diagonal, byDiagonal)
+}
+
+// squareOf is a lane's own [k,k].
+func squareOf[T float32 | float64](l *lane, k int) []T {
+	s, ok := l.square.([]T)
+	if !ok || len(s) != k*k {
+		s = make([]T, k*k)
+		l.square = s
+	}
+	return s
 }
 
 // scaledSolve solves for diag(d) + cross after scaling it to a diagonal of about 1. What only moves

@@ -20,6 +20,7 @@ func TestFitGoesOn(t *testing.T) {
 	wide, few := clouds(58, 60, 150, 4), clouds(59, 100, 150, 4)
 	for name, cfg := range map[string]Config{
 		"wide":     {Options: Options{Tolerance: 1e-9, L2: 0.0001}},
+		"labels":   {Options: Options{Tolerance: 1e-9}},
 		"lbfgs":    {Options: Options{Tolerance: 1e-9, L2: 0.001}},
 		"adam":     {Options: Options{Solver: Adam, MiniBatch: MiniBatch{Epochs: 8, Dropout: 0.2}}},
 		"momentum": {Options: Options{Solver: Momentum, MiniBatch: MiniBatch{Epochs: 8, Schedule: Cosine, Patience: 2}}},
@@ -28,8 +29,11 @@ func TestFitGoesOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ex, valid := ex, valid
-			if name == "wide" {
+			switch name {
+			case "wide":
 				ex, valid = wide, few
+			case "labels":
+				ex, valid = clouds(60, 400, 260, principalLabels), clouds(62, 60, 260, principalLabels)
 			}
 			cfg.Validation = &valid
 			want := mustFit(t, ex, cfg)

@@ -115,8 +115,14 @@ type Config struct {
 	Start *inception.Head
 	// optional: its loss and accuracy are part of the progress; the solvers of MiniBatch stop by it
 	Validation *Examples
-	Threads    int         // 0 means GOMAXPROCS; changes no bit of the result
-	Progress   func(Event) // optional; called from one goroutine at a time
+	Threads    int // 0 means GOMAXPROCS; changes no bit of the result
+	// optional: a device of package nn, such as "cuda:0", that evaluates heads of one label an example for
+	// LBFGS where deviceGains says that it pays; "" and "cpu": the processor. Its float32 sums have
+	// another order; what is proven of the head is computed in float64 by the processor either way
+	Device string
+	// Device is used whatever there is to gain, and an error where it cannot be
+	DeviceAlways bool
+	Progress     func(Event) // optional; called from one goroutine at a time
 }
 
 // resolved is c with its defaults written out.

@@ -32,6 +32,9 @@ type Solution struct {
 	Tried []Choice // what was tried
 	Folds int      // of the cross-validation
 
+	Device    string // what evaluated the head: "cpu", or such as "cuda:0"
+	DeviceErr error  // why Config.Device did not, though it would have paid
+
 	CheckpointErr error // why the last checkpoint could not be written; a fit goes on without
 
 	theta       []float64 // W [K,F], b [K] on scaled bottlenecks
@@ -105,6 +108,10 @@ type solver struct {
 	obj   *objective
 	scale scale
 	space *space // of obj, once it was made
+
+	principal *principal // the same
+
+	deviceErr error // why obj is not on the device, where it would gain
 }
 
 // ErrRetrainMultiLabel says that solver retrain was asked for several labels an example.
@@ -125,6 +132,9 @@ func newSolver(ctx context.Context, ex Examples, cfg Config) (*solver, error) {
 	if cfg.Start != nil && (cfg.Start.Classes != ex.Classes || cfg.Start.Features != ex.Features()) {
 		return nil, fmt.Errorf("train: fit: the head to start from has %d classes and %d features, want %d and %d",
 			cfg.Start.Classes, cfg.Start.Features, ex.Classes, ex.Features())
+	}
+	if cfg.DeviceAlways && cfg.Solver != "" && cfg.Solver != LBFGS {
+		return nil, fmt.Errorf("train: fit: device %q: it is of solver %s only, got %s", cfg.Device, LBFGS, cfg.Solver)
 	}
 	if cfg.Solver == Retrain && ex.MultiLabel != nil {
 		return nil, ErrRetrainMultiLabel
@@ -225,7 +235,7 @@ func (s *solver) start() []float64 {
 
 // solution is one with the head theta.
 func (s *solver) solution(theta []float64) *Solution {
-	out := &Solution{Options: s.cfg.Options, Head: s.head(theta), theta: theta}
+	out := &Solution{Options: s.cfg.Options, Head: s.head(theta), Device: "cpu", theta: theta}
 	out.Checkpoints = Checkpoints{}
 	return out
 }

@@ -29,8 +29,9 @@ const (
 type lbfgs struct {
 	value   func(x, grad []float64) (float64, error)
 	threads int
-	pairs   int // steps that it remembers
-	plain   int // numbers from this one on are moved to their best by value itself
+	pairs   int     // steps that it remembers
+	plain   int     // numbers from this one on are moved to their best by value itself
+	metric  *metric // of what is before plain; nil: lengths as they are
 
 	x, grad     []float64
 	loss        float64
@@ -78,7 +79,11 @@ func (m *lbfgs) step() error {
 	}
 	for {
 		before := m.evaluations
-		loss, err := m.search(m.direction())
+		step, err := m.direction()
+		if err != nil {
+			return err
+		}
+		loss, err := m.search(step)
 		if err == nil {
 			m.take(loss)
 			return nil
@@ -96,7 +101,7 @@ func (m *lbfgs) step() error {
 }
 
 // direction writes the way down to dir and returns the first step to try along it.
-func (m *lbfgs) direction() float64 {
+func (m *lbfgs) direction() (float64, error) {
 	copy(m.dir, m.grad)
 	last := len(m.s) - 1
 	for i := last; i >= 0; i-- {
@@ -105,18 +110,23 @@ func (m *lbfgs) direction() float64 {
 	}
 	step := 1.0
 	clear(m.dir[m.plain:])
-	if last < 0 {
+	switch {
+	case last < 0:
 		step = 1 / math.Sqrt(floats.Dot(m.grad, m.dir))
-	} else {
-		y := m.y[last]
-		floats.Scale(m.curvature[last]/product(m.threads, y[:m.plain], y[:m.plain]), m.dir)
+	case m.metric != nil:
+		if err := m.metric.apply(m.dir[:m.plain], m.s[last][:m.plain], m.y[last][:m.plain], m.threads); err != nil {
+			return 0, err
+		}
+	default:
+		y := m.y[last][:m.plain]
+		floats.Scale(m.curvature[last]/product(m.threads, y, y), m.dir)
 	}
 	for i := range m.s {
 		beta := dot(m.threads, m.y[i], m.dir) / m.curvature[i]
 		addScaled(m.threads, m.dir, m.alpha[i]-beta, m.s[i])
 	}
 	floats.Scale(-1, m.dir)
-	return step
+	return step, nil
 }
 
 // search looks along dir and leaves what it found in nextX and nextGrad.

@@ -31,6 +31,7 @@ type objective struct {
 	l2      float64
 	threads int
 	lanes   []*lane
+	device  *onDevice // optional: computes value
 
 	w32     []float32 // W in float32
 	weights linalg.Weights
@@ -47,7 +48,8 @@ type lane struct {
 	biasG []float64 // [K], of as much room as ld
 	loss  float64
 
-	wide, gradW, square []float64 // [chunk,K], [K,F], [K,K]: of the exact passes
+	wide, gradW []float64 // [chunk,K], [K,F]: of the exact passes
+	square      any       // [K,K], of the search for the best bias
 }
 
 func newObjective(ctx context.Context, targets *targets, s scale, threads int) (*objective, error) {
@@ -110,6 +112,9 @@ func (o *objective) chunks() int { return (o.n + o.chunk - 1) / o.chunk }
 // theta's, and writes its gradient to grad. Products are in float32, as are their sums over the rows
 // of a chunk.
 func (o *objective) value(theta, grad []float64) (float64, error) {
+	if o.device != nil {
+		return o.device.value(theta, grad)
+	}
 	w := o.k * o.f
 	if err := o.logits(theta); err != nil {
 		return 0, err

@@ -23,12 +23,21 @@ type descent struct {
 	found     certificate
 	stuck     bool
 	weight    int // numbers of W
+	front     *metric
 }
 
 // runLBFGS minimises by L-BFGS: from a saved state, else from start, else from the configured head,
 // else from zero. It saves its state now and then.
-func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *state) (*Solution, error) {
+func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *state) (out *Solution, err error) {
 	s.obj.l2 = l2
+	if err := s.attach(); err != nil {
+		return nil, s.why(err)
+	}
+	defer func() {
+		if failed := s.detach(); err == nil && failed != nil {
+			out, err = nil, failed
+		}
+	}()
 	mon := s.monitor(l2, 0)
 	d, err := s.descent(start, mon, from)
 	if err != nil {
@@ -47,7 +56,7 @@ func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *st
 	if err := d.run(mon, k); err != nil {
 		return nil, err
 	}
-	out := s.solution(d.x)
+	out = s.solution(d.x)
 	if slices.ContainsFunc(d.x[d.weight:], decided) {
 		theta, err := s.obj.undecide(d.x)
 		if err != nil {
@@ -55,6 +64,7 @@ func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *st
 		}
 		out.Head = s.head(theta)
 	}
+	out.Device, out.DeviceErr = s.on()
 	out.L2, out.Loss, out.Gap, out.Gradient = l2, d.found.loss, d.found.gap, d.found.gradient
 	out.Iterations, out.Evaluations = d.iterations, d.evaluations
 	out.Converged, out.Losses = d.good(), mon.losses(d.iterations, out.Loss)
@@ -117,6 +127,14 @@ func (s *solver) descent(start []float64, mon *monitor, from *state) (*descent, 
 		return nil, err
 	}
 	d := s.descentOn(p)
+	if p == nil {
+		if s.principal == nil {
+			if s.principal, err = s.obj.principal(); err != nil {
+				return nil, err
+			}
+		}
+		d.front = s.principal.metric(s.obj)
+	}
 	if from != nil {
 		if rest, ok := mon.resume(*from); ok {
 			if d.resume(rest) == nil {
@@ -136,9 +154,11 @@ func (s *solver) descent(start []float64, mon *monitor, from *state) (*descent, 
 			return nil, err
 		}
 	}
-	d.lbfgs, err = newLBFGS(d.o.value, start, s.cfg.Threads)
+	if d.lbfgs, err = newLBFGS(d.o.value, start, s.cfg.Threads); err != nil {
+		return nil, err
+	}
 	d.shape()
-	return d, err
+	return d, nil
 }
 
 // descentOn is a descent that has not begun.
@@ -186,7 +206,7 @@ func (d *descent) whole() (*descent, error) {
 // shape tells the minimiser of the bias, which value moves to its best for every W: what is left is a
 // function of W alone. L-BFGS that moves both takes nearly twice as many steps.
 func (d *descent) shape() {
-	d.plain = d.weight
+	d.plain, d.metric = d.weight, d.front
 	d.pairs = int(max(lbfgsFewest, min(lbfgsMost, lbfgsNumbers/int64(len(d.x)))))
 }
 

@@ -200,10 +200,13 @@ var memories = map[string]any{
 		return r
 	},
 	"cuMemcpyHtoDAsync_v2": func(to uintptr, from *byte, n, s uintptr) uintptr {
-		return inUse.Load().copies("cuMemcpyHtoDAsync_v2", to, from, n, s, func(gpu, host []byte) { copy(gpu, host) })
+		return inUse.Load().copies("cuMemcpyHtoDAsync_v2", to, from, n, s, func(dev *device, gpu, host []byte) {
+			dev.uploaded += copy(gpu, host)
+		})
 	},
 	"cuMemcpyDtoHAsync_v2": func(to *byte, from, n, s uintptr) uintptr {
-		return inUse.Load().copies("cuMemcpyDtoHAsync_v2", from, to, n, s, func(gpu, host []byte) { copy(host, gpu) })
+		return inUse.Load().copies("cuMemcpyDtoHAsync_v2", from, to, n, s,
+			func(_ *device, gpu, host []byte) { copy(host, gpu) })
 	},
 }
 

@@ -79,6 +79,7 @@ type device struct {
 	retained int
 	lost     uintptr // the result of every call from now on
 	launched int     // kernels that ran
+	uploaded int     // bytes that were copied there
 }
 
 type module struct {
@@ -139,6 +140,13 @@ func (d *Driver) Launched(gpu int) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.devices[gpu].launched
+}
+
+// Uploaded is how many bytes were copied to a GPU.
+func (d *Driver) Uploaded(gpu int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.devices[gpu].uploaded
 }
 
 // Faults returns what kernels did wrong.

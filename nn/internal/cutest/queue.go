@@ -88,7 +88,8 @@ func withStream(name string, s uintptr, f func(d *Driver, st *stream) uintptr) u
 }
 
 // copies puts a copy between a GPU and the host's memory into a stream.
-func (d *Driver) copies(name string, at uintptr, p *byte, n, s uintptr, do func(gpu, host []byte)) uintptr {
+func (d *Driver) copies(name string, at uintptr, p *byte, n, s uintptr,
+	do func(dev *device, gpu, host []byte)) uintptr {
 	return withStream(name, s, func(d *Driver, st *stream) uintptr {
 		host, ok := d.pinned(p, int(n))
 		if !ok {
@@ -100,7 +101,7 @@ func (d *Driver) copies(name string, at uintptr, p *byte, n, s uintptr, do func(
 				d.faults = append(d.faults, fmt.Errorf("%s: %w", name, err))
 				return invalidValue
 			}
-			do(gpu, host)
+			do(st.device, gpu, host)
 			return success
 		})
 		return success

@@ -29,6 +29,10 @@ type Config struct {
 	// BFloat16 makes it store activations and weights of [C,H,W] tensors as
 	// bfloat16.
 	BFloat16 bool
+	// Levels, of each channel of the input, are the numbers that its values mostly
+	// are, so that they may travel as bytes; nil means any numbers. They change no
+	// bit of a result.
+	Levels [][256]float32
 	// Ranges, by a value's name, makes the network compute with bytes. nil
 	// means float32.
 	Ranges map[string]ir.Range

@@ -78,8 +78,8 @@ const heading = `What is in rehead's binary beside its own code (Apache-2.0), an
 The embedded trunk, inception/embedded/trunk.planes.zst, is a narrow network made from the weights of
 Inception-2015-12-05 by Google, Apache-2.0; inception/embedded/README.md says how. It comes under the same licence. What
 it was distilled on: views of 1,000 sample photographs of ImageNet, 16,000 pictures of Tiny ImageNet and 2,500 natural
-scenes, which their publishers give out for research and teaching that is not commercial; the teacher learned from ImageNet,
-too. No picture and no label is in the file. Whether such terms bind weights is not settled: whoever needs to be sure
+scenes, which their publishers give out for research and teaching that is not commercial; the teacher learned from
+ImageNet, too. No picture and no label is in the file. Whether such terms bind weights is not settled: whoever needs to be sure
 trains on weights of their own choice (--weights FILE).
 The list of root certificates is Mozilla's, as golang.org/x/crypto/x509roots has it.
 github.com/ajstarks/svgo is by Anthony Starks. Of github.com/golang/freetype the FreeType License is chosen: portions of

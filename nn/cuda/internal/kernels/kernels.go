@@ -195,6 +195,15 @@ type Unpack struct {
 // Launch is the step.
 func (u Unpack) Launch() Launch { return each("unpack", int(u.N*u.Area*((u.C+Lanes-1)/Lanes)), u) }
 
+// Levels is Unpack of bytes [N,C,H,W]: byte b of channel c stands for Of[c][b], of [C,256] float32.
+type Levels struct {
+	X, Of, Y        uint64
+	N, C, Area, LDY int32
+}
+
+// Launch is the step.
+func (l Levels) Launch() Launch { return each("levels", int(l.N*l.Area*((l.C+Lanes-1)/Lanes)), l) }
+
 // Pack is lanes to [N,C,H,W] of float32. Lanes [C] of int32 is where the channels are.
 type Pack struct {
 	X, Lanes, Y     uint64

@@ -124,6 +124,25 @@ extern "C" __global__ void THREADS(BLOCK) unpack(Unpack p) {
   put(p.y + ((long)n * p.area + at) * p.ldy + g * 8, v);
 }
 
+// The same of bytes: what byte b of channel c stands for is levels[c][b].
+struct Levels {
+  const unsigned char *x;
+  const float *levels;
+  store *y;
+  int N, C, area, ldy;
+};
+extern "C" __global__ void THREADS(BLOCK) levels(Levels p) {
+  int groups = (p.C + 7) / 8, i = element();
+  if (i >= p.N * p.area * groups) return;
+  int at = i % p.area, g = i / p.area % groups, n = i / p.area / groups;
+  float v[8];
+  for (int l = 0; l < 8; l++) {
+    int c = g * 8 + l;
+    v[l] = c < p.C ? p.levels[c * 256 + p.x[((long)n * p.C + c) * p.area + at]] : 0.f;
+  }
+  put(p.y + ((long)n * p.area + at) * p.ldy + g * 8, v);
+}
+
 // Lanes to [N,C,H,W] of float32: channel c is lane lanes[c].
 struct Pack {
   const store *x;

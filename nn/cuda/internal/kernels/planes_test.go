@@ -1,8 +1,10 @@
 package kernels
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/c236555e/rehead/nn/internal/ir"
@@ -280,10 +282,47 @@ func findPlanes(g *gpu) error {
 	if err := difference(g.planes(ref.Image{N: 2, C: 13, H: 9, W: 7}, u.Y, 16), exact, 0); err != nil {
 		return err
 	}
+	if err := findLevels(g); err != nil {
+		return err
+	}
 	lanes := []int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
 	y := Pack{X: u.Y, Lanes: g.indices(lanes...), Y: g.alloc(len(values) * 4), N: 2, C: 13, Area: 63, LDX: 16}
 	if err := g.try(y.Launch()); err != nil {
 		return err
 	}
 	return difference(g.as(Precisions()[0]).download(y.Y, len(values)), exact, 0)
+}
+
+// findLevels says what is wrong with the way of bytes to lanes, which has to be that of the numbers that
+// they stand for, bit for bit.
+func findLevels(g *gpu) error {
+	const n, c, area, ld = 2, 13, 63, 16
+	of, bytes, values := make([]float32, c*256), make([]byte, n*c*area), make([]float32, n*c*area)
+	for i := range of {
+		of[i] = float32(g.rng.NormFloat64())
+	}
+	for i := range bytes {
+		bytes[i] = byte(g.rng.Uint32())
+		values[i] = of[i/area%c*256+int(bytes[i])]
+	}
+	u := Unpack{X: g.floats(values), N: n, C: c, Area: area, LDY: ld, Y: g.alloc(n * area * ld * g.Size)}
+	l := Levels{X: g.upload(bytes), Of: g.floats(of), N: n, C: c, Area: area, LDY: ld, Y: g.alloc(n * area * ld * g.Size)}
+	for _, launch := range []Launch{u.Launch(), l.Launch()} {
+		if err := g.try(launch); err != nil {
+			return err
+		}
+	}
+	if want, got := g.read(u.Y, n*area*ld*g.Size), g.read(l.Y, n*area*ld*g.Size); !slices.Equal(got, want) {
+		return errors.New("bytes have other lanes than the numbers that they stand for")
+	}
+	return nil
+}
+
+// TestLevels takes bytes to lanes.
+func TestLevels(t *testing.T) {
+	eachPrecision(t, func(t *testing.T, g *gpu) {
+		if err := findLevels(g); err != nil {
+			t.Error(err)
+		}
+	})
 }

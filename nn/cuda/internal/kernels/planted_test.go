@@ -44,6 +44,7 @@ var plants = []plant{
 	{"a maximum left out", "maxpool", `max\.NaN\.f32 (%f\d+), (%f\d+), %f\d+;`, "mov.f32 ${1}, ${2};", []int{2}},
 	{"an average over another area", "avgpool", `cvt\.rn\.f32\.s32 (\t%f\d+), %r\d+;`, "mov.f32 ${1}, 0f41100000;", nil},
 	{"a group of lanes beyond the end", "unpack", `setp\.ge\.s32`, "setp.gt.s32", []int{0}},
+	{"levels of half a channel", "levels", `shl\.b32 (\t%r\d+, %r\d+), 8;`, "shl.b32 ${1}, 7;", nil},
 	{"a channel of another lane", "pack", `ld\.global\.u32 (\t%r\d+), \[(%rd\d+)\]`, "mov.u32 ${1}, 1", nil},
 }
 
