@@ -32,8 +32,8 @@ func FromPictures(pictures []Picture) (*Folder, error) {
 			f.MultiLabel = true
 		}
 		if (p.Label == "") == (p.Labels == nil) || f.MultiLabel != (p.Labels != nil) {
-			return nil, fmt.Errorf("dataset: picture %d, %q: got the label %q and the labels %q, want a Label of each picture, or "+
-				"Labels of each", i, p.Name, p.Label, p.Labels)
+			return nil, fmt.Errorf("dataset: picture %d, %q: got the label %q and the labels %q, want a Label of each picture, "+
+				"or Labels of each", i, p.Name, p.Label, p.Labels)
 		}
 		if p.Name == "" || p.Open == nil {
 			return nil, fmt.Errorf("dataset: picture %d, %q: want a Name, and an Open that opens it", i, p.Name)
@@ -46,7 +46,8 @@ func FromPictures(pictures []Picture) (*Folder, error) {
 	slices.Sort(f.Labels)
 	f.Labels = slices.DeleteFunc(slices.Compact(f.Labels), func(l string) bool { return l == "" })
 	if n := len(f.Labels); n < 2 {
-		return nil, fmt.Errorf("dataset: pictures: %w: got %d of %d pictures, want at least 2", ErrFewLabels, n, len(pictures))
+		return nil, fmt.Errorf("dataset: pictures: %w: got %d of %d pictures, want at least 2", ErrFewLabels, n,
+			len(pictures))
 	}
 	for _, p := range pictures {
 		it := Item{Path: p.Name, Rel: p.Name, Key: p.Name, Store: source.Opener(p.Open), Group: p.Group, Weight: p.Weight}

@@ -50,8 +50,8 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 		return nil, err
 	}
 	if m.Trunk == nil {
-		return nil, fmt.Errorf("inception: %w (%s, width %g, digest %.12s): give the weights that it was trained on", ErrNoTrunk,
-			m.Flavor, m.Width, m.TrunkDigest)
+		return nil, fmt.Errorf("inception: %w (%s, width %g, digest %.12s): give the weights that it was trained on",
+			ErrNoTrunk, m.Flavor, m.Width, m.TrunkDigest)
 	}
 	trunk, err := NewTrunkOf(m.Trunk.WithRecipe(m.Recipe), m.Reads, cfg)
 	if err != nil {

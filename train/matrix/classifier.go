@@ -90,8 +90,8 @@ func (c *Classifier) Measure(ctx context.Context, data Data) (metrics.Metrics, e
 		return metrics.Metrics{}, err
 	}
 	if (data.Sets != nil) != c.MultiLabel() {
-		return metrics.Metrics{}, errors.New("matrix: measure: want Sets for a classifier of several labels a row, Labels for " +
-			"others")
+		return metrics.Metrics{}, errors.New("matrix: measure: want Sets for a classifier of several labels a row, Labels " +
+			"for others")
 	}
 	f, err := data.folder(c.model.Labels)
 	if err != nil {
