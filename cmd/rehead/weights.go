@@ -145,7 +145,8 @@ second example is for a network trained with ImageNet's mean and deviation.`,
 	f.IntVar(&o.cfg.Size, "size", 0, "side of the input in `pixels`, 75 or more (default: the flavour's 299)")
 	f.StringVar(&o.cfg.DType, "dtype", "f32", "f32 or f16")
 	f.BoolVar(&o.cfg.TrunkOnly, "trunk-only", false, "leave out what follows the trunk")
-	f.BoolVar(&o.cfg.Quantized, "quantized", false, "take int8 weights of ONNX, OpenVINO and TFLite for their real values")
+	f.BoolVar(&o.cfg.Quantized, "quantized", false,
+		"take int8 weights of ONNX, OpenVINO, Core ML and TFLite however far their rounding moves the answers")
 	f.StringVar(&o.cfg.HeadActivation, "head-activation", "",
 		"what stands behind each dense layer but the last, where the file does not say: none, relu, tanh, gelu, ...")
 	f.StringVar(&o.cfg.HeadOutput, "head-output", "",

@@ -213,6 +213,27 @@ func TestForks(t *testing.T) {
 	}
 }
 
+// TestAhead: what stands between the last block and the pool is no part of the network, nor a head
+// that is read, and the trunk is taken without it.
+func TestAhead(t *testing.T) {
+	for _, op := range []string{"Conv", "Softplus"} {
+		g := readGraph(t, "folded.onnx")
+		pool := node(t, g, "GlobalAveragePool", 0)
+		own := &graph.Node{Name: "own", Op: op, Inputs: []string{pool.Inputs[0]}}
+		if op == "Conv" {
+			own.Inputs = append(own.Inputs, node(t, g, "Conv", 0).Inputs[1])
+		}
+		if err := g.Add(own, "ahead"); err != nil {
+			t.Fatal(err)
+		}
+		pool.Inputs = []string{"ahead"}
+		src, err := onnxSource(g)
+		if err != nil || src.headErr == nil || !strings.Contains(src.headErr.Error(), `"own"`) || len(src.units) != 94 {
+			t.Errorf("%s: got %+v, %v, want a trunk whose head is refused", op, src, err)
+		}
+	}
+}
+
 // FuzzONNX: no graph makes the matcher panic, quantised or not.
 func FuzzONNX(f *testing.F) {
 	f.Add(fixture.Read(f, "chain.onnx"))

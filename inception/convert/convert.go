@@ -21,7 +21,7 @@ type Options struct {
 	// The recipe is the flavour's, or what rehead's own format says, except for what is set here.
 	Mean, Std *[3]float32 // of the input, R, G, B in 0..255
 	TrunkOnly bool        // leave out what follows the trunk
-	Quantized bool        // take the real values of int8 weights
+	Quantized bool        // take int8 weights however far their rounding is off
 	Size      int         // side of the input in pixels, 75..4096; 0 leaves it; what is cropped stays in proportion
 
 	// What a file without a graph does not say of its head: the activation behind each dense layer but
@@ -188,9 +188,6 @@ func (src *source) read(f *file, o Options) (*inception.Weights, error) {
 		return nil, err
 	}
 	src.name, src.given = filepath.Base(f.path), o.Mean != nil && o.Std != nil
-	if src.rounded && !o.Quantized {
-		return nil, errQuantized
-	}
 	if o.TrunkOnly {
 		src.fc, src.links, src.headErr, src.refused, src.reads = nil, nil, nil, nil, readsMean
 	} else if err := src.said(o); err != nil {
@@ -207,7 +204,11 @@ func (src *source) read(f *file, o Options) (*inception.Weights, error) {
 	if err := src.withLabels(f, o); err != nil {
 		return nil, err
 	}
-	return assemble(src)
+	w, err := assemble(src)
+	if err == nil && src.rounded && !o.Quantized {
+		err = bearable(w)
+	}
+	return w, err
 }
 
 // own reads rehead's own format.

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -341,7 +342,7 @@ func matchTrunk(g *graph.Graph, d dialect) (*graph.Node, *matcher, error) {
 		return nil, nil, err
 	}
 	var best error
-	depth, tried := -1, 0
+	depth, tried, elsewhere := -1, 0, false
 	try := func(n *graph.Node, v string, pooled bool) *matcher {
 		if tried++; tried > 16 {
 			return nil
@@ -352,9 +353,9 @@ func matchTrunk(g *graph.Graph, d dialect) (*graph.Node, *matcher, error) {
 		if err == nil && s == "Mixed_7c" && m.next == len(o.layers) {
 			return m
 		}
+		elsewhere = elsewhere || pooled && (err == nil || m.next == 0)
 		if err == nil {
-			err = fmt.Errorf("what its global pool %q at offset %d reads is %s, want the last block of InceptionV3", n.Name,
-				n.At, short(s))
+			err = fmt.Errorf("what %v reads is %s, want the last block of InceptionV3: save the whole network", n, short(s))
 		}
 		if m.next > depth {
 			best, depth = err, m.next
@@ -375,10 +376,11 @@ func matchTrunk(g *graph.Graph, d dialect) (*graph.Node, *matcher, error) {
 			return n, m, nil
 		}
 	}
-	if tried == 0 {
+	if reason := best; tried == 0 || elsewhere {
 		if m, n := unpooled(g, d, try); m != nil {
 			return n, m, nil
 		}
+		best = cmp.Or(reason, best)
 	}
 	if best == nil {
 		best = errors.New("has no global average pool: it is not the graph of an InceptionV3")
@@ -386,7 +388,8 @@ func matchTrunk(g *graph.Graph, d dialect) (*graph.Node, *matcher, error) {
 	return nil, nil, fmt.Errorf("%s graph: %w", g.Dialect, best)
 }
 
-// unpooled looks for Mixed_7c among the last concatenations, when nothing pools it by its average.
+// unpooled looks for Mixed_7c among the last concatenations, when nothing pools it by its average, or
+// not as it is.
 func unpooled(g *graph.Graph, d dialect, try func(*graph.Node, string, bool) *matcher) (*matcher, *graph.Node) {
 	outputs := map[*graph.Node]string{}
 	for v, n := range g.By {

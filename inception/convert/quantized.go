@@ -56,11 +56,6 @@ func dequantize(g *graph.Graph) (bool, error) {
 	return q.made > 0, nil
 }
 
-// errQuantized is about files whose weights were rounded to a few levels.
-var errQuantized = errors.New("holds int8 weights, and a network of rounded weights answers otherwise " +
-	"than the one that was " +
-	"trained: convert the file that it was quantised from, or say --quantized to take the weights as they are")
-
 // name is a new name for a value or constant.
 func (q *quantized) name(base string) string {
 	q.made++

@@ -143,7 +143,7 @@ func TestReportByHand(t *testing.T) {
 	}
 	step(chromedp.Click("#save-corrections", chromedp.ByQuery), chromedp.Poll(`true`, nil))
 	file := filepath.Join(downloads, "corrections.csv")
-	want := "path,correction\n" + last + ",drop\n"
+	want := "path,action,label\n" + last + ",drop,\n"
 	if got := appeared(t, ctx, file); got != want {
 		t.Errorf("got the corrections %q, want %q", got, want)
 	}

@@ -26,8 +26,9 @@ function correct(path, what) {
 const quoted = text => /[",\r\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
 
 function saveCorrections() {
-  const rows = [...corrections].sort(([a], [b]) => a < b ? -1 : 1).map(row => row.map(quoted).join(","));
-  const url = URL.createObjectURL(new Blob(["path,correction\n" + rows.join("\n") + "\n"], { type: "text/csv" }));
+  const rows = [...corrections].sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([path, what]) => (what === "drop" ? [path, "drop", ""] : [path, "label", what.slice("label=".length)]).map(quoted).join(","));
+  const url = URL.createObjectURL(new Blob(["path,action,label\n" + rows.join("\n") + "\n"], { type: "text/csv" }));
   make("a", { href: url, download: "corrections.csv" }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
