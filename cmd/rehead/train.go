@@ -168,6 +168,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if w, err = o.input.apply(w); err != nil {
 		return nil, err
 	}
+	if _, err := folder.Corrected(cfg.Corrections); err != nil {
+		return nil, err
+	}
 	a.note("%s of %s; trunk %s", plural.Count(len(folder.Items), "picture"), plural.Count(len(folder.Labels), "label"),
 		describeTrunk(w))
 	result, failed, err := a.watchedRun(ctx, folder, w, cfg, o.events)
