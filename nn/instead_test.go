@@ -23,7 +23,7 @@ func TestCompileNamesEquivalents(t *testing.T) {
 			w := param(t, g, "w", make([]float32, 3*4*2*2), 3, 4, 2, 2)
 			return gorgonia.Conv2d(x, w, pair, []int{0, 0}, []int{1, 1}, []int{1, 1})
 		}, "nn.Conv2D"},
-		"Rectify":   {image, unary(gorgonia.Rectify), "nn.ReLU"},
+		"Rectify": {image, unary(gorgonia.Rectify), "nn.ReLU"},
 		"LeakyRelu": {image, func(_ *Graph, x *Node) (*Node, error) {
 			return gorgonia.LeakyRelu(x, 0.1)
 		}, "Activation of LeakyReLU"},
