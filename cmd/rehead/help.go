@@ -102,7 +102,7 @@ func (a *app) usage(cmd *cobra.Command) error {
 	}
 	if cmd.HasExample() {
 		head("Examples")
-		fmt.Fprintln(out, cmd.Example)
+		fmt.Fprintf(out, "%s\n", cmd.Example)
 	}
 	for _, g := range flagGroups(cmd) {
 		head(g.title)

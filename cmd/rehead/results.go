@@ -178,7 +178,8 @@ func (a *app) printUnknown(u *metrics.Unknown) {
 	}
 	a.sayWrapped("%s", text)
 	for _, l := range u.LeftOut[:min(len(u.LeftOut), longestFindings)] {
-		a.sayWrapped("  without %q it catches %.0f %% of its %s", a.named(l.Label), 100*l.Detected, plural.Count(l.Images, "picture"))
+		a.sayWrapped("  without %q it catches %.0f %% of its %s", a.named(l.Label), 100*l.Detected,
+			plural.Count(l.Images, "picture"))
 	}
 }
 
