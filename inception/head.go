@@ -58,15 +58,20 @@ const (
 	LayerTanh      LayerKind = "tanh"
 	LayerSigmoid   LayerKind = "sigmoid"
 	LayerSwish     LayerKind = "swish"
-	LayerGELU      LayerKind = "gelu" // x times the normal distribution's share below x
-	LayerL2        LayerKind = "l2"   // x / max(|x|, 1e-12)
+	LayerGELU      LayerKind = "gelu"      // x times the normal distribution's share below x
+	LayerGELUTanh  LayerKind = "gelu_tanh" // its approximation by a tanh (Hendrycks and Gimpel, 2016)
+	LayerL2        LayerKind = "l2"        // x / max(|x|, 1e-12)
 )
 
-// The constants of SELU (Klambauer et al., 2017), and what keeps LayerL2 from dividing by zero.
+// The constants of SELU (Klambauer et al., 2017) and of GELU by a tanh, and what keeps LayerL2 from
+// dividing by zero.
 const (
 	seluAlpha = 1.6732632423543772
 	seluScale = 1.0507009873554805
 	l2Floor   = 1e-12
+
+	geluNarrow = 0.7978845608028654 // the root of 2/pi
+	geluCube   = 0.044715
 )
 
 // Linear reports whether the logits are a linear function of the bottleneck.
@@ -227,6 +232,10 @@ func (l *HeadLayer) at(x float64) (y, slope float64) {
 	case LayerGELU:
 		p := 0.5 * math.Erfc(-x/math.Sqrt2)
 		return x * p, p + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
+	case LayerGELUTanh:
+		u := geluNarrow * (x + geluCube*x*x*x)
+		t := math.Tanh(u)
+		return x * (1 + t) / 2, (1+t)/2 + x*(1-t*t)/2*geluNarrow*(1+3*geluCube*x*x)
 	}
 	return max(x, 0), positive(x)
 }
@@ -340,7 +349,7 @@ func (l *HeadLayer) sizes(n int) (w, b, units int, err error) {
 	case LayerScale:
 		return n, n, 0, nil
 	case LayerReLU, LayerReLU6, LayerLeakyReLU, LayerELU, LayerSELU, LayerTanh, LayerSigmoid, LayerSwish, LayerGELU,
-		LayerL2:
+		LayerGELUTanh, LayerL2:
 		return 0, 0, 0, nil
 	}
 	return 0, 0, 0, fmt.Errorf("its kind is %q, which this rehead does not know", l.Kind)

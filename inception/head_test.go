@@ -25,7 +25,7 @@ func chain(features, classes int) Head {
 	h := Head{Classes: classes, Features: features, Activation: Sigmoid}
 	width := features
 	for _, l := range []HeadLayer{{Kind: LayerL2}, {Kind: LayerScale}, {Kind: LayerReLU}, {Kind: LayerDense, Units: 17},
-		{Kind: LayerGELU}, {Kind: LayerTanh}, {Kind: LayerDense, Units: 13}, {Kind: LayerSwish}, {Kind: LayerSELU},
+		{Kind: LayerGELU}, {Kind: LayerGELUTanh}, {Kind: LayerTanh}, {Kind: LayerDense, Units: 13}, {Kind: LayerSwish}, {Kind: LayerSELU},
 		{Kind: LayerLeakyReLU, Alpha: 0.2}, {Kind: LayerELU, Alpha: 0.7}, {Kind: LayerReLU6}, {Kind: LayerSigmoid}} {
 		switch l.Kind {
 		case LayerDense:

@@ -255,10 +255,11 @@ func activation(m *matcher, n *graph.Node) (kind inception.LayerKind, alpha floa
 		alpha = number("alpha", m.d.leak())
 	case kind == inception.LayerELU:
 		alpha = number("alpha", 1)
+	case n.Op == "Gelu" && n.Attrs["approximate"].Text == "tanh":
+		kind = inception.LayerGELUTanh
 	case (kind == linkSoftmax || kind == inception.LayerL2) && hasAxis && axis.Int != 1 && axis.Int != -1:
 		err = fmt.Errorf("its axis is %d, want 1 or -1", axis.Int)
-	case kind == inception.LayerSwish && number("alpha", 1) != 1, n.Op == "LpNormalization" && n.Attrs["p"].Int == 1,
-		n.Op == "Gelu" && n.Attrs["approximate"].Text == "tanh":
+	case kind == inception.LayerSwish && number("alpha", 1) != 1, n.Op == "LpNormalization" && n.Attrs["p"].Int == 1:
 		err = errors.New("is of a variant that rehead has not")
 	}
 	return kind, alpha, err
@@ -286,7 +287,7 @@ func clipped(m *matcher, n *graph.Node) error {
 }
 
 // joined recognises layers that exporters spell out as a fork that joins again: x times the sigmoid
-// of x, x over its length, and x times the error function's share. It returns the node that joins.
+// of x, x over its length, and what spelled knows. It returns the node that joins.
 func (w *walker) joined(v string, readers []*graph.Node) (link, *graph.Node) {
 	if len(readers) < 2 {
 		return link{}, nil
@@ -320,7 +321,7 @@ func (w *walker) joined(v string, readers []*graph.Node) (link, *graph.Node) {
 		}
 		return l, n
 	}
-	return w.gelu(v, readers)
+	return w.spelled(v)
 }
 
 // lengths are the spellings of a vector's length, from its end to its beginning, and of one over
@@ -372,50 +373,4 @@ func (w *walker) floor(n *graph.Node) float64 {
 		return a.Float
 	}
 	return 1
-}
-
-// gelu recognises 0.5 x (1 + erf(x/sqrt 2)) in its two orders.
-func (w *walker) gelu(v string, readers []*graph.Node) (link, *graph.Node) {
-	erf := false
-	for _, n := range readers {
-		for _, out := range w.outputs[n] {
-			for _, r := range w.users[out] {
-				erf = erf || r.Op == "Erf"
-			}
-		}
-	}
-	if !erf {
-		return link{}, nil
-	}
-	for _, n := range readers { // x times (1 + erf), then times a half; or x times a half, then times (1 + erf)
-		if n.Op != "Mul" || len(n.Inputs) != 2 {
-			continue
-		}
-		for _, out := range w.outputs[n] {
-			for _, r := range w.users[out] {
-				if r.Op != "Mul" || len(r.Inputs) != 2 {
-					continue
-				}
-				for _, in := range append(slices.Clone(n.Inputs), r.Inputs...) {
-					ops := w.back(in, v)
-					if len(ops) == 3 && ops[0] == "Add" && ops[1] == "Erf" && (ops[2] == "Div" || ops[2] == "Mul") && w.half(n, r) {
-						return link{kind: inception.LayerGELU, node: r}, r
-					}
-				}
-			}
-		}
-	}
-	return link{}, nil
-}
-
-// half reports whether one of two products has the factor a half.
-func (w *walker) half(nodes ...*graph.Node) bool {
-	for _, n := range nodes {
-		for _, in := range n.Inputs {
-			if x, err := w.vector(in); err == nil && len(x) == 1 && x[0] == 0.5 {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -1,19 +1,18 @@
 package convert
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
-	"github.com/c236555e/rehead/inception/convert/internal/onnx"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
-	"github.com/c236555e/rehead/internal/boundtest"
 	"github.com/c236555e/rehead/internal/numeric"
 	"github.com/c236555e/rehead/nn"
 )
@@ -213,6 +212,60 @@ func TestForks(t *testing.T) {
 	}
 }
 
+// TestOtherActivation: a network of the same convolutions without ReLU is refused for what it is.
+func TestOtherActivation(t *testing.T) {
+	g := readGraph(t, "folded.onnx")
+	for _, n := range g.Nodes {
+		if n.Op == "Relu" {
+			n.Op = "Elu"
+		}
+	}
+	if _, err := onnxSource(g); err == nil || !strings.Contains(err.Error(), "94 convolutions are followed by Elu") {
+		t.Errorf("got %v, want an error that names the activation", err)
+	}
+}
+
+// TestSpelled: an activation is known by its values, whichever way round its operands stand, and
+// another that looks like it is not taken for it.
+func TestSpelled(t *testing.T) {
+	number := func(x float32) *graph.Const {
+		return &graph.Const{Tensor: raw.Tensor{DType: raw.F32, Load: func(dst []float32) error { dst[0] = x; return nil }}}
+	}
+	for _, c := range []struct {
+		narrow float32
+		swap   bool
+		want   inception.LayerKind
+	}{{1 / math.Sqrt2, false, inception.LayerGELU}, {1 / math.Sqrt2, true, inception.LayerGELU}, {0.9, false, ""}} {
+		g := graph.New("ONNX")
+		for name, x := range map[string]float32{"narrow": c.narrow, "one": 1, "half": 0.5} {
+			if err := g.AddConst(name, number(x)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, n := range [][]string{{"a", "Mul", "x", "narrow"}, {"b", "Erf", "a"}, {"c", "Add", "b", "one"},
+			{"d", "Mul", "x", "c"}, {"y", "Mul", "d", "half"}} {
+			in := slices.Clone(n[2:])
+			if c.swap {
+				slices.Reverse(in)
+			}
+			if err := g.Add(&graph.Node{Name: n[0], Op: n[1], Inputs: in, Attrs: map[string]graph.Attr{}}, n[0]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m := &matcher{g: g, d: onnxDialect{}, open: map[string]bool{}, vectors: map[string][]float64{}}
+		w := &walker{matcher: m, users: map[string][]*graph.Node{}, outputs: map[*graph.Node][]string{}}
+		for _, n := range g.Nodes {
+			w.outputs[n] = []string{n.Name}
+			for _, v := range n.Inputs {
+				w.users[v] = append(w.users[v], n)
+			}
+		}
+		if l, n := w.spelled("x"); l.kind != c.want || (n != nil) != (c.want != "") || n != nil && n.Name != "y" {
+			t.Errorf("%+v: got %q at %v", c, l.kind, n)
+		}
+	}
+}
+
 // TestAhead: what stands between the last block and the pool is no part of the network, nor a head
 // that is read, and the trunk is taken without it.
 func TestAhead(t *testing.T) {
@@ -232,16 +285,4 @@ func TestAhead(t *testing.T) {
 			t.Errorf("%s: got %+v, %v, want a trunk whose head is refused", op, src, err)
 		}
 	}
-}
-
-// FuzzONNX: no graph makes the matcher panic, quantised or not.
-func FuzzONNX(f *testing.F) {
-	f.Add(fixture.Read(f, "chain.onnx"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		defer boundtest.Reader(t, len(b))()
-		values := func(string) (io.ReaderAt, int64, error) { return bytes.NewReader(b), int64(len(b)), nil }
-		if g, err := onnx.Read(bytes.NewReader(b), int64(len(b)), values); err == nil {
-			_, _ = onnxSource(g)
-		}
-	})
 }

@@ -33,6 +33,7 @@ var hidden = map[string]inception.LayerKind{
 	"none": "", "relu": inception.LayerReLU, "relu6": inception.LayerReLU6, "leaky_relu": inception.LayerLeakyReLU,
 	"elu": inception.LayerELU, "selu": inception.LayerSELU, "tanh": inception.LayerTanh,
 	"sigmoid": inception.LayerSigmoid, "swish": inception.LayerSwish, "gelu": inception.LayerGELU,
+	"gelu_tanh": inception.LayerGELUTanh,
 }
 
 // slopes are PyTorch's defaults of the activations that have a number.

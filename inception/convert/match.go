@@ -382,10 +382,35 @@ func matchTrunk(g *graph.Graph, d dialect) (*graph.Node, *matcher, error) {
 		}
 		best = cmp.Or(reason, best)
 	}
+	if depth <= 0 {
+		best = cmp.Or(otherActivation(g, d, o), best)
+	}
 	if best == nil {
 		best = errors.New("has no global average pool: it is not the graph of an InceptionV3")
 	}
 	return nil, nil, fmt.Errorf("%s graph: %w", g.Dialect, best)
+}
+
+// otherActivation says that convolutions as many as the network's are there, and no ReLU behind them.
+func otherActivation(g *graph.Graph, d dialect, o *outline) error {
+	convs, count, most := 0, map[string]int{}, ""
+	for _, n := range g.Nodes {
+		switch d.kind(n) {
+		case opConv:
+			convs++
+		case opRelu:
+			return nil
+		case opOther:
+			if count[n.Op]++; activations[n.Op] != "" && count[n.Op] > count[most] {
+				most = n.Op
+			}
+		}
+	}
+	if convs < len(o.layers) || most == "" {
+		return nil
+	}
+	return fmt.Errorf("its %d convolutions are followed by %s, and rehead computes InceptionV3 with ReLU alone: "+
+		"it cannot run this network; take one that was trained with ReLU", convs, most)
 }
 
 // unpooled looks for Mixed_7c among the last concatenations, when nothing pools it by its average, or

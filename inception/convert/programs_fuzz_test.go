@@ -8,10 +8,14 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/c236555e/rehead/inception/convert/internal/coreml"
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/convert/internal/openvino"
 	"github.com/c236555e/rehead/inception/convert/internal/pt2"
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
@@ -203,10 +207,36 @@ func FuzzCoreML(f *testing.F) {
 	})
 }
 
-// FuzzWhole: no pickle makes the mapping of whole networks panic.
+// members are the files of an archive of PyTorch's, without the folder that they are in.
+func members(t testing.TB, b []byte) map[string][]byte {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, name, _ := strings.Cut(f.Name, "/")
+		if files[name], err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+// FuzzWhole: no pickle makes the mapping of whole networks panic. It alone is damaged: FuzzOpen and
+// FuzzArchive damage what is around it.
 func FuzzWhole(f *testing.F) {
-	f.Add(fixture.Read(f, "whole.pth"))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	files := members(f, fixture.Read(f, "whole.pth"))
+	f.Add(files["data.pkl"])
+	f.Fuzz(func(t *testing.T, pickle []byte) {
+		now := maps.Clone(files)
+		now["data.pkl"] = pickle
+		b := packed(t, now)
 		defer boundtest.Reader(t, len(b))()
 		p, err := pth.Read(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
@@ -218,6 +248,78 @@ func FuzzWhole(f *testing.F) {
 		}
 		if err == nil {
 			_, _ = assemble(src)
+		}
+	})
+}
+
+// fieldsOf calls f for each field of a message: its number, its contents where it has a length, all of it.
+func fieldsOf(t testing.TB, b []byte, f func(n protowire.Number, v, whole []byte)) {
+	t.Helper()
+	for len(b) > 0 {
+		n, kind, tag := protowire.ConsumeTag(b)
+		size := protowire.ConsumeFieldValue(n, kind, b[max(tag, 0):])
+		if tag < 0 || size < 0 {
+			t.Fatal(protowire.ParseError(min(tag, size)))
+		}
+		var v []byte
+		if kind == protowire.BytesType {
+			v, _ = protowire.ConsumeBytes(b[tag:])
+		}
+		f(n, v, b[:tag+size])
+		b = b[tag+size:]
+	}
+}
+
+// shortONNX is a model with its first nodes alone, and the initializers that they read.
+func shortONNX(t testing.TB, b []byte, nodes int) []byte {
+	t.Helper()
+	const graph, node, initializer, values = 7, 1, 5, 13
+	var model, short fixture.PB
+	read := map[string]bool{}
+	fieldsOf(t, b, func(n protowire.Number, v, whole []byte) {
+		if n != graph {
+			model = append(model, whole...)
+			return
+		}
+		fieldsOf(t, v, func(n protowire.Number, v, whole []byte) {
+			if n != node || nodes == 0 {
+				return
+			}
+			nodes--
+			short = append(short, whole...)
+			fieldsOf(t, v, func(n protowire.Number, v, _ []byte) {
+				if n == 1 {
+					read[string(v)] = true
+				}
+			})
+		})
+		fieldsOf(t, v, func(n protowire.Number, v, whole []byte) {
+			keep := n != node && n != values
+			if n == initializer {
+				fieldsOf(t, v, func(n protowire.Number, v, _ []byte) { keep = keep && (n != 8 || read[string(v)]) })
+			}
+			if keep {
+				short = append(short, whole...)
+			}
+		})
+	})
+	return model.Raw(graph, short)
+}
+
+// FuzzONNX: no graph makes the matcher panic, quantised or not.
+func FuzzONNX(f *testing.F) {
+	for _, name := range []string{"folded.onnx", "unfolded.onnx"} {
+		b := shortONNX(f, fixture.Read(f, name), 12)
+		if g, err := onnx.Read(bytes.NewReader(b), int64(len(b)), nil); err != nil || len(g.Nodes) != 12 || len(b) > 1<<16 {
+			f.Fatalf("the seed of %d bytes is not read: %v", len(b), err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		defer boundtest.Reader(t, len(b))()
+		values := func(string) (io.ReaderAt, int64, error) { return bytes.NewReader(b), int64(len(b)), nil }
+		if g, err := onnx.Read(bytes.NewReader(b), int64(len(b)), values); err == nil {
+			_, _ = onnxSource(g)
 		}
 	})
 }

@@ -29,6 +29,24 @@ func onLevels(w *inception.Weights, levels float64) *inception.Weights {
 	return &other
 }
 
+// TestRoundingMaximum: where the head reads maxima, these are what rounding is measured on.
+func TestRoundingMaximum(t *testing.T) {
+	w, err := inception.Random(inception.RandomConfig{Width: 0.1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Recipe = inception.Resized(w.Recipe, 139)
+	q := onLevels(w, 127)
+	mean, err := rounding(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Reads = inception.LastMaximum()
+	if most, err := rounding(q); err != nil || most == mean || most > 5*mean {
+		t.Errorf("got %.3g for the maxima, %v, and %.3g for the means", most, err, mean)
+	}
+}
+
 // TestRounding: what rounded weights do to the bottleneck is told from them alone, within a factor of
 // two and a half, and decides whether they are taken.
 func TestRounding(t *testing.T) {

@@ -119,7 +119,7 @@ func (src *source) modules(all map[string]pth.Module, path string) ([]link, erro
 	case l.kind == "":
 		return nil, fmt.Errorf("rehead has no layer like %s %q in a head", m.Class, path)
 	case m.Text["approximate"] == "tanh":
-		return nil, fmt.Errorf("%s %q is of a variant that rehead has not", m.Class, path)
+		l.kind = inception.LayerGELUTanh
 	case l.kind == inception.LayerLeakyReLU:
 		l.alpha = m.Numbers["negative_slope"]
 	case l.kind == inception.LayerELU:

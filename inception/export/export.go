@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/atomicfile"
@@ -90,6 +91,11 @@ func Write(m *inception.Model, w io.Writer, c Config) error {
 	if m.Reads != nil && !m.Reads.Foreign() && !c.TrunkOnly && c.Format != FormatONNX {
 		return bad(fmt.Errorf("the head reads %v, which of these files only %q holds: write that, or train it with "+
 			"--features last", m.Reads, FormatONNX))
+	}
+	if tanh := func(l inception.HeadLayer) bool { return l.Kind == inception.LayerGELUTanh }; c.Format == FormatKeras &&
+		!c.TrunkOnly && slices.ContainsFunc(m.Head.Before, tanh) {
+		return bad(fmt.Errorf("the head has GELU by a tanh, for which Keras has no layer: write %q or %q, or leave the "+
+			"head out (--trunk-only)", FormatONNX, FormatTFLite))
 	}
 	if p := m.Precision(); p == nn.Int8 && c.Format != FormatONNX {
 		return bad(fmt.Errorf("the model computes with %s, which of these files only %q holds: write that, or train "+

@@ -84,6 +84,32 @@ func deep(m *inception.Model) {
 	m.Head.W = some(15, 3)
 }
 
+// TestTanhGELU: what Keras has no layer for comes back from the other formats, and is refused there.
+func TestTanhGELU(t *testing.T) {
+	for _, format := range []export.Format{export.FormatONNX, export.FormatTFLite, export.FormatKeras} {
+		m := model(t, inception.Keras, side)
+		m.Head.Before = []inception.HeadLayer{{Kind: inception.LayerGELUTanh}}
+		path := filepath.Join(t.TempDir(), "m")
+		err := export.WriteFile(m, path, export.Config{Format: format})
+		if format == export.FormatKeras {
+			if err == nil || !strings.Contains(err.Error(), "--trunk-only") {
+				t.Errorf("%s: got error %v, want the way out", format, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := convert.OpenModel(path, convert.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(back.Head.Before) != 1 || back.Head.Before[0].Kind != inception.LayerGELUTanh {
+			t.Errorf("%s: got layers %+v, want GELU by a tanh", format, back.Head.Before)
+		}
+	}
+}
+
 // TestRoundTrip reads back what was written, for each structure: the same weights, recipe and labels,
 // and the same answers, whatever the head.
 func TestRoundTrip(t *testing.T) {

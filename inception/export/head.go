@@ -61,6 +61,12 @@ func (g *graph) layer(l *inception.HeadLayer, name, x string) string {
 		erf := step("Erf", "_erf", step("Mul", "_narrow", x, number(".narrow", 1/math.Sqrt2)))
 		half := step("Mul", "_half", x, number(".half", 0.5))
 		return step("Mul", "", half, step("Add", "_share", erf, number(".one", 1)))
+	case inception.LayerGELUTanh:
+		cube := step("Mul", "_cube", x, step("Mul", "_square", x, x))
+		bent := step("Add", "_bent", x, step("Mul", "_little", cube, number(".cube", 0.044715)))
+		tanh := step("Tanh", "_tanh", step("Mul", "_narrow", bent, number(".narrow", math.Sqrt(2/math.Pi))))
+		half := step("Mul", "_half", x, number(".half", 0.5))
+		return step("Mul", "", half, step("Add", "_share", tanh, number(".one", 1)))
 	case inception.LayerL2:
 		g.Node("ReduceL2", name+"_length", []string{x}, onnx.Ints("axes", 1))
 		return step("Div", "", x, step("Max", "_longer", name+"_length", number(".floor", 1e-12)))

@@ -280,6 +280,8 @@ func (g *lite) before(l *inception.HeadLayer, name string, x int) int {
 		return step(liteMul, "", none, x, step(liteSigmoid, "/gate", nil, x))
 	case inception.LayerGELU:
 		return step(liteGELU, "", flat.Table{false}, x)
+	case inception.LayerGELUTanh:
+		return step(liteGELU, "", flat.Table{true}, x)
 	case inception.LayerL2:
 		return step(liteUnit, "", none, x)
 	}

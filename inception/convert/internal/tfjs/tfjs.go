@@ -73,7 +73,7 @@ func Read(r io.ReaderAt, size int64, open Open) (*Model, error) {
 	if err := json.Unmarshal(data, &d); err != nil {
 		return nil, fmt.Errorf("TensorFlow.js: model.json is damaged: %w", err)
 	}
-	if bytes.Contains(data, []byte(`"irVersion"`)) {
+	if bytes.Contains(data, []byte(`"irVersion"`)) || bytes.Contains(data, []byte(`"ir_version"`)) {
 		return nil, ErrONNX
 	}
 	if len(d.Topology) == 0 || len(d.Manifest) == 0 {

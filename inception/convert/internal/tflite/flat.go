@@ -14,11 +14,21 @@ type flat struct {
 	r    io.ReaderAt
 	c    *raw.Cursor
 	size int64
+	left int64 // how many bytes of lists may still be read
 	err  error
 }
 
-// maxVector bounds the lists of a model: tensors, operators, buffers.
-const maxVector = 1 << 16
+// newFlat reads a file of the given size. Tables may share a list, but a file that lets many of them
+// share a long one could ask for its square, so lists are read to four times the file together.
+func newFlat(r io.ReaderAt, size int64) *flat {
+	return &flat{r: r, c: raw.NewCursor(r, 0, size), size: size, left: 4 * size}
+}
+
+// What bounds the lists of a model: tensors, operators, buffers; and its names.
+const (
+	maxVector = 1 << 16
+	maxName   = 1 << 12
+)
 
 func (f *flat) fail(format string, args ...any) {
 	if f.err == nil {
@@ -123,8 +133,18 @@ func (f *flat) vector(t table, i, n int, limit int64) (at, count int64) {
 	return at, count
 }
 
+// list is a vector that is going to be read whole.
+func (f *flat) list(t table, i, n int) (at, count int64) {
+	at, count = f.vector(t, i, n, maxVector)
+	if f.left -= count * int64(n); f.left < 0 {
+		f.fail("offset %d: the lists of this file have more than four times its %d bytes together", at, f.size)
+		return 0, 0
+	}
+	return at, count
+}
+
 func (f *flat) tables(t table, i int) []table {
-	at, n := f.vector(t, i, 4, maxVector)
+	at, n := f.list(t, i, 4)
 	var out []table
 	for k := range n {
 		out = append(out, table(f.follow(at+4*k)))
@@ -133,7 +153,7 @@ func (f *flat) tables(t table, i int) []table {
 }
 
 func (f *flat) ints(t table, i, n int) []int64 {
-	at, count := f.vector(t, i, n, maxVector)
+	at, count := f.list(t, i, n)
 	var out []int64
 	for k := range count {
 		v, shift := f.number(at+int64(n)*k, n), 64-8*n
@@ -143,7 +163,7 @@ func (f *flat) ints(t table, i, n int) []int64 {
 }
 
 func (f *flat) floats(t table, i int) []float64 {
-	at, count := f.vector(t, i, 4, maxVector)
+	at, count := f.list(t, i, 4)
 	var out []float64
 	for k := range count {
 		out = append(out, float64(math.Float32frombits(uint32(f.number(at+4*k, 4)))))
@@ -152,7 +172,10 @@ func (f *flat) floats(t table, i int) []float64 {
 }
 
 func (f *flat) text(t table, i int) string {
-	at, n := f.vector(t, i, 1, 1<<12)
+	at, n := f.list(t, i, 1)
+	if f.err == nil && n > maxName {
+		f.fail("offset %d: a name of %d bytes, want at most %d", at, n, maxName)
+	}
 	if n == 0 || f.err != nil {
 		return ""
 	}

@@ -43,12 +43,13 @@ type reader struct {
 	*flat
 	g       *graph.Graph
 	tensors []*tensor
+	named   map[string]*tensor
 	rounded bool
 }
 
 // Read reads a model of the given size and says whether its weights are quantised to integers.
 func Read(r io.ReaderAt, size int64) (*graph.Graph, bool, error) {
-	f := &reader{flat: &flat{r: r, c: raw.NewCursor(r, 0, size), size: size}, g: graph.New("TFLite")}
+	f := &reader{flat: newFlat(r, size), g: graph.New("TFLite"), named: map[string]*tensor{}}
 	f.g.Complete = true
 	if err := f.model(); err != nil {
 		return nil, false, fmt.Errorf("TFLite: %w", err)
@@ -142,7 +143,7 @@ func (f *reader) tensor(i int, t table, buffers []table) error {
 	if q := f.child(t, 4); q != 0 {
 		x.scale, x.zero, x.axis = f.floats(q, 2), f.ints(q, 3, 8), int(f.int(q, 6, 4, 0))
 	}
-	f.tensors = append(f.tensors, x)
+	f.tensors, f.named[x.value] = append(f.tensors, x), x
 	b := f.int(t, 2, 4, 0)
 	if b <= 0 || b >= int64(len(buffers)) {
 		return f.err
@@ -381,13 +382,7 @@ func (f *reader) source(x *tensor) *tensor {
 		if n == nil || n.Op != "Identity" {
 			return nil
 		}
-		var next *tensor
-		for _, t := range f.tensors {
-			if t.value == n.Inputs[0] {
-				next = t
-			}
-		}
-		x = next
+		x = f.named[n.Inputs[0]]
 	}
 	return nil
 }
