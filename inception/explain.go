@@ -33,7 +33,7 @@ type Map struct {
 	Probability float64 `json:"probability"`
 	Logit       float64 `json:"logit"`              // before the temperature
 	Bias        float64 `json:"bias"`               // the head's, for this label
-	Gradient    bool    `json:"gradient,omitempty"` // the logit is not linear in the blocks: see above
+	Gradient    bool    `json:"gradient,omitempty"` // the logit is not linear in the blocks, see [Map]
 	// [h][w]: what speaks for the label here, or against it if negative
 	Cells [][]float32 `json:"cells"`
 }

@@ -23,7 +23,7 @@ const (
 type Head struct {
 	Classes    int
 	Features   int         // of the bottleneck
-	Before     []HeadLayer // applied to the bottleneck in their order; at most maxLayers
+	Before     []HeadLayer // applied to the bottleneck in their order; at most 32
 	W          []float32   // [Classes,Features], or [Classes,width of the last layer]
 	B          []float32   // [Classes]
 	Activation Activation  // "" means Softmax

@@ -14,9 +14,11 @@ import (
 	"github.com/c236555e/rehead/internal/strictjson"
 )
 
-// Bounds on the training pictures that a model keeps.
+// MaxNeighbours is how many training pictures a model keeps at most.
+const MaxNeighbours = 10000
+
+// More bounds on them.
 const (
-	MaxNeighbours    = 10000
 	maxThumbnail     = 64 << 10 // bytes
 	nearestCount     = 3
 	neighboursFormat = "rehead-neighbours/1"

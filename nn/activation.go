@@ -19,7 +19,7 @@ const (
 	ELU       Function = "elu"        // x, or Alpha*(exp(x)-1) below 0
 	SELU      Function = "selu"       // 1.0507 times the ELU of Alpha 1.6733 (Klambauer et al. 2017); it takes no Alpha
 	GELU      Function = "gelu"       // x*Phi(x), by the error function (Hendrycks and Gimpel 2016)
-	Tanh      Function = "tanh"       //
+	Tanh      Function = "tanh"       // the hyperbolic tangent
 	Sigmoid   Function = "sigmoid"    // 1/(1+exp(-x))
 	Softplus  Function = "softplus"   // log(1+exp(x))
 	Swish     Function = "swish"      // x*sigmoid(x), also called SiLU

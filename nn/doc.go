@@ -1,16 +1,19 @@
 // Package nn builds neural networks as Gorgonia expression graphs of its own
 // operators and runs them two ways.
 //
-// A graph is made of leaves ([Input], [Param]) and operators ([Conv2D],
-// [BatchNorm], [BatchNormTraining], [ReLU], [MaxPool], [AvgPool], [GlobalAvgPool], [Concat],
-// [Dense], [Softmax], [CrossEntropy], [BinaryCrossEntropy]) put together by
-// [Apply], which checks every shape. An operator is a plain struct of its
+// A graph is made of leaves ([Input], [Param]) and operators put together by
+// [Apply], which checks every shape: [Conv2D], [Dense], [ReLU], [Activation],
+// [BatchNorm], [MaxPool], [AvgPool], [GlobalAvgPool], [Moments], [Concat],
+// [Add], [Flatten], [Softmax], in training [BatchNormTraining] and [Dropout],
+// and the losses [CrossEntropy] and [BinaryCrossEntropy]. An operator is a plain struct of its
 // configuration. The same graph then goes to
 //
 //   - a [Machine], Gorgonia's tape machine: slow, plain, the reference; or
 //   - a [Program], compiled by [Compile] for a device: fused, planned, parallel.
 //
-// [HeadGraph] is the graph that trains a head, gradients included. A [Config]
+// A network is trained with gorgonia.Grad of a loss, Gorgonia's tape machine and
+// its solvers, as the example of [BatchNormTraining] does; which operators have
+// gradients is in docs/operators.md. [HeadGraph] is the graph that trains a head, gradients included. A [Config]
 // says what a Program runs on: "cpu", or a device that registers itself when its
 // package is imported, such as nn/cuda.
 //

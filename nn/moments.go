@@ -14,7 +14,7 @@ import (
 // is no gradient.
 type Moments struct{ Name string }
 
-// MomentRuns is how many values a channel has in the result of Moments.
+// MomentRuns, which is 6, is how many values a channel has in the result of Moments.
 const MomentRuns = ir.MomentRuns
 
 func (o *Moments) signature() signature {

@@ -9,7 +9,7 @@ import (
 )
 
 // An Op is one operator of this package, a pointer to a plain struct of its configuration, such as
-// *[Conv2D]. [Apply] makes a node of it; what Gorgonia asks of an operator is in gorgonia.go.
+// *[Conv2D]. [Apply] makes a node of it. Those of this package are all there are.
 type Op interface {
 	signature() signature
 	infer(shapes []tensor.Shape) (tensor.Shape, error) // of arguments that fit the signature; or a *ShapeError

@@ -63,7 +63,7 @@ type Config struct {
 	Placeholders bool
 
 	// Limits bound one picture: its bytes and its pixels. Zero fields take the defaults of package
-	// dataset.
+	// picture.
 	Limits picture.Limits
 
 	// MaxBodyBytes bounds one request's body, in bytes, and MaxHeldBytes what all requests together

@@ -85,7 +85,7 @@ const fewestDecided = 5
 // FitThresholds returns for each label, where examples have several, the probability from which on
 // saying it gives the best F1 on the examples, weighted as they are, half-way to the next lower
 // probability there, of equally good ones the nearest to 0.5; 0.5 for a label that fewer than
-// fewestDecided of them have or lack, and nil without any.
+// 5 of them have or lack, and nil without any.
 func FitThresholds(logits []float64, ex Examples, temperature float64) []float64 {
 	if len(ex.Labels) == 0 || !ex.answeredBy(logits) || !(temperature > 0) {
 		return nil

@@ -11,8 +11,8 @@
 // H being the cross entropy with the targets t_i and v_i the weight of example i. By default it
 // does so by L-BFGS from W = 0 and the bias of how frequent labels are. L is strictly convex in W for
 // L2 > 0, so that there is one answer, and it is found when L is proven to be at most
-// Options.Tolerance of it above its least value: the proof is the duality gap, computed in float64
-// (certify). On the way there products are in float32 as long as those can tell anything. Solvers of
+// Options.Tolerance of it above its least value: the proof is the duality gap, computed in float64.
+// On the way there products are in float32 as long as those can tell anything. Solvers of
 // small steps take loss and gradient from the Gorgonia graph of nn.HeadGraph, which is what the rest
 // is held to. Mean and scale are then folded into W and b in float64: the head takes plain
 // bottlenecks.
