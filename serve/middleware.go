@@ -98,11 +98,11 @@ func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 	switch {
 	case strings.HasPrefix(pattern, "/models"), pattern == unmatched && s.cfg.MultiModel &&
 		underModels(c.Request.URL.Path):
-		c.JSON(status.code, managementError{Code: status.code, Type: errorType(status.code), Message: status.msg})
+		sendJSON(c, status.code, managementError{Code: status.code, Type: errorType(status.code), Message: status.msg})
 	case s.cfg.Compat == CompatTFBlog && status.code == http.StatusUnsupportedMediaType && pattern == "/invocations":
 		c.String(status.code, "This predictor only supports TXT data")
 	default:
-		c.JSON(status.code, errorRecord{status.msg})
+		sendJSON(c, status.code, errorRecord{status.msg})
 	}
 }
 
