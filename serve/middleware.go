@@ -111,12 +111,13 @@ func underModels(path string) bool { return path == "/models" || strings.HasPref
 // body reads the request's body, which the ledger then holds, and notes its digest for the access
 // log.
 func (s *Server) body(c *gin.Context, held *ledger) ([]byte, error) {
-	if coding := c.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		c.Header("Accept-Encoding", "identity")
-		return nil, fail(http.StatusUnsupportedMediaType,
-			"the body's content encoding is not supported; send it as it is")
+	var body []byte
+	var err error
+	if coding := contentCoding(c.Request); coding != "" {
+		body, err = s.readCoded(c, held, coding)
+	} else {
+		body, err = readBody(c.Writer, c.Request, s.cfg.MaxBodyBytes, held)
 	}
-	body, err := readBody(c.Writer, c.Request, s.cfg.MaxBodyBytes, held)
 	if err == nil {
 		accessEntryOf(c).body(body)
 	}

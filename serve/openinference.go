@@ -29,8 +29,14 @@ const (
 // modelVersion is the one version that every model has.
 const modelVersion = "1"
 
+// modelPlatform is what models are kept in.
+const modelPlatform = "rehead_safetensors"
+
 // outputNames are the outputs that there are; the first two are given where a request names none.
 var outputNames = [...]string{outputProbs, outputLabel, outputVector}
+
+// extensions are those of Triton that are answered.
+var extensions = [...]string{"classification", "binary_tensor_data", "model_configuration"}
 
 var errUnknownOutput = badRequest("unknown output; want %s", strings.Join(outputNames[:], ", "))
 
@@ -85,7 +91,7 @@ func (s *Server) healthReady(c *gin.Context) error {
 }
 
 func (s *Server) serverMetadata(c *gin.Context) error {
-	sendJSON(c, http.StatusOK, gin.H{"name": "rehead", "version": s.cfg.Version, "extensions": []string{"classification", "binary_tensor_data"}})
+	sendJSON(c, http.StatusOK, gin.H{"name": "rehead", "version": s.cfg.Version, "extensions": extensions})
 	return nil
 }
 
@@ -119,21 +125,25 @@ func (s *Server) modelMetadata(c *gin.Context) error {
 		return err
 	}
 	defer m.release()
-	size, head := m.Model().Recipe.Size, m.Model().Head
+	inputs, outputs := m.describe()
 	sendJSON(c, http.StatusOK, struct {
 		Name     string           `json:"name"`
 		Versions []string         `json:"versions"`
 		Platform string           `json:"platform"`
 		Inputs   []tensorMetadata `json:"inputs"`
 		Outputs  []tensorMetadata `json:"outputs"`
-	}{
-		m.name, []string{modelVersion}, "rehead_safetensors",
-		[]tensorMetadata{{inputImage, "BYTES", []int{-1}}, {inputRGB, "UINT8", []int{-1, -1, -1, 3}},
-			{inputPixels, "FP32", []int{-1, 3, size, size}}},
-		[]tensorMetadata{{outputProbs, "FP64", []int{-1, len(m.Model().Labels)}}, {outputLabel, "BYTES", []int{-1}},
-			{outputVector, "FP32", []int{-1, head.Features}}},
-	})
+	}{m.name, []string{modelVersion}, modelPlatform, inputs, outputs})
 	return nil
+}
+
+// describe names the tensors that the model takes and gives; -1 is any size.
+func (m *model) describe() (inputs, outputs []tensorMetadata) {
+	size, head := m.Model().Recipe.Size, m.Model().Head
+	inputs = []tensorMetadata{{inputImage, "BYTES", []int{-1}}, {inputRGB, "UINT8", []int{-1, -1, -1, 3}},
+		{inputPixels, "FP32", []int{-1, 3, size, size}}}
+	outputs = []tensorMetadata{{outputProbs, "FP64", []int{-1, len(m.Model().Labels)}}, {outputLabel, "BYTES", []int{-1}},
+		{outputVector, "FP32", []int{-1, head.Features}}}
+	return inputs, outputs
 }
 
 // infer answers POST /v2/models/NAME/infer.
