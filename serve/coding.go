@@ -19,8 +19,13 @@ const codingBytes = 64 << 10
 // readCoded reads a body under its content coding. The body as sent and the body as it unpacks are
 // bounded alike, and the unpacked one takes room as it grows.
 func (s *Server) readCoded(c *gin.Context, held *ledger, coding string) ([]byte, error) {
-	open := map[string]func(io.Reader) (io.Reader, error){"gzip": openGzip, "x-gzip": openGzip, "deflate": openDeflate}[coding]
-	if open == nil {
+	var open func(io.Reader) (io.Reader, error)
+	switch coding {
+	case "gzip", "x-gzip":
+		open = openGzip
+	case "deflate":
+		open = openDeflate
+	default:
 		c.Header("Accept-Encoding", "gzip, deflate, identity")
 		return nil, fail(http.StatusUnsupportedMediaType,
 			"the body's content encoding is not supported; send it as it is, or as gzip or deflate")

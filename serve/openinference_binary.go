@@ -186,8 +186,8 @@ func appendText(b []byte, text string) []byte {
 }
 
 // binaryTensor is an output's bytes over all pictures. It ends with ctx.
-func (m *model) binaryTensor(ctx context.Context, w wantedOutput, results []inception.Result) (pieces answer, size int64,
-	err error) {
+func (m *model) binaryTensor(ctx context.Context, w wantedOutput,
+	results []inception.Result) (pieces answer, size int64, err error) {
 	for i := range results {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
