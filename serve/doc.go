@@ -20,7 +20,7 @@
 //	GET /execution-parameters      what a batch transform job asks
 //	GET /metrics                   Prometheus
 //	/models...                     with Config.MultiModel: load, list, show, unload, invoke
-//	/v2...                         Open Inference Protocol: health, metadata, config, index, infer
+//	/v2...                         Open Inference Protocol: health, metadata, config, stats, index, infer
 //	/v1/models...                  KServe's first protocol: list, readiness, NAME:predict
 //
 // Every GET has its HEAD.

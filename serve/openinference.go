@@ -36,7 +36,7 @@ const modelPlatform = "rehead_safetensors"
 var outputNames = [...]string{outputProbs, outputLabel, outputVector}
 
 // extensions are those of Triton that are answered.
-var extensions = [...]string{"classification", "binary_tensor_data", "model_configuration"}
+var extensions = [...]string{"classification", "binary_tensor_data", "model_configuration", "statistics"}
 
 var errUnknownOutput = badRequest("unknown output; want %s", strings.Join(outputNames[:], ", "))
 

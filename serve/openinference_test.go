@@ -35,7 +35,7 @@ func TestContract60Health(t *testing.T) {
 // Contract 61: metadata.
 func TestContract61Metadata(t *testing.T) {
 	s := newServer(t, &fake{}, Config{ModelName: "flowers", Version: "1.2.3"})
-	wantStatus(t, do(s.Handler(), http.MethodGet, "/v2", nil), http.StatusOK, `{"extensions":["classification","binary_tensor_data","model_configuration"],"name":"rehead","version":"1.2.3"}`)
+	wantStatus(t, do(s.Handler(), http.MethodGet, "/v2", nil), http.StatusOK, `{"extensions":["classification","binary_tensor_data","model_configuration","statistics"],"name":"rehead","version":"1.2.3"}`)
 	w := do(s.Handler(), http.MethodGet, "/v2/models/flowers", nil)
 	wantStatus(t, w, http.StatusOK, "")
 	want := `{"name":"flowers","versions":["1"],"platform":"rehead_safetensors","inputs":[` +

@@ -78,6 +78,7 @@ func (s *Server) routes() *gin.Engine {
 		add(http.MethodGet, m, s.modelMetadata)
 		add(http.MethodGet, m+"/ready", s.modelReady)
 		add(http.MethodGet, m+"/config", s.modelConfig)
+		add(http.MethodGet, m+"/stats", s.showStats)
 		add(http.MethodPost, m+"/infer", s.infer)
 	}
 	add(http.MethodGet, "/v1/models", s.listV1)
