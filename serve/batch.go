@@ -30,6 +30,7 @@ type batcher struct {
 	further  chan *task   // the others
 	inARow   atomic.Int64 // of queue since the last of further
 	single   atomic.Bool  // the last pass had one of queue
+	stats    modelStats
 	closed   chan struct{}
 	done     sync.WaitGroup
 }
@@ -216,7 +217,9 @@ func (b *batcher) pass(batch []*task) {
 	defer cancel()
 	begin := time.Now()
 	results, err := b.guarded(ctx, inputs)
-	b.shared.observe.passed(len(batch), time.Since(begin))
+	took := time.Since(begin)
+	b.stats.passed(len(batch), took)
+	b.shared.observe.passed(len(batch), took)
 	for i, t := range batch {
 		o := outcome{err: err}
 		if err == nil {

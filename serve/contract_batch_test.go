@@ -128,6 +128,6 @@ func TestExplainOnRequest(t *testing.T) {
 		http.StatusOK, "cells")
 	wantStatus(t, do(newServer(t, &fake{}, Config{}).Handler(), http.MethodPost, "/invocations?explain=true", body),
 		http.StatusNotImplemented, "explain")
-	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Encoding", "gzip"),
+	wantStatus(t, do(s.Handler(), http.MethodPost, "/invocations", body, "Content-Encoding", "br"),
 		http.StatusUnsupportedMediaType, "encoding")
 }

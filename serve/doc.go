@@ -20,7 +20,8 @@
 //	GET /execution-parameters      what a batch transform job asks
 //	GET /metrics                   Prometheus
 //	/models...                     with Config.MultiModel: load, list, show, unload, invoke
-//	/v2...                         Open Inference Protocol: health, metadata, infer
+//	/v2...                         Open Inference Protocol: health, metadata, config, stats, index, infer
+//	/v1/models...                  KServe's first protocol: list, readiness, NAME:predict
 //
 // Every GET has its HEAD.
 //
@@ -38,7 +39,8 @@
 //
 // A body holds one picture or many:
 //
-//	image/*, application/x-image, application/octet-stream, or no type: a picture's bytes
+//	image/*, application/x-image, application/octet-stream, file-path/raw-bytes, or no type:
+//	                       a picture's bytes
 //	application/json       {"b64": "..."}, {"instances": [...]} or {"inputs": ...}
 //	application/jsonlines  an instance a line
 //	text/csv               a picture a row, in base64; "; header=present" passes the first over

@@ -86,7 +86,7 @@ func (s *Server) explain(c *gin.Context) error {
 		answer.Embedding = x.Bottleneck
 	}
 	c.Header("Cache-Control", "no-store")
-	c.JSON(http.StatusOK, answer)
+	sendJSON(c, http.StatusOK, answer)
 	return nil
 }
 

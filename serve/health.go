@@ -55,7 +55,7 @@ func (s *Server) executionParameters(c *gin.Context) error {
 	if concurrent == 0 {
 		concurrent = 2 * s.cfg.MaxBatch
 	}
-	c.JSON(http.StatusOK, struct {
+	sendJSON(c, http.StatusOK, struct {
 		MaxConcurrentTransforms int
 		BatchStrategy           string
 		MaxPayloadInMB          int

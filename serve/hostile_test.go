@@ -83,7 +83,7 @@ func TestHostileParsingHoldsNothing(t *testing.T) {
 			fault := c.fault
 			took := boundtest.Allocated(func() {
 				if fault += c.infer; c.infer != "" {
-					_, records, err = p.infer(c.body, fakeSize)
+					_, records, err = p.infer("", c.body, fakeSize)
 				} else {
 					records, _, err = p.parse(kind, c.body, &options{})
 				}
@@ -115,7 +115,7 @@ func TestHostileParsingEndsWithItsRequest(t *testing.T) {
 			t.Errorf("%s: got %v, want the request's end", kind, err)
 		}
 	}
-	if _, _, err := p.infer([]byte(`{"inputs":[]}`), 1); !errors.Is(err, context.Canceled) {
+	if _, _, err := p.infer("", []byte(`{"inputs":[]}`), 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("infer: got %v, want the request's end", err)
 	}
 }
@@ -208,7 +208,7 @@ func TestHostileAnswerEndsWithItsRequest(t *testing.T) {
 			t.Errorf("%s: got %v, want the request's end", form, err)
 		}
 	}
-	if _, err := m.inferAnswer(ctx, &inferRequest{Outputs: []wantedOutput{{Name: outputProbs}}},
+	if _, _, err := m.inferAnswer(ctx, &inferRequest{Outputs: []wantedOutput{{Name: outputProbs}}},
 		make([]inferTensor, 1), results); !errors.Is(err, context.Canceled) {
 		t.Errorf("infer: got %v, want the request's end", err)
 	}

@@ -16,6 +16,7 @@ const (
 	typeMultipart   = "multipart/form-data"
 	typeImage       = "application/x-image"
 	typeBytes       = "application/octet-stream"
+	typeRawBytes    = "file-path/raw-bytes" // a file's own bytes, as SageMaker's DataSerializer calls them
 )
 
 // mediaType is a content type or one range of an Accept header, in lower case.
@@ -144,7 +145,7 @@ func contentType(r *http.Request, body []byte) mediaType {
 
 // isPicture reports whether a body of this type is one picture's own bytes.
 func (m mediaType) isPicture() bool {
-	return m.name == typeImage || m.name == typeBytes || strings.HasPrefix(m.name, "image/")
+	return m.name == typeImage || m.name == typeBytes || m.name == typeRawBytes || strings.HasPrefix(m.name, "image/")
 }
 
 // negotiate chooses among the offered types the one that the Accept headers like best, the earlier

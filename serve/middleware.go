@@ -98,11 +98,11 @@ func (s *Server) answerError(c *gin.Context, pattern string, err error) {
 	switch {
 	case strings.HasPrefix(pattern, "/models"), pattern == unmatched && s.cfg.MultiModel &&
 		underModels(c.Request.URL.Path):
-		c.JSON(status.code, managementError{Code: status.code, Type: errorType(status.code), Message: status.msg})
+		sendJSON(c, status.code, managementError{Code: status.code, Type: errorType(status.code), Message: status.msg})
 	case s.cfg.Compat == CompatTFBlog && status.code == http.StatusUnsupportedMediaType && pattern == "/invocations":
 		c.String(status.code, "This predictor only supports TXT data")
 	default:
-		c.JSON(status.code, errorRecord{status.msg})
+		sendJSON(c, status.code, errorRecord{status.msg})
 	}
 }
 
@@ -111,12 +111,13 @@ func underModels(path string) bool { return path == "/models" || strings.HasPref
 // body reads the request's body, which the ledger then holds, and notes its digest for the access
 // log.
 func (s *Server) body(c *gin.Context, held *ledger) ([]byte, error) {
-	if coding := c.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		c.Header("Accept-Encoding", "identity")
-		return nil, fail(http.StatusUnsupportedMediaType,
-			"the body's content encoding is not supported; send it as it is")
+	var body []byte
+	var err error
+	if coding := contentCoding(c.Request); coding != "" {
+		body, err = s.readCoded(c, held, coding)
+	} else {
+		body, err = readBody(c.Writer, c.Request, s.cfg.MaxBodyBytes, held)
 	}
-	body, err := readBody(c.Writer, c.Request, s.cfg.MaxBodyBytes, held)
 	if err == nil {
 		accessEntryOf(c).body(body)
 	}

@@ -89,7 +89,7 @@ func (s *Server) loadModel(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, gin.H{"status": "the model is loaded"})
+	sendJSON(c, http.StatusOK, gin.H{"status": "the model is loaded"})
 	return nil
 }
 
@@ -297,7 +297,7 @@ func (s *Server) listModels(c *gin.Context) error {
 	if limit > 0 && len(entries) > limit {
 		answer.Models, answer.Next = entries[:limit], strconv.Itoa(from+limit)
 	}
-	c.JSON(http.StatusOK, answer)
+	sendJSON(c, http.StatusOK, answer)
 	return nil
 }
 
@@ -320,7 +320,7 @@ func (s *Server) showModel(c *gin.Context) error {
 	if m == nil {
 		return fail(http.StatusNotFound, "no model with that name is loaded")
 	}
-	c.JSON(http.StatusOK, modelEntry{m.name, m.url})
+	sendJSON(c, http.StatusOK, modelEntry{m.name, m.url})
 	return nil
 }
 
@@ -347,7 +347,7 @@ func (s *Server) unloadModel(c *gin.Context) error {
 		return fmt.Errorf("serve: unloading the model: %w", err)
 	}
 	s.cfg.Logger.Info("model unloaded", "model", name)
-	c.JSON(http.StatusOK, gin.H{"status": "the model is unloaded"})
+	sendJSON(c, http.StatusOK, gin.H{"status": "the model is unloaded"})
 	return nil
 }
 

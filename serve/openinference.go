@@ -29,8 +29,14 @@ const (
 // modelVersion is the one version that every model has.
 const modelVersion = "1"
 
+// modelPlatform is what models are kept in.
+const modelPlatform = "rehead_safetensors"
+
 // outputNames are the outputs that there are; the first two are given where a request names none.
 var outputNames = [...]string{outputProbs, outputLabel, outputVector}
+
+// extensions are those of Triton that are answered.
+var extensions = [...]string{"classification", "binary_tensor_data", "model_configuration", "statistics"}
 
 var errUnknownOutput = badRequest("unknown output; want %s", strings.Join(outputNames[:], ", "))
 
@@ -43,17 +49,24 @@ type tensorMetadata struct {
 
 // inferTensor is an input of a request or an output of an answer, whose data follows.
 type inferTensor struct {
-	Name     string `json:"name"`
-	Shape    []int  `json:"shape"`
-	Datatype string `json:"datatype"`
-	Data     []byte `json:"-"` // as it stands in the request
+	Name       string           `json:"name"`
+	Shape      []int            `json:"shape"`
+	Datatype   string           `json:"datatype"`
+	Parameters tensorParameters `json:"parameters,omitzero"`
+	Data       []byte           `json:"-"` // as it stands in the request
+}
+
+// tensorParameters say how many bytes of a tensor follow the JSON; nil where its data are in it.
+type tensorParameters struct {
+	BinarySize *int64 `json:"binary_data_size,omitempty"`
 }
 
 // wantedOutput is an output that a request names.
 type wantedOutput struct {
 	Name       string `json:"name"`
 	Parameters struct {
-		Classification int `json:"classification"` // Triton's extension: "value:index:label" of the best
+		Classification int   `json:"classification"` // Triton's extension: "value:index:label" of the best
+		BinaryData     *bool `json:"binary_data"`    // the tensor's own bytes; nil: as the request says
 	} `json:"parameters"`
 }
 
@@ -61,20 +74,24 @@ type inferRequest struct {
 	ID      string
 	Inputs  []inferTensor // one
 	Outputs []wantedOutput
+
+	Parameters struct {
+		BinaryOutput bool `json:"binary_data_output"` // of the outputs that do not say
+	}
 }
 
 func (s *Server) healthLive(c *gin.Context) error {
-	c.JSON(http.StatusOK, gin.H{"live": true})
+	sendJSON(c, http.StatusOK, gin.H{"live": true})
 	return nil
 }
 
 func (s *Server) healthReady(c *gin.Context) error {
-	c.JSON(s.readyStatus(), gin.H{"ready": s.ready()})
+	sendJSON(c, s.readyStatus(), gin.H{"ready": s.ready()})
 	return nil
 }
 
 func (s *Server) serverMetadata(c *gin.Context) error {
-	c.JSON(http.StatusOK, gin.H{"name": "rehead", "version": s.cfg.Version, "extensions": []string{"classification"}})
+	sendJSON(c, http.StatusOK, gin.H{"name": "rehead", "version": s.cfg.Version, "extensions": extensions})
 	return nil
 }
 
@@ -98,7 +115,7 @@ func (s *Server) modelReady(c *gin.Context) error {
 	}
 	defer m.release()
 	// a stopping server asks to be left alone by every check
-	c.JSON(s.readyStatus(), gin.H{"name": m.name, "ready": s.ready()})
+	sendJSON(c, s.readyStatus(), gin.H{"name": m.name, "ready": s.ready()})
 	return nil
 }
 
@@ -108,21 +125,25 @@ func (s *Server) modelMetadata(c *gin.Context) error {
 		return err
 	}
 	defer m.release()
-	size, head := m.Model().Recipe.Size, m.Model().Head
-	c.JSON(http.StatusOK, struct {
+	inputs, outputs := m.describe()
+	sendJSON(c, http.StatusOK, struct {
 		Name     string           `json:"name"`
 		Versions []string         `json:"versions"`
 		Platform string           `json:"platform"`
 		Inputs   []tensorMetadata `json:"inputs"`
 		Outputs  []tensorMetadata `json:"outputs"`
-	}{
-		m.name, []string{modelVersion}, "rehead_safetensors",
-		[]tensorMetadata{{inputImage, "BYTES", []int{-1}}, {inputRGB, "UINT8", []int{-1, -1, -1, 3}},
-			{inputPixels, "FP32", []int{-1, 3, size, size}}},
-		[]tensorMetadata{{outputProbs, "FP64", []int{-1, len(m.Model().Labels)}}, {outputLabel, "BYTES", []int{-1}},
-			{outputVector, "FP32", []int{-1, head.Features}}},
-	})
+	}{m.name, []string{modelVersion}, modelPlatform, inputs, outputs})
 	return nil
+}
+
+// describe names the tensors that the model takes and gives; -1 is any size.
+func (m *model) describe() (inputs, outputs []tensorMetadata) {
+	size, head := m.Model().Recipe.Size, m.Model().Head
+	inputs = []tensorMetadata{{inputImage, "BYTES", []int{-1}}, {inputRGB, "UINT8", []int{-1, -1, -1, 3}},
+		{inputPixels, "FP32", []int{-1, 3, size, size}}}
+	outputs = []tensorMetadata{{outputProbs, "FP64", []int{-1, len(m.Model().Labels)}}, {outputLabel, "BYTES", []int{-1}},
+		{outputVector, "FP32", []int{-1, head.Features}}}
+	return inputs, outputs
 }
 
 // infer answers POST /v2/models/NAME/infer.
@@ -132,9 +153,6 @@ func (s *Server) infer(c *gin.Context) error {
 		return err
 	}
 	defer m.release()
-	if c.GetHeader("Inference-Header-Content-Length") != "" {
-		return fail(http.StatusNotImplemented, "the binary tensor extension is not supported; send the tensors as JSON")
-	}
 	held := &ledger{budget: s.bodies}
 	defer held.release()
 	body, err := s.body(c, held)
@@ -142,7 +160,7 @@ func (s *Server) infer(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
-	request, records, err := s.requestParser(ctx, held).infer(body, m.Model().Recipe.Size)
+	request, records, err := s.requestParser(ctx, held).infer(c.GetHeader(headerInferLength), body, m.Model().Recipe.Size)
 	if err != nil {
 		return err
 	}
@@ -168,11 +186,16 @@ func (s *Server) infer(c *gin.Context) error {
 			return &status
 		}
 	}
-	answer, err := m.inferAnswer(ctx, request, tensors, results)
+	answer, header, err := m.inferAnswer(ctx, request, tensors, results)
 	if err != nil {
 		return err
 	}
-	answer.send(c, "application/json; charset=utf-8")
+	form := typeJSON
+	if header > 0 {
+		form = typeBytes
+		c.Header(headerInferLength, strconv.Itoa(header))
+	}
+	answer.send(c, form)
 	return nil
 }
 
@@ -215,40 +238,62 @@ func (m *model) tensors(wanted []wantedOutput, n int) ([]inferTensor, answerSize
 	return tensors, size, nil
 }
 
-// inferAnswer writes the answer, a picture's values at a time. It ends with ctx.
+// inferAnswer writes the answer, a picture's values at a time. Where outputs are bytes they follow
+// the JSON, whose length is header, else 0. It ends with ctx.
 func (m *model) inferAnswer(ctx context.Context, request *inferRequest, tensors []inferTensor,
-	results []inception.Result) (answer, error) {
+	results []inception.Result) (pieces answer, header int, err error) {
 	head, err := json.Marshal(struct {
 		Name    string `json:"model_name"`
 		Version string `json:"model_version"`
 		ID      string `json:"id,omitempty"`
 	}{m.name, modelVersion, request.ID})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	pieces := answer{head[:len(head)-1], []byte(`,"outputs":[`)}
+	pieces = answer{head[:len(head)-1], []byte(`,"outputs":[`)}
+	var binaries answer
+	followed := false
 	for i, t := range tensors {
+		wanted, data := request.Outputs[i], answer(nil)
+		if request.asBytes(wanted) {
+			bytes, size, err := m.binaryTensor(ctx, wanted, results)
+			if err != nil {
+				return nil, 0, err
+			}
+			binaries, followed, t.Parameters.BinarySize = append(binaries, bytes...), true, &size
+		} else if data, err = m.jsonData(ctx, wanted, results); err != nil {
+			return nil, 0, err
+		}
 		frame, err := json.Marshal(t)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if i > 0 {
 			pieces = append(pieces, []byte(","))
 		}
-		pieces = append(pieces, frame[:len(frame)-1], []byte(`,"data":[`))
-		for k := range results {
-			values, err := m.outputValues(request.Outputs[i], &results[k])
-			if err = errors.Join(err, ctx.Err()); err != nil {
-				return nil, err
-			}
-			if k > 0 {
-				pieces = append(pieces, []byte(","))
-			}
-			pieces = append(pieces, values[1:len(values)-1]) // without the brackets
-		}
-		pieces = append(pieces, []byte("]}"))
+		pieces = append(append(append(pieces, frame[:len(frame)-1]), data...), []byte("}"))
 	}
-	return append(pieces, []byte("]}")), nil
+	pieces = append(pieces, []byte("]}"))
+	if followed {
+		header = pieces.size()
+	}
+	return append(pieces, binaries...), header, nil
+}
+
+// jsonData is an output's member "data" over all pictures.
+func (m *model) jsonData(ctx context.Context, w wantedOutput, results []inception.Result) (answer, error) {
+	pieces := answer{[]byte(`,"data":[`)}
+	for k := range results {
+		values, err := m.outputValues(w, &results[k])
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return nil, err
+		}
+		if k > 0 {
+			pieces = append(pieces, []byte(","))
+		}
+		pieces = append(pieces, values[1:len(values)-1]) // without the brackets
+	}
+	return append(pieces, []byte("]")), nil
 }
 
 // outputValues is one picture's part of an output, as a JSON array.

@@ -12,13 +12,21 @@ import (
 	"github.com/c236555e/rehead/inception"
 )
 
-// infer reads a request: one input of pictures in one of three forms.
-func (p requestParser) infer(body []byte, size int) (*inferRequest, []record, error) {
-	if len(body) == 0 {
+// infer reads a request: one input of pictures in one of three forms. header says how much of the
+// body is JSON, "" that all is.
+func (p requestParser) infer(header string, body []byte, size int) (*inferRequest, []record, error) {
+	text, tensors, err := splitInfer(header, body)
+	if err != nil {
+		return nil, nil, err
+	}
+	if header != "" && len(text) == 0 {
+		return p.rawInfer(tensors)
+	}
+	if len(text) == 0 {
 		return nil, nil, badRequest("the body is empty, want an inference request")
 	}
 	var request inferRequest
-	err := request.read(newScanner(p.context(), body))
+	err = request.read(newScanner(p.context(), text))
 	if ended := p.ended(); ended != nil {
 		return nil, nil, ended
 	}
@@ -33,28 +41,34 @@ func (p requestParser) infer(body []byte, size int) (*inferRequest, []record, er
 		return nil, nil, badRequest(`the request has %d inputs, want one: "image", "rgb" or "pixels"`, len(request.Inputs))
 	}
 	in := &request.Inputs[0]
+	if err := in.attach(tensors); err != nil {
+		return nil, nil, err
+	}
+	records, err := p.pictures(in, size)
+	return &request, records, err
+}
+
+// pictures reads the records of an input.
+func (p requestParser) pictures(in *inferTensor, size int) ([]record, error) {
 	n, err := in.elements()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if in.Shape[0] > p.maxRecords {
-		return nil, nil, p.tooMany()
+		return nil, p.tooMany()
 	}
 	if err := p.held.take(int64(in.Shape[0]) * recordBytes); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var records []record
 	switch {
 	case in.Name == inputImage && in.Datatype == "BYTES":
-		records, err = p.inferBytes(in, n)
+		return p.inferBytes(in, n)
 	case in.Name == inputRGB && in.Datatype == "UINT8":
-		records, err = p.inferRGB(in, n)
+		return p.inferRGB(in, n)
 	case in.Name == inputPixels && in.Datatype == "FP32":
-		records, err = p.inferPixels(in, n, size)
-	default:
-		err = badRequest(`unknown input; want "image" of BYTES, "rgb" of UINT8 or "pixels" of FP32`)
+		return p.inferPixels(in, n, size)
 	}
-	return &request, records, err
+	return nil, badRequest(`unknown input; want "image" of BYTES, "rgb" of UINT8 or "pixels" of FP32`)
 }
 
 // Bounds on what a request says beside its pictures, in bytes as they stand.
@@ -62,7 +76,7 @@ const (
 	longestID     = 6 << 10 // a thousand characters, however they are escaped
 	longestName   = 1 << 10
 	longestShape  = 256
-	longestOutput = 4 << 10
+	longestOutput = 4 << 10 // and the parameters of a request or an input
 )
 
 // read reads the request's JSON. It stops at the second input and at an output that is named twice.
@@ -77,6 +91,8 @@ func (r *inferRequest) read(s *jsonScanner) error {
 		switch string(keyText(raw)) {
 		case "id":
 			return s.small("id", longestID, &r.ID)
+		case "parameters":
+			return s.small("parameters", longestOutput, &r.Parameters)
 		case "inputs":
 			return s.list("inputs", func() error {
 				if len(r.Inputs) == 1 {
@@ -121,6 +137,8 @@ func (t *inferTensor) read(s *jsonScanner) error {
 			return s.small("inputs.datatype", longestName, &t.Datatype)
 		case "shape":
 			return s.small("inputs.shape", longestShape, &t.Shape)
+		case "parameters":
+			return s.small("inputs.parameters", longestOutput, &t.Parameters)
 		case "data":
 			t.Data, err = s.value()
 			return err
@@ -172,7 +190,7 @@ func (t *inferTensor) elements() (int, error) {
 		}
 		n *= d
 	}
-	if n > len(t.Data) { // each element takes a byte of JSON at least
+	if n > len(t.Data) { // each element takes a byte at least
 		return 0, badRequest("the input's shape %v asks for %d values, and its data has fewer", t.Shape, n)
 	}
 	return n, nil
@@ -181,6 +199,9 @@ func (t *inferTensor) elements() (int, error) {
 func (p requestParser) inferBytes(t *inferTensor, n int) ([]record, error) {
 	if n != t.Shape[0] {
 		return nil, badRequest("the input has the shape %v, want [N] or [N,1]", t.Shape)
+	}
+	if t.binary() {
+		return t.binaryBytes(n)
 	}
 	var records []record
 	err := p.flatten(t.Data, func(value []byte) error {
@@ -208,6 +229,9 @@ func (p requestParser) inferRGB(t *inferTensor, n int) ([]record, error) {
 	if err := p.held.take(int64(n) / 3 * 4); err != nil {
 		return nil, err
 	}
+	if t.binary() {
+		return p.binaryRGB(t, n)
+	}
 	records, pictures := make([]record, t.Shape[0]), make([]*image.NRGBA, t.Shape[0])
 	for i := range records {
 		pictures[i] = image.NewNRGBA(image.Rect(0, 0, t.Shape[2], t.Shape[1]))
@@ -234,6 +258,23 @@ func (p requestParser) inferPixels(t *inferTensor, n, size int) ([]record, error
 	if err := p.held.take(4 * int64(n)); err != nil {
 		return nil, err
 	}
+	read := p.jsonFloats
+	if t.binary() {
+		read = p.binaryFloats
+	}
+	values, err := read(t, n)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]record, t.Shape[0])
+	each := 3 * size * size
+	for i := range records {
+		records[i].input = &inception.Input{Pixels: values[i*each : (i+1)*each]}
+	}
+	return records, nil
+}
+
+func (p requestParser) jsonFloats(t *inferTensor, n int) ([]float32, error) {
 	values := make([]float32, 0, n)
 	err := p.flatten(t.Data, func(value []byte) error {
 		v, err := strconv.ParseFloat(string(value), 32)
@@ -243,15 +284,7 @@ func (p requestParser) inferPixels(t *inferTensor, n, size int) ([]record, error
 		values = append(values, float32(v))
 		return nil
 	})
-	if err := t.filled(err, len(values), n); err != nil {
-		return nil, err
-	}
-	records := make([]record, t.Shape[0])
-	each := 3 * size * size
-	for i := range records {
-		records[i].input = &inception.Input{Pixels: values[i*each : (i+1)*each]}
-	}
-	return records, nil
+	return values, t.filled(err, len(values), n)
 }
 
 // flatten calls take with each value of a JSON array, whether its rows are nested or not, as it

@@ -124,7 +124,7 @@ func (s *Server) showModelCard(c *gin.Context) error {
 	}
 	card.Network = networkOf(m.Classifier)
 	c.Header("Cache-Control", "no-store")
-	c.JSON(http.StatusOK, card)
+	sendJSON(c, http.StatusOK, card)
 	return nil
 }
 

@@ -95,8 +95,9 @@ func (p *pipeline) full(wait time.Duration) error {
 // thousands of pictures of a thousand classes is much; it may be called for several at once. What
 // is fetched is taken from held.
 func (p *pipeline) classify(ctx context.Context, m *model, records []record, held *ledger,
-	trim func(*inception.Result)) ([]inception.Result, error) {
-	n := len(records)
+	trim func(*inception.Result)) (answers []inception.Result, err error) {
+	begin, n := time.Now(), len(records)
+	defer func() { m.batcher.stats.requested(begin, err) }()
 	release, err := p.admit(ctx, n)
 	if err != nil {
 		return nil, err

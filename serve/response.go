@@ -109,20 +109,33 @@ func (a responseWriter) trim(r *inception.Result) {
 // answer is the body of an answer, in pieces.
 type answer [][]byte
 
+// size is the body's length, in bytes.
+func (a answer) size() (n int) {
+	for _, piece := range a {
+		n += len(piece)
+	}
+	return n
+}
+
 // send writes the answer; nothing may follow it.
 func (a answer) send(c *gin.Context, form string) {
-	size := 0
-	for _, piece := range a {
-		size += len(piece)
-	}
 	c.Header("Content-Type", form)
-	c.Header("Content-Length", strconv.Itoa(size))
+	c.Header("Content-Length", strconv.Itoa(a.size()))
 	c.Status(http.StatusOK)
 	for _, piece := range a {
 		if _, err := c.Writer.Write(piece); err != nil {
 			return // the client is gone
 		}
 	}
+}
+
+// sendJSON answers with v, of exactly the type application/json, which clients compare.
+func sendJSON(c *gin.Context, code int, v any) {
+	data, err := json.Marshal(v)
+	if err != nil { // of none of the answers here
+		panic(fmt.Errorf("serve: writing JSON: %w", err))
+	}
+	c.Data(code, typeJSON, data)
 }
 
 // write returns the body of the answer. It ends with ctx.

@@ -70,12 +70,20 @@ func (s *Server) routes() *gin.Engine {
 		add(http.MethodPost, "/v1/explain", s.explain)
 	}
 
-	add(http.MethodGet, "/v2", s.serverMetadata)
+	for _, root := range []string{"/v2", "/v2/"} {
+		add(http.MethodGet, root, s.serverMetadata)
+	}
+	add(http.MethodPost, "/v2/repository/index", s.repositoryIndex)
 	for _, m := range []string{"/v2/models/:name", "/v2/models/:name/versions/:version"} {
 		add(http.MethodGet, m, s.modelMetadata)
 		add(http.MethodGet, m+"/ready", s.modelReady)
+		add(http.MethodGet, m+"/config", s.modelConfig)
+		add(http.MethodGet, m+"/stats", s.showStats)
 		add(http.MethodPost, m+"/infer", s.infer)
 	}
+	add(http.MethodGet, "/v1/models", s.listV1)
+	add(http.MethodGet, "/v1/models/:name", s.readyV1)
+	add(http.MethodPost, "/v1/models/:name", s.predictV1)
 	if s.cfg.MultiModel {
 		add(http.MethodGet, "/models", s.listModels)
 		add(http.MethodPost, "/models", s.loadModel)
