@@ -23,6 +23,7 @@ func (r *run) solve(ctx context.Context) error {
 	cfg := head.Config{Options: r.cfg.Options, Balanced: r.cfg.ClassWeights.Balanced, Validation: &valid,
 		Threads: r.cfg.Engine.Threads, Progress: r.watch}
 	cfg.Device, cfg.DeviceAlways = r.cfg.headDevice()
+	cfg.DeviceProducts = r.cfg.HeadDeviceProducts
 	var err error
 	if cfg.ClassWeights, err = r.cfg.ClassWeights.factors(r.folder.Labels); err != nil {
 		return err

@@ -137,6 +137,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err := errors.Join(cfg.Validate(), checkMinAccuracy(o.least), oneOf("dtype", o.dtype, "f32", "f16")); err != nil {
 		return nil, err
 	}
+	if err := aboutDevice("head-device", cfg.Probe()); err != nil {
+		return nil, err
+	}
 	if err := parentExists(o.out); err != nil {
 		return nil, err
 	}
