@@ -32,8 +32,8 @@ func FromPictures(pictures []Picture) (*Folder, error) {
 			f.MultiLabel = true
 		}
 		if (p.Label == "") == (p.Labels == nil) || f.MultiLabel != (p.Labels != nil) {
-			return nil, fmt.Errorf("dataset: picture %d, %q: got the label %q and the labels %q, want a Label of each "+
-				"picture, or Labels of each", i, p.Name, p.Label, p.Labels)
+			return nil, fmt.Errorf("dataset: picture %d, %q: got the label %q and the labels %q, want a Label of each picture, "+
+				"or Labels of each", i, p.Name, p.Label, p.Labels)
 		}
 		if p.Name == "" || p.Open == nil {
 			return nil, fmt.Errorf("dataset: picture %d, %q: want a Name, and an Open that opens it", i, p.Name)

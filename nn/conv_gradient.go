@@ -20,7 +20,7 @@ func (o *Conv2D) gradient(in []*Node, _, grad *Node) ([]*Node, error) {
 	if err != nil || len(in) == 2 {
 		return []*Node{dx, dw}, err
 	}
-	db, err := Apply(&convGradB{name: o.Name}, grad)
+	db, err := Apply(&channelSums{name: o.Name}, grad)
 	return []*Node{dx, dw, db}, err
 }
 
@@ -91,16 +91,18 @@ func (o *convGradW) compute(dst []float32, in []view) {
 	o.of.places(w, func(narrow, place int) { dst[narrow] = float32(wide[place]) })
 }
 
-// convGradB is grad [N,O,OH,OW] -> its sums over images and pixels [O].
-type convGradB struct{ name string }
+// channelSums is grad [N,C,H,W] -> its sums over images and pixels [C]: the gradient by what is added to a channel.
+type channelSums struct{ name string }
 
-func (o *convGradB) signature() signature {
-	return signature{kind: "conv2d-gradient-b", name: o.name, axes: []int{4, 1}, counts: []int{1}}
+func (o *channelSums) signature() signature {
+	return signature{kind: "channel-sums", name: o.name, axes: []int{4, 1}, counts: []int{1}}
 }
 
-func (o *convGradB) infer(s []tensor.Shape) (tensor.Shape, error) { return tensor.Shape{s[0][1]}, nil }
+func (o *channelSums) infer(s []tensor.Shape) (tensor.Shape, error) {
+	return tensor.Shape{s[0][1]}, nil
+}
 
-func (o *convGradB) compute(dst []float32, in []view) {
+func (o *channelSums) compute(dst []float32, in []view) {
 	s := image(in[0].shape)
 	for c := range dst {
 		sum := 0.0

@@ -2,7 +2,7 @@
 // operators and runs them two ways.
 //
 // A graph is made of leaves ([Input], [Param]) and operators ([Conv2D],
-// [BatchNorm], [ReLU], [MaxPool], [AvgPool], [GlobalAvgPool], [Concat],
+// [BatchNorm], [BatchNormTraining], [ReLU], [MaxPool], [AvgPool], [GlobalAvgPool], [Concat],
 // [Dense], [Softmax], [CrossEntropy], [BinaryCrossEntropy]) put together by
 // [Apply], which checks every shape. An operator is a plain struct of its
 // configuration. The same graph then goes to

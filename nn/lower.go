@@ -47,8 +47,8 @@ func lower(input *Node, outputs []*Node) (*ir.Net, error) {
 	}
 	l.net.Input = l.add(input, input.Name())
 	for _, n := range order {
-		if n.Op() == nil {
-			continue // inputs are known, weights are read where they are used
+		if n.Op() == nil || len(arguments(n)) == 0 {
+			continue // inputs are known, weights are read where they are used, and so are Gorgonia's constants
 		}
 		if err := l.node(n); err != nil {
 			return nil, err
@@ -175,16 +175,18 @@ func (l *lowering) node(n *Node) error {
 			copy(step.B, params[2])
 		}
 	case *BatchNorm:
-		scale, shift, err := o.affine(params)
+		if folded, err := l.normalise(n, &step, norm{o, o.Eps, params[1:]}); folded || err != nil {
+			return err
+		}
+	case *BatchNormTraining:
+		mean, variance, err := o.Running.frozen(o, len(params[1]))
 		if err != nil {
 			return err
 		}
-		if made := l.fusible(args[0], ir.Conv); made != nil {
-			fold(made, scale, shift)
-			l.value[n] = l.value[args[0]]
-			return nil
+		frozen := norm{o, o.Eps, append(params[1:], mean, variance)}
+		if folded, err := l.normalise(n, &step, frozen); folded || err != nil {
+			return err
 		}
-		step.Kind, step.W, step.B = ir.Affine, narrow(scale), narrow(shift)
 	case *ReLU:
 		if made := l.fusible(args[0], ir.Conv, ir.Affine); made != nil {
 			made.ReLU = true
@@ -240,7 +242,7 @@ func (l *lowering) arguments(o Op, args []*Node) (in []int, params [][]float32, 
 		vary = len(args)
 	case *Dropout:
 		args = args[:1]
-	case *Conv2D, *BatchNorm, *ReLU, *MaxPool, *AvgPool, *GlobalAvgPool, *Moments, *Dense, *Softmax,
+	case *Conv2D, *BatchNorm, *BatchNormTraining, *ReLU, *MaxPool, *AvgPool, *GlobalAvgPool, *Moments, *Dense, *Softmax,
 		*Activation, *Flatten:
 	default:
 		return nil, nil, fmt.Errorf("nn: compile: operator %v is not one that a Program runs, docs/operators.md lists "+
@@ -278,19 +280,45 @@ func (l *lowering) fusible(n *Node, kinds ...ir.Kind) *ir.Step {
 	return nil
 }
 
-// affine returns the batch norm as scale*x + shift per channel. The arguments
-// are x, gamma, beta, mean, variance.
-func (o *BatchNorm) affine(p [][]float32) (scale, shift []float64, err error) {
-	gamma, beta, mean, variance := p[1], p[2], p[3], p[4]
+// norm is a batch norm with its gamma, beta, mean and variance.
+type norm struct {
+	op     Op
+	eps    float64
+	params [][]float32
+}
+
+// normalise folds p, which n applies, into the convolution before it, or makes step an affine one.
+func (l *lowering) normalise(n *Node, step *ir.Step, p norm) (folded bool, err error) {
+	scale, shift, err := p.affine()
+	if err != nil {
+		return false, err
+	}
+	x := arguments(n)[0]
+	if made := l.fusible(x, ir.Conv); made != nil {
+		fold(made, scale, shift)
+		l.value[n] = l.value[x]
+		return true, nil
+	}
+	step.Kind, step.W, step.B = ir.Affine, narrow(scale), narrow(shift)
+	return false, nil
+}
+
+// affine returns the batch norm as scale*x + shift per channel.
+func (p norm) affine() (scale, shift []float64, err error) {
+	gamma, beta, mean, variance := p.params[0], p.params[1], p.params[2], p.params[3]
 	scale, shift = make([]float64, len(gamma)), make([]float64, len(gamma))
 	for c := range gamma {
-		spread := float64(variance[c]) + o.Eps
+		spread := float64(variance[c]) + p.eps
 		if !(spread > 0) {
-			return nil, nil, fmt.Errorf("nn: compile: %v: channel %d: variance plus eps is %v, want more than 0", o.signature(),
-				c, spread)
+			return nil, nil, fmt.Errorf("nn: compile: %v: channel %d: variance plus eps is %v, want more than 0",
+				p.op.signature(), c, spread)
 		}
 		scale[c] = float64(gamma[c]) / math.Sqrt(spread)
 		shift[c] = float64(beta[c]) - float64(mean[c])*scale[c]
+		if math.IsInf(spread, 0) || math.IsInf(shift[c], 0) || math.IsNaN(shift[c]) {
+			return nil, nil, fmt.Errorf("nn: compile: %v: channel %d: mean %v and variance %v, want finite numbers",
+				p.op.signature(), c, mean[c], variance[c])
+		}
 	}
 	return scale, shift, nil
 }
@@ -317,16 +345,20 @@ func narrow(x []float64) []float32 {
 	return y
 }
 
+// equivalents lists how Gorgonia spells its operators, and what this package has for each.
+var equivalents = [][2]string{
+	{"im2col", "nn.Conv2D"}, {"MaxPool", "nn.MaxPool"}, {"AvgPool", "nn.AvgPool"},
+	{"GlobalAveragePool", "nn.GlobalAvgPool"}, {"batchnorm", "nn.BatchNorm, in training nn.BatchNormTraining"},
+	{"Softmax", "nn.Softmax"}, {"tanh", "nn.Activation of Tanh"}, {"sigmoid", "nn.Activation of Sigmoid"},
+	{"softplus", "nn.Activation of Softplus"}, {">=", "nn.ReLU, or nn.Activation of LeakyReLU"}, {"Concat", "nn.Concat"},
+	{"Dropout", "nn.Dropout"}, {"+", "nn.Add"}, {"×", "nn.Dense"}, {"Reshape", "nn.Flatten"},
+}
+
 // instead says what to use for an operator of Gorgonia's.
 func instead(theirs string) string {
-	for _, p := range [][2]string{
-		{"Im2Col", "Conv2D"}, {"MaxPool", "MaxPool"}, {"BatchNorm", "BatchNorm"}, {"Softmax", "Softmax"},
-		{"SoftMax", "Softmax"},
-		{"tanh", "Activation of Tanh"}, {"sigmoid", "Activation of Sigmoid"}, {"softplus", "Activation of Softplus"},
-		{"+", "Add"}, {"×", "Dense"}, {"Reshape", "Flatten"}, {"Dropout", "Dropout"},
-	} {
+	for _, p := range equivalents {
 		if strings.Contains(theirs, p[0]) {
-			return "nn." + p[1]
+			return p[1]
 		}
 	}
 	return "docs/operators.md lists them"

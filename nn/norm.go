@@ -14,7 +14,8 @@ import (
 //	y[n,c,h,w] = gamma[c] * (x[n,c,h,w] - mean[c]) / sqrt(variance[c] + Eps) + beta[c]
 //
 // Arguments: x [N,C,H,W], gamma, beta, mean and variance, each [C]. Result: as
-// x. Eps is used as it stands, also when it is 0. There is no gradient.
+// x. Eps is used as it stands, also when it is 0. There is no gradient;
+// [BatchNormTraining] has it.
 type BatchNorm struct {
 	Name string
 	Eps  float64

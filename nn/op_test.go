@@ -75,6 +75,14 @@ func TestShapes(t *testing.T) {
 		{"add", &Add{}, [][]int{{2, 3}, {2, 3}, {2, 3}}, []int{2, 3}, ""},
 		{"add of one", &Add{}, [][]int{{2, 3}}, nil, "number of arguments: got 1"},
 		{"add, shapes", &Add{}, [][]int{{2, 3}, {3, 2}}, nil, "argument 1"},
+		{"norm in training", &BatchNormTraining{}, [][]int{{2, 3, 9, 7}, {3}, {3}}, []int{2, 3, 9, 7}, ""},
+		{"norm in training, beta", &BatchNormTraining{}, [][]int{{2, 3, 9, 7}, {3}, {2}}, nil, "beta: got (2), want [3]"},
+		{"norm in training, eps", &BatchNormTraining{Eps: math.NaN()}, [][]int{{2, 3, 9, 7}, {3}, {3}}, nil, "Eps"},
+		{"norm in training, momentum", &BatchNormTraining{Running: &Running{Momentum: 2}},
+			[][]int{{2, 3, 9, 7}, {3}, {3}}, nil, "Momentum: got 2"},
+		{"norm in training, another's statistics",
+			&BatchNormTraining{Running: &Running{Mean: make([]float32, 2), Batches: 1}}, [][]int{{2, 3, 9, 7}, {3}, {3}}, nil,
+			"Running: got 2 means, 0 variances, want 3"},
 		{"flatten", &Flatten{}, [][]int{{2, 3, 9, 7}}, []int{2, 189}, ""},
 		{"dropout, rate", &Dropout{Rate: 1}, [][]int{{2, 3}, {2, 3}}, nil, "Rate"},
 		{"conv, groups", &Conv2D{Groups: 2}, [][]int{{2, 4, 9, 7}, {6, 2, 3, 3}}, []int{2, 6, 7, 5}, ""},
@@ -203,7 +211,7 @@ func TestOneLiteralManyTimes(t *testing.T) {
 // TestOperatorContract holds every operator to what the tape machine needs.
 func TestOperatorContract(t *testing.T) {
 	for _, op := range []Op{
-		&Conv2D{}, &BatchNorm{}, &ReLU{}, &MaxPool{}, &AvgPool{}, &GlobalAvgPool{}, &Moments{}, &Concat{}, &Dense{}, &Softmax{},
+		&BatchNormTraining{}, &normGradX{}, &normGradGamma{}, &channelSums{}, &Conv2D{}, &BatchNorm{}, &ReLU{}, &MaxPool{}, &AvgPool{}, &GlobalAvgPool{}, &Moments{}, &Concat{}, &Dense{}, &Softmax{},
 		&CrossEntropy{},
 		&BinaryCrossEntropy{}, &denseGradX{}, &denseGradW{}, &denseGradB{}, &softmaxGrad{}, &crossEntropyGrad{},
 		&binaryCrossEntropyGrad{},

@@ -25,10 +25,13 @@ type row struct {
 func rows() []row {
 	x, v := []int{1, 8, 6, 6}, []int{1, 8}
 	two := [2]int{2, 2}
+	seen := &nn.Running{Mean: make([]float32, 8), Variance: make([]float32, 8), Batches: 1}
 	list := []row{
 		{&nn.Conv2D{Name: "Conv2D"}, [][]int{x}, [][]int{{8, 8, 3, 3}, {8}}, true},
 		{&nn.Conv2D{Name: "Conv2D, groups and dilation", Groups: 4, Dilation: two}, [][]int{x}, [][]int{{8, 2, 2, 2}, {8}}, true},
 		{&nn.BatchNorm{Name: "BatchNorm, stored statistics", Eps: 1}, [][]int{x}, [][]int{{8}, {8}, {8}, {8}}, true},
+		{&nn.BatchNormTraining{Name: "BatchNorm, the batch's statistics (BatchNormTraining)", Eps: 1, Running: seen},
+			[][]int{x}, [][]int{{8}, {8}}, true},
 		{&nn.ReLU{Name: "ReLU"}, [][]int{x}, nil, true},
 	}
 	for _, f := range nn.Functions() {
@@ -99,6 +102,8 @@ func (r row) name() string {
 	case *nn.Conv2D:
 		return o.Name
 	case *nn.BatchNorm:
+		return o.Name
+	case *nn.BatchNormTraining:
 		return o.Name
 	case *nn.Activation:
 		return o.Name

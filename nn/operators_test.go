@@ -3,6 +3,7 @@ package nn_test
 import (
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -114,6 +115,21 @@ func operators() (list []operator) {
 		ref.GlobalAvgPool(y, x, s)
 		return y
 	})
+	normalised := &nn.BatchNormTraining{Name: "norm", Eps: 0.01}
+	list = append(list, operator{"batch norm in training", normalised, []string{"x", "gamma", "beta"},
+		[]string{"x", "gamma", "beta"}, map[string][]int{"x": x, "gamma": {s.C}, "beta": {s.C}},
+		func(v map[string][]float64) []float64 { return normalise(v, s, normalised.Eps) }})
+	dropout := &nn.Dropout{Name: "dropout", Rate: 0.4}
+	list = append(list, operator{"dropout", dropout, []string{"x", "noise"}, []string{"x"},
+		map[string][]int{"x": {5, 7}, "noise": {5, 7}}, func(v map[string][]float64) []float64 {
+			y := make([]float64, len(v["x"]))
+			for i, noise := range v["noise"] {
+				if noise >= dropout.Rate {
+					y[i] = v["x"][i] / (1 - dropout.Rate)
+				}
+			}
+			return y
+		}})
 	unary("flatten", &nn.Flatten{Name: "f"}, x, func(x []float64) []float64 { return x })
 	list = append(list, operator{"add", &nn.Add{Name: "sum"}, []string{"x", "z", "x"}, []string{"x", "z"},
 		map[string][]int{"x": {3, 4}, "z": {3, 4}}, func(v map[string][]float64) []float64 {
@@ -124,6 +140,30 @@ func operators() (list []operator) {
 			return y
 		}})
 	return list
+}
+
+// normalise is the definition of batch normalisation by a batch's own statistics.
+func normalise(v map[string][]float64, s ref.Image, eps float64) []float64 {
+	x, y, area := v["x"], make([]float64, len(v["x"])), s.H*s.W
+	for c := range s.C {
+		var places []int
+		for i := range x {
+			if i/area%s.C == c {
+				places = append(places, i)
+			}
+		}
+		sum, squares := 0.0, 0.0
+		for _, i := range places {
+			sum += x[i]
+			squares += x[i] * x[i]
+		}
+		n := float64(len(places))
+		mean := sum / n
+		for _, i := range places {
+			y[i] = v["gamma"][c]*(x[i]-mean)/math.Sqrt(squares/n-mean*mean+eps) + v["beta"][c]
+		}
+	}
+	return y
 }
 
 type scalar struct {

@@ -14,10 +14,20 @@ import (
 	"github.com/c236555e/rehead/nn/internal/nntest"
 )
 
-// network is a small one over [N,3,side,side]: two convolutions, the second of groups, pools, dropout, a head.
+// state is what a network learns: its parameters, and what its batch norms have seen.
+type state struct {
+	values  map[string][]float32
+	running map[string]*nn.Running
+}
+
+// network is a small one over [N,3,side,side]: two convolutions with batch norms, the second of groups,
+// a pool, dropout, a head.
 type network struct {
+	t                    *testing.T
+	state                state
+	frozen               bool // batch norms by what was seen, and nothing left out; otherwise as in training
 	input, noise, logits *nn.Node
-	params               []*nn.Node
+	params               []*nn.Node // that are trained
 }
 
 const (
@@ -25,45 +35,75 @@ const (
 	features    = 12
 )
 
-// small builds the network for a batch over the parameters' values, which it makes up where there are none.
-func small(t *testing.T, n int, rate float64, values map[string][]float32) network {
+func (net *network) must(node *nn.Node, err error) *nn.Node {
+	net.t.Helper()
+	if err != nil {
+		net.t.Fatal(err)
+	}
+	return node
+}
+
+// param adds a parameter of its values in the state, which are first's where there are none yet.
+func (net *network) param(name string, first func(i int) float64, shape ...int) *nn.Node {
+	net.t.Helper()
+	if net.state.values[name] == nil {
+		v := make([]float32, size(shape))
+		for i := range v {
+			v[i] = float32(first(i))
+		}
+		net.state.values[name] = v
+	}
+	p := net.must(nn.Param(net.input.Graph(), name, net.state.values[name], shape...))
+	net.params = append(net.params, p)
+	return p
+}
+
+func zero(int) float64 { return 0 }
+func unit(int) float64 { return 1 }
+
+// norm is a batch norm in the form that is wanted.
+func (net *network) norm(name string, x *nn.Node) *nn.Node {
+	net.t.Helper()
+	const eps = 1e-3
+	c := x.Shape()[1]
+	gamma, beta := net.param(name+".gamma", unit, c), net.param(name+".beta", zero, c)
+	if net.state.running[name] == nil {
+		net.state.running[name] = &nn.Running{Momentum: 0.2}
+	}
+	seen := net.state.running[name]
+	if net.frozen {
+		mean := net.must(nn.Param(x.Graph(), name+".mean", seen.Mean, c))
+		variance := net.must(nn.Param(x.Graph(), name+".variance", seen.Variance, c))
+		return net.must(nn.Apply(&nn.BatchNorm{Name: name, Eps: eps}, x, gamma, beta, mean, variance))
+	}
+	return net.must(nn.Apply(&nn.BatchNormTraining{Name: name, Eps: eps, Running: seen}, x, gamma, beta))
+}
+
+// small builds the network for a batch of n.
+func small(t *testing.T, n int, frozen bool, st state) network {
 	t.Helper()
 	g, rng := nn.NewGraph(), rand.New(rand.NewPCG(7, 7))
-	var net network
-	must := func(node *nn.Node, err error) *nn.Node {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return node
+	net := network{t: t, state: st, frozen: frozen}
+	normal := func(fan int) func(int) float64 {
+		return func(int) float64 { return rng.NormFloat64() * math.Sqrt(2/float64(fan)) }
 	}
-	param := func(name string, shape ...int) *nn.Node {
-		if values[name] == nil {
-			v := make([]float32, size(shape))
-			fan := float64(size(shape) / shape[0])
-			for i := range v {
-				if len(shape) > 1 {
-					v[i] = float32(rng.NormFloat64() * math.Sqrt(2/fan))
-				}
-			}
-			values[name] = v
-		}
-		p := must(nn.Param(g, name, values[name], shape...))
-		net.params = append(net.params, p)
-		return p
+	rate := 0.1
+	if frozen {
+		rate = 0
 	}
-	net.input = must(nn.Input(g, "image", n, 3, side, side))
-	net.noise = must(nn.Input(g, "noise", n, features))
-	x := must(nn.Apply(&nn.Conv2D{Name: "first", Padding: nn.Padding{Top: 1, Bottom: 1, Left: 1, Right: 1}}, net.input,
-		param("w1", 6, 3, 3, 3), param("b1", 6)))
-	x = must(nn.Apply(&nn.ReLU{Name: "relu1"}, x))
-	x = must(nn.Apply(&nn.MaxPool{Name: "pool", Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}}, x))
-	x = must(nn.Apply(&nn.Conv2D{Name: "second", Groups: 2, Dilation: [2]int{2, 2}}, x, param("w2", features, 3, 3, 3),
-		param("b2", features)))
-	x = must(nn.Apply(&nn.ReLU{Name: "relu2"}, x))
-	x = must(nn.Apply(&nn.GlobalAvgPool{Name: "mean"}, x))
-	x = must(nn.Apply(&nn.Dropout{Name: "drop", Rate: rate}, x, net.noise))
-	net.logits = must(nn.Apply(&nn.Dense{Name: "head"}, x, param("w3", kinds, features), param("b3", kinds)))
+	net.input = net.must(nn.Input(g, "image", n, 3, side, side))
+	net.noise = net.must(nn.Input(g, "noise", n, features))
+	x := net.must(nn.Apply(&nn.Conv2D{Name: "first", Padding: nn.Padding{Top: 1, Bottom: 1, Left: 1, Right: 1}}, net.input,
+		net.param("w1", normal(27), 6, 3, 3, 3)))
+	x = net.must(nn.Apply(&nn.ReLU{Name: "relu1"}, net.norm("norm1", x)))
+	x = net.must(nn.Apply(&nn.MaxPool{Name: "pool", Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}}, x))
+	x = net.must(nn.Apply(&nn.Conv2D{Name: "second", Groups: 2, Dilation: [2]int{2, 2}}, x,
+		net.param("w2", normal(27), features, 3, 3, 3), net.param("b2", zero, features)))
+	x = net.norm("norm2", net.must(nn.Apply(&nn.ReLU{Name: "relu2"}, x)))
+	x = net.must(nn.Apply(&nn.GlobalAvgPool{Name: "mean"}, x))
+	x = net.must(nn.Apply(&nn.Dropout{Name: "drop", Rate: rate}, x, net.noise))
+	net.logits = net.must(nn.Apply(&nn.Dense{Name: "head"}, x, net.param("w3", normal(features), kinds, features),
+		net.param("b3", zero, kinds)))
 	return net
 }
 
@@ -87,8 +127,8 @@ func pictures(n, from int) (pixels []float32, kind []int) {
 // Gorgonia's; compiled, it tells new ones apart and gives the tape machine's numbers.
 func TestTrainSmallNetwork(t *testing.T) {
 	const batch = 12
-	values := map[string][]float32{}
-	net := small(t, batch, 0.1, values)
+	st := state{map[string][]float32{}, map[string]*nn.Running{}}
+	net := small(t, batch, false, st)
 	g := net.input.Graph()
 	targets, err := nn.Input(g, "targets", batch, kinds)
 	if err != nil {
@@ -111,18 +151,29 @@ func TestTrainSmallNetwork(t *testing.T) {
 		t.Errorf("the loss went from %.3f to %.3f, want a third at most", first, last)
 	}
 
-	trained := small(t, 1, 0.1, values) // a program leaves nothing out
-	p, err := nn.Compile(nn.Config{}, trained.input, trained.logits)
-	if err != nil {
-		t.Fatal(err)
+	for name, seen := range st.running {
+		if seen.Batches != 30 {
+			t.Errorf("%s has seen %d batches, want 30", name, seen.Batches)
+		}
 	}
-	defer p.Close()
-	calm := small(t, 1, 0, values) // nor does a machine at this rate
+	calm := small(t, 1, true, st)
 	m, err := nn.NewMachine(calm.logits)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
+	for name, form := range map[string]network{"as in training": small(t, 1, false, st), "frozen": calm} {
+		t.Run(name, func(t *testing.T) { answers(t, form, m) })
+	}
+}
+
+// answers compiles net, which tells new pictures apart and gives m's numbers.
+func answers(t *testing.T, net network, m *nn.Machine) {
+	p, err := nn.Compile(nn.Config{}, net.input, net.logits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
 	const tests = 30
 	pixels, kind := pictures(tests, 5000)
 	got := make([]float32, tests*kinds)

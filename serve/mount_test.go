@@ -47,7 +47,7 @@ func TestMounted(t *testing.T) {
 		if got.Code != http.StatusOK || got.Body.String() != alone.Body.String() {
 			t.Errorf("%s: got %d %s, want %s", name, got.Code, got.Body, alone.Body)
 		}
-		for path, want := range map[string]string{"/flowers/ping": "", "/flowers/": "page.css", "/flowers/page.js": "fetch",
+		for path, want := range map[string]string{"/flowers/ping": "", "/flowers/": "page.css", "/flowers/page.js": "The page",
 			"/flowers/metrics": "rehead_requests_total", "/own": "own"} {
 			if got := do(r, http.MethodGet, path, nil); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), want) {
 				t.Errorf("%s: %s: got %d %.200s", name, path, got.Code, got.Body)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/servetest"
 	"github.com/c236555e/rehead/nn"
 )
 
@@ -91,7 +92,7 @@ func TestAnswersAreThoseOfPredict(t *testing.T) {
 					t.Errorf("%q: %v", w.Body, err)
 					return
 				}
-				if !slices.Equal(got.Predictions, want[0].Predictions) || !slices.Equal(got.Embedding, want[0].Bottleneck) {
+				if !servetest.Same(got.Predictions, want[0].Predictions) || !slices.Equal(got.Embedding, want[0].Bottleneck) {
 					t.Errorf("picture %d: got %v, want %v", i, got.Predictions, want[0].Predictions)
 					return
 				}

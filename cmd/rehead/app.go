@@ -59,7 +59,7 @@ func (a *app) note(format string, args ...any) {
 	if a.errTTY {
 		text = wrapped(text, 0, "  ")
 	}
-	fmt.Fprintln(a.stderr, text)
+	fmt.Fprintf(a.stderr, "%s\n", text)
 }
 
 // width is how many columns text for people may take; columns where that is not known.

@@ -31,7 +31,7 @@ var topics = []topic{
 	{"Server", "addr tls-cert tls-key page watch compat fetch-host fetch-scheme log-level drain-delay shutdown-timeout"},
 	{"Limits", "max-body max-held max-answer max-decode max-records max-batch max-queue max-connections max-header " +
 		"header-timeout idle-timeout timeout"},
-	{"This machine", "threads device kernel batch memory cache"},
+	{"This machine", "threads device head-device kernel batch memory cache"},
 }
 
 // first says which flags of a command matter first, at most ten.
@@ -102,7 +102,7 @@ func (a *app) usage(cmd *cobra.Command) error {
 	}
 	if cmd.HasExample() {
 		head("Examples")
-		fmt.Fprintln(out, cmd.Example)
+		fmt.Fprintf(out, "%s\n", cmd.Example)
 	}
 	for _, g := range flagGroups(cmd) {
 		head(g.title)

@@ -135,21 +135,27 @@ func (c modelCard) String() string {
 	if known && settings.Solver != "" {
 		row("training", "%s", describeTraining(settings))
 	}
-	var scores metrics.Metrics
-	if len(c.Metrics) > 0 && json.Unmarshal(c.Metrics, &scores) == nil {
-		crossed := cmp.Or(scores.CrossValidated, new(metrics.Part))
-		for _, p := range []struct {
-			name string
-			part metrics.Part
-		}{{"train", scores.Train}, {"validation", scores.Validation}, {"test", scores.Test}, {"cross-val.", *crossed}} {
-			if p.part.Images > 0 {
-				row(p.name, "accuracy %.2f %% (95 %% interval %.2f to %.2f; %d of %d pictures)", 100*p.part.Accuracy,
-					100*p.part.Interval[0], 100*p.part.Interval[1], p.part.Correct, p.part.Images)
-			}
-		}
-	}
+	c.scores(row)
 	row("made by", "rehead %s", c.ToolVersion)
 	return b.String()
+}
+
+// scores writes a row for each part that the training measured.
+func (c modelCard) scores(row func(name, format string, args ...any)) {
+	var scores metrics.Metrics
+	if len(c.Metrics) == 0 || json.Unmarshal(c.Metrics, &scores) != nil {
+		return
+	}
+	crossed := cmp.Or(scores.CrossValidated, new(metrics.Part))
+	for _, p := range []struct {
+		name string
+		part metrics.Part
+	}{{"train", scores.Train}, {"validation", scores.Validation}, {"test", scores.Test}, {"cross-val.", *crossed}} {
+		if p.part.Images > 0 {
+			row(p.name, "accuracy %.2f %% (95 %% interval %.2f to %.2f; %d of %d pictures)", 100*p.part.Accuracy,
+				100*p.part.Interval[0], 100*p.part.Interval[1], p.part.Correct, p.part.Images)
+		}
+	}
 }
 
 // describeTraining says in words how a head was made; --json has all of it.

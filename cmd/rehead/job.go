@@ -49,7 +49,7 @@ func (a *app) containerTrain(ctx context.Context, o *trainOptions, flags *pflag.
 	err := a.runJob(ctx, l, o, flags)
 	var wrong *wrongfield.Error
 	if errors.As(err, &wrong) { // the command line is not at fault
-		err = errors.New(oneLine(byFlags(flags, wrong)))
+		err = errors.New(oneLine(err))
 	}
 	switch {
 	case err == nil:

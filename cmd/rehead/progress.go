@@ -103,7 +103,10 @@ const widestBar = 24
 // What it has no room for it leaves out: the bar first, then the rate.
 func (p *progress) line(width int, rate float64, left time.Duration) string {
 	counted := fmt.Sprintf(" %d/%d", p.n, p.of)
-	time := fmt.Sprintf("  %s%s left", p.most(), left)
+	time := ""
+	if p.n > 0 {
+		time = fmt.Sprintf("  %s%s left", p.most(), left)
+	}
 	numbers := counted + fmt.Sprintf(" %s  %.1f/s", p.unit, rate) + time
 	if width <= cells(p.what)+len(numbers) {
 		numbers = counted + time

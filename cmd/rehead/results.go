@@ -155,7 +155,7 @@ func (a *app) printAverages(m *metrics.Metrics) {
 	}
 	if v := m.Averages; v != nil {
 		a.sayWrapped("on %s pictures balanced accuracy %.2f %%, macro F1 %.3f; always answering %q would be right for "+
-			"%.2f %%", on, 100*v.Balanced, v.MacroF1, v.LargestLabel, 100*v.LargestAccuracy)
+			"%.2f %%", on, 100*v.Balanced, v.MacroF1, a.named(v.LargestLabel), 100*v.LargestAccuracy)
 	}
 	if s := m.MultiLabel; s != nil {
 		a.sayWrapped("accuracy counts pictures whose every label is right; on %s pictures micro F1 %.3f, macro F1 %.3f, "+
@@ -178,7 +178,8 @@ func (a *app) printUnknown(u *metrics.Unknown) {
 	}
 	a.sayWrapped("%s", text)
 	for _, l := range u.LeftOut[:min(len(u.LeftOut), longestFindings)] {
-		a.sayWrapped("  without %q it catches %.0f %% of its %s", l.Label, 100*l.Detected, plural.Count(l.Images, "picture"))
+		a.sayWrapped("  without %q it catches %.0f %% of its %s", a.named(l.Label), 100*l.Detected,
+			plural.Count(l.Images, "picture"))
 	}
 }
 

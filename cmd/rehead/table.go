@@ -103,6 +103,14 @@ func (a *app) shortened(path string, most int) string {
 	return path
 }
 
+// named is a label in a sentence: on a terminal no wider than half of it.
+func (a *app) named(label string) string {
+	if a.tty {
+		return shorten(label, a.width()/2)
+	}
+	return label
+}
+
 // shorten cuts the middle of a text that is wider than most columns.
 func shorten(text string, most int) string {
 	if cells(text) <= most {

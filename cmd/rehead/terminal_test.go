@@ -64,7 +64,7 @@ func TestTerminal(t *testing.T) {
 		{"train pets --weights trunk.safetensors --unknown 0.2 -o model", "95 % interval"},
 		{"train pets --weights trunk.safetensors -o model --solver adam --epochs 2", "report  model"},
 		{"predict model " + first, "%"},
-		{"predict model pets --top 2", "…"},
+		{"predict model " + filepath.Join("pets", draw.Label(0)) + " --top 2", "…"},
 		{"predict model " + first + " --explain", "like"},
 		{"evaluate model pets", "precision"},
 		{"inspect model", "trained on"},
@@ -109,7 +109,7 @@ func TestTables(t *testing.T) {
 	tab.row("daisy", "7")
 	tab.row("日本語の名前", "123")
 	got := strings.Join(tab.lines(14), "\n")
-	if want := "what         n\ndaisy        7\n日本…前    123"; got != want {
+	if want := "what         n\ndaisy        7\n日本…名前  123"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	for _, c := range []struct {

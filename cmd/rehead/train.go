@@ -128,6 +128,23 @@ func (o *trainOptions) add(cmd *cobra.Command) {
 	f.IntVar(&o.cfg.Batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 }
 
+// checkOutputs says before the long work what could not be written after it.
+func (o *trainOptions) checkOutputs() error {
+	if err := parentExists(o.out); err != nil {
+		return err
+	}
+	if err := inception.CheckTarget(o.out); err != nil {
+		return err
+	}
+	if err := o.plots.prepare(); err != nil {
+		return err
+	}
+	if o.corrects == "" {
+		return nil
+	}
+	return parentExists(o.corrects)
+}
+
 // train runs a whole training and leaves the model at o.out.
 func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Result, error) {
 	cfg, err := a.trainConfig(o)
@@ -140,19 +157,8 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err := aboutDevice("head-device", cfg.Probe()); err != nil {
 		return nil, err
 	}
-	if err := parentExists(o.out); err != nil {
+	if err := o.checkOutputs(); err != nil {
 		return nil, err
-	}
-	if err := inception.CheckTarget(o.out); err != nil {
-		return nil, err
-	}
-	if err := o.plots.prepare(); err != nil {
-		return nil, err
-	}
-	if o.corrects != "" {
-		if err := parentExists(o.corrects); err != nil {
-			return nil, err
-		}
 	}
 	if o.correct != "" {
 		if cfg.Corrections, err = dataset.ReadCorrections(o.correct); err != nil {
@@ -169,6 +175,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 		return nil, err
 	}
 	if w, err = o.input.apply(w); err != nil {
+		return nil, err
+	}
+	if _, err := folder.Corrected(cfg.Corrections); err != nil {
 		return nil, err
 	}
 	a.note("%s of %s; trunk %s", plural.Count(len(folder.Items), "picture"), plural.Count(len(folder.Labels), "label"),

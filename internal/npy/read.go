@@ -43,8 +43,8 @@ func ReadRows(path string) ([][]float32, error) {
 	var rows [][]float32
 	err := read(path, func(h *header, r io.Reader) error {
 		if len(h.shape) != 2 || h.kind == 'U' || h.shape[1] == 0 {
-			return fmt.Errorf("got an array %v of %s, want numbers in two dimensions: a row for each example", h.shape,
-				h.describe())
+			return fmt.Errorf("got an array %v of %s, want numbers in two dimensions: a row for each example",
+				h.shape, h.describe())
 		}
 		n, f := h.shape[0], h.shape[1]
 		all := make([]float32, n*f)

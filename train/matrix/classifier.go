@@ -9,6 +9,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/par"
+	"github.com/c236555e/rehead/internal/safetensors"
 	"github.com/c236555e/rehead/train/head"
 	"github.com/c236555e/rehead/train/metrics"
 )
@@ -101,6 +102,11 @@ func (c *Classifier) Measure(ctx context.Context, data Data) (metrics.Metrics, e
 }
 
 func (c *Classifier) measure(ctx context.Context, data Data, f *dataset.Folder, others bool) (metrics.Metrics, error) {
+	for i, row := range data.Rows {
+		if safetensors.NotFinite(row) >= 0 {
+			return metrics.Metrics{}, fmt.Errorf("matrix: measure: row %d: %w", i, inception.ErrNotFinite)
+		}
+	}
 	logits, err := head.Logits(ctx, c.model.Head, data.Rows, 0)
 	if err != nil {
 		return metrics.Metrics{}, err

@@ -291,7 +291,7 @@ func TestFitRefuses(t *testing.T) {
 		"one label":    {matrix.Data{Rows: good.Rows, Labels: slices.Repeat([]string{"a"}, 60)}, matrix.Config{}, "at least 2"},
 		"folds":        {good, matrix.Config{Folds: 1}, "Folds"},
 		"options":      {good, matrix.Config{Options: head.Options{Smoothing: 9}}, "moothing"},
-		"split":        {good, matrix.Config{Split: dataset.SplitConfig{Test: 2}}, "test: got 2"},
+		"split":        {good, matrix.Config{Split: dataset.SplitConfig{Test: 2}}, "Test: got 2"},
 		"nothing left": {change(func(d *matrix.Data) { d.Parts = slices.Repeat([]dataset.Split{2}, 60) }), matrix.Config{}, "no rows"},
 	} {
 		if _, err := matrix.Fit(t.Context(), c.data, c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -352,5 +352,16 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if _, err := matrix.Open(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: got %v", err)
+	}
+}
+
+func TestRegression_MeasureNotFinite(t *testing.T) {
+	d := clouds(60, 3)
+	r := fit(t, d, matrix.Config{})
+	d.Rows[7] = slices.Clone(d.Rows[7])
+	d.Rows[7][2] = float32(math.NaN())
+	_, err := r.Classifier.Measure(t.Context(), d)
+	if !errors.Is(err, inception.ErrNotFinite) || !strings.Contains(err.Error(), "row 7") {
+		t.Errorf("got %v, want that row 7 is not finite", err)
 	}
 }

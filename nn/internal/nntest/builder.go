@@ -145,6 +145,39 @@ func (b *builder) grouped(x value, out, groups int, kernel, dilation [2]int) val
 	return y
 }
 
+// trained is a norm that was trained, as a Program takes it: by the statistics that it has seen.
+func (b *builder) trained(x value) value {
+	b.t.Helper()
+	c := x.dims[0]
+	p, running := ref.Norm[float64]{Eps: 1e-3}, &nn.Running{Batches: 5}
+	var gamma, beta []float32
+	gamma, p.Gamma = b.normal(c, 0.5)
+	beta, p.Beta = b.normal(c, 0.5)
+	running.Mean, p.Mean = b.normal(c, 0.5)
+	running.Variance = make([]float32, c)
+	for i := range c {
+		running.Variance[i] = 0.25 + running.Mean[i]*running.Mean[i]
+		p.Variance = append(p.Variance, float64(running.Variance[i]))
+	}
+	y := like(x)
+	ref.BatchNorm(y.data, x.data, x.image(), p)
+	y.node = b.apply(&nn.BatchNormTraining{Name: b.name("trained"), Eps: p.Eps, Running: running}, x.node,
+		b.param("gamma", gamma, c), b.param("beta", beta, c))
+	return y
+}
+
+// dropout is one that leaves nothing out, as a Program takes it.
+func (b *builder) dropout(x value) value {
+	b.t.Helper()
+	y := value{data: x.data, dims: x.dims}
+	noise, err := nn.Input(b.graph, b.name("noise"), append([]int{1}, x.dims...)...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	y.node = b.apply(&nn.Dropout{Name: b.name("dropout"), Rate: 0.5}, x.node, noise)
+	return y
+}
+
 func (b *builder) norm(x value) value {
 	b.t.Helper()
 	c := x.dims[0]

@@ -31,3 +31,23 @@ var small = []struct {
 		return graph{x, []value{b.dense(b.relu(b.dense(b.flatten(both), 9)), 4), b.flatten(x), b.flatten(both)}}
 	}},
 }
+
+// trained lists graphs of operators that do something else in training: a Program answers.
+var trained = []struct {
+	name  string
+	build func(b *builder) graph
+}{
+	{"norms that were trained", func(b *builder) graph {
+		x := b.input(4, 9, 7)
+		c := b.conv(x, 5, square(3), true)
+		deep := b.conv(b.relu(b.trained(b.conv(x, 6, square(3), false))), 3, square(1), true)
+		return graph{x, []value{b.trained(x), b.relu(b.trained(x)), deep, b.concat(b.relu(b.trained(c)), c),
+			b.norm(b.trained(c))}}
+	}},
+	{"dropout", func(b *builder) graph {
+		x := b.input(4, 9, 7)
+		y := b.dropout(b.relu(b.trained(b.conv(b.dropout(x), 6, square(3), true))))
+		v := b.dropout(b.globalAvgPool(y))
+		return graph{x, []value{y, b.dense(b.dropout(b.dense(v, 9)), 3), b.concat(y, b.relu(y))}}
+	}},
+}

@@ -66,6 +66,13 @@ func TestSmall(t *testing.T, open Open, tol Tolerance) {
 	}
 }
 
+// testTrained runs the graphs of operators that have been trained: on a Program, as a Machine trains them.
+func testTrained(t *testing.T, cfg nn.Config, tol Tolerance) {
+	for i, c := range trained {
+		t.Run(c.name, func(t *testing.T) { try(t, OnProgram(cfg), tol, c.build(newBuilder(t, uint64(200+i)))) })
+	}
+}
+
 // try holds what open returns for g to what g must be.
 func try(t *testing.T, open Open, tol Tolerance, g graph) {
 	t.Helper()
@@ -272,6 +279,7 @@ func TestProgram(t *testing.T, cfg nn.Config, tol Tolerance) {
 	}
 	t.Run("threads do not matter", func(t *testing.T) { testThreads(t, cfg, tol) })
 	cfg.Threads = 3
+	t.Run("trained", func(t *testing.T) { testTrained(t, cfg, tol) })
 	t.Run("concurrent", func(t *testing.T) { testConcurrent(t, cfg, tol) })
 	t.Run("cancelled", func(t *testing.T) { testCancelled(t, cfg) })
 	t.Run("closed", func(t *testing.T) { testClosed(t, cfg) })
