@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -40,6 +41,27 @@ func PassedOver() []string {
 	return units
 }
 
+// ErrDeviceName is found by errors.Is in errors about a Config.Device that names no device of this
+// build, whatever the machine.
+var ErrDeviceName = errors.New("nn: no device has that name")
+
+// nameError is an error that is ErrDeviceName, in words of its own.
+type nameError struct{ error }
+
+func (nameError) Is(target error) bool { return target == ErrDeviceName }
+
+func badName(format string, args ...any) error { return nameError{fmt.Errorf(format, args...)} }
+
+// Probe says why the device that c names cannot be used on this machine, or has not the kernel or the
+// precision: what Compile would say, before there is anything to compile. "auto" always can.
+func (c Config) Probe() error {
+	if err := c.Validate(); err != nil || c.Device == "" || c.Device == device.Auto {
+		return err
+	}
+	_, err := chooseAll(c)
+	return err
+}
+
 // choice is a device and which of its units.
 type choice struct {
 	device.Device
@@ -62,6 +84,20 @@ func chooseAll(cfg Config) ([]choice, error) {
 	}
 	var all []choice
 	for _, name := range list {
+		if len(list) == 1 {
+			break
+		}
+		d, unit, err := named(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, choice{d[0], unit})
+	}
+	if err := distinct(all); err != nil { // of the names, before any of them is asked
+		return nil, err
+	}
+	all = nil
+	for _, name := range list {
 		cfg.Device = name
 		c, err := choose(cfg)
 		if err != nil {
@@ -69,15 +105,19 @@ func chooseAll(cfg Config) ([]choice, error) {
 		}
 		all = append(all, c)
 	}
+	return all, distinct(all)
+}
+
+// distinct refuses what is not several units of one device.
+func distinct(all []choice) error {
 	for i, c := range all {
 		for _, before := range all[:i] {
 			if c.Name() != before.Name() || c.unit == before.unit {
-				return nil, fmt.Errorf("nn: devices %s and %s: want several numbers of one device, such as cuda:0,cuda:1", before,
-					c)
+				return badName("nn: devices %s and %s: want several numbers of one device, such as cuda:0,cuda:1", before, c)
 			}
 		}
 	}
-	return all, nil
+	return nil
 }
 
 // all stands for every unit of a device, as in "cuda:all".
@@ -95,7 +135,7 @@ func units(name string) ([]string, error) {
 	}
 	c, ok := list[0].(device.Counter)
 	if !ok || len(list) > 1 {
-		return nil, fmt.Errorf("nn: device %q: %s does not say how many units it has: name them, as in cuda:0,cuda:1", name,
+		return nil, badName("nn: device %q: %s does not say how many units it has: name them, as in cuda:0,cuda:1", name,
 			family)
 	}
 	n, err := c.Count()
@@ -194,10 +234,10 @@ func named(s string) (list []device.Device, unit int, err error) {
 	if tag, ok := elsewhere[family]; ok && !slices.ContainsFunc(Devices(), func(s string) bool {
 		return strings.HasPrefix(s, family)
 	}) {
-		return nil, 0, fmt.Errorf("nn: device %q is not part of this build: build rehead with \"go build -tags %s "+
+		return nil, 0, badName("nn: device %q is not part of this build: build rehead with \"go build -tags %s "+
 			"./cmd/rehead\", or use one of auto, %s", s, tag, strings.Join(Devices(), ", "))
 	}
-	return nil, 0, fmt.Errorf("nn: device %q is not known, want one of auto, %s", s, strings.Join(Devices(), ", "))
+	return nil, 0, badName("nn: device %q is not known, want one of auto, %s", s, strings.Join(Devices(), ", "))
 }
 
 // checkDevice says what is wrong with a name of a device or of several of its units.
@@ -205,7 +245,7 @@ func checkDevice(s string) error {
 	list := strings.Split(strings.TrimSuffix(s, all), ",")
 	for _, name := range list {
 		if name == "" && len(list) > 1 {
-			return fmt.Errorf("nn: device %q: want names with commas between, such as cuda:0,cuda:1", s)
+			return badName("nn: device %q: want names with commas between, such as cuda:0,cuda:1", s)
 		}
 		if _, _, err := parseDevice(name); err != nil {
 			return err
@@ -228,7 +268,7 @@ func parseDevice(s string) (name string, unit int, err error) {
 		return name, 0, nil // two words
 	}
 	if unit, err = strconv.Atoi(number); err != nil || unit < 0 || s[:last] == device.CPU {
-		return "", 0, fmt.Errorf("nn: device %q: want cpu, or the name of another device and a number "+
+		return "", 0, badName("nn: device %q: want cpu, or the name of another device and a number "+
 			"from 0, such as cuda:1", s)
 	}
 	return s[:last], unit, nil

@@ -68,25 +68,39 @@ func NewRegression(name string, e RegressionExamples) (Regression, error) {
 	if err := e.validate(); err != nil {
 		return nil, err
 	}
-	list, unit, err := named(name)
+	r, c, err := regressor(name)
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range list {
-		r, ok := d.(device.Regressor)
-		if !ok {
-			continue
-		}
-		if err := usable(d, unit, Config{}); err != nil {
-			return nil, fmt.Errorf("nn: device %q %w", name, err)
-		}
-		of, err := r.Regress(unit, device.Examples(e))
-		if err != nil {
-			return nil, fmt.Errorf("nn: regression: %w", err)
-		}
-		return &regression{choice{d, unit}.String(), of, e}, nil
+	of, err := r.Regress(c.unit, device.Examples(e))
+	if err != nil {
+		return nil, fmt.Errorf("nn: regression: %w", err)
 	}
-	return nil, fmt.Errorf("nn: device %q: %w, want cuda or the processor", name, ErrNoRegression)
+	return &regression{c.String(), of, e}, nil
+}
+
+// ProbeRegression says why the device of that name cannot fit regressions on this machine: what
+// NewRegression would say, before there are examples.
+func ProbeRegression(name string) error {
+	_, _, err := regressor(name)
+	return err
+}
+
+// regressor finds the device of that name that fits regressions.
+func regressor(name string) (device.Regressor, choice, error) {
+	list, unit, err := named(name)
+	if err != nil {
+		return nil, choice{}, err
+	}
+	for _, d := range list {
+		if r, ok := d.(device.Regressor); ok {
+			if err := usable(d, unit, Config{}); err != nil {
+				return nil, choice{}, fmt.Errorf("nn: device %q %w", name, err)
+			}
+			return r, choice{d, unit}, nil
+		}
+	}
+	return nil, choice{}, fmt.Errorf("nn: device %q: %w, want cuda or the processor", name, ErrNoRegression)
 }
 
 func (r *regression) Device() string { return r.device }

@@ -31,8 +31,10 @@ type Config struct {
 	// package nn/cuda and rows, features and classes make that gain (head.Config.Device), else the processor;
 	// "cpu"; or a device such as "cuda:1", however little there is to gain
 	HeadDevice string
-	Split      dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
-	Folds      int                 // of a search for L2; 0 means DefaultFolds
+	// of rows, features and classes from which on a GPU gains, see head.Config.DeviceProducts
+	HeadDeviceProducts float64
+	Split              dataset.SplitConfig // which part of the pictures is held out; the zero value holds out 10 % + 10 %
+	Folds              int                 // of a search for L2; 0 means DefaultFolds
 	// what the head reads: FeaturesLast, FeaturesAll, FeaturesAuto, a list of blocks and statistics as
 	// inception.ParseFeatures has it, or "", which is as FeaturesFor says
 	Features string
@@ -111,10 +113,29 @@ var ErrUnreadable = errors.New("pictures cannot be read")
 
 // headDevice is the device of the head's solver, and whether it has to be.
 func (c Config) headDevice() (name string, always bool) {
-	if c.HeadDevice == "" {
-		return c.Engine.Device, false
+	switch {
+	case c.HeadDevice != "":
+		return c.HeadDevice, c.HeadDevice != "cpu"
+	case c.Engine.Device == "auto": // takes no GPU that fits heads
+		return "", false
 	}
-	return c.HeadDevice, c.HeadDevice != "cpu"
+	return c.Engine.Device, false
+}
+
+// Probe says why a device that c names cannot be used on this machine. Run asks before it reads any
+// picture; who scans a large folder for it may ask before.
+func (c Config) Probe() error {
+	engine := c.Engine
+	engine.Precision = c.Precision
+	if err := engine.Probe(); err != nil {
+		return err
+	}
+	if name, always := c.headDevice(); always {
+		if err := nn.ProbeRegression(name); err != nil {
+			return fmt.Errorf("train: config: HeadDevice: %w", err)
+		}
+	}
+	return nil
 }
 
 // EmbedConfig sets how bottlenecks are obtained; the zero value is a good one.

@@ -34,6 +34,9 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights,
 	if folder == nil || w == nil || cfg.CacheDir == "" {
 		return nil, errors.New("train: embed: got no folder, no weights or no CacheDir, want all three")
 	}
+	if err := cfg.Engine.Probe(); err != nil {
+		return nil, err
+	}
 	if cfg.Precision == nn.BFloat16 && w.Precision() == nn.Float32 {
 		var err error
 		if w, err = w.Narrowed(); err != nil {

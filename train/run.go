@@ -58,6 +58,9 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	if folder == nil || w == nil {
 		return nil, errors.New("train: run: got no folder or no weights, want both")
 	}
+	if err := cfg.Probe(); err != nil {
+		return nil, err
+	}
 	if folder.MultiLabel && cfg.Solver == head.Retrain {
 		return nil, head.ErrRetrainMultiLabel
 	}

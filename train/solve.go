@@ -21,7 +21,7 @@ func (r *run) solve(ctx context.Context) error {
 	valid, _ := r.part(dataset.Validation)
 	training, at := r.part(dataset.Train)
 	cfg := head.Config{Options: r.cfg.Options, Balanced: r.cfg.ClassWeights.Balanced, Validation: &valid,
-		Threads: r.cfg.Engine.Threads, Progress: r.watch}
+		Threads: r.cfg.Engine.Threads, Progress: r.watch, DeviceProducts: r.cfg.HeadDeviceProducts}
 	cfg.Device, cfg.DeviceAlways = r.cfg.headDevice()
 	var err error
 	if cfg.ClassWeights, err = r.cfg.ClassWeights.factors(r.folder.Labels); err != nil {

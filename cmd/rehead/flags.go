@@ -3,7 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -81,8 +83,10 @@ func (e *engineFlags) config() (nn.Config, error) {
 		return nn.Config{}, err
 	}
 	name, _, _ := strings.Cut(cmp.Or(e.Device, "auto"), ":")
-	if err := oneOf("device", name, append([]string{"auto"}, kinds(nn.Devices())...)...); err != nil {
-		return nn.Config{}, err
+	if name != "cuda" && name != "onnxruntime" { // of those, Probe knows which build has them
+		if err := oneOf("device", name, append([]string{"auto"}, kinds(nn.Devices())...)...); err != nil {
+			return nn.Config{}, err
+		}
 	}
 	if e.views > picture.MaxViews {
 		return nn.Config{}, usagef("--views: got %d, want 0 (as the model says) to %d", e.views, picture.MaxViews)
@@ -101,7 +105,18 @@ func (e *engineFlags) config() (nn.Config, error) {
 				"hardware", name, what, name)
 		}
 	}
-	return cfg, nil
+	probed := cfg
+	probed.Precision = nn.Precision(e.precision)
+	return cfg, aboutDevice("device", probed.Probe())
+}
+
+// aboutDevice makes an error about a device's name one of the command line; one about what this machine
+// has stays as it is.
+func aboutDevice(flag string, err error) error {
+	if errors.Is(err, nn.ErrDeviceName) {
+		return usagef("--%s: %w", flag, err)
+	}
+	return err
 }
 
 // kinds are devices without what stands behind a colon.
@@ -110,7 +125,7 @@ func kinds(devices []string) []string {
 	for i, d := range devices {
 		out[i], _, _ = strings.Cut(d, ":")
 	}
-	return out
+	return slices.Compact(out)
 }
 
 // limitFlags are the bounds that every picture read from disk or network must keep.

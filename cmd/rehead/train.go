@@ -154,6 +154,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 	if err := errors.Join(cfg.Validate(), checkMinAccuracy(o.least), oneOf("dtype", o.dtype, "f32", "f16")); err != nil {
 		return nil, err
 	}
+	if err := aboutDevice("head-device", cfg.Probe()); err != nil {
+		return nil, err
+	}
 	if err := o.checkOutputs(); err != nil {
 		return nil, err
 	}

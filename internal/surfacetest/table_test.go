@@ -47,10 +47,11 @@ var packages = strings.Fields(`nn inception inception/convert inception/embedded
 func table() []any {
 	return []any{
 		nn.Devices, nn.Functions, nn.Kernels, nn.QuantizeFilter, nn.ParamData, nn.PassedOver, nn.Units, nn.Walk, nn.NewCalibrator,
-		(*nn.Calibrator).Add, (*nn.Calibrator).Close, (*nn.Calibrator).Ranges, nn.Config.Validate, nn.Config.Arithmetic, nn.NewGraph,
+		(*nn.Calibrator).Add, (*nn.Calibrator).Close, (*nn.Calibrator).Ranges, nn.Config.Validate, nn.Config.Probe, nn.Config.Arithmetic,
+		nn.NewGraph,
 		nn.NewBinaryHeadGraph, nn.NewHeadGraph, (*nn.HeadGraph).LossGrad, nn.NewMachine,
 		(*nn.Machine).Close, (*nn.Machine).Run, nn.Apply, nn.Input, nn.Param, nn.OpOf,
-		nn.ParsePrecision, nn.Precisions, nn.NewRegression, nn.Compile, (*nn.Program).Batch, (*nn.Program).Close,
+		nn.ParsePrecision, nn.Precisions, nn.NewRegression, nn.ProbeRegression, nn.Compile, (*nn.Program).Batch, (*nn.Program).Close,
 		(*nn.Program).Device, (*nn.Program).Kernel,
 		(*nn.Program).Precision, (*nn.Program).Profile, (*nn.Program).Rounding, (*nn.Program).Run,
 		(*nn.Program).Threads,
@@ -132,7 +133,7 @@ func table() []any {
 		(*cache.Store).Get, (*cache.Store).Len, (*cache.Store).Merge, (*cache.Store).Path,
 		(*cache.Store).Put,
 		train.ParseFeatures, train.MergeCache, train.EmbedEach, train.EmbedChecked, train.Config.Validate,
-		train.Config.FeaturesFor,
+		train.Config.FeaturesFor, train.Config.Probe,
 		train.EmbedConfig.Validate,
 		train.Embed, train.EvaluateConfig.Validate, train.Evaluate, (*train.Evaluation).Plots,
 		(*train.Evaluation).Report, train.Run, (*train.Result).Finish, (*train.Result).Plots,

@@ -4,8 +4,10 @@ package cuda_test
 
 import (
 	"flag"
+	"fmt"
 	"testing"
 
+	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/nn/cuda"
 	"github.com/c236555e/rehead/nn/internal/cu"
 	"github.com/c236555e/rehead/nn/internal/cutest"
@@ -21,6 +23,23 @@ func useOne(t testing.TB) {
 	if !*realGPU {
 		use(t, &cutest.Driver{GPUs: 1})
 	}
+}
+
+// useSeveral is useOne of n GPUs. It returns nothing where they are this machine's own, and skips the test
+// where that has fewer.
+func useSeveral(t testing.TB, n int) *cutest.Driver {
+	t.Helper()
+	if !*realGPU {
+		d := &cutest.Driver{GPUs: n}
+		use(t, d)
+		return d
+	}
+	for i := range n {
+		if err := (nn.Config{Device: fmt.Sprintf("cuda:%d", i)}).Probe(); err != nil {
+			t.Skipf("wants %d GPUs: %v", n, err)
+		}
+	}
+	return nil
 }
 
 // use makes the GPUs of d the device "cuda" until the test ends: a driver that runs the very kernels

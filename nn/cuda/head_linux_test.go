@@ -102,6 +102,33 @@ func TestHeadElsewhere(t *testing.T) {
 	}
 }
 
+// TestHeadFallsBack: from so many products on, the GPU solves unasked; where it lacks the room, the CPU
+// does, and the solution says why.
+func TestHeadFallsBack(t *testing.T) {
+	ex := blobs(30, 4, 3)
+	for name, try := range map[string]struct {
+		memory  int
+		from    float64
+		on, why string
+	}{
+		"gains":     {0, 30 * 4 * 3, "cuda:0", ""},
+		"too small": {0, 30*4*3 + 1, "cpu", ""},
+		"no room":   {100, 30 * 4 * 3, "cpu", "out of memory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			use(t, &cutest.Driver{GPUs: 1, Memory: try.memory})
+			got, err := head.Fit(context.Background(), ex, head.Config{Device: "cuda", DeviceProducts: try.from})
+			if err != nil {
+				t.Fatal(err)
+			}
+			why := got.DeviceErr
+			if got.Device != try.on || (why != nil) != (try.why != "") || why != nil && !strings.Contains(why.Error(), try.why) {
+				t.Errorf("got device %s, %v; want %s, %q", got.Device, why, try.on, try.why)
+			}
+		})
+	}
+}
+
 // TestHeadLost loses the GPU while it solves.
 func TestHeadLost(t *testing.T) {
 	ex := blobs(30, 4, 3)

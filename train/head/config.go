@@ -117,9 +117,11 @@ type Config struct {
 	Validation *Examples
 	Threads    int // 0 means GOMAXPROCS; changes no bit of the result
 	// optional: a device of package nn, such as "cuda:0", that evaluates heads of one label an example for
-	// LBFGS where one evaluation takes 2^33 products or more; "" and "cpu": the processor. Its float32 sums have
+	// LBFGS where DeviceProducts says that it pays; "" and "cpu": the processor. Its float32 sums have
 	// another order; what is proven of the head is computed in float64 by the processor either way
 	Device string
+	// examples x features x classes from which on Device is taken to gain; 0 means 2^33
+	DeviceProducts float64
 	// Device is used whatever there is to gain, and an error where it cannot be
 	DeviceAlways bool
 	Progress     func(Event) // optional; called from one goroutine at a time

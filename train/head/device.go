@@ -1,6 +1,7 @@
 package head
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,7 +16,9 @@ import (
 const deviceProducts = 1 << 33
 
 // deviceGains says whether a device is to evaluate heads of k classes on n examples of f features.
-func deviceGains(n, f, k int) bool { return float64(n)*float64(f)*float64(k) >= deviceProducts }
+func (c Config) deviceGains(n, f, k int) bool {
+	return float64(n)*float64(f)*float64(k) >= cmp.Or(c.DeviceProducts, deviceProducts)
+}
 
 // onDevice is an objective whose values a device computes.
 type onDevice struct {
@@ -29,7 +32,7 @@ type onDevice struct {
 func (s *solver) attach() error {
 	o, c := s.obj, s.cfg
 	s.deviceErr = nil
-	if c.Device == "" || c.Device == "cpu" || !c.DeviceAlways && !deviceGains(o.n, o.f, o.k) {
+	if c.Device == "" || c.Device == "cpu" || !c.DeviceAlways && !c.deviceGains(o.n, o.f, o.k) {
 		return nil
 	}
 	if o.ex.MultiLabel != nil {

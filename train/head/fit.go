@@ -134,6 +134,9 @@ func newSolver(ctx context.Context, ex Examples, cfg Config) (*solver, error) {
 		return nil, fmt.Errorf("train: fit: the head to start from has %d classes and %d features, want %d and %d",
 			cfg.Start.Classes, cfg.Start.Features, ex.Classes, ex.Features())
 	}
+	if !(cfg.DeviceProducts >= 0) {
+		return nil, fmt.Errorf("train: fit: DeviceProducts: got %g, want 0 (2^33) or more", cfg.DeviceProducts)
+	}
 	if cfg.DeviceAlways && cfg.Solver != "" && cfg.Solver != LBFGS {
 		return nil, fmt.Errorf("train: fit: device %q: it is of solver %s only, got %s", cfg.Device, LBFGS, cfg.Solver)
 	}
