@@ -61,7 +61,7 @@ func (a *app) containerTrain(ctx context.Context, o *trainOptions, flags *pflag.
 		a.note("stopped by a signal; with a CheckpointConfig the same job would go on from where it was stopped")
 		return err
 	}
-	if unwritten := cmp.Or(l.WriteFailure(oneLine(err)), stale); unwritten != nil {
+	if unwritten := cmp.Or(l.WriteFailure(plain(err.Error())), stale); unwritten != nil {
 		a.note("the reason is not in the failure file: %v", unwritten)
 	}
 	return err

@@ -205,7 +205,7 @@ func TestJobChannels(t *testing.T) {
 			}
 			layouttest.Config(t, l, "inputdataconfig.json", `{"train":{"TrainingInputMode":"FastFile"},
 				"validation":{"TrainingInputMode":"File"},"test":{},"weights":{}}`)
-		}, nil, "train      accuracy 100.00 %"},
+		}, nil, "train:accuracy=1.000000"},
 		"folders named like parts in one channel": {func(t *testing.T, l layout.Tree) {
 			if err := os.MkdirAll(l.Data("photos"), 0o755); err != nil {
 				t.Fatal(err)

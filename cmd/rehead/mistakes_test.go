@@ -143,6 +143,10 @@ func TestMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir())
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	mistaken(t)
 	var b strings.Builder
 	b.WriteString("<!-- Written by go test ./cmd/rehead -run TestMistakes -update: change the answers instead. -->\n\n" +
@@ -156,7 +160,8 @@ func TestMistakes(t *testing.T) {
 				strings.HasPrefix(group.kind, "A value") && o.code != exitUsage {
 				t.Errorf("rehead %s: code %d, stdout %q, stderr %q; want one sentence", line, o.code, o.stdout, o.stderr)
 			}
-			fmt.Fprintf(&b, "| `%s` | %d | %s |\n", cell(line), o.code, cell(answer))
+			fmt.Fprintf(&b, "| `%s` | %d | %s |\n", cell(line), o.code,
+				cell(strings.ReplaceAll(answer, here+string(filepath.Separator), "")))
 		}
 	}
 	if *update {
