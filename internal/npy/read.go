@@ -95,14 +95,14 @@ func read(path string, use func(h *header, r io.Reader) error) (err error) {
 	if err != nil {
 		return err
 	}
-	values := 1
+	values := int64(1)
 	for _, d := range h.shape {
-		if d > 0 && values > maxValues/d {
+		if d > 0 && values > min(maxValues, math.MaxInt)/int64(d) {
 			return fmt.Errorf("got an array %v, which no file holds", h.shape)
 		}
-		values *= d
+		values *= int64(d)
 	}
-	if want := int64(length) + int64(values)*int64(h.size); info.Size() != want {
+	if want := int64(length) + values*int64(h.size); info.Size() != want {
 		return fmt.Errorf("got %d bytes, want %d for an array %v of %s: fetch or write it again", info.Size(), want, h.shape,
 			h.describe())
 	}
