@@ -87,9 +87,9 @@ func (r *run) drawLine(ctx context.Context, j *auditor, m *metrics.Metrics) (*in
 	return line, nil
 }
 
-// newLine draws the line below which the share rate of the known pictures lies. The distance counts as
-// much as the energy: the known pictures' scores spread alike along both. It is nil again where it
-// cannot count.
+// newLine draws the line below which the share rate of the known pictures lies. The distance counts half
+// as much as the energy, by how far the known pictures spread along both: as much, it hid labels that
+// are like the known ones. It is nil again where it cannot count.
 func newLine(d *inception.Distance, known [][]float32, logits []float64, rate float64) (*inception.Unknown,
 	*inception.Distance) {
 	u := &inception.Unknown{FalseReject: rate}
@@ -100,7 +100,7 @@ func newLine(d *inception.Distance, known [][]float32, logits []float64, rate fl
 		for i := range far {
 			far[i] = energies[i] - far[i]
 		}
-		u.Weight = middle(energies) / middle(far)
+		u.Weight = middle(energies) / middle(far) / 2
 		if !(u.Weight > 0 && u.Weight <= math.MaxFloat32) {
 			u.Weight, d = 0, nil
 		}

@@ -67,7 +67,7 @@ func TestUnknownFlowers(t *testing.T) {
 		t.Logf("%s: %.2f of %d", left.Label, left.Detected, left.Images)
 		sum += left.Detected
 	}
-	if mean := sum / 5; !(mean > 0.11) { // a line that knows nothing rejects a tenth; of like kinds little more is told
+	if mean := sum / 5; !(mean > 0.15) { // a line that knows nothing rejects a tenth
 		t.Errorf("got %.2f of the pictures of labels left out, at a false reject rate of 0.1", mean)
 	}
 }
