@@ -187,7 +187,7 @@ func caught(t *testing.T, known *someSet, strange [][]float32) map[string]float6
 		for _, sum := range [][2]string{{"energy", "distance"}, {"energy", "nearest of the label"},
 			{"energy", "distance, Mixed_7a"}} {
 			a, b := s[sum[0]], s[sum[1]]
-			weight := middle(a[:held]) / middle(b[:held])
+			weight := middle(a[:held]) / middle(b[:held]) / 2
 			both := make([]float64, len(a))
 			for i := range a {
 				both[i] = a[i] + weight*b[i]
