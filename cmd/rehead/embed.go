@@ -168,10 +168,10 @@ func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, 
 			if err != nil {
 				p := answer.Row{Image: rows[i].Path, Error: answer.OneLine(err)}
 				failed.count(prediction{Row: p})
-				return line([]string{"", p.Image, rows[i].Label, p.Error})
+				return line([]string{"", p.Image, rows[i].Cell(), p.Error})
 			}
 			failed.count(prediction{})
-			err = line([]string{strconv.Itoa(done.Images), rows[i].Path, rows[i].Label, ""})
+			err = line([]string{strconv.Itoa(done.Images), rows[i].Path, rows[i].Cell(), ""})
 			done.Images++
 			return errors.Join(err, w.Append(vec))
 		})
@@ -196,11 +196,11 @@ func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, 
 func (o *embedOptions) rows(args []string) (rows []pictures.Row, problems []source.Problem, err error) {
 	open := func(path string) (*dataset.Folder, error) { return o.data.open(path, 1) }
 	for _, arg := range args {
-		found, left, err := pictures.Find(arg, open)
+		found, err := pictures.Find(arg, open)
 		if err != nil {
 			return nil, nil, err
 		}
-		rows, problems = append(rows, found...), append(problems, left...)
+		rows, problems = append(rows, found.Rows...), append(problems, found.Left...)
 	}
 	return rows, problems, nil
 }
