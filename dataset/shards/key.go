@@ -58,7 +58,8 @@ func (k Key) differs(other Key) string {
 // Check says in what of, which a file called name is of, is another key than k.
 func (k Key) Check(name string, of Key) error {
 	if d := k.differs(of); d != "" {
-		return fmt.Errorf("dataset: shards: %s has bottlenecks %s: write it again with the same weights and settings", name, d)
+		return fmt.Errorf("dataset: shards: %s has bottlenecks %s: write it again with the same weights and settings",
+			name, d)
 	}
 	return nil
 }

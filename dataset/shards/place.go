@@ -57,7 +57,8 @@ func Find(paths ...string) (out []Place, err error) {
 			}
 		}
 		if len(out) == before {
-			return nil, fmt.Errorf("dataset: shards: the folder %s has no %s file: rehead embed --shards writes them", path, Suffix)
+			return nil, fmt.Errorf("dataset: shards: the folder %s has no %s file: rehead embed --shards writes them",
+				path, Suffix)
 		}
 	}
 	return out, nil

@@ -108,7 +108,8 @@ func (s *Set) Paths(ctx context.Context, rows []int) ([]string, error) {
 		if rows[at] < 0 || rows[at] >= s.Rows || at > 0 && rows[at] < rows[at-1] {
 			return nil, fmt.Errorf("dataset: shards: got row %d, want rows of %d, ascending", rows[at], s.Rows)
 		}
-		i, found := slices.BinarySearchFunc(s.shards, rows[at], func(m member, row int) int { return cmp.Compare(m.first, row) })
+		i, found := slices.BinarySearchFunc(s.shards, rows[at],
+			func(m member, row int) int { return cmp.Compare(m.first, row) })
 		if !found {
 			i--
 		}

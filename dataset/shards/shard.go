@@ -142,7 +142,8 @@ func (s *Shard) Index() (*Index, error) {
 		sum = crc32.Update(sum, castagnoli, data)
 	}
 	if want, ok := s.file.Metadata["index_crc32c"]; ok && want != fmt.Sprintf("%08x", sum) {
-		return nil, s.bad("its labels, digests or paths are damaged (checksum %08x, want %s): write the shard again", sum, want)
+		return nil, s.bad("its labels, digests or paths are damaged (checksum %08x, want %s): write the shard again",
+			sum, want)
 	}
 	x.Sums, x.Parts = read["sha256"], read["part"]
 	for i, p := range x.Parts {
@@ -233,9 +234,10 @@ func (s *Shard) Features(dst []byte, x *Index, lo, hi int) error {
 		return errNoShard
 	}
 	width := 2 * s.Key.Features
-	if lo < 0 || hi <= lo || hi > s.Rows || lo%PageRows != 0 || hi%PageRows != 0 && hi != s.Rows || len(dst) != (hi-lo)*width {
-		return fmt.Errorf("dataset: shards: %s: got rows %d to %d of %d and room for %d bytes, want whole pages of %d rows and "+
-			"as much room", s.Name, lo, hi, s.Rows, len(dst), PageRows)
+	whole := lo%PageRows == 0 && (hi%PageRows == 0 || hi == s.Rows)
+	if lo < 0 || hi <= lo || hi > s.Rows || !whole || len(dst) != (hi-lo)*width {
+		return fmt.Errorf("dataset: shards: %s: got rows %d to %d of %d and room for %d bytes, want whole pages of %d "+
+			"rows and as much room", s.Name, lo, hi, s.Rows, len(dst), PageRows)
 	}
 	from := s.features + int64(lo)*int64(width)
 	if n, err := s.r.ReadAt(dst, from); n < len(dst) {

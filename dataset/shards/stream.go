@@ -94,8 +94,8 @@ func (s *Set) Each(ctx context.Context, c Stream, each func(b *Block) error) err
 		c.Blocks = 8
 	}
 	if c.Rows < 0 || c.Rows%PageRows != 0 || c.Rows > MaxRows || c.Blocks < 2 || c.Blocks > 1<<16 || c.From < 0 {
-		return fmt.Errorf("dataset: shards: stream: got %d rows a block, %d blocks and %d to pass over, want a multiple of %d, "+
-			"2 or more and 0 or more", c.Rows, c.Blocks, c.From, PageRows)
+		return fmt.Errorf("dataset: shards: stream: got %d rows a block, %d blocks and %d to pass over, want a multiple "+
+			"of %d, 2 or more and 0 or more", c.Rows, c.Blocks, c.From, PageRows)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -111,7 +111,7 @@ func (s *Set) Each(ctx context.Context, c Stream, each func(b *Block) error) err
 	defer func() { // whoever waits for a buffer is stopped, whoever reads has one
 		stop()
 		for b := range p.out {
-			<-b.ready
+			_ = <-b.ready // of what nobody wants any more
 		}
 	}()
 	for b := range p.out {
