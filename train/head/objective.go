@@ -26,9 +26,11 @@ type objective struct {
 	targets *targets
 	rows    *linalg.Rows // the scaled ones
 	length  float64      // mean over the rows of weight times Euclidean length
+	spread  float64      // what bounds the gradient's move better than length in certify, if above 0
 	n, f, k int
 	chunk   int // rows in a chunk
 	l2      float64
+	pull    []float64 // [K], of the objective's own gradient by the bias, which value's best bias has to undo
 	threads int
 	lanes   []*lane
 	device  *onDevice // optional: computes value
@@ -53,13 +55,11 @@ type lane struct {
 }
 
 func newObjective(ctx context.Context, targets *targets, s scale, threads int) (*objective, error) {
-	ex := targets.ex
-	o := &objective{ctx: ctx, ex: ex, targets: targets, n: len(ex.Rows), f: ex.Features(), k: ex.Classes, threads: threads}
-	rows, err := linalg.NewRows(o.n, o.f)
+	o, err := emptyObjective(ctx, targets, targets.ex.Features(), threads)
 	if err != nil {
-		return nil, fmt.Errorf("train: fit: %w", err)
+		return nil, err
 	}
-	o.rows = rows
+	ex, rows := o.ex, o.rows
 	lengths := make([]float64, o.n)
 	put := func(worker, from int) error {
 		row := make([]float32, o.f)
@@ -78,6 +78,18 @@ func newObjective(ctx context.Context, targets *targets, s scale, threads int) (
 	for _, l := range lengths {
 		o.length += l / float64(o.n)
 	}
+	return o, nil
+}
+
+// emptyObjective is one whose rows of f features are zeros.
+func emptyObjective(ctx context.Context, targets *targets, f, threads int) (*objective, error) {
+	ex := targets.ex
+	o := &objective{ctx: ctx, ex: ex, targets: targets, n: len(ex.Labels), f: f, k: ex.Classes, threads: threads}
+	rows, err := linalg.NewRows(o.n, o.f)
+	if err != nil {
+		return nil, fmt.Errorf("train: fit: %w", err)
+	}
+	o.rows = rows
 	chunks := (o.n + chunkRows - 1) / chunkRows
 	o.chunk = (o.n + chunks - 1) / chunks
 	o.w32 = make([]float32, o.k*o.f)
@@ -123,22 +135,28 @@ func (o *objective) value(theta, grad []float64) (float64, error) {
 	if _, err := o.bias().best(b, nearBias); err != nil {
 		return 0, err
 	}
+	loss, err := o.gradient(b, grad)
+	if err != nil {
+		return 0, err
+	}
+	copy(theta[w:], b)
+	return o.regularise(loss, theta, grad), nil
+}
+
+// gradient returns the sum of the losses with the logits z and a bias, and writes the sums of their
+// gradients to grad.
+func (o *objective) gradient(b, grad []float64) (loss float64, err error) {
 	clear(grad)
-	loss := 0.0
-	err := o.inTurn(func(l *lane, lo, hi int) error {
+	err = o.inTurn(func(l *lane, lo, hi int) error {
 		r := l.residuals(o, b, lo, hi)
 		l.sum.Clear()
 		return l.sum.Add(r.u, r.ld, lo, hi)
 	}, func(l *lane) error {
 		loss += l.loss
 		o.addBias(grad, l)
-		return l.sum.AddTo(grad[:w], 1)
+		return l.sum.AddTo(grad[:o.k*o.f], 1)
 	})
-	if err != nil {
-		return 0, err
-	}
-	copy(theta[w:], b)
-	return o.regularise(loss, theta, grad), nil
+	return loss, err
 }
 
 // logits writes W z of all examples to z, by products in float32.
