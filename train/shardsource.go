@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -16,6 +17,22 @@ type shardSource struct {
 	*shards.Set
 	split dataset.SplitConfig
 	alone []bool // labels whose rows all go into train, as the split left none there
+}
+
+// ShardSource gives the rows of a set to head.FitStream, each in the part that it has by its picture's
+// digest, unless it was given one: see RunShards.
+func ShardSource(ctx context.Context, set *shards.Set, split dataset.SplitConfig) (head.Source, error) {
+	if err := split.Validate(); err != nil {
+		return nil, err
+	}
+	if set == nil {
+		return nil, errors.New("train: shards: got no set of shards")
+	}
+	s, err := newShardSource(ctx, set, split)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // newShardSource deals the set's rows to parts.

@@ -13,10 +13,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/c236555e/rehead/internal/answer"
 	"github.com/c236555e/rehead/dataset/shards"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/answer"
 	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/internal/pictures"
 	"github.com/c236555e/rehead/train"

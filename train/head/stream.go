@@ -131,11 +131,13 @@ func (c StreamConfig) config() Config {
 // weighted so that each label counts what it does among all. L-BFGS solves for the head of the sample;
 // then each pass gives loss and gradient of the whole at the last head w, and the next is
 //
-//	argmin_v f(v) + <g(w) - g'(w), v>
+//	argmin_v f(v) + <q - g'(w), v>
 //
-// f being the loss of the sample, g' its gradient and g that of the whole (Shamir, Srebro and Zhang,
-// "Communication-Efficient Distributed Optimization using an Approximate Newton-type Method", 2014).
-// Each pass comes nearer by a factor that falls with the sample's size. It ends when the gap, as in
+// f being the loss of the sample and g' its gradient. q is that of the whole at first (Shamir, Srebro and
+// Zhang, "Communication-Efficient Distributed Optimization using an Approximate Newton-type Method",
+// 2014); then what the passes before tell of the whole's curvature is put before and behind, as L-BFGS
+// does, whose first matrix the sample is. Each pass comes nearer by a factor that falls with the sample's
+// size: some hundreds of rows a label are too few of 2,048 features, some thousands enough. It ends when the gap, as in
 // Solution.Gap, is at most Tolerance of the loss; sums are in float32 within a batch and in float64
 // above. The same source, settings and memory give the same bits, also when the fit was stopped between
 // and, with Checkpoints, made again.
@@ -204,6 +206,8 @@ type progressPoint struct {
 	bestGrad  []float64
 	bestLoss  float64
 	prox      float64
+	failed    int         // passes since the loss last fell
+	s, y      [][]float32 // what head and gradient moved by between passes, the oldest first
 	losses    []Loss
 	solved    int // evaluations of the sample
 	found     certificate
@@ -271,6 +275,9 @@ func (s *stream) solve() error {
 		cert := s.certificate()
 		near := cert.gap <= s.cfg.Tolerance*cert.loss
 		better := near || cert.loss < p.bestLoss
+		if p.pass > 1 {
+			p.remember()
+		}
 		if better {
 			copy(p.best, p.x)
 			copy(p.bestGrad, p.sum)
@@ -283,10 +290,9 @@ func (s *stream) solve() error {
 			return s.end(better, resumed)
 		}
 		p.pass++
-		switch {
-		case better:
-			p.prox /= 4
-		default:
+		if p.failed++; better {
+			p.failed, p.prox = 0, p.prox/4
+		} else if p.failed > 1 {
 			p.prox = max(4*p.prox, s.base.L2)
 		}
 		if err := s.step(stepFrom{x: p.best, grad: p.bestGrad, loss: p.bestLoss, gap: p.found.gap, prox: p.prox}); err != nil {
@@ -295,10 +301,22 @@ func (s *stream) solve() error {
 	}
 }
 
+// remember keeps what the last pass tells of the loss's curvature, where it lies beside the best head.
+func (p *progressPoint) remember() {
+	s, y := make([]float32, len(p.x)), make([]float32, len(p.x))
+	for i, v := range p.x {
+		s[i], y[i] = float32(v-p.best[i]), float32(p.sum[i]-p.bestGrad[i])
+	}
+	if product(1, s, y) > 0 {
+		p.s, p.y = append(p.s, s), append(p.y, y)
+	}
+}
+
 // step moves to the head that is to be looked at next, and begins its pass.
 func (s *stream) step(from stepFrom) error {
 	p := &s.at
 	from.tolerance, from.l2 = s.cfg.Tolerance, s.base.L2
+	from.s, from.y = p.s, p.y
 	x, evaluations, err := s.sample.solve(s.ctx, from)
 	if err != nil {
 		return err

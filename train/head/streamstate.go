@@ -3,6 +3,7 @@ package head
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/c236555e/rehead/internal/plural"
 )
@@ -31,11 +32,11 @@ func (s *stream) sizes() (z sizes, err error) {
 	line := f * 17 / 16 * 4 // of a row that is laid out for products
 	pairs := max(lbfgsFewest, min(lbfgsMost, lbfgsNumbers/dim))
 	z.fixed = lanes*(batchRows*(line+4*ld)+4*dim+16*f) + sourceBatches*batchRows*2*f + // pass
-		(pairs+1)*2*4*dim + 12*8*dim + 4*dim + countedThreads*(batchRows*4*ld+4*dim) + // surrogate
+		(pairs+1+int64(s.cfg.Passes))*2*4*dim + 12*8*dim + 4*dim + countedThreads*(batchRows*4*ld+4*dim) + // surrogate
 		int64(len(s.held.logits))*4 + int64(len(s.held.rows))*16 + 32<<20
 	z.row = line + 4*ld + 48
 	room := int64(float64(s.cfg.Memory)*(1-spareShare)) - z.fixed
-	least := min(s.rows[PartTrain], max(64*s.k, 1000))
+	least := min(s.rows[PartTrain], max(32*s.k, 1000))
 	z.rows = int(min(int64(s.rows[PartTrain]), room/z.row))
 	if room < 0 || z.rows < least {
 		want := int64(float64(z.fixed+int64(least)*z.row)/(1-spareShare)) + 1
@@ -52,7 +53,8 @@ func (p *progressPoint) state(sc scale) state {
 		done[i], loss[i] = float64(l.Iteration), l.Loss
 	}
 	s := state{
-		ints: []int64{int64(p.pass), int64(p.next), int64(p.solved)},
+		ints:    []int64{int64(p.pass), int64(p.next), int64(p.solved), int64(p.failed)},
+		singles: slices.Concat(p.s, p.y),
 		floats: [][]float64{{p.loss, p.size, p.square, p.bestLoss, p.prox, p.found.loss, p.found.gap, p.found.gradient,
 			p.parts[0].Loss, p.parts[1].Loss}, sc.mean, sc.inv, p.x, p.sum, p.best, p.bestGrad, done, loss},
 	}
@@ -65,7 +67,7 @@ func (p *progressPoint) state(sc scale) state {
 // resume takes a state's place, and says whether it fits.
 func (p *progressPoint) resume(s state, k, f int, sc *scale) bool {
 	dim := k*f + k
-	if len(s.ints) != 7 || len(s.floats) != 9 || len(s.floats[0]) != 10 || len(s.floats[7]) != len(s.floats[8]) {
+	if len(s.ints) != 8 || len(s.singles)%2 != 0 || len(s.floats) != 9 || len(s.floats[0]) != 10 || len(s.floats[7]) != len(s.floats[8]) {
 		return false
 	}
 	for i, v := range s.floats[1:7] {
@@ -73,12 +75,18 @@ func (p *progressPoint) resume(s state, k, f int, sc *scale) bool {
 			return false
 		}
 	}
-	v := s.floats[0]
-	*p = progressPoint{pass: int(s.ints[0]), next: int(s.ints[1]), solved: int(s.ints[2]), loss: v[0], size: v[1],
+	for _, v := range s.singles {
+		if len(v) != dim {
+			return false
+		}
+	}
+	v, pairs := s.floats[0], len(s.singles)/2
+	*p = progressPoint{pass: int(s.ints[0]), next: int(s.ints[1]), solved: int(s.ints[2]), failed: int(s.ints[3]),
+		s: slices.Clone(s.singles[:pairs]), y: slices.Clone(s.singles[pairs:]), loss: v[0], size: v[1],
 		square: v[2], bestLoss: v[3], prox: v[4], found: certificate{loss: v[5], gap: v[6], gradient: v[7]},
 		x: s.floats[3], sum: s.floats[4], best: s.floats[5], bestGrad: s.floats[6]}
 	for i := range p.parts {
-		p.parts[i] = Measured{Rows: int(s.ints[3+2*i]), Right: int(s.ints[4+2*i]), Loss: v[8+i]}
+		p.parts[i] = Measured{Rows: int(s.ints[4+2*i]), Right: int(s.ints[5+2*i]), Loss: v[8+i]}
 	}
 	for i, d := range s.floats[7] {
 		p.losses = append(p.losses, Loss{int(d), s.floats[8][i]})

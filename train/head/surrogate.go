@@ -26,6 +26,7 @@ type stepFrom struct {
 	loss, gap     float64
 	prox          float64
 	tolerance, l2 float64
+	s, y          [][]float32 // of the steps before
 }
 
 // Of the surrogate's solution.
@@ -92,11 +93,14 @@ func (p *surrogate) solve(ctx context.Context, from stepFrom) (x []float64, eval
 	w := p.k * p.f
 	start := make([]float64, p.dim())
 	copy(start[w:], p.bias0)
+	back := func(x []float64) {}
 	if p.prox = 0; from.x != nil {
 		copy(start, from.x)
-		if err := p.meet(from); err != nil {
+		q, then := from.turned(p.threads)
+		if err := p.meet(from.x, q); err != nil {
 			return nil, 0, err
 		}
+		back = then
 		p.at, p.prox, evaluations = from.x, from.prox, 1
 	}
 	m, err := newLBFGS(p.value, start, p.threads)
@@ -119,21 +123,46 @@ func (p *surrogate) solve(ctx context.Context, from stepFrom) (x []float64, eval
 			return nil, 0, err
 		}
 	}
+	back(m.x)
 	return m.x, evaluations + m.evaluations, nil
 }
 
-// meet moves the loss so that its gradient at a head is that of all rows.
-func (p *surrogate) meet(from stepFrom) error {
-	if err := p.logits(from.x); err != nil {
+// turned is the gradient as the two loops of L-BFGS turn it before they apply their first matrix, and
+// what they do with the head behind it.
+func (from stepFrom) turned(threads int) (q []float64, then func(x []float64)) {
+	q = slices.Clone(from.grad)
+	alpha, curvature := make([]float64, len(from.s)), make([]float64, len(from.s))
+	for i := len(from.s) - 1; i >= 0; i-- {
+		curvature[i] = product(threads, from.s[i], from.y[i])
+		alpha[i] = dot(threads, from.s[i], q) / curvature[i]
+		addScaled(threads, q, -alpha[i], from.y[i])
+	}
+	return q, func(x []float64) {
+		for i := range x {
+			x[i] = from.x[i] - x[i] // the step, backwards
+		}
+		for i := range from.s {
+			beta := dot(threads, from.y[i], x) / curvature[i]
+			addScaled(threads, x, alpha[i]-beta, from.s[i])
+		}
+		for i := range x {
+			x[i] = from.x[i] - x[i]
+		}
+	}
+}
+
+// meet moves the loss so that its gradient at the head x is q.
+func (p *surrogate) meet(x, q []float64) error {
+	if err := p.logits(x); err != nil {
 		return err
 	}
 	own := make([]float64, p.dim())
-	loss, err := p.gradient(from.x[p.k*p.f:], own)
+	loss, err := p.gradient(x[p.k*p.f:], own)
 	if err != nil {
 		return err
 	}
-	p.regularise(loss, from.x, own)
-	for i, g := range from.grad {
+	p.regularise(loss, x, own)
+	for i, g := range q {
 		own[i] = g - own[i]
 	}
 	p.move(own)
