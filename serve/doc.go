@@ -19,6 +19,7 @@
 //	POST /invocations              pictures in, ranked labels out
 //	GET /execution-parameters      what a batch transform job asks
 //	GET /metrics                   Prometheus
+//	GET /openapi.json              the routes of this server in OpenAPI 3.1
 //	/models...                     with Config.MultiModel: load, list, show, unload, invoke
 //	/v2...                         Open Inference Protocol: health, metadata, config, stats, index, infer
 //	/v1/models...                  KServe's first protocol: list, readiness, NAME:predict
