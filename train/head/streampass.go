@@ -40,7 +40,7 @@ func (s *stream) newLane() (*passLane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train: stream: %w", err)
 	}
-	ld := (rows.Columns(s.k) + softmax.Lanes - 1) / softmax.Lanes * softmax.Lanes
+	ld := padded(rows.Columns(s.k))
 	return &passLane{rows: rows, row: make([]float32, s.f), ld: ld, z: make([]float32, batchRows*ld),
 		b32: slices.Repeat([]float32{softmax.Pad}, ld), sum: rows.NewSum(s.k), bias: make([]float64, ld),
 		wide: make([]float64, s.k), of: slices.Repeat([]float64{1}, batchRows), done: make(chan error, 1),
