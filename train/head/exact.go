@@ -1,7 +1,6 @@
 package head
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -123,9 +122,7 @@ type certificate struct {
 // + <g, b>, g being the gradient by b, and the first term is what strong convexity gives. What g is
 // not quite 0 by is mended: (1-e) q_i + e c, with the constant probabilities c that make up for it,
 // has the mean that is asked for, at least (1-e) of the entropy, and a G that is at most e sqrt(2)
-// times the mean of v_i |z_i| away. Sigmoids are as many questions of two answers. Where the v_i are
-// all 1 and the z_i have mean 0, the constants leave G alone, and by Cauchy and Schwarz it is at most
-// e sqrt(max_k p_k times the mean of |z_i|^2) away, p being the mean of the q_i: o.spread.
+// times the mean of v_i |z_i| away. Sigmoids are as many questions of two answers.
 func (o *objective) certify(theta, grad []float64) (c certificate, err error) {
 	w := o.k * o.f
 	b := theta[w:]
@@ -173,7 +170,7 @@ func (o *objective) bound(theta, grad []float64) (c certificate) {
 		data += d * d
 	}
 	share := o.mend(b, grad[w:])
-	away := share * cmp.Or(o.spread, math.Sqrt2*o.length)
+	away := share * math.Sqrt2 * o.length
 	c.gap += math.Abs(pull) + share*o.entropy() + away*(2*math.Sqrt(data)+away)/(2*o.l2)
 	return c
 }

@@ -29,7 +29,6 @@ type objective struct {
 	rough   *linalg.Rows // optional: the same in bfloat16
 	anchor  *anchor      // of roughValue
 	length  float64      // mean over the rows of weight times Euclidean length
-	spread  float64      // what bounds the gradient's move better than length in certify, if above 0
 	n, f, k int
 	chunk   int // rows in a chunk
 	l2      float64

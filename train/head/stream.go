@@ -200,6 +200,7 @@ type progressPoint struct {
 	loss float64   // the same
 	// of the rows' lengths so far, times what they count, and of their squares
 	size, square float64
+	own          float64 // of the logits of the rows' own labels, without the bias
 	parts        [2]Measured
 
 	best      []float64 // where the gradient is known and the loss was least
@@ -276,7 +277,7 @@ func (s *stream) solve() error {
 		near := cert.gap <= s.cfg.Tolerance*cert.loss
 		better := near || cert.loss < p.bestLoss
 		if p.pass > 1 {
-			p.remember()
+			p.remember(s.k * s.f)
 		}
 		if better {
 			copy(p.best, p.x)
@@ -301,10 +302,11 @@ func (s *stream) solve() error {
 	}
 }
 
-// remember keeps what the last pass tells of the loss's curvature, where it lies beside the best head.
-func (p *progressPoint) remember() {
-	s, y := make([]float32, len(p.x)), make([]float32, len(p.x))
-	for i, v := range p.x {
+// remember keeps what the last pass tells of the curvature of the loss with the best bias, where it lies
+// beside the best head.
+func (p *progressPoint) remember(weights int) {
+	s, y := make([]float32, weights), make([]float32, weights)
+	for i, v := range p.x[:weights] {
 		s[i], y[i] = float32(v-p.best[i]), float32(p.sum[i]-p.bestGrad[i])
 	}
 	if product(1, s, y) > 0 {
@@ -323,7 +325,7 @@ func (s *stream) step(from stepFrom) error {
 	}
 	dim := s.k*s.f + s.k
 	p.x, p.solved = x, p.solved+evaluations
-	p.next, p.loss, p.size, p.square, p.parts = 0, 0, 0, 0, [2]Measured{}
+	p.next, p.loss, p.size, p.square, p.own, p.parts = 0, 0, 0, 0, 0, [2]Measured{}
 	if p.sum == nil {
 		p.sum, p.best, p.bestGrad = make([]float64, dim), make([]float64, dim), make([]float64, dim)
 	}
@@ -337,16 +339,49 @@ func (s *stream) certificate() certificate {
 	p, o := &s.at, s.whole
 	loss := o.regularise(p.loss, p.x, p.sum)
 	o.length = p.size / float64(o.n)
-	if centred := s.base.Scaling != ScaleNone && !s.cfg.MultiLabel && s.cfg.ClassWeights == nil && !s.cfg.Balanced; centred {
-		said := 0.0
-		for l, g := range p.sum[s.k*s.f:] {
-			said = max(said, s.full.wanted[l]+g)
-		}
-		o.spread = math.Sqrt(said * p.square / float64(o.n))
-	}
 	c := o.bound(p.x, p.sum)
 	c.loss = loss
+	if s.base.Scaling != ScaleNone && !s.cfg.MultiLabel && s.cfg.ClassWeights == nil && !s.cfg.Balanced {
+		c.gap = min(c.gap, s.centredGap(loss))
+	}
 	return c
+}
+
+// centredGap is the bound of objective.certify where rows have the mean 0 and all count the same: the
+// constants c that mend the probabilities leave G alone, so that of (1-e) q + e c it is (1-e) G - e T, T
+// being the mean of t z, whose square is at most max t times the mean of |z|^2. Its product with G is
+// known where G = g - L2 W is nearly -L2 W, as that of T and W is the mean logit of the rows' own labels.
+// The entropy of a mixture is at least the mixture of the entropies.
+func (s *stream) centredGap(loss float64) float64 {
+	p, o, w := &s.at, s.whole, s.k*s.f
+	n := float64(o.n)
+	var own, data, norm, square float64 // <G, W>, |G|^2, |g|^2, |W|^2
+	for i, g := range p.sum[:w] {
+		d := g - o.l2*p.x[i]
+		own += d * p.x[i]
+		data += d * d
+		norm += g * g
+		square += p.x[i] * p.x[i]
+	}
+	b, g := p.x[w:], p.sum[w:]
+	entropy := loss - o.l2/2*square - own
+	for l, d := range g {
+		entropy -= d * b[l]
+	}
+	e := o.mend(b, g)
+	constant, most := 0.0, 0.0
+	for l, want := range s.full.wanted {
+		most = max(most, want)
+		if e > 0 {
+			if c := (want - (1-e)*(want+g[l])) / e; c > 0 {
+				constant -= c * math.Log(c)
+			}
+		}
+	}
+	t := math.Sqrt(most * p.square / n)
+	meets := (s.full.on - s.full.off) * p.own / n
+	moved := (1-e)*(1-e)*data + 2*e*(1-e)*(math.Sqrt(norm)*t+o.l2*meets) + e*e*t*t
+	return loss - (1-e)*entropy - e*constant + moved/(2*o.l2)
 }
 
 // tell sends an event of a head that a pass was made for.

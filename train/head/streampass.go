@@ -26,6 +26,7 @@ type passLane struct {
 	loss  float64
 	// the rows' lengths times what they count, and their squares: sums
 	size, square float64
+	own          float64 // of the logits of the rows' own labels, without the bias
 
 	parts [2]Measured
 
@@ -208,6 +209,7 @@ func (s *stream) pass() error {
 			p.loss += l.loss
 			p.size += l.size
 			p.square += l.square
+			p.own += l.own
 			for i, g := range l.bias[:s.k] {
 				p.sum[w+i] += g
 			}
@@ -302,7 +304,7 @@ func (l *passLane) compute(s *stream, b *Batch, weights *linalg.Weights, gradien
 	}
 	t := *s.full
 	t.of = l.of
-	l.loss, l.size, l.square, l.parts = 0, 0, 0, [2]Measured{}
+	l.loss, l.size, l.square, l.own, l.parts = 0, 0, 0, 0, [2]Measured{}
 	clear(l.bias)
 	for at, i := range l.order {
 		if err := b.half(i, l.row); err != nil {
@@ -333,6 +335,11 @@ func (l *passLane) compute(s *stream, b *Batch, weights *linalg.Weights, gradien
 	l.answers(s, b, trained)
 	if !gradient {
 		return nil
+	}
+	if t.ex.MultiLabel == nil {
+		for i, y := range t.ex.Labels {
+			l.own += float64(l.z[i*l.ld+y])
+		}
 	}
 	if t.ex.MultiLabel != nil || t.off != 0 {
 		l.loss = residuals(&t, rowsOf[float32]{l.z, l.ld, 0, trained}, l.b32[:s.k], l.bias[:s.k])

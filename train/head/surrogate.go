@@ -124,29 +124,42 @@ func (p *surrogate) solve(ctx context.Context, from stepFrom) (x []float64, eval
 		}
 	}
 	back(m.x)
+	if len(from.s) > 0 { // the bias is the best for these weights, not the one that would be turned with them
+		if err := p.logits(m.x); err != nil {
+			return nil, 0, err
+		}
+		if _, err := p.bias().best(m.x[w:], nearBias); err != nil {
+			return nil, 0, err
+		}
+	}
 	return m.x, evaluations + m.evaluations, nil
 }
 
 // turned is the gradient as the two loops of L-BFGS turn it before they apply their first matrix, and
-// what they do with the head behind it.
+// what they do with the weights behind it. Biases are left out: they follow from the weights.
 func (from stepFrom) turned(threads int) (q []float64, then func(x []float64)) {
 	q = slices.Clone(from.grad)
+	w := 0
+	if len(from.s) > 0 {
+		w = len(from.s[0])
+	}
 	alpha, curvature := make([]float64, len(from.s)), make([]float64, len(from.s))
 	for i := len(from.s) - 1; i >= 0; i-- {
 		curvature[i] = product(threads, from.s[i], from.y[i])
-		alpha[i] = dot(threads, from.s[i], q) / curvature[i]
-		addScaled(threads, q, -alpha[i], from.y[i])
+		alpha[i] = dot(threads, from.s[i], q[:w]) / curvature[i]
+		addScaled(threads, q[:w], -alpha[i], from.y[i])
 	}
 	return q, func(x []float64) {
-		for i := range x {
-			x[i] = from.x[i] - x[i] // the step, backwards
+		step := x[:w]
+		for i := range step {
+			step[i] = from.x[i] - step[i] // backwards
 		}
 		for i := range from.s {
-			beta := dot(threads, from.y[i], x) / curvature[i]
-			addScaled(threads, x, alpha[i]-beta, from.s[i])
+			beta := dot(threads, from.y[i], step) / curvature[i]
+			addScaled(threads, step, alpha[i]-beta, from.s[i])
 		}
-		for i := range x {
-			x[i] = from.x[i] - x[i]
+		for i := range step {
+			step[i] = from.x[i] - step[i]
 		}
 	}
 }
