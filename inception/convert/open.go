@@ -378,6 +378,10 @@ func torchSource(f *file) (*source, error) {
 			return nil, err
 		}
 	}
+	if len(p.Packed) > 0 {
+		src.doubts = append(src.doubts, fmt.Sprintf("the weights of %s are int8, as dynamic quantisation left them, and "+
+			"taken for their real values", strings.Join(p.Packed[:min(len(p.Packed), 4)], ", ")))
+	}
 	if strings.Contains(p.Nest, "ema") {
 		src.doubts = append(src.doubts, fmt.Sprintf("the averaged weights, %q, are taken", p.Nest))
 	}
