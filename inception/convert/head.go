@@ -114,6 +114,14 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 			}
 			addScale(h, scale, shift)
 			continue
+		case inception.LayerPReLU:
+			var err error
+			if layer.W, err = slopesOf(l.slope, width); err != nil {
+				return nil, fmt.Errorf("%v: %w", l.node, err)
+			}
+			if order != nil {
+				layer.W = reordered(layer.W, order)
+			}
 		}
 		h.Before = append(h.Before, layer)
 	}
@@ -128,6 +136,19 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 		h.Before = nil
 	}
 	return h, h.Validate()
+}
+
+// slopesOf reads the slopes of a PReLU, one for all or one a value.
+func slopesOf(t *tensor, width int) ([]float32, error) {
+	n := t.Len()
+	if n != 1 && n != width {
+		return nil, tensorError(*t, "has shape %v, want one slope or %d", t.Shape, width)
+	}
+	v, err := finite(*t)
+	if err == nil && n == 1 {
+		v = slices.Repeat(v, width)
+	}
+	return v, err
 }
 
 // addScale puts y = scale x + shift behind the layers: into the last one where that is dense.

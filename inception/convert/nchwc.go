@@ -63,8 +63,8 @@ func unblock(g *graph.Graph) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("ONNX Runtime optimised the model for one processor, with its weights in an order of its own: %w: %s",
-			err, sayBlocked)
+		return fmt.Errorf("ONNX Runtime optimised the model for one processor, with its weights in an order of its own: "+
+			"%w: %s", err, sayBlocked)
 	}
 	return nil
 }
@@ -210,7 +210,8 @@ func (b *blocked) conv(n *graph.Node) error {
 		return err
 	}
 	own := n.Outputs[0] + "/blocked"
-	consts := []*graph.Const{{Tensor: raw.Tensor{Name: k.Name, Shape: shape, DType: raw.F32, Offset: k.Offset, Load: load}}}
+	consts := []*graph.Const{{Tensor: raw.Tensor{Name: k.Name, Shape: shape, DType: raw.F32, Offset: k.Offset,
+		Load: load}}}
 	if bias != nil {
 		consts = append(consts, &graph.Const{Tensor: raw.Tensor{Name: n.Inputs[2], Shape: shape[:1], DType: raw.F32,
 			Offset: b.g.Consts[n.Inputs[2]].Offset, Load: func(dst []float32) error {

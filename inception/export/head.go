@@ -67,6 +67,30 @@ func (g *graph) layer(l *inception.HeadLayer, name, x string) string {
 		tanh := step("Tanh", "_tanh", step("Mul", "_narrow", bent, number(".narrow", math.Sqrt(2/math.Pi))))
 		half := step("Mul", "_half", x, number(".half", 0.5))
 		return step("Mul", "", half, step("Add", "_share", tanh, number(".one", 1)))
+	case inception.LayerSoftplus:
+		return step("Softplus", "", x)
+	case inception.LayerSoftsign:
+		return step("Softsign", "", x)
+	case inception.LayerMish:
+		return step("Mul", "", x, step("Tanh", "_gate", step("Softplus", "_soft", x)))
+	case inception.LayerHardSigmoid, inception.LayerHardSwish:
+		if l.Kind == inception.LayerHardSigmoid {
+			g.Node("HardSigmoid", name, []string{x}, onnx.Real("alpha", l.Alpha))
+			return name
+		}
+		g.Node("HardSigmoid", name+"_gate", []string{x}, onnx.Real("alpha", 1.0/6))
+		return step("Mul", "", x, name+"_gate")
+	case inception.LayerPReLU:
+		g.Tensor(name+".slope", []int{len(l.W)}, l.W)
+		return step("PRelu", "", x, name+".slope")
+	case inception.LayerNorm:
+		mean := func(suffix, of string) string {
+			g.Node("ReduceMean", name+suffix, []string{of}, onnx.Ints("axes", 1))
+			return name + suffix
+		}
+		rest := step("Sub", "_rest", x, mean("_mean", x))
+		variance := mean("_variance", step("Mul", "_squares", rest, rest))
+		return step("Div", "", rest, step("Sqrt", "_deviation", step("Add", "_longer", variance, number(".epsilon", l.Alpha))))
 	case inception.LayerL2:
 		g.Node("ReduceL2", name+"_length", []string{x}, onnx.Ints("axes", 1))
 		return step("Div", "", x, step("Max", "_longer", name+"_length", number(".floor", 1e-12)))
