@@ -12,7 +12,7 @@ type HeadLayer struct {
 	Kind  LayerKind
 	Units int       // what it gives: of Dense; the others keep the width
 	W, B  []float32 // of Dense: [Units,width], [Units]; of Scale: [width] each, y = W x + B; of PReLU: [width], none
-	Alpha float64   // of LeakyReLU and ELU: the slope, or the limit, below zero; of HardSigmoid: the slope; of Norm: epsilon
+	Alpha float64   // of LeakyReLU, ELU: the slope, or the limit, below zero; of HardSigmoid: the slope; of Norm: epsilon
 }
 
 // LayerKind names what a HeadLayer computes.

@@ -51,7 +51,13 @@ func graphSource(g *graph.Graph, d dialect) (*source, *matcher, error) {
 		w.outputs[n] = append(w.outputs[n], v)
 	}
 	if m.pooled {
-		src.links, src.headErr = w.after(end)
+		var meets *graph.Node
+		if src.reads, meets, src.headErr = w.both(end); meets != nil {
+			end = meets
+		}
+		if src.headErr == nil {
+			src.links, src.headErr = w.after(end)
+		}
 	} else {
 		src.links, src.reads, src.headErr = w.unpooled(end)
 	}

@@ -85,6 +85,10 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 	h := &inception.Head{Features: features, Activation: src.activation}
 	width := features
 	order := src.channelsLast(features, reads)
+	summed := src.reads == readsSum // layers up to the first dense one are of the sum
+	if summed {
+		width /= 2
+	}
 	for _, l := range src.links {
 		layer := inception.HeadLayer{Kind: l.kind, Alpha: l.alpha}
 		switch l.kind {
@@ -92,6 +96,9 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 			w, b, err := l.dense.read(width)
 			if err != nil {
 				return nil, err
+			}
+			if summed {
+				w, summed = halves(w, width), false
 			}
 			for from := 0; order != nil && from < len(w); from += width {
 				copy(w[from:], reordered(w[from:from+width], order))
@@ -112,6 +119,9 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 			if order != nil {
 				scale, shift = reordered(scale, order), reordered(shift, order)
 			}
+			if summed {
+				scale, shift = append(scale, scale...), append(shift, make([]float64, width)...)
+			}
 			addScale(h, scale, shift)
 			continue
 		case inception.LayerPReLU:
@@ -122,6 +132,10 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 			if order != nil {
 				layer.W = reordered(layer.W, order)
 			}
+		}
+		if summed {
+			return nil, fmt.Errorf("%v reads the sum of the average and the maximum of its last block: want a dense layer",
+				l.node)
 		}
 		h.Before = append(h.Before, layer)
 	}
@@ -136,6 +150,17 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 		h.Before = nil
 	}
 	return h, h.Validate()
+}
+
+// halves are weights [units,width] beside themselves, [units,2 width]: what is multiplied with a sum is multiplied
+// with each of its terms.
+func halves(w []float32, width int) []float32 {
+	out := make([]float32, 0, 2*len(w))
+	for from := 0; from < len(w); from += width {
+		row := w[from : from+width]
+		out = append(append(out, row...), row...)
+	}
+	return out
 }
 
 // slopesOf reads the slopes of a PReLU, one for all or one a value.

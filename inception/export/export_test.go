@@ -45,13 +45,16 @@ func answers(t *testing.T, m *inception.Model) map[string]float64 {
 	return by
 }
 
-// foreign is a model that reads the last block's maxima, or all of its 2x2 pixels.
+// foreign is a model that reads the last block's maxima, with the means or without, or all of its 2x2 pixels.
 func foreign(t *testing.T, flavor inception.Flavor, head string) *inception.Model {
 	const size = 107
 	m := model(t, flavor, size)
 	m.Reads = inception.LastMaximum()
-	if head == "cells" {
+	switch head {
+	case "cells":
 		m.Reads = inception.LastCells(size)
+	case "both":
+		m.Reads = inception.LastMeanMaximum()
 	}
 	rng := rand.New(rand.NewPCG(2, 9))
 	m.Head.Features = m.Reads.Length(m.Width)
@@ -129,7 +132,7 @@ func TestTanhGELU(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	for _, format := range []export.Format{export.FormatONNX, export.FormatKeras, export.FormatTFLite} {
 		for _, flavor := range []inception.Flavor{inception.TF2015, inception.Keras, inception.Torchvision} {
-			for _, head := range []string{"dense", "deep", "bent", "sigmoid", "maximum", "cells"} {
+			for _, head := range []string{"dense", "deep", "bent", "sigmoid", "maximum", "both", "cells"} {
 				if head == "dense" || flavor == inception.Keras { // a head is the same for every structure
 					t.Run(string(format)+"/"+string(flavor)+"/"+head, func(t *testing.T) { roundTrip(t, format, flavor, head) })
 				}
@@ -141,7 +144,7 @@ func TestRoundTrip(t *testing.T) {
 func roundTrip(t *testing.T, format export.Format, flavor inception.Flavor, head string) {
 	m := model(t, flavor, side)
 	switch head {
-	case "maximum", "cells":
+	case "maximum", "both", "cells":
 		m = foreign(t, flavor, head)
 	case "deep":
 		deep(m)

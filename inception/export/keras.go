@@ -177,6 +177,8 @@ func (k *kerasModel) layer(l *layer, in []int, number int) (int, error) {
 	case concat:
 		return k.add(kerasLayer{class: "Concatenate", name: mixed[strings.TrimSuffix(l.name, ".concat")], in: in,
 			shape: shape, config: map[string]any{"axis": -1}}), nil
+	case join:
+		return k.add(kerasLayer{class: "Concatenate", in: in, shape: shape, config: map[string]any{"axis": -1}}), nil
 	case globalMean:
 		return k.add(kerasLayer{class: "GlobalAveragePooling2D", in: in, shape: shape}), nil
 	case globalMax:

@@ -193,7 +193,7 @@ func (g *lite) layer(l *layer, in []int) (int, error) {
 		shape = []int{l.shape[1], l.shape[2], l.shape[0]}
 	}
 	switch l.kind {
-	case concat:
+	case concat, join:
 		return g.apply(liteConcat, l.name, shape, flat.Table{int32(len(shape)), liteNone}, in...), nil
 	case globalMean, globalMax:
 		axes := g.integers(l.name+"/axes", []int32{1, 2}, 2)

@@ -186,24 +186,11 @@ func (u *use) build(in []string) (string, error) {
 		op := map[string]string{"GlobalAveragePooling2D": "Mean", "GlobalMaxPooling2D": "GlobalMaxPool"}[class]
 		return u.node(op, in[:1], nil)
 	case class == "Concatenate":
-		axis, err := axisOf(u.p.Axis, 4)
-		if err != nil {
-			return "", err
-		}
-		k := u.unique(u.name + "/axis")
-		c := &graph.Const{Tensor: raw.Tensor{Name: k, DType: raw.I32, Offset: -1, Load: raw.NotFloat}, Ints: []int64{axis}}
-		if err := u.g.AddConst(k, c); err != nil {
-			return "", err
-		}
-		return u.node("ConcatV2", append(slices.Clone(in), k), nil)
+		return u.concatenate(in)
 	case class == "Flatten", class == "Reshape":
 		return u.node("Reshape", in[:1], nil)
 	case class == "PReLU":
-		v, err := u.weight("alpha")
-		if err != nil {
-			return "", err
-		}
-		return u.node("PRelu", []string{in[0], v}, nil)
+		return u.prelu(in[0])
 	case class == "LayerNormalization":
 		return u.layerNorm(in[0])
 	case class == "UnitNormalization":
@@ -226,6 +213,29 @@ func (u *use) build(in []string) (string, error) {
 		return u.node("Identity", in[:1], nil)
 	}
 	return u.node(class, in, nil)
+}
+
+// concatenate joins values along an axis.
+func (u *use) concatenate(in []string) (string, error) {
+	axis, err := axisOf(u.p.Axis, 4)
+	if err != nil {
+		return "", err
+	}
+	k := u.unique(u.name + "/axis")
+	c := &graph.Const{Tensor: raw.Tensor{Name: k, DType: raw.I32, Offset: -1, Load: raw.NotFloat}, Ints: []int64{axis}}
+	if err := u.g.AddConst(k, c); err != nil {
+		return "", err
+	}
+	return u.node("ConcatV2", append(slices.Clone(in), k), nil)
+}
+
+// prelu adds a ReLU with slopes of its own below zero.
+func (u *use) prelu(v string) (string, error) {
+	slopes, err := u.weight("alpha")
+	if err != nil {
+		return "", err
+	}
+	return u.node("PRelu", []string{v, slopes}, nil)
 }
 
 func last(format string) error {
