@@ -193,6 +193,9 @@ func (w *walker) maximum(n *graph.Node) bool {
 	switch n.Op {
 	case "GlobalMaxPool":
 		return true
+	case "MaxPool": // over all of it, as PyTorch's exporter writes an adaptive one
+		p, err := w.d.pool(w.matcher, n)
+		return err == nil && w.side > 0 && p.kernel == [2]int{w.side, w.side} && p.pad == [4]int{}
 	case "Max", "ReduceMax":
 		return slices.ContainsFunc(want, func(a []int64) bool { return slices.Equal(a, axes) })
 	}
