@@ -44,8 +44,8 @@ type Config struct {
 	Compat Compat
 
 	// DefaultAccept is the type of the answer where Accept is absent or a wildcard:
-	// "application/json" (also ""), "application/json;verbose", "application/jsonlines" or
-	// "text/csv", in any of the spellings that Accept may have.
+	// "application/json" (also ""), "application/json;verbose", "application/jsonlines",
+	// "text/csv" or "application/x-npy", in any of the spellings that Accept may have.
 	DefaultAccept string
 
 	// Batch says that the server runs a batch transform job: a picture that cannot be read is
@@ -128,8 +128,8 @@ type Config struct {
 	// Fetch, where it is not nil, lets records be URLs. By default none is fetched.
 	Fetch *FetchConfig
 
-	// ModelName is what the model is called in the routes under /v2; "" means "model". Version is
-	// the tool's.
+	// ModelName is what the model is called in the routes under /v1/models and /v2/models, printable
+	// characters without / \ % ? #; "" means "model". Version is the tool's.
 	ModelName, Version string
 
 	// Page adds the page for people at / with the routes that it uses: POST /v1/explain and GET
@@ -176,9 +176,12 @@ func (c Config) Validate() error {
 		return wrongfield.Errorf("serve: config", "Compat",
 			"got %q, want %q, %q or none", c.Compat, CompatBuiltin, CompatTFBlog)
 	}
-	answers := []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV}
+	answers := []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV, typeNPY}
 	if c.DefaultAccept != "" && !slices.Contains(answers, canonicalType(c.DefaultAccept)) {
 		return wrongfield.Errorf("serve: config", "DefaultAccept", "got %q, want one of %q", c.DefaultAccept, answers)
+	}
+	if c.ModelName != "" && !routable(c.ModelName) {
+		return wrongfield.Errorf("serve: config", "ModelName", "got %q, want %s", c.ModelName, routableNames)
 	}
 	if c.MultiModel && c.Open == nil {
 		return wrongfield.Errorf("serve: config", "Open",
