@@ -39,7 +39,8 @@ func graphSource(g *graph.Graph, d dialect) (*source, *matcher, error) {
 	if !src.front.resize {
 		src.size = g.Sizes[src.front.input]
 	}
-	w := walker{matcher: m, side: inception.LastCells(cmp.Or(src.size, 299)).Side, users: map[string][]*graph.Node{}, outputs: map[*graph.Node][]string{}}
+	w := walker{matcher: m, side: inception.LastCells(cmp.Or(src.size, 299)).Side,
+		users: map[string][]*graph.Node{}, outputs: map[*graph.Node][]string{}}
 	for _, n := range g.Nodes {
 		for _, v := range n.Inputs {
 			if v != "" && (len(w.users[v]) == 0 || w.users[v][len(w.users[v])-1] != n) {

@@ -23,8 +23,8 @@ func (src *source) trained(text []byte) error {
 	if a == "" {
 		return nil
 	}
-	src.doubts = append(src.doubts, "its last layer has no activation: "+string(a)+" is taken, which the loss that it was "+
-		"trained with has behind it (from_logits)")
+	src.doubts = append(src.doubts, "its last layer has no activation: "+string(a)+" is taken, which the loss that it "+
+		"was trained with has behind it (from_logits)")
 	return src.output(string(a))
 }
 
