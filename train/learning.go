@@ -55,7 +55,8 @@ func (r *Result) learning(ctx context.Context) (*report.Learning, error) {
 
 // moments adds what the head was after 1, 2, 4, ... iterations, each solved for from nothing, and at the
 // end. Where the last one is known before, they are solved for at the same time.
-func (r *Result) moments(ctx context.Context, out *report.Learning, training, valid head.Examples, searched bool) error {
+func (r *Result) moments(ctx context.Context, out *report.Learning, training, valid head.Examples,
+	searched bool) error {
 	fit := r.Fit
 	first := func(n, threads int) (m report.Moment, last bool, err error) {
 		at := fit
