@@ -37,7 +37,6 @@ func TestShards(t *testing.T) {
 		t.Errorf("the shard made again is another, or none: %v", err)
 	}
 	fails(t, []string{"embed", w.pictures, "--weights", w.trunk, "--shards", dir, "--shard-rows", "30"}, "is not of these pictures")
-	fails(t, []string{"embed", w.pictures, "--weights", w.trunk, "--shards", dir, "-o", "x.npy"}, "want either -o")
 
 	var models [2][]byte
 	for i, name := range []string{"one", "two"} {
@@ -56,7 +55,15 @@ func TestShards(t *testing.T) {
 		t.Error("two runs on the same shards gave two heads")
 	}
 	fails(t, []string{"train", "--bottlenecks", dir, "--weights", "random:0.03", "-o", filepath.Join(w.dir, "x")}, "of the trunk")
-	fails(t, []string{"train", "--bottlenecks", dir, "--weights", w.trunk, "--views", "2"}, "--views", "no pictures")
-	fails(t, []string{"train", "--bottlenecks", dir, "--weights", w.trunk, "--l2", "auto"}, "does not search")
 	fails(t, []string{"train", "--bottlenecks", w.pictures, "--weights", w.trunk}, "has no .safetensors file")
+	for _, args := range [][]string{
+		{"embed", w.pictures, "--weights", w.trunk, "--shards", dir, "-o", "x.npy"},
+		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--views", "2"},
+		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--l2", "auto"},
+		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--memory", "much"},
+	} {
+		if o := command(t, args...); o.code != exitUsage {
+			t.Errorf("rehead %q: exit code %d, want %d; %s", args, o.code, exitUsage, o.stderr)
+		}
+	}
 }
