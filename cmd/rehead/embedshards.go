@@ -251,7 +251,8 @@ func (e *embedShards) say(out io.Writer) error {
 	if e.asJSON {
 		return printJSON(out, e.done)
 	}
-	e.sayWrapped("wrote %s: %d x %d float16 in %d shards, %d of them kept; %d rows from the cache; pictures without a row "+
-		"are listed in %s", e.done.Output, e.done.Images, e.done.Features, e.done.Shards, e.done.Kept, e.done.Cached, e.done.List)
+	e.sayWrapped("wrote %s: %d x %d float16 in %d shards, %d of them kept; %d rows from the cache; pictures without a "+
+		"row are listed in %s", e.done.Output, e.done.Images, e.done.Features, e.done.Shards, e.done.Kept, e.done.Cached,
+		e.done.List)
 	return nil
 }
