@@ -47,7 +47,7 @@ func (f *Features) validateForeign() error {
 	}
 	switch {
 	case !f.Foreign() || len(f.Blocks) != 1 || f.Blocks[0] != lastBlock():
-		return fmt.Errorf("inception: features: got %v of %v, want %s, %s and %s, or %s, of %s", f.Statistics, f.Blocks,
+		return fmt.Errorf("inception: features: got %v of %v, want %s, %s and %s, or %s alone, of %s", f.Statistics, f.Blocks,
 			Maximum, Mean, Maximum, Cells, lastBlock())
 	case f.Side > most || cells != (f.Side > 0):
 		return fmt.Errorf("inception: features: got %d pixels a side, want 1 to %d for %s, 0 else", f.Side, most, Cells)

@@ -121,8 +121,8 @@ func TestLayered(t *testing.T) {
 		}
 	}
 	for say, o := range map[string]Options{
-		"leaky_relu, mish, none":   {HeadActivation: "cosine"},
-		"softmax or sigmoid": {HeadActivation: "relu", HeadOutput: "identity"},
+		"leaky_relu, mish, none": {HeadActivation: "cosine"},
+		"softmax or sigmoid":     {HeadActivation: "relu", HeadOutput: "identity"},
 	} {
 		if err := stateOf(t).said(o); err == nil || !strings.Contains(err.Error(), say) {
 			t.Errorf("%+v: got %v, want an error with %q", o, err, say)

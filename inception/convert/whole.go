@@ -46,8 +46,12 @@ func (src *source) whole(modules map[string]pth.Module) error {
 		case "avg", "":
 		case "max":
 			src.reads = readsMaximum
+		case "catavgmax":
+			src.reads = readsBoth
+		case "avgmax": // half of either
+			src.reads = readsSum
 		default:
-			src.refused = fmt.Errorf("its global pool is %q, want the average or the maximum; --trunk-only converts the "+
+			src.refused = fmt.Errorf("its global pool is %q, want avg, max, catavgmax or avgmax; --trunk-only converts the "+
 				"trunk for use with the average", p)
 		}
 	default:
@@ -70,6 +74,11 @@ func (src *source) whole(modules map[string]pth.Module) error {
 	src.links, src.headErr = src.modules(modules, src.prefix+"fc")
 	if src.headErr != nil {
 		src.headErr = fmt.Errorf("its classifier: %w: %s", src.headErr, exportLine)
+	}
+	if src.reads == readsSum {
+		half := link{kind: inception.LayerScale, scale: &affine{scale: []float64{0.5}}, node: &graph.Node{Name: "global_pool",
+			Op: "SelectAdaptivePool2d", At: -1}}
+		src.links = append([]link{half}, src.links...)
 	}
 	src.fc = nil
 	src.simplify()
@@ -128,8 +137,9 @@ func (src *source) modules(all map[string]pth.Module, path string) ([]link, erro
 		l.alpha = m.Numbers["alpha"]
 	case l.kind == inception.LayerHardSigmoid:
 		l.alpha = 1.0 / 6
-	case l.kind == inception.LayerSoftplus && m.Numbers["beta"] != 1:
-		return nil, fmt.Errorf("%s %q has a beta of %g, want 1", m.Class, path, m.Numbers["beta"])
+	case l.kind == inception.LayerSoftplus && (m.Numbers["beta"] != 1 || m.Numbers["threshold"] < 20):
+		return nil, fmt.Errorf("%s %q has a beta of %g and a threshold of %g, want 1 and 20", m.Class, path,
+			m.Numbers["beta"], m.Numbers["threshold"])
 	}
 	return []link{l}, nil
 }
