@@ -90,12 +90,12 @@ type embedSummary struct {
 	Cached  int    `json:"cached"`  // rows that were in the cache
 }
 
-func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
+func (a *app) embed(ctx context.Context, args []string, o *embedOptions) (err error) {
 	cfg, err := o.engine.config()
 	if err != nil {
 		return err
 	}
-	done := embedSummary{Output: o.out, List: strings.TrimSuffix(o.out, ".npy") + ".csv"}
+	done := embedSummary{Output: o.out, List: listPath(o.out)}
 	if strings.EqualFold(filepath.Ext(o.out), ".csv") {
 		return usagef("embed: -o: got %s, want a .npy file: the list of its rows is the CSV file beside it", o.out)
 	}
@@ -103,7 +103,12 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 	if err != nil {
 		return usagef("embed: --features: %v", err)
 	}
-	if err := parentExists(o.out); err != nil {
+	out, err := outsideOf(o.out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.discard()) }()
+	if err := parentExists(out.local); err != nil {
 		return err
 	}
 	rows, problems, err := o.rows(args)
@@ -128,8 +133,13 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 		return err
 	}
 	failed := failures{what: "embedded"}
+	done.Output, done.List = out.local, listPath(out.local)
 	if err := a.writeBottlenecks(ctx, w, embed, rows, problems, &done, &failed); err != nil {
 		return aboutFull(err, embed.CacheDir)
+	}
+	done.Output, done.List = o.out, listPath(o.out)
+	if err := out.commit(ctx, ""); err != nil {
+		return err
 	}
 	if o.asJSON {
 		return errors.Join(printJSON(a.stdout, done), failed.err())
@@ -139,6 +149,9 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 		done.Images, done.Features, done.Precision, done.Cached, done.List)
 	return failed.err()
 }
+
+// listPath is the list of the rows of an array.
+func listPath(array string) string { return strings.TrimSuffix(array, ".npy") + ".csv" }
 
 // writeBottlenecks writes the array and the list of its rows, each whole or not at all.
 func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, cfg train.EmbedConfig,
@@ -160,8 +173,11 @@ func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, 
 	}
 	bar := a.progress("computing features", "pictures", len(rows))
 	defer bar.done()
-	got, err := train.EmbedEach(ctx, len(rows), weights, cfg,
-		func(i int) ([]byte, error) { return rows[i].Read(cfg.Limits) },
+	files := make([]source.File, len(rows))
+	for i, r := range rows {
+		files[i] = r.File
+	}
+	got, err := train.EmbedFiles(ctx, files, weights, cfg,
 		func(i int, vec []float32, err error) error {
 			bar.add(1)
 			if err != nil {
@@ -218,7 +234,7 @@ func (o *embedOptions) rows(args []string) (rows []embedRow, problems []source.P
 			rows = append(rows, embedRow{File: source.File{Path: root, Store: store}})
 			continue
 		}
-		folder, err := o.data.open(arg, 1)
+		folder, err := o.data.openStore(store, root, 1)
 		if err != nil && list {
 			return nil, nil, err
 		}
@@ -235,7 +251,7 @@ func (o *embedOptions) rows(args []string) (rows []embedRow, problems []source.P
 				labels[it.Path] = labelCell(folder, i)
 			}
 		}
-		files, left, err := source.List(arg)
+		files, left, err := source.ListStore(store, root)
 		if err != nil {
 			return nil, nil, err
 		}
