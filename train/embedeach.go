@@ -54,6 +54,11 @@ func embedEach(ctx context.Context, n int, w *inception.Weights, e *each) (got E
 	if e.store, err = newEmbedder(*cfg, w, n, nil).open(); err != nil {
 		return got, err
 	}
+	defer func() {
+		if cerr := e.close(); err == nil && cerr != nil {
+			err = fmt.Errorf("train: embed: %w", cerr)
+		}
+	}()
 	if e.files != nil {
 		ahead := source.NewAhead(ctx, source.Reading{N: n, Limits: cfg.Limits,
 			File: func(i int) source.File { return e.files[i] },
@@ -61,11 +66,6 @@ func embedEach(ctx context.Context, n int, w *inception.Weights, e *each) (got E
 		defer ahead.Close()
 		e.read = ahead.Read
 	}
-	defer func() {
-		if cerr := e.close(); err == nil && cerr != nil {
-			err = fmt.Errorf("train: embed: %w", cerr)
-		}
-	}()
 	for first := 0; first < n; first += eachChunk {
 		if err := e.chunk(ctx, first, min(first+eachChunk, n)); err != nil {
 			return got, err

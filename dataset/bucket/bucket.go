@@ -54,7 +54,7 @@ type Upload interface {
 // ErrChanged is found by errors.Is where an object is not what it was when it was listed.
 var ErrChanged = errors.New("the object was written anew since it was listed; run again")
 
-// Get opens what b has of an object, made whole: see OpenRange.
+// Open opens what b has of an object, made whole: see OpenRange.
 func (o Object) Open(ctx context.Context, b Bucket) io.ReadCloser {
 	return OpenRange(ctx, b, o, 0, o.Size)
 }

@@ -161,7 +161,7 @@ func twice(b Bucket, o Object, fetch func() ([md5.Size]byte, error)) error {
 	want, err := hex.DecodeString(o.ETag)
 	unknown := err != nil || len(want) != md5.Size
 	var before [md5.Size]byte
-	for try := range 3 {
+	for try := range 6 {
 		got, err := fetch()
 		if err != nil || unknown || bytes.Equal(got[:], want) || try > 0 && got == before {
 			return err

@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5" //nolint:gosec // see resume.go
 	"crypto/sha256"
@@ -155,13 +156,23 @@ func (s *Store) Stat(address string) (fs.FileInfo, error) {
 	return newEntry(path.Base(filepath.ToSlash(address)), o), nil
 }
 
+// checkedBytes is the length of the objects that Open fetches whole, so that what came is checked.
+const checkedBytes = 64 << 20
+
 // Open implements source.Store.
 func (s *Store) Open(address string) (io.ReadCloser, error) {
 	l, o, err := s.object("open", address)
 	if err != nil {
 		return nil, err
 	}
-	return o.Open(s.ctx, l.b), nil
+	if o.Size > checkedBytes {
+		return o.Open(s.ctx, l.b), nil
+	}
+	data, err := Fetch(s.ctx, l.b, *o)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: address, Err: err}
+	}
+	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
 // OpenRange implements source.Far.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -41,6 +42,8 @@ type Proxy struct {
 	Others   atomic.Int64
 	Bytes    atomic.Int64 // of objects' bodies that were handed on
 
+	spoiled atomic.Int64
+
 	mu     sync.Mutex
 	faults map[Fault]int
 }
@@ -59,6 +62,7 @@ func NewProxy(t *testing.T, target string) *Proxy {
 			r.SetURL(u)
 			r.Out.Host = r.In.Host // it is signed
 		},
+		ErrorLog:  log.New(io.Discard, "", 0), // bodies that are cut are meant to be
 		Transport: &http.Transport{MaxIdleConnsPerHost: 128, DisableCompression: true},
 		ModifyResponse: func(r *http.Response) error {
 			if f, ok := r.Request.Context().Value(faultKey{}).(Fault); ok {
@@ -167,7 +171,7 @@ func (b *body) Read(q []byte) (int, error) {
 	case Corrupt:
 		n, err := b.Read(q)
 		if n > 0 {
-			q[0] ^= 0x40
+			q[0] ^= byte(1 + b.p.spoiled.Add(1)%255) // never the same twice in a row
 		}
 		return n, err
 	}

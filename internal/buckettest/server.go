@@ -46,6 +46,9 @@ func program(t testing.TB) string {
 // test. AWS's variables name it and its credentials.
 func Server(t *testing.T, bucket string) (url string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a server of its own: left out by -short")
+	}
 	run := program(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free
 	if err != nil {
