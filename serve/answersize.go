@@ -94,6 +94,8 @@ func (m *model) explanationSize(k int, nearest bool) answerSize {
 func (a responseWriter) size() answerSize {
 	size := answerSize{answerFrame, 0}
 	switch m := a.model; {
+	case a.form == typeNPY:
+		return size.plus(m.valuesSize())
 	case a.form == typeVerboseJSON:
 		size = size.plus(m.labelsSize(len(m.index)))
 	case a.compat == CompatBuiltin:

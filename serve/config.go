@@ -44,8 +44,8 @@ type Config struct {
 	Compat Compat
 
 	// DefaultAccept is the type of the answer where Accept is absent or a wildcard:
-	// "application/json" (also ""), "application/json;verbose", "application/jsonlines" or
-	// "text/csv", in any of the spellings that Accept may have.
+	// "application/json" (also ""), "application/json;verbose", "application/jsonlines",
+	// "text/csv" or "application/x-npy", in any of the spellings that Accept may have.
 	DefaultAccept string
 
 	// Batch says that the server runs a batch transform job: a picture that cannot be read is
@@ -176,7 +176,7 @@ func (c Config) Validate() error {
 		return wrongfield.Errorf("serve: config", "Compat",
 			"got %q, want %q, %q or none", c.Compat, CompatBuiltin, CompatTFBlog)
 	}
-	answers := []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV}
+	answers := []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV, typeNPY}
 	if c.DefaultAccept != "" && !slices.Contains(answers, canonicalType(c.DefaultAccept)) {
 		return wrongfield.Errorf("serve: config", "DefaultAccept", "got %q, want one of %q", c.DefaultAccept, answers)
 	}

@@ -19,6 +19,7 @@
 //	POST /invocations              pictures in, ranked labels out
 //	GET /execution-parameters      what a batch transform job asks
 //	GET /metrics                   Prometheus
+//	GET /openapi.json              the routes of this server in OpenAPI 3.1
 //	/models...                     with Config.MultiModel: load, list, show, unload, invoke
 //	/v2...                         Open Inference Protocol: health, metadata, config, stats, index, infer
 //	/v1/models...                  KServe's first protocol: list, readiness, NAME:predict
@@ -45,6 +46,7 @@
 //	application/jsonlines  an instance a line
 //	text/csv               a picture a row, in base64; "; header=present" passes the first over
 //	multipart/form-data    each file is a picture, each other field an option
+//	application/x-npy      NumPy's array [N,H,W,3] or [H,W,3]: decoded pictures, upright, of 0..255
 //	text/plain             a picture's URL, with CompatTFBlog only
 //
 // An instance is a base64 string, {"b64": "..."}, an input of any name with either, or, where
@@ -54,7 +56,9 @@
 // [{"label": "...", "probability": 0.98}, ...]}, best first. {"instances": [...]} is answered by
 // {"predictions": [record, ...]}, inputs by {"outputs": [record, ...]}, several files as instances
 // are. As JSON Lines and CSV there is a record a line. application/json;verbose gives
-// {"probabilities": [...], "labels": [...], "predicted_label": "..."} in the order of the classes.
+// {"probabilities": [...], "labels": [...], "predicted_label": "..."} in the order of the classes;
+// application/x-npy is NumPy's array of the probabilities, [N,K] of float64 in that order, and NaN for a
+// picture that cannot be read where others keep their answers.
 // Where the model tells, records have "unknown" or, of several labels, those that the picture has.
 // [Compat] chooses the records of other containers.
 //

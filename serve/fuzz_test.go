@@ -25,6 +25,7 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Add(uint8(3), typeJSON, "", "", "", []byte(`{"model_name":"a","url":"/opt/ml/models/a/model"}`))
 	f.Add(uint8(4), typeJSON, "", "", "", []byte(`{"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":[""]}]}`))
+	f.Add(uint8(0), typeNPY, typeNPY, "", "", array("<f2", "True", "1,2,1,3", []byte("\x00\x3c\x00\x40\x00\x42\x00\x44\x00\x45\x00\x46")))
 	var servers []*Server
 	for _, compat := range []Compat{CompatNone, CompatBuiltin, CompatTFBlog} {
 		servers = append(servers, newServer(f, &fake{},

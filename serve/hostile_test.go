@@ -62,9 +62,12 @@ func TestHostileParsingHoldsNothing(t *testing.T) {
 		"a long URL":     {kind: typeJSON, body: repeat(`{"url":"`, "a", `"}`), fault: "too long"},
 		"form fields": {kind: typeMultipart,
 			body: repeat("", "--b\r\nContent-Disposition: form-data; name=top_k\r\n\r\n1\r\n", "--b--"), fault: "fields"},
-		"a picture":        {kind: typeJSON, body: []byte(`{"b64":"` + picture + `"}`)},
-		"a picture a row":  {kind: typeCSV, body: []byte(`"` + picture + `"`)},
-		"a picture a line": {kind: typeJSONLines, body: []byte(`"` + picture + `"`)},
+		"an array's header": {kind: typeNPY, body: []byte("\x93NUMPY\x02\x00\x00\x00\x01\x00" + strings.Repeat(" ", size)), fault: "header"},
+		"an array's axes":   {kind: typeNPY, body: array("|u1", "False", strings.Repeat("1,", 1<<14), repeat("", "a", "")), fault: "shape"},
+		"many in an array":  {kind: typeNPY, body: array("|u1", "False", "2796202,1,1,3", make([]byte, 2796202*3)), fault: "limit of 4096"},
+		"a picture":         {kind: typeJSON, body: []byte(`{"b64":"` + picture + `"}`)},
+		"a picture a row":   {kind: typeCSV, body: []byte(`"` + picture + `"`)},
+		"a picture a line":  {kind: typeJSONLines, body: []byte(`"` + picture + `"`)},
 		"a file of a form": {kind: typeMultipart,
 			body: []byte("--b\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\n" + picture + "\r\n--b--")},
 		"inputs":            {infer: "2 inputs", body: repeat(`{"inputs":[`, "{},", "]}")},
@@ -157,7 +160,7 @@ func TestHostileAnswersAreBounded(t *testing.T) {
 		pictures = append(pictures, colorPNG(t, 3, 2, red))
 	}
 	for _, compat := range []Compat{CompatNone, CompatBuiltin, CompatTFBlog} {
-		for _, form := range []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV} {
+		for _, form := range []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV, typeNPY} {
 			for _, o := range []options{{topK: 1}, {topK: 7}, {topK: -1}, {topK: 2, embedding: true}} {
 				a := responseWriter{form: form, compat: compat, layout: layoutInstances, opts: o, model: s.current}
 				if a.check() != nil {
@@ -203,7 +206,7 @@ func TestHostileAnswerEndsWithItsRequest(t *testing.T) {
 	m := newModel("m", &fake{}, newPipeline(Config{}.withDefaults(), newMetrics(&Server{})))
 	defer m.abandon()
 	results := []inception.Result{{Predictions: rank(1, 2, 3)}}
-	for _, form := range []string{typeJSON, typeCSV, typeJSONLines} {
+	for _, form := range []string{typeJSON, typeCSV, typeJSONLines, typeNPY} {
 		if _, err := (responseWriter{form: form, model: m}).write(ctx, results); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: got %v, want the request's end", form, err)
 		}

@@ -14,7 +14,7 @@ import (
 
 // offers are the types of an answer, the default first.
 func (s *Server) offers(kind mediaType) []string {
-	offers := []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV}
+	offers := []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV, typeNPY}
 	preferred := s.cfg.DefaultAccept
 	if preferred == "" && s.cfg.Batch && (kind.name == typeJSONLines || kind.name == typeCSV) {
 		preferred = typeJSONLines

@@ -1,9 +1,12 @@
 package serve
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/c236555e/rehead/internal/npy"
 )
 
 // Media types that the server reads or writes.
@@ -16,6 +19,7 @@ const (
 	typeMultipart   = "multipart/form-data"
 	typeImage       = "application/x-image"
 	typeBytes       = "application/octet-stream"
+	typeNPY         = "application/x-npy"   // an array of NumPy's
 	typeRawBytes    = "file-path/raw-bytes" // a file's own bytes, as SageMaker's DataSerializer calls them
 )
 
@@ -121,11 +125,14 @@ func canonicalType(s string) string {
 }
 
 // contentType returns the body's type. Where the request names none, the first bytes decide: JSON
-// opens with a brace, anything else is taken for a picture, which the decoder accepts or refuses by
-// its magic bytes.
+// opens with a brace, an array of NumPy's with its own mark, anything else is taken for a picture, which
+// the decoder accepts or refuses by its magic bytes.
 func contentType(r *http.Request, body []byte) mediaType {
 	m := parseMediaType(r.Header.Get("Content-Type"))
 	m.name = canonical(m.name)
+	if (m.name == "" || m.name == typeBytes) && bytes.HasPrefix(body, []byte(npy.Mark)) {
+		m.name = typeNPY
+	}
 	if m.name != "" {
 		return m
 	}

@@ -168,9 +168,7 @@ func (m *model) outputBytes(b []byte, w wantedOutput, r *inception.Result) []byt
 			b = appendText(b, text)
 		}
 	case w.Name == outputProbs:
-		for _, v := range m.probabilities(r) {
-			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
-		}
+		b = m.probabilityBytes(b, r)
 	case w.Name == outputLabel:
 		b = appendText(b, r.Predictions[0].Label)
 	default:

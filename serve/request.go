@@ -82,13 +82,15 @@ func (p requestParser) parse(kind mediaType, body []byte, o *options) (records [
 		l = layoutMany
 	case kind.name == typeMultipart:
 		records, l, err = p.multipart(body, kind.params["boundary"], o)
+	case kind.name == typeNPY:
+		records, l, err = p.npy(body)
 	case kind.name == typeText && p.text:
 		return []record{p.address(body)}, layoutOne, nil
 	default:
 		return nil, 0, fail(http.StatusUnsupportedMediaType,
 			"the content type %.80q is not supported; send a picture's bytes as image/jpeg, image/png, %s or "+
-				"%s, or %s, %s, %s or %s",
-			kind.name, typeImage, typeBytes, typeJSON, typeJSONLines, typeCSV, typeMultipart)
+				"%s, or %s, %s, %s, %s or %s",
+			kind.name, typeImage, typeBytes, typeJSON, typeJSONLines, typeCSV, typeMultipart, typeNPY)
 	}
 	if ended := p.ended(); ended != nil {
 		return nil, 0, ended

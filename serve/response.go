@@ -73,8 +73,9 @@ type responseWriter struct {
 func (a responseWriter) check() error {
 	switch {
 	case !a.opts.embedding && !a.opts.explain:
-	case a.form == typeCSV:
-		return fail(http.StatusNotAcceptable, "an embedding or explanation cannot be answered as CSV; accept %s", typeJSON)
+	case a.form == typeCSV, a.form == typeNPY:
+		return fail(http.StatusNotAcceptable, "an embedding or explanation cannot be answered as CSV or %s; accept %s", typeNPY,
+			typeJSON)
 	case a.compat != CompatNone && a.form != typeVerboseJSON:
 		return fail(http.StatusNotAcceptable, "this server's answers cannot hold an embedding or explanation; accept %s",
 			typeVerboseJSON)
@@ -101,7 +102,7 @@ func (a responseWriter) trim(r *inception.Result) {
 	if !a.opts.embedding {
 		r.Bottleneck = nil
 	}
-	if a.form != typeVerboseJSON && a.compat != CompatBuiltin {
+	if a.form != typeVerboseJSON && a.form != typeNPY && a.compat != CompatBuiltin {
 		r.Predictions = slices.Clone(topK(r.Predictions, a.opts.topK))
 	}
 }
@@ -142,6 +143,8 @@ func sendJSON(c *gin.Context, code int, v any) {
 func (a responseWriter) write(ctx context.Context, results []inception.Result) (answer, error) {
 	before, between, after := `{"predictions":[`, ",", "]}"
 	switch {
+	case a.form == typeNPY:
+		return a.npy(ctx, results)
 	case a.form == typeCSV && a.compat != CompatTFBlog:
 		return a.csv(ctx, results)
 	case a.form == typeJSONLines:

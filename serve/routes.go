@@ -60,6 +60,7 @@ func (s *Server) routes() *gin.Engine {
 	add(http.MethodGet, "/metrics", s.showMetrics)
 	add(http.MethodPost, "/invocations", s.invocations)
 	add(http.MethodGet, "/execution-parameters", s.executionParameters)
+	add(http.MethodGet, "/openapi.json", s.showOpenAPI(e))
 
 	if s.cfg.Page {
 		for _, f := range pagePaths {

@@ -81,7 +81,7 @@ func (s *stranger) ask(method, target, kind, route string, body []byte) {
 		return
 	}
 	r.Header.Set("Content-Type", kind)
-	r.Header.Set("Accept", pick(s, "*/*", typeJSON, typeVerboseJSON, typeJSONLines, typeCSV, "x"))
+	r.Header.Set("Accept", pick(s, "*/*", typeJSON, typeVerboseJSON, typeJSONLines, typeCSV, typeNPY, "x"))
 	if s.oneIn(20) {
 		r.Header.Set(pick(s, "Content-Encoding", "Expect", headerAttributes, "Authorization", "X-Long"),
 			pick(s, "gzip", "100-continue", "rehead-top-k=0,rehead-explain=true", "Bearer x", strings.Repeat("x", 40<<10)))

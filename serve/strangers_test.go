@@ -173,7 +173,7 @@ func everyRoute(t *testing.T) map[string]bool {
 // everyContentType is each type that a body may have, and some that none may.
 func everyContentType() []string {
 	return slices.Concat(slices.Sorted(maps.Keys(aliases)), []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV,
-		typeCSV + "; header=present", typeText, typeMultipart + "; boundary=b", typeMultipart, typeImage, typeBytes,
+		typeCSV + "; header=present", typeNPY, typeText, typeMultipart + "; boundary=b", typeMultipart, typeImage, typeBytes,
 		"image/jpeg", "image/png", "", ";", "a/b", strings.Repeat("a", 1000)})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/answer"
 )
 
 // oddNames are pictures whose rows are hard to read back.
@@ -38,9 +39,9 @@ func answerAll(t *testing.T, path string, names []string) (before int, failed fa
 		if err != nil {
 			break
 		}
-		p := prediction{Image: g.Path, Predictions: []inception.Prediction{{Label: "x", Probability: 0.75}}}
+		p := prediction{Row: answer.Row{Image: g.Path, Predictions: []inception.Prediction{{Label: "x", Probability: 0.75}}}}
 		if (before+i)%2 == 1 {
-			p = prediction{Image: g.Path, Error: "is \"no\"\tpicture"}
+			p = prediction{Row: answer.Row{Image: g.Path, Error: "is \"no\"\tpicture"}}
 		}
 		failed.count(p)
 		err = out.write(p)

@@ -8,12 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/answer"
 )
 
 // answerFlags say how `predict` writes its answers.
@@ -71,7 +71,7 @@ func (o *answerFlags) open(a *app, m *inception.Model, run answersOf) (*answers,
 	top := min(run.Top, len(m.Labels))
 	if o.format == "csv" {
 		var b strings.Builder
-		if err := csvWriter(&b)(csvHeader(top, several)); err != nil {
+		if err := csvWriter(&b)(answer.Header(top, several)); err != nil {
 			return nil, err
 		}
 		header = b.String()
@@ -100,7 +100,7 @@ func (o *answerFlags) open(a *app, m *inception.Model, run answersOf) (*answers,
 		out.write = func(p prediction) error { return printJSON(to.stdout, p) }
 	case "csv":
 		row := csvWriter(to.stdout)
-		out.write = func(p prediction) error { return row(csvCells(p, top, several)) }
+		out.write = func(p prediction) error { return row(p.Cells(top, several)) }
 	default:
 		out.write = func(p prediction) error {
 			if p.Error == "" { // the last line of the command says it
@@ -144,7 +144,7 @@ func (w *answers) skip(group []given, passed func(prediction)) ([]given, error) 
 		if err != nil || !yes {
 			return group, err
 		}
-		passed(prediction{Image: group[0].Path, Error: failed})
+		passed(prediction{Row: answer.Row{Image: group[0].Path, Error: failed}})
 		group = group[1:]
 	}
 	return nil, nil
@@ -169,35 +169,4 @@ func csvWriter(w io.Writer) func(cells []string) error {
 		c.Flush()
 		return cmp.Or(err, c.Error())
 	}
-}
-
-func csvHeader(top int, several bool) []string {
-	header := []string{"image", "label", "probability"}
-	for n := 2; n <= top; n++ {
-		header = append(header, fmt.Sprintf("label_%d", n), fmt.Sprintf("probability_%d", n))
-	}
-	if several {
-		header = append(header, "labels")
-	}
-	return append(header, "unknown", "error")
-}
-
-func csvCells(p prediction, top int, several bool) []string {
-	cells := []string{p.Image}
-	for n := range top {
-		if n >= len(p.Predictions) {
-			cells = append(cells, "", "")
-			continue
-		}
-		cells = append(cells, p.Predictions[n].Label,
-			strconv.FormatFloat(float64(p.Predictions[n].Probability), 'g', -1, 32))
-	}
-	if several {
-		cells = append(cells, strings.Join(p.Labels, "|"))
-	}
-	unknown := ""
-	if p.Unknown != nil {
-		unknown = strconv.FormatBool(*p.Unknown)
-	}
-	return append(cells, unknown, p.Error)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,8 +15,10 @@ import (
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/answer"
 	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/internal/npy"
+	"github.com/c236555e/rehead/internal/pictures"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
 )
@@ -155,7 +156,7 @@ func listPath(array string) string { return strings.TrimSuffix(array, ".npy") + 
 
 // writeBottlenecks writes the array and the list of its rows, each whole or not at all.
 func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, cfg train.EmbedConfig,
-	rows []embedRow, problems []source.Problem, done *embedSummary, failed *failures) (err error) {
+	rows []pictures.Row, problems []source.Problem, done *embedSummary, failed *failures) (err error) {
 	w, err := npy.Create(done.Output, done.Features)
 	if err != nil {
 		return err
@@ -181,12 +182,12 @@ func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, 
 		func(i int, vec []float32, err error) error {
 			bar.add(1)
 			if err != nil {
-				p := prediction{Image: rows[i].Path, Error: oneLine(err)}
-				failed.count(p)
-				return line([]string{"", p.Image, rows[i].label, p.Error})
+				p := answer.Row{Image: rows[i].Path, Error: answer.OneLine(err)}
+				failed.count(prediction{Row: p})
+				return line([]string{"", p.Image, rows[i].Cell(), p.Error})
 			}
 			failed.count(prediction{})
-			err = line([]string{strconv.Itoa(done.Images), rows[i].Path, rows[i].label, ""})
+			err = line([]string{strconv.Itoa(done.Images), rows[i].Path, rows[i].Cell(), ""})
 			done.Images++
 			return errors.Join(err, w.Append(vec))
 		})
@@ -207,69 +208,23 @@ func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, 
 	return w.Commit()
 }
 
-// embedRow is a picture to embed.
-type embedRow struct {
-	source.File
-	label string
-}
-
-// manifests are the endings of files that list pictures.
-var manifests = [...]string{".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".lst", ".txt", ".manifest"}
-
-// rows expands the arguments: a folder to the pictures below it, with their labels if it is one of
-// label folders, a manifest to those that it names. Files that are no pictures are returned as
-// problems.
-func (o *embedOptions) rows(args []string) (rows []embedRow, problems []source.Problem, err error) {
+// rows expands the arguments; files that are no pictures are returned as problems.
+func (o *embedOptions) rows(args []string) (rows []pictures.Row, problems []source.Problem, err error) {
+	open := func(store source.Store, root string) (*dataset.Folder, error) {
+		return o.data.openStore(store, root, 1)
+	}
 	for _, arg := range args {
 		store, root, err := source.Open(arg)
 		if err != nil {
 			return nil, nil, err
 		}
-		info, err := store.Stat(root)
+		found, err := pictures.In(store, root, open)
 		if err != nil {
 			return nil, nil, err
 		}
-		list := slices.Contains(manifests[:], strings.ToLower(filepath.Ext(root)))
-		if !info.IsDir() && !list {
-			rows = append(rows, embedRow{File: source.File{Path: root, Store: store}})
-			continue
-		}
-		folder, err := o.data.openStore(store, root, 1)
-		if err != nil && list {
-			return nil, nil, err
-		}
-		if list {
-			problems = append(problems, folder.Problems...)
-			for i, it := range folder.Items {
-				rows = append(rows, embedRow{it.File(), labelCell(folder, i)})
-			}
-			continue
-		}
-		labels := map[string]string{}
-		if err == nil { // else the folder has none
-			for i, it := range folder.Items {
-				labels[it.Path] = labelCell(folder, i)
-			}
-		}
-		files, left, err := source.ListStore(store, root)
-		if err != nil {
-			return nil, nil, err
-		}
-		problems = append(problems, left...)
-		for _, i := range source.Order(files, func(f source.File) source.File { return f }) {
-			rows = append(rows, embedRow{files[i], labels[files[i].Path]})
-		}
+		rows, problems = append(rows, found.Rows...), append(problems, found.Left...)
 	}
 	return rows, problems, nil
-}
-
-// labelCell is the label of a picture, or all of them, parted by "|".
-func labelCell(f *dataset.Folder, i int) string {
-	var names []string
-	for _, l := range f.Set(i) {
-		names = append(names, f.Labels[l])
-	}
-	return strings.Join(names, "|")
 }
 
 // calibrateOn returns w in the precision that is asked for; int8 takes its ranges from the first of

@@ -13,6 +13,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/answer"
 	"github.com/c236555e/rehead/internal/atomicfile"
 )
 
@@ -56,7 +57,7 @@ func (e *explainFlags) prepare() error {
 // explainFile answers for one picture and says why.
 func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier, g given, limits limitFlags,
 	top int) prediction {
-	line := prediction{Image: g.Path}
+	line := prediction{Row: answer.Row{Image: g.Path}}
 	err := func() error {
 		data, err := g.read(limits.limits())
 		if err != nil {
@@ -78,7 +79,7 @@ func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier,
 		return drawExplanation(line.Explanation.Picture, c.Model().Recipe, data, limits.limits(), x)
 	}()
 	if err != nil {
-		return prediction{Image: g.Path, Error: oneLine(err)}
+		return prediction{Row: answer.Row{Image: g.Path, Error: oneLine(err)}}
 	}
 	return line
 }

@@ -231,6 +231,9 @@ func TestJobOfThreeHosts(t *testing.T) {
 		if errs[2] == nil {
 			t.Errorf("the host without weights succeeded: %s", logs[2])
 		}
+		if errs[1] == nil || !strings.Contains(logs[1], "host 127.0.0.3 failed") {
+			t.Errorf("the host that could work on: %v: %s", errs[1], logs[1])
+		}
 	})
 }
 

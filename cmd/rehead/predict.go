@@ -11,19 +11,14 @@ import (
 
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/internal/answer"
 	"github.com/c236555e/rehead/internal/plural"
 )
 
 // prediction is the answer for one picture, a line of `predict --format json`.
 type prediction struct {
-	Image       string                 `json:"image"`
-	Predictions []inception.Prediction `json:"predictions,omitempty"`
-	// that the picture has, of a model that gives any number of them; absent elsewhere
-	Labels []string `json:"labels,omitzero"`
-	// of none of the labels; absent where the model does not tell
-	Unknown     *bool        `json:"unknown,omitempty"`
+	answer.Row
 	Explanation *explanation `json:"explanation,omitempty"`
-	Error       string       `json:"error,omitempty"`
 }
 
 // predictOptions is the command line of `predict`.
@@ -163,7 +158,9 @@ func (o *predictOptions) answer(ctx context.Context, c *inception.Classifier, gr
 			}
 			return ahead.Read(i)
 		},
-			func(i int, r inception.Result) error { return write(predictionOf(group[i].Path, r, o.top)) },
+			func(i int, r inception.Result) error {
+				return write(prediction{Row: answer.Of(group[i].Path, r, o.top)})
+			},
 			inception.EmbedConfig{Limits: lim})
 	}
 	for _, g := range group {
@@ -207,15 +204,6 @@ func (f *failures) err() error {
 	}
 	return fmt.Errorf("%d of %s could not be %s: %s%s", f.failed, plural.Count(f.pictures, "picture"), f.what,
 		strings.Join(f.first, "; "), more)
-}
-
-// predictionOf is the line of a picture.
-func predictionOf(path string, r inception.Result, top int) prediction {
-	if r.Err != nil {
-		return prediction{Image: path, Error: oneLine(r.Err)}
-	}
-	return prediction{Image: path, Predictions: r.Predictions[:min(top, len(r.Predictions))], Labels: r.Labels,
-		Unknown: r.Unknown}
 }
 
 // mark stands behind a label that a picture has.

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/hyperparameters"
+	"github.com/c236555e/rehead/internal/answer"
 	"github.com/c236555e/rehead/internal/plural"
 	"github.com/c236555e/rehead/internal/spelling"
 	"github.com/c236555e/rehead/internal/wrongfield"
@@ -168,4 +169,4 @@ func plain(text string) string {
 }
 
 // oneLine keeps an error to a single line.
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+func oneLine(err error) string { return answer.OneLine(err) }

@@ -40,8 +40,8 @@ type Writer struct {
 	rows int
 }
 
-// npyHeader is the length of the header in bytes: constant, so that the number of rows can be
-// written last.
+// headerLen is the length of a header in bytes: constant, so that the number of rows can be written
+// last.
 const headerLen = 128
 
 // Create starts an array of rows of cols values. Nothing appears at path before Commit.
@@ -78,11 +78,15 @@ func (w *Writer) Append(row []float32) error {
 	return nil
 }
 
-// header is format version 1.0: magic, version, length, a Python dictionary, spaces, a newline.
-// Source: numpy/lib/format.py.
-func (w *Writer) header() []byte {
-	h := append([]byte("\x93NUMPY\x01\x00"), headerLen-10, 0)
-	h = fmt.Appendf(h, "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", w.rows, w.cols)
+// Mark is what every .npy begins with.
+const Mark = "\x93NUMPY"
+
+// Header is what stands before the values of an array [rows,cols], row by row: format version 1.0 (magic,
+// version, length, a Python dictionary, spaces, a newline), of a constant length. descr is the values'
+// type, such as "<f4". Source: numpy/lib/format.py.
+func Header(descr string, rows, cols int) []byte {
+	h := append([]byte(Mark+"\x01\x00"), headerLen-10, 0)
+	h = fmt.Appendf(h, "{'descr': '%s', 'fortran_order': False, 'shape': (%d, %d), }", descr, rows, cols)
 	return append(append(h, strings.Repeat(" ", headerLen-1-len(h))...), '\n')
 }
 
@@ -99,7 +103,7 @@ func (w *Writer) Commit() (err error) {
 	if err := w.buf.Flush(); err != nil {
 		return err
 	}
-	if _, err := w.file.WriteAt(w.header(), 0); err != nil {
+	if _, err := w.file.WriteAt(Header("<f4", w.rows, w.cols), 0); err != nil {
 		return err
 	}
 	file := w.file

@@ -15,11 +15,12 @@ import (
 	"github.com/c236555e/rehead/internal/safetensors"
 )
 
-// maxHeader and maxValues bound what a header may say, before anything is allocated for it; the file's
+// maxHeader, maxValues and maxAxes bound what a header may say, before anything is allocated for it; the file's
 // length bounds the rest.
 const (
 	maxHeader = 1 << 16
 	maxValues = 1 << 40
+	maxAxes   = 64 // NumPy's own
 )
 
 // header is what an .npy says of its values.
@@ -37,22 +38,120 @@ var (
 	shapePattern = regexp.MustCompile(`'shape':\s*\(([0-9, ]*)\)`)
 )
 
+// Array is an .npy whose header has been read and whose values are still to come.
+type Array struct {
+	header
+	values int
+	r      io.Reader
+}
+
+// NewArray reads an .npy's header from r, which holds length bytes in all, and holds it against that.
+func NewArray(r io.Reader, length int64) (*Array, error) {
+	h, start, err := readHeader(r)
+	if err != nil {
+		return nil, err
+	}
+	values := int64(1)
+	for _, d := range h.shape {
+		if d > 0 && values > min(maxValues, math.MaxInt)/int64(d) {
+			return nil, fmt.Errorf("got an array %v, which no file holds", h.shape)
+		}
+		values *= int64(d)
+	}
+	if want := int64(start) + values*int64(h.size); length != want {
+		return nil, fmt.Errorf("got %d bytes, want %d for an array %v of %s: fetch or write it again", length, want, h.shape,
+			h.describe())
+	}
+	return &Array{header: *h, values: int(values), r: r}, nil
+}
+
+// Shape is the array's, the slowest axis first. The caller must not change it.
+func (a *Array) Shape() []int { return a.shape }
+
+// Numbers passes every value once, rounded to float32, in runs that stand one behind the other row by row:
+// at is the place of the first, and the slice is used again for the next run. It ends with the first error;
+// texts are one.
+func (a *Array) Numbers(run func(at int, values []float32) error) error {
+	if a.kind == 'U' {
+		return fmt.Errorf("got an array %v of texts, want numbers", a.shape)
+	}
+	values := make([]float32, min(someValues, a.values))
+	return a.some(func(i int, raw []byte) error {
+		these := values[:len(raw)/a.size]
+		a.numbers(these, raw)
+		if !a.columns {
+			return run(i, these)
+		}
+		for k := range these {
+			if err := run(a.place(i+k), these[k:k+1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// numbers are stored values as float32.
+func (a *Array) numbers(values []float32, raw []byte) {
+	switch {
+	case a.kind == 'u' && a.size == 1: // pictures
+		for i, v := range raw {
+			values[i] = float32(v)
+		}
+	case a.kind == 'f' && a.size == 4 && a.order == binary.LittleEndian:
+		for i := range values {
+			values[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+	default:
+		for i := range values {
+			values[i] = a.number(raw[i*a.size:][:a.size])
+		}
+	}
+}
+
+// place is where the i-th value of an array that is stored column by column stands row by row.
+func (a *Array) place(i int) int {
+	at, stride := 0, a.values
+	for _, d := range a.shape {
+		stride /= d
+		at += i % d * stride
+		i /= d
+	}
+	return at
+}
+
+// someValues are held at a time.
+const someValues = 1 << 12
+
+// some passes the bytes of some values at a time, in the order of the file; i is the first one's place there.
+func (a *Array) some(pass func(i int, raw []byte) error) error {
+	chunk := make([]byte, min(someValues, a.values)*a.size)
+	for i := 0; i < a.values; i += someValues {
+		raw := chunk[:min(someValues, a.values-i)*a.size]
+		if _, err := io.ReadFull(a.r, raw); err != nil {
+			return fmt.Errorf("value %d and on: %w", i, err)
+		}
+		if err := pass(i, raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ReadRows reads a two-dimensional array of numbers (floats of 2, 4 or 8 bytes, integers, booleans; row
 // by row or column by column) as rows of float32, which share one slice.
 func ReadRows(path string) ([][]float32, error) {
 	var rows [][]float32
-	err := read(path, func(h *header, r io.Reader) error {
-		if len(h.shape) != 2 || h.kind == 'U' || h.shape[1] == 0 {
+	err := read(path, func(a *Array) error {
+		if len(a.shape) != 2 || a.kind == 'U' || a.shape[1] == 0 {
 			return fmt.Errorf("got an array %v of %s, want numbers in two dimensions: a row for each example",
-				h.shape, h.describe())
+				a.shape, a.describe())
 		}
-		n, f := h.shape[0], h.shape[1]
+		n, f := a.shape[0], a.shape[1]
 		all := make([]float32, n*f)
-		err := h.each(r, func(i int, raw []byte) {
-			if h.columns {
-				i = i%n*f + i/n
-			}
-			all[i] = h.number(raw)
+		err := a.Numbers(func(at int, values []float32) error {
+			copy(all[at:], values)
+			return nil
 		})
 		for i := range n {
 			rows = append(rows, all[i*f:(i+1)*f:(i+1)*f])
@@ -65,17 +164,22 @@ func ReadRows(path string) ([][]float32, error) {
 // ReadTexts reads a one-dimensional array of texts, or of integers as their digits.
 func ReadTexts(path string) ([]string, error) {
 	var texts []string
-	err := read(path, func(h *header, r io.Reader) error {
-		if len(h.shape) != 1 || h.kind == 'f' {
-			return fmt.Errorf("got an array %v of %s, want texts or integers in one dimension", h.shape, h.describe())
+	err := read(path, func(a *Array) error {
+		if len(a.shape) != 1 || a.kind == 'f' {
+			return fmt.Errorf("got an array %v of %s, want texts or integers in one dimension", a.shape, a.describe())
 		}
-		return h.each(r, func(_ int, raw []byte) { texts = append(texts, h.text(raw)) })
+		return a.some(func(_ int, raw []byte) error {
+			for ; len(raw) > 0; raw = raw[a.size:] {
+				texts = append(texts, a.text(raw[:a.size]))
+			}
+			return nil
+		})
 	})
 	return texts, err
 }
 
-// read opens a file, reads its header, holds it against the file's length and hands on the rest.
-func read(path string, use func(h *header, r io.Reader) error) (err error) {
+// read opens a file and hands on its array.
+func read(path string, use func(a *Array) error) (err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -90,29 +194,17 @@ func read(path string, use func(h *header, r io.Reader) error) (err error) {
 	if err != nil {
 		return err
 	}
-	r := bufio.NewReaderSize(f, 1<<18)
-	h, length, err := readHeader(r)
+	a, err := NewArray(bufio.NewReaderSize(f, 1<<18), info.Size())
 	if err != nil {
 		return err
 	}
-	values := int64(1)
-	for _, d := range h.shape {
-		if d > 0 && values > min(maxValues, math.MaxInt)/int64(d) {
-			return fmt.Errorf("got an array %v, which no file holds", h.shape)
-		}
-		values *= int64(d)
-	}
-	if want := int64(length) + values*int64(h.size); info.Size() != want {
-		return fmt.Errorf("got %d bytes, want %d for an array %v of %s: fetch or write it again", info.Size(), want, h.shape,
-			h.describe())
-	}
-	return use(h, r)
+	return use(a)
 }
 
 // readHeader reads all before the values, and how long that is. Source: numpy/lib/format.py.
 func readHeader(r io.Reader) (h *header, length int, err error) {
 	var start [12]byte
-	if _, err := io.ReadFull(r, start[:10]); err != nil || string(start[:6]) != "\x93NUMPY" {
+	if _, err := io.ReadFull(r, start[:10]); err != nil || string(start[:6]) != Mark {
 		return nil, 0, errors.New("is not an .npy file, as numpy.save writes it")
 	}
 	n := int(binary.LittleEndian.Uint16(start[8:]))
@@ -167,7 +259,7 @@ func parse(text string) (*header, error) {
 			continue
 		}
 		n, err := strconv.Atoi(d)
-		if err != nil {
+		if err != nil || len(h.shape) == maxAxes {
 			return nil, fmt.Errorf("has the shape (%.100s), which no file holds", shape[1])
 		}
 		h.shape = append(h.shape, n)
@@ -177,22 +269,6 @@ func parse(text string) (*header, error) {
 
 func (h *header) describe() string {
 	return map[byte]string{'f': "floats", 'i': "integers", 'u': "integers", 'b': "booleans", 'U': "texts"}[h.kind]
-}
-
-// each passes the bytes of every value, in the order of the file.
-func (h *header) each(r io.Reader, value func(i int, raw []byte)) error {
-	values := 1
-	for _, d := range h.shape {
-		values *= d
-	}
-	raw := make([]byte, h.size)
-	for i := range values {
-		if _, err := io.ReadFull(r, raw); err != nil {
-			return fmt.Errorf("value %d: %w", i, err)
-		}
-		value(i, raw)
-	}
-	return nil
 }
 
 // number is a value as float32, rounded to the nearest.

@@ -69,6 +69,7 @@ func TestReadRefuses(t *testing.T) {
 		"short":         {describe("<f4", "False", "2, 3"), "abc", "bytes, want"},
 		"long":          {describe("<f2", "False", "1, 1"), "abc", "bytes, want"},
 		"huge":          {describe("<f2", "False", "99999999999, 99999999999"), "", "no file holds"},
+		"axes":          {describe("|u1", "False", strings.Repeat("1,", 65)), "a", "no file holds"},
 		"huger":         {describe("<f2", "False", "99999999999999999999, 1"), "", "no file holds"},
 		"one dimension": {describe("|u1", "False", "3,"), "abc", "two dimensions"},
 		"no column":     {describe("|u1", "False", "3, 0"), "", "two dimensions"},

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-const items = 66
+const items = 68
 
 // tests are the names of all test functions of the module.
 func tests(t *testing.T, root string) map[string]bool {

@@ -20,6 +20,7 @@ import (
 	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/shards"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert"
@@ -39,7 +40,7 @@ const module = "github.com/c236555e/rehead/"
 
 // packages are those whose exported functions are called.
 var packages = strings.Fields(`nn inception inception/convert inception/embedded inception/registry
-	inception/export dataset dataset/source dataset/picture dataset/doctor dataset/cache
+	inception/export dataset dataset/source dataset/picture dataset/doctor dataset/cache dataset/shards
 	train train/head train/matrix train/metrics train/report serve`)
 
 // table is every exported function and method of the packages, the methods as functions of their
@@ -132,7 +133,12 @@ func table() []any {
 		(*cache.Bottlenecks).Put, cache.OpenStore, (*cache.Store).Close, (*cache.Store).Damaged,
 		(*cache.Store).Get, (*cache.Store).Len, (*cache.Store).Merge, (*cache.Store).Path,
 		(*cache.Store).Put,
-		train.ParseFeatures, train.MergeCache, train.EmbedEach, train.EmbedChecked, train.Config.Validate,
+		shards.Find, shards.Open, shards.OpenSet, shards.NewWriter, shards.Key.Check, shards.Key.Validate,
+		(*shards.Writer).Add, (*shards.Writer).Encode, (*shards.Writer).Len, (*shards.Writer).Reset,
+		(*shards.Writer).Save, (*shards.Shard).Features, (*shards.Shard).Index, (*shards.Shard).Paths,
+		(*shards.Set).Duplicates, (*shards.Set).Each, (*shards.Set).Paths, (*shards.Set).Shards,
+		(*shards.Block).Len, (*shards.Block).Release, (*shards.Block).Sum,
+		train.ParseFeatures, train.ShardKey, train.MergeCache, train.EmbedEach, train.EmbedChecked, train.Config.Validate,
 		train.Config.FeaturesFor, train.Config.Probe,
 		train.EmbedConfig.Validate,
 		train.Embed, train.EvaluateConfig.Validate, train.Evaluate, (*train.Evaluation).Plots,

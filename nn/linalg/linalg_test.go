@@ -175,3 +175,30 @@ func TestRows(t *testing.T) {
 		}
 	}
 }
+
+// TestBFloat16Rows: rows of bfloat16 are those of float32 rounded to 8 bits, and their blocks are refused.
+func TestBFloat16Rows(t *testing.T) {
+	r, err := NewBFloat16Rows(3, 5)
+	row := []float32{1, -2.5, 1 + 1.0/256 + 1e-4, 1e-20, 3}
+	err = errors.Join(err, r.Set(1, row))
+	var packed Weights
+	c := make([]float32, 3*r.Columns(1))
+	err = errors.Join(err, r.Pack(&packed, []float32{2, 1, 0, 0, 1}, 1, 1), r.Times(c, r.Columns(1), &packed, 0, 3))
+	got := make([]float32, 5)
+	err = errors.Join(err, r.Get(got, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0] != 1 || got[1] != -2.5 || got[2] != 1+1.0/128 || !(math.Abs(float64(got[3])-1e-20) <= 1e-20/256) || got[4] != 3 {
+		t.Errorf("got %v of %v", got, row)
+	}
+	if c[r.Columns(1)] != 2.5 {
+		t.Errorf("a product: got %g, want 2.5", c[r.Columns(1)])
+	}
+	if err := r.Blocks(0, 1, func(int, Matrix[float32]) error { return nil }); err == nil {
+		t.Error("blocks of bfloat16: no error")
+	}
+	if _, err := NewBFloat16Rows(0, 3); err == nil {
+		t.Error("no rows: no error")
+	}
+}

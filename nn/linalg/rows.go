@@ -1,23 +1,39 @@
 package linalg
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/c236555e/rehead/nn/internal/gemm"
 )
 
-// Rows are float32 rows [N,F] that are multiplied again and again: by weights from one side, by what
+// Rows are rows [N,F] that are multiplied again and again: by weights from one side, by what
 // was made of the products from the other. They are laid out once so that both products read them
 // where they are. Their methods may be called concurrently, but for Set.
-type Rows struct{ of *gemm.Rows }
+type Rows struct {
+	of    *gemm.Rows
+	rough bool // bfloat16
+}
 
 // NewRows makes n rows of f zeros, both at least 1.
 func NewRows(n, f int) (*Rows, error) {
 	if n < 1 || f < 1 {
 		return nil, fmt.Errorf("linalg: rows: got %d x %d, want at least 1 x 1", n, f)
 	}
-	return &Rows{gemm.NewRows(n, f)}, nil
+	return &Rows{of: gemm.NewRows(n, f)}, nil
 }
+
+// NewBFloat16Rows is NewRows of rows that are rounded to bfloat16, in half the memory, as is all that they
+// are multiplied by; sums are float32. Without the processor's help it takes longer than float32 does.
+func NewBFloat16Rows(n, f int) (*Rows, error) {
+	if n < 1 || f < 1 {
+		return nil, fmt.Errorf("linalg: rows: got %d x %d, want at least 1 x 1", n, f)
+	}
+	return &Rows{gemm.NewPairs(n, f), true}, nil
+}
+
+// FastBFloat16 reports whether the processor multiplies rows of bfloat16 faster than those of float32.
+func FastBFloat16() bool { return gemm.FastPairs() }
 
 // Set makes row [F] row i.
 func (r *Rows) Set(i int, row []float32) error {
@@ -45,10 +61,14 @@ func (r *Rows) has(lo, hi, width int) error {
 	return nil
 }
 
-// Blocks calls do with the rows lo to hi-1, a block of features after the other: from feature k on.
+// Blocks calls do with the rows lo to hi-1, a block of features after the other: from feature k on. Rows of
+// bfloat16 have none.
 func (r *Rows) Blocks(lo, hi int, do func(k int, m Matrix[float32]) error) (err error) {
 	if err := r.has(lo, hi, r.of.F); err != nil {
 		return err
+	}
+	if r.rough {
+		return errors.New("linalg: rows: blocks are of float32, got rows of bfloat16")
 	}
 	r.of.Blocks(lo, func(k, n int, v gemm.View[float32]) {
 		if err == nil {

@@ -82,7 +82,7 @@ func BenchmarkObjective(b *testing.B) {
 		b.Run(fmt.Sprintf("%dx%dx%d", s.n, s.f, s.k), func(b *testing.B) {
 			ex := likeBottlenecks(s.n, s.f, s.k)
 			threads := runtime.GOMAXPROCS(0)
-			o, err := newObjective(context.Background(), mustTargets(b, ex), newScale(ex.Rows, 0.5, threads), threads)
+			o, err := newObjective(context.Background(), mustTargets(b, ex), newScale(ex.Rows, 0.5, threads), threads, false)
 			if err != nil {
 				b.Fatal(err)
 			}

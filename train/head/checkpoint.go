@@ -30,7 +30,7 @@ var errState = errors.New("is not of this solver")
 
 const (
 	checkpointMagic   = "REHEADCP"
-	checkpointVersion = 3
+	checkpointVersion = 4
 
 	// DefaultCheckpointEvery is what a Checkpoints.Every of 0 means.
 	DefaultCheckpointEvery = 5 * time.Second

@@ -21,6 +21,7 @@ func TestFitGoesOn(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"wide":     {Options: Options{Tolerance: 1e-9, L2: 0.0001}},
 		"labels":   {Options: Options{Tolerance: 1e-9}},
+		"rough":    {Options: Options{Tolerance: 1e-9}, bfloat16: 1},
 		"lbfgs":    {Options: Options{Tolerance: 1e-9, L2: 0.001}},
 		"adam":     {Options: Options{Solver: Adam, MiniBatch: MiniBatch{Epochs: 8, Dropout: 0.2}}},
 		"momentum": {Options: Options{Solver: Momentum, MiniBatch: MiniBatch{Epochs: 8, Schedule: Cosine, Patience: 2}}},
@@ -32,7 +33,7 @@ func TestFitGoesOn(t *testing.T) {
 			switch name {
 			case "wide":
 				ex, valid = wide, few
-			case "labels":
+			case "labels", "rough":
 				ex, valid = clouds(60, 400, 260, principalLabels), clouds(62, 60, 260, principalLabels)
 			}
 			cfg.Validation = &valid

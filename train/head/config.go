@@ -125,6 +125,8 @@ type Config struct {
 	// Device is used whatever there is to gain, and an error where it cannot be
 	DeviceAlways bool
 	Progress     func(Event) // optional; called from one goroutine at a time
+
+	bfloat16 int // above 0: examples are laid out in bfloat16; below: in float32; 0: as it pays
 }
 
 // resolved is c with its defaults written out.

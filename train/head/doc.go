@@ -12,7 +12,8 @@
 // does so by L-BFGS from W = 0 and the bias of how frequent labels are. L is strictly convex in W for
 // L2 > 0, so that there is one answer, and it is found when L is proven to be at most
 // Options.Tolerance of it above its least value: the proof is the duality gap, computed in float64.
-// On the way there products are in float32 as long as those can tell anything. Solvers of
+// On the way there products are in float32 as long as those can tell anything, and of large problems in
+// bfloat16 where the processor is faster with that. Solvers of
 // small steps take loss and gradient from the Gorgonia graph of nn.HeadGraph, which is what the rest
 // is held to. Mean and scale are then folded into W and b in float64: the head takes plain
 // bottlenecks.
@@ -24,7 +25,7 @@
 //	solve.go       the way to the optimum and when it is reached; lbfgs.go, linesearch.go, vector.go
 //	search.go      L2 and scaling by cross-validation
 //	examples.go    rows and labels; targets.go: what is asked of them; scale.go: their scaling
-//	objective.go   loss and gradient in chunks; residual.go: of one row
+//	objective.go   loss and gradient in chunks; residual.go: of one row; rough.go: by bfloat16
 //	space.go       more features than examples
 //	exact.go       the same in float64, and how far from the optimum that is; bias.go: the best bias
 //	logits.go      what a head says; calibrate.go: temperature and thresholds

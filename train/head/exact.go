@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn/linalg"
 )
 
@@ -44,11 +43,14 @@ func (o *objective) exactLogits(theta []float64) error {
 	if o.u == nil {
 		o.u = make([]float64, o.n*o.k)
 	}
-	err := par.Each(o.ctx, len(o.lanes), o.chunks(), func(_, c int) error {
-		lo, hi := c*o.chunk, min((c+1)*o.chunk, o.n)
+	err := o.eachChunk(func(l *lane, lo, hi int) error {
 		u := linalg.New(o.u[lo*o.k:hi*o.k], hi-lo, o.k)
 		clear(u.Data)
-		return o.rows.Blocks(lo, hi, func(k int, m linalg.Matrix[float32]) error {
+		rows, from, err := o.part(l, lo, hi)
+		if err != nil {
+			return err
+		}
+		return rows.Blocks(from, from+hi-lo, func(k int, m linalg.Matrix[float32]) error {
 			w := linalg.Matrix[float64]{Data: theta[k : o.k*o.f], Rows: o.k, Cols: m.Cols, Stride: o.f}
 			return linalg.AddProduct(u, m, w, linalg.Product{TransposeB: true})
 		})
@@ -70,7 +72,11 @@ func (o *objective) exactGradient(b, grad []float64) (loss float64, err error) {
 			l.gradW = make([]float64, w)
 		}
 		clear(l.gradW)
-		return o.rows.Blocks(lo, hi, func(k int, m linalg.Matrix[float32]) error {
+		rows, from, err := o.part(l, lo, hi)
+		if err != nil {
+			return err
+		}
+		return rows.Blocks(from, from+hi-lo, func(k int, m linalg.Matrix[float32]) error {
 			g := linalg.Matrix[float64]{Data: l.gradW[k:], Rows: o.k, Cols: m.Cols, Stride: o.f}
 			return linalg.AddProduct(g, r, m, linalg.Product{TransposeA: true})
 		})

@@ -63,8 +63,8 @@ func (s *Solution) Finish() error {
 
 // Fit solves for the head that minimises the regularised mean cross entropy of ex: see the package
 // comment. Where cfg.L2 is negative, it searches for L2 and scaling first. Memory: a scaled copy of
-// the rows, about 35 vectors of K*F float64, and for each thread two gradients and the logits of
-// some thousand examples.
+// the rows, in bfloat16 where that is used, about 35 vectors of K*F float64, and for each thread two
+// gradients and the logits of some thousand examples.
 //
 // When ctx ends, Fit returns soon with an error that wraps its cause. With cfg.Checkpoints the same
 // call made again goes on from there to the same solution; call Solution.Finish in the end.
@@ -191,7 +191,7 @@ func newFoldSolver(ctx context.Context, ex Examples, cfg Config) (*solver, error
 	if err != nil {
 		return nil, err
 	}
-	obj, err := newObjective(ctx, t, sc, cfg.Threads)
+	obj, err := newObjective(ctx, t, sc, cfg.Threads, cfg.rough(len(ex.Rows), ex.Features(), ex.Classes))
 	if err != nil {
 		return nil, err
 	}

@@ -166,11 +166,13 @@ func TestFitL2Monotone(t *testing.T) {
 
 func TestFitSameBitsForAnyThreads(t *testing.T) {
 	ex := clouds(13, 3*chunkRows+5, 10, 3)
-	want := mustFit(t, ex, Config{Threads: 1})
-	for _, threads := range []int{2, 3, 8} {
-		got := mustFit(t, ex, Config{Threads: threads})
-		if !slices.Equal(got.Head.W, want.Head.W) || !slices.Equal(got.Head.B, want.Head.B) || got.Loss != want.Loss {
-			t.Errorf("%d threads: another head than with 1", threads)
+	for _, bfloat16 := range []int{-1, 1} {
+		want := mustFit(t, ex, Config{Threads: 1, bfloat16: bfloat16})
+		for _, threads := range []int{2, 3, 8} {
+			got := mustFit(t, ex, Config{Threads: threads, bfloat16: bfloat16})
+			if !slices.Equal(got.Head.W, want.Head.W) || !slices.Equal(got.Head.B, want.Head.B) || got.Loss != want.Loss {
+				t.Errorf("%d threads: another head than with 1", threads)
+			}
 		}
 	}
 }

@@ -112,18 +112,27 @@ func (p *plain) probabilities(theta, z []float64) []float64 {
 
 // TestGapHolds holds the loss and the bound on its distance from the least one to a reference: at
 // every L2 from the strongest to the weakest, of data that a plane parts, of data that none does and
-// of more features than examples, after any number of iterations.
+// of more features than examples, after any number of iterations, on the way by float32 or by bfloat16.
 func TestGapHolds(t *testing.T) {
 	parted, mixed := clouds(61, 40, 12, 3), clouds(62, 150, 6, 3)
 	for i := range 37 {
 		mixed.Labels[4*i] = (mixed.Labels[4*i] + 1) % 3
 	}
-	for name, ex := range map[string]Examples{"parted": parted, "mixed": mixed, "wide": clouds(66, 40, 90, 3)} {
+	for _, set := range []struct {
+		name     string
+		ex       Examples
+		bfloat16 int
+	}{
+		{"parted", parted, -1}, {"mixed", mixed, -1}, {"wide", clouds(66, 40, 90, 3), -1},
+		{"parted, rough", parted, 1}, {"mixed, rough", mixed, 1},
+	} {
+		name, ex := set.name, set.ex
 		for _, l2 := range []float64{3, 0.1, 1e-3, 1e-5, 1e-7, 1e-8} {
 			p := newPlain(ex, l2)
 			least := newtons(t, p)
 			for _, most := range []int{1, 3, 10, 0} {
-				fit := mustFit(t, ex, Config{Options: Options{L2: l2, Scaling: ScaleStandard, MaxIterations: most}})
+				fit := mustFit(t, ex, Config{bfloat16: set.bfloat16,
+					Options: Options{L2: l2, Scaling: ScaleStandard, MaxIterations: most}})
 				loss, _ := p.at(fit.theta)
 				rounding := 1e-9 * loss // the reference's rows are float64
 				if above := loss - least; !(above <= fit.Gap+rounding) || !(above >= -rounding) {

@@ -19,7 +19,9 @@ const (
 	// how often it may forget them all when its line search sees no way on: near the solution
 	// float32 sums can mislead it
 	lbfgsRestarts = 3
-	lineTrials    = 40 // evaluations in one line search
+	lineTrials    = 40   // evaluations in one line search
+	roughTrials   = 5    // of those that are told roughly
+	roughNoise    = 1e-3 // what they may be wrong by, in shares of what they differ by from what is told well
 )
 
 // lbfgs minimises a smooth function by the limited-memory BFGS method (Nocedal and Wright,
@@ -32,6 +34,9 @@ type lbfgs struct {
 	pairs   int     // steps that it remembers
 	plain   int     // numbers from this one on are moved to their best by value itself
 	metric  *metric // of what is before plain; nil: lengths as they are
+	// NaN, or a loss from which on others are told roughly: where a line search sees no way on, who tells has
+	// to do better before anything is forgotten
+	sure float64
 
 	x, grad     []float64
 	loss        float64
@@ -47,7 +52,7 @@ type lbfgs struct {
 }
 
 func newLBFGS(value func(x, grad []float64) (float64, error), start []float64, threads int) (*lbfgs, error) {
-	m := &lbfgs{value: value, threads: threads, x: slices.Clone(start)}
+	m := &lbfgs{value: value, threads: threads, sure: math.NaN(), x: slices.Clone(start)}
 	return m, m.restart()
 }
 
@@ -92,12 +97,23 @@ func (m *lbfgs) step() error {
 			m.evaluations = before // the search will be made again
 			return err
 		}
-		if len(m.s) == 0 || m.restarts == lbfgsRestarts || !(m.loss < m.before) {
+		if m.rough() || len(m.s) == 0 || m.restarts == lbfgsRestarts || !(m.loss < m.before) {
 			return errNoWay
 		}
 		m.restarts, m.before = m.restarts+1, m.loss
 		m.s, m.y, m.curvature = nil, nil, nil
 	}
+}
+
+// rough says whether losses are told roughly.
+func (m *lbfgs) rough() bool { return m.sure == m.sure }
+
+// noise is how far two losses may differ because of how they are computed.
+func (m *lbfgs) noise() (wrong float64, trials int) {
+	if !m.rough() {
+		return noise * math.Abs(m.loss), lineTrials
+	}
+	return noise*math.Abs(m.loss) + roughNoise*math.Abs(m.sure-m.loss), roughTrials
 }
 
 // direction writes the way down to dir and returns the first step to try along it.
@@ -135,9 +151,10 @@ func (m *lbfgs) search(step float64) (loss float64, err error) {
 	if !(slope < 0) {
 		return 0, errNoWay
 	}
-	w := newWolfe()
+	noise, trials := m.noise()
+	w := newWolfe(noise)
 	w.Init(m.loss, slope, step) // asks for an evaluation, as its kin do
-	for range lineTrials {
+	for range trials {
 		floats.AddScaledTo(m.nextX, m.x, step, m.dir)
 		if floats.Equal(m.nextX, m.x) {
 			return 0, errNoWay
@@ -205,7 +222,7 @@ func resumeLBFGS(dim int, s state, threads int) (*lbfgs, error) {
 		return nil, errState
 	}
 	m := &lbfgs{
-		threads: threads, x: s.floats[1], grad: s.floats[2], loss: s.floats[0][0], before: s.floats[0][1],
+		threads: threads, sure: math.NaN(), x: s.floats[1], grad: s.floats[2], loss: s.floats[0][0], before: s.floats[0][1],
 		s: slices.Clone(s.singles[:pairs]), y: slices.Clone(s.singles[pairs:]),
 		iterations: int(s.ints[0]), evaluations: int(s.ints[1]), restarts: int(s.ints[2]),
 	}

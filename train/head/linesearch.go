@@ -6,8 +6,8 @@ import (
 	"gonum.org/v1/gonum/optimize"
 )
 
-// noise is how far two values of the objective may differ, relatively, because logits are computed
-// in float32.
+// noise is how far two values of the objective may differ, relatively, where logits are computed in
+// float32.
 const noise = 1e-7
 
 // wolfe is the line search of Moré and Thuente with the approximate Wolfe conditions of Hager and
@@ -18,10 +18,11 @@ const noise = 1e-7
 type wolfe struct {
 	optimize.MoreThuente
 	f, g, step float64 // value and slope at step 0, and the step that is being tried
+	noise      float64 // how far two values may differ because of how they are computed
 }
 
-func newWolfe() *wolfe {
-	return &wolfe{MoreThuente: optimize.MoreThuente{DecreaseFactor: 1e-4, CurvatureFactor: 0.9}}
+func newWolfe(noise float64) *wolfe {
+	return &wolfe{MoreThuente: optimize.MoreThuente{DecreaseFactor: 1e-4, CurvatureFactor: 0.9}, noise: noise}
 }
 
 // Init is part of optimize.Linesearcher.
@@ -32,7 +33,7 @@ func (w *wolfe) Init(f, g, step float64) optimize.Operation {
 
 // Iterate is part of optimize.Linesearcher.
 func (w *wolfe) Iterate(f, g float64) (optimize.Operation, float64, error) {
-	if math.Abs(f-w.f) <= noise*math.Abs(w.f) && w.CurvatureFactor*w.g <= g && g <= (2*w.DecreaseFactor-1)*w.g {
+	if math.Abs(f-w.f) <= w.noise && w.CurvatureFactor*w.g <= g && g <= (2*w.DecreaseFactor-1)*w.g {
 		return optimize.MajorIteration, w.step, nil
 	}
 	op, step, err := w.MoreThuente.Iterate(f, g)

@@ -24,7 +24,10 @@ type objective struct {
 	ctx     context.Context
 	ex      Examples
 	targets *targets
-	rows    *linalg.Rows // the scaled ones
+	scale   scale
+	rows    *linalg.Rows // the scaled ones; nil: lanes make them where they are needed
+	rough   *linalg.Rows // optional: the same in bfloat16
+	anchor  *anchor      // of roughValue
 	length  float64      // mean over the rows of weight times Euclidean length
 	n, f, k int
 	chunk   int // rows in a chunk
@@ -45,49 +48,101 @@ type lane struct {
 	u     []float32 // [chunk,ld], residuals
 	b32   []float32 // [ld]
 	sum   *linalg.Sum
-	biasG []float64 // [K], of as much room as ld
+	rough *linalg.Sum // of rows of bfloat16
+	biasG []float64   // [K], of as much room as ld
 	loss  float64
+
+	rows *linalg.Rows // [chunk,F], where the objective has none
+	row  []float32    // [F]
 
 	wide, gradW []float64 // [chunk,K], [K,F]: of the exact passes
 	square      any       // [K,K], of the search for the best bias
 }
 
-func newObjective(ctx context.Context, targets *targets, s scale, threads int) (*objective, error) {
+func newObjective(ctx context.Context, targets *targets, s scale, threads int, rough bool) (*objective, error) {
 	ex := targets.ex
-	o := &objective{ctx: ctx, ex: ex, targets: targets, n: len(ex.Rows), f: ex.Features(), k: ex.Classes, threads: threads}
-	rows, err := linalg.NewRows(o.n, o.f)
-	if err != nil {
+	o := &objective{ctx: ctx, ex: ex, targets: targets, scale: s, n: len(ex.Rows), f: ex.Features(), k: ex.Classes,
+		threads: threads}
+	if err := o.layRows(rough); err != nil {
 		return nil, fmt.Errorf("train: fit: %w", err)
-	}
-	o.rows = rows
-	lengths := make([]float64, o.n)
-	put := func(worker, from int) error {
-		row := make([]float32, o.f)
-		for i := from * lengthRows; i < min((from+1)*lengthRows, o.n); i++ {
-			s.apply(row, ex.Rows[i])
-			if err := rows.Set(i, row); err != nil {
-				return err
-			}
-			lengths[i] = targets.most(i) * length(row)
-		}
-		return nil
-	}
-	if err := par.Each(ctx, threads, (o.n+lengthRows-1)/lengthRows, put); err != nil {
-		return nil, fmt.Errorf("train: fit: %w", err)
-	}
-	for _, l := range lengths {
-		o.length += l / float64(o.n)
 	}
 	chunks := (o.n + chunkRows - 1) / chunkRows
 	o.chunk = (o.n + chunks - 1) / chunks
 	o.w32 = make([]float32, o.k*o.f)
-	o.ld = (rows.Columns(o.k) + softmax.Lanes - 1) / softmax.Lanes * softmax.Lanes
-	for range min(threads, chunks) {
-		l := &lane{u: make([]float32, o.chunk*o.ld), sum: rows.NewSum(o.k), biasG: make([]float64, o.ld)[:o.k]}
+	for range min(o.threads, chunks) {
+		l := &lane{u: make([]float32, o.chunk*o.ld), biasG: make([]float64, o.ld)[:o.k]}
 		l.b32 = slices.Repeat([]float32{softmax.Pad}, o.ld)
+		if rough {
+			l.rough = o.rough.NewSum(o.k)
+		} else {
+			l.sum = o.rows.NewSum(o.k)
+		}
 		o.lanes = append(o.lanes, l)
 	}
 	return o, nil
+}
+
+// layRows scales the rows, measures them, and lays them out for products in bfloat16 or float32.
+func (o *objective) layRows(rough bool) (err error) {
+	var rows *linalg.Rows
+	if rough {
+		rows, err = linalg.NewBFloat16Rows(o.n, o.f)
+		o.rough = rows
+	} else {
+		rows, err = linalg.NewRows(o.n, o.f)
+		o.rows = rows
+	}
+	if err != nil {
+		return err
+	}
+	o.ld = (rows.Columns(o.k) + softmax.Lanes - 1) / softmax.Lanes * softmax.Lanes
+	lengths := make([]float64, o.n)
+	put := func(worker, from int) error {
+		row := make([]float32, o.f)
+		for i := from * lengthRows; i < min((from+1)*lengthRows, o.n); i++ {
+			o.scale.apply(row, o.ex.Rows[i])
+			if err := rows.Set(i, row); err != nil {
+				return err
+			}
+			lengths[i] = o.targets.most(i) * length(row)
+		}
+		return nil
+	}
+	if err := par.Each(o.ctx, o.threads, (o.n+lengthRows-1)/lengthRows, put); err != nil {
+		return err
+	}
+	for _, l := range lengths {
+		o.length += l / float64(o.n)
+	}
+	return nil
+}
+
+// floats are the rows in float32, or where the objective has none, the lane's room for a chunk of them.
+func (o *objective) floats(l *lane) (rows *linalg.Rows, err error) {
+	if o.rows != nil {
+		return o.rows, nil
+	}
+	if l.rows == nil {
+		if l.rows, err = linalg.NewRows(o.chunk, o.f); err != nil {
+			return nil, err
+		}
+		l.sum, l.row = l.rows.NewSum(o.k), make([]float32, o.f)
+	}
+	return l.rows, nil
+}
+
+// part is where the rows lo to hi-1, at most a chunk, lie in float32: from which row of which on.
+func (o *objective) part(l *lane, lo, hi int) (rows *linalg.Rows, from int, err error) {
+	if rows, err = o.floats(l); err != nil || o.rows != nil {
+		return rows, lo, err
+	}
+	for i := lo; i < hi; i++ {
+		o.scale.apply(l.row, o.ex.Rows[i])
+		if err := rows.Set(i-lo, l.row); err != nil {
+			return nil, 0, err
+		}
+	}
+	return rows, 0, nil
 }
 
 // lengthRows is how many rows are scaled at a time.
@@ -127,8 +182,12 @@ func (o *objective) value(theta, grad []float64) (float64, error) {
 	loss := 0.0
 	err := o.inTurn(func(l *lane, lo, hi int) error {
 		r := l.residuals(o, b, lo, hi)
+		_, from, err := o.part(l, lo, hi)
+		if err != nil {
+			return err
+		}
 		l.sum.Clear()
-		return l.sum.Add(r.u, r.ld, lo, hi)
+		return l.sum.Add(r.u, r.ld, from, from+hi-lo)
 	}, func(l *lane) error {
 		loss += l.loss
 		o.addBias(grad, l)
@@ -143,18 +202,43 @@ func (o *objective) value(theta, grad []float64) (float64, error) {
 
 // logits writes W z of all examples to z, by products in float32.
 func (o *objective) logits(theta []float64) error {
+	zero := true
 	for i := range o.w32 {
 		o.w32[i] = float32(theta[i])
+		zero = zero && o.w32[i] == 0
 	}
-	if err := o.rows.Pack(&o.weights, o.w32, o.k, o.threads); err != nil {
+	o.roomForLogits()
+	if zero { // where most begin
+		clear(o.z)
+		return nil
+	}
+	rows, err := o.floats(o.lanes[0])
+	if err == nil {
+		err = rows.Pack(&o.weights, o.w32, o.k, o.threads)
+	}
+	if err != nil {
 		return fmt.Errorf("train: fit: %w", err)
 	}
+	return o.eachChunk(func(l *lane, lo, hi int) error {
+		rows, from, err := o.part(l, lo, hi)
+		if err != nil {
+			return err
+		}
+		return rows.Times(o.z[lo*o.ld:hi*o.ld], o.ld, &o.weights, from, from+hi-lo)
+	})
+}
+
+// roomForLogits makes room for z.
+func (o *objective) roomForLogits() {
 	if o.z == nil {
 		o.z = make([]float32, o.n*o.ld)
 	}
-	return par.Each(o.ctx, len(o.lanes), o.chunks(), func(_, c int) error {
-		lo, hi := c*o.chunk, min((c+1)*o.chunk, o.n)
-		return o.rows.Times(o.z[lo*o.ld:hi*o.ld], o.ld, &o.weights, lo, hi)
+}
+
+// eachChunk has lanes work on chunks of rows side by side.
+func (o *objective) eachChunk(do func(l *lane, lo, hi int) error) error {
+	return par.Each(o.ctx, len(o.lanes), o.chunks(), func(worker, c int) error {
+		return do(o.lanes[worker], c*o.chunk, min((c+1)*o.chunk, o.n))
 	})
 }
 

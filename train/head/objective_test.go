@@ -28,7 +28,7 @@ func asked(t *testing.T, several bool, threads int) *objective {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := newObjective(context.Background(), targets, newScale(ex.Rows, 0.5, threads), threads)
+	o, err := newObjective(context.Background(), targets, newScale(ex.Rows, 0.5, threads), threads, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package head
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -39,26 +40,27 @@ func (o *objective) principal() (*principal, error) {
 	}
 	var packed linalg.Weights
 	w := make([]float32, len(p.directions))
-	ld, sum := o.rows.Columns(principalMost), o.rows.NewSum(principalMost)
+	rows := cmp.Or(o.rows, o.rough)
+	ld, sum := rows.Columns(principalMost), rows.NewSum(principalMost)
 	along := make([]float32, principalRows*ld)
 	for range principalTurns {
 		p.orthonormal(o.f)
 		for i, v := range p.directions {
 			w[i] = float32(v)
 		}
-		if err := o.rows.Pack(&packed, w, principalMost, o.threads); err != nil {
+		if err := rows.Pack(&packed, w, principalMost, o.threads); err != nil {
 			return nil, fmt.Errorf("train: fit: %w", err)
 		}
 		sum.Clear()
-		rows := 0
+		count := 0
 		for b := range principalBlocks {
 			lo := max(b*principalRows, b*(o.n/principalBlocks))
 			hi := min(lo+principalRows, o.n)
 			if lo >= hi {
 				break
 			}
-			rows += hi - lo
-			err := o.rows.Times(along, ld, &packed, lo, hi)
+			count += hi - lo
+			err := rows.Times(along, ld, &packed, lo, hi)
 			if err == nil {
 				err = sum.Add(along, ld, lo, hi)
 			}
@@ -70,7 +72,7 @@ func (o *objective) principal() (*principal, error) {
 		if err := sum.AddTo(p.directions, o.threads); err != nil {
 			return nil, fmt.Errorf("train: fit: %w", err)
 		}
-		floats.Scale(1/float64(rows), p.directions)
+		floats.Scale(1/float64(count), p.directions)
 	}
 	p.orthonormal(o.f)
 	return p, nil

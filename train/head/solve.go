@@ -2,6 +2,7 @@ package head
 
 import (
 	"errors"
+	"math"
 	"slices"
 )
 
@@ -18,6 +19,9 @@ type descent struct {
 	space     *space // that o is of; nil: o is the solver's
 	tolerance float64
 	exact     bool    // by o.exactValue
+	rough     bool    // by o.roughValue
+	anchored  int     // iterations at o's anchor
+	from      float64 // gap there
 	trust     float64 // as the constant; less after float64 was of another opinion
 	at        int     // evaluations when it was last certified; so that nothing is certified twice
 	found     certificate
@@ -158,7 +162,11 @@ func (s *solver) descent(start []float64, mon *monitor, from *state) (*descent, 
 		return nil, err
 	}
 	d.shape()
-	return d, nil
+	if d.o.rough == nil || d.o.device != nil {
+		return d, nil
+	}
+	d.rough = true
+	return d, d.anchor(d.grad, true)
 }
 
 // descentOn is a descent that has not begun.
@@ -226,7 +234,12 @@ func (d *descent) done() (bool, error) {
 	case d.at == d.evaluations: // of a state that was put away then, too
 		return last || d.good(), nil
 	case !last && d.gap() > d.trust*d.tolerance*d.loss:
-		return false, nil
+		if !d.rough || d.gap() > roughShare*d.from {
+			return false, nil
+		}
+		if err := d.refresh(); err != nil || d.gap() > d.trust*d.tolerance*d.loss {
+			return false, err
+		}
 	}
 	gap, bias := d.gap(), slices.Clone(d.x[d.weight:])
 	var err error
@@ -238,16 +251,22 @@ func (d *descent) done() (bool, error) {
 	if d.good() {
 		return true, nil
 	}
-	if last { // as the iterations left it
+	if last && !d.rough { // as the iterations left it
 		copy(d.x[d.weight:], bias)
 		d.found.gap += max(d.found.fell, d.loss-d.found.loss)
 		d.found.loss, d.found.gradient = d.loss, d.slope()
+	}
+	if last {
 		return true, nil
+	}
+	d.grad, d.nextGrad, d.loss = d.nextGrad, d.grad, d.found.loss
+	if d.rough {
+		d.trust /= 2
+		return false, d.anchor(d.grad, false)
 	}
 	if d.trust /= 4; d.found.gap > 4*gap {
 		d.exact, d.value = true, d.o.exactValue
 	}
-	d.grad, d.nextGrad, d.loss = d.nextGrad, d.grad, d.found.loss
 	return false, nil
 }
 
@@ -259,7 +278,7 @@ func (d *descent) nextGradient() []float64 {
 	return d.nextGrad
 }
 
-// next takes one step, in float64 where float32 sees no way on.
+// next takes one step, or asks float32 where bfloat16 sees no way on, and float64 where float32 sees none.
 func (d *descent) next() error {
 	err := d.step()
 	if !errors.Is(err, errNoWay) {
@@ -268,6 +287,13 @@ func (d *descent) next() error {
 	if d.exact {
 		d.stuck = true
 		return nil
+	}
+	if d.rough {
+		if d.anchored < d.iterations {
+			return d.refresh()
+		}
+		d.rough, d.sure, d.value = false, math.NaN(), d.o.value
+		return d.restart()
 	}
 	d.value = d.o.exactValue
 	if err := d.restart(); err != nil {
@@ -278,39 +304,82 @@ func (d *descent) next() error {
 	return nil
 }
 
+// refresh evaluates where the minimiser is in float32 and anchors there.
+func (d *descent) refresh() error {
+	grad := d.nextGradient()
+	loss, err := d.o.value(d.x, grad)
+	if err != nil {
+		return err
+	}
+	d.grad, d.nextGrad, d.loss = grad, d.grad, loss
+	d.evaluations++
+	return d.anchor(d.grad, true)
+}
+
+// anchor makes where the minimiser is the anchor of further evaluations; known as of anchorAt.
+func (d *descent) anchor(grad []float64, known bool) error {
+	d.value, d.sure = d.o.roughValue, d.loss
+	d.anchored, d.from = d.iterations, d.gap()
+	return d.o.anchorAt(d.x, d.o.dataGradient(d.x, grad), known)
+}
+
+// Flags of a state.
+const (
+	isExact = 1 << iota
+	isStuck
+	isRough
+)
+
 // state is that of the minimiser and of what was found of it.
 func (d *descent) state() state {
 	s := d.lbfgs.state()
 	flags := int64(0)
-	if d.exact {
-		flags |= 1
+	for flag, is := range map[int64]bool{isExact: d.exact, isStuck: d.stuck, isRough: d.rough} {
+		if is {
+			flags |= flag
+		}
 	}
-	if d.stuck {
-		flags |= 2
+	s.ints = append(s.ints, flags, int64(d.at), int64(d.anchored))
+	if d.rough {
+		s.floats = append(s.floats, d.o.anchor.theta, d.o.anchor.grad)
 	}
-	s.ints = append(s.ints, flags, int64(d.at))
-	s.floats = append(s.floats, []float64{d.trust, d.found.loss, d.found.gap, d.found.gradient})
+	s.floats = append(s.floats, []float64{d.trust, d.found.loss, d.found.gap, d.found.gradient, d.from, d.sure})
 	return s
 }
 
 // resume takes a state's place; it changes nothing when that does not fit.
 func (d *descent) resume(s state) error {
 	n, v := len(s.ints), len(s.floats)
-	if n < 2 || v < 1 || len(s.floats[v-1]) != 4 {
+	if n < 3 || v < 1 || len(s.floats[v-1]) != 6 {
 		return errState
 	}
-	m, err := resumeLBFGS(d.o.dim(), state{s.ints[:n-2], s.floats[:v-1], s.singles}, d.s.cfg.Threads)
+	ints, f, vectors := s.ints[n-3:], s.floats[v-1], s.floats[:v-1]
+	rough := ints[0]&isRough != 0
+	if rough {
+		if d.o.rough == nil || d.o.device != nil || v < 3 || len(vectors[v-3]) != d.o.dim() || len(vectors[v-2]) != d.weight {
+			return errState
+		}
+		vectors = vectors[:v-3]
+	}
+	m, err := resumeLBFGS(d.o.dim(), state{s.ints[:n-3], vectors, s.singles}, d.s.cfg.Threads)
 	if err != nil {
 		return err
 	}
-	m.value = d.o.value
-	d.lbfgs, d.at = m, int(s.ints[n-1])
-	d.shape()
-	d.exact, d.stuck = s.ints[n-2]&1 != 0, s.ints[n-2]&2 != 0
-	if d.exact {
-		d.value = d.o.exactValue
+	if rough {
+		if err := d.o.anchorAt(s.floats[v-3], s.floats[v-2], false); err != nil {
+			return err
+		}
 	}
-	f := s.floats[v-1]
-	d.trust, d.found = f[0], certificate{loss: f[1], gap: f[2], gradient: f[3]}
+	m.value = d.o.value
+	d.lbfgs, d.at, d.anchored = m, int(ints[1]), int(ints[2])
+	d.shape()
+	d.exact, d.stuck, d.rough = ints[0]&isExact != 0, ints[0]&isStuck != 0, rough
+	switch {
+	case d.exact:
+		d.value = d.o.exactValue
+	case rough:
+		d.value = d.o.roughValue
+	}
+	d.trust, d.found, d.from, d.sure = f[0], certificate{loss: f[1], gap: f[2], gradient: f[3]}, f[4], f[5]
 	return nil
 }

@@ -26,10 +26,13 @@ const (
 	spaceTries = 8     // each time ten times as much
 )
 
+// ownsSpace says whether n examples of f features are few enough for their own space to pay.
+func ownsSpace(n, f int) bool { return n*spaceShare <= f && n <= spaceMost }
+
 // ownSpace is nil where examples are too many for it to pay.
 func (o *objective) ownSpace() (*space, error) {
 	n := o.n
-	if n*spaceShare > o.f || n > spaceMost {
+	if !ownsSpace(n, o.f) || o.rows == nil {
 		return nil, nil
 	}
 	gram := linalg.New(make([]float64, n*n), n, n)
@@ -74,7 +77,7 @@ func (o *objective) spaceOf(l linalg.Matrix[float64], factor *linalg.Cholesky[fl
 		}
 		t.ex.Rows[i] = row
 	}
-	of, err := newObjective(o.ctx, &t, plainScale(n), o.threads)
+	of, err := newObjective(o.ctx, &t, plainScale(n), o.threads, false)
 	return &space{of, o, factor}, err
 }
 

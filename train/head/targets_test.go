@@ -95,7 +95,7 @@ func TestObjective(t *testing.T) {
 	const l2 = 0.07
 	theta := normal(2, 4*9+4)
 	for _, threads := range []int{1, 2, 5} {
-		o, err := newObjective(context.Background(), mustTargets(t, ex), newScale(ex.Rows, 1, threads), threads)
+		o, err := newObjective(context.Background(), mustTargets(t, ex), newScale(ex.Rows, 1, threads), threads, false)
 		if err != nil {
 			t.Fatal(err)
 		}

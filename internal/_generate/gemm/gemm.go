@@ -56,6 +56,9 @@ func Write() {
 		s.generate()
 	}
 	dots()
+	pairTile(2)
+	pairTile(1)
+	turnPairs()
 }
 
 // generate writes one tile.

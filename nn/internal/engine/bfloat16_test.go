@@ -161,3 +161,28 @@ func TestBFloat16Wild(t *testing.T) {
 		sameBFloat16(t, m.net, uniform(seed, m.net.Values[0].Size()), 0.03)
 	}
 }
+
+// TestBFloat16Whole: what the first convolution gives stays float32 where only Winograd's tiles read it,
+// which is nearer to the float32 network, and has the same bits in all assembly.
+func TestBFloat16Whole(t *testing.T) {
+	for _, c := range []struct {
+		next ir.Window
+		want bool
+	}{{same(3, 3), true}, {same(1, 1), false}, {same(1, 7), false}, {square(3, 2, 1), false}} {
+		m := newMaker(3, 3, 61, 63)
+		first := m.exact(m.net.Input, 24, square(3, 2, 0))
+		x := m.exact(m.exact(first, 40, c.next), 18, same(1, 1))
+		m.net.Outputs = []int{x}
+		if got := wholeValues(m.net, m.net.Steps, m.net.Values, false)[first]; got != c.want {
+			t.Errorf("read by %+v: got whole %v, want %v", c.next, got, c.want)
+		}
+		if wholeValues(m.net, m.net.Steps, m.net.Values, true)[first] {
+			t.Errorf("read by %+v, without Winograd: got whole, want it rounded", c.next)
+		}
+		sameBFloat16(t, m.net, uniform(5, m.net.Values[0].Size()), 0.02)
+		m.net.Outputs = []int{first, x}
+		if wholeValues(m.net, m.net.Steps, m.net.Values, false)[first] {
+			t.Errorf("read by %+v and handed out: got whole, want it rounded", c.next)
+		}
+	}
+}

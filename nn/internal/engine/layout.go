@@ -55,11 +55,12 @@ func (b *buffer) layout() kernel.Tensor {
 }
 
 // layOut gives every value its lanes and its buffer. It returns the parts of concatenations that could
-// not be written in place: they must be copied.
-func layOut(net *ir.Net, steps []ir.Step, vals []ir.Value, f format) (values []*value, copies []copyStep, err error) {
+// not be written in place: they must be copied. whole are those that bfloat16 leaves float32, nil for none.
+func layOut(net *ir.Net, steps []ir.Step, vals []ir.Value, f format, whole []bool) (values []*value, copies []copyStep,
+	err error) {
 	for i, v := range vals {
 		n := &value{name: v.Name, c: v.Shape[0], h: 1, w: 1, per: 1}
-		if len(v.Shape) == 3 && i != net.Input { // vectors are float32
+		if len(v.Shape) == 3 && i != net.Input && (i >= len(whole) || !whole[i]) { // vectors are float32
 			n.per = f.channels()
 		}
 		switch len(v.Shape) {

@@ -82,18 +82,19 @@ func newPlan(net *ir.Net, set kernel.Set, threads int, cfg device.Config) (*plan
 		return nil, err
 	}
 	var vals []ir.Value
+	var whole []bool // the values that stay float32
 	switch p.format {
 	case octets:
 		p.steps, vals, err = rewriteBytes(net)
 	case pairs, rounded:
-		p.steps, vals, err = rewriteBFloat16(net, p.format == rounded)
+		p.steps, vals, whole, err = rewriteBFloat16(net, cfg, p.format == rounded)
 	default:
 		p.steps, vals = rewrite(net)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if p.values, p.copies, err = layOut(net, p.steps, vals, p.format); err != nil {
+	if p.values, p.copies, err = layOut(net, p.steps, vals, p.format, whole); err != nil {
 		return nil, err
 	}
 	if p.format == octets {

@@ -67,6 +67,7 @@ func (p *planner) spec(s ir.Step) wanted {
 		In:  kernel.Tensor{C: in.words(), H: in.h, W: in.w}, Pairs: p.format == pairs && out.per > 1,
 		KH: window.KH, KW: window.KW, StrideH: window.StrideH, StrideW: window.StrideW, PadTop: window.Top,
 		PadLeft: window.Left, Bias: s.B, ReLU: s.ReLU, Alloc: p.slab.Alloc,
+		Floats: p.format == pairs && out.per > 1 && in.per == 1 && s.In[0] != p.net.Input,
 	}
 	if out.buf.allocated {
 		spec.Out = out.tensor()

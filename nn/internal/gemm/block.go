@@ -44,14 +44,14 @@ func (p Block[T, L, R]) Run() {
 	if p.M == 0 || p.N == 0 || p.K == 0 {
 		return
 	}
-	f := tileOf[T]()
+	f, steps := tileOf[T](), stepsOf[T]()
 	lines := up(p.N, f.nr)
 	shared, release := borrowOf[T](lines * p.K)
 	defer release()
 	par.Do(p.Threads, lines/f.nr, func(panel int) {
 		j := panel * f.nr
-		for k := 0; k < p.K; k += kc {
-			n := min(kc, p.K-k)
+		for k := 0; k < p.K; k += steps {
+			n := min(steps, p.K-k)
 			packOf(shared[k*lines+j*n:], p.B.From(k, j).Transposed(), panels{f.nr, min(f.nr, p.N-j), n, n}, false)
 		}
 	})
@@ -70,17 +70,19 @@ func (p Block[T, L, R]) task(f tileFormat[T], i, j int, shared []T) {
 	if p.Lower {
 		right = min(right, i+rows)
 	}
-	own, release := borrowOf[T](up(rows, f.mr) * kc)
+	steps, edge := stepsOf[T](), f.mr*f.nr
+	room, release := borrowOf[T](up(rows, f.mr)*steps + edge)
 	defer release()
+	own := room[edge:]
 	lines := up(p.N, f.nr)
-	for k := 0; k < p.K; k += kc {
-		n := min(kc, p.K-k)
+	for k := 0; k < p.K; k += steps {
+		n := min(steps, p.K-k)
 		packOf(own, p.A.From(i, k), panels{f.mr, rows, n, n}, p.Minus)
 		for y := j; y < right; y += f.nr {
 			b := shared[k*lines+y*n:]
 			for x := 0; x < rows; x += f.mr {
-				f.tile(n, own[x*n:], b, p.C.Data[(i+x)*p.C.Row+y:],
-					extent{min(f.mr, rows-x), min(f.nr, p.N-y), p.C.Row})
+				f.tile(operands[T]{n, own[x*n:], b}, p.C.Data[(i+x)*p.C.Row+y:],
+					extent{min(f.mr, rows-x), min(f.nr, p.N-y), p.C.Row}, room[:edge])
 			}
 		}
 	}
@@ -94,14 +96,23 @@ type tileFormat[T Float] struct {
 	whole func(k int, a, b, c []T, ldc int)
 }
 
-// tile is whole for tiles that may be smaller.
-func (f tileFormat[T]) tile(k int, a, b, c []T, s extent) {
+// stepsOf is the number of steps of a sum per block: two panels fit the L1 cache.
+func stepsOf[T Float]() int { return kc * 4 / int(unsafe.Sizeof(T(0))) }
+
+// operands are the panels a and b, k steps long.
+type operands[T Float] struct {
+	k    int
+	a, b []T
+}
+
+// tile is whole for tiles that may be smaller; edge is room for one.
+func (f tileFormat[T]) tile(p operands[T], c []T, s extent, edge []T) {
 	if s.rows == f.mr && s.cols == f.nr {
-		f.whole(k, a, b, c, s.ld)
+		f.whole(p.k, p.a, p.b, c, s.ld)
 		return
 	}
-	var edge [12 * 32]T
-	f.whole(k, a, b, edge[:], f.nr)
+	clear(edge)
+	f.whole(p.k, p.a, p.b, edge, f.nr)
 	for y := range s.rows {
 		row := c[y*s.ld:][:s.cols]
 		for x := range row {

@@ -7,10 +7,12 @@ import "github.com/c236555e/rehead/internal/par"
 const rowLine = kc + 16
 
 // Rows are rows [N,F] that are multiplied again and again from both sides. They lie in blocks of kc
-// features, all rows of one after those of the other, which both products read where they are.
+// words, all rows of one after those of the other, which both products read where they are. A word is a
+// feature, or two of bfloat16.
 type Rows struct {
-	N, F int
-	data []float32 // [blocks][N+spare][rowLine]
+	N, F  int
+	words int       // of a row
+	data  []float32 // [blocks][N+spare][rowLine]
 	format
 }
 
@@ -19,32 +21,48 @@ const spare = 12
 
 // NewRows makes N rows of zeros.
 func NewRows(n, f int) *Rows {
-	r := &Rows{N: n, F: f, format: best()}
-	if r.set == setPlain {
-		r.format = format{mr: 4, nr: 4}
+	form := best()
+	if form.set == setPlain {
+		form = format{mr: 4, nr: 4}
 	}
-	r.data = make([]float32, (f+kc-1)/kc*(n+spare)*rowLine)
+	return newRows(n, f, form)
+}
+
+func newRows(n, f int, form format) *Rows {
+	r := &Rows{N: n, F: f, words: f, format: form}
+	if r.pairs() {
+		r.words = (f + 1) / 2
+	}
+	r.data = make([]float32, (r.words+kc-1)/kc*(n+spare)*rowLine)
 	return r
 }
 
-// block is where the rows from i on have their features of the block at k.
+// block is where the rows from i on have their words of the block at k.
 func (r *Rows) block(k, i int) []float32 { return r.data[(k/kc*(r.N+spare)+i)*rowLine:] }
 
 // Set makes row the row i.
 func (r *Rows) Set(i int, row []float32) {
-	for k := 0; k < r.F; k += kc {
-		copy(r.block(k, i)[:kc], row[k:r.F])
+	for k := 0; k < r.words; k += kc {
+		if to := r.block(k, i)[:kc]; r.pairs() {
+			narrow(to, row[2*k:min(2*(k+kc), r.F)])
+		} else {
+			copy(to, row[k:r.F])
+		}
 	}
 }
 
 // Get copies row i to row.
 func (r *Rows) Get(row []float32, i int) {
-	for k := 0; k < r.F; k += kc {
-		copy(row[k:r.F], r.block(k, i)[:kc])
+	for k := 0; k < r.words; k += kc {
+		if from := r.block(k, i)[:kc]; r.pairs() {
+			widen(row[2*k:min(2*(k+kc), r.F)], from)
+		} else {
+			copy(row[k:r.F], from)
+		}
 	}
 }
 
-// Blocks calls do with views of the rows lo to hi-1: features from k on, n of them.
+// Blocks calls do with views of the rows lo to hi-1, which are of float32: features from k on, n of them.
 func (r *Rows) Blocks(lo int, do func(k, n int, v View[float32])) {
 	for k := 0; k < r.F; k += kc {
 		do(k, min(kc, r.F-k), View[float32]{r.block(k, lo), rowLine, 1})
@@ -58,6 +76,7 @@ func (r *Rows) Columns(k int) int { return up(k, max(r.nr/2, 1)) }
 type Weights struct {
 	k      int
 	packed []float32
+	words  []float32 // of bfloat16: the weights before they are packed
 }
 
 // K is how many lines of weights there are.
@@ -70,13 +89,21 @@ func (r *Rows) Pack(to *Weights, w []float32, k, threads int) *Weights {
 	}
 	lines := up(k, r.nr)
 	to.k = k
-	if len(to.packed) != lines*r.F {
-		to.packed = make([]float32, lines*r.F)
+	if len(to.packed) != lines*r.words {
+		to.packed = make([]float32, lines*r.words)
 	}
-	par.Do(threads, (r.F+kc-1)/kc, func(block int) {
+	if r.pairs() && len(to.words) != k*r.words {
+		to.words = make([]float32, k*r.words)
+	}
+	par.Do(threads, (r.words+kc-1)/kc, func(block int) {
 		at := block * kc
-		n := min(kc, r.F-at)
-		pack(to.packed[at*lines:][:lines*n], matrix{w[at:], r.F, 1}, panels{r.nr, k, n, n})
+		n := min(kc, r.words-at)
+		from := matrix{w[at:], r.F, 1}
+		if r.pairs() {
+			from = matrix{to.words[k*at:][:k*n], n, 1}
+			r.narrowLines(from, w, at)
+		}
+		pack(to.packed[at*lines:][:lines*n], from, panels{r.nr, k, n, n})
 	})
 	return to
 }
@@ -91,8 +118,8 @@ func (r *Rows) Times(c []float32, ld, lo, hi int, w *Weights) {
 	lines, cols := up(w.k, r.nr), r.Columns(w.k)
 	for i := lo; i < hi; i += timesRows {
 		end := min(i+timesRows, hi)
-		for k := 0; k < r.F; k += kc {
-			n := min(kc, r.F-k)
+		for k := 0; k < r.words; k += kc {
+			n := min(kc, r.words-k)
 			for j := 0; j < w.k; j += r.nr {
 				b := operand{w.packed[k*lines+j*n:], 1, r.nr}
 				for y := i; y < end; y += r.mr {
@@ -106,7 +133,12 @@ func (r *Rows) Times(c []float32, ld, lo, hi int, w *Weights) {
 
 // add is tile, in plain Go where there is no assembly.
 func (r *Rows) add(k int, a, b operand, c []float32, s extent) {
-	if r.set != setPlain {
+	switch r.set {
+	case setPlain:
+	case setPlainPairs:
+		plainPairs(k, a, b, c, s)
+		return
+	default:
 		r.tile(k, a, b, c, s)
 		return
 	}
@@ -133,13 +165,19 @@ type Sum struct {
 	rows *Rows
 	k    int
 	data []float32 // [ceil(F/nr)][up(K,mr)][nr]
-	left []float32 // kc steps of the left factor, packed
+	left []float32 // kc rows of the left factor, packed
+
+	right []float32 // of bfloat16: kc rows of as many features as a tile has, packed
 }
 
 // NewSum makes sums of zeros.
 func (r *Rows) NewSum(k int) *Sum {
 	lines := up(k, r.mr)
-	return &Sum{r, k, make([]float32, up(r.F, r.nr)*lines), make([]float32, lines*kc)}
+	s := &Sum{rows: r, k: k, data: make([]float32, up(r.F, r.nr)*lines), left: make([]float32, lines*kc)}
+	if r.pairs() {
+		s.left, s.right = s.left[:lines*kc/2], make([]float32, kc/2*r.nr)
+	}
+	return s
 }
 
 // Clear makes the sums zeros again.
@@ -150,9 +188,19 @@ func (s *Sum) Add(a []float32, ld, lo, hi int) {
 	r, lines := s.rows, up(s.k, s.rows.mr)
 	for i := lo; i < hi; i += kc {
 		n := min(kc, hi-i)
-		pack(s.left[:lines*n], matrix{a[(i-lo)*ld:], 1, ld}, panels{r.mr, s.k, n, n})
+		if r.pairs() {
+			s.narrowLeft(a[(i-lo)*ld:], ld, n)
+			n = (n + 1) / 2
+		} else {
+			pack(s.left[:lines*n], matrix{a[(i-lo)*ld:], 1, ld}, panels{r.mr, s.k, n, n})
+		}
 		for j := 0; j < r.F; j += r.nr {
-			b := operand{r.block(j, i)[j%kc:], 1, rowLine}
+			b := operand{s.right, 1, r.nr}
+			if r.pairs() {
+				r.turn(s.right, j/2, i, n)
+			} else {
+				b = operand{r.block(j, i)[j%kc:], 1, rowLine}
+			}
 			c := s.data[j*lines:]
 			for y := 0; y < s.k; y += r.mr {
 				r.add(n, operand{s.left[y*n:], 1, r.mr}, b, c[y*r.nr:], extent{r.mr, r.nr, r.nr})

@@ -30,6 +30,8 @@ const (
 	setAVX2              // with FMA
 	setAVX512            // its foundation, beside the former
 	setNEON
+	setPairs      // AVX512_BF16: of words of two bfloat16
+	setPlainPairs // the same in Go
 )
 
 // format is a register tile and how operands are packed for it.

@@ -19,6 +19,15 @@ func tile12x32AVX512(k int, a *float32, row, step int, b *float32, ldb int, c *f
 func tile12x16AVX512(k int, a *float32, row, step int, b *float32, ldb int, c *float32, ldc int)
 
 //go:noescape
+func tile12x32Pairs(k int, a *float32, row, step int, b *float32, ldb int, c *float32, ldc int)
+
+//go:noescape
+func tile12x16Pairs(k int, a *float32, row, step int, b *float32, ldb int, c *float32, ldc int)
+
+//go:noescape
+func turnPairs(n int, from *float32, line int, to *float32)
+
+//go:noescape
 func tile6x8F64AVX2(k int, a *float64, row, step int, b *float64, ldb int, c *float64, ldc int)
 
 //go:noescape
@@ -48,6 +57,10 @@ func (f format) assembly(k int, a, b operand, c []float32, s extent) {
 	pa, pb, pc := unsafe.SliceData(a.data), unsafe.SliceData(b.data), unsafe.SliceData(c)
 	half := s.cols < f.nr
 	switch {
+	case f.set == setPairs && half:
+		tile12x16Pairs(k, pa, a.line, a.step, pb, b.step, pc, s.ld)
+	case f.set == setPairs:
+		tile12x32Pairs(k, pa, a.line, a.step, pb, b.step, pc, s.ld)
 	case f.set == setAVX512 && half:
 		tile12x16AVX512(k, pa, a.line, a.step, pb, b.step, pc, s.ld)
 	case f.set == setAVX512:
@@ -57,6 +70,15 @@ func (f format) assembly(k int, a, b operand, c []float32, s extent) {
 	default:
 		tile6x16AVX2(k, pa, a.line, a.step, pb, b.step, pc, s.ld)
 	}
+}
+
+// hasPairs reports whether the processor multiplies pairs of bfloat16, and turns them.
+func hasPairs() bool { return cpu.X86.HasAVX512BF16 && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512F }
+
+// turnWords is turnPairs within bounds.
+func turnWords(n int, from []float32, line int, to []float32) {
+	_, _ = from[(2*n-1)*line+15], to[32*n-1]
+	turnPairs(n, unsafe.SliceData(from), line, unsafe.SliceData(to))
 }
 
 // dot4x3 is the same with AVX2 and AVX-512.

@@ -767,3 +767,393 @@ dotstep:
 	VMOVSS       X11, 44(AX)
 	VZEROUPPER
 	RET
+
+// func tile12x32Pairs(k int, a *float32, row int, step int, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, AVX512F
+TEXT ·tile12x32Pairs(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), AX
+	MOVQ   row+16(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   a+8(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   step+24(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   b+32(FP), R9
+	MOVQ   ldb+40(FP), R10
+	SHLQ   $0x02, R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+tile12x32Pairsstep:
+	VMOVUPS      (R9), Z24
+	VMOVUPS      64(R9), Z25
+	VBROADCASTSS (DX), Z26
+	LONG         $0x402e9262
+	WORD         $0xc052
+	LONG         $0x402e9262
+	WORD         $0xc952
+	VBROADCASTSS (DX)(CX*1), Z27
+	LONG         $0x40269262
+	WORD         $0xd052
+	LONG         $0x40269262
+	WORD         $0xd952
+	VBROADCASTSS (DX)(CX*2), Z26
+	LONG         $0x402e9262
+	WORD         $0xe052
+	LONG         $0x402e9262
+	WORD         $0xe952
+	VBROADCASTSS (BX), Z27
+	LONG         $0x40269262
+	WORD         $0xf052
+	LONG         $0x40269262
+	WORD         $0xf952
+	VBROADCASTSS (BX)(CX*1), Z26
+	LONG         $0x402e1262
+	WORD         $0xc052
+	LONG         $0x402e1262
+	WORD         $0xc952
+	VBROADCASTSS (BX)(CX*2), Z27
+	LONG         $0x40261262
+	WORD         $0xd052
+	LONG         $0x40261262
+	WORD         $0xd952
+	VBROADCASTSS (SI), Z26
+	LONG         $0x402e1262
+	WORD         $0xe052
+	LONG         $0x402e1262
+	WORD         $0xe952
+	VBROADCASTSS (SI)(CX*1), Z27
+	LONG         $0x40261262
+	WORD         $0xf052
+	LONG         $0x40261262
+	WORD         $0xf952
+	VBROADCASTSS (SI)(CX*2), Z26
+	LONG         $0x402e8262
+	WORD         $0xc052
+	LONG         $0x402e8262
+	WORD         $0xc952
+	VBROADCASTSS (DI), Z27
+	LONG         $0x40268262
+	WORD         $0xd052
+	LONG         $0x40268262
+	WORD         $0xd952
+	VBROADCASTSS (DI)(CX*1), Z26
+	LONG         $0x402e8262
+	WORD         $0xe052
+	LONG         $0x402e8262
+	WORD         $0xe952
+	VBROADCASTSS (DI)(CX*2), Z27
+	LONG         $0x40268262
+	WORD         $0xf052
+	LONG         $0x40268262
+	WORD         $0xf952
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R10, R9
+	DECQ         AX
+	JNZ          tile12x32Pairsstep
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VADDPS       64(AX), Z1, Z1
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	VADDPS       64(AX), Z3, Z3
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	VADDPS       64(AX), Z5, Z5
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	VADDPS       64(AX), Z7, Z7
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z8, Z8
+	VMOVUPS      Z8, (AX)
+	VADDPS       64(AX), Z9, Z9
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z10, Z10
+	VMOVUPS      Z10, (AX)
+	VADDPS       64(AX), Z11, Z11
+	VMOVUPS      Z11, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z12, Z12
+	VMOVUPS      Z12, (AX)
+	VADDPS       64(AX), Z13, Z13
+	VMOVUPS      Z13, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z14, Z14
+	VMOVUPS      Z14, (AX)
+	VADDPS       64(AX), Z15, Z15
+	VMOVUPS      Z15, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z16, Z16
+	VMOVUPS      Z16, (AX)
+	VADDPS       64(AX), Z17, Z17
+	VMOVUPS      Z17, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z18, Z18
+	VMOVUPS      Z18, (AX)
+	VADDPS       64(AX), Z19, Z19
+	VMOVUPS      Z19, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z20, Z20
+	VMOVUPS      Z20, (AX)
+	VADDPS       64(AX), Z21, Z21
+	VMOVUPS      Z21, 64(AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z22, Z22
+	VMOVUPS      Z22, (AX)
+	VADDPS       64(AX), Z23, Z23
+	VMOVUPS      Z23, 64(AX)
+	VZEROUPPER
+	RET
+
+// func tile12x16Pairs(k int, a *float32, row int, step int, b *float32, ldb int, c *float32, ldc int)
+// Requires: AVX, AVX512F
+TEXT ·tile12x16Pairs(SB), NOSPLIT, $0-64
+	MOVQ   k+0(FP), AX
+	MOVQ   row+16(FP), CX
+	SHLQ   $0x02, CX
+	MOVQ   a+8(FP), DX
+	LEAQ   (DX)(CX*2), BX
+	ADDQ   CX, BX
+	LEAQ   (BX)(CX*2), SI
+	ADDQ   CX, SI
+	LEAQ   (SI)(CX*2), DI
+	ADDQ   CX, DI
+	MOVQ   step+24(FP), R8
+	SHLQ   $0x02, R8
+	MOVQ   b+32(FP), R9
+	MOVQ   ldb+40(FP), R10
+	SHLQ   $0x02, R10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+tile12x16Pairsstep:
+	VMOVUPS      (R9), Z12
+	VBROADCASTSS (DX), Z13
+	LONG         $0x4816d262
+	WORD         $0xc452
+	VBROADCASTSS (DX)(CX*1), Z14
+	LONG         $0x480ed262
+	WORD         $0xcc52
+	VBROADCASTSS (DX)(CX*2), Z13
+	LONG         $0x4816d262
+	WORD         $0xd452
+	VBROADCASTSS (BX), Z14
+	LONG         $0x480ed262
+	WORD         $0xdc52
+	VBROADCASTSS (BX)(CX*1), Z13
+	LONG         $0x4816d262
+	WORD         $0xe452
+	VBROADCASTSS (BX)(CX*2), Z14
+	LONG         $0x480ed262
+	WORD         $0xec52
+	VBROADCASTSS (SI), Z13
+	LONG         $0x4816d262
+	WORD         $0xf452
+	VBROADCASTSS (SI)(CX*1), Z14
+	LONG         $0x480ed262
+	WORD         $0xfc52
+	VBROADCASTSS (SI)(CX*2), Z13
+	LONG         $0x48165262
+	WORD         $0xc452
+	VBROADCASTSS (DI), Z14
+	LONG         $0x480e5262
+	WORD         $0xcc52
+	VBROADCASTSS (DI)(CX*1), Z13
+	LONG         $0x48165262
+	WORD         $0xd452
+	VBROADCASTSS (DI)(CX*2), Z14
+	LONG         $0x480e5262
+	WORD         $0xdc52
+	ADDQ         R8, DX
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R10, R9
+	DECQ         AX
+	JNZ          tile12x16Pairsstep
+	MOVQ         c+48(FP), AX
+	MOVQ         ldc+56(FP), CX
+	SHLQ         $0x02, CX
+	VADDPS       (AX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z1, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z2, Z2
+	VMOVUPS      Z2, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z3, Z3
+	VMOVUPS      Z3, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z4, Z4
+	VMOVUPS      Z4, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z5, Z5
+	VMOVUPS      Z5, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z6, Z6
+	VMOVUPS      Z6, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z7, Z7
+	VMOVUPS      Z7, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z8, Z8
+	VMOVUPS      Z8, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z9, Z9
+	VMOVUPS      Z9, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z10, Z10
+	VMOVUPS      Z10, (AX)
+	ADDQ         CX, AX
+	VADDPS       (AX), Z11, Z11
+	VMOVUPS      Z11, (AX)
+	VZEROUPPER
+	RET
+
+DATA turnLower<>+0(SB)/2, $0x0000
+DATA turnLower<>+2(SB)/2, $0x0020
+DATA turnLower<>+4(SB)/2, $0x0001
+DATA turnLower<>+6(SB)/2, $0x0021
+DATA turnLower<>+8(SB)/2, $0x0002
+DATA turnLower<>+10(SB)/2, $0x0022
+DATA turnLower<>+12(SB)/2, $0x0003
+DATA turnLower<>+14(SB)/2, $0x0023
+DATA turnLower<>+16(SB)/2, $0x0004
+DATA turnLower<>+18(SB)/2, $0x0024
+DATA turnLower<>+20(SB)/2, $0x0005
+DATA turnLower<>+22(SB)/2, $0x0025
+DATA turnLower<>+24(SB)/2, $0x0006
+DATA turnLower<>+26(SB)/2, $0x0026
+DATA turnLower<>+28(SB)/2, $0x0007
+DATA turnLower<>+30(SB)/2, $0x0027
+DATA turnLower<>+32(SB)/2, $0x0008
+DATA turnLower<>+34(SB)/2, $0x0028
+DATA turnLower<>+36(SB)/2, $0x0009
+DATA turnLower<>+38(SB)/2, $0x0029
+DATA turnLower<>+40(SB)/2, $0x000a
+DATA turnLower<>+42(SB)/2, $0x002a
+DATA turnLower<>+44(SB)/2, $0x000b
+DATA turnLower<>+46(SB)/2, $0x002b
+DATA turnLower<>+48(SB)/2, $0x000c
+DATA turnLower<>+50(SB)/2, $0x002c
+DATA turnLower<>+52(SB)/2, $0x000d
+DATA turnLower<>+54(SB)/2, $0x002d
+DATA turnLower<>+56(SB)/2, $0x000e
+DATA turnLower<>+58(SB)/2, $0x002e
+DATA turnLower<>+60(SB)/2, $0x000f
+DATA turnLower<>+62(SB)/2, $0x002f
+GLOBL turnLower<>(SB), RODATA|NOPTR, $64
+
+DATA turnUpper<>+0(SB)/2, $0x0010
+DATA turnUpper<>+2(SB)/2, $0x0030
+DATA turnUpper<>+4(SB)/2, $0x0011
+DATA turnUpper<>+6(SB)/2, $0x0031
+DATA turnUpper<>+8(SB)/2, $0x0012
+DATA turnUpper<>+10(SB)/2, $0x0032
+DATA turnUpper<>+12(SB)/2, $0x0013
+DATA turnUpper<>+14(SB)/2, $0x0033
+DATA turnUpper<>+16(SB)/2, $0x0014
+DATA turnUpper<>+18(SB)/2, $0x0034
+DATA turnUpper<>+20(SB)/2, $0x0015
+DATA turnUpper<>+22(SB)/2, $0x0035
+DATA turnUpper<>+24(SB)/2, $0x0016
+DATA turnUpper<>+26(SB)/2, $0x0036
+DATA turnUpper<>+28(SB)/2, $0x0017
+DATA turnUpper<>+30(SB)/2, $0x0037
+DATA turnUpper<>+32(SB)/2, $0x0018
+DATA turnUpper<>+34(SB)/2, $0x0038
+DATA turnUpper<>+36(SB)/2, $0x0019
+DATA turnUpper<>+38(SB)/2, $0x0039
+DATA turnUpper<>+40(SB)/2, $0x001a
+DATA turnUpper<>+42(SB)/2, $0x003a
+DATA turnUpper<>+44(SB)/2, $0x001b
+DATA turnUpper<>+46(SB)/2, $0x003b
+DATA turnUpper<>+48(SB)/2, $0x001c
+DATA turnUpper<>+50(SB)/2, $0x003c
+DATA turnUpper<>+52(SB)/2, $0x001d
+DATA turnUpper<>+54(SB)/2, $0x003d
+DATA turnUpper<>+56(SB)/2, $0x001e
+DATA turnUpper<>+58(SB)/2, $0x003e
+DATA turnUpper<>+60(SB)/2, $0x001f
+DATA turnUpper<>+62(SB)/2, $0x003f
+GLOBL turnUpper<>(SB), RODATA|NOPTR, $64
+
+// func turnPairs(n int, from *float32, line int, to *float32)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·turnPairs(SB), NOSPLIT, $0-32
+	MOVQ      n+0(FP), AX
+	MOVQ      from+8(FP), CX
+	MOVQ      line+16(FP), DX
+	SHLQ      $0x02, DX
+	MOVQ      to+24(FP), BX
+	VMOVDQU16 turnLower<>+0(SB), Z0
+	VMOVDQU16 turnUpper<>+0(SB), Z1
+
+turnstep:
+	VMOVDQU16 (CX), Z2
+	VMOVDQU16 (CX)(DX*1), Z3
+	VMOVDQA64 Z0, Z4
+	VPERMI2W  Z3, Z2, Z4
+	VMOVDQU16 Z4, (BX)
+	VMOVDQA64 Z1, Z4
+	VPERMI2W  Z3, Z2, Z4
+	VMOVDQU16 Z4, 64(BX)
+	LEAQ      (CX)(DX*2), CX
+	ADDQ      $0x80, BX
+	DECQ      AX
+	JNZ       turnstep
+	VZEROUPPER
+	RET

@@ -41,3 +41,9 @@ func dot4x3(k int, a *[4]*float32, b *[3]*float32, c *[12]float32) { dot4x3NEON(
 func formats64() []tileFormat[float64] { return nil }
 
 func best64() tileFormat[float64] { return tileFormat[float64]{} }
+
+func hasPairs() bool { return false }
+
+func turnWords(int, []float32, int, []float32) {
+	panic("gemm: there is no assembly for this processor")
+}

@@ -20,3 +20,9 @@ func dot4x3(int, *[4]*float32, *[3]*float32, *[12]float32) {
 func formats64() []tileFormat[float64] { return nil }
 
 func best64() tileFormat[float64] { return tileFormat[float64]{} }
+
+func hasPairs() bool { return false }
+
+func turnWords(int, []float32, int, []float32) {
+	panic("gemm: there is no assembly for this processor")
+}

@@ -32,10 +32,15 @@ func (s Set) Pairs() bool { return s.level == levelAVX512 && hasDotPairs() }
 
 var errNoPairs = errors.New("kernel: convolution of bfloat16: these kernels have none: use those of float32 and round")
 
+var errFloats = errors.New("kernel: convolution that reads float32 and writes bfloat16: choose one of its tilings")
+
 // validatePairs reports whether the set lacks what s asks for.
 func (s *Spec) validatePairs(set Set) error {
 	if s.Pairs && !set.Pairs() {
 		return errNoPairs
+	}
+	if s.Floats && !s.Pairs {
+		return errFloats
 	}
 	return nil
 }
@@ -130,6 +135,24 @@ func PackPairs(dst, src []float32, t Tensor, lanes []int) {
 				to[x] = widen(row[PairBlock*x])
 			}
 		}
+	}
+}
+
+// joinBlocks copies n pixels of two channel blocks, even and odd of eight lanes each, to vectors of
+// sixteen. odd may be empty: zeros.
+func joinBlocks(to, even, odd []float32, n int) {
+	to, even = to[:n*2*Block], even[:n*Block]
+	if len(odd) == 0 {
+		for len(even) >= Block {
+			copy(to[:Block], even)
+			clear(to[Block : 2*Block])
+			to, even = to[2*Block:], even[Block:]
+		}
+		return
+	}
+	for odd = odd[:n*Block]; len(even) >= Block; to, even, odd = to[2*Block:], even[Block:], odd[Block:] {
+		*(*[Block]float32)(to) = *(*[Block]float32)(even)
+		*(*[Block]float32)(to[Block:]) = *(*[Block]float32)(odd)
 	}
 }
 

@@ -185,6 +185,50 @@ func TestPairsAgree(t *testing.T) {
 	}
 }
 
+// TestPairsOfFloatsAgree: convolutions of a float32 input that write bfloat16 have the bits of those of
+// float32, rounded; those that cannot are refused.
+func TestPairsOfFloatsAgree(t *testing.T) {
+	pairs, floats := pairSets(t)
+	for _, c := range conformCases {
+		if c.planar {
+			continue
+		}
+		r := rand.New(rand.NewPCG(11, 3))
+		x := random(r, c.in*c.h*c.w)
+		b := newPairBed(c, r, x)
+		b.pairs.Floats, b.pairs.In = true, b.floats.In
+		b.inP = make([]float32, b.pairs.In.Size())
+		for i := range c.in {
+			for y := range c.h {
+				for j, v := range x[(i*c.h+y)*c.w:][:c.w] {
+					b.inP[b.pairs.In.Index(i, y, j)], b.inF[b.floats.In.Index(PairLane(i), y, j)] = v, v
+				}
+			}
+		}
+		if _, err := NewDirect(pairs[0], b.pairs); err == nil {
+			t.Errorf("%v: the direct convolution took float32, want an error", c)
+		}
+		if c.win.KH == 1 || c.win.KW == 1 {
+			if list := Tilings(&b.pairs); len(list) > 0 {
+				t.Errorf("%v: got tilings %v of float32, want none", c, list)
+			}
+		}
+		for _, tiling := range Tilings(&b.pairs) {
+			for _, sf := range floats {
+				p, err := NewWinograd(pairs[0], b.pairs, tiling, 3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f, err := NewWinograd(sf, b.floats, tiling, 3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.compare(t, fmt.Sprintf("%v %v %v/%v", c, tiling, pairs[0], sf), p, f)
+			}
+		}
+	}
+}
+
 // TestPairPoolsAgree: pools of bfloat16 have the bits of those of float32, rounded.
 func TestPairPoolsAgree(t *testing.T) {
 	pairs, floats := pairSets(t)

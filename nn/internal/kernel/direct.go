@@ -14,6 +14,9 @@ func NewDirect(set Set, s Spec) (Conv, error) {
 	if err := s.validatePairs(set); err != nil {
 		return nil, err
 	}
+	if s.Floats {
+		return nil, errFloats
+	}
 	d := &direct{level: set.level, pairs: s.Pairs, block: s.block(), depth: Block}
 	switch {
 	case s.Planar:

@@ -121,6 +121,9 @@ type Spec struct {
 	// and Filter and Bias have a row for each of Out's lanes. Weights of a direct convolution are
 	// rounded to bfloat16. Sets that do not have [Set.Pairs] refuse it.
 	Pairs bool
+	// Floats says of Pairs that In is of float32, one lane a channel. Only Winograd's tiles of two
+	// dimensions take it.
+	Floats bool
 	// Alloc returns n zeros for packed weights; nil means the ordinary way.
 	Alloc func(n int) []float32
 }
@@ -142,18 +145,21 @@ func (s *Spec) Packed(t Tiling) int {
 	}
 	if t != (Tiling{}) {
 		points := newSide(t.H, s.KH, s.StrideH).n * newSide(t.W, s.KW, s.StrideW).n
-		return (outs + winoWidth - 1) / winoWidth * points * Blocks(s.In.C) * s.block() * winoWidth
+		return (outs + winoWidth - 1) / winoWidth * points * s.inBlocks() * s.block() * winoWidth
 	}
 	return Lines(Blocks(s.Out.C) * s.block() * taps * Blocks(s.In.C) * Block)
 }
 
 // ins returns the number of lanes of In.
 func (s *Spec) ins() int {
-	if s.Pairs && !s.Planar {
+	if s.Pairs && !s.Planar && !s.Floats {
 		return PairChannels * s.In.C
 	}
 	return s.In.C
 }
+
+// inBlocks returns the number of channel blocks of In, as long as those of Out.
+func (s *Spec) inBlocks() int { return (s.ins() + s.block() - 1) / s.block() }
 
 // outs returns the number of lanes of Out.
 func (s *Spec) outs() int {

@@ -35,6 +35,9 @@ func Tilings(s *Spec) []Tiling {
 	if s.Planar || s.KH*s.KW == 1 {
 		return nil
 	}
+	if s.Floats && (s.KH == 1 || s.KW == 1) {
+		return nil
+	}
 	if s.KH == 1 && (s.PadTop != 0 || s.Out.H > s.In.H) || s.KW == 1 && (s.PadLeft != 0 || s.Out.W > s.In.W) {
 		return nil
 	}
@@ -123,7 +126,7 @@ func NewWinograd(set Set, s Spec, t Tiling, threads int) (Conv, error) {
 	if err := s.validatePairs(set); err != nil {
 		return nil, err
 	}
-	w := &winograd{level: set.level, in: s.In, out: s.Out, pairs: s.Pairs, lanes: s.block()}
+	w := &winograd{level: set.level, in: s.In, out: s.Out, pairs: s.Pairs, floats: s.Floats, lanes: s.block()}
 	w.floor = float32(math.Inf(-1))
 	if s.ReLU {
 		w.floor = 0
@@ -136,7 +139,7 @@ func NewWinograd(set Set, s Spec, t Tiling, threads int) (Conv, error) {
 		x.tiles = (x.outLen + x.m - 1) / x.m
 	}
 	w.points = w.v.n * w.h.n
-	w.depth = Blocks(s.In.C)
+	w.depth = s.inBlocks()
 	w.pack(&s)
 	w.split(threads)
 	return w, nil
@@ -145,12 +148,13 @@ func NewWinograd(set Set, s Spec, t Tiling, threads int) (Conv, error) {
 // winograd is a fast convolution. It is immutable once made.
 type winograd struct {
 	level   level
-	pairs   bool // in and out are of bfloat16
-	lanes   int  // channels of a block, and floats of a vector of the scratch memory
+	pairs   bool // out is of bfloat16, and in unless it is floats
+	floats  bool
+	lanes   int // channels of a block, and floats of a vector of the scratch memory
 	in, out Tensor
 	v, h    side // down, across
 	points  int
-	depth   int // input channel blocks
+	depth   int // input channel blocks of that many lanes
 	floor   float32
 	weights []float32 // [panel][point][depth*lanes][16]
 	bias    []float32 // [panels*16]
@@ -162,6 +166,7 @@ type winograd struct {
 	vStep, mStep    int // floats from one point to the next
 	mAt, lineAt     int
 	lineStep, waste int
+	rawAt           int // lines of a float32 input, blocks side by side
 	scratch         int
 }
 
@@ -265,7 +270,11 @@ func (w *winograd) place() {
 		run := min(w.size, w.h.tiles)
 		w.lineStep = odd(max((run-1)*w.h.advance+w.h.n, run*w.h.m) * w.lanes)
 		n += w.v.n * w.lineStep
-		w.zeros = make([]float32, w.in.W*Block)
+		if w.floats {
+			w.rawAt = n
+			n += w.v.n * w.lineStep
+		}
+		w.zeros = make([]float32, w.in.W*w.lanes)
 		w.waste = n
 		n += w.h.tiles * w.h.m * Block
 	}

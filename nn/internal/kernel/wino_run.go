@@ -36,7 +36,7 @@ type winoProduct struct {
 func (w *winograd) Run(part int, out, in, scratch []float32) {
 	p := w.parts[part]
 	// The kernels check no bounds: these stand for all of theirs.
-	_ = in[:w.in.Index((w.depth-1)*Block, w.in.H-1, w.in.W-1)+Block]
+	_ = in[:w.in.Index((Blocks(w.in.C)-1)*Block, w.in.H-1, w.in.W-1)+Block]
 	_ = out[:w.out.Index((Blocks(w.out.C)-1)*Block, w.out.H-1, w.out.W-1)+Block]
 	_ = scratch[:w.scratch]
 	s := scratch[alignment(scratch):]
@@ -138,6 +138,9 @@ func (w *winograd) productAt(p winoPart, b, x, t int) int {
 // across, a run of tiles side by side at a time.
 func (w *winograd) forwardTiles(p winoPart, in, s []float32) {
 	down := winoLines{inStep: 4 * Block, outStep: 4 * w.lanes, coef: unsafe.SliceData(w.v.forward)}
+	if w.floats {
+		down.inStep = 4 * w.lanes
+	}
 	across := winoLines{
 		inStep: 4 * w.h.advance * w.lanes, outStep: 4 * w.lanes,
 		inLine: 4 * w.lineStep, outLine: 4 * w.h.n * w.vStep, coef: unsafe.SliceData(w.h.forward),
@@ -157,12 +160,16 @@ func (w *winograd) forwardTiles(p winoPart, in, s []float32) {
 		}
 		for b := range w.depth {
 			if hi > lo {
-				w.forwardDown(&down, in, b, y0, x0+lo)
+				if w.floats {
+					w.joinDown(&down, in, s[w.rawAt:], tileRows{b, y0, x0 + lo, hi - lo})
+				} else {
+					w.forwardDown(&down, in, b, y0, x0+lo)
+				}
 				for y := range w.v.n {
 					down.out[y] = &lines[y*w.lineStep+lo*w.lanes]
 				}
 				down.n, down.lines = hi-lo, 1
-				w.forwardAny(&w.v, true, &down)
+				w.forwardAny(&w.v, !w.floats, &down)
 			}
 			across.lines = w.v.n
 			for x := range w.h.n {
@@ -182,6 +189,28 @@ func (w *winograd) forwardDown(l *winoLines, in []float32, b, y0, x int) {
 		} else {
 			l.in[y] = &in[w.in.Off+b*w.in.Plane+at*w.in.Row+x*Block]
 		}
+	}
+}
+
+// tileRows are the rows of some tiles: of input block b, from row y and column x on, so many columns.
+type tileRows struct{ b, y, x, cols int }
+
+// joinDown copies rows of a float32 input to raw, sixteen lanes a pixel, and points l at them.
+func (w *winograd) joinDown(l *winoLines, in, raw []float32, r tileRows) {
+	for y := range w.v.n {
+		at := r.y + y
+		if at < 0 || at >= w.in.H {
+			l.in[y] = &w.zeros[0]
+			continue
+		}
+		even := w.in.Off + 2*r.b*w.in.Plane + at*w.in.Row + r.x*Block
+		var odd []float32
+		if 2*r.b+1 < Blocks(w.in.C) {
+			odd = in[even+w.in.Plane:]
+		}
+		to := raw[y*w.lineStep:]
+		joinBlocks(to, in[even:], odd, r.cols)
+		l.in[y] = &to[0]
 	}
 }
 

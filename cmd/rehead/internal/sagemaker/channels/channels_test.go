@@ -42,3 +42,20 @@ func TestChannels(t *testing.T) {
 		t.Errorf("wrapped in File mode: got %v, want an error that names the channel", err)
 	}
 }
+
+// What the SDK adds for source code is set aside where there is a channel of pictures.
+func TestChannelsOfTheSDK(t *testing.T) {
+	for names, want := range map[string]string{
+		"photos code sm_drivers": "photos", "code sm_drivers training": "training", "code": "code",
+		"photos code flowers": "", "code sm_drivers": "", "photos_lst photos sm_drivers test": "photos",
+	} {
+		f := Finder{Channels: Set{}}
+		for name := range strings.FieldsSeq(names) {
+			f.Channels[name] = Channel{Name: name}
+		}
+		got, err := f.trainingChannel()
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: got %q, %v, want %q", names, got, err, want)
+		}
+	}
+}

@@ -61,8 +61,11 @@ func (f *Finder) Find(ctx context.Context) (p Pictures, err error) {
 // besides are the channels that hold no pictures to train on.
 var besides = []string{"validation", "test", "model", "weights"}
 
+// programs says of a channel that SageMaker's SDK adds it, for the source code that it would run.
+func programs(name string) bool { return name == "code" || name == "sm_drivers" }
+
 // trainingChannel names the channel of the pictures: train or training, else the only one that can
-// be meant.
+// be meant. Those of the SDK's source code are meant where there is nothing else.
 func (f *Finder) trainingChannel() (string, error) {
 	var names []string
 	for name := range f.Channels {
@@ -72,6 +75,9 @@ func (f *Finder) trainingChannel() (string, error) {
 		if !slices.Contains(besides, name) && !strings.HasSuffix(name, "_lst") {
 			names = append(names, name)
 		}
+	}
+	if pictures := slices.DeleteFunc(slices.Clone(names), programs); len(pictures) > 0 {
+		names = pictures
 	}
 	if len(names) == 1 {
 		return names[0], nil

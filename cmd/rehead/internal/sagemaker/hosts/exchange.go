@@ -9,7 +9,8 @@ import "time"
 //	POST /file/HOST      the file; its SHA-256 in the header Rehead-Digest
 //	POST /failed/HOST    the reason
 //
-// All carry the job's name in Rehead-Job, so that a stray host of another job is turned away.
+// All carry the job's name in Rehead-Job, so that a stray host of another job is turned away. Once the
+// job has failed, every answer is 410 with the reason, and who hears it stops.
 const (
 	headerJob    = "Rehead-Job"
 	headerDigest = "Rehead-Digest"
@@ -20,6 +21,7 @@ const (
 	DefaultSilence = 5 * time.Minute  // how long a host may give no sign of life
 	aliveEvery     = 10 * time.Second // time between signs of life
 	retryEvery     = 2 * time.Second  // time between attempts to reach the leader
+	tellFor        = 30 * time.Second // how long a host that failed tries to tell the leader
 	maxReason      = 1 << 16          // bytes of a reason
 )
 
@@ -37,3 +39,6 @@ func (c Config) silence() time.Duration {
 	}
 	return DefaultSilence
 }
+
+// alive is the time between signs of life.
+func (c Config) alive() time.Duration { return min(aliveEvery, c.silence()/5) }

@@ -92,6 +92,52 @@ func TestExchangeFailures(t *testing.T) {
 			t.Errorf("the leader: got %v, want the host and its reason", err)
 		}
 	})
+	t.Run("the others hear of a failure", func(t *testing.T) {
+		port := freePort(t)
+		works, sends := make(chan error, 1), make(chan error, 1)
+		go func() { // one that would work for a minute
+			works <- Contribute(t.Context(), three(port, "127.0.0.2"), func(ctx context.Context) (string, error) {
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Minute):
+				}
+				return "", ctx.Err()
+			})
+		}()
+		late := three(port, "127.0.0.3") // one that is done only after the failure
+		late.Silence = time.Hour
+		time.Sleep(50 * time.Millisecond)
+		c := collect(t, three(port, "127.0.0.1"), 100)
+		go func() {
+			time.Sleep(100 * time.Millisecond)
+			sends <- Contribute(t.Context(), late, fileWith(t, "x"))
+		}()
+		began := time.Now()
+		c.End(t.Context(), errors.New("no trunk here"))
+		for name, heard := range map[string]chan error{"at work": works, "sending": sends} {
+			if err := <-heard; err == nil || !strings.Contains(err.Error(), "no trunk here") {
+				t.Errorf("%s: got %v, want the reason", name, err)
+			}
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("the others heard of it after %v", took)
+		}
+	})
+	t.Run("a leader that comes late to a failure", func(t *testing.T) {
+		port, boom := freePort(t), errors.New("no trunk here")
+		failed := make(chan error, 1)
+		go func() {
+			failed <- Contribute(t.Context(), three(port, "127.0.0.2"), func(context.Context) (string, error) { return "", boom })
+		}()
+		time.Sleep(50 * time.Millisecond)
+		if _, err := collect(t, three(port, "127.0.0.1"), 100).Wait(t.Context()); err == nil ||
+			!strings.Contains(err.Error(), "host 127.0.0.2 failed: no trunk here") {
+			t.Errorf("the leader: got %v, want the host and its reason", err)
+		}
+		if err := <-failed; !errors.Is(err, boom) {
+			t.Errorf("the host: got %v, want its own error", err)
+		}
+	})
 	t.Run("a silent host", func(t *testing.T) {
 		cfg := three(freePort(t), "127.0.0.1")
 		cfg.Silence = 50 * time.Millisecond

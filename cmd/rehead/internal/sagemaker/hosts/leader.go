@@ -25,7 +25,9 @@ type Collector struct {
 	seen   map[string]time.Time // last sign of life of each other host
 	files  map[string]string    // what was received
 	failed error
-	change chan struct{} // has room for one: something above changed
+	ended  error           // why the job is over before it is done: all that is answered from then on
+	told   map[string]bool // hosts that need not hear of it: they failed themselves, or have heard
+	change chan struct{}   // has room for one: something above changed
 }
 
 // Collect starts to listen. Files of at most most bytes go into dir.
@@ -35,7 +37,7 @@ func Collect(cfg Config, dir string, most int64) (*Collector, error) {
 		return nil, fmt.Errorf("sagemaker: hosts: the leader cannot listen on port %d: %w", cfg.Port, err)
 	}
 	c := &Collector{cfg: cfg, dir: dir, most: most, seen: map[string]time.Time{}, files: map[string]string{},
-		change: make(chan struct{}, 1)}
+		told: map[string]bool{}, change: make(chan struct{}, 1)}
 	for _, h := range cfg.Hosts.All {
 		if h != cfg.Hosts.Current {
 			c.seen[h] = time.Now()
@@ -69,16 +71,35 @@ func (c *Collector) guarded(do func(host string, r *http.Request) error) http.Ha
 			http.Error(w, fmt.Sprintf("%s of job %q is not one of ours", host, r.Header.Get(headerJob)), http.StatusForbidden)
 			return
 		}
+		if reason := c.over(host); reason != nil {
+			http.Error(w, reason.Error(), http.StatusGone)
+			return
+		}
 		if err := do(host, r); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		}
 	}
 }
 
+// over is why the job has ended, nil while it goes on; the host that asks has then heard of it.
+func (c *Collector) over(host string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended != nil {
+		c.told[host] = true
+		c.changed()
+	}
+	return c.ended
+}
+
 func (c *Collector) update(do func()) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	do()
-	c.mu.Unlock()
+	c.changed()
+}
+
+func (c *Collector) changed() {
 	select {
 	case c.change <- struct{}{}:
 	default:
@@ -131,8 +152,41 @@ func (c *Collector) fail(host string, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c.update(func() { c.failed = errors.Join(c.failed, fmt.Errorf("host %s failed: %s", host, reason)) })
+	c.update(func() {
+		c.failed = errors.Join(c.failed, fmt.Errorf("host %s failed: %s", host, reason))
+		c.told[host] = true
+	})
 	return nil
+}
+
+// End tells the other hosts that the job is over before it is done, and why, so that none of them
+// works or waits on. It returns when all who have not sent their file have heard of it, at the latest
+// after two of their signs of life or when ctx ends.
+func (c *Collector) End(ctx context.Context, reason error) {
+	c.update(func() { c.ended = reason })
+	late := time.NewTimer(2 * c.cfg.alive())
+	defer late.Stop()
+	for c.waiting() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-late.C:
+			return
+		case <-c.change:
+		}
+	}
+}
+
+// waiting tells whether a host has yet to hear that the job is over.
+func (c *Collector) waiting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for host := range c.seen {
+		if c.files[host] == "" && !c.told[host] {
+			return true
+		}
+	}
+	return false
 }
 
 // Wait returns the other hosts' files by host when all are there. It ends early when a host reports

@@ -103,7 +103,12 @@ func (k *Work) lead(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.Close()) }()
+	defer func() {
+		if err != nil {
+			c.End(ctx, err)
+		}
+		err = errors.Join(err, c.Close())
+	}()
 	mine, err := k.embed(ctx, folder, w)
 	if err != nil {
 		return err

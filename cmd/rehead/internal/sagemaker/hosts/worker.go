@@ -16,22 +16,30 @@ import (
 )
 
 // Contribute is the other hosts' end: it makes a file by calling work, giving signs of life
-// meanwhile, and sends it to the leader. A failure of work is told to the leader and returned. The
-// leader may start later than this host, and its name may resolve late.
+// meanwhile, and sends it to the leader. A failure of work is told to the leader and returned; one of
+// another host, of which the leader tells, ends work. The leader may start later than this host, and
+// its name may resolve late.
 func Contribute(ctx context.Context, cfg Config, work func(context.Context) (file string, err error)) error {
 	s := &sender{cfg: cfg, client: &http.Client{Transport: &http.Transport{Proxy: nil,
 		ResponseHeaderTimeout: cfg.silence()}}}
 	defer s.client.CloseIdleConnections()
-	working, done := context.WithCancel(ctx)
+	working, done := context.WithCancelCause(ctx)
 	var beat sync.WaitGroup
-	beat.Go(func() { s.beat(working) })
-	file, err := work(ctx)
-	done()
+	beat.Go(func() { done(s.beat(working)) })
+	file, err := work(working)
+	var over *refusal
+	stopped := err == nil || errors.Is(err, context.Canceled) || errors.As(err, &over)
+	if errors.As(context.Cause(working), &over) && stopped {
+		return fmt.Errorf("sagemaker: hosts: %w", over)
+	}
+	done(nil)
 	beat.Wait()
 	if err != nil {
-		tell, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		tell, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellFor)
 		defer cancel()
-		_ = s.post(tell, "failed", strings.NewReader(err.Error()), "") // what counts is err itself
+		_ = s.again(tell, func() error { // what counts is err itself
+			return s.post(tell, "failed", strings.NewReader(err.Error()), "")
+		})
 		return err
 	}
 	return s.send(ctx, file)
@@ -43,7 +51,10 @@ type sender struct {
 }
 
 // refusal is the leader's answer to a request that it does not accept.
-type refusal struct{ text string }
+type refusal struct {
+	text string
+	over bool // the job has ended
+}
 
 func (r *refusal) Error() string { return r.text }
 
@@ -68,22 +79,42 @@ func (s *sender) post(ctx context.Context, what string, body io.Reader, digest s
 	}
 	if answer.StatusCode != http.StatusOK {
 		return &refusal{fmt.Sprintf("the leader %s answers %s: %s", s.cfg.Hosts.Leader(), answer.Status,
-			strings.TrimSpace(string(text)))}
+			strings.TrimSpace(string(text))), answer.StatusCode == http.StatusGone}
 	}
 	return nil
 }
 
-// beat gives signs of life until ctx ends; whether the leader hears them shows when the file is
-// sent.
-func (s *sender) beat(ctx context.Context) {
-	tick := time.NewTicker(min(aliveEvery, s.cfg.silence()/5))
+// beat gives signs of life until ctx ends or the leader answers that the job has, which it returns;
+// whether the leader hears them shows when the file is sent.
+func (s *sender) beat(ctx context.Context) error {
+	tick := time.NewTicker(s.cfg.alive())
 	defer tick.Stop()
 	for {
-		_ = s.post(ctx, "alive", nil, "")
+		var no *refusal
+		if err := s.post(ctx, "alive", nil, ""); errors.As(err, &no) && no.over {
+			return no
+		}
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
+		}
+	}
+}
+
+// again tries until the leader answers or ctx ends. It returns the leader's refusal, or what last
+// stood between.
+func (s *sender) again(ctx context.Context, try func() error) error {
+	for {
+		err := try()
+		var no *refusal
+		if err == nil || errors.As(err, &no) || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(min(retryEvery, s.cfg.silence()/10)):
 		}
 	}
 }
@@ -94,25 +125,20 @@ func (s *sender) send(ctx context.Context, file string) error {
 	if err != nil {
 		return fmt.Errorf("sagemaker: hosts: %w", err)
 	}
-	for began := time.Now(); ; {
-		err := s.deliver(ctx, file, digest)
-		var no *refusal
-		switch {
-		case err == nil:
-			return nil
-		case errors.As(err, &no):
-			return fmt.Errorf("sagemaker: hosts: %w", err)
-		case ctx.Err() != nil:
-			return fmt.Errorf("sagemaker: hosts: stopped while sending: %w", context.Cause(ctx))
-		case time.Since(began) > s.cfg.silence():
-			return fmt.Errorf("sagemaker: hosts: the leader %s cannot be reached for %v: %w", s.cfg.Hosts.Leader(),
-				s.cfg.silence(), err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(min(retryEvery, s.cfg.silence()/10)):
-		}
+	trying, cancel := context.WithTimeout(ctx, s.cfg.silence())
+	defer cancel()
+	err = s.again(trying, func() error { return s.deliver(ctx, file, digest) })
+	var no *refusal
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &no):
+		return fmt.Errorf("sagemaker: hosts: %w", err)
+	case ctx.Err() != nil:
+		return fmt.Errorf("sagemaker: hosts: stopped while sending: %w", context.Cause(ctx))
 	}
+	return fmt.Errorf("sagemaker: hosts: the leader %s cannot be reached for %v: %w", s.cfg.Hosts.Leader(),
+		s.cfg.silence(), err)
 }
 
 func (s *sender) deliver(ctx context.Context, file, digest string) (err error) {

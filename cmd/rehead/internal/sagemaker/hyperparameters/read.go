@@ -15,8 +15,9 @@ import (
 
 // Read reads hyperparameters.json: one flat object whose values are strings in the
 // service. Clients spell them in several ways: as they are, as Python prints them (True, None), or
-// as JSON inside the string ("\"sgd\"", "true", "0.1"). All come out as plain text: true and false
-// in lower case, strings without quotes, and null or None not at all. Hyphens in names become
+// as JSON inside the string ("\"sgd\"", "true", "0.1", "[\"flip\", \"crop=0.1\"]"). All come out as plain
+// text: true and false in lower case, strings without quotes, lists with commas between, and null or
+// None not at all. Hyphens in names become
 // underscores, so that a name may be written as its flag is.
 func Read(tree layout.Tree) (map[string]string, error) {
 	raw := settings{}
@@ -56,6 +57,24 @@ func (s settings) UnmarshalJSON(data []byte) error {
 	return err
 }
 
+// listed writes a list as flags take it, with commas between. Numbers, true, false, and what no flag takes
+// stay as they are.
+func listed(value json.RawMessage) string {
+	var items []json.RawMessage
+	if json.Unmarshal(value, &items) != nil {
+		return string(value)
+	}
+	texts := make([]string, len(items))
+	for i, item := range items {
+		text, ok := plain(item, 1)
+		if nested := item[0] == '[' || item[0] == '{'; !ok || nested || strings.Contains(text, ",") {
+			return string(value)
+		}
+		texts[i] = text
+	}
+	return strings.Join(texts, ",")
+}
+
 // plain undoes up to depth layers of JSON in a string. ok is false for null.
 func plain(value json.RawMessage, depth int) (text string, ok bool) {
 	value = bytes.TrimSpace(value)
@@ -64,7 +83,7 @@ func plain(value json.RawMessage, depth int) (text string, ok bool) {
 	}
 	var s string
 	if json.Unmarshal(value, &s) != nil {
-		return string(value), true // a number, true, false, a list
+		return listed(value), true
 	}
 	switch strings.TrimSpace(s) {
 	case "None", "null":

@@ -15,13 +15,16 @@ func TestHyperparametersInEverySpelling(t *testing.T) {
 	l := layout.Tree(t.TempDir())
 	layouttest.Config(t, l, "hyperparameters.json", `{
 		"raw":"sgd","quoted":"\"sgd\"","py":"True","js":"true","none":"None","null":"null","bare":0.5,"text":"0.5",
-		"jsontext":"\"0.5\"","path":"s3://b/k","zero":null,"list":"[1, 2]","empty":""}`)
+		"jsontext":"\"0.5\"","path":"s3://b/k","zero":null,"list":"[1, 2]","empty":"",
+		"words":"[\"flip\", \"crop=0.1\"]","array":["flip",true,0.5],"none of it":"[]","nested":"[[1],2]",
+		"comma":"[\"a,b\"]","object":"{\"a\": 1}","gap":"[null]"}`)
 	got, err := Read(l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{"raw": "sgd", "quoted": "sgd", "py": "true", "js": "true", "bare": "0.5", "text": "0.5",
-		"jsontext": "0.5", "path": "s3://b/k", "list": "[1, 2]", "empty": ""}
+		"jsontext": "0.5", "path": "s3://b/k", "list": "1,2", "empty": "", "words": "flip,crop=0.1", "array": "flip,true,0.5", "none of it": "",
+		"nested": "[[1],2]", "comma": `["a,b"]`, "object": `{"a": 1}`, "gap": "[null]"}
 	for k, v := range want {
 		if got[k] != v {
 			t.Errorf("%s: got %q, want %q", k, got[k], v)

@@ -1,0 +1,99 @@
+package shards
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Suffix is what the names of shards in a folder end in.
+const Suffix = ".safetensors"
+
+// File is a shard's content while it is read: by several goroutines, here and there.
+type File interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// Place is where a shard lies: on a disk, or in a bucket. Open is called each time that the shard is
+// read, and the File is closed after it.
+type Place struct {
+	Name string // for messages
+	Size int64  // bytes
+	Open func() (File, error)
+}
+
+// Find lists the shards that paths name: files, and folders for the files in them whose names end in
+// .safetensors, sorted by name.
+func Find(paths ...string) (out []Place, err error) {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, fmt.Errorf("dataset: shards: %w", err)
+		}
+		if !info.IsDir() {
+			out = append(out, disk(path, info.Size()))
+			continue
+		}
+		list, err := os.ReadDir(path)
+		if err != nil {
+			return nil, fmt.Errorf("dataset: shards: %w", err)
+		}
+		before := len(out)
+		for _, e := range list {
+			if filepath.Ext(e.Name()) != Suffix {
+				continue
+			}
+			name := filepath.Join(path, e.Name())
+			info, err := os.Stat(name)
+			if err != nil {
+				return nil, fmt.Errorf("dataset: shards: %w", err)
+			}
+			if info.Mode().IsRegular() {
+				out = append(out, disk(name, info.Size()))
+			}
+		}
+		if len(out) == before {
+			return nil, fmt.Errorf("dataset: shards: the folder %s has no %s file: rehead embed --shards writes them",
+				path, Suffix)
+		}
+	}
+	return out, nil
+}
+
+// disk is a file's place.
+func disk(path string, size int64) Place {
+	return Place{Name: path, Size: size, Open: func() (File, error) { return os.Open(path) }}
+}
+
+// open opens the shard and its content.
+func (p Place) open() (s *Shard, f File, err error) {
+	if p.Open == nil {
+		return nil, nil, fmt.Errorf("dataset: shards: %s: got nothing that opens it", p.Name)
+	}
+	if f, err = p.Open(); err != nil {
+		return nil, nil, fmt.Errorf("dataset: shards: %w", err)
+	}
+	if s, err = Open(p.Name, f, p.Size); err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return s, f, nil
+}
+
+// distinct says whether no place is there twice.
+func distinct(places []Place) error {
+	names := make([]string, len(places))
+	for i, p := range places {
+		names[i] = p.Name
+	}
+	slices.Sort(names)
+	for i := 1; i < len(names); i++ {
+		if names[i] == names[i-1] {
+			return fmt.Errorf("dataset: shards: %s is named twice: its rows would count twice", names[i])
+		}
+	}
+	return nil
+}
