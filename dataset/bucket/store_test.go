@@ -245,3 +245,23 @@ func TestAhead(t *testing.T) {
 		t.Errorf("a part: got %d bytes, %v", len(part), err)
 	}
 }
+
+// TestOpenAt reads parts as io.ReaderAt wants them.
+func TestOpenAt(t *testing.T) {
+	data := filled(1000)
+	m := &memory{objects: map[string][]byte{"x": data}}
+	p, size, err := source.File{Path: "s3://b/x", Store: store(t, m, nil)}.OpenAt()
+	if err != nil || size != 1000 {
+		t.Fatalf("got %d bytes, %v", size, err)
+	}
+	for _, c := range []struct{ at, n, want int }{{0, 1000, 1000}, {1, 10, 10}, {990, 20, 10}, {1000, 5, 0}, {2000, 5, 0}} {
+		got := make([]byte, c.n)
+		n, err := p.ReadAt(got, int64(c.at))
+		if n != c.want || (n < c.n) != (err == io.EOF) || n > 0 && !bytes.Equal(got[:n], data[c.at:c.at+n]) {
+			t.Errorf("%d bytes from %d: got %d, %v", c.n, c.at, n, err)
+		}
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -2,6 +2,8 @@ package source
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"sync"
 
 	"github.com/c236555e/rehead/dataset/picture"
@@ -44,13 +46,19 @@ type ahead struct {
 	size  int64 // as the store measured it
 }
 
+// looked is how many pictures of a list tell whether there is something to read ahead.
+const looked = 4096
+
 // NewAhead begins to read. Close ends it, and so does the end of ctx.
 func NewAhead(ctx context.Context, of Reading) *Ahead {
+	if of.N > math.MaxInt/2 || of.File == nil {
+		of.N = 0
+	}
 	a := &Ahead{of: of, begun: map[int]*ahead{}, passed: map[int]bool{}}
 	a.room = sync.NewCond(&a.mu)
 	a.stop = context.AfterFunc(ctx, a.end)
 	workers := 0
-	for i := range of.N {
+	for i := 0; i < of.N; i += max(1, of.N/looked) {
 		if far, ok := of.File(i).Store.(Far); ok {
 			workers = max(workers, far.AtOnce())
 		}
@@ -107,6 +115,9 @@ func (a *Ahead) begin() (int, *ahead) {
 
 // Read is File.Read of the picture at place i of the list.
 func (a *Ahead) Read(i int) ([]byte, error) {
+	if i < 0 || i >= a.of.N {
+		return nil, fmt.Errorf("dataset: read ahead: got place %d, want 0..%d", i, a.of.N-1)
+	}
 	p := a.take(i)
 	if p == nil {
 		return a.of.File(i).Read(a.of.Limits)
@@ -144,6 +155,9 @@ func (a *Ahead) end() {
 
 // Close ends the reading ahead, and waits for what is under way.
 func (a *Ahead) Close() {
+	if a.stop == nil { // the zero value
+		return
+	}
 	a.stop()
 	a.end()
 	a.wg.Wait()

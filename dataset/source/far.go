@@ -54,3 +54,61 @@ func (f File) OpenRange(off, n int64) (io.ReadCloser, error) {
 	}
 	return nil, &fs.PathError{Op: "open", Path: f.Path, Err: errNoRange}
 }
+
+// A Part reads parts of a file, several goroutines at a time.
+type Part interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// OpenAt opens the file for reading parts of it, and says how long it is. See OpenRange for which
+// files have parts.
+func (f File) OpenAt() (p Part, size int64, err error) {
+	info, err := f.store().Stat(f.Path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("dataset: read %q: got a %s, want a regular file", f.Path, Kind(info.Mode()))
+	}
+	switch f.store().(type) {
+	case Far:
+		return parts{f, info.Size()}, info.Size(), nil
+	case Disk:
+		file, err := os.Open(f.Path)
+		if err != nil {
+			return nil, 0, err
+		}
+		return file, info.Size(), nil
+	}
+	return nil, 0, &fs.PathError{Op: "open", Path: f.Path, Err: errNoRange}
+}
+
+// parts reads parts of a file in a Far store, a request each.
+type parts struct {
+	File
+	size int64
+}
+
+// ReadAt implements io.ReaderAt.
+func (p parts) ReadAt(b []byte, off int64) (n int, err error) {
+	if off < 0 {
+		return 0, fmt.Errorf("dataset: read %q: got place %d, want 0 or more", p.Path, off)
+	}
+	want := min(int64(len(b)), max(p.size-off, 0))
+	r, err := p.OpenRange(min(off, p.size), want)
+	if err != nil {
+		return 0, err
+	}
+	n, err = io.ReadFull(r, b[:want])
+	if cerr := r.Close(); err == nil && cerr != nil {
+		err = cerr
+	}
+	if err == nil && n < len(b) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// Close implements io.Closer; nothing is held open.
+func (parts) Close() error { return nil }
