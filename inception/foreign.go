@@ -19,9 +19,23 @@ func LastCells(size int) *Features {
 	return &Features{Blocks: []string{lastBlock()}, Statistics: []Statistic{Cells}, Side: sideOf(lastBlock(), size)}
 }
 
-// Foreign says whether f is what only heads that were trained elsewhere read: LastMaximum or LastCells.
+// LastMeanMaximum is the mean of the last block, then its maximum.
+func LastMeanMaximum() *Features {
+	return &Features{Blocks: []string{lastBlock()}, Statistics: []Statistic{Mean, Maximum}}
+}
+
+// Foreign says whether f is what only heads that were trained elsewhere read: LastMaximum, LastMeanMaximum or
+// LastCells.
 func (f *Features) Foreign() bool {
-	return f != nil && len(f.Statistics) == 1 && (f.Statistics[0] == Maximum || f.Statistics[0] == Cells)
+	if f == nil {
+		return false
+	}
+	s := f.Statistics
+	if len(s) == 2 && s[0] == Mean {
+		s = s[1:]
+		return s[0] == Maximum
+	}
+	return len(s) == 1 && (s[0] == Maximum || s[0] == Cells)
 }
 
 // validateForeign checks what a head that was trained elsewhere reads.
@@ -33,12 +47,12 @@ func (f *Features) validateForeign() error {
 	}
 	switch {
 	case !f.Foreign() || len(f.Blocks) != 1 || f.Blocks[0] != lastBlock():
-		return fmt.Errorf("inception: features: got %v of %v, want %s or %s alone, of %s", f.Statistics, f.Blocks, Maximum,
-			Cells, lastBlock())
+		return fmt.Errorf("inception: features: got %v of %v, want %s, %s and %s, or %s, of %s", f.Statistics, f.Blocks,
+			Maximum, Mean, Maximum, Cells, lastBlock())
 	case f.Side > most || cells != (f.Side > 0):
 		return fmt.Errorf("inception: features: got %d pixels a side, want 1 to %d for %s, 0 else", f.Side, most, Cells)
 	case f.Scales != nil || f.Columns != nil:
-		return fmt.Errorf("inception: features: got scales or columns of %s, want neither", f.Statistics[0])
+		return fmt.Errorf("inception: features: got scales or columns of %v, want neither", f.Statistics)
 	}
 	return nil
 }

@@ -26,12 +26,16 @@ func chain(features, classes int) Head {
 	width := features
 	for _, l := range []HeadLayer{{Kind: LayerL2}, {Kind: LayerScale}, {Kind: LayerReLU}, {Kind: LayerDense, Units: 17},
 		{Kind: LayerGELU}, {Kind: LayerGELUTanh}, {Kind: LayerTanh}, {Kind: LayerDense, Units: 13}, {Kind: LayerSwish}, {Kind: LayerSELU},
-		{Kind: LayerLeakyReLU, Alpha: 0.2}, {Kind: LayerELU, Alpha: 0.7}, {Kind: LayerReLU6}, {Kind: LayerSigmoid}} {
+		{Kind: LayerLeakyReLU, Alpha: 0.2}, {Kind: LayerELU, Alpha: 0.7}, {Kind: LayerReLU6}, {Kind: LayerSigmoid},
+		{Kind: LayerNorm, Alpha: 1e-3}, {Kind: LayerPReLU}, {Kind: LayerHardSwish}, {Kind: LayerMish}, {Kind: LayerSoftplus},
+		{Kind: LayerSoftsign}, {Kind: LayerHardSigmoid, Alpha: 0.3}} {
 		switch l.Kind {
 		case LayerDense:
 			l.W, l.B = draw(l.Units*width, 2/math.Sqrt(float64(width))), draw(l.Units, 0.3)
 		case LayerScale:
 			l.W, l.B = draw(width, 10), draw(width, 0.5)
+		case LayerPReLU:
+			l.W = draw(width, 0.5)
 		}
 		width = l.width(width)
 		h.Before = append(h.Before, l)

@@ -214,15 +214,28 @@ func (t *Trunk) readBlock(n int, block, features []float32) {
 		row := features[i*t.Features() : (i+1)*t.Features()]
 		for c := range b.channels {
 			plane := block[(i*b.channels+c)*cells:][:cells]
-			if t.features.Statistics[0] == Maximum {
-				row[c] = slices.Max(plane)
-				continue
-			}
-			for p, v := range plane {
-				row[p*b.channels+c] = v
+			for k, s := range t.features.Statistics {
+				switch s {
+				case Maximum:
+					row[k*b.channels+c] = slices.Max(plane)
+				case Mean:
+					row[k*b.channels+c] = meanOf(plane)
+				default:
+					for p, v := range plane {
+						row[p*b.channels+c] = v
+					}
+				}
 			}
 		}
 	}
+}
+
+func meanOf(plane []float32) float32 {
+	sum := 0.0
+	for _, v := range plane {
+		sum += float64(v)
+	}
+	return float32(sum / float64(len(plane)))
 }
 
 // gather writes the features [n,Features] of n pictures.

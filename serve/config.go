@@ -128,8 +128,8 @@ type Config struct {
 	// Fetch, where it is not nil, lets records be URLs. By default none is fetched.
 	Fetch *FetchConfig
 
-	// ModelName is what the model is called in the routes under /v2; "" means "model". Version is
-	// the tool's.
+	// ModelName is what the model is called in the routes under /v1/models and /v2/models, printable
+	// characters without / \ % ? #; "" means "model". Version is the tool's.
 	ModelName, Version string
 
 	// Page adds the page for people at / with the routes that it uses: POST /v1/explain and GET
@@ -179,6 +179,9 @@ func (c Config) Validate() error {
 	answers := []string{typeJSON, typeVerboseJSON, typeJSONLines, typeCSV, typeNPY}
 	if c.DefaultAccept != "" && !slices.Contains(answers, canonicalType(c.DefaultAccept)) {
 		return wrongfield.Errorf("serve: config", "DefaultAccept", "got %q, want one of %q", c.DefaultAccept, answers)
+	}
+	if c.ModelName != "" && !routable(c.ModelName) {
+		return wrongfield.Errorf("serve: config", "ModelName", "got %q, want %s", c.ModelName, routableNames)
 	}
 	if c.MultiModel && c.Open == nil {
 		return wrongfield.Errorf("serve: config", "Open",

@@ -93,11 +93,18 @@ func (s *Server) loadModel(c *gin.Context) error {
 	return nil
 }
 
+// routable says of a model's name that a route can hold it.
+func routable(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= 255 && !strings.ContainsAny(name, "/\\%?#") &&
+		visible(name)
+}
+
+const routableNames = `1 to 255 printable characters without / \ % ? #, other than . and ..`
+
 // checkModel keeps names that no route could hold, and paths outside the root, out of the server.
 func (s *Server) checkModel(name, path string) error {
-	if name == "" || name == "." || name == ".." || len(name) > 255 ||
-		strings.ContainsAny(name, "/\\%?#") || !visible(name) {
-		return badRequest("model_name is not 1 to 255 printable characters without / %% ? #, other than . and ..")
+	if !routable(name) {
+		return badRequest("model_name is not %s", routableNames)
 	}
 	if path == "" {
 		return badRequest("url is empty")

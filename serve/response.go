@@ -74,8 +74,8 @@ func (a responseWriter) check() error {
 	switch {
 	case !a.opts.embedding && !a.opts.explain:
 	case a.form == typeCSV, a.form == typeNPY:
-		return fail(http.StatusNotAcceptable, "an embedding or explanation cannot be answered as CSV or %s; accept %s", typeNPY,
-			typeJSON)
+		return fail(http.StatusNotAcceptable, "an embedding or explanation cannot be answered as CSV or %s; accept %s",
+			typeNPY, typeJSON)
 	case a.compat != CompatNone && a.form != typeVerboseJSON:
 		return fail(http.StatusNotAcceptable, "this server's answers cannot hold an embedding or explanation; accept %s",
 			typeVerboseJSON)

@@ -13,6 +13,7 @@ import (
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/numeric"
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/train/head"
 	"github.com/c236555e/rehead/train/metrics"
 )
@@ -60,8 +61,9 @@ func (r *run) auditor() *auditor {
 func (j *auditor) fitWork(n, k int) float64 { return fitWork(n, len(j.rows[0]), k, j.fit.Iterations) }
 
 // solve fits a head much like the model's to some examples, and returns its logits of rows.
-func (j *auditor) solve(ctx context.Context, ex head.Examples, l2 float64, rows ...[][]float32) ([][]float64, error) {
-	fit, err := head.Fit(ctx, ex, head.Config{Threads: j.threads, Options: head.Options{
+func (j *auditor) solve(ctx context.Context, ex head.Examples, l2 float64, threads int, rows ...[][]float32) (
+	[][]float64, error) {
+	fit, err := head.Fit(ctx, ex, head.Config{Threads: threads, Options: head.Options{
 		L2: l2, Scaling: j.fit.Scaling, Tolerance: max(j.fit.Tolerance, roughTolerance), MaxIterations: j.fit.MaxIterations,
 	}})
 	if err != nil {
@@ -69,7 +71,7 @@ func (j *auditor) solve(ctx context.Context, ex head.Examples, l2 float64, rows 
 	}
 	out := make([][]float64, len(rows))
 	for i, r := range rows {
-		if out[i], err = head.Logits(ctx, fit.Head, r, j.threads); err != nil {
+		if out[i], err = head.Logits(ctx, fit.Head, r, threads); err != nil {
 			return nil, err
 		}
 	}
@@ -236,7 +238,8 @@ func dealFolds(items []dataset.Item, sums [][sha256.Size]byte, k, turn int) ([]i
 // that are left out; zero for what no fold has.
 func (j *auditor) crossValidate(ctx context.Context, deal []int, k int, leave []bool) ([]float64, error) {
 	out := make([]float64, len(j.items)*k)
-	for f := range folds {
+	workers, threads := par.Abreast(folds, len(j.items)*len(j.rows[0]), j.threads)
+	err := par.Each(ctx, workers, folds, func(_, f int) error {
 		ex := head.Examples{Classes: k}
 		var spare head.Examples // what is left out, of labels that would have nothing else
 		count := make([]int, k)
@@ -254,22 +257,23 @@ func (j *auditor) crossValidate(ctx context.Context, deal []int, k int, leave []
 			}
 		}
 		if len(at) == 0 {
-			continue
+			return nil
 		}
 		for i, l := range spare.Labels {
 			if count[l] == 0 {
 				ex.Rows, ex.Labels = append(ex.Rows, spare.Rows[i]), append(ex.Labels, l)
 			}
 		}
-		logits, err := j.solve(ctx, ex, max(j.fit.L2, suspectL2*head.DefaultL2(k)), rows)
+		logits, err := j.solve(ctx, ex, max(j.fit.L2, suspectL2*head.DefaultL2(k)), threads, rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for n, i := range at {
 			copy(out[i*k:(i+1)*k], logits[0][n*k:(n+1)*k])
 		}
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }
 
 // audit judges labels and looks for outliers, and copies the findings of the checks into m.

@@ -7,6 +7,7 @@ import (
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/numeric"
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/train/head"
 	"github.com/c236555e/rehead/train/report"
 )
@@ -40,30 +41,8 @@ func (r *Result) learning(ctx context.Context) (*report.Learning, error) {
 	case searched:
 		out.Why = "L2 was searched for; this is how the chosen one is solved for from nothing."
 	}
-	for n := 1; ; n *= 2 {
-		at := fit
-		if searched || n < fit.Iterations {
-			var err error
-			if at, err = head.Fit(ctx, training, head.Config{Threads: r.report.Engine.Threads, Options: head.Options{
-				L2: fit.L2, Scaling: fit.Scaling, Tolerance: fit.Tolerance, MaxIterations: n,
-			}}); err != nil {
-				return nil, err
-			}
-		}
-		m := report.Moment{Iteration: at.Iterations, Loss: at.Loss, HasValidation: len(valid.Rows) > 0}
-		var err error
-		if m.Train, err = r.accuracy(ctx, at.Head, training); err != nil {
-			return nil, err
-		}
-		if m.HasValidation {
-			if m.Validation, err = r.accuracy(ctx, at.Head, valid); err != nil {
-				return nil, err
-			}
-		}
-		out.Moments = append(out.Moments, m)
-		if at.Iterations < n || n >= fit.MaxIterations || !searched && n >= fit.Iterations {
-			break
-		}
+	if err := r.moments(ctx, out, training, valid, searched); err != nil {
+		return nil, err
 	}
 	if searched {
 		out.Losses = nil
@@ -74,9 +53,53 @@ func (r *Result) learning(ctx context.Context) (*report.Learning, error) {
 	return out, nil
 }
 
+// moments adds what the head was after 1, 2, 4, ... iterations, each solved for from nothing, and at the
+// end. Where the last one is known before, they are solved for at the same time.
+func (r *Result) moments(ctx context.Context, out *report.Learning, training, valid head.Examples,
+	searched bool) error {
+	fit := r.Fit
+	first := func(n, threads int) (m report.Moment, last bool, err error) {
+		at := fit
+		if searched || n < fit.Iterations {
+			if at, err = head.Fit(ctx, training, head.Config{Threads: threads, Options: head.Options{
+				L2: fit.L2, Scaling: fit.Scaling, Tolerance: fit.Tolerance, MaxIterations: n,
+			}}); err != nil {
+				return m, false, err
+			}
+		}
+		m = report.Moment{Iteration: at.Iterations, Loss: at.Loss, HasValidation: len(valid.Rows) > 0}
+		if m.Train, err = accuracy(ctx, at.Head, training, threads); err == nil && m.HasValidation {
+			m.Validation, err = accuracy(ctx, at.Head, valid, threads)
+		}
+		return m, at.Iterations < n || n >= fit.MaxIterations || !searched && n >= fit.Iterations, err
+	}
+	if searched {
+		for n := 1; ; n *= 2 {
+			m, last, err := first(n, r.report.Engine.Threads)
+			if err != nil {
+				return err
+			}
+			if out.Moments = append(out.Moments, m); last {
+				return nil
+			}
+		}
+	}
+	count := 1
+	for n := 1; n < min(fit.Iterations, fit.MaxIterations); n *= 2 {
+		count++
+	}
+	out.Moments = make([]report.Moment, count)
+	workers, threads := par.Abreast(count, len(training.Rows)*training.Features(), r.report.Engine.Threads)
+	return par.Each(ctx, workers, count, func(_, i int) (err error) {
+		at := count - 1 - i // the longest first
+		out.Moments[at], _, err = first(1<<at, threads)
+		return err
+	})
+}
+
 // accuracy measures a head as metrics do.
-func (r *Result) accuracy(ctx context.Context, h inception.Head, ex head.Examples) (float64, error) {
-	logits, err := head.Logits(ctx, h, ex.Rows, r.report.Engine.Threads)
+func accuracy(ctx context.Context, h inception.Head, ex head.Examples, threads int) (float64, error) {
+	logits, err := head.Logits(ctx, h, ex.Rows, threads)
 	if err != nil {
 		return 0, err
 	}

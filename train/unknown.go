@@ -133,7 +133,7 @@ func (j *auditor) leaveOut(ctx context.Context, label int, rate float64) (metric
 		}
 	}
 	out := metrics.LeftOut{Label: j.labels[label], Images: len(strange)}
-	logits, err := j.solve(ctx, ex, j.fit.L2, known, strange)
+	logits, err := j.solve(ctx, ex, j.fit.L2, j.threads, known, strange)
 	if err != nil {
 		return out, err
 	}

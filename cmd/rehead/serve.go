@@ -104,6 +104,8 @@ func (o *serveOptions) add(cmd *cobra.Command) {
 		"maximum time for accepted requests to finish after SIGTERM")
 	f.BoolVar(&o.cfg.Page, "page", true,
 		"the page for people at /; as a SageMaker container only where this flag is given")
+	f.StringVar(&o.cfg.ModelName, "model-name", "model",
+		"what the model is called in the routes under /v1/models and /v2/models, and on the page")
 	f.BoolVar(&o.watch, "watch", false, "serve a changed model without a restart")
 	f.StringSliceVar(&o.fetchHosts, "fetch-host", nil,
 		`hosts that pictures may be fetched from by URL ("*.example.com", or "*" for any public host); none by default`)

@@ -314,3 +314,26 @@ func TestStopWaitsForABodyUnderWay(t *testing.T) {
 		t.Errorf("code %d: %s", o.code, o.stderr)
 	}
 }
+
+// --model-name is what the model is called in the routes; one that no route could hold is refused.
+func TestServeModelName(t *testing.T) {
+	model := filepath.Join(t.TempDir(), "model")
+	madeUp(t, model)
+	addr, stop := serveWith(t, nil, "serve", model, "--addr", "127.0.0.1:0", "--model-name", "flowers")
+	for name, want := range map[string]int{"flowers": http.StatusOK, "model": http.StatusNotFound} {
+		response, err := http.Get(local(addr) + "/v2/models/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("%s: got %d, want %d", name, response.StatusCode, want)
+		}
+	}
+	if o := stop(); o.code != exitDone {
+		t.Errorf("code %d: %s", o.code, o.stderr)
+	}
+	if o := command(t, "serve", model, "--model-name", "a/b"); o.code == exitDone || !strings.Contains(o.stderr, "without / ") {
+		t.Errorf("a name with a slash: code %d: %s", o.code, o.stderr)
+	}
+}

@@ -115,8 +115,8 @@ func (a *Ahead) begin() (int, *ahead) {
 
 // Read is File.Read of the picture at place i of the list.
 func (a *Ahead) Read(i int) ([]byte, error) {
-	if i < 0 || i >= a.of.N {
-		return nil, fmt.Errorf("dataset: read ahead: got place %d, want 0..%d", i, a.of.N-1)
+	if a == nil || i < 0 || i >= a.of.N {
+		return nil, fmt.Errorf("dataset: read ahead: got place %d, want that of a picture in the list", i)
 	}
 	p := a.take(i)
 	if p == nil {
@@ -155,7 +155,7 @@ func (a *Ahead) end() {
 
 // Close ends the reading ahead, and waits for what is under way.
 func (a *Ahead) Close() {
-	if a.stop == nil { // the zero value
+	if a == nil || a.stop == nil { // the zero value
 		return
 	}
 	a.stop()

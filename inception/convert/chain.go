@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
+	"github.com/c236555e/rehead/inception/convert/internal/raw"
 )
 
 // link is one step of what follows the bottleneck in a graph.
@@ -18,6 +20,7 @@ type link struct {
 	dense *classifier // of LayerDense
 	scale *affine     // of LayerScale
 	alpha float64
+	slope *raw.Tensor // of LayerPReLU
 }
 
 // linkSoftmax ends a chain.
@@ -36,7 +39,8 @@ func graphSource(g *graph.Graph, d dialect) (*source, *matcher, error) {
 	if !src.front.resize {
 		src.size = g.Sizes[src.front.input]
 	}
-	w := walker{matcher: m, users: map[string][]*graph.Node{}, outputs: map[*graph.Node][]string{}}
+	w := walker{matcher: m, side: inception.LastCells(cmp.Or(src.size, 299)).Side,
+		users: map[string][]*graph.Node{}, outputs: map[*graph.Node][]string{}}
 	for _, n := range g.Nodes {
 		for _, v := range n.Inputs {
 			if v != "" && (len(w.users[v]) == 0 || w.users[v][len(w.users[v])-1] != n) {
@@ -48,7 +52,13 @@ func graphSource(g *graph.Graph, d dialect) (*source, *matcher, error) {
 		w.outputs[n] = append(w.outputs[n], v)
 	}
 	if m.pooled {
-		src.links, src.headErr = w.after(end)
+		var meets *graph.Node
+		if src.reads, meets, src.headErr = w.both(end); meets != nil {
+			end = meets
+		}
+		if src.headErr == nil {
+			src.links, src.headErr = w.after(end)
+		}
 	} else {
 		src.links, src.reads, src.headErr = w.unpooled(end)
 	}
@@ -77,6 +87,7 @@ type walker struct {
 	users   map[string][]*graph.Node
 	outputs map[*graph.Node][]string
 	steps   int
+	side    int // of the last block, in pixels
 }
 
 // readers are the nodes that compute with a value; its shape does not count.
@@ -132,7 +143,8 @@ func (w *walker) through(v string, n *graph.Node) ([]link, error) {
 	if w.steps++; w.steps > maxLinks {
 		return nil, fmt.Errorf("more than %d operators follow the global pool", maxLinks)
 	}
-	at := func(err error) error { return fmt.Errorf("%v: %w", n, err) }
+	here := n
+	at := func(err error) error { return fmt.Errorf("%v: %w", here, err) }
 	kind := w.d.kind(n)
 	if kind == opPass || kind == opFlatten || n.Op == "Transpose" || w.straight(n) {
 		return w.after(n)
@@ -157,10 +169,23 @@ func (w *walker) through(v string, n *graph.Node) ([]link, error) {
 		if err != nil {
 			return nil, at(err)
 		}
+	case n.Op == "LayerNormalization":
+		return w.normed(n)
+	case n.Op == "PRelu":
+		k := &graph.Const{}
+		if len(n.Inputs) > 1 {
+			k = cmp.Or(w.constant(n.Inputs[1]), k)
+		}
+		if k.Load == nil {
+			return nil, at(errors.New("its slopes are not constant"))
+		}
+		l.kind, l.slope = inception.LayerPReLU, &k.Tensor
 	default:
 		var err error
 		if l.kind, l.alpha, err = activation(w.matcher, n); err != nil {
-			return nil, at(err)
+			if l, n = w.spelled(v); n == nil {
+				return nil, at(err)
+			}
 		}
 	}
 	rest, err := w.after(n)
@@ -173,6 +198,29 @@ func (w *walker) through(v string, n *graph.Node) ([]link, error) {
 		}
 	}
 	return append([]link{l}, rest...), nil
+}
+
+// normed returns the chain that begins with a LayerNormalization: what it scales and shifts is a layer of its own.
+func (w *walker) normed(n *graph.Node) ([]link, error) {
+	if a, ok := n.Attrs["axis"]; ok && a.Int != -1 && a.Int != 1 {
+		return nil, fmt.Errorf("%v: its axis is %d, want 1 or -1", n, a.Int)
+	}
+	l := link{kind: inception.LayerNorm, node: n, alpha: 1e-5}
+	if e, ok := n.Attrs["epsilon"]; ok {
+		l.alpha = e.Float
+	}
+	scale := link{kind: inception.LayerScale, node: n, scale: &affine{}}
+	for i, to := range []*[]float64{&scale.scale.scale, &scale.scale.shift} {
+		if len(n.Inputs) > i+1 && n.Inputs[i+1] != "" {
+			v, err := w.vector(n.Inputs[i+1])
+			if err != nil {
+				return nil, fmt.Errorf("%v: %w", n, err)
+			}
+			*to = v
+		}
+	}
+	rest, err := w.after(n)
+	return append([]link{l, scale}, rest...), err
 }
 
 // straight reports whether a node picks all elements in their order, as PyTorch's exporter writes a
@@ -234,6 +282,8 @@ var activations = map[string]inception.LayerKind{
 	"Elu": inception.LayerELU, "Selu": inception.LayerSELU, "Tanh": inception.LayerTanh,
 	"Sigmoid": inception.LayerSigmoid, "Swish": inception.LayerSwish, "Gelu": inception.LayerGELU,
 	"Softmax": linkSoftmax, "LogSoftmax": linkSoftmax, "LpNormalization": inception.LayerL2,
+	"Softplus": inception.LayerSoftplus, "Softsign": inception.LayerSoftsign, "Mish": inception.LayerMish,
+	"HardSigmoid": inception.LayerHardSigmoid, "HardSwish": inception.LayerHardSwish,
 }
 
 // activation reads an operator that has no weights.
@@ -255,6 +305,10 @@ func activation(m *matcher, n *graph.Node) (kind inception.LayerKind, alpha floa
 		alpha = number("alpha", m.d.leak())
 	case kind == inception.LayerELU:
 		alpha = number("alpha", 1)
+	case kind == inception.LayerHardSigmoid:
+		if alpha = number("alpha", 0.2); number("beta", 0.5) != 0.5 {
+			err = fmt.Errorf("its middle is %g, want 0.5", number("beta", 0.5))
+		}
 	case n.Op == "Gelu" && n.Attrs["approximate"].Text == "tanh":
 		kind = inception.LayerGELUTanh
 	case (kind == linkSoftmax || kind == inception.LayerL2) && hasAxis && axis.Int != 1 && axis.Int != -1:
@@ -321,7 +375,40 @@ func (w *walker) joined(v string, readers []*graph.Node) (link, *graph.Node) {
 		}
 		return l, n
 	}
+	if l, n := w.spelledNorm(v, readers); n != nil {
+		return l, n
+	}
 	return w.spelled(v)
+}
+
+// spelledNorm recognises the layer norm that exporters spell out: what is left of x without its mean, over the
+// root of the mean of its squares and an epsilon.
+func (w *walker) spelledNorm(v string, readers []*graph.Node) (link, *graph.Node) {
+	for _, n := range readers {
+		if n.Op != "Sub" || len(n.Inputs) != 2 || n.Inputs[0] != v || !slices.Equal(w.back(n.Inputs[1], v),
+			[]string{"ReduceMean"}) {
+			continue
+		}
+		rest := w.outputs[n][0]
+		for _, over := range w.users[rest] {
+			if over.Op != "Div" || len(over.Inputs) != 2 || over.Inputs[0] != rest {
+				continue
+			}
+			ops := strings.Join(w.back(over.Inputs[1], rest), " ")
+			root := w.g.By[over.Inputs[1]]
+			if ops != "Sqrt Add ReduceMean Pow" && ops != "Sqrt Add ReduceMean Mul" || root == nil || root.Op != "Sqrt" {
+				continue
+			}
+			sum := w.g.By[root.Inputs[0]]
+			if sum == nil || len(sum.Inputs) != 2 {
+				continue
+			}
+			if eps, err := w.vector(sum.Inputs[1]); err == nil && len(eps) == 1 && eps[0] > 0 {
+				return link{kind: inception.LayerNorm, node: over, alpha: eps[0]}, over
+			}
+		}
+	}
+	return link{}, nil
 }
 
 // lengths are the spellings of a vector's length, from its end to its beginning, and of one over

@@ -25,8 +25,8 @@ type Options struct {
 	Size      int         // side of the input in pixels, 75..4096; 0 leaves it; what is cropped stays in proportion
 
 	// What a file without a graph does not say of its head: the activation behind each dense layer but
-	// the last ("none", "relu", "relu6", "leaky_relu", "elu", "selu", "tanh", "sigmoid", "swish" or
-	// "gelu"), and "softmax" or "sigmoid" behind the last.
+	// the last ("none", "relu", "relu6", "leaky_relu", "elu", "selu", "tanh", "sigmoid", "swish", "gelu",
+	// "gelu_tanh", "softplus", "softsign", "mish" or "hard_swish"), and "softmax" or "sigmoid" behind the last.
 	HeadActivation, HeadOutput string
 
 	// Official, when set, tells a published file by the SHA-256 and the length of its bytes: its

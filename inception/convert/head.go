@@ -85,6 +85,10 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 	h := &inception.Head{Features: features, Activation: src.activation}
 	width := features
 	order := src.channelsLast(features, reads)
+	summed := src.reads == readsSum // layers up to the first dense one are of the sum
+	if summed {
+		width /= 2
+	}
 	for _, l := range src.links {
 		layer := inception.HeadLayer{Kind: l.kind, Alpha: l.alpha}
 		switch l.kind {
@@ -92,6 +96,9 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 			w, b, err := l.dense.read(width)
 			if err != nil {
 				return nil, err
+			}
+			if summed {
+				w, summed = halves(w, width), false
 			}
 			for from := 0; order != nil && from < len(w); from += width {
 				copy(w[from:], reordered(w[from:from+width], order))
@@ -112,8 +119,23 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 			if order != nil {
 				scale, shift = reordered(scale, order), reordered(shift, order)
 			}
+			if summed {
+				scale, shift = append(scale, scale...), append(shift, make([]float64, width)...)
+			}
 			addScale(h, scale, shift)
 			continue
+		case inception.LayerPReLU:
+			var err error
+			if layer.W, err = slopesOf(l.slope, width); err != nil {
+				return nil, fmt.Errorf("%v: %w", l.node, err)
+			}
+			if order != nil {
+				layer.W = reordered(layer.W, order)
+			}
+		}
+		if summed {
+			return nil, fmt.Errorf("%v reads the sum of the average and the maximum of its last block: want a dense layer",
+				l.node)
 		}
 		h.Before = append(h.Before, layer)
 	}
@@ -128,6 +150,30 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 		h.Before = nil
 	}
 	return h, h.Validate()
+}
+
+// halves are weights [units,width] beside themselves, [units,2 width]: what is multiplied with a sum is multiplied
+// with each of its terms.
+func halves(w []float32, width int) []float32 {
+	out := make([]float32, 0, 2*len(w))
+	for from := 0; from < len(w); from += width {
+		row := w[from : from+width]
+		out = append(append(out, row...), row...)
+	}
+	return out
+}
+
+// slopesOf reads the slopes of a PReLU, one for all or one a value.
+func slopesOf(t *tensor, width int) ([]float32, error) {
+	n := t.Len()
+	if n != 1 && n != width {
+		return nil, tensorError(*t, "has shape %v, want one slope or %d", t.Shape, width)
+	}
+	v, err := finite(*t)
+	if err == nil && n == 1 {
+		v = slices.Repeat(v, width)
+	}
+	return v, err
 }
 
 // addScale puts y = scale x + shift behind the layers: into the last one where that is dense.

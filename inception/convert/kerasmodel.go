@@ -49,7 +49,11 @@ func kerasModel(config []byte, w keras.Weights) (*source, error) {
 // kerasHDF5 reads an .h5 file of Keras's, whole or weights only.
 func kerasHDF5(f *hdf5.File) (*source, error) {
 	if config := f.Texts["@model_config"]; config != "" {
-		return kerasModel([]byte(config), newByName(f))
+		src, err := kerasModel([]byte(config), newByName(f))
+		if err == nil {
+			err = src.trained([]byte(f.Texts["@training_config"]))
+		}
+		return src, err
 	}
 	if slices.Contains(f.Groups, "layers") || slices.Contains(f.Groups, "_layer_checkpoint_dependencies") {
 		return kerasPlaces(f)
@@ -208,6 +212,14 @@ func kerasZIP(z *zip.Reader, r io.ReaderAt, size int64) (*source, error) {
 		return nil, fmt.Errorf("model.weights.h5 in the archive: %w", err)
 	}
 	src, err := kerasModel(text, newByPlace(h))
+	if err == nil {
+		var whole struct {
+			Compiled json.RawMessage `json:"compile_config"`
+		}
+		if json.Unmarshal(text, &whole) == nil {
+			err = src.trained(whole.Compiled)
+		}
+	}
 	if err != nil || seen["metadata.json"] == nil {
 		return src, err
 	}

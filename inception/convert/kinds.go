@@ -19,10 +19,6 @@ const (
 		`torch.onnx.export(torch.jit.load("net.pt"), (x,), "net.onnx", dynamo=False), or the weights alone with ` +
 		"torch.save(net.state_dict(), path)"
 	sayCoreML = "is a Core ML package without " + packageModel + ": convert the network with coremltools again"
-	sayText   = "is an ONNX model as text: write it as bytes with " +
-		`onnx.save(onnx.load("m.textproto", format="textproto"), "m.onnx")`
-	sayJSON = "is an ONNX model as JSON: write it as bytes with " +
-		`onnx.save(onnx.load("m.json", format="json"), "m.onnx")`
 	sayPickle = "of Python pickles those of torch.save and, as paddle.save(net.state_dict(), path) writes them, " +
 		"Paddle's .pdparams are read; of others write safetensors under torchvision's names with " +
 		"safetensors.numpy.save_file"
@@ -32,11 +28,7 @@ const (
 
 // unreadable names a kind that is not read by a file's first bytes, nil when it is none of them.
 func unreadable(head []byte) error {
-	text := strings.TrimLeft(string(head), "\ufeff \t\r\n")
-	switch {
-	case strings.HasPrefix(text, "ir_version:"):
-		return errors.New(sayText)
-	case len(head) > 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5:
+	if len(head) > 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5 {
 		return errors.New(sayPickle)
 	}
 	return nil

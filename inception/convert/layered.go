@@ -33,7 +33,8 @@ var hidden = map[string]inception.LayerKind{
 	"none": "", "relu": inception.LayerReLU, "relu6": inception.LayerReLU6, "leaky_relu": inception.LayerLeakyReLU,
 	"elu": inception.LayerELU, "selu": inception.LayerSELU, "tanh": inception.LayerTanh,
 	"sigmoid": inception.LayerSigmoid, "swish": inception.LayerSwish, "gelu": inception.LayerGELU,
-	"gelu_tanh": inception.LayerGELUTanh,
+	"gelu_tanh": inception.LayerGELUTanh, "softplus": inception.LayerSoftplus, "softsign": inception.LayerSoftsign,
+	"mish": inception.LayerMish, "hard_swish": inception.LayerHardSwish,
 }
 
 // slopes are PyTorch's defaults of the activations that have a number.

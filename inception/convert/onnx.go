@@ -199,19 +199,6 @@ func fused(g *graph.Graph) error {
 	return nil
 }
 
-// blocked refuses operators of other domains by name, when the network cannot be matched: ONNX
-// Runtime's own layouts keep weights in another order.
-func blocked(g *graph.Graph, err error) error {
-	for _, n := range g.Nodes {
-		if strings.HasPrefix(n.Op, "com.microsoft.nchwc.") {
-			return fmt.Errorf("ONNX graph: %v: ONNX Runtime optimised the model for one processor, with its "+
-				"weights in an order of its own: use the model as exported, or one that was saved with "+
-				"graph_optimization_level = ORT_ENABLE_BASIC", n)
-		}
-	}
-	return err
-}
-
 // axesOf makes attributes of the axes that later operator sets have as a second input.
 func axesOf(g *graph.Graph) {
 	for _, n := range g.Nodes {
@@ -245,12 +232,12 @@ func unshaped(g *graph.Graph, v string) *graph.Const {
 func onnxSource(g *graph.Graph) (*source, error) {
 	axesOf(g)
 	rounded, err := dequantize(g)
-	if err = errors.Join(err, fused(g)); err != nil {
+	if err = errors.Join(err, fused(g), unblock(g)); err != nil {
 		return nil, fmt.Errorf("ONNX graph: %w", err)
 	}
 	src, m, err := graphSource(g, onnxDialect{})
 	if err != nil {
-		return nil, blocked(g, err)
+		return nil, err
 	}
 	src.what, src.rounded = "ONNX", rounded
 	src.pooled(m, timmNames(g) || g.Notes == "timm")

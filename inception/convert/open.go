@@ -16,6 +16,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/ckpt"
 	"github.com/c236555e/rehead/inception/convert/internal/coreml"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/convert/internal/graphdef"
 	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
 	"github.com/c236555e/rehead/inception/convert/internal/mxnet"
@@ -163,6 +164,8 @@ const (
 	formatSavedModel  = "savedmodel"
 	formatHDF5        = "hdf5"
 	formatONNX        = "onnx"
+	formatONNXText    = "onnx as text"
+	formatONNXJSON    = "onnx as json"
 	formatGraphDef    = "graphdef"
 	formatCheckpoint  = "checkpoint"
 	formatOpenVINO    = "openvino"
@@ -220,6 +223,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatSafetensors, nil
 	case tflite.Is(head):
 		return formatTFLite, nil
+	case onnx.IsJSON(head):
+		return formatONNXJSON, nil
 	case head[0] == '{':
 		return formatTFJS, nil
 	case ckpt.Is(r, size):
@@ -242,8 +247,11 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return "", errors.New("is a tar archive, as the first PyTorch wrote: load it with PyTorch and save it again with " +
 			"torch.save(net.state_dict(), path); unpack any other archive first")
 	}
-	if openvino.Is(head) {
+	switch {
+	case openvino.Is(head):
 		return formatOpenVINO, nil
+	case onnx.IsText(head):
+		return formatONNXText, nil
 	}
 	if err := unreadable(head); err != nil {
 		return "", err
@@ -289,19 +297,16 @@ func (f *file) source() (*source, error) {
 		return tfliteSource(g, rounded)
 	case formatTFJS:
 		m, err := tfjs.Read(f.data, f.size, tfjs.Open(f.neighbour()))
-		if errors.Is(err, tfjs.ErrONNX) {
-			err = errors.New(sayJSON)
-		}
 		if err != nil {
 			return nil, err
 		}
 		return tfjsSource(m)
 	case formatONNX:
-		g, err := onnx.Read(f.data, f.size, f.neighbour())
-		if err != nil {
-			return nil, err
-		}
-		return onnxSource(g)
+		return f.onnx(onnx.Read)
+	case formatONNXText:
+		return f.onnx(onnx.ReadText)
+	case formatONNXJSON:
+		return f.onnx(onnx.ReadJSON)
 	case formatCheckpoint:
 		return checkpointSource(f)
 	case formatOpenVINO:
@@ -363,6 +368,15 @@ func zipSource(f *file) (*source, error) {
 	return torchSource(f)
 }
 
+// onnx maps a model that read reads.
+func (f *file) onnx(read func(io.ReaderAt, int64, onnx.Open) (*graph.Graph, error)) (*source, error) {
+	g, err := read(f.data, f.size, f.neighbour())
+	if err != nil {
+		return nil, err
+	}
+	return onnxSource(g)
+}
+
 // torchSource maps what torch.save wrote.
 func torchSource(f *file) (*source, error) {
 	p, err := pth.Read(f.data, f.size)
@@ -377,6 +391,10 @@ func torchSource(f *file) (*source, error) {
 		if err := src.whole(p.Modules); err != nil {
 			return nil, err
 		}
+	}
+	if len(p.Packed) > 0 {
+		src.doubts = append(src.doubts, fmt.Sprintf("the weights of %s are int8, as dynamic quantisation left them, and "+
+			"taken for their real values", strings.Join(p.Packed[:min(len(p.Packed), 4)], ", ")))
 	}
 	if strings.Contains(p.Nest, "ema") {
 		src.doubts = append(src.doubts, fmt.Sprintf("the averaged weights, %q, are taken", p.Nest))

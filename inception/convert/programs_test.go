@@ -121,7 +121,7 @@ func TestLayered(t *testing.T) {
 		}
 	}
 	for say, o := range map[string]Options{
-		"leaky_relu, none":   {HeadActivation: "cosine"},
+		"leaky_relu, mish, none":   {HeadActivation: "cosine"},
 		"softmax or sigmoid": {HeadActivation: "relu", HeadOutput: "identity"},
 	} {
 		if err := stateOf(t).said(o); err == nil || !strings.Contains(err.Error(), say) {

@@ -13,10 +13,13 @@ import (
 type reads uint8
 
 const (
-	readsMean     reads = iota // the bottleneck
-	readsMaximum               // global max pooling
-	readsCells                 // all of it, channels last
-	readsChannels              // all of it, channels first
+	readsMean       reads = iota // the bottleneck
+	readsMaximum                 // global max pooling
+	readsCells                   // all of it, channels last
+	readsChannels                // all of it, channels first
+	readsBoth                    // its mean, then its maximum
+	readsBothTurned              // its maximum, then its mean
+	readsSum                     // the sum of the two
 )
 
 // classify gives weights, whose recipe is known, the head.
@@ -26,6 +29,8 @@ func (src *source) classify(w *inception.Weights) {
 		return
 	case src.reads == readsMaximum:
 		w.Reads = inception.LastMaximum()
+	case src.reads >= readsBoth:
+		w.Reads = inception.LastMeanMaximum()
 	case src.reads != readsMean && src.links != nil:
 		w.Reads = inception.LastCells(w.Recipe.Size)
 	}
@@ -40,6 +45,13 @@ func (src *source) classify(w *inception.Weights) {
 // channelsLast is the order in which a head reads the last block, of values that lie as in the file:
 // for each, its place there. nil: the same.
 func (src *source) channelsLast(features int, f *inception.Features) []int {
+	if src.reads == readsBothTurned {
+		at := make([]int, features)
+		for i := range at {
+			at[i] = (i + features/2) % features
+		}
+		return at
+	}
 	if src.reads != readsChannels {
 		return nil
 	}
@@ -101,6 +113,70 @@ func (w *walker) unpooled(last *graph.Node) ([]link, reads, error) {
 	return nil, readsMean, errors.New("more than 8 operators stand between its last block and its head")
 }
 
+// both returns what a head behind an average and a maximum of the last block reads, joined in either order or
+// added, and the node where they meet; nil where they do not.
+func (w *walker) both(average *graph.Node) (reads, *graph.Node, error) {
+	var highest *graph.Node
+	for _, n := range w.readers(average.Inputs[0]) {
+		if w.maximum(n) {
+			highest = n
+		}
+	}
+	if highest == nil {
+		return readsMean, nil, nil
+	}
+	mean, meets, flat := w.alone(average)
+	most, other, flat2 := w.alone(highest)
+	if meets == nil || meets != other {
+		return readsMean, nil, nil
+	}
+	switch in := meets.Inputs; {
+	case w.d.kind(meets) == opConcat && w.joins(meets, flat && flat2):
+		switch in = slices.DeleteFunc(slices.Clone(in), func(v string) bool { return w.g.Consts[v] != nil }); {
+		case slices.Equal(in, []string{mean, most}):
+			return readsBoth, meets, nil
+		case slices.Equal(in, []string{most, mean}):
+			return readsBothTurned, meets, nil
+		}
+	case (meets.Op == "Add" || meets.Op == "AddV2") && len(in) == 2:
+		return readsSum, meets, nil
+	}
+	return readsMean, nil, fmt.Errorf("%v joins the average and the maximum of its last block in a way that is not read",
+		meets)
+}
+
+// alone follows a pool through what only drops axes: the value behind that, what reads it, and whether an axis was
+// dropped.
+func (w *walker) alone(n *graph.Node) (v string, reader *graph.Node, flat bool) {
+	flat = n.Op == "ReduceMean" && n.Attrs["keepdims"].Int == 0 && len(n.Attrs) > 0
+	for range 8 {
+		if len(w.outputs[n]) != 1 {
+			return "", nil, false
+		}
+		v = w.outputs[n][0]
+		readers := w.readers(v)
+		if len(readers) != 1 {
+			return "", nil, false
+		}
+		kind := w.d.kind(readers[0])
+		if kind != opPass && kind != opFlatten {
+			return v, readers[0], flat
+		}
+		n, flat = readers[0], flat || kind == opFlatten
+	}
+	return "", nil, false
+}
+
+// joins reports whether a concatenation of two pools' channels puts one behind the other. Where channels come last,
+// any axis does; else it has to be the second, or the last where the others are gone.
+func (w *walker) joins(n *graph.Node, flat bool) bool {
+	if w.d.layout() == hwio {
+		return true
+	}
+	axis := n.Attrs["axis"].Int
+	return axis == 1 || axis == -3 && !flat || axis == -1 && flat
+}
+
 // maximum reports whether a node takes the maximum over height and width.
 func (w *walker) maximum(n *graph.Node) bool {
 	axes := n.Attrs["axes"].Ints
@@ -117,6 +193,9 @@ func (w *walker) maximum(n *graph.Node) bool {
 	switch n.Op {
 	case "GlobalMaxPool":
 		return true
+	case "MaxPool": // over all of it, as PyTorch's exporter writes an adaptive one
+		p, err := w.d.pool(w.matcher, n)
+		return err == nil && w.side > 0 && p.kernel == [2]int{w.side, w.side} && p.pad == [4]int{}
 	case "Max", "ReduceMax":
 		return slices.ContainsFunc(want, func(a []int64) bool { return slices.Equal(a, axes) })
 	}

@@ -84,7 +84,9 @@ var torchActivations = map[string]inception.LayerKind{
 	"ReLU": inception.LayerReLU, "ReLU6": inception.LayerReLU6, "LeakyReLU": inception.LayerLeakyReLU,
 	"ELU": inception.LayerELU, "SELU": inception.LayerSELU, "Tanh": inception.LayerTanh,
 	"Sigmoid": inception.LayerSigmoid, "SiLU": inception.LayerSwish, "GELU": inception.LayerGELU,
-	"Softmax": linkSoftmax, "LogSoftmax": linkSoftmax,
+	"Softmax": linkSoftmax, "LogSoftmax": linkSoftmax, "Softplus": inception.LayerSoftplus,
+	"Softsign": inception.LayerSoftsign, "Mish": inception.LayerMish, "Hardsigmoid": inception.LayerHardSigmoid,
+	"Hardswish": inception.LayerHardSwish,
 }
 
 // modules are the layers of a module and those in it.
@@ -111,7 +113,7 @@ func (src *source) modules(all map[string]pth.Module, path string) ([]link, erro
 			out = append(out, more...)
 		}
 		return out, nil
-	case "Linear", "BatchNorm1d":
+	case "Linear", "BatchNorm1d", "LayerNorm", "PReLU":
 		return src.weighted(l, m)
 	}
 	l.kind = torchActivations[class]
@@ -124,6 +126,10 @@ func (src *source) modules(all map[string]pth.Module, path string) ([]link, erro
 		l.alpha = m.Numbers["negative_slope"]
 	case l.kind == inception.LayerELU:
 		l.alpha = m.Numbers["alpha"]
+	case l.kind == inception.LayerHardSigmoid:
+		l.alpha = 1.0 / 6
+	case l.kind == inception.LayerSoftplus && m.Numbers["beta"] != 1:
+		return nil, fmt.Errorf("%s %q has a beta of %g, want 1", m.Class, path, m.Numbers["beta"])
 	}
 	return []link{l}, nil
 }
@@ -140,6 +146,9 @@ func (src *source) weighted(l link, m pth.Module) ([]link, error) {
 		if t, ok := src.layered[name+"."+part]; ok {
 			tensors[name+"."+part] = t
 		}
+	}
+	if strings.HasSuffix(m.Class, ".LayerNorm") || strings.HasSuffix(m.Class, ".PReLU") {
+		return src.unlayered(l, m, name)
 	}
 	layers, err := headLayers(tensors)
 	if err == nil && len(layers) != 1 {
@@ -158,4 +167,28 @@ func (src *source) weighted(l link, m pth.Module) ([]link, error) {
 	l.kind = inception.LayerScale
 	l.scale, err = layers[0].norm.affine()
 	return []link{l}, err
+}
+
+// unlayered is a layer whose weights are a vector, as a state dict does not tell them apart.
+func (src *source) unlayered(l link, m pth.Module, name string) ([]link, error) {
+	weight, ok := src.layered[name+".weight"]
+	if strings.HasSuffix(m.Class, ".PReLU") {
+		if !ok {
+			return nil, fmt.Errorf("%s %q has no weights", m.Class, l.node.Name)
+		}
+		l.kind, l.slope = inception.LayerPReLU, &weight
+		return []link{l}, nil
+	}
+	l.kind, l.alpha = inception.LayerNorm, m.Numbers["eps"]
+	scale := link{kind: inception.LayerScale, node: l.node, scale: &affine{}}
+	for part, to := range map[string]*[]float64{".weight": &scale.scale.scale, ".bias": &scale.scale.shift} {
+		if t, ok := src.layered[name+part]; ok {
+			v, err := numbers(&graph.Const{Tensor: t}, t.Name)
+			if err != nil {
+				return nil, err
+			}
+			*to = v
+		}
+	}
+	return []link{l, scale}, nil
 }

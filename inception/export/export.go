@@ -97,6 +97,11 @@ func Write(m *inception.Model, w io.Writer, c Config) error {
 		return bad(fmt.Errorf("the head has GELU by a tanh, for which Keras has no layer: write %q or %q, or leave the "+
 			"head out (--trunk-only)", FormatONNX, FormatTFLite))
 	}
+	if norm := func(l inception.HeadLayer) bool { return l.Kind == inception.LayerNorm }; c.Format == FormatTFLite &&
+		!c.TrunkOnly && slices.ContainsFunc(m.Head.Before, norm) {
+		return bad(fmt.Errorf("the head has a layer norm, for which TensorFlow Lite has no operator: write %q or %q, or "+
+			"leave the head out (--trunk-only)", FormatONNX, FormatKeras))
+	}
 	if p := m.Precision(); p == nn.Int8 && c.Format != FormatONNX {
 		return bad(fmt.Errorf("the model computes with %s, which of these files only %q holds: write that, or train "+
 			"the model with float32", p, FormatONNX))

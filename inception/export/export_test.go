@@ -45,13 +45,16 @@ func answers(t *testing.T, m *inception.Model) map[string]float64 {
 	return by
 }
 
-// foreign is a model that reads the last block's maxima, or all of its 2x2 pixels.
+// foreign is a model that reads the last block's maxima, with the means or without, or all of its 2x2 pixels.
 func foreign(t *testing.T, flavor inception.Flavor, head string) *inception.Model {
 	const size = 107
 	m := model(t, flavor, size)
 	m.Reads = inception.LastMaximum()
-	if head == "cells" {
+	switch head {
+	case "cells":
 		m.Reads = inception.LastCells(size)
+	case "both":
+		m.Reads = inception.LastMeanMaximum()
 	}
 	rng := rand.New(rand.NewPCG(2, 9))
 	m.Head.Features = m.Reads.Length(m.Width)
@@ -82,6 +85,20 @@ func deep(m *inception.Model) {
 		{Kind: inception.LayerDense, Units: 5, W: some(30, 3), B: some(5, 1)}, {Kind: inception.LayerGELU},
 	}
 	m.Head.W = some(15, 3)
+}
+
+// bent is a head with the other layers, a layer norm where the format has one.
+func bent(m *inception.Model, format export.Format) {
+	deep(m)
+	l := m.Head.Before
+	slopes := []float32{0.1, 0.25, 0.3, -0.2, 0, 0.5, 0.7}
+	l = append(l[1:4], inception.HeadLayer{Kind: inception.LayerPReLU, W: slopes}, inception.HeadLayer{Kind: inception.LayerHardSwish},
+		l[5], inception.HeadLayer{Kind: inception.LayerSoftplus}, inception.HeadLayer{Kind: inception.LayerHardSigmoid, Alpha: 0.25},
+		l[11], inception.HeadLayer{Kind: inception.LayerMish}, inception.HeadLayer{Kind: inception.LayerSoftsign})
+	if format != export.FormatTFLite {
+		l = slices.Insert(l, 3, inception.HeadLayer{Kind: inception.LayerNorm, Alpha: 1e-3})
+	}
+	m.Head.Before = l
 }
 
 // TestTanhGELU: what Keras has no layer for comes back from the other formats, and is refused there.
@@ -115,7 +132,7 @@ func TestTanhGELU(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	for _, format := range []export.Format{export.FormatONNX, export.FormatKeras, export.FormatTFLite} {
 		for _, flavor := range []inception.Flavor{inception.TF2015, inception.Keras, inception.Torchvision} {
-			for _, head := range []string{"dense", "deep", "sigmoid", "maximum", "cells"} {
+			for _, head := range []string{"dense", "deep", "bent", "sigmoid", "maximum", "both", "cells"} {
 				if head == "dense" || flavor == inception.Keras { // a head is the same for every structure
 					t.Run(string(format)+"/"+string(flavor)+"/"+head, func(t *testing.T) { roundTrip(t, format, flavor, head) })
 				}
@@ -127,10 +144,12 @@ func TestRoundTrip(t *testing.T) {
 func roundTrip(t *testing.T, format export.Format, flavor inception.Flavor, head string) {
 	m := model(t, flavor, side)
 	switch head {
-	case "maximum", "cells":
+	case "maximum", "both", "cells":
 		m = foreign(t, flavor, head)
 	case "deep":
 		deep(m)
+	case "bent":
+		bent(m, format)
 	case "sigmoid":
 		m.Head.Activation = inception.Sigmoid
 	}

@@ -68,7 +68,8 @@ var snake = map[string]string{"InputLayer": "input_layer", "Rescaling": "rescali
 	"AveragePooling2D": "average_pooling2d", "ZeroPadding2D": "zero_padding2d", "Concatenate": "concatenate",
 	"GlobalAveragePooling2D": "global_average_pooling2d", "GlobalMaxPooling2D": "global_max_pooling2d",
 	"Flatten": "flatten", "Dense": "dense", "LeakyReLU": "leaky_re_lu", "ELU": "elu",
-	"UnitNormalization": "unit_normalization"}
+	"UnitNormalization": "unit_normalization", "PReLU": "p_re_lu",
+	"LayerNormalization": "layer_normalization"}
 
 // keras writes the network as Keras 3 saves models: an archive of the layers' description, their
 // variables and what is to be said of both. Convolutions and batch norms are called as in
@@ -176,6 +177,8 @@ func (k *kerasModel) layer(l *layer, in []int, number int) (int, error) {
 	case concat:
 		return k.add(kerasLayer{class: "Concatenate", name: mixed[strings.TrimSuffix(l.name, ".concat")], in: in,
 			shape: shape, config: map[string]any{"axis": -1}}), nil
+	case join:
+		return k.add(kerasLayer{class: "Concatenate", in: in, shape: shape, config: map[string]any{"axis": -1}}), nil
 	case globalMean:
 		return k.add(kerasLayer{class: "GlobalAveragePooling2D", in: in, shape: shape}), nil
 	case globalMax:
@@ -260,10 +263,20 @@ func (k *kerasModel) before(l *inception.HeadLayer, in int) int {
 		return k.on(in, "ELU", map[string]any{"alpha": l.Alpha})
 	case inception.LayerSwish:
 		return activation("silu")
+	case inception.LayerHardSwish:
+		return activation("hard_silu")
+	case inception.LayerHardSigmoid: // Keras's own has one slope alone
+		scaled := k.on(in, "Rescaling", map[string]any{"scale": 6 * l.Alpha, "offset": 3})
+		return k.on(k.on(scaled, "Activation", map[string]any{"activation": "relu6"}), "Rescaling",
+			map[string]any{"scale": 1.0 / 6, "offset": 0})
+	case inception.LayerPReLU:
+		return k.on(in, "PReLU", map[string]any{"shared_axes": nil}, stored(l.W, len(l.W)))
+	case inception.LayerNorm:
+		return k.on(in, "LayerNormalization", map[string]any{"axis": -1, "epsilon": l.Alpha, "center": false, "scale": false})
 	case inception.LayerL2:
 		return k.on(in, "UnitNormalization", map[string]any{"axis": -1})
 	}
-	return activation(string(l.Kind)) // relu, relu6, selu, tanh, sigmoid, gelu: of these names there as well
+	return activation(string(l.Kind)) // of these names there as well
 }
 
 // listed is the order in which Keras lists the layers when it loads the model, and by which it counts

@@ -37,6 +37,7 @@ const (
 	globalMean // [C,H,W] -> [C]
 	globalMax  // the same
 	flatten    // [C,H,W] -> [H*W*C]
+	join       // [C], [C] -> [2C]
 )
 
 // read makes what the layers end in what the model's head reads.
@@ -46,6 +47,11 @@ func (n *network) read() {
 	case !n.Reads.Foreign():
 	case n.Reads.Statistics[0] == inception.Maximum:
 		last.kind = globalMax
+	case n.Reads.Statistics[0] == inception.Mean: // and the maximum
+		highest, at := *last, len(n.layers)-1
+		highest.kind, highest.name = globalMax, last.name+".highest"
+		n.layers = append(n.layers, highest, layer{kind: join, name: last.name + ".both", in: []int{at, at + 1},
+			shape: []int{2 * last.shape[0]}})
 	default:
 		last.kind, last.shape = flatten, []int{n.Reads.Length(n.Width)}
 	}

@@ -182,7 +182,7 @@ func (g *graph) operator(layers []layer, at int, in []string, q *quantizer) erro
 			counted = 1
 		}
 		g.Node("AveragePool", l.name, in, append(w.attributes(), onnx.Int("count_include_pad", counted))...)
-	case concat:
+	case concat, join:
 		g.Node("Concat", l.name, in, onnx.Int("axis", 1))
 	case globalMean:
 		g.Node("GlobalAveragePool", l.name+".map", in)

@@ -34,11 +34,18 @@ var (
 	liteMean    = liteOp{40, 27}
 	liteSub     = liteOp{41, 28}
 	liteDiv     = liteOp{42, 29}
+	liteExp     = liteOp{47, 0}
+	litePReLU   = liteOp{54, 0}
 	liteMinimum = liteOp{57, 39}
+	liteNeg     = liteOp{59, 0}
+	liteLog     = liteOp{73, 0}
 	liteHighest = liteOp{82, 27}
 	liteLeaky   = liteOp{98, 75}
+	liteAbs     = liteOp{101, 0}
 	liteELU     = liteOp{111, 0}
 	liteGELU    = liteOp{150, 116}
+
+	liteHardSwish = liteOp{117, 0}
 )
 
 // The constants of SELU (Klambauer et al., 2017).
@@ -186,7 +193,7 @@ func (g *lite) layer(l *layer, in []int) (int, error) {
 		shape = []int{l.shape[1], l.shape[2], l.shape[0]}
 	}
 	switch l.kind {
-	case concat:
+	case concat, join:
 		return g.apply(liteConcat, l.name, shape, flat.Table{int32(len(shape)), liteNone}, in...), nil
 	case globalMean, globalMax:
 		axes := g.integers(l.name+"/axes", []int32{1, 2}, 2)
@@ -282,8 +289,35 @@ func (g *lite) before(l *inception.HeadLayer, name string, x int) int {
 		return step(liteGELU, "", flat.Table{false}, x)
 	case inception.LayerGELUTanh:
 		return step(liteGELU, "", flat.Table{true}, x)
+	case inception.LayerSoftplus:
+		return g.softplus(name, x)
+	case inception.LayerSoftsign:
+		return step(liteDiv, "", none, x, step(liteAdd, "/longer", none, step(liteAbs, "/length", nil, x),
+			number("/one", 1)))
+	case inception.LayerMish:
+		return step(liteMul, "", none, x, step(liteTanh, "/gate", nil, g.softplus(name+"/soft", x)))
+	case inception.LayerHardSigmoid: // a sixth of a ReLU6
+		scaled := step(liteMul, "/scaled", none, x, number("/scale", 6*l.Alpha))
+		six := step(liteReLU6, "/six", nil, step(liteAdd, "/middle", none, scaled, number("/three", 3)))
+		return step(liteMul, "", none, six, number("/sixth", 1.0/6))
+	case inception.LayerHardSwish:
+		return step(liteHardSwish, "", nil, x)
+	case inception.LayerPReLU:
+		return step(litePReLU, "", nil, x, g.floats(name+"/slope", l.W, len(l.W)))
 	case inception.LayerL2:
 		return step(liteUnit, "", none, x)
 	}
 	return step(liteReLU, "", nil, x)
+}
+
+// softplus is log(1 + e^x), as max(x, 0) and log(1 + e^-|x|), which no x makes infinite.
+func (g *lite) softplus(name string, x int) int {
+	step := func(op liteOp, suffix string, options flat.Table, in ...int) int {
+		return g.apply(op, name+suffix, g.shapes[x], options, in...)
+	}
+	none := flat.Table{liteNone}
+	power := step(liteExp, "/power", nil, step(liteNeg, "/below", nil, step(liteAbs, "/length", nil, x)))
+	one := g.floats(name+"/one", []float32{1}, 1)
+	return step(liteAdd, "", none, step(liteReLU, "/above", nil, x), step(liteLog, "/log", nil,
+		step(liteAdd, "/sum", none, power, one)))
 }

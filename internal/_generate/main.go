@@ -13,6 +13,7 @@ import (
 
 	"github.com/mmcloughlin/avo/build"
 
+	"github.com/c236555e/rehead/internal/_generate/amx"
 	"github.com/c236555e/rehead/internal/_generate/bfloat16"
 	"github.com/c236555e/rehead/internal/_generate/direct"
 	"github.com/c236555e/rehead/internal/_generate/gemm"
@@ -26,6 +27,7 @@ import (
 
 // amd64 has what adds the functions of each file to avo's one program.
 var amd64 = map[string]func(){
+	"amx_amd64.s":      amx.Write,
 	"bfloat16_amd64.s": bfloat16.Write,
 	"idct_amd64.s":     idct.Write,
 	"int8_amd64.s":     int8.Write,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -112,4 +113,18 @@ func TestEachWorkers(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func TestAbreast(t *testing.T) {
+	for _, c := range []struct{ tasks, values, threads, workers, each int }{
+		{5, 1 << 20, 2, 2, 1}, {5, 1 << 20, 8, 5, 2}, {5, 1 << 20, 1, 1, 1}, {1, 1, 4, 1, 4}, {0, 1, 3, 1, 3},
+		{5, abreastValues + 1, 4, 1, 4},
+	} {
+		if workers, each := Abreast(c.tasks, c.values, c.threads); workers != c.workers || each != c.each {
+			t.Errorf("%+v: got %d workers of %d threads", c, workers, each)
+		}
+	}
+	if workers, _ := Abreast(1000, 1, 0); workers != runtime.GOMAXPROCS(0) {
+		t.Errorf("no number of threads: got %d workers, want one a processor", workers)
+	}
 }

@@ -3,6 +3,8 @@ package head
 import (
 	"context"
 	"errors"
+
+	"github.com/c236555e/rehead/internal/par"
 )
 
 // CrossValidate solves for heads as Fit does with LBFGS, each without one of the folds of
@@ -25,22 +27,27 @@ func CrossValidate(ctx context.Context, ex Examples, cfg Config) ([]float64, err
 	for _, f := range fold {
 		folds = max(folds, f+1)
 	}
-	for f := range folds {
+	workers, threads := par.Abreast(folds, len(ex.Rows)*ex.Features(), cfg.Threads)
+	if cfg.Device != "" {
+		workers, threads = 1, cfg.Threads
+	}
+	cfg.Threads = threads
+	err := par.Each(ctx, workers, folds, func(_, f int) error {
 		in, held := ex.without(fold, f)
 		if len(in.Rows) == 0 || len(held.Rows) == 0 {
-			continue
+			return nil
 		}
 		fs, err := newFoldSolver(ctx, in, cfg)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		fit, err := fs.runLBFGS(cfg.L2, nil, nil, nil)
 		if err != nil {
-			return nil, fs.why(err)
+			return fs.why(err)
 		}
 		logits, err := Logits(ctx, fit.Head, held.Rows, cfg.Threads)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i := range fold {
 			if fold[i] == f {
@@ -48,6 +55,10 @@ func CrossValidate(ctx context.Context, ex Examples, cfg Config) ([]float64, err
 				logits = logits[ex.Classes:]
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

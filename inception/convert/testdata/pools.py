@@ -29,7 +29,7 @@ def fill(model):
         l.set_weights(out)
 
 
-for name, pool in (("peak", L.GlobalMaxPooling2D()), ("cells", L.Flatten())):
+for name, pool in () if __name__ == "pools" else (("peak", L.GlobalMaxPooling2D()), ("cells", L.Flatten())):
     keras.utils.clear_session()
     base = keras.applications.InceptionV3(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3))
     read = pool(base.output)

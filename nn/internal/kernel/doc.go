@@ -54,6 +54,7 @@
 // internal/asmtest runs it again and compares.
 package kernel
 
+//go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/amx_amd64.s
 //go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/bfloat16_amd64.s
 //go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/int8_amd64.s
 //go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/kernel_amd64.s

@@ -121,6 +121,9 @@ func NewByteConv(set Set, s ByteSpec) (Conv, error) {
 	var widths []int
 	c.sizes, widths = byteShapes(c.level)
 	c.tables(&s)
+	if set.tiles && s.tilesDo() {
+		return newTiled(c, &s), nil
+	}
 	c.pack(&s, widths)
 	c.split(&s)
 	return c, nil

@@ -129,7 +129,7 @@ func TestByteConv(t *testing.T) {
 					bytes[i] = poison
 				}
 				for p := range conv.Parts() {
-					conv.Run(p, words, m.input, nil)
+					conv.Run(p, words, m.input, make([]float32, conv.Scratch()))
 				}
 				written := make([]bool, len(bytes))
 				for y := range out.H {
@@ -331,7 +331,7 @@ func BenchmarkByteConv(b *testing.B) {
 				words := make([]float32, 5+m.spec.Out.Size())
 				for b.Loop() {
 					for p := range conv.Parts() {
-						conv.Run(p, words, m.input, nil)
+						conv.Run(p, words, m.input, make([]float32, conv.Scratch()))
 					}
 				}
 				ops := 2 * float64(c.in*c.kh*c.kw*c.out*m.spec.Out.H*m.spec.Out.W) * float64(b.N)
@@ -388,5 +388,27 @@ func TestWideBytePool(t *testing.T) {
 				t.Errorf("%v, %d taps: got a mean of %d of bytes that are all 255", set, side*side, slices.Min(b))
 			}
 		}
+	}
+}
+
+// TestTiles: where there is a tile unit there is a set that uses it, and not by itself.
+func TestTiles(t *testing.T) {
+	if !hasTiles() {
+		t.Skip("no tile unit here (AMX), or the kernel permits none")
+	}
+	set, err := Select("amx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, err := Select(""); err != nil || first == set {
+		t.Errorf("got %v, %v as the best set, want one that was timed", first, err)
+	}
+	m := byteCases()[4].make(rand.New(rand.NewPCG(1, 2)), false)
+	c, err := NewByteConv(set, m.spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Algorithm(); got != "int8 tiles 32x32" {
+		t.Errorf("got algorithm %q, want tiles", got)
 	}
 }

@@ -35,6 +35,11 @@ var parameters = map[string]string{
 	"leaky_relu": "self negative_slope", "softmax": "self dim", "_softmax": "self dim", "log_softmax": "self dim",
 	"_log_softmax": "self dim", "clamp": "self min max", "clamp_min": "self min",
 
+	"softplus": "self beta threshold", "mish": "self", "hardsigmoid": "self", "hardswish": "self", "abs": "self",
+	"prelu": "self weight", "_prelu_kernel": "self weight",
+	"layer_norm":        "input normalized_shape weight bias eps",
+	"native_layer_norm": "input normalized_shape weight bias eps",
+
 	"select": "self dim index", "slice": "self dim start end step", "index": "self indices", "flip": "self dims",
 	"index_select": "self dim index", "linalg_vector_norm": "self ord dim keepdim", "norm": "self p dim keepdim",
 	"expand": "self size", "expand_as": "self other", "upsample_bilinear2d": "self", "upsample_nearest2d": "self",
@@ -73,6 +78,8 @@ var emitters = map[string]emit{
 	"selu": simple("Selu"), "gelu": gelu, "elu": sloped("Elu", "alpha", 1),
 	"leaky_relu": sloped("LeakyRelu", "negative_slope", 0.01), "softmax": softmax("Softmax"),
 	"_softmax": softmax("Softmax"), "log_softmax": softmax("LogSoftmax"), "_log_softmax": softmax("LogSoftmax"),
+	"softplus": softplus, "mish": simple("Mish"), "hardsigmoid": hardSigmoid, "hardswish": simple("HardSwish"),
+	"abs": simple("Abs"), "prelu": prelu, "_prelu_kernel": prelu, "layer_norm": layerNorm, "native_layer_norm": layerNorm,
 	"select": pick, "slice": slice, "index": index, "index_select": index, "flip": flip,
 	"linalg_vector_norm": length("ord"), "norm": length("p"), "expand": simple("Expand"),
 	"expand_as": simple("Expand"), "upsample_bilinear2d": simple("Resize"), "upsample_nearest2d": simple("Resize"),
@@ -286,6 +293,33 @@ func sloped(op, name string, missing float64) emit {
 		n.Op, n.Attrs["alpha"] = op, graph.Attr{Float: a.float(name, missing)}
 		return a.tensors(n, "self")
 	}
+}
+
+func softplus(_ *Emitter, n *graph.Node, a args, _ Tensor) error {
+	if a.float("beta", 1) != 1 || a.float("threshold", 20) < 20 {
+		return errors.New("is of a variant that is not read")
+	}
+	n.Op = "Softplus"
+	return a.tensors(n, "self")
+}
+
+func hardSigmoid(_ *Emitter, n *graph.Node, a args, _ Tensor) error {
+	n.Op, n.Attrs["alpha"] = "HardSigmoid", graph.Attr{Float: 1.0 / 6}
+	return a.tensors(n, "self")
+}
+
+func prelu(_ *Emitter, n *graph.Node, a args, _ Tensor) error {
+	n.Op = "PRelu"
+	return a.tensors(n, "self", "weight")
+}
+
+// layerNorm is over the last axis, the only one behind the pool.
+func layerNorm(_ *Emitter, n *graph.Node, a args, _ Tensor) error {
+	if shape, err := a.ints("normalized_shape"); err != nil || len(shape) != 1 {
+		return fmt.Errorf("normalises over %v, want one axis", a["normalized_shape"])
+	}
+	n.Op, n.Attrs["epsilon"] = "LayerNormalization", graph.Attr{Float: a.float("eps", 1e-5)}
+	return a.tensors(n, "input", "weight", "bias")
 }
 
 func softmax(op string) emit {

@@ -21,7 +21,9 @@ var operators = map[string]struct {
 	"transpose": {"Transpose", nil}, "add": {"Add", []string{"x", "y"}}, "sub": {"Sub", []string{"x", "y"}},
 	"mul": {"Mul", []string{"x", "y"}}, "real_div": {"Div", []string{"x", "y"}}, "softmax": {"Softmax", nil},
 	"sigmoid": {"Sigmoid", nil}, "tanh": {"Tanh", nil}, "silu": {"Swish", nil}, "gelu": {"Gelu", nil}, "elu": {"Elu", nil},
-	"leaky_relu": {"LeakyRelu", nil}, "relu6": {"Clip", nil}, "clip": {"Clip", nil},
+	"leaky_relu": {"LeakyRelu", nil}, "softplus": {"Softplus", nil}, "softsign": {"Softsign", nil},
+	"sigmoid_hard": {"HardSigmoid", nil}, "prelu": {"PRelu", []string{"x", "alpha"}}, "abs": {"Abs", nil},
+	"relu6": {"Clip", nil}, "clip": {"Clip", nil},
 	"batch_norm": {"BatchNormalization", []string{"x", "gamma", "beta", "mean", "variance"}},
 	"gather":     {"Gather", []string{"x", "indices"}}, "reduce_l2_norm": {"ReduceL2", nil}, "sqrt": {"Sqrt", nil},
 	"reverse": {"ReverseV2", nil}, "upsample_bilinear": {"Resize", nil}, "resize_bilinear": {"Resize", nil},
@@ -139,6 +141,9 @@ func (f *reader) attributes(n *graph.Node, o *operation) (err error) {
 		}
 	case "elu":
 		float("alpha", "alpha", 1)
+	case "sigmoid_hard":
+		float("alpha", "alpha", 0.2)
+		float("beta", "beta", 0.5)
 	case "leaky_relu":
 		float("alpha", "alpha", 0.01)
 	case "relu6":

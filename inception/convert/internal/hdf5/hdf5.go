@@ -42,7 +42,7 @@ type File struct {
 }
 
 // wanted are the attributes that are read.
-var wanted = map[string]bool{"model_config": true, "keras_version": true, "name": true}
+var wanted = map[string]bool{"model_config": true, "keras_version": true, "training_config": true, "name": true}
 
 // maxTexts bounds the attributes of a file; a model's JSON has some hundred kilobytes.
 const maxTexts = 64 << 20

@@ -1,6 +1,7 @@
 package keras
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type builder struct {
 	g       *graph.Graph
 	weights Weights
 	budget  int
+	hard    float64 // the slope of a hard sigmoid
 }
 
 // scope is one use of a model.
@@ -52,7 +54,10 @@ func Graph(config []byte, w Weights) (*graph.Graph, error) {
 			"build: save a Functional or "+
 			"Sequential model", top.Class)
 	}
-	b := &builder{g: graph.New("Keras"), weights: w, budget: maxLayers}
+	b := &builder{g: graph.New("Keras"), weights: w, budget: maxLayers, hard: 1.0 / 6}
+	if bytes.Contains(config, []byte(`"batch_input_shape"`)) { // as Keras 2 calls it
+		b.hard = 0.2
+	}
 	b.g.Complete = true
 	if _, err := b.model(top.Class, top.Config, nil, nil); err != nil {
 		return nil, fmt.Errorf("keras: %w", err)

@@ -33,6 +33,7 @@ type params struct {
 	Invert     bool            `json:"invert"`
 	Alpha      any             `json:"alpha"`
 	Slope      any             `json:"negative_slope"`
+	RMS        bool            `json:"rms_scaling"`
 	Max        *float64        `json:"max_value"`
 	Threshold  *float64        `json:"threshold"`
 	Function   any             `json:"function"`
@@ -53,8 +54,9 @@ var idle = map[string]bool{"Dropout": true, "SpatialDropout2D": true, "SpatialDr
 // activations are Keras's names and the operators.
 var activations = map[string]string{"relu": "Relu", "relu6": "Relu6", "sigmoid": "Sigmoid", "softmax": "Softmax",
 	"tanh": "Tanh", "selu": "Selu", "elu": "Elu", "swish": "Swish", "silu": "Swish", "gelu": "Gelu",
-	"log_softmax": "LogSoftmax",
-	"leaky_relu":  "LeakyRelu"}
+	"log_softmax": "LogSoftmax", "softplus": "Softplus", "softsign": "Softsign", "mish": "Mish",
+	"hard_sigmoid": "HardSigmoid", "hard_swish": "HardSwish", "hard_silu": "HardSwish",
+	"leaky_relu": "LeakyRelu"}
 
 // arithmetic are the functions of two arguments that people put in front of a network.
 var arithmetic = map[string]string{"TrueDivide": "RealDiv", "Divide": "RealDiv", "Subtract": "Sub", "Multiply": "Mul",
@@ -184,18 +186,13 @@ func (u *use) build(in []string) (string, error) {
 		op := map[string]string{"GlobalAveragePooling2D": "Mean", "GlobalMaxPooling2D": "GlobalMaxPool"}[class]
 		return u.node(op, in[:1], nil)
 	case class == "Concatenate":
-		axis, err := axisOf(u.p.Axis, 4)
-		if err != nil {
-			return "", err
-		}
-		k := u.unique(u.name + "/axis")
-		c := &graph.Const{Tensor: raw.Tensor{Name: k, DType: raw.I32, Offset: -1, Load: raw.NotFloat}, Ints: []int64{axis}}
-		if err := u.g.AddConst(k, c); err != nil {
-			return "", err
-		}
-		return u.node("ConcatV2", append(slices.Clone(in), k), nil)
+		return u.concatenate(in)
 	case class == "Flatten", class == "Reshape":
 		return u.node("Reshape", in[:1], nil)
+	case class == "PReLU":
+		return u.prelu(in[0])
+	case class == "LayerNormalization":
+		return u.layerNorm(in[0])
 	case class == "UnitNormalization":
 		return u.node("LpNormalization", in[:1], map[string]graph.Attr{"axis": {Int: -1}})
 	case class == "ZeroPadding2D":
@@ -216,6 +213,29 @@ func (u *use) build(in []string) (string, error) {
 		return u.node("Identity", in[:1], nil)
 	}
 	return u.node(class, in, nil)
+}
+
+// concatenate joins values along an axis.
+func (u *use) concatenate(in []string) (string, error) {
+	axis, err := axisOf(u.p.Axis, 4)
+	if err != nil {
+		return "", err
+	}
+	k := u.unique(u.name + "/axis")
+	c := &graph.Const{Tensor: raw.Tensor{Name: k, DType: raw.I32, Offset: -1, Load: raw.NotFloat}, Ints: []int64{axis}}
+	if err := u.g.AddConst(k, c); err != nil {
+		return "", err
+	}
+	return u.node("ConcatV2", append(slices.Clone(in), k), nil)
+}
+
+// prelu adds a ReLU with slopes of its own below zero.
+func (u *use) prelu(v string) (string, error) {
+	slopes, err := u.weight("alpha")
+	if err != nil {
+		return "", err
+	}
+	return u.node("PRelu", []string{v, slopes}, nil)
 }
 
 func last(format string) error {
@@ -364,6 +384,9 @@ func (u *use) activate(v string) (string, error) {
 	if op == "" {
 		op = "activation " + text
 	}
+	if op == "HardSigmoid" {
+		attrs["alpha"] = graph.Attr{Float: u.hard}
+	}
 	if op == "Gelu" { // keras.activations.gelu is exact unless it is told otherwise, which only Python code can
 		attrs = nil
 	}
@@ -476,6 +499,31 @@ func (u *use) norm(in []string) (string, error) {
 		eps = *u.p.Epsilon
 	}
 	return u.node("FusedBatchNormV3", inputs, map[string]graph.Attr{"is_training": {}, "epsilon": {Float: eps}})
+}
+
+// layerNorm adds a layer norm over the last axis.
+func (u *use) layerNorm(v string) (string, error) {
+	axis, err := axisOf(u.p.Axis, 2)
+	if err != nil {
+		return "", err
+	}
+	inputs := []string{v, "", ""}
+	scaled, ok := u.p.Scale.(bool)
+	for i, has := range []bool{!ok || scaled, u.p.Center == nil || *u.p.Center} {
+		if has {
+			if inputs[i+1], err = u.weight([]string{"gamma", "beta"}[i]); err != nil {
+				return "", err
+			}
+		}
+	}
+	eps := 1e-3
+	if u.p.Epsilon != nil {
+		eps = *u.p.Epsilon
+	}
+	if u.p.RMS {
+		return u.node("LayerNormalization without its mean", inputs, nil)
+	}
+	return u.node("LayerNormalization", inputs, map[string]graph.Attr{"axis": {Int: axis}, "epsilon": {Float: eps}})
 }
 
 func (u *use) rescale(v string) (string, error) {
@@ -614,6 +662,17 @@ func Variables(class string, config json.RawMessage) []string {
 			out = append([]string{"gamma"}, out...)
 		}
 		return out
+	case "LayerNormalization":
+		var out []string
+		if scaled, ok := p.Scale.(bool); !ok || scaled {
+			out = []string{"gamma"}
+		}
+		if p.Center == nil || *p.Center {
+			out = append(out, "beta")
+		}
+		return out
+	case "PReLU":
+		return []string{"alpha"}
 	case "Normalization":
 		return []string{"mean", "variance", "count"}
 	}

@@ -16,6 +16,7 @@ var operators = map[string]string{
 	"AvgPool": "AveragePool", "MatMul": "Gemm", "SoftMax": "Softmax", "Convert": "Cast", "Clamp": "Clip",
 	"Maximum": "Max", "Power": "Pow", "ShapeOf": "Shape", "BatchNormInference": "BatchNormalization",
 	"FakeQuantize": "Identity", "Broadcast": "Expand", "Interpolate": "Resize", "PReLU": "LeakyRelu",
+	"SoftPlus": "Softplus", "SoftSign": "Softsign", "HSwish": "HardSwish", "HSigmoid": "HardSigmoid",
 }
 
 // translate gives a node ONNX's attributes and inputs.
@@ -58,6 +59,8 @@ func (f *reader) translate(n *graph.Node, l *layer) error {
 		if axes := f.numbers(n, 1); len(axes) == 1 && (axes[0] == 1 || axes[0] == -1) && number(l.attr("eps"), 1) < 1e-3 {
 			n.Op, n.Attrs["p"] = "LpNormalization", graph.Attr{Int: 2}
 		}
+	case "HSigmoid":
+		n.Attrs["alpha"] = graph.Attr{Float: 1.0 / 6}
 	case "PReLU", "Swish":
 		return f.sloped(n)
 	}
@@ -103,6 +106,10 @@ func (f *reader) sloped(n *graph.Node) error {
 		return nil
 	}
 	k := f.Consts[n.Inputs[1]]
+	if k != nil && k.Len() > 1 && n.Op == "LeakyRelu" {
+		n.Op = "PRelu"
+		return nil
+	}
 	if k == nil || k.Len() != 1 {
 		return errors.New("its slope is not a constant of one number")
 	}

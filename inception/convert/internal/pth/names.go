@@ -15,7 +15,7 @@ import (
 var storageTypes = map[string]raw.DType{
 	"HalfStorage": raw.F16, "BFloat16Storage": raw.BF16, "FloatStorage": raw.F32, "DoubleStorage": raw.F64,
 	"CharStorage": raw.I8, "ByteStorage": raw.U8, "ShortStorage": raw.I16, "IntStorage": raw.I32, "LongStorage": raw.I64,
-	"BoolStorage": raw.Bool,
+	"BoolStorage": raw.Bool, "QInt8Storage": raw.I8,
 }
 
 // inert are types that training scripts put beside the weights; their contents are thrown away.
@@ -65,6 +65,7 @@ type view struct {
 	st            *storage
 	first         int
 	shape, stride []int
+	levels        *levels // of a quantised one
 }
 
 // find is the list of harmless names.
@@ -105,9 +106,13 @@ func find(module, name string) (*pickle.Global, error) {
 		"torch.jit._pickle.build_doublelist", "torch.jit._pickle.build_boollist", "torch.jit._pickle.build_tensorlist":
 		g.Call = first
 		return g, nil
-	case "torch._utils._rebuild_qtensor", "torch.qint8", "torch.quint8", "torch.qint32":
-		return nil, errors.New("holds quantised weights: save net.state_dict() of the network as it was before it was " +
-			"quantised")
+	case "torch._utils._rebuild_qtensor":
+		g.Call = rebuildQuantised
+		return g, nil
+	case "torch.qint8", "torch.per_tensor_affine", "torch.per_channel_affine":
+		return g, nil
+	case "torch.quint8", "torch.qint32":
+		return nil, errors.New(sayQuantised)
 	case "functools.partial":
 		g.Inert = true
 		return g, nil

@@ -30,6 +30,7 @@ type File struct {
 	Tensors []raw.Tensor      // in the order of the dictionary
 	Nest    string            // the key under which the weights were, "" at the top
 	Modules map[string]Module // of a network that was saved whole, by path; "" is the network
+	Packed  []string          // dense layers of int8 weights, as dynamic quantisation leaves them
 }
 
 // Read lists the tensors of a torch.save file of the given size. Tensors of nested dictionaries are
@@ -72,7 +73,9 @@ func Read(r io.ReaderAt, size int64) (*File, error) {
 	if d == nil {
 		return nil, fmt.Errorf("holds a %s, want a dictionary of tensors: save net.state_dict()", kind(top))
 	}
-	f.Tensors, err = list(r, size, d)
+	if d, f.Packed, err = unpack(d); err == nil {
+		f.Tensors, err = list(r, size, d)
+	}
 	return f, err
 }
 
@@ -215,7 +218,10 @@ func list(r io.ReaderAt, size int64, d *pickle.Dict) ([]raw.Tensor, error) {
 			return nil, fmt.Errorf("tensor %q at offset %d is in the dictionary twice", name, t.Offset)
 		}
 		seen[name] = true
-		load, err := raw.Strided(r, size, v.st.off, v.st.count, v.first, v.shape, v.stride, v.st.dtype)
+		load, err := v.load(r, size)
+		if err == nil && v.levels != nil {
+			t.DType = raw.F32
+		}
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q at offset %d: %w", name, t.Offset, err)
 		}
@@ -226,6 +232,14 @@ func list(r io.ReaderAt, size int64, d *pickle.Dict) ([]raw.Tensor, error) {
 		return nil, errors.New("its dictionary has no tensors: save net.state_dict()")
 	}
 	return out, raw.Disjoint(out)
+}
+
+// load is a tensor's Load.
+func (v *view) load(r io.ReaderAt, size int64) (func(dst []float32) error, error) {
+	if v.levels != nil {
+		return v.real(r, size)
+	}
+	return raw.Strided(r, size, v.st.off, v.st.count, v.first, v.shape, v.stride, v.st.dtype)
 }
 
 // elements is how far a tensor reaches in its storage; its strides have been checked.

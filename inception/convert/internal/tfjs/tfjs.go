@@ -4,7 +4,6 @@
 package tfjs
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -33,9 +32,6 @@ type Model struct {
 
 	shards []io.ReaderAt // of each group
 }
-
-// ErrONNX says that the file is an ONNX model that was written as JSON.
-var ErrONNX = errors.New("is an ONNX model as JSON")
 
 type document struct {
 	Topology json.RawMessage `json:"modelTopology"`
@@ -72,9 +68,6 @@ func Read(r io.ReaderAt, size int64, open Open) (*Model, error) {
 	var d document
 	if err := json.Unmarshal(data, &d); err != nil {
 		return nil, fmt.Errorf("TensorFlow.js: model.json is damaged: %w", err)
-	}
-	if bytes.Contains(data, []byte(`"irVersion"`)) || bytes.Contains(data, []byte(`"ir_version"`)) {
-		return nil, ErrONNX
 	}
 	if len(d.Topology) == 0 || len(d.Manifest) == 0 {
 		return nil, errors.New("is JSON, but no model.json of TensorFlow.js: it has no modelTopology or no weightsManifest")

@@ -19,8 +19,10 @@ func Is(head []byte) bool { return len(head) >= 8 && string(head[4:8]) == "TFL3"
 // operators are the builtin codes that are known.
 var operators = map[int64]string{0: "AddV2", 1: "AvgPool", 2: "ConcatV2", 3: "Conv2D", 6: "Identity", 9: "MatMul",
 	11: "LpNormalization", 14: "Sigmoid", 17: "MaxPool", 18: "Mul", 19: "Relu", 21: "Relu6", 22: "Reshape", 25: "Softmax",
-	28: "Tanh", 34: "Pad", 39: "Transpose", 40: "Mean", 41: "Sub", 42: "RealDiv", 43: "Squeeze", 53: "Identity",
-	56: "ArgMax", 60: "PadV2", 70: "ExpandDims", 82: "Max", 98: "LeakyRelu", 111: "Elu", 114: "Identity", 150: "Gelu"}
+	28: "Tanh", 34: "Pad", 39: "Transpose", 40: "Mean", 41: "Sub", 42: "RealDiv", 43: "Squeeze", 47: "Exp",
+	53: "Identity", 54: "PRelu", 56: "ArgMax", 59: "Neg", 60: "PadV2", 70: "ExpandDims",
+	73: "Log", 82: "Max", 98: "LeakyRelu", 101: "Abs", 111: "Elu",
+	114: "Identity", 117: "HardSwish", 150: "Gelu"}
 
 // activations are what may be fused.
 var activations = map[int64]string{1: "Relu", 3: "Relu6", 4: "Tanh"}
