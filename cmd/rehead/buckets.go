@@ -308,7 +308,8 @@ func (o *outside) commit(ctx context.Context, last string) error {
 		return err
 	}
 	end := filepath.Join(o.local, last)
-	slices.SortStableFunc(files, func(p, q string) int { return map[bool]int{true: 1}[p == end] - map[bool]int{true: 1}[q == end] })
+	rank := map[string]int{end: 1}
+	slices.SortStableFunc(files, func(p, q string) int { return rank[p] - rank[q] })
 	for _, p := range files {
 		below, err := filepath.Rel(o.temp, p)
 		if err != nil {

@@ -112,7 +112,8 @@ func TestBuckets(t *testing.T) {
 
 	p := buckettest.NewProxy(t, url)
 	p.Gets = func(n int64, _ *http.Request) buckettest.Fault {
-		return []buckettest.Fault{buckettest.Cut, buckettest.Rechunk, buckettest.Corrupt, buckettest.Busy, 0, 0, 0, 0, 0, 0, 0}[n%11]
+		return []buckettest.Fault{
+			buckettest.Cut, buckettest.Rechunk, buckettest.Corrupt, buckettest.Busy, 0, 0, 0, 0, 0, 0, 0}[n%11]
 	}
 	out := filepath.Join(dir, "far.npy")
 	embed := func(from string) {

@@ -191,7 +191,8 @@ func TestResumeEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := io.ReadAll(o.Open(ctx, &memory{objects: map[string][]byte{"a": data}})); !errors.Is(err, context.Canceled) {
+	m := &memory{objects: map[string][]byte{"a": data}}
+	if _, err := io.ReadAll(o.Open(ctx, m)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's end", err)
 	}
 }
