@@ -50,7 +50,7 @@ type SplitConfig struct {
 	// NearVersion where Same.Near was kept together in training; what SplitTogether does is up to
 	// its Same
 	Near int `json:"near,omitempty"`
-	// how parts are dealt, 1..SplitRule; 0 means SplitRule. A stored model without it was split by
+	// how parts are dealt, 1..SplitRule or SumRule; 0 means SplitRule. A stored model without it was split by
 	// rule 1
 	Rule int `json:"rule,omitempty"`
 }
@@ -58,6 +58,10 @@ type SplitConfig struct {
 // SplitRule is the newest SplitConfig.Rule: each label's groups fill quotas. By rule 1 the hash
 // alone decided, whatever the shares became.
 const SplitRule = 2
+
+// SumRule is the SplitConfig.Rule by which the digest of a picture's bytes alone decides, whatever the
+// shares become: see SplitConfig.OfSum. It needs to know of no other picture.
+const SumRule = 3
 
 // NearVersion numbers the rule by which nearly equal pictures are found: doctor's Refine. 1 was
 // that of its FirstNear.
@@ -90,8 +94,8 @@ func (c SplitConfig) Validate() error {
 		return wrongfield.Errorf("dataset: split", "Validation and Test", "got %v + %v, want less than 1 together, or "+
 			"nothing is left to train on", v, t)
 	}
-	if c.Rule < 0 || c.Rule > SplitRule {
-		return fmt.Errorf("dataset: split: rule: got %d, want 0..%d: a newer version may know it", c.Rule, SplitRule)
+	if c.Rule < 0 || c.Rule > SumRule {
+		return fmt.Errorf("dataset: split: rule: got %d, want 0..%d: a newer version may know it", c.Rule, SumRule)
 	}
 	return nil
 }
@@ -130,6 +134,20 @@ func (c SplitConfig) Validate() error {
 // and another one once the folder has moved: int(sha1(path), 16) % 2^27 * 100/(2^27-1), of the
 // whole path as it was given, held against the percentages.
 func (f *Folder) Split(cfg SplitConfig) error { return f.SplitTogether(cfg, Same{}) }
+
+// OfSum is the part of a picture by SumRule: u = sha256(salt, 0, the SHA-256 of its bytes) as a fraction,
+// below Test test, above 1 - Validation validation, else train.
+func (c SplitConfig) OfSum(sum [sha256.Size]byte) Split {
+	validation, test := c.fractions()
+	h := sha256.Sum256(append([]byte(c.Salt+"\x00"), sum[:]...))
+	switch u := float64(binary.BigEndian.Uint64(h[:])>>11) / (1 << 53); {
+	case u < test:
+		return Test
+	case u >= 1-validation:
+		return Validation
+	}
+	return Train
+}
 
 // check asks that there is a folder, and that its items have labels of it.
 func (f *Folder) check() error {
@@ -177,6 +195,17 @@ func (f *Folder) SplitTogether(cfg SplitConfig, same Same) error {
 		for i := range f.Items {
 			if it := &f.Items[i]; !it.Fixed {
 				it.Split = legacySplit(it.Path, validation, test)
+			}
+		}
+		return nil
+	}
+	if cfg.Rule == SumRule {
+		if same.Sums == nil {
+			return errors.New("dataset: split: rule 3 deals by the pictures' digests, got none of them")
+		}
+		for i := range f.Items {
+			if it := &f.Items[i]; !it.Fixed {
+				it.Split = cfg.OfSum(same.Sums[i])
 			}
 		}
 		return nil

@@ -24,6 +24,7 @@ const (
 	PhaseFeatures Phase = "features"
 	PhaseSearch         = head.PhaseSearch // choosing L2; counted in fits
 	PhaseFit            = head.PhaseFit    // solving for the head; counted in iterations of the solver
+	PhasePass           = head.PhasePass   // a pass over shards, in RunShards; counted in rows
 	PhaseMeasure  Phase = "measure"        // accuracy and the rest; counted in pictures
 	// making thumbnails, where Config.Neighbours asks for some; counted in pictures
 	PhaseKeep Phase = "keep"

@@ -33,6 +33,7 @@ type Settings struct {
 	Gap         float64              `json:"gap,omitempty"` // the loss is at most this much above the least; 0: not known
 	Gradient    float64              `json:"gradient"`
 	Converged   bool                 `json:"converged"`
+	Streamed    *Streamed            `json:"streamed,omitempty"` // where the head was trained on shards
 }
 
 // settings says how the head was made.

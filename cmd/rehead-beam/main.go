@@ -31,18 +31,20 @@ const usage = `rehead-beam embeds or classifies pictures on Apache Beam.
 It writes one shard for each --shard pictures, bottlenecks or with --model predictions, under a name
 that is made from what goes into it. A run that was cut is started again with the same command: what is
 finished is kept. Pictures that cannot be read end nothing: DIR/` + deadFile + ` lists them with their
-reasons, DIR/` + summaryFile + ` counts. The exit code is 1 where the job failed or no picture has a row, else 0.
+reasons, DIR/` + summaryFile + ` counts. The exit code is 1 where the job failed or no picture could be read.
 
 The pictures, DIR, and the model or weight file are read by the workers, by the same paths. Without
 --runner the job runs in this process, on Beam's prism.
 `
 
 // ours are the flags of this program, in the order of the help; the others are Beam's.
-var ours = []string{"output", "model", "weights", "features", "format", "shard", "top", "retry", "prune", "json", "verbose",
-	"image-root", "strip-prefix", "labels-at", "multi-label", "threads", "device", "kernel", "max-bytes", "max-pixels"}
+var ours = []string{"output", "model", "weights", "features", "format", "shard", "top", "retry", "prune", "json",
+	"verbose", "image-root", "strip-prefix", "labels-at", "multi-label", "threads", "device", "kernel",
+	"max-bytes", "max-pixels"}
 
 // beams are the most used of Beam's.
-var beams = []string{"runner", "endpoint", "environment_type", "environment_config", "worker_binary", "job_name", "async",
+var beams = []string{"runner", "endpoint", "environment_type", "environment_config", "worker_binary",
+	"job_name", "async",
 	"project", "region", "staging_location", "temp_location"}
 
 // options are what is not part of the job.
@@ -53,18 +55,17 @@ func flags(f *flag.FlagSet) (*Job, *options) {
 	j, o := &Job{}, &options{}
 	f.StringVar(&j.Out, "output", "", "folder to write to, which every worker reaches")
 	f.StringVar(&j.Model, "model", "", "model to classify with; without one bottlenecks are written")
-	f.StringVar(&j.Weights, "weights", "", "trunk weights: \""+embedded.Name+"\", a pulled set or a weight file (default: "+
-		embedded.Name+")")
-	f.StringVar(&j.Reads, "features", "", "bottlenecks: last, all, or a list of blocks and statistics, as for rehead embed")
-	f.StringVar(&j.Format, "format", "", "bottlenecks: shards (as rehead embed --shards) or parquet; predictions: parquet, csv "+
-		"or json, an object a line (default: the first)")
+	f.StringVar(&j.Weights, "weights", "", "trunk weights: a pulled set, a weight file or the default, "+embedded.Name)
+	f.StringVar(&j.Reads, "features", "", "bottlenecks: last, all, or a list of blocks and statistics")
+	f.StringVar(&j.Format, "format", "", "bottlenecks: shards, which rehead trains on, or parquet; predictions: parquet, "+
+		"csv or json, an object a line (default: the first)")
 	f.IntVar(&j.Rows, "shard", 2048, "pictures of a shard, which a stop costs at most for each worker")
 	f.IntVar(&j.Top, "top", 5, "labels of a prediction")
 	f.BoolVar(&j.Retry, "retry", false, "do finished shards again that have pictures without a row")
 	f.BoolVar(&j.Prune, "prune", false, "remove shards in the folder that are of other pictures or settings")
 	f.BoolVar(&o.json, "json", false, "print the summary as JSON")
 	f.BoolVar(&o.verbose, "verbose", false, "print what the runner says")
-	f.StringVar(&j.ImageRoot, "image-root", "", "folder that a manifest's relative paths start from (default: the manifest's)")
+	f.StringVar(&j.ImageRoot, "image-root", "", "folder that a manifest's relative paths start from (default: its own)")
 	f.StringVar(&j.StripPrefix, "strip-prefix", "", "prefix that is cut off a manifest's paths")
 	f.StringVar(&j.LabelsAt, "labels-at", "", "which folders are the labels: top or leaf")
 	f.BoolVar(&j.MultiLabel, "multi-label", false, "pictures have any number of labels")
@@ -185,8 +186,9 @@ func (s *summary) print(j *Job, opt *options, data []byte, out io.Writer) error 
 			plural.Count(s.Rows, "row", "rows"), plural.Count(s.Pictures, "picture", "pictures"),
 			plural.Count(len(s.Shards), "shard", "shards"), s.Kept)
 		if n := s.Dead + s.LeftOut; n > 0 {
-			fmt.Fprintf(out, "%s could not be read and %s no picture: %s says why\n", plural.Count(s.Dead, "picture", "pictures"),
-				plural.Count(s.LeftOut, "file is", "files are"), filepath.Join(j.Out, deadFile))
+			fmt.Fprintf(out, "%s could not be read and %s no picture: %s says why\n",
+				plural.Count(s.Dead, "picture", "pictures"), plural.Count(s.LeftOut, "file is", "files are"),
+				filepath.Join(j.Out, deadFile))
 		}
 		if n := len(s.Others); n > 0 {
 			fmt.Fprintf(out, "%s in the folder of other pictures or settings: --prune removes them\n",

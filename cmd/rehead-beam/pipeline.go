@@ -133,7 +133,8 @@ func (f *workFn) ProcessElement(ctx context.Context, text string, tell func(int,
 		if r.Shard != "" {
 			countWritten.Inc(ctx, 1)
 		}
-		log.Infof(ctx, "part %d: %s, %d without a row", p.Number, plural.Count(r.Pictures, "picture", "pictures"), len(r.Dead))
+		log.Infof(ctx, "part %d: %s, %d without a row", p.Number, plural.Count(r.Pictures, "picture", "pictures"),
+			len(r.Dead))
 	}
 	countRows.Inc(ctx, int64(r.Rows))
 	countDead.Inc(ctx, int64(len(r.Dead)))

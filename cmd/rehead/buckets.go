@@ -83,7 +83,8 @@ func client() (*s3.Client, error) {
 	}
 	return s3.New(s3.Config{Endpoint: first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
 		Region: first("AWS_REGION", "AWS_DEFAULT_REGION"), CABundle: first("AWS_CA_BUNDLE"),
-		NoMetadata: first("AWS_EC2_METADATA_DISABLED") == "true"})
+		NoMetadata: first("AWS_EC2_METADATA_DISABLED") == "true" && first("AWS_WEB_IDENTITY_TOKEN_FILE",
+			"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI") == ""})
 }
 
 // open follows an address.

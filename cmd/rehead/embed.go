@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/shards"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/answer"
@@ -34,13 +36,16 @@ type embedOptions struct {
 	batch   int
 	reads   string
 	asJSON  bool
+
+	shards    string // folder, "" for an array
+	shardRows int
 }
 
 func newEmbed(a *app) *cobra.Command {
 	var o embedOptions
 	cmd := &cobra.Command{
-		Use:   "embed IMAGE|DIR|ARCHIVE|MANIFEST... -o features.npy",
-		Short: "Write bottlenecks as a .npy array, with a list of its rows",
+		Use:   "embed IMAGE|DIR|ARCHIVE|MANIFEST... (-o features.npy | --shards DIR)",
+		Short: "Write bottlenecks as a .npy array with a list of its rows, or as shards to train on",
 		Long: `Writes the bottlenecks of pictures as a float32 .npy array, a row a picture, in
 the order of the arguments; a folder or an archive stands for the pictures in
 it, a manifest for those that it names, sorted by path (those of a compressed
@@ -50,13 +55,23 @@ tar as they lie in it). The array has 2,048 columns with the full network and
 features.csv, written beside features.npy, lists every picture: its row in the
 array, counted from 0, its path, its label where a label folder or a manifest
 says one, and for a picture that has no row the reason. The exit code is then 1.
-Both files appear whole or not at all.`,
+Both files appear whole or not at all.
+
+With --shards it writes float16 safetensors files of up to --shard-rows pictures
+into a folder, each with its rows' labels, paths, given parts and digests, for
+"rehead train --bottlenecks", which needs no memory for all of them. Pictures
+without a row are listed in problems.csv there. Started again after a stop, it
+keeps the shards that are whole.`,
 		Example: `  rehead embed flower_photos --weights keras -o features.npy
-  rehead embed flower_photos --features all -o features.npy`,
+  rehead embed flower_photos --features all -o features.npy
+  rehead embed flower_photos --shards bottlenecks`,
 		Args: needArgs(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.out == "" {
-				return usagef("embed: -o is missing: name the .npy file to write")
+			switch {
+			case (o.out == "") == (o.shards == ""):
+				return usagef("embed: want either -o, the .npy file to write, or --shards, a folder for shards")
+			case o.shardRows < 1 || o.shardRows > shards.MaxRows:
+				return usagef("embed: --shard-rows: got %d, want 1 to %d", o.shardRows, shards.MaxRows)
 			}
 			return a.embed(cmd.Context(), args, &o)
 		},
@@ -67,6 +82,10 @@ Both files appear whole or not at all.`,
 	o.data.addManifest(cmd)
 	cmd.Flags().StringVar(&o.weights, "weights", defaultWeights, weightsHelp)
 	cmd.Flags().StringVarP(&o.out, "output", "o", "", "the .npy file to write; its list ends in .csv")
+	cmd.Flags().StringVar(&o.shards, "shards", "", "the folder to write shards to, in the place of -o")
+	cmd.Flags().IntVar(&o.shardRows, "shard-rows", shards.DefaultRows,
+		"pictures of a shard: what is held until it is written, and made again after a stop")
+	cmd.Flags().BoolVar(&o.data.multiLabel, "multi-label", false, "pictures have any number of labels, even none")
 	cmd.Flags().StringVar(&o.cache, "cache", "", "folder of the bottleneck cache, as for train")
 	cmd.Flags().StringVar(&o.reads, "features", train.FeaturesLast,
 		"what to write: last (the last block's averages, or maxima where the weights' own network takes "+
@@ -74,7 +93,7 @@ Both files appear whole or not at all.`,
 			"deviation; block by block, statistic by statistic, unscaled")
 	cmd.Flags().IntVar(&o.batch, "batch", 0, "maximum pictures per forward pass (0: chosen for this machine)")
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
-	first(cmd, "output weights features json")
+	first(cmd, "output shards weights features json")
 	return cmd
 }
 
@@ -97,7 +116,7 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) (err er
 		return err
 	}
 	done := embedSummary{Output: o.out, List: listPath(o.out)}
-	if strings.EqualFold(filepath.Ext(o.out), ".csv") {
+	if o.shards == "" && strings.EqualFold(filepath.Ext(o.out), ".csv") {
 		return usagef("embed: -o: got %s, want a .npy file: the list of its rows is the CSV file beside it", o.out)
 	}
 	reads, err := train.ParseFeatures(o.reads)
@@ -109,7 +128,7 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, out.discard()) }()
-	if err := parentExists(out.local); err != nil {
+	if err := parentExists(cmp.Or(out.local, o.shards)); err != nil {
 		return err
 	}
 	rows, problems, err := o.rows(args)
@@ -132,6 +151,13 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) (err er
 	embed := train.EmbedConfig{Batch: o.batch, Engine: cfg, Limits: o.limits.limits(), Reads: reads}
 	if embed.CacheDir, err = a.cacheDir(o.cache); err != nil {
 		return err
+	}
+	if o.shards != "" {
+		e := &embedShards{app: a, embedOptions: o, cfg: embed, weights: w, rows: rows, multi: o.data.multiLabel}
+		if err := e.run(ctx, problems); err != nil {
+			return aboutFull(err, embed.CacheDir)
+		}
+		return errors.Join(e.say(a.stdout), e.failed.err())
 	}
 	failed := failures{what: "embedded"}
 	done.Output, done.List = out.local, listPath(out.local)

@@ -138,6 +138,7 @@ var phases = map[train.Phase][2]string{
 	train.PhaseFeatures:  {"choosing features", "candidates"},
 	train.PhaseSearch:    {"choosing L2", "fits"},
 	train.PhaseFit:       {"solving for the head", "iterations"},
+	train.PhasePass:      {"passing over the shards", "rows"},
 	train.PhaseMeasure:   {"measuring", "pictures"},
 	train.PhaseKeep:      {"making thumbnails", "pictures"},
 }

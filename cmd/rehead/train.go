@@ -38,6 +38,7 @@ type trainOptions struct {
 	cfg      train.Config
 	dataFlags
 	headFlags
+	shards shardFlags
 }
 
 func newTrain(a *app) *cobra.Command { return trainCommand(a, &trainOptions{}) }
@@ -45,7 +46,7 @@ func newTrain(a *app) *cobra.Command { return trainCommand(a, &trainOptions{}) }
 // trainCommand is `train` with its options in o.
 func trainCommand(a *app, o *trainOptions) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "train [DIR|ARCHIVE|MANIFEST]",
+		Use:   "train [DIR|ARCHIVE|MANIFEST | --bottlenecks SHARDS...]",
 		Short: "Train a head on label folders or a manifest",
 		Long: `Embeds the pictures of a folder of label folders, or of a manifest (CSV, JSON
 lines, .lst), with a frozen trunk, solves for a softmax head and writes a model
@@ -65,14 +66,26 @@ labels, docs/reports.md the report, charts and TensorBoard.
 A run that is stopped, even by kill -9, goes on where it was when it is started
 again with the same settings and cache, and ends with the same bytes.
 
+With --bottlenecks it trains on shards that "rehead embed --shards" wrote, in a
+few passes over them and with bounded memory: docs/fleet.md.
+
 Without DIR it is a SageMaker training job: data, settings and model are below
 /opt/ml (SAGEMAKER_BASE_DIR overrides it). See docs/sagemaker.md.`,
 		Example: `  rehead train flower_photos -o model
   rehead train flowers.csv --weights keras --l2 auto --min-accuracy 0.9
   rehead train photos.csv --multi-label --class-weights balanced
   rehead train flower_photos --augment default --views 4 --tensorboard runs/1`,
-		Args: needArgs(0, 1),
+		Args: needArgs(0, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(o.shards.places) > 0 {
+				if err := o.shards.check(cmd.Flags()); err != nil {
+					return err
+				}
+				return a.trainShards(cmd.Context(), args, o)
+			}
+			if err := needArgs(0, 1)(cmd, args); err != nil {
+				return err
+			}
 			if len(args) == 0 {
 				return a.containerTrain(cmd.Context(), o, cmd.Flags())
 			}
@@ -86,6 +99,7 @@ Without DIR it is a SageMaker training job: data, settings and model are below
 	o.dataFlags.add(cmd)
 	o.add(cmd)
 	o.headFlags.add(cmd, &o.cfg)
+	o.shards.add(cmd)
 	first(cmd, "weights output validation test l2 features augment class-weights unknown json")
 	return cmd
 }

@@ -77,6 +77,9 @@ func (p Place) open() (s *Shard, f File, err error) {
 	if f, err = p.Open(); err != nil {
 		return nil, nil, fmt.Errorf("dataset: shards: %w", err)
 	}
+	if f == nil {
+		return nil, nil, fmt.Errorf("dataset: shards: %s: what opens it gave no file", p.Name)
+	}
 	if s, err = Open(p.Name, f, p.Size); err != nil {
 		return nil, nil, errors.Join(err, f.Close())
 	}

@@ -21,6 +21,7 @@ type Set struct {
 	Rows       int
 
 	shards []member
+	digest [sha256.Size]byte
 }
 
 // member is one of the shards.
@@ -58,7 +59,9 @@ func OpenSet(ctx context.Context, places []Place) (*Set, error) {
 	}
 	s := &Set{Key: heads[0].Key, MultiLabel: heads[0].MultiLabel}
 	place := map[string]int32{}
+	digest := sha256.New()
 	for i, h := range heads {
+		_, _ = fmt.Fprintf(digest, "%d %d %x\x00", places[i].Size, h.Rows, h.digest) // a hash takes everything
 		if err := s.Key.Check(h.Name, h.Key); err != nil {
 			return nil, fmt.Errorf("%w; %s was the first", err, heads[0].Name)
 		}
@@ -72,6 +75,7 @@ func OpenSet(ctx context.Context, places []Place) (*Set, error) {
 			place[l] = 0
 		}
 	}
+	digest.Sum(s.digest[:0])
 	s.Labels = slices.Sorted(maps.Keys(place))
 	for i, l := range s.Labels {
 		place[l] = int32(i)
@@ -92,6 +96,23 @@ func (s *Set) Shards() int {
 	return len(s.shards)
 }
 
+// count is how many rows there are.
+func (s *Set) count() int {
+	if len(s.shards) == 0 {
+		return 0
+	}
+	last := &s.shards[len(s.shards)-1]
+	return last.first + last.rows
+}
+
+// Digest is a hash of the shards' headers, in their order: of their checksums, labels and sizes.
+func (s *Set) Digest() (sum [sha256.Size]byte) {
+	if s != nil {
+		sum = s.digest
+	}
+	return sum
+}
+
 // errNoSet is what a set answers that OpenSet did not return.
 var errNoSet = errors.New("dataset: shards: got no set of shards, want one that OpenSet returned")
 
@@ -105,8 +126,8 @@ func (s *Set) Paths(ctx context.Context, rows []int) ([]string, error) {
 		if err := context.Cause(ctx); err != nil {
 			return nil, fmt.Errorf("dataset: shards: stopped: %w", err)
 		}
-		if rows[at] < 0 || rows[at] >= s.Rows || at > 0 && rows[at] < rows[at-1] {
-			return nil, fmt.Errorf("dataset: shards: got row %d, want rows of %d, ascending", rows[at], s.Rows)
+		if rows[at] < 0 || rows[at] >= s.count() || at > 0 && rows[at] < rows[at-1] {
+			return nil, fmt.Errorf("dataset: shards: got row %d, want rows of %d, ascending", rows[at], s.count())
 		}
 		i, found := slices.BinarySearchFunc(s.shards, rows[at],
 			func(m member, row int) int { return cmp.Compare(m.first, row) })
@@ -150,7 +171,7 @@ func (s *Set) Duplicates(ctx context.Context, memory int64, most int) (list []Sa
 		at  int
 	}
 	parts := 1
-	for int64(s.Rows)*sumBytes/int64(parts) > max(memory, 1<<20)*3/4 {
+	for int64(s.count())*sumBytes/int64(parts) > max(memory, 1<<20)/4*3 && parts < 1<<24 {
 		parts *= 2
 	}
 	var held []row

@@ -26,6 +26,7 @@ type Shard struct {
 	file     *safetensors.File
 	r        io.ReaderAt
 	features int64 // where they begin
+	digest   [sha256.Size]byte
 }
 
 // Open reads and checks the header of a shard of size bytes. What is wrong with its content is an
@@ -71,6 +72,8 @@ func (s *Shard) header() (err error) {
 	if s.Rows < 1 || s.Rows > MaxRows {
 		return fmt.Errorf("got %d rows, want 1 to %d", s.Rows, MaxRows)
 	}
+	s.digest = sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s", s.file.Metadata["key"], s.file.Metadata["labels"],
+		s.file.Metadata["index_crc32c"]))
 	_, s.MultiLabel = s.file.Lookup("labels")
 	pages := (s.Rows + PageRows - 1) / PageRows
 	for _, want := range []struct {

@@ -114,10 +114,8 @@ func (p *Proxy) serve(back http.Handler, w http.ResponseWriter, r *http.Request)
 		p.Others.Add(1)
 	}
 	defer func() { // a body that was cut ends the connection
-		if what := recover(); what != nil && what != http.ErrAbortHandler {
-			panic(what)
-		} else if what != nil {
-			panic(http.ErrAbortHandler)
+		if what := recover(); what != nil {
+			panic(what) // of a known kind the server keeps silent
 		}
 	}()
 	back.ServeHTTP(w, r)

@@ -66,6 +66,9 @@ func (o *objective) bestBias(p biasPasses, b []float64, near float64) (first flo
 		}
 		for l := range sums {
 			sums[l] /= float64(o.n)
+			if o.pull != nil {
+				sums[l] += o.pull[l]
+			}
 		}
 		share := o.mend(at, sums)
 		enough := share <= near || share > least/2 && share < 0.1

@@ -28,6 +28,9 @@
 //	objective.go   loss and gradient in chunks; residual.go: of one row; rough.go: by bfloat16
 //	space.go       more features than examples
 //	exact.go       the same in float64, and how far from the optimum that is; bias.go: the best bias
+//	stream.go      more rows than memory: FitStream and its passes; streamstart.go: the first of them and
+//	               the sample; streampass.go: the others; surrogate.go: the sample's loss in their place;
+//	               streamstate.go: memory and checkpoints
 //	logits.go      what a head says; calibrate.go: temperature and thresholds
 //	checkpoint.go  a stopped fit goes on; progress.go: what it tells on the way
 //

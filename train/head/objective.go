@@ -32,6 +32,7 @@ type objective struct {
 	n, f, k int
 	chunk   int // rows in a chunk
 	l2      float64
+	pull    []float64 // [K], of the objective's own gradient by the bias, which value's best bias has to undo
 	threads int
 	lanes   []*lane
 	device  *onDevice // optional: computes value
@@ -66,6 +67,28 @@ func newObjective(ctx context.Context, targets *targets, s scale, threads int, r
 	if err := o.layRows(rough); err != nil {
 		return nil, fmt.Errorf("train: fit: %w", err)
 	}
+	o.makeLanes(rough)
+	return o, nil
+}
+
+// emptyObjective is one whose rows of f features are zeros, in float32.
+func emptyObjective(ctx context.Context, targets *targets, f, threads int) (*objective, error) {
+	ex := targets.ex
+	o := &objective{ctx: ctx, ex: ex, targets: targets, n: len(ex.Labels), f: f, k: ex.Classes, threads: threads}
+	rows, err := linalg.NewRows(o.n, o.f)
+	if err != nil {
+		return nil, fmt.Errorf("train: fit: %w", err)
+	}
+	o.rows, o.ld = rows, padded(rows.Columns(o.k))
+	o.makeLanes(false)
+	return o, nil
+}
+
+// padded is how far apart rows of logits lie that take so many columns.
+func padded(columns int) int { return (columns + softmax.Lanes - 1) / softmax.Lanes * softmax.Lanes }
+
+// makeLanes says what a chunk is and makes the lanes.
+func (o *objective) makeLanes(rough bool) {
 	chunks := (o.n + chunkRows - 1) / chunkRows
 	o.chunk = (o.n + chunks - 1) / chunks
 	o.w32 = make([]float32, o.k*o.f)
@@ -79,7 +102,6 @@ func newObjective(ctx context.Context, targets *targets, s scale, threads int, r
 		}
 		o.lanes = append(o.lanes, l)
 	}
-	return o, nil
 }
 
 // layRows scales the rows, measures them, and lays them out for products in bfloat16 or float32.
@@ -95,7 +117,7 @@ func (o *objective) layRows(rough bool) (err error) {
 	if err != nil {
 		return err
 	}
-	o.ld = (rows.Columns(o.k) + softmax.Lanes - 1) / softmax.Lanes * softmax.Lanes
+	o.ld = padded(rows.Columns(o.k))
 	lengths := make([]float64, o.n)
 	put := func(worker, from int) error {
 		row := make([]float32, o.f)
@@ -178,9 +200,19 @@ func (o *objective) value(theta, grad []float64) (float64, error) {
 	if _, err := o.bias().best(b, nearBias); err != nil {
 		return 0, err
 	}
+	loss, err := o.gradient(b, grad)
+	if err != nil {
+		return 0, err
+	}
+	copy(theta[w:], b)
+	return o.regularise(loss, theta, grad), nil
+}
+
+// gradient returns the sum of the losses with the logits z and a bias, and writes the sums of their
+// gradients to grad.
+func (o *objective) gradient(b, grad []float64) (loss float64, err error) {
 	clear(grad)
-	loss := 0.0
-	err := o.inTurn(func(l *lane, lo, hi int) error {
+	err = o.inTurn(func(l *lane, lo, hi int) error {
 		r := l.residuals(o, b, lo, hi)
 		_, from, err := o.part(l, lo, hi)
 		if err != nil {
@@ -191,13 +223,9 @@ func (o *objective) value(theta, grad []float64) (float64, error) {
 	}, func(l *lane) error {
 		loss += l.loss
 		o.addBias(grad, l)
-		return l.sum.AddTo(grad[:w], 1)
+		return l.sum.AddTo(grad[:o.k*o.f], 1)
 	})
-	if err != nil {
-		return 0, err
-	}
-	copy(theta[w:], b)
-	return o.regularise(loss, theta, grad), nil
+	return loss, err
 }
 
 // logits writes W z of all examples to z, by products in float32.

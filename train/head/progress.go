@@ -29,6 +29,7 @@ type Event struct {
 	L2            float64
 	Loss          float64 // mean cross entropy + L2 term
 	Gradient      float64 // largest component
+	Gap           float64 // of FitStream: Loss is at most this much above the least
 	TrainAccuracy float64 // 0..1; NaN when not measured at this event
 	// weighted mean cross entropy of the validation part, without L2 term, class weights and
 	// smoothing; NaN when there is none

@@ -39,6 +39,12 @@ func newScale(rows [][]float32, power float64, threads int) scale {
 		lo, hi := i*step, min((i+1)*step, f)
 		measureFeatures(rows, lo, s.mean[lo:hi], variance[lo:hi])
 	})
+	s.divide(variance, power)
+	return s
+}
+
+// divide sets inv by the features' variances.
+func (s *scale) divide(variance []float64, power float64) {
 	total, varying := 0.0, 0.0
 	for j, v := range variance {
 		if v > constant*s.mean[j]*s.mean[j] && v > math.SmallestNonzeroFloat32 {
@@ -53,7 +59,6 @@ func newScale(rows [][]float32, power float64, threads int) scale {
 		}
 		s.m32[j], s.i32[j] = float32(s.mean[j]), float32(s.inv[j])
 	}
-	return s
 }
 
 // measureFeatures does the features from lo on, as many as mean and variance have room for.

@@ -27,10 +27,10 @@ func newTargets(ex Examples, cfg Config) (*targets, error) {
 			"got %d, want one for each of %d classes", len(cfg.ClassWeights),
 			ex.Classes)
 	}
-	n, k := len(ex.Rows), ex.Classes
-	t := &targets{ex: ex, of: make([]float64, n), has: make([]float64, k), lack: make([]float64, k)}
-	total, count := 0.0, make([]float64, k)
-	for i := range ex.Rows {
+	n := len(ex.Labels)
+	t := &targets{ex: ex, of: make([]float64, n)}
+	total, count := 0.0, make([]float64, ex.Classes)
+	for i := range ex.Labels {
 		t.of[i] = ex.weight(i)
 		total += t.of[i]
 		for _, l := range ex.set(i) {
@@ -40,11 +40,21 @@ func newTargets(ex Examples, cfg Config) (*targets, error) {
 	for i := range t.of {
 		t.of[i] *= float64(n) / total
 	}
+	t.weigh(cfg, n, total, count)
+	t.sum()
+	return t, nil
+}
+
+// weigh sets what classes and answers count among n examples of a total weight, count [K] being that of
+// each class.
+func (t *targets) weigh(cfg Config, n int, total float64, count []float64) {
+	k := t.ex.Classes
+	t.has, t.lack = make([]float64, k), make([]float64, k)
 	for l := range k {
 		t.has[l], t.lack[l] = 1, 1
 		if cfg.Balanced && count[l] > 0 {
 			sides := float64(k)
-			if ex.MultiLabel != nil {
+			if t.ex.MultiLabel != nil {
 				sides = 2
 				t.lack[l] = total / (sides * max(total-count[l], total/float64(2*n)))
 			}
@@ -57,13 +67,37 @@ func newTargets(ex Examples, cfg Config) (*targets, error) {
 	// Smoothing moves a part of the certainty to all the answers there are: K classes, or yes and
 	// no.
 	answers := float64(k)
-	if ex.MultiLabel != nil {
+	if t.ex.MultiLabel != nil {
 		answers = 2
 	}
 	t.off = cfg.Smoothing / answers
 	t.on = 1 - cfg.Smoothing + cfg.Smoothing/answers
-	t.sum()
-	return t, nil
+}
+
+// counted is what is asked of n examples that are not at hand, count [K] of which have each label.
+func counted(cfg Config, multi bool, n int, count []float64) *targets {
+	t := &targets{ex: Examples{Classes: len(count)}}
+	if multi {
+		t.ex.MultiLabel = [][]int{}
+	}
+	t.weigh(cfg, n, float64(n), count)
+	t.wanted, t.all = make([]float64, len(count)), make([]float64, len(count))
+	for l, c := range count {
+		share := c / float64(n)
+		t.wanted[l] = share * t.has[l] * (t.on - t.off)
+		if multi {
+			t.all[l] = t.lack[l] + share*(t.has[l]-t.lack[l])
+		} else {
+			t.all[0] += share * t.has[l]
+		}
+	}
+	for l := range count {
+		if !multi {
+			t.all[l] = t.all[0]
+		}
+		t.wanted[l] += t.off * t.all[l]
+	}
+	return t
 }
 
 // sum fills in wanted and all.

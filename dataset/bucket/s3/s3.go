@@ -62,7 +62,7 @@ func New(cfg Config) (*Client, error) {
 		}
 	}
 	providers := []credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}}
-	if !cfg.NoMetadata || os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "" {
+	if !cfg.NoMetadata {
 		providers = append(providers, &credentials.IAM{Client: &http.Client{Timeout: roleTimeout}, Region: cfg.Region})
 	}
 	core, err := minio.NewCore(host, &minio.Options{Creds: credentials.NewChainCredentials(providers), Secure: secure,

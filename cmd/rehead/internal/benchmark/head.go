@@ -54,24 +54,28 @@ func Head(ctx context.Context, ex head.Examples, runs, threads int) (*HeadReport
 	return r, nil
 }
 
+// hidden is how many directions correlate made-up bottlenecks.
+const hidden = 32
+
+// normal are numbers of mean 0 and a standard deviation.
+func normal(rng *rand.Rand, count int, scale float64) []float32 {
+	v := make([]float32, count)
+	for i := range v {
+		v[i] = float32(scale * rng.NormFloat64())
+	}
+	return v
+}
+
 // MadeUpBottlenecks are n rows of f features that look like bottlenecks: not negative, correlated
 // through a few hidden directions, with k classes that overlap. The same every time.
 func MadeUpBottlenecks(n, f, k int) head.Examples {
-	const hidden = 32
 	rng := rand.New(rand.NewPCG(uint64(n), uint64(k)))
-	normal := func(count int, scale float64) []float32 {
-		v := make([]float32, count)
-		for i := range v {
-			v[i] = float32(scale * rng.NormFloat64())
-		}
-		return v
-	}
-	mix := normal(hidden*f, 0.4/math.Sqrt(hidden))
-	centres := normal(k*hidden, 0.6)
+	mix := normal(rng, hidden*f, 0.4/math.Sqrt(hidden))
+	centres := normal(rng, k*hidden, 0.6)
 	ex := head.Examples{Rows: make([][]float32, n), Labels: make([]int, n), Classes: k}
 	for i := range n {
 		class := i % k
-		row := normal(f, 0.3)
+		row := normal(rng, f, 0.3)
 		for j, c := range centres[class*hidden : (class+1)*hidden] {
 			v := c + float32(rng.NormFloat64())
 			for l, m := range mix[j*f : (j+1)*f] {

@@ -23,8 +23,14 @@ var elsewhere = map[string]string{
 	"validation_dir":    "give the pictures as the channel validation",
 	"test_dir":          "give the pictures as the channel test",
 	"image_root":        "a manifest's pictures lie in its own channel",
+	"bottlenecks":       noShards,
+	"memory":            noShards,
+	"passes":            noShards,
 	"help":              "rehead train --help lists the settings",
 }
+
+// noShards is the answer to settings of a training on shards.
+const noShards = "a job trains on pictures: rehead train --bottlenecks trains on shards, outside of one"
 
 // Target is what a job's hyperparameters set.
 type Target struct {
