@@ -158,7 +158,6 @@ func (r *shardRun) run(ctx context.Context) error {
 }
 
 func (r *shardRun) watch(e head.Event) {
-	r.res.Seconds[e.Phase] += 0
 	if r.cfg.Progress != nil {
 		r.cfg.Progress(Event{Event: e})
 	}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"github.com/c236555e/rehead/dataset/shards"
 	"github.com/c236555e/rehead/inception"
@@ -125,36 +124,13 @@ func (e *engine) take(ctx context.Context) (free func(), err error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	still := make(chan struct{})
-	go beat(still)
-	free = func() {
-		close(still)
-		e.turn <- struct{}{}
-	}
+	free = func() { e.turn <- struct{}{} }
 	if err := e.compile(); err != nil {
 		free()
 		return nil, err
 	}
 	return free, nil
 }
-
-// beat wakes idle processors until still is closed. The network's threads give way by runtime.Gosched where
-// they wait for each other; after a goroutine of Beam's has taken the place of one of them, both may go on
-// in turn on one processor while the other sleeps, since nothing that gives way wakes it.
-func beat(still <-chan struct{}) {
-	t := time.NewTicker(beatEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-		case <-still:
-			return
-		}
-	}
-}
-
-// beatEvery is a pause that costs less than a hundredth of a processor.
-const beatEvery = time.Millisecond
 
 func (e *engine) compile() (err error) {
 	switch {

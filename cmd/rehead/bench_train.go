@@ -117,7 +117,8 @@ func (a *app) benchShards(ctx context.Context, s benchShards, threads int, asJSO
 	began := time.Now()
 	r, err := benchmark.Shards(ctx, set, int64(s.memory), threads, func(e head.Event) {
 		if e.Phase == head.PhaseFit {
-			a.note("pass %d, %.1f s: loss %.6f, at most %.2g above the least", e.Done+1, time.Since(began).Seconds(), e.Loss, e.Gap)
+			a.note("pass %d, %.1f s: loss %.6f, at most %.2g above the least", e.Done+1, time.Since(began).Seconds(), e.Loss,
+				e.Gap)
 		}
 	})
 	if err != nil {
@@ -126,8 +127,8 @@ func (a *app) benchShards(ctx context.Context, s benchShards, threads int, asJSO
 	if asJSON {
 		return printJSON(a.stdout, r)
 	}
-	a.sayWrapped("%.2f s for %d x %d bottlenecks of %d classes: %d passes, %d rows in memory, evaluated %d times; loss %.6f, at "+
-		"most %.2g above the least; %d threads, %.0f MB", r.Seconds, r.Rows, r.Features, r.Classes, r.Passes, r.Resident,
+	a.sayWrapped("%.2f s for %d x %d bottlenecks of %d classes: %d passes, %d rows in memory, evaluated %d times; loss "+
+		"%.6f, at most %.2g above the least; %d threads, %.0f MB", r.Seconds, r.Rows, r.Features, r.Classes, r.Passes, r.Resident,
 		r.Evaluations, r.Loss, r.Gap, r.Threads, r.RSSMB)
 	return nil
 }

@@ -135,8 +135,8 @@ func (e *embedShards) plan() error {
 		}
 	}
 	for name := range there {
-		return fmt.Errorf("embed: --shards: %s is not of these pictures, weights and settings: a head would be trained on it, "+
-			"too; remove it or name another folder", filepath.Join(e.shards, name))
+		return fmt.Errorf("embed: --shards: %s is not of these pictures, weights and settings: a head would be trained on "+
+			"it, too; remove it or name another folder", filepath.Join(e.shards, name))
 	}
 	return nil
 }
@@ -251,7 +251,8 @@ func (e *embedShards) say(out io.Writer) error {
 	if e.asJSON {
 		return printJSON(out, e.done)
 	}
-	e.sayWrapped("wrote %s: %d x %d float16 in %d shards, %d of them kept; %d rows from the cache; pictures without a row are "+
-		"listed in %s", e.done.Output, e.done.Images, e.done.Features, e.done.Shards, e.done.Kept, e.done.Cached, e.done.List)
+	e.sayWrapped("wrote %s: %d x %d float16 in %d shards, %d of them kept; %d rows from the cache; pictures without a "+
+		"row are listed in %s", e.done.Output, e.done.Images, e.done.Features, e.done.Shards, e.done.Kept, e.done.Cached,
+		e.done.List)
 	return nil
 }

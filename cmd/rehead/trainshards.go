@@ -38,9 +38,9 @@ func (s *shardFlags) add(cmd *cobra.Command) {
 }
 
 // ofShards are the flags of train that a training on shards knows.
-const ofShards = " bottlenecks memory passes weights output cache dtype no-trunk force name json min-accuracy validation test " +
-	"salt seed l2 scaling label-smoothing class-weights checkpoint-every solver threads kernel device precision resize color " +
-	"stretch no-report tolerance "
+const ofShards = " bottlenecks memory passes weights output cache dtype no-trunk force name json min-accuracy " +
+	"validation test salt seed l2 scaling label-smoothing class-weights checkpoint-every solver threads kernel device " +
+	"precision resize color stretch no-report "
 
 // check refuses what has no meaning with shards: nothing that was asked for is passed over in silence.
 func (s *shardFlags) check(flags *pflag.FlagSet) error {
@@ -67,18 +67,8 @@ func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions) e
 	if o.cfg.L2 < 0 {
 		return usagef("train: --l2 auto: a training on shards does not search for it: give a number, or leave it out")
 	}
-	cfg, err := a.trainConfig(o)
+	sc, err := a.shardConfig(o)
 	if err != nil {
-		return err
-	}
-	cfg.Checkpoints.Dir = cfg.CacheDir
-	if err := errors.Join(checkMinAccuracy(o.least), oneOf("dtype", o.dtype, "f32", "f16"), o.checkOutputs()); err != nil {
-		return err
-	}
-	sc := train.ShardConfig{Options: cfg.Options, Split: cfg.Split, ClassWeights: cfg.ClassWeights, Memory: int64(o.shards.memory),
-		Passes: o.shards.passes, Precision: cfg.Precision, Engine: cfg.Engine, Date: cfg.Date, ToolVersion: cfg.ToolVersion,
-		Name: cfg.Name}
-	if err := errors.Join(sc.Validate(), cfg.Engine.Probe()); err != nil {
 		return err
 	}
 	places, err := shards.Find(append(o.shards.places, args...)...)
@@ -112,7 +102,7 @@ func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions) e
 	r, err := train.RunShards(ctx, set, w, sc)
 	p.done()
 	if err != nil {
-		return aboutFull(err, cfg.CacheDir)
+		return aboutFull(err, sc.Checkpoints.Dir)
 	}
 	for _, n := range r.Notes {
 		a.note("%s", n)
@@ -132,6 +122,21 @@ func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions) e
 		a.printMetricLines(&r.Metrics)
 	}
 	return errors.Join(err, r.Metrics.RequireAccuracy(o.least))
+}
+
+// shardConfig is what the flags say, and says before the long work what cannot be.
+func (a *app) shardConfig(o *trainOptions) (train.ShardConfig, error) {
+	cfg, err := a.trainConfig(o)
+	if err != nil {
+		return train.ShardConfig{}, err
+	}
+	if err := errors.Join(checkMinAccuracy(o.least), oneOf("dtype", o.dtype, "f32", "f16"), o.checkOutputs()); err != nil {
+		return train.ShardConfig{}, err
+	}
+	sc := train.ShardConfig{Options: cfg.Options, Split: cfg.Split, ClassWeights: cfg.ClassWeights,
+		Memory: int64(o.shards.memory), Passes: o.shards.passes, Precision: cfg.Precision, Engine: cfg.Engine,
+		Date: cfg.Date, ToolVersion: cfg.ToolVersion, Name: cfg.Name}
+	return sc, errors.Join(sc.Validate(), cfg.Engine.Probe())
 }
 
 // trunkBytes is what the trunk and the program take beside what a training on shards may hold.

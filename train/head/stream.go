@@ -254,7 +254,8 @@ func newStream(ctx context.Context, src Source, cfg StreamConfig) (*stream, erro
 		Memory       int64
 		Passes, Held int
 		Source       []byte
-	}{s.base.Options, s.k, cfg.MultiLabel, cfg.ClassWeights, cfg.Balanced, s.cfg.Memory, s.cfg.Passes, cfg.Held, digest[:]})
+	}{s.base.Options, s.k, cfg.MultiLabel, cfg.ClassWeights, cfg.Balanced, s.cfg.Memory, s.cfg.Passes, cfg.Held,
+		digest[:]})
 	return s, err
 }
 

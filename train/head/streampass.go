@@ -99,7 +99,7 @@ func (s *stream) each(from int, w work) error {
 	})
 	for len(busy) > 0 {
 		if err != nil {
-			<-busy[0].done
+			_ = <-busy[0].done // err came first
 			busy = busy[1:]
 			continue
 		}
@@ -336,21 +336,25 @@ func (l *passLane) compute(s *stream, b *Batch, weights *linalg.Weights, gradien
 	if !gradient {
 		return nil
 	}
-	if t.ex.MultiLabel == nil {
-		for i, y := range t.ex.Labels {
-			l.own += float64(l.z[i*l.ld+y])
-		}
-	}
-	if t.ex.MultiLabel != nil || t.off != 0 {
-		l.loss = residuals(&t, rowsOf[float32]{l.z, l.ld, 0, trained}, l.b32[:s.k], l.bias[:s.k])
-	} else {
-		for i := range trained {
-			z := l.z[i*l.ld:][:l.ld]
-			l.loss += certainResidual(&t, i, z, z, l.b32, l.bias)
-		}
-	}
+	l.residuals(&t, trained)
 	l.sum.Clear()
 	return l.sum.Add(l.z, l.ld, 0, trained)
+}
+
+// residuals makes residuals of the first logits, and sums up what they say.
+func (l *passLane) residuals(t *targets, trained int) {
+	k := t.ex.Classes
+	for i, y := range t.ex.Labels {
+		l.own += float64(l.z[i*l.ld+y])
+	}
+	if t.ex.MultiLabel != nil || t.off != 0 {
+		l.loss = residuals(t, rowsOf[float32]{l.z, l.ld, 0, trained}, l.b32[:k], l.bias[:k])
+		return
+	}
+	for i := range trained {
+		z := l.z[i*l.ld:][:l.ld]
+		l.loss += certainResidual(t, i, z, z, l.b32, l.bias)
+	}
 }
 
 // answers measures the rows of the order from one on, and keeps the logits of those that are held.
