@@ -168,6 +168,11 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) (err er
 	if err := out.commit(ctx, ""); err != nil {
 		return err
 	}
+	return a.sayEmbedded(o, &done, &failed)
+}
+
+// sayEmbedded says what was written.
+func (a *app) sayEmbedded(o *embedOptions, done *embedSummary, failed *failures) error {
 	if o.asJSON {
 		return errors.Join(printJSON(a.stdout, done), failed.err())
 	}

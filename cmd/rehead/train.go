@@ -174,6 +174,14 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (_ *train.
 	}
 	address := o.out
 	o.out = out.local
+	return a.trainTo(ctx, dir, o, func() error {
+		defer func() { o.out = address }()
+		return out.commit(ctx, "model.json")
+	})
+}
+
+// trainTo is train to a folder on this machine; saved is called once the model is there.
+func (a *app) trainTo(ctx context.Context, dir string, o *trainOptions, saved func() error) (*train.Result, error) {
 	cfg, err := a.trainConfig(o)
 	if err != nil {
 		return nil, err
@@ -220,10 +228,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (_ *train.
 	if err := a.save(result.Model, report, o); err != nil {
 		return nil, err
 	}
-	if err := out.commit(ctx, "model.json"); err != nil {
+	if err := saved(); err != nil {
 		return nil, err
 	}
-	o.out = address
 	if err := result.Finish(); err != nil {
 		return nil, err
 	}

@@ -257,7 +257,7 @@ func TestOpenAt(t *testing.T) {
 	for _, c := range []struct{ at, n, want int }{{0, 1000, 1000}, {1, 10, 10}, {990, 20, 10}, {1000, 5, 0}, {2000, 5, 0}} {
 		got := make([]byte, c.n)
 		n, err := p.ReadAt(got, int64(c.at))
-		if n != c.want || (n < c.n) != (err == io.EOF) || n > 0 && !bytes.Equal(got[:n], data[c.at:c.at+n]) {
+		if n != c.want || (n < c.n) != errors.Is(err, io.EOF) || n > 0 && !bytes.Equal(got[:n], data[c.at:c.at+n]) {
 			t.Errorf("%d bytes from %d: got %d, %v", c.n, c.at, n, err)
 		}
 	}
