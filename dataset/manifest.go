@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -145,7 +146,7 @@ func newManifest(store source.Store, file string, cfg ManifestConfig) *manifest 
 	if cfg.Root != "" {
 		m.unsettled = 0
 	}
-	m.cfg.Root = cmp.Or(cfg.Root, filepath.Dir(file))
+	m.cfg.Root = cmp.Or(cfg.Root, source.Dir(file))
 	m.cfg.MaxRows = cmp.Or(cfg.MaxRows, 4_000_000)
 	m.cfg.Separator = cmp.Or(cfg.Separator, "|")
 	m.scan.Walker = walker(store, m.cfg.Root, 0)
@@ -159,6 +160,8 @@ type manifest struct {
 	list     string       // what messages call it
 	store    source.Store // of the pictures
 	cfg      ManifestConfig
+	opening  sync.Mutex
+	far      map[string]source.Store // of addresses that do not lie below the root, by scheme
 	scan     scanner
 	labels   map[string]int // to their place in order of appearance
 	names    []string       // in that order
@@ -428,7 +431,7 @@ func (m *manifest) take(r row, it Item) {
 
 // item is a row without its labels.
 func (m *manifest) item(r row) (Item, error) {
-	it := Item{Store: m.scan.Store}
+	it := Item{}
 	if group := strings.TrimSpace(r.group); group != m.group {
 		m.group = m.texts.join(group, "") // not the whole line that it is a part of
 	}
@@ -436,6 +439,11 @@ func (m *manifest) item(r row) (Item, error) {
 	var err error
 	if it.Path, it.Rel, it.Key, err = m.locate(strings.TrimSpace(r.image), strings.TrimSpace(r.label)); err != nil {
 		return it, err
+	}
+	if it.Store = m.scan.Store; source.Scheme(it.Path) != "" {
+		if it.Store, err = m.lies(it.Path); err != nil {
+			return it, err
+		}
 	}
 	if it.Split, it.Fixed, err = parseSplit(strings.TrimSpace(r.split)); err != nil {
 		return it, err
@@ -457,21 +465,21 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 		}
 		image = strings.TrimLeft(strings.TrimPrefix(image, p), `/\`)
 	}
-	if strings.Contains(image, `\`) && !filepath.IsAbs(image) {
-		if _, err := m.store.Stat(filepath.Join(m.cfg.Root, image)); err != nil {
+	if strings.Contains(image, `\`) && !source.IsAbs(image) {
+		if _, err := m.store.Stat(source.Join(m.cfg.Root, image)); err != nil {
 			image = strings.ReplaceAll(image, `\`, "/")
 		}
 	}
 	switch {
 	case image == "":
 		return "", "", "", errors.New("image: the path is empty")
-	case strings.Contains(image, "://"):
+	case strings.Contains(image, "://") && !source.Openable(image):
 		return "", "", "", fmt.Errorf("image: got %q, want a file: copy the pictures here and have the prefix "+
 			"of their address cut off (--strip-prefix)", image)
 	case strings.ContainsFunc(image, unicode.IsControl):
 		return "", "", "", fmt.Errorf("image: the path %q has control characters", image)
 	}
-	if m.settled && path.Clean(image) == image && !path.IsAbs(image) && !strings.HasPrefix(image, "..") {
+	if m.settled && path.Clean(image) == image && !source.IsAbs(image) && !strings.HasPrefix(image, "..") {
 		file = m.texts.join(m.base, image) // the most lines: nothing is to be cleaned, and one string holds it all
 		rel = norm.NFC.String(file[len(m.root):])
 		if first, _, deeper := strings.Cut(rel, "/"); !deeper || first != norm.NFC.String(label) {
@@ -479,13 +487,19 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 		}
 		return file, rel, key, nil
 	}
-	file = filepath.FromSlash(image)
-	if !filepath.IsAbs(file) {
-		m.settle(file)
-		file = filepath.Join(m.cfg.Root, m.home, file)
+	if file = image; source.Scheme(image) == "" {
+		file = filepath.FromSlash(image)
 	}
-	file = filepath.Clean(file)
-	rel = strings.TrimLeft(path.Clean(filepath.ToSlash(image)), "/")
+	if !source.IsAbs(file) {
+		m.settle(file)
+		file = source.Join(m.cfg.Root, m.home, file)
+	}
+	file = source.Clean(file)
+	_, rel, address := strings.Cut(image, "://")
+	if !address {
+		rel = image
+	}
+	rel = strings.TrimLeft(path.Clean(filepath.ToSlash(rel)), "/")
 	if below, err := filepath.Rel(m.cfg.Root, file); err == nil && filepath.IsLocal(below) {
 		rel = filepath.ToSlash(below)
 	}
@@ -506,7 +520,7 @@ const homeTries = 20
 func (m *manifest) settle(file string) {
 	if m.unsettled == 0 {
 		m.settled = os.PathSeparator == '/'
-		if root := filepath.Clean(m.cfg.Root); root != "." {
+		if root := source.Clean(m.cfg.Root); root != "." {
 			m.root = strings.TrimSuffix(root, "/") + "/"
 		}
 		if m.base = m.root; m.home != "" {
@@ -516,7 +530,7 @@ func (m *manifest) settle(file string) {
 	}
 	m.unsettled--
 	for _, home := range append([]string{""}, homes[:]...) {
-		if path := filepath.Join(m.cfg.Root, home, file); m.there(path) != "" {
+		if path := source.Join(m.cfg.Root, home, file); m.there(path) != "" {
 			if m.home, m.unsettled = home, 0; home != "" {
 				m.note(fmt.Sprintf("the pictures' paths start from the folder %q beside the list", home))
 			}

@@ -94,7 +94,11 @@ func (m *manifest) extend(it *Item) {
 // there is the path of a file, with the extension that it may lack; "" where there is none, or
 // another line has it.
 func (m *manifest) there(path string) string {
-	if _, err := m.store.Stat(path); err == nil {
+	store, err := m.lies(path)
+	if err != nil {
+		return ""
+	}
+	if _, err := store.Stat(path); err == nil {
 		return path
 	}
 	if pictureNamed(path) {
@@ -104,11 +108,35 @@ func (m *manifest) there(path string) string {
 		if _, twice := m.at.find(m.scan.folder.Items, path+ext); ext == "" || twice {
 			continue
 		}
-		if info, err := m.store.Stat(path + ext); err == nil && info.Mode().IsRegular() {
+		if info, err := store.Stat(path + ext); err == nil && info.Mode().IsRegular() {
 			return path + ext
 		}
 	}
 	return ""
+}
+
+// lies is the store of a path: that of the root, or for an address elsewhere the one that its scheme
+// opens, which is opened once.
+func (m *manifest) lies(path string) (source.Store, error) {
+	scheme := source.Scheme(path)
+	if scheme == "" || strings.HasPrefix(path, m.cfg.Root) {
+		return m.store, nil
+	}
+	m.opening.Lock()
+	defer m.opening.Unlock()
+	if s := m.far[scheme]; s != nil {
+		return s, nil
+	}
+	bucket, _, _ := strings.Cut(path[len(scheme)+len("://"):], "/")
+	s, _, err := source.Open(path[:len(scheme)+len("://")] + bucket)
+	if err != nil {
+		return nil, err
+	}
+	if m.far == nil {
+		m.far = map[string]source.Store{}
+	}
+	m.far[scheme] = s
+	return s, nil
 }
 
 // lookAtOnce is how many files are opened before what that left in memory is collected, which would
@@ -132,7 +160,13 @@ func (m *manifest) look(items []Item) (lost []bool) {
 		// nothing here fails or ends early
 		_ = par.Each(context.Background(), threads, min(lookAtOnce, len(items)-from), func(worker, i int) error {
 			i += from
-			if err := found(m.store, walkers[worker], items[i].Path); err != nil {
+			store, err := m.lies(items[i].Path)
+			if err == nil {
+				w := walkers[worker]
+				w.Store = store
+				err = found(store, w, items[i].Path)
+			}
+			if err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				lost[i], why[i] = true, err

@@ -302,13 +302,16 @@ func (t *embedding) run(ctx context.Context) error {
 
 // embed embeds the missing ones from lo to hi-1.
 func (t *embedding) embed(ctx context.Context, trunk *inception.Trunk, lo, hi int) error {
+	ahead := source.NewAhead(ctx, source.Reading{N: hi - lo, Limits: t.e.Limits,
+		File: func(j int) source.File { return t.list[t.missing[lo+j]].from }})
+	defer ahead.Close()
 	cfg := inception.EmbedConfig{Batch: t.e.Batch, Decoders: t.e.Decoders, Limits: t.e.Limits}
 	if t.load != nil {
 		cfg.Load = func(j int, data []byte, dst []float32) error { return t.load(t.missing[lo+j], data, dst) }
 	}
 	read := func(j int) ([]byte, error) {
 		w := t.list[t.missing[lo+j]]
-		data, err := w.from.Read(t.e.Limits)
+		data, err := ahead.Read(j)
 		if err == nil && sha256.Sum256(data) != w.file {
 			err = errChanged
 		}

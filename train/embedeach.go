@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/par"
 )
@@ -23,17 +24,34 @@ const eachChunk = 1024
 // the trunk or of ctx ends the run. Where the cache has every picture the trunk is not compiled.
 func EmbedEach(ctx context.Context, n int, w *inception.Weights, cfg EmbedConfig,
 	read func(i int) ([]byte, error), emit func(i int, row []float32, err error) error) (got Embedded, err error) {
+	if read == nil {
+		return got, errNothing
+	}
+	return embedEach(ctx, n, w, &each{EmbedConfig: cfg, read: read, emit: emit})
+}
+
+var errNothing = errors.New("train: embed: got no weights, or nothing that reads pictures or takes bottlenecks")
+
+// EmbedFiles is EmbedEach of files. Those of a source.Far store are fetched once, ahead of the trunk,
+// and not at all where the store knows their digest and the cache their bottleneck.
+func EmbedFiles(ctx context.Context, files []source.File, w *inception.Weights, cfg EmbedConfig,
+	emit func(i int, row []float32, err error) error) (got Embedded, err error) {
+	return embedEach(ctx, len(files), w, &each{EmbedConfig: cfg, files: files, emit: emit})
+}
+
+func embedEach(ctx context.Context, n int, w *inception.Weights, e *each) (got Embedded, err error) {
+	cfg := &e.EmbedConfig
 	if err := cfg.Validate(); err != nil {
 		return got, err
 	}
-	if w == nil || read == nil || emit == nil {
-		return got, errors.New("train: embed: got no weights, or nothing that reads pictures or takes bottlenecks")
+	if w == nil || e.emit == nil {
+		return got, errNothing
 	}
 	if cfg.Reads != nil {
 		cfg.CacheDir = "" // that of a run has what training reads, in float16
 	}
-	e := &each{EmbedConfig: cfg, weights: w, read: read, emit: emit, got: &got}
-	if e.store, err = newEmbedder(cfg, w, n, nil).open(); err != nil {
+	e.weights, e.got = w, &got
+	if e.store, err = newEmbedder(*cfg, w, n, nil).open(); err != nil {
 		return got, err
 	}
 	defer func() {
@@ -41,6 +59,13 @@ func EmbedEach(ctx context.Context, n int, w *inception.Weights, cfg EmbedConfig
 			err = fmt.Errorf("train: embed: %w", cerr)
 		}
 	}()
+	if e.files != nil {
+		ahead := source.NewAhead(ctx, source.Reading{N: n, Limits: cfg.Limits,
+			File: func(i int) source.File { return e.files[i] },
+			Skip: func(i int) bool { return e.known(i).row != nil }})
+		defer ahead.Close()
+		e.read = ahead.Read
+	}
 	for first := 0; first < n; first += eachChunk {
 		if err := e.chunk(ctx, first, min(first+eachChunk, n)); err != nil {
 			return got, err
@@ -56,6 +81,7 @@ type each struct {
 	trunk   *inception.Trunk   // nil until a picture needs it
 	store   store
 	read    func(i int) ([]byte, error)
+	files   []source.File // nil: read alone knows where they lie
 	emit    func(i int, row []float32, err error) error
 	got     *Embedded
 }
@@ -67,6 +93,27 @@ type found struct {
 	err error // why it cannot be read
 }
 
+// far tells whether picture i is to be fetched but once.
+func (e *each) far(i int) bool {
+	if e.files == nil {
+		return false
+	}
+	_, far := e.files[i].Store.(source.Far)
+	return far
+}
+
+// known is what the cache says of picture i without reading it.
+func (e *each) known(i int) (f found) {
+	if e.files == nil || e.CacheDir == "" {
+		return f
+	}
+	if sum, ok := e.files[i].Digest(); ok {
+		f.sum = sum
+		f.row, _ = e.store.Get(sum)
+	}
+	return f
+}
+
 // look asks the cache for n pictures from lo on.
 func (e *each) look(ctx context.Context, lo, n int) ([]found, error) {
 	of := make([]found, n)
@@ -74,6 +121,10 @@ func (e *each) look(ctx context.Context, lo, n int) ([]found, error) {
 		return of, nil
 	}
 	return of, par.Each(ctx, e.Decoders, n, func(_, k int) error {
+		if e.far(lo + k) {
+			of[k] = e.known(lo + k)
+			return nil
+		}
 		data, err := e.read(lo + k)
 		if of[k].err = err; err == nil {
 			of[k].sum = sha256.Sum256(data)
@@ -112,14 +163,10 @@ func (e *each) chunk(ctx context.Context, lo, hi int) error {
 			return err
 		}
 		err := e.trunk.EmbedAll(ctx, len(missing), func(j int) ([]byte, error) {
-			data, err := e.read(lo + missing[j])
-			if err == nil && e.CacheDir != "" && sha256.Sum256(data) != of[missing[j]].sum {
-				err = errChanged
-			}
-			return data, err
+			return e.fetch(lo+missing[j], &of[missing[j]])
 		}, func(j int, row []float32, err error) error {
-			if err := pass(missing[j]); err != nil {
-				return err
+			if err := pass(missing[j]); err != nil || of[missing[j]].row != nil {
+				return err // and the next pass has what the cache had
 			}
 			next++
 			return e.embedded(lo+missing[j], of[missing[j]].sum, row, err)
@@ -129,6 +176,29 @@ func (e *each) chunk(ctx context.Context, lo, hi int) error {
 		}
 	}
 	return pass(len(of))
+}
+
+// errKept says that the cache has what a picture that was just fetched gives.
+var errKept = errors.New("is in the cache")
+
+// fetch reads picture i, of which look found f, for the trunk.
+func (e *each) fetch(i int, f *found) ([]byte, error) {
+	data, err := e.read(i)
+	if err != nil || e.CacheDir == "" {
+		return data, err
+	}
+	sum := sha256.Sum256(data)
+	if !e.far(i) {
+		if sum != f.sum {
+			err = errChanged
+		}
+		return data, err
+	}
+	f.sum = sum
+	if f.row, _ = e.store.Get(sum); f.row != nil {
+		err = errKept
+	}
+	return data, err
 }
 
 // embedded takes a row of the trunk, or why there is none.

@@ -10,12 +10,13 @@ import (
 
 // cacheDir is the folder that bottlenecks are kept in; "" means none: where --cache says so,
 // or where there is no place for one and neither flag nor environment names one.
-func (a *app) cacheDir(flag string) (string, error) {
+func (a *app) cacheDir(flag string) (dir string, err error) {
+	defer func() { buckets.remember(dir) }()
 	switch flag {
 	case "none":
 		return "", nil
 	case "":
-		dir, err := a.cacheRoot()
+		dir, err = a.cacheRoot()
 		if dir = filepath.Join(dir, "bottlenecks"); err == nil {
 			err = os.MkdirAll(dir, 0o755)
 		}

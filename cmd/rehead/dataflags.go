@@ -2,11 +2,13 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/source"
 )
 
 // dataFlags say where labelled pictures are: folders of label folders, or manifests.
@@ -80,7 +82,16 @@ func (d *dataFlags) open(path string, minLabels int) (*dataset.Folder, error) {
 	return dataset.Join(folder, parts[0], parts[1])
 }
 
-func (d *dataFlags) one(path string, minLabels int) (_ *dataset.Folder, err error) {
+func (d *dataFlags) one(path string, minLabels int) (*dataset.Folder, error) {
+	store, root, err := source.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	return d.openStore(store, root, minLabels)
+}
+
+// openStore is open of what lies in a store, without other parts.
+func (d *dataFlags) openStore(store source.Store, path string, minLabels int) (_ *dataset.Folder, err error) {
 	if !slices.Contains([]string{"", dataset.LabelsAtTop, dataset.LabelsAtLeaf}, d.labelsAt) {
 		return nil, usagef("--labels-at: got %q, want top or leaf", d.labelsAt)
 	}
@@ -92,5 +103,5 @@ func (d *dataFlags) one(path string, minLabels int) (_ *dataset.Folder, err erro
 			return nil, err
 		}
 	}
-	return dataset.Open(path, cfg)
+	return dataset.OpenStore(store, path, cfg)
 }

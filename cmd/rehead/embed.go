@@ -110,12 +110,12 @@ type embedSummary struct {
 	Cached  int    `json:"cached"`  // rows that were in the cache
 }
 
-func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
+func (a *app) embed(ctx context.Context, args []string, o *embedOptions) (err error) {
 	cfg, err := o.engine.config()
 	if err != nil {
 		return err
 	}
-	done := embedSummary{Output: o.out, List: strings.TrimSuffix(o.out, ".npy") + ".csv"}
+	done := embedSummary{Output: o.out, List: listPath(o.out)}
 	if o.shards == "" && strings.EqualFold(filepath.Ext(o.out), ".csv") {
 		return usagef("embed: -o: got %s, want a .npy file: the list of its rows is the CSV file beside it", o.out)
 	}
@@ -123,7 +123,12 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 	if err != nil {
 		return usagef("embed: --features: %v", err)
 	}
-	if err := parentExists(cmp.Or(o.out, o.shards)); err != nil {
+	out, err := outsideOf(o.out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.discard()) }()
+	if err := parentExists(cmp.Or(out.local, o.shards)); err != nil {
 		return err
 	}
 	rows, problems, err := o.rows(args)
@@ -155,9 +160,19 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 		return errors.Join(e.say(a.stdout), e.failed.err())
 	}
 	failed := failures{what: "embedded"}
+	done.Output, done.List = out.local, listPath(out.local)
 	if err := a.writeBottlenecks(ctx, w, embed, rows, problems, &done, &failed); err != nil {
 		return aboutFull(err, embed.CacheDir)
 	}
+	done.Output, done.List = o.out, listPath(o.out)
+	if err := out.commit(ctx, ""); err != nil {
+		return err
+	}
+	return a.sayEmbedded(o, &done, &failed)
+}
+
+// sayEmbedded says what was written.
+func (a *app) sayEmbedded(o *embedOptions, done *embedSummary, failed *failures) error {
 	if o.asJSON {
 		return errors.Join(printJSON(a.stdout, done), failed.err())
 	}
@@ -166,6 +181,9 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) error {
 		done.Images, done.Features, done.Precision, done.Cached, done.List)
 	return failed.err()
 }
+
+// listPath is the list of the rows of an array.
+func listPath(array string) string { return strings.TrimSuffix(array, ".npy") + ".csv" }
 
 // writeBottlenecks writes the array and the list of its rows, each whole or not at all.
 func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, cfg train.EmbedConfig,
@@ -187,8 +205,11 @@ func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, 
 	}
 	bar := a.progress("computing features", "pictures", len(rows))
 	defer bar.done()
-	got, err := train.EmbedEach(ctx, len(rows), weights, cfg,
-		func(i int) ([]byte, error) { return rows[i].Read(cfg.Limits) },
+	files := make([]source.File, len(rows))
+	for i, r := range rows {
+		files[i] = r.File
+	}
+	got, err := train.EmbedFiles(ctx, files, weights, cfg,
 		func(i int, vec []float32, err error) error {
 			bar.add(1)
 			if err != nil {
@@ -220,9 +241,15 @@ func (a *app) writeBottlenecks(ctx context.Context, weights *inception.Weights, 
 
 // rows expands the arguments; files that are no pictures are returned as problems.
 func (o *embedOptions) rows(args []string) (rows []pictures.Row, problems []source.Problem, err error) {
-	open := func(path string) (*dataset.Folder, error) { return o.data.open(path, 1) }
+	open := func(store source.Store, root string) (*dataset.Folder, error) {
+		return o.data.openStore(store, root, 1)
+	}
 	for _, arg := range args {
-		found, err := pictures.Find(arg, open)
+		store, root, err := source.Open(arg)
+		if err != nil {
+			return nil, nil, err
+		}
+		found, err := pictures.In(store, root, open)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -134,7 +134,7 @@ func (a *app) export(ctx context.Context, model string, o *exportOptions) (*expo
 	if err != nil {
 		return nil, err
 	}
-	m, err := openModel(model)
+	m, err := a.openModel(model)
 	if err != nil {
 		return nil, err
 	}

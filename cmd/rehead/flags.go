@@ -23,12 +23,13 @@ type engineFlags struct {
 	precision string // see addPrecision
 	views     int    // that answers are the mean of, 0 as the model says; see addViews
 
-	resolve func(ref string) (*inception.Weights, error)
-	note    func(format string, args ...any) // for people, on stderr
+	resolve   func(ref string) (*inception.Weights, error)
+	openModel func(path string) (*inception.Model, error)
+	note      func(format string, args ...any) // for people, on stderr
 }
 
 func (e *engineFlags) add(cmd *cobra.Command, a *app) {
-	e.resolve, e.note = a.resolve, a.note
+	e.resolve, e.openModel, e.note = a.resolve, a.openModel, a.note
 	cmd.Flags().IntVar(&e.Threads, "threads", 0, "threads of the network (0: one per core)")
 	cmd.Flags().StringVar(&e.Device, "device", "auto",
 		"where the network runs: "+strings.Join(append([]string{"auto"}, nn.Devices()...), ", ")+several())

@@ -71,12 +71,12 @@ func (h *headFlags) add(cmd *cobra.Command, cfg *train.Config) {
 }
 
 // resolve sets what flags alone cannot.
-func (h *headFlags) resolve(cfg *train.Config) (err error) {
+func (h *headFlags) resolve(a *app, cfg *train.Config) (err error) {
 	if cfg.ClassWeights, err = classWeights(h.classWeights); err != nil {
 		return err
 	}
 	if h.warmStart != "" {
-		if cfg.WarmStart, err = openModel(h.warmStart); err != nil {
+		if cfg.WarmStart, err = a.openModel(h.warmStart); err != nil {
 			return fmt.Errorf("train: --warm-start: %w", err)
 		}
 	}

@@ -52,7 +52,7 @@ func newInspect(a *app) *cobra.Command {
   rehead inspect model.tar.gz --json`,
 		Args: needArgs(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			m, err := openModel(args[0])
+			m, err := a.openModel(args[0])
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -26,7 +27,7 @@ const modelPrecision = "another than the model was trained with takes its place,
 // model opens a MODEL argument, with the trunk from --weights where the model was saved without its
 // own.
 func (e *engineFlags) model(path string) (*inception.Model, error) {
-	m, err := openModel(path)
+	m, err := e.openModel(path)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +62,15 @@ func attachTrunk(m *inception.Model, ref string, resolve func(ref string) (*ince
 	return m.AttachTrunk(w)
 }
 
-// openModel opens a model folder, its archive, or any weight file with a classifier.
-func openModel(path string) (*inception.Model, error) {
-	return convert.OpenModel(path, convert.Options{Official: registry.Official})
+// openModel opens a model folder, its archive, or any weight file with a classifier, here or in a
+// bucket.
+func (a *app) openModel(path string) (m *inception.Model, err error) {
+	local, done, err := a.here(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	return convert.OpenModel(local, convert.Options{Official: registry.Official})
 }
 
 // addTrunk adds --weights to commands that open a MODEL.
@@ -105,7 +112,12 @@ func (a *app) store() (registry.Store, error) {
 
 // resolve returns the weights that a REF names: those in the binary, those of a pulled set, made-up
 // ones, or a file's.
-func (a *app) resolve(ref string) (*inception.Weights, error) {
+func (a *app) resolve(ref string) (w *inception.Weights, err error) {
 	store, _ := a.store() // without a cache folder nothing was pulled, and Resolve says so
-	return store.Resolve(ref)
+	local, done, err := a.here(ref)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	return store.Resolve(local)
 }

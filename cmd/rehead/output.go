@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/c236555e/rehead/dataset/source"
 )
 
 // printJSON writes v as one line of JSON to w.
@@ -23,6 +25,10 @@ func printJSON(w io.Writer, v any) error {
 // parentExists asks that the folder that path is to be written into is there, before any work is
 // done.
 func parentExists(path string) error {
+	if source.Openable(path) {
+		return fmt.Errorf("%s: is an address, want a file on this machine: only embed, train and export write to buckets",
+			path)
+	}
 	dir := filepath.Dir(filepath.Clean(path))
 	info, err := os.Stat(dir)
 	if err != nil {

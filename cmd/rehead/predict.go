@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/answer"
 	"github.com/c236555e/rehead/internal/plural"
@@ -148,7 +149,15 @@ func (o *predictOptions) answer(ctx context.Context, c *inception.Classifier, gr
 	write func(prediction) error) error {
 	lim := o.limits.limits()
 	if !o.why.on {
-		return c.ClassifyAll(ctx, len(group), func(i int) ([]byte, error) { return group[i].read(lim) },
+		ahead := source.NewAhead(ctx, source.Reading{N: len(group), Limits: lim,
+			File: func(i int) source.File { return group[i].File }})
+		defer ahead.Close()
+		return c.ClassifyAll(ctx, len(group), func(i int) ([]byte, error) {
+			if group[i].data != nil {
+				return group[i].data, nil
+			}
+			return ahead.Read(i)
+		},
 			func(i int, r inception.Result) error {
 				return write(prediction{Row: answer.Of(group[i].Path, r, o.top)})
 			},

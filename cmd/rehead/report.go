@@ -38,7 +38,7 @@ older rehead keeps its metrics alone; its report says what it lacks.`,
 // reports writes the report of each model, and of several an index of them.
 func (a *app) reports(models []string, out string) error {
 	if len(models) == 1 {
-		page, err := reportOf(models[0])
+		page, err := a.reportOf(models[0])
 		if err != nil {
 			return err
 		}
@@ -51,7 +51,7 @@ func (a *app) reports(models []string, out string) error {
 	var runs []report.Entry
 	taken := map[string]bool{"index.html": true}
 	for _, model := range models {
-		page, err := reportOf(model)
+		page, err := a.reportOf(model)
 		if err != nil {
 			return err
 		}
@@ -77,8 +77,8 @@ func (a *app) writePage(path string, make func() ([]byte, error)) error {
 }
 
 // reportOf is the report of a model.
-func reportOf(path string) (*report.Page, error) {
-	m, err := openModel(path)
+func (a *app) reportOf(path string) (*report.Page, error) {
+	m, err := a.openModel(path)
 	if err != nil {
 		return nil, err
 	}

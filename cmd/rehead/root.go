@@ -87,6 +87,10 @@ const longWork = time.Second
 func run(ctx context.Context, a *app, args []string) int {
 	a.stdout, a.stderr = visible.Writer{To: a.stdout}, visible.Writer{To: a.stderr}
 	began := time.Now()
+	if err := follow(); err != nil {
+		a.note("rehead: %v", err)
+		return exitFailed
+	}
 	root := newRoot(a)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/plural"
 	"github.com/c236555e/rehead/nn"
@@ -160,7 +161,27 @@ func (o *trainOptions) checkOutputs() error {
 }
 
 // train runs a whole training and leaves the model at o.out.
-func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Result, error) {
+func (a *app) train(ctx context.Context, dir string, o *trainOptions) (_ *train.Result, err error) {
+	out, err := outsideOf(o.out)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, out.discard()) }()
+	if !o.force {
+		if err := out.free("model.json"); err != nil {
+			return nil, err
+		}
+	}
+	address := o.out
+	o.out = out.local
+	return a.trainTo(ctx, dir, o, func() error {
+		defer func() { o.out = address }()
+		return out.commit(ctx, "model.json")
+	})
+}
+
+// trainTo is train to a folder on this machine; saved is called once the model is there.
+func (a *app) trainTo(ctx context.Context, dir string, o *trainOptions, saved func() error) (*train.Result, error) {
 	cfg, err := a.trainConfig(o)
 	if err != nil {
 		return nil, err
@@ -205,6 +226,9 @@ func (a *app) train(ctx context.Context, dir string, o *trainOptions) (*train.Re
 		report = a.report(ctx, result)
 	}
 	if err := a.save(result.Model, report, o); err != nil {
+		return nil, err
+	}
+	if err := saved(); err != nil {
 		return nil, err
 	}
 	if err := result.Finish(); err != nil {
@@ -285,7 +309,7 @@ func (a *app) reportHTML(ctx context.Context, r *train.Result) (html []byte, err
 }
 
 // reportPath is where the report of the model folder out lies.
-func reportPath(out string) string { return filepath.Join(out, "report.html") }
+func reportPath(out string) string { return source.Join(out, "report.html") }
 
 func (a *app) trainConfig(o *trainOptions) (train.Config, error) {
 	engine, err := o.engine.config()
@@ -304,7 +328,7 @@ func (a *app) trainConfig(o *trainOptions) (train.Config, error) {
 		return train.Config{}, err
 	}
 	cfg.Checkpoints.Dir = cfg.CacheDir
-	return cfg, o.headFlags.resolve(&cfg)
+	return cfg, o.headFlags.resolve(a, &cfg)
 }
 
 // share turns a fraction as people write it (0: none) into dataset.SplitConfig's (0: default,

@@ -247,12 +247,17 @@ func (c *Checkup) readAll(ctx context.Context) error {
 	var telling sync.Mutex
 	tensors := make([][]float32, c.cfg.Workers)
 	order := source.Order(c.folder.Items, dataset.Item.File)
+	ahead := source.NewAhead(ctx, source.Reading{N: total, Limits: c.cfg.Limits,
+		File: func(k int) source.File { return c.folder.Items[order[k]].File() },
+		Skip: func(k int) bool { return c.recall(new(checked), new(fingerprint), order[k]) }})
+	defer ahead.Close()
 	err := par.Each(ctx, c.cfg.Workers, total, func(worker, k int) error {
 		i := order[k]
 		if r := c.cfg.Recipe; r != nil && tensors[worker] == nil {
 			tensors[worker] = make([]float32, 3*r.Size*r.Size)
 		}
-		if err := c.read(ctx, i, memory, tensors[worker]); err != nil {
+		fetch := func() ([]byte, error) { return ahead.Read(k) }
+		if err := c.read(ctx, i, checking{fetch, memory, tensors[worker]}); err != nil {
 			return err
 		}
 		if n := int(done.Add(1)); c.cfg.Progress != nil {
@@ -268,15 +273,42 @@ func (c *Checkup) readAll(ctx context.Context) error {
 	return err
 }
 
+// checking is what looking at a picture takes.
+type checking struct {
+	fetch  func() ([]byte, error) // its bytes
+	memory *semaphore.Weighted
+	tensor []float32 // for the recipe
+}
+
+// recall fills in what is known of picture i without reading it, and tells whether that is all.
+func (c *Checkup) recall(p *checked, print *fingerprint, i int) (known bool) {
+	file := c.folder.Items[i].File()
+	if c.cfg.Cache == nil {
+		return false
+	}
+	if p.sum, known = file.Digest(); !known || !c.cfg.Cache.get(p, print) || !p.within(c.cfg.Limits) {
+		return false
+	}
+	info, err := file.Store.Stat(file.Path)
+	if err == nil {
+		p.bytes = info.Size()
+	}
+	return err == nil
+}
+
 // read looks at one picture once memory for it is free. It fails when ctx ended before, or the
 // cache cannot be written.
-func (c *Checkup) read(ctx context.Context, i int, memory *semaphore.Weighted, tensor []float32) error {
-	p := &c.pictures[i]
+func (c *Checkup) read(ctx context.Context, i int, with checking) error {
+	p, memory, tensor := &c.pictures[i], with.memory, with.tensor
+	if c.recall(p, &c.prints[i], i) {
+		return nil
+	}
+	p.sum = [sha256.Size]byte{}
 	reserved := min(c.cfg.Limits.Bytes(), c.cfg.Memory)
 	if memory.Acquire(ctx, reserved) != nil {
 		return context.Cause(ctx)
 	}
-	data, err := c.folder.Items[i].File().Read(c.cfg.Limits)
+	data, err := with.fetch()
 	p.bytes = int64(len(data))
 	memory.Release(reserved)
 	if err != nil {

@@ -227,8 +227,8 @@ func (a *Archive) place(name string) int64 {
 	return 0
 }
 
-// sniff is what is known of a file's first bytes, if anything is.
-func (a *Archive) sniff(name string) (format string, ok, known bool) {
+// Sniff is what is known of a file's first bytes, if anything is.
+func (a *Archive) Sniff(name string) (format string, ok, known bool) {
 	c, err := a.find("stat", name)
 	if err != nil || c.file == nil || a.tape == nil {
 		return "", false, false

@@ -53,9 +53,12 @@ func (Disk) Open(path string) (io.ReadCloser, error) {
 
 // Open tells where a path that people gave leads: to an archive that the file is, or that the part
 // before "!/" is, else to Disk, whether there is such a file or not. root is the path in the
-// store. Addresses are an error that says how to fetch them, and so are archives that cannot be
-// read.
+// store. Addresses lead where a registered scheme says, see Register; others are an error that says
+// how to fetch them, and so are archives that cannot be read.
 func Open(path string) (s Store, root string, err error) {
+	if open := openerOf(path); open != nil {
+		return openAddress(path, open)
+	}
 	if err := refuseAddress(path); err != nil {
 		return nil, "", err
 	}
@@ -95,10 +98,16 @@ func openArchive(path string) (*Archive, error) {
 	if err != nil {
 		return nil, nil //nolint:nilerr // likewise
 	}
+	return archiveIn(path, f, info.Size())
+}
+
+// archiveIn is the archive that a file is; nil for one that is none, which is closed then, as it is
+// with an error.
+func archiveIn(path string, f *os.File, size int64) (*Archive, error) {
 	head := make([]byte, tarfile.Block)
 	n, _ := io.ReadFull(f, head)
 	if kind := ArchiveKind(head[:n]); kind != "" {
-		a, err := newArchive(path, kind, f, info.Size())
+		a, err := newArchive(path, kind, f, size)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
 		}
@@ -109,7 +118,9 @@ func openArchive(path string) (*Archive, error) {
 
 // fetching says how a file is fetched from an address, by its scheme.
 var fetching = [...]struct{ scheme, command string }{
-	{"s3", "aws s3 cp --recursive ADDRESS DIR"}, {"gs", "gcloud storage cp --recursive ADDRESS DIR"},
+	{"s3", "aws s3 cp --recursive ADDRESS DIR"},
+	{"gs", "gcloud storage cp --recursive ADDRESS DIR, or read it as s3:// with AWS_ENDPOINT_URL_S3=" +
+		"https://storage.googleapis.com and an HMAC key in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
 	{"az", "az storage copy --recursive -s ADDRESS -d DIR"}, {"abfs", "az storage copy --recursive -s ADDRESS -d DIR"},
 	{"abfss", "az storage copy --recursive -s ADDRESS -d DIR"},
 	{"hf", "hf download --repo-type dataset NAME --local-dir DIR"},
@@ -157,6 +168,9 @@ func (f File) Read(lim picture.Limits) (data []byte, err error) {
 	limit := lim.Bytes()
 	if info.Size() > limit {
 		return nil, fmt.Errorf("%q: %w", f.Path, &picture.TooLargeError{What: "bytes", Got: info.Size(), Limit: limit})
+	}
+	if far, ok := f.Store.(Far); ok {
+		return far.ReadFile(f.Path, limit)
 	}
 	r, err := f.store().Open(f.Path)
 	if err != nil {

@@ -99,6 +99,9 @@ func join(dir, name string) string {
 	if dir == "" || os.IsPathSeparator(dir[len(dir)-1]) {
 		return dir + name
 	}
+	if Scheme(dir) != "" {
+		return strings.TrimSuffix(dir, "/") + "/" + name
+	}
 	return dir + string(filepath.Separator) + name
 }
 
@@ -179,6 +182,11 @@ func (w *Walker) file(f File, found func(File) error) error {
 
 var errEmpty = errors.New("is empty (0 bytes)")
 
+// sniffer is a store that may know what a file's first bytes say without reading them.
+type sniffer interface {
+	Sniff(path string) (format string, ok, known bool)
+}
+
 // Sniff reads a file's first bytes: see picture.Sniff. An empty file and one that is not regular
 // are errors.
 func (w *Walker) Sniff(path string, info fs.FileInfo) (format string, ok bool, err error) {
@@ -191,10 +199,18 @@ func (w *Walker) Sniff(path string, info fs.FileInfo) (format string, ok bool, e
 	if info.Size() == 0 {
 		return "", false, errEmpty
 	}
-	if a, ok := w.Store.(*Archive); ok {
-		if format, ok, known := a.sniff(path); known {
+	if s, ok := w.Store.(sniffer); ok {
+		if format, ok, known := s.Sniff(path); known {
 			return format, ok, nil
 		}
+	}
+	if _, ok := w.Store.(Far); ok {
+		head, err := firstBytes(w.Store, path, picture.SniffLen)
+		if err != nil {
+			return "", false, err
+		}
+		format, ok = picture.Sniff(head)
+		return format, ok, nil
 	}
 	f, err := w.store().Open(path)
 	if err != nil {

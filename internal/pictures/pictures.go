@@ -39,6 +39,12 @@ func Find(arg string, open func(path string) (*dataset.Folder, error)) (*Found, 
 	if err != nil {
 		return nil, err
 	}
+	return In(store, root, func(source.Store, string) (*dataset.Folder, error) { return open(arg) })
+}
+
+// In is Find of what lies in a store, which open reads too: a bucket is listed once then.
+func In(store source.Store, root string,
+	open func(store source.Store, root string) (*dataset.Folder, error)) (*Found, error) {
 	info, err := store.Stat(root)
 	if err != nil {
 		return nil, err
@@ -47,7 +53,7 @@ func Find(arg string, open func(path string) (*dataset.Folder, error)) (*Found, 
 	if !info.IsDir() && !list {
 		return &Found{Rows: []Row{{File: source.File{Path: root, Store: store}}}}, nil
 	}
-	folder, err := open(arg)
+	folder, err := open(store, root)
 	if err != nil && list {
 		return nil, err
 	}
@@ -65,7 +71,7 @@ func Find(arg string, open func(path string) (*dataset.Folder, error)) (*Found, 
 			labelled[it.Path] = row(folder, i)
 		}
 	}
-	files, left, err := source.List(arg)
+	files, left, err := source.ListStore(store, root)
 	if err != nil {
 		return nil, err
 	}

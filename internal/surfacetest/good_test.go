@@ -409,7 +409,7 @@ func (g *good) special(name string) []any {
 		return []any{nn.Config{}, of[*nn.Node](g), of[[]*nn.Node](g)}
 	case "nn.(*Program).Profile":
 		return []any{nil, soon, 1, floats(pixels)}
-	case "inception.Calibrate", "train.EmbedEach":
+	case "inception.Calibrate", "train.EmbedEach", "train.EmbedFiles":
 		return []any{soon}
 	case "serve.(*Server).Serve", "serve.(*Server).Watch", "inception.(*Trunk).EmbedAll", "inception.(*Classifier).ClassifyAll":
 		return []any{nil, soon}

@@ -56,7 +56,8 @@ func slow(name string) int {
 		"nn.Compile": 3, "nn.NewCalibrator": 3, "nn.NewMachine": 3, "train.(*Evaluation).Plots": 17,
 		"train.(*Evaluation).Report": 17, "train.(*Result).Plots": 17, "train.(*Result).Report": 17, "train.Run": 101,
 		"train/report.Make": 29, "train/report.OfModel": 5, "train/report.Plots": 29, "train/report.Plot.PNG": 5,
-		"train.Embed": 17, "train.EmbedChecked": 47, "train.EmbedEach": 47, "train.Evaluate": 17, "serve.(*Server).Serve": 3,
+		"train.Embed": 17, "train.EmbedChecked": 47, "train.EmbedEach": 47,
+		"train.EmbedFiles": 47, "train.Evaluate": 17, "serve.(*Server).Serve": 3,
 		"serve.(*Server).Install": 3, "train.MergeCache": 3, "inception.(*Model).AttachTrunk": 5}[name]
 }
 

@@ -1,0 +1,180 @@
+package s3
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/c236555e/rehead/dataset/bucket"
+)
+
+// Config says where buckets are. The zero value is Amazon's service.
+type Config struct {
+	Endpoint string // URL of the service, such as http://127.0.0.1:9000; "" means Amazon's
+	Region   string // of the buckets; "" asks the service
+	CABundle string // PEM file of certificates to trust besides the system's; "" means none
+	// ask no machine for its role, which takes some seconds where there is none
+	NoMetadata bool
+}
+
+// roleTimeout bounds how long a service of roles is asked for credentials.
+const roleTimeout = 5 * time.Second
+
+// Client opens the buckets of one service. Safe for concurrent use.
+type Client struct {
+	core *minio.Core
+	url  string
+}
+
+// New returns a Client; nothing is asked of the service yet.
+func New(cfg Config) (*Client, error) {
+	host, secure, lookup := "s3.amazonaws.com", true, minio.BucketLookupAuto
+	if cfg.Endpoint != "" {
+		u, err := url.Parse(cfg.Endpoint)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" {
+			return nil, fmt.Errorf("dataset: s3: endpoint: got %q, want such as https://storage.example.com or "+
+				"http://127.0.0.1:9000", cfg.Endpoint)
+		}
+		host, secure = u.Host, u.Scheme == "https"
+		if !strings.HasSuffix(u.Hostname(), ".amazonaws.com") {
+			lookup = minio.BucketLookupPath
+		}
+	}
+	transport, err := minio.DefaultTransport(secure)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: s3: %w", err)
+	}
+	transport.MaxIdleConnsPerHost = 128
+	if cfg.CABundle != "" && secure {
+		if err := trust(transport, cfg.CABundle); err != nil {
+			return nil, err
+		}
+	}
+	providers := []credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}}
+	if !cfg.NoMetadata {
+		providers = append(providers, &credentials.IAM{Client: &http.Client{Timeout: roleTimeout}, Region: cfg.Region})
+	}
+	core, err := minio.NewCore(host, &minio.Options{Creds: credentials.NewChainCredentials(providers), Secure: secure,
+		Transport: transport, Region: cfg.Region, BucketLookup: lookup})
+	if err != nil {
+		return nil, fmt.Errorf("dataset: s3: %w", err)
+	}
+	return &Client{core, strings.TrimSuffix(core.EndpointURL().String(), "/")}, nil
+}
+
+// trust adds the certificates of a file.
+func trust(t *http.Transport, file string) error {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("dataset: s3: certificates: %w", err)
+	}
+	pool := t.TLSClientConfig.RootCAs
+	if pool == nil {
+		if pool, err = x509.SystemCertPool(); err != nil {
+			pool = x509.NewCertPool()
+		}
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("dataset: s3: certificates: %s has none, want a PEM file", file)
+	}
+	t.TLSClientConfig.RootCAs = pool
+	return nil
+}
+
+// Bucket opens a bucket, whether there is one or not.
+func (c *Client) Bucket(name string) (bucket.Bucket, error) { return &store{c.core, c.url, name}, nil }
+
+// store is a bucket.
+type store struct {
+	core      *minio.Core
+	url, name string
+}
+
+// Place implements bucket.Bucket.
+func (s *store) Place() string { return s.url + "/" + s.name }
+
+// List implements bucket.Bucket.
+func (s *store) List(ctx context.Context, prefix, page string) (bucket.Page, error) {
+	if err := ctx.Err(); err != nil { // the client's listing takes none
+		return bucket.Page{}, context.Cause(ctx)
+	}
+	got, err := s.core.ListObjectsV2(s.name, prefix, "", page, "", 0)
+	if err != nil {
+		return bucket.Page{}, failed(err)
+	}
+	out := bucket.Page{Objects: make([]bucket.Object, 0, len(got.Contents))}
+	for _, o := range got.Contents {
+		out.Objects = append(out.Objects, object(o.Key, o))
+	}
+	if got.IsTruncated {
+		if out.Next = got.NextContinuationToken; out.Next == "" {
+			return bucket.Page{}, errors.New("the service says that there is more and not how to ask for it")
+		}
+	}
+	return out, nil
+}
+
+func object(key string, o minio.ObjectInfo) bucket.Object {
+	return bucket.Object{Key: key, ETag: strings.Trim(o.ETag, `"`), Size: o.Size, Modified: o.LastModified}
+}
+
+// Head implements bucket.Bucket.
+func (s *store) Head(ctx context.Context, key string) (bucket.Object, error) {
+	o, err := s.core.StatObject(ctx, s.name, key, minio.StatObjectOptions{})
+	if err != nil {
+		return bucket.Object{}, failed(err)
+	}
+	return object(key, o), nil
+}
+
+// Get implements bucket.Bucket.
+func (s *store) Get(ctx context.Context, key string, off, n int64, ifMatch string) (io.ReadCloser, error) {
+	var o minio.GetObjectOptions
+	var err error
+	switch {
+	case n > 0:
+		err = o.SetRange(off, off+n-1)
+	case off > 0:
+		err = o.SetRange(off, 0)
+	}
+	if err == nil && ifMatch != "" {
+		err = o.SetMatchETag(ifMatch)
+	}
+	if err != nil {
+		return nil, err
+	}
+	body, _, _, err := s.core.GetObject(ctx, s.name, key, o)
+	if err != nil {
+		return nil, failed(err)
+	}
+	return body, nil
+}
+
+// failed is an error of the service, told by what it means.
+func failed(err error) error {
+	r := minio.ToErrorResponse(err)
+	switch {
+	case r.Code == minio.NoSuchBucket:
+		return fmt.Errorf("there is no such bucket (%w)", fs.ErrNotExist)
+	case r.StatusCode == http.StatusPreconditionFailed:
+		return bucket.ErrChanged
+	case r.StatusCode == http.StatusNotFound:
+		return fs.ErrNotExist
+	case r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("%w: the service says %s %s", fs.ErrPermission, r.Code, r.Message)
+	case r.StatusCode != 0:
+		return fmt.Errorf("the service says %d %s %s", r.StatusCode, r.Code, r.Message)
+	}
+	return err
+}
