@@ -33,8 +33,27 @@ const roleTimeout = 5 * time.Second
 
 // Client opens the buckets of one service. Safe for concurrent use.
 type Client struct {
-	core *minio.Core
-	url  string
+	calls
+	url string
+}
+
+// calls are what is asked of a service. They are functions, not the client that they belong to: a program
+// that reflects keeps every method of a type that it can reach so, and the client's take 1.4 MB.
+type calls struct {
+	list func(bucket, prefix, startAfter, token, delimiter string, most int) (minio.ListBucketV2Result, error)
+	head func(ctx context.Context, bucket, key string, o minio.StatObjectOptions) (minio.ObjectInfo, error)
+	get  func(ctx context.Context, bucket, key string, o minio.GetObjectOptions) (io.ReadCloser, minio.ObjectInfo,
+		http.Header, error)
+	put func(ctx context.Context, bucket, key string, data io.Reader, size int64, md5, sha256 string,
+		o minio.PutObjectOptions) (minio.UploadInfo, error)
+	begin   func(ctx context.Context, bucket, key string, o minio.PutObjectOptions) (id string, err error)
+	putPart func(ctx context.Context, bucket, key, id string, part int, data io.Reader, size int64,
+		o minio.PutObjectPartOptions) (minio.ObjectPart, error)
+	complete func(ctx context.Context, bucket, key, id string, parts []minio.CompletePart,
+		o minio.PutObjectOptions) (minio.UploadInfo, error)
+	abort      func(ctx context.Context, bucket, key, id string) error
+	unfinished func(ctx context.Context, bucket, prefix, keyMarker, idMarker, delimiter string,
+		most int) (minio.ListMultipartUploadsResult, error)
 }
 
 // New returns a Client; nothing is asked of the service yet.
@@ -70,7 +89,9 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset: s3: %w", err)
 	}
-	return &Client{core, strings.TrimSuffix(core.EndpointURL().String(), "/")}, nil
+	return &Client{calls{list: core.ListObjectsV2, head: core.StatObject, get: core.GetObject, put: core.PutObject,
+		begin: core.NewMultipartUpload, putPart: core.PutObjectPart, complete: core.CompleteMultipartUpload,
+		abort: core.AbortMultipartUpload, unfinished: core.ListMultipartUploads}, strings.TrimSuffix(core.EndpointURL().String(), "/")}, nil
 }
 
 // trust adds the certificates of a file.
@@ -93,11 +114,11 @@ func trust(t *http.Transport, file string) error {
 }
 
 // Bucket opens a bucket, whether there is one or not.
-func (c *Client) Bucket(name string) (bucket.Bucket, error) { return &store{c.core, c.url, name}, nil }
+func (c *Client) Bucket(name string) (bucket.Bucket, error) { return &store{c.calls, c.url, name}, nil }
 
 // store is a bucket.
 type store struct {
-	core      *minio.Core
+	calls
 	url, name string
 }
 
@@ -109,7 +130,7 @@ func (s *store) List(ctx context.Context, prefix, page string) (bucket.Page, err
 	if err := ctx.Err(); err != nil { // the client's listing takes none
 		return bucket.Page{}, context.Cause(ctx)
 	}
-	got, err := s.core.ListObjectsV2(s.name, prefix, "", page, "", 0)
+	got, err := s.list(s.name, prefix, "", page, "", 0)
 	if err != nil {
 		return bucket.Page{}, failed(err)
 	}
@@ -131,7 +152,7 @@ func object(key string, o minio.ObjectInfo) bucket.Object {
 
 // Head implements bucket.Bucket.
 func (s *store) Head(ctx context.Context, key string) (bucket.Object, error) {
-	o, err := s.core.StatObject(ctx, s.name, key, minio.StatObjectOptions{})
+	o, err := s.head(ctx, s.name, key, minio.StatObjectOptions{})
 	if err != nil {
 		return bucket.Object{}, failed(err)
 	}
@@ -154,7 +175,7 @@ func (s *store) Get(ctx context.Context, key string, off, n int64, ifMatch strin
 	if err != nil {
 		return nil, err
 	}
-	body, _, _, err := s.core.GetObject(ctx, s.name, key, o)
+	body, _, _, err := s.get(ctx, s.name, key, o)
 	if err != nil {
 		return nil, failed(err)
 	}

@@ -39,7 +39,7 @@ func (s *store) Create(ctx context.Context, key string) (bucket.Upload, error) {
 func (s *store) endUploads(ctx context.Context, key string) error {
 	keyMarker, idMarker := "", ""
 	for {
-		got, err := s.core.ListMultipartUploads(ctx, s.name, key, keyMarker, idMarker, "", 1000)
+		got, err := s.unfinished(ctx, s.name, key, keyMarker, idMarker, "", 1000)
 		if err != nil {
 			if err = failed(err); errors.Is(err, fs.ErrPermission) {
 				return nil
@@ -50,7 +50,7 @@ func (s *store) endUploads(ctx context.Context, key string) error {
 			if u.Key != key {
 				continue
 			}
-			if err := s.core.AbortMultipartUpload(ctx, s.name, key, u.UploadID); err != nil &&
+			if err := s.abort(ctx, s.name, key, u.UploadID); err != nil &&
 				!errors.Is(failed(err), fs.ErrNotExist) {
 				return fmt.Errorf("%s/%s: end an unfinished upload: %w", s.Place(), key, failed(err))
 			}
@@ -97,12 +97,12 @@ func (u *upload) Write(p []byte) (n int, err error) {
 // part sends what is held as the next part.
 func (u *upload) part() (err error) {
 	if u.id == "" {
-		if u.id, err = u.s.core.NewMultipartUpload(u.ctx, u.s.name, u.key, minio.PutObjectOptions{}); err != nil {
+		if u.id, err = u.s.begin(u.ctx, u.s.name, u.key, minio.PutObjectOptions{}); err != nil {
 			return u.failed(err)
 		}
 	}
 	md5Text, shaText := sums(u.buf)
-	got, err := u.s.core.PutObjectPart(u.ctx, u.s.name, u.key, u.id, len(u.parts)+1, bytes.NewReader(u.buf),
+	got, err := u.s.putPart(u.ctx, u.s.name, u.key, u.id, len(u.parts)+1, bytes.NewReader(u.buf),
 		int64(len(u.buf)), minio.PutObjectPartOptions{Md5Base64: md5Text, Sha256Hex: shaText})
 	if err != nil {
 		return u.failed(err)
@@ -130,7 +130,7 @@ func (u *upload) Commit() (err error) {
 	defer func() { err = errors.Join(err, u.Abort()) }()
 	if u.id == "" {
 		md5Text, shaText := sums(u.buf)
-		_, err := u.s.core.PutObject(u.ctx, u.s.name, u.key, bytes.NewReader(u.buf), int64(len(u.buf)), md5Text, shaText,
+		_, err := u.s.put(u.ctx, u.s.name, u.key, bytes.NewReader(u.buf), int64(len(u.buf)), md5Text, shaText,
 			minio.PutObjectOptions{})
 		if err != nil {
 			return u.failed(err)
@@ -143,7 +143,7 @@ func (u *upload) Commit() (err error) {
 			return err
 		}
 	}
-	if _, err := u.s.core.CompleteMultipartUpload(u.ctx, u.s.name, u.key, u.id, u.parts,
+	if _, err := u.s.complete(u.ctx, u.s.name, u.key, u.id, u.parts,
 		minio.PutObjectOptions{}); err != nil {
 		return u.failed(err)
 	}
@@ -162,7 +162,7 @@ func (u *upload) Abort() error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), abortTime)
 	defer cancel()
-	if err := u.s.core.AbortMultipartUpload(ctx, u.s.name, u.key, u.id); err != nil &&
+	if err := u.s.abort(ctx, u.s.name, u.key, u.id); err != nil &&
 		!errors.Is(failed(err), fs.ErrNotExist) {
 		return fmt.Errorf("%s/%s: end the upload: %w", u.s.Place(), u.key, failed(err))
 	}
