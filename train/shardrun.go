@@ -146,9 +146,9 @@ func (r *shardRun) run(ctx context.Context) error {
 	}
 	r.res.Fit = &r.fit.Solution
 	if f := r.fit; !f.Converged {
-		r.res.Notes = append(r.res.Notes, fmt.Sprintf("the head's solver stopped after %d passes with a loss that may be %.2g "+
-			"of %.4g above the least, want %.2g of it or less: more memory or a larger L2 needs fewer passes", f.Passes, f.Gap,
-			f.Loss, f.Tolerance))
+		r.res.Notes = append(r.res.Notes, fmt.Sprintf("the head's solver stopped after %d passes with a loss that may be "+
+			"%.2g of %.4g above the least, want %.2g of it or less: more memory or a larger L2 needs fewer passes",
+			f.Passes, f.Gap, f.Loss, f.Tolerance))
 	}
 	if r.fit.CheckpointErr != nil {
 		r.res.Notes = append(r.res.Notes, fmt.Sprintf("no checkpoint could be written, so that this run could not have gone "+

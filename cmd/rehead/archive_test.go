@@ -87,7 +87,7 @@ func TestArchivesEndToEnd(t *testing.T) {
 			t.Errorf("%s: evaluate: got %+v, want %+v", ending, measured, want)
 		}
 	}
-	fails(t, []string{"train", "s3://bucket/flowers", "--weights", trunk, "-o", model}, "aws s3 cp", "address")
+	fails(t, []string{"train", "gs://bucket/flowers", "--weights", trunk, "-o", model}, "gcloud storage cp", "address")
 	bad := filepath.Join(dir, "cut.zip")
 	if err := os.WriteFile(bad, packed(t, pictures, ".zip")[:4000], 0o644); err != nil {
 		t.Fatal(err)

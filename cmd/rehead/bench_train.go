@@ -128,7 +128,7 @@ func (a *app) benchShards(ctx context.Context, s benchShards, threads int, asJSO
 		return printJSON(a.stdout, r)
 	}
 	a.sayWrapped("%.2f s for %d x %d bottlenecks of %d classes: %d passes, %d rows in memory, evaluated %d times; loss "+
-		"%.6f, at most %.2g above the least; %d threads, %.0f MB", r.Seconds, r.Rows, r.Features, r.Classes, r.Passes, r.Resident,
-		r.Evaluations, r.Loss, r.Gap, r.Threads, r.RSSMB)
+		"%.6f, at most %.2g above the least; %d threads, %.0f MB", r.Seconds, r.Rows, r.Features, r.Classes, r.Passes,
+		r.Resident, r.Evaluations, r.Loss, r.Gap, r.Threads, r.RSSMB)
 	return nil
 }

@@ -44,8 +44,8 @@ type embedOptions struct {
 func newEmbed(a *app) *cobra.Command {
 	var o embedOptions
 	cmd := &cobra.Command{
-		Use:   "embed IMAGE|DIR|ARCHIVE|MANIFEST... (-o features.npy | --shards DIR)",
-		Short: "Write bottlenecks as a .npy array with a list of its rows, or as shards to train on",
+		Use:   "embed IMAGE|DIR|ARCHIVE|MANIFEST... (-o FILE | --shards DIR)",
+		Short: "Write bottlenecks as a .npy array, or as shards to train on",
 		Long: `Writes the bottlenecks of pictures as a float32 .npy array, a row a picture, in
 the order of the arguments; a folder or an archive stands for the pictures in
 it, a manifest for those that it names, sorted by path (those of a compressed

@@ -19,16 +19,17 @@ const mostUngrouped = 12
 // none comes last.
 var topics = []topic{
 	{"Pictures and labels", "corrections write-corrections multi-label labels-at image-root strip-prefix " +
-		"label-separator " +
-		"image-column label-column split-column group-column weight-column attribute classes max-bad max-bytes max-pixels"},
+		"label-separator bottlenecks image-column " +
+		"label-column split-column group-column weight-column attribute classes max-bad max-bytes max-pixels"},
 	{"What is held out", "validation test validation-dir test-dir part salt legacy-split seed"},
 	{"Trunk and input", "weights features precision resize color stretch views augment answer-views dtype no-trunk"},
 	{"Head and solver", "l2 folds scaling solver learning-rate schedule drop-every drop-factor momentum batch-size " +
-		"epochs steps patience dropout label-smoothing class-weights warm-start checkpoint-every"},
+		"epochs steps patience dropout label-smoothing class-weights warm-start checkpoint-every passes"},
 	{"Findings", "min-images min-side max-aspect max-imbalance min-margin"},
-	{"Model and results", "output force name unknown neighbours min-accuracy top format explain explain-dir json " +
-		"no-report report predictions plots plot-format tensorboard"},
-	{"Server", "addr tls-cert tls-key page watch compat fetch-host fetch-scheme log-level drain-delay shutdown-timeout"},
+	{"Model and results", "output shard-rows force name unknown neighbours min-accuracy top format explain explain-dir " +
+		"json no-report report predictions plots plot-format tensorboard"},
+	{"Server", "addr model-name tls-cert tls-key page watch compat fetch-host fetch-scheme log-level drain-delay " +
+		"shutdown-timeout"},
 	{"Limits", "max-body max-held max-answer max-decode max-records max-batch max-queue max-connections max-header " +
 		"header-timeout idle-timeout timeout"},
 	{"This machine", "threads device head-device kernel batch memory cache"},

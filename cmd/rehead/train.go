@@ -225,14 +225,10 @@ func (a *app) trainTo(ctx context.Context, dir string, o *trainOptions, saved fu
 	if !o.noReport {
 		report = a.report(ctx, result)
 	}
-	if err := a.save(result.Model, report, o); err != nil {
-		return nil, err
-	}
-	if err := saved(); err != nil {
-		return nil, err
-	}
-	if err := result.Finish(); err != nil {
-		return nil, err
+	for _, step := range []func() error{func() error { return a.save(result.Model, report, o) }, saved, result.Finish} {
+		if err := step(); err != nil {
+			return nil, err
+		}
 	}
 	failed = errors.Join(failed, a.writeCorrections(o.corrects, proposals(result.Checkup, result.Metrics.LabelErrors)),
 		o.plots.write(ctx, a, result.Plots))

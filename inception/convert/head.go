@@ -109,15 +109,9 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 			mergeScale(h)
 			continue
 		case inception.LayerScale:
-			scale, shift := make([]float64, width), make([]float64, width)
-			for i := range scale {
-				scale[i] = 1
-			}
-			if err := l.scale.put(scale, shift); err != nil {
-				return nil, fmt.Errorf("%v: %w", l.node, err)
-			}
-			if order != nil {
-				scale, shift = reordered(scale, order), reordered(shift, order)
+			scale, shift, err := l.scaled(width, order)
+			if err != nil {
+				return nil, err
 			}
 			if summed {
 				scale, shift = append(scale, scale...), append(shift, make([]float64, width)...)
@@ -129,9 +123,7 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 			if layer.W, err = slopesOf(l.slope, width); err != nil {
 				return nil, fmt.Errorf("%v: %w", l.node, err)
 			}
-			if order != nil {
-				layer.W = reordered(layer.W, order)
-			}
+			layer.W = reordered(layer.W, order)
 		}
 		if summed {
 			return nil, fmt.Errorf("%v reads the sum of the average and the maximum of its last block: want a dense layer",
@@ -150,6 +142,18 @@ func (src *source) chain(features int, reads *inception.Features) (*inception.He
 		h.Before = nil
 	}
 	return h, h.Validate()
+}
+
+// scaled are the factors and the terms of a layer that scales, in the order of the features; a nil order is theirs.
+func (l *link) scaled(width int, order []int) (scale, shift []float64, err error) {
+	scale, shift = make([]float64, width), make([]float64, width)
+	for i := range scale {
+		scale[i] = 1
+	}
+	if err := l.scale.put(scale, shift); err != nil {
+		return nil, nil, fmt.Errorf("%v: %w", l.node, err)
+	}
+	return reordered(scale, order), reordered(shift, order), nil
 }
 
 // halves are weights [units,width] beside themselves, [units,2 width]: what is multiplied with a sum is multiplied

@@ -64,8 +64,11 @@ func (src *source) channelsLast(features int, f *inception.Features) []int {
 	return at
 }
 
-// reordered are values in another order: for each, its place in v.
+// reordered are values in another order: for each, its place in v; a nil order is theirs.
 func reordered[T any](v []T, order []int) []T {
+	if order == nil {
+		return v
+	}
 	out := make([]T, len(order))
 	for i, at := range order {
 		out[i] = v[at]

@@ -79,7 +79,7 @@ func table() []any {
 		(*inception.Weights).Narrowed, (*inception.Weights).Precision, (*inception.Weights).Quantized,
 		(*inception.Weights).Write,
 		inception.AllFeatures, inception.FeatureBlocks, inception.NewTrunkOf, inception.ParseFeatures,
-		inception.Statistics, inception.LastCells, inception.LastMaximum,
+		inception.Statistics, inception.LastCells, inception.LastMaximum, inception.LastMeanMaximum,
 		(*inception.Features).Equal, (*inception.Features).Length,
 		(*inception.Features).Foreign,
 		(*inception.Features).Places, (*inception.Features).Spans, (*inception.Features).String,

@@ -297,7 +297,8 @@ func (s *stream) solve() error {
 		} else if p.failed > 1 {
 			p.prox = max(4*p.prox, s.base.L2)
 		}
-		if err := s.step(stepFrom{x: p.best, grad: p.bestGrad, loss: p.bestLoss, gap: p.found.gap, prox: p.prox}); err != nil {
+		from := stepFrom{x: p.best, grad: p.bestGrad, loss: p.bestLoss, gap: p.found.gap, prox: p.prox}
+		if err := s.step(from); err != nil {
 			return err
 		}
 	}
@@ -390,8 +391,9 @@ func (s *stream) tell(c certificate) {
 	if s.cfg.Progress == nil {
 		return
 	}
-	e := Event{Phase: PhaseFit, Done: s.at.pass, Total: s.cfg.Passes - 1, L2: s.base.L2, Loss: c.loss, Gradient: c.gradient, Gap: c.gap,
-		TrainAccuracy: math.NaN(), ValidationLoss: math.NaN(), ValidationAccuracy: math.NaN()}
+	e := Event{Phase: PhaseFit, Done: s.at.pass, Total: s.cfg.Passes - 1, L2: s.base.L2, Loss: c.loss,
+		Gradient: c.gradient, Gap: c.gap, TrainAccuracy: math.NaN(), ValidationLoss: math.NaN(),
+		ValidationAccuracy: math.NaN()}
 	if v := s.at.parts[0]; v.Rows > 0 {
 		e.ValidationLoss, e.ValidationAccuracy = v.Loss/float64(v.Rows), float64(v.Right)/float64(v.Rows)
 	}

@@ -119,8 +119,8 @@ func (s *stream) check(b *Batch) error {
 	n := len(b.Parts)
 	if n > batchRows || s.cfg.MultiLabel != (b.MultiLabel != nil) || !s.cfg.MultiLabel && len(b.Labels) != n ||
 		s.cfg.MultiLabel && len(b.MultiLabel) != n || b.Half != nil && len(b.Half) != 2*n*s.f {
-		return fmt.Errorf("train: stream: batch %d: got %d rows with %d labels and %d sets, %d bytes of features, want at most "+
-			"%d rows with as many of either and %d features", b.Number, n, len(b.Labels), len(b.MultiLabel), len(b.Half),
+		return fmt.Errorf("train: stream: batch %d: got %d rows with %d labels and %d sets, %d bytes of features, want at "+
+			"most %d rows with as many of either and %d features", b.Number, n, len(b.Labels), len(b.MultiLabel), len(b.Half),
 			batchRows, s.f)
 	}
 	for i, part := range b.Parts {

@@ -67,7 +67,8 @@ func (p *progressPoint) state(sc scale) state {
 // resume takes a state's place, and says whether it fits.
 func (p *progressPoint) resume(s state, k, f int, sc *scale) bool {
 	dim := k*f + k
-	if len(s.ints) != 8 || len(s.singles)%2 != 0 || len(s.floats) != 9 || len(s.floats[0]) != 11 || len(s.floats[7]) != len(s.floats[8]) {
+	if len(s.ints) != 8 || len(s.singles)%2 != 0 || len(s.floats) != 9 || len(s.floats[0]) != 11 ||
+		len(s.floats[7]) != len(s.floats[8]) {
 		return false
 	}
 	for i, v := range s.floats[1:7] {

@@ -89,9 +89,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset: s3: %w", err)
 	}
-	return &Client{calls{list: core.ListObjectsV2, head: core.StatObject, get: core.GetObject, put: core.PutObject,
+	c := calls{list: core.ListObjectsV2, head: core.StatObject, get: core.GetObject, put: core.PutObject,
 		begin: core.NewMultipartUpload, putPart: core.PutObjectPart, complete: core.CompleteMultipartUpload,
-		abort: core.AbortMultipartUpload, unfinished: core.ListMultipartUploads}, strings.TrimSuffix(core.EndpointURL().String(), "/")}, nil
+		abort: core.AbortMultipartUpload, unfinished: core.ListMultipartUploads}
+	return &Client{c, strings.TrimSuffix(core.EndpointURL().String(), "/")}, nil
 }
 
 // trust adds the certificates of a file.

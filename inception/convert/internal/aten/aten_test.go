@@ -58,7 +58,8 @@ func TestOperators(t *testing.T) {
 		{"linalg_vector_norm", []any{x, 2.0, list(1), true}, "ReduceL2 [x]"},
 		{"dropout", []any{x, 0.5, false}, "Dropout [x]"},
 		{"rsub", []any{x, int64(1)}, "Sub [constant/1 x]"},
-		{"hardswish", []any{x}, "aten.hardswish [x]"},
+		{"hardswish", []any{x}, "HardSwish [x]"},
+		{"celu", []any{x}, "aten.celu [x]"},
 	} {
 		e := New()
 		if err := e.Constant(bytes.NewReader(nil), "w", raw.Tensor{Shape: []int{2, 3}, DType: raw.F32}); err != nil {
