@@ -113,11 +113,6 @@ func (p *Proxy) serve(back http.Handler, w http.ResponseWriter, r *http.Request)
 	default:
 		p.Others.Add(1)
 	}
-	defer func() { // a body that was cut ends the connection
-		if what := recover(); what != nil {
-			panic(what) // of a known kind the server keeps silent
-		}
-	}()
 	back.ServeHTTP(w, r)
 }
 
