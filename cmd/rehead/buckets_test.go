@@ -276,3 +276,36 @@ func TestBucketUploads(t *testing.T) {
 		t.Error("another object than was written")
 	}
 }
+
+// TestBucketShards: a head that is trained on shards in a bucket, through a network that cuts and
+// re-chunks bodies, is the one that is trained on them from disk.
+func TestBucketShards(t *testing.T) {
+	url, folder := uploaded(t)
+	dir := t.TempDir()
+	trunk, shards := narrow(t, dir), filepath.Join(dir, "shards")
+	must(t, nil, "embed", folder, "--weights", trunk, "--cache", "none", "--shards", shards, "--shard-rows", "40")
+	files, err := filepath.Glob(filepath.Join(shards, "*.safetensors"))
+	if err != nil || len(files) != 3 {
+		t.Fatalf("got %q, %v, want three shards", files, err)
+	}
+	for _, f := range files {
+		send(t, url, "shards/"+filepath.Base(f), readFile(t, f))
+	}
+	p := buckettest.NewProxy(t, url)
+	p.Gets = func(n int64, _ *http.Request) buckettest.Fault {
+		return []buckettest.Fault{buckettest.Cut, 0, buckettest.Rechunk, 0, 0}[n%5]
+	}
+	var heads [2][]byte
+	for i, from := range []string{shards, "s3://pictures/shards"} {
+		model := filepath.Join(dir, fmt.Sprint("model", i))
+		must(t, nil, "train", "--bottlenecks", from, "--weights", trunk, "-o", model, "--test", "0.3")
+		heads[i] = readFile(t, filepath.Join(model, "head.safetensors"))
+	}
+	if !bytes.Equal(heads[0], heads[1]) {
+		t.Error("the head from the bucket is another")
+	}
+	if p.Met(buckettest.Cut) == 0 || p.Met(buckettest.Rechunk) == 0 {
+		t.Error("no body was cut or re-chunked")
+	}
+	fails(t, []string{"train", "--bottlenecks", "s3://pictures/flowers", "--weights", trunk}, "has no .safetensors file")
+}

@@ -1,12 +1,15 @@
 package shards
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
+
+	"github.com/c236555e/rehead/dataset/source"
 )
 
 // Suffix is what the names of shards in a folder end in.
@@ -27,46 +30,63 @@ type Place struct {
 }
 
 // Find lists the shards that paths name: files, and folders for the files in them whose names end in
-// .safetensors, sorted by name.
+// .safetensors, sorted by name. Addresses lead where source.Open has them lead.
 func Find(paths ...string) (out []Place, err error) {
 	for _, path := range paths {
-		info, err := os.Stat(path)
+		store, root, err := source.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("dataset: shards: %w", err)
+		}
+		info, err := store.Stat(root)
 		if err != nil {
 			return nil, fmt.Errorf("dataset: shards: %w", err)
 		}
 		if !info.IsDir() {
-			out = append(out, disk(path, info.Size()))
+			out = append(out, place(store, root, info))
 			continue
 		}
-		list, err := os.ReadDir(path)
+		found, err := inFolder(store, root)
 		if err != nil {
 			return nil, fmt.Errorf("dataset: shards: %w", err)
 		}
-		before := len(out)
-		for _, e := range list {
-			if filepath.Ext(e.Name()) != Suffix {
-				continue
-			}
-			name := filepath.Join(path, e.Name())
-			info, err := os.Stat(name)
-			if err != nil {
-				return nil, fmt.Errorf("dataset: shards: %w", err)
-			}
-			if info.Mode().IsRegular() {
-				out = append(out, disk(name, info.Size()))
-			}
-		}
-		if len(out) == before {
+		if len(found) == 0 {
 			return nil, fmt.Errorf("dataset: shards: the folder %s has no %s file: rehead embed --shards writes them",
 				path, Suffix)
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
+// inFolder are the shards that lie directly in a folder.
+func inFolder(store source.Store, root string) (out []Place, err error) {
+	list, err := store.ReadDir(root)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
+	for _, e := range list {
+		if filepath.Ext(e.Name()) != Suffix {
+			continue
+		}
+		name := (&source.Walker{Root: root}).At(e.Name())
+		info, err := store.Stat(name)
+		if err != nil {
+			return nil, err
+		}
+		if info.Mode().IsRegular() {
+			out = append(out, place(store, name, info))
 		}
 	}
 	return out, nil
 }
 
-// disk is a file's place.
-func disk(path string, size int64) Place {
-	return Place{Name: path, Size: size, Open: func() (File, error) { return os.Open(path) }}
+// place is a file's place.
+func place(store source.Store, path string, info fs.FileInfo) Place {
+	return Place{Name: path, Size: info.Size(), Open: func() (File, error) {
+		f, _, err := source.File{Store: store, Path: path}.OpenAt()
+		return f, err
+	}}
 }
 
 // open opens the shard and its content.

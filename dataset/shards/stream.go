@@ -111,7 +111,7 @@ func (s *Set) Each(ctx context.Context, c Stream, each func(b *Block) error) err
 	defer func() { // whoever waits for a buffer is stopped, whoever reads has one
 		stop()
 		for b := range p.out {
-			_ = <-b.ready // of what nobody wants any more
+			<-b.ready //nolint:errcheck // of what nobody wants any more
 		}
 	}()
 	for b := range p.out {

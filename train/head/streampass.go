@@ -99,7 +99,7 @@ func (s *stream) each(from int, w work) error {
 	})
 	for len(busy) > 0 {
 		if err != nil {
-			_ = <-busy[0].done // err came first
+			<-busy[0].done //nolint:errcheck // err came first
 			busy = busy[1:]
 			continue
 		}
