@@ -107,3 +107,43 @@ func TestPageWhileItWaits(t *testing.T) {
 		t.Errorf("the browser says: %s", line)
 	}
 }
+
+// TestPageDecodesAfterTheAnswer: an answer that comes before the browser has decoded its picture
+// waits for it, and lies over no other.
+func TestPageDecodesAfterTheAnswer(t *testing.T) {
+	ctx, _ := browsertest.Open(t)
+	c := realModel(t, 0.1, 171)
+	url, stop := start(t, newServer(t, c, Config{Page: true}))
+	defer func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	file := filepath.Join(t.TempDir(), "blob.png")
+	if err := os.WriteFile(file, gradient(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const slow = `(() => {
+		const decode = createImageBitmap, row = () => document.querySelector("#queue b + span").textContent.includes("%");
+		window.createImageBitmap = async (...of) => {
+			while (!row()) await new Promise(resolve => setTimeout(resolve, 20));
+			window.waited = document.querySelector("#overlay").disabled;
+			return decode(...of);
+		};
+	})()`
+	var waited bool
+	err := chromedp.Run(ctx,
+		chromedp.Navigate(url+"/"),
+		chromedp.Evaluate(slow, nil),
+		chromedp.Poll(`document.querySelectorAll("#facts dd").length > 3`, nil),
+		chromedp.SetUploadFiles("#file", []string{file}, chromedp.ByQuery),
+		chromedp.Poll(`!document.querySelector("#overlay").disabled`, nil),
+		chromedp.Evaluate(`window.waited`, &waited),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, ctx); !waited || len(got.Labels) == 0 || !strings.Contains(got.Canvas, got.Labels[0]) {
+		t.Errorf("waited %v, then %+v, want the map over the picture", waited, got)
+	}
+}

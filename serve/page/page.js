@@ -8,6 +8,7 @@ import { $, call, count, make, percent, plain, useToken } from "./tools.js";
 let model = null; // GET /v1/model
 let queue = []; // of {file, state: waiting, asked, done or failed, answer, error, row}
 let shown = null; // of the queue
+let staged = null; // of the queue: whose picture the stage holds; shown, once that is decoded
 let picture = null; // {bitmap, width, height} of it; null where the browser cannot read the format
 let asked = null; // the AbortController of the request under way
 
@@ -146,7 +147,7 @@ function stop() {
 function clear() {
   stop();
   queue = [];
-  shown = picture = null;
+  shown = staged = picture = null;
   $("queue").replaceChildren();
   $("nearest").replaceChildren();
   $("drop").classList.remove("full", "blind");
@@ -164,7 +165,7 @@ function clear() {
 // --- a picture
 
 const decode = file => createImageBitmap(file, { imageOrientation: model && !model.recipe.orient ? "none" : "from-image" }).catch(() => null);
-const redraw = () => draw(picture, shown && shown.answer, chosen());
+const redraw = () => draw(picture, staged && staged.answer, chosen());
 
 // show puts a picture of the queue on the stage.
 async function show(item) {
@@ -175,6 +176,7 @@ async function show(item) {
   showProgress();
   const bitmap = await decode(item.file);
   if (shown !== item) return;
+  staged = item;
   if (picture) picture.bitmap.close();
   picture = bitmap ? { bitmap, width: bitmap.width, height: bitmap.height } : null;
   $("drop").classList.add("full");
@@ -183,8 +185,10 @@ async function show(item) {
   showAnswer();
 }
 
-// showAnswer shows what is known of the picture on the stage.
+// showAnswer shows what is known of the picture on the stage. An answer that comes before its picture is decoded waits
+// for it: the map would lie over the picture before.
 function showAnswer() {
+  if (staged !== shown) return;
   const { file, state, answer, error } = shown, waits = state === "waiting" || state === "asked";
   document.body.classList.toggle("stale", waits); // what is still shown is of the picture before
   showError(error);
