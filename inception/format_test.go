@@ -16,7 +16,7 @@ import (
 // compares its answers with what that build's predict --json printed, within the rounding of
 // another processor's kernels.
 func TestFormat1(t *testing.T) {
-	at := func(name string) string { return filepath.Join("testdata", "format1", name) }
+	at := func(name string) string { return filepath.Join("..", "testdata", "models", "format1", name) }
 	data, err := os.ReadFile(at("picture.jpg"))
 	if err != nil {
 		t.Fatal(err)

@@ -121,7 +121,7 @@ func answered(t *testing.T, model string, paths []string, top int) (rows []answe
 // TestPredictions: each format holds what the classifier answers, and a row for a picture that cannot be
 // read.
 func TestPredictions(t *testing.T) {
-	dir, model := drawn(t, 2), filepath.Join("..", "..", "inception", "testdata", "model-1.tar.gz")
+	dir, model := drawn(t, 2), filepath.Join("..", "..", "testdata", "models", "model-1.tar.gz")
 	write(t, []byte("\xff\xd8\xff\xe0 no picture"), dir, draw.Label(1), "0001.jpg")
 	paths, err := filepath.Glob(filepath.Join(dir, "*", "*"))
 	if err != nil {
