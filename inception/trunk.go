@@ -21,6 +21,7 @@ type Trunk struct {
 	program *nn.Program
 	blocks  []tap     // the blocks, in that order
 	reads   []stretch // where the features are among the outputs, in order; none where features is nil
+	length  int       // of a picture's features: telling it from the network's table takes a millisecond
 	buffers sync.Pool
 }
 
@@ -58,7 +59,7 @@ func NewTrunkOf(w *Weights, f *Features, cfg nn.Config) (*Trunk, error) {
 	}
 	described := *w
 	described.Tensors = nil
-	t := &Trunk{weights: &described, features: f}
+	t := &Trunk{weights: &described, features: f, length: f.Length(w.Width)}
 	t.buffers.New = func() any { return new([]float32) }
 	outputs := []*nn.Node{net.Bottleneck}
 	tapped := []string{lastBlock()}
@@ -123,7 +124,7 @@ func (t *Trunk) place() {
 
 // Features returns F, the number of values of a picture: the length of a bottleneck, or what the
 // trunk's Features are.
-func (t *Trunk) Features() int { return t.features.Length(t.weights.Width) }
+func (t *Trunk) Features() int { return t.length }
 
 // Reads returns what the trunk gives of a picture; nil for the bottleneck.
 func (t *Trunk) Reads() *Features { return t.features }

@@ -43,6 +43,7 @@ func Write() {
 	generateMaxPool()
 	generateMeanPool()
 	generateMoments()
+	generateFinish()
 	generateQuantize()
 }
 
