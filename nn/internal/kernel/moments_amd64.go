@@ -28,6 +28,16 @@ func planeMomentsPairs(a *planeArgs)
 //go:noescape
 func finishBytes(a *planeArgs)
 
+// momentsArgs is what the kernel that sums one cell is handed; the generators know its layout.
+type momentsArgs struct {
+	x       *float32 // the cell's first pixel
+	_       *float32
+	out     *float32 // the sums, then those of the squares
+	rows    int
+	columns int
+	row     int // bytes from the end of a row of the cell to its next row
+}
+
 //go:noescape
 func byteMomentsAVX2(a *momentsArgs)
 
