@@ -157,6 +157,7 @@ second example is for a network trained with ImageNet's mean and deviation.`,
 		"timm's norm_eps where the file does not say (default: 0.001)")
 	f.StringVar(&o.cfg.Labels, "labels", "", "file with the classifier's labels, one a line")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
+	first(cmd, "labels trunk-only dtype quantized json")
 	return cmd
 }
 
