@@ -76,7 +76,8 @@ func (src *source) decide(o Options) error {
 	}
 	if o.Epsilon != 0 {
 		if !src.open.epsilon {
-			return fmt.Errorf("--epsilon %g: what its batch norms add to their variances is not open (%s)", o.Epsilon, src.reason)
+			return fmt.Errorf("--epsilon %g: what its batch norms add to their variances is not open (%s)", o.Epsilon,
+				src.reason)
 		}
 		if !(o.Epsilon > 0 && o.Epsilon < 1) {
 			return fmt.Errorf("--epsilon %g: want a number between 0 and 1", o.Epsilon)
@@ -85,8 +86,8 @@ func (src *source) decide(o Options) error {
 		src.open.epsilon = false
 	}
 	if src.open.pool && src.double() {
-		src.doubts = append(src.doubts, "its classifier reads two numbers a channel of the last block: the averages, then the "+
-			"maxima are taken, as of timm's global_pool catavgmax")
+		src.doubts = append(src.doubts, "its classifier reads two numbers a channel of the last block: the averages, then "+
+			"the maxima are taken, as of timm's global_pool catavgmax")
 		src.open.pool = false
 		if err := src.pool("catavgmax"); err != nil {
 			return err
