@@ -49,14 +49,7 @@ func directTile(a *assembly, pixels, depth int) {
 	first, here := free[6:6+pixels], free[6+pixels:]
 
 	a.label("tile")
-	a.load(args, TileSrc, table)
-	a.load(args, TileX, x)
-	for p := range pixels {
-		a.op("MOVW %d(%v), %v", 4*p, table, first[p])
-		a.add(x, first[p])
-	}
-	a.addImm(4*pixels, table)
-	a.store(table, args, TileSrc)
+	tilePixels(a, TileX, TileSrc, first, table, x)
 	a.load(args, TileBias, table)
 	for v := range quads {
 		a.read(table, 16*v, s.acc(0, v))

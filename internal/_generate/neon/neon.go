@@ -7,6 +7,9 @@ func Direct() []byte { return write(directKernels, poolKernels, moments) }
 // Gemm returns the functions of tile_arm64.s.
 func Gemm() []byte { return write(gemmKernels) }
 
+// Bytes returns the functions of int8_arm64.s.
+func Bytes() []byte { return write(byteKernels, byteWork) }
+
 // Winograd returns the functions of wino_arm64.s.
 func Winograd() []byte { return write(winogradKernels) }
 

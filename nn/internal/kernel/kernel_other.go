@@ -2,7 +2,7 @@
 
 package kernel
 
-func supported() []level { return nil }
+func supported() []Set { return nil }
 
 func (d *direct) tileAsm(p part, q panel, out, in []float32) { d.tileGo(p, q, out, in) }
 
