@@ -35,6 +35,9 @@ func supported() (sets []Set) {
 		return nil
 	}
 	if cpu.ARM64.HasI8MM {
+		if hasBFloat16() {
+			sets = append(sets, Set{level: levelNEON, unit: unitBoth})
+		}
 		sets = append(sets, Set{level: levelNEON, unit: unitBytes})
 	}
 	if cpu.ARM64.HasASIMDDP {

@@ -102,7 +102,7 @@ func (s Set) byteUnit() byteUnit {
 		return byMaddubs
 	case s.unit == unitDot:
 		return bySDOT
-	case s.unit == unitBytes:
+	case s.unit == unitBytes || s.unit == unitBoth:
 		return byUSMMLA
 	}
 	return byGo

@@ -16,10 +16,11 @@ const (
 	unitNone  unit = iota
 	unitTiles      // AMX: bytes
 	unitDot        // arm64's dot products of bytes
-	unitBytes      // its matrix products of bytes
+	unitBytes      // its matrix products of bytes,
+	unitBoth       // and of bfloat16 beside them
 )
 
-func (u unit) String() string { return [...]string{"", "amx", "dotprod", "i8mm"}[u] }
+func (u unit) String() string { return [...]string{"", "amx", "dotprod", "i8mm", "bf16"}[u] }
 
 type level uint8
 
@@ -32,7 +33,7 @@ const (
 
 func (l level) String() string { return [...]string{"ref", "avx2", "avx512", "neon"}[l] }
 
-// String returns the set's name: "avx512", "amx", "avx2", "i8mm", "dotprod", "neon" or "ref" (plain Go).
+// String returns the set's name: "avx512", "amx", "avx2", "bf16", "i8mm", "dotprod", "neon" or "ref" (plain Go).
 func (s Set) String() string {
 	if s.unit != unitNone {
 		return s.unit.String()
