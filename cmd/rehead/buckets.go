@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -73,18 +72,11 @@ func (c *cloud) known() bucket.Digests {
 
 // client speaks to the service that the environment names, in AWS's variables.
 func client() (*s3.Client, error) {
-	first := func(names ...string) string {
-		for _, n := range names {
-			if v := os.Getenv(n); v != "" {
-				return v
-			}
-		}
-		return ""
+	cfg, err := s3.Environment(os.Getenv)
+	if err != nil {
+		return nil, err
 	}
-	return s3.New(s3.Config{Endpoint: first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
-		Region: first("AWS_REGION", "AWS_DEFAULT_REGION"), CABundle: first("AWS_CA_BUNDLE"),
-		NoMetadata: first("AWS_EC2_METADATA_DISABLED") == "true" && first("AWS_WEB_IDENTITY_TOKEN_FILE",
-			"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI") == ""})
+	return s3.New(cfg)
 }
 
 // open follows an address.
@@ -107,122 +99,21 @@ func (c *cloud) store() (*bucket.Store, error) {
 	return bucket.NewStore(ctx, bucket.Config{Open: speak.Bucket, Digests: c.known})
 }
 
-// here is a path on this machine for what a path or address names: an object or all below a prefix
-// is fetched into a folder of its own in the cache, which the next run finds, or where there is no
-// cache into a temporary one. done removes that.
+// here is a path on this machine for what a path or address names: see bucket.Store.Local. done removes
+// what is temporary of it.
 func (a *app) here(address string) (local string, done func() error, err error) {
-	nothing := func() error { return nil }
 	if !source.Openable(address) {
-		return address, nothing, nil
+		return address, func() error { return nil }, nil
 	}
 	s, err := buckets.store()
 	if err != nil {
-		return "", nothing, err
+		return "", nil, err
 	}
-	files, version, err := objects(s, source.Clean(address))
-	if err != nil {
-		return "", nothing, err
-	}
-	base := path.Base(source.Clean(address))
-	root, err := a.cacheRoot()
+	cache, err := a.cacheRoot()
 	if err == nil {
-		where := sha256.Sum256([]byte(source.Clean(address)))
-		root = filepath.Join(root, "fetched", hex.EncodeToString(where[:8]))
-		err = os.MkdirAll(root, 0o755)
+		cache = filepath.Join(cache, "fetched")
 	}
-	if err != nil { // without a cache
-		dir, err := os.MkdirTemp("", "rehead-*")
-		if err != nil {
-			return "", nothing, err
-		}
-		done = func() error { return os.RemoveAll(dir) }
-		if err := fetchAll(s, files, filepath.Join(dir, base)); err != nil {
-			return "", nothing, errors.Join(err, done())
-		}
-		return filepath.Join(dir, base), done, nil
-	}
-	dir := filepath.Join(root, version)
-	if _, err := os.Stat(dir); err == nil {
-		return filepath.Join(dir, base), nothing, nil
-	}
-	a.note("fetching %s", address)
-	temp, err := os.MkdirTemp(root, ".rehead-tmp-*")
-	if err != nil {
-		return "", nothing, err
-	}
-	if err := fetchAll(s, files, filepath.Join(temp, base)); err != nil {
-		return "", nothing, errors.Join(err, os.RemoveAll(temp))
-	}
-	older, _ := os.ReadDir(root)
-	if err := os.Rename(temp, dir); err != nil {
-		if _, there := os.Stat(dir); there != nil { // else another process was as quick
-			return "", nothing, errors.Join(err, os.RemoveAll(temp))
-		}
-		return filepath.Join(dir, base), nothing, os.RemoveAll(temp)
-	}
-	for _, e := range older { // of what the address named before
-		if e.Name() != filepath.Base(temp) && e.Name() != version {
-			_ = os.RemoveAll(filepath.Join(root, e.Name()))
-		}
-	}
-	return filepath.Join(dir, base), nothing, nil
-}
-
-// object is one to be fetched.
-type object struct {
-	path, below string // its address, and its place below what was asked for, "" for that itself
-}
-
-// mostFetched bounds what an address of a model may name.
-const mostFetched = 10_000
-
-// objects are those that an address names, and what changes whenever one of them does.
-func objects(s *bucket.Store, address string) (files []object, version string, err error) {
-	sum := sha256.New()
-	var walk func(at, below string) error
-	walk = func(at, below string) error {
-		info, err := s.Stat(at)
-		if err != nil {
-			return err
-		}
-		if !info.IsDir() {
-			if files = append(files, object{at, below}); len(files) > mostFetched {
-				return fmt.Errorf("%s: names more than %d objects, want a model or a weight file", address, mostFetched)
-			}
-			v, err := s.Version(at)
-			sum.Write(v[:])
-			return err
-		}
-		entries, err := s.ReadDir(at)
-		if err != nil {
-			return err
-		}
-		for _, e := range entries {
-			if !filepath.IsLocal(e.Name()) {
-				return &fs.PathError{Op: "fetch", Path: at, Err: fmt.Errorf("%q is no name of a file", e.Name())}
-			}
-			if err := walk(at+"/"+e.Name(), filepath.Join(below, e.Name())); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	err = walk(address, "")
-	return files, hex.EncodeToString(sum.Sum(nil)[:16]), err
-}
-
-// fetchAll fetches objects to a path.
-func fetchAll(s *bucket.Store, files []object, to string) error {
-	for _, f := range files {
-		local := filepath.Join(to, f.below)
-		if err := os.MkdirAll(filepath.Dir(local), 0o755); err != nil {
-			return err
-		}
-		if err := s.FetchFile(f.path, local); err != nil {
-			return fmt.Errorf("%s: fetch: %w", f.path, err)
-		}
-	}
-	return nil
+	return s.Local(address, cache, func() { a.note("fetching %s", address) })
 }
 
 // outside is an output that is to lie at an address: it is written on this machine first, in a
@@ -324,18 +215,14 @@ func (o *outside) commit(ctx context.Context, last string) error {
 }
 
 // putObject writes a file to a bucket.
-func putObject(ctx context.Context, b bucket.Bucket, key, file string) (err error) {
-	f, err := os.Open(file)
-	if err != nil {
+func putObject(ctx context.Context, b bucket.Bucket, key, file string) error {
+	return bucket.Write(ctx, b, key, func(w io.Writer) (err error) {
+		f, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		_, err = io.Copy(w, f)
 		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	up, err := b.Create(ctx, key)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(up, f); err != nil {
-		return errors.Join(err, up.Abort())
-	}
-	return up.Commit()
+	})
 }
