@@ -115,8 +115,8 @@ func (f *Finder) pictures(ctx context.Context, name string, roots map[string]str
 	root := f.packed(c.Dir, entries)
 	records := withSuffix(c.Dir, entries, ".rec")
 	if f.Store != nil && c.Sharded() && (root != c.Dir || len(records) > 0) {
-		return "", fmt.Errorf("train: channel %q is ShardedByS3Key and its pictures are packed in a file, which one host has "+
-			"whole: set its S3DataDistributionType to FullyReplicated", name)
+		return "", fmt.Errorf("train: channel %q is ShardedByS3Key and its pictures are packed in a file, which one host "+
+			"has whole: set its S3DataDistributionType to FullyReplicated", name)
 	}
 	if len(records) > 0 {
 		return f.extract(ctx, name, records)
