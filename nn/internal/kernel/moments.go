@@ -195,10 +195,15 @@ func (m *Moments) bytesGo(b int, out, in []float32) {
 			byteSumsGo(&s[i], in[base+c.top*m.in.Row+c.left*Block:], c, m.in.Row)
 		}
 	}
+	m.finishBytes(&s, m.at[b*ByteBlock:][:ByteBlock], out)
+}
+
+// finishBytes makes moments of the sums of the bytes of each cell, and of their squares.
+func (m *Moments) finishBytes(s *[9][2 * ByteBlock]uint32, places []int, out []float32) {
 	step := float64(m.step)
 	n, fourth := m.shares()
 	fourth *= step
-	for l, at := range m.at[b*ByteBlock : (b+1)*ByteBlock] {
+	for l, at := range places {
 		if at < 0 {
 			continue
 		}

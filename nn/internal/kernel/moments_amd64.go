@@ -38,9 +38,6 @@ type momentsArgs struct {
 	row     int // bytes from the end of a row of the cell to its next row
 }
 
-//go:noescape
-func byteMomentsAVX2(a *momentsArgs)
-
 // eight is where a kernel writes the moments of eight lanes, and how many bytes its runs are apart: where they
 // belong if these are eight channels in a row.
 func (m *Moments) eight(values *[ir.MomentRuns * Block]float32, places []int, out []float32) (to *float32, run int) {
@@ -114,10 +111,4 @@ func (m *Moments) bytesAsm(b int, out, in []float32) {
 			step: step})
 		m.spread(to, &values, places, out)
 	}
-}
-
-// byteSumsAsm is byteSumsGo.
-func byteSumsAsm(sums *[2 * ByteBlock]uint32, x []float32, c *cell, row int) {
-	byteMomentsAVX2(&momentsArgs{x: &x[0], out: (*float32)(unsafe.Pointer(&sums[0])), rows: c.rows, columns: c.columns,
-		row: 4 * (row - c.columns*Block)})
 }

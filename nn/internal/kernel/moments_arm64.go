@@ -25,3 +25,17 @@ func (m *Moments) floatsAsm(t Tensor, b int, places []int, out, in []float32) {
 	}
 	m.finish(&s, &first, places, out)
 }
+
+// bytesAsm is bytesGo.
+func (m *Moments) bytesAsm(b int, out, in []float32) {
+	base := m.in.Off + b*m.in.Plane
+	var s [9][2 * ByteBlock]uint32
+	for i := range m.cells {
+		if c := &m.cells[i]; !c.empty() {
+			byteSumsAsm(&s[i], in[base+c.top*m.in.Row+c.left*Block:], c, m.in.Row)
+		}
+	}
+	m.finishBytes(&s, m.at[b*ByteBlock:][:ByteBlock], out)
+}
+
+func (m *Moments) pairsAsm(int, []float32, []float32) bool { return false }
