@@ -6,8 +6,8 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
 )
 
-// sink moves ReLUs to where the table has them. TensorFlow's optimiser, and so TensorFlow.js's converter, puts one behind
-// a concatenation or a maximum pool in the place of those in front: the values are the same.
+// sink moves ReLUs to where the table has them. TensorFlow's optimiser, and so TensorFlow.js's converter,
+// puts one behind a concatenation or a maximum pool in the place of those in front: the values are the same.
 func sink(g *graph.Graph, d dialect) error {
 	readers := map[string]int{}
 	for _, n := range g.Nodes {
