@@ -231,7 +231,7 @@ func TestBucketUploads(t *testing.T) {
 		}
 		return ids
 	}
-	speak, err := client()
+	speak, err := newCloud(t.Context()).speak()
 	if err != nil {
 		t.Fatal(err)
 	}

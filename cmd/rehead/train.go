@@ -96,7 +96,7 @@ Without DIR it is a SageMaker training job: data, settings and model are below
 	o.engine.add(cmd, a)
 	o.engine.addPrecision(cmd, "int8 calibrates on training pictures, and the model stays int8")
 	o.limits.add(cmd)
-	o.dataFlags.add(cmd)
+	o.dataFlags.add(cmd, a)
 	o.add(cmd)
 	o.headFlags.add(cmd, &o.cfg)
 	o.shards.add(cmd)
@@ -144,31 +144,34 @@ func (o *trainOptions) add(cmd *cobra.Command) {
 }
 
 // checkOutputs says before the long work what could not be written after it.
-func (o *trainOptions) checkOutputs() error {
+func (a *app) checkOutputs(o *trainOptions) error {
 	if err := parentExists(o.out); err != nil {
 		return err
 	}
 	if err := inception.CheckTarget(o.out); err != nil {
 		return err
 	}
-	if err := o.plots.prepare(); err != nil {
+	if err := o.plots.prepare(a); err != nil {
+		return err
+	}
+	if err := onDisk("--tensorboard", o.events, "events are added to it while the training goes on"); err != nil {
 		return err
 	}
 	if o.corrects == "" {
 		return nil
 	}
-	return parentExists(o.corrects)
+	return a.checkOutput(o.corrects)
 }
 
 // train runs a whole training and leaves the model at o.out.
 func (a *app) train(ctx context.Context, dir string, o *trainOptions) (_ *train.Result, err error) {
-	out, err := outsideOf(o.out)
+	out, err := a.outsideOf(o.out)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, out.discard()) }()
 	if !o.force {
-		if err := out.free("model.json"); err != nil {
+		if err := out.free("model.json", "choose another --output, or replace it object by object with --force"); err != nil {
 			return nil, err
 		}
 	}
@@ -192,7 +195,7 @@ func (a *app) trainTo(ctx context.Context, dir string, o *trainOptions, saved fu
 	if err := aboutDevice("head-device", cfg.Probe()); err != nil {
 		return nil, err
 	}
-	if err := o.checkOutputs(); err != nil {
+	if err := a.checkOutputs(o); err != nil {
 		return nil, err
 	}
 	if o.correct != "" {

@@ -71,7 +71,7 @@ func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions) e
 	if err != nil {
 		return err
 	}
-	places, err := shards.Find(append(o.shards.places, args...)...)
+	places, err := shards.FindAt(a.cloud.addresses(), append(o.shards.places, args...)...)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (a *app) shardConfig(o *trainOptions) (train.ShardConfig, error) {
 	if err != nil {
 		return train.ShardConfig{}, err
 	}
-	if err := errors.Join(checkMinAccuracy(o.least), oneOf("dtype", o.dtype, "f32", "f16"), o.checkOutputs()); err != nil {
+	if err := errors.Join(checkMinAccuracy(o.least), oneOf("dtype", o.dtype, "f32", "f16"), a.checkOutputs(o)); err != nil {
 		return train.ShardConfig{}, err
 	}
 	sc := train.ShardConfig{Options: cfg.Options, Split: cfg.Split, ClassWeights: cfg.ClassWeights,

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/c236555e/rehead/dataset/bucket"
 )
@@ -24,8 +23,15 @@ type Config struct {
 	Endpoint string // URL of the service, such as http://127.0.0.1:9000; "" means Amazon's
 	Region   string // of the buckets; "" asks the service
 	CABundle string // PEM file of certificates to trust besides the system's; "" means none
+	// of the shared credentials file, which must be there and work; "" means the default one, if there is one
+	Profile string
+	// a container's role or a web identity was given: where it does not work requests fail, and are not sent
+	// unsigned
+	Role bool
 	// ask no machine for its role, which takes some seconds where there is none
 	NoMetadata bool
+	// URL of the service that web identities are shown to; "" means Amazon's of the region
+	RoleEndpoint string
 }
 
 // roleTimeout bounds how long a service of roles is asked for credentials.
@@ -70,21 +76,17 @@ func New(cfg Config) (*Client, error) {
 			lookup = minio.BucketLookupPath
 		}
 	}
-	transport, err := minio.DefaultTransport(secure)
+	transport, err := minio.DefaultTransport(true) // credentials may come by TLS where objects do not
 	if err != nil {
 		return nil, fmt.Errorf("dataset: s3: %w", err)
 	}
 	transport.MaxIdleConnsPerHost = 128
-	if cfg.CABundle != "" && secure {
+	if cfg.CABundle != "" {
 		if err := trust(transport, cfg.CABundle); err != nil {
 			return nil, err
 		}
 	}
-	providers := []credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}}
-	if !cfg.NoMetadata {
-		providers = append(providers, &credentials.IAM{Client: &http.Client{Timeout: roleTimeout}, Region: cfg.Region})
-	}
-	core, err := minio.NewCore(host, &minio.Options{Creds: credentials.NewChainCredentials(providers), Secure: secure,
+	core, err := minio.NewCore(host, &minio.Options{Creds: newChain(cfg, transport), Secure: secure,
 		Transport: transport, Region: cfg.Region, BucketLookup: lookup})
 	if err != nil {
 		return nil, fmt.Errorf("dataset: s3: %w", err)
