@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,19 +123,11 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) (err er
 	if err != nil {
 		return usagef("embed: --features: %v", err)
 	}
-	out, err := a.outsideOf(o.out)
+	out, err := a.outsideOf(cmp.Or(o.out, o.shards))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.discard()) }()
-	if o.shards == "" {
-		err = parentExists(out.local)
-	} else {
-		err = a.checkOutput(o.shards)
-	}
-	if err != nil {
-		return err
-	}
 	rows, problems, err := o.rows(args)
 	if err != nil {
 		return err

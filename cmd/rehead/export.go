@@ -137,9 +137,6 @@ func (a *app) export(ctx context.Context, model string, o *exportOptions) (_ *ex
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, out.discard()) }()
-	if err := parentExists(out.local); err != nil {
-		return nil, err
-	}
 	m, err := a.openModel(model)
 	if err != nil {
 		return nil, err

@@ -103,14 +103,14 @@ type outside struct {
 	temp    string // "" for a path
 }
 
-// outsideOf begins an output. discard removes what is left on this machine.
+// outsideOf begins an output, which checkOutput has looked at. discard removes what is left on this machine.
 func (a *app) outsideOf(address string) (*outside, error) {
 	o := &outside{cloud: a.cloud, address: address, local: address}
-	if !inBucket(address) {
-		return o, nil
-	}
 	if err := a.checkOutput(address); err != nil {
 		return nil, err
+	}
+	if !inBucket(address) {
+		return o, nil
 	}
 	temp, err := os.MkdirTemp("", "rehead-*")
 	if err != nil {

@@ -81,7 +81,9 @@ Without DIR it is a SageMaker training job: data, settings and model are below
 				if err := o.shards.check(cmd.Flags()); err != nil {
 					return err
 				}
-				return a.trainShards(cmd.Context(), args, o)
+				return a.savingTo(cmd.Context(), o, func(saved func() error) error {
+					return a.trainShards(cmd.Context(), args, o, saved)
+				})
 			}
 			if err := needArgs(0, 1)(cmd, args); err != nil {
 				return err
@@ -145,9 +147,6 @@ func (o *trainOptions) add(cmd *cobra.Command) {
 
 // checkOutputs says before the long work what could not be written after it.
 func (a *app) checkOutputs(o *trainOptions) error {
-	if err := parentExists(o.out); err != nil {
-		return err
-	}
 	if err := inception.CheckTarget(o.out); err != nil {
 		return err
 	}
@@ -164,20 +163,29 @@ func (a *app) checkOutputs(o *trainOptions) error {
 }
 
 // train runs a whole training and leaves the model at o.out.
-func (a *app) train(ctx context.Context, dir string, o *trainOptions) (_ *train.Result, err error) {
+func (a *app) train(ctx context.Context, dir string, o *trainOptions) (r *train.Result, err error) {
+	err = a.savingTo(ctx, o, func(saved func() error) error {
+		r, err = a.trainTo(ctx, dir, o, saved)
+		return err
+	})
+	return r, err
+}
+
+// savingTo has do leave a model at o.out, which may be an address: do calls saved once the model is there.
+func (a *app) savingTo(ctx context.Context, o *trainOptions, do func(saved func() error) error) (err error) {
 	out, err := a.outsideOf(o.out)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, out.discard()) }()
 	if !o.force {
 		if err := out.free("model.json", "choose another --output, or replace it object by object with --force"); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	address := o.out
 	o.out = out.local
-	return a.trainTo(ctx, dir, o, func() error {
+	return do(func() error {
 		defer func() { o.out = address }()
 		return out.commit(ctx, "model.json")
 	})

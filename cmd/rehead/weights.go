@@ -167,9 +167,6 @@ func (a *app) convertWeights(ctx context.Context, in, out string, o *convertOpti
 		return err
 	}
 	defer func() { err = errors.Join(err, to.discard()) }()
-	if err := parentExists(to.local); err != nil {
-		return err
-	}
 	if err := to.free("model.json", "remove that model, or choose another place"); err != nil {
 		return err
 	}

@@ -37,8 +37,11 @@ func Environment(getenv func(name string) string) (Config, error) {
 		Role:       role,
 		NoMetadata: first("AWS_EC2_METADATA_DISABLED") == "true" && !role,
 	}
-	if first("AWS_WEB_IDENTITY_TOKEN_FILE") != "" {
+	switch {
+	case first("AWS_WEB_IDENTITY_TOKEN_FILE") != "":
 		cfg.RoleEndpoint = first("AWS_ENDPOINT_URL_STS")
+	case !role:
+		cfg.RoleEndpoint = first("AWS_EC2_METADATA_SERVICE_ENDPOINT")
 	}
 	return cfg, nil
 }

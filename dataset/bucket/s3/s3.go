@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,8 @@ type Config struct {
 	Role bool
 	// ask no machine for its role, which takes some seconds where there is none
 	NoMetadata bool
-	// URL of the service that web identities are shown to; "" means Amazon's of the region
+	// URL of the service that web identities are shown to, or without Role of the machine's own that tells its
+	// role; "" means Amazon's
 	RoleEndpoint string
 }
 
@@ -185,6 +187,9 @@ func (s *store) Get(ctx context.Context, key string, off, n int64, ifMatch strin
 	return body, nil
 }
 
+// unknownUser is what versitygw says, with 404, of an access key that it does not know; others say 403.
+const unknownUser = "XAdminUserNotFound"
+
 // failed is an error of the service, told by what it means.
 func failed(err error) error {
 	r := minio.ToErrorResponse(err)
@@ -193,9 +198,9 @@ func failed(err error) error {
 		return fmt.Errorf("there is no such bucket (%w)", fs.ErrNotExist)
 	case r.StatusCode == http.StatusPreconditionFailed:
 		return bucket.ErrChanged
-	case r.StatusCode == http.StatusNotFound:
+	case r.StatusCode == http.StatusNotFound && r.Code != unknownUser:
 		return fs.ErrNotExist
-	case r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized:
+	case slices.Contains([]int{http.StatusNotFound, http.StatusForbidden, http.StatusUnauthorized}, r.StatusCode):
 		return fmt.Errorf("%w: the service says %s %s", fs.ErrPermission, r.Code, r.Message)
 	case r.StatusCode != 0:
 		return fmt.Errorf("the service says %d %s %s", r.StatusCode, r.Code, r.Message)
