@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -150,7 +152,8 @@ func (a *app) answersHere(address string) (path string, put func() error, err er
 	if err != nil {
 		return "", nil, fmt.Errorf("--output: %s: its answers are gathered in the cache: %w", address, err)
 	}
-	dir := filepath.Join(root, "answers", placeOf(address))
+	where := sha256.Sum256([]byte(source.Clean(address)))
+	dir := filepath.Join(root, "answers", hex.EncodeToString(where[:8]))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", nil, fmt.Errorf("--output: %s: its answers are gathered in the cache: %w", address, err)
 	}

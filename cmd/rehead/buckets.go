@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/c236555e/rehead/dataset/bucket"
@@ -117,4 +118,21 @@ func (c *cloud) bucketOf(address string) (b bucket.Bucket, key string, err error
 	}
 	b, err = speak.Bucket(name)
 	return b, key, err
+}
+
+// here is a path on this machine for what a path or address names: see bucket.Store.Local. done removes
+// what is temporary of it.
+func (a *app) here(address string) (local string, done func() error, err error) {
+	if !inBucket(address) {
+		return address, func() error { return nil }, nil
+	}
+	s, err := a.cloud.store()
+	if err != nil {
+		return "", nil, err
+	}
+	cache, err := a.cacheRoot()
+	if err == nil {
+		cache = filepath.Join(cache, "fetched")
+	}
+	return s.Local(address, cache, func() { a.note("fetching %s", address) })
 }

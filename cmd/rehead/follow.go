@@ -72,6 +72,9 @@ func (f *follower) fingerprint(path string) string {
 	return now
 }
 
+// mostListed bounds how many objects of an address are looked at: a model has some ten.
+const mostListed = 10_000
+
 // listed sums up what an address names: keys, ETags and lengths, by one request where they are few.
 func (c *cloud) listed(address string) (string, error) {
 	b, key, err := c.bucketOf(address)
@@ -91,7 +94,7 @@ func (c *cloud) listed(address string) (string, error) {
 		for _, o := range got.Objects {
 			add(o)
 		}
-		if page = got.Next; page == "" || n > mostFetched {
+		if page = got.Next; page == "" || n > mostListed {
 			break
 		}
 	}

@@ -46,19 +46,15 @@ type pendingObject struct{ bucket.Upload }
 func (o pendingObject) Discard() error { return o.Abort() }
 
 // writeFile makes a file or an object, whole or not at all.
-func (a *app) writeFile(path string, write func(io.Writer) error) (err error) {
+func (a *app) writeFile(path string, write func(io.Writer) error) error {
 	if !inBucket(path) {
 		return atomicfile.Write(path, write)
 	}
-	out, err := a.create(path)
+	b, key, err := a.cloud.bucketOf(path)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, out.Discard()) }()
-	if err := write(out); err != nil {
-		return err
-	}
-	return out.Commit()
+	return bucket.Write(a.cloud.ctx, b, key, write)
 }
 
 // checkOutput asks, before any work is done, that what path names can be written: that its folder is there,
@@ -184,18 +180,14 @@ func (o *outside) commit(ctx context.Context, last string) error {
 }
 
 // putObject writes a file to a bucket.
-func putObject(ctx context.Context, b bucket.Bucket, key, file string) (err error) {
-	f, err := os.Open(file)
-	if err != nil {
+func putObject(ctx context.Context, b bucket.Bucket, key, file string) error {
+	return bucket.Write(ctx, b, key, func(w io.Writer) (err error) {
+		f, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		_, err = io.Copy(w, f)
 		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	up, err := b.Create(ctx, key)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(up, f); err != nil {
-		return errors.Join(err, up.Abort())
-	}
-	return up.Commit()
+	})
 }

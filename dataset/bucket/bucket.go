@@ -51,12 +51,32 @@ type Upload interface {
 	Abort() error
 }
 
+// A Remover is a Bucket that removes objects; one that is not there is none to remove.
+type Remover interface {
+	Remove(ctx context.Context, key string) error
+}
+
 // ErrChanged is found by errors.Is where an object is not what it was when it was listed.
 var ErrChanged = errors.New("the object was written anew since it was listed; run again")
 
 // Open opens what b has of an object, made whole: see OpenRange.
 func (o Object) Open(ctx context.Context, b Bucket) io.ReadCloser {
 	return OpenRange(ctx, b, o, 0, o.Size)
+}
+
+// Write writes an object, which appears whole once write has returned nil, and else not at all.
+func Write(ctx context.Context, b Bucket, key string, write func(w io.Writer) error) error {
+	if b == nil || write == nil {
+		return errors.New("dataset: bucket: write: got no bucket, or nothing that writes")
+	}
+	up, err := b.Create(ctx, key)
+	if err != nil {
+		return err
+	}
+	if err := write(up); err != nil {
+		return errors.Join(err, up.Abort())
+	}
+	return up.Commit()
 }
 
 // name is what errors call an object.

@@ -248,6 +248,29 @@ func (s *Store) Version(address string) (v [sha256.Size]byte, err error) {
 	return v, err
 }
 
+// Object is what a listing says of an object.
+func (s *Store) Object(address string) (Object, error) {
+	_, o, err := s.object("stat", address)
+	if err != nil {
+		return Object{}, err
+	}
+	return *o, nil
+}
+
+// Know tells the store of an object as another store has listed it, so that it is opened without being
+// measured again; whatever its Key is, the address names it.
+func (s *Store) Know(address string, o Object) error {
+	l, key, err := s.at(address)
+	if err != nil {
+		return &fs.PathError{Op: "know", Path: address, Err: err}
+	}
+	o.Key = key
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.single[key] = &o
+	return nil
+}
+
 // FetchFile writes an object to a new file, checked as Fetch checks what it reads.
 func (s *Store) FetchFile(address, local string) (err error) {
 	l, o, err := s.object("open", address)

@@ -60,6 +60,7 @@ type calls struct {
 	complete func(ctx context.Context, bucket, key, id string, parts []minio.CompletePart,
 		o minio.PutObjectOptions) (minio.UploadInfo, error)
 	abort      func(ctx context.Context, bucket, key, id string) error
+	remove     func(ctx context.Context, bucket, key string, o minio.RemoveObjectOptions) error
 	unfinished func(ctx context.Context, bucket, prefix, keyMarker, idMarker, delimiter string,
 		most int) (minio.ListMultipartUploadsResult, error)
 }
@@ -95,7 +96,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := calls{list: core.ListObjectsV2, head: core.StatObject, get: core.GetObject, put: core.PutObject,
 		begin: core.NewMultipartUpload, putPart: core.PutObjectPart, complete: core.CompleteMultipartUpload,
-		abort: core.AbortMultipartUpload, unfinished: core.ListMultipartUploads}
+		abort: core.AbortMultipartUpload, unfinished: core.ListMultipartUploads, remove: core.RemoveObject}
 	return &Client{c, strings.TrimSuffix(core.EndpointURL().String(), "/")}, nil
 }
 
@@ -185,6 +186,16 @@ func (s *store) Get(ctx context.Context, key string, off, n int64, ifMatch strin
 		return nil, failed(err)
 	}
 	return body, nil
+}
+
+// Remove implements bucket.Remover.
+func (s *store) Remove(ctx context.Context, key string) error {
+	if err := s.remove(ctx, s.name, key, minio.RemoveObjectOptions{}); err != nil {
+		if err = failed(err); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // unknownUser is what versitygw says, with 404, of an access key that it does not know; others say 403.

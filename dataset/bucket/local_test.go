@@ -1,0 +1,93 @@
+package bucket_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/c236555e/rehead/dataset/bucket"
+	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
+)
+
+// TestLocal: what an address names is fetched once while it stays the same, and again when it does not;
+// nothing older and nothing unfinished is left in the cache.
+func TestLocal(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "cache")
+	m := &memory{objects: map[string][]byte{"m/model/a.bin": filled(900), "m/model/deep/b.bin": filled(70)}}
+	local := func(address, cache string) (string, func() error, int) {
+		t.Helper()
+		before, told := m.gets, 0
+		path, done, err := store(t, m, nil).Local(address, cache, func() { told++ })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.gets - before; got > 0 != (told == 1) {
+			t.Errorf("%s: %d gets, and fetching was told %d times", address, got, told)
+		}
+		return path, done, m.gets - before
+	}
+	holds := func(path, key string) {
+		t.Helper()
+		if data, err := os.ReadFile(path); err != nil || !bytes.Equal(data, m.objects[key]) {
+			t.Errorf("%s: got %d bytes, %v, want the object %s", path, len(data), err, key)
+		}
+	}
+	first, _, gets := local("s3://b/m/model/", cache)
+	holds(filepath.Join(first, "a.bin"), "m/model/a.bin")
+	holds(filepath.Join(first, "deep", "b.bin"), "m/model/deep/b.bin")
+	if again, _, n := local("s3://b/m/model", cache); gets != 2 || n != 0 || again != first || filepath.Base(first) != "model" {
+		t.Errorf("got %s by %d gets and %s by %d, want one path, by 2 gets and by none", first, gets, again, n)
+	}
+	m.objects["m/model/a.bin"] = filled(901)
+	other, _, _ := local("s3://b/m/model", cache)
+	holds(filepath.Join(other, "a.bin"), "m/model/a.bin")
+	if _, err := os.Stat(first); !os.IsNotExist(err) {
+		t.Errorf("what the address named before is still there: %v", err)
+	}
+	if list, err := os.ReadDir(filepath.Dir(filepath.Dir(other))); err != nil || len(list) != 1 {
+		t.Errorf("got %v, %v, want one folder", list, err)
+	}
+	one, done, _ := local("s3://b/m/model/a.bin", "")
+	holds(one, "m/model/a.bin")
+	if err := done(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Dir(one)); !os.IsNotExist(err) {
+		t.Errorf("the temporary folder is still there: %v", err)
+	}
+	if _, _, err := store(t, m, nil).Local("s3://b/none", cache, nil); err == nil {
+		t.Error("fetched what is not there")
+	}
+}
+
+// TestKnow: an object that another store has listed is opened without a request but the get, and as it
+// was listed.
+func TestKnow(t *testing.T) {
+	m := flowers(t, 0)
+	const address = "s3://b/f/rose/2.png"
+	if _, err := store(t, m, nil).ReadDir("s3://b/f"); err != nil {
+		t.Fatal(err)
+	}
+	o, err := store(t, m, nil).Object(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := store(t, m, nil)
+	if err := s.Know(address, bucket.Object{ETag: o.ETag, Size: o.Size}); err != nil {
+		t.Fatal(err)
+	}
+	lists, heads := m.lists, m.heads
+	data, err := source.File{Path: address, Store: s}.Read(picture.Limits{})
+	if err != nil || !bytes.Equal(data, m.objects["f/rose/2.png"]) || m.lists != lists || m.heads != heads {
+		t.Errorf("got %d bytes, %v, by %d listings and %d measurements more", len(data), err, m.lists-lists, m.heads-heads)
+	}
+	m.objects["f/rose/2.png"] = filled(9)
+	if _, err := (source.File{Path: address, Store: s}).Read(picture.Limits{}); err == nil {
+		t.Error("read what was written anew as what was listed")
+	}
+	if _, err := s.Object("s3://b/f/rose"); err == nil {
+		t.Error("a folder is an object")
+	}
+}
