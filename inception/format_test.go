@@ -11,30 +11,45 @@ import (
 	"github.com/c236555e/rehead/nn"
 )
 
-// TestFormat1 opens an int8 model that the build of 2026-11-30 wrote (rehead train DIR --weights
-// random:0.01 --dtype f16 --neighbours 5 --unknown 0.05 --no-report --seed 7 --precision int8) and
-// compares its answers with what that build's predict --json printed, within the rounding of
-// another processor's kernels.
+// models are those that older builds wrote.
+var models = filepath.Join("..", "testdata", "models")
+
+// TestFormat1 opens models that earlier builds wrote (rehead train DIR --weights random:0.01 --dtype
+// f16 --neighbours 5 --unknown 0.05 --no-report --seed 7) and compares their answers with what those
+// builds' predict --json printed, within the rounding of another processor's kernels.
 func TestFormat1(t *testing.T) {
-	at := func(name string) string { return filepath.Join("..", "testdata", "models", "format1", name) }
-	data, err := os.ReadFile(at("picture.jpg"))
+	for name, holds := range map[string]func(*Model) bool{
+		"int8":   func(m *Model) bool { return m.Ranges != nil },                              // --precision int8, 2026-11-30
+		"blocks": func(m *Model) bool { return m.Ranges == nil && len(m.Reads.Blocks) == 11 }, // --features all, 2026-12-01
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := OpenModel(filepath.Join(models, "format1", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(m.Neighbours.Pictures) != 5 || m.Unknown == nil || !holds(m) {
+				t.Fatalf("got %d neighbours, unknown %v, %d ranges, features of %v",
+					len(m.Neighbours.Pictures), m.Unknown, len(m.Ranges), m.Reads)
+			}
+			answersAsThen(t, m, filepath.Join(models, "format1"), name)
+		})
+	}
+}
+
+// answersAsThen holds m's answer for the picture of a folder to the one that NAME.json tells.
+func answersAsThen(t *testing.T, m *Model, dir, name string) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "picture.jpg"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(at("int8.json"))
+	text, err := os.ReadFile(filepath.Join(dir, name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var want struct{ Predictions []Prediction }
 	if err := json.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
-	}
-	m, err := OpenModel(at("int8"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(m.Neighbours.Pictures) != 5 || m.Unknown == nil || m.Ranges == nil {
-		t.Fatalf("got %d neighbours, unknown %v, %d ranges", len(m.Neighbours.Pictures), m.Unknown, len(m.Ranges))
 	}
 	c, err := NewClassifier(m, nn.Config{})
 	if err != nil {

@@ -257,7 +257,7 @@ func FuzzUnpack(f *testing.F) {
 // TestOpensOldModel: a model that an older rehead packed opens, passes its self-test and is written
 // with the same bytes again.
 func TestOpensOldModel(t *testing.T) {
-	path := filepath.Join("..", "testdata", "models", "model-1.tar.gz")
+	path := filepath.Join(models, "model-1.tar.gz")
 	m := mustOpen(t, path)
 	c, err := NewClassifier(m, nn.Config{Device: "cpu"})
 	if err != nil {

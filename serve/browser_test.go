@@ -93,6 +93,22 @@ func TestPageInABrowser(t *testing.T) {
 	}
 }
 
+// paged serves s's page until the test ends, and writes a picture to give it.
+func paged(t *testing.T, s *Server) (url, file string) {
+	t.Helper()
+	url, stop := start(t, s)
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	file = filepath.Join(t.TempDir(), "blob.png")
+	if err := os.WriteFile(file, gradient(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return url, file
+}
+
 func visitPage(t *testing.T, ctx context.Context, s *Server, m *inception.Model) {
 	url, stop := start(t, s)
 	defer func() {
@@ -176,16 +192,7 @@ func (v visitor) visit(t *testing.T, ctx context.Context) {
 func TestPageTellsTheUnknown(t *testing.T) {
 	ctx, console := browsertest.Open(t)
 	c := realModel(t, 0.1, 171)
-	url, stop := start(t, newServer(t, c, Config{Page: true}))
-	defer func() {
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	file := filepath.Join(t.TempDir(), "blob.png")
-	if err := os.WriteFile(file, gradient(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	url, file := paged(t, newServer(t, c, Config{Page: true}))
 	for _, width := range []int64{1280, 400} {
 		for _, k := range []struct {
 			threshold float64
@@ -226,21 +233,12 @@ func TestPageMultiLabel(t *testing.T) {
 	c := realModel(t, 0.1, 171)
 	m := c.Model()
 	m.Head.Activation = inception.Sigmoid
-	file := filepath.Join(t.TempDir(), "blob.png")
-	if err := os.WriteFile(file, gradient(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	x, err := c.Explain(t.Context(), &inception.Input{Data: gradient(t)}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ranked := x.Predictions
-	url, stop := start(t, newServer(t, c, Config{Page: true}))
-	defer func() {
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-	}()
+	url, file := paged(t, newServer(t, c, Config{Page: true}))
 	for _, given := range []int{0, 2} {
 		m.Thresholds = slices.Repeat([]float64{1}, len(m.Labels))
 		var want []string

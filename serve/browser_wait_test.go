@@ -2,8 +2,6 @@ package serve
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -61,16 +59,7 @@ func int8Model(t *testing.T, size int) *inception.Classifier {
 func TestPageWhileItWaits(t *testing.T) {
 	ctx, console := browsertest.Open(t)
 	held := heldExplainer{int8Model(t, 171), make(chan struct{}, 1)}
-	url, stop := start(t, newServer(t, held, Config{Page: true}))
-	defer func() {
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	file := filepath.Join(t.TempDir(), "blob.png")
-	if err := os.WriteFile(file, gradient(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	url, file := paged(t, newServer(t, held, Config{Page: true}))
 	step := func(actions ...chromedp.Action) {
 		t.Helper()
 		if err := chromedp.Run(ctx, actions...); err != nil {
@@ -112,17 +101,7 @@ func TestPageWhileItWaits(t *testing.T) {
 // waits for it, and lies over no other.
 func TestPageDecodesAfterTheAnswer(t *testing.T) {
 	ctx, _ := browsertest.Open(t)
-	c := realModel(t, 0.1, 171)
-	url, stop := start(t, newServer(t, c, Config{Page: true}))
-	defer func() {
-		if err := stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	file := filepath.Join(t.TempDir(), "blob.png")
-	if err := os.WriteFile(file, gradient(t), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	url, file := paged(t, newServer(t, realModel(t, 0.1, 171), Config{Page: true}))
 	const slow = `(() => {
 		const decode = createImageBitmap, row = () => document.querySelector("#queue b + span").textContent.includes("%");
 		window.createImageBitmap = async (...of) => {

@@ -88,9 +88,12 @@ func (c Config) Validate() error {
 		return wrongfield.Errorf("train: config", "AnswerViews",
 			"got %d, want 0 (none) to %d", c.AnswerViews, picture.MaxViews)
 	}
-	if c.Views == 0 && c.Augment != (picture.Augment{}) || c.Views > 0 && c.Augment == (picture.Augment{}) {
-		return wrongfield.Errorf("train: config", "Views",
-			"got %d and alterations %+v, want both or none", c.Views, c.Augment)
+	switch altered := c.Augment != (picture.Augment{}); {
+	case altered && c.Views == 0:
+		return wrongfield.Errorf("train: config", "Views", "got 0 with alterations, want at least 1")
+	case !altered && c.Views > 0:
+		return wrongfield.Errorf("train: config", "Views", "got %d and no alterations, want some of flip, crop, scale, "+
+			"rotate, brightness and color, or 0 views", c.Views)
 	}
 	if _, _, err := parseFeatures(c.Features); err != nil {
 		return err
