@@ -17,8 +17,8 @@ import (
 // path there.
 type AddressFunc func(address string) (s Store, root string, err error)
 
-// Addresses say what opens addresses, by scheme: "s3". The nil map stands for the registered schemes,
-// those of Register.
+// Addresses say what opens addresses, by scheme: "s3"; "" is optional and opens paths, which the disk
+// and its archives do otherwise. The nil map stands for the registered schemes, those of Register.
 type Addresses map[string]AddressFunc
 
 // schemes are the registered ones, never changed in place.
@@ -70,7 +70,7 @@ func (a Addresses) opener(path string) AddressFunc {
 func Openable(path string) bool { return Addresses(nil).Openable(path) }
 
 // Openable tells whether a path is an address that Open follows.
-func (a Addresses) Openable(path string) bool { return a.opener(path) != nil }
+func (a Addresses) Openable(path string) bool { return Scheme(path) != "" && a.opener(path) != nil }
 
 // openAddress is Open of an address. An archive is fetched whole into a temporary file, which is
 // gone when the process ends: one that is packed as a whole can only be read from its beginning on,

@@ -60,6 +60,9 @@ func Open(path string) (s Store, root string, err error) { return Addresses(nil)
 // Open is the function Open, which these addresses take the place of registered schemes for.
 func (a Addresses) Open(path string) (s Store, root string, err error) {
 	if open := a.opener(path); open != nil {
+		if Scheme(path) == "" {
+			return open(path)
+		}
 		return openAddress(path, open)
 	}
 	if err := refuseAddress(path); err != nil {

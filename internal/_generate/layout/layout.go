@@ -44,6 +44,29 @@ const (
 	MomentsRow
 )
 
+// planeArgs.
+const (
+	PlaneX = 8 * iota
+	PlaneCells
+	PlaneSums
+	PlaneOut
+	PlaneRow
+	PlaneRun
+	PlaneN
+	PlaneFourth
+	PlaneStep
+)
+
+// cell, of which a plane has nine.
+const (
+	Cells   = 9
+	CellTop = 8 * (iota - 1)
+	CellLeft
+	CellRows
+	CellColumns
+	CellSize
+)
+
 // winoLines.
 const (
 	MaxPoints = 12
@@ -85,4 +108,33 @@ const (
 	ExpandRows
 	ExpandTaps
 	ExpandStep
+)
+
+// byteTile.
+const (
+	ByteX = 8 * iota
+	ByteW
+	ByteScale
+	ByteShift
+	ByteOut
+	ByteTaps
+	ByteNTaps
+	ByteSrc
+	ByteDst
+	ByteTiles
+	ByteGroups // three of them
+	_
+	_
+	ByteStart
+)
+
+// quantizeArgs.
+const (
+	QuantizeSrc = 8 * iota // three pointers
+	_
+	_
+	QuantizeDst
+	QuantizeGroups
+	QuantizeScale
+	QuantizeShift
 )

@@ -5755,9 +5755,9 @@ byteTile4x16x1AVX2_tap:
 	VZEROUPPER
 	RET
 
-// func bytePoolMaxAVX2(a *byte)
+// func bytePoolMax(a *byte)
 // Requires: AVX, AVX2
-TEXT ·bytePoolMaxAVX2(SB), NOSPLIT, $0-8
+TEXT ·bytePoolMax(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), SI
 	MOVQ 32(SI), R8
 	MOVQ 40(SI), R9
@@ -5766,31 +5766,31 @@ TEXT ·bytePoolMaxAVX2(SB), NOSPLIT, $0-8
 	MOVQ 8(SI), R12
 	MOVQ 16(SI), R13
 
-bytePoolMaxAVX2_pixel:
+bytePoolMax_pixel:
 	MOVLQSX (R8), BX
 	ADDQ    R11, BX
 	MOVQ    R13, CX
 	MOVQ    24(SI), DX
 	VPXOR   Y0, Y0, Y0
 
-bytePoolMaxAVX2_tap:
+bytePoolMax_tap:
 	MOVQ    (CX), AX
 	VPMAXUB (BX)(AX*1), Y0, Y0
 	ADDQ    $0x08, CX
 	DECQ    DX
-	JNE     bytePoolMaxAVX2_tap
+	JNE     bytePoolMax_tap
 	MOVLQSX (R9), DI
 	VMOVDQU Y0, (R12)(DI*1)
 	ADDQ    $0x04, R8
 	ADDQ    $0x04, R9
 	DECQ    R10
-	JNE     bytePoolMaxAVX2_pixel
+	JNE     bytePoolMax_pixel
 	VZEROUPPER
 	RET
 
-// func bytePoolMeanAVX2(a *byte)
+// func bytePoolMean(a *byte)
 // Requires: AVX, AVX2
-TEXT ·bytePoolMeanAVX2(SB), NOSPLIT, $0-8
+TEXT ·bytePoolMean(SB), NOSPLIT, $0-8
 	MOVQ         a+0(FP), SI
 	MOVQ         32(SI), R8
 	MOVQ         40(SI), R9
@@ -5803,7 +5803,7 @@ TEXT ·bytePoolMeanAVX2(SB), NOSPLIT, $0-8
 	VMOVD        AX, X9
 	VPBROADCASTD X9, Y9
 
-bytePoolMeanAVX2_pixel:
+bytePoolMean_pixel:
 	MOVLQSX (R8), BX
 	ADDQ    R11, BX
 	MOVQ    R13, CX
@@ -5811,7 +5811,7 @@ bytePoolMeanAVX2_pixel:
 	VPXOR   Y4, Y4, Y4
 	VPXOR   Y5, Y5, Y5
 
-bytePoolMeanAVX2_tap:
+bytePoolMean_tap:
 	MOVQ         (CX), AX
 	VPMOVZXBW    (BX)(AX*1), Y6
 	VPADDW       Y6, Y4, Y4
@@ -5819,7 +5819,7 @@ bytePoolMeanAVX2_tap:
 	VPADDW       Y7, Y5, Y5
 	ADDQ         $0x08, CX
 	DECQ         DX
-	JNE          bytePoolMeanAVX2_tap
+	JNE          bytePoolMean_tap
 	VPMOVZXWD    X4, Y0
 	VEXTRACTI128 $0x01, Y4, X1
 	VPMOVZXWD    X1, Y1
@@ -5856,13 +5856,13 @@ bytePoolMeanAVX2_tap:
 	ADDQ         $0x04, R8
 	ADDQ         $0x04, R9
 	DECQ         R10
-	JNE          bytePoolMeanAVX2_pixel
+	JNE          bytePoolMean_pixel
 	VZEROUPPER
 	RET
 
-// func byteMomentsAVX2(a *byte)
+// func byteMoments(a *byte)
 // Requires: AVX, AVX2
-TEXT ·byteMomentsAVX2(SB), NOSPLIT, $0-8
+TEXT ·byteMoments(SB), NOSPLIT, $0-8
 	MOVQ  a+0(FP), SI
 	MOVQ  (SI), R8
 	MOVQ  24(SI), R9
@@ -5876,10 +5876,10 @@ TEXT ·byteMomentsAVX2(SB), NOSPLIT, $0-8
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
 
-byteMomentsAVX2_row:
+byteMoments_row:
 	MOVQ 32(SI), CX
 
-byteMomentsAVX2_pixel:
+byteMoments_pixel:
 	VPMOVZXBD (R8), Y8
 	VPADDD    Y8, Y0, Y0
 	VPMADDWD  Y8, Y8, Y8
@@ -5898,10 +5898,10 @@ byteMomentsAVX2_pixel:
 	VPADDD    Y11, Y7, Y7
 	ADDQ      $0x20, R8
 	DECQ      CX
-	JNE       byteMomentsAVX2_pixel
+	JNE       byteMoments_pixel
 	ADDQ      R10, R8
 	DECQ      R9
-	JNE       byteMomentsAVX2_row
+	JNE       byteMoments_row
 	MOVQ      16(SI), DI
 	VMOVDQU   Y0, (DI)
 	VMOVDQU   Y1, 32(DI)
@@ -5914,9 +5914,183 @@ byteMomentsAVX2_pixel:
 	VZEROUPPER
 	RET
 
-// func quantizeAVX2(a *byte)
+// func finishBytes(a *byte)
 // Requires: AVX, AVX2
-TEXT ·quantizeAVX2(SB), NOSPLIT, $0-8
+TEXT ·finishBytes(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), SI
+	MOVQ         16(SI), R12
+	MOVQ         24(SI), DI
+	MOVQ         40(SI), DX
+	VCVTDQ2PD    (R12), Y0
+	VCVTDQ2PD    256(R12), Y1
+	VCVTDQ2PD    512(R12), Y2
+	VCVTDQ2PD    768(R12), Y3
+	VCVTDQ2PD    1024(R12), Y4
+	VCVTDQ2PD    1280(R12), Y5
+	VCVTDQ2PD    1536(R12), Y6
+	VCVTDQ2PD    1792(R12), Y7
+	VCVTDQ2PD    2048(R12), Y8
+	VADDPD       Y3, Y4, Y9
+	VADDPD       Y4, Y5, Y10
+	VADDPD       Y0, Y1, Y11
+	VADDPD       Y7, Y8, Y12
+	VADDPD       Y11, Y9, Y13
+	VADDPD       Y13, Y2, Y13
+	VADDPD       Y13, Y5, Y13
+	VADDPD       Y13, Y6, Y13
+	VADDPD       Y13, Y12, Y13
+	VADDPD       Y1, Y2, Y1
+	VADDPD       Y6, Y7, Y6
+	VADDPD       Y11, Y9, Y11
+	VADDPD       Y1, Y10, Y1
+	VADDPD       Y6, Y9, Y6
+	VADDPD       Y12, Y10, Y12
+	VBROADCASTSD 48(SI), Y14
+	VMULPD       Y14, Y13, Y13
+	MOVQ         DI, R9
+	VBROADCASTSD 64(SI), Y2
+	VMULPD       Y2, Y13, Y3
+	VCVTPD2PSY   Y3, X3
+	VMOVUPS      X3, (R9)
+	ADDQ         DX, R9
+	VBROADCASTSD 56(SI), Y0
+	VMULPD       Y0, Y11, Y11
+	VCVTPD2PSY   Y11, X11
+	VMOVUPS      X11, (R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVUPS      X1, (R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y6, Y6
+	VCVTPD2PSY   Y6, X6
+	VMOVUPS      X6, (R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y12, Y12
+	VCVTPD2PSY   Y12, X12
+	VMOVUPS      X12, (R9)
+	ADDQ         DX, R9
+	VPMOVZXDQ    128(R12), Y0
+	VPMOVZXDQ    384(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    640(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    896(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    1152(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    1408(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    1664(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    1920(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    2176(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	MOVQ         $0x4330000000000000, AX
+	VMOVQ        AX, X1
+	VPBROADCASTQ X1, Y1
+	VPOR         Y1, Y0, Y0
+	VSUBPD       Y1, Y0, Y0
+	VMULPD       Y14, Y0, Y0
+	VMULPD       Y13, Y13, Y13
+	VSUBPD       Y13, Y0, Y0
+	VXORPD       Y1, Y1, Y1
+	VMAXPD       Y0, Y1, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD 64(SI), Y1
+	VMULPD       Y1, Y0, Y0
+	VCVTPD2PSY   Y0, X0
+	VMOVUPS      X0, (R9)
+	ADDQ         DX, R9
+	VCVTDQ2PD    16(R12), Y0
+	VCVTDQ2PD    272(R12), Y1
+	VCVTDQ2PD    528(R12), Y2
+	VCVTDQ2PD    784(R12), Y3
+	VCVTDQ2PD    1040(R12), Y4
+	VCVTDQ2PD    1296(R12), Y5
+	VCVTDQ2PD    1552(R12), Y6
+	VCVTDQ2PD    1808(R12), Y7
+	VCVTDQ2PD    2064(R12), Y8
+	VADDPD       Y3, Y4, Y9
+	VADDPD       Y4, Y5, Y10
+	VADDPD       Y0, Y1, Y11
+	VADDPD       Y7, Y8, Y12
+	VADDPD       Y11, Y9, Y13
+	VADDPD       Y13, Y2, Y13
+	VADDPD       Y13, Y5, Y13
+	VADDPD       Y13, Y6, Y13
+	VADDPD       Y13, Y12, Y13
+	VADDPD       Y1, Y2, Y1
+	VADDPD       Y6, Y7, Y6
+	VADDPD       Y11, Y9, Y11
+	VADDPD       Y1, Y10, Y1
+	VADDPD       Y6, Y9, Y6
+	VADDPD       Y12, Y10, Y12
+	VBROADCASTSD 48(SI), Y14
+	VMULPD       Y14, Y13, Y13
+	MOVQ         DI, R9
+	VBROADCASTSD 64(SI), Y2
+	VMULPD       Y2, Y13, Y3
+	VCVTPD2PSY   Y3, X3
+	VMOVUPS      X3, 16(R9)
+	ADDQ         DX, R9
+	VBROADCASTSD 56(SI), Y0
+	VMULPD       Y0, Y11, Y11
+	VCVTPD2PSY   Y11, X11
+	VMOVUPS      X11, 16(R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVUPS      X1, 16(R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y6, Y6
+	VCVTPD2PSY   Y6, X6
+	VMOVUPS      X6, 16(R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y12, Y12
+	VCVTPD2PSY   Y12, X12
+	VMOVUPS      X12, 16(R9)
+	ADDQ         DX, R9
+	VPMOVZXDQ    144(R12), Y0
+	VPMOVZXDQ    400(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    656(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    912(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    1168(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    1424(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    1680(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    1936(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	VPMOVZXDQ    2192(R12), Y1
+	VPADDQ       Y1, Y0, Y0
+	MOVQ         $0x4330000000000000, AX
+	VMOVQ        AX, X1
+	VPBROADCASTQ X1, Y1
+	VPOR         Y1, Y0, Y0
+	VSUBPD       Y1, Y0, Y0
+	VMULPD       Y14, Y0, Y0
+	VMULPD       Y13, Y13, Y13
+	VSUBPD       Y13, Y0, Y0
+	VXORPD       Y1, Y1, Y1
+	VMAXPD       Y0, Y1, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD 64(SI), Y1
+	VMULPD       Y1, Y0, Y0
+	VCVTPD2PSY   Y0, X0
+	VMOVUPS      X0, 16(R9)
+	ADDQ         DX, R9
+	VZEROUPPER
+	RET
+
+// func quantize(a *byte)
+// Requires: AVX, AVX2
+TEXT ·quantize(SB), NOSPLIT, $0-8
 	MOVQ         a+0(FP), SI
 	MOVQ         (SI), R8
 	MOVQ         8(SI), R9
@@ -5931,7 +6105,7 @@ TEXT ·quantizeAVX2(SB), NOSPLIT, $0-8
 	VPXOR        Y11, Y11, Y11
 	XORQ         DX, DX
 
-quantizeAVX2_group:
+quantize_group:
 	VMULPS    (R8)(DX*1), Y8, Y0
 	VADDPS    Y9, Y0, Y0
 	VMAXPS    Y11, Y0, Y0
@@ -5954,6 +6128,6 @@ quantizeAVX2_group:
 	VMOVDQU   Y0, (R11)(DX*1)
 	ADDQ      $0x20, DX
 	DECQ      CX
-	JNE       quantizeAVX2_group
+	JNE       quantize_group
 	VZEROUPPER
 	RET
