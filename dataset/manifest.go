@@ -37,8 +37,10 @@ const (
 
 // ManifestConfig says how a manifest is read. The zero value works.
 type ManifestConfig struct {
-	Format      string   // one of the constants above; "" means by content
-	Root        string   // folder or archive that relative paths start from; "" means the manifest's folder
+	Format string // one of the constants above; "" means by content
+	Root   string // folder or archive that relative paths start from; "" means the manifest's folder
+	// optional: tells where Root leads; nil means source.Open
+	OpenRoot    func(path string) (source.Store, string, error)
 	StripPrefix string   // is cut off paths before they are looked up below Root: "s3://bucket/flowers/"
 	Classes     []string // the names of classes 0, 1, 2...; nil: the numbers are the names
 	Attribute   string   // Augmented: the key of the class; "" means the only one that there is
@@ -115,7 +117,11 @@ func readManifest(store source.Store, file string, cfg ManifestConfig) (_ *Folde
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if cfg.Root != "" {
-		if store, cfg.Root, err = source.Open(cfg.Root); err != nil {
+		open := cfg.OpenRoot
+		if open == nil {
+			open = source.Open
+		}
+		if store, cfg.Root, err = open(cfg.Root); err != nil {
 			return nil, fmt.Errorf("dataset: manifest: image root: %w", err)
 		}
 	}

@@ -25,6 +25,8 @@ type dataFlags struct {
 	attribute string          // of augmented manifests
 
 	roots map[string]string // image roots of single manifests, before imageRoot
+	// tells where a path leads; nil means source.Open
+	at func(path string) (source.Store, string, error)
 }
 
 func (d *dataFlags) add(cmd *cobra.Command) {
@@ -83,7 +85,11 @@ func (d *dataFlags) open(path string, minLabels int) (*dataset.Folder, error) {
 }
 
 func (d *dataFlags) one(path string, minLabels int) (*dataset.Folder, error) {
-	store, root, err := source.Open(path)
+	at := d.at
+	if at == nil {
+		at = source.Open
+	}
+	store, root, err := at(path)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
@@ -95,7 +101,7 @@ func (d *dataFlags) openStore(store source.Store, path string, minLabels int) (_
 	if !slices.Contains([]string{"", dataset.LabelsAtTop, dataset.LabelsAtLeaf}, d.labelsAt) {
 		return nil, usagef("--labels-at: got %q, want top or leaf", d.labelsAt)
 	}
-	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), StripPrefix: d.stripPrefix,
+	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), OpenRoot: d.at, StripPrefix: d.stripPrefix,
 		Columns: d.columns, Attribute: d.attribute, MinLabels: minLabels, MultiLabel: d.multiLabel, Separator: d.separator,
 		LabelsAt: d.labelsAt}
 	if d.classes != "" {
