@@ -31,7 +31,8 @@ type Result struct {
 	Seconds  map[Phase]float64 // wall time of each phase
 	Checkup  *doctor.Checkup   // what the pictures looked like before they were used
 
-	report report.Input // what Report shows, but for Learning
+	others []*head.Solution // fits of a search that was not the best
+	report report.Input     // what Report shows, but for Learning
 }
 
 // Finish takes away the checkpoint of a run whose model is saved; a run that ends before goes on
@@ -40,7 +41,11 @@ func (r *Result) Finish() error {
 	if r == nil || r.Fit == nil {
 		return errors.New("train: finish: got a result without its fit, want one that Run returned")
 	}
-	return r.Fit.Finish()
+	err := r.Fit.Finish()
+	for _, f := range r.others {
+		err = errors.Join(err, f.Finish())
+	}
+	return err
 }
 
 // Run trains a classifier on folder with the trunk w. The folder is split here (its items' Split

@@ -34,7 +34,7 @@ func TestKilledShardTrainingsEndAlike(t *testing.T) {
 	if err := os.Mkdir(made, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := benchmark.MadeUpShards(t.Context(), made, key, 6000, 40, func(int) {}); err != nil {
+	if err := benchmark.MadeUpShards(t.Context(), made, key, 3000, 20, func(int) {}); err != nil {
 		t.Fatal(err)
 	}
 	self, err := os.Executable()
@@ -44,7 +44,7 @@ func TestKilledShardTrainingsEndAlike(t *testing.T) {
 	t.Setenv(asProgram, "1")
 	args := func(name string) []string {
 		return []string{"train", "--bottlenecks", made, "--weights", trunk, "-o", filepath.Join(dir, name), "--cache",
-			filepath.Join(dir, "cache of "+name), "--memory", "80MB", "--checkpoint-every", "1ms", "--l2", "0.002"}
+			filepath.Join(dir, "cache of "+name), "--memory", "68MB", "--checkpoint-every", "1ms", "--l2", "0.002"}
 	}
 	if out, err := process(t, nil, self, args("whole")...); err != nil {
 		t.Fatalf("%v: %s", err, out)
