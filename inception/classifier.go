@@ -57,11 +57,34 @@ func NewClassifier(m *Model, cfg nn.Config) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newClassifier(m, trunk), nil
+}
+
+func newClassifier(m *Model, trunk *Trunk) *Classifier {
 	kept := *m
 	kept.Trunk = nil
 	c := &Classifier{model: &kept, trunk: trunk, alike: sync.OnceValue(m.Neighbours.alike)}
 	c.buffers.New = func() any { return new([]float32) }
-	return c, nil
+	return c
+}
+
+// Classifier answers with the model m on this trunk, which is compiled already, is the model's own and
+// gives what its head reads: to the bit as one of [NewClassifier] does. The trunk stays the caller's, and
+// open for as long as the classifier is used; the classifier's Close leaves it so.
+func (t *Trunk) Classifier(m *Model) (*Classifier, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	if t == nil || t.weights.Digest != m.TrunkDigest || t.weights.Recipe != m.Recipe {
+		return nil, errors.New("inception: classifier: got a trunk of other weights or another recipe than the model's, " +
+			"want its own: NewClassifier compiles it")
+	}
+	own := t.reading(m.Reads)
+	if own == nil {
+		return nil, fmt.Errorf("inception: classifier: the trunk gives the %v, the head reads the %v: NewClassifier "+
+			"compiles what it needs", t.features, m.Reads)
+	}
+	return newClassifier(m, own), nil
 }
 
 // Classify answers for each of the inputs: the one way from a picture to an answer, in predict and
@@ -163,8 +186,15 @@ func (m *Model) tolerance() float64 {
 	return SelfTestTolerance
 }
 
-// Record makes a self-test of the given pictures from the answers of this classifier.
+// Record makes a self-test of the given pictures, PNG or JPEG, from the answers of this classifier; of
+// none, of drawn ones.
 func (c *Classifier) Record(ctx context.Context, pictures ...[]byte) (*SelfTest, error) {
+	if len(pictures) == 0 {
+		var err error
+		if pictures, err = drawnPictures(); err != nil {
+			return nil, err
+		}
+	}
 	results, err := c.Classify(ctx, encodedInputs(pictures)...)
 	if err != nil {
 		return nil, err

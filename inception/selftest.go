@@ -26,12 +26,7 @@ func RecordSelfTest(ctx context.Context, m *Model, cfg nn.Config, pictures ...[]
 	if err != nil {
 		return fmt.Errorf("inception: self-test: %w", err)
 	}
-	if len(pictures) == 0 {
-		pictures, err = drawnPictures()
-	}
-	if err == nil {
-		m.SelfTest, err = c.Record(ctx, pictures...)
-	}
+	m.SelfTest, err = c.Record(ctx, pictures...)
 	return errors.Join(err, c.Close())
 }
 

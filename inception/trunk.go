@@ -16,18 +16,21 @@ import (
 type Trunk struct {
 	weights  *Weights  // without its tensors: the program has packed them
 	features *Features // nil: the bottleneck
-	// its outputs: the bottleneck; the moments of features.Blocks; the blocks themselves, the last one
-	// where features is nil
+	// its outputs: the bottleneck; the moments of the blocks that it was compiled for, of none where that
+	// was the bottleneck; those blocks themselves, the last one there
 	program *nn.Program
-	blocks  []tap     // the blocks, in that order
+	places  int       // of its outputs
+	blocks  []tap     // of features, in that order
 	reads   []stretch // where the features are among the outputs, in order; none where features is nil
 	buffers sync.Pool
+	lent    bool // the program is another trunk's
 }
 
 // tap is a block of the compiled network.
 type tap struct {
 	name           string
 	channels, side int // of [channels,side,side]
+	moments, plane int // the outputs that have its moments, 0 for none, and the block itself
 }
 
 // stretch is neighbouring values of an output of the program, and what to multiply them with.
@@ -58,8 +61,7 @@ func NewTrunkOf(w *Weights, f *Features, cfg nn.Config) (*Trunk, error) {
 	}
 	described := *w
 	described.Tensors = nil
-	t := &Trunk{weights: &described, features: f}
-	t.buffers.New = func() any { return new([]float32) }
+	t := newTrunk(&described, f)
 	outputs := []*nn.Node{net.Bottleneck}
 	tapped := []string{lastBlock()}
 	if f != nil && !f.Foreign() {
@@ -70,10 +72,16 @@ func NewTrunkOf(w *Weights, f *Features, cfg nn.Config) (*Trunk, error) {
 		}
 		outputs = append(outputs, moments...)
 	}
-	for _, name := range tapped {
+	withMoments := len(outputs) > 1
+	for i, name := range tapped {
 		s := net.taps[name].Shape()
-		t.blocks, outputs = append(t.blocks, tap{name, s[1], s[2]}), append(outputs, net.taps[name])
+		b := tap{name: name, channels: s[1], side: s[2], plane: len(outputs)}
+		if withMoments {
+			b.moments = 1 + i
+		}
+		t.blocks, outputs = append(t.blocks, b), append(outputs, net.taps[name])
 	}
+	t.places = len(outputs)
 	if side := t.blocks[0].side; f.Foreign() && f.Statistics[0] == Cells && f.Side != side {
 		return nil, fmt.Errorf("inception: trunk: the head reads %d pixels a side of the last block, which has %d for "+
 			"pictures of %d: keep the recipe's size as it was", f.Side, side, w.Recipe.Size)
@@ -86,6 +94,39 @@ func NewTrunkOf(w *Weights, f *Features, cfg nn.Config) (*Trunk, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// newTrunk is one without its program.
+func newTrunk(w *Weights, f *Features) *Trunk {
+	t := &Trunk{weights: w, features: f}
+	t.buffers.New = func() any { return new([]float32) }
+	return t
+}
+
+// reading is a trunk that reads f on the program of t, which t closes; nil where t's program does not
+// give that.
+func (t *Trunk) reading(f *Features) *Trunk {
+	out := newTrunk(t.weights, f)
+	out.program, out.places, out.lent = t.program, t.places, true
+	wanted := []string{lastBlock()}
+	switch {
+	case f.Equal(t.features):
+		out.blocks, out.reads = t.blocks, t.reads
+		return out
+	case f.Foreign() || f.Validate(t.weights.Width) != nil:
+		return nil
+	case f != nil:
+		wanted = f.Blocks
+	}
+	for _, name := range wanted {
+		i := slices.IndexFunc(t.blocks, func(b tap) bool { return b.name == name })
+		if i < 0 || f != nil && t.blocks[i].moments == 0 {
+			return nil
+		}
+		out.blocks = append(out.blocks, t.blocks[i])
+	}
+	out.place()
+	return out
 }
 
 // lastBlock is the block whose mean the bottleneck is.
@@ -104,9 +145,10 @@ func (t *Trunk) place() {
 		return // they are read from the block itself
 	}
 	for _, v := range t.features.Values(t.weights.Width) {
-		output := 1 + at[v.Block]
+		block := t.blocks[at[v.Block]]
+		output := block.moments
 		first, _ := v.Statistic.runs()
-		index := (first+v.Run)*t.blocks[at[v.Block]].channels + v.Channel
+		index := (first+v.Run)*block.channels + v.Channel
 		if v.Block == lastBlock() && v.Statistic == Mean { // to the bit what the bottleneck is
 			output, index = 0, v.Channel
 		}
@@ -155,12 +197,17 @@ func (t *Trunk) Embed(ctx context.Context, n int, pixels, features []float32) er
 			"with %d and %d values each",
 			n, len(pixels), len(features), t.pixels(), t.Features())
 	}
-	if t.features == nil {
+	if t.features == nil && t.places == 2 {
 		return t.program.Run(ctx, n, pixels, features, nil)
+	}
+	if t.features == nil {
+		out := make([][]float32, t.places)
+		out[0] = features
+		return t.program.Run(ctx, n, pixels, out...)
 	}
 	buffer := t.buffers.Get().(*[]float32)
 	defer t.buffers.Put(buffer)
-	if t.features.Foreign() {
+	if t.features.Foreign() { // which no program but its own gives
 		block := room(buffer, n*t.blocks[0].size())
 		if err := t.program.Run(ctx, n, pixels, nil, block); err != nil {
 			return err
@@ -178,18 +225,19 @@ func (t *Trunk) Embed(ctx context.Context, n int, pixels, features []float32) er
 
 // outputs returns room for what the features are made from, for n pictures; blocks are not wanted.
 func (t *Trunk) outputs(n int, buffer *[]float32) [][]float32 {
-	sizes := []int{t.weights.Features()}
+	sizes := make([]int, t.places)
+	sizes[0] = t.weights.Features()
+	total := n * sizes[0]
 	for _, b := range t.blocks {
-		sizes = append(sizes, nn.MomentRuns*b.channels)
-	}
-	total := 0
-	for _, s := range sizes {
-		total += n * s
+		sizes[b.moments] = nn.MomentRuns * b.channels
+		total += n * sizes[b.moments]
 	}
 	rest := room(buffer, total)
-	out := make([][]float32, len(sizes)+len(t.blocks))
+	out := make([][]float32, t.places)
 	for i, s := range sizes {
-		out[i], rest = rest[:n*s], rest[n*s:]
+		if s > 0 {
+			out[i], rest = rest[:n*s], rest[n*s:]
+		}
 	}
 	return out
 }
@@ -264,7 +312,9 @@ func (t *Trunk) embedBlocks(ctx context.Context, pixels []float32) (features []f
 	}
 	features = make([]float32, t.Features())
 	if t.features == nil {
-		return features, blocks, t.program.Run(ctx, 1, pixels, features, blocks[0])
+		out := make([][]float32, t.places)
+		out[0], out[t.blocks[0].plane] = features, blocks[0]
+		return features, blocks, t.program.Run(ctx, 1, pixels, out...)
 	}
 	if t.features.Foreign() {
 		if err := t.program.Run(ctx, 1, pixels, nil, blocks[0]); err != nil {
@@ -275,7 +325,9 @@ func (t *Trunk) embedBlocks(ctx context.Context, pixels []float32) (features []f
 	}
 	var buffer []float32
 	out := t.outputs(1, &buffer)
-	copy(out[1+len(t.blocks):], blocks)
+	for i, b := range t.blocks {
+		out[b.plane] = blocks[i]
+	}
 	if err := t.program.Run(ctx, 1, pixels, out...); err != nil {
 		return nil, nil, err
 	}
@@ -285,4 +337,9 @@ func (t *Trunk) embedBlocks(ctx context.Context, pixels []float32) (features []f
 
 // Close waits for the calls under way and releases the compiled program. Later calls fail with
 // [nn.ErrClosed].
-func (t *Trunk) Close() error { return t.program.Close() }
+func (t *Trunk) Close() error {
+	if t.lent {
+		return nil
+	}
+	return t.program.Close()
+}

@@ -43,6 +43,7 @@ func EmbedChecked(ctx context.Context, folder *dataset.Folder, c *doctor.Checkup
 		return nil, errors.New("train: embed: the checks are of other pictures than the folder's")
 	}
 	e := newEmbedder(cfg, w, len(folder.Items), map[Phase]float64{})
+	defer func() { err = errors.Join(err, e.close()) }()
 	out, bad := checked(folder, c)
 	if cfg.CacheDir != "" && (Config{}).FeaturesFor(len(folder.Items)) != FeaturesLast {
 		e.deep = &deep{}
@@ -94,11 +95,35 @@ type embedder struct {
 	seconds  map[Phase]float64
 	// what every block says of a picture is wanted too, and stays here until it is closed
 	deep *deep
+	// compiled when the first picture needs it, and there until close
+	trunk *inception.Trunk
 }
 
 // newEmbedder is one for n pictures.
 func newEmbedder(cfg EmbedConfig, w *inception.Weights, n int, seconds map[Phase]float64) *embedder {
 	return &embedder{EmbedConfig: cfg, weights: w, pictures: n, limit: cfg.maxBad(n), seconds: seconds}
+}
+
+// compiled is the trunk, which close closes.
+func (e *embedder) compiled() (*inception.Trunk, error) {
+	if e.trunk != nil && (e.trunk.Reads() == nil) == (e.deep == nil) {
+		return e.trunk, nil
+	}
+	err := e.close()
+	if err == nil {
+		e.trunk, err = inception.NewTrunkOf(e.weights, e.deep.features(), e.Engine)
+	}
+	return e.trunk, err
+}
+
+// close lets go of the trunk.
+func (e *embedder) close() error {
+	if e == nil || e.trunk == nil {
+		return nil
+	}
+	trunk := e.trunk
+	e.trunk = nil
+	return trunk.Close()
 }
 
 // embedded is what an embedder found; the slices run along the items.
@@ -266,7 +291,7 @@ type embedding struct {
 func (t *embedding) run(ctx context.Context) error {
 	e, n := t.e, len(t.missing)
 	t.meter = newMeter(t.phase, n, e.Progress, e.seconds)
-	trunk, err := inception.NewTrunkOf(e.weights, e.deep.features(), e.Engine)
+	trunk, err := e.compiled()
 	if err != nil {
 		return fmt.Errorf("train: %s: %w", t.phase, err)
 	}
@@ -284,7 +309,6 @@ func (t *embedding) run(ctx context.Context) error {
 		err = t.embed(ctx, trunk, first, n)
 	}
 	t.out.each = time.Since(began) / time.Duration(n)
-	err = cmp.Or(err, trunk.Close())
 	if ctx.Err() != nil {
 		kind := map[Phase]string{PhaseEmbed: "pictures"}[t.phase]
 		kept := ""

@@ -54,6 +54,7 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights,
 	}
 	e := newEmbedder(cfg.EmbedConfig, w, len(folder.Items), map[Phase]float64{})
 	e.limit = len(folder.Items)
+	defer func() { err = errors.Join(err, e.close()) }()
 	if f, _, err := parseFeatures(cfg.FeaturesFor(len(folder.Items))); err != nil {
 		return nil, err
 	} else if f != nil {

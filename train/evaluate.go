@@ -73,6 +73,7 @@ func Evaluate(ctx context.Context, m *inception.Model, folder *dataset.Folder,
 	trunk := *m.Trunk
 	trunk.Recipe = m.Recipe
 	e := newEmbedder(cfg.EmbedConfig, &trunk, len(folder.Items), map[Phase]float64{})
+	defer func() { err = errors.Join(err, e.close()) }()
 	if m.Reads != nil && !m.Reads.Foreign() {
 		e.deep = &deep{}
 		defer func() { err = errors.Join(err, e.deep.close()) }()

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/c236555e/rehead/dataset"
@@ -31,17 +32,19 @@ type Result struct {
 	Seconds  map[Phase]float64 // wall time of each phase
 	Checkup  *doctor.Checkup   // what the pictures looked like before they were used
 
-	others []*head.Solution // fits of a search that was not the best
+	others []*head.Solution // fits of a search that were not the best
 	report report.Input     // what Report shows, but for Learning
+	trunk  *embedder        // has the trunk that the report answers with
 }
 
 // Finish takes away the checkpoint of a run whose model is saved; a run that ends before goes on
-// from it.
+// from it. It lets go of the compiled trunk, which Report compiles again where it is made later.
 func (r *Result) Finish() error {
 	if r == nil || r.Fit == nil {
 		return errors.New("train: finish: got a result without its fit, want one that Run returned")
 	}
-	err := r.Fit.Finish()
+	r.report.Trunk = nil
+	err := errors.Join(r.Fit.Finish(), r.trunk.close())
 	for _, f := range r.others {
 		err = errors.Join(err, f.Finish())
 	}
@@ -83,16 +86,23 @@ func Run(ctx context.Context, folder *dataset.Folder, w *inception.Weights, cfg 
 	} else if f != nil {
 		r.deep = &deep{}
 	}
+	r.trunk = newEmbedder(r.cfg.EmbedConfig, r.weights, len(r.folder.Items), r.res.Seconds)
+	if err := r.steps(ctx); err != nil {
+		return nil, errors.Join(err, r.trunk.close())
+	}
+	r.res.trunk = r.trunk
+	runtime.AddCleanup(r.res, func(e *embedder) { _ = e.close() }, r.trunk)
+	return r.res, nil
+}
+
+func (r *run) steps(ctx context.Context) error {
 	if err := errors.Join(r.embed(ctx), r.deep.close()); err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.solve(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	if err := r.finish(ctx); err != nil {
-		return nil, err
-	}
-	return r.res, nil
+	return r.finish(ctx)
 }
 
 // resolved is c with its defaults written out, so that a model says how it was split when defaults
@@ -116,6 +126,7 @@ type run struct {
 	folder  *dataset.Folder
 	weights *inception.Weights
 	res     *Result
+	trunk   *embedder // compiles the trunk once for all of the run
 
 	items []dataset.Item // that have a bottleneck
 	rows  [][]float32    // theirs
@@ -140,7 +151,7 @@ type run struct {
 
 // embed splits the folder, checks the plan and gets every bottleneck.
 func (r *run) embed(ctx context.Context) error {
-	e := newEmbedder(r.cfg.EmbedConfig, r.weights, len(r.folder.Items), r.res.Seconds)
+	e := r.trunk
 	e.classes, e.deep = len(r.folder.Labels), r.deep
 	out, bad, checkup, err := e.precheck(ctx, r.folder)
 	if err != nil {
@@ -295,5 +306,24 @@ func (r *run) finish(ctx context.Context) error {
 	if r.res.Model.Neighbours, err = r.neighbours(ctx); err != nil {
 		return err
 	}
-	return inception.RecordSelfTest(ctx, r.res.Model, r.cfg.Engine)
+	return r.selfTest(ctx)
+}
+
+// selfTest records the model's, and leaves the trunk to the report.
+func (r *run) selfTest(ctx context.Context) error {
+	m := r.res.Model
+	if r.cfg.Engine.Arithmetic() != "" {
+		return inception.RecordSelfTest(ctx, m, r.cfg.Engine) // by the CPU
+	}
+	trunk, err := r.trunk.compiled()
+	if err != nil {
+		return err
+	}
+	c, err := trunk.Classifier(m)
+	if err != nil {
+		return err
+	}
+	r.res.report.Trunk = trunk
+	m.SelfTest, err = c.Record(ctx)
+	return err
 }

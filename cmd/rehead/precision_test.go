@@ -65,7 +65,8 @@ func fromPicturesToAnswers(t *testing.T, precision string) {
 	}
 	for _, k := range nn.Kernels() {
 		c := must(t, nil, "predict", model, pictures[0].Path, "--json", "--kernel", k)
-		if k != "ref" && a.stdout != c.stdout {
+		alike := precision == "int8" || k != "bf16" && k != "ref" && nn.Kernels()[0] != "bf16"
+		if alike && a.stdout != c.stdout {
 			t.Errorf("predict: %q with %s, %q with %s", a.stdout, nn.Kernels()[0], c.stdout, k)
 		}
 	}

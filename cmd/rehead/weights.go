@@ -151,8 +151,13 @@ second example is for a network trained with ImageNet's mean and deviation.`,
 		"what stands behind each dense layer but the last, where the file does not say: none, relu, tanh, gelu, ...")
 	f.StringVar(&o.cfg.HeadOutput, "head-output", "",
 		"what stands behind the last, where the file does not say: softmax or sigmoid")
+	f.StringVar(&o.cfg.Pool, "pool", "",
+		"timm's global_pool where the file does not say: avg, max, avgmax or catavgmax (default: avg)")
+	f.Float64Var(&o.cfg.Epsilon, "epsilon", 0,
+		"timm's norm_eps where the file does not say (default: 0.001)")
 	f.StringVar(&o.cfg.Labels, "labels", "", "file with the classifier's labels, one a line")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
+	first(cmd, "labels trunk-only dtype quantized json")
 	return cmd
 }
 
@@ -182,6 +187,9 @@ func (a *app) convertWeights(in, out string, o *convertOptions) (err error) {
 	w := r.Weights
 	a.sayWrapped("wrote %s, %s: flavour %s, width %g, %d classes, digest %.12s, in %.1f s", out, what, w.Flavor, w.Width,
 		w.Classes, w.Digest, time.Since(start).Seconds())
+	if doubt := w.Notes["doubt"]; doubt != "" {
+		a.sayWrapped("in doubt: %s", doubt)
+	}
 	return nil
 }
 

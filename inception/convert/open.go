@@ -223,6 +223,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatSafetensors, nil
 	case tflite.Is(head):
 		return formatTFLite, nil
+	case paddle.IsProgram(head):
+		return "", errors.New(sayPaddle)
 	case onnx.IsJSON(head):
 		return formatONNXJSON, nil
 	case head[0] == '{':

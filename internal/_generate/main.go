@@ -40,9 +40,11 @@ var amd64 = map[string]func(){
 
 // arm64 has what returns the functions of each file.
 var arm64 = map[string]func() []byte{
-	"kernel_arm64.s": neon.Direct,
-	"tile_arm64.s":   neon.Gemm,
-	"wino_arm64.s":   neon.Winograd,
+	"bfloat16_arm64.s": neon.BFloat16,
+	"int8_arm64.s":     neon.Bytes,
+	"kernel_arm64.s":   neon.Direct,
+	"tile_arm64.s":     neon.Gemm,
+	"wino_arm64.s":     neon.Winograd,
 }
 
 func main() {

@@ -84,7 +84,7 @@ func table() []any {
 		(*inception.Features).Foreign,
 		(*inception.Features).Places, (*inception.Features).Spans, (*inception.Features).String,
 		(*inception.Features).Validate, (*inception.Features).Values, (*inception.Model).MapSide,
-		(*inception.Trunk).Reads,
+		(*inception.Trunk).Reads, (*inception.Trunk).Classifier,
 		inception.RecordSelfTest, (*inception.Weights).WithRecipe, inception.DigestPrefix,
 		(*inception.Model).Digest, (*inception.Classifier).ClassifyAll,
 		(*inception.Classifier).ClassifyImages, (*inception.Classifier).ClassifyEncoded, inception.Options.Validate,

@@ -29,8 +29,8 @@ type activationView struct {
 
 // activations shows for each mistake what spoke for the answer and what for the label, both on one
 // scale; where pictures have several labels, for those answered wrongly and those missed. It
-// compiles the network once and runs one forward pass a mistake, and no more: the pictures that are
-// listed are few. In an evaluation the training pictures that the model keeps stand for those that
+// compiles the network, unless the Input has it, and runs one forward pass a mistake, and no more: the
+// pictures that are listed are few. In an evaluation the training pictures that the model keeps stand for those that
 // are not at hand. A picture that has gone or changed since has no maps, nor has any when the model
 // came without its trunk.
 func (in *Input) activations(ctx context.Context, list []mistake) error {
@@ -38,7 +38,7 @@ func (in *Input) activations(ctx context.Context, list []mistake) error {
 	if len(list) == 0 || m.Trunk == nil {
 		return nil
 	}
-	c, err := inception.NewClassifier(m, in.Engine)
+	c, err := in.classifier()
 	if err != nil {
 		return err
 	}
@@ -68,6 +68,14 @@ func (in *Input) activations(ctx context.Context, list []mistake) error {
 		}
 	}
 	return nil
+}
+
+// classifier answers with the model.
+func (in *Input) classifier() (*inception.Classifier, error) {
+	if in.Trunk != nil {
+		return in.Trunk.Classifier(in.Model)
+	}
+	return inception.NewClassifier(in.Model, in.Engine)
 }
 
 // rank is how many labels the picture has a higher logit of than of its own, the lowest where it

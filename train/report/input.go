@@ -30,7 +30,9 @@ type Input struct {
 	Near     []doctor.Duplicates // pictures that look nearly the same
 	Learning *Learning           // how the solver came to the head; nil for an evaluation
 
-	Engine nn.Config      // that activation maps are computed with
+	Engine nn.Config // that activation maps are computed with
+	// optional: the model's, compiled with that; else it is compiled where there are maps to compute
+	Trunk  *inception.Trunk
 	Limits picture.Limits // of one picture
 }
 

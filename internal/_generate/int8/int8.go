@@ -10,23 +10,7 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 
 	"github.com/c236555e/rehead/internal/_generate/avx"
-)
-
-// Offsets of byteTile's fields, which int8_amd64.go declares.
-const (
-	argX = 8 * iota
-	argW
-	argScale
-	argShift
-	argOut
-	argTaps
-	argNTaps
-	argSrc
-	argDst
-	argTiles
-	argVec0 // bytes from a pixel's place in out to each group of 16 outputs
-	argVec1
-	argVec2
+	. "github.com/c236555e/rehead/internal/_generate/layout"
 )
 
 // Write adds the functions of int8_amd64.s.
@@ -88,7 +72,7 @@ func (t tile) generate() {
 	tap, taps, w, left, tmp := RAX, RCX, RBX, RDX, RDI
 
 	Label(name + "_tile")
-	avx.TilePixels(t.pixels, argX, argSrc)
+	avx.TilePixels(t.pixels, ByteX, ByteSrc)
 	for i := range t.pixels * t.vectors {
 		if t.isa == "VNNI" {
 			VPXORD(t.reg(i), t.reg(i), t.reg(i))
@@ -99,9 +83,9 @@ func (t tile) generate() {
 	if t.isa == "AVX2" {
 		t.ones(tmp)
 	}
-	MOVQ(avx.Arg(argW), w)
-	MOVQ(avx.Arg(argTaps), taps)
-	MOVQ(avx.Arg(argNTaps), left)
+	MOVQ(avx.Arg(ByteW), w)
+	MOVQ(avx.Arg(ByteTaps), taps)
+	MOVQ(avx.Arg(ByteNTaps), left)
 	Label(name + "_tap")
 	MOVQ(Mem{Base: taps}, tap)
 	ADDQ(Imm(8), taps)
@@ -117,8 +101,8 @@ func (t tile) generate() {
 	DECQ(left)
 	JNE(LabelRef(name + "_tap"))
 	t.store()
-	ADDQ(U32(4*t.pixels), avx.Arg(argDst))
-	DECQ(avx.Arg(argTiles))
+	ADDQ(U32(4*t.pixels), avx.Arg(ByteDst))
+	DECQ(avx.Arg(ByteTiles))
 	JNE(LabelRef(name + "_tile"))
 	VZEROUPPER()
 	RET()
@@ -168,11 +152,11 @@ func (t tile) store() {
 	vec := []GPPhysical{RBX, RCX, R8}
 	scale, shift := t.spare, func(v int) VecPhysical { return t.spare(t.vectors + v) }
 	zero, top := t.spare(2*t.vectors), t.spare(2*t.vectors+1)
-	MOVQ(avx.Arg(argScale), tmp)
+	MOVQ(avx.Arg(ByteScale), tmp)
 	for v := range t.vectors {
 		VMOVUPS(Mem{Base: tmp, Disp: v * 4 * t.lanes()}, scale(v))
 	}
-	MOVQ(avx.Arg(argShift), tmp)
+	MOVQ(avx.Arg(ByteShift), tmp)
 	for v := range t.vectors {
 		VMOVUPS(Mem{Base: tmp, Disp: v * 4 * t.lanes()}, shift(v))
 	}
@@ -187,10 +171,10 @@ func (t tile) store() {
 	}
 	groups := t.width() / 16
 	for g := range groups {
-		MOVQ(avx.Arg(argVec0+8*g), vec[g])
-		ADDQ(avx.Arg(argOut), vec[g])
+		MOVQ(avx.Arg(ByteGroups+8*g), vec[g])
+		ADDQ(avx.Arg(ByteOut), vec[g])
 	}
-	MOVQ(avx.Arg(argDst), dst)
+	MOVQ(avx.Arg(ByteDst), dst)
 	for p := range t.pixels {
 		MOVLQSX(Mem{Base: dst, Disp: 4 * p}, pix)
 		for v := range t.vectors {

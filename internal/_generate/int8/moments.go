@@ -12,7 +12,7 @@ import (
 // generateMoments writes the kernel that sums the bytes of a cell of one channel block, and their
 // squares, in 32 bits.
 func generateMoments() {
-	const name = "byteMomentsAVX2"
+	const name = "byteMoments"
 	avx.Func(name, "a", "sums the bytes of a cell of one channel block, and their squares.")
 	MOVQ(avx.Arg(MomentsX), R8)
 	MOVQ(avx.Arg(MomentsRows), R9)

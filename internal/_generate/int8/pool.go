@@ -13,7 +13,7 @@ import (
 
 // generateMaxPool writes the kernel of one channel block's max pool.
 func generateMaxPool() {
-	const name = "bytePoolMaxAVX2"
+	const name = "bytePoolMax"
 	avx.PoolBegin(name, "takes the largest of each pixel's taps.")
 	avx.PoolPixel(name)
 	VPXOR(Y0, Y0, Y0)
@@ -27,7 +27,7 @@ func generateMaxPool() {
 // generateMeanPool writes the kernel of one channel block's average pool:
 // round(sum*scale) held to 255. The sum has 16 bits, for up to 257 taps.
 func generateMeanPool() {
-	const name = "bytePoolMeanAVX2"
+	const name = "bytePoolMean"
 	avx.PoolBegin(name, "adds up each pixel's taps and scales the sum.")
 	VBROADCASTSS(avx.Arg(PoolScale), Y8)
 	MOVL(U32(math.Float32bits(255)), EAX)

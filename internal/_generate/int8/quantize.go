@@ -8,27 +8,21 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 
 	"github.com/c236555e/rehead/internal/_generate/avx"
+	. "github.com/c236555e/rehead/internal/_generate/layout"
 )
 
 // generateQuantize writes the kernel that turns groups of eight pixels of three planes into words of
 // bytes, round(v*inverse + shift) held to 0..255, a NaN becoming 0. The fourth byte is 0.
 func generateQuantize() {
-	const (
-		name   = "quantizeAVX2"
-		src    = 0 // three pointers
-		dst    = 24
-		groups = 32
-		scale  = 40
-		shift  = 48
-	)
+	const name = "quantize"
 	avx.Func(name, "a", "turns groups of eight pixels of three planes into words of bytes.")
 	for i, r := range []GPPhysical{R8, R9, R10} {
-		MOVQ(avx.Arg(src+8*i), r)
+		MOVQ(avx.Arg(QuantizeSrc+8*i), r)
 	}
-	MOVQ(avx.Arg(dst), R11)
-	MOVQ(avx.Arg(groups), RCX)
-	VBROADCASTSS(avx.Arg(scale), Y8)
-	VBROADCASTSS(avx.Arg(shift), Y9)
+	MOVQ(avx.Arg(QuantizeDst), R11)
+	MOVQ(avx.Arg(QuantizeGroups), RCX)
+	VBROADCASTSS(avx.Arg(QuantizeScale), Y8)
+	VBROADCASTSS(avx.Arg(QuantizeShift), Y9)
 	MOVL(U32(math.Float32bits(255)), EAX)
 	VMOVD(EAX, X10)
 	VPBROADCASTD(X10, Y10)

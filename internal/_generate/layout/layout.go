@@ -86,3 +86,32 @@ const (
 	ExpandTaps
 	ExpandStep
 )
+
+// byteTile.
+const (
+	ByteX = 8 * iota
+	ByteW
+	ByteScale
+	ByteShift
+	ByteOut
+	ByteTaps
+	ByteNTaps
+	ByteSrc
+	ByteDst
+	ByteTiles
+	ByteGroups // three of them
+	_
+	_
+	ByteStart
+)
+
+// quantizeArgs.
+const (
+	QuantizeSrc = 8 * iota // three pointers
+	_
+	_
+	QuantizeDst
+	QuantizeGroups
+	QuantizeScale
+	QuantizeShift
+)

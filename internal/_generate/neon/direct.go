@@ -49,14 +49,7 @@ func directTile(a *assembly, pixels, depth int) {
 	first, here := free[6:6+pixels], free[6+pixels:]
 
 	a.label("tile")
-	a.load(args, TileSrc, table)
-	a.load(args, TileX, x)
-	for p := range pixels {
-		a.op("MOVW %d(%v), %v", 4*p, table, first[p])
-		a.add(x, first[p])
-	}
-	a.addImm(4*pixels, table)
-	a.store(table, args, TileSrc)
+	tilePixels(a, TileX, TileSrc, first, table, x)
 	a.load(args, TileBias, table)
 	for v := range quads {
 		a.read(table, 16*v, s.acc(0, v))
@@ -91,37 +84,42 @@ func directTile(a *assembly, pixels, depth int) {
 	}
 	a.addImm(depth*width, w)
 	a.countDown(left, "tap")
-	directStore(a, s)
+	res := make([][quads]vec, pixels)
+	for p := range res {
+		for v := range quads {
+			res[p][v] = s.acc(p, v)
+		}
+	}
+	directStore(a, res, s.other(0))
 }
 
-// directStore ends a tile: it clamps the sums if asked to and stores them. Of
+// directStore ends a tile: it clamps what its pixels are if asked to, by way of none, and stores it. Of
 // each pixel the second channel block is stored first, so that with a plane
 // pitch of 0 the first one overwrites it.
-func directStore(a *assembly, s sums) {
+func directStore(a *assembly, res [][quads]vec, none vec) {
 	table, out, plane, low, high, flags := free[0], free[1], free[2], free[3], free[4], free[5]
 	a.load(args, TileFlags, flags)
 	a.op("TBZ $0, %v, store", flags)
-	none := s.other(0)
 	a.zero(none)
-	for r := range s.rows {
-		for v := range quads {
-			a.fmax(s.acc(r, v), none, s.acc(r, v))
+	for _, q := range res {
+		for _, v := range q {
+			a.fmax(v, none, v)
 		}
 	}
 	a.label("store")
 	a.load(args, TilePlane, plane)
 	a.load(args, TileOut, out)
 	a.load(args, TileDst, table)
-	for p := range s.rows {
+	for p, q := range res {
 		a.op("MOVW %d(%v), %v", 4*p, table, low)
 		a.add(out, low)
 		a.addTo(plane, low, high)
-		a.write(s.acc(p, 2), high, 0)
-		a.write(s.acc(p, 3), high, 16)
-		a.write(s.acc(p, 0), low, 0)
-		a.write(s.acc(p, 1), low, 16)
+		a.write(q[2], high, 0)
+		a.write(q[3], high, 16)
+		a.write(q[0], low, 0)
+		a.write(q[1], low, 16)
 	}
-	a.addImm(4*s.rows, table)
+	a.addImm(4*len(res), table)
 	a.store(table, args, TileDst)
 	a.countArg(TileTiles, table, "tile")
 	a.op("RET")

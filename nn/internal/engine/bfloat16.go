@@ -116,9 +116,9 @@ func wholeValues(net *ir.Net, steps []ir.Step, values []ir.Value, lean bool) []b
 
 // round adds the rounding of a value.
 func (p *planner) round(s ir.Step, t *task) {
-	from, to := p.values[s.In[0]].tensor(), p.values[s.Out].tensor()
+	set, from, to := p.set, p.values[s.In[0]].tensor(), p.values[s.Out].tensor()
 	t.divide("round to bfloat16", kernel.Blocks(from.C), p.values[s.Out], func(im image, first, end int) {
-		kernel.RoundBFloat16(im.arena, to, im.arena, from, first, end)
+		kernel.RoundBFloat16(set, im.arena, to, im.arena, from, first, end)
 	})
 }
 

@@ -105,10 +105,13 @@ func (p *planner) conv(s ir.Step, t task) {
 	if !fast {
 		tile = kernel.Tiling{}
 	}
+	narrow := p.format != floats && s.Kind == ir.Conv
+	direct := narrow && !fast && !spec.Planar // of weights that bfloat16 holds
+	spec.Rounded = direct && p.format == rounded && p.set.Rounds()
 	p.packed += spec.Packed(tile)
 	p.later(s, t, ir.Window{KH: spec.KH, KW: spec.KW, StrideH: spec.StrideH}, func(t *task) error {
-		w, narrow := s.W, p.format != floats && s.Kind == ir.Conv
-		if _, fast := tiling(p.set, &spec); narrow && !fast && !spec.Planar {
+		w := s.W
+		if direct {
 			w = kernel.RoundWeights(w)
 		}
 		spec.Filter = spread(w, out.c, in, spec.KH*spec.KW)

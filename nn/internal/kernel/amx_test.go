@@ -50,7 +50,7 @@ func TestTilesModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			made, err := NewByteConv(Set{level: levelAVX512, tiles: true}, m.spec)
+			made, err := NewByteConv(Set{level: levelAVX512, unit: unitTiles}, m.spec)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -61,7 +61,7 @@ func random(r *rand.Rand, n int) []float32 {
 
 // BenchmarkDirect times the direct kernels on every shape of the network.
 func BenchmarkDirect(b *testing.B) {
-	for _, set := range Sets() {
+	for _, set := range levels() {
 		for _, s := range network {
 			b.Run(set.String()+"/"+s.String(), func(b *testing.B) {
 				p := prepare(b, s, func(spec Spec) (Conv, error) { return NewDirect(set, spec) })
@@ -90,7 +90,7 @@ func BenchmarkPool(b *testing.B) {
 		{"mean_192x17x17_3x3_s1", 192, 17, PoolSpec{KH: 3, KW: 3, StrideH: 1, StrideW: 1, PadTop: 1, PadLeft: 1}},
 		{"mean_2048x8x8_8x8_s1", 2048, 8, PoolSpec{KH: 8, KW: 8, StrideH: 1, StrideW: 1}},
 	} {
-		for _, set := range Sets() {
+		for _, set := range levels() {
 			b.Run(set.String()+"/"+c.name, func(b *testing.B) {
 				s := c.spec
 				side := (c.side+2*s.PadTop-s.KH)/s.StrideH + 1

@@ -30,6 +30,14 @@ func PairLane(c int) int { return c ^ 1 }
 // Pairs reports whether the set computes with bfloat16 itself.
 func (s Set) Pairs() bool { return s.level == levelAVX512 && hasDotPairs() }
 
+// Rounds reports whether the set multiplies values of float32 that bfloat16 can hold in matrix products of
+// bfloat16 (BFMMLA), where [Spec.Rounded] says that they are such: in the direct convolution of what is not
+// planar. Sums are float32, but rounded otherwise than everywhere else: those of two neighbouring channels'
+// products are added up first, that sum is added to the rest, and both sums are rounded to odd, the lowest
+// bit set where anything was lost. So a sum of n products and a bias is off by at most (n+1)*2^-23 of the
+// sum of the magnitudes, twice what others are. Numbers below 2^-126 count as zero.
+func (s Set) Rounds() bool { return s.unit == unitBoth }
+
 var errNoPairs = errors.New("kernel: convolution of bfloat16: these kernels have none: use those of float32 and round")
 
 var errFloats = errors.New("kernel: convolution that reads float32 and writes bfloat16: choose one of its tilings")
@@ -61,12 +69,32 @@ func BFloat16(v float32) uint16 {
 // roundBFloat16 returns v as a bfloat16 has it.
 func roundBFloat16(v float32) float32 { return math.Float32frombits(uint32(BFloat16(v)) << 16) }
 
+// packRounded lays out one panel of bfloat16 as matrix products read it: [taps][2 halves of a
+// block][outputs][4].
+func (d *direct) packRounded(s *Spec, p panel) {
+	area := s.KH * s.KW
+	to := halves(d.w[p.w:])
+	for o := range min(p.width, s.Out.C-p.first) {
+		row := s.Filter[(p.first+o)*s.In.C*area:][:s.In.C*area]
+		for i := range s.In.C {
+			for t := range area {
+				k := 2*(i/Block*area+t) + i%Block/4
+				to[(k*p.width+o)*4+i%4] = BFloat16(row[i*area+t])
+			}
+		}
+	}
+}
+
 // RoundBFloat16 writes from, a tensor of float32 of src, to the tensor to of dst as bfloat16 has it.
-func RoundBFloat16(dst []float32, to Tensor, src []float32, from Tensor, first, last int) {
+func RoundBFloat16(set Set, dst []float32, to Tensor, src []float32, from Tensor, first, last int) {
 	for b := first; b < last; b++ {
 		for y := range from.H {
-			row := dst[to.Off+b*to.Plane+y*to.Row:][:to.W*Block]
-			for i, v := range src[from.Off+b*from.Plane+y*from.Row:][:len(row)] {
+			row, values := dst[to.Off+b*to.Plane+y*to.Row:][:to.W*Block], src[from.Off+b*from.Plane+y*from.Row:]
+			if set.level == levelNEON {
+				roundRow(row, values[:len(row)])
+				continue
+			}
+			for i, v := range values[:len(row)] {
 				row[i] = roundBFloat16(v)
 			}
 		}

@@ -23,6 +23,8 @@ func NewDirect(set Set, s Spec) (Conv, error) {
 		d.depth = 1
 	case s.Pairs:
 		d.depth = pairWords
+	case s.Rounded && set.Rounds():
+		d.matrix, d.depth = true, Block/PairChannels
 	}
 	if s.ReLU {
 		d.flags = flagReLU
@@ -44,8 +46,9 @@ type direct struct {
 	level  level
 	flags  int
 	pairs  bool
-	block  int // lanes of a channel block of the output
-	depth  int // words a tap: Block channels, pairWords of bfloat16, or 1 for planar input
+	matrix bool // matrix products of bfloat16
+	block  int  // lanes of a channel block of the output
+	depth  int  // words of weights a tap: of Block channels, of half as many pairs, pairWords, or 1 for planar input
 	sizes  sizes
 	taps   []int
 	panels []panel
@@ -200,9 +203,12 @@ func (d *direct) pack(s *Spec, widths []int) {
 	d.bias = make([]float32, last.first+last.width)
 	copy(d.bias, s.Bias)
 	for _, p := range d.panels {
-		if d.pairs && !s.Planar {
+		switch {
+		case d.matrix:
+			d.packRounded(s, p)
+		case d.pairs && !s.Planar:
 			d.packPairs(s, p)
-		} else {
+		default:
 			d.packPanel(s, p)
 		}
 	}
@@ -290,7 +296,7 @@ func (d *direct) split(s *Spec) {
 }
 
 func (d *direct) Algorithm() string {
-	if d.pairs {
+	if d.pairs || d.matrix {
 		return fmt.Sprintf("bfloat16 direct %dx%d", d.sizes.most, d.panels[0].width)
 	}
 	return fmt.Sprintf("direct %dx%d", d.sizes.most, d.panels[0].width)

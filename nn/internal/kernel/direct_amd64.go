@@ -104,13 +104,17 @@ func tile(l level, pixels, outs, depth int, a *tileArgs) {
 	}
 }
 
-// supported lists the levels this processor and its system can run, best first.
-func supported() []level {
-	switch x := &cpu.X86; {
-	case x.HasAVX512F && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512BW && x.HasAVX2 && x.HasFMA:
-		return []level{levelAVX512, levelAVX2}
-	case x.HasAVX2 && x.HasFMA:
-		return []level{levelAVX2}
+// supported lists the sets in assembly that this processor and its system can run, best first.
+func supported() (sets []Set) {
+	x := &cpu.X86
+	if !x.HasAVX2 || !x.HasFMA {
+		return nil
 	}
-	return nil
+	if x.HasAVX512F && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512BW {
+		sets = append(sets, Set{level: levelAVX512})
+		if hasTiles() {
+			sets = append(sets, Set{level: levelAVX512, unit: unitTiles})
+		}
+	}
+	return append(sets, Set{level: levelAVX2})
 }

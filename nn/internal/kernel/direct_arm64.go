@@ -29,10 +29,19 @@ func tile(_ level, pixels, _, depth int, a *tileArgs) {
 	}
 }
 
-// supported lists the levels this processor and its system can run, best first.
-func supported() []level {
-	if cpu.ARM64.HasASIMD {
-		return []level{levelNEON}
+// supported lists the sets in assembly that this processor and its system can run, best first.
+func supported() (sets []Set) {
+	if !cpu.ARM64.HasASIMD {
+		return nil
 	}
-	return nil
+	if cpu.ARM64.HasI8MM {
+		if hasBFloat16() {
+			sets = append(sets, Set{level: levelNEON, unit: unitBoth})
+		}
+		sets = append(sets, Set{level: levelNEON, unit: unitBytes})
+	}
+	if cpu.ARM64.HasASIMDDP {
+		sets = append(sets, Set{level: levelNEON, unit: unitDot})
+	}
+	return append(sets, Set{level: levelNEON})
 }

@@ -32,9 +32,12 @@ func (d *direct) tileAsm(p part, q panel, out, in []float32) {
 	}
 	for _, r := range p.runs {
 		a.src, a.dst, a.tiles = &d.src[r.first], &d.dst[r.first], r.tiles
-		if d.pairs {
+		switch {
+		case d.matrix:
+			tileRounded(r.pixels, &a)
+		case d.pairs:
 			tilePairs(r.pixels, q.width, d.depth, &a)
-		} else {
+		default:
 			tile(d.level, r.pixels, q.width, d.depth, &a)
 		}
 	}

@@ -56,7 +56,9 @@ package kernel
 
 //go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/amx_amd64.s
 //go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/bfloat16_amd64.s
+//go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/bfloat16_arm64.s
 //go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/int8_amd64.s
+//go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/int8_arm64.s
 //go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/kernel_amd64.s
 //go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/kernel_arm64.s
 //go:generate go -C ../../../internal/_generate run . ../../nn/internal/kernel/wino_amd64.s

@@ -57,12 +57,13 @@ const PairLimit = 128
 
 // byteConv is a convolution of bytes. It is immutable once made.
 type byteConv struct {
-	level        level
+	by           byteUnit
 	depth        int // words a tap
 	sizes        sizes
 	taps         []int
 	panels       []bytePanel
 	w            []int8
+	start        []int32 // of each output's sum, where its kernel takes 128 off the input's bytes
 	scale, shift []float32
 	in, out      int // indices of the first elements
 	src, dst     []int32
@@ -76,23 +77,44 @@ type bytePanel struct {
 	groups       [3]int // bytes from a pixel's place to each 16 outputs
 }
 
-// byteLevel returns the level of s that is used for bytes: AVX-512 without its
-// dot products of bytes does no better than AVX2, and NEON has no kernels of
-// bytes.
-func byteLevel(s Set) level {
-	switch {
-	case s.level == levelNEON:
-		return levelRef
-	case s.level == levelAVX512 && !hasVNNI():
-		return levelAVX2
-	}
-	return s.level
+// A byteUnit is what multiplies bytes in a convolution.
+type byteUnit uint8
+
+const (
+	byGo byteUnit = iota
+	byMaddubs
+	byVNNI
+	bySDOT
+	byUSMMLA
+)
+
+func (b byteUnit) String() string {
+	return [...]string{"plain", "maddubs", "vnni", "sdot", "usmmla"}[b]
 }
 
-// byteShapes returns the micro-kernels of a level.
-func byteShapes(l level) (tiles sizes, widths []int) {
-	if l == levelAVX512 {
+// byteUnit returns what multiplies bytes in s: AVX-512 without its dot products of bytes does no better
+// than AVX2, and NEON without its own has none.
+func (s Set) byteUnit() byteUnit {
+	switch {
+	case s.level == levelAVX512 && hasVNNI():
+		return byVNNI
+	case s.level == levelAVX512 || s.level == levelAVX2:
+		return byMaddubs
+	case s.unit == unitDot:
+		return bySDOT
+	case s.unit == unitBytes || s.unit == unitBoth:
+		return byUSMMLA
+	}
+	return byGo
+}
+
+// byteShapes returns the micro-kernels of a unit.
+func byteShapes(b byteUnit) (tiles sizes, widths []int) {
+	switch b {
+	case byVNNI:
 		return sizes{5, 8}, []int{48, 32, 16}
+	case bySDOT, byUSMMLA:
+		return sizes{4, 6}, []int{16}
 	}
 	return sizes{4, 5}, []int{16}
 }
@@ -114,14 +136,14 @@ func NewByteConv(set Set, s ByteSpec) (Conv, error) {
 		return nil, fmt.Errorf("kernel: convolution of bytes: got %d input and %d output channels, want at most %d and %d",
 			s.Channels, outs, most, WordChannels*s.Out.C)
 	}
-	c := &byteConv{level: byteLevel(set), depth: Block / 2}
+	c := &byteConv{by: set.byteUnit(), depth: Block / 2}
 	if s.Thin {
 		c.depth = 1
 	}
 	var widths []int
-	c.sizes, widths = byteShapes(c.level)
+	c.sizes, widths = byteShapes(c.by)
 	c.tables(&s)
-	if set.tiles && s.tilesDo() {
+	if set.unit == unitTiles && s.tilesDo() {
 		return newTiled(c, &s), nil
 	}
 	c.pack(&s, widths)
@@ -180,7 +202,14 @@ func (c *byteConv) pack(s *ByteSpec, widths []int) {
 	c.scale, c.shift = make([]float32, outs), make([]float32, outs)
 	copy(c.scale, s.Scale)
 	copy(c.shift, s.Shift)
+	if c.by == bySDOT {
+		c.start = make([]int32, outs)
+	}
 	area := s.KH * s.KW
+	side := 1 // words of an output that lie side by side
+	if c.by == byUSMMLA && c.depth > 1 {
+		side = 2
+	}
 	for _, p := range c.panels {
 		for o := range min(p.width, len(s.Scale)-p.first) {
 			row := s.Filter[(p.first+o)*s.Channels*area:][:s.Channels*area]
@@ -189,7 +218,13 @@ func (c *byteConv) pack(s *ByteSpec, widths []int) {
 				half, word := i/(ByteBlock/2), i%(ByteBlock/2)/WordChannels
 				for t := range area {
 					k := (half*area+t)*c.depth + word
-					c.w[p.w+(k*p.width+o)*WordChannels+i%WordChannels] = row[i*area+t]
+					at := (k/side*p.width+o)*side + k%side
+					c.w[p.w+at*WordChannels+i%WordChannels] = row[i*area+t]
+				}
+			}
+			if c.start != nil {
+				for _, v := range row {
+					c.start[p.first+o] += 128 * int32(v)
 				}
 			}
 		}
@@ -238,8 +273,7 @@ func (c *byteConv) split(s *ByteSpec) {
 }
 
 func (c *byteConv) Algorithm() string {
-	name := [...]string{"plain", "maddubs", "vnni"}[c.level]
-	return fmt.Sprintf("int8 %s %dx%d", name, c.sizes.most, c.panels[0].width)
+	return fmt.Sprintf("int8 %v %dx%d", c.by, c.sizes.most, c.panels[0].width)
 }
 func (c *byteConv) Parts() int   { return len(c.parts) }
 func (c *byteConv) Scratch() int { return 0 }
@@ -247,7 +281,7 @@ func (c *byteConv) Scratch() int { return 0 }
 func (c *byteConv) Run(i int, out, in, _ []float32) {
 	p := c.parts[i]
 	for _, q := range c.panels[p.panel : p.panel+p.panels] {
-		if c.level == levelRef {
+		if c.by == byGo {
 			c.tileGo(p, q, out, in)
 		} else {
 			c.tileAsm(p, q, out, in)

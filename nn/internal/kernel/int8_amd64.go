@@ -1,25 +1,6 @@
 package kernel
 
-import (
-	"math"
-
-	"golang.org/x/sys/cpu"
-)
-
-// byteTile is what a micro-kernel of bytes is handed; the generator knows its
-// layout. The kernels move src and dst on and count tiles down.
-type byteTile struct {
-	x            *float32 // the image's channel block 0, row 0, column 0
-	w            *int8    // weights of the panel: [taps][depth][outputs][4]
-	scale, shift *float32 // of the panel's outputs
-	out          *float32 // channel block 0, row 0, column 0
-	taps         *int     // bytes from a pixel to each of its taps
-	ntaps        int
-	src          *int32 // bytes from x to each pixel's first tap
-	dst          *int32 // bytes from out to each pixel
-	tiles        int
-	groups       [3]int // bytes from a pixel in out to each 16 outputs
-}
+import "golang.org/x/sys/cpu"
 
 //go:noescape
 func byteTile8x48x4VNNI(a *byteTile)
@@ -105,11 +86,11 @@ func byteTile5x16x1AVX2(a *byteTile)
 //go:noescape
 func byteTile4x16x1AVX2(a *byteTile)
 
-// runByteTile runs the micro-kernel of a level for so many pixels, outputs and
+// runByteTile runs the micro-kernel of a unit for so many pixels, outputs and
 // words a tap.
-func runByteTile(l level, pixels, outs, depth int, a *byteTile) {
+func runByteTile(b byteUnit, pixels, outs, depth int, a *byteTile) {
 	switch {
-	case l == levelAVX2:
+	case b == byMaddubs:
 		runByteTileAVX2(pixels, depth, a)
 	case depth > 1:
 		runByteTileVNNI(pixels, outs, a)
@@ -193,77 +174,3 @@ func runByteTileShallowVNNI(pixels, outs int, a *byteTile) {
 
 // hasVNNI reports whether the processor multiplies bytes with AVX-512.
 func hasVNNI() bool { return cpu.X86.HasAVX512VNNI }
-
-// tileAsm computes the pixels of part p for the outputs of panel q.
-func (c *byteConv) tileAsm(p part, q bytePanel, out, in []float32) {
-	a := byteTile{
-		x: &in[c.in], w: &c.w[q.w], scale: &c.scale[q.first], shift: &c.shift[q.first],
-		out: &out[c.out], taps: &c.taps[0], ntaps: len(c.taps), groups: q.groups,
-	}
-	for _, r := range p.runs {
-		a.src, a.dst, a.tiles = &c.src[r.first], &c.dst[r.first], r.tiles
-		runByteTile(c.level, r.pixels, q.width, c.depth, &a)
-	}
-}
-
-// bytePoolArgs is what the pooling kernels of bytes are handed; the generator
-// knows its layout.
-type bytePoolArgs struct {
-	x, out   *float32 // the channel block's row 0, column 0
-	taps     *int     // bytes from a pixel's first tap to each of its taps
-	ntaps    int
-	src, dst *int32
-	pixels   int
-	scale    uint64 // the bits of a float32
-}
-
-//go:noescape
-func bytePoolMaxAVX2(a *bytePoolArgs)
-
-//go:noescape
-func bytePoolMeanAVX2(a *bytePoolArgs)
-
-// quantizeArgs is what the kernel that quantises is handed; the generator knows its layout.
-type quantizeArgs struct {
-	src          [3]*float32
-	dst          *float32
-	groups       int
-	scale, shift uint64 // the bits of a float32
-}
-
-//go:noescape
-func quantizeAVX2(a *quantizeArgs)
-
-// quantizeRow turns pixels of three planes, that many floats apart, into words of bytes, as many as
-// there are groups of eight for, and returns how many.
-func quantizeRow(dst, src []float32, plane int, scale, shift float32) int {
-	n := len(dst) &^ 7
-	_ = src[2*plane+n-1]
-	a := quantizeArgs{
-		src: [3]*float32{&src[0], &src[plane], &src[2*plane]}, dst: &dst[0], groups: n / 8,
-		scale: uint64(math.Float32bits(scale)), shift: uint64(math.Float32bits(shift)),
-	}
-	quantizeAVX2(&a)
-	return n
-}
-
-// mostTaps is how many bytes a sum of 16 bits has room for.
-const mostTaps = (1<<16 - 1) / 255
-
-// poolBytesAsm pools a channel block of the pixels of g.
-func poolBytesAsm(g *poolGroup, largest bool, out, in []float32) {
-	if !largest && len(g.taps) > mostTaps {
-		poolBytesGo(g, largest, out, in)
-		return
-	}
-	a := bytePoolArgs{
-		x: &in[0], out: &out[0], taps: &g.taps[0], ntaps: len(g.taps),
-		src: &g.src[0], dst: &g.dst[0], pixels: len(g.src),
-		scale: uint64(math.Float32bits(g.scale)),
-	}
-	if largest {
-		bytePoolMaxAVX2(&a)
-	} else {
-		bytePoolMeanAVX2(&a)
-	}
-}

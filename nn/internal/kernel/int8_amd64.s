@@ -5755,9 +5755,9 @@ byteTile4x16x1AVX2_tap:
 	VZEROUPPER
 	RET
 
-// func bytePoolMaxAVX2(a *byte)
+// func bytePoolMax(a *byte)
 // Requires: AVX, AVX2
-TEXT ·bytePoolMaxAVX2(SB), NOSPLIT, $0-8
+TEXT ·bytePoolMax(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), SI
 	MOVQ 32(SI), R8
 	MOVQ 40(SI), R9
@@ -5766,31 +5766,31 @@ TEXT ·bytePoolMaxAVX2(SB), NOSPLIT, $0-8
 	MOVQ 8(SI), R12
 	MOVQ 16(SI), R13
 
-bytePoolMaxAVX2_pixel:
+bytePoolMax_pixel:
 	MOVLQSX (R8), BX
 	ADDQ    R11, BX
 	MOVQ    R13, CX
 	MOVQ    24(SI), DX
 	VPXOR   Y0, Y0, Y0
 
-bytePoolMaxAVX2_tap:
+bytePoolMax_tap:
 	MOVQ    (CX), AX
 	VPMAXUB (BX)(AX*1), Y0, Y0
 	ADDQ    $0x08, CX
 	DECQ    DX
-	JNE     bytePoolMaxAVX2_tap
+	JNE     bytePoolMax_tap
 	MOVLQSX (R9), DI
 	VMOVDQU Y0, (R12)(DI*1)
 	ADDQ    $0x04, R8
 	ADDQ    $0x04, R9
 	DECQ    R10
-	JNE     bytePoolMaxAVX2_pixel
+	JNE     bytePoolMax_pixel
 	VZEROUPPER
 	RET
 
-// func bytePoolMeanAVX2(a *byte)
+// func bytePoolMean(a *byte)
 // Requires: AVX, AVX2
-TEXT ·bytePoolMeanAVX2(SB), NOSPLIT, $0-8
+TEXT ·bytePoolMean(SB), NOSPLIT, $0-8
 	MOVQ         a+0(FP), SI
 	MOVQ         32(SI), R8
 	MOVQ         40(SI), R9
@@ -5803,7 +5803,7 @@ TEXT ·bytePoolMeanAVX2(SB), NOSPLIT, $0-8
 	VMOVD        AX, X9
 	VPBROADCASTD X9, Y9
 
-bytePoolMeanAVX2_pixel:
+bytePoolMean_pixel:
 	MOVLQSX (R8), BX
 	ADDQ    R11, BX
 	MOVQ    R13, CX
@@ -5811,7 +5811,7 @@ bytePoolMeanAVX2_pixel:
 	VPXOR   Y4, Y4, Y4
 	VPXOR   Y5, Y5, Y5
 
-bytePoolMeanAVX2_tap:
+bytePoolMean_tap:
 	MOVQ         (CX), AX
 	VPMOVZXBW    (BX)(AX*1), Y6
 	VPADDW       Y6, Y4, Y4
@@ -5819,7 +5819,7 @@ bytePoolMeanAVX2_tap:
 	VPADDW       Y7, Y5, Y5
 	ADDQ         $0x08, CX
 	DECQ         DX
-	JNE          bytePoolMeanAVX2_tap
+	JNE          bytePoolMean_tap
 	VPMOVZXWD    X4, Y0
 	VEXTRACTI128 $0x01, Y4, X1
 	VPMOVZXWD    X1, Y1
@@ -5856,13 +5856,13 @@ bytePoolMeanAVX2_tap:
 	ADDQ         $0x04, R8
 	ADDQ         $0x04, R9
 	DECQ         R10
-	JNE          bytePoolMeanAVX2_pixel
+	JNE          bytePoolMean_pixel
 	VZEROUPPER
 	RET
 
-// func byteMomentsAVX2(a *byte)
+// func byteMoments(a *byte)
 // Requires: AVX, AVX2
-TEXT ·byteMomentsAVX2(SB), NOSPLIT, $0-8
+TEXT ·byteMoments(SB), NOSPLIT, $0-8
 	MOVQ  a+0(FP), SI
 	MOVQ  (SI), R8
 	MOVQ  24(SI), R9
@@ -5876,10 +5876,10 @@ TEXT ·byteMomentsAVX2(SB), NOSPLIT, $0-8
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
 
-byteMomentsAVX2_row:
+byteMoments_row:
 	MOVQ 32(SI), CX
 
-byteMomentsAVX2_pixel:
+byteMoments_pixel:
 	VPMOVZXBD (R8), Y8
 	VPADDD    Y8, Y0, Y0
 	VPMADDWD  Y8, Y8, Y8
@@ -5898,10 +5898,10 @@ byteMomentsAVX2_pixel:
 	VPADDD    Y11, Y7, Y7
 	ADDQ      $0x20, R8
 	DECQ      CX
-	JNE       byteMomentsAVX2_pixel
+	JNE       byteMoments_pixel
 	ADDQ      R10, R8
 	DECQ      R9
-	JNE       byteMomentsAVX2_row
+	JNE       byteMoments_row
 	MOVQ      16(SI), DI
 	VMOVDQU   Y0, (DI)
 	VMOVDQU   Y1, 32(DI)
@@ -5914,9 +5914,9 @@ byteMomentsAVX2_pixel:
 	VZEROUPPER
 	RET
 
-// func quantizeAVX2(a *byte)
+// func quantize(a *byte)
 // Requires: AVX, AVX2
-TEXT ·quantizeAVX2(SB), NOSPLIT, $0-8
+TEXT ·quantize(SB), NOSPLIT, $0-8
 	MOVQ         a+0(FP), SI
 	MOVQ         (SI), R8
 	MOVQ         8(SI), R9
@@ -5931,7 +5931,7 @@ TEXT ·quantizeAVX2(SB), NOSPLIT, $0-8
 	VPXOR        Y11, Y11, Y11
 	XORQ         DX, DX
 
-quantizeAVX2_group:
+quantize_group:
 	VMULPS    (R8)(DX*1), Y8, Y0
 	VADDPS    Y9, Y0, Y0
 	VMAXPS    Y11, Y0, Y0
@@ -5954,6 +5954,6 @@ quantizeAVX2_group:
 	VMOVDQU   Y0, (R11)(DX*1)
 	ADDQ      $0x20, DX
 	DECQ      CX
-	JNE       quantizeAVX2_group
+	JNE       quantize_group
 	VZEROUPPER
 	RET

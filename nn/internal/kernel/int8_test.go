@@ -119,6 +119,9 @@ func TestByteConv(t *testing.T) {
 			out := m.spec.Out
 			var first []byte
 			for _, set := range Sets() {
+				if set != Ref && set.byteUnit() == byGo {
+					continue
+				}
 				conv, err := NewByteConv(set, m.spec)
 				if err != nil {
 					t.Fatal(c, err)
@@ -386,6 +389,27 @@ func TestWideBytePool(t *testing.T) {
 			pool.Run(0, got, words, nil)
 			if b := octets(got); slices.Min(b) != 255 {
 				t.Errorf("%v, %d taps: got a mean of %d of bytes that are all 255", set, side*side, slices.Min(b))
+			}
+		}
+	}
+}
+
+// TestByteUnits: each set multiplies bytes by what its name says, pictures included.
+func TestByteUnits(t *testing.T) {
+	want := map[string]string{"avx2": "int8 maddubs 5x16", "bf16": "int8 usmmla 6x16", "i8mm": "int8 usmmla 6x16",
+		"dotprod": "int8 sdot 6x16", "neon": "int8 plain 5x16", "ref": "int8 plain 5x16"}
+	for _, i := range []int{4, 8} {
+		m := byteCases()[i].make(rand.New(rand.NewPCG(1, 2)), false)
+		for _, set := range Sets() {
+			c, err := NewByteConv(set, m.spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w, ok := want[set.String()]; ok && c.Algorithm() != w {
+				t.Errorf("%v: got %q, want %q", set, c.Algorithm(), w)
+			}
+			if named, err := Select(set.String()); err != nil || named != set {
+				t.Errorf("%v: got %v, %v by its name", set, named, err)
 			}
 		}
 	}

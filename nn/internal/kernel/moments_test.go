@@ -44,7 +44,7 @@ func TestMoments(t *testing.T) {
 		}
 		want := make([]float64, ir.MomentRuns*c.c)
 		ref.Moments(want, plain, ref.Image{N: 1, C: c.c, H: c.h, W: c.w})
-		for _, set := range Sets() {
+		for _, set := range levels() {
 			t.Run(fmt.Sprintf("%v/%v", c, set), func(t *testing.T) {
 				m := NewMoments(set, in, lanes)
 				got := make([]float32, len(want)+1)
@@ -91,7 +91,7 @@ func TestByteMoments(t *testing.T) {
 		want := make([]float64, ir.MomentRuns*c.c)
 		ref.Moments(want, plain, ref.Image{N: 1, C: c.c, H: c.h, W: c.w})
 		var first []float32
-		for _, set := range Sets() {
+		for _, set := range levels() {
 			m, err := NewByteMoments(set, in, lanes, step)
 			if err != nil {
 				t.Fatal(err)

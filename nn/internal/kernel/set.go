@@ -5,8 +5,22 @@ import "fmt"
 // A Set is a family of kernels for one kind of processor.
 type Set struct {
 	level level
-	tiles bool // the tile unit multiplies bytes
+	unit  unit
 }
+
+// A unit is what a set has beside its level: its kernels for convolutions of bytes, and of values rounded to
+// bfloat16.
+type unit uint8
+
+const (
+	unitNone  unit = iota
+	unitTiles      // AMX: bytes
+	unitDot        // arm64's dot products of bytes
+	unitBytes      // its matrix products of bytes,
+	unitBoth       // and of bfloat16 beside them
+)
+
+func (u unit) String() string { return [...]string{"", "amx", "dotprod", "i8mm", "bf16"}[u] }
 
 type level uint8
 
@@ -19,10 +33,10 @@ const (
 
 func (l level) String() string { return [...]string{"ref", "avx2", "avx512", "neon"}[l] }
 
-// String returns the set's name: "avx512", "amx", "avx2", "neon" or "ref" (plain Go).
+// String returns the set's name: "avx512", "amx", "avx2", "bf16", "i8mm", "dotprod", "neon" or "ref" (plain Go).
 func (s Set) String() string {
-	if s.tiles {
-		return "amx"
+	if s.unit != unitNone {
+		return s.unit.String()
 	}
 	return s.level.String()
 }
@@ -31,16 +45,10 @@ func (s Set) String() string {
 var Ref = Set{level: levelRef}
 
 // Sets lists the sets that this processor can run, best first; the last is Ref. That of the tile unit
-// comes second, so that it is taken by name alone: no time was ever measured of it.
+// comes second, so that it is taken by name alone: no time was ever measured of it. Nor was any of arm64's,
+// whose order is that of the instructions that they take.
 func Sets() []Set {
-	var sets []Set
-	for _, l := range supported() {
-		sets = append(sets, Set{level: l})
-		if l == levelAVX512 && hasTiles() {
-			sets = append(sets, Set{level: l, tiles: true})
-		}
-	}
-	return append(sets, Ref)
+	return append(supported(), Ref)
 }
 
 // Select returns the set of that name, or the best one if name is empty.

@@ -124,6 +124,9 @@ type Spec struct {
 	// Floats says of Pairs that In is of float32, one lane a channel. Only Winograd's tiles of two
 	// dimensions take it.
 	Floats bool
+	// Rounded says that In and Filter are of float32 that bfloat16 can hold, and may be multiplied as
+	// such, see [Set.Rounds].
+	Rounded bool
 	// Alloc returns n zeros for packed weights; nil means the ordinary way.
 	Alloc func(n int) []float32
 }
@@ -147,7 +150,11 @@ func (s *Spec) Packed(t Tiling) int {
 		points := newSide(t.H, s.KH, s.StrideH).n * newSide(t.W, s.KW, s.StrideW).n
 		return (outs + winoWidth - 1) / winoWidth * points * s.inBlocks() * s.block() * winoWidth
 	}
-	return Lines(Blocks(s.Out.C) * s.block() * taps * Blocks(s.In.C) * Block)
+	floats := Blocks(s.Out.C) * s.block() * taps * Blocks(s.In.C) * Block
+	if s.Rounded {
+		floats /= PairChannels
+	}
+	return Lines(floats)
 }
 
 // ins returns the number of lanes of In.

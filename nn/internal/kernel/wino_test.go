@@ -28,7 +28,7 @@ var winoWindows = []ir.Window{
 // winograds lists the fast convolutions of s on every set for that many threads.
 func winograds(s *Spec, threads int) []variant {
 	var list []variant
-	for _, set := range Sets() {
+	for _, set := range levels() {
 		for _, t := range Tilings(s) {
 			list = append(list, variant{fmt.Sprintf("%dx%d/%v", t.H, t.W, set), 1e-5,
 				func(s Spec) (Conv, error) { return NewWinograd(set, s, t, threads) }})
@@ -92,7 +92,7 @@ func TestWinogradVariantsAgree(t *testing.T) {
 		b := newBed(conformCase{in: 19, h: 15, w: 16, out: 33, win: win}, r, nil)
 		first := map[string][]float32{}
 		for _, tile := range Tilings(&b.spec) {
-			for _, set := range Sets() {
+			for _, set := range levels() {
 				v := variant{name: set.String(), make: func(s Spec) (Conv, error) { return NewWinograd(set, s, tile, 2) }}
 				_, got := b.run(t, v, r)
 				name := fmt.Sprint(tile)
@@ -120,7 +120,7 @@ func TestWinogradKeepsNaNInTile(t *testing.T) {
 		const y, x = 13, 14
 		b := newBed(c, r, map[int]float32{(3*c.h+y)*c.w + x: float32(math.NaN())})
 		for _, tile := range Tilings(&b.spec) {
-			for _, set := range Sets() {
+			for _, set := range levels() {
 				v := variant{name: set.String(), make: func(s Spec) (Conv, error) { return NewWinograd(set, s, tile, 2) }}
 				_, got := b.run(t, v, r)
 				reads := func(out, pad, m, k, stride, at int) bool {
@@ -170,7 +170,7 @@ func TestWinogradError(t *testing.T) {
 		}
 		Unpack(b.in, b.spec.In, rectified, inOrder(96))
 		b.reference(conformCase{in: 96, h: 21, w: 22, out: 32, win: c.win}, rectified)
-		for _, set := range Sets() {
+		for _, set := range levels() {
 			v := variant{name: set.String(), make: func(s Spec) (Conv, error) { return NewWinograd(set, s, c.tile, 1) }}
 			_, got := b.run(t, v, r)
 			var e2, w2 float64

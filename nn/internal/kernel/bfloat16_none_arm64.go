@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package kernel
+
+func hasBFloat16() bool { return false }
