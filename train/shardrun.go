@@ -236,8 +236,8 @@ func (r *shardRun) model(ctx context.Context, src *shardSource, split dataset.Sp
 	r.res.Metrics, r.res.Pictures = m, pictures
 	r.res.Model = &inception.Model{
 		Labels: append([]string(nil), r.set.Labels...), Head: r.fit.Head, Reads: r.reads, Temperature: temp,
-		Thresholds: thresholds, Unknown: line, Distance: distance, Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest,
-		BFloat16: w.BFloat16, Ranges: w.Ranges, Trunk: w, Seed: r.cfg.Seed, Split: inception.Split(split),
+		Thresholds: thresholds, Unknown: line, Distance: distance, Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width,
+		TrunkDigest: w.Digest, BFloat16: w.BFloat16, Ranges: w.Ranges, Trunk: w, Seed: r.cfg.Seed, Split: inception.Split(split),
 		Training: training, Metrics: measured, ToolVersion: r.cfg.ToolVersion, Pictures: digests, Name: r.cfg.Name,
 	}
 	return inception.RecordSelfTest(ctx, r.res.Model, r.cfg.Engine)
@@ -332,8 +332,8 @@ type Streamed struct {
 
 func (r *shardRun) settings(memory int64) Settings {
 	fit := r.fit
-	s := Settings{Date: r.cfg.Date, Options: fit.Options, Search: fit.Tried, Iterations: fit.Iterations, Evaluations: fit.Evaluations,
-		Loss: fit.Loss, Gap: fit.Gap, Gradient: fit.Gradient, Converged: fit.Converged,
+	s := Settings{Date: r.cfg.Date, Options: fit.Options, Search: fit.Tried, Iterations: fit.Iterations,
+		Evaluations: fit.Evaluations, Loss: fit.Loss, Gap: fit.Gap, Gradient: fit.Gradient, Converged: fit.Converged,
 		Streamed: &Streamed{fit.Rows, fit.Resident, fit.Passes, memory}}
 	s.Seed, s.MiniBatch = 0, head.MiniBatch{}
 	if r.cfg.ClassWeights.Balanced || r.cfg.ClassWeights.Of != nil {

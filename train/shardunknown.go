@@ -45,8 +45,8 @@ func (r *shardRun) unknown(ctx context.Context, src *shardSource, m *metrics.Met
 	}
 	known := s.rows[dataset.Validation]
 	if need := int(math.Ceil(1 / rate)); len(known) < need {
-		note(fmt.Sprintf("%d validation pictures are too few for a false reject rate of %g, want at least %d", len(known), rate,
-			need))
+		note(fmt.Sprintf("%d validation pictures are too few for a false reject rate of %g, want at least %d", len(known),
+			rate, need))
 		return nil, nil, nil
 	}
 	d, err := fitDistance(ctx, s.rows[dataset.Train], s.labels, len(r.set.Labels), r.cfg.Engine.Threads)

@@ -97,8 +97,8 @@ func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions) e
 		if sc.L2 < 0 {
 			searched = fmt.Sprintf("L2 %.2g, ", e.L2)
 		}
-		a.note("%spass %d: loss %.6f, at most %.2g above the least; validation accuracy %s", searched, e.Done+1, e.Loss, e.Gap,
-			percent(e.ValidationAccuracy))
+		a.note("%spass %d: loss %.6f, at most %.2g above the least; validation accuracy %s", searched, e.Done+1, e.Loss,
+			e.Gap, percent(e.ValidationAccuracy))
 	}
 	r, err := train.RunShards(ctx, set, w, sc)
 	p.done()
@@ -135,8 +135,8 @@ func (a *app) shardConfig(o *trainOptions) (train.ShardConfig, error) {
 		return train.ShardConfig{}, err
 	}
 	sc := train.ShardConfig{Options: cfg.Options, Split: cfg.Split, ClassWeights: cfg.ClassWeights,
-		Memory: int64(o.shards.memory), Passes: o.shards.passes, Unknown: cfg.Unknown, Precision: cfg.Precision, Engine: cfg.Engine,
-		Date: cfg.Date, ToolVersion: cfg.ToolVersion, Name: cfg.Name}
+		Memory: int64(o.shards.memory), Passes: o.shards.passes, Unknown: cfg.Unknown, Precision: cfg.Precision,
+		Engine: cfg.Engine, Date: cfg.Date, ToolVersion: cfg.ToolVersion, Name: cfg.Name}
 	return sc, errors.Join(sc.Validate(), cfg.Engine.Probe())
 }
 

@@ -55,8 +55,8 @@ func (p *progressPoint) state(sc scale) state {
 	s := state{
 		ints:    []int64{int64(p.pass), int64(p.next), int64(p.solved)},
 		singles: slices.Concat(p.s, p.y),
-		floats: [][]float64{{p.loss, p.size, p.square, p.own, p.bestLoss, p.longest, p.found.loss, p.found.gap, p.found.gradient,
-			p.parts[0].Loss, p.parts[1].Loss}, sc.mean, sc.inv, p.x, p.sum, p.best, p.bestGrad, done, loss},
+		floats: [][]float64{{p.loss, p.size, p.square, p.own, p.bestLoss, p.longest, p.found.loss, p.found.gap,
+			p.found.gradient, p.parts[0].Loss, p.parts[1].Loss}, sc.mean, sc.inv, p.x, p.sum, p.best, p.bestGrad, done, loss},
 	}
 	for _, m := range p.parts {
 		s.ints = append(s.ints, int64(m.Rows), int64(m.Right))
