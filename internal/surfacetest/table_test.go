@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/bottleneck"
 	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/picture"
@@ -131,6 +132,7 @@ func table() []any {
 		(*doctor.Checkup).FirstNear, (*doctor.Checkup).RefineNear,
 		doctor.Hopeless, (*doctor.Checkup).Err, (*doctor.Checkup).Of, (*doctor.Checkup).Refine, (*doctor.Checkup).Same,
 		(*doctor.Checkup).Usable,
+		bottleneck.Key.Differs, bottleneck.Key.Validate,
 		cache.Open, (*cache.Bottlenecks).Close, (*cache.Bottlenecks).Damaged,
 		(*cache.Bottlenecks).Get, (*cache.Bottlenecks).Has,
 		(*cache.Bottlenecks).Len, (*cache.Bottlenecks).Merge, (*cache.Bottlenecks).Path,
