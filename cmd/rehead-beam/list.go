@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/bucket"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/internal/pictures"
 )
@@ -26,6 +27,7 @@ type Part struct {
 	Number  int    // from 0
 	Count   int    // of pictures
 	Several bool   // a picture may have several labels
+	Sum     string // SHA-256 of the lines, hexadecimal
 	Name    string
 }
 
@@ -43,7 +45,11 @@ func (j *Job) list(salt string) (*listing, error) {
 	var rows []pictures.Row
 	several := false
 	for _, arg := range j.Sources {
-		found, err := pictures.Find(arg, j.open)
+		store, root, err := source.Open(arg)
+		if err != nil {
+			return nil, err
+		}
+		found, err := pictures.In(store, root, j.open)
 		if err != nil {
 			return nil, err
 		}
@@ -60,11 +66,12 @@ func (j *Job) list(salt string) (*listing, error) {
 		for _, r := range some {
 			l.text = appendLine(l.text, r)
 		}
-		sum := sha256.New()
+		lines, sum := sha256.Sum256(l.text[at:]), sha256.New()
 		fmt.Fprintf(sum, "%s\n%t\n", salt, several)
 		sum.Write(l.text[at:])
+		name := fmt.Sprintf("%s%05d-%s", partPrefix, len(l.parts), hex.EncodeToString(sum.Sum(nil)[:8]))
 		l.parts = append(l.parts, Part{Offset: int64(at), Bytes: len(l.text) - at, Number: len(l.parts), Count: len(some),
-			Several: several, Name: fmt.Sprintf("%s%05d-%s", partPrefix, len(l.parts), hex.EncodeToString(sum.Sum(nil)[:8]))})
+			Several: several, Sum: hex.EncodeToString(lines[:]), Name: name})
 	}
 	all := sha256.Sum256(l.text)
 	for i := range l.parts {
@@ -76,10 +83,6 @@ func (j *Job) list(salt string) (*listing, error) {
 // appendLine adds a picture to a list: its path, labels, part and version, quoted as Go quotes, which
 // keeps every byte of a name.
 func appendLine(to []byte, r pictures.Row) []byte {
-	version := "" // who reads the picture says why it has none
-	if info, err := store(r.File).Stat(r.Path); err == nil {
-		version = fmt.Sprintf("%d %d", info.Size(), info.ModTime().UnixNano())
-	}
 	part := ""
 	if r.Given {
 		part = strconv.Itoa(int(r.Part))
@@ -91,7 +94,22 @@ func appendLine(to []byte, r pictures.Row) []byte {
 		}
 		to = strconv.AppendQuote(to, l)
 	}
-	return append(append(append(append(append(to, '\t'), part...), '\t'), version...), '\n')
+	return append(append(append(append(append(to, '\t'), part...), '\t'), version(r.File)...), '\n')
+}
+
+// version is another whenever a file is: its ETag, quoted, length and MD5 where it lies in a bucket, else its
+// length and time; "" where there is none, of which who reads the picture says why.
+func version(f source.File) string {
+	if s, ok := f.Store.(*bucket.Store); ok {
+		if o, err := s.Object(f.Path); err == nil {
+			return fmt.Sprintf("%q %d %s", o.ETag, o.Size, o.MD5)
+		}
+		return ""
+	}
+	if info, err := store(f).Stat(f.Path); err == nil {
+		return fmt.Sprintf("%d %d", info.Size(), info.ModTime().UnixNano())
+	}
+	return ""
 }
 
 func store(f source.File) source.Store {
@@ -101,13 +119,37 @@ func store(f source.File) source.Store {
 	return f.Store
 }
 
-// rows reads the part's lines back; where each lies is left to opened.
-func (p *Part) rows(at place) ([]pictures.Row, error) {
-	text, err := at.readRange(p.List, p.Offset, p.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("the list of pictures: %w", err)
+// listed is a line of the list.
+type listed struct {
+	pictures.Row
+	object *bucket.Object // what is known of it without a request, where it lies in a bucket
+}
+
+// listReads is how often the lines of a part are read where other bytes come than were written, as a
+// network between here and a bucket may bring.
+const listReads = 4
+
+// lines reads the part's lines back as they were written.
+func (p *Part) lines(at place) (text []byte, err error) {
+	for range listReads {
+		if text, err = at.readRange(p.List, p.Offset, p.Bytes); err != nil {
+			return nil, err
+		}
+		if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) == p.Sum {
+			return text, nil
+		}
 	}
-	rows := make([]pictures.Row, 0, p.Count)
+	return nil, fmt.Errorf("%d bytes behind byte %d are not those that were written, read %d times: remove the file and "+
+		"run again", p.Bytes, p.Offset, listReads)
+}
+
+// rows reads the part's lines back; where each lies is left to an opener.
+func (p *Part) rows(at place) ([]listed, error) {
+	text, err := p.lines(at)
+	if err != nil {
+		return nil, fmt.Errorf("the list of pictures %s: %w", p.List, err)
+	}
+	rows := make([]listed, 0, p.Count)
 	for line := range bytes.Lines(text) {
 		r, err := parseLine(strings.TrimSuffix(string(line), "\n"))
 		if err != nil {
@@ -122,7 +164,7 @@ func (p *Part) rows(at place) ([]pictures.Row, error) {
 	return rows, nil
 }
 
-func parseLine(line string) (r pictures.Row, err error) {
+func parseLine(line string) (r listed, err error) {
 	cells := strings.Split(line, "\t") // quoted ones have no tab
 	if len(cells) != 4 {
 		return r, fmt.Errorf("got %d cells, want 4", len(cells))
@@ -147,6 +189,17 @@ func parseLine(line string) (r pictures.Row, err error) {
 			return r, fmt.Errorf("got part %q", cells[2])
 		}
 		r.Part, r.Given = dataset.Split(part), true
+	}
+	if quoted, err := strconv.QuotedPrefix(cells[3]); err == nil {
+		r.object = &bucket.Object{}
+		size, sum, _ := strings.Cut(strings.TrimPrefix(cells[3][len(quoted):], " "), " ")
+		r.object.MD5 = sum
+		if r.object.ETag, err = strconv.Unquote(quoted); err == nil {
+			r.object.Size, err = strconv.ParseInt(size, 10, 64)
+		}
+		if err != nil {
+			return r, fmt.Errorf("got version %q", cells[3])
+		}
 	}
 	return r, nil
 }

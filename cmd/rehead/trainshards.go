@@ -40,7 +40,7 @@ func (s *shardFlags) add(cmd *cobra.Command) {
 // ofShards are the flags of train that a training on shards knows.
 const ofShards = " bottlenecks memory passes weights output cache dtype no-trunk force name json min-accuracy " +
 	"validation test salt seed l2 scaling label-smoothing class-weights checkpoint-every solver threads kernel device " +
-	"precision resize color stretch no-report "
+	"precision resize color stretch no-report unknown "
 
 // check refuses what has no meaning with shards: nothing that was asked for is passed over in silence.
 func (s *shardFlags) check(flags *pflag.FlagSet) error {
@@ -62,16 +62,13 @@ func global(name string) bool {
 	return name == "quiet" || name == "log-format" || name == "color-output"
 }
 
-// trainShards trains on shards and leaves the model at o.out.
-func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions) error {
-	if o.cfg.L2 < 0 {
-		return usagef("train: --l2 auto: a training on shards does not search for it: give a number, or leave it out")
-	}
+// trainShards trains on shards and leaves the model at o.out, where saved is called.
+func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions, saved func() error) error {
 	sc, err := a.shardConfig(o)
 	if err != nil {
 		return err
 	}
-	places, err := shards.Find(append(o.shards.places, args...)...)
+	places, err := shards.FindAt(a.cloud.addresses(), append(o.shards.places, args...)...)
 	if err != nil {
 		return err
 	}
@@ -96,8 +93,12 @@ func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions) e
 			return
 		}
 		p.done()
-		a.note("pass %d: loss %.6f, at most %.2g above the least; validation accuracy %s", e.Done+1, e.Loss, e.Gap,
-			percent(e.ValidationAccuracy))
+		searched := ""
+		if sc.L2 < 0 {
+			searched = fmt.Sprintf("L2 %.2g, ", e.L2)
+		}
+		a.note("%spass %d: loss %.6f, at most %.2g above the least; validation accuracy %s", searched, e.Done+1, e.Loss,
+			e.Gap, percent(e.ValidationAccuracy))
 	}
 	r, err := train.RunShards(ctx, set, w, sc)
 	p.done()
@@ -107,11 +108,10 @@ func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions) e
 	for _, n := range r.Notes {
 		a.note("%s", n)
 	}
-	if err := a.save(r.Model, nil, o); err != nil {
-		return err
-	}
-	if err := r.Finish(); err != nil {
-		return err
+	for _, step := range []func() error{func() error { return a.save(r.Model, nil, o) }, saved, r.Finish} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
 	if o.asJSON {
 		err = a.printTrainJSON(r, o.out, false)
@@ -130,12 +130,13 @@ func (a *app) shardConfig(o *trainOptions) (train.ShardConfig, error) {
 	if err != nil {
 		return train.ShardConfig{}, err
 	}
-	if err := errors.Join(checkMinAccuracy(o.least), oneOf("dtype", o.dtype, "f32", "f16"), o.checkOutputs()); err != nil {
+	err = errors.Join(checkMinAccuracy(o.least), oneOf("dtype", o.dtype, "f32", "f16"), a.checkOutputs(o))
+	if err != nil {
 		return train.ShardConfig{}, err
 	}
 	sc := train.ShardConfig{Options: cfg.Options, Split: cfg.Split, ClassWeights: cfg.ClassWeights,
-		Memory: int64(o.shards.memory), Passes: o.shards.passes, Precision: cfg.Precision, Engine: cfg.Engine,
-		Date: cfg.Date, ToolVersion: cfg.ToolVersion, Name: cfg.Name}
+		Memory: int64(o.shards.memory), Passes: o.shards.passes, Unknown: cfg.Unknown, Precision: cfg.Precision,
+		Engine: cfg.Engine, Date: cfg.Date, ToolVersion: cfg.ToolVersion, Name: cfg.Name}
 	return sc, errors.Join(sc.Validate(), cfg.Engine.Probe())
 }
 

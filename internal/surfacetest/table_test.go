@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/bottleneck"
 	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/picture"
@@ -40,7 +41,7 @@ const module = "github.com/c236555e/rehead/"
 
 // packages are those whose exported functions are called.
 var packages = strings.Fields(`nn inception inception/convert inception/embedded inception/registry
-	inception/export dataset dataset/source dataset/picture dataset/doctor dataset/cache dataset/shards
+	inception/export dataset dataset/source dataset/picture dataset/doctor dataset/bottleneck dataset/cache dataset/shards
 	train train/head train/matrix train/metrics train/report serve`)
 
 // table is every exported function and method of the packages, the methods as functions of their
@@ -112,7 +113,8 @@ func table() []any {
 		(*source.Archive).ReadDir, (*source.Archive).Root, (*source.Archive).Stat, dataset.Item.File,
 		source.Reason, source.SortProblems,
 		source.Register, source.Scheme, source.Openable, source.Clean, source.Dir, source.Join, source.IsAbs,
-		source.File.Digest, source.File.OpenRange, source.File.OpenAt, source.NewAhead, (*source.Ahead).Read, (*source.Ahead).Close,
+		source.File.Digest, source.File.OpenRange, source.File.OpenAt, source.NewAhead, (*source.Ahead).Read, (*source.Ahead).Drop, (*source.Ahead).Close,
+		source.Addresses.Open, source.Addresses.Openable,
 		(*source.Archive).Sniff, train.EmbedFiles,
 		source.NewWalker, (*source.Walker).Add, (*source.Walker).At, (*source.Walker).Sniff,
 		(*source.Walker).Walk,
@@ -131,13 +133,14 @@ func table() []any {
 		(*doctor.Checkup).FirstNear, (*doctor.Checkup).RefineNear,
 		doctor.Hopeless, (*doctor.Checkup).Err, (*doctor.Checkup).Of, (*doctor.Checkup).Refine, (*doctor.Checkup).Same,
 		(*doctor.Checkup).Usable,
+		bottleneck.Key.Differs, bottleneck.Key.Validate,
 		cache.Open, (*cache.Bottlenecks).Close, (*cache.Bottlenecks).Damaged,
 		(*cache.Bottlenecks).Get, (*cache.Bottlenecks).Has,
 		(*cache.Bottlenecks).Len, (*cache.Bottlenecks).Merge, (*cache.Bottlenecks).Path,
 		(*cache.Bottlenecks).Put, cache.OpenStore, (*cache.Store).Close, (*cache.Store).Damaged,
 		(*cache.Store).Get, (*cache.Store).Len, (*cache.Store).Merge, (*cache.Store).Path,
 		(*cache.Store).Put,
-		shards.Find, shards.Open, shards.OpenSet, shards.NewWriter, shards.Key.Check, shards.Key.Validate,
+		shards.Find, shards.FindAt, shards.Open, shards.OpenSet, shards.NewWriter, shards.Key.Check, shards.Key.Validate,
 		(*shards.Writer).Add, (*shards.Writer).Encode, (*shards.Writer).Len, (*shards.Writer).Reset,
 		(*shards.Writer).Save, (*shards.Shard).Features, (*shards.Shard).Index, (*shards.Shard).Paths,
 		(*shards.Set).Digest, (*shards.Set).Duplicates, (*shards.Set).Each, (*shards.Set).Paths, (*shards.Set).Shards,
