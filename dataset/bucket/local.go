@@ -9,8 +9,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/atomicfile"
 )
 
 // mostLocal bounds what Local fetches: a model has some ten files, and who names pictures by mistake is
@@ -45,26 +47,35 @@ func (s *Store) Local(address, cache string, fetching func()) (local string, don
 	if fetching != nil {
 		fetching()
 	}
-	pattern := ".rehead-tmp-*"
-	if cache == "" {
-		pattern = "rehead-*"
-	}
-	temp, err := os.MkdirTemp(cache, pattern)
+	temp, unlock, err := unfinished(cache)
 	if err != nil {
 		return "", nothing, err
 	}
-	if err := s.fetchAll(files, filepath.Join(temp, base)); err != nil {
+	err = s.fetchAll(files, filepath.Join(temp, base))
+	_ = os.Remove(filepath.Join(temp, atomicfile.LockName)) // refused by systems that keep open files
+	if err = errors.Join(err, unlock()); err != nil {
 		return "", nothing, errors.Join(err, os.RemoveAll(temp))
 	}
 	if cache == "" {
 		return filepath.Join(temp, base), func() error { return os.RemoveAll(temp) }, nil
 	}
+	_ = os.Remove(filepath.Join(temp, atomicfile.LockName)) // by those
 	dir, err := settle(temp, cache, version)
 	return filepath.Join(dir, base), nothing, err
 }
 
+// unfinished makes a temporary folder, in the cache one that other processes leave alone.
+func unfinished(cache string) (temp string, unlock func() error, err error) {
+	if cache == "" {
+		temp, err = os.MkdirTemp("", "rehead-*")
+		return temp, func() error { return nil }, err
+	}
+	atomicfile.Sweep(cache)
+	return atomicfile.MakeFolder(cache)
+}
+
 // settle gives what was fetched into a temporary folder of the cache its name, and removes what the
-// address named before.
+// address named before; temporary folders are those of other processes, which fetch the same.
 func settle(temp, cache, version string) (dir string, err error) {
 	dir = filepath.Join(cache, version)
 	older, _ := os.ReadDir(cache)
@@ -75,7 +86,7 @@ func settle(temp, cache, version string) (dir string, err error) {
 		return dir, os.RemoveAll(temp)
 	}
 	for _, e := range older {
-		if e.Name() != filepath.Base(temp) && e.Name() != version {
+		if e.Name() != version && !strings.HasPrefix(e.Name(), atomicfile.TempPrefix) {
 			_ = os.RemoveAll(filepath.Join(cache, e.Name()))
 		}
 	}
