@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/hyperparameters"
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/wrongfield"
 	"github.com/c236555e/rehead/train"
@@ -168,7 +170,9 @@ func (j *job) pictures(ctx context.Context, in *hosts.Store) (dir string, err er
 		Corrections: j.o.correct,
 		Scratch:     j.scratchDir, Say: j.note}
 	if in != nil {
-		finder.Store, j.o.at = in, in.OpenPath
+		opened := source.Addresses{"": in.OpenPath}
+		maps.Copy(opened, j.o.addresses)
+		finder.Store, j.o.addresses = in, opened
 	}
 	p, err := finder.Find(ctx)
 	j.o.correct = p.Corrections

@@ -47,50 +47,49 @@ func (s *Store) Local(address, cache string, fetching func()) (local string, don
 	if fetching != nil {
 		fetching()
 	}
-	temp, unlock, err := unfinished(cache)
+	if cache != "" {
+		dir := filepath.Join(cache, version)
+		return filepath.Join(dir, base), nothing, s.settle(files, dir, base)
+	}
+	temp, err := os.MkdirTemp("", "rehead-*")
 	if err != nil {
 		return "", nothing, err
 	}
-	err = s.fetchAll(files, filepath.Join(temp, base))
-	_ = os.Remove(filepath.Join(temp, atomicfile.LockName)) // refused by systems that keep open files
-	if err = errors.Join(err, unlock()); err != nil {
+	if err := s.fetchAll(files, filepath.Join(temp, base)); err != nil {
 		return "", nothing, errors.Join(err, os.RemoveAll(temp))
 	}
-	if cache == "" {
-		return filepath.Join(temp, base), func() error { return os.RemoveAll(temp) }, nil
-	}
-	_ = os.Remove(filepath.Join(temp, atomicfile.LockName)) // by those
-	dir, err := settle(temp, cache, version)
-	return filepath.Join(dir, base), nothing, err
+	return filepath.Join(temp, base), func() error { return os.RemoveAll(temp) }, nil
 }
 
-// unfinished makes a temporary folder, in the cache one that other processes leave alone.
-func unfinished(cache string) (temp string, unlock func() error, err error) {
-	if cache == "" {
-		temp, err = os.MkdirTemp("", "rehead-*")
-		return temp, func() error { return nil }, err
-	}
+// settle fetches files to base in a folder of the cache, which appears whole, and removes what the address
+// named before and what killed processes left; what others are fetching stays.
+func (s *Store) settle(files []named, dir, base string) error {
+	cache := filepath.Dir(dir)
 	atomicfile.Sweep(cache)
-	return atomicfile.MakeFolder(cache)
-}
-
-// settle gives what was fetched into a temporary folder of the cache its name, and removes what the
-// address named before; temporary folders are those of other processes, which fetch the same.
-func settle(temp, cache, version string) (dir string, err error) {
-	dir = filepath.Join(cache, version)
+	temp, unlock, err := atomicfile.MakeFolder(cache)
+	if err != nil {
+		return err
+	}
+	err = s.fetchAll(files, filepath.Join(temp, base))
+	lock := filepath.Join(temp, atomicfile.LockName)
+	_ = os.Remove(lock) // while nobody can sweep the folder; Windows refuses that
+	err = errors.Join(err, unlock())
+	_ = os.Remove(lock)
 	older, _ := os.ReadDir(cache)
-	if err := os.Rename(temp, dir); err != nil {
-		if _, there := os.Stat(dir); there != nil { // else another process was as quick
-			return "", errors.Join(err, os.RemoveAll(temp))
+	if err == nil {
+		if err = os.Rename(temp, dir); err == nil {
+			for _, e := range older {
+				if !strings.HasPrefix(e.Name(), atomicfile.TempPrefix) && e.Name() != filepath.Base(dir) {
+					_ = os.RemoveAll(filepath.Join(cache, e.Name()))
+				}
+			}
+			return nil
 		}
-		return dir, os.RemoveAll(temp)
-	}
-	for _, e := range older {
-		if e.Name() != version && !strings.HasPrefix(e.Name(), atomicfile.TempPrefix) {
-			_ = os.RemoveAll(filepath.Join(cache, e.Name()))
+		if _, there := os.Stat(dir); there == nil { // another process was as quick
+			err = nil
 		}
 	}
-	return dir, nil
+	return errors.Join(err, os.RemoveAll(temp))
 }
 
 // named is an object to be fetched.

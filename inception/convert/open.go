@@ -69,6 +69,9 @@ func locate(path string) string {
 	if isPackage(path) {
 		return filepath.Join(path, packageModel)
 	}
+	if isTFJS(path) {
+		return filepath.Join(path, tfjsModel)
+	}
 	if stem, ok := strings.CutSuffix(path, ".bin"); ok {
 		if _, err := os.Stat(stem + ".xml"); err == nil {
 			return stem + ".xml" // OpenVINO's constants, and the network that they belong to

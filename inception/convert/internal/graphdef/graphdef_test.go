@@ -2,6 +2,7 @@ package graphdef
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -140,4 +141,17 @@ func FuzzSavedModel(f *testing.F) {
 		func(b []byte) (*graph.Graph, error) {
 			return ReadSavedModel(bytes.NewReader(b), int64(len(b)), nil, nil)
 		}, good)
+}
+
+// TestPlaceholder: the side of an input and its type are told.
+func TestPlaceholder(t *testing.T) {
+	size := func(n uint64) fixture.PB { return fixture.PB(nil).Raw(2, fixture.PB(nil).Num(1, n)) }
+	attr := func(key string, value fixture.PB) fixture.PB { return fixture.PB(nil).Str(1, key).Raw(2, value) }
+	shape := slices.Concat(fixture.PB(nil).Raw(2, fixture.PB(nil)), size(139), size(139), size(3))
+	input := fixture.PB(nil).Str(1, "x").Str(2, "Placeholder").Raw(5, attr("shape", fixture.PB(nil).Raw(7, shape))).
+		Raw(5, attr("dtype", fixture.PB(nil).Num(6, 4)))
+	g, err := parse(fixture.PB(nil).Raw(1, input))
+	if err != nil || g.Sizes["x"] != 139 || !g.Bytes["x"] {
+		t.Errorf("got %+v, %v, want bytes of 139 pixels a side", g, err)
+	}
 }
