@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/bottleneck"
 	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/source"
@@ -158,5 +159,6 @@ func deepKey(w *inception.Weights, engine nn.Config) cache.Key {
 
 // cacheKey says which bottlenecks are the trunk's, on an engine of the same arithmetic.
 func cacheKey(w *inception.Weights, engine nn.Config) cache.Key {
-	return cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features(), Arithmetic: engine.Arithmetic()}
+	return cache.Key{Key: bottleneck.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features(),
+		Arithmetic: engine.Arithmetic()}}
 }
