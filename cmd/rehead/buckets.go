@@ -163,6 +163,6 @@ func onlyOne(s *bucket.Store, address string) error {
 	if len(models) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: holds models (%s): name one of them, such as %s/%s", address, strings.Join(models, ", "), address,
-		models[0])
+	return fmt.Errorf("%s: holds models (%s): name one of them, such as %s/%s", address, strings.Join(models, ", "),
+		address, models[0])
 }
