@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/bottleneck"
 	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/source"
@@ -155,5 +156,6 @@ func deepKey(w *inception.Weights, engine nn.Config) cache.Key {
 
 // cacheKey says which bottlenecks are the trunk's, on an engine of the same arithmetic.
 func cacheKey(w *inception.Weights, engine nn.Config) cache.Key {
-	return cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features(), Arithmetic: engine.Arithmetic()}
+	return cache.Key{Key: bottleneck.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features(),
+		Arithmetic: engine.Arithmetic()}}
 }

@@ -148,6 +148,35 @@ func TestStreamFindsTheOptimum(t *testing.T) {
 	}
 }
 
+// TestStreamOfFewRowsALabel: with three of five rows of 64 labels in the sample no pass goes far astray, and ten
+// come as near as the tolerance. Rows outside the sample were pulled at as if they had no curvature, and the loss
+// doubled on the way.
+func TestStreamOfFewRowsALabel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	ex := halved(likeBottlenecks(5000, 512, 64))
+	src := &fromMemory{Examples: ex, rows: 500}
+	cfg := StreamConfig{Classes: 64, Threads: 2}
+	cfg.Memory = sampleOf(t, src, cfg, 2400)
+	got, err := FitStream(context.Background(), src, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := mustFit(t, trainedOn(ex), Config{Options: cfg.Options})
+	t.Logf("%d passes, %d of %d rows resident, loss %.6f (%.6f), gap %.2g, %v", got.Passes, got.Resident, got.Rows,
+		got.Loss, want.Loss, got.Gap, got.Losses)
+	if got.Resident > got.Rows*2/3 || got.Loss > want.Loss*(1+2e-4) || got.Gap > 0.01*got.Loss {
+		t.Errorf("got a loss of %.6f, at most %.2g above the least, want within 2e-4 of %.6f, proven within 1e-2", got.Loss,
+			got.Gap, want.Loss)
+	}
+	for _, l := range got.Losses[1:] {
+		if l.Loss > got.Losses[0].Loss {
+			t.Errorf("pass %d went up to %.4f from %.4f at first", l.Iteration, l.Loss, got.Losses[0].Loss)
+		}
+	}
+}
+
 // TestStreamMeasures: what it says of held-out rows is what the head answers.
 func TestStreamMeasures(t *testing.T) {
 	ex := halved(likeBottlenecks(3000, 48, 6))
