@@ -139,6 +139,6 @@ func (j *Job) limits() picture.Limits {
 
 // open reads label folders and manifests.
 func (j *Job) open(store source.Store, path string) (*dataset.Folder, error) {
-	return dataset.OpenStore(store, path, dataset.ManifestConfig{Root: j.ImageRoot, StripPrefix: j.StripPrefix, LabelsAt: j.LabelsAt,
-		MultiLabel: j.MultiLabel, MinLabels: 1})
+	return dataset.OpenStore(store, path, dataset.ManifestConfig{Root: j.ImageRoot, StripPrefix: j.StripPrefix,
+		LabelsAt: j.LabelsAt, MultiLabel: j.MultiLabel, MinLabels: 1})
 }

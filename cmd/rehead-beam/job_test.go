@@ -123,3 +123,39 @@ func TestHelp(t *testing.T) {
 		}
 	})
 }
+
+// spoiling is a place whose first reads of parts of files bring a wrong byte.
+type spoiling struct {
+	place
+	left int
+}
+
+func (s *spoiling) readRange(name string, off int64, n int) ([]byte, error) {
+	data, err := s.place.readRange(name, off, n)
+	if err == nil && s.left > 0 {
+		s.left--
+		data[n/2] ^= 1
+	}
+	return data, err
+}
+
+// TestSpoiledList: lines of the list that come otherwise than they were written are read again, and never
+// taken.
+func TestSpoiledList(t *testing.T) {
+	l, err := (&Job{Sources: []string{drawn(t, 2)}, Rows: 4}).list("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := folder{t.TempDir()}
+	write(t, l.text, at.path(l.parts[1].List))
+	want, err := l.parts[1].rows(at)
+	if err != nil || len(want) != 2 {
+		t.Fatalf("got %d rows, %v", len(want), err)
+	}
+	for _, wrong := range []int{1, listReads - 1, listReads} {
+		got, err := l.parts[1].rows(&spoiling{at, wrong})
+		if bad := wrong == listReads; bad != (err != nil) || !bad && !reflect.DeepEqual(got, want) {
+			t.Errorf("%d wrong reads: got %v, %v", wrong, got, err)
+		}
+	}
+}

@@ -27,6 +27,7 @@ type Part struct {
 	Number  int    // from 0
 	Count   int    // of pictures
 	Several bool   // a picture may have several labels
+	Sum     string // SHA-256 of the lines, hexadecimal
 	Name    string
 }
 
@@ -65,11 +66,12 @@ func (j *Job) list(salt string) (*listing, error) {
 		for _, r := range some {
 			l.text = appendLine(l.text, r)
 		}
-		sum := sha256.New()
+		lines, sum := sha256.Sum256(l.text[at:]), sha256.New()
 		fmt.Fprintf(sum, "%s\n%t\n", salt, several)
 		sum.Write(l.text[at:])
+		name := fmt.Sprintf("%s%05d-%s", partPrefix, len(l.parts), hex.EncodeToString(sum.Sum(nil)[:8]))
 		l.parts = append(l.parts, Part{Offset: int64(at), Bytes: len(l.text) - at, Number: len(l.parts), Count: len(some),
-			Several: several, Name: fmt.Sprintf("%s%05d-%s", partPrefix, len(l.parts), hex.EncodeToString(sum.Sum(nil)[:8]))})
+			Several: several, Sum: hex.EncodeToString(lines[:]), Name: name})
 	}
 	all := sha256.Sum256(l.text)
 	for i := range l.parts {
@@ -123,11 +125,29 @@ type listed struct {
 	object *bucket.Object // what is known of it without a request, where it lies in a bucket
 }
 
+// listReads is how often the lines of a part are read where other bytes come than were written, as a
+// network between here and a bucket may bring.
+const listReads = 4
+
+// lines reads the part's lines back as they were written.
+func (p *Part) lines(at place) (text []byte, err error) {
+	for range listReads {
+		if text, err = at.readRange(p.List, p.Offset, p.Bytes); err != nil {
+			return nil, err
+		}
+		if sum := sha256.Sum256(text); hex.EncodeToString(sum[:]) == p.Sum {
+			return text, nil
+		}
+	}
+	return nil, fmt.Errorf("%d bytes behind byte %d are not those that were written, read %d times: remove the file and "+
+		"run again", p.Bytes, p.Offset, listReads)
+}
+
 // rows reads the part's lines back; where each lies is left to an opener.
 func (p *Part) rows(at place) ([]listed, error) {
-	text, err := at.readRange(p.List, p.Offset, p.Bytes)
+	text, err := p.lines(at)
 	if err != nil {
-		return nil, fmt.Errorf("the list of pictures: %w", err)
+		return nil, fmt.Errorf("the list of pictures %s: %w", p.List, err)
 	}
 	rows := make([]listed, 0, p.Count)
 	for line := range bytes.Lines(text) {

@@ -168,8 +168,8 @@ func run(ctx context.Context, j *Job, opt *options, out io.Writer) error {
 		err = json.Unmarshal(data, &s)
 	}
 	if err != nil || s.Run != j.Run {
-		return fmt.Errorf("the job is done, but its summary is not in %s, as seen from here: was --output a folder or bucket that "+
-			"the workers and this machine share? (%w)", j.Out, err)
+		return fmt.Errorf("the job is done, but its summary is not in %s, as seen from here: was --output a folder or "+
+			"bucket that the workers and this machine share? (%w)", j.Out, err)
 	}
 	return s.print(j, opt, data, out)
 }
