@@ -422,11 +422,11 @@ func (s *stream) tell(c certificate) {
 	s.cfg.Progress(e)
 }
 
-// end gets what is still wanted of the best head: its logits of held rows, where the last pass was of
-// another or only a part of it was made by this run.
+// end gets what is still wanted of the best head, where the last pass was of another: its logits of held
+// rows, and what both parts are answered; or where only a part of that pass was made by this run: the logits.
 func (s *stream) end(last bool, resumed int) error {
 	p := &s.at
-	if last && resumed == 0 || s.cfg.Held == 0 {
+	if last && (resumed == 0 || s.cfg.Held == 0) {
 		return nil
 	}
 	to := resumed

@@ -215,6 +215,52 @@ func TestStreamMeasures(t *testing.T) {
 	}
 }
 
+// TestRegression_MeasuresOfTheBest: where the last pass was of a worse head than the one that is returned,
+// what is said of the other parts is what that one answers, also where no logits are held.
+func TestRegression_MeasuresOfTheBest(t *testing.T) {
+	ex := halved(likeBottlenecks(3000, 40, 5))
+	src := &fromMemory{Examples: ex, rows: 256}
+	cfg := StreamConfig{Classes: 5, Options: Options{L2: 0.01}}
+	for _, held := range []int{0, 50} {
+		cfg.Held = held
+		s, err := newStream(t.Context(), src, cfg)
+		if err == nil {
+			err = s.count()
+		}
+		if err == nil {
+			err = s.prepare()
+		}
+		if err == nil {
+			err = s.solve()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := s.at.parts
+		s.at.parts = [2]Measured{{Rows: 1}, {Rows: 1}} // as of another head
+		if err := s.end(false, 0); err != nil {
+			t.Fatal(err)
+		}
+		if s.at.parts != want {
+			t.Errorf("held %d: got %+v, want %+v", held, s.at.parts, want)
+		}
+	}
+}
+
+// TestRegression_LargeStrata: as many rows are drawn as are to be, also where their product is more than
+// 32 bits hold.
+func TestRegression_LargeStrata(t *testing.T) {
+	s, n := stratum{rows: 200_000, drawn: 70_000, offset: 12_345}, 0
+	for c := range s.rows {
+		if s.draws(c) {
+			n++
+		}
+	}
+	if n != s.drawn {
+		t.Errorf("got %d rows, want %d", n, s.drawn)
+	}
+}
+
 // TestStreamGoesOn: a fit that is stopped at any batch, again and again, ends with the same bits, and so
 // does one with other threads.
 func TestStreamGoesOn(t *testing.T) {
