@@ -75,7 +75,7 @@ func TestManyObjects(t *testing.T) {
 		t.Errorf("%d faults, and %d gets in the second run", cut+short, p.Objects.Load()-gets)
 	case far > 1.25*disk || again > 0.05*far:
 		t.Errorf("the bucket took %.3f times as long as the disk, the second run %.3f of the first", far/disk, again/far)
-	case farPeak > diskPeak+150:
+	case farPeak > diskPeak+90:
 		t.Errorf("peak memory %.0f MB, from disk %.0f", farPeak, diskPeak)
 	}
 }
