@@ -48,6 +48,8 @@ type ManifestConfig struct {
 	MinLabels   int      // fewest labels with pictures; 0 means 2
 	MaxRows     int      // most lines; 0 means 4,000,000
 	LabelsAt    string   // of a folder that Open reads: as in ScanConfig
+	// what opens Root and addresses of pictures; nil means registered schemes: see source.Register
+	Addresses source.Addresses
 }
 
 // maxRecord bounds a line of a manifest, in bytes.
@@ -93,7 +95,7 @@ type row struct {
 // an earlier one; a picture with two labels is an error, as is a line that cannot be understood,
 // which is named by its number. Lines may have a megabyte.
 func ReadManifest(file string, cfg ManifestConfig) (*Folder, error) {
-	store, at, err := source.Open(file)
+	store, at, err := cfg.Addresses.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: manifest: %w", err)
 	}
@@ -115,7 +117,7 @@ func readManifest(store source.Store, file string, cfg ManifestConfig) (_ *Folde
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if cfg.Root != "" {
-		if store, cfg.Root, err = source.Open(cfg.Root); err != nil {
+		if store, cfg.Root, err = cfg.Addresses.Open(cfg.Root); err != nil {
 			return nil, fmt.Errorf("dataset: manifest: image root: %w", err)
 		}
 	}
@@ -473,7 +475,7 @@ func (m *manifest) locate(image, label string) (file, rel, key string, err error
 	switch {
 	case image == "":
 		return "", "", "", errors.New("image: the path is empty")
-	case strings.Contains(image, "://") && !source.Openable(image):
+	case strings.Contains(image, "://") && !m.cfg.Addresses.Openable(image):
 		return "", "", "", fmt.Errorf("image: got %q, want a file: copy the pictures here and have the prefix "+
 			"of their address cut off (--strip-prefix)", image)
 	case strings.ContainsFunc(image, unicode.IsControl):

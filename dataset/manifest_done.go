@@ -128,7 +128,7 @@ func (m *manifest) lies(path string) (source.Store, error) {
 		return s, nil
 	}
 	bucket, _, _ := strings.Cut(path[len(scheme)+len("://"):], "/")
-	s, _, err := source.Open(path[:len(scheme)+len("://")] + bucket)
+	s, _, err := m.cfg.Addresses.Open(path[:len(scheme)+len("://")] + bucket)
 	if err != nil {
 		return nil, err
 	}

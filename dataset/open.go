@@ -16,7 +16,7 @@ import (
 // manifest, in folders named like parts as each part's; one without labels leaves these to the
 // folders.
 func Open(path string, cfg ManifestConfig) (*Folder, error) {
-	store, root, err := source.Open(path)
+	store, root, err := cfg.Addresses.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}

@@ -2,6 +2,7 @@ package inception
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -146,58 +147,68 @@ func BenchmarkClassify(b *testing.B) {
 	}
 }
 
-// BenchmarkFeatures is what every statistic of every block costs beside the bottleneck alone, in
-// turn in one process and with one set of weights, so that where they lie in memory counts for
-// neither: b.N pairs of passes, the median of the pairs' ratios, in percent. The first pass of a pair
+// BenchmarkFeatures is what every statistic of every block costs beside the bottleneck alone, a picture or
+// eight at a time, in turn in one process and with one set of weights, so that where they lie in memory counts
+// for neither: b.N pairs of passes, the median of the pairs' ratios, in percent. The first pass of a pair
 // changes place with the second.
 func BenchmarkFeatures(b *testing.B) {
-	for _, precision := range []nn.Precision{nn.Float32, nn.Int8} {
-		b.Run(string(precision), func(b *testing.B) {
-			w, err := Random(RandomConfig{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			pixels := drawn(299, 1)
-			if precision == nn.Int8 {
-				w, err = Calibrate(b.Context(), w, nn.Config{}, 1, func(_ int, to []float32) error { copy(to, pixels); return nil })
+	for _, precision := range []nn.Precision{nn.Float32, nn.BFloat16, nn.Int8} {
+		w, err := Random(RandomConfig{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		pixels := drawn(299, 1)
+		switch precision {
+		case nn.BFloat16:
+			w, err = w.Narrowed()
+		case nn.Int8:
+			w, err = Calibrate(b.Context(), w, nn.Config{}, 1, func(_ int, to []float32) error { copy(to, pixels); return nil })
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, batch := range []int{1, 8} {
+			b.Run(fmt.Sprintf("%s/batch=%d", precision, batch), func(b *testing.B) {
+				t, err := NewTrunkOf(w, AllFeatures(), nn.Config{})
 				if err != nil {
 					b.Fatal(err)
 				}
-			}
-			t, err := NewTrunkOf(w, AllFeatures(), nn.Config{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer t.Close()
-			features := make([]float32, t.Features())
-			bare := make([][]float32, 1+2*len(t.blocks)) // nothing but the bottleneck is wanted
-			bare[0] = make([]float32, w.Features())
-			pass := func(with bool) float64 {
-				began := time.Now()
-				if with {
-					err = t.Embed(b.Context(), 1, pixels, features)
-				} else {
-					err = t.program.Run(b.Context(), 1, pixels, bare...)
-				}
-				if err != nil {
-					b.Fatal(err)
-				}
-				return time.Since(began).Seconds()
-			}
-			pass(false)
-			pass(true)
-			var ratios []float64
-			b.ResetTimer()
-			for n := range b.N {
-				first := pass(n%2 == 1)
-				second := pass(n%2 == 0)
-				if n%2 == 1 {
-					first, second = second, first
-				}
-				ratios = append(ratios, 100*(second/first-1))
-			}
-			slices.Sort(ratios)
-			b.ReportMetric(ratios[len(ratios)/2], "%more")
-		})
+				defer t.Close()
+				benchmarkFeatures(b, t, slices.Repeat(pixels, batch), batch)
+			})
+		}
 	}
+}
+
+func benchmarkFeatures(b *testing.B, t *Trunk, pixels []float32, batch int) {
+	features := make([]float32, batch*t.Features())
+	bare := make([][]float32, 1+2*len(t.blocks)) // nothing but the bottleneck is wanted
+	bare[0] = make([]float32, batch*t.weights.Features())
+	pass := func(with bool) float64 {
+		began := time.Now()
+		var err error
+		if with {
+			err = t.Embed(b.Context(), batch, pixels, features)
+		} else {
+			err = t.program.Run(b.Context(), batch, pixels, bare...)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(began).Seconds()
+	}
+	pass(false)
+	pass(true)
+	var ratios []float64
+	b.ResetTimer()
+	for n := range b.N {
+		first := pass(n%2 == 1)
+		second := pass(n%2 == 0)
+		if n%2 == 1 {
+			first, second = second, first
+		}
+		ratios = append(ratios, 100*(second/first-1))
+	}
+	slices.Sort(ratios)
+	b.ReportMetric(ratios[len(ratios)/2], "%more")
 }

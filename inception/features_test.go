@@ -328,3 +328,22 @@ func TestFeaturesCost(t *testing.T) {
 		t.Errorf("moments read %d values and do %.2g of the trunk's operations, want less than 0.001", values, part)
 	}
 }
+
+// TestRegression_EmbedTellsLength: how many values a picture has is found once, not from the network's table
+// in each call, which took a millisecond of one thread at full width while the others waited.
+func TestRegression_EmbedTellsLength(t *testing.T) {
+	trunk, err := NewTrunkOf(tiny(t, TF2015), AllFeatures(), nn.Config{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer trunk.Close()
+	pixels, features := drawn(trunk.Size(), 1), make([]float32, trunk.Features())
+	const most = 10 // slices of outputs
+	if n := testing.AllocsPerRun(10, func() {
+		if err := trunk.Embed(t.Context(), 1, pixels, features); err != nil {
+			t.Error(err)
+		}
+	}); n > most {
+		t.Errorf("got %g allocations in a call, want at most %d", n, most)
+	}
+}

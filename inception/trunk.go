@@ -22,6 +22,7 @@ type Trunk struct {
 	places  int       // of its outputs
 	blocks  []tap     // of features, in that order
 	reads   []stretch // where the features are among the outputs, in order; none where features is nil
+	length  int       // of a picture's features: telling it from the network's table takes a millisecond
 	buffers sync.Pool
 	lent    bool // the program is another trunk's
 }
@@ -111,7 +112,7 @@ func (t *Trunk) reading(f *Features) *Trunk {
 	wanted := []string{lastBlock()}
 	switch {
 	case f.Equal(t.features):
-		out.blocks, out.reads = t.blocks, t.reads
+		out.blocks, out.reads, out.length = t.blocks, t.reads, t.length
 		return out
 	case f.Foreign() || f.Validate(t.weights.Width) != nil:
 		return nil
@@ -135,8 +136,9 @@ func lastBlock() string {
 	return names[len(names)-1]
 }
 
-// place finds where the features are.
+// place finds where the features are, and how many.
 func (t *Trunk) place() {
+	t.length = t.features.Length(t.weights.Width)
 	at := map[string]int{}
 	for i, b := range t.blocks {
 		at[b.name] = i
@@ -165,7 +167,7 @@ func (t *Trunk) place() {
 
 // Features returns F, the number of values of a picture: the length of a bottleneck, or what the
 // trunk's Features are.
-func (t *Trunk) Features() int { return t.features.Length(t.weights.Width) }
+func (t *Trunk) Features() int { return t.length }
 
 // Reads returns what the trunk gives of a picture; nil for the bottleneck.
 func (t *Trunk) Reads() *Features { return t.features }

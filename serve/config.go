@@ -140,6 +140,10 @@ type Config struct {
 	// Open loads a model by its path, for [Server.Watch] and the routes under /models.
 	Open func(ctx context.Context, path string) (Classifier, error)
 
+	// Fingerprint changes whenever the model at path does, for [Server.Watch]; "" where it cannot be told
+	// now. nil means the function [Fingerprint], which knows files on disk.
+	Fingerprint func(path string) string
+
 	// MultiModel adds SageMaker's routes under /models, which load and unload models below the
 	// folder ModelRoot ("" means any folder) within MemoryBudget bytes (0 means no bound). The
 	// server is then ready with no model loaded.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 )
 
@@ -108,6 +109,10 @@ func (s *Server) checkModel(name, path string) error {
 	}
 	if path == "" {
 		return badRequest("url is empty")
+	}
+	if source.Scheme(path) != "" {
+		return badRequest("url is an address, want a path on the server's disk: have the model fetched first, as SageMaker " +
+			"does, or start a server of its own with the address")
 	}
 	if s.cfg.ModelRoot == "" {
 		return nil

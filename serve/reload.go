@@ -33,13 +33,18 @@ func (s *Server) reload(ctx context.Context, path string) error {
 // is logged, and the model before it stays. Watch returns nil when ctx ends, and [ErrClosed] once the
 // server is closed.
 //
-// Take the fingerprint before the model is first opened: then no change is missed.
+// Config.Fingerprint, where it is set, takes the place of Fingerprint. Take the fingerprint before the
+// model is first opened: then no change is missed.
 func (s *Server) Watch(ctx context.Context, path, since string, every time.Duration) error {
 	if s.cfg.Open == nil {
 		return errors.New("serve: watch: Config.Open is not set")
 	}
 	if every <= 0 {
 		return fmt.Errorf("serve: watch: got an interval of %v, want more than 0", every)
+	}
+	fingerprint := s.cfg.Fingerprint
+	if fingerprint == nil {
+		fingerprint = Fingerprint
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -53,7 +58,7 @@ func (s *Server) Watch(ctx context.Context, path, since string, every time.Durat
 		if s.isClosed() {
 			return fmt.Errorf("serve: watch %s: %w", path, ErrClosed)
 		}
-		now := Fingerprint(path)
+		now := fingerprint(path)
 		if now == current || now != last || now == "" {
 			last = now
 			continue

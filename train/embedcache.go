@@ -2,11 +2,13 @@ package train
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/cache"
+	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
@@ -16,9 +18,12 @@ import (
 type Embedded struct {
 	Cache    string           // the cache file that has the bottlenecks now
 	Deep     string           // the one of what every block says, where Config.Features asks for it
+	Checks   string           // the one of what the checks saw in the pictures
 	Pictures int              // that went through the trunk
 	Cached   int              // whose bottleneck was there already
 	Problems []source.Problem // pictures that could not be read, and why
+	// of the folder's pictures' bytes, along its items; zeros of those that could not be read
+	Sums [][sha256.Size]byte
 }
 
 // Embed puts the bottlenecks of the folder's pictures into the cache below cfg.CacheDir and trains
@@ -63,11 +68,29 @@ func Embed(ctx context.Context, folder *dataset.Folder, w *inception.Weights,
 	if err := e.run(ctx, folder.Items, out, bad); err != nil {
 		return nil, err
 	}
-	done = &Embedded{Pictures: out.done, Cached: out.cached, Problems: out.problems}
-	if done.Cache, err = cacheFile(cfg.CacheDir, cacheKey(w, cfg.Engine)); err == nil && e.deep != nil {
-		done.Deep, err = cacheFile(cfg.CacheDir, deepKey(w, cfg.Engine))
+	done = &Embedded{Pictures: out.done, Cached: out.cached, Problems: out.problems, Sums: out.sums}
+	for i, b := range bad {
+		if b != nil {
+			done.Sums[i] = [sha256.Size]byte{}
+		}
 	}
-	return done, err
+	return done, done.files(cfg.CacheDir, w, cfg.Engine, e.deep != nil)
+}
+
+// files names the cache's files.
+func (d *Embedded) files(dir string, w *inception.Weights, engine nn.Config, deep bool) (err error) {
+	if d.Cache, err = cacheFile(dir, cacheKey(w, engine)); err == nil && deep {
+		d.Deep, err = cacheFile(dir, deepKey(w, engine))
+	}
+	if err != nil {
+		return err
+	}
+	c, err := doctor.OpenCheckCache(dir)
+	if err != nil {
+		return fmt.Errorf("train: cache: %w", err)
+	}
+	d.Checks = c.Path()
+	return c.Close()
 }
 
 // cacheFile returns the path of a cache's file.
@@ -81,7 +104,7 @@ func cacheFile(dir string, key cache.Key) (string, error) {
 
 // MergeCache puts the bottlenecks of the cache below from into the one below into, both of the
 // trunk w and of what engine computes with, and returns how many were new; with deep what every block
-// says of the pictures, too.
+// says of the pictures, too. What the checks saw in the pictures comes with them.
 func MergeCache(w *inception.Weights, engine nn.Config, into, from string, deep bool) (added int, err error) {
 	if w == nil {
 		return 0, errors.New("train: cache: got no weights")
@@ -91,7 +114,23 @@ func MergeCache(w *inception.Weights, engine nn.Config, into, from string, deep 
 			return 0, err
 		}
 	}
+	if err := mergeChecks(into, from); err != nil {
+		return 0, fmt.Errorf("train: cache: %w", err)
+	}
 	return mergeCache(cacheKey(w, engine), into, from)
+}
+
+func mergeChecks(into, from string) (err error) {
+	var both [2]*doctor.CheckCache
+	for i, dir := range [2]string{into, from} {
+		c, err := doctor.OpenCheckCache(dir)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, c.Close()) }()
+		both[i] = c
+	}
+	return both[0].Merge(both[1])
 }
 
 func mergeCache(key cache.Key, into, from string) (added int, err error) {

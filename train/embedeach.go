@@ -64,7 +64,7 @@ func embedEach(ctx context.Context, n int, w *inception.Weights, e *each) (got E
 			File: func(i int) source.File { return e.files[i] },
 			Skip: func(i int) bool { return e.known(i).row != nil }})
 		defer ahead.Close()
-		e.read = ahead.Read
+		e.read, e.ahead = ahead.Read, ahead
 	}
 	for first := 0; first < n; first += eachChunk {
 		if err := e.chunk(ctx, first, min(first+eachChunk, n)); err != nil {
@@ -82,6 +82,7 @@ type each struct {
 	store   store
 	read    func(i int) ([]byte, error)
 	files   []source.File // nil: read alone knows where they lie
+	ahead   *source.Ahead // of files
 	emit    func(i int, row []float32, err error) error
 	got     *Embedded
 }
@@ -122,7 +123,9 @@ func (e *each) look(ctx context.Context, lo, n int) ([]found, error) {
 	}
 	return of, par.Each(ctx, e.Decoders, n, func(_, k int) error {
 		if e.far(lo + k) {
-			of[k] = e.known(lo + k)
+			if of[k] = e.known(lo + k); of[k].row != nil {
+				e.ahead.Drop(lo + k) // it was begun before that was known
+			}
 			return nil
 		}
 		data, err := e.read(lo + k)

@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"sync"
@@ -40,7 +40,7 @@ var engines struct {
 }
 
 // engineOf is the job's, whose weights are read where no bundle did so before.
-func engineOf(j *Job) (*engine, error) {
+func engineOf(ctx context.Context, j *Job) (*engine, error) {
 	key, err := json.Marshal([]any{j.Model, j.Weights, j.Reads, j.Threads, j.Device, j.Kernel, j.MaxBytes, j.MaxPixels,
 		j.Format, j.Top})
 	if err != nil {
@@ -52,7 +52,7 @@ func engineOf(j *Job) (*engine, error) {
 		return e, nil
 	}
 	e := &engine{job: *j, turn: make(chan struct{}, 1)}
-	if err := e.load(); err != nil {
+	if err := e.load(ctx); err != nil {
 		return nil, err
 	}
 	e.turn <- struct{}{}
@@ -64,10 +64,10 @@ func engineOf(j *Job) (*engine, error) {
 }
 
 // load reads the weights or the model.
-func (e *engine) load() (err error) {
+func (e *engine) load(ctx context.Context) (err error) {
 	j, of := &e.job, "" // the digest of what computes
 	if j.Model != "" {
-		if e.model, err = convert.OpenModel(j.Model, convert.Options{Official: registry.Official}); err != nil {
+		if e.model, err = j.model(ctx); err != nil {
 			return err
 		}
 		if of, err = e.model.Digest(); err != nil {
@@ -75,7 +75,7 @@ func (e *engine) load() (err error) {
 		}
 		e.several = e.model.MultiLabel()
 	} else {
-		if e.weights, err = j.weights(); err != nil {
+		if e.weights, err = j.weights(ctx); err != nil {
 			return err
 		}
 		if e.reads, err = train.ParseFeatures(j.Reads); err != nil {
@@ -98,22 +98,28 @@ func (e *engine) load() (err error) {
 	return err
 }
 
-// weights reads those that the job embeds with.
-func (j *Job) weights() (*inception.Weights, error) {
-	return registry.Store{Dir: weightsFolder()}.Resolve(j.Weights)
+// model opens the one that the job classifies with.
+func (j *Job) model(ctx context.Context) (m *inception.Model, err error) {
+	local, done, err := here(ctx, j.Model)
+	if err != nil {
+		return nil, fmt.Errorf("--model: %w", err)
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	return convert.OpenModel(local, convert.Options{Official: registry.Official})
 }
 
-// weightsFolder is where `rehead weights pull` keeps what it pulls.
-func weightsFolder() string {
-	dir := os.Getenv("REHEAD_CACHE")
-	if dir == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "" // without a folder nothing was pulled
-		}
-		dir = filepath.Join(user, "rehead")
+// weights reads those that the job embeds with.
+func (j *Job) weights(ctx context.Context) (w *inception.Weights, err error) {
+	local, done, err := here(ctx, j.Weights)
+	if err != nil {
+		return nil, fmt.Errorf("--weights: %w", err)
 	}
-	return filepath.Join(dir, "weights")
+	defer func() { err = errors.Join(err, done()) }()
+	pulled := cacheFolder() // without one nothing was pulled
+	if pulled != "" {
+		pulled = filepath.Join(pulled, "weights")
+	}
+	return registry.Store{Dir: pulled}.Resolve(local)
 }
 
 // take waits until nobody else computes in this process: every pass has all processors. The network is

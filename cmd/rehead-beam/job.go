@@ -10,6 +10,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train"
@@ -19,7 +20,7 @@ import (
 type Job struct {
 	Run     string   // tells this run's summary from an earlier one's
 	Sources []string // pictures, folders, archives and manifests
-	Out     string   // folder that everything is written to
+	Out     string   // folder or prefix of a bucket that everything is written to
 	Model   string   // to classify with; "" to embed
 	Weights string   // REF of the trunk to embed with
 	Reads   string   // train.ParseFeatures
@@ -99,6 +100,12 @@ func (j *Job) absolute() (err error) {
 			return err
 		}
 	}
+	for flag, path := range map[string]string{"output": j.Out, "model": j.Model, "weights": j.Weights,
+		"image-root": j.ImageRoot} {
+		if err := followed(flag, path); err != nil {
+			return err
+		}
+	}
 	paths := []*string{&j.Out, &j.Model, &j.ImageRoot}
 	if _, err := os.Stat(j.Weights); err == nil { // else it is a name
 		paths = append(paths, &j.Weights)
@@ -116,7 +123,7 @@ func (j *Job) absolute() (err error) {
 
 // absolute is filepath.Abs, which leaves addresses as they are.
 func absolute(path string) (string, error) {
-	if strings.Contains(path, "://") {
+	if source.Scheme(path) != "" {
 		return path, nil
 	}
 	return filepath.Abs(path)
@@ -131,7 +138,7 @@ func (j *Job) limits() picture.Limits {
 }
 
 // open reads label folders and manifests.
-func (j *Job) open(path string) (*dataset.Folder, error) {
-	return dataset.Open(path, dataset.ManifestConfig{Root: j.ImageRoot, StripPrefix: j.StripPrefix, LabelsAt: j.LabelsAt,
+func (j *Job) open(store source.Store, path string) (*dataset.Folder, error) {
+	return dataset.OpenStore(store, path, dataset.ManifestConfig{Root: j.ImageRoot, StripPrefix: j.StripPrefix, LabelsAt: j.LabelsAt,
 		MultiLabel: j.MultiLabel, MinLabels: 1})
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/bucket"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/internal/pictures"
 )
@@ -25,11 +26,15 @@ func TestLines(t *testing.T) {
 	} {
 		line := string(appendLine(nil, want))
 		got, err := parseLine(strings.TrimSuffix(line, "\n"))
-		if err != nil || !reflect.DeepEqual(got, want) || strings.Count(line, "\n") != 1 {
+		if err != nil || !reflect.DeepEqual(got.Row, want) || got.object != nil || strings.Count(line, "\n") != 1 {
 			t.Errorf("got %+v, %v from %q, want %+v", got, err, line, want)
 		}
 	}
-	for _, line := range []string{"", "a\t\t\t", "\"a\"\t\t", "\"a\"\tb\t\t", "\"a\"\t\t7\t"} {
+	got, err := parseLine("\"s3://b/1.jpg\"\t\t\t\"e\\t\\\"1\" 99 0a1b")
+	if want := (bucket.Object{ETag: "e\t\"1", Size: 99, MD5: "0a1b"}); err != nil || got.object == nil || *got.object != want {
+		t.Errorf("got %+v, %v, want %+v", got.object, err, want)
+	}
+	for _, line := range []string{"", "a\t\t\t", "\"a\"\t\t", "\"a\"\tb\t\t", "\"a\"\t\t7\t", "\"a\"\t\t\t\"e\" x"} {
 		if got, err := parseLine(line); err == nil {
 			t.Errorf("%q: got %+v, want an error", line, got)
 		}
@@ -86,6 +91,9 @@ func TestParse(t *testing.T) {
 		{[]string{"a", "--output", "o", "--top", "0"}, "--top: got 0"},
 		{[]string{"a", "--output", "o", "--labels-at", "x"}, `--labels-at: got "x"`},
 		{[]string{"a", "--output", "o", "--threads", "-1"}, "Threads"},
+		{[]string{"s3://b/a", "--output", "s3://b/o", "--weights", "gs://b/w", "azblob://b/c"}, ""},
+		{[]string{"a", "--output", "hdfs://b/o"}, "--output: got hdfs://b/o, want a path or an address that begins with azblob://, gs://, s3://"},
+		{[]string{"a", "--output", "o", "--model", "http://b/m"}, "--model: got http://b/m"},
 	} {
 		set := flag.NewFlagSet("", flag.ContinueOnError)
 		j, _ := flags(set)
@@ -94,7 +102,7 @@ func TestParse(t *testing.T) {
 			err = j.check()
 		}
 		if test.want == "" {
-			if err != nil || len(j.Sources) != 2 || !filepath.IsAbs(j.Sources[1]) || !filepath.IsAbs(j.Out) {
+			if err != nil || len(j.Sources) != 2 || !source.IsAbs(j.Sources[1]) || !source.IsAbs(j.Out) {
 				t.Errorf("%q: got %+v, %v", test.args, j, err)
 			}
 		} else if err == nil || !strings.Contains(err.Error(), test.want) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/bucket"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/internal/pictures"
 )
@@ -43,7 +44,11 @@ func (j *Job) list(salt string) (*listing, error) {
 	var rows []pictures.Row
 	several := false
 	for _, arg := range j.Sources {
-		found, err := pictures.Find(arg, j.open)
+		store, root, err := source.Open(arg)
+		if err != nil {
+			return nil, err
+		}
+		found, err := pictures.In(store, root, j.open)
 		if err != nil {
 			return nil, err
 		}
@@ -76,10 +81,6 @@ func (j *Job) list(salt string) (*listing, error) {
 // appendLine adds a picture to a list: its path, labels, part and version, quoted as Go quotes, which
 // keeps every byte of a name.
 func appendLine(to []byte, r pictures.Row) []byte {
-	version := "" // who reads the picture says why it has none
-	if info, err := store(r.File).Stat(r.Path); err == nil {
-		version = fmt.Sprintf("%d %d", info.Size(), info.ModTime().UnixNano())
-	}
 	part := ""
 	if r.Given {
 		part = strconv.Itoa(int(r.Part))
@@ -91,7 +92,22 @@ func appendLine(to []byte, r pictures.Row) []byte {
 		}
 		to = strconv.AppendQuote(to, l)
 	}
-	return append(append(append(append(append(to, '\t'), part...), '\t'), version...), '\n')
+	return append(append(append(append(append(to, '\t'), part...), '\t'), version(r.File)...), '\n')
+}
+
+// version is another whenever a file is: its ETag, quoted, length and MD5 where it lies in a bucket, else its
+// length and time; "" where there is none, of which who reads the picture says why.
+func version(f source.File) string {
+	if s, ok := f.Store.(*bucket.Store); ok {
+		if o, err := s.Object(f.Path); err == nil {
+			return fmt.Sprintf("%q %d %s", o.ETag, o.Size, o.MD5)
+		}
+		return ""
+	}
+	if info, err := store(f).Stat(f.Path); err == nil {
+		return fmt.Sprintf("%d %d", info.Size(), info.ModTime().UnixNano())
+	}
+	return ""
 }
 
 func store(f source.File) source.Store {
@@ -101,13 +117,19 @@ func store(f source.File) source.Store {
 	return f.Store
 }
 
-// rows reads the part's lines back; where each lies is left to opened.
-func (p *Part) rows(at place) ([]pictures.Row, error) {
+// listed is a line of the list.
+type listed struct {
+	pictures.Row
+	object *bucket.Object // what is known of it without a request, where it lies in a bucket
+}
+
+// rows reads the part's lines back; where each lies is left to an opener.
+func (p *Part) rows(at place) ([]listed, error) {
 	text, err := at.readRange(p.List, p.Offset, p.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("the list of pictures: %w", err)
 	}
-	rows := make([]pictures.Row, 0, p.Count)
+	rows := make([]listed, 0, p.Count)
 	for line := range bytes.Lines(text) {
 		r, err := parseLine(strings.TrimSuffix(string(line), "\n"))
 		if err != nil {
@@ -122,7 +144,7 @@ func (p *Part) rows(at place) ([]pictures.Row, error) {
 	return rows, nil
 }
 
-func parseLine(line string) (r pictures.Row, err error) {
+func parseLine(line string) (r listed, err error) {
 	cells := strings.Split(line, "\t") // quoted ones have no tab
 	if len(cells) != 4 {
 		return r, fmt.Errorf("got %d cells, want 4", len(cells))
@@ -147,6 +169,17 @@ func parseLine(line string) (r pictures.Row, err error) {
 			return r, fmt.Errorf("got part %q", cells[2])
 		}
 		r.Part, r.Given = dataset.Split(part), true
+	}
+	if quoted, err := strconv.QuotedPrefix(cells[3]); err == nil {
+		r.object = &bucket.Object{}
+		size, sum, _ := strings.Cut(strings.TrimPrefix(cells[3][len(quoted):], " "), " ")
+		r.object.MD5 = sum
+		if r.object.ETag, err = strconv.Unquote(quoted); err == nil {
+			r.object.Size, err = strconv.ParseInt(size, 10, 64)
+		}
+		if err != nil {
+			return r, fmt.Errorf("got version %q", cells[3])
+		}
 	}
 	return r, nil
 }

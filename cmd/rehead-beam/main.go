@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
@@ -18,6 +17,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
 
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception/embedded"
 	"github.com/c236555e/rehead/internal/answer"
 	"github.com/c236555e/rehead/internal/plural"
@@ -33,8 +33,9 @@ that is made from what goes into it. A run that was cut is started again with th
 finished is kept. Pictures that cannot be read end nothing: DIR/` + deadFile + ` lists them with their
 reasons, DIR/` + summaryFile + ` counts. The exit code is 1 where the job failed or no picture could be read.
 
-The pictures, DIR, and the model or weight file are read by the workers, by the same paths. Without
---runner the job runs in this process, on Beam's prism.
+The pictures, DIR, and the model or weight file are read by the workers, by the same paths, or in
+buckets, s3://BUCKET/PREFIX, with the credentials of their own environment. Without --runner the job runs
+in this process, on Beam's prism.
 `
 
 // ours are the flags of this program, in the order of the help; the others are Beam's.
@@ -53,7 +54,7 @@ type options struct{ json, verbose bool }
 // flags registers the program's own.
 func flags(f *flag.FlagSet) (*Job, *options) {
 	j, o := &Job{}, &options{}
-	f.StringVar(&j.Out, "output", "", "folder to write to, which every worker reaches")
+	f.StringVar(&j.Out, "output", "", "folder to write to, which every worker reaches, or an address")
 	f.StringVar(&j.Model, "model", "", "model to classify with; without one bottlenecks are written")
 	f.StringVar(&j.Weights, "weights", "", "trunk weights: a pulled set, a weight file or the default, "+embedded.Name)
 	f.StringVar(&j.Reads, "features", "", "bottlenecks: last, all, or a list of blocks and statistics")
@@ -107,6 +108,10 @@ func help(f *flag.FlagSet, w io.Writer) {
 }
 
 func main() {
+	if err := follow(); err != nil {
+		fmt.Fprintf(os.Stderr, "rehead-beam: %v\n", err)
+		os.Exit(1)
+	}
 	job, opt := flags(flag.CommandLine)
 	flag.CommandLine.Init(os.Args[0], flag.ContinueOnError)
 	flag.CommandLine.Usage = func() { help(flag.CommandLine, os.Stderr) }
@@ -150,17 +155,21 @@ func run(ctx context.Context, j *Job, opt *options, out io.Writer) error {
 		return fmt.Errorf("the job failed; what is finished in %s is kept by the next run: %w", j.Out, j.cause(err, opt))
 	}
 	if *jobopts.Async {
-		fmt.Fprintf(out, "the job is submitted; %s will count what became of it\n", filepath.Join(j.Out, summaryFile))
+		fmt.Fprintf(out, "the job is submitted; %s will count what became of it\n", source.Join(j.Out, summaryFile))
 		return nil
 	}
-	data, err := place{j.Out}.read(summaryFile)
 	var s summary
+	var data []byte
+	at, err := j.place(ctx)
+	if err == nil {
+		data, err = at.read(summaryFile)
+	}
 	if err == nil {
 		err = json.Unmarshal(data, &s)
 	}
 	if err != nil || s.Run != j.Run {
-		return fmt.Errorf("the job is done, but its summary is not in %s, as seen from here: was --output a folder that the "+
-			"workers and this machine share? (%w)", j.Out, err)
+		return fmt.Errorf("the job is done, but its summary is not in %s, as seen from here: was --output a folder or bucket that "+
+			"the workers and this machine share? (%w)", j.Out, err)
 	}
 	return s.print(j, opt, data, out)
 }
@@ -188,7 +197,7 @@ func (s *summary) print(j *Job, opt *options, data []byte, out io.Writer) error 
 		if n := s.Dead + s.LeftOut; n > 0 {
 			fmt.Fprintf(out, "%s could not be read and %s no picture: %s says why\n",
 				plural.Count(s.Dead, "picture", "pictures"), plural.Count(s.LeftOut, "file is", "files are"),
-				filepath.Join(j.Out, deadFile))
+				source.Join(j.Out, deadFile))
 		}
 		if n := len(s.Others); n > 0 {
 			fmt.Fprintf(out, "%s in the folder of other pictures or settings: --prune removes them\n",
@@ -197,7 +206,7 @@ func (s *summary) print(j *Job, opt *options, data []byte, out io.Writer) error 
 	}
 	if s.Rows == 0 || s.Dead == s.Pictures {
 		return fmt.Errorf("none of %s could be read: %s says why", plural.Count(s.Pictures, "picture", "pictures"),
-			filepath.Join(j.Out, deadFile))
+			source.Join(j.Out, deadFile))
 	}
 	return nil
 }

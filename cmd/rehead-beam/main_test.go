@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
+	if err := follow(); err != nil {
+		panic(err)
+	}
 	flag.Parse()
 	beam.Init()
 	os.Exit(m.Run())
@@ -167,7 +170,7 @@ func compare(t *testing.T, dir, out string) {
 		t.Fatal(err)
 	}
 	j := &Job{Sources: []string{dir}, Weights: "random:0.05", Rows: 1 << 20}
-	e, err := engineOf(j)
+	e, err := engineOf(t.Context(), j)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +178,7 @@ func compare(t *testing.T, dir, out string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := place{t.TempDir()}
+	at := folder{t.TempDir()}
 	write(t, l.text, at.path(l.parts[0].List))
 	rows, err := l.parts[0].rows(at)
 	if err != nil {
@@ -183,7 +186,7 @@ func compare(t *testing.T, dir, out string) {
 	}
 	var want [][]byte
 	var labels []string
-	w, err := (&Job{Weights: "random:0.05"}).weights()
+	w, err := (&Job{Weights: "random:0.05"}).weights(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

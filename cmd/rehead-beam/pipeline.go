@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/log"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/internal/plural"
 )
 
@@ -64,14 +66,14 @@ type matchFn struct{ Job Job }
 // ProcessElement takes the one element that there is.
 func (f *matchFn) ProcessElement(ctx context.Context, _ []byte, emit func(string), tell func(int, string)) error {
 	j := &f.Job
-	at := place{j.Out}
-	if err := (place{at.path(workFolder)}).make(); err != nil {
+	at, err := j.place(ctx)
+	if err != nil {
 		return err
 	}
 	if err := at.make(); err != nil {
 		return err
 	}
-	e, err := engineOf(j)
+	e, err := engineOf(ctx, j)
 	if err != nil {
 		return err
 	}
@@ -119,7 +121,11 @@ func (f *workFn) ProcessElement(ctx context.Context, text string, tell func(int,
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		return err
 	}
-	r, err := f.Job.finished(&p)
+	at, err := f.Job.place(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := f.Job.finished(at, &p)
 	if err != nil {
 		return err
 	}
@@ -127,7 +133,7 @@ func (f *workFn) ProcessElement(ctx context.Context, text string, tell func(int,
 	if kept {
 		countKept.Inc(ctx, 1)
 	} else {
-		if r, err = f.Job.do(ctx, &p); err != nil {
+		if r, err = f.Job.do(ctx, at, &p); err != nil {
 			return fmt.Errorf("part %d: %w", p.Number, err)
 		}
 		if r.Shard != "" {
@@ -141,6 +147,9 @@ func (f *workFn) ProcessElement(ctx context.Context, text string, tell func(int,
 	tell(0, notice{Name: p.Name, Part: p.Number, Kept: kept}.String())
 	return nil
 }
+
+// loadsAtOnce is how many records are read at a time, for they may lie in a bucket.
+const loadsAtOnce = 32
 
 // summaryFn writes the dead letters and the summary.
 type summaryFn struct{ Job Job }
@@ -156,22 +165,26 @@ func (f *summaryFn) ProcessElement(ctx context.Context, _ int, notices func(*str
 		all = append(all, n)
 	}
 	slices.SortFunc(all, func(a, b notice) int { return a.Part - b.Part })
-	at := place{f.Job.Out}
+	at, err := f.Job.place(ctx)
+	if err != nil {
+		return err
+	}
+	records, failed := make([]*record, len(all)), make([]error, len(all))
+	par.Do(loadsAtOnce, len(all), func(i int) { records[i], failed[i] = load(at, recordName(all[i].Name)) })
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
 	s := &summary{Run: f.Job.Run, Format: f.Job.Format, Shards: []shardOf{}}
 	var dead []Dead
-	for _, n := range all {
-		r, err := load(at, recordName(n.Name))
-		if err != nil {
-			return err
-		}
-		dead = append(dead, r.Dead...)
-		s.add(n, r)
+	for i, n := range all {
+		dead = append(dead, records[i].Dead...)
+		s.add(n, records[i])
 	}
 	if err := s.others(at, f.Job.Prune); err != nil {
 		return err
 	}
 	slices.SortStableFunc(dead, func(a, b Dead) int { return strings.Compare(a.Path, b.Path) })
-	err := at.write(deadFile, func(w io.Writer) error {
+	err = at.write(deadFile, func(w io.Writer) error {
 		out := csv.NewWriter(w)
 		if err := out.Write([]string{"path", "error"}); err != nil {
 			return err

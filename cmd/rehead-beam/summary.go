@@ -5,7 +5,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // summary is what became of a job, as _summary.json.
@@ -52,15 +51,14 @@ func (s *summary) add(n notice, r *record) {
 
 // others looks for shards that this job did not make, and removes them where it is to.
 func (s *summary) others(at place, prune bool) error {
-	names, err := at.names()
+	names, err := at.shards()
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
 		known := slices.ContainsFunc(s.Shards, func(o shardOf) bool { return o.Name == name })
-		ours := strings.HasPrefix(name, partPrefix)
 		for _, ending := range endings {
-			if ours && !known && filepath.Ext(name) == ending {
+			if !known && filepath.Ext(name) == ending {
 				s.Others = append(s.Others, name)
 			}
 		}

@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"strings"
 	"sync"
 
+	"github.com/c236555e/rehead/dataset/bucket"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/shards"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
@@ -26,11 +27,10 @@ type shardFile interface {
 }
 
 // recordName is where the record of a part, or of a match, lies.
-func recordName(name string) string { return filepath.Join(workFolder, name+".json") }
+func recordName(name string) string { return workFolder + "/" + name + ".json" }
 
 // finished is the record of a part that an earlier run has finished; nil for none.
-func (j *Job) finished(p *Part) (*record, error) {
-	at := place{j.Out}
+func (j *Job) finished(at place, p *Part) (*record, error) {
 	r, err := load(at, recordName(p.Name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -54,18 +54,19 @@ func (j *Job) finished(p *Part) (*record, error) {
 }
 
 // do makes the shard of a part and its record.
-func (j *Job) do(ctx context.Context, p *Part) (*record, error) {
-	at := place{j.Out}
-	rows, err := p.rows(at)
+func (j *Job) do(ctx context.Context, at place, p *Part) (*record, error) {
+	list, err := p.rows(at)
 	if err != nil {
 		return nil, err
 	}
-	for i := range rows {
-		if rows[i].File, err = opened(rows[i].Path); err != nil {
+	rows, open := make([]pictures.Row, len(list)), opener{ctx: ctx, far: map[string]*bucket.Store{}}
+	for i, l := range list {
+		rows[i] = l.Row
+		if rows[i].File, err = open.file(l); err != nil {
 			rows[i].Store = source.Opener(func() (io.ReadCloser, error) { return nil, err })
 		}
 	}
-	e, err := engineOf(j)
+	e, err := engineOf(ctx, j)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +116,9 @@ func (c *count) Write(p []byte) (int, error) {
 // embed makes the bottlenecks of pictures.
 func (e *engine) embed(ctx context.Context, p *Part, rows []pictures.Row, r *record) (shardFile, error) {
 	lim := e.job.limits()
-	s := &sums{read: func(i int) ([]byte, error) { return rows[i].Read(lim) }, of: make([][sha256.Size]byte, len(rows))}
+	ahead := readAhead(ctx, rows, lim)
+	defer ahead.Close()
+	s := &sums{read: ahead.Read, of: make([][sha256.Size]byte, len(rows))}
 	var file interface {
 		shardFile
 		Add(shards.Row) error
@@ -147,8 +150,10 @@ func (e *engine) embed(ctx context.Context, p *Part, rows []pictures.Row, r *rec
 // classify answers for pictures; one that cannot be read has a row that says so.
 func (e *engine) classify(ctx context.Context, rows []pictures.Row, r *record) (shardFile, error) {
 	lim, top := e.job.limits(), min(e.job.Top, len(e.answers.Model().Labels))
+	ahead := readAhead(ctx, rows, lim)
+	defer ahead.Close()
 	file := &answers{format: e.job.Format, top: top, several: e.several}
-	return file, e.answers.ClassifyAll(ctx, len(rows), func(i int) ([]byte, error) { return rows[i].Read(lim) },
+	return file, e.answers.ClassifyAll(ctx, len(rows), ahead.Read,
 		func(i int, got inception.Result) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
@@ -168,16 +173,28 @@ var stores struct {
 	of map[string]source.Store
 }
 
-// opened is the picture at a path. An archive is opened once a process, and so is what an address leads
-// into.
-func opened(path string) (source.File, error) {
+// readAhead reads pictures before they are asked for, where they lie in a bucket.
+func readAhead(ctx context.Context, rows []pictures.Row, lim picture.Limits) *source.Ahead {
+	return source.NewAhead(ctx, source.Reading{N: len(rows), File: func(i int) source.File { return rows[i].File },
+		Limits: lim})
+}
+
+// opener opens the pictures of a part.
+type opener struct {
+	ctx context.Context
+	far map[string]*bucket.Store // by scheme
+}
+
+// file is where the picture of a line lies. An archive is opened once a process.
+func (o *opener) file(l listed) (source.File, error) {
+	path := l.Path
 	outer, _, inside := strings.Cut(path, "!/")
-	scheme := strings.Contains(path, "://")
-	if !inside && !scheme {
+	scheme := source.Scheme(path)
+	if l.object == nil && !inside && scheme == "" {
 		return source.File{Path: path}, nil
 	}
-	if !inside {
-		outer = path[:strings.LastIndexByte(path, '/')]
+	if l.object != nil || !inside {
+		return o.distant(path, scheme, l.object)
 	}
 	stores.Lock()
 	defer stores.Unlock()
@@ -188,12 +205,32 @@ func opened(path string) (source.File, error) {
 	if err != nil {
 		return source.File{}, fmt.Errorf("open: %w", err)
 	}
-	if root != path || !inside && !scheme {
+	if root != path {
 		return source.File{Path: root, Store: s}, nil
 	}
 	if stores.of == nil {
 		stores.of = map[string]source.Store{}
 	}
 	stores.of[outer] = s
+	return source.File{Path: path, Store: s}, nil
+}
+
+// distant is a picture in a bucket. What the list says of it saves a request.
+func (o *opener) distant(path, scheme string, known *bucket.Object) (_ source.File, err error) {
+	s := o.far[scheme]
+	if s == nil {
+		if clouds[scheme] == nil {
+			return source.File{}, fmt.Errorf("open: %s: nothing opens addresses of %s", path, scheme)
+		}
+		if s, err = newStore(o.ctx, scheme); err != nil {
+			return source.File{}, fmt.Errorf("open: %w", err)
+		}
+		o.far[scheme] = s
+	}
+	if known != nil {
+		if err := s.Know(path, *known); err != nil {
+			return source.File{}, fmt.Errorf("open: %w", err)
+		}
+	}
 	return source.File{Path: path, Store: s}, nil
 }

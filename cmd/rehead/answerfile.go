@@ -208,8 +208,8 @@ func (f *answerFile) asWritten(path string) string {
 	return path
 }
 
-// finish ends a file that has all answers.
-func (f *answerFile) finish() error {
+// finish ends a file that has all answers; put is what is done with it before it is said to be whole.
+func (f *answerFile) finish(put func() error) error {
 	if f.rows != nil { // no picture came that is not answered
 		image, _, _, err := f.rows.next()
 		if !errors.Is(err, io.EOF) {
@@ -222,6 +222,9 @@ func (f *answerFile) finish() error {
 	}
 	err := f.Close()
 	f.File = nil
+	if err == nil {
+		err = put()
+	}
 	if err == nil {
 		err = os.Remove(f.path + unfinished)
 	}

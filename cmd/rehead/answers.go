@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/answer"
 )
@@ -62,11 +65,12 @@ type answers struct {
 	write func(prediction) error // one more
 	file  *answerFile            // that they go to, if the next run can go on with it
 	close func() error           // of any other file
+	put   func() error           // the file to where it was asked for, once it is whole
 }
 
 // open begins the answers of a run, or goes on with those of one that was cut.
 func (o *answerFlags) open(a *app, m *inception.Model, run answersOf) (*answers, error) {
-	out, to := &answers{close: func() error { return nil }}, *a
+	out, to := &answers{close: func() error { return nil }, put: func() error { return nil }}, *a
 	header, several := "", m.MultiLabel()
 	top := min(run.Top, len(m.Labels))
 	if o.format == "csv" {
@@ -77,12 +81,13 @@ func (o *answerFlags) open(a *app, m *inception.Model, run answersOf) (*answers,
 		header = b.String()
 	}
 	if o.file != "" {
-		if err := o.begin(out, header, run); err != nil {
+		path, err := o.begin(a, out, header, run)
+		if err != nil {
 			return nil, err
 		}
 		to.stdout = out.file
 		if out.file == nil {
-			f, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+			f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 			if err != nil {
 				return nil, fmt.Errorf("--output: %w", err)
 			}
@@ -112,25 +117,61 @@ func (o *answerFlags) open(a *app, m *inception.Model, run answersOf) (*answers,
 	return out, nil
 }
 
-// begin opens the file of the answers if the next run can go on with it: not a table, and no pipe.
-func (o *answerFlags) begin(out *answers, header string, run answersOf) (err error) {
-	if err := parentExists(o.file); err != nil {
-		return err
+// begin opens the file of the answers if the next run can go on with it: not a table, and no pipe. path is
+// where it lies.
+func (o *answerFlags) begin(a *app, out *answers, header string, run answersOf) (path string, err error) {
+	path = o.file
+	if err := a.checkOutput(path); err != nil {
+		return "", err
 	}
-	info, err := os.Stat(o.file)
+	if inBucket(path) {
+		if path, out.put, err = a.answersHere(path); err != nil {
+			return "", err
+		}
+	}
+	info, err := os.Stat(path)
 	regular := err != nil || info.Mode().IsRegular()
 	if !regular && info.IsDir() {
-		return fmt.Errorf("--output: %s is a folder, want a file such as %s", o.file, filepath.Join(o.file, "answers.csv"))
+		return "", fmt.Errorf("--output: %s is a folder, want a file such as %s", path, filepath.Join(path, "answers.csv"))
 	}
 	if regular && (o.format == "csv" || o.format == "json") {
-		out.file, err = openAnswers(o.file, header, run)
-		return err
+		out.file, err = openAnswers(path, header, run)
+		return path, err
 	}
-	if _, err := os.Stat(o.file + unfinished); err == nil {
-		return fmt.Errorf("--output: %s is not finished, and a table cannot go on with it: finish it with the same format, "+
-			"delete it and %s, or name another file", o.file, o.file+unfinished)
+	if _, err := os.Stat(path + unfinished); err == nil {
+		return "", fmt.Errorf("--output: %s is not finished, and a table cannot go on with it: finish it with the same "+
+			"format, delete it and %s, or name another file", path, path+unfinished)
 	}
-	return nil
+	return path, nil
+}
+
+// answersHere is where the answers for an address are gathered until they are whole: in the cache, so that
+// the next run finds what a run that was cut has. put writes them to the bucket, and removes them here.
+func (a *app) answersHere(address string) (path string, put func() error, err error) {
+	root, err := a.cacheRoot()
+	if err != nil {
+		return "", nil, fmt.Errorf("--output: %s: its answers are gathered in the cache: %w", address, err)
+	}
+	where := sha256.Sum256([]byte(source.Clean(address)))
+	dir := filepath.Join(root, "answers", hex.EncodeToString(where[:8]))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", nil, fmt.Errorf("--output: %s: its answers are gathered in the cache: %w", address, err)
+	}
+	path = filepath.Join(dir, filepath.Base(source.Clean(address)))
+	return path, func() error {
+		err := a.writeFile(address, func(w io.Writer) error {
+			f, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			_, err = io.Copy(w, f)
+			return errors.Join(err, f.Close())
+		})
+		if err != nil {
+			return fmt.Errorf("--output: %w", err)
+		}
+		return os.Remove(path)
+	}, nil
 }
 
 // skip returns those of the pictures, which must come in their order, that no earlier run has
@@ -154,11 +195,14 @@ func (w *answers) skip(group []given, passed func(prediction)) ([]given, error) 
 func (w *answers) end(err error) error {
 	switch {
 	case w.file == nil:
-		return errors.Join(err, w.close())
+		if err = errors.Join(err, w.close()); err == nil {
+			err = w.put()
+		}
+		return err
 	case err != nil:
 		return errors.Join(err, w.file.stop())
 	}
-	return w.file.finish()
+	return w.file.finish(w.put)
 }
 
 // csvWriter returns what writes a row at a time.

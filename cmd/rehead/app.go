@@ -19,6 +19,7 @@ type app struct {
 	size           func() int          // columns of the terminal, 0 where that is not known; nil in most tests
 	getenv         func(string) string // "" where unset
 	environ        func() []string     // all of it, NAME=VALUE; nil in most tests
+	cloud          *cloud              // of the command that runs
 }
 
 func osApp() *app {

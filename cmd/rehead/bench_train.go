@@ -85,6 +85,9 @@ type benchShards struct {
 
 // makeShards writes made-up shards.
 func (a *app) makeShards(ctx context.Context, dir string, rows, classes int) error {
+	if err := onDisk("--make", dir, "it is a benchmark's"); err != nil {
+		return err
+	}
 	w, err := inception.Random(inception.RandomConfig{})
 	if err != nil {
 		return err
@@ -103,7 +106,7 @@ func (a *app) makeShards(ctx context.Context, dir string, rows, classes int) err
 
 // benchShards times a fit to shards.
 func (a *app) benchShards(ctx context.Context, s benchShards, threads int, asJSON bool) error {
-	places, err := shards.Find(s.dir)
+	places, err := shards.FindAt(a.cloud.addresses(), s.dir)
 	if err != nil {
 		return err
 	}

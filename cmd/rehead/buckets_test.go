@@ -231,7 +231,7 @@ func TestBucketUploads(t *testing.T) {
 		}
 		return ids
 	}
-	speak, err := client()
+	speak, err := newCloud(t.Context()).speak()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,6 +300,10 @@ func TestBucketShards(t *testing.T) {
 		model := filepath.Join(dir, fmt.Sprint("model", i))
 		must(t, nil, "train", "--bottlenecks", from, "--weights", trunk, "-o", model, "--test", "0.3")
 		heads[i] = readFile(t, filepath.Join(model, "head.safetensors"))
+	}
+	must(t, nil, "train", "--bottlenecks", shards, "--weights", trunk, "-o", "s3://pictures/m", "--test", "0.3")
+	if !bytes.Equal(stored(t, url, "m/head.safetensors"), heads[0]) {
+		t.Error("the head in the bucket is another")
 	}
 	if !bytes.Equal(heads[0], heads[1]) {
 		t.Error("the head from the bucket is another")

@@ -11,7 +11,10 @@ import (
 // cacheDir is the folder that bottlenecks are kept in; "" means none: where --cache says so,
 // or where there is no place for one and neither flag nor environment names one.
 func (a *app) cacheDir(flag string) (dir string, err error) {
-	defer func() { buckets.remember(dir) }()
+	defer func() { a.cloud.remember(dir) }()
+	if err := onDisk("--cache", flag, onlyHere); err != nil {
+		return "", err
+	}
 	switch flag {
 	case "none":
 		return "", nil
@@ -29,10 +32,13 @@ func (a *app) cacheDir(flag string) (dir string, err error) {
 	return flag, nil
 }
 
+// onlyHere is why a cache cannot be in a bucket.
+const onlyHere = "a cache is read and written record by record"
+
 // cacheRoot is the folder of all that can be made or fetched again.
 func (a *app) cacheRoot() (string, error) {
 	if dir := a.getenv("REHEAD_CACHE"); dir != "" {
-		return dir, nil
+		return dir, onDisk("REHEAD_CACHE", dir, onlyHere)
 	}
 	dir, err := os.UserCacheDir()
 	if err != nil {

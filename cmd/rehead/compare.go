@@ -57,7 +57,7 @@ counts every one.`,
 	o.engine.add(cmd, a)
 	o.engine.addTrunk(cmd)
 	o.limits.add(cmd)
-	o.data.addManifest(cmd)
+	o.data.addManifest(cmd, a)
 	f := cmd.Flags()
 	f.StringVar(&o.part, "part", "held-out",
 		"which pictures: held-out, those that neither model was trained or tuned on, or all")
@@ -71,7 +71,7 @@ counts every one.`,
 }
 
 func (a *app) compare(ctx context.Context, args []string, o *compareOptions) error {
-	if err := errors.Join(oneOf("part", o.part, "held-out", "all"), reportFolder(o.report)); err != nil {
+	if err := errors.Join(oneOf("part", o.part, "held-out", "all"), a.reportFolder(o.report)); err != nil {
 		return err
 	}
 	var sides [2][]metrics.Picture

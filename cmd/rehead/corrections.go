@@ -7,7 +7,6 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/doctor"
-	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/internal/plural"
 	"github.com/c236555e/rehead/train/metrics"
 )
@@ -68,7 +67,7 @@ func (a *app) writeCorrections(path string, rows []dataset.Proposal) error {
 	if path == "" {
 		return nil
 	}
-	if err := atomicfile.Write(path, func(w io.Writer) error { return dataset.WriteCorrections(w, rows) }); err != nil {
+	if err := a.writeFile(path, func(w io.Writer) error { return dataset.WriteCorrections(w, rows) }); err != nil {
 		return fmt.Errorf("--write-corrections: %w", err)
 	}
 	a.note("%s written to %s: edit the actions, then train --corrections %s", plural.Count(len(rows), "row"), path, path)

@@ -25,20 +25,23 @@ type dataFlags struct {
 	attribute string          // of augmented manifests
 
 	roots map[string]string // image roots of single manifests, before imageRoot
+
+	addresses source.Addresses // that are followed
 }
 
-func (d *dataFlags) add(cmd *cobra.Command) {
+func (d *dataFlags) add(cmd *cobra.Command, a *app) {
 	f := cmd.Flags()
 	f.StringVar(&d.validationDir, "validation-dir", "",
 		"folder or manifest of the pictures to choose with, instead of --validation")
 	f.StringVar(&d.testDir, "test-dir", "", "folder or manifest of the pictures to measure with, instead of --test")
 	f.BoolVar(&d.multiLabel, "multi-label", false,
 		"pictures have any number of labels, even none: a head of sigmoids with a threshold for each label is trained")
-	d.addManifest(cmd)
+	d.addManifest(cmd, a)
 }
 
 // addManifest adds the flags that say how a folder or a manifest is read.
-func (d *dataFlags) addManifest(cmd *cobra.Command) {
+func (d *dataFlags) addManifest(cmd *cobra.Command, a *app) {
+	d.addresses = a.cloud.addresses()
 	f := cmd.Flags()
 	f.StringVar(&d.labelsAt, "labels-at", "",
 		"which folders are the labels where they lie in each other: top or leaf (default: the leaves, if no folder at the "+
@@ -83,7 +86,7 @@ func (d *dataFlags) open(path string, minLabels int) (*dataset.Folder, error) {
 }
 
 func (d *dataFlags) one(path string, minLabels int) (*dataset.Folder, error) {
-	store, root, err := source.Open(path)
+	store, root, err := d.addresses.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
@@ -97,7 +100,7 @@ func (d *dataFlags) openStore(store source.Store, path string, minLabels int) (_
 	}
 	cfg := dataset.ManifestConfig{Root: cmp.Or(d.roots[path], d.imageRoot), StripPrefix: d.stripPrefix,
 		Columns: d.columns, Attribute: d.attribute, MinLabels: minLabels, MultiLabel: d.multiLabel, Separator: d.separator,
-		LabelsAt: d.labelsAt}
+		LabelsAt: d.labelsAt, Addresses: d.addresses}
 	if d.classes != "" {
 		if cfg.Classes, err = dataset.ReadClasses(d.classes); err != nil {
 			return nil, err

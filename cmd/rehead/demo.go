@@ -36,6 +36,9 @@ no download.`,
 }
 
 func (a *app) demo(ctx context.Context, out string) error {
+	if err := onDisk("--output", out, "the pictures are drawn there"); err != nil {
+		return err
+	}
 	pictures, model := filepath.Join(out, "pictures"), filepath.Join(out, "model")
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err

@@ -56,7 +56,7 @@ The exit code is 0 with findings, too; 1 only when training is impossible.`,
 	}
 	o.engine.add(cmd, a)
 	o.limits.add(cmd)
-	o.data.add(cmd)
+	o.data.add(cmd, a)
 	f := cmd.Flags()
 	f.StringVar(&o.weights, "weights", "", weightsHelp+"; without it nothing is embedded")
 	f.StringVar(&o.cache, "cache", "", "folder of the bottleneck cache, as for train")
@@ -79,7 +79,7 @@ func (a *app) doctor(ctx context.Context, dir string, o *doctorOptions) error {
 		return err
 	}
 	if o.correct != "" {
-		if err := parentExists(o.correct); err != nil {
+		if err := a.checkOutput(o.correct); err != nil {
 			return err
 		}
 	}

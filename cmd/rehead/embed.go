@@ -79,7 +79,7 @@ keeps the shards that are whole.`,
 	o.engine.add(cmd, a)
 	o.engine.addPrecision(cmd, fmt.Sprintf("int8 calibrates on the first %d pictures", inception.CalibrationPictures))
 	o.limits.add(cmd)
-	o.data.addManifest(cmd)
+	o.data.addManifest(cmd, a)
 	cmd.Flags().StringVar(&o.weights, "weights", defaultWeights, weightsHelp)
 	cmd.Flags().StringVarP(&o.out, "output", "o", "", "the .npy file to write; its list ends in .csv")
 	cmd.Flags().StringVar(&o.shards, "shards", "", "the folder to write shards to, in the place of -o")
@@ -123,14 +123,11 @@ func (a *app) embed(ctx context.Context, args []string, o *embedOptions) (err er
 	if err != nil {
 		return usagef("embed: --features: %v", err)
 	}
-	out, err := outsideOf(o.out)
+	out, err := a.outsideOf(cmp.Or(o.out, o.shards))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.discard()) }()
-	if err := parentExists(cmp.Or(out.local, o.shards)); err != nil {
-		return err
-	}
 	rows, problems, err := o.rows(args)
 	if err != nil {
 		return err
@@ -245,7 +242,7 @@ func (o *embedOptions) rows(args []string) (rows []pictures.Row, problems []sour
 		return o.data.openStore(store, root, 1)
 	}
 	for _, arg := range args {
-		store, root, err := source.Open(arg)
+		store, root, err := o.data.addresses.Open(arg)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -17,7 +18,6 @@ import (
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/answer"
-	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/internal/pictures"
 	"github.com/c236555e/rehead/train"
 )
@@ -61,15 +61,17 @@ func (e *embedShards) run(ctx context.Context, problems []source.Problem) (err e
 	if e.key, err = train.ShardKey(e.weights, e.cfg.Reads, e.cfg.Engine); err != nil {
 		return err
 	}
-	e.done.Output, e.done.Features, e.done.List = e.shards, e.key.Features, filepath.Join(e.shards, problemsName)
+	e.done.Output, e.done.Features, e.done.List = e.shards, e.key.Features, source.Join(e.shards, problemsName)
 	e.sums, e.failed.what = map[int][sha256.Size]byte{}, "embedded"
-	if err := os.MkdirAll(e.shards, 0o755); err != nil {
-		return err
+	if !inBucket(e.shards) {
+		if err := os.MkdirAll(e.shards, 0o755); err != nil {
+			return err
+		}
 	}
 	if err := e.plan(); err != nil {
 		return err
 	}
-	list, err := atomicfile.Create(e.done.List)
+	list, err := e.create(e.done.List)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", e.done.List, err)
 	}
@@ -101,8 +103,12 @@ func (e *embedShards) run(ctx context.Context, problems []source.Problem) (err e
 // pictures or another trunk are an error.
 func (e *embedShards) plan() error {
 	there := map[string]bool{}
-	found, err := os.ReadDir(e.shards)
+	store, root, err := e.data.addresses.Open(e.shards)
 	if err != nil {
+		return err
+	}
+	found, err := store.ReadDir(root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a bucket has no empty folders
 		return err
 	}
 	for _, f := range found {
@@ -119,7 +125,7 @@ func (e *embedShards) plan() error {
 		e.names = append(e.names, name)
 		if there[name] {
 			delete(there, name)
-			whole, err := e.whole(filepath.Join(e.shards, name), hi-lo)
+			whole, err := e.whole(source.File{Path: source.Join(root, name), Store: store}, hi-lo)
 			if err != nil {
 				return err
 			}
@@ -136,7 +142,7 @@ func (e *embedShards) plan() error {
 	}
 	for name := range there {
 		return fmt.Errorf("embed: --shards: %s is not of these pictures, weights and settings: a head would be trained on "+
-			"it, too; remove it or name another folder", filepath.Join(e.shards, name))
+			"it, too; remove it or name another folder", source.Join(e.shards, name))
 	}
 	return nil
 }
@@ -165,17 +171,13 @@ func (e *embedShards) name(lo, hi int) (string, error) {
 }
 
 // whole says whether a shard has so many rows and is sound.
-func (e *embedShards) whole(path string, rows int) (bool, error) {
-	f, err := os.Open(path)
+func (e *embedShards) whole(shard source.File, rows int) (bool, error) {
+	f, size, err := shard.OpenAt()
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	info, err := f.Stat()
-	if err != nil {
-		return false, err
-	}
-	s, err := shards.Open(path, f, info.Size())
+	s, err := shards.Open(shard.Path, f, size)
 	if err != nil {
 		return false, nil //nolint:nilerr // it is written again
 	}
@@ -231,7 +233,7 @@ func (e *embedShards) embed(ctx context.Context) error {
 			e.done.Images += w.Len()
 			e.done.Shards++
 			defer w.Reset()
-			return w.Save(filepath.Join(e.shards, e.names[i/e.shardRows]))
+			return e.writeFile(source.Join(e.shards, e.names[i/e.shardRows]), w.Encode)
 		})
 	e.done.Cached = got.Cached
 	return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/train"
 )
 
@@ -52,7 +53,7 @@ loss.`,
 	o.engine.addViews(cmd)
 	o.engine.addPrecision(cmd, modelPrecision)
 	o.limits.add(cmd)
-	o.data.addManifest(cmd)
+	o.data.addManifest(cmd, a)
 	f := cmd.Flags()
 	f.StringVar(&o.cfg.Part, "part", "all",
 		"which pictures: all, or those that were train, validation or test in the model's training")
@@ -72,7 +73,7 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 	if err := errors.Join(checkMinAccuracy(o.least), checkPart(o.cfg.Part)); err != nil {
 		return err
 	}
-	if err := errors.Join(reportFolder(o.report), predictionsFolder(o.table), o.plots.prepare()); err != nil {
+	if err := errors.Join(a.reportFolder(o.report), a.predictionsFolder(o.table), o.plots.prepare(a)); err != nil {
 		return err
 	}
 	engine, err := o.engine.config()
@@ -121,8 +122,14 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 }
 
 // reportFolder asks, before any work is done, that the folder of the report is there.
-func reportFolder(path string) error {
+func (a *app) reportFolder(path string) error {
 	if path == "" {
+		return nil
+	}
+	if source.Scheme(path) != "" {
+		if err := a.checkOutput(path); err != nil {
+			return fmt.Errorf("--report: %w", err)
+		}
 		return nil
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
@@ -144,7 +151,7 @@ func writeReport(a *app, path string, make func() ([]byte, error)) error {
 	if err != nil {
 		return err
 	}
-	if err := writeBytes(path, html); err != nil {
+	if err := a.writeBytes(path, html); err != nil {
 		return fmt.Errorf("--report: %w", err)
 	}
 	a.note("report written to %s", path)

@@ -5,16 +5,15 @@ import (
 	"fmt"
 	"image/png"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/answer"
-	"github.com/c236555e/rehead/internal/atomicfile"
 )
 
 // explainSide bounds the pictures that --explain-dir writes, in pixels.
@@ -33,6 +32,8 @@ type explainFlags struct {
 	on    bool
 	dir   string
 	taken map[string]bool // names in dir
+	// makes a file there
+	write func(path string, write func(io.Writer) error) error
 }
 
 func (e *explainFlags) add(cmd *cobra.Command) {
@@ -43,12 +44,12 @@ func (e *explainFlags) add(cmd *cobra.Command) {
 }
 
 // prepare makes the folder.
-func (e *explainFlags) prepare() error {
+func (e *explainFlags) prepare(a *app) error {
 	if e.dir == "" {
 		return nil
 	}
-	e.on, e.taken = true, make(map[string]bool)
-	if err := os.MkdirAll(e.dir, 0o777); err != nil {
+	e.on, e.taken, e.write = true, make(map[string]bool), a.writeFile
+	if err := a.makeOutputs(e.dir); err != nil {
 		return fmt.Errorf("--explain-dir: %w; choose another folder", err)
 	}
 	return nil
@@ -76,7 +77,7 @@ func (e *explainFlags) explainFile(ctx context.Context, c *inception.Classifier,
 			return nil
 		}
 		line.Explanation.Picture = e.name(g.Path)
-		return drawExplanation(line.Explanation.Picture, c.Model().Recipe, data, limits.limits(), x)
+		return e.draw(line.Explanation.Picture, c.Model().Recipe, data, limits.limits(), x)
 	}()
 	if err != nil {
 		return prediction{Row: answer.Row{Image: g.Path, Error: oneLine(err)}}
@@ -99,18 +100,18 @@ func (e *explainFlags) name(path string) string {
 		name = fmt.Sprintf("%s-%d", base, n)
 	}
 	e.taken[strings.ToLower(name)] = true
-	return filepath.Join(e.dir, name+".png")
+	return source.Join(e.dir, name+".png")
 }
 
-// drawExplanation writes the picture with the map of its best label over it, whole or not at all.
-func drawExplanation(path string, recipe picture.Recipe, data []byte, lim picture.Limits,
+// draw writes the picture with the map of its best label over it, whole or not at all.
+func (e *explainFlags) draw(path string, recipe picture.Recipe, data []byte, lim picture.Limits,
 	x *inception.Explanation) error {
 	img, _, err := recipe.Thumbnail(data, lim, explainSide)
 	if err != nil {
 		return err
 	}
 	x.Blend(img, &x.Maps[0])
-	if err := atomicfile.Write(path, func(w io.Writer) error { return png.Encode(w, img) }); err != nil {
+	if err := e.write(path, func(w io.Writer) error { return png.Encode(w, img) }); err != nil {
 		return fmt.Errorf("--explain-dir: %w", err)
 	}
 	return nil

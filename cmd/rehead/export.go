@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -117,7 +118,7 @@ func (o *exportOptions) check(kind string) error {
 	return nil
 }
 
-func (a *app) export(ctx context.Context, model string, o *exportOptions) (*exported, error) {
+func (a *app) export(ctx context.Context, model string, o *exportOptions) (_ *exported, err error) {
 	kind, err := exportFormat(o.format, o.out)
 	if err == nil {
 		err = o.check(kind)
@@ -128,12 +129,14 @@ func (a *app) export(ctx context.Context, model string, o *exportOptions) (*expo
 			err = usagef("%w", bad)
 		}
 	}
-	if err == nil {
-		err = parentExists(o.out)
-	}
 	if err != nil {
 		return nil, err
 	}
+	out, err := a.outsideOf(o.out)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, out.discard()) }()
 	m, err := a.openModel(model)
 	if err != nil {
 		return nil, err
@@ -147,15 +150,18 @@ func (a *app) export(ctx context.Context, model string, o *exportOptions) (*expo
 		return nil, err
 	}
 	if kind == tarball {
-		err = m.Pack(o.out, o.save)
+		err = m.Pack(out.local, o.save)
 	} else {
-		err = export.WriteFile(m, o.out, config)
+		err = export.WriteFile(m, out.local, config)
 	}
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(o.out)
+	info, err := os.Stat(out.local)
 	if err != nil {
+		return nil, err
+	}
+	if err := out.commit(ctx, ""); err != nil {
 		return nil, err
 	}
 	return &exported{o.out, kind, info.Size()}, nil

@@ -25,6 +25,7 @@ var topics = []topic{
 	{"Trunk and input", "weights features precision resize color stretch views augment answer-views dtype no-trunk"},
 	{"Head and solver", "l2 folds scaling solver learning-rate schedule drop-every drop-factor momentum batch-size " +
 		"epochs steps patience dropout label-smoothing class-weights warm-start checkpoint-every passes"},
+	{"What the file does not say", "flavor mean std size pool epsilon head-activation head-output"},
 	{"Findings", "min-images min-side max-aspect max-imbalance min-margin"},
 	{"Model and results", "output shard-rows force name unknown neighbours min-accuracy top format explain explain-dir " +
 		"json no-report report predictions plots plot-format tensorboard"},

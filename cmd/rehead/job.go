@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/hyperparameters"
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/wrongfield"
 	"github.com/c236555e/rehead/train"
@@ -94,13 +96,19 @@ func (a *app) runJob(ctx context.Context, l layout.Tree, o *trainOptions, flags 
 			err = errors.Join(err, os.RemoveAll(j.scratch))
 		}
 	}()
-	dir, err := j.pictures(ctx)
-	if err != nil {
+	signalled := ctx
+	ctx, lost := context.WithCancelCause(ctx)
+	defer func() {
+		if cause := context.Cause(ctx); err != nil && cause != nil && signalled.Err() == nil {
+			err = cause // a host was lost, which is why all else ended
+		}
+		lost(nil)
+	}()
+	dir, shared, done, err := j.share(ctx, lost)
+	if done || err != nil {
 		return err
 	}
-	if done, err := j.share(ctx, dir); done || err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, shared.Close(ctx, err)) }()
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
 	}
@@ -155,55 +163,67 @@ func (o *trainOptions) settable(flags *pflag.FlagSet, manifest *string) hyperpar
 		Views: defaultViews}
 }
 
-// pictures finds the pictures of every part, and returns the folder or manifest to train on.
-func (j *job) pictures(ctx context.Context) (dir string, err error) {
+// pictures finds the pictures of every part, and returns the folder or manifest to train on. in is where
+// channels lie that are sharded among hosts, nil: on this disk.
+func (j *job) pictures(ctx context.Context, in *hosts.Store) (dir string, err error) {
 	finder := channels.Finder{Tree: j.tree, Channels: j.channels, Manifest: j.manifest, Classes: j.o.classes,
 		Corrections: j.o.correct,
 		Scratch:     j.scratchDir, Say: j.note}
+	if in != nil {
+		opened := source.Addresses{"": in.OpenPath}
+		maps.Copy(opened, j.o.addresses)
+		finder.Store, j.o.addresses = in, opened
+	}
 	p, err := finder.Find(ctx)
 	j.o.correct = p.Corrections
 	j.o.classes, j.o.validationDir, j.o.testDir, j.o.roots = p.Classes, p.Validation, p.Test, p.Roots
 	return p.Training, err
 }
 
-// share has each of several hosts embed a part of the pictures in dir. The leader gets all
-// bottlenecks into its cache and goes on to train; done is true on the others.
-func (j *job) share(ctx context.Context, dir string) (done bool, err error) {
+// share finds the pictures, in dir, and has each of several hosts embed a part of them. The leader gets
+// all bottlenecks into its cache and goes on to train; done is true on the others. lost ends the job where
+// a host is lost whose pictures are wanted.
+func (j *job) share(ctx context.Context, lost func(error)) (dir string, shared *hosts.Shared, done bool, err error) {
 	if len(j.hosts.All) < 2 {
-		return false, nil
+		dir, err = j.pictures(ctx, nil)
+		return dir, nil, false, err
 	}
 	cfg, err := j.hosts.Check(j.channels, j.getenv("REHEAD_HOSTS_PORT"),
 		cmp.Or(j.getenv("TRAINING_JOB_ARN"), j.getenv("TRAINING_JOB_NAME")))
 	if err != nil {
-		return false, err
+		return "", nil, false, err
 	}
 	if j.o.cache == "none" {
 		scratch, err := j.scratchDir()
 		if err != nil {
-			return false, err
+			return "", nil, false, err
 		}
 		j.o.cache = filepath.Join(scratch, "cache")
 	}
-	work := hosts.Work{Config: cfg, Cache: j.o.cache, Scratch: j.scratchDir, Say: j.note, Embed: j.embedPart,
-		Deep: func() bool { return j.o.cfg.Features != train.FeaturesLast }, Engine: j.o.engine.Config,
-		Plan: func() (*dataset.Folder, *inception.Weights, error) {
+	work := hosts.Work{Config: cfg, Cache: j.o.cache, Scratch: j.scratchDir, Say: j.note, Embed: j.embedPart, Lost: lost,
+		Features: &j.o.cfg.Features, Engine: j.o.engine.Config,
+		Weights: func() (*inception.Weights, error) { return j.resolve(j.o.weights) },
+		Plan: func(ctx context.Context, in *hosts.Store) (*dataset.Folder, error) {
+			if dir, err = j.pictures(ctx, in); err != nil {
+				return nil, err
+			}
 			folder, err := j.o.open(dir, 2)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			cfg, err := j.trainConfig(j.o)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			j.o.cfg.Features = cfg.FeaturesFor(len(folder.Items)) // which a share of them could not tell
-			w, err := j.resolve(j.o.weights)
-			return folder, w, err
+			return folder, nil
 		}}
-	return work.Share(ctx)
+	shared, done, err = work.Share(ctx)
+	return dir, shared, done, err
 }
 
-// embedPart embeds this host's pictures and returns the cache's files.
-func (j *job) embedPart(ctx context.Context, part *dataset.Folder, w *inception.Weights) ([]string, error) {
+// embedPart embeds this host's pictures.
+func (j *job) embedPart(ctx context.Context, part *dataset.Folder, w *inception.Weights) (*train.Embedded, error) {
 	cfg, err := j.trainConfig(j.o)
 	if err != nil {
 		return nil, err
@@ -216,10 +236,7 @@ func (j *job) embedPart(ctx context.Context, part *dataset.Folder, w *inception.
 		return nil, err
 	}
 	j.note("%d bottlenecks computed, %d from the cache", e.Pictures, e.Cached)
-	if e.Deep != "" {
-		return []string{e.Cache, e.Deep}, nil
-	}
-	return []string{e.Cache}, nil
+	return e, nil
 }
 
 // scratchDir makes the folder of this run alone, once.

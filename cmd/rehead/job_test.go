@@ -322,9 +322,12 @@ func TestTrainingJobRefusals(t *testing.T) {
 		files map[string]string // below the job's folder
 		want  string
 	}{
-		"sharded among hosts": {map[string]string{"input/config/resourceconfig.json": hosts,
-			"input/config/inputdataconfig.json": `{"train":{"S3DistributionType":"ShardedByS3Key"},"weights":{}}`},
-			"FullyReplicated"},
+		"sharded weights": {map[string]string{"input/config/resourceconfig.json": hosts,
+			"input/config/inputdataconfig.json": `{"train":{},"weights":{"S3DistributionType":"ShardedByS3Key"}}`},
+			`"weights" is ShardedByS3Key`},
+		"sharded pipe": {map[string]string{"input/config/resourceconfig.json": hosts,
+			"input/config/inputdataconfig.json": `{"train":{"S3DistributionType":"ShardedByS3Key","TrainingInputMode":"Pipe"}}`},
+			"in Pipe mode"},
 		"no host of its own": {map[string]string{
 			"input/config/resourceconfig.json": `{"current_host":"algo-9","hosts":["algo-1","algo-2"]}`},
 			`"algo-9" is not among hosts`},

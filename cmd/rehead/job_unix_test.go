@@ -4,16 +4,13 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -139,112 +136,6 @@ func TestJobResumes(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A job of three hosts, each a process on an address of the loopback: the same bytes as one host's.
-func TestJobOfThreeHosts(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts three processes")
-	}
-	for _, host := range []string{"127.0.0.2", "127.0.0.3"} {
-		l, err := net.Listen("tcp", host+":0")
-		if err != nil {
-			t.Skipf("this system has no address %s: %v", host, err)
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	alone := jobFolder(t, 10)
-	trained(t, alone)
-	port := fmt.Sprint(freePort(t))
-	hosts := []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"}
-	run := func(t *testing.T, spoil func(rank int, l layout.Tree)) (folders [3]layout.Tree, logs [3]string,
-		errs [3]error) {
-		var wg sync.WaitGroup
-		for i, host := range hosts {
-			l := jobFolder(t, 10)
-			folders[i] = l
-			layouttest.Config(t, l, "resourceconfig.json", fmt.Sprintf(`{"current_host":%q,
-				"hosts":["127.0.0.2","127.0.0.1","127.0.0.3"],"network_interface_name":"lo"}`, host))
-			spoil(i, l)
-			p := startJob(t, l, "REHEAD_HOSTS_PORT="+port)
-			wg.Go(func() {
-				errs[i] = p.Wait()
-				logs[i] = p.log.String()
-			})
-		}
-		wg.Wait()
-		return folders, logs, errs
-	}
-	t.Run("together", func(t *testing.T) {
-		folders, logs, errs := run(t, func(_ int, l layout.Tree) {
-			if err := os.MkdirAll(l.Checkpoints(), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		})
-		for i := range hosts {
-			if errs[i] != nil || !strings.Contains(logs[i], "10 bottlenecks computed, 0 from the cache") {
-				t.Errorf("%s: %v: %s", hosts[i], errs[i], logs[i])
-			}
-		}
-		if !strings.Contains(logs[0], "0 bottlenecks computed, 30 from the cache") {
-			t.Errorf("the leader computed others' bottlenecks again: %s", logs[0])
-		}
-		if !maps.Equal(modelBytes(t, folders[0].Model()), modelBytes(t, alone.Model())) {
-			t.Error("the model differs from that of one host")
-		}
-		for i := 1; i < 3; i++ {
-			if left, err := os.ReadDir(folders[i].Model()); err != nil || len(left) != 0 {
-				t.Errorf("%s wrote %v as a model (%v): only the leader may", hosts[i], left, err)
-			}
-			if _, err := os.Stat(filepath.Join(folders[i].Checkpoints(), "bottlenecks-"+hosts[i])); err != nil {
-				t.Errorf("the checkpoints of %s, which all hosts share, do not bear its name: %v", hosts[i], err)
-			}
-		}
-	})
-	t.Run("every block", func(t *testing.T) {
-		const settings = `{"features":"\"mixed_6a,mixed_7c,mean,quarters\"","l2":"0.1"}`
-		one := jobFolder(t, 10)
-		layouttest.Config(t, one, "hyperparameters.json", settings)
-		trained(t, one)
-		folders, logs, errs := run(t, func(_ int, l layout.Tree) {
-			layouttest.Config(t, l, "hyperparameters.json", settings)
-		})
-		if err := errors.Join(errs[:]...); err != nil || !strings.Contains(logs[0], "0 bottlenecks computed, 30 from the cache") {
-			t.Fatalf("%v: the leader says %s", err, logs[0])
-		}
-		if !maps.Equal(modelBytes(t, folders[0].Model()), modelBytes(t, one.Model())) {
-			t.Error("the model differs from that of one host")
-		}
-	})
-	t.Run("one fails", func(t *testing.T) {
-		folders, logs, errs := run(t, func(rank int, l layout.Tree) {
-			if rank == 2 {
-				layouttest.Write(t, l, "no weights", "input", "data", "weights", "trunk.safetensors")
-			}
-		})
-		reason, err := os.ReadFile(folders[0].Failure())
-		if errs[0] == nil || err != nil || !strings.Contains(string(reason), "host 127.0.0.3 failed") {
-			t.Errorf("the leader: %v, failure %q (%v), log %s", errs[0], reason, err, logs[0])
-		}
-		if errs[2] == nil {
-			t.Errorf("the host without weights succeeded: %s", logs[2])
-		}
-		if errs[1] == nil || !strings.Contains(logs[1], "host 127.0.0.3 failed") {
-			t.Errorf("the host that could work on: %v: %s", errs[1], logs[1])
-		}
-	})
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // Contract 12, 22: Pipe mode, where the channel is RecordIO or an augmented manifest.

@@ -20,6 +20,5 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	buckets.within(ctx)
 	os.Exit(run(ctx, osApp(), os.Args[1:]))
 }

@@ -25,8 +25,8 @@ func printJSON(w io.Writer, v any) error {
 // parentExists asks that the folder that path is to be written into is there, before any work is
 // done.
 func parentExists(path string) error {
-	if source.Openable(path) {
-		return fmt.Errorf("%s: is an address, want a file on this machine: only embed, train and export write to buckets",
+	if source.Scheme(path) != "" {
+		return fmt.Errorf("%s: is an address that nothing is written to, want s3://BUCKET/NAME or a path on this machine",
 			path)
 	}
 	dir := filepath.Dir(filepath.Clean(path))

@@ -104,7 +104,7 @@ func (a *app) pictures(ctx context.Context, args []string, lim picture.Limits,
 		if arg == "-" {
 			err = a.fromStdin(lim, each)
 		} else {
-			left, err = inArgument(arg, lim, each)
+			left, err = a.inArgument(arg, lim, each)
 		}
 		if problems = append(problems, left...); err != nil {
 			return problems, err
@@ -114,8 +114,8 @@ func (a *app) pictures(ctx context.Context, args []string, lim picture.Limits,
 }
 
 // inArgument hands on what an argument names.
-func inArgument(arg string, lim picture.Limits, do func(given) error) ([]source.Problem, error) {
-	store, root, err := source.Open(arg)
+func (a *app) inArgument(arg string, lim picture.Limits, do func(given) error) ([]source.Problem, error) {
+	store, root, err := a.cloud.addresses().Open(arg)
 	if err != nil {
 		return nil, err
 	}
@@ -127,9 +127,9 @@ func inArgument(arg string, lim picture.Limits, do func(given) error) ([]source.
 		return inFolder(file, do)
 	case packed:
 	case strings.EqualFold(filepath.Ext(arg), ".txt"):
-		return nil, inList(arg, do)
+		return nil, a.inList(file, do)
 	case info.Mode()&(os.ModeNamedPipe|os.ModeCharDevice) != 0:
-		return nil, fromPipe(arg, lim, do)
+		return nil, a.fromPipe(arg, lim, do)
 	}
 	return nil, do(given{File: file})
 }
@@ -152,18 +152,19 @@ func inFolder(dir source.File, do func(given) error) ([]source.Problem, error) {
 	return w.Problems, nil
 }
 
-func inList(path string, do func(given) error) (err error) {
-	f, err := os.Open(path)
+func (a *app) inList(list source.File, do func(given) error) (err error) {
+	f, err := list.Store.Open(list.Path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return pathsIn(path, f, do)
+	return a.pathsIn(list.Path, f, do)
 }
 
-// pathsIn hands on the paths in r, one a line.
-func pathsIn(name string, r io.Reader, do func(given) error) error {
+// pathsIn hands on the paths in r, one a line; addresses are of one look at their buckets.
+func (a *app) pathsIn(name string, r io.Reader, do func(given) error) error {
 	s, n := bufio.NewScanner(r), 0
+	var far source.Store
 	for line := 1; s.Scan(); line++ {
 		path := strings.TrimSuffix(s.Text(), "\r")
 		if line == 1 {
@@ -176,7 +177,18 @@ func pathsIn(name string, r io.Reader, do func(given) error) error {
 			return fmt.Errorf("%s: line %d is not text in UTF-8, want the path of a picture on each line", name, line)
 		}
 		n++
-		if err := do(given{File: source.File{Path: path}}); err != nil {
+		file := source.File{Path: path}
+		if inBucket(path) {
+			if far == nil {
+				store, err := a.cloud.store()
+				if err != nil {
+					return err
+				}
+				far = store
+			}
+			file.Store = far
+		}
+		if err := do(given{File: file}); err != nil {
 			return err
 		}
 	}
@@ -193,20 +205,20 @@ func (a *app) fromStdin(lim picture.Limits, do func(given) error) error {
 	if a.stdin == nil {
 		return errors.New("-: there is no stdin")
 	}
-	return fromStream("-", a.stdin, lim, do)
+	return a.fromStream("-", a.stdin, lim, do)
 }
 
-func fromPipe(path string, lim picture.Limits, do func(given) error) (err error) {
+func (a *app) fromPipe(path string, lim picture.Limits, do func(given) error) (err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return fromStream(path, f, lim, do)
+	return a.fromStream(path, f, lim, do)
 }
 
 // fromStream tells by the first bytes whether r is a picture or a list.
-func fromStream(name string, r io.Reader, lim picture.Limits, do func(given) error) error {
+func (a *app) fromStream(name string, r io.Reader, lim picture.Limits, do func(given) error) error {
 	b := bufio.NewReader(r)
 	head, err := b.Peek(picture.SniffLen)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -218,7 +230,7 @@ func fromStream(name string, r io.Reader, lim picture.Limits, do func(given) err
 	}
 	if _, ok := picture.Sniff(head); !ok && utf8.Valid(head[:max(0, len(head)-3)]) &&
 		!strings.ContainsRune(string(head), 0) {
-		return pathsIn(name, b, do)
+		return a.pathsIn(name, b, do)
 	}
 	data, err := io.ReadAll(io.LimitReader(b, lim.Bytes()+1))
 	if err == nil && int64(len(data)) > lim.Bytes() {

@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/c236555e/rehead/internal/atomicfile"
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/train/report"
 )
 
@@ -24,14 +22,14 @@ func (p *plotFlags) add(cmd *cobra.Command, charts string) {
 }
 
 // prepare makes the folder before any work is done, where one is asked for.
-func (p *plotFlags) prepare() error {
+func (p *plotFlags) prepare(a *app) error {
 	if !slices.Contains([]string{"", "svg", "png", "both"}, p.format) { // "" where there is no command line
 		return usagef("--plot-format: got %q, want svg, png or both", p.format)
 	}
 	if p.dir == "" {
 		return nil
 	}
-	if err := os.MkdirAll(p.dir, 0o777); err != nil {
+	if err := a.makeOutputs(p.dir); err != nil {
 		return fmt.Errorf("--plots: %w", err)
 	}
 	return nil
@@ -70,7 +68,7 @@ func (p *plotFlags) write(ctx context.Context, a *app, draw func(context.Context
 		return err
 	}
 	for name, data := range files {
-		if err := writeBytes(filepath.Join(p.dir, name), data); err != nil {
+		if err := a.writeBytes(source.Join(p.dir, name), data); err != nil {
 			return fmt.Errorf("--plots: %w", err)
 		}
 	}
@@ -78,9 +76,9 @@ func (p *plotFlags) write(ctx context.Context, a *app, draw func(context.Context
 	return nil
 }
 
-// writeBytes makes a file whole or not at all.
-func writeBytes(path string, data []byte) error {
-	return atomicfile.Write(path, func(w io.Writer) error {
+// writeBytes is writeFile of what is there already.
+func (a *app) writeBytes(path string, data []byte) error {
+	return a.writeFile(path, func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
 	})

@@ -84,7 +84,7 @@ func (a *app) predict(ctx context.Context, model string, args []string, o *predi
 	if err := o.to.resolve(); err != nil {
 		return err
 	}
-	if err := o.why.prepare(); err != nil {
+	if err := o.why.prepare(a); err != nil {
 		return err
 	}
 	if o.why.on && o.to.format == "csv" {

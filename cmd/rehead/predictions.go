@@ -6,16 +6,15 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/c236555e/rehead/internal/atomicfile"
 	"github.com/c236555e/rehead/train/metrics"
 )
 
 // predictionsFolder asks, before any work is done, that the folder of --predictions is there.
-func predictionsFolder(path string) error {
+func (a *app) predictionsFolder(path string) error {
 	if path == "" {
 		return nil
 	}
-	if err := parentExists(path); err != nil {
+	if err := a.checkOutput(path); err != nil {
 		return fmt.Errorf("--predictions: %w", err)
 	}
 	return nil
@@ -27,7 +26,7 @@ func writePredictions(a *app, path string, pictures []metrics.Picture) error {
 	if path == "" {
 		return nil
 	}
-	err := atomicfile.Write(path, func(w io.Writer) error {
+	err := a.writeFile(path, func(w io.Writer) error {
 		row := csvWriter(w)
 		if err := row([]string{"path", "part", "label", "answer", "probability", "rank", "loss"}); err != nil {
 			return err

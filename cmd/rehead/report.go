@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/train"
 	"github.com/c236555e/rehead/train/report"
 )
@@ -45,7 +45,7 @@ func (a *app) reports(models []string, out string) error {
 		return a.writePage(cmp.Or(out, "report.html"), page.HTML)
 	}
 	out = cmp.Or(out, "reports")
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := a.makeOutputs(out); err != nil {
 		return fmt.Errorf("--output: %w", err)
 	}
 	var runs []report.Entry
@@ -60,17 +60,17 @@ func (a *app) reports(models []string, out string) error {
 			name = fmt.Sprintf("%s-%d.html", modelName(model), n)
 		}
 		taken[name] = true
-		if err := a.writePage(filepath.Join(out, name), page.HTML); err != nil {
+		if err := a.writePage(source.Join(out, name), page.HTML); err != nil {
 			return err
 		}
 		runs = append(runs, report.Entry{Page: page, Link: name})
 	}
-	return a.writePage(filepath.Join(out, "index.html"), func() ([]byte, error) { return report.Index(runs) })
+	return a.writePage(source.Join(out, "index.html"), func() ([]byte, error) { return report.Index(runs) })
 }
 
 // writePage writes a page whole or not at all.
 func (a *app) writePage(path string, make func() ([]byte, error)) error {
-	if err := reportFolder(path); err != nil {
+	if err := a.reportFolder(path); err != nil {
 		return err
 	}
 	return writeReport(a, path, make)

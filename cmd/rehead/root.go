@@ -87,10 +87,7 @@ const longWork = time.Second
 func run(ctx context.Context, a *app, args []string) int {
 	a.stdout, a.stderr = visible.Writer{To: a.stdout}, visible.Writer{To: a.stderr}
 	began := time.Now()
-	if err := follow(); err != nil {
-		a.note("rehead: %v", err)
-		return exitFailed
-	}
+	a.cloud = newCloud(ctx)
 	root := newRoot(a)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -27,6 +28,8 @@ type serveOptions struct {
 	fetchWith  []string // schemes
 	cert, key  string
 	watch      bool
+	every      time.Duration // how often it looks; 0 means lookHere or lookThere
+	follow     *follower
 	logLevel   string
 	warnings   []string // of the environment
 	cfg        serve.Config
@@ -188,7 +191,10 @@ func (a *app) serve(ctx context.Context, path string, o *serveOptions) error {
 // model's changes.
 func (a *app) install(ctx context.Context, server *serve.Server, path string, o *serveOptions, start time.Time,
 	addr string, log *slog.Logger) error {
-	since := serve.Fingerprint(path)
+	since := ""
+	if o.watch {
+		since = o.follow.begin(path)
+	}
 	c, err := o.engine.classifier(path)
 	if err != nil {
 		return err
@@ -201,7 +207,11 @@ func (a *app) install(ctx context.Context, server *serve.Server, path string, o 
 		program.Kernel(), "precision", program.Precision(),
 		"threads", program.Threads(), "start_ms", time.Since(start).Milliseconds())
 	if o.watch {
-		return server.Watch(ctx, path, since, time.Second)
+		every := lookHere
+		if inBucket(path) {
+			every = lookThere
+		}
+		return server.Watch(ctx, path, since, cmp.Or(o.every, every))
 	}
 	return nil
 }
@@ -231,6 +241,8 @@ func (a *app) serveConfig(o *serveOptions) (serve.Config, error) {
 		}
 		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
+	o.follow = &follower{app: a, log: cfg.Logger}
+	cfg.Fingerprint = o.follow.fingerprint
 	cfg.Open = func(_ context.Context, path string) (serve.Classifier, error) {
 		c, err := o.engine.classifier(path)
 		if err != nil {

@@ -81,7 +81,9 @@ Without DIR it is a SageMaker training job: data, settings and model are below
 				if err := o.shards.check(cmd.Flags()); err != nil {
 					return err
 				}
-				return a.trainShards(cmd.Context(), args, o)
+				return a.savingTo(cmd.Context(), o, func(saved func() error) error {
+					return a.trainShards(cmd.Context(), args, o, saved)
+				})
 			}
 			if err := needArgs(0, 1)(cmd, args); err != nil {
 				return err
@@ -96,7 +98,7 @@ Without DIR it is a SageMaker training job: data, settings and model are below
 	o.engine.add(cmd, a)
 	o.engine.addPrecision(cmd, "int8 calibrates on training pictures, and the model stays int8")
 	o.limits.add(cmd)
-	o.dataFlags.add(cmd)
+	o.dataFlags.add(cmd, a)
 	o.add(cmd)
 	o.headFlags.add(cmd, &o.cfg)
 	o.shards.add(cmd)
@@ -144,37 +146,46 @@ func (o *trainOptions) add(cmd *cobra.Command) {
 }
 
 // checkOutputs says before the long work what could not be written after it.
-func (o *trainOptions) checkOutputs() error {
-	if err := parentExists(o.out); err != nil {
-		return err
-	}
+func (a *app) checkOutputs(o *trainOptions) error {
 	if err := inception.CheckTarget(o.out); err != nil {
 		return err
 	}
-	if err := o.plots.prepare(); err != nil {
+	if err := o.plots.prepare(a); err != nil {
+		return err
+	}
+	if err := onDisk("--tensorboard", o.events, "events are added to it while the training goes on"); err != nil {
 		return err
 	}
 	if o.corrects == "" {
 		return nil
 	}
-	return parentExists(o.corrects)
+	return a.checkOutput(o.corrects)
 }
 
 // train runs a whole training and leaves the model at o.out.
-func (a *app) train(ctx context.Context, dir string, o *trainOptions) (_ *train.Result, err error) {
-	out, err := outsideOf(o.out)
+func (a *app) train(ctx context.Context, dir string, o *trainOptions) (r *train.Result, err error) {
+	err = a.savingTo(ctx, o, func(saved func() error) error {
+		r, err = a.trainTo(ctx, dir, o, saved)
+		return err
+	})
+	return r, err
+}
+
+// savingTo has do leave a model at o.out, which may be an address: do calls saved once the model is there.
+func (a *app) savingTo(ctx context.Context, o *trainOptions, do func(saved func() error) error) (err error) {
+	out, err := a.outsideOf(o.out)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, out.discard()) }()
 	if !o.force {
-		if err := out.free("model.json"); err != nil {
-			return nil, err
+		if err := out.free("model.json", "choose another --output, or replace it object by object with --force"); err != nil {
+			return err
 		}
 	}
 	address := o.out
 	o.out = out.local
-	return a.trainTo(ctx, dir, o, func() error {
+	return do(func() error {
 		defer func() { o.out = address }()
 		return out.commit(ctx, "model.json")
 	})
@@ -192,7 +203,7 @@ func (a *app) trainTo(ctx context.Context, dir string, o *trainOptions, saved fu
 	if err := aboutDevice("head-device", cfg.Probe()); err != nil {
 		return nil, err
 	}
-	if err := o.checkOutputs(); err != nil {
+	if err := a.checkOutputs(o); err != nil {
 		return nil, err
 	}
 	if o.correct != "" {

@@ -62,8 +62,8 @@ func global(name string) bool {
 	return name == "quiet" || name == "log-format" || name == "color-output"
 }
 
-// trainShards trains on shards and leaves the model at o.out.
-func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions) error {
+// trainShards trains on shards and leaves the model at o.out, where saved is called.
+func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions, saved func() error) error {
 	if o.cfg.L2 < 0 {
 		return usagef("train: --l2 auto: a training on shards does not search for it: give a number, or leave it out")
 	}
@@ -71,7 +71,7 @@ func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions) e
 	if err != nil {
 		return err
 	}
-	places, err := shards.Find(append(o.shards.places, args...)...)
+	places, err := shards.FindAt(a.cloud.addresses(), append(o.shards.places, args...)...)
 	if err != nil {
 		return err
 	}
@@ -107,11 +107,10 @@ func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions) e
 	for _, n := range r.Notes {
 		a.note("%s", n)
 	}
-	if err := a.save(r.Model, nil, o); err != nil {
-		return err
-	}
-	if err := r.Finish(); err != nil {
-		return err
+	for _, step := range []func() error{func() error { return a.save(r.Model, nil, o) }, saved, r.Finish} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
 	if o.asJSON {
 		err = a.printTrainJSON(r, o.out, false)
@@ -130,7 +129,8 @@ func (a *app) shardConfig(o *trainOptions) (train.ShardConfig, error) {
 	if err != nil {
 		return train.ShardConfig{}, err
 	}
-	if err := errors.Join(checkMinAccuracy(o.least), oneOf("dtype", o.dtype, "f32", "f16"), o.checkOutputs()); err != nil {
+	err = errors.Join(checkMinAccuracy(o.least), oneOf("dtype", o.dtype, "f32", "f16"), a.checkOutputs(o))
+	if err != nil {
 		return train.ShardConfig{}, err
 	}
 	sc := train.ShardConfig{Options: cfg.Options, Split: cfg.Split, ClassWeights: cfg.ClassWeights,

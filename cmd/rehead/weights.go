@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -134,7 +136,9 @@ second example is for a network trained with ImageNet's mean and deviation.`,
   rehead weights convert fine-tuned.pth model --head-activation relu \
       --labels labels.txt`,
 		Args: needArgs(2, 2),
-		RunE: func(_ *cobra.Command, args []string) error { return a.convertWeights(args[0], args[1], &o) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.convertWeights(cmd.Context(), args[0], args[1], &o)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.flavor, "flavor", "", "the network's flavour where the file does not tell (default: detected)")
@@ -151,16 +155,31 @@ second example is for a network trained with ImageNet's mean and deviation.`,
 		"what stands behind each dense layer but the last, where the file does not say: none, relu, tanh, gelu, ...")
 	f.StringVar(&o.cfg.HeadOutput, "head-output", "",
 		"what stands behind the last, where the file does not say: softmax or sigmoid")
+	f.StringVar(&o.cfg.Pool, "pool", "",
+		"timm's global_pool where the file does not say: avg, max, avgmax or catavgmax (default: avg)")
+	f.Float64Var(&o.cfg.Epsilon, "epsilon", 0,
+		"timm's norm_eps where the file does not say (default: 0.001)")
 	f.StringVar(&o.cfg.Labels, "labels", "", "file with the classifier's labels, one a line")
 	f.BoolVar(&o.asJSON, "json", false, "print one JSON object when done")
+	first(cmd, "labels trunk-only dtype quantized json")
 	return cmd
 }
 
-func (a *app) convertWeights(in, out string, o *convertOptions) (err error) {
+func (a *app) convertWeights(ctx context.Context, in, out string, o *convertOptions) (err error) {
 	start := time.Now()
-	if err := parentExists(out); err != nil {
+	to, err := a.outsideOf(out)
+	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, to.discard()) }()
+	if err := to.free("model.json", "remove that model, or choose another place"); err != nil {
+		return err
+	}
+	in, done, err := a.here(in)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	o.cfg.Flavor, o.cfg.Official = inception.Flavor(o.flavor), registry.Official
 	if o.cfg.Mean, err = rgb("mean", o.mean); err != nil {
 		return err
@@ -168,8 +187,11 @@ func (a *app) convertWeights(in, out string, o *convertOptions) (err error) {
 	if o.cfg.Std, err = rgb("std", o.std); err != nil {
 		return err
 	}
-	r, err := convert.Convert(in, out, o.cfg)
+	r, err := convert.Convert(in, to.local, o.cfg)
 	if err != nil {
+		return err
+	}
+	if err := to.commit(ctx, "model.json"); err != nil {
 		return err
 	}
 	if o.asJSON {
@@ -182,6 +204,9 @@ func (a *app) convertWeights(in, out string, o *convertOptions) (err error) {
 	w := r.Weights
 	a.sayWrapped("wrote %s, %s: flavour %s, width %g, %d classes, digest %.12s, in %.1f s", out, what, w.Flavor, w.Width,
 		w.Classes, w.Digest, time.Since(start).Seconds())
+	if doubt := w.Notes["doubt"]; doubt != "" {
+		a.sayWrapped("in doubt: %s", doubt)
+	}
 	return nil
 }
 

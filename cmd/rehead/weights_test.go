@@ -61,6 +61,11 @@ func TestWeights(t *testing.T) {
 	if made.Recipe.Mean != [3]float32{123.675, 116.28, 103.53} || made.Recipe.Size != 150 || made.Flavor != "timm" {
 		t.Errorf("convert: got %+v", made)
 	}
+	if o := command(t, "weights", "convert", foreign, filepath.Join(t.TempDir(), "avg.safetensors"), "--pool",
+		"avg"); o.code != exitDone || !strings.Contains(o.stdout, "in doubt: ") || strings.Contains(o.stdout, "global_pool") {
+		t.Errorf("convert: got %q, want what is in doubt", o.stdout)
+	}
+	fails(t, []string{"weights", "convert", foreign, filepath.Join(t.TempDir(), "m"), "--pool", "median"}, "median", "avgmax")
 	must(t, &info, "weights", "info", out, "--json")
 	if info.Recipe != made.Recipe || info.Notes["source_sha256"] == "" || info.File != out {
 		t.Errorf("info of what was converted: got %+v", info)

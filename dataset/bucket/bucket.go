@@ -13,6 +13,7 @@ type Object struct {
 	Key      string
 	ETag     string // without quotes; another whenever the object is written
 	Size     int64  // bytes
+	MD5      string // of its bytes, hexadecimal, where the service says it; "" else
 	Modified time.Time
 }
 

@@ -9,8 +9,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/atomicfile"
 )
 
 // mostLocal bounds what Local fetches: a model has some ten files, and who names pictures by mistake is
@@ -45,41 +47,46 @@ func (s *Store) Local(address, cache string, fetching func()) (local string, don
 	if fetching != nil {
 		fetching()
 	}
-	pattern := ".rehead-tmp-*"
-	if cache == "" {
-		pattern = "rehead-*"
+	if cache != "" {
+		dir := filepath.Join(cache, version)
+		return filepath.Join(dir, base), nothing, s.settle(files, dir, base)
 	}
-	temp, err := os.MkdirTemp(cache, pattern)
+	temp, err := os.MkdirTemp("", "rehead-*")
 	if err != nil {
 		return "", nothing, err
 	}
 	if err := s.fetchAll(files, filepath.Join(temp, base)); err != nil {
 		return "", nothing, errors.Join(err, os.RemoveAll(temp))
 	}
-	if cache == "" {
-		return filepath.Join(temp, base), func() error { return os.RemoveAll(temp) }, nil
-	}
-	dir, err := settle(temp, cache, version)
-	return filepath.Join(dir, base), nothing, err
+	return filepath.Join(temp, base), func() error { return os.RemoveAll(temp) }, nil
 }
 
-// settle gives what was fetched into a temporary folder of the cache its name, and removes what the
-// address named before.
-func settle(temp, cache, version string) (dir string, err error) {
-	dir = filepath.Join(cache, version)
+// settle fetches files to base in a folder of the cache, which appears whole, and removes what the address
+// named before and what killed processes left; what others are fetching stays.
+func (s *Store) settle(files []named, dir, base string) error {
+	cache := filepath.Dir(dir)
+	atomicfile.Sweep(cache)
+	temp, unlock, err := atomicfile.MakeFolder(cache)
+	if err != nil {
+		return err
+	}
+	err = s.fetchAll(files, filepath.Join(temp, base))
+	err = errors.Join(err, os.Remove(filepath.Join(temp, atomicfile.LockName)), unlock())
 	older, _ := os.ReadDir(cache)
-	if err := os.Rename(temp, dir); err != nil {
-		if _, there := os.Stat(dir); there != nil { // else another process was as quick
-			return "", errors.Join(err, os.RemoveAll(temp))
+	if err == nil {
+		if err = os.Rename(temp, dir); err == nil {
+			for _, e := range older {
+				if !strings.HasPrefix(e.Name(), atomicfile.TempPrefix) && e.Name() != filepath.Base(dir) {
+					_ = os.RemoveAll(filepath.Join(cache, e.Name()))
+				}
+			}
+			return nil
 		}
-		return dir, os.RemoveAll(temp)
-	}
-	for _, e := range older {
-		if e.Name() != filepath.Base(temp) && e.Name() != version {
-			_ = os.RemoveAll(filepath.Join(cache, e.Name()))
+		if _, there := os.Stat(dir); there == nil { // another process was as quick
+			err = nil
 		}
 	}
-	return dir, nil
+	return errors.Join(err, os.RemoveAll(temp))
 }
 
 // named is an object to be fetched.

@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5" //nolint:gosec // it is what services say of objects
 	"encoding/hex"
@@ -142,8 +143,8 @@ func wait(ctx context.Context, first time.Duration, tries int) error {
 // Close implements io.Closer.
 func (r *reader) Close() error { return r.close() }
 
-// Fetch reads an object whole. Where its ETag is an MD5, as that of an object that was written in
-// one part is with most services, what came is held against it; what differs is fetched once more,
+// Fetch reads an object whole. Where its MD5 is known, or its ETag is one, as that of an object that was
+// written in one part is with most services, what came is held against it; what differs is fetched once more,
 // and is right when it comes a second time: that service's ETags are something else.
 func Fetch(ctx context.Context, b Bucket, o Object) (data []byte, err error) {
 	data = make([]byte, o.Size)
@@ -158,7 +159,7 @@ func Fetch(ctx context.Context, b Bucket, o Object) (data []byte, err error) {
 // twice fetches an object until what came, of which fetch says the MD5, is as it was listed or came
 // twice.
 func twice(b Bucket, o Object, fetch func() ([md5.Size]byte, error)) error {
-	want, err := hex.DecodeString(o.ETag)
+	want, err := hex.DecodeString(cmp.Or(o.MD5, o.ETag))
 	unknown := err != nil || len(want) != md5.Size
 	var before [md5.Size]byte
 	for try := range 6 {

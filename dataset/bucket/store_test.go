@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/bucket"
@@ -263,5 +264,44 @@ func TestOpenAt(t *testing.T) {
 	}
 	if err := p.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAheadBounds: pictures that nobody asks for, and such as are dropped, leave room for others, and
+// what is read ahead is bounded in number.
+func TestAheadBounds(t *testing.T) {
+	m := &memory{objects: map[string][]byte{}}
+	var files []source.File
+	s := store(t, m, nil)
+	for i := range 1000 {
+		key := fmt.Sprintf("x/%04d.png", i)
+		m.objects[key] = filled(10)
+		files = append(files, source.File{Path: "s3://b/" + key, Store: s})
+	}
+	a := source.NewAhead(t.Context(), source.Reading{N: len(files), File: func(i int) source.File { return files[i] }})
+	defer a.Close()
+	most := 4 * s.AtOnce()
+	fetched := func(want int) {
+		t.Helper()
+		for try := 0; ; try++ {
+			m.mu.Lock()
+			got := m.gets
+			m.mu.Unlock()
+			if got == want {
+				return
+			}
+			if got > want || try == 5000 {
+				t.Fatalf("got %d gets, want %d", got, want)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	fetched(most)
+	for i := range most {
+		a.Drop(i)
+	}
+	fetched(2 * most)
+	if data, err := a.Read(most); err != nil || len(data) != 10 {
+		t.Errorf("got %d bytes, %v", len(data), err)
 	}
 }

@@ -257,7 +257,9 @@ func (c *Checkup) readAll(ctx context.Context) error {
 			tensors[worker] = make([]float32, 3*r.Size*r.Size)
 		}
 		fetch := func() ([]byte, error) { return ahead.Read(k) }
-		if err := c.read(ctx, i, checking{fetch, memory, tensors[worker]}); err != nil {
+		err := c.read(ctx, i, checking{fetch, memory, tensors[worker]})
+		ahead.Drop(k) // what was known by its digest
+		if err != nil {
 			return err
 		}
 		if n := int(done.Add(1)); c.cfg.Progress != nil {

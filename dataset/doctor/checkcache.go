@@ -3,6 +3,7 @@ package doctor
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"math"
 
 	"github.com/c236555e/rehead/dataset/cache"
@@ -36,6 +37,18 @@ func OpenCheckCache(dir string) (*CheckCache, error) {
 
 // Len returns the number of pictures that are known.
 func (c *CheckCache) Len() int { return c.store.Len() }
+
+// Path returns the file's path.
+func (c *CheckCache) Path() string { return c.store.Path() }
+
+// Merge puts what other knows into c.
+func (c *CheckCache) Merge(other *CheckCache) error {
+	if other == nil {
+		return errors.New("dataset: check cache: merge: got none to merge")
+	}
+	_, err := c.store.Merge(other.store)
+	return err
+}
 
 // Close syncs and closes the file.
 func (c *CheckCache) Close() error { return c.store.Close() }

@@ -31,9 +31,12 @@ type Place struct {
 
 // Find lists the shards that paths name: files, and folders for the files in them whose names end in
 // .safetensors, sorted by name. Addresses lead where source.Open has them lead.
-func Find(paths ...string) (out []Place, err error) {
+func Find(paths ...string) (out []Place, err error) { return FindAt(nil, paths...) }
+
+// FindAt is Find with what opens addresses.
+func FindAt(a source.Addresses, paths ...string) (out []Place, err error) {
 	for _, path := range paths {
-		store, root, err := source.Open(path)
+		store, root, err := a.Open(path)
 		if err != nil {
 			return nil, fmt.Errorf("dataset: shards: %w", err)
 		}

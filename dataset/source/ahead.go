@@ -9,25 +9,33 @@ import (
 	"github.com/c236555e/rehead/dataset/picture"
 )
 
-// aheadBytes bounds what an Ahead holds, in bytes; the last picture begun may lie beyond.
-const aheadBytes = 64 << 20
+// aheadBytes bounds what an Ahead holds, in bytes; the last picture begun may lie beyond. aheadTimes
+// bounds it in pictures, as a multiple of those fetched at a time: many thousands of small ones would
+// be read ahead else, and be no sooner there when they are asked for.
+const (
+	aheadBytes = 64 << 20
+	aheadTimes = 4
+)
 
 // Ahead reads the pictures of a list before they are asked for, several at a time, where they lie
 // in a Far store; others are read when they are asked for. What it holds is bounded by 64 MB and
-// one picture; what was asked for once is not held any more. Safe for concurrent use.
+// one picture, and by four times the number that the store fetches at a time; what was asked for once
+// is not held any more, and what will not be is to be dropped. Safe for concurrent use.
 type Ahead struct {
 	of   Reading
 	far  bool // there is something to read ahead
+	most int  // pictures in begun
 	stop func() bool
 	wg   sync.WaitGroup
 
-	mu     sync.Mutex
-	room   *sync.Cond
-	next   int            // the first that nobody has begun
-	passed map[int]bool   // of those from next on, what was asked for
-	held   int64          // bytes of those in begun
-	begun  map[int]*ahead // being read, or waiting
-	done   bool
+	mu      sync.Mutex
+	room    *sync.Cond
+	next    int            // the first that nobody has begun
+	passed  map[int]bool   // of those from next on, what was asked for
+	held    int64          // bytes of those begun that nobody has
+	waiting int            // their number
+	begun   map[int]*ahead // being read, or waiting
+	done    bool
 }
 
 // Reading is what an Ahead reads.
@@ -63,7 +71,7 @@ func NewAhead(ctx context.Context, of Reading) *Ahead {
 			workers = max(workers, far.AtOnce())
 		}
 	}
-	a.far = workers > 0
+	a.far, a.most = workers > 0, aheadTimes*workers
 	for range min(workers, of.N) {
 		a.wg.Go(a.fetch)
 	}
@@ -87,7 +95,7 @@ func (a *Ahead) begin() (int, *ahead) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for !a.done && a.next < a.of.N {
-		if a.held >= aheadBytes {
+		if a.held >= aheadBytes || a.waiting >= a.most {
 			a.room.Wait()
 			continue
 		}
@@ -107,7 +115,7 @@ func (a *Ahead) begin() (int, *ahead) {
 			continue // who asks for it is told so
 		}
 		p := &ahead{ready: make(chan struct{}), size: min(info.Size(), a.of.Limits.Bytes())}
-		a.begun[i], a.held = p, a.held+p.size
+		a.begun[i], a.held, a.waiting = p, a.held+p.size, a.waiting+1
 		return i, p
 	}
 	return 0, nil
@@ -123,11 +131,26 @@ func (a *Ahead) Read(i int) ([]byte, error) {
 		return a.of.File(i).Read(a.of.Limits)
 	}
 	<-p.ready
+	a.release(p)
+	return p.data, p.err
+}
+
+// Drop says that the picture at place i will not be asked for, though it was not to be skipped.
+func (a *Ahead) Drop(i int) {
+	if a == nil || i < 0 || i >= a.of.N {
+		return
+	}
+	if p := a.take(i); p != nil {
+		a.release(p)
+	}
+}
+
+// release makes room for others.
+func (a *Ahead) release(p *ahead) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.held -= p.size
+	a.held, a.waiting = a.held-p.size, a.waiting-1
 	a.room.Broadcast()
-	return p.data, p.err
 }
 
 // take is what was begun of a picture, which is nobody else's from then on; nil for none.

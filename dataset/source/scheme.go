@@ -17,8 +17,12 @@ import (
 // path there.
 type AddressFunc func(address string) (s Store, root string, err error)
 
+// Addresses say what opens addresses, by scheme: "s3"; "" is optional and opens paths, which the disk
+// and its archives do otherwise. The nil map stands for the registered schemes, those of Register.
+type Addresses map[string]AddressFunc
+
 // schemes are the registered ones, never changed in place.
-var schemes atomic.Pointer[map[string]AddressFunc]
+var schemes atomic.Pointer[Addresses]
 
 // Register makes Open follow addresses of a scheme, such as "s3", for the whole process. Programs
 // call it as they start, though it is safe at any time; without it such addresses are an error that
@@ -29,7 +33,7 @@ func Register(scheme string, open AddressFunc) error {
 	}
 	for {
 		before := schemes.Load()
-		after := map[string]AddressFunc{}
+		after := Addresses{}
 		if before != nil {
 			maps.Copy(after, *before)
 		}
@@ -53,15 +57,20 @@ func Scheme(path string) string {
 }
 
 // opener is what opens an address; nil for paths and for schemes that nothing opens.
-func openerOf(path string) AddressFunc {
-	if all := schemes.Load(); all != nil {
-		return (*all)[Scheme(path)]
+func (a Addresses) opener(path string) AddressFunc {
+	if a == nil {
+		if all := schemes.Load(); all != nil {
+			a = *all
+		}
 	}
-	return nil
+	return a[Scheme(path)]
 }
 
 // Openable tells whether a path is an address that Open follows.
-func Openable(path string) bool { return openerOf(path) != nil }
+func Openable(path string) bool { return Addresses(nil).Openable(path) }
+
+// Openable tells whether a path is an address that Open follows.
+func (a Addresses) Openable(path string) bool { return Scheme(path) != "" && a.opener(path) != nil }
 
 // openAddress is Open of an address. An archive is fetched whole into a temporary file, which is
 // gone when the process ends: one that is packed as a whole can only be read from its beginning on,

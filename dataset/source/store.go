@@ -55,8 +55,14 @@ func (Disk) Open(path string) (io.ReadCloser, error) {
 // before "!/" is, else to Disk, whether there is such a file or not. root is the path in the
 // store. Addresses lead where a registered scheme says, see Register; others are an error that says
 // how to fetch them, and so are archives that cannot be read.
-func Open(path string) (s Store, root string, err error) {
-	if open := openerOf(path); open != nil {
+func Open(path string) (s Store, root string, err error) { return Addresses(nil).Open(path) }
+
+// Open is the function Open, which these addresses take the place of registered schemes for.
+func (a Addresses) Open(path string) (s Store, root string, err error) {
+	if open := a.opener(path); open != nil {
+		if Scheme(path) == "" {
+			return open(path)
+		}
 		return openAddress(path, open)
 	}
 	if err := refuseAddress(path); err != nil {

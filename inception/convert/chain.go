@@ -31,6 +31,9 @@ const maxLinks = 256
 
 // graphSource matches a graph's trunk and reads what follows it and what stands in front.
 func graphSource(g *graph.Graph, d dialect) (*source, *matcher, error) {
+	if err := sink(g, d); err != nil {
+		return nil, nil, err
+	}
 	end, m, err := matchTrunk(g, d)
 	if err != nil {
 		return nil, nil, err

@@ -33,7 +33,7 @@ func savedFolder(t *testing.T) string {
 }
 
 // TestChains: whole models, with preprocessing in front and two dense layers behind, answer as the
-// tools that wrote them, from the pixels on. See testdata/keras3.py and torch3.py.
+// tools that wrote them, from the pixels on. See testdata/keras3.py, graphmodel.py and torch3.py.
 func TestChains(t *testing.T) {
 	for _, c := range []struct {
 		name, answers, head string
@@ -44,6 +44,9 @@ func TestChains(t *testing.T) {
 		{"chain.h5", "chain.json", "dense 8, relu, dense 3, softmax", nil, [3]float32{}, [3]float32{255, 255, 255}},
 		{"chain.tflite", "chain.json", "dense 8, relu, dense 3, softmax", nil, [3]float32{}, [3]float32{1, 1, 1}}, // folded
 		{"saved_model", "chain.json", "dense 8, relu, dense 3, softmax", savedFolder, [3]float32{},
+			[3]float32{255, 255, 255}},
+		{"graph model", "chain.json", "dense 8, relu, dense 3, softmax",
+			func(t *testing.T) string { return fixture.Files(t, "model.json", "group1-shard1of1.bin") }, [3]float32{},
 			[3]float32{255, 255, 255}},
 		{"chain.onnx", "chain.onnx.json", "dense 8, relu, dense 3, softmax",
 			func(t *testing.T) string {

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 type hubConfig struct {
 	Architecture string     `json:"architecture"`
 	LabelNames   []string   `json:"label_names"`
+	Pool         string     `json:"global_pool"`
 	Args         hubArgs    `json:"model_args"`
 	Pretrained   hubTrained `json:"pretrained_cfg"`
 }
@@ -77,17 +79,17 @@ func (src *source) take(c hubConfig) error {
 	switch {
 	case c.Args.Activation != nil && fmt.Sprint(c.Args.Activation) != "relu":
 		return fmt.Errorf("act_layer is %v: rehead's trunk has ReLU only", c.Args.Activation)
-	case c.Args.Pool != "" && c.Args.Pool != "avg":
-		return fmt.Errorf("global_pool is %q: rehead's bottleneck is the average", c.Args.Pool)
 	case len(p.Mean) != 3 || len(p.Std) != 3 || len(p.InputSize) != 3 || p.InputSize[1] != p.InputSize[2]:
 		return fmt.Errorf("mean %v, std %v and input_size %v are not those of three channels: %w", p.Mean, p.Std, p.InputSize,
 			errFront)
 	}
 	if c.Args.Epsilon != nil {
-		for _, u := range src.units {
-			if u.norm != nil {
-				u.norm.eps = *c.Args.Epsilon
-			}
+		src.epsilon(*c.Args.Epsilon)
+	}
+	name := cmp.Or(c.Args.Pool, c.Pool)
+	if src.open = (undecided{pool: name == ""}); name != "" {
+		if err := src.pool(name); err != nil {
+			return err
 		}
 	}
 	r := inception.Timm.Recipe()
@@ -123,7 +125,7 @@ func (src *source) take(c hubConfig) error {
 	if src.fc != nil && len(labels) == src.classes() {
 		src.labels = labels
 	}
-	src.flavor, src.recipe, src.doubts = inception.Timm, &r, nil
+	src.flavor, src.recipe = inception.Timm, &r
 	src.reason = "config.json beside it is timm's, and has the recipe"
 	return nil
 }

@@ -29,6 +29,11 @@ type Options struct {
 	// "gelu_tanh", "softplus", "softsign", "mish" or "hard_swish"), and "softmax" or "sigmoid" behind the last.
 	HeadActivation, HeadOutput string
 
+	// What timm's class takes as arguments, and a state dict does not have: the global pool ("avg", "max",
+	// "avgmax", "catavgmax"; "" takes avg) and what batch norms add to their variances (0 takes 1e-3).
+	Pool    string
+	Epsilon float64
+
 	// Official, when set, tells a published file by the SHA-256 and the length of its bytes: its
 	// flavour and recipe then hold, unless Flavor is set. See registry.Official.
 	Official func(sha256 string, size int64) (inception.Flavor, picture.Recipe, bool)
@@ -167,6 +172,10 @@ func load(f *file, o Options) (*inception.Weights, *source, error) {
 		return nil, nil, err
 	}
 	var w *inception.Weights
+	if src == nil && (o.Pool != "" || o.Epsilon != 0) {
+		return nil, nil, errors.New("is rehead's own, which has its pool and its batch norms in it: leave out --pool and " +
+			"--epsilon")
+	}
 	if src == nil {
 		w, err = own(f, o)
 	} else {
@@ -195,11 +204,15 @@ func (src *source) read(f *file, o Options) (*inception.Weights, error) {
 	}
 	switch {
 	case o.Flavor != "":
-		src.flavor, src.reason = o.Flavor, "as asked for"
+		src.flavor, src.reason, src.open.flavor = o.Flavor, "as asked for", false
 	case o.Official != nil:
 		if flavor, recipe, ok := o.Official(src.sha256, f.length); ok {
 			src.flavor, src.reason, src.recipe = flavor, "a published file, told by its SHA-256", &recipe
+			src.open = undecided{}
 		}
+	}
+	if err := src.decide(o); err != nil {
+		return nil, err
 	}
 	if err := src.withLabels(f, o); err != nil {
 		return nil, err

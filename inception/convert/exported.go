@@ -24,7 +24,7 @@ func (src *source) exported(said func(key string) string) error {
 			return fmt.Errorf("its metadata's labels: %w", err)
 		}
 	}
-	src.recipe, src.own = &r, true
+	src.recipe, src.own, src.open = &r, true, undecided{}
 	if f, err := inception.ParseFlavor(said("flavor")); err == nil && f.CountBorder() == src.flavor.CountBorder() &&
 		f.MaxIn7c() == src.flavor.MaxIn7c() {
 		src.flavor, src.reason = f, "rehead's own export says so"

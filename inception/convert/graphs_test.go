@@ -466,3 +466,27 @@ func TestAxes(t *testing.T) {
 		t.Errorf("got %v, want the mean over height and width", err)
 	}
 }
+
+// TestPlane: height and width are told in any order and from either end; OpenVINO keeps the -1, -2 of PyTorch's exporter.
+func TestPlane(t *testing.T) {
+	for _, c := range []struct {
+		axes   []int64
+		height int64
+		want   bool
+	}{
+		{[]int64{2, 3}, 2, true}, {[]int64{-1, -2}, 2, true}, {[]int64{-2, 3}, 2, true}, {[]int64{2, 1}, 1, true},
+		{[]int64{-3, -2}, 1, true}, {[]int64{2, 3}, 1, false}, {[]int64{1, 2}, 2, false}, {[]int64{2, 2}, 2, false},
+		{[]int64{6, 7}, 2, false}, {[]int64{-5, -6}, 2, false}, {[]int64{1, 2, 3}, 2, false}, {nil, 2, false},
+	} {
+		if got := plane(c.axes, c.height); got != c.want {
+			t.Errorf("%v with height %d: got %v, want %v", c.axes, c.height, got, c.want)
+		}
+	}
+	g := readGraph(t, "folded.onnx")
+	pool := node(t, g, "GlobalAveragePool", 0)
+	pool.Op, pool.Attrs = "ReduceMean", map[string]graph.Attr{"axes": {Ints: []int64{-1, -2}}, "keepdims": {Int: 1}}
+	src, _, err := graphSource(g, onnxDialect{})
+	if err != nil || src.headErr != nil || src.fc == nil {
+		t.Errorf("got %v, want the mean over height and width", err)
+	}
+}

@@ -13,11 +13,9 @@ import (
 	"strings"
 
 	"github.com/c236555e/rehead/inception"
-	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/convert/internal/hdf5"
 	"github.com/c236555e/rehead/inception/convert/internal/keras"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
-	"github.com/c236555e/rehead/inception/convert/internal/tfjs"
 )
 
 // errBare is about a Keras model whose last layer is linear.
@@ -108,23 +106,6 @@ func (w byName) Layer(steps []keras.Step) map[string]raw.Tensor {
 		return only
 	}
 	return nil
-}
-
-// tfjsSource reads a model of TensorFlow.js.
-func tfjsSource(m *tfjs.Model) (src *source, err error) {
-	if len(m.ModelConfig) > 0 {
-		src, err = kerasModel(m.ModelConfig, newByName(&hdf5.File{Tensors: m.Tensors}))
-	} else {
-		var g *graph.Graph
-		if g, err = m.Graph(); err == nil {
-			src, err = tfSource(g)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	src.what = "TensorFlow.js"
-	return src, nil
 }
 
 // byPlace finds a layer's tensors in a .weights.h5 file by its class and its place in the list.

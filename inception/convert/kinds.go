@@ -22,6 +22,8 @@ const (
 	sayPickle = "of Python pickles those of torch.save and, as paddle.save(net.state_dict(), path) writes them, " +
 		"Paddle's .pdparams are read; of others write safetensors under torchvision's names with " +
 		"safetensors.numpy.save_file"
+	sayPaddle = "is a program of Paddle's, or its values (paddle.jit.save), which are not read: save the weights with " +
+		`paddle.save(net.state_dict(), "net.pdparams")`
 	sayOrbax = "is a checkpoint of Flax or Orbax: write safetensors under torchvision's names with " +
 		"safetensors.flax.save_file"
 )

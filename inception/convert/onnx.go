@@ -32,7 +32,7 @@ func (onnxDialect) kind(n *graph.Node) op {
 	case "AveragePool":
 		return opAvgPool
 	case "GlobalAveragePool", "ReduceMean":
-		if a := n.Attrs["axes"].Ints; len(a) > 0 && !slices.Equal(a, []int64{2, 3}) && !slices.Equal(a, []int64{-2, -1}) {
+		if a := n.Attrs["axes"].Ints; len(a) > 0 && !plane(a, 2) {
 			return opOther // a mean over other axes than height and width
 		}
 		return opGlobalPool

@@ -69,6 +69,9 @@ func locate(path string) string {
 	if isPackage(path) {
 		return filepath.Join(path, packageModel)
 	}
+	if isTFJS(path) {
+		return filepath.Join(path, tfjsModel)
+	}
 	if stem, ok := strings.CutSuffix(path, ".bin"); ok {
 		if _, err := os.Stat(stem + ".xml"); err == nil {
 			return stem + ".xml" // OpenVINO's constants, and the network that they belong to
@@ -223,6 +226,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 		return formatSafetensors, nil
 	case tflite.Is(head):
 		return formatTFLite, nil
+	case paddle.IsProgram(head):
+		return "", errors.New(sayPaddle)
 	case onnx.IsJSON(head):
 		return formatONNXJSON, nil
 	case head[0] == '{':

@@ -61,14 +61,10 @@ func paddleSource(f *file) (*source, error) {
 		return nil, err
 	}
 	src.what, src.flavor = "Paddle", inception.Torchvision
-	src.reason = "Paddle's names, whose average pools count their border"
+	src.reason, src.open = "Paddle's names, whose average pools count their border", undecided{}
 	src.doubts = []string{"the file does not say how pictures are scaled: torchvision's recipe is taken; Paddle's own " +
 		"weights want --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375"}
-	for _, u := range src.units {
-		if u.norm != nil {
-			u.norm.eps = paddleEps
-		}
-	}
+	src.epsilon(paddleEps)
 	if src.fc == nil {
 		return src, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/inception"
+	"github.com/c236555e/rehead/inception/convert/internal/paddle"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 )
 
@@ -21,6 +22,26 @@ func TestPools(t *testing.T) {
 			t.Errorf("%s: the head reads the %s, want the %s", name, got, reads)
 		}
 		answersAs(t, m, name+".json")
+	}
+}
+
+// TestPaddleProgram: what paddle.jit.save writes is named for what it is.
+func TestPaddleProgram(t *testing.T) {
+	for name, head := range map[string]string{
+		"net.json":    `{"base_code":{"magic":"pir","trainable":true,"version":4},"program":{"regions":[]}}`,
+		"net.pdmodel": "\x0a\xe2\x35\x08\x00\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x1a\x22\x0a\x12batch_norm2d_0.b_0",
+		"net.pdiparams": strings.Repeat("\x00", 16) + "\x0a\x00\x00\x00\x08\x05\x10\x10\x10\x03\x10\x03\x10\x03" +
+			strings.Repeat("\xfc\x26\x67\x3c", 16),
+	} {
+		_, err := Load(fixture.Write(t, name, []byte(head)), Options{})
+		if err == nil || !strings.Contains(err.Error(), "paddle.save(net.state_dict()") || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v, want the line that writes what is read", name, err)
+		}
+	}
+	for name, head := range map[string]string{"a graph": "\x0a\x10\x0a\x05input\x12\x0bPlaceholder", "zeros": strings.Repeat("\x00", 64)} {
+		if paddle.IsProgram([]byte(head)) {
+			t.Errorf("%s is taken for a program of Paddle's", name)
+		}
 	}
 }
 

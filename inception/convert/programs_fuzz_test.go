@@ -36,6 +36,17 @@ func matched(t *testing.T, g *graph.Graph, size int) {
 	}
 }
 
+// fuzzPair fuzzes a reader of graphs whose values lie in a second file, and the matcher behind it.
+func fuzzPair(f *testing.F, read func(t *testing.T, text, values []byte) (*graph.Graph, error)) {
+	f.Helper()
+	f.Fuzz(func(t *testing.T, text, values []byte) {
+		defer boundtest.Reader(t, len(text)+len(values))()
+		if g, err := read(t, text, values); err == nil {
+			matched(t, g, len(text)+len(values))
+		}
+	})
+}
+
 // zipMember is the text of a file in an archive among the fixtures.
 func zipMember(t testing.TB, fixtureName, name string) []byte {
 	t.Helper()
@@ -144,11 +155,8 @@ func FuzzPT2(f *testing.F) {
 		f.Fatalf("the seed is not read: %v", err)
 	}
 	f.Add(program, config)
-	f.Fuzz(func(t *testing.T, program, config []byte) {
-		defer boundtest.Reader(t, len(program)+len(config))()
-		if g, err := shortProgram(t, program, config); err == nil {
-			matched(t, g, len(program)+len(config))
-		}
+	fuzzPair(f, func(t *testing.T, program, config []byte) (*graph.Graph, error) {
+		return shortProgram(t, program, config)
 	})
 }
 
@@ -160,8 +168,7 @@ func FuzzTorchScript(f *testing.F) {
 		"    a, b, = (x, [x, CONSTANTS.c0])\n    if torch.eq(torch.dim(x), 4):\n      c = torch.relu_(b[0])\n"+
 		"    else:\n      c = annotate(Optional[Tensor], None)\n    return (self).forward(torch.add(a, c, alpha=1), )\n"),
 		[]byte("\x80\x02K\x01\x85."))
-	f.Fuzz(func(t *testing.T, code, constants []byte) {
-		defer boundtest.Reader(t, len(code)+len(constants))()
+	fuzzPair(f, func(t *testing.T, code, constants []byte) (*graph.Graph, error) {
 		b := packed(t, map[string][]byte{net: code, "constants.pkl": constants, "constants/0": make([]byte, 1728), "data.pkl": []byte(
 			"\x80\x02c__torch__.torchvision.models.inception.___torch_mangle_660\nInception3\n)\x81}(ub.")})
 		a, err := pth.OpenArchive(bytes.NewReader(b), int64(len(b)))
@@ -170,25 +177,23 @@ func FuzzTorchScript(f *testing.F) {
 		}
 		s, err := pth.ReadScript(a)
 		if err != nil {
-			return
+			return nil, err
 		}
-		if g, err := torchscript.Read(s); err == nil {
-			matched(t, g, len(b))
-		}
+		return torchscript.Read(s)
 	})
 }
 
 // FuzzOpenVINO: no XML makes its reader or the matcher panic.
 func FuzzOpenVINO(f *testing.F) {
 	f.Add(fixture.Read(f, "chain.xml"), fixture.Read(f, "chain.bin")[:1<<12])
-	f.Fuzz(func(t *testing.T, text, values []byte) {
-		defer boundtest.Reader(t, len(text)+len(values))()
+	fuzzPair(f, func(_ *testing.T, text, values []byte) (*graph.Graph, error) {
 		m, err := openvino.Read(bytes.NewReader(text), int64(len(text)), func() (io.ReaderAt, int64, error) {
 			return bytes.NewReader(values), int64(len(values)), nil
 		})
-		if err == nil {
-			matched(t, m.Graph, len(text)+len(values))
+		if err != nil {
+			return nil, err
 		}
+		return m.Graph, nil
 	})
 }
 
@@ -196,14 +201,14 @@ func FuzzOpenVINO(f *testing.F) {
 func FuzzCoreML(f *testing.F) {
 	f.Add(fixture.Read(f, "chain.mlpackage.mlmodel"), fixture.Read(f, "chain.mlpackage.bin")[:1<<12])
 	f.Add(fixture.Read(f, "chain.mlmodel")[:1<<14], []byte(nil))
-	f.Fuzz(func(t *testing.T, model, values []byte) {
-		defer boundtest.Reader(t, len(model)+len(values))()
+	fuzzPair(f, func(_ *testing.T, model, values []byte) (*graph.Graph, error) {
 		m, err := coreml.Read(bytes.NewReader(model), int64(len(model)), func(string) (io.ReaderAt, int64, error) {
 			return bytes.NewReader(values), int64(len(values)), nil
 		})
-		if err == nil {
-			matched(t, m.Graph, len(model)+len(values))
+		if err != nil {
+			return nil, err
 		}
+		return m.Graph, nil
 	})
 }
 

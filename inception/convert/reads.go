@@ -188,10 +188,9 @@ func (w *walker) maximum(n *graph.Node) bool {
 			axes = k.Ints
 		}
 	}
-	slices.Sort(axes)
-	want := [][]int64{{2, 3}, {-2, -1}}
+	height := int64(2)
 	if w.d.layout() == hwio {
-		want = [][]int64{{1, 2}, {-3, -2}}
+		height = 1
 	}
 	switch n.Op {
 	case "GlobalMaxPool":
@@ -200,7 +199,17 @@ func (w *walker) maximum(n *graph.Node) bool {
 		p, err := w.d.pool(w.matcher, n)
 		return err == nil && w.side > 0 && p.kernel == [2]int{w.side, w.side} && p.pad == [4]int{}
 	case "Max", "ReduceMax":
-		return slices.ContainsFunc(want, func(a []int64) bool { return slices.Equal(a, axes) })
+		return plane(axes, height)
 	}
 	return false
+}
+
+// plane reports whether axes of four are height, whose number is given, and width, in any order and counted from
+// either end.
+func plane(axes []int64, height int64) bool {
+	if len(axes) != 2 {
+		return false
+	}
+	a, b := (axes[0]+4)%4, (axes[1]+4)%4
+	return axes[0] >= -4 && axes[1] >= -4 && min(a, b) == height && max(a, b) == height+1 && max(axes[0], axes[1]) < 4
 }

@@ -37,6 +37,7 @@ type source struct {
 	layered map[string]raw.Tensor
 	dense   []headLayer // of Keras's weights alone: the dense layers, in their order where that is known
 	outside []raw.Tensor
+	open    undecided
 	given   bool     // mean and deviation are asked for
 	doubts  []string // what the file does not tell, for people
 

@@ -66,7 +66,7 @@ func torchNames(tensors []raw.Tensor) (*source, error) {
 	}
 	src.sequential()
 	if src.detectTorch(aux); numbered == blockNames {
-		src.flavor, src.reason = inception.PytorchFID, "named by the blocks of pytorch-fid's class"
+		src.flavor, src.reason, src.open = inception.PytorchFID, "named by the blocks of pytorch-fid's class", undecided{}
 	}
 	return src, nil
 }
@@ -295,8 +295,5 @@ func (src *source) detectTorch(aux bool) {
 		src.flavor, src.reason = inception.Timm,
 			fmt.Sprintf("torchvision's names, %d classes and no auxiliary classifier", classes)
 	}
-	if !aux && classes != 1008 {
-		src.doubts = append(src.doubts, "a state dict does not tell timm's, torchvision's and pytorch-fid's networks apart: "+
-			"--flavor says which it is")
-	}
+	src.open = undecided{flavor: !aux && classes != 1008, pool: true, epsilon: src.normed(), activation: true}
 }

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -23,7 +24,7 @@ const sayState = "save the weights alone with torch.save(net.state_dict(), path)
 // is, epsilon, activations, and every layer of its head.
 func (src *source) whole(modules map[string]pth.Module) error {
 	at := strings.TrimSuffix(src.prefix, ".")
-	net := modules[at]
+	net, pool := modules[at], "avg"
 	for i := range len(at) {
 		if i != 0 && at[i] != '.' {
 			continue
@@ -42,23 +43,12 @@ func (src *source) whole(modules map[string]pth.Module) error {
 		src.flavor, src.reason = inception.PytorchFID, "a whole network of pytorch-fid's class"
 	case "timm.models.inception_v3.InceptionV3":
 		src.flavor, src.reason = inception.Timm, "a whole network of timm's class"
-		switch p := modules[src.prefix+"global_pool"].Text["pool_type"]; p {
-		case "avg", "":
-		case "max":
-			src.reads = readsMaximum
-		case "catavgmax":
-			src.reads = readsBoth
-		case "avgmax": // half of either
-			src.reads = readsSum
-		default:
-			src.refused = fmt.Errorf("its global pool is %q, want avg, max, catavgmax or avgmax; --trunk-only converts the "+
-				"trunk for use with the average", p)
-		}
+		pool = cmp.Or(modules[src.prefix+"global_pool"].Text["pool_type"], pool)
 	default:
 		return fmt.Errorf("is a whole network of class %s, whose pools and activations are not known: %s", net.Class,
 			sayState)
 	}
-	src.doubts = nil
+	src.doubts, src.open = nil, undecided{}
 	for path, u := range src.units {
 		bn := modules[src.prefix+path+".bn"]
 		if eps, ok := bn.Numbers["eps"]; ok && u.norm != nil {
@@ -75,12 +65,10 @@ func (src *source) whole(modules map[string]pth.Module) error {
 	if src.headErr != nil {
 		src.headErr = fmt.Errorf("its classifier: %w: %s", src.headErr, exportLine)
 	}
-	if src.reads == readsSum {
-		half := link{kind: inception.LayerScale, scale: &affine{scale: []float64{0.5}}, node: &graph.Node{Name: "global_pool",
-			Op: "SelectAdaptivePool2d", At: -1}}
-		src.links = append([]link{half}, src.links...)
-	}
 	src.fc = nil
+	if err := src.pool(pool); err != nil {
+		src.refused = fmt.Errorf("%w; --trunk-only converts the trunk for use with the average", err)
+	}
 	src.simplify()
 	return nil
 }

@@ -2,6 +2,7 @@ package buckettest
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
@@ -9,6 +10,8 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,7 +24,7 @@ type Fault int
 
 // The faults. Cut and Rechunk leave half of the body, Cut under its full Content-Length, Rechunk in
 // chunks that end as if that were all; Slow waits in its middle, Corrupt changes a byte, Busy is a
-// 503 in its place.
+// 503 in its place and Refuse a 403.
 const (
 	None Fault = iota
 	Cut
@@ -29,6 +32,7 @@ const (
 	Slow
 	Corrupt
 	Busy
+	Refuse
 )
 
 // Proxy passes requests on to a server.
@@ -36,6 +40,8 @@ type Proxy struct {
 	URL string
 	// says what happens to the n-th get of an object, counted from 1; nil: nothing
 	Gets func(n int64, r *http.Request) Fault
+	// says whether a put of an object is refused; nil: none is
+	Puts func(r *http.Request) Fault
 
 	Objects  atomic.Int64 // gets of objects
 	Listings atomic.Int64
@@ -51,6 +57,25 @@ type Proxy struct {
 // NewProxy starts a proxy before the server at target. It ends with the test, and AWS's variables
 // name it.
 func NewProxy(t *testing.T, target string) *Proxy {
+	t.Helper()
+	return newProxy(t, target, (*httptest.Server).Start)
+}
+
+// NewTLSProxy is NewProxy with TLS, whose certificate nobody knows but the file that AWS_CA_BUNDLE names.
+func NewTLSProxy(t *testing.T, target string) *Proxy {
+	t.Helper()
+	var s *httptest.Server
+	p := newProxy(t, target, func(of *httptest.Server) { s = of; s.StartTLS() })
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(file, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CA_BUNDLE", file)
+	return p
+}
+
+func newProxy(t *testing.T, target string, start func(*httptest.Server)) *Proxy {
 	t.Helper()
 	u, err := url.Parse(target)
 	if err != nil {
@@ -71,9 +96,11 @@ func NewProxy(t *testing.T, target string) *Proxy {
 			return nil
 		},
 	}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.serve(back, w, r)
 	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that refuse the certificate are meant to
+	start(s)
 	t.Cleanup(s.Close)
 	p.URL = s.URL
 	Environment(t, p.URL)
@@ -108,6 +135,11 @@ func (p *Proxy) serve(back http.Handler, w http.ResponseWriter, r *http.Request)
 			return
 		}
 		r = r.WithContext(withFault(r, f))
+	case r.Method == http.MethodPut && object && p.Puts != nil && p.Puts(r) == Refuse:
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `<Error><Code>AccessDenied</Code><Message>no</Message></Error>`)
+		return
 	case r.Method == http.MethodGet:
 		p.Listings.Add(1)
 	default:

@@ -18,7 +18,7 @@ import (
 
 // Credentials of the servers.
 const (
-	key, secret = "rehead-test", "rehead-test-secret"
+	Key, Secret = "rehead-test", "rehead-test-secret"
 	region      = "us-east-1"
 )
 
@@ -68,7 +68,7 @@ func Server(t *testing.T, bucket string) (url string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, run, "--port", address, "--keep-alive", "--quiet", "--health", "/health", "posix",
 		"--sidecar", sidecar, filepath.Join(dir, "buckets"))
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+key, "ROOT_SECRET_KEY="+secret)
+	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+Key, "ROOT_SECRET_KEY="+Secret)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -99,9 +99,11 @@ func Server(t *testing.T, bucket string) (url string) {
 // Environment has AWS's variables name a server, and nothing else of this machine's.
 func Environment(t *testing.T, url string) {
 	t.Helper()
-	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret,
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": Key, "AWS_SECRET_ACCESS_KEY": Secret,
 		"AWS_SESSION_TOKEN": "", "AWS_REGION": region, "AWS_ENDPOINT_URL_S3": url, "AWS_ENDPOINT_URL": "",
-		"AWS_CA_BUNDLE": "", "AWS_EC2_METADATA_DISABLED": "true", "HTTP_PROXY": "", "http_proxy": ""} {
+		"AWS_CA_BUNDLE": "", "AWS_EC2_METADATA_DISABLED": "true", "HTTP_PROXY": "", "http_proxy": "", "AWS_PROFILE": "",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_WEB_IDENTITY_TOKEN_FILE": "",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": ""} {
 		t.Setenv(name, value)
 	}
 }
@@ -109,7 +111,7 @@ func Environment(t *testing.T, url string) {
 // Client is another client of a server than the one that is tested through.
 func Client(t testing.TB, url string) *minio.Client {
 	t.Helper()
-	c, err := minio.New(url[len("http://"):], &minio.Options{Creds: credentials.NewStaticV4(key, secret, ""),
+	c, err := minio.New(url[len("http://"):], &minio.Options{Creds: credentials.NewStaticV4(Key, Secret, ""),
 		Region: region, BucketLookup: minio.BucketLookupPath})
 	if err != nil {
 		t.Fatal(err)

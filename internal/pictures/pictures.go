@@ -31,18 +31,10 @@ type Found struct {
 // manifests are the endings of files that list pictures.
 var manifests = [...]string{".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".lst", ".txt", ".manifest"}
 
-// Find expands an argument: a folder or an archive to the pictures below it, in the order in which they
-// are read fastest, with their labels if it is one of label folders; a manifest to those that it names;
-// anything else is a picture. open reads label folders and manifests.
-func Find(arg string, open func(path string) (*dataset.Folder, error)) (*Found, error) {
-	store, root, err := source.Open(arg)
-	if err != nil {
-		return nil, err
-	}
-	return In(store, root, func(source.Store, string) (*dataset.Folder, error) { return open(arg) })
-}
-
-// In is Find of what lies in a store, which open reads too: a bucket is listed once then.
+// In expands what lies in a store: a folder or an archive to the pictures below it, in the order in which
+// they are read fastest, with their labels if it is one of label folders; a manifest to those that it
+// names; anything else is a picture. open reads label folders and manifests in the same store: a bucket is
+// listed once then.
 func In(store source.Store, root string,
 	open func(store source.Store, root string) (*dataset.Folder, error)) (*Found, error) {
 	info, err := store.Stat(root)

@@ -10,11 +10,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/c236555e/rehead/dataset/bucket"
 )
@@ -24,8 +24,16 @@ type Config struct {
 	Endpoint string // URL of the service, such as http://127.0.0.1:9000; "" means Amazon's
 	Region   string // of the buckets; "" asks the service
 	CABundle string // PEM file of certificates to trust besides the system's; "" means none
+	// of the shared credentials file, which must be there and work; "" means the default one, if there is one
+	Profile string
+	// a container's role or a web identity was given: where it does not work requests fail, and are not sent
+	// unsigned
+	Role bool
 	// ask no machine for its role, which takes some seconds where there is none
 	NoMetadata bool
+	// URL of the service that web identities are shown to, or without Role of the machine's own that tells its
+	// role; "" means Amazon's
+	RoleEndpoint string
 }
 
 // roleTimeout bounds how long a service of roles is asked for credentials.
@@ -71,21 +79,17 @@ func New(cfg Config) (*Client, error) {
 			lookup = minio.BucketLookupPath
 		}
 	}
-	transport, err := minio.DefaultTransport(secure)
+	transport, err := minio.DefaultTransport(true) // credentials may come by TLS where objects do not
 	if err != nil {
 		return nil, fmt.Errorf("dataset: s3: %w", err)
 	}
 	transport.MaxIdleConnsPerHost = 128
-	if cfg.CABundle != "" && secure {
+	if cfg.CABundle != "" {
 		if err := trust(transport, cfg.CABundle); err != nil {
 			return nil, err
 		}
 	}
-	providers := []credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}}
-	if !cfg.NoMetadata {
-		providers = append(providers, &credentials.IAM{Client: &http.Client{Timeout: roleTimeout}, Region: cfg.Region})
-	}
-	core, err := minio.NewCore(host, &minio.Options{Creds: credentials.NewChainCredentials(providers), Secure: secure,
+	core, err := minio.NewCore(host, &minio.Options{Creds: newChain(cfg, transport), Secure: secure,
 		Transport: transport, Region: cfg.Region, BucketLookup: lookup})
 	if err != nil {
 		return nil, fmt.Errorf("dataset: s3: %w", err)
@@ -194,6 +198,9 @@ func (s *store) Remove(ctx context.Context, key string) error {
 	return nil
 }
 
+// unknownUser is what versitygw says, with 404, of an access key that it does not know; others say 403.
+const unknownUser = "XAdminUserNotFound"
+
 // failed is an error of the service, told by what it means.
 func failed(err error) error {
 	r := minio.ToErrorResponse(err)
@@ -202,9 +209,9 @@ func failed(err error) error {
 		return fmt.Errorf("there is no such bucket (%w)", fs.ErrNotExist)
 	case r.StatusCode == http.StatusPreconditionFailed:
 		return bucket.ErrChanged
-	case r.StatusCode == http.StatusNotFound:
+	case r.StatusCode == http.StatusNotFound && r.Code != unknownUser:
 		return fs.ErrNotExist
-	case r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized:
+	case slices.Contains([]int{http.StatusNotFound, http.StatusForbidden, http.StatusUnauthorized}, r.StatusCode):
 		return fmt.Errorf("%w: the service says %s %s", fs.ErrPermission, r.Code, r.Message)
 	case r.StatusCode != 0:
 		return fmt.Errorf("the service says %d %s %s", r.StatusCode, r.Code, r.Message)

@@ -27,7 +27,8 @@ func Write() {
 	tile{"AVX512", 8, 1, 1}.generate()
 	generateMaxPool()
 	generateAvgPool()
-	generateMoments()
+	generateMoments(false)
+	generateMoments(true)
 }
 
 // A tile is a convolution micro-kernel: pixels x (vectors*lanes) outputs kept in

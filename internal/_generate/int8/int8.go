@@ -27,6 +27,7 @@ func Write() {
 	generateMaxPool()
 	generateMeanPool()
 	generateMoments()
+	generateFinish()
 	generateQuantize()
 }
 

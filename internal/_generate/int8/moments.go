@@ -44,3 +44,34 @@ func generateMoments() {
 	VZEROUPPER()
 	RET()
 }
+
+// generateFinish writes the kernel that makes moments of the sums of a plane's cells, of eight channels of a
+// block of bytes.
+func generateFinish() {
+	avx.Func("finishBytes", "a", "makes moments of the sums of the cells of a block of bytes, eight channels of it.")
+	MOVQ(avx.Arg(PlaneSums), R12)
+	const stride, squares = 256, 128
+	magic := avx.Y[1]
+	avx.Plane{
+		Stride: stride, Scale: true,
+		Sums: func(m Mem, y int) { VCVTDQ2PD(m, avx.Y[y]) },
+		Square: func(half int) { // sums of 64 bits, which become float64 by way of 2^52
+			for i := range Cells {
+				m := Mem{Base: R12, Disp: stride*i + squares + 16*half}
+				if i == 0 {
+					VPMOVZXDQ(m, Y0)
+					continue
+				}
+				VPMOVZXDQ(m, magic)
+				VPADDQ(magic, Y0, Y0)
+			}
+			MOVQ(U64(0x433<<52), RAX)
+			VMOVQ(RAX, X1)
+			VPBROADCASTQ(X1, magic)
+			VPOR(magic, Y0, Y0)
+			VSUBPD(magic, Y0, Y0)
+		},
+	}.Finish()
+	VZEROUPPER()
+	RET()
+}

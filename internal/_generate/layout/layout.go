@@ -44,6 +44,29 @@ const (
 	MomentsRow
 )
 
+// planeArgs.
+const (
+	PlaneX = 8 * iota
+	PlaneCells
+	PlaneSums
+	PlaneOut
+	PlaneRow
+	PlaneRun
+	PlaneN
+	PlaneFourth
+	PlaneStep
+)
+
+// cell, of which a plane has nine.
+const (
+	Cells   = 9
+	CellTop = 8 * (iota - 1)
+	CellLeft
+	CellRows
+	CellColumns
+	CellSize
+)
+
 // winoLines.
 const (
 	MaxPoints = 12

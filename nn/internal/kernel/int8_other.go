@@ -13,3 +13,7 @@ func quantizeRow([]float32, []float32, int, float32, float32) int { return 0 }
 func byteSumsAsm(sums *[2 * ByteBlock]uint32, x []float32, c *cell, row int) {
 	byteSumsGo(sums, x, c, row)
 }
+
+func (m *Moments) bytesAsm(b int, out, in []float32) { m.bytesGo(b, out, in) }
+
+func (m *Moments) pairsAsm(int, []float32, []float32) bool { return false }

@@ -4571,55 +4571,445 @@ poolAvg_tap:
 	VZEROUPPER
 	RET
 
-// func moments(a *byte)
+// func planeMoments(a *byte)
 // Requires: AVX, FMA3
-TEXT ·moments(SB), NOSPLIT, $0-8
+TEXT ·planeMoments(SB), NOSPLIT, $0-8
 	MOVQ    a+0(FP), SI
 	MOVQ    (SI), R8
-	MOVQ    8(SI), DI
-	VMOVUPS (DI), Y8
-	MOVQ    24(SI), R9
-	MOVQ    40(SI), R10
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
+	MOVQ    8(SI), BX
+	MOVQ    16(SI), R12
+	MOVQ    32(SI), R13
+	VMOVUPS (R8), Y15
+	VMOVUPS Y15, 320(R12)
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+	MOVQ    $0x00000009, R14
 
-moments_row:
-	MOVQ 32(SI), CX
-	SUBQ $0x02, CX
-	JLT  moments_odd
+planeMoments_cell:
+	VXORPS Y0, Y0, Y0
+	MOVQ   16(BX), R9
+	MOVQ   24(BX), R11
+	TESTQ  R9, R9
+	JEQ    planeMoments_done
+	TESTQ  R11, R11
+	JEQ    planeMoments_done
+	MOVQ   (BX), DI
+	IMULQ  R13, DI
+	MOVQ   8(BX), AX
+	SHLQ   $0x05, AX
+	ADDQ   AX, DI
+	ADDQ   R8, DI
+	MOVQ   R11, AX
+	SHLQ   $0x05, AX
+	MOVQ   R13, R10
+	SUBQ   AX, R10
 
-moments_pair:
-	VMOVUPS     (R8), Y4
-	VSUBPS      Y8, Y4, Y4
+planeMoments_row:
+	MOVQ R11, CX
+	SUBQ $0x04, CX
+	JLT  planeMoments_rest
+
+planeMoments_four:
+	VSUBPS      (DI), Y15, Y4
+	VFMADD231PS Y4, Y4, Y8
+	VSUBPS      32(DI), Y15, Y5
+	VFMADD231PS Y5, Y5, Y9
+	VSUBPS      64(DI), Y15, Y6
+	VFMADD231PS Y6, Y6, Y10
+	VSUBPS      96(DI), Y15, Y7
+	VFMADD231PS Y7, Y7, Y11
+	VADDPS      Y5, Y4, Y4
+	VADDPS      Y7, Y6, Y6
+	VADDPS      Y6, Y4, Y4
 	VADDPS      Y4, Y0, Y0
-	VFMADD231PS Y4, Y4, Y1
-	VMOVUPS     32(R8), Y5
-	VSUBPS      Y8, Y5, Y5
-	VADDPS      Y5, Y2, Y2
-	VFMADD231PS Y5, Y5, Y3
-	ADDQ        $0x40, R8
-	SUBQ        $0x02, CX
-	JGE         moments_pair
+	ADDQ        $0x00000080, DI
+	SUBQ        $0x04, CX
+	JGE         planeMoments_four
 
-moments_odd:
-	CMPQ        CX, $-1
-	JNE         moments_next
-	VMOVUPS     (R8), Y4
-	VSUBPS      Y8, Y4, Y4
+planeMoments_rest:
+	ADDQ $0x04, CX
+	JEQ  planeMoments_next
+
+planeMoments_one:
+	VSUBPS      (DI), Y15, Y4
+	VFMADD231PS Y4, Y4, Y8
 	VADDPS      Y4, Y0, Y0
-	VFMADD231PS Y4, Y4, Y1
-	ADDQ        $0x20, R8
+	ADDQ        $0x20, DI
+	DECQ        CX
+	JNE         planeMoments_one
 
-moments_next:
-	ADDQ    R10, R8
-	DECQ    R9
-	JNE     moments_row
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
-	MOVQ    16(SI), DI
-	VMOVUPS Y0, (DI)
-	VMOVUPS Y1, 32(DI)
+planeMoments_next:
+	ADDQ R10, DI
+	DECQ R9
+	JNE  planeMoments_row
+
+planeMoments_done:
+	VMOVUPS      Y0, (R12)
+	ADDQ         $0x20, R12
+	ADDQ         $0x20, BX
+	DECQ         R14
+	JNE          planeMoments_cell
+	VADDPS       Y9, Y8, Y8
+	VADDPS       Y11, Y10, Y10
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      Y8, (R12)
+	SUBQ         $0x00000120, R12
+	MOVQ         24(SI), DI
+	MOVQ         40(SI), DX
+	VCVTPS2PD    (R12), Y0
+	VCVTPS2PD    32(R12), Y1
+	VCVTPS2PD    64(R12), Y2
+	VCVTPS2PD    96(R12), Y3
+	VCVTPS2PD    128(R12), Y4
+	VCVTPS2PD    160(R12), Y5
+	VCVTPS2PD    192(R12), Y6
+	VCVTPS2PD    224(R12), Y7
+	VCVTPS2PD    256(R12), Y8
+	VADDPD       Y3, Y4, Y9
+	VADDPD       Y4, Y5, Y10
+	VADDPD       Y0, Y1, Y11
+	VADDPD       Y7, Y8, Y12
+	VADDPD       Y11, Y9, Y13
+	VADDPD       Y13, Y2, Y13
+	VADDPD       Y13, Y5, Y13
+	VADDPD       Y13, Y6, Y13
+	VADDPD       Y13, Y12, Y13
+	VADDPD       Y1, Y2, Y1
+	VADDPD       Y6, Y7, Y6
+	VADDPD       Y11, Y9, Y11
+	VADDPD       Y1, Y10, Y1
+	VADDPD       Y6, Y9, Y6
+	VADDPD       Y12, Y10, Y12
+	VBROADCASTSD 48(SI), Y14
+	VMULPD       Y14, Y13, Y13
+	MOVQ         DI, R9
+	VCVTPS2PD    320(R12), Y2
+	VSUBPD       Y13, Y2, Y3
+	VCVTPD2PSY   Y3, X3
+	VMOVUPS      X3, (R9)
+	ADDQ         DX, R9
+	VBROADCASTSD 56(SI), Y0
+	VMULPD       Y0, Y11, Y11
+	VSUBPD       Y11, Y2, Y11
+	VCVTPD2PSY   Y11, X11
+	VMOVUPS      X11, (R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y1, Y1
+	VSUBPD       Y1, Y2, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVUPS      X1, (R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y6, Y6
+	VSUBPD       Y6, Y2, Y6
+	VCVTPD2PSY   Y6, X6
+	VMOVUPS      X6, (R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y12, Y12
+	VSUBPD       Y12, Y2, Y12
+	VCVTPD2PSY   Y12, X12
+	VMOVUPS      X12, (R9)
+	ADDQ         DX, R9
+	VCVTPS2PD    288(R12), Y0
+	VMULPD       Y14, Y0, Y0
+	VMULPD       Y13, Y13, Y13
+	VSUBPD       Y13, Y0, Y0
+	VXORPD       Y1, Y1, Y1
+	VMAXPD       Y0, Y1, Y0
+	VSQRTPD      Y0, Y0
+	VCVTPD2PSY   Y0, X0
+	VMOVUPS      X0, (R9)
+	ADDQ         DX, R9
+	VCVTPS2PD    16(R12), Y0
+	VCVTPS2PD    48(R12), Y1
+	VCVTPS2PD    80(R12), Y2
+	VCVTPS2PD    112(R12), Y3
+	VCVTPS2PD    144(R12), Y4
+	VCVTPS2PD    176(R12), Y5
+	VCVTPS2PD    208(R12), Y6
+	VCVTPS2PD    240(R12), Y7
+	VCVTPS2PD    272(R12), Y8
+	VADDPD       Y3, Y4, Y9
+	VADDPD       Y4, Y5, Y10
+	VADDPD       Y0, Y1, Y11
+	VADDPD       Y7, Y8, Y12
+	VADDPD       Y11, Y9, Y13
+	VADDPD       Y13, Y2, Y13
+	VADDPD       Y13, Y5, Y13
+	VADDPD       Y13, Y6, Y13
+	VADDPD       Y13, Y12, Y13
+	VADDPD       Y1, Y2, Y1
+	VADDPD       Y6, Y7, Y6
+	VADDPD       Y11, Y9, Y11
+	VADDPD       Y1, Y10, Y1
+	VADDPD       Y6, Y9, Y6
+	VADDPD       Y12, Y10, Y12
+	VBROADCASTSD 48(SI), Y14
+	VMULPD       Y14, Y13, Y13
+	MOVQ         DI, R9
+	VCVTPS2PD    336(R12), Y2
+	VSUBPD       Y13, Y2, Y3
+	VCVTPD2PSY   Y3, X3
+	VMOVUPS      X3, 16(R9)
+	ADDQ         DX, R9
+	VBROADCASTSD 56(SI), Y0
+	VMULPD       Y0, Y11, Y11
+	VSUBPD       Y11, Y2, Y11
+	VCVTPD2PSY   Y11, X11
+	VMOVUPS      X11, 16(R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y1, Y1
+	VSUBPD       Y1, Y2, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVUPS      X1, 16(R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y6, Y6
+	VSUBPD       Y6, Y2, Y6
+	VCVTPD2PSY   Y6, X6
+	VMOVUPS      X6, 16(R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y12, Y12
+	VSUBPD       Y12, Y2, Y12
+	VCVTPD2PSY   Y12, X12
+	VMOVUPS      X12, 16(R9)
+	ADDQ         DX, R9
+	VCVTPS2PD    304(R12), Y0
+	VMULPD       Y14, Y0, Y0
+	VMULPD       Y13, Y13, Y13
+	VSUBPD       Y13, Y0, Y0
+	VXORPD       Y1, Y1, Y1
+	VMAXPD       Y0, Y1, Y0
+	VSQRTPD      Y0, Y0
+	VCVTPD2PSY   Y0, X0
+	VMOVUPS      X0, 16(R9)
+	ADDQ         DX, R9
+	VZEROUPPER
+	RET
+
+// func planeMomentsPairs(a *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·planeMomentsPairs(SB), NOSPLIT, $0-8
+	MOVQ      a+0(FP), SI
+	MOVQ      (SI), R8
+	MOVQ      8(SI), BX
+	MOVQ      16(SI), R12
+	MOVQ      32(SI), R13
+	VPMOVZXWD (R8), Y15
+	VPSLLD    $0x10, Y15, Y15
+	VMOVUPS   Y15, 320(R12)
+	VXORPS    Y8, Y8, Y8
+	VXORPS    Y9, Y9, Y9
+	VXORPS    Y10, Y10, Y10
+	VXORPS    Y11, Y11, Y11
+	MOVQ      $0x00000009, R14
+
+planeMomentsPairs_cell:
+	VXORPS Y0, Y0, Y0
+	MOVQ   16(BX), R9
+	MOVQ   24(BX), R11
+	TESTQ  R9, R9
+	JEQ    planeMomentsPairs_done
+	TESTQ  R11, R11
+	JEQ    planeMomentsPairs_done
+	MOVQ   (BX), DI
+	IMULQ  R13, DI
+	MOVQ   8(BX), AX
+	SHLQ   $0x05, AX
+	ADDQ   AX, DI
+	ADDQ   R8, DI
+	MOVQ   R11, AX
+	SHLQ   $0x05, AX
+	MOVQ   R13, R10
+	SUBQ   AX, R10
+
+planeMomentsPairs_row:
+	MOVQ R11, CX
+	SUBQ $0x04, CX
+	JLT  planeMomentsPairs_rest
+
+planeMomentsPairs_four:
+	VPMOVZXWD   (DI), Y4
+	VPSLLD      $0x10, Y4, Y4
+	VSUBPS      Y4, Y15, Y4
+	VFMADD231PS Y4, Y4, Y8
+	VPMOVZXWD   32(DI), Y5
+	VPSLLD      $0x10, Y5, Y5
+	VSUBPS      Y5, Y15, Y5
+	VFMADD231PS Y5, Y5, Y9
+	VPMOVZXWD   64(DI), Y6
+	VPSLLD      $0x10, Y6, Y6
+	VSUBPS      Y6, Y15, Y6
+	VFMADD231PS Y6, Y6, Y10
+	VPMOVZXWD   96(DI), Y7
+	VPSLLD      $0x10, Y7, Y7
+	VSUBPS      Y7, Y15, Y7
+	VFMADD231PS Y7, Y7, Y11
+	VADDPS      Y5, Y4, Y4
+	VADDPS      Y7, Y6, Y6
+	VADDPS      Y6, Y4, Y4
+	VADDPS      Y4, Y0, Y0
+	ADDQ        $0x00000080, DI
+	SUBQ        $0x04, CX
+	JGE         planeMomentsPairs_four
+
+planeMomentsPairs_rest:
+	ADDQ $0x04, CX
+	JEQ  planeMomentsPairs_next
+
+planeMomentsPairs_one:
+	VPMOVZXWD   (DI), Y4
+	VPSLLD      $0x10, Y4, Y4
+	VSUBPS      Y4, Y15, Y4
+	VFMADD231PS Y4, Y4, Y8
+	VADDPS      Y4, Y0, Y0
+	ADDQ        $0x20, DI
+	DECQ        CX
+	JNE         planeMomentsPairs_one
+
+planeMomentsPairs_next:
+	ADDQ R10, DI
+	DECQ R9
+	JNE  planeMomentsPairs_row
+
+planeMomentsPairs_done:
+	VMOVUPS      Y0, (R12)
+	ADDQ         $0x20, R12
+	ADDQ         $0x20, BX
+	DECQ         R14
+	JNE          planeMomentsPairs_cell
+	VADDPS       Y9, Y8, Y8
+	VADDPS       Y11, Y10, Y10
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      Y8, (R12)
+	SUBQ         $0x00000120, R12
+	MOVQ         24(SI), DI
+	MOVQ         40(SI), DX
+	VCVTPS2PD    (R12), Y0
+	VCVTPS2PD    32(R12), Y1
+	VCVTPS2PD    64(R12), Y2
+	VCVTPS2PD    96(R12), Y3
+	VCVTPS2PD    128(R12), Y4
+	VCVTPS2PD    160(R12), Y5
+	VCVTPS2PD    192(R12), Y6
+	VCVTPS2PD    224(R12), Y7
+	VCVTPS2PD    256(R12), Y8
+	VADDPD       Y3, Y4, Y9
+	VADDPD       Y4, Y5, Y10
+	VADDPD       Y0, Y1, Y11
+	VADDPD       Y7, Y8, Y12
+	VADDPD       Y11, Y9, Y13
+	VADDPD       Y13, Y2, Y13
+	VADDPD       Y13, Y5, Y13
+	VADDPD       Y13, Y6, Y13
+	VADDPD       Y13, Y12, Y13
+	VADDPD       Y1, Y2, Y1
+	VADDPD       Y6, Y7, Y6
+	VADDPD       Y11, Y9, Y11
+	VADDPD       Y1, Y10, Y1
+	VADDPD       Y6, Y9, Y6
+	VADDPD       Y12, Y10, Y12
+	VBROADCASTSD 48(SI), Y14
+	VMULPD       Y14, Y13, Y13
+	MOVQ         DI, R9
+	VCVTPS2PD    320(R12), Y2
+	VSUBPD       Y13, Y2, Y3
+	VCVTPD2PSY   Y3, X3
+	VMOVUPS      X3, (R9)
+	ADDQ         DX, R9
+	VBROADCASTSD 56(SI), Y0
+	VMULPD       Y0, Y11, Y11
+	VSUBPD       Y11, Y2, Y11
+	VCVTPD2PSY   Y11, X11
+	VMOVUPS      X11, (R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y1, Y1
+	VSUBPD       Y1, Y2, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVUPS      X1, (R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y6, Y6
+	VSUBPD       Y6, Y2, Y6
+	VCVTPD2PSY   Y6, X6
+	VMOVUPS      X6, (R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y12, Y12
+	VSUBPD       Y12, Y2, Y12
+	VCVTPD2PSY   Y12, X12
+	VMOVUPS      X12, (R9)
+	ADDQ         DX, R9
+	VCVTPS2PD    288(R12), Y0
+	VMULPD       Y14, Y0, Y0
+	VMULPD       Y13, Y13, Y13
+	VSUBPD       Y13, Y0, Y0
+	VXORPD       Y1, Y1, Y1
+	VMAXPD       Y0, Y1, Y0
+	VSQRTPD      Y0, Y0
+	VCVTPD2PSY   Y0, X0
+	VMOVUPS      X0, (R9)
+	ADDQ         DX, R9
+	VCVTPS2PD    16(R12), Y0
+	VCVTPS2PD    48(R12), Y1
+	VCVTPS2PD    80(R12), Y2
+	VCVTPS2PD    112(R12), Y3
+	VCVTPS2PD    144(R12), Y4
+	VCVTPS2PD    176(R12), Y5
+	VCVTPS2PD    208(R12), Y6
+	VCVTPS2PD    240(R12), Y7
+	VCVTPS2PD    272(R12), Y8
+	VADDPD       Y3, Y4, Y9
+	VADDPD       Y4, Y5, Y10
+	VADDPD       Y0, Y1, Y11
+	VADDPD       Y7, Y8, Y12
+	VADDPD       Y11, Y9, Y13
+	VADDPD       Y13, Y2, Y13
+	VADDPD       Y13, Y5, Y13
+	VADDPD       Y13, Y6, Y13
+	VADDPD       Y13, Y12, Y13
+	VADDPD       Y1, Y2, Y1
+	VADDPD       Y6, Y7, Y6
+	VADDPD       Y11, Y9, Y11
+	VADDPD       Y1, Y10, Y1
+	VADDPD       Y6, Y9, Y6
+	VADDPD       Y12, Y10, Y12
+	VBROADCASTSD 48(SI), Y14
+	VMULPD       Y14, Y13, Y13
+	MOVQ         DI, R9
+	VCVTPS2PD    336(R12), Y2
+	VSUBPD       Y13, Y2, Y3
+	VCVTPD2PSY   Y3, X3
+	VMOVUPS      X3, 16(R9)
+	ADDQ         DX, R9
+	VBROADCASTSD 56(SI), Y0
+	VMULPD       Y0, Y11, Y11
+	VSUBPD       Y11, Y2, Y11
+	VCVTPD2PSY   Y11, X11
+	VMOVUPS      X11, 16(R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y1, Y1
+	VSUBPD       Y1, Y2, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVUPS      X1, 16(R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y6, Y6
+	VSUBPD       Y6, Y2, Y6
+	VCVTPD2PSY   Y6, X6
+	VMOVUPS      X6, 16(R9)
+	ADDQ         DX, R9
+	VMULPD       Y0, Y12, Y12
+	VSUBPD       Y12, Y2, Y12
+	VCVTPD2PSY   Y12, X12
+	VMOVUPS      X12, 16(R9)
+	ADDQ         DX, R9
+	VCVTPS2PD    304(R12), Y0
+	VMULPD       Y14, Y0, Y0
+	VMULPD       Y13, Y13, Y13
+	VSUBPD       Y13, Y0, Y0
+	VXORPD       Y1, Y1, Y1
+	VMAXPD       Y0, Y1, Y0
+	VSQRTPD      Y0, Y0
+	VCVTPD2PSY   Y0, X0
+	VMOVUPS      X0, 16(R9)
+	ADDQ         DX, R9
 	VZEROUPPER
 	RET

@@ -8,8 +8,8 @@ func (d *direct) tileAsm(p part, q panel, out, in []float32) { d.tileGo(p, q, ou
 
 func (p *pool) runAsm(b int, g *poolGroup, out, in []float32) { p.runGo(b, g, out, in) }
 
-func sumsAsm(sums *[2 * Block]float32, x []float32, k *[Block]float32, c *cell, row int) {
-	sumsGo(sums, x, k, c, row)
+func (m *Moments) floatsAsm(t Tensor, b int, places []int, out, in []float32) {
+	m.floatsGo(t, b, places, out, in)
 }
 
 func roundRow([]float32, []float32) {}

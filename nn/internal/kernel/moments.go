@@ -102,8 +102,11 @@ func (m *Moments) Scratch() int {
 func (m *Moments) Run(part int, out, in, scratch []float32) {
 	for b := part * m.split; b < min((part+1)*m.split, m.blocks); b++ {
 		switch {
+		case m.step != 0 && m.level == levelRef:
+			m.bytesGo(b, out, in)
 		case m.step != 0:
-			m.bytes(b, out, in)
+			m.bytesAsm(b, out, in)
+		case m.pairs && m.level != levelRef && m.pairsAsm(b, out, in):
 		case m.pairs:
 			widenBlock(scratch, in, m.in, b)
 			t := Dense(PairBlock, m.in.H, m.in.W)
@@ -117,21 +120,34 @@ func (m *Moments) Run(part int, out, in, scratch []float32) {
 
 // floats computes channel block b of a tensor of float32, whose lanes belong at those places.
 func (m *Moments) floats(t Tensor, b int, places []int, out, in []float32) {
+	if m.level == levelRef {
+		m.floatsGo(t, b, places, out, in)
+	} else {
+		m.floatsAsm(t, b, places, out, in)
+	}
+}
+
+// floatsGo is floats in plain Go.
+func (m *Moments) floatsGo(t Tensor, b int, places []int, out, in []float32) {
 	base := t.Off + b*t.Plane
 	first := [Block]float32(in[base:])
 	var s [9][2 * Block]float32
 	for i := range m.cells {
-		c := &m.cells[i]
-		switch {
-		case c.empty():
-		case m.level == levelRef:
+		if c := &m.cells[i]; !c.empty() {
 			sumsGo(&s[i], in[base+c.top*t.Row+c.left*Block:], &first, c, t.Row)
-		default:
-			sumsAsm(&s[i], in[base+c.top*t.Row+c.left*Block:], &first, c, t.Row)
 		}
 	}
-	n := 1 / float64(t.H*t.W)
-	fourth := 1 / float64((t.H+1)/2*((t.W+1)/2))
+	m.finish(&s, &first, places, out)
+}
+
+// shares are what sums over all pixels and over a quarter's are multiplied by to be means.
+func (m *Moments) shares() (n, fourth float64) {
+	return 1 / float64(m.in.H*m.in.W), 1 / float64((m.in.H+1)/2*((m.in.W+1)/2))
+}
+
+// finish makes moments of the sums of x-k of each cell, and of their squares.
+func (m *Moments) finish(s *[9][2 * Block]float32, first *[Block]float32, places []int, out []float32) {
+	n, fourth := m.shares()
 	for l, at := range places {
 		if at < 0 {
 			continue
@@ -169,23 +185,25 @@ func sumsGo(sums *[2 * Block]float32, x []float32, k *[Block]float32, c *cell, r
 	}
 }
 
-// bytes computes channel block b of bytes.
-func (m *Moments) bytes(b int, out, in []float32) {
+// bytesGo computes channel block b of bytes, in plain Go. Its sums are exact, and what follows rounds as
+// assembly does.
+func (m *Moments) bytesGo(b int, out, in []float32) {
 	base := m.in.Off + b*m.in.Plane
 	var s [9][2 * ByteBlock]uint32
 	for i := range m.cells {
-		c := &m.cells[i]
-		switch {
-		case c.empty():
-		case m.level == levelRef:
+		if c := &m.cells[i]; !c.empty() {
 			byteSumsGo(&s[i], in[base+c.top*m.in.Row+c.left*Block:], c, m.in.Row)
-		default:
-			byteSumsAsm(&s[i], in[base+c.top*m.in.Row+c.left*Block:], c, m.in.Row)
 		}
 	}
+	m.finishBytes(&s, m.at[b*ByteBlock:][:ByteBlock], out)
+}
+
+// finishBytes makes moments of the sums of the bytes of each cell, and of their squares.
+func (m *Moments) finishBytes(s *[9][2 * ByteBlock]uint32, places []int, out []float32) {
 	step := float64(m.step)
-	n, fourth := 1/float64(m.in.H*m.in.W), step/float64((m.in.H+1)/2*((m.in.W+1)/2))
-	for l, at := range m.at[b*ByteBlock : (b+1)*ByteBlock] {
+	n, fourth := m.shares()
+	fourth *= step
+	for l, at := range places {
 		if at < 0 {
 			continue
 		}
@@ -202,7 +220,7 @@ func (m *Moments) bytes(b int, out, in []float32) {
 		to[2*m.channels] = float32(float64(v[1]+v[2]+v[4]+v[5]) * fourth)
 		to[3*m.channels] = float32(float64(v[3]+v[4]+v[6]+v[7]) * fourth)
 		to[4*m.channels] = float32(float64(v[4]+v[5]+v[7]+v[8]) * fourth)
-		to[5*m.channels] = float32(math.Sqrt(max(float64(square)*n-mean*mean, 0)) * step)
+		to[5*m.channels] = float32(math.Sqrt(max(float64(float64(square)*n)-float64(mean*mean), 0)) * step)
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/inception/convert/internal/fuzztest"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
-	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 // header says that there is one file of values, little-endian.
@@ -136,31 +136,19 @@ func TestBundleRefused(t *testing.T) {
 // FuzzBundle fuzzes the entries of an index; a fuzzer would never find the checksums around it.
 func FuzzBundle(f *testing.F) {
 	good := bundleOf(header, entryOf(0, 8, 0))
-	f.Add(good[:len(good)-footer-22])
-	f.Add([]byte("\x00\x00\x02\x08\x01\x00\x00\x00\x00\x01\x00\x00\x00"))
-	f.Fuzz(func(t *testing.T, block []byte) {
-		defer boundtest.Reader(t, len(block))()
-		got, err := bundled(wrap(block), pair)
-		if err != nil {
-			return
-		}
-		for _, x := range got {
-			if x.DType.Float() && x.Len() > len(pair)+len(block) {
-				t.Fatalf("tensor %q has %d elements in %d bytes", x.Name, x.Len(), len(pair)+len(block))
-			}
-		}
-	})
+	fuzztest.Tensors(f, fuzztest.Limits{Elements: func(n int) int { return n + len(pair) }, Unread: true},
+		func(block []byte) ([]raw.Tensor, error) { return bundled(wrap(block), pair) }, good[:len(good)-footer-22],
+		[]byte("\x00\x00\x02\x08\x01\x00\x00\x00\x00\x01\x00\x00\x00"))
 }
 
 func FuzzObjects(f *testing.F) {
-	b := fixture.Read(f, "inception_v3_v2.index")
-	f.Add(b)
-	f.Fuzz(func(t *testing.T, b []byte) {
-		defer boundtest.Reader(t, len(b))()
-		if Is(bytes.NewReader(b), int64(len(b))) {
-			_, _ = Objects(bytes.NewReader(b), int64(len(b)), func(int, int) (io.ReaderAt, int64, error) {
-				return bytes.NewReader(b), int64(len(b)), nil
-			})
+	fuzztest.Bounded(f, func(b []byte) error {
+		if !Is(bytes.NewReader(b), int64(len(b))) {
+			return nil
 		}
-	})
+		_, err := Objects(bytes.NewReader(b), int64(len(b)), func(int, int) (io.ReaderAt, int64, error) {
+			return bytes.NewReader(b), int64(len(b)), nil
+		})
+		return err
+	}, fixture.Read(f, "inception_v3_v2.index"))
 }

@@ -90,6 +90,14 @@ func (g *Graph) Add(n *Node, values ...string) error {
 	return nil
 }
 
+// Picture notes what an input's shape of [N,S,S,C] and its type say.
+func (g *Graph) Picture(name string, shape []int64, bytes bool) {
+	if len(shape) == 4 && shape[1] == shape[2] && shape[1] > 0 {
+		g.Sizes[name] = int(min(shape[1], 1<<20))
+	}
+	g.Bytes[name] = bytes
+}
+
 // AddFused adds a node whose operator does several things one after the other: op with the node's
 // first two inputs, then each of the parts, of which a BiasAdd takes the third.
 func (g *Graph) AddFused(n *Node, op string, parts []string, value string) error {

@@ -109,11 +109,20 @@ func (f *reader) node(x wire.Field) error {
 		}
 		return nil
 	}
+	if n.Op == placeholder {
+		f.g.Picture(n.Name, n.Attrs["shape"].Ints, n.Attrs["dtype"].Int == typeUint8)
+	}
 	if err := f.g.Add(n, n.Name); err != nil {
 		return x.Bad(err)
 	}
 	return nil
 }
+
+// An input, and its type where that is bytes.
+const (
+	placeholder = "Placeholder"
+	typeUint8   = 4
+)
 
 // entry reads an entry of the attribute map; a tensor's message is returned.
 func (f *reader) entry(x wire.Field, n *graph.Node) (*raw.Cursor, error) {

@@ -2,12 +2,13 @@ package graphdef
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/inception/convert/internal/fuzztest"
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/internal/fixture"
-	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 func parse(b []byte) (*graph.Graph, error) { return Read(bytes.NewReader(b), int64(len(b))) }
@@ -115,27 +116,10 @@ func TestRefused(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(fixture.Read(f, "classify_image_graph_def.pb")[:20000])
-	f.Add([]byte(append(relu("r"), constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(4)).Raw(5, make([]byte, 8)))...)))
-	f.Add([]byte(constant("axis", fixture.PB(nil).Num(1, 3).Raw(4, []byte{3, 0, 0, 0}))))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		defer boundtest.Reader(t, len(b))()
-		g, err := parse(b)
-		if err != nil {
-			return
-		}
-		for name, k := range g.Consts {
-			if !k.DType.Float() {
-				continue
-			}
-			if k.Len() > len(b)+maxSplat {
-				t.Fatalf("constant %q has %d elements in %d bytes", name, k.Len(), len(b))
-			}
-			if _, err := k.Float32s(); err != nil {
-				t.Fatalf("constant %q was listed but cannot be read: %v", name, err)
-			}
-		}
-	})
+	fuzztest.Graph(f, fuzztest.Limits{Elements: func(n int) int { return n + maxSplat }}, parse,
+		fixture.Read(f, "classify_image_graph_def.pb")[:20000],
+		append(relu("r"), constant("w", fixture.PB(nil).Num(1, 1).Raw(2, dims(4)).Raw(5, make([]byte, 8)))...),
+		constant("axis", fixture.PB(nil).Num(1, 3).Raw(4, []byte{3, 0, 0, 0})))
 }
 
 func FuzzSavedModel(f *testing.F) {
@@ -144,21 +128,30 @@ func FuzzSavedModel(f *testing.F) {
 		Raw(4, fixture.PB(nil).Str(1, "y").Str(2, "r:activations:0"))
 	call := fixture.PB(nil).Str(1, "c").Str(2, "PartitionedCall").Str(3, "p").
 		Raw(5, fixture.PB(nil).Str(1, "f").Raw(2, fixture.PB(nil).Raw(10, fixture.PB(nil).Str(1, "f"))))
-	graph := fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, "p").Str(2, "Placeholder")).Raw(1, call).
+	body := fixture.PB(nil).Raw(1, fixture.PB(nil).Str(1, "p").Str(2, "Placeholder")).Raw(1, call).
 		Raw(2, fixture.PB(nil).Raw(1, fn))
 	sig := fixture.PB(nil).Str(1, "serving_default").
 		Raw(2, fixture.PB(nil).Raw(2, fixture.PB(nil).Str(1, "out").Raw(2, fixture.PB(nil).Str(1, "c:0"))))
-	good := fixture.PB(nil).Num(1, 1).Raw(2, fixture.PB(nil).Raw(2, graph).Raw(5, sig))
+	good := fixture.PB(nil).Num(1, 1).Raw(2, fixture.PB(nil).Raw(2, body).Raw(5, sig))
 	g, err := ReadSavedModel(bytes.NewReader(good), int64(len(good)), nil, nil)
 	if err != nil || len(g.Nodes) != 1 || g.Nodes[0].Op != "Relu" {
 		f.Fatalf("got %+v, %v, want the one operator of the function", g, err)
 	}
-	f.Add([]byte(good))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		defer boundtest.Reader(t, len(b))()
-		g, err := ReadSavedModel(bytes.NewReader(b), int64(len(b)), nil, nil)
-		if err == nil && len(g.Nodes) > len(b)*8+8 {
-			t.Fatalf("%d operators of %d bytes", len(g.Nodes), len(b))
-		}
-	})
+	fuzztest.Graph(f, fuzztest.Limits{Nodes: func(n int) int { return 8*n + 8 }, Unread: true},
+		func(b []byte) (*graph.Graph, error) {
+			return ReadSavedModel(bytes.NewReader(b), int64(len(b)), nil, nil)
+		}, good)
+}
+
+// TestPlaceholder: the side of an input and its type are told.
+func TestPlaceholder(t *testing.T) {
+	size := func(n uint64) fixture.PB { return fixture.PB(nil).Raw(2, fixture.PB(nil).Num(1, n)) }
+	attr := func(key string, value fixture.PB) fixture.PB { return fixture.PB(nil).Str(1, key).Raw(2, value) }
+	shape := slices.Concat(fixture.PB(nil).Raw(2, fixture.PB(nil)), size(139), size(139), size(3))
+	input := fixture.PB(nil).Str(1, "x").Str(2, "Placeholder").Raw(5, attr("shape", fixture.PB(nil).Raw(7, shape))).
+		Raw(5, attr("dtype", fixture.PB(nil).Num(6, 4)))
+	g, err := parse(fixture.PB(nil).Raw(1, input))
+	if err != nil || g.Sizes["x"] != 139 || !g.Bytes["x"] {
+		t.Errorf("got %+v, %v, want bytes of 139 pixels a side", g, err)
+	}
 }

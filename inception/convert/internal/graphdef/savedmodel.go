@@ -329,11 +329,8 @@ func (c *scope) make(v string) (string, error) {
 		return "", fmt.Errorf("value %q is made by no operator", v)
 	}
 	switch n.Op {
-	case "Placeholder":
-		if side := n.Attrs["shape"].Ints; len(side) == 4 && side[1] == side[2] && side[1] > 0 {
-			c.out.Sizes[name] = int(min(side[1], 1<<20))
-		}
-		c.out.Bytes[name] = n.Attrs["dtype"].Int == 4
+	case placeholder:
+		c.out.Picture(name, n.Attrs["shape"].Ints, n.Attrs["dtype"].Int == typeUint8)
 		return name, nil
 	case "VarHandleOp":
 		return variable + stem, nil

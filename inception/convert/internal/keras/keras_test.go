@@ -4,8 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/inception/convert/internal/fuzztest"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
-	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 // none has every weight that is asked for, empty.
@@ -86,13 +87,6 @@ func TestGraphRefused(t *testing.T) {
 }
 
 func FuzzGraph(f *testing.F) {
-	f.Add([]byte(functional3))
-	f.Add([]byte(functional2))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		defer boundtest.Reader(t, len(b))()
-		g, err := Graph(b, none{})
-		if err == nil && len(g.Nodes) > 8*maxLayers {
-			t.Fatalf("%d operators of %d bytes", len(g.Nodes), len(b))
-		}
-	})
+	fuzztest.Graph(f, fuzztest.Limits{Nodes: func(int) int { return 8 * maxLayers }, Unread: true},
+		func(b []byte) (*graph.Graph, error) { return Graph(b, none{}) }, []byte(functional3), []byte(functional2))
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/inception/convert/internal/fuzztest"
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/internal/fixture"
-	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 func parse(b []byte) (*graph.Graph, error) { return Read(bytes.NewReader(b), int64(len(b)), nil) }
@@ -110,26 +110,9 @@ func TestRefused(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(fixture.Read(f, "folded.onnx")[:20000])
-	f.Add(model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 1).Str(8, "w").Raw(9, make([]byte, 8)))))
-	f.Add(model(fixture.PB(nil).Raw(1,
-		fixture.PB(nil).Str(2, "c").Str(4, "Constant").Raw(5,
-			fixture.PB(nil).Str(1, "value").Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 7).Raw(9, make([]byte, 16)))))))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		defer boundtest.Reader(t, len(b))()
-		g, err := parse(b)
-		if err != nil {
-			return
-		}
-		for name, k := range g.Consts {
-			if k.DType.Float() && k.Len() > len(b) {
-				t.Fatalf("constant %q has %d elements in %d bytes", name, k.Len(), len(b))
-			}
-			if k.DType.Float() {
-				if _, err := k.Float32s(); err != nil {
-					t.Fatalf("constant %q was listed but cannot be read: %v", name, err)
-				}
-			}
-		}
-	})
+	fuzztest.Graph(f, fuzztest.Limits{}, parse, fixture.Read(f, "folded.onnx")[:20000],
+		model(fixture.PB(nil).Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 1).Str(8, "w").Raw(9, make([]byte, 8)))),
+		model(fixture.PB(nil).Raw(1,
+			fixture.PB(nil).Str(2, "c").Str(4, "Constant").Raw(5,
+				fixture.PB(nil).Str(1, "value").Raw(5, fixture.PB(nil).Num(1, 2).Num(2, 7).Raw(9, make([]byte, 16)))))))
 }

@@ -5,8 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/inception/convert/internal/fuzztest"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
-	"github.com/c236555e/rehead/internal/boundtest"
 )
 
 // TestText: what protobuf's text may be written as, beyond what ONNX writes itself.
@@ -40,19 +41,15 @@ graph: <
 }
 
 func FuzzText(f *testing.F) {
-	f.Add([]byte("ir_version: 8 graph { node { op_type: \"Conv\\n\\x41\" attribute { ints: [1, 2] } } }"))
-	f.Add([]byte(`ir_version: 8 graph < initializer { dims: 2 data_type: 1 name: 'w' raw_data: "\000\001" "abcdef" } >`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		defer boundtest.Reader(t, len(b))()
-		_, _ = ReadText(bytes.NewReader(b), int64(len(b)), nil) //nolint:errcheck // any error will do
-	})
+	fuzztest.Graph(f, fuzztest.Limits{},
+		func(b []byte) (*graph.Graph, error) { return ReadText(bytes.NewReader(b), int64(len(b)), nil) },
+		[]byte("ir_version: 8 graph { node { op_type: \"Conv\\n\\x41\" attribute { ints: [1, 2] } } }"),
+		[]byte(`ir_version: 8 graph < initializer { dims: 2 data_type: 1 name: 'w' raw_data: "\000\001" "abcdef" } >`))
 }
 
 func FuzzJSON(f *testing.F) {
-	f.Add([]byte(`{"irVersion":"8","graph":{"node":[{"opType":"Conv","attribute":[{"ints":["1",2]}]}]}}`))
-	f.Add([]byte(`{"ir_version":8,"graph":{"initializer":[{"dims":["1"],"data_type":1,"name":"w","raw_data":"AACAPw=="}]}}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		defer boundtest.Reader(t, len(b))()
-		_, _ = ReadJSON(bytes.NewReader(b), int64(len(b)), nil) //nolint:errcheck // any error will do
-	})
+	fuzztest.Graph(f, fuzztest.Limits{},
+		func(b []byte) (*graph.Graph, error) { return ReadJSON(bytes.NewReader(b), int64(len(b)), nil) },
+		[]byte(`{"irVersion":"8","graph":{"node":[{"opType":"Conv","attribute":[{"ints":["1",2]}]}]}}`),
+		[]byte(`{"ir_version":8,"graph":{"initializer":[{"dims":["1"],"data_type":1,"name":"w","raw_data":"AACAPw=="}]}}`))
 }

@@ -4,6 +4,7 @@ package paddle
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,23 @@ const structured = "StructuredToParameterName@@"
 // Is reports whether head starts as a pickle of protocol 4 or 5 does, with its frame.
 func Is(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("\x80\x04\x95")) || bytes.HasPrefix(head, []byte("\x80\x05\x95"))
+}
+
+// IsProgram reports whether head is of a file that paddle.jit.save writes: a program as JSON (.json) or of older
+// versions (.pdmodel), or its values without their names (.pdiparams).
+func IsProgram(head []byte) bool {
+	if bytes.HasPrefix(head, []byte(`{"base_code":{"magic":"pir"`)) {
+		return true
+	}
+	if len(head) > 24 && bytes.Count(head[:16], []byte{0}) == 16 { // two versions of 0 and no levels
+		size := binary.LittleEndian.Uint32(head[16:])
+		return size >= 4 && size <= 64 && head[20] == 0x08 && head[22] == 0x10 // a type, then sides
+	}
+	if len(head) < 16 || head[0] != 0x0a { // a block
+		return false
+	}
+	_, n := binary.Uvarint(head[1:])
+	return n > 0 && bytes.HasPrefix(head[1+n:], []byte("\x08\x00\x10\xff\xff\xff")) // the first, within none
 }
 
 const (

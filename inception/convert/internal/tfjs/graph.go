@@ -29,6 +29,12 @@ type attribute struct {
 		I []any    `json:"i"`
 		S []string `json:"s"`
 	} `json:"list"`
+	Type  string `json:"type"`
+	Shape *struct {
+		Dim []struct {
+			Size any `json:"size"`
+		} `json:"dim"`
+	} `json:"shape"`
 }
 
 const maxInts = 64
@@ -75,6 +81,10 @@ func (a attribute) value() (out graph.Attr) {
 			}
 		}
 		out.Text = strings.Join(names, " ")
+	case a.Shape != nil:
+		for _, d := range a.Shape.Dim[:min(len(a.Shape.Dim), maxInts)] {
+			out.Ints = append(out.Ints, integer(d.Size))
+		}
 	default:
 		out.Int = integer(a.I)
 	}
@@ -133,6 +143,9 @@ func add(g *graph.Graph, n node) error {
 		if !strings.HasPrefix(in, "^") {
 			x.Inputs = append(x.Inputs, strings.TrimSuffix(in, ":0"))
 		}
+	}
+	if n.Op == "Placeholder" {
+		g.Picture(n.Name, x.Attrs["shape"].Ints, n.Attrs["dtype"].Type == "DT_UINT8")
 	}
 	plain, ok := map[string]string{"_FusedConv2D": "Conv2D", "_FusedMatMul": "MatMul"}[n.Op]
 	if !ok {

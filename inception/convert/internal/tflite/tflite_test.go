@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/inception/convert/internal/fuzztest"
+	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/internal/fixture"
 	"github.com/c236555e/rehead/internal/boundtest"
 )
@@ -133,17 +135,9 @@ func TestShared(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	f.Add(model())
-	f.Fuzz(func(t *testing.T, b []byte) {
-		defer boundtest.Reader(t, len(b))()
-		g, _, err := Read(bytes.NewReader(b), int64(len(b)))
-		if err != nil {
-			return
-		}
-		for _, k := range g.Consts {
-			if k.DType.Float() && k.Len() > 4*len(b) {
-				t.Fatalf("constant %q has %d elements in a file of %d bytes", k.Name, k.Len(), len(b))
-			}
-		}
-	})
+	fuzztest.Graph(f, fuzztest.Limits{Elements: func(n int) int { return 4 * n }, Unread: true},
+		func(b []byte) (*graph.Graph, error) {
+			g, _, err := Read(bytes.NewReader(b), int64(len(b)))
+			return g, err
+		}, model())
 }

@@ -225,6 +225,9 @@ func (m *machine) operator(op string, args []any, named map[string]any) (any, er
 	}
 	m.values++
 	out := fmt.Sprintf("%s/%d", op, m.values)
+	if op == "adaptive_max_pool2d" || op == "max_pool2d_with_indices" { // the maxima, and where they lay
+		return []any{aten.Tensor(out), unknown{}}, m.e.Call(op, args, named, out)
+	}
 	return aten.Tensor(out), m.e.Call(op, args, named, out)
 }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
@@ -36,6 +38,30 @@ func (c Channel) Sharded() bool { return strings.EqualFold(c.Distribution, "Shar
 
 // Set is a job's channels by name.
 type Set map[string]Channel
+
+// Sharded are the folders of the channels of which each host has other objects. One that every host has to
+// have whole, or that comes as a stream, is an error.
+func (s Set) Sharded() (dirs []string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		c := s[name]
+		if !c.Sharded() {
+			continue
+		}
+		why := ""
+		switch {
+		case c.Pipe():
+			why = "in Pipe mode, where its files have no names"
+		case name == "weights", name == "model", strings.HasSuffix(name, "_lst"), programs(name):
+			why = "no channel of pictures, and every host needs all of it"
+		}
+		if why != "" {
+			return nil, fmt.Errorf("train: channel %q is ShardedByS3Key, but %s: set its S3DataDistributionType to "+
+				"FullyReplicated", name, why)
+		}
+		dirs = append(dirs, c.Dir)
+	}
+	return dirs, nil
+}
 
 // Read lists the job's channels: those of inputdataconfig.json, or without it the folders of
 // input/data.

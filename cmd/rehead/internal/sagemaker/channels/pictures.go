@@ -2,7 +2,9 @@ package channels
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/layout"
 	"github.com/c236555e/rehead/cmd/rehead/internal/sagemaker/recordio"
+	"github.com/c236555e/rehead/dataset/source"
 )
 
 // Finder finds the pictures of a job.
@@ -19,6 +22,7 @@ type Finder struct {
 	Manifest    string                           // file in a channel; "none": label folders; "": the only one there
 	Classes     string                           // file with the names of numbered classes; "": none
 	Corrections string                           // corrections file; "": none
+	Store       source.Store                     // where the channels' folders lie; nil: on this disk
 	Scratch     func() (dir string, err error)   // makes a folder of this run alone, once
 	Say         func(format string, args ...any) // prints a line of the log
 }
@@ -104,12 +108,17 @@ func (f *Finder) pictures(ctx context.Context, name string, roots map[string]str
 		}
 		return f.extract(ctx, name, []string{c.Dir + "_0"})
 	}
-	entries, err := os.ReadDir(c.Dir)
+	entries, err := f.store().ReadDir(c.Dir)
 	if err != nil {
 		return "", fmt.Errorf("train: channel %q: %w", name, err)
 	}
 	root := f.packed(c.Dir, entries)
-	if records := withSuffix(c.Dir, entries, ".rec"); len(records) > 0 {
+	records := withSuffix(c.Dir, entries, ".rec")
+	if f.Store != nil && c.Sharded() && (root != c.Dir || len(records) > 0) {
+		return "", fmt.Errorf("train: channel %q is ShardedByS3Key and its pictures are packed in a file, which one host "+
+			"has whole: set its S3DataDistributionType to FullyReplicated", name)
+	}
+	if len(records) > 0 {
 		return f.extract(ctx, name, records)
 	}
 	if _, ok := f.Channels[name+"_lst"]; ok {
@@ -134,9 +143,17 @@ func (f *Finder) pictures(ctx context.Context, name string, roots map[string]str
 		return "", fmt.Errorf("train: channel %q holds %d manifests, among them %s: name one in the "+
 			"hyperparameter manifest, or none", name, len(lists), filepath.Base(lists[0]))
 	}
-	list, err := f.beside(f.Manifest, name)
+	list, err := f.named(f.Manifest, name)
 	roots[list] = root
 	return list, err
+}
+
+// store is where the channels' folders lie.
+func (f *Finder) store() source.Store {
+	if f.Store == nil {
+		return source.Disk{}
+	}
+	return f.Store
 }
 
 // manifests are the endings of lists of pictures, archives those of packed pictures.
@@ -177,14 +194,45 @@ func (f *Finder) extract(ctx context.Context, name string, streams []string) (st
 	return list, nil
 }
 
-// beside finds a file that a hyperparameter names, in the first of these channels that has it.
+// beside finds a file that a hyperparameter names, and has it on this disk.
 func (f *Finder) beside(file string, channels ...string) (string, error) {
+	path, err := f.named(file, channels...)
+	if err != nil || f.Store == nil {
+		return path, err
+	}
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	return f.fetch(path)
+}
+
+// fetch copies a file to this disk.
+func (f *Finder) fetch(path string) (_ string, err error) {
+	scratch, err := f.Scratch()
+	if err != nil {
+		return "", err
+	}
+	from, err := f.store().Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, from.Close()) }()
+	out, err := os.CreateTemp(scratch, "*-"+filepath.Base(path))
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(out, from)
+	return out.Name(), errors.Join(err, out.Close())
+}
+
+// named finds a file that a hyperparameter names, in the first of these channels that has it.
+func (f *Finder) named(file string, channels ...string) (string, error) {
 	if !filepath.IsLocal(file) {
 		return "", fmt.Errorf("train: %q: want the name of a file in a channel, such as labels.txt", file)
 	}
 	for _, name := range channels {
 		path := filepath.Join(f.Tree.Data(name), file)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		if info, err := f.store().Stat(path); err == nil && info.Mode().IsRegular() {
 			return path, nil
 		}
 	}

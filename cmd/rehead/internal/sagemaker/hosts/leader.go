@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,10 @@ type Collector struct {
 	server *http.Server
 
 	mu     sync.Mutex
+	parts  map[string]inventory // of hosts of sharded channels
+	plans  map[string][]byte    // what these are to do
+	stay   bool                 // they stay until they have heard that all is done
+	done   bool
 	seen   map[string]time.Time // last sign of life of each other host
 	files  map[string]string    // what was received
 	failed error
@@ -37,7 +42,7 @@ func Collect(cfg Config, dir string, most int64) (*Collector, error) {
 		return nil, fmt.Errorf("sagemaker: hosts: the leader cannot listen on port %d: %w", cfg.Port, err)
 	}
 	c := &Collector{cfg: cfg, dir: dir, most: most, seen: map[string]time.Time{}, files: map[string]string{},
-		told: map[string]bool{}, change: make(chan struct{}, 1)}
+		parts: map[string]inventory{}, told: map[string]bool{}, change: make(chan struct{}, 1)}
 	for _, h := range cfg.Hosts.All {
 		if h != cfg.Hosts.Current {
 			c.seen[h] = time.Now()
@@ -47,6 +52,9 @@ func Collect(cfg Config, dir string, most int64) (*Collector, error) {
 	mux.HandleFunc("POST /alive/{host}", c.guarded(func(string, *http.Request) error { return nil }))
 	mux.HandleFunc("POST /file/{host}", c.guarded(c.take))
 	mux.HandleFunc("POST /failed/{host}", c.guarded(c.fail))
+	mux.HandleFunc("POST /parts/{host}", c.guarded(c.takeParts))
+	mux.HandleFunc("POST /plan/{host}", c.asked(c.planOf))
+	mux.HandleFunc("POST /done/{host}", c.asked(c.doneFor))
 	c.server = &http.Server{Handler: mux, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: time.Minute,
 		MaxHeaderBytes: 1 << 14}
 	go func() {
@@ -59,6 +67,25 @@ func Collect(cfg Config, dir string, most int64) (*Collector, error) {
 
 // guarded answers only the other hosts of this job, and takes each request as a sign of life.
 func (c *Collector) guarded(do func(host string, r *http.Request) error) http.HandlerFunc {
+	return c.answered(func(host string, _ http.ResponseWriter, r *http.Request) error { return do(host, r) })
+}
+
+// asked is guarded of a question whose answer may not be known yet.
+func (c *Collector) asked(answer func(host string) (body []byte, known bool)) http.HandlerFunc {
+	return c.answered(func(host string, w http.ResponseWriter, _ *http.Request) error {
+		c.mu.Lock()
+		body, known := answer(host)
+		c.mu.Unlock()
+		if !known {
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		}
+		_, _ = w.Write(body) // who did not get it asks again
+		return nil
+	})
+}
+
+func (c *Collector) answered(do func(host string, w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		host := r.PathValue("host")
 		c.mu.Lock()
@@ -75,10 +102,36 @@ func (c *Collector) guarded(do func(host string, r *http.Request) error) http.Ha
 			http.Error(w, reason.Error(), http.StatusGone)
 			return
 		}
-		if err := do(host, r); err != nil {
+		if err := do(host, w, r); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		}
 	}
+}
+
+// maxParts bounds what a host says of its files, in bytes.
+const maxParts = 1 << 30
+
+func (c *Collector) takeParts(host string, r *http.Request) error {
+	var have inventory
+	body := &lively{r: io.LimitReader(r.Body, maxParts), sign: func() { c.sign(host) }}
+	if err := json.NewDecoder(body).Decode(&have); err != nil {
+		return fmt.Errorf("what %s has cannot be read: %w", host, err)
+	}
+	c.update(func() { c.parts[host] = have })
+	return nil
+}
+
+func (c *Collector) planOf(host string) (plan []byte, known bool) {
+	plan, known = c.plans[host]
+	return plan, known
+}
+
+func (c *Collector) doneFor(host string) ([]byte, bool) {
+	if c.done {
+		c.told[host] = true
+		c.changed()
+	}
+	return nil, c.done
 }
 
 // over is why the job has ended, nil while it goes on; the host that asks has then heard of it.
@@ -164,6 +217,17 @@ func (c *Collector) fail(host string, r *http.Request) error {
 // after two of their signs of life or when ctx ends.
 func (c *Collector) End(ctx context.Context, reason error) {
 	c.update(func() { c.ended = reason })
+	c.heard(ctx)
+}
+
+// Finish tells the other hosts of sharded channels that their pictures are not wanted any more. It returns
+// as End does.
+func (c *Collector) Finish(ctx context.Context) {
+	c.update(func() { c.done = true })
+	c.heard(ctx)
+}
+
+func (c *Collector) heard(ctx context.Context) {
 	late := time.NewTimer(2 * c.cfg.alive())
 	defer late.Stop()
 	for c.waiting() {
@@ -177,12 +241,12 @@ func (c *Collector) End(ctx context.Context, reason error) {
 	}
 }
 
-// waiting tells whether a host has yet to hear that the job is over.
+// waiting tells whether a host has yet to hear that the job is over, or done.
 func (c *Collector) waiting() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for host := range c.seen {
-		if c.files[host] == "" && !c.told[host] {
+		if (c.files[host] == "" || c.stay) && !c.told[host] {
 			return true
 		}
 	}
@@ -192,38 +256,46 @@ func (c *Collector) waiting() bool {
 // Wait returns the other hosts' files by host when all are there. It ends early when a host reports
 // a failure or gives no sign of life for the silence of the configuration.
 func (c *Collector) Wait(ctx context.Context) (map[string]string, error) {
+	err := c.waitFor(ctx, func(host string) bool { return c.files[host] != "" })
+	return c.files, err
+}
+
+// waitFor returns when all other hosts have done something, or as Wait does.
+func (c *Collector) waitFor(ctx context.Context, has func(host string) bool) error {
 	tick := time.NewTicker(max(c.cfg.silence()/20, time.Millisecond))
 	defer tick.Stop()
 	for {
-		if files, err := c.state(); files != nil || err != nil {
-			return files, err
+		if all, err := c.state(has); all || err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("sagemaker: hosts: stopped while waiting: %w", context.Cause(ctx))
+			return fmt.Errorf("sagemaker: hosts: stopped while waiting: %w", context.Cause(ctx))
 		case <-c.change:
 		case <-tick.C:
 		}
 	}
 }
 
-// state is nil and nil while there is something to wait for.
-func (c *Collector) state() (map[string]string, error) {
+// state tells whether all hosts have done something, and why there is nothing to wait for.
+func (c *Collector) state(has func(host string) bool) (all bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.failed != nil {
-		return nil, fmt.Errorf("sagemaker: hosts: %w", c.failed)
+		return false, fmt.Errorf("sagemaker: hosts: %w", c.failed)
 	}
+	all = true
 	for host, at := range c.seen {
-		if quiet := time.Since(at); c.files[host] == "" && quiet > c.cfg.silence() {
-			return nil, fmt.Errorf("sagemaker: hosts: no sign of life from %s for %v: see its log; hosts "+
+		if has(host) {
+			continue
+		}
+		all = false
+		if quiet := time.Since(at); quiet > c.cfg.silence() {
+			return false, fmt.Errorf("sagemaker: hosts: no sign of life from %s for %v: see its log; hosts "+
 				"reach each other on port %d", host, quiet.Round(time.Second), c.cfg.Port)
 		}
 	}
-	if len(c.files) < len(c.seen) {
-		return nil, nil
-	}
-	return c.files, nil
+	return all, nil
 }
 
 // Close answers what is under way and stops listening.
