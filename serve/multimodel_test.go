@@ -68,6 +68,19 @@ func multi(shelf *shelf) Config {
 	return Config{MultiModel: true, Open: shelf.load, ModelRoot: shelf.root}
 }
 
+// TestModelAddresses: whoever may load models cannot have the server fetch with its credentials.
+func TestModelAddresses(t *testing.T) {
+	shelf := newShelf(t)
+	for _, root := range []string{"", shelf.root} {
+		cfg := multi(shelf)
+		cfg.ModelRoot = root
+		wantStatus(t, loadModel(newServer(t, nil, cfg), "a", "s3://bucket/model"), http.StatusBadRequest, "is an address")
+	}
+	if len(shelf.open) > 0 {
+		t.Error("an address was opened")
+	}
+}
+
 // Contract 54: ready with no model loaded.
 func TestContract54ReadyWithoutModels(t *testing.T) {
 	s := newServer(t, nil, multi(newShelf(t)))

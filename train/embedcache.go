@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/bottleneck"
 	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/source"
@@ -115,35 +117,37 @@ func MergeCache(w *inception.Weights, engine nn.Config, into, from string, deep 
 		}
 	}
 	if err := mergeChecks(into, from); err != nil {
-		return 0, fmt.Errorf("train: cache: %w", err)
+		return 0, err
 	}
 	return mergeCache(cacheKey(w, engine), into, from)
 }
 
-func mergeChecks(into, from string) (err error) {
-	var both [2]*doctor.CheckCache
-	for i, dir := range [2]string{into, from} {
-		c, err := doctor.OpenCheckCache(dir)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, c.Close()) }()
-		both[i] = c
-	}
-	return both[0].Merge(both[1])
+func mergeChecks(into, from string) error {
+	return withBoth(doctor.OpenCheckCache, into, from, (*doctor.CheckCache).Merge)
 }
 
 func mergeCache(key cache.Key, into, from string) (added int, err error) {
-	var caches [2]*cache.Bottlenecks
-	for i, dir := range [2]string{into, from} {
-		c, err := cache.Open(dir, key)
-		if err != nil {
-			return 0, fmt.Errorf("train: cache: %w", err)
-		}
-		defer func() { err = errors.Join(err, c.Close()) }()
-		caches[i] = c
+	err = withBoth(func(dir string) (*cache.Bottlenecks, error) { return cache.Open(dir, key) }, into, from,
+		func(to, of *cache.Bottlenecks) (err error) {
+			added, err = to.Merge(of)
+			return err
+		})
+	return added, err
+}
+
+// withBoth opens the caches below two folders, and closes them, which may fail where they were written to.
+func withBoth[C io.Closer](open func(dir string) (C, error), into, from string, merge func(to, of C) error) (err error) {
+	to, err := open(into)
+	if err != nil {
+		return fmt.Errorf("train: cache: %w", err)
 	}
-	return caches[0].Merge(caches[1])
+	defer func() { err = errors.Join(err, to.Close()) }()
+	of, err := open(from)
+	if err != nil {
+		return fmt.Errorf("train: cache: %w", err)
+	}
+	defer func() { err = errors.Join(err, of.Close()) }()
+	return merge(to, of)
 }
 
 // deepKey says where what every block says of pictures is kept.
@@ -155,5 +159,6 @@ func deepKey(w *inception.Weights, engine nn.Config) cache.Key {
 
 // cacheKey says which bottlenecks are the trunk's, on an engine of the same arithmetic.
 func cacheKey(w *inception.Weights, engine nn.Config) cache.Key {
-	return cache.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features(), Arithmetic: engine.Arithmetic()}
+	return cache.Key{Key: bottleneck.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features(),
+		Arithmetic: engine.Arithmetic()}}
 }

@@ -32,8 +32,9 @@ type Result struct {
 	Seconds  map[Phase]float64 // wall time of each phase
 	Checkup  *doctor.Checkup   // what the pictures looked like before they were used
 
-	report report.Input // what Report shows, but for Learning
-	trunk  *embedder    // has the trunk that the report answers with
+	others []*head.Solution // fits of a search that were not the best
+	report report.Input     // what Report shows, but for Learning
+	trunk  *embedder        // has the trunk that the report answers with
 }
 
 // Finish takes away the checkpoint of a run whose model is saved; a run that ends before goes on
@@ -43,7 +44,11 @@ func (r *Result) Finish() error {
 		return errors.New("train: finish: got a result without its fit, want one that Run returned")
 	}
 	r.report.Trunk = nil
-	return errors.Join(r.Fit.Finish(), r.trunk.close())
+	err := errors.Join(r.Fit.Finish(), r.trunk.close())
+	for _, f := range r.others {
+		err = errors.Join(err, f.Finish())
+	}
+	return err
 }
 
 // Run trains a classifier on folder with the trunk w. The folder is split here (its items' Split

@@ -12,6 +12,7 @@ import (
 	"github.com/c236555e/rehead/dataset/shards"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/internal/plural"
+	"github.com/c236555e/rehead/internal/wrongfield"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train/head"
 	"github.com/c236555e/rehead/train/metrics"
@@ -19,13 +20,15 @@ import (
 
 // ShardConfig sets a run on shards; the zero value is a good one.
 type ShardConfig struct {
-	// of the solver lbfgs; L2 is not searched for; Tolerance 0 means head.DefaultStreamTolerance
+	// of the solver lbfgs; L2 below 0 is chosen by the validation part's loss, a fit for each that is tried;
+	// Tolerance 0 means head.DefaultStreamTolerance
 	head.Options
 	// of the digests of the pictures' bytes (dataset.SumRule), but for rows whose part the shards give
 	Split        dataset.SplitConfig
 	ClassWeights ClassWeights
 	Memory       int64        // bytes that the run may hold beside the trunk; 0 means head.DefaultMemory
-	Passes       int          // most passes over the shards; 0 means head.DefaultPasses
+	Passes       int          // most passes over the shards of a fit; 0 means head.DefaultPasses
+	Unknown      float64      // as Config.Unknown, without labels left out to try it
 	Precision    nn.Precision // of the trunk; "" means that of the weights; BFloat16 wants them of float32
 	Engine       nn.Config
 	Date         string // of the run, kept in the model; "" for none
@@ -50,7 +53,21 @@ func (c ShardConfig) Validate() error {
 	if err := c.Engine.Validate(); err != nil {
 		return err
 	}
-	return head.StreamConfig{Options: c.Options, Classes: 2, Memory: c.Memory, Passes: c.Passes,
+	if !(c.Unknown >= 0 && c.Unknown <= 0.5) {
+		return wrongfield.Errorf("train: config", "Unknown", "got %g, want 0 (off) to 0.5", c.Unknown)
+	}
+	of := c.Options
+	if of.L2 < 0 {
+		if of.L2 = 0; of.Scaling == head.ScaleAuto {
+			return wrongfield.Errorf("train: config", "Scaling", "got %s, want one of them: of rows that are streamed L2 alone "+
+				"is searched for", of.Scaling)
+		}
+		if v := resolved(c.Split).Validation; v < 0 {
+			return wrongfield.Errorf("train: config", "L2", "got %g, to be searched for, without a validation part: want a "+
+				"number, or a part to choose by", c.L2)
+		}
+	}
+	return head.StreamConfig{Options: of, Classes: 2, Memory: c.Memory, Passes: c.Passes,
 		Threads: c.Engine.Threads}.Validate()
 }
 
@@ -141,7 +158,7 @@ func (r *shardRun) run(ctx context.Context) error {
 	if sc.ClassWeights, err = r.cfg.ClassWeights.factors(r.set.Labels); err != nil {
 		return err
 	}
-	if r.fit, err = head.FitStream(ctx, src, sc); err != nil {
+	if err := r.solve(ctx, src, sc); err != nil {
 		return err
 	}
 	r.res.Fit = &r.fit.Solution
@@ -199,6 +216,10 @@ func (r *shardRun) model(ctx context.Context, src *shardSource, split dataset.Sp
 	m, pictures := said.Measure()
 	m.Duplicates = r.res.Metrics.Duplicates
 	r.whole(&m, len(items))
+	line, distance, err := r.unknown(ctx, src, &m, memory)
+	if err != nil {
+		return err
+	}
 	measured, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("train: metrics: %w", err)
@@ -215,9 +236,9 @@ func (r *shardRun) model(ctx context.Context, src *shardSource, split dataset.Sp
 	r.res.Metrics, r.res.Pictures = m, pictures
 	r.res.Model = &inception.Model{
 		Labels: append([]string(nil), r.set.Labels...), Head: r.fit.Head, Reads: r.reads, Temperature: temp,
-		Thresholds: thresholds, Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width, TrunkDigest: w.Digest,
-		BFloat16: w.BFloat16, Ranges: w.Ranges, Trunk: w, Seed: r.cfg.Seed, Split: inception.Split(split),
-		Training: training, Metrics: measured, ToolVersion: r.cfg.ToolVersion, Pictures: digests, Name: r.cfg.Name,
+		Thresholds: thresholds, Unknown: line, Distance: distance, Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width,
+		TrunkDigest: w.Digest, BFloat16: w.BFloat16, Ranges: w.Ranges, Trunk: w, Seed: r.cfg.Seed,
+		Split: inception.Split(split), Training: training, Metrics: measured, ToolVersion: r.cfg.ToolVersion, Pictures: digests, Name: r.cfg.Name,
 	}
 	return inception.RecordSelfTest(ctx, r.res.Model, r.cfg.Engine)
 }
@@ -311,8 +332,8 @@ type Streamed struct {
 
 func (r *shardRun) settings(memory int64) Settings {
 	fit := r.fit
-	s := Settings{Date: r.cfg.Date, Options: fit.Options, Iterations: fit.Iterations, Evaluations: fit.Evaluations,
-		Loss: fit.Loss, Gap: fit.Gap, Gradient: fit.Gradient, Converged: fit.Converged,
+	s := Settings{Date: r.cfg.Date, Options: fit.Options, Search: fit.Tried, Iterations: fit.Iterations,
+		Evaluations: fit.Evaluations, Loss: fit.Loss, Gap: fit.Gap, Gradient: fit.Gradient, Converged: fit.Converged,
 		Streamed: &Streamed{fit.Rows, fit.Resident, fit.Passes, memory}}
 	s.Seed, s.MiniBatch = 0, head.MiniBatch{}
 	if r.cfg.ClassWeights.Balanced || r.cfg.ClassWeights.Of != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/c236555e/rehead/dataset/bottleneck"
 	"github.com/c236555e/rehead/dataset/shards"
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/nn"
@@ -16,8 +17,8 @@ func ShardKey(w *inception.Weights, reads *inception.Features, engine nn.Config)
 	if w == nil {
 		return shards.Key{}, errors.New("train: shards: got no weights")
 	}
-	k := shards.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: reads.Length(w.Width), Reads: shards.Last,
-		Arithmetic: engine.Arithmetic()}
+	k := shards.Key{Key: bottleneck.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: reads.Length(w.Width),
+		Arithmetic: engine.Arithmetic()}, Reads: shards.Last}
 	if reads == nil {
 		return k, nil
 	}

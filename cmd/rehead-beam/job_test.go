@@ -11,6 +11,7 @@ import (
 
 	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/bucket"
+	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
 	"github.com/c236555e/rehead/internal/pictures"
 )
@@ -38,6 +39,20 @@ func TestLines(t *testing.T) {
 		if got, err := parseLine(line); err == nil {
 			t.Errorf("%q: got %+v, want an error", line, got)
 		}
+	}
+}
+
+// TestRegression_CannotBeOpened: a picture that cannot be opened keeps its path and says why, whatever was
+// opened after it.
+func TestRegression_CannotBeOpened(t *testing.T) {
+	open := opener{ctx: t.Context(), far: map[string]*bucket.Store{}}
+	const path = "nowhere://bucket/1.jpg"
+	r := open.row(listed{Row: pictures.Row{File: source.File{Path: path}, Labels: []string{"a"}}})
+	open.row(listed{Row: pictures.Row{File: source.File{Path: filepath.Join(drawn(t, 1), "1.jpg")}}})
+	_, err := r.Read(picture.Limits{})
+	if err == nil || !strings.Contains(err.Error(), "nothing opens addresses of nowhere") || r.Path != path ||
+		len(r.Labels) != 1 {
+		t.Errorf("got %v of %q with the labels %q", err, r.Path, r.Labels)
 	}
 }
 

@@ -61,10 +61,7 @@ func (j *Job) do(ctx context.Context, at place, p *Part) (*record, error) {
 	}
 	rows, open := make([]pictures.Row, len(list)), opener{ctx: ctx, far: map[string]*bucket.Store{}}
 	for i, l := range list {
-		rows[i] = l.Row
-		if rows[i].File, err = open.file(l); err != nil {
-			rows[i].Store = source.Opener(func() (io.ReadCloser, error) { return nil, err })
-		}
+		rows[i] = open.row(l)
 	}
 	e, err := engineOf(ctx, j)
 	if err != nil {
@@ -183,6 +180,16 @@ func readAhead(ctx context.Context, rows []pictures.Row, lim picture.Limits) *so
 type opener struct {
 	ctx context.Context
 	far map[string]*bucket.Store // by scheme
+}
+
+// row is a picture of the list, to be read; one that cannot be opened says why when it is.
+func (o *opener) row(l listed) pictures.Row {
+	f, err := o.file(l)
+	if err != nil {
+		f = source.File{Path: l.Path, Store: source.Opener(func() (io.ReadCloser, error) { return nil, err })}
+	}
+	l.File = f
+	return l.Row
 }
 
 // file is where the picture of a line lies. An archive is opened once a process.

@@ -194,6 +194,7 @@ func TestBucketWatch(t *testing.T) {
 		}
 	}
 	put(model, append(rest, "model.json")...)
+	fails(t, []string{"inspect", "s3://pictures"}, "holds models (m)", "s3://pictures/m")
 	p := buckettest.NewProxy(t, url)
 
 	ctx, cancel := context.WithCancel(t.Context())

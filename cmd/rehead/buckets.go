@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/c236555e/rehead/dataset/bucket"
@@ -130,9 +131,38 @@ func (a *app) here(address string) (local string, done func() error, err error) 
 	if err != nil {
 		return "", nil, err
 	}
+	if err := onlyOne(s, source.Clean(address)); err != nil {
+		return "", nil, err
+	}
 	cache, err := a.cacheRoot()
 	if err == nil {
 		cache = filepath.Join(cache, "fetched")
 	}
 	return s.Local(address, cache, func() { a.note("fetching %s", address) })
+}
+
+// onlyOne refuses a prefix that models lie below, before all of them are fetched.
+func onlyOne(s *bucket.Store, address string) error {
+	info, err := s.Stat(address)
+	if err != nil || !info.IsDir() {
+		return nil //nolint:nilerr // who fetches it says what is wrong
+	}
+	entries, err := s.ReadDir(address)
+	if err != nil {
+		return nil //nolint:nilerr // likewise
+	}
+	var models []string
+	for _, e := range entries {
+		if e.Name() == "model.json" {
+			return nil
+		}
+		if _, err := s.Stat(address + "/" + e.Name() + "/model.json"); err == nil && e.IsDir() {
+			models = append(models, e.Name())
+		}
+	}
+	if len(models) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: holds models (%s): name one of them, such as %s/%s", address, strings.Join(models, ", "),
+		address, models[0])
 }

@@ -172,7 +172,10 @@ func describeTraining(s train.Settings) string {
 	case s.Solver == head.LBFGS:
 		text += fmt.Sprintf(", not converged (gradient %.2g, want at most %g)", s.Gradient, s.Tolerance)
 	}
-	if len(s.Search) > 0 {
+	switch {
+	case len(s.Search) > 0 && s.Streamed != nil:
+		text += fmt.Sprintf("; L2 chosen among %d by the validation part", len(s.Search))
+	case len(s.Search) > 0:
 		text += fmt.Sprintf("; chosen among %d settings by %d-fold cross-validation", len(s.Search), s.Folds)
 	}
 	if s.Views > 0 {

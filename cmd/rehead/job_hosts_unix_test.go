@@ -145,8 +145,8 @@ func TestJobOfShardedHosts(t *testing.T) {
 		settings string
 		list     bool
 	}{
-		"label folders": {`{"features":"all"}`, false},
-		"manifest":      {`{"augment":"flip","views":"1","no_report":"true","strip_prefix":"s3://b/"}`, true},
+		"label folders": {`{"features":"all","l2":"0.1"}`, false},
+		"manifest":      {`{"augment":"flip","views":"1","no_report":"true","l2":"0.1","strip_prefix":"s3://b/"}`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := func(l layout.Tree) {

@@ -200,8 +200,11 @@ func imageIsAsPromised(t *testing.T, i *builtImage) {
 			t.Errorf("the image has %s: want nothing but the binary, licences and /tmp", e.Name())
 		}
 	}
-	if list, err := os.ReadFile(filepath.Join(i.root, "licenses", "third_party.txt")); err != nil ||
-		string(list) != licences.Text() {
+	text, err := licences.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := os.ReadFile(filepath.Join(i.root, "licenses", "third_party.txt")); err != nil || string(list) != text {
 		t.Errorf("the image's list of licences is not the binary's (%v)", err)
 	}
 	info, err := os.Stat(filepath.Join(i.root, "rehead"))

@@ -40,7 +40,7 @@ func (s *shardFlags) add(cmd *cobra.Command) {
 // ofShards are the flags of train that a training on shards knows.
 const ofShards = " bottlenecks memory passes weights output cache dtype no-trunk force name json min-accuracy " +
 	"validation test salt seed l2 scaling label-smoothing class-weights checkpoint-every solver threads kernel device " +
-	"precision resize color stretch no-report "
+	"precision resize color stretch no-report unknown "
 
 // check refuses what has no meaning with shards: nothing that was asked for is passed over in silence.
 func (s *shardFlags) check(flags *pflag.FlagSet) error {
@@ -64,9 +64,6 @@ func global(name string) bool {
 
 // trainShards trains on shards and leaves the model at o.out, where saved is called.
 func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions, saved func() error) error {
-	if o.cfg.L2 < 0 {
-		return usagef("train: --l2 auto: a training on shards does not search for it: give a number, or leave it out")
-	}
 	sc, err := a.shardConfig(o)
 	if err != nil {
 		return err
@@ -96,8 +93,12 @@ func (a *app) trainShards(ctx context.Context, args []string, o *trainOptions, s
 			return
 		}
 		p.done()
-		a.note("pass %d: loss %.6f, at most %.2g above the least; validation accuracy %s", e.Done+1, e.Loss, e.Gap,
-			percent(e.ValidationAccuracy))
+		searched := ""
+		if sc.L2 < 0 {
+			searched = fmt.Sprintf("L2 %.2g, ", e.L2)
+		}
+		a.note("%spass %d: loss %.6f, at most %.2g above the least; validation accuracy %s", searched, e.Done+1, e.Loss,
+			e.Gap, percent(e.ValidationAccuracy))
 	}
 	r, err := train.RunShards(ctx, set, w, sc)
 	p.done()
@@ -134,8 +135,8 @@ func (a *app) shardConfig(o *trainOptions) (train.ShardConfig, error) {
 		return train.ShardConfig{}, err
 	}
 	sc := train.ShardConfig{Options: cfg.Options, Split: cfg.Split, ClassWeights: cfg.ClassWeights,
-		Memory: int64(o.shards.memory), Passes: o.shards.passes, Precision: cfg.Precision, Engine: cfg.Engine,
-		Date: cfg.Date, ToolVersion: cfg.ToolVersion, Name: cfg.Name}
+		Memory: int64(o.shards.memory), Passes: o.shards.passes, Unknown: cfg.Unknown, Precision: cfg.Precision,
+		Engine: cfg.Engine, Date: cfg.Date, ToolVersion: cfg.ToolVersion, Name: cfg.Name}
 	return sc, errors.Join(sc.Validate(), cfg.Engine.Probe())
 }
 

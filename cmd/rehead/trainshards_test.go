@@ -2,8 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -54,12 +58,38 @@ func TestShards(t *testing.T) {
 	if !bytes.Equal(models[0], models[1]) {
 		t.Error("two runs on the same shards gave two heads")
 	}
+	searched := filepath.Join(w.dir, "searched")
+	must(t, nil, "train", "--bottlenecks", dir, "--weights", w.trunk, "-o", searched, "--l2", "auto", "--unknown", "0.3",
+		"--validation", "0.3")
+	type tried struct {
+		L2   float64
+		Loss float64 `json:"validation_log_loss"`
+	}
+	var chosen struct {
+		Head     struct{ Unknown *json.RawMessage }
+		Training struct {
+			L2     float64
+			Search []tried `json:"l2_search"`
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(searched, "model.json")); err != nil || json.Unmarshal(text, &chosen) != nil {
+		t.Fatal(err)
+	}
+	least := slices.MinFunc(chosen.Training.Search, func(a, b tried) int { return cmp.Compare(a.Loss, b.Loss) })
+	if chosen.Head.Unknown == nil || len(chosen.Training.Search) < 2 || least.L2 != chosen.Training.L2 {
+		t.Errorf("got %+v, want a line for unknown pictures and the L2 of the least loss", chosen)
+	}
+	if o := command(t, "inspect", searched); !strings.Contains(o.stdout, "by the validation part") {
+		t.Errorf("nothing is said of a search: %s", o.stdout)
+	}
 	fails(t, []string{"train", "--bottlenecks", dir, "--weights", "random:0.03", "-o", filepath.Join(w.dir, "x")}, "of the trunk")
 	fails(t, []string{"train", "--bottlenecks", w.pictures, "--weights", w.trunk}, "has no .safetensors file")
 	for _, args := range [][]string{
 		{"embed", w.pictures, "--weights", w.trunk, "--shards", dir, "-o", "x.npy"},
 		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--views", "2"},
-		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--l2", "auto"},
+		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--l2", "auto", "--scaling", "auto"},
+		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--l2", "auto", "--validation", "0"},
+		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--unknown", "0.6"},
 		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--memory", "much"},
 	} {
 		if o := command(t, args...); o.code != exitUsage {

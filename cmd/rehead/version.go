@@ -43,7 +43,10 @@ func newVersion(a *app) *cobra.Command {
 		Args: needArgs(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			if licenses {
-				_, err := io.WriteString(a.stdout, licences.Text())
+				text, err := licences.Text()
+				if err == nil {
+					_, err = io.WriteString(a.stdout, text)
+				}
 				return err
 			}
 			v := struct {

@@ -172,18 +172,18 @@ func (l *listing) mayTry(prefix string) bool {
 	return l.tries[prefix] <= headTries
 }
 
-// children are what lies directly below a prefix: objects, and names of folders.
+// children are what lies directly below a prefix: objects, and names of folders. Keys with an element
+// that is empty, "." or ".." have no path: theirs leads elsewhere.
 func children(all []Object, prefix string, each func(name string, o *Object)) {
 	for len(all) > 0 {
 		base, _, deeper := strings.Cut(all[0].Key[len(prefix):], "/")
-		if !deeper {
-			each(base, &all[0])
-			all = all[1:]
-			continue
+		o, n := &all[0], 1
+		if deeper {
+			o, n = nil, after(all, prefix+base+"/")
 		}
-		if base != "" { // a key with "//" has no path
-			each(base, nil)
+		if base != "" && base != "." && base != ".." {
+			each(base, o)
 		}
-		all = all[after(all, prefix+base+"/"):]
+		all = all[n:]
 	}
 }

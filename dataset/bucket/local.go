@@ -71,7 +71,10 @@ func (s *Store) settle(files []named, dir, base string) error {
 		return err
 	}
 	err = s.fetchAll(files, filepath.Join(temp, base))
-	err = errors.Join(err, os.Remove(filepath.Join(temp, atomicfile.LockName)), unlock())
+	lock := filepath.Join(temp, atomicfile.LockName)
+	_ = os.Remove(lock) // while nobody can sweep the folder; Windows refuses that
+	err = errors.Join(err, unlock())
+	_ = os.Remove(lock)
 	older, _ := os.ReadDir(cache)
 	if err == nil {
 		if err = os.Rename(temp, dir); err == nil {

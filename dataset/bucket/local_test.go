@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/c236555e/rehead/dataset/bucket"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
+	"github.com/c236555e/rehead/internal/atomicfile"
 )
 
 // TestLocal: what an address names is fetched once while it stays the same, and again when it does not;
@@ -59,6 +62,77 @@ func TestLocal(t *testing.T) {
 	}
 	if _, _, err := store(t, m, nil).Local("s3://b/none", cache, nil); err == nil {
 		t.Error("fetched what is not there")
+	}
+}
+
+// TestRegression_LocalLeavesOthersAlone: what another process is about to fetch stays there, and what one
+// that was killed left does not.
+func TestRegression_LocalLeavesOthersAlone(t *testing.T) {
+	cache := t.TempDir()
+	m := &memory{objects: map[string][]byte{"m/a.bin": filled(90)}}
+	first, _, err := store(t, m, nil).Local("s3://b/m", cache, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := filepath.Dir(filepath.Dir(first))
+	theirs, unlock, err := atomicfile.MakeFolder(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed, unlockKilled, err := atomicfile.MakeFolder(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unlockKilled(); err != nil {
+		t.Fatal(err)
+	}
+	m.objects["m/a.bin"] = filled(91)
+	if _, _, err := store(t, m, nil).Local("s3://b/m", cache, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(theirs); err != nil {
+		t.Errorf("the folder that another process fetches into is gone: %v", err)
+	}
+	for _, gone := range []string{killed, filepath.Dir(first)} {
+		if _, err := os.Stat(gone); !os.IsNotExist(err) {
+			t.Errorf("%s is still there: %v", filepath.Base(gone), err)
+		}
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRegression_KeysWithoutAPath: a key with an element that no path has is not listed, and what lies
+// beside it is, once.
+func TestRegression_KeysWithoutAPath(t *testing.T) {
+	m := &memory{objects: map[string][]byte{"m/a.jpg": filled(90), "m/./b.jpg": filled(91), "m/../c.jpg": filled(92),
+		"m//d.jpg": filled(93), "m/deep/..": filled(94), "m/deep/e.jpg": filled(95)}}
+	s := store(t, m, nil)
+	var got []string
+	w := source.NewWalker("s3://b/m", 0)
+	w.Store = s
+	if err := w.Walk("s3://b/m", "", func(f source.File) error { got = append(got, f.Rel); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"a.jpg", "deep/e.jpg"}; !slices.Equal(got, want) || len(w.Problems) > 0 {
+		t.Errorf("got %q and the problems %v, want %q", got, w.Problems, want)
+	}
+	local, _, err := s.Local("s3://b/m", t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := os.ReadDir(local); err != nil || len(list) != 2 {
+		t.Errorf("got %v, %v, want a.jpg and deep", list, err)
+	}
+}
+
+// TestRegression_NegativeSize: a service that says nonsense of an object's length is an error.
+func TestRegression_NegativeSize(t *testing.T) {
+	m := &memory{objects: map[string][]byte{"a": filled(9)}}
+	if _, err := bucket.Fetch(t.Context(), m, bucket.Object{Key: "a", Size: -5}); err == nil ||
+		!strings.Contains(err.Error(), "-5 bytes") {
+		t.Errorf("got %v, want an error that says -5 bytes", err)
 	}
 }
 

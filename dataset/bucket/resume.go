@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -147,6 +148,9 @@ func (r *reader) Close() error { return r.close() }
 // written in one part is with most services, what came is held against it; what differs is fetched once more,
 // and is right when it comes a second time: that service's ETags are something else.
 func Fetch(ctx context.Context, b Bucket, o Object) (data []byte, err error) {
+	if o.Size < 0 || o.Size > math.MaxInt {
+		return nil, fmt.Errorf("%s: is listed with %d bytes, which cannot be held", name(b, o.Key), o.Size)
+	}
 	data = make([]byte, o.Size)
 	err = twice(b, o, func() ([md5.Size]byte, error) {
 		r := o.Open(ctx, b)

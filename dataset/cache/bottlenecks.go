@@ -8,20 +8,16 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/c236555e/rehead/dataset/picture"
+	"github.com/c236555e/rehead/dataset/bottleneck"
 	"github.com/c236555e/rehead/internal/safetensors"
 )
 
 // Key says which bottlenecks belong together. Two keys never share a file.
 type Key struct {
-	Trunk    string         `json:"trunk"` // digest of the trunk's weights, hexadecimal
-	Recipe   picture.Recipe `json:"recipe"`
-	Features int            `json:"features"` // length of a bottleneck, 1..131,072
+	bottleneck.Key
 	// values are float16, which Put rounds to: of what is long, such as what all blocks say of a
 	// picture
 	Half bool `json:"half,omitempty"`
-	// what the trunk's factors were rounded to, such as "float16"; "" is float32
-	Arithmetic string `json:"arithmetic,omitempty"`
 }
 
 // Bottlenecks keeps bottlenecks on disk by the SHA-256 of their picture's bytes, so that an edited
@@ -33,22 +29,9 @@ type Bottlenecks struct {
 	half     bool
 }
 
-const maxFeatures = 1 << 17
-
-func (k Key) validate() error {
-	if k.Features < 1 || k.Features > maxFeatures {
-		return fmt.Errorf("dataset: bottleneck cache: features: got %d, want 1..%d", k.Features, maxFeatures)
-	}
-	if k.Trunk == "" {
-		return errors.New("dataset: bottleneck cache: the trunk's digest is empty, want the " +
-			"hexadecimal digest of its weights")
-	}
-	return k.Recipe.Validate()
-}
-
 // Open opens the cache file of key in dir, and makes both where they are missing.
 func Open(dir string, key Key) (*Bottlenecks, error) {
-	if err := key.validate(); err != nil {
+	if err := key.Validate("bottleneck cache"); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(key)

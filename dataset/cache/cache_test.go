@@ -17,13 +17,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/c236555e/rehead/dataset/bottleneck"
 	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/internal/picturetest"
 	"github.com/c236555e/rehead/dataset/picture"
 )
 
 func cacheKey(features int) cache.Key {
-	return cache.Key{Trunk: "c0ffee", Recipe: picturetest.Recipe(75, picture.TF1Bilinear), Features: features}
+	return cache.Key{Key: bottleneck.Key{Trunk: "c0ffee", Recipe: picturetest.Recipe(75, picture.TF1Bilinear), Features: features}}
 }
 
 func sum(i int) [sha256.Size]byte { return sha256.Sum256([]byte(strconv.Itoa(i))) }

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/bottleneck"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/internal/safetensors"
 )
@@ -24,7 +25,7 @@ import (
 var recipe = picture.Recipe{Size: 299, Geometry: picture.Squash, Filter: picture.Bilinear, Std: [3]float32{1, 1, 1}}
 
 func testKey(features int) Key {
-	return Key{Trunk: strings.Repeat("ab", 32), Recipe: recipe, Features: features, Reads: Last}
+	return Key{Key: bottleneck.Key{Trunk: strings.Repeat("ab", 32), Recipe: recipe, Features: features}, Reads: Last}
 }
 
 // testRow is row i of any number, with a label of five, or none.

@@ -59,6 +59,10 @@ func (src *source) decide(o Options) error {
 	if src.open.flavor && (o.Pool != "" && o.Pool != "avg" || o.Epsilon != 0) {
 		src.flavor, src.reason, src.open.flavor = inception.Timm, "what is asked for is an argument of timm's alone", false
 	}
+	if src.open.flavor && src.from2015() {
+		src.flavor, src.reason = inception.PytorchFID, "its first layer is that of 2015, as pytorch-fid's"
+		src.open.flavor = false
+	}
 	if src.flavor != inception.Timm && !src.open.flavor {
 		src.open = undecided{}
 	}

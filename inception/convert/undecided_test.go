@@ -10,6 +10,7 @@ import (
 	"github.com/c236555e/rehead/inception"
 	"github.com/c236555e/rehead/inception/convert/internal/raw"
 	"github.com/c236555e/rehead/inception/internal/fixture"
+	"github.com/c236555e/rehead/internal/datatest"
 )
 
 // TestPool: a state dict of timm's does not say its pool, which --pool decides; a traced network says it. See
@@ -188,4 +189,39 @@ func TestHubConfig(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestStem: a state dict with the weights of 2015 is pytorch-fid's, whatever its classifier; with others it is in doubt.
+func TestStem(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes and reads 90 MB")
+	}
+	w, err := inception.ReadWeights(datatest.Shared(t, "weights", "inception-2015-12-05.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := &source{flavor: inception.Torchvision, open: undecided{flavor: true}, units: map[string]*unit{}}
+	for name, x := range w.Tensors {
+		path, part, _ := strings.Cut(name, ".weight")
+		if bias := path + ".bias"; part == "" && path != name {
+			b := dataOf(w.Tensors[bias])
+			src.units[path] = &unit{weight: dataOf(x), bias: &b}
+		}
+	}
+	if err := src.decide(Options{}); err != nil || src.flavor != inception.PytorchFID || len(src.doubts) != 0 {
+		t.Errorf("got %s, in doubt of %q, %v, want pytorch-fid without doubt", src.flavor, src.doubts, err)
+	}
+	w.Tensors["Conv2d_1a_3x3.weight"].Data[100] += 0.1
+	src.flavor, src.open = inception.Torchvision, undecided{flavor: true}
+	if err := src.decide(Options{}); err != nil || src.flavor != inception.Torchvision || len(src.doubts) != 1 {
+		t.Errorf("another first layer: got %s, in doubt of %q, %v", src.flavor, src.doubts, err)
+	}
+}
+
+// dataOf is a tensor as a file has it.
+func dataOf(x inception.Tensor) raw.Tensor {
+	return raw.Tensor{Shape: x.Shape, DType: raw.F32, Load: func(dst []float32) error {
+		copy(dst, x.Data)
+		return nil
+	}}
 }

@@ -44,7 +44,7 @@ func program(t testing.TB) string {
 
 // Server starts a server with an empty bucket of this name and returns its URL. It ends with the
 // test. AWS's variables name it and its credentials.
-func Server(t *testing.T, bucket string) (url string) {
+func Server(t testing.TB, bucket string) (url string) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts a server of its own: left out by -short")
@@ -97,7 +97,7 @@ func Server(t *testing.T, bucket string) (url string) {
 }
 
 // Environment has AWS's variables name a server, and nothing else of this machine's.
-func Environment(t *testing.T, url string) {
+func Environment(t testing.TB, url string) {
 	t.Helper()
 	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": Key, "AWS_SECRET_ACCESS_KEY": Secret,
 		"AWS_SESSION_TOKEN": "", "AWS_REGION": region, "AWS_ENDPOINT_URL_S3": url, "AWS_ENDPOINT_URL": "",

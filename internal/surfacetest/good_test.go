@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/bottleneck"
 	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/picture"
@@ -219,7 +220,10 @@ func (g *good) make(t reflect.Type) any {
 			g.t.Cleanup(func() { _ = c.Close() })
 			return c
 		},
-		func() cache.Key { return cache.Key{Trunk: g.weights.Digest, Recipe: g.weights.Recipe, Features: 4} },
+		func() bottleneck.Key {
+			return bottleneck.Key{Trunk: g.weights.Digest, Recipe: g.weights.Recipe, Features: 4}
+		},
+		func() cache.Key { return cache.Key{Key: of[bottleneck.Key](g)} },
 		func() cache.Format {
 			return cache.Format{Name: "test", Magic: "REHEADXX", Version: 1, Suffix: ".test", Key: []byte("k"), Length: 4}
 		},

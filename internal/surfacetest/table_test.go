@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/dataset"
+	"github.com/c236555e/rehead/dataset/bottleneck"
 	"github.com/c236555e/rehead/dataset/cache"
 	"github.com/c236555e/rehead/dataset/doctor"
 	"github.com/c236555e/rehead/dataset/picture"
@@ -40,7 +41,7 @@ const module = "github.com/c236555e/rehead/"
 
 // packages are those whose exported functions are called.
 var packages = strings.Fields(`nn inception inception/convert inception/embedded inception/registry
-	inception/export dataset dataset/source dataset/picture dataset/doctor dataset/cache dataset/shards
+	inception/export dataset dataset/source dataset/picture dataset/doctor dataset/bottleneck dataset/cache dataset/shards
 	train train/head train/matrix train/metrics train/report serve`)
 
 // table is every exported function and method of the packages, the methods as functions of their
@@ -132,6 +133,7 @@ func table() []any {
 		(*doctor.Checkup).FirstNear, (*doctor.Checkup).RefineNear,
 		doctor.Hopeless, (*doctor.Checkup).Err, (*doctor.Checkup).Of, (*doctor.Checkup).Refine, (*doctor.Checkup).Same,
 		(*doctor.Checkup).Usable,
+		bottleneck.Key.Differs, bottleneck.Key.Validate,
 		cache.Open, (*cache.Bottlenecks).Close, (*cache.Bottlenecks).Damaged,
 		(*cache.Bottlenecks).Get, (*cache.Bottlenecks).Has,
 		(*cache.Bottlenecks).Len, (*cache.Bottlenecks).Merge, (*cache.Bottlenecks).Path,

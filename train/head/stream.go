@@ -136,8 +136,9 @@ func (c StreamConfig) config() Config {
 // f being the loss of the sample and g' its gradient. q is that of the whole at first (Shamir, Srebro and
 // Zhang, "Communication-Efficient Distributed Optimization using an Approximate Newton-type Method",
 // 2014); then what the passes before tell of the whole's curvature is put before and behind, as L-BFGS
-// does, whose first matrix the sample is. Each pass comes nearer by a factor that falls with the sample's
-// size: some hundreds of rows a label are too few of 2,048 features, some thousands enough. It ends when the gap, as in
+// does, whose first matrix the sample is; to its curvature that is added which a row outside it has along
+// itself. Each pass comes nearer by a factor that falls with the sample's size: some hundreds of rows a label
+// are few of 2,048 features, some thousands enough. It ends when the gap, as in
 // Solution.Gap, is at most Tolerance of the loss; sums are in float32 within a batch and in float64
 // above. The same source, settings and memory give the same bits, also when the fit was stopped between
 // and, with Checkpoints, made again.
@@ -206,8 +207,7 @@ type progressPoint struct {
 	best      []float64 // where the gradient is known and the loss was least
 	bestGrad  []float64
 	bestLoss  float64
-	prox      float64
-	failed    int         // passes since the loss last fell
+	longest   float64     // of the next step; 0: any
 	s, y      [][]float32 // what head and gradient moved by between passes, the oldest first
 	losses    []Loss
 	solved    int // evaluations of the sample
@@ -279,6 +279,7 @@ func (s *stream) solve() error {
 		better := near || cert.loss < p.bestLoss
 		if p.pass > 1 {
 			p.remember(s.k * s.f)
+			p.restrain(better, s.k*s.f)
 		}
 		if better {
 			copy(p.best, p.x)
@@ -292,12 +293,8 @@ func (s *stream) solve() error {
 			return s.end(better, resumed)
 		}
 		p.pass++
-		if p.failed++; better {
-			p.failed, p.prox = 0, p.prox/4
-		} else if p.failed > 1 {
-			p.prox = max(4*p.prox, s.base.L2)
-		}
-		from := stepFrom{x: p.best, grad: p.bestGrad, loss: p.bestLoss, gap: p.found.gap, prox: p.prox}
+		from := stepFrom{x: p.best, grad: p.bestGrad, loss: p.bestLoss, gap: p.found.gap, prox: s.aloneCurvature(),
+			longest: p.longest}
 		if err := s.step(from); err != nil {
 			return err
 		}
@@ -313,6 +310,31 @@ func (p *progressPoint) remember(weights int) {
 	}
 	if product(1, s, y) > 0 {
 		p.s, p.y = append(p.s, s), append(p.y, y)
+	}
+}
+
+// aloneCurvature is what is added to the sample's curvature. A row outside the sample has a direction of its
+// own, in which the sample, whose own rows the head fits, has next to no curvature: steps along all of these
+// went many times too far. A row has p (1-p) |z|^2 of it, of which p (1-p) is 1/4 at most.
+func (s *stream) aloneCurvature() float64 {
+	if s.drawn.n == s.rows[PartTrain] {
+		return 0
+	}
+	n := float64(s.rows[PartTrain])
+	return s.at.square / n / n / 4
+}
+
+// restrain bounds the next step after one that led up; good ones widen the bound.
+func (p *progressPoint) restrain(better bool, weights int) {
+	square := 0.0
+	for i, v := range p.x[:weights] {
+		d := v - p.best[i]
+		square += d * d
+	}
+	if length := math.Sqrt(square); !better {
+		p.longest = length / 2
+	} else if p.longest > 0 {
+		p.longest = max(p.longest, 2*length)
 	}
 }
 
@@ -400,11 +422,11 @@ func (s *stream) tell(c certificate) {
 	s.cfg.Progress(e)
 }
 
-// end gets what is still wanted of the best head: its logits of held rows, where the last pass was of
-// another or only a part of it was made by this run.
+// end gets what is still wanted of the best head, where the last pass was of another: its logits of held
+// rows, and what both parts are answered; or where only a part of that pass was made by this run: the logits.
 func (s *stream) end(last bool, resumed int) error {
 	p := &s.at
-	if last && resumed == 0 || s.cfg.Held == 0 {
+	if last && (resumed == 0 || s.cfg.Held == 0) {
 		return nil
 	}
 	to := resumed

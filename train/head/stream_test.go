@@ -148,6 +148,35 @@ func TestStreamFindsTheOptimum(t *testing.T) {
 	}
 }
 
+// TestStreamOfFewRowsALabel: with three of five rows of 64 labels in the sample no pass goes far astray, and ten
+// come as near as the tolerance. Rows outside the sample were pulled at as if they had no curvature, and the loss
+// doubled on the way.
+func TestStreamOfFewRowsALabel(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some seconds")
+	}
+	ex := halved(likeBottlenecks(5000, 512, 64))
+	src := &fromMemory{Examples: ex, rows: 500}
+	cfg := StreamConfig{Classes: 64, Threads: 2}
+	cfg.Memory = sampleOf(t, src, cfg, 2400)
+	got, err := FitStream(context.Background(), src, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := mustFit(t, trainedOn(ex), Config{Options: cfg.Options})
+	t.Logf("%d passes, %d of %d rows resident, loss %.6f (%.6f), gap %.2g, %v", got.Passes, got.Resident, got.Rows,
+		got.Loss, want.Loss, got.Gap, got.Losses)
+	if got.Resident > got.Rows*2/3 || got.Loss > want.Loss*(1+2e-4) || got.Gap > 0.01*got.Loss {
+		t.Errorf("got a loss of %.6f, at most %.2g above the least, want within 2e-4 of %.6f, proven within 1e-2", got.Loss,
+			got.Gap, want.Loss)
+	}
+	for _, l := range got.Losses[1:] {
+		if l.Loss > got.Losses[0].Loss {
+			t.Errorf("pass %d went up to %.4f from %.4f at first", l.Iteration, l.Loss, got.Losses[0].Loss)
+		}
+	}
+}
+
 // TestStreamMeasures: what it says of held-out rows is what the head answers.
 func TestStreamMeasures(t *testing.T) {
 	ex := halved(likeBottlenecks(3000, 48, 6))
@@ -183,6 +212,52 @@ func TestStreamMeasures(t *testing.T) {
 	m := got.Test
 	if !(math.Abs(m.Loss-loss) <= 1e-4*loss) || math.Abs(float64(m.Right)/float64(m.Rows)-acc) > 1.0/float64(m.Rows) {
 		t.Errorf("got a loss of %g and %d of %d right, want %g and %g", m.Loss, m.Right, m.Rows, loss, acc)
+	}
+}
+
+// TestRegression_MeasuresOfTheBest: where the last pass was of a worse head than the one that is returned,
+// what is said of the other parts is what that one answers, also where no logits are held.
+func TestRegression_MeasuresOfTheBest(t *testing.T) {
+	ex := halved(likeBottlenecks(3000, 40, 5))
+	src := &fromMemory{Examples: ex, rows: 256}
+	cfg := StreamConfig{Classes: 5, Options: Options{L2: 0.01}}
+	for _, held := range []int{0, 50} {
+		cfg.Held = held
+		s, err := newStream(t.Context(), src, cfg)
+		if err == nil {
+			err = s.count()
+		}
+		if err == nil {
+			err = s.prepare()
+		}
+		if err == nil {
+			err = s.solve()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := s.at.parts
+		s.at.parts = [2]Measured{{Rows: 1}, {Rows: 1}} // as of another head
+		if err := s.end(false, 0); err != nil {
+			t.Fatal(err)
+		}
+		if s.at.parts != want {
+			t.Errorf("held %d: got %+v, want %+v", held, s.at.parts, want)
+		}
+	}
+}
+
+// TestRegression_LargeStrata: as many rows are drawn as are to be, also where their product is more than
+// 32 bits hold.
+func TestRegression_LargeStrata(t *testing.T) {
+	s, n := stratum{rows: 200_000, drawn: 70_000, offset: 12_345}, 0
+	for c := range s.rows {
+		if s.draws(c) {
+			n++
+		}
+	}
+	if n != s.drawn {
+		t.Errorf("got %d rows, want %d", n, s.drawn)
 	}
 }
 

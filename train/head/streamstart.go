@@ -219,6 +219,12 @@ func (s *stream) stratum(b *Batch, i int) int {
 	return slices.MinFunc(set, func(a, b int) int { return cmp.Or(s.strataL[a]-s.strataL[b], a-b) })
 }
 
+// draws tells whether the c-th of the stratum's rows is one of those that the sample has, in even steps.
+func (t *stratum) draws(c int) bool {
+	at := int64(c)*int64(t.drawn) + int64(t.offset)
+	return (at+int64(t.drawn))/int64(t.rows) != at/int64(t.rows)
+}
+
 // draw notes which rows of a batch the sample has.
 func (s *stream) draw(b *Batch) {
 	d := s.drawn
@@ -227,9 +233,9 @@ func (s *stream) draw(b *Batch) {
 			continue
 		}
 		at := s.stratum(b, i)
-		t, c := &s.strata[at], d.seen[at]
+		c := d.seen[at]
 		d.seen[at]++
-		if ((c+1)*t.drawn+t.offset)/t.rows == (c*t.drawn+t.offset)/t.rows {
+		if !s.strata[at].draws(c) {
 			continue
 		}
 		b.picks = append(b.picks, pick{i, d.next})

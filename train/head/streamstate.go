@@ -53,10 +53,10 @@ func (p *progressPoint) state(sc scale) state {
 		done[i], loss[i] = float64(l.Iteration), l.Loss
 	}
 	s := state{
-		ints:    []int64{int64(p.pass), int64(p.next), int64(p.solved), int64(p.failed)},
+		ints:    []int64{int64(p.pass), int64(p.next), int64(p.solved)},
 		singles: slices.Concat(p.s, p.y),
-		floats: [][]float64{{p.loss, p.size, p.square, p.own, p.bestLoss, p.prox, p.found.loss, p.found.gap, p.found.gradient,
-			p.parts[0].Loss, p.parts[1].Loss}, sc.mean, sc.inv, p.x, p.sum, p.best, p.bestGrad, done, loss},
+		floats: [][]float64{{p.loss, p.size, p.square, p.own, p.bestLoss, p.longest, p.found.loss, p.found.gap,
+			p.found.gradient, p.parts[0].Loss, p.parts[1].Loss}, sc.mean, sc.inv, p.x, p.sum, p.best, p.bestGrad, done, loss},
 	}
 	for _, m := range p.parts {
 		s.ints = append(s.ints, int64(m.Rows), int64(m.Right))
@@ -67,7 +67,7 @@ func (p *progressPoint) state(sc scale) state {
 // resume takes a state's place, and says whether it fits.
 func (p *progressPoint) resume(s state, k, f int, sc *scale) bool {
 	dim := k*f + k
-	if len(s.ints) != 8 || len(s.singles)%2 != 0 || len(s.floats) != 9 || len(s.floats[0]) != 11 ||
+	if len(s.ints) != 7 || len(s.singles)%2 != 0 || len(s.floats) != 9 || len(s.floats[0]) != 11 ||
 		len(s.floats[7]) != len(s.floats[8]) {
 		return false
 	}
@@ -82,13 +82,13 @@ func (p *progressPoint) resume(s state, k, f int, sc *scale) bool {
 		}
 	}
 	v, pairs := s.floats[0], len(s.singles)/2
-	*p = progressPoint{pass: int(s.ints[0]), next: int(s.ints[1]), solved: int(s.ints[2]), failed: int(s.ints[3]),
+	*p = progressPoint{pass: int(s.ints[0]), next: int(s.ints[1]), solved: int(s.ints[2]),
 		s: slices.Clone(s.singles[:pairs]), y: slices.Clone(s.singles[pairs:]), loss: v[0], size: v[1],
-		square: v[2], own: v[3], bestLoss: v[4], prox: v[5],
+		square: v[2], own: v[3], bestLoss: v[4], longest: v[5],
 		found: certificate{loss: v[6], gap: v[7], gradient: v[8]},
 		x:     s.floats[3], sum: s.floats[4], best: s.floats[5], bestGrad: s.floats[6]}
 	for i := range p.parts {
-		p.parts[i] = Measured{Rows: int(s.ints[4+2*i]), Right: int(s.ints[5+2*i]), Loss: v[9+i]}
+		p.parts[i] = Measured{Rows: int(s.ints[3+2*i]), Right: int(s.ints[4+2*i]), Loss: v[9+i]}
 	}
 	for i, d := range s.floats[7] {
 		p.losses = append(p.losses, Loss{int(d), s.floats[8][i]})

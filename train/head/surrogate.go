@@ -24,7 +24,7 @@ type surrogate struct {
 type stepFrom struct {
 	x, grad       []float64
 	loss, gap     float64
-	prox          float64
+	prox, longest float64
 	tolerance, l2 float64
 	s, y          [][]float32 // of the steps before
 }
@@ -132,6 +132,7 @@ func (p *surrogate) solve(ctx context.Context, from stepFrom) (x []float64, eval
 			return nil, 0, err
 		}
 	}
+	from.shorten(m.x, w)
 	return m.x, evaluations + m.evaluations, nil
 }
 
@@ -160,6 +161,23 @@ func (from stepFrom) turned(threads int) (q []float64, then func(x []float64)) {
 		}
 		for i := range step {
 			step[i] = from.x[i] - step[i]
+		}
+	}
+}
+
+// shorten makes a step, of weights and biases, so short that the weights move no further than they may.
+func (from stepFrom) shorten(x []float64, weights int) {
+	if from.longest == 0 {
+		return
+	}
+	square := 0.0
+	for i, v := range x[:weights] {
+		d := v - from.x[i]
+		square += d * d
+	}
+	if part := from.longest / math.Sqrt(square); part < 1 {
+		for i, v := range x {
+			x[i] = from.x[i] + part*(v-from.x[i])
 		}
 	}
 }

@@ -170,6 +170,8 @@ func (s *store) Get(ctx context.Context, key string, off, n int64, ifMatch strin
 	var o minio.GetObjectOptions
 	var err error
 	switch {
+	case n == 0:
+		return io.NopCloser(strings.NewReader("")), nil
 	case n > 0:
 		err = o.SetRange(off, off+n-1)
 	case off > 0:
@@ -181,9 +183,13 @@ func (s *store) Get(ctx context.Context, key string, off, n int64, ifMatch strin
 	if err != nil {
 		return nil, err
 	}
-	body, _, _, err := s.get(ctx, s.name, key, o)
+	body, _, header, err := s.get(ctx, s.name, key, o)
 	if err != nil {
 		return nil, failed(err)
+	}
+	if got := header.Get("Content-Range"); off > 0 && !strings.HasPrefix(got, fmt.Sprintf("bytes %d-", off)) {
+		return nil, errors.Join(fmt.Errorf("the service was asked for what begins at byte %d and answers with another "+
+			"part (Content-Range: %q)", off, got), body.Close())
 	}
 	return body, nil
 }

@@ -21,6 +21,7 @@ type team struct {
 	active atomic.Bool  // between begin and end
 	closed atomic.Bool
 	parked []slot // 1 while the member sleeps
+	seats  []seat
 	wake   []chan struct{}
 	wait   sync.WaitGroup
 }
@@ -47,7 +48,8 @@ const (
 // newTeam starts a team of n members for one job at a time, always the same
 // value. One of the members is the caller of run.
 func newTeam(n int, j job) *team {
-	t := &team{job: j, left: make([]slot, n), parked: make([]slot, n), wake: make([]chan struct{}, n)}
+	t := &team{job: j, left: make([]slot, n), parked: make([]slot, n), seats: make([]seat, n),
+		wake: make([]chan struct{}, n)}
 	for m := 1; m < n; m++ {
 		t.wake[m] = make(chan struct{}, 1)
 		t.wait.Add(1)
@@ -90,6 +92,7 @@ func (t *team) run() {
 		if t.work(0) {
 			spins = 0
 		} else if spins > spinTight {
+			t.waits(0, spins == spinTight+1)
 			runtime.Gosched()
 		}
 	}
@@ -113,6 +116,9 @@ func (t *team) work(m int) bool {
 			}
 		}
 	}
+	if worked {
+		t.met(m)
+	}
 	return worked
 }
 
@@ -124,7 +130,10 @@ func (t *team) member(m int) {
 		case t.work(m):
 			spins = 0
 		case spins < spinTight:
-		case t.active.Load() || spins < spinBefore:
+		case t.active.Load():
+			t.waits(m, spins == spinTight)
+			runtime.Gosched()
+		case spins < spinBefore:
 			runtime.Gosched()
 		default:
 			t.sleep(m)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/c236555e/rehead/cmd/rehead/internal/memory"
@@ -27,15 +28,8 @@ func MadeUpShards(ctx context.Context, dir string, key shards.Key, n, k int, wri
 	rng := rand.New(rand.NewPCG(uint64(n), uint64(k)))
 	mix := normal(rng, hidden*key.Features, 0.4/math.Sqrt(hidden))
 	centres := normal(rng, k*hidden, 0.6)
-	done := make(chan int, count)
-	go func() {
-		rows := 0
-		for r := range done {
-			rows += r
-			written(rows)
-		}
-	}()
-	defer close(done)
+	var telling sync.Mutex
+	rows := 0
 	return par.Each(ctx, 0, count, func(_, i int) error {
 		w, err := shards.NewWriter(key, false)
 		if err != nil {
@@ -48,8 +42,14 @@ func MadeUpShards(ctx context.Context, dir string, key shards.Key, n, k int, wri
 				return err
 			}
 		}
-		done <- hi - lo
-		return w.Save(filepath.Join(dir, fmt.Sprintf("made-up-%05d%s", i, shards.Suffix)))
+		if err := w.Save(filepath.Join(dir, fmt.Sprintf("made-up-%05d%s", i, shards.Suffix))); err != nil {
+			return err
+		}
+		telling.Lock()
+		defer telling.Unlock()
+		rows += hi - lo
+		written(rows)
+		return nil
 	})
 }
 

@@ -73,15 +73,20 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
-// archive makes a ZIP file as torch.save does, from a pickle and one storage "0".
-func archive(t testing.TB, pickle string, data []byte, method uint16) []byte {
+// archive makes a ZIP file as torch.save does, from a pickle and storages "0", "1", ...
+func archive(t testing.TB, pickle string, data []byte, method uint16, more ...[]byte) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for _, f := range []struct {
+	type part struct {
 		name string
 		data []byte
-	}{{"a/data.pkl", []byte(pickle)}, {"a/data/0", data}, {"a/version", []byte("3\n")}} {
+	}
+	parts := []part{{"a/data.pkl", []byte(pickle)}, {"a/data/0", data}}
+	for i, d := range more {
+		parts = append(parts, part{fmt.Sprintf("a/data/%d", i+1), d})
+	}
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, f := range append(parts, part{"a/version", []byte("3\n")}) {
 		w, err := z.CreateHeader(&zip.FileHeader{Name: f.name, Method: method})
 		if err == nil {
 			_, err = w.Write(f.data)
@@ -231,6 +236,24 @@ func TestRefused(t *testing.T) {
 	shared := strings.TrimSuffix(good, "u.") + strings.TrimSuffix(other, "u.") + "u."
 	if _, err := list1(archive(t, shared, data, zip.Store)); err == nil || !strings.Contains(err.Error(), `tensor "w" at offset `) || !strings.Contains(err.Error(), `overlaps tensor "v"`) {
 		t.Errorf("two tensors of one storage: got error %v", err)
+	}
+}
+
+// Rows that a quantised tensor says it has, but not what they hold, take no memory.
+func TestRegression_ScalesOfNoRows(t *testing.T) {
+	storage := func(kind, key string, count int) string {
+		return fmt.Sprintf("((S'storage'\nctorch\n%s\nS'%s'\nS'cpu'\nI%d\ntQI0\n", kind, key, count)
+	}
+	per := func(kind, key string) string {
+		return "ctorch._utils\n_rebuild_tensor_v2\n" + storage(kind, key, 1) +
+			"(I1073741824\nt(I1\ntI00\nccollections\nOrderedDict\n)RtR"
+	}
+	file := archive(t, "}(S'w'\nctorch._utils\n_rebuild_qtensor\n"+storage("QInt8Storage", "0", 8)+
+		"(I1073741824\nI0\nt(I0\nI1\nt(ctorch\nper_channel_affine\n"+per("DoubleStorage", "1")+
+		per("LongStorage", "2")+"I0\ntI00\nccollections\nOrderedDict\n)RtRu.", make([]byte, 8), zip.Store, make([]byte, 8),
+		make([]byte, 8))
+	if _, err := list1(file); err == nil || !strings.Contains(err.Error(), "1073741824 rows") {
+		t.Errorf("got %v, want an error that says 1073741824 rows", err)
 	}
 }
 

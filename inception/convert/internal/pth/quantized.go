@@ -146,6 +146,9 @@ func (l *levels) perRow(r io.ReaderAt, size int64, rows int) ([][2]float64, erro
 	if l.scales == nil {
 		return [][2]float64{{l.scale, float64(l.zero)}}, nil
 	}
+	if int64(rows) > size/8 { // what their scales take
+		return nil, fmt.Errorf("has %d rows, each with a scale of its own, in a file of %d bytes", rows, size)
+	}
 	out := make([][2]float64, rows)
 	for k, v := range []*view{l.scales, l.zeros} {
 		if len(v.shape) != 1 || v.shape[0] != rows || v.st.off < 0 || len(v.stride) != 1 || v.stride[0] != 1 {

@@ -77,6 +77,29 @@ func TestExchange(t *testing.T) {
 	}
 }
 
+// TestRegression_FilesThatComeAgain: what Wait has returned stays as it was when a host, which has not heard
+// that its file arrived, sends it again.
+func TestRegression_FilesThatComeAgain(t *testing.T) {
+	port := freePort(t)
+	c := collect(t, three(port, "127.0.0.1"), 100)
+	for _, host := range []string{"127.0.0.2", "127.0.0.3"} {
+		if err := Contribute(t.Context(), three(port, host), fileWith(t, "once")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := c.Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := files["127.0.0.2"]
+	if err := Contribute(t.Context(), three(port, "127.0.0.2"), fileWith(t, "once")); err != nil {
+		t.Fatal(err)
+	}
+	if got := files["127.0.0.2"]; got != before || before == "" {
+		t.Errorf("got %q, and then %q", before, got)
+	}
+}
+
 func TestExchangeFailures(t *testing.T) {
 	t.Run("a host reports its failure", func(t *testing.T) {
 		port := freePort(t)

@@ -155,6 +155,9 @@ func (r *remote) Read(p []byte) (int, error) {
 	if r.left == 0 {
 		return 0, io.EOF
 	}
+	if len(p) == 0 {
+		return 0, nil
+	}
 	for {
 		n, err := r.body.Read(p[:min(int64(len(p)), r.left)])
 		r.off, r.left = r.off+int64(n), r.left-int64(n)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -257,7 +258,9 @@ func (c *Collector) waiting() bool {
 // a failure or gives no sign of life for the silence of the configuration.
 func (c *Collector) Wait(ctx context.Context) (map[string]string, error) {
 	err := c.waitFor(ctx, func(host string) bool { return c.files[host] != "" })
-	return c.files, err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.files), err // a file may come again
 }
 
 // waitFor returns when all other hosts have done something, or as Wait does.
