@@ -238,7 +238,8 @@ func (r *shardRun) model(ctx context.Context, src *shardSource, split dataset.Sp
 		Labels: append([]string(nil), r.set.Labels...), Head: r.fit.Head, Reads: r.reads, Temperature: temp,
 		Thresholds: thresholds, Unknown: line, Distance: distance, Recipe: w.Recipe, Flavor: w.Flavor, Width: w.Width,
 		TrunkDigest: w.Digest, BFloat16: w.BFloat16, Ranges: w.Ranges, Trunk: w, Seed: r.cfg.Seed,
-		Split: inception.Split(split), Training: training, Metrics: measured, ToolVersion: r.cfg.ToolVersion, Pictures: digests, Name: r.cfg.Name,
+		Split: inception.Split(split), Training: training, Metrics: measured,
+		ToolVersion: r.cfg.ToolVersion, Pictures: digests, Name: r.cfg.Name,
 	}
 	return inception.RecordSelfTest(ctx, r.res.Model, r.cfg.Engine)
 }
