@@ -146,6 +146,8 @@ func accuracyRow(t *testing.T, folder *dataset.Folder, w *inception.Weights, cfg
 	if r.cfg.Features = ""; f != nil {
 		r.deep = &deep{}
 	}
+	r.trunk = newEmbedder(r.cfg.EmbedConfig, w, len(folder.Items), r.res.Seconds)
+	defer r.trunk.close()
 	if err := r.embed(ctx); err != nil {
 		t.Fatal(err)
 	}
