@@ -14,10 +14,11 @@ type cpu struct{}
 
 // Kernels lists what Config.Kernel may name on the CPU of this machine, the
 // fastest first: "avx512", "avx2" or "neon" where the processor has them, and
-// always "ref", plain Go. "amx", avx512 with convolutions of bytes by the tile
-// unit, stands second, as it was never timed: it is taken by name alone. "bf16",
-// "i8mm" and "dotprod" are neon with convolutions of bytes by matrix products
-// (the first two) or dot products, and "bf16" with matrix products for BFloat16.
+// always "ref", plain Go. "amx", avx512 with convolutions of bytes and of
+// BFloat16 by the tile unit, stands second, as it was never timed: it is taken
+// by name alone. "bf16", "i8mm" and "dotprod" are neon with convolutions of
+// bytes by matrix products (the first two) or dot products, and "bf16" with
+// matrix products for BFloat16.
 func Kernels() []string {
 	var names []string
 	for _, s := range kernel.Sets() {

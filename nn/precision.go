@@ -19,8 +19,8 @@ const (
 	// norms and ReLUs that follow no convolution, and needs no calibration. It is faster on
 	// processors with dot products of bfloat16 (AVX512_BF16), takes fewer instructions on those with
 	// matrix products of it (BF16 of arm64), and is slower than Float32 elsewhere. Results are the same
-	// on every kernel in assembly but "bf16", bit for bit, as long as no sum falls below 2^-126 before
-	// its end; that one and plain Go round differently now and then. It runs on the CPU alone.
+	// on every kernel in assembly but "bf16" and "amx", bit for bit, as long as no sum falls below 2^-126
+	// before its end; these and plain Go round differently now and then. It runs on the CPU alone.
 	BFloat16 Precision = "bfloat16"
 	// Int8 computes with bytes from the input to the global average: several
 	// times faster, and a little less exact. A graph for it is made of

@@ -136,7 +136,8 @@ func mergeCache(key cache.Key, into, from string) (added int, err error) {
 }
 
 // withBoth opens the caches below two folders, and closes them, which may fail where they were written to.
-func withBoth[C io.Closer](open func(dir string) (C, error), into, from string, merge func(to, of C) error) (err error) {
+func withBoth[C io.Closer](open func(dir string) (C, error), into, from string,
+	merge func(to, of C) error) (err error) {
 	to, err := open(into)
 	if err != nil {
 		return fmt.Errorf("train: cache: %w", err)

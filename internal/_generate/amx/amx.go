@@ -39,14 +39,23 @@ const (
 
 // Write adds the functions of amx_amd64.s.
 func Write() {
-	generate("byteTiles32x32")
+	kernel{"byteTiles32x32", "of bytes, 64", multiplyBytes, byteSums}.generate()
+	kernel{"pairTiles32x32", "of bfloat16, 32", multiplyPairs, pairSums}.generate()
 }
 
-// generate writes a kernel that computes 32 pixels by 32 outputs at a time: tiles 0 to 3 hold sums, 4
-// and 5 pixels, 6 and 7 weights. Tiles belong to the thread and a goroutine may move to another, so
-// one function configures, uses and releases them.
-func generate(name string) {
-	avx.Func(name, "a", "computes groups of 32 pixels by 32 output channels of bytes, 64 input channels a step.")
+// A kernel computes 32 pixels by 32 outputs at a time: tiles 0 to 3 hold sums, 4 and 5 pixels, 6 and 7
+// weights.
+type kernel struct {
+	name, what string
+	multiply   func(sum, a, b int)
+	store      func(sums, to Mem, one, two VecPhysical) // 16 outputs of a pixel, by two vectors of theirs
+}
+
+// generate writes the kernel. Tiles belong to the thread and a goroutine may move to another, so one
+// function configures, uses and releases them.
+func (k kernel) generate() {
+	name := k.name
+	avx.Func(name, "a", "computes groups of 32 pixels by 32 output channels "+k.what+" input channels a step.")
 	x, w0, w1, steps, left, stride, sums, at := R8, R9, R10, R11, R12, R13, R10, RAX
 
 	MOVQ(avx.Arg(argShape), at)
@@ -68,10 +77,10 @@ func generate(name string) {
 	load(6, w0, stride, 0)
 	load(7, w1, stride, 0)
 	load(5, at, stride, bytes)
-	multiplyBytes(0, 4, 6)
-	multiplyBytes(1, 4, 7)
-	multiplyBytes(2, 5, 6)
-	multiplyBytes(3, 5, 7)
+	k.multiply(0, 4, 6)
+	k.multiply(1, 4, 7)
+	k.multiply(2, 5, 6)
+	k.multiply(3, 5, 7)
 	ADDQ(U32(bytes), w0)
 	ADDQ(U32(bytes), w1)
 	ADDQ(Imm(8), steps)
@@ -81,7 +90,7 @@ func generate(name string) {
 	for t := range 4 {
 		store(t, sums, stride, t*bytes)
 	}
-	storeBytes(name, sums)
+	k.storeSums(sums)
 	ADDQ(U32(2*bytes), x)
 	DECQ(avx.Arg(argTiles))
 	JNE(LabelRef(name + "_group"))
@@ -90,15 +99,32 @@ func generate(name string) {
 	RET()
 }
 
-// storeBytes turns the sums into bytes, round(sum*scale + shift) held to 0..255, of the pixels and
-// groups whose place is not negative.
-func storeBytes(name string, sums GPPhysical) {
-	tmp, dst, left, out, pix := RAX, RDX, RCX, []GPPhysical{RBX, RDI}, R9
-	zeros := Z2
-	VPXORD(zeros, zeros, zeros)
+// byteSums turns sums into bytes, round(sum*scale + shift) held to 0..255.
+func byteSums(sums, to Mem, scale, shift VecPhysical) {
+	v := Z0
+	VCVTDQ2PS(sums, v)
+	VMULPS(scale, v, v)
+	VADDPS(shift, v, v)
+	VMAXPS(Z2, v, v)
+	VCVTPS2DQ(v, v) // to 2^31 where it is more
+	VPMOVUSDB(v, to)
+}
+
+// pairSums turns sums into bfloat16, max(sum + bias, floor).
+func pairSums(sums, to Mem, floor, bias VecPhysical) {
+	v := Z0
+	VADDPS(sums, bias, v)
+	VMAXPS(v, floor, v) // in this order a NaN stays one
+	VMOVDQU(avx.NarrowPairs(v), to)
+}
+
+// storeSums stores the sums of the pixels and groups whose place is not negative.
+func (k kernel) storeSums(sums GPPhysical) {
+	tmp, dst, left, out, pix, name := RAX, RDX, RCX, []GPPhysical{RBX, RDI}, R9, k.name
+	VPXORD(Z2, Z2, Z2)
 	MOVQ(avx.Arg(argDst), dst)
 	for g := range 2 {
-		scale, shift, v, to := Z3, Z4, Z0, out[g]
+		scale, shift, to := Z3, Z4, out[g]
 		next, skip, end := label(name, "pixel", g), label(name, "skip", g), label(name, "end", g)
 		MOVQ(avx.Arg(argGroup0+8*g), to)
 		TESTQ(to, to)
@@ -116,12 +142,7 @@ func storeBytes(name string, sums GPPhysical) {
 			MOVLQSX(Mem{Base: dst}, pix)
 			TESTQ(pix, pix)
 			JLT(LabelRef(over))
-			VCVTDQ2PS(Mem{Base: tmp}, v)
-			VMULPS(scale, v, v)
-			VADDPS(shift, v, v)
-			VMAXPS(zeros, v, v)
-			VCVTPS2DQ(v, v) // to 2^31 where it is more
-			VPMOVUSDB(v, Mem{Base: to, Index: pix, Scale: 1})
+			k.store(Mem{Base: tmp}, Mem{Base: to, Index: pix, Scale: 1}, scale, shift)
 			Label(over)
 			ADDQ(U32(row), tmp)
 			ADDQ(Imm(4), dst)
@@ -169,6 +190,13 @@ func memory(text string, t int, base, stride GPPhysical, off int, prefix byte) {
 func multiplyBytes(sum, a, b int) {
 	text := fmt.Sprintf("tdpbusd %%tmm%d,%%tmm%d,%%tmm%d", b, a, sum)
 	code(text, 0xc4, 0xe2, byte(^b&15)<<3|0b01, 0x5e, 0xc0|byte(sum)<<3|byte(a))
+}
+
+// multiplyPairs adds the products of the bfloat16 of a and of b: first those of the even ones of a row among
+// themselves and those of the odd ones, then both sums to each other, and that to sum.
+func multiplyPairs(sum, a, b int) {
+	text := fmt.Sprintf("tdpbf16ps %%tmm%d,%%tmm%d,%%tmm%d", b, a, sum)
+	code(text, 0xc4, 0xe2, byte(^b&15)<<3|0b10, 0x5c, 0xc0|byte(sum)<<3|byte(a))
 }
 
 // vex1 is the second byte of an instruction of map 0F38 with that index and base.

@@ -296,3 +296,294 @@ byteTiles32x32_end1:
 	BYTE $0xc0
 	VZEROUPPER
 	RET
+
+// func pairTiles32x32(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·pairTiles32x32(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), SI
+	MOVQ 104(SI), AX
+
+	// ldtilecfg (%rax)
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0x00
+	MOVQ $0x00000040, R13
+	MOVQ (SI), R8
+
+pairTiles32x32_group:
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// tilezero %tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+
+	// tilezero %tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd0
+
+	// tilezero %tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd8
+	MOVQ 8(SI), R9
+	MOVQ 16(SI), R10
+	MOVQ 48(SI), R11
+	MOVQ 56(SI), R12
+
+pairTiles32x32_step:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x0(%r10,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x2a
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rax,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+	ADDQ $0x00000400, R9
+	ADDQ $0x00000400, R10
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  pairTiles32x32_step
+	MOVQ 96(SI), R10
+
+	// tilestored %tmm0,0x0(%r10,%r13,1)
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x2a
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm1,0x400(%r10,%r13,1)
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x8c
+	BYTE $0x2a
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm2,0x800(%r10,%r13,1)
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x94
+	BYTE $0x2a
+	BYTE $0x00
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm3,0xc00(%r10,%r13,1)
+	BYTE    $0xc4
+	BYTE    $0x82
+	BYTE    $0x7a
+	BYTE    $0x4b
+	BYTE    $0x9c
+	BYTE    $0x2a
+	BYTE    $0x00
+	BYTE    $0x0c
+	BYTE    $0x00
+	BYTE    $0x00
+	VPXORD  Z2, Z2, Z2
+	MOVQ    64(SI), DX
+	MOVQ    80(SI), BX
+	TESTQ   BX, BX
+	JLT     pairTiles32x32_end0
+	ADDQ    40(SI), BX
+	MOVQ    24(SI), AX
+	VMOVUPS (AX), Z3
+	MOVQ    32(SI), AX
+	VMOVUPS (AX), Z4
+	LEAQ    (R10), AX
+	MOVQ    $0x00000010, CX
+
+pairTiles32x32_pixel0_a:
+	MOVLQSX (DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32x32_skip0_a
+	VADDPS  (AX), Z4, Z0
+	VMAXPS  Z0, Z3, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles32x32_skip0_a:
+	ADDQ $0x00000040, AX
+	ADDQ $0x04, DX
+	DECQ CX
+	JNE  pairTiles32x32_pixel0_a
+	LEAQ 2048(R10), AX
+	MOVQ $0x00000010, CX
+
+pairTiles32x32_pixel0_b:
+	MOVLQSX (DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32x32_skip0_b
+	VADDPS  (AX), Z4, Z0
+	VMAXPS  Z0, Z3, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles32x32_skip0_b:
+	ADDQ $0x00000040, AX
+	ADDQ $0x04, DX
+	DECQ CX
+	JNE  pairTiles32x32_pixel0_b
+	SUBQ $0x00000080, DX
+
+pairTiles32x32_end0:
+	MOVQ    88(SI), DI
+	TESTQ   DI, DI
+	JLT     pairTiles32x32_end1
+	ADDQ    40(SI), DI
+	MOVQ    24(SI), AX
+	VMOVUPS 64(AX), Z3
+	MOVQ    32(SI), AX
+	VMOVUPS 64(AX), Z4
+	LEAQ    1024(R10), AX
+	MOVQ    $0x00000010, CX
+
+pairTiles32x32_pixel1_a:
+	MOVLQSX (DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32x32_skip1_a
+	VADDPS  (AX), Z4, Z0
+	VMAXPS  Z0, Z3, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (DI)(R9*1)
+
+pairTiles32x32_skip1_a:
+	ADDQ $0x00000040, AX
+	ADDQ $0x04, DX
+	DECQ CX
+	JNE  pairTiles32x32_pixel1_a
+	LEAQ 3072(R10), AX
+	MOVQ $0x00000010, CX
+
+pairTiles32x32_pixel1_b:
+	MOVLQSX (DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32x32_skip1_b
+	VADDPS  (AX), Z4, Z0
+	VMAXPS  Z0, Z3, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (DI)(R9*1)
+
+pairTiles32x32_skip1_b:
+	ADDQ $0x00000040, AX
+	ADDQ $0x04, DX
+	DECQ CX
+	JNE  pairTiles32x32_pixel1_b
+	SUBQ $0x00000080, DX
+
+pairTiles32x32_end1:
+	ADDQ $0x00000080, 64(SI)
+	ADDQ $0x00000800, R8
+	DECQ 72(SI)
+	JNE  pairTiles32x32_group
+
+	// tilerelease
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	VZEROUPPER
+	RET

@@ -23,3 +23,6 @@ var hasTiles = sync.OnceValue(func() bool {
 	_, _, errno := unix.RawSyscall(unix.SYS_ARCH_PRCTL, archReqXCompPerm, xfeatureTileData, 0)
 	return errno == 0
 })
+
+// hasPairTiles reports the same of bfloat16.
+func hasPairTiles() bool { return cpu.X86.HasAMXBF16 && hasDotPairs() && hasTiles() }

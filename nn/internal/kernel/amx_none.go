@@ -3,3 +3,5 @@
 package kernel
 
 func hasTiles() bool { return false }
+
+func hasPairTiles() bool { return false }

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -50,11 +51,7 @@ func TestTilesModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			made, err := NewByteConv(Set{level: levelAVX512, unit: unitTiles}, m.spec)
-			if err != nil {
-				t.Fatal(err)
-			}
-			tiles := made.(*tiled)
+			tiles := newTiledBytes(&m.spec)
 			tiles.run = modelTiles
 			size := m.spec.Out.Off + m.spec.Out.Size()
 			want, got := fill(size), fill(size)
@@ -72,5 +69,152 @@ func TestTilesModel(t *testing.T) {
 				t.Errorf("%v extreme=%v: the tiles' bytes are not those of plain Go", c, extreme)
 			}
 		}
+	}
+}
+
+// modelPairTiles is what the tile unit's kernel of bfloat16 does, in plain Go: of each step it adds up the
+// even products, and the odd ones, each rounded once, then both sums, and that to what there is; numbers
+// below 2^-126 are zero before and after.
+func modelPairTiles(a *tileUnit) {
+	steps := unsafe.Slice(a.steps, a.nsteps)
+	places := unsafe.Slice(a.dst, tilePixels*a.tiles)
+	for k, w := range a.w {
+		if a.groups[k] < 0 {
+			continue
+		}
+		weights := unsafe.Slice((*uint16)(unsafe.Pointer(w)), a.nsteps*tileBytes/2)
+		floor := unsafe.Slice(a.scale, tileOutputs)[16*k:]
+		bias := unsafe.Slice(a.shift, tileOutputs)[16*k:]
+		for p, place := range places {
+			if place < 0 {
+				continue
+			}
+			out := unsafe.Slice((*uint16)(unsafe.Add(unsafe.Pointer(a.out), a.groups[k]+int(place))), 16)
+			for o := range out {
+				sum := float32(0)
+				for i, at := range steps {
+					x := unsafe.Slice((*uint16)(unsafe.Add(unsafe.Pointer(a.x), tileRow*p+at)), tileHalves)
+					var parts [2]float32
+					for c, v := range x {
+						h := weights[i*tileBytes/2+c/2*16*2+o*2+c%2]
+						product := float64(flush32(widen(v))) * float64(flush32(widen(h)))
+						parts[c%2] = flush32(roundSum(product, float64(parts[c%2])))
+					}
+					sum = flush32(sum + flush32(parts[0]+parts[1]))
+				}
+				v := sum + bias[o]
+				if v < floor[o] {
+					v = floor[o]
+				}
+				out[o] = BFloat16(v)
+			}
+		}
+	}
+}
+
+// tileBeds calls do with convolutions of bfloat16 that the tile unit computes, and the same in float32.
+func tileBeds(t *testing.T, do func(c conformCase, b *pairBed)) {
+	t.Helper()
+	n := 0
+	strange := []float32{float32(math.Inf(1)), float32(math.NaN()), 3e38, float32(math.Copysign(0, -1)), 1e-30}
+	for _, c := range conformCases {
+		if c.planar {
+			continue
+		}
+		for _, odd := range []bool{false, true} {
+			r := rand.New(rand.NewPCG(uint64(c.in), uint64(c.out)))
+			x := random(r, c.in*c.h*c.w)
+			if odd {
+				for i, v := range strange {
+					x[(i*37+5)%len(x)] = v
+				}
+			}
+			b := newPairBed(c, r, x)
+			if b.pairs.tilesDo() {
+				do(c, b)
+				n++
+			}
+		}
+	}
+	if n < 10 {
+		t.Errorf("got %d convolutions for the tile unit, want 10 or more", n)
+	}
+}
+
+// runTiled computes b with the given kernel and wants nothing outside the output written.
+func (b *pairBed) runTiled(t *testing.T, what string, run func(*tileUnit)) []float32 {
+	t.Helper()
+	c := newTiledPairs(&b.pairs)
+	if run != nil {
+		c.run = run
+	}
+	clean := slices.Clone(b.outP)
+	scratch := make([]float32, c.Scratch())
+	for i := range scratch {
+		scratch[i] = float32(math.NaN())
+	}
+	for i := c.Parts() - 1; i >= 0; i-- {
+		c.Run(i, b.outP, b.inP, scratch)
+	}
+	got := slices.Clone(b.outP)
+	b.checkOutside(t, what, slices.Clone(clean))
+	copy(b.outP, clean)
+	return got
+}
+
+// TestPairTilesModel holds what surrounds the tile unit's kernel of bfloat16 to the definition, with a model
+// in the kernel's place, so that it is tested where there is no tile unit.
+func TestPairTilesModel(t *testing.T) {
+	tileBeds(t, func(c conformCase, b *pairBed) {
+		got := halves(b.runTiled(t, c.String(), modelPairTiles))
+		plain, err := NewDirect(Ref, b.floats)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range plain.Parts() {
+			plain.Run(i, b.outF, b.inF, nil)
+		}
+		o := b.pairs.Out
+		for ch := range c.out {
+			for y := range o.H {
+				for x := range o.W {
+					v := widen(got[PairChannels*(o.Off+ch/PairBlock*o.Plane+y*o.Row+x*Block)+ch%PairBlock])
+					want := roundBFloat16(b.outF[b.floats.Out.Index(PairLane(ch), y, x)])
+					if v != v && want != want || v == want {
+						continue
+					}
+					if d := math.Abs(float64(v - want)); !(d <= 0x1p-7*math.Abs(float64(want))+1e-4) {
+						t.Fatalf("%v: channel %d at %d,%d: got %v, want about %v", c, ch, y, x, v, want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestPairTiles holds the tile unit's kernel of bfloat16 to its model, bit for bit.
+func TestPairTiles(t *testing.T) {
+	if !hasPairTiles() {
+		t.Skip("no tile unit for bfloat16 here (AMX_BF16), or the kernel permits none")
+	}
+	tileBeds(t, func(c conformCase, b *pairBed) {
+		got, want := halves(b.runTiled(t, c.String(), nil)), halves(b.runTiled(t, c.String(), modelPairTiles))
+		for i, v := range got {
+			if w := want[i]; v != w && !(widen(v) != widen(v) && widen(w) != widen(w)) {
+				t.Fatalf("%v: value %d is %v (%04x), want %v (%04x)", c, i, widen(v), v, widen(w), w)
+			}
+		}
+	})
+	set, err := Select("amx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newPairBed(conformCases[6], rand.New(rand.NewPCG(1, 2)), make([]float32, 20*11*6))
+	conv, err := NewDirect(set, b.pairs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := conv.Algorithm(); got != "bfloat16 tiles 32x32" {
+		t.Errorf("got algorithm %q, want tiles", got)
 	}
 }

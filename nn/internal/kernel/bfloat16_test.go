@@ -128,7 +128,7 @@ func (b *pairBed) checkOutside(t *testing.T, what string, clean []float32) {
 // pairSets returns the sets with kernels of bfloat16, and those of float32 in assembly.
 func pairSets(t *testing.T) (pairs, floats []Set) {
 	t.Helper()
-	for _, s := range Sets() {
+	for _, s := range levels() {
 		if s.Pairs() {
 			pairs = append(pairs, s)
 		}
@@ -271,17 +271,19 @@ func TestPairPoolsAgree(t *testing.T) {
 // dotPair is what the processor adds to sum for a pair of products: the odd one first, each rounded
 // once; numbers below 2^-126 are zero before and after.
 func dotPair(sum float32, a, b [2]uint16) float32 {
-	flush := func(v float32) float32 {
-		if math.Float32bits(v)&0x7f800000 == 0 {
-			return math.Float32frombits(math.Float32bits(v) & (1 << 31))
-		}
-		return v
-	}
 	for _, i := range [2]int{1, 0} {
-		product := float64(flush(widen(a[i]))) * float64(flush(widen(b[i]))) // exact
-		sum = flush(roundSum(product, float64(flush(sum))))
+		product := float64(flush32(widen(a[i]))) * float64(flush32(widen(b[i]))) // exact
+		sum = flush32(roundSum(product, float64(flush32(sum))))
 	}
 	return sum
+}
+
+// flush32 returns v, or a zero of its sign where it is below 2^-126.
+func flush32(v float32) float32 {
+	if math.Float32bits(v)&0x7f800000 == 0 {
+		return math.Float32frombits(math.Float32bits(v) & (1 << 31))
+	}
+	return v
 }
 
 // roundSum returns a + b rounded once to float32. The sum in float64 is rounded to odd where it is

@@ -17,6 +17,9 @@ func NewDirect(set Set, s Spec) (Conv, error) {
 	if s.Floats {
 		return nil, errFloats
 	}
+	if set.pairTiles() && s.tilesDo() {
+		return newTiledPairs(&s), nil
+	}
 	d := &direct{level: set.level, pairs: s.Pairs, block: s.block(), depth: Block}
 	switch {
 	case s.Planar:

@@ -142,10 +142,10 @@ func NewByteConv(set Set, s ByteSpec) (Conv, error) {
 	}
 	var widths []int
 	c.sizes, widths = byteShapes(c.by)
-	c.tables(&s)
 	if set.unit == unitTiles && s.tilesDo() {
-		return newTiled(c, &s), nil
+		return newTiledBytes(&s), nil
 	}
+	c.tables(&s)
 	c.pack(&s, widths)
 	c.split(&s)
 	return c, nil

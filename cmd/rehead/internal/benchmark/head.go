@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/c236555e/rehead/cmd/rehead/internal/memory"
+	"github.com/c236555e/rehead/internal/par"
 	"github.com/c236555e/rehead/nn"
 	"github.com/c236555e/rehead/train/head"
 )
@@ -73,19 +74,31 @@ func MadeUpBottlenecks(n, f, k int) head.Examples {
 	mix := normal(rng, hidden*f, 0.4/math.Sqrt(hidden))
 	centres := normal(rng, k*hidden, 0.6)
 	ex := head.Examples{Rows: make([][]float32, n), Labels: make([]int, n), Classes: k}
-	for i := range n {
-		class := i % k
-		row := normal(rng, f, 0.3)
-		for j, c := range centres[class*hidden : (class+1)*hidden] {
-			v := c + float32(rng.NormFloat64())
-			for l, m := range mix[j*f : (j+1)*f] {
-				row[l] += v * m
+	const batch = 256 // rows whose numbers are drawn, in order, before they are mixed side by side
+	along := make([]float32, batch*hidden)
+	for from := 0; from < n; from += batch {
+		rows := ex.Rows[from:min(from+batch, n)]
+		for i := range rows {
+			class := (from + i) % k
+			ex.Labels[from+i] = class
+			rows[i] = normal(rng, f, 0.3)
+			for j, c := range centres[class*hidden : (class+1)*hidden] {
+				along[i*hidden+j] = c + float32(rng.NormFloat64())
 			}
 		}
-		for j, v := range row {
-			row[j] = max(0, 0.3+v)
-		}
-		ex.Rows[i], ex.Labels[i] = row, class
+		par.Do(runtime.GOMAXPROCS(0), len(rows), func(i int) { mixRow(rows[i], along[i*hidden:][:hidden], mix) })
 	}
 	return ex
+}
+
+// mixRow adds to a row what its hidden directions [hidden] say, and makes it one of averages after a ReLU.
+func mixRow(row, along, mix []float32) {
+	for j, v := range along {
+		for l, m := range mix[j*len(row) : (j+1)*len(row)] {
+			row[l] += v * m
+		}
+	}
+	for j, v := range row {
+		row[j] = max(0, 0.3+v)
+	}
 }
