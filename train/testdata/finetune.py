@@ -7,8 +7,9 @@ is computed once.
     python finetune.py REHEAD WEIGHTS EPOCHS DIR...      (torch 2.15, torchvision 0.29, safetensors 0.8, pillow)
 
 REHEAD is the binary, or - for PyTorch alone. WEIGHTS is a folded trunk of flavour tf-2015 in safetensors, whose
-tensors have torchvision's names, such as the one that rehead pulls. Seconds are of training from pictures on;
-the pictures of the second head are in rehead's cache. What is under way is said on standard error.
+tensors have torchvision's names, such as the one that rehead pulls. Seconds are of training from pictures on, with
+an empty cache; PyTorch's have the frozen part of the test pictures in them, a fifth of it. What is under way is said
+on standard error.
 """
 import csv
 import os
@@ -140,7 +141,8 @@ def heads(rehead, weights, train, test):
         with tempfile.TemporaryDirectory() as scratch:
             began = time.time()
             subprocess.run([rehead, "train", train, "--weights", weights, "--features", features, "--validation", "0",
-                            "--test", "0", "--no-report", "-o", scratch + "/model"], check=True, capture_output=True)
+                            "--test", "0", "--no-report", "--cache", scratch + "/cache", "-o", scratch + "/model"],
+                           check=True, capture_output=True)
             seconds = time.time() - began
             subprocess.run([rehead, "evaluate", scratch + "/model", test, "--predictions", scratch + "/p.csv"],
                            check=True, capture_output=True)
