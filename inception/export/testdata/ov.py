@@ -1,4 +1,4 @@
-"""openvino.py MODEL f32|bf16|int8 THREADS BATCH SECONDS: OpenVINO's milliseconds a picture, the median.
+"""ov.py MODEL f32|bf16|int8 THREADS BATCH SECONDS: OpenVINO's milliseconds a picture, the median.
 
 MODEL is an .onnx of `rehead export`; for int8, with a sixth argument, it is quantised by NNCF first and
 written there (an .xml, which later runs take as MODEL). pip install openvino==2026.4.1 nncf==3.4.0
