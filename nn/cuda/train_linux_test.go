@@ -48,6 +48,9 @@ func (tr training) run(t *testing.T, device, head string, batch int, from float6
 	r, err := train.Run(context.Background(), f, tr.w, train.Config{
 		EmbedConfig: train.EmbedConfig{Engine: nn.Config{Device: device}, Batch: batch, CacheDir: cache}, HeadDevice: head,
 		HeadDeviceProducts: from, Features: train.FeaturesLast, Split: dataset.SplitConfig{Validation: -1, Test: -1}})
+	if err == nil {
+		err = r.Finish() // lets go of the network on the GPU
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
