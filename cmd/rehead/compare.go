@@ -71,7 +71,7 @@ counts every one.`,
 }
 
 func (a *app) compare(ctx context.Context, args []string, o *compareOptions) error {
-	if err := errors.Join(oneOf("part", o.part, "held-out", "all"), a.reportFolder(o.report)); err != nil {
+	if err := errors.Join(oneOf("part", o.part, "held-out", "all"), a.reportFolder("--report", o.report)); err != nil {
 		return err
 	}
 	var sides [2][]metrics.Picture
@@ -105,7 +105,7 @@ func (a *app) compare(ctx context.Context, args []string, o *compareOptions) err
 		return fmt.Errorf("compare: %s and %s have no picture in common that neither was trained or tuned on: give other "+
 			"pictures, or --part all", args[0], args[1])
 	}
-	err := writeReport(a, o.report, func() ([]byte, error) {
+	err := writeReport(a, "--report", o.report, func() ([]byte, error) {
 		return report.Compare(c.NameA, c.NameB, c.verdict(), c.Paired)
 	})
 	if o.asJSON {

@@ -73,7 +73,7 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 	if err := errors.Join(checkMinAccuracy(o.least), checkPart(o.cfg.Part)); err != nil {
 		return err
 	}
-	if err := errors.Join(a.reportFolder(o.report), a.predictionsFolder(o.table), o.plots.prepare(a)); err != nil {
+	if err := errors.Join(a.reportFolder("--report", o.report), a.predictionsFolder(o.table), o.plots.prepare(a)); err != nil {
 		return err
 	}
 	engine, err := o.engine.config()
@@ -104,7 +104,7 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 	if err != nil {
 		return err
 	}
-	failed := errors.Join(writeReport(a, o.report, func() ([]byte, error) {
+	failed := errors.Join(writeReport(a, "--report", o.report, func() ([]byte, error) {
 		page, err := result.Report(ctx)
 		if err != nil {
 			return nil, err
@@ -121,29 +121,29 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 	return errors.Join(failed, result.RequireAccuracy(o.least))
 }
 
-// reportFolder asks, before any work is done, that the folder of the report is there.
-func (a *app) reportFolder(path string) error {
+// reportFolder asks, before any work is done, that the folder of the report that a flag names is there.
+func (a *app) reportFolder(flag, path string) error {
 	if path == "" {
 		return nil
 	}
 	if source.Scheme(path) != "" {
 		if err := a.checkOutput(path); err != nil {
-			return fmt.Errorf("--report: %w", err)
+			return fmt.Errorf("%s: %w", flag, err)
 		}
 		return nil
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-		return fmt.Errorf("--report: %s: the folder %s does not exist; create it first or choose another file", path,
+		return fmt.Errorf("%s: %s: the folder %s does not exist; create it first or choose another file", flag, path,
 			filepath.Dir(path))
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("--report: %s is a folder, want a file such as %s", path, filepath.Join(path, "report.html"))
+		return fmt.Errorf("%s: %s is a folder, want a file such as %s", flag, path, filepath.Join(path, "report.html"))
 	}
 	return nil
 }
 
 // writeReport writes the report whole or not at all; nothing where none is asked for.
-func writeReport(a *app, path string, make func() ([]byte, error)) error {
+func writeReport(a *app, flag, path string, make func() ([]byte, error)) error {
 	if path == "" {
 		return nil
 	}
@@ -152,7 +152,7 @@ func writeReport(a *app, path string, make func() ([]byte, error)) error {
 		return err
 	}
 	if err := a.writeBytes(path, html); err != nil {
-		return fmt.Errorf("--report: %w", err)
+		return fmt.Errorf("%s: %w", flag, err)
 	}
 	a.note("report written to %s", path)
 	return nil

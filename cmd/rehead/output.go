@@ -32,7 +32,7 @@ func parentExists(path string) error {
 	dir := filepath.Dir(filepath.Clean(path))
 	info, err := os.Stat(dir)
 	if err != nil {
-		return fmt.Errorf("%s: the folder %s does not exist; create it first or choose another -o", path, dir)
+		return fmt.Errorf("%s: the folder %s does not exist; create it first or choose another place", path, dir)
 	}
 	if !info.IsDir() {
 		return fmt.Errorf("%s: %s is not a folder", path, dir)

@@ -70,10 +70,10 @@ func (a *app) reports(models []string, out string) error {
 
 // writePage writes a page whole or not at all.
 func (a *app) writePage(path string, make func() ([]byte, error)) error {
-	if err := a.reportFolder(path); err != nil {
+	if err := a.reportFolder("--output", path); err != nil {
 		return err
 	}
-	return writeReport(a, path, make)
+	return writeReport(a, "--output", path, make)
 }
 
 // reportOf is the report of a model.

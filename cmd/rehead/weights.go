@@ -165,8 +165,26 @@ second example is for a network trained with ImageNet's mean and deviation.`,
 	return cmd
 }
 
+// check refuses what no file could be converted with.
+func (o *convertOptions) check() error {
+	errs := []error{oneOf("dtype", o.cfg.DType, "f32", "f16")}
+	if o.cfg.Pool != "" {
+		errs = append(errs, oneOf("pool", o.cfg.Pool, "avg", "max", "avgmax", "catavgmax"))
+	}
+	if o.cfg.HeadOutput != "" {
+		errs = append(errs, oneOf("head-output", o.cfg.HeadOutput, "softmax", "sigmoid"))
+	}
+	if !(o.cfg.Epsilon >= 0 && o.cfg.Epsilon < 1) {
+		errs = append(errs, usagef("--epsilon: got %g, want more than 0 and less than 1", o.cfg.Epsilon))
+	}
+	return errors.Join(errs...)
+}
+
 func (a *app) convertWeights(ctx context.Context, in, out string, o *convertOptions) (err error) {
 	start := time.Now()
+	if err := o.check(); err != nil {
+		return err
+	}
 	to, err := a.outsideOf(out)
 	if err != nil {
 		return err

@@ -65,7 +65,12 @@ func TestWeights(t *testing.T) {
 		"avg"); o.code != exitDone || !strings.Contains(o.stdout, "in doubt: ") || strings.Contains(o.stdout, "global_pool") {
 		t.Errorf("convert: got %q, want what is in doubt", o.stdout)
 	}
-	fails(t, []string{"weights", "convert", foreign, filepath.Join(t.TempDir(), "m"), "--pool", "median"}, "median", "avgmax")
+	for flag, value := range map[string]string{"pool": "median", "epsilon": "NaN", "dtype": "f8", "head-output": "both"} {
+		if o := command(t, "weights", "convert", foreign, filepath.Join(t.TempDir(), "m"), "--"+flag, value); o.code != exitUsage ||
+			!strings.Contains(o.stderr, "--"+flag+": got") || !strings.Contains(o.stderr, value) {
+			t.Errorf("--%s %s: got %d and %q", flag, value, o.code, o.stderr)
+		}
+	}
 	must(t, &info, "weights", "info", out, "--json")
 	if info.Recipe != made.Recipe || info.Notes["source_sha256"] == "" || info.File != out {
 		t.Errorf("info of what was converted: got %+v", info)

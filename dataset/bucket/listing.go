@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // headTries is how many objects of a folder are measured one by one before the folder is listed,
@@ -24,6 +25,32 @@ type listing struct {
 	listed map[string][]Object // by prefix, in the order of keys: "" or what ends in "/"
 	single map[string]*Object  // measured one by one; nil: is not there
 	tries  map[string]int      // measured one by one, by prefix
+
+	asking sync.Mutex // of those below
+	outage error      // of a service that did not answer
+	since  time.Time  // when that was told
+}
+
+// patience is how long a service that did not answer is not asked again: a path is looked at in several
+// ways, and clients have tried for seconds by then.
+const patience = 5 * time.Second
+
+// ask makes a request of the service, unless it did not answer a moment ago.
+func (l *listing) ask(request func() error) error {
+	l.asking.Lock()
+	err, since := l.outage, l.since
+	l.asking.Unlock()
+	if err != nil && time.Since(since) < patience {
+		return err
+	}
+	err = request()
+	l.asking.Lock()
+	defer l.asking.Unlock()
+	l.outage = nil
+	if err != nil && l.ctx.Err() == nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		l.outage, l.since = err, time.Now()
+	}
+	return err
 }
 
 func newListing(ctx context.Context, b Bucket) *listing {
@@ -49,7 +76,11 @@ func (l *listing) below(prefix string) ([]Object, error) {
 	}
 	all := []Object{}
 	for page := ""; ; {
-		got, err := l.b.List(l.ctx, prefix, page)
+		var got Page
+		err := l.ask(func() (err error) {
+			got, err = l.b.List(l.ctx, prefix, page)
+			return err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("%s: list: %w", name(l.b, prefix), err)
 		}
@@ -143,7 +174,11 @@ func (l *listing) stat(key string) (*Object, error) {
 			}
 			continue
 		}
-		got, err := l.b.Head(l.ctx, key)
+		var got Object
+		err := l.ask(func() (err error) {
+			got, err = l.b.Head(l.ctx, key)
+			return err
+		})
 		if err == nil {
 			l.mu.Lock()
 			l.single[key] = &got

@@ -204,6 +204,44 @@ func TestStoreMeasures(t *testing.T) {
 	}
 }
 
+// down is a service that does not answer.
+type down struct {
+	memory
+
+	asked int
+}
+
+func (d *down) List(context.Context, string, string) (bucket.Page, error) {
+	d.asked++
+	return bucket.Page{}, errors.New("connection refused")
+}
+
+func (d *down) Head(context.Context, string) (bucket.Object, error) {
+	d.asked++
+	return bucket.Object{}, errors.New("connection refused")
+}
+
+// TestStoreOfNoService: a service that does not answer is not asked for each way of looking at a path.
+func TestStoreOfNoService(t *testing.T) {
+	d := &down{}
+	s, err := bucket.NewStore(t.Context(), bucket.Config{Open: func(string) (bucket.Bucket, error) { return d, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		_, stat := s.Stat("s3://b/x")
+		_, list := s.ReadDir("s3://b/x")
+		for _, err := range []error{stat, list} {
+			if err == nil || !strings.Contains(err.Error(), "connection refused") {
+				t.Errorf("got %v, want what the service said", err)
+			}
+		}
+	}
+	if d.asked != 1 {
+		t.Errorf("asked %d times, want once", d.asked)
+	}
+}
+
 // TestAhead reads a list ahead: each object once, in bounded memory, errors where they belong.
 func TestAhead(t *testing.T) {
 	m := &memory{objects: map[string][]byte{}}

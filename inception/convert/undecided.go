@@ -71,7 +71,8 @@ func (src *source) decide(o Options) error {
 	}
 	if o.Pool != "" {
 		if !src.open.pool {
-			return fmt.Errorf("--pool %s: which pool stands in front of its head is not open (%s)", o.Pool, src.reason)
+			return fmt.Errorf("--pool %s: the file tells which pool stands in front of its head (%s): leave --pool out", o.Pool,
+				src.reason)
 		}
 		if err := src.pool(o.Pool); err != nil {
 			return err
@@ -80,8 +81,8 @@ func (src *source) decide(o Options) error {
 	}
 	if o.Epsilon != 0 {
 		if !src.open.epsilon {
-			return fmt.Errorf("--epsilon %g: what its batch norms add to their variances is not open (%s)", o.Epsilon,
-				src.reason)
+			return fmt.Errorf("--epsilon %g: the file tells what its batch norms add to their variances (%s): leave --epsilon "+
+				"out", o.Epsilon, src.reason)
 		}
 		if !(o.Epsilon > 0 && o.Epsilon < 1) {
 			return fmt.Errorf("--epsilon %g: want a number between 0 and 1", o.Epsilon)

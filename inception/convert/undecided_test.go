@@ -85,13 +85,13 @@ func TestDoubts(t *testing.T) {
 		file string
 		o    Options
 	}{
-		"is not open (has an auxiliary classifier)": {"torchvision.pth", Options{Pool: "max"}},
-		"is not open (as asked for)":                {"timm.safetensors", Options{Pool: "max", Flavor: inception.Torchvision}},
-		"avg, avgmax, catavgmax, max":               {"timm.safetensors", Options{Pool: "median"}},
-		"between 0 and 1":                           {"timm.safetensors", Options{Epsilon: 2}},
-		"--epsilon 1e-05: what":                     {"whole.pth", Options{Epsilon: 1e-5}},
-		"--pool max: which pool":                    {"keras.h5", Options{Pool: "max"}},
-		"reads 254 features":                        {"timm.safetensors", Options{Pool: "catavgmax"}},
+		"its head (has an auxiliary classifier): leave": {"torchvision.pth", Options{Pool: "max"}},
+		"its head (as asked for): leave --pool out":     {"timm.safetensors", Options{Pool: "max", Flavor: inception.Torchvision}},
+		"avg, avgmax, catavgmax, max":                   {"timm.safetensors", Options{Pool: "median"}},
+		"between 0 and 1":                               {"timm.safetensors", Options{Epsilon: 2}},
+		"--epsilon 1e-05: the file tells what":          {"whole.pth", Options{Epsilon: 1e-5}},
+		"--pool max: the file tells":                    {"keras.h5", Options{Pool: "max"}},
+		"reads 254 features":                            {"timm.safetensors", Options{Pool: "catavgmax"}},
 	} {
 		_, err := OpenModel(fixture.File(t, c.file), c.o)
 		if err == nil || !strings.Contains(err.Error(), say) {

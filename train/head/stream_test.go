@@ -318,7 +318,7 @@ func TestStreamRefuses(t *testing.T) {
 		ex  Examples
 		cfg StreamConfig
 	}{
-		"Memory: got 1 MB, want at least":           {ex, StreamConfig{Classes: 3, Memory: 1 << 20}},
+		"Memory: got 1.0 MB, want at least":         {ex, StreamConfig{Classes: 3, Memory: 1 << 20}},
 		"row 700: got a feature that is not finite": {bad, StreamConfig{Classes: 3}},
 		"class 3 of 4: got no rows":                 {missing, StreamConfig{Classes: 4}},
 		"Solver: got adam, want lbfgs":              {ex, StreamConfig{Classes: 3, Options: Options{Solver: Adam}}},

@@ -1,11 +1,11 @@
 package head
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
 	"github.com/c236555e/rehead/internal/plural"
+	"github.com/c236555e/rehead/internal/wrongfield"
 )
 
 // sizes are what a fit holds.
@@ -40,8 +40,8 @@ func (s *stream) sizes() (z sizes, err error) {
 	z.rows = int(min(int64(s.rows[PartTrain]), room/z.row))
 	if room < 0 || z.rows < least {
 		want := int64(float64(z.fixed+int64(least)*z.row)/(1-spareShare)) + 1
-		return z, fmt.Errorf("train: config: Memory: got %d MB, want at least %d MB for a sample of %s of %d features "+
-			"and %d classes", s.cfg.Memory>>20, want>>20+1, plural.Count(least, "row"), s.f, s.k)
+		return z, wrongfield.Errorf("train: config", "Memory", "got %.1f MB, want at least %d MB for a sample of %s of %d "+
+			"features and %d classes", float64(s.cfg.Memory)/(1<<20), want>>20+1, plural.Count(least, "row"), s.f, s.k)
 	}
 	return z, nil
 }

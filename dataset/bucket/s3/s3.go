@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -221,6 +222,9 @@ func failed(err error) error {
 		return fmt.Errorf("%w: the service says %s %s", fs.ErrPermission, r.Code, r.Message)
 	case r.StatusCode != 0:
 		return fmt.Errorf("the service says %d %s %s", r.StatusCode, r.Code, r.Message)
+	}
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		return fmt.Errorf("the service is not reached, is its address right (AWS_ENDPOINT_URL)? %w", err)
 	}
 	return err
 }
