@@ -73,7 +73,8 @@ func (a *app) evaluate(ctx context.Context, path, pictures string, o *evaluateOp
 	if err := errors.Join(checkMinAccuracy(o.least), checkPart(o.cfg.Part)); err != nil {
 		return err
 	}
-	if err := errors.Join(a.reportFolder("--report", o.report), a.predictionsFolder(o.table), o.plots.prepare(a)); err != nil {
+	err := errors.Join(a.reportFolder("--report", o.report), a.predictionsFolder(o.table), o.plots.prepare(a))
+	if err != nil {
 		return err
 	}
 	engine, err := o.engine.config()
