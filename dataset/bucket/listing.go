@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -47,7 +48,7 @@ func (l *listing) ask(request func() error) error {
 	l.asking.Lock()
 	defer l.asking.Unlock()
 	l.outage = nil
-	if err != nil && l.ctx.Err() == nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+	if unreached := (*net.OpError)(nil); l.ctx.Err() == nil && errors.As(err, &unreached) { // no answer, to any question
 		l.outage, l.since = err, time.Now()
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"reflect"
 	"slices"
 	"strings"
@@ -204,41 +205,48 @@ func TestStoreMeasures(t *testing.T) {
 	}
 }
 
-// down is a service that does not answer.
+// down is a service that is not reached, or that answers with an error.
 type down struct {
 	memory
 
+	err   error
 	asked int
 }
 
 func (d *down) List(context.Context, string, string) (bucket.Page, error) {
 	d.asked++
-	return bucket.Page{}, errors.New("connection refused")
+	return bucket.Page{}, d.err
 }
 
 func (d *down) Head(context.Context, string) (bucket.Object, error) {
 	d.asked++
-	return bucket.Object{}, errors.New("connection refused")
+	return bucket.Object{}, d.err
 }
 
-// TestStoreOfNoService: a service that does not answer is not asked for each way of looking at a path.
+// TestStoreOfNoService: a service that is not reached is not asked for each way of looking at a path; one
+// that answers is, for its error may be the path's alone.
 func TestStoreOfNoService(t *testing.T) {
-	d := &down{}
-	s, err := bucket.NewStore(t.Context(), bucket.Config{Open: func(string) (bucket.Bucket, error) { return d, nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		_, stat := s.Stat("s3://b/x")
-		_, list := s.ReadDir("s3://b/x")
-		for _, err := range []error{stat, list} {
-			if err == nil || !strings.Contains(err.Error(), "connection refused") {
-				t.Errorf("got %v, want what the service said", err)
+	for want, err := range map[int]error{
+		1: fmt.Errorf("get: %w", &net.OpError{Op: "dial", Err: errors.New("refused")}),
+		6: errors.New("refused: bad name"),
+	} {
+		d := &down{err: err}
+		s, err := bucket.NewStore(t.Context(), bucket.Config{Open: func(string) (bucket.Bucket, error) { return d, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			_, stat := s.Stat("s3://b/x")
+			_, list := s.ReadDir("s3://b/x")
+			for _, err := range []error{stat, list} {
+				if err == nil || !strings.Contains(err.Error(), "refused") {
+					t.Errorf("got %v, want what the service said", err)
+				}
 			}
 		}
-	}
-	if d.asked != 1 {
-		t.Errorf("asked %d times, want once", d.asked)
+		if d.asked != want {
+			t.Errorf("%v: asked %d times, want %d", d.err, d.asked, want)
+		}
 	}
 }
 
