@@ -12,20 +12,14 @@ import (
 	"github.com/c236555e/rehead/train/report"
 )
 
-// learning is how the solver came to the head: the losses of the run's own fit, and accuracies on
-// the way there, for which it solves again. Since a solver stopped early gives what it had then,
-// this is what the run went through. Where L2 was searched for, each fit went on from the one
-// before it, and so the chosen L2 is solved for from nothing instead.
+// learning is how the solver came to the head: the losses of the run's own fit, and accuracies of the heads
+// on the way there. Where L2 was searched for, each fit went on from the one before it, and so the chosen
+// L2 is solved for from nothing instead.
 func (r *Result) learning(ctx context.Context) (*report.Learning, error) {
-	fit, classes := r.Fit, r.Metrics.Classes
+	fit := r.Fit
 	out := &report.Learning{Solution: fit, Losses: fit.Losses}
-	training, valid := r.examples(dataset.Train), r.examples(dataset.Validation)
 	searched := len(fit.Tried) > 0
-	rounds := 2 // of about fit.Iterations each
-	if searched {
-		rounds = 8
-	}
-	work := float64(rounds) * fitWork(len(training.Rows), len(r.report.Rows[0]), classes, fit.Iterations)
+	work := fitWork(r.trained, len(r.report.Rows[0]), r.Metrics.Classes, fit.Iterations)
 	switch {
 	case fit.Head.Activation == inception.Sigmoid:
 		out.Why = "Pictures have several labels: the loss is the sum over the labels, and accuracies on " +
@@ -35,71 +29,43 @@ func (r *Result) learning(ctx context.Context) (*report.Learning, error) {
 		out.Why = fmt.Sprintf("This head was trained by %s for %d steps; the losses are means over its batches.", fit.Solver,
 			fit.Iterations)
 		return out, nil
-	case work > reportWork:
+	case fit.Snapshots == nil && work > reportWork:
 		out.Why = "Accuracies on the way are left out, for measuring them would have taken too long."
 		return out, nil
 	case searched:
 		out.Why = "L2 was searched for; this is how the chosen one is solved for from nothing."
 	}
-	if err := r.moments(ctx, out, training, valid, searched); err != nil {
-		return nil, err
+	if fit.Snapshots == nil {
+		again, err := r.solveAgain(ctx)
+		if err != nil {
+			return nil, err
+		}
+		fit = again
 	}
 	if searched {
-		out.Losses = nil
-		for _, m := range out.Moments {
-			out.Losses = append(out.Losses, head.Loss{Iteration: m.Iteration, Loss: m.Loss})
-		}
+		out.Losses = fit.Losses
 	}
-	return out, nil
+	return out, r.moments(ctx, out, fit.Snapshots)
 }
 
-// moments adds what the head was after 1, 2, 4, ... iterations, each solved for from nothing, and at the
-// end. Where the last one is known before, they are solved for at the same time.
-func (r *Result) moments(ctx context.Context, out *report.Learning, training, valid head.Examples,
-	searched bool) error {
-	fit := r.Fit
-	first := func(n, threads int) (m report.Moment, last bool, err error) {
-		at := fit
-		if searched || n < fit.Iterations {
-			if at, err = head.Fit(ctx, training, head.Config{Threads: threads, Options: head.Options{
-				L2: fit.L2, Scaling: fit.Scaling, Tolerance: fit.Tolerance, MaxIterations: n,
-			}}); err != nil {
-				return m, false, err
-			}
+// moments adds what heads on the way were worth.
+func (r *Result) moments(ctx context.Context, out *report.Learning, heads []head.Snapshot) error {
+	training, valid := r.examples(dataset.Train), r.examples(dataset.Validation)
+	out.Moments = make([]report.Moment, len(heads))
+	return par.Each(ctx, r.report.Engine.Threads, len(heads), func(_, i int) (err error) {
+		h := heads[i]
+		m := report.Moment{Iteration: h.Iteration, Loss: h.Loss.Loss, HasValidation: len(valid.Rows) > 0}
+		if m.Train, err = accuracy(ctx, h.Head, training); err == nil && m.HasValidation {
+			m.Validation, err = accuracy(ctx, h.Head, valid)
 		}
-		m = report.Moment{Iteration: at.Iterations, Loss: at.Loss, HasValidation: len(valid.Rows) > 0}
-		if m.Train, err = accuracy(ctx, at.Head, training, threads); err == nil && m.HasValidation {
-			m.Validation, err = accuracy(ctx, at.Head, valid, threads)
-		}
-		return m, at.Iterations < n || n >= fit.MaxIterations || !searched && n >= fit.Iterations, err
-	}
-	if searched {
-		for n := 1; ; n *= 2 {
-			m, last, err := first(n, r.report.Engine.Threads)
-			if err != nil {
-				return err
-			}
-			if out.Moments = append(out.Moments, m); last {
-				return nil
-			}
-		}
-	}
-	count := 1
-	for n := 1; n < min(fit.Iterations, fit.MaxIterations); n *= 2 {
-		count++
-	}
-	out.Moments = make([]report.Moment, count)
-	workers, threads := par.Abreast(count, len(training.Rows)*training.Features(), r.report.Engine.Threads)
-	return par.Each(ctx, workers, count, func(_, i int) (err error) {
-		at := count - 1 - i // the longest first
-		out.Moments[at], _, err = first(1<<at, threads)
+		out.Moments[i] = m
 		return err
 	})
 }
 
 // accuracy measures a head as metrics do.
-func accuracy(ctx context.Context, h inception.Head, ex head.Examples, threads int) (float64, error) {
-	logits, err := head.Logits(ctx, h, ex.Rows, threads)
+func accuracy(ctx context.Context, h inception.Head, ex head.Examples) (float64, error) {
+	logits, err := head.Logits(ctx, h, ex.Rows, 1)
 	if err != nil {
 		return 0, err
 	}

@@ -35,6 +35,9 @@ type Result struct {
 	others []*head.Solution // fits of a search that were not the best
 	report report.Input     // what Report shows, but for Learning
 	trunk  *embedder        // has the trunk that the report answers with
+
+	trained    int                                           // examples that the head was trained on, views among them
+	solveAgain func(context.Context) (*head.Solution, error) // from nothing; nil where Fit has Snapshots
 }
 
 // Finish takes away the checkpoint of a run whose model is saved; a run that ends before goes on

@@ -21,7 +21,7 @@ func (r *run) solve(ctx context.Context) error {
 	valid, _ := r.part(dataset.Validation)
 	training, at := r.part(dataset.Train)
 	cfg := head.Config{Options: r.cfg.Options, Balanced: r.cfg.ClassWeights.Balanced, Validation: &valid,
-		Threads: r.cfg.Engine.Threads, Progress: r.watch, DeviceProducts: r.cfg.HeadDeviceProducts}
+		Threads: r.cfg.Engine.Threads, Progress: r.watch, DeviceProducts: r.cfg.HeadDeviceProducts, Snapshots: true}
 	cfg.Device, cfg.DeviceAlways = r.cfg.headDevice()
 	var err error
 	if cfg.ClassWeights, err = r.cfg.ClassWeights.factors(r.folder.Labels); err != nil {
@@ -42,7 +42,17 @@ func (r *run) solve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.res.Fit = fit
+	r.res.Fit, r.res.trained = fit, len(training.Rows)
+	if fit.Solver == head.LBFGS && fit.Snapshots == nil {
+		r.res.solveAgain = func(ctx context.Context) (*head.Solution, error) {
+			cfg := cfg
+			cfg.Options, cfg.Folds, cfg.Validation, cfg.Progress = fit.Options, nil, nil, nil
+			if len(fit.Tried) > 0 {
+				cfg.Start = nil
+			}
+			return head.Fit(ctx, training, cfg)
+		}
+	}
 	if fit.Solver == head.LBFGS && !fit.Converged {
 		r.res.Notes = append(r.res.Notes,
 			fmt.Sprintf("the head's solver stopped after %d iterations with a loss that may be %.2g of %.4g above the least, "+

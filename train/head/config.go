@@ -125,6 +125,9 @@ type Config struct {
 	// Device is used whatever there is to gain, and an error where it cannot be
 	DeviceAlways bool
 	Progress     func(Event) // optional; called from one goroutine at a time
+	// heads of LBFGS after 1, 2, 4 and so on iterations and the last one become Solution.Snapshots; not of a
+	// fit that searches for L2 or that goes on from a checkpoint
+	Snapshots bool
 
 	bfloat16 int // above 0: examples are laid out in bfloat16; below: in float32; 0: as it pays
 }

@@ -16,6 +16,7 @@ func CrossValidate(ctx context.Context, ex Examples, cfg Config) ([]float64, err
 		return nil, errors.New("train: cross-validate: got no fold for each example, or no L2")
 	}
 	cfg.Solver, cfg.MiniBatch, cfg.Progress, cfg.Validation, cfg.Start = LBFGS, MiniBatch{}, nil, nil, nil
+	cfg.Snapshots = false
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}

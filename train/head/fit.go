@@ -23,7 +23,8 @@ type Solution struct {
 	// Gap <= Tolerance * Loss; false when MaxIterations or the limits of float64 came first, and for
 	// most heads of other solvers
 	Converged bool
-	Losses    []Loss // on the way: after each iteration of lbfgs, each epoch of the others
+	Losses    []Loss     // on the way: after each iteration of lbfgs, each epoch of the others
+	Snapshots []Snapshot // of Config.Snapshots
 
 	// Of sgd, momentum and adam, where there is a validation part:
 	BestEpoch      int     // the epoch that the head is of, from 1; 0 where there is no validation part
@@ -46,6 +47,12 @@ type Solution struct {
 type Loss struct {
 	Iteration int
 	Loss      float64
+}
+
+// Snapshot is a head on the way of lbfgs, which takes plain bottlenecks, and its loss.
+type Snapshot struct {
+	Loss
+	Head inception.Head
 }
 
 // Finish removes the checkpoint of a fit whose head is in use; until then the same fit made again
@@ -80,6 +87,7 @@ func Fit(ctx context.Context, ex Examples, cfg Config) (*Solution, error) {
 	from := k.load()
 	var h *search
 	if s.cfg.L2 < 0 {
+		s.cfg.Snapshots = false
 		if h, err = newSearch(s, s.cfg.Folds, cfg.Scaling.candidates()); err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"math/bits"
 	"time"
 )
 
@@ -55,6 +56,8 @@ type monitor struct {
 	cost     time.Duration
 	total    int // 0 means MaxIterations
 	trace    []moment
+	keep     bool // Snapshots
+	kept     []Snapshot
 
 	// Of the validation part after the last of them; NaN where there is none.
 	held, accuracy float64
@@ -68,7 +71,8 @@ type moment struct {
 }
 
 func (s *solver) monitor(l2 float64, total int) *monitor {
-	return &monitor{s: s, l2: l2, total: total, began: time.Now(), held: math.NaN(), accuracy: math.NaN()}
+	return &monitor{s: s, l2: l2, total: total, began: time.Now(), keep: s.cfg.Snapshots, held: math.NaN(),
+		accuracy: math.NaN()}
 }
 
 // with is a solver's state with the losses so far before it.
@@ -102,6 +106,9 @@ func (m *monitor) looks() bool {
 	return m.s.cfg.Progress != nil || v != nil && len(v.Rows) > 0
 }
 
+// keeps says whether the head after so many iterations is kept.
+func (m *monitor) keeps(done int) bool { return m.keep && bits.OnesCount(uint(done)) == 1 }
+
 // record keeps the losses after an iteration. The validation part is measured even when the
 // run is being stopped, so that a state put away is complete.
 func (m *monitor) record(theta []float64, done int, loss float64) error {
@@ -109,6 +116,9 @@ func (m *monitor) record(theta []float64, done int, loss float64) error {
 		return err
 	}
 	m.trace = append(m.trace, moment{Loss{done, loss}, m.held})
+	if m.keeps(done) {
+		m.kept = append(m.kept, Snapshot{Loss{done, loss}, m.s.head(theta)})
+	}
 	return nil
 }
 

@@ -104,3 +104,42 @@ func once(list []moment) map[int]moment {
 	}
 	return out
 }
+
+// TestSnapshots: heads on the way are what fits that stop there give, in the examples' own space and out of
+// it; a search has none.
+func TestSnapshots(t *testing.T) {
+	for name, ex := range map[string]Examples{"own space": clouds(5, 50, 130, 4), "features": clouds(5, 300, 20, 4)} {
+		fit := mustFit(t, ex, Config{Options: Options{L2: 1e-4, Tolerance: 1e-9}, Snapshots: true})
+		n := len(fit.Snapshots)
+		if n < 4 {
+			t.Fatalf("%s: %d snapshots of %d iterations", name, n, fit.Iterations)
+		}
+		last := fit.Snapshots[n-1]
+		if last.Loss != (Loss{fit.Iterations, fit.Loss}) || !reflect.DeepEqual(last.Head, fit.Head) {
+			t.Errorf("%s: the last snapshot is not the head: %+v", name, last.Loss)
+		}
+		for i, s := range fit.Snapshots[:n-1] {
+			if s.Iteration != 1<<i {
+				t.Fatalf("%s: snapshot %d is of iteration %d", name, i, s.Iteration)
+			}
+			short := mustFit(t, ex, Config{Options: Options{L2: 1e-4, Tolerance: 1e-9, MaxIterations: s.Iteration}})
+			if !traintest.Near(s.Loss.Loss, short.Loss, 0, 1e-4) {
+				t.Errorf("%s: after %d iterations: loss %.9g, a fit that stops there has %.9g", name, s.Iteration,
+					s.Loss.Loss, short.Loss)
+			}
+			for j, w := range s.Head.W {
+				if !traintest.Near(float64(w), float64(short.Head.W[j]), 1e-4, 1e-3) {
+					t.Fatalf("%s: after %d iterations: weight %d is %g, of a fit that stops there %g", name, s.Iteration, j, w,
+						short.Head.W[j])
+				}
+			}
+		}
+		folds := make([]int, len(ex.Rows))
+		for i := range folds {
+			folds[i] = i % 3
+		}
+		if got := mustFit(t, ex, Config{Options: Options{L2: -1}, Folds: folds, Snapshots: true}); got.Snapshots != nil {
+			t.Errorf("%s: a search has %d snapshots", name, len(got.Snapshots))
+		}
+	}
+}

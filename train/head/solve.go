@@ -72,6 +72,9 @@ func (s *solver) runLBFGS(l2 float64, start []float64, k *checkpointer, from *st
 	out.L2, out.Loss, out.Gap, out.Gradient = l2, d.found.loss, d.found.gap, d.found.gradient
 	out.Iterations, out.Evaluations = d.iterations, d.evaluations
 	out.Converged, out.Losses = d.good(), mon.losses(d.iterations, out.Loss)
+	if mon.keep {
+		out.Snapshots = append(mon.kept, Snapshot{Loss{d.iterations, out.Loss}, out.Head})
+	}
 	err = mon.validate(d.x) // the last certificate moved the bias
 	if err == nil {
 		err = mon.report(d.x, d.iterations, out.Loss, out.Gradient, true)
@@ -113,8 +116,8 @@ func (d *descent) stopped(err error, mon *monitor, k *checkpointer) error {
 // tell tells of an iteration.
 func (d *descent) tell(mon *monitor) (err error) {
 	theta := d.x
-	if d.space != nil && mon.looks() {
-		if theta, err = d.space.out(d.x); err != nil {
+	if d.space != nil && (mon.looks() || mon.keeps(d.iterations)) {
+		if theta, err = d.space.near(d.x); err != nil {
 			return err
 		}
 	}
@@ -141,6 +144,7 @@ func (s *solver) descent(start []float64, mon *monitor, from *state) (*descent, 
 	}
 	if from != nil {
 		if rest, ok := mon.resume(*from); ok {
+			mon.keep = false // what came before is not known
 			if d.resume(rest) == nil {
 				return d, nil
 			}
@@ -148,7 +152,7 @@ func (s *solver) descent(start []float64, mon *monitor, from *state) (*descent, 
 				return whole, nil
 			}
 		}
-		mon.trace = nil
+		mon.trace, mon.keep = nil, s.cfg.Snapshots
 	}
 	if start == nil {
 		start = s.begin()

@@ -99,6 +99,32 @@ func (p *space) out(theta []float64) ([]float64, error) {
 	return append(out, theta[k*n:]...), nil
 }
 
+// near is out as progress takes it: with sums in float32, which costs no more than a gradient.
+func (p *space) near(theta []float64) ([]float64, error) {
+	o, k, n := p.whole, p.of.k, p.of.n
+	y := append([]float64(nil), theta[:k*n]...)
+	err := p.factor.SolveLower(linalg.New(y, k, n))
+	out := make([]float64, o.dim())
+	if err == nil {
+		err = o.inTurn(func(l *lane, lo, hi int) error {
+			u := l.u[:(hi-lo)*o.ld]
+			clear(u)
+			for i := lo; i < hi; i++ {
+				for c := range k {
+					u[(i-lo)*o.ld+c] = float32(y[c*n+i])
+				}
+			}
+			l.sum.Clear()
+			return l.sum.Add(u, o.ld, lo, hi)
+		}, func(l *lane) error { return l.sum.AddTo(out[:k*o.f], 1) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("train: fit: %w", err)
+	}
+	copy(out[k*o.f:], theta[k*n:])
+	return out, nil
+}
+
 // in is theta on the rows of L, without what no example has a say in.
 func (p *space) in(theta []float64) ([]float64, error) {
 	k, n := p.of.k, p.of.n

@@ -5,10 +5,8 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/c236555e/rehead/nn/internal/device"
@@ -97,39 +95,6 @@ func TestBFloat16SteadyState(t *testing.T) {
 	const n = 5
 	in := uniform(2, n*net.Values[net.Input].Size())
 	sameWhatever(t, net, device.Config{BFloat16: true}, n, in)
-}
-
-// TestBFloat16Crowd: many goroutines at once, while memory is collected, get the same bits.
-func TestBFloat16Crowd(t *testing.T) {
-	net := inceptionV3(75, 0.25)
-	in := uniform(4, net.Values[net.Input].Size())
-	want := runNet(t, net, device.Config{Threads: 1, BFloat16: true}, in)[0]
-	e := compile(t, net, device.Config{Threads: 3, BFloat16: true})
-	stop := make(chan struct{})
-	var collector, crowd sync.WaitGroup
-	collector.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				runtime.GC()
-			}
-		}
-	})
-	for range 100 {
-		crowd.Go(func() {
-			out := [][]float32{make([]float32, len(want))}
-			if err := e.Run(context.Background(), 1, in, out); err != nil {
-				t.Error(err)
-			} else if !slices.Equal(out[0], want) {
-				t.Error("a run among many differs from one alone")
-			}
-		})
-	}
-	crowd.Wait()
-	close(stop)
-	collector.Wait()
 }
 
 func TestBFloat16Refused(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -110,6 +111,46 @@ func sameWhatever(t *testing.T, net *ir.Net, cfg device.Config, n int, in []floa
 		if a := testing.AllocsPerRun(5, func() { run(n, in, out) }); a != 0 {
 			t.Errorf("%d threads: %v allocations a run, want none", threads, a)
 		}
+	}
+}
+
+// TestManyAtOnce: many goroutines at once, while memory is collected, get the bits of one thread alone, in each
+// precision.
+func TestManyAtOnce(t *testing.T) {
+	net := inceptionV3(75, 0.25)
+	in := uniform(4, net.Values[net.Input].Size())
+	for name, cfg := range map[string]device.Config{
+		"float32": {}, "bfloat16": {BFloat16: true}, "int8": {Ranges: rangesOf(t, net, in)},
+	} {
+		cfg.Threads = 1
+		want := runNet(t, net, cfg, in)[0]
+		cfg.Threads = 3
+		e := compile(t, net, cfg)
+		stop := make(chan struct{})
+		var collector, crowd sync.WaitGroup
+		collector.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					runtime.GC()
+				}
+			}
+		})
+		for range 100 {
+			crowd.Go(func() {
+				out := [][]float32{make([]float32, len(want))}
+				if err := e.Run(context.Background(), 1, in, out); err != nil {
+					t.Error(err)
+				} else if !slices.Equal(out[0], want) {
+					t.Errorf("%s: a run among many differs from one alone", name)
+				}
+			})
+		}
+		crowd.Wait()
+		close(stop)
+		collector.Wait()
 	}
 }
 
