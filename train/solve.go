@@ -44,34 +44,9 @@ func (r *run) solve(ctx context.Context) error {
 	}
 	r.res.Fit, r.res.trained = fit, len(training.Rows)
 	if fit.Solver == head.LBFGS && fit.Snapshots == nil {
-		r.res.solveAgain = func(ctx context.Context) (*head.Solution, error) {
-			cfg := cfg
-			cfg.Options, cfg.Folds, cfg.Validation, cfg.Progress = fit.Options, nil, nil, nil
-			if len(fit.Tried) > 0 {
-				cfg.Start = nil
-			}
-			return head.Fit(ctx, training, cfg)
-		}
+		r.res.solveAgain = fromNothing(fit, training, cfg)
 	}
-	if fit.Solver == head.LBFGS && !fit.Converged {
-		r.res.Notes = append(r.res.Notes,
-			fmt.Sprintf("the head's solver stopped after %d iterations with a loss that may be %.2g of %.4g above the least, "+
-				"want %.2g of it or less; its accuracy may suffer", fit.Iterations, fit.Gap, fit.Loss, fit.Tolerance))
-	}
-	if fit.Device != "cpu" {
-		r.res.Notes = append(r.res.Notes, "the head was solved on "+fit.Device)
-	}
-	if fit.DeviceErr != nil {
-		r.res.Notes = append(r.res.Notes, fmt.Sprintf("the head was solved by the processor: %v", fit.DeviceErr))
-	}
-	if note := gridEnd(fit); note != "" {
-		r.res.Notes = append(r.res.Notes, note)
-	}
-	if fit.CheckpointErr != nil {
-		r.res.Notes = append(r.res.Notes,
-			fmt.Sprintf("no checkpoint could be written, so that this run could not have gone on after a stop: %v",
-				pathless(fit.CheckpointErr)))
-	}
+	r.res.Notes = append(r.res.Notes, fitNotes(fit)...)
 	logits, err := head.Logits(ctx, fit.Head, valid.Rows, r.cfg.Engine.Threads)
 	if err != nil {
 		return err
@@ -88,6 +63,40 @@ func (r *run) solve(ctx context.Context) error {
 		r.thresholds = head.FitThresholds(logits, valid, r.temp)
 	}
 	return nil
+}
+
+// fromNothing solves for what a fit came to, all the way, with the heads on it.
+func fromNothing(fit *head.Solution, training head.Examples, cfg head.Config) func(context.Context) (*head.Solution,
+	error) {
+	cfg.Options, cfg.Folds, cfg.Validation, cfg.Progress = fit.Options, nil, nil, nil
+	if len(fit.Tried) > 0 {
+		cfg.Start = nil
+	}
+	return func(ctx context.Context) (*head.Solution, error) { return head.Fit(ctx, training, cfg) }
+}
+
+// fitNotes says what is unusual about a fit.
+func fitNotes(fit *head.Solution) (notes []string) {
+	if fit.Solver == head.LBFGS && !fit.Converged {
+		notes = append(notes,
+			fmt.Sprintf("the head's solver stopped after %d iterations with a loss that may be %.2g of %.4g above the least, "+
+				"want %.2g of it or less; its accuracy may suffer", fit.Iterations, fit.Gap, fit.Loss, fit.Tolerance))
+	}
+	if fit.Device != "cpu" {
+		notes = append(notes, "the head was solved on "+fit.Device)
+	}
+	if fit.DeviceErr != nil {
+		notes = append(notes, fmt.Sprintf("the head was solved by the processor: %v", fit.DeviceErr))
+	}
+	if note := gridEnd(fit); note != "" {
+		notes = append(notes, note)
+	}
+	if fit.CheckpointErr != nil {
+		notes = append(notes,
+			fmt.Sprintf("no checkpoint could be written, so that this run could not have gone on after a stop: %v",
+				pathless(fit.CheckpointErr)))
+	}
+	return notes
 }
 
 // gridEnd says so where the best L2 that a search tried is the strongest or the weakest.

@@ -174,6 +174,13 @@ func (o *convertOptions) check() error {
 	if o.cfg.HeadOutput != "" {
 		errs = append(errs, oneOf("head-output", o.cfg.HeadOutput, "softmax", "sigmoid"))
 	}
+	if o.flavor != "" {
+		var known []string
+		for _, f := range inception.Flavors() {
+			known = append(known, string(f))
+		}
+		errs = append(errs, oneOf("flavor", o.flavor, known...))
+	}
 	if !(o.cfg.Epsilon >= 0 && o.cfg.Epsilon < 1) {
 		errs = append(errs, usagef("--epsilon: got %g, want more than 0 and less than 1", o.cfg.Epsilon))
 	}

@@ -267,8 +267,9 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 // errKind says that a file's first and last bytes are not those of a kind that this package reads.
 var errKind = errors.New("is not a weight file that rehead knows: want safetensors, a PyTorch .pth, " +
 	"a Keras .keras or .h5, " +
-	"an ONNX file, a SavedModel, a frozen TensorFlow graph, a TensorFlow checkpoint, a .tflite or " +
-	"TensorFlow.js's model.json")
+	"an ONNX file (binary, text or JSON), a .pt2, a SavedModel, a frozen TensorFlow graph, a TensorFlow checkpoint, " +
+	"a .tflite, TensorFlow.js's model.json, OpenVINO's .xml, Core ML's .mlmodel or .mlpackage, MXNet's .params or " +
+	"Paddle's .pdparams")
 
 // isSafetensors: the length of a header that a file may have, then a JSON object.
 func isSafetensors(head []byte) bool {

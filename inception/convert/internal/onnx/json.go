@@ -53,7 +53,7 @@ func object(d *json.Decoder, m message, depth int) ([]byte, error) {
 			f, known = m[snake(name)]
 		}
 		if err := member(d, &b, f, known, depth); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, inField(name, err)
 		}
 	}
 	_, err := d.Token()

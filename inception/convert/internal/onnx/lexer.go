@@ -168,6 +168,9 @@ func (t *lexer) message(m message, end byte, depth int) ([]byte, error) {
 		if c == end {
 			return b.end(), nil
 		}
+		if c == 0 {
+			return nil, io.ErrUnexpectedEOF
+		}
 		if c == ',' || c == ';' {
 			continue
 		}
@@ -188,7 +191,7 @@ func (t *lexer) message(m message, end byte, depth int) ([]byte, error) {
 			f, known = g, true
 		}
 		if err := t.values(&b, f, known, depth); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, inField(name, err)
 		}
 	}
 }

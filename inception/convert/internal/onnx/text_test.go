@@ -53,3 +53,32 @@ func FuzzJSON(f *testing.F) {
 		[]byte(`{"irVersion":"8","graph":{"node":[{"opType":"Conv","attribute":[{"ints":["1",2]}]}]}}`),
 		[]byte(`{"ir_version":8,"graph":{"initializer":[{"dims":["1"],"data_type":1,"name":"w","raw_data":"AACAPw=="}]}}`))
 }
+
+// Errors of both forms name the field in a line that is no longer than it must be.
+func TestFormsSayWhere(t *testing.T) {
+	deep := strings.Repeat("g{", 30) + "op_type: 7" + strings.Repeat("}", 30)
+	for text, want := range map[string]string{
+		`ir_version: 8 graph{node{attribute{f: x1}}}`:         "graph.node.attribute.f: \"x1\" is not a number",
+		`ir_version: 8 graph{node{attribute{`:                 "graph.node.attribute: the file ends in the middle of it",
+		`ir_version: 8 graph{node{` + deep + `{`:              "the file ends in the middle of it",
+		`{"irVersion": 8, "graph": {"node": [{"opType": "C`:   "graph.node.opType: the file ends in the middle of it",
+		`{"irVersion": 8, "graph": {"node": [`:                "graph.node: the file ends in the middle of it",
+		`{"irVersion": 8, "graph": {"node": [{"op_type": 7}]`: "graph.node.op_type: has a value of another kind",
+	} {
+		read := ReadText
+		if text[0] == '{' {
+			read = ReadJSON
+		}
+		_, err := read(strings.NewReader(text), int64(len(text)), nil)
+		if err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 300 {
+			t.Errorf("%.60s: got %v, want %q", text, err, want)
+		}
+	}
+	var err error = errCut
+	for range 60 {
+		err = inField(strings.Repeat("n", 100), err)
+	}
+	if n := len(err.Error()); n > 600 {
+		t.Errorf("a path of 60 names is told in %d bytes", n)
+	}
+}
