@@ -68,7 +68,8 @@ func (r *run) solve(ctx context.Context) error {
 // fromNothing solves for what a fit came to, all the way, with the heads on it.
 func fromNothing(fit *head.Solution, training head.Examples, cfg head.Config) func(context.Context) (*head.Solution,
 	error) {
-	cfg.Options, cfg.Folds, cfg.Validation, cfg.Progress = fit.Options, nil, nil, nil
+	cfg.L2, cfg.Scaling, cfg.Checkpoints = fit.L2, fit.Scaling, head.Checkpoints{}
+	cfg.Folds, cfg.Validation, cfg.Progress = nil, nil, nil
 	if len(fit.Tried) > 0 {
 		cfg.Start = nil
 	}
