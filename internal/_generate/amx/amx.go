@@ -13,11 +13,10 @@ import (
 	"github.com/c236555e/rehead/internal/_generate/avx"
 )
 
-// Offsets of tileUnit's fields, which amx_amd64.go declares.
+// Offsets of tileUnit's fields, which amx.go declares.
 const (
 	argX = 8 * iota
-	argW0
-	argW1
+	argW
 	argScale
 	argShift
 	argOut
@@ -25,78 +24,170 @@ const (
 	argNSteps
 	argDst
 	argTiles
-	argGroup0
-	argGroup1
+	argLone
+	argOut0
+	argOut1
 	argSums
 	argShape
+	argNext
+	argAhead
+)
+
+// And of tileJoin's.
+const (
+	joinTo = 8 * iota
+	joinEven
+	joinOdd
+	joinFrom
+	joinN
 )
 
 const (
 	rows  = 16         // of a tile
 	row   = 64         // bytes of one
 	bytes = rows * row // of a tile
+	fetch = 4          // lines of the next weights that a step fetches
 )
 
 // Write adds the functions of amx_amd64.s.
 func Write() {
-	kernel{"byteTiles32x32", "of bytes, 64", multiplyBytes, byteSums}.generate()
-	kernel{"pairTiles32x32", "of bfloat16, 32", multiplyPairs, pairSums}.generate()
+	for outs := 1; outs <= 2; outs++ {
+		kernel{fmt.Sprintf("byteTiles%d", rows*outs), "of bytes, 64", outs, multiplyBytes, byteSums}.generate()
+		kernel{fmt.Sprintf("pairTiles%d", rows*outs), "of bfloat16, 32", outs, multiplyPairs, pairSums}.generate()
+	}
+	joinPixels()
+	splitPixels()
 }
 
-// A kernel computes 32 pixels by 32 outputs at a time: tiles 0 to 3 hold sums, 4 and 5 pixels, 6 and 7
+// A kernel computes 32 pixels by 16 or 32 outputs at a time: tiles 0 to 3 hold sums, 4 and 5 pixels, 6 and 7
 // weights.
 type kernel struct {
 	name, what string
+	outs       int // sixteens of outputs
 	multiply   func(sum, a, b int)
 	store      func(sums, to Mem, one, two VecPhysical) // 16 outputs of a pixel, by two vectors of theirs
 }
+
+// Registers of a kernel.
+var (
+	x, weights, steps, left, stride = R8, R9, R11, R12, R13
+	next, onward                    = R14, R15 // weights to fetch, and how far each step moves on
+)
 
 // generate writes the kernel. Tiles belong to the thread and a goroutine may move to another, so one
 // function configures, uses and releases them.
 func (k kernel) generate() {
 	name := k.name
-	avx.Func(name, "a", "computes groups of 32 pixels by 32 output channels "+k.what+" input channels a step.")
-	x, w0, w1, steps, left, stride, sums, at := R8, R9, R10, R11, R12, R13, R10, RAX
-
-	MOVQ(avx.Arg(argShape), at)
-	configure(at)
+	avx.Func(name, "a", fmt.Sprintf("computes groups of 32 pixels, and of 16, by %d output channels %s input channels a step.",
+		rows*k.outs, k.what))
+	MOVQ(avx.Arg(argShape), RAX)
+	configure(RAX)
 	MOVQ(U32(row), stride)
 	MOVQ(avx.Arg(argX), x)
+	MOVQ(avx.Arg(argNext), next)
+	MOVQ(U32(fetch*row), onward)
+	VPXORD(Z2, Z2, Z2)
+	for o := range k.outs {
+		MOVQ(avx.Arg(argScale), RAX)
+		VMOVUPS(Mem{Base: RAX, Disp: row * o}, Z(4+o))
+		MOVQ(avx.Arg(argShift), RAX)
+		VMOVUPS(Mem{Base: RAX, Disp: row * o}, Z(6+o))
+	}
+	CMPQ(avx.Arg(argTiles), Imm(0))
+	JE(LabelRef(name + "_lone"))
 	Label(name + "_group")
-	for t := range 4 {
-		zero(t)
-	}
-	MOVQ(avx.Arg(argW0), w0)
-	MOVQ(avx.Arg(argW1), w1)
-	MOVQ(avx.Arg(argSteps), steps)
-	MOVQ(avx.Arg(argNSteps), left)
-	Label(name + "_step")
-	MOVQ(Mem{Base: steps}, at)
-	ADDQ(x, at)
-	load(4, at, stride, 0)
-	load(6, w0, stride, 0)
-	load(7, w1, stride, 0)
-	load(5, at, stride, bytes)
-	k.multiply(0, 4, 6)
-	k.multiply(1, 4, 7)
-	k.multiply(2, 5, 6)
-	k.multiply(3, 5, 7)
-	ADDQ(U32(bytes), w0)
-	ADDQ(U32(bytes), w1)
-	ADDQ(Imm(8), steps)
-	DECQ(left)
-	JNE(LabelRef(name + "_step"))
-	MOVQ(avx.Arg(argSums), sums)
-	for t := range 4 {
-		store(t, sums, stride, t*bytes)
-	}
-	k.storeSums(sums)
+	k.tiles(2)
 	ADDQ(U32(2*bytes), x)
+	DECQ(avx.Arg(argAhead))
+	JNE(LabelRef(name + "_more"))
+	XORQ(onward, onward)
+	Label(name + "_more")
 	DECQ(avx.Arg(argTiles))
 	JNE(LabelRef(name + "_group"))
+	Label(name + "_lone")
+	CMPQ(avx.Arg(argLone), Imm(0))
+	JE(LabelRef(name + "_end"))
+	k.tiles(1)
+	Label(name + "_end")
 	release()
 	VZEROUPPER()
 	RET()
+}
+
+// Z is the vector register of that number.
+func Z(i int) VecPhysical { return avx.Z[i] }
+
+// tiles computes that many tiles of pixels.
+func (k kernel) tiles(pixels int) {
+	again := fmt.Sprintf("%s_step%d", k.name, pixels)
+	sum := func(p, o int) int { return k.outs*p + o }
+	for t := range pixels * k.outs {
+		zero(t)
+	}
+	MOVQ(avx.Arg(argW), weights)
+	MOVQ(avx.Arg(argSteps), steps)
+	MOVQ(avx.Arg(argNSteps), left)
+	Label(again)
+	MOVQ(Mem{Base: steps}, RAX)
+	ADDQ(x, RAX)
+	load(6, weights, stride, 0)
+	for p := range pixels {
+		load(4+p, RAX, stride, p*bytes)
+		k.multiply(sum(p, 0), 4+p, 6)
+	}
+	if k.outs > 1 {
+		load(7, weights, stride, bytes)
+		for p := range pixels {
+			k.multiply(sum(p, 1), 4+p, 7)
+		}
+	}
+	for i := range fetch {
+		PREFETCHT1(Mem{Base: next, Disp: row * i})
+	}
+	ADDQ(onward, next)
+	ADDQ(U32(uint32(k.outs*bytes)), weights)
+	ADDQ(Imm(8), steps)
+	DECQ(left)
+	JNE(LabelRef(again))
+	MOVQ(avx.Arg(argSums), RAX)
+	for t := range pixels * k.outs {
+		store(t, RAX, stride, t*bytes)
+	}
+	k.storeSums(pixels)
+}
+
+// storeSums stores the sums of the pixels whose place is not negative.
+func (k kernel) storeSums(pixels int) {
+	sums, dst, to, place, left := RAX, RDX, []GPPhysical{RBX, RDI}, R9, RCX
+	MOVQ(avx.Arg(argDst), dst)
+	for o := range k.outs {
+		MOVQ(avx.Arg(argOut), to[o])
+		ADDQ(avx.Arg(argOut0+8*o), to[o])
+	}
+	for p := range pixels {
+		again := fmt.Sprintf("%s_store%d%d", k.name, pixels, p)
+		const unroll = 4
+		MOVQ(U32(rows/unroll), left)
+		Label(again)
+		for r := range unroll {
+			skip := fmt.Sprintf("%s_skip%d%d%d", k.name, pixels, p, r)
+			MOVLQSX(Mem{Base: dst, Disp: 4 * r}, place)
+			TESTQ(place, place)
+			JLT(LabelRef(skip))
+			for o := range k.outs {
+				k.store(Mem{Base: sums, Disp: o*bytes + r*row}, Mem{Base: to[o], Index: place, Scale: 1}, Z(4+o), Z(6+o))
+			}
+			Label(skip)
+		}
+		ADDQ(U32(unroll*row), sums)
+		ADDQ(Imm(4*unroll), dst)
+		DECQ(left)
+		JNE(LabelRef(again))
+		if p+1 < pixels && k.outs > 1 {
+			ADDQ(U32(bytes), sums) // those of the other outputs
+		}
+	}
+	MOVQ(dst, avx.Arg(argDst))
 }
 
 // byteSums turns sums into bytes, round(sum*scale + shift) held to 0..255.
@@ -118,44 +209,67 @@ func pairSums(sums, to Mem, floor, bias VecPhysical) {
 	VMOVDQU(avx.NarrowPairs(v), to)
 }
 
-// storeSums stores the sums of the pixels and groups whose place is not negative.
-func (k kernel) storeSums(sums GPPhysical) {
-	tmp, dst, left, out, pix, name := RAX, RDX, RCX, []GPPhysical{RBX, RDI}, R9, k.name
-	VPXORD(Z2, Z2, Z2)
-	MOVQ(avx.Arg(argDst), dst)
-	for g := range 2 {
-		scale, shift, to := Z3, Z4, out[g]
-		next, skip, end := label(name, "pixel", g), label(name, "skip", g), label(name, "end", g)
-		MOVQ(avx.Arg(argGroup0+8*g), to)
-		TESTQ(to, to)
-		JLT(LabelRef(end))
-		ADDQ(avx.Arg(argOut), to)
-		MOVQ(avx.Arg(argScale), tmp)
-		VMOVUPS(Mem{Base: tmp, Disp: 64 * g}, scale)
-		MOVQ(avx.Arg(argShift), tmp)
-		VMOVUPS(Mem{Base: tmp, Disp: 64 * g}, shift)
-		for half := range 2 { // of the pixels
-			again, over := next+"_"+string(rune('a'+half)), skip+"_"+string(rune('a'+half))
-			LEAQ(Mem{Base: sums, Disp: (2*half + g) * bytes}, tmp)
-			MOVQ(U32(rows), left)
-			Label(again)
-			MOVLQSX(Mem{Base: dst}, pix)
-			TESTQ(pix, pix)
-			JLT(LabelRef(over))
-			k.store(Mem{Base: tmp}, Mem{Base: to, Index: pix, Scale: 1}, scale, shift)
-			Label(over)
-			ADDQ(U32(row), tmp)
-			ADDQ(Imm(4), dst)
-			DECQ(left)
-			JNE(LabelRef(again))
-		}
-		SUBQ(U32(4*2*rows), dst)
-		Label(end)
-	}
-	ADDQ(U32(4*2*rows), avx.Arg(argDst))
+// pixelsLoop runs body, which may use RAX for the next pixel's place, for each pixel.
+func pixelsLoop(name string, body func(at GPPhysical)) {
+	Label(name)
+	MOVLQSX(Mem{Base: R9}, RAX)
+	body(RAX)
+	ADDQ(Imm(4), R9)
+	ADDQ(Imm(row), RDI)
+	DECQ(RCX)
+	JNE(LabelRef(name))
 }
 
-func label(name, what string, g int) string { return name + "_" + what + string(rune('0'+g)) }
+// joinArgs reads the fields of tileJoin.
+func joinArgs() (even, odd GPPhysical) {
+	MOVQ(avx.Arg(joinTo), RDI)
+	MOVQ(avx.Arg(joinEven), R10)
+	MOVQ(avx.Arg(joinOdd), R11)
+	MOVQ(avx.Arg(joinFrom), R9)
+	MOVQ(avx.Arg(joinN), RCX)
+	return R10, R11
+}
+
+// joinPixels writes the function that copies pixels.
+func joinPixels() {
+	avx.Func("joinPixels", "a", "copies 32 bytes of each pixel and 32 others, or zeros, side by side.")
+	even, odd := joinArgs()
+	TESTQ(odd, odd)
+	JE(LabelRef("joinPixels_alone"))
+	pixelsLoop("joinPixels_both", func(at GPPhysical) {
+		VMOVUPS(Mem{Base: even, Index: at, Scale: 1}, Y0)
+		VINSERTF64X4(Imm(1), Mem{Base: odd, Index: at, Scale: 1}, Z0, Z0)
+		VMOVUPS(Z0, Mem{Base: RDI})
+	})
+	VZEROUPPER()
+	RET()
+	Label("joinPixels_alone")
+	pixelsLoop("joinPixels_even", func(at GPPhysical) {
+		VMOVUPS(Mem{Base: even, Index: at, Scale: 1}, Y0) // the rest becomes zero
+		VMOVUPS(Z0, Mem{Base: RDI})
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// splitPixels writes the function that takes float32 apart.
+func splitPixels() {
+	avx.Func("splitPixels", "a",
+		"turns 16 float32 of each pixel into the nearest bfloat16 and, behind these, that of what they leave.")
+	even, odd := joinArgs()
+	pixelsLoop("splitPixels_pixel", func(at GPPhysical) {
+		VMOVUPS(Mem{Base: even, Index: at, Scale: 1}, Y0)
+		VINSERTF64X4(Imm(1), Mem{Base: odd, Index: at, Scale: 1}, Z0, Z0)
+		VMOVAPS(Z0, Z1)
+		VMOVDQU(avx.NarrowPairs(Z1), Mem{Base: RDI})
+		VPMOVZXWD(Y1, Z2)
+		VPSLLD(Imm(16), Z2, Z2)
+		VSUBPS(Z2, Z0, Z0)
+		VMOVDQU(avx.NarrowPairs(Z0), Mem{Base: RDI, Disp: row / 2})
+	})
+	VZEROUPPER()
+	RET()
+}
 
 // configure loads the tiles' shapes from m.
 func configure(m GPPhysical) {

@@ -1,13 +1,25 @@
 package kernel
 
 //go:noescape
-func byteTiles32x32(a *tileUnit)
+func byteTiles16(a *tileUnit)
 
 //go:noescape
-func pairTiles32x32(a *tileUnit)
+func byteTiles32(a *tileUnit)
 
-// runTiles computes groups of 32 pixels by 32 outputs, of bytes.
-func runTiles(a *tileUnit) { byteTiles32x32(a) }
+//go:noescape
+func pairTiles16(a *tileUnit)
 
-// runPairTiles is the same of bfloat16.
-func runPairTiles(a *tileUnit) { pairTiles32x32(a) }
+//go:noescape
+func pairTiles32(a *tileUnit)
+
+//go:noescape
+func joinPixels(a *tileJoin)
+
+//go:noescape
+func splitPixels(a *tileJoin)
+
+var (
+	byteTiles  = tileKernels{[2]func(*tileUnit){byteTiles16, byteTiles32}, joinPixels}
+	pairTiles  = tileKernels{[2]func(*tileUnit){pairTiles16, pairTiles32}, joinPixels}
+	splitTiles = splitPixels
+)

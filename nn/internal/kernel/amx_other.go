@@ -2,8 +2,8 @@
 
 package kernel
 
-// No set has tiles here, so that this is never called.
-
-func runTiles(*tileUnit) {}
-
-func runPairTiles(*tileUnit) {}
+// No set has tiles here: these are never called.
+var (
+	byteTiles, pairTiles tileKernels
+	splitTiles           func(*tileJoin)
+)

@@ -8,34 +8,44 @@ import (
 	"unsafe"
 )
 
-// modelTiles is what the tile unit's kernel does, in plain Go.
-func modelTiles(a *tileUnit) {
+// tileModel calls each for every pixel that a kernel of the tile unit stores: its place in out, the sixteenth
+// of outputs, and the bytes of each step's pixel and weights.
+func tileModel(a *tileUnit, wide int, each func(out unsafe.Pointer, sixteen int, x func(step int) unsafe.Pointer,
+	w func(step int) unsafe.Pointer)) {
 	steps := unsafe.Slice(a.steps, a.nsteps)
-	places := unsafe.Slice(a.dst, tilePixels*a.tiles)
-	for k, w := range a.w {
-		if a.groups[k] < 0 {
+	for p, place := range unsafe.Slice(a.dst, tilePixels*(2*a.tiles+a.lone)) {
+		if place < 0 {
 			continue
 		}
-		weights := unsafe.Slice(w, a.nsteps*tileBytes)
-		scale := unsafe.Slice(a.scale, tileOutputs)[16*k:]
-		shift := unsafe.Slice(a.shift, tileOutputs)[16*k:]
-		for p, place := range places {
-			if place < 0 {
-				continue
-			}
-			out := unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(a.out), a.groups[k]+int(place))), 16)
-			for o := range out {
-				sum := int32(0)
-				for i, at := range steps {
-					x := unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(a.x), tileChannels*p+at)), tileChannels)
-					for c, v := range x {
-						sum += int32(v) * int32(weights[i*tileBytes+c/WordChannels*16*WordChannels+o*WordChannels+c%WordChannels])
-					}
-				}
-				out[o] = toByte(float32(float32(sum)*scale[o]) + shift[o])
-			}
+		for k := range wide {
+			each(unsafe.Add(unsafe.Pointer(a.out), a.outs[k]+int(place)), k, func(i int) unsafe.Pointer {
+				return unsafe.Add(unsafe.Pointer(a.x), tileRow*p+steps[i])
+			}, func(i int) unsafe.Pointer {
+				return unsafe.Add(unsafe.Pointer(a.w), (i*wide+k)*tileBytes)
+			})
 		}
 	}
+}
+
+// modelTiles is what the tile unit's kernels of bytes do, in plain Go.
+var modelTiles = tileKernels{[2]func(*tileUnit){
+	func(a *tileUnit) { modelByteTiles(a, 1) }, func(a *tileUnit) { modelByteTiles(a, 2) },
+}, joinGo}
+
+func modelByteTiles(a *tileUnit, wide int) {
+	scale, shift := unsafe.Slice(a.scale, 2*tileOutputs), unsafe.Slice(a.shift, 2*tileOutputs)
+	tileModel(a, wide, func(to unsafe.Pointer, k int, x, w func(int) unsafe.Pointer) {
+		for o, out := 0, unsafe.Slice((*byte)(to), tileOutputs); o < tileOutputs; o++ {
+			sum := int32(0)
+			for i := range a.nsteps {
+				weights := unsafe.Slice((*int8)(w(i)), tileBytes)
+				for c, v := range unsafe.Slice((*byte)(x(i)), tileRow) {
+					sum += int32(v) * int32(weights[c/WordChannels*tileRow+o*WordChannels+c%WordChannels])
+				}
+			}
+			out[o] = toByte(float32(float32(sum)*scale[k*tileOutputs+o]) + shift[k*tileOutputs+o])
+		}
+	})
 }
 
 // TestTilesModel holds what surrounds the tile unit's kernel to plain Go, byte for byte, with a model in
@@ -51,8 +61,9 @@ func TestTilesModel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tiles := newTiledBytes(&m.spec)
-			tiles.run = modelTiles
+			m.spec.Threads = 1 + len(c.String())%3
+			tiles := newTiledBytes([]ByteSpec{m.spec})
+			tiles.unit = modelTiles
 			size := m.spec.Out.Off + m.spec.Out.Size()
 			want, got := fill(size), fill(size)
 			scratch := make([]float32, tiles.Scratch())
@@ -72,44 +83,35 @@ func TestTilesModel(t *testing.T) {
 	}
 }
 
-// modelPairTiles is what the tile unit's kernel of bfloat16 does, in plain Go: of each step it adds up the
+// modelPairTiles is what the tile unit's kernels of bfloat16 do, in plain Go: of each step they add up the
 // even products, and the odd ones, each rounded once, then both sums, and that to what there is; numbers
 // below 2^-126 are zero before and after.
-func modelPairTiles(a *tileUnit) {
-	steps := unsafe.Slice(a.steps, a.nsteps)
-	places := unsafe.Slice(a.dst, tilePixels*a.tiles)
-	for k, w := range a.w {
-		if a.groups[k] < 0 {
-			continue
-		}
-		weights := unsafe.Slice((*uint16)(unsafe.Pointer(w)), a.nsteps*tileBytes/2)
-		floor := unsafe.Slice(a.scale, tileOutputs)[16*k:]
-		bias := unsafe.Slice(a.shift, tileOutputs)[16*k:]
-		for p, place := range places {
-			if place < 0 {
-				continue
-			}
-			out := unsafe.Slice((*uint16)(unsafe.Add(unsafe.Pointer(a.out), a.groups[k]+int(place))), 16)
-			for o := range out {
-				sum := float32(0)
-				for i, at := range steps {
-					x := unsafe.Slice((*uint16)(unsafe.Add(unsafe.Pointer(a.x), tileRow*p+at)), tileHalves)
-					var parts [2]float32
-					for c, v := range x {
-						h := weights[i*tileBytes/2+c/2*16*2+o*2+c%2]
-						product := float64(flush32(widen(v))) * float64(flush32(widen(h)))
-						parts[c%2] = flush32(roundSum(product, float64(parts[c%2])))
-					}
-					sum = flush32(sum + flush32(parts[0]+parts[1]))
+var modelPairTiles = tileKernels{[2]func(*tileUnit){
+	func(a *tileUnit) { modelPairs(a, 1) }, func(a *tileUnit) { modelPairs(a, 2) },
+}, joinGo}
+
+func modelPairs(a *tileUnit, wide int) {
+	floor, bias := unsafe.Slice(a.scale, 2*tileOutputs), unsafe.Slice(a.shift, 2*tileOutputs)
+	tileModel(a, wide, func(to unsafe.Pointer, k int, x, w func(int) unsafe.Pointer) {
+		for o, out := 0, unsafe.Slice((*uint16)(to), tileOutputs); o < tileOutputs; o++ {
+			sum := float32(0)
+			for i := range a.nsteps {
+				weights := unsafe.Slice((*uint16)(w(i)), tileBytes/2)
+				var parts [2]float32
+				for c, v := range unsafe.Slice((*uint16)(x(i)), tileRow/2) {
+					h := weights[c/2*tileRow/2+o*2+c%2]
+					product := float64(flush32(widen(v))) * float64(flush32(widen(h)))
+					parts[c%2] = flush32(roundSum(product, float64(parts[c%2])))
 				}
-				v := sum + bias[o]
-				if v < floor[o] {
-					v = floor[o]
-				}
-				out[o] = BFloat16(v)
+				sum = flush32(sum + flush32(parts[0]+parts[1]))
 			}
+			v := sum + bias[k*tileOutputs+o]
+			if f := floor[k*tileOutputs+o]; v < f {
+				v = f
+			}
+			out[o] = BFloat16(v)
 		}
-	}
+	})
 }
 
 // tileBeds calls do with convolutions of bfloat16 that the tile unit computes, and the same in float32.
@@ -142,11 +144,12 @@ func tileBeds(t *testing.T, do func(c conformCase, b *pairBed)) {
 }
 
 // runTiled computes b with the given kernel and wants nothing outside the output written.
-func (b *pairBed) runTiled(t *testing.T, what string, run func(*tileUnit)) []float32 {
+func (b *pairBed) runTiled(t *testing.T, what string, model *tileKernels) []float32 {
 	t.Helper()
-	c := newTiledPairs(&b.pairs)
-	if run != nil {
-		c.run = run
+	b.pairs.Threads = 1 + len(what)%3
+	c := newTiledPairs([]Spec{b.pairs})
+	if model != nil {
+		c.unit = *model
 	}
 	clean := slices.Clone(b.outP)
 	scratch := make([]float32, c.Scratch())
@@ -166,7 +169,7 @@ func (b *pairBed) runTiled(t *testing.T, what string, run func(*tileUnit)) []flo
 // in the kernel's place, so that it is tested where there is no tile unit.
 func TestPairTilesModel(t *testing.T) {
 	tileBeds(t, func(c conformCase, b *pairBed) {
-		got := halves(b.runTiled(t, c.String(), modelPairTiles))
+		got := halves(b.runTiled(t, c.String(), &modelPairTiles))
 		plain, err := NewDirect(Ref, b.floats)
 		if err != nil {
 			t.Fatal(err)
@@ -198,7 +201,7 @@ func TestPairTiles(t *testing.T) {
 		t.Skip("no tile unit for bfloat16 here (AMX_BF16), or the kernel permits none")
 	}
 	tileBeds(t, func(c conformCase, b *pairBed) {
-		got, want := halves(b.runTiled(t, c.String(), nil)), halves(b.runTiled(t, c.String(), modelPairTiles))
+		got, want := halves(b.runTiled(t, c.String(), nil)), halves(b.runTiled(t, c.String(), &modelPairTiles))
 		for i, v := range got {
 			if w := want[i]; v != w && !(widen(v) != widen(v) && widen(w) != widen(w)) {
 				t.Fatalf("%v: value %d is %v (%04x), want %v (%04x)", c, i, widen(v), v, widen(w), w)

@@ -43,10 +43,21 @@ func (s Set) Rounds() bool { return s.unit == unitBoth }
 // them at a time, and are off by no more.
 func (s Set) OwnSums() bool { return s.Rounds() || s.pairTiles() }
 
+// Together reports whether the set computes convolutions that differ in weights and outputs alone side by side,
+// those of pairs or else of bytes.
+func (s Set) Together(pairs bool) bool {
+	if pairs {
+		return s.pairTiles()
+	}
+	return s.unit == unitTiles
+}
+
 // pairTiles reports whether the tile unit multiplies bfloat16.
 func (s Set) pairTiles() bool { return s.unit == unitTiles && hasPairTiles() }
 
 var errNoPairs = errors.New("kernel: convolution of bfloat16: these kernels have none: use those of float32 and round")
+
+var errTogether = errors.New("kernel: convolutions of one input: these kernels compute one at a time")
 
 var errFloats = errors.New("kernel: convolution that reads float32 and writes bfloat16: choose one of its tilings")
 
