@@ -72,6 +72,7 @@ type kernel struct {
 var (
 	x, weights, steps, left, stride = R8, R9, R11, R12, R13
 	next, onward                    = R14, R15 // weights to fetch, and how far each step moves on
+	places                          = RDX
 )
 
 // generate writes the kernel. Tiles belong to the thread and a goroutine may move to another, so one
@@ -85,6 +86,7 @@ func (k kernel) generate() {
 	MOVQ(U32(row), stride)
 	MOVQ(avx.Arg(argX), x)
 	MOVQ(avx.Arg(argNext), next)
+	MOVQ(avx.Arg(argDst), places)
 	MOVQ(U32(fetch*row), onward)
 	VPXORD(Z2, Z2, Z2)
 	for o := range k.outs {
@@ -158,8 +160,7 @@ func (k kernel) tiles(pixels int) {
 
 // storeSums stores the sums of the pixels whose place is not negative.
 func (k kernel) storeSums(pixels int) {
-	sums, dst, to, place, left := RAX, RDX, []GPPhysical{RBX, RDI}, R9, RCX
-	MOVQ(avx.Arg(argDst), dst)
+	sums, to, place, left := RAX, []GPPhysical{RBX, RDI}, R9, RCX
 	for o := range k.outs {
 		MOVQ(avx.Arg(argOut), to[o])
 		ADDQ(avx.Arg(argOut0+8*o), to[o])
@@ -171,7 +172,7 @@ func (k kernel) storeSums(pixels int) {
 		Label(again)
 		for r := range unroll {
 			skip := fmt.Sprintf("%s_skip%d%d%d", k.name, pixels, p, r)
-			MOVLQSX(Mem{Base: dst, Disp: 4 * r}, place)
+			MOVLQSX(Mem{Base: places, Disp: 4 * r}, place)
 			TESTQ(place, place)
 			JLT(LabelRef(skip))
 			for o := range k.outs {
@@ -180,14 +181,13 @@ func (k kernel) storeSums(pixels int) {
 			Label(skip)
 		}
 		ADDQ(U32(unroll*row), sums)
-		ADDQ(Imm(4*unroll), dst)
+		ADDQ(Imm(4*unroll), places)
 		DECQ(left)
 		JNE(LabelRef(again))
 		if p+1 < pixels && k.outs > 1 {
 			ADDQ(U32(bytes), sums) // those of the other outputs
 		}
 	}
-	MOVQ(dst, avx.Arg(argDst))
 }
 
 // byteSums turns sums into bytes, round(sum*scale + shift) held to 0..255.

@@ -20,18 +20,19 @@ type tiled struct {
 	groups       []tileGroup
 	held         int // pixels of a gather in the scratch memory
 	cuts         []tilePart
-	unit         tileKernels
+	pairs, split bool
+	model        *tileModel // of tests; else nil
 	threads      int
 }
 
-// tileKernels are what tiled calls.
-type tileKernels struct {
-	multiply [2]func(*tileUnit) // for 16 outputs, and for 32
-	join     func(*tileJoin)    // copies pixels
+// tileModel stands for the kernels where they cannot run.
+type tileModel struct {
+	multiply func(a *tileUnit, pairs bool, wide int)
+	join     func(j *tileJoin, split bool)
 }
 
 // tileUnit is what a kernel of the tile unit is handed; the generator knows its layout. The kernels
-// move dst on and count tiles and ahead down.
+// count tiles and ahead down.
 type tileUnit struct {
 	x            *byte    // the first pixel's first 64 bytes; pixels lie 64 bytes apart
 	w            *int8    // [steps][16 or 32 outputs by sixteens][16 words][16]
@@ -119,7 +120,7 @@ func (t *tiled) gather(p tilePart, plane int, in, x []float32) {
 		if g.beyond != 0 {
 			j.odd = &in[from+g.beyond/4]
 		}
-		t.unit.join(&j)
+		t.join(&j)
 	}
 }
 
@@ -138,6 +139,25 @@ func (t *tiled) Run(i int, out, in, scratch []float32) {
 		a.w, a.next, a.ahead = &t.w[g.w], &t.w[next.w], tileFetches
 		a.dst, a.tiles, a.outs = &g.places[p.tile*tilePixels], p.tiles/2, g.outs
 		a.scale, a.shift = &t.scale[g.first], &t.shift[g.first]
-		t.unit.multiply[g.wide](&a)
+		t.multiply(&a, g.wide)
 	}
+}
+
+// join and multiply call the kernels by their names: what is handed over stays on the stack.
+func (t *tiled) join(j *tileJoin) {
+	if t.model != nil {
+		copied := *j
+		t.model.join(&copied, t.split)
+		return
+	}
+	joinTiles(j, t.split)
+}
+
+func (t *tiled) multiply(a *tileUnit, wide int) {
+	if t.model != nil {
+		copied := *a
+		t.model.multiply(&copied, t.pairs, wide)
+		return
+	}
+	multiplyTiles(a, t.pairs, wide)
 }

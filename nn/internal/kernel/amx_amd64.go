@@ -18,8 +18,25 @@ func joinPixels(a *tileJoin)
 //go:noescape
 func splitPixels(a *tileJoin)
 
-var (
-	byteTiles  = tileKernels{[2]func(*tileUnit){byteTiles16, byteTiles32}, joinPixels}
-	pairTiles  = tileKernels{[2]func(*tileUnit){pairTiles16, pairTiles32}, joinPixels}
-	splitTiles = splitPixels
-)
+// multiplyTiles computes 16 outputs, or 32 if wide is 1.
+func multiplyTiles(a *tileUnit, pairs bool, wide int) {
+	switch {
+	case pairs && wide == 1:
+		pairTiles32(a)
+	case pairs:
+		pairTiles16(a)
+	case wide == 1:
+		byteTiles32(a)
+	default:
+		byteTiles16(a)
+	}
+}
+
+// joinTiles copies pixels.
+func joinTiles(j *tileJoin, split bool) {
+	if split {
+		splitPixels(j)
+		return
+	}
+	joinPixels(j)
+}

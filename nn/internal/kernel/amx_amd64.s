@@ -17,6 +17,7 @@ TEXT ·byteTiles16(SB), NOSPLIT, $0-8
 	MOVQ    $0x00000040, R13
 	MOVQ    (SI), R8
 	MOVQ    112(SI), R14
+	MOVQ    56(SI), DX
 	MOVQ    $0x00000100, R15
 	VPXORD  Z2, Z2, Z2
 	MOVQ    16(SI), AX
@@ -131,7 +132,6 @@ byteTiles16_step2:
 	BYTE $0x04
 	BYTE $0x00
 	BYTE $0x00
-	MOVQ 56(SI), DX
 	MOVQ 32(SI), BX
 	ADDQ 80(SI), BX
 	MOVQ $0x00000004, CX
@@ -236,7 +236,6 @@ byteTiles16_skip213:
 	ADDQ $0x10, DX
 	DECQ CX
 	JNE  byteTiles16_store21
-	MOVQ DX, 56(SI)
 	ADDQ $0x00000800, R8
 	DECQ 120(SI)
 	JNE  byteTiles16_more
@@ -316,7 +315,6 @@ byteTiles16_step1:
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
-	MOVQ 56(SI), DX
 	MOVQ 32(SI), BX
 	ADDQ 80(SI), BX
 	MOVQ $0x00000004, CX
@@ -370,7 +368,6 @@ byteTiles16_skip103:
 	ADDQ $0x10, DX
 	DECQ CX
 	JNE  byteTiles16_store10
-	MOVQ DX, 56(SI)
 
 byteTiles16_end:
 	// tilerelease
@@ -397,6 +394,7 @@ TEXT ·pairTiles16(SB), NOSPLIT, $0-8
 	MOVQ    $0x00000040, R13
 	MOVQ    (SI), R8
 	MOVQ    112(SI), R14
+	MOVQ    56(SI), DX
 	MOVQ    $0x00000100, R15
 	VPXORD  Z2, Z2, Z2
 	MOVQ    16(SI), AX
@@ -511,7 +509,6 @@ pairTiles16_step2:
 	BYTE $0x04
 	BYTE $0x00
 	BYTE $0x00
-	MOVQ 56(SI), DX
 	MOVQ 32(SI), BX
 	ADDQ 80(SI), BX
 	MOVQ $0x00000004, CX
@@ -608,7 +605,6 @@ pairTiles16_skip213:
 	ADDQ $0x10, DX
 	DECQ CX
 	JNE  pairTiles16_store21
-	MOVQ DX, 56(SI)
 	ADDQ $0x00000800, R8
 	DECQ 120(SI)
 	JNE  pairTiles16_more
@@ -688,7 +684,6 @@ pairTiles16_step1:
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
-	MOVQ 56(SI), DX
 	MOVQ 32(SI), BX
 	ADDQ 80(SI), BX
 	MOVQ $0x00000004, CX
@@ -738,7 +733,6 @@ pairTiles16_skip103:
 	ADDQ $0x10, DX
 	DECQ CX
 	JNE  pairTiles16_store10
-	MOVQ DX, 56(SI)
 
 pairTiles16_end:
 	// tilerelease
@@ -765,6 +759,7 @@ TEXT ·byteTiles32(SB), NOSPLIT, $0-8
 	MOVQ    $0x00000040, R13
 	MOVQ    (SI), R8
 	MOVQ    112(SI), R14
+	MOVQ    56(SI), DX
 	MOVQ    $0x00000100, R15
 	VPXORD  Z2, Z2, Z2
 	MOVQ    16(SI), AX
@@ -947,7 +942,6 @@ byteTiles32_step2:
 	BYTE $0x0c
 	BYTE $0x00
 	BYTE $0x00
-	MOVQ 56(SI), DX
 	MOVQ 32(SI), BX
 	ADDQ 80(SI), BX
 	MOVQ 32(SI), DI
@@ -1103,7 +1097,6 @@ byteTiles32_skip213:
 	ADDQ $0x10, DX
 	DECQ CX
 	JNE  byteTiles32_store21
-	MOVQ DX, 56(SI)
 	ADDQ $0x00000800, R8
 	DECQ 120(SI)
 	JNE  byteTiles32_more
@@ -1221,7 +1214,6 @@ byteTiles32_step1:
 	BYTE $0x04
 	BYTE $0x00
 	BYTE $0x00
-	MOVQ 56(SI), DX
 	MOVQ 32(SI), BX
 	ADDQ 80(SI), BX
 	MOVQ 32(SI), DI
@@ -1301,7 +1293,6 @@ byteTiles32_skip103:
 	ADDQ $0x10, DX
 	DECQ CX
 	JNE  byteTiles32_store10
-	MOVQ DX, 56(SI)
 
 byteTiles32_end:
 	// tilerelease
@@ -1328,6 +1319,7 @@ TEXT ·pairTiles32(SB), NOSPLIT, $0-8
 	MOVQ    $0x00000040, R13
 	MOVQ    (SI), R8
 	MOVQ    112(SI), R14
+	MOVQ    56(SI), DX
 	MOVQ    $0x00000100, R15
 	VPXORD  Z2, Z2, Z2
 	MOVQ    16(SI), AX
@@ -1510,7 +1502,6 @@ pairTiles32_step2:
 	BYTE $0x0c
 	BYTE $0x00
 	BYTE $0x00
-	MOVQ 56(SI), DX
 	MOVQ 32(SI), BX
 	ADDQ 80(SI), BX
 	MOVQ 32(SI), DI
@@ -1650,7 +1641,6 @@ pairTiles32_skip213:
 	ADDQ $0x10, DX
 	DECQ CX
 	JNE  pairTiles32_store21
-	MOVQ DX, 56(SI)
 	ADDQ $0x00000800, R8
 	DECQ 120(SI)
 	JNE  pairTiles32_more
@@ -1768,7 +1758,6 @@ pairTiles32_step1:
 	BYTE $0x04
 	BYTE $0x00
 	BYTE $0x00
-	MOVQ 56(SI), DX
 	MOVQ 32(SI), BX
 	ADDQ 80(SI), BX
 	MOVQ 32(SI), DI
@@ -1840,7 +1829,6 @@ pairTiles32_skip103:
 	ADDQ $0x10, DX
 	DECQ CX
 	JNE  pairTiles32_store10
-	MOVQ DX, 56(SI)
 
 pairTiles32_end:
 	// tilerelease

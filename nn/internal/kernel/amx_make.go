@@ -1,7 +1,5 @@
 package kernel
 
-import "unsafe"
-
 // tilesDo reports whether the tile unit computes s.
 func (s *ByteSpec) tilesDo() bool { return !s.Thin }
 
@@ -11,7 +9,7 @@ func (s *Spec) tilesDo() bool { return s.Pairs && !s.Planar }
 // newTiledBytes prepares convolutions that differ in weights and outputs alone for the tile unit.
 func newTiledBytes(specs []ByteSpec) *tiled {
 	s := &specs[0]
-	t := &tiled{name: "int8 tiles 32x32", in: s.In.Off, threads: s.Threads, unit: byteTiles}
+	t := &tiled{name: "int8 tiles 32x32", in: s.In.Off, threads: s.Threads}
 	t.order = newTileOrder(&Spec{In: s.In, Out: s.Out, KH: s.KH, KW: s.KW, StrideH: s.StrideH, StrideW: s.StrideW,
 		PadTop: s.PadTop, PadLeft: s.PadLeft})
 	for _, s := range specs {
@@ -41,10 +39,10 @@ func newTiledBytes(specs []ByteSpec) *tiled {
 // newTiledPairs is the same of bfloat16.
 func newTiledPairs(specs []Spec) *tiled {
 	s := &specs[0]
-	t := &tiled{name: "bfloat16 tiles 32x32", in: s.In.Off, threads: s.Threads, unit: pairTiles}
+	t := &tiled{name: "bfloat16 tiles 32x32", in: s.In.Off, threads: s.Threads, pairs: true, split: s.Floats}
 	blocks := Blocks(s.In.C)
 	if s.Floats {
-		t.name, t.unit.join, blocks = "bfloat16 tiles 32x32 of float32", splitTiles, (s.In.C+PairBlock-1)/PairBlock
+		t.name, blocks = "bfloat16 tiles 32x32 of float32", (s.In.C+PairBlock-1)/PairBlock
 	}
 	t.order = newTileOrder(s)
 	for i := range specs {
@@ -72,40 +70,4 @@ func newTiledPairs(specs []Spec) *tiled {
 		group += (s.outs() + 2*tileOutputs - 1) / (2 * tileOutputs)
 	}
 	return t
-}
-
-// joinGo is what the kernels that copy pixels do, in plain Go.
-func joinGo(j *tileJoin) {
-	to, from := unsafe.Slice(j.to, 2*Block*j.n), unsafe.Slice(j.from, j.n)
-	for i, at := range from {
-		pixel := to[2*Block*i:][:2*Block]
-		copy(pixel, pixelAt(j.even, at))
-		if j.odd != nil {
-			copy(pixel[Block:], pixelAt(j.odd, at))
-		} else {
-			clear(pixel[Block:])
-		}
-	}
-}
-
-// pixelAt is the eight words that many bytes from p.
-func pixelAt(p *float32, bytes int32) []float32 {
-	return unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(p), int(bytes))), Block)
-}
-
-// splitGo is the same of sixteen channels of float32: each as the nearest bfloat16, then what that left.
-func splitGo(j *tileJoin) {
-	to, from := halves(unsafe.Slice(j.to, 2*Block*j.n)), unsafe.Slice(j.from, j.n)
-	for i, at := range from {
-		pixel := to[2*PairBlock*i:][:2*PairBlock]
-		for c := range PairBlock {
-			block := j.even
-			if c >= Block {
-				block = j.odd
-			}
-			v := pixelAt(block, at)[c%Block]
-			h := BFloat16(v)
-			pixel[c], pixel[PairBlock+c] = h, BFloat16(v-widen(h))
-		}
-	}
 }

@@ -8,9 +8,9 @@ import (
 	"unsafe"
 )
 
-// tileModel calls each for every pixel that a kernel of the tile unit stores: its place in out, the sixteenth
+// eachTiled calls each for every pixel that a kernel of the tile unit stores: its place in out, the sixteenth
 // of outputs, and the bytes of each step's pixel and weights.
-func tileModel(a *tileUnit, wide int, each func(out unsafe.Pointer, sixteen int, x func(step int) unsafe.Pointer,
+func eachTiled(a *tileUnit, wide int, each func(out unsafe.Pointer, sixteen int, x func(step int) unsafe.Pointer,
 	w func(step int) unsafe.Pointer)) {
 	steps := unsafe.Slice(a.steps, a.nsteps)
 	for p, place := range unsafe.Slice(a.dst, tilePixels*(2*a.tiles+a.lone)) {
@@ -27,14 +27,25 @@ func tileModel(a *tileUnit, wide int, each func(out unsafe.Pointer, sixteen int,
 	}
 }
 
-// modelTiles is what the tile unit's kernels of bytes do, in plain Go.
-var modelTiles = tileKernels{[2]func(*tileUnit){
-	func(a *tileUnit) { modelByteTiles(a, 1) }, func(a *tileUnit) { modelByteTiles(a, 2) },
-}, joinGo}
+// modelTiles is what the tile unit's kernels do, in plain Go.
+var modelTiles = tileModel{func(a *tileUnit, pairs bool, wide int) {
+	if pairs {
+		modelPairs(a, wide+1)
+	} else {
+		modelBytes(a, wide+1)
+	}
+}, func(j *tileJoin, split bool) {
+	if split {
+		splitGo(j)
+	} else {
+		joinGo(j)
+	}
+}}
 
-func modelByteTiles(a *tileUnit, wide int) {
+// modelBytes is what those of bytes do.
+func modelBytes(a *tileUnit, wide int) {
 	scale, shift := unsafe.Slice(a.scale, 2*tileOutputs), unsafe.Slice(a.shift, 2*tileOutputs)
-	tileModel(a, wide, func(to unsafe.Pointer, k int, x, w func(int) unsafe.Pointer) {
+	eachTiled(a, wide, func(to unsafe.Pointer, k int, x, w func(int) unsafe.Pointer) {
 		for o, out := 0, unsafe.Slice((*byte)(to), tileOutputs); o < tileOutputs; o++ {
 			sum := int32(0)
 			for i := range a.nsteps {
@@ -63,7 +74,7 @@ func TestTilesModel(t *testing.T) {
 			}
 			m.spec.Threads = 1 + len(c.String())%3
 			tiles := newTiledBytes([]ByteSpec{m.spec})
-			tiles.unit = modelTiles
+			tiles.model = &modelTiles
 			size := m.spec.Out.Off + m.spec.Out.Size()
 			want, got := fill(size), fill(size)
 			scratch := make([]float32, tiles.Scratch())
@@ -83,16 +94,11 @@ func TestTilesModel(t *testing.T) {
 	}
 }
 
-// modelPairTiles is what the tile unit's kernels of bfloat16 do, in plain Go: of each step they add up the
-// even products, and the odd ones, each rounded once, then both sums, and that to what there is; numbers
-// below 2^-126 are zero before and after.
-var modelPairTiles = tileKernels{[2]func(*tileUnit){
-	func(a *tileUnit) { modelPairs(a, 1) }, func(a *tileUnit) { modelPairs(a, 2) },
-}, joinGo}
-
+// modelPairs is what those of bfloat16 do: of each step they add up the even products, and the odd ones, each
+// rounded once, then both sums, and that to what there is; numbers below 2^-126 are zero before and after.
 func modelPairs(a *tileUnit, wide int) {
 	floor, bias := unsafe.Slice(a.scale, 2*tileOutputs), unsafe.Slice(a.shift, 2*tileOutputs)
-	tileModel(a, wide, func(to unsafe.Pointer, k int, x, w func(int) unsafe.Pointer) {
+	eachTiled(a, wide, func(to unsafe.Pointer, k int, x, w func(int) unsafe.Pointer) {
 		for o, out := 0, unsafe.Slice((*uint16)(to), tileOutputs); o < tileOutputs; o++ {
 			sum := float32(0)
 			for i := range a.nsteps {
@@ -112,6 +118,42 @@ func modelPairs(a *tileUnit, wide int) {
 			out[o] = BFloat16(v)
 		}
 	})
+}
+
+// joinGo is what those that copy pixels do.
+func joinGo(j *tileJoin) {
+	to, from := unsafe.Slice(j.to, 2*Block*j.n), unsafe.Slice(j.from, j.n)
+	for i, at := range from {
+		pixel := to[2*Block*i:][:2*Block]
+		copy(pixel, pixelAt(j.even, at))
+		if j.odd != nil {
+			copy(pixel[Block:], pixelAt(j.odd, at))
+		} else {
+			clear(pixel[Block:])
+		}
+	}
+}
+
+// pixelAt is the eight words that many bytes from p.
+func pixelAt(p *float32, bytes int32) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(p), int(bytes))), Block)
+}
+
+// splitGo is the same of sixteen channels of float32: each as the nearest bfloat16, then what that left.
+func splitGo(j *tileJoin) {
+	to, from := halves(unsafe.Slice(j.to, 2*Block*j.n)), unsafe.Slice(j.from, j.n)
+	for i, at := range from {
+		pixel := to[2*PairBlock*i:][:2*PairBlock]
+		for c := range PairBlock {
+			block := j.even
+			if c >= Block {
+				block = j.odd
+			}
+			v := pixelAt(block, at)[c%Block]
+			h := BFloat16(v)
+			pixel[c], pixel[PairBlock+c] = h, BFloat16(v-widen(h))
+		}
+	}
 }
 
 // tileBeds calls do with convolutions of bfloat16 that the tile unit computes, and the same in float32.
@@ -144,13 +186,11 @@ func tileBeds(t *testing.T, do func(c conformCase, b *pairBed)) {
 }
 
 // runTiled computes b with the given kernel and wants nothing outside the output written.
-func (b *pairBed) runTiled(t *testing.T, what string, model *tileKernels) []float32 {
+func (b *pairBed) runTiled(t *testing.T, what string, model *tileModel) []float32 {
 	t.Helper()
 	b.pairs.Threads = 1 + len(what)%3
 	c := newTiledPairs([]Spec{b.pairs})
-	if model != nil {
-		c.unit = *model
-	}
+	c.model = model
 	clean := slices.Clone(b.outP)
 	scratch := make([]float32, c.Scratch())
 	for i := range scratch {
@@ -169,7 +209,7 @@ func (b *pairBed) runTiled(t *testing.T, what string, model *tileKernels) []floa
 // in the kernel's place, so that it is tested where there is no tile unit.
 func TestPairTilesModel(t *testing.T) {
 	tileBeds(t, func(c conformCase, b *pairBed) {
-		got := halves(b.runTiled(t, c.String(), &modelPairTiles))
+		got := halves(b.runTiled(t, c.String(), &modelTiles))
 		plain, err := NewDirect(Ref, b.floats)
 		if err != nil {
 			t.Fatal(err)
@@ -201,7 +241,7 @@ func TestPairTiles(t *testing.T) {
 		t.Skip("no tile unit for bfloat16 here (AMX_BF16), or the kernel permits none")
 	}
 	tileBeds(t, func(c conformCase, b *pairBed) {
-		got, want := halves(b.runTiled(t, c.String(), nil)), halves(b.runTiled(t, c.String(), &modelPairTiles))
+		got, want := halves(b.runTiled(t, c.String(), nil)), halves(b.runTiled(t, c.String(), &modelTiles))
 		for i, v := range got {
 			if w := want[i]; v != w && !(widen(v) != widen(v) && widen(w) != widen(w)) {
 				t.Fatalf("%v: value %d is %v (%04x), want %v (%04x)", c, i, widen(v), v, widen(w), w)
