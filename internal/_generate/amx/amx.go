@@ -31,6 +31,9 @@ const (
 	argShape
 	argNext
 	argAhead
+	argFew
+	argApart
+	argPlane
 )
 
 // And of tileJoin's.
@@ -40,23 +43,30 @@ const (
 	joinOdd
 	joinFrom
 	joinN
+	joinPlane
+	joinApart
 )
 
 const (
 	rows  = 16         // of a tile
 	row   = 64         // bytes of one
 	bytes = rows * row // of a tile
-	fetch = 4          // lines of the next weights that a step fetches
+
+	fetch = 4 // lines of the next weights that 2 KB of them fetch, and that many times as many for few pixels
+	few   = 4
 )
 
 // Write adds the functions of amx_amd64.s.
 func Write() {
 	for outs := 1; outs <= 2; outs++ {
-		kernel{fmt.Sprintf("byteTiles%d", rows*outs), "of bytes, 64", outs, multiplyBytes, byteSums}.generate()
-		kernel{fmt.Sprintf("pairTiles%d", rows*outs), "of bfloat16, 32", outs, multiplyPairs, pairSums}.generate()
+		kernel{fmt.Sprintf("byteTiles%d", rows*outs), "of bytes, 64", outs, 1, multiplyBytes, byteSums}.generate()
+		kernel{fmt.Sprintf("pairTiles%d", rows*outs), "of bfloat16, 32", outs, 1, multiplyPairs, pairSums}.generate()
+		kernel{fmt.Sprintf("floatTiles%d", rows*outs), "of float32 in three bfloat16, 32", outs, 3, multiplyPairs,
+			floatSums}.generate()
 	}
 	joinPixels()
 	splitPixels()
+	splitFloats()
 }
 
 // A kernel computes 32 pixels by 16 or 32 outputs at a time: tiles 0 to 3 hold sums, 4 and 5 pixels, 6 and 7
@@ -64,8 +74,10 @@ func Write() {
 type kernel struct {
 	name, what string
 	outs       int // sixteens of outputs
+	parts      int // that each number comes in: the sum is of their products but the three smallest
 	multiply   func(sum, a, b int)
-	store      func(sums, to Mem, one, two VecPhysical) // 16 outputs of a pixel, by two vectors of theirs
+	// stores 16 outputs of a pixel, by two vectors of theirs
+	store func(sums Mem, to, place GPPhysical, one, two VecPhysical)
 }
 
 // Registers of a kernel.
@@ -87,7 +99,11 @@ func (k kernel) generate() {
 	MOVQ(avx.Arg(argX), x)
 	MOVQ(avx.Arg(argNext), next)
 	MOVQ(avx.Arg(argDst), places)
-	MOVQ(U32(fetch*row), onward)
+	MOVQ(U32(uint32(fetch*k.parts*row)), onward)
+	CMPQ(avx.Arg(argFew), Imm(0))
+	JE(LabelRef(name + "_begin"))
+	IMUL3Q(Imm(few), onward, onward)
+	Label(name + "_begin")
 	VPXORD(Z2, Z2, Z2)
 	for o := range k.outs {
 		MOVQ(avx.Arg(argScale), RAX)
@@ -132,22 +148,42 @@ func (k kernel) tiles(pixels int) {
 	Label(again)
 	MOVQ(Mem{Base: steps}, RAX)
 	ADDQ(x, RAX)
-	load(6, weights, stride, 0)
-	for p := range pixels {
-		load(4+p, RAX, stride, p*bytes)
-		k.multiply(sum(p, 0), 4+p, 6)
-	}
-	if k.outs > 1 {
-		load(7, weights, stride, bytes)
+	loadPixels := func(from GPPhysical) {
 		for p := range pixels {
-			k.multiply(sum(p, 1), 4+p, 7)
+			load(4+p, from, stride, p*bytes)
 		}
 	}
-	for i := range fetch {
+	loadWeights := func(part int) {
+		for o := range k.outs {
+			load(6+o, weights, stride, (part*k.outs+o)*bytes)
+		}
+	}
+	multiply := func() {
+		for o := range k.outs {
+			for p := range pixels {
+				k.multiply(sum(p, o), 4+p, 6+o)
+			}
+		}
+	}
+	loadPixels(RAX)
+	if k.parts > 1 {
+		k.smallProducts(loadPixels, loadWeights, multiply)
+		loadPixels(RAX)
+	} else {
+		loadWeights(0)
+	}
+	multiply()
+	for i := range fetch * k.parts {
 		PREFETCHT1(Mem{Base: next, Disp: row * i})
 	}
+	CMPQ(avx.Arg(argFew), Imm(0))
+	JE(LabelRef(again + "_fetched"))
+	for i := fetch * k.parts; i < few*fetch*k.parts; i++ {
+		PREFETCHT1(Mem{Base: next, Disp: row * i})
+	}
+	Label(again + "_fetched")
 	ADDQ(onward, next)
-	ADDQ(U32(uint32(k.outs*bytes)), weights)
+	ADDQ(U32(uint32(k.parts*k.outs*bytes)), weights)
 	ADDQ(Imm(8), steps)
 	DECQ(left)
 	JNE(LabelRef(again))
@@ -156,6 +192,25 @@ func (k kernel) tiles(pixels int) {
 		store(t, RAX, stride, t*bytes)
 	}
 	k.storeSums(pixels)
+}
+
+// smallProducts adds the products of three parts but the largest, the smaller ones first, and leaves the largest
+// parts of the weights loaded. Those of the pixels lie apart.
+func (k kernel) smallProducts(loadPixels func(GPPhysical), loadWeights func(part int), multiply func()) {
+	middle, small := RBX, RDI
+	MOVQ(avx.Arg(argApart), small)
+	LEAQ(Mem{Base: RAX, Index: small, Scale: 1}, middle)
+	ADDQ(middle, small)
+	loadWeights(2)
+	multiply()
+	loadWeights(1)
+	multiply()
+	loadPixels(middle)
+	multiply()
+	loadWeights(0)
+	multiply()
+	loadPixels(small)
+	multiply()
 }
 
 // storeSums stores the sums of the pixels whose place is not negative.
@@ -176,7 +231,7 @@ func (k kernel) storeSums(pixels int) {
 			TESTQ(place, place)
 			JLT(LabelRef(skip))
 			for o := range k.outs {
-				k.store(Mem{Base: sums, Disp: o*bytes + r*row}, Mem{Base: to[o], Index: place, Scale: 1}, Z(4+o), Z(6+o))
+				k.store(Mem{Base: sums, Disp: o*bytes + r*row}, to[o], place, Z(4+o), Z(6+o))
 			}
 			Label(skip)
 		}
@@ -191,22 +246,34 @@ func (k kernel) storeSums(pixels int) {
 }
 
 // byteSums turns sums into bytes, round(sum*scale + shift) held to 0..255.
-func byteSums(sums, to Mem, scale, shift VecPhysical) {
+func byteSums(sums Mem, to, place GPPhysical, scale, shift VecPhysical) {
 	v := Z0
 	VCVTDQ2PS(sums, v)
 	VMULPS(scale, v, v)
 	VADDPS(shift, v, v)
 	VMAXPS(Z2, v, v)
 	VCVTPS2DQ(v, v) // to 2^31 where it is more
-	VPMOVUSDB(v, to)
+	VPMOVUSDB(v, Mem{Base: to, Index: place, Scale: 1})
 }
 
 // pairSums turns sums into bfloat16, max(sum + bias, floor).
-func pairSums(sums, to Mem, floor, bias VecPhysical) {
+func pairSums(sums Mem, to, place GPPhysical, floor, bias VecPhysical) {
 	v := Z0
 	VADDPS(sums, bias, v)
 	VMAXPS(v, floor, v) // in this order a NaN stays one
-	VMOVDQU(avx.NarrowPairs(v), to)
+	VMOVDQU(avx.NarrowPairs(v), Mem{Base: to, Index: place, Scale: 1})
+}
+
+// floatSums turns sums into two blocks of float32, max(sum + bias, floor).
+func floatSums(sums Mem, to, place GPPhysical, floor, bias VecPhysical) {
+	v := Z0
+	VADDPS(sums, bias, v)
+	VMAXPS(v, floor, v)
+	VMOVUPS(Y0, Mem{Base: to, Index: place, Scale: 1})
+	VEXTRACTF64X4(Imm(1), v, Y0)
+	MOVQ(avx.Arg(argPlane), R10)
+	ADDQ(place, R10)
+	VMOVUPS(Y0, Mem{Base: to, Index: R10, Scale: 1})
 }
 
 // pixelsLoop runs body, which may use RAX for the next pixel's place, for each pixel.
@@ -270,6 +337,44 @@ func splitPixels() {
 	VZEROUPPER()
 	RET()
 }
+
+// splitFloats writes the function that takes float32 apart to the last bit.
+func splitFloats() {
+	avx.Func("splitFloats", "a",
+		"turns 32 float32 of each pixel into the nearest bfloat16, and apart from these that of what is left, twice.")
+	even, plane := joinArgs()
+	MOVQ(avx.Arg(joinPlane), plane)
+	MOVQ(avx.Arg(joinApart), R12)
+	pixelsLoop("splitFloats_pixel", func(at GPPhysical) {
+		ADDQ(even, at)
+		MOVQ(RDI, R13)
+		for half := range 2 {
+			VMOVUPS(Mem{Base: at}, Y(half))
+			ADDQ(plane, at)
+			VINSERTF64X4(Imm(1), Mem{Base: at}, Z(half), Z(half))
+			ADDQ(plane, at)
+		}
+		for part := range 3 {
+			for half := range 2 {
+				left, rounded := Z(half), Z(2+half)
+				VMOVAPS(left, rounded)
+				to := Mem{Base: R13, Disp: half * row / 2}
+				VMOVDQU(avx.NarrowPairs(rounded), to)
+				if part < 2 {
+					VPMOVZXWD(Y(2+half), rounded)
+					VPSLLD(Imm(16), rounded, rounded)
+					VSUBPS(rounded, left, left)
+				}
+			}
+			ADDQ(R12, R13)
+		}
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// Y is the lower half of Z.
+func Y(i int) VecPhysical { return avx.Y[i] }
 
 // configure loads the tiles' shapes from m.
 func configure(m GPPhysical) {

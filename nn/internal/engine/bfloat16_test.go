@@ -197,7 +197,7 @@ func TestBFloat16Everywhere(t *testing.T) {
 	}
 	for _, a := range own {
 		bound := 2e-3
-		if a.set.Together(true) {
+		if a.set.PairTiles() {
 			bound = 1e-2
 		}
 		for i, o := range m.net.Outputs {

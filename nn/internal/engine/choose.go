@@ -10,6 +10,9 @@ type wanted struct {
 	lean      bool // no larger weights
 }
 
+// apart reports whether w is of float32 and computed by the tile unit.
+func (w *wanted) apart(set kernel.Set) bool { return !w.lean && w.Spec.Apart(set) }
+
 // choose prepares the fastest algorithm for convolutions of one input, more than one only for a set that
 // computes them together. The choice depends on the shape
 // and the set alone, never on a timing, so that one model on one kind of
@@ -20,19 +23,22 @@ func choose(set kernel.Set, all []wanted, threads int) (kernel.Conv, error) {
 	if t, ok := tiling(set, &s); ok {
 		return kernel.NewWinograd(set, s.Spec, t, threads)
 	}
-	s.Threads = threads
-	var more []kernel.Spec
-	for _, w := range all[1:] {
-		more = append(more, w.Spec)
+	specs := make([]kernel.Spec, len(all))
+	for i, w := range all {
+		specs[i] = w.Spec
+		specs[i].Threads = threads
 	}
-	return kernel.NewDirect(set, s.Spec, more...)
+	if s.apart(set) {
+		return kernel.NewApart(set, specs...)
+	}
+	return kernel.NewDirect(set, specs[0], specs[1:]...)
 }
 
 // tiling returns the fast convolution that measured best for shapes like s, if
 // one beat the direct convolution. A larger tile multiplies less and transforms
 // more, and has more weights to fetch: small planes want small tiles.
 func tiling(set kernel.Set, s *wanted) (kernel.Tiling, bool) {
-	if s.lean || s.alike && set.Together(true) || set == kernel.Ref && !s.alike || len(kernel.Tilings(&s.Spec)) == 0 || s.ins < 16 || s.outs < 16 {
+	if s.lean || s.alike && set.PairTiles() || set == kernel.Ref && !s.alike || len(kernel.Tilings(&s.Spec)) == 0 || s.ins < 16 || s.outs < 16 {
 		return kernel.Tiling{}, false
 	}
 	side := min(s.Out.H, s.Out.W)

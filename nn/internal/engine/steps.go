@@ -104,11 +104,11 @@ func (p *planner) together(s ir.Step) (all []ir.Step) {
 		w := s.Window
 		return s.Kind == ir.Conv && w == ir.Window{KH: 1, KW: 1, StrideH: 1, StrideW: 1}
 	}
-	if !single(s) || s.In[0] == p.net.Input || !p.set.Together(p.bytes == nil) || p.bytes == nil && p.format != pairs {
+	if !single(s) || s.In[0] == p.net.Input || !p.joins(s) {
 		return []ir.Step{s}
 	}
 	for _, other := range p.steps {
-		if single(other) && other.In[0] == s.In[0] && p.sole[other.Out] == p.sole[s.Out] {
+		if single(other) && other.In[0] == s.In[0] && p.sole[other.Out] == p.sole[s.Out] && p.joins(other) {
 			all = append(all, other)
 		}
 	}
@@ -116,6 +116,16 @@ func (p *planner) together(s ir.Step) (all []ir.Step) {
 		return nil
 	}
 	return all
+}
+
+// joins reports whether the kernels compute a convolution together with others.
+func (p *planner) joins(s ir.Step) bool {
+	if p.bytes != nil {
+		in := p.values[s.In[0]]
+		return (&kernel.ByteSpec{Thin: in.buf.thin}).Together(p.set)
+	}
+	w := p.spec(s)
+	return w.Together(p.set) || w.apart(p.set)
 }
 
 // conv prepares a convolution or a dense layer, which is one of a single pixel.

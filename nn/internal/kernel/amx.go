@@ -20,16 +20,26 @@ type tiled struct {
 	groups       []tileGroup
 	held         int // pixels of a gather in the scratch memory
 	cuts         []tilePart
-	pairs, split bool
+	kind         tileKind
 	model        *tileModel // of tests; else nil
 	threads      int
 }
 
 // tileModel stands for the kernels where they cannot run.
 type tileModel struct {
-	multiply func(a *tileUnit, pairs bool, wide int)
-	join     func(j *tileJoin, split bool)
+	multiply func(a *tileUnit, kind tileKind, wide int)
+	join     func(j *tileJoin, kind tileKind)
 }
+
+// A tileKind is what tiles multiply.
+type tileKind uint8
+
+const (
+	tilesOfBytes  tileKind = iota
+	tilesOfPairs           // bfloat16
+	tilesOfHalves          // float32 as two bfloat16, to bfloat16
+	tilesOfFloats          // float32 as three bfloat16, to float32
+)
 
 // tileUnit is what a kernel of the tile unit is handed; the generator knows its layout. The kernels
 // count tiles and ahead down.
@@ -48,14 +58,21 @@ type tileUnit struct {
 	shape        *[64]byte
 	next         *int8 // weights to fetch
 	ahead        int   // groups of pixels until they are
+	few          int   // 1: a few groups fetch all of them
+	apart        int   // bytes from a part of a pixel's float32 to the next
+	plane        int   // bytes from 8 outputs of float32 to the next
 }
 
-// tileJoin is pixels to copy: to 64 bytes of each 32 from even and 32 from odd, or zeros if that is nil.
+// tileJoin is pixels to copy: to 64 bytes of each 32 from even and 32 from odd, or zeros if that is nil. Float32
+// to be taken apart is 16 numbers, from both, or 32, from even and three planes behind it, whose parts go to
+// places apart.
 type tileJoin struct {
 	to        *float32
 	even, odd *float32
 	from      *int32 // bytes from even, and from odd, to each pixel
 	n         int
+	plane     int // bytes
+	apart     int // bytes
 }
 
 // tileShape configures eight tiles of 16 rows of 64 bytes.
@@ -81,6 +98,7 @@ type tileGroup struct {
 	wide   int // 1 of 32 outputs
 	w      int // index of its weights
 	outs   [2]int
+	plane  int     // bytes from one channel block to the next
 	places []int32 // bytes to each pixel, those between rows included, -1 for these
 }
 
@@ -106,15 +124,28 @@ func (t *tiled) Parts() int        { return len(t.cuts) }
 
 // Scratch has room for the pixels and a group's sums.
 func (t *tiled) Scratch() int {
-	return (len(t.gathers)*t.held*tileRow+4*tileBytes)/4 + 16
+	return (t.planes()*t.held*tileRow+4*tileBytes)/4 + 16
+}
+
+// planes is how many times 64 bytes of each pixel there are in the scratch memory.
+func (t *tiled) planes() int {
+	return t.parts() * len(t.gathers)
+}
+
+// parts is how many numbers each one becomes.
+func (t *tiled) parts() int {
+	if t.kind == tilesOfFloats {
+		return 3
+	}
+	return 1
 }
 
 // gather copies the pixels of part p to x.
 func (t *tiled) gather(p tilePart, plane int, in, x []float32) {
 	first := p.tile * tilePixels
-	j := tileJoin{n: p.tiles*tilePixels + t.order.reach}
+	j := tileJoin{n: p.tiles*tilePixels + t.order.reach, plane: 4 * plane, apart: t.held * tileRow}
 	for i, g := range t.gathers {
-		j.to, j.from = &x[i*t.held*tileRow/4], &t.order.sources[g.phase][first]
+		j.to, j.from = &x[t.parts()*i*t.held*tileRow/4], &t.order.sources[g.phase][first]
 		from := t.in + g.block*plane
 		j.even, j.odd = &in[from], nil
 		if g.beyond != 0 {
@@ -131,13 +162,18 @@ func (t *tiled) Run(i int, out, in, scratch []float32) {
 	t.gather(p, t.order.plane, in, x)
 	a := tileUnit{
 		x: (*byte)(unsafe.Pointer(&x[0])), out: &out[0], steps: &t.steps[0], nsteps: len(t.steps),
-		lone: p.tiles % 2, shape: &tileShape, sums: (*byte)(unsafe.Pointer(&sums[0])),
+		lone: p.tiles % 2, shape: &tileShape, sums: (*byte)(unsafe.Pointer(&sums[0])), apart: t.held * tileRow,
+	}
+	fetches := tileFetches
+	if p.tiles <= tileFewTiles {
+		a.few, fetches = 1, tileFetches/tileFewFetch
 	}
 	groups := t.groups[p.group:][:p.groups]
 	for i, g := range groups {
 		next := groups[min(i+1, len(groups)-1)]
-		a.w, a.next, a.ahead = &t.w[g.w], &t.w[next.w], tileFetches
+		a.w, a.next, a.ahead = &t.w[g.w], &t.w[next.w], fetches
 		a.dst, a.tiles, a.outs = &g.places[p.tile*tilePixels], p.tiles/2, g.outs
+		a.plane = g.plane
 		a.scale, a.shift = &t.scale[g.first], &t.shift[g.first]
 		t.multiply(&a, g.wide)
 	}
@@ -147,17 +183,17 @@ func (t *tiled) Run(i int, out, in, scratch []float32) {
 func (t *tiled) join(j *tileJoin) {
 	if t.model != nil {
 		copied := *j
-		t.model.join(&copied, t.split)
+		t.model.join(&copied, t.kind)
 		return
 	}
-	joinTiles(j, t.split)
+	joinTiles(j, t.kind)
 }
 
 func (t *tiled) multiply(a *tileUnit, wide int) {
 	if t.model != nil {
 		copied := *a
-		t.model.multiply(&copied, t.pairs, wide)
+		t.model.multiply(&copied, t.kind, wide)
 		return
 	}
-	multiplyTiles(a, t.pairs, wide)
+	multiplyTiles(a, t.kind, wide)
 }

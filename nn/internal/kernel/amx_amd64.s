@@ -9,16 +9,21 @@ TEXT ·byteTiles16(SB), NOSPLIT, $0-8
 	MOVQ 104(SI), AX
 
 	// ldtilecfg (%rax)
-	BYTE    $0xc4
-	BYTE    $0xe2
-	BYTE    $0x78
-	BYTE    $0x49
-	BYTE    $0x00
-	MOVQ    $0x00000040, R13
-	MOVQ    (SI), R8
-	MOVQ    112(SI), R14
-	MOVQ    56(SI), DX
-	MOVQ    $0x00000100, R15
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0x00
+	MOVQ   $0x00000040, R13
+	MOVQ   (SI), R8
+	MOVQ   112(SI), R14
+	MOVQ   56(SI), DX
+	MOVQ   $0x00000100, R15
+	CMPQ   128(SI), $0x00
+	JE     byteTiles16_begin
+	IMUL3Q $0x04, R15, R15
+
+byteTiles16_begin:
 	VPXORD  Z2, Z2, Z2
 	MOVQ    16(SI), AX
 	VMOVUPS (AX), Z4
@@ -49,18 +54,6 @@ byteTiles16_step2:
 	MOVQ (R11), AX
 	ADDQ R8, AX
 
-	// tileloadd 0x0(%r9,%r13,1),%tmm6
-	BYTE $0xc4
-	BYTE $0x82
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x29
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-
 	// tileloadd 0x0(%rax,%r13,1),%tmm4
 	BYTE $0xc4
 	BYTE $0xa2
@@ -72,13 +65,6 @@ byteTiles16_step2:
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
-
-	// tdpbusd %tmm6,%tmm4,%tmm0
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x49
-	BYTE $0x5e
-	BYTE $0xc4
 
 	// tileloadd 0x400(%rax,%r13,1),%tmm5
 	BYTE $0xc4
@@ -92,6 +78,25 @@ byteTiles16_step2:
 	BYTE $0x00
 	BYTE $0x00
 
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbusd %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x49
+	BYTE $0x5e
+	BYTE $0xc4
+
 	// tdpbusd %tmm6,%tmm5,%tmm1
 	BYTE       $0xc4
 	BYTE       $0xe2
@@ -102,12 +107,28 @@ byteTiles16_step2:
 	PREFETCHT1 64(R14)
 	PREFETCHT1 128(R14)
 	PREFETCHT1 192(R14)
-	ADDQ       R15, R14
-	ADDQ       $0x00000400, R9
-	ADDQ       $0x08, R11
-	DECQ       R12
-	JNE        byteTiles16_step2
-	MOVQ       96(SI), AX
+	CMPQ       128(SI), $0x00
+	JE         byteTiles16_step2_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+byteTiles16_step2_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000400, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  byteTiles16_step2
+	MOVQ 96(SI), AX
 
 	// tilestored %tmm0,0x0(%rax,%r13,1)
 	BYTE $0xc4
@@ -263,18 +284,6 @@ byteTiles16_step1:
 	MOVQ (R11), AX
 	ADDQ R8, AX
 
-	// tileloadd 0x0(%r9,%r13,1),%tmm6
-	BYTE $0xc4
-	BYTE $0x82
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x29
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-
 	// tileloadd 0x0(%rax,%r13,1),%tmm4
 	BYTE $0xc4
 	BYTE $0xa2
@@ -282,6 +291,18 @@ byteTiles16_step1:
 	BYTE $0x4b
 	BYTE $0xa4
 	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
@@ -297,12 +318,28 @@ byteTiles16_step1:
 	PREFETCHT1 64(R14)
 	PREFETCHT1 128(R14)
 	PREFETCHT1 192(R14)
-	ADDQ       R15, R14
-	ADDQ       $0x00000400, R9
-	ADDQ       $0x08, R11
-	DECQ       R12
-	JNE        byteTiles16_step1
-	MOVQ       96(SI), AX
+	CMPQ       128(SI), $0x00
+	JE         byteTiles16_step1_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+byteTiles16_step1_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000400, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  byteTiles16_step1
+	MOVQ 96(SI), AX
 
 	// tilestored %tmm0,0x0(%rax,%r13,1)
 	BYTE $0xc4
@@ -386,16 +423,21 @@ TEXT ·pairTiles16(SB), NOSPLIT, $0-8
 	MOVQ 104(SI), AX
 
 	// ldtilecfg (%rax)
-	BYTE    $0xc4
-	BYTE    $0xe2
-	BYTE    $0x78
-	BYTE    $0x49
-	BYTE    $0x00
-	MOVQ    $0x00000040, R13
-	MOVQ    (SI), R8
-	MOVQ    112(SI), R14
-	MOVQ    56(SI), DX
-	MOVQ    $0x00000100, R15
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0x00
+	MOVQ   $0x00000040, R13
+	MOVQ   (SI), R8
+	MOVQ   112(SI), R14
+	MOVQ   56(SI), DX
+	MOVQ   $0x00000100, R15
+	CMPQ   128(SI), $0x00
+	JE     pairTiles16_begin
+	IMUL3Q $0x04, R15, R15
+
+pairTiles16_begin:
 	VPXORD  Z2, Z2, Z2
 	MOVQ    16(SI), AX
 	VMOVUPS (AX), Z4
@@ -426,18 +468,6 @@ pairTiles16_step2:
 	MOVQ (R11), AX
 	ADDQ R8, AX
 
-	// tileloadd 0x0(%r9,%r13,1),%tmm6
-	BYTE $0xc4
-	BYTE $0x82
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x29
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-
 	// tileloadd 0x0(%rax,%r13,1),%tmm4
 	BYTE $0xc4
 	BYTE $0xa2
@@ -449,13 +479,6 @@ pairTiles16_step2:
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
-
-	// tdpbf16ps %tmm6,%tmm4,%tmm0
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xc4
 
 	// tileloadd 0x400(%rax,%r13,1),%tmm5
 	BYTE $0xc4
@@ -469,6 +492,25 @@ pairTiles16_step2:
 	BYTE $0x00
 	BYTE $0x00
 
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
 	// tdpbf16ps %tmm6,%tmm5,%tmm1
 	BYTE       $0xc4
 	BYTE       $0xe2
@@ -479,12 +521,28 @@ pairTiles16_step2:
 	PREFETCHT1 64(R14)
 	PREFETCHT1 128(R14)
 	PREFETCHT1 192(R14)
-	ADDQ       R15, R14
-	ADDQ       $0x00000400, R9
-	ADDQ       $0x08, R11
-	DECQ       R12
-	JNE        pairTiles16_step2
-	MOVQ       96(SI), AX
+	CMPQ       128(SI), $0x00
+	JE         pairTiles16_step2_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+pairTiles16_step2_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000400, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  pairTiles16_step2
+	MOVQ 96(SI), AX
 
 	// tilestored %tmm0,0x0(%rax,%r13,1)
 	BYTE $0xc4
@@ -632,18 +690,6 @@ pairTiles16_step1:
 	MOVQ (R11), AX
 	ADDQ R8, AX
 
-	// tileloadd 0x0(%r9,%r13,1),%tmm6
-	BYTE $0xc4
-	BYTE $0x82
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x29
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-
 	// tileloadd 0x0(%rax,%r13,1),%tmm4
 	BYTE $0xc4
 	BYTE $0xa2
@@ -651,6 +697,18 @@ pairTiles16_step1:
 	BYTE $0x4b
 	BYTE $0xa4
 	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
@@ -666,12 +724,28 @@ pairTiles16_step1:
 	PREFETCHT1 64(R14)
 	PREFETCHT1 128(R14)
 	PREFETCHT1 192(R14)
-	ADDQ       R15, R14
-	ADDQ       $0x00000400, R9
-	ADDQ       $0x08, R11
-	DECQ       R12
-	JNE        pairTiles16_step1
-	MOVQ       96(SI), AX
+	CMPQ       128(SI), $0x00
+	JE         pairTiles16_step1_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+pairTiles16_step1_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000400, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  pairTiles16_step1
+	MOVQ 96(SI), AX
 
 	// tilestored %tmm0,0x0(%rax,%r13,1)
 	BYTE $0xc4
@@ -744,6 +818,763 @@ pairTiles16_end:
 	VZEROUPPER
 	RET
 
+// func floatTiles16(a *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·floatTiles16(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), SI
+	MOVQ 104(SI), AX
+
+	// ldtilecfg (%rax)
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0x00
+	MOVQ   $0x00000040, R13
+	MOVQ   (SI), R8
+	MOVQ   112(SI), R14
+	MOVQ   56(SI), DX
+	MOVQ   $0x00000300, R15
+	CMPQ   128(SI), $0x00
+	JE     floatTiles16_begin
+	IMUL3Q $0x04, R15, R15
+
+floatTiles16_begin:
+	VPXORD  Z2, Z2, Z2
+	MOVQ    16(SI), AX
+	VMOVUPS (AX), Z4
+	MOVQ    24(SI), AX
+	VMOVUPS (AX), Z6
+	CMPQ    64(SI), $0x00
+	JE      floatTiles16_lone
+
+floatTiles16_group:
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// tilezero %tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+floatTiles16_step2:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rax,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 136(SI), DI
+	LEAQ (AX)(DI*1), BX
+	ADDQ BX, DI
+
+	// tileloadd 0x800(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xcd
+
+	// tileloadd 0x400(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xcd
+
+	// tileloadd 0x0(%rbx,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2b
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rbx,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x2b
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xcd
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xcd
+
+	// tileloadd 0x0(%rdi,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2f
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rdi,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x2f
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xcd
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rax,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x4a
+	BYTE       $0x5c
+	BYTE       $0xcd
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	CMPQ       128(SI), $0x00
+	JE         floatTiles16_step2_fetched
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+	PREFETCHT1 1024(R14)
+	PREFETCHT1 1088(R14)
+	PREFETCHT1 1152(R14)
+	PREFETCHT1 1216(R14)
+	PREFETCHT1 1280(R14)
+	PREFETCHT1 1344(R14)
+	PREFETCHT1 1408(R14)
+	PREFETCHT1 1472(R14)
+	PREFETCHT1 1536(R14)
+	PREFETCHT1 1600(R14)
+	PREFETCHT1 1664(R14)
+	PREFETCHT1 1728(R14)
+	PREFETCHT1 1792(R14)
+	PREFETCHT1 1856(R14)
+	PREFETCHT1 1920(R14)
+	PREFETCHT1 1984(R14)
+	PREFETCHT1 2048(R14)
+	PREFETCHT1 2112(R14)
+	PREFETCHT1 2176(R14)
+	PREFETCHT1 2240(R14)
+	PREFETCHT1 2304(R14)
+	PREFETCHT1 2368(R14)
+	PREFETCHT1 2432(R14)
+	PREFETCHT1 2496(R14)
+	PREFETCHT1 2560(R14)
+	PREFETCHT1 2624(R14)
+	PREFETCHT1 2688(R14)
+	PREFETCHT1 2752(R14)
+	PREFETCHT1 2816(R14)
+	PREFETCHT1 2880(R14)
+	PREFETCHT1 2944(R14)
+	PREFETCHT1 3008(R14)
+
+floatTiles16_step2_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000c00, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  floatTiles16_step2
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm1,0x400(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x8c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ $0x00000004, CX
+
+floatTiles16_store20:
+	MOVLQSX       (DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip200
+	VADDPS        (AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip200:
+	MOVLQSX       4(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip201
+	VADDPS        64(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip201:
+	MOVLQSX       8(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip202
+	VADDPS        128(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip202:
+	MOVLQSX       12(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip203
+	VADDPS        192(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip203:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  floatTiles16_store20
+	MOVQ $0x00000004, CX
+
+floatTiles16_store21:
+	MOVLQSX       (DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip210
+	VADDPS        (AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip210:
+	MOVLQSX       4(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip211
+	VADDPS        64(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip211:
+	MOVLQSX       8(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip212
+	VADDPS        128(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip212:
+	MOVLQSX       12(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip213
+	VADDPS        192(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip213:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  floatTiles16_store21
+	ADDQ $0x00000800, R8
+	DECQ 120(SI)
+	JNE  floatTiles16_more
+	XORQ R15, R15
+
+floatTiles16_more:
+	DECQ 64(SI)
+	JNE  floatTiles16_group
+
+floatTiles16_lone:
+	CMPQ 72(SI), $0x00
+	JE   floatTiles16_end
+
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+floatTiles16_step1:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 136(SI), DI
+	LEAQ (AX)(DI*1), BX
+	ADDQ BX, DI
+
+	// tileloadd 0x800(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tileloadd 0x400(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tileloadd 0x0(%rbx,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2b
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tileloadd 0x0(%rdi,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2f
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x4a
+	BYTE       $0x5c
+	BYTE       $0xc4
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	CMPQ       128(SI), $0x00
+	JE         floatTiles16_step1_fetched
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+	PREFETCHT1 1024(R14)
+	PREFETCHT1 1088(R14)
+	PREFETCHT1 1152(R14)
+	PREFETCHT1 1216(R14)
+	PREFETCHT1 1280(R14)
+	PREFETCHT1 1344(R14)
+	PREFETCHT1 1408(R14)
+	PREFETCHT1 1472(R14)
+	PREFETCHT1 1536(R14)
+	PREFETCHT1 1600(R14)
+	PREFETCHT1 1664(R14)
+	PREFETCHT1 1728(R14)
+	PREFETCHT1 1792(R14)
+	PREFETCHT1 1856(R14)
+	PREFETCHT1 1920(R14)
+	PREFETCHT1 1984(R14)
+	PREFETCHT1 2048(R14)
+	PREFETCHT1 2112(R14)
+	PREFETCHT1 2176(R14)
+	PREFETCHT1 2240(R14)
+	PREFETCHT1 2304(R14)
+	PREFETCHT1 2368(R14)
+	PREFETCHT1 2432(R14)
+	PREFETCHT1 2496(R14)
+	PREFETCHT1 2560(R14)
+	PREFETCHT1 2624(R14)
+	PREFETCHT1 2688(R14)
+	PREFETCHT1 2752(R14)
+	PREFETCHT1 2816(R14)
+	PREFETCHT1 2880(R14)
+	PREFETCHT1 2944(R14)
+	PREFETCHT1 3008(R14)
+
+floatTiles16_step1_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000c00, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  floatTiles16_step1
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ $0x00000004, CX
+
+floatTiles16_store10:
+	MOVLQSX       (DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip100
+	VADDPS        (AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip100:
+	MOVLQSX       4(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip101
+	VADDPS        64(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip101:
+	MOVLQSX       8(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip102
+	VADDPS        128(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip102:
+	MOVLQSX       12(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip103
+	VADDPS        192(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip103:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  floatTiles16_store10
+
+floatTiles16_end:
+	// tilerelease
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	VZEROUPPER
+	RET
+
 // func byteTiles32(a *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·byteTiles32(SB), NOSPLIT, $0-8
@@ -751,16 +1582,21 @@ TEXT ·byteTiles32(SB), NOSPLIT, $0-8
 	MOVQ 104(SI), AX
 
 	// ldtilecfg (%rax)
-	BYTE    $0xc4
-	BYTE    $0xe2
-	BYTE    $0x78
-	BYTE    $0x49
-	BYTE    $0x00
-	MOVQ    $0x00000040, R13
-	MOVQ    (SI), R8
-	MOVQ    112(SI), R14
-	MOVQ    56(SI), DX
-	MOVQ    $0x00000100, R15
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0x00
+	MOVQ   $0x00000040, R13
+	MOVQ   (SI), R8
+	MOVQ   112(SI), R14
+	MOVQ   56(SI), DX
+	MOVQ   $0x00000100, R15
+	CMPQ   128(SI), $0x00
+	JE     byteTiles32_begin
+	IMUL3Q $0x04, R15, R15
+
+byteTiles32_begin:
 	VPXORD  Z2, Z2, Z2
 	MOVQ    16(SI), AX
 	VMOVUPS (AX), Z4
@@ -809,18 +1645,6 @@ byteTiles32_step2:
 	MOVQ (R11), AX
 	ADDQ R8, AX
 
-	// tileloadd 0x0(%r9,%r13,1),%tmm6
-	BYTE $0xc4
-	BYTE $0x82
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x29
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-
 	// tileloadd 0x0(%rax,%r13,1),%tmm4
 	BYTE $0xc4
 	BYTE $0xa2
@@ -832,13 +1656,6 @@ byteTiles32_step2:
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
-
-	// tdpbusd %tmm6,%tmm4,%tmm0
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x49
-	BYTE $0x5e
-	BYTE $0xc4
 
 	// tileloadd 0x400(%rax,%r13,1),%tmm5
 	BYTE $0xc4
@@ -852,12 +1669,17 @@ byteTiles32_step2:
 	BYTE $0x00
 	BYTE $0x00
 
-	// tdpbusd %tmm6,%tmm5,%tmm2
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
 	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x49
-	BYTE $0x5e
-	BYTE $0xd5
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
 
 	// tileloadd 0x400(%r9,%r13,1),%tmm7
 	BYTE $0xc4
@@ -870,6 +1692,20 @@ byteTiles32_step2:
 	BYTE $0x04
 	BYTE $0x00
 	BYTE $0x00
+
+	// tdpbusd %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x49
+	BYTE $0x5e
+	BYTE $0xc4
+
+	// tdpbusd %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x49
+	BYTE $0x5e
+	BYTE $0xd5
 
 	// tdpbusd %tmm7,%tmm4,%tmm1
 	BYTE $0xc4
@@ -888,12 +1724,28 @@ byteTiles32_step2:
 	PREFETCHT1 64(R14)
 	PREFETCHT1 128(R14)
 	PREFETCHT1 192(R14)
-	ADDQ       R15, R14
-	ADDQ       $0x00000800, R9
-	ADDQ       $0x08, R11
-	DECQ       R12
-	JNE        byteTiles32_step2
-	MOVQ       96(SI), AX
+	CMPQ       128(SI), $0x00
+	JE         byteTiles32_step2_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+byteTiles32_step2_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000800, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  byteTiles32_step2
+	MOVQ 96(SI), AX
 
 	// tilestored %tmm0,0x0(%rax,%r13,1)
 	BYTE $0xc4
@@ -1131,18 +1983,6 @@ byteTiles32_step1:
 	MOVQ (R11), AX
 	ADDQ R8, AX
 
-	// tileloadd 0x0(%r9,%r13,1),%tmm6
-	BYTE $0xc4
-	BYTE $0x82
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x29
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-
 	// tileloadd 0x0(%rax,%r13,1),%tmm4
 	BYTE $0xc4
 	BYTE $0xa2
@@ -1155,12 +1995,17 @@ byteTiles32_step1:
 	BYTE $0x00
 	BYTE $0x00
 
-	// tdpbusd %tmm6,%tmm4,%tmm0
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
 	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x49
-	BYTE $0x5e
-	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
 
 	// tileloadd 0x400(%r9,%r13,1),%tmm7
 	BYTE $0xc4
@@ -1174,6 +2019,13 @@ byteTiles32_step1:
 	BYTE $0x00
 	BYTE $0x00
 
+	// tdpbusd %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x49
+	BYTE $0x5e
+	BYTE $0xc4
+
 	// tdpbusd %tmm7,%tmm4,%tmm1
 	BYTE       $0xc4
 	BYTE       $0xe2
@@ -1184,12 +2036,28 @@ byteTiles32_step1:
 	PREFETCHT1 64(R14)
 	PREFETCHT1 128(R14)
 	PREFETCHT1 192(R14)
-	ADDQ       R15, R14
-	ADDQ       $0x00000800, R9
-	ADDQ       $0x08, R11
-	DECQ       R12
-	JNE        byteTiles32_step1
-	MOVQ       96(SI), AX
+	CMPQ       128(SI), $0x00
+	JE         byteTiles32_step1_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+byteTiles32_step1_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000800, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  byteTiles32_step1
+	MOVQ 96(SI), AX
 
 	// tilestored %tmm0,0x0(%rax,%r13,1)
 	BYTE $0xc4
@@ -1311,16 +2179,21 @@ TEXT ·pairTiles32(SB), NOSPLIT, $0-8
 	MOVQ 104(SI), AX
 
 	// ldtilecfg (%rax)
-	BYTE    $0xc4
-	BYTE    $0xe2
-	BYTE    $0x78
-	BYTE    $0x49
-	BYTE    $0x00
-	MOVQ    $0x00000040, R13
-	MOVQ    (SI), R8
-	MOVQ    112(SI), R14
-	MOVQ    56(SI), DX
-	MOVQ    $0x00000100, R15
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0x00
+	MOVQ   $0x00000040, R13
+	MOVQ   (SI), R8
+	MOVQ   112(SI), R14
+	MOVQ   56(SI), DX
+	MOVQ   $0x00000100, R15
+	CMPQ   128(SI), $0x00
+	JE     pairTiles32_begin
+	IMUL3Q $0x04, R15, R15
+
+pairTiles32_begin:
 	VPXORD  Z2, Z2, Z2
 	MOVQ    16(SI), AX
 	VMOVUPS (AX), Z4
@@ -1369,18 +2242,6 @@ pairTiles32_step2:
 	MOVQ (R11), AX
 	ADDQ R8, AX
 
-	// tileloadd 0x0(%r9,%r13,1),%tmm6
-	BYTE $0xc4
-	BYTE $0x82
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x29
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-
 	// tileloadd 0x0(%rax,%r13,1),%tmm4
 	BYTE $0xc4
 	BYTE $0xa2
@@ -1392,13 +2253,6 @@ pairTiles32_step2:
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
-
-	// tdpbf16ps %tmm6,%tmm4,%tmm0
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xc4
 
 	// tileloadd 0x400(%rax,%r13,1),%tmm5
 	BYTE $0xc4
@@ -1412,12 +2266,17 @@ pairTiles32_step2:
 	BYTE $0x00
 	BYTE $0x00
 
-	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
 	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xd5
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
 
 	// tileloadd 0x400(%r9,%r13,1),%tmm7
 	BYTE $0xc4
@@ -1430,6 +2289,20 @@ pairTiles32_step2:
 	BYTE $0x04
 	BYTE $0x00
 	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
 
 	// tdpbf16ps %tmm7,%tmm4,%tmm1
 	BYTE $0xc4
@@ -1448,12 +2321,28 @@ pairTiles32_step2:
 	PREFETCHT1 64(R14)
 	PREFETCHT1 128(R14)
 	PREFETCHT1 192(R14)
-	ADDQ       R15, R14
-	ADDQ       $0x00000800, R9
-	ADDQ       $0x08, R11
-	DECQ       R12
-	JNE        pairTiles32_step2
-	MOVQ       96(SI), AX
+	CMPQ       128(SI), $0x00
+	JE         pairTiles32_step2_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+pairTiles32_step2_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000800, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  pairTiles32_step2
+	MOVQ 96(SI), AX
 
 	// tilestored %tmm0,0x0(%rax,%r13,1)
 	BYTE $0xc4
@@ -1675,18 +2564,6 @@ pairTiles32_step1:
 	MOVQ (R11), AX
 	ADDQ R8, AX
 
-	// tileloadd 0x0(%r9,%r13,1),%tmm6
-	BYTE $0xc4
-	BYTE $0x82
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x29
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-
 	// tileloadd 0x0(%rax,%r13,1),%tmm4
 	BYTE $0xc4
 	BYTE $0xa2
@@ -1699,12 +2576,17 @@ pairTiles32_step1:
 	BYTE $0x00
 	BYTE $0x00
 
-	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
 	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x4a
-	BYTE $0x5c
-	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
 
 	// tileloadd 0x400(%r9,%r13,1),%tmm7
 	BYTE $0xc4
@@ -1718,6 +2600,13 @@ pairTiles32_step1:
 	BYTE $0x00
 	BYTE $0x00
 
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
 	// tdpbf16ps %tmm7,%tmm4,%tmm1
 	BYTE       $0xc4
 	BYTE       $0xe2
@@ -1728,12 +2617,28 @@ pairTiles32_step1:
 	PREFETCHT1 64(R14)
 	PREFETCHT1 128(R14)
 	PREFETCHT1 192(R14)
-	ADDQ       R15, R14
-	ADDQ       $0x00000800, R9
-	ADDQ       $0x08, R11
-	DECQ       R12
-	JNE        pairTiles32_step1
-	MOVQ       96(SI), AX
+	CMPQ       128(SI), $0x00
+	JE         pairTiles32_step1_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+pairTiles32_step1_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000800, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  pairTiles32_step1
+	MOVQ 96(SI), AX
 
 	// tilestored %tmm0,0x0(%rax,%r13,1)
 	BYTE $0xc4
@@ -1840,6 +2745,1111 @@ pairTiles32_end:
 	VZEROUPPER
 	RET
 
+// func floatTiles32(a *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·floatTiles32(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), SI
+	MOVQ 104(SI), AX
+
+	// ldtilecfg (%rax)
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0x00
+	MOVQ   $0x00000040, R13
+	MOVQ   (SI), R8
+	MOVQ   112(SI), R14
+	MOVQ   56(SI), DX
+	MOVQ   $0x00000300, R15
+	CMPQ   128(SI), $0x00
+	JE     floatTiles32_begin
+	IMUL3Q $0x04, R15, R15
+
+floatTiles32_begin:
+	VPXORD  Z2, Z2, Z2
+	MOVQ    16(SI), AX
+	VMOVUPS (AX), Z4
+	MOVQ    24(SI), AX
+	VMOVUPS (AX), Z6
+	MOVQ    16(SI), AX
+	VMOVUPS 64(AX), Z5
+	MOVQ    24(SI), AX
+	VMOVUPS 64(AX), Z7
+	CMPQ    64(SI), $0x00
+	JE      floatTiles32_lone
+
+floatTiles32_group:
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// tilezero %tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+
+	// tilezero %tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd0
+
+	// tilezero %tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd8
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+floatTiles32_step2:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rax,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 136(SI), DI
+	LEAQ (AX)(DI*1), BX
+	ADDQ BX, DI
+
+	// tileloadd 0x1000(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x10
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x1400(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x14
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+
+	// tileloadd 0x800(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0xc00(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x0c
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+
+	// tileloadd 0x0(%rbx,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2b
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rbx,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x2b
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+
+	// tileloadd 0x0(%rdi,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2f
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rdi,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x2f
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rax,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x42
+	BYTE       $0x5c
+	BYTE       $0xdd
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	CMPQ       128(SI), $0x00
+	JE         floatTiles32_step2_fetched
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+	PREFETCHT1 1024(R14)
+	PREFETCHT1 1088(R14)
+	PREFETCHT1 1152(R14)
+	PREFETCHT1 1216(R14)
+	PREFETCHT1 1280(R14)
+	PREFETCHT1 1344(R14)
+	PREFETCHT1 1408(R14)
+	PREFETCHT1 1472(R14)
+	PREFETCHT1 1536(R14)
+	PREFETCHT1 1600(R14)
+	PREFETCHT1 1664(R14)
+	PREFETCHT1 1728(R14)
+	PREFETCHT1 1792(R14)
+	PREFETCHT1 1856(R14)
+	PREFETCHT1 1920(R14)
+	PREFETCHT1 1984(R14)
+	PREFETCHT1 2048(R14)
+	PREFETCHT1 2112(R14)
+	PREFETCHT1 2176(R14)
+	PREFETCHT1 2240(R14)
+	PREFETCHT1 2304(R14)
+	PREFETCHT1 2368(R14)
+	PREFETCHT1 2432(R14)
+	PREFETCHT1 2496(R14)
+	PREFETCHT1 2560(R14)
+	PREFETCHT1 2624(R14)
+	PREFETCHT1 2688(R14)
+	PREFETCHT1 2752(R14)
+	PREFETCHT1 2816(R14)
+	PREFETCHT1 2880(R14)
+	PREFETCHT1 2944(R14)
+	PREFETCHT1 3008(R14)
+
+floatTiles32_step2_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00001800, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  floatTiles32_step2
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm1,0x400(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x8c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm2,0x800(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x94
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm3,0xc00(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x9c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x0c
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ 32(SI), DI
+	ADDQ 88(SI), DI
+	MOVQ $0x00000004, CX
+
+floatTiles32_store20:
+	MOVLQSX       (DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip200
+	VADDPS        (AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1024(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip200:
+	MOVLQSX       4(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip201
+	VADDPS        64(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1088(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip201:
+	MOVLQSX       8(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip202
+	VADDPS        128(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1152(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip202:
+	MOVLQSX       12(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip203
+	VADDPS        192(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1216(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip203:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  floatTiles32_store20
+	ADDQ $0x00000400, AX
+	MOVQ $0x00000004, CX
+
+floatTiles32_store21:
+	MOVLQSX       (DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip210
+	VADDPS        (AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1024(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip210:
+	MOVLQSX       4(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip211
+	VADDPS        64(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1088(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip211:
+	MOVLQSX       8(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip212
+	VADDPS        128(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1152(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip212:
+	MOVLQSX       12(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip213
+	VADDPS        192(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1216(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip213:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  floatTiles32_store21
+	ADDQ $0x00000800, R8
+	DECQ 120(SI)
+	JNE  floatTiles32_more
+	XORQ R15, R15
+
+floatTiles32_more:
+	DECQ 64(SI)
+	JNE  floatTiles32_group
+
+floatTiles32_lone:
+	CMPQ 72(SI), $0x00
+	JE   floatTiles32_end
+
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// tilezero %tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+floatTiles32_step1:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 136(SI), DI
+	LEAQ (AX)(DI*1), BX
+	ADDQ BX, DI
+
+	// tileloadd 0x1000(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x10
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x1400(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x14
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tileloadd 0x800(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0xc00(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x0c
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tileloadd 0x0(%rbx,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2b
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tileloadd 0x0(%rdi,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2f
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x42
+	BYTE       $0x5c
+	BYTE       $0xcc
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	CMPQ       128(SI), $0x00
+	JE         floatTiles32_step1_fetched
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+	PREFETCHT1 1024(R14)
+	PREFETCHT1 1088(R14)
+	PREFETCHT1 1152(R14)
+	PREFETCHT1 1216(R14)
+	PREFETCHT1 1280(R14)
+	PREFETCHT1 1344(R14)
+	PREFETCHT1 1408(R14)
+	PREFETCHT1 1472(R14)
+	PREFETCHT1 1536(R14)
+	PREFETCHT1 1600(R14)
+	PREFETCHT1 1664(R14)
+	PREFETCHT1 1728(R14)
+	PREFETCHT1 1792(R14)
+	PREFETCHT1 1856(R14)
+	PREFETCHT1 1920(R14)
+	PREFETCHT1 1984(R14)
+	PREFETCHT1 2048(R14)
+	PREFETCHT1 2112(R14)
+	PREFETCHT1 2176(R14)
+	PREFETCHT1 2240(R14)
+	PREFETCHT1 2304(R14)
+	PREFETCHT1 2368(R14)
+	PREFETCHT1 2432(R14)
+	PREFETCHT1 2496(R14)
+	PREFETCHT1 2560(R14)
+	PREFETCHT1 2624(R14)
+	PREFETCHT1 2688(R14)
+	PREFETCHT1 2752(R14)
+	PREFETCHT1 2816(R14)
+	PREFETCHT1 2880(R14)
+	PREFETCHT1 2944(R14)
+	PREFETCHT1 3008(R14)
+
+floatTiles32_step1_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00001800, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  floatTiles32_step1
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm1,0x400(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x8c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ 32(SI), DI
+	ADDQ 88(SI), DI
+	MOVQ $0x00000004, CX
+
+floatTiles32_store10:
+	MOVLQSX       (DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip100
+	VADDPS        (AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1024(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip100:
+	MOVLQSX       4(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip101
+	VADDPS        64(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1088(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip101:
+	MOVLQSX       8(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip102
+	VADDPS        128(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1152(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip102:
+	MOVLQSX       12(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip103
+	VADDPS        192(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1216(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip103:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  floatTiles32_store10
+
+floatTiles32_end:
+	// tilerelease
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	VZEROUPPER
+	RET
+
 // func joinPixels(a *byte)
 // Requires: AVX, AVX512F
 TEXT ·joinPixels(SB), NOSPLIT, $0-8
@@ -1904,5 +3914,75 @@ splitPixels_pixel:
 	ADDQ         $0x40, DI
 	DECQ         CX
 	JNE          splitPixels_pixel
+	VZEROUPPER
+	RET
+
+// func splitFloats(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·splitFloats(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), SI
+	MOVQ (SI), DI
+	MOVQ 8(SI), R10
+	MOVQ 16(SI), R11
+	MOVQ 24(SI), R9
+	MOVQ 32(SI), CX
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+splitFloats_pixel:
+	MOVLQSX      (R9), AX
+	ADDQ         R10, AX
+	MOVQ         DI, R13
+	VMOVUPS      (AX), Y0
+	ADDQ         R11, AX
+	VINSERTF64X4 $0x01, (AX), Z0, Z0
+	ADDQ         R11, AX
+	VMOVUPS      (AX), Y1
+	ADDQ         R11, AX
+	VINSERTF64X4 $0x01, (AX), Z1, Z1
+	ADDQ         R11, AX
+	VMOVAPS      Z0, Z2
+	LONG         $0x487ef262
+	WORD         $0xd272
+	VMOVDQU      Y2, (R13)
+	VPMOVZXWD    Y2, Z2
+	VPSLLD       $0x10, Z2, Z2
+	VSUBPS       Z2, Z0, Z0
+	VMOVAPS      Z1, Z3
+	LONG         $0x487ef262
+	WORD         $0xdb72
+	VMOVDQU      Y3, 32(R13)
+	VPMOVZXWD    Y3, Z3
+	VPSLLD       $0x10, Z3, Z3
+	VSUBPS       Z3, Z1, Z1
+	ADDQ         R12, R13
+	VMOVAPS      Z0, Z2
+	LONG         $0x487ef262
+	WORD         $0xd272
+	VMOVDQU      Y2, (R13)
+	VPMOVZXWD    Y2, Z2
+	VPSLLD       $0x10, Z2, Z2
+	VSUBPS       Z2, Z0, Z0
+	VMOVAPS      Z1, Z3
+	LONG         $0x487ef262
+	WORD         $0xdb72
+	VMOVDQU      Y3, 32(R13)
+	VPMOVZXWD    Y3, Z3
+	VPSLLD       $0x10, Z3, Z3
+	VSUBPS       Z3, Z1, Z1
+	ADDQ         R12, R13
+	VMOVAPS      Z0, Z2
+	LONG         $0x487ef262
+	WORD         $0xd272
+	VMOVDQU      Y2, (R13)
+	VMOVAPS      Z1, Z3
+	LONG         $0x487ef262
+	WORD         $0xdb72
+	VMOVDQU      Y3, 32(R13)
+	ADDQ         R12, R13
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, DI
+	DECQ         CX
+	JNE          splitFloats_pixel
 	VZEROUPPER
 	RET

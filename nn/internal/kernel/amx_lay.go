@@ -115,8 +115,9 @@ func (t *tiled) gatherIndex(g tileGather) int {
 type tileStep struct{ gather, ahead int }
 
 // layChannels finds the steps: each tap of two channel blocks, and of a last one without another two taps of
-// the same line. split says that each block is there twice, as the tile unit reads float32.
-func (t *tiled) layChannels(blocks int, split bool) {
+// the same line. Of float32 a block is one of bfloat16, and there twice where it becomes two of these; of three,
+// which are multiplied with each other in one step, two lie side by side.
+func (t *tiled) layChannels(blocks int) {
 	var steps []tileStep
 	o := &t.order
 	add := func(g tileGather, outer, inner int, halves [2]tileHalf) {
@@ -126,14 +127,16 @@ func (t *tiled) layChannels(blocks int, split bool) {
 		t.halves = append(t.halves, halves)
 	}
 	each := 2
-	if split {
+	if t.kind == tilesOfHalves {
 		each = 1
 	}
 	for b := 0; b < blocks; b += each {
 		for outer := range o.outer.taps {
 			for inner := range o.inner.taps {
 				tap := o.index(outer, inner)
-				if split {
+				if t.kind == tilesOfFloats {
+					add(tileGather{2 * b, 0, 0}, outer, inner, [2]tileHalf{{b, tap}, {b + 1, tap}})
+				} else if t.kind == tilesOfHalves {
 					add(tileGather{2 * b, 4 * o.plane, 0}, outer, inner, [2]tileHalf{{b, tap}, {b, tap}})
 				} else if b+1 < blocks {
 					add(tileGather{b, 4 * o.plane, 0}, outer, inner, [2]tileHalf{{b, tap}, {b + 1, tap}})
@@ -151,7 +154,7 @@ func (t *tiled) layChannels(blocks int, split bool) {
 	}
 	t.cut(len(steps))
 	for _, s := range steps {
-		t.steps = append(t.steps, tileRow*(s.gather*t.held+s.ahead))
+		t.steps = append(t.steps, tileRow*(t.parts()*s.gather*t.held+s.ahead))
 	}
 }
 
@@ -170,7 +173,7 @@ func (t *tiled) addOutputs(out Tensor, n, block int) {
 		return 4*(out.Off+o/block*out.Plane) + 4*Block*(o%block)/block
 	}
 	for o := 0; o < n; o += 2 * tileOutputs {
-		g := tileGroup{first: len(t.scale), outs: [2]int{at(o), -1}, places: places}
+		g := tileGroup{first: len(t.scale), outs: [2]int{at(o), -1}, plane: 4 * out.Plane, places: places}
 		if o+tileOutputs < n {
 			g.wide, g.outs[1] = 1, at(o+tileOutputs)
 		}
@@ -186,18 +189,18 @@ func (t *tiled) layWeights(alloc func(n int) []float32) {
 	for i := range t.groups {
 		g := &t.groups[i]
 		g.w = n
-		n += len(t.steps) * tileBytes * (1 + g.wide)
+		n += t.parts() * len(t.steps) * tileBytes * (1 + g.wide)
 	}
 	t.w = int8s(alloc(n / 4))
 }
 
-// pack puts down the weights of output o of the convolution whose first group is given: word(block, tap, i)
-// is the i-th word of what they multiply.
-func (t *tiled) pack(group, o int, word func(block, tap, i int) [4]int8) {
+// pack puts down a part of the weights of output o of the convolution whose first group is given:
+// word(block, tap, i) is the i-th word of what they multiply.
+func (t *tiled) pack(group, part, o int, word func(block, tap, i int) [4]int8) {
 	g := t.groups[group+o/(2*tileOutputs)]
 	half := o % (2 * tileOutputs) / tileOutputs
 	for s, halves := range t.halves {
-		to := t.w[g.w+tileBytes*(s*(1+g.wide)+half):][:tileBytes]
+		to := t.w[g.w+tileBytes*((s*t.parts()+part)*(1+g.wide)+half):][:tileBytes]
 		for h, from := range halves {
 			if from.block < 0 {
 				continue
@@ -211,17 +214,20 @@ func (t *tiled) pack(group, o int, word func(block, tap, i int) [4]int8) {
 }
 
 // tileFetches is over how many groups of pixels the next weights are fetched: each step of one fetches an
-// eighth of a step's.
-const tileFetches = 8
+// eighth of a step's, or half if there are few pixels.
+const (
+	tileFetches  = 8
+	tileFewFetch = 4
+)
 
 // cut divides the work, first the pixels and then the outputs, for as many threads.
 func (t *tiled) cut(steps int) {
 	tiles := (t.order.total + tilePixels - 1) / tilePixels
-	each := len(t.gathers) * tileRow
+	each := t.planes() * tileRow
 	room := max(2, (tileRoom/each-t.order.reach)/tilePixels)
 	want := 1
 	if t.threads > 1 {
-		want = min(tilePartsEach*t.threads, max(1, tiles*len(t.groups)*steps*32/tileLeast))
+		want = min(tilePartsEach*t.threads, max(1, tiles*len(t.groups)*steps*t.parts()*32/tileLeast))
 	}
 	pixels := max((tiles+room-1)/room, min(want, max(1, tiles/tileFewTiles)))
 	split := min(len(t.groups), max(1, (want+pixels-1)/pixels))

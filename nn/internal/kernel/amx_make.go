@@ -6,6 +6,34 @@ func (s *ByteSpec) tilesDo() bool { return !s.Thin }
 // tilesDo is the same of a convolution of bfloat16.
 func (s *Spec) tilesDo() bool { return s.Pairs && !s.Planar }
 
+// Together reports whether the set computes s side by side with others that differ in weights and outputs alone.
+func (s *ByteSpec) Together(set Set) bool { return set.unit == unitTiles && s.tilesDo() }
+
+// Together is the same of bfloat16.
+func (s *Spec) Together(set Set) bool { return set.PairTiles() && s.tilesDo() }
+
+// Apart reports whether the set computes s, of float32 and one pixel a result, by the tile unit, and others of
+// the same input together with it: each number as three of bfloat16, which have all of its 24 bits, and all
+// their products but those below 2^-24 of the whole. Sums are float32's. The weights take half as much memory
+// again.
+func (s *Spec) Apart(set Set) bool {
+	return set.PairTiles() && !s.Pairs && !s.Planar && !s.Rounded && s.KH*s.KW*s.StrideH*s.StrideW == 1 &&
+		s.In.C%(2*PairBlock) == 0 && s.Out.C%tileOutputs == 0 && s.Out.H*s.Out.W > 1
+}
+
+// NewApart prepares such convolutions, which differ in weights and outputs alone.
+func NewApart(set Set, specs ...Spec) (Conv, error) {
+	for i := range specs {
+		if err := specs[i].validateDirect(set); err != nil {
+			return nil, err
+		}
+		if !specs[i].Apart(set) {
+			return nil, errTogether
+		}
+	}
+	return newTiledFloats(specs), nil
+}
+
 // newTiledBytes prepares convolutions that differ in weights and outputs alone for the tile unit.
 func newTiledBytes(specs []ByteSpec) *tiled {
 	s := &specs[0]
@@ -15,7 +43,7 @@ func newTiledBytes(specs []ByteSpec) *tiled {
 	for _, s := range specs {
 		t.addOutputs(s.Out, len(s.Scale), ByteBlock)
 	}
-	t.layChannels(Blocks(s.In.C), false)
+	t.layChannels(Blocks(s.In.C))
 	t.layWeights((&Spec{Alloc: s.Alloc}).alloc)
 	group, area := 0, s.KH*s.KW
 	for _, s := range specs {
@@ -23,7 +51,7 @@ func newTiledBytes(specs []ByteSpec) *tiled {
 		copy(t.shift[2*tileOutputs*group:], s.Shift)
 		for o := range s.Scale {
 			row := s.Filter[o*s.Channels*area:][:s.Channels*area]
-			t.pack(group, o, func(block, tap, i int) (w [4]int8) {
+			t.pack(group, 0, o, func(block, tap, i int) (w [4]int8) {
 				first := block*ByteBlock + i*WordChannels
 				for k := range min(WordChannels, max(0, s.Channels-first)) {
 					w[k] = row[(first+k)*area+tap]
@@ -39,18 +67,35 @@ func newTiledBytes(specs []ByteSpec) *tiled {
 // newTiledPairs is the same of bfloat16.
 func newTiledPairs(specs []Spec) *tiled {
 	s := &specs[0]
-	t := &tiled{name: "bfloat16 tiles 32x32", in: s.In.Off, threads: s.Threads, pairs: true, split: s.Floats}
-	blocks := Blocks(s.In.C)
+	t := &tiled{name: "bfloat16 tiles 32x32", kind: tilesOfPairs}
 	if s.Floats {
-		t.name, blocks = "bfloat16 tiles 32x32 of float32", (s.In.C+PairBlock-1)/PairBlock
+		t.name, t.kind = "bfloat16 tiles 32x32 of float32", tilesOfHalves
 	}
-	t.order = newTileOrder(s)
+	return t.ofSpecs(specs, PairBlock, func(v float32, _ int) uint16 { return BFloat16(v) })
+}
+
+// newTiledFloats is the same of float32.
+func newTiledFloats(specs []Spec) *tiled {
+	t := &tiled{name: "tiles 32x32", kind: tilesOfFloats}
+	return t.ofSpecs(specs, Block, func(v float32, part int) uint16 {
+		for range part {
+			v -= roundBFloat16(v)
+		}
+		return BFloat16(v)
+	})
+}
+
+// ofSpecs prepares t; block is how many outputs a channel block has, and weight a part of one.
+func (t *tiled) ofSpecs(specs []Spec, block int, weight func(v float32, part int) uint16) *tiled {
+	s := &specs[0]
+	t.in, t.threads, t.order = s.In.Off, s.Threads, newTileOrder(s)
 	for i := range specs {
-		t.addOutputs(specs[i].Out, specs[i].outs(), PairBlock)
+		t.addOutputs(specs[i].Out, specs[i].outs(), block)
 	}
-	t.layChannels(blocks, s.Floats)
+	ins, area := s.ins(), s.KH*s.KW
+	t.layChannels((ins + PairBlock - 1) / PairBlock)
 	t.layWeights(s.alloc)
-	group, ins, area := 0, s.ins(), s.KH*s.KW
+	group := 0
 	for _, s := range specs {
 		copy(t.shift[2*tileOutputs*group:], s.Bias)
 		for o := range s.outs() {
@@ -58,14 +103,16 @@ func newTiledPairs(specs []Spec) *tiled {
 				t.scale[2*tileOutputs*group+o] = negInf
 			}
 			row := s.Filter[o*ins*area:][:ins*area]
-			t.pack(group, o, func(block, tap, i int) (w [4]int8) {
-				first := block*PairBlock + i*PairChannels
-				for k := range min(PairChannels, max(0, ins-first)) {
-					h := BFloat16(row[(first+k)*area+tap])
-					w[2*k], w[2*k+1] = int8(h), int8(h>>8)
-				}
-				return w
-			})
+			for part := range t.parts() {
+				t.pack(group, part, o, func(block, tap, i int) (w [4]int8) {
+					first := block*PairBlock + i*PairChannels
+					for k := range min(PairChannels, max(0, ins-first)) {
+						h := weight(row[(first+k)*area+tap], part)
+						w[2*k], w[2*k+1] = int8(h), int8(h>>8)
+					}
+					return w
+				})
+			}
 		}
 		group += (s.outs() + 2*tileOutputs - 1) / (2 * tileOutputs)
 	}

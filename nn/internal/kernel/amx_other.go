@@ -4,6 +4,6 @@ package kernel
 
 // No set has tiles here: these are never called.
 
-func multiplyTiles(*tileUnit, bool, int) {}
+func multiplyTiles(*tileUnit, tileKind, int) {}
 
-func joinTiles(*tileJoin, bool) {}
+func joinTiles(*tileJoin, tileKind) {}

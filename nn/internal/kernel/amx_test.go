@@ -28,16 +28,22 @@ func eachTiled(a *tileUnit, wide int, each func(out unsafe.Pointer, sixteen int,
 }
 
 // modelTiles is what the tile unit's kernels do, in plain Go.
-var modelTiles = tileModel{func(a *tileUnit, pairs bool, wide int) {
-	if pairs {
-		modelPairs(a, wide+1)
-	} else {
+var modelTiles = tileModel{func(a *tileUnit, kind tileKind, wide int) {
+	switch kind {
+	case tilesOfBytes:
 		modelBytes(a, wide+1)
+	case tilesOfFloats:
+		modelFloats(a, wide+1)
+	default:
+		modelPairs(a, wide+1)
 	}
-}, func(j *tileJoin, split bool) {
-	if split {
+}, func(j *tileJoin, kind tileKind) {
+	switch kind {
+	case tilesOfHalves:
 		splitGo(j)
-	} else {
+	case tilesOfFloats:
+		splitFloatsGo(j)
+	default:
 		joinGo(j)
 	}
 }}
@@ -94,28 +100,54 @@ func TestTilesModel(t *testing.T) {
 	}
 }
 
-// modelPairs is what those of bfloat16 do: of each step they add up the even products, and the odd ones, each
-// rounded once, then both sums, and that to what there is; numbers below 2^-126 are zero before and after.
+// addPairs adds a step's products of bfloat16 for output o: the even products among themselves, and the odd ones,
+// each rounded once, then both sums, and that to what there is; numbers below 2^-126 are zero before and after.
+func addPairs(sum float32, x, w unsafe.Pointer, o int) float32 {
+	weights := unsafe.Slice((*uint16)(w), tileBytes/2)
+	var parts [2]float32
+	for c, v := range unsafe.Slice((*uint16)(x), tileRow/2) {
+		h := weights[c/2*tileRow/2+o*2+c%2]
+		product := float64(flush32(widen(v))) * float64(flush32(widen(h)))
+		parts[c%2] = flush32(roundSum(product, float64(parts[c%2])))
+	}
+	return flush32(sum + flush32(parts[0]+parts[1]))
+}
+
+// modelPairs is what the kernels of bfloat16 do.
 func modelPairs(a *tileUnit, wide int) {
 	floor, bias := unsafe.Slice(a.scale, 2*tileOutputs), unsafe.Slice(a.shift, 2*tileOutputs)
 	eachTiled(a, wide, func(to unsafe.Pointer, k int, x, w func(int) unsafe.Pointer) {
 		for o, out := 0, unsafe.Slice((*uint16)(to), tileOutputs); o < tileOutputs; o++ {
 			sum := float32(0)
 			for i := range a.nsteps {
-				weights := unsafe.Slice((*uint16)(w(i)), tileBytes/2)
-				var parts [2]float32
-				for c, v := range unsafe.Slice((*uint16)(x(i)), tileRow/2) {
-					h := weights[c/2*tileRow/2+o*2+c%2]
-					product := float64(flush32(widen(v))) * float64(flush32(widen(h)))
-					parts[c%2] = flush32(roundSum(product, float64(parts[c%2])))
-				}
-				sum = flush32(sum + flush32(parts[0]+parts[1]))
+				sum = addPairs(sum, x(i), w(i), o)
 			}
 			v := sum + bias[k*tileOutputs+o]
 			if f := floor[k*tileOutputs+o]; v < f {
 				v = f
 			}
 			out[o] = BFloat16(v)
+		}
+	})
+}
+
+// modelFloats is what those of float32 do: the parts of pixels and weights, the largest being 0, in this order.
+func modelFloats(a *tileUnit, wide int) {
+	floor, bias := unsafe.Slice(a.scale, 2*tileOutputs), unsafe.Slice(a.shift, 2*tileOutputs)
+	eachTiled(a, wide, func(to unsafe.Pointer, k int, x, _ func(int) unsafe.Pointer) {
+		for o := range tileOutputs {
+			sum := float32(0)
+			for i := range a.nsteps {
+				for _, parts := range [][2]int{{0, 2}, {0, 1}, {1, 1}, {1, 0}, {2, 0}, {0, 0}} {
+					w := unsafe.Add(unsafe.Pointer(a.w), ((3*i+parts[1])*wide+k)*tileBytes)
+					sum = addPairs(sum, unsafe.Add(x(i), parts[0]*a.apart), w, o)
+				}
+			}
+			v := sum + bias[k*tileOutputs+o]
+			if f := floor[k*tileOutputs+o]; v < f {
+				v = f
+			}
+			*(*float32)(unsafe.Add(to, o/Block*a.plane+4*(o%Block))) = v
 		}
 	})
 }
@@ -152,6 +184,20 @@ func splitGo(j *tileJoin) {
 			v := pixelAt(block, at)[c%Block]
 			h := BFloat16(v)
 			pixel[c], pixel[PairBlock+c] = h, BFloat16(v-widen(h))
+		}
+	}
+}
+
+// splitFloatsGo is the same of 32 channels, and of what that leaves once more.
+func splitFloatsGo(j *tileJoin) {
+	for i, at := range unsafe.Slice(j.from, j.n) {
+		for c := range 2 * PairBlock {
+			v := pixelAt(j.even, at+int32(c/Block*j.plane))[c%Block]
+			for part := range 3 {
+				h := BFloat16(v)
+				*(*uint16)(unsafe.Add(unsafe.Pointer(j.to), part*j.apart+tileRow*i+2*c)) = h
+				v -= widen(h)
+			}
 		}
 	}
 }
@@ -259,5 +305,77 @@ func TestPairTiles(t *testing.T) {
 	}
 	if got := conv.Algorithm(); got != "bfloat16 tiles 32x32" {
 		t.Errorf("got algorithm %q, want tiles", got)
+	}
+}
+
+// TestApart: convolutions of float32 by the tile unit, several at once, are as near to the exact sums as
+// float32's own; the kernels give the bits of their model.
+func TestApart(t *testing.T) {
+	for _, c := range []struct{ in, h, w, threads int }{{32, 1, 2, 1}, {64, 5, 9, 3}, {288, 17, 17, 2}, {96, 9, 31, 4}} {
+		rng := rand.New(rand.NewPCG(uint64(c.in), 7))
+		halo := Border{1, 0, 2, 1}
+		in := Padded(c.in, c.h, c.w, halo)
+		x := make([]float32, in.Size())
+		for i := range x {
+			x[i] = float32(rng.NormFloat64() * math.Exp(3*rng.NormFloat64()))
+		}
+		var specs []Spec
+		var outs [][]float32
+		size := 0
+		for k, n := range []int{48, 16, 80} {
+			s := Spec{In: in, Out: Padded(n, c.h, c.w, Border{0, 0, k, k}).At(size), KH: 1, KW: 1, StrideH: 1, StrideW: 1,
+				Filter: random(rng, n*c.in), Bias: random(rng, n), ReLU: k == 1, Threads: c.threads}
+			size += s.Out.Size() + k*Block
+			specs = append(specs, s)
+		}
+		tiles := newTiledFloats(specs)
+		run := func(model *tileModel) []float32 {
+			tiles.model = model
+			out, scratch := fill(size), make([]float32, tiles.Scratch())
+			for i := tiles.Parts() - 1; i >= 0; i-- {
+				tiles.Run(i, out, x, scratch)
+			}
+			return out
+		}
+		outs = append(outs, run(&modelTiles))
+		if set, err := Select("amx"); err == nil && specs[0].Apart(set) {
+			outs = append(outs, run(nil))
+			if !slices.Equal(outs[0], outs[1]) {
+				t.Errorf("%+v: the kernels' bits are not their model's", c)
+			}
+		}
+		for _, s := range specs {
+			for o := range s.Out.C {
+				for y := range c.h {
+					for xx := range c.w {
+						sum, all := float64(s.Bias[o]), math.Abs(float64(s.Bias[o]))
+						for i := range c.in {
+							p := float64(s.Filter[o*c.in+i]) * float64(x[in.Index(i, y, xx)])
+							sum, all = sum+p, all+math.Abs(p)
+						}
+						if s.ReLU {
+							sum = max(sum, 0)
+						}
+						if d := math.Abs(float64(outs[0][s.Out.Index(o, y, xx)]) - sum); d > all*0x1p-21 {
+							t.Fatalf("%+v: output %d at %d,%d is off by %.3g of the sum of magnitudes", c, o, y, xx, d/all)
+						}
+					}
+				}
+			}
+		}
+		// Nothing else is written.
+		clean := fill(size)
+		for _, s := range specs {
+			for o := range s.Out.C {
+				for y := range c.h {
+					for xx := range c.w {
+						clean[s.Out.Index(o, y, xx)] = outs[0][s.Out.Index(o, y, xx)]
+					}
+				}
+			}
+		}
+		if !slices.Equal(octets(clean), octets(outs[0])) {
+			t.Errorf("%+v: wrote outside the outputs", c)
+		}
 	}
 }

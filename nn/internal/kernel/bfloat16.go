@@ -41,19 +41,10 @@ func (s Set) Rounds() bool { return s.unit == unitBoth }
 // OwnSums reports whether the set's sums of bfloat16 are rounded otherwise than those of all others in
 // assembly: it Rounds, or has tiles, which add up even and odd products apart, each rounded once, 16 of
 // them at a time, and are off by no more.
-func (s Set) OwnSums() bool { return s.Rounds() || s.pairTiles() }
+func (s Set) OwnSums() bool { return s.Rounds() || s.PairTiles() }
 
-// Together reports whether the set computes convolutions that differ in weights and outputs alone side by side,
-// those of pairs or else of bytes.
-func (s Set) Together(pairs bool) bool {
-	if pairs {
-		return s.pairTiles()
-	}
-	return s.unit == unitTiles
-}
-
-// pairTiles reports whether the tile unit multiplies bfloat16.
-func (s Set) pairTiles() bool { return s.unit == unitTiles && hasPairTiles() }
+// PairTiles reports whether the tile unit multiplies bfloat16.
+func (s Set) PairTiles() bool { return s.unit == unitTiles && hasPairTiles() }
 
 var errNoPairs = errors.New("kernel: convolution of bfloat16: these kernels have none: use those of float32 and round")
 

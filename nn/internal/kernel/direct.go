@@ -11,7 +11,7 @@ func NewDirect(set Set, s Spec, more ...Spec) (Conv, error) {
 			return nil, err
 		}
 	}
-	if set.pairTiles() && s.tilesDo() {
+	if set.PairTiles() && s.tilesDo() {
 		return newTiledPairs(all), nil
 	}
 	if s.Floats {

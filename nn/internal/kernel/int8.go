@@ -121,7 +121,7 @@ func byteShapes(b byteUnit) (tiles sizes, widths []int) {
 }
 
 // NewByteConv prepares the convolution of s, and more that differ from it in weights and outputs alone, which
-// take a set that does such [Set.Together].
+// are such that the set computes them [ByteSpec.Together].
 func NewByteConv(set Set, s ByteSpec, more ...ByteSpec) (Conv, error) {
 	all := append([]ByteSpec{s}, more...)
 	for i := range all {
