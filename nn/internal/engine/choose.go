@@ -10,8 +10,13 @@ type wanted struct {
 	lean      bool // no larger weights
 }
 
-// apart reports whether w is of float32 and computed by the tile unit.
-func (w *wanted) apart(set kernel.Set) bool { return !w.lean && w.Spec.Apart(set) }
+// apart reports whether w is of float32 and computed by the tile unit, which multiplies about as fast as the
+// direct convolution and half again, but slower than Winograd's does where that saves most.
+func (w *wanted) apart(set kernel.Set) bool {
+	const few = 8 // pixels along a side
+	better := w.KH*w.KW == 1 || w.StrideH > 1 || w.StrideW > 1 || min(w.Out.H, w.Out.W) <= few
+	return better && !w.lean && !w.alike && w.Spec.Apart(set)
+}
 
 // choose prepares the fastest algorithm for convolutions of one input, more than one only for a set that
 // computes them together. The choice depends on the shape
@@ -38,7 +43,7 @@ func choose(set kernel.Set, all []wanted, threads int) (kernel.Conv, error) {
 // one beat the direct convolution. A larger tile multiplies less and transforms
 // more, and has more weights to fetch: small planes want small tiles.
 func tiling(set kernel.Set, s *wanted) (kernel.Tiling, bool) {
-	if s.lean || s.alike && set.PairTiles() || set == kernel.Ref && !s.alike || len(kernel.Tilings(&s.Spec)) == 0 || s.ins < 16 || s.outs < 16 {
+	if s.apart(set) || s.lean || s.alike && set.PairTiles() || set == kernel.Ref && !s.alike || len(kernel.Tilings(&s.Spec)) == 0 || s.ins < 16 || s.outs < 16 {
 		return kernel.Tiling{}, false
 	}
 	side := min(s.Out.H, s.Out.W)

@@ -12,13 +12,13 @@ func (s *ByteSpec) Together(set Set) bool { return set.unit == unitTiles && s.ti
 // Together is the same of bfloat16.
 func (s *Spec) Together(set Set) bool { return set.PairTiles() && s.tilesDo() }
 
-// Apart reports whether the set computes s, of float32 and one pixel a result, by the tile unit, and others of
-// the same input together with it: each number as three of bfloat16, which have all of its 24 bits, and all
+// Apart reports whether the set computes s, of float32, by the tile unit, and others of the same input together
+// with it: each number as three of bfloat16, which have all of its 24 bits, and all
 // their products but those below 2^-24 of the whole. Sums are float32's. The weights take half as much memory
 // again.
 func (s *Spec) Apart(set Set) bool {
-	return set.PairTiles() && !s.Pairs && !s.Planar && !s.Rounded && s.KH*s.KW*s.StrideH*s.StrideW == 1 &&
-		s.In.C%(2*PairBlock) == 0 && s.Out.C%tileOutputs == 0 && s.Out.H*s.Out.W > 1
+	return set.PairTiles() && !s.Pairs && !s.Planar && !s.Rounded && s.In.C%(2*PairBlock) == 0 &&
+		s.Out.C%tileOutputs == 0 && s.Out.H*s.Out.W > 1
 }
 
 // NewApart prepares such convolutions, which differ in weights and outputs alone.

@@ -308,13 +308,19 @@ func TestPairTiles(t *testing.T) {
 	}
 }
 
-// TestApart: convolutions of float32 by the tile unit, several at once, are as near to the exact sums as
+// TestApart: convolutions of float32 by the tile unit, several at once, are about as near to the exact sums as
 // float32's own; the kernels give the bits of their model.
 func TestApart(t *testing.T) {
-	for _, c := range []struct{ in, h, w, threads int }{{32, 1, 2, 1}, {64, 5, 9, 3}, {288, 17, 17, 2}, {96, 9, 31, 4}} {
+	for _, c := range []struct{ in, h, w, threads, kh, kw, stride int }{
+		{32, 1, 2, 1, 1, 1, 1}, {64, 5, 9, 3, 1, 1, 1}, {288, 17, 17, 2, 1, 1, 1}, {96, 9, 31, 4, 1, 1, 1},
+		{32, 8, 8, 2, 3, 3, 1}, {64, 8, 7, 1, 1, 3, 1}, {64, 17, 17, 2, 3, 3, 2}, {32, 9, 12, 1, 3, 1, 2},
+	} {
 		rng := rand.New(rand.NewPCG(uint64(c.in), 7))
-		halo := Border{1, 0, 2, 1}
-		in := Padded(c.in, c.h, c.w, halo)
+		in := Padded(c.in, c.h, c.w, Border{1, 1, 2, 1})
+		oh, ow := (c.h+2-c.kh)/c.stride+1, (c.w+2-c.kw)/c.stride+1
+		if c.kh*c.kw == 1 {
+			oh, ow = c.h, c.w
+		}
 		x := make([]float32, in.Size())
 		for i := range x {
 			x[i] = float32(rng.NormFloat64() * math.Exp(3*rng.NormFloat64()))
@@ -323,8 +329,11 @@ func TestApart(t *testing.T) {
 		var outs [][]float32
 		size := 0
 		for k, n := range []int{48, 16, 80} {
-			s := Spec{In: in, Out: Padded(n, c.h, c.w, Border{0, 0, k, k}).At(size), KH: 1, KW: 1, StrideH: 1, StrideW: 1,
-				Filter: random(rng, n*c.in), Bias: random(rng, n), ReLU: k == 1, Threads: c.threads}
+			s := Spec{In: in, Out: Padded(n, oh, ow, Border{0, 0, k, k}).At(size), KH: c.kh, KW: c.kw, StrideH: c.stride,
+				StrideW: c.stride, Filter: random(rng, n*c.in*c.kh*c.kw), Bias: random(rng, n), ReLU: k == 1, Threads: c.threads}
+			if c.kh*c.kw > 1 {
+				s.PadTop, s.PadLeft = 1, 1
+			}
 			size += s.Out.Size() + k*Block
 			specs = append(specs, s)
 		}
@@ -344,31 +353,50 @@ func TestApart(t *testing.T) {
 				t.Errorf("%+v: the kernels' bits are not their model's", c)
 			}
 		}
+		off, offPlain := 0.0, 0.0 // squares
 		for _, s := range specs {
+			direct, err := NewDirect(Ref, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain := make([]float32, size)
+			for i := range direct.Parts() {
+				direct.Run(i, plain, x, nil)
+			}
 			for o := range s.Out.C {
-				for y := range c.h {
-					for xx := range c.w {
+				for y := range oh {
+					for xx := range ow {
 						sum, all := float64(s.Bias[o]), math.Abs(float64(s.Bias[o]))
 						for i := range c.in {
-							p := float64(s.Filter[o*c.in+i]) * float64(x[in.Index(i, y, xx)])
-							sum, all = sum+p, all+math.Abs(p)
+							for tap := range c.kh * c.kw {
+								iy, ix := y*c.stride-s.PadTop+tap/c.kw, xx*c.stride-s.PadLeft+tap%c.kw
+								p := float64(s.Filter[(o*c.in+i)*c.kh*c.kw+tap]) * float64(x[in.Index(0, 0, 0)+i/Block*in.Plane+iy*in.Row+ix*Block+i%Block])
+								sum, all = sum+p, all+math.Abs(p)
+							}
 						}
 						if s.ReLU {
 							sum = max(sum, 0)
 						}
-						if d := math.Abs(float64(outs[0][s.Out.Index(o, y, xx)]) - sum); d > all*0x1p-21 {
-							t.Fatalf("%+v: output %d at %d,%d is off by %.3g of the sum of magnitudes", c, o, y, xx, d/all)
+						d := math.Abs(float64(outs[0][s.Out.Index(o, y, xx)])-sum) / all
+						e := math.Abs(float64(plain[s.Out.Index(o, y, xx)])-sum) / all
+						if off, offPlain = off+d*d, offPlain+e*e; d > float64(c.in*c.kh*c.kw/8+4)*0x1p-24 {
+							t.Fatalf("%+v: output %d at %d,%d is off by %.3g of the sum of magnitudes", c, o, y, xx, d)
 						}
 					}
 				}
 			}
 		}
+		if ratio := math.Sqrt(off / offPlain); !(ratio < 4) {
+			t.Errorf("%+v: off by %.2f times what plain float32 is, want less than 4", c, ratio)
+		} else {
+			t.Logf("%+v: off by %.2f times what plain float32 is", c, ratio)
+		}
 		// Nothing else is written.
 		clean := fill(size)
 		for _, s := range specs {
 			for o := range s.Out.C {
-				for y := range c.h {
-					for xx := range c.w {
+				for y := range oh {
+					for xx := range ow {
 						clean[s.Out.Index(o, y, xx)] = outs[0][s.Out.Index(o, y, xx)]
 					}
 				}
