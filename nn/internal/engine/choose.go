@@ -13,8 +13,7 @@ type wanted struct {
 // apart reports whether w is of float32 and computed by the tile unit, which multiplies about as fast as the
 // direct convolution and half again, but slower than Winograd's does where that saves most.
 func (w *wanted) apart(set kernel.Set) bool {
-	const few = 8 // pixels along a side
-	better := w.KH*w.KW == 1 || w.StrideH > 1 || w.StrideW > 1 || min(w.Out.H, w.Out.W) <= few
+	better := w.KH*w.KW == 1 || w.StrideH > 1 || w.StrideW > 1
 	return better && !w.lean && !w.alike && w.Spec.Apart(set)
 }
 
