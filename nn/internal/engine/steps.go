@@ -153,7 +153,7 @@ func (p *planner) conv(s ir.Step, t task) {
 			specs[i] = p.spec(s)
 			specs[i].Rounded = spec.Rounded
 			w, out := s.W, p.values[s.Out]
-			if direct {
+			if specs[i].Fine = p.fine(s); direct && !specs[i].Fine {
 				w = kernel.RoundWeights(w)
 			}
 			specs[i].Filter = spread(w, out.c, in, spec.KH*spec.KW)
@@ -169,6 +169,15 @@ func (p *planner) conv(s ir.Step, t task) {
 		return nil
 	})
 }
+
+// fine reports whether the tile unit takes the weights of s for what they are, as all others do: few channels
+// average out no errors.
+func (p *planner) fine(s ir.Step) bool {
+	return p.format == pairs && p.set.PairTiles() && p.values[s.In[0]].c <= fineChannels && s.In[0] != p.net.Input
+}
+
+// fineChannels is the most channels of an input whose weights are not rounded to one bfloat16.
+const fineChannels = 32
 
 // later adds t, convolutions of one input with window w whose weights are packed by prepare, on all
 // processors.

@@ -21,6 +21,7 @@ type tiled struct {
 	held         int // pixels of a gather in the scratch memory
 	cuts         []tilePart
 	kind         tileKind
+	fine         bool // weights of bfloat16 come in two parts
 	model        *tileModel // of tests; else nil
 	threads      int
 }
@@ -89,8 +90,8 @@ var tileShape = func() (s [64]byte) {
 type tileGather struct{ block, beyond, phase int }
 
 // A tileHalf is what 32 bytes of a step are multiplied with: the weights of a channel block at a tap. The
-// block is negative where there are none.
-type tileHalf struct{ block, tap int }
+// block is negative where there are none, and the part 1 of what weights leave that were rounded once.
+type tileHalf struct{ block, tap, part int }
 
 // A tileGroup is 16 or 32 outputs of one convolution.
 type tileGroup struct {

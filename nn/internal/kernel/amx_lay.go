@@ -123,8 +123,11 @@ func (t *tiled) layChannels(blocks int) {
 	add := func(g tileGather, outer, inner int, halves [2]tileHalf) {
 		phase, ahead := o.tap(outer, inner)
 		g.phase = phase
-		steps = append(steps, tileStep{t.gatherIndex(g), ahead})
-		t.halves = append(t.halves, halves)
+		for part := range t.weightParts() {
+			steps = append(steps, tileStep{t.gatherIndex(g), ahead})
+			halves[0].part, halves[1].part = part, part
+			t.halves = append(t.halves, halves)
+		}
 	}
 	each := 2
 	if t.kind == tilesOfHalves {
@@ -135,19 +138,19 @@ func (t *tiled) layChannels(blocks int) {
 			for inner := range o.inner.taps {
 				tap := o.index(outer, inner)
 				if t.kind == tilesOfFloats {
-					add(tileGather{2 * b, 0, 0}, outer, inner, [2]tileHalf{{b, tap}, {b + 1, tap}})
+					add(tileGather{2 * b, 0, 0}, outer, inner, [2]tileHalf{{b, tap, 0}, {b + 1, tap, 0}})
 				} else if t.kind == tilesOfHalves {
-					add(tileGather{2 * b, 4 * o.plane, 0}, outer, inner, [2]tileHalf{{b, tap}, {b, tap}})
+					add(tileGather{2 * b, 4 * o.plane, 0}, outer, inner, [2]tileHalf{{b, tap, 0}, {b, tap, 0}})
 				} else if b+1 < blocks {
-					add(tileGather{b, 4 * o.plane, 0}, outer, inner, [2]tileHalf{{b, tap}, {b + 1, tap}})
+					add(tileGather{b, 4 * o.plane, 0}, outer, inner, [2]tileHalf{{b, tap, 0}, {b + 1, tap, 0}})
 				} else if axis, at := o.pairing(outer, inner); at%2 == 0 && at+1 < axis.taps {
 					next := o.index(outer, inner+1)
 					if axis == o.outer {
 						next = o.index(outer+1, inner)
 					}
-					add(tileGather{b, axis.step, 0}, outer, inner, [2]tileHalf{{b, tap}, {b, next}})
+					add(tileGather{b, axis.step, 0}, outer, inner, [2]tileHalf{{b, tap, 0}, {b, next, 0}})
 				} else if at%2 == 0 {
-					add(tileGather{b, 0, 0}, outer, inner, [2]tileHalf{{b, tap}, {-1, 0}})
+					add(tileGather{b, 0, 0}, outer, inner, [2]tileHalf{{b, tap, 0}, {-1, 0, 0}})
 				}
 			}
 		}
@@ -156,6 +159,14 @@ func (t *tiled) layChannels(blocks int) {
 	for _, s := range steps {
 		t.steps = append(t.steps, tileRow*(t.parts()*s.gather*t.held+s.ahead))
 	}
+}
+
+// weightParts is in how many steps each weight is.
+func (t *tiled) weightParts() int {
+	if t.fine {
+		return 2
+	}
+	return 1
 }
 
 // pairing is the axis along which taps go in twos, and the tap's place there.
@@ -195,8 +206,8 @@ func (t *tiled) layWeights(alloc func(n int) []float32) {
 }
 
 // pack puts down a part of the weights of output o of the convolution whose first group is given:
-// word(block, tap, i) is the i-th word of what they multiply.
-func (t *tiled) pack(group, part, o int, word func(block, tap, i int) [4]int8) {
+// word(of, part, i) is the i-th word of what they multiply.
+func (t *tiled) pack(group, part, o int, word func(of tileHalf, part, i int) [4]int8) {
 	g := t.groups[group+o/(2*tileOutputs)]
 	half := o % (2 * tileOutputs) / tileOutputs
 	for s, halves := range t.halves {
@@ -206,7 +217,7 @@ func (t *tiled) pack(group, part, o int, word func(block, tap, i int) [4]int8) {
 				continue
 			}
 			for i := range Block {
-				w := word(from.block, from.tap, i)
+				w := word(from, part+from.part, i)
 				copy(to[(h*Block+i)*tileRow+o%tileOutputs*4:], w[:])
 			}
 		}

@@ -51,10 +51,10 @@ func newTiledBytes(specs []ByteSpec) *tiled {
 		copy(t.shift[2*tileOutputs*group:], s.Shift)
 		for o := range s.Scale {
 			row := s.Filter[o*s.Channels*area:][:s.Channels*area]
-			t.pack(group, 0, o, func(block, tap, i int) (w [4]int8) {
-				first := block*ByteBlock + i*WordChannels
+			t.pack(group, 0, o, func(of tileHalf, _, i int) (w [4]int8) {
+				first := of.block*ByteBlock + i*WordChannels
 				for k := range min(WordChannels, max(0, s.Channels-first)) {
-					w[k] = row[(first+k)*area+tap]
+					w[k] = row[(first+k)*area+of.tap]
 				}
 				return w
 			})
@@ -71,22 +71,26 @@ func newTiledPairs(specs []Spec) *tiled {
 	if s.Floats {
 		t.name, t.kind = "bfloat16 tiles 32x32 of float32", tilesOfHalves
 	}
-	return t.ofSpecs(specs, PairBlock, func(v float32, _ int) uint16 { return BFloat16(v) })
+	t.fine = s.Fine
+	return t.ofSpecs(specs, PairBlock)
 }
 
 // newTiledFloats is the same of float32.
 func newTiledFloats(specs []Spec) *tiled {
 	t := &tiled{name: "tiles 32x32", kind: tilesOfFloats}
-	return t.ofSpecs(specs, Block, func(v float32, part int) uint16 {
-		for range part {
-			v -= roundBFloat16(v)
-		}
-		return BFloat16(v)
-	})
+	return t.ofSpecs(specs, Block)
 }
 
-// ofSpecs prepares t; block is how many outputs a channel block has, and weight a part of one.
-func (t *tiled) ofSpecs(specs []Spec, block int, weight func(v float32, part int) uint16) *tiled {
+// part16 is the nearest bfloat16 to what is left of v after so many were taken off.
+func part16(v float32, part int) uint16 {
+	for range part {
+		v -= roundBFloat16(v)
+	}
+	return BFloat16(v)
+}
+
+// ofSpecs prepares t; block is how many outputs a channel block has.
+func (t *tiled) ofSpecs(specs []Spec, block int) *tiled {
 	s := &specs[0]
 	t.in, t.threads, t.order = s.In.Off, s.Threads, newTileOrder(s)
 	for i := range specs {
@@ -104,10 +108,10 @@ func (t *tiled) ofSpecs(specs []Spec, block int, weight func(v float32, part int
 			}
 			row := s.Filter[o*ins*area:][:ins*area]
 			for part := range t.parts() {
-				t.pack(group, part, o, func(block, tap, i int) (w [4]int8) {
-					first := block*PairBlock + i*PairChannels
+				t.pack(group, part, o, func(of tileHalf, part, i int) (w [4]int8) {
+					first := of.block*PairBlock + i*PairChannels
 					for k := range min(PairChannels, max(0, ins-first)) {
-						h := weight(row[(first+k)*area+tap], part)
+						h := part16(row[(first+k)*area+of.tap], part)
 						w[2*k], w[2*k+1] = int8(h), int8(h>>8)
 					}
 					return w

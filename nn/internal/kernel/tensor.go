@@ -128,6 +128,9 @@ type Spec struct {
 	// Rounded says that In and Filter are of float32 that bfloat16 can hold, and may be multiplied as
 	// such, see [Set.Rounds].
 	Rounded bool
+	// Fine says of Pairs that the tile unit multiplies with weights of two bfloat16, the nearest one and that of
+	// what it leaves, in twice the time.
+	Fine bool
 	// Alloc returns n zeros for packed weights; nil means the ordinary way.
 	Alloc func(n int) []float32
 	// Threads that compute, 0 for one: how the tile unit's work is divided.
