@@ -36,9 +36,9 @@ func (s *scanner) nested(store source.Store, top []labelFolder, at string) ([]la
 		}
 	}
 	var leaves []labelFolder
-	ignored := 0
+	var above above
 	for _, f := range top {
-		if err := s.leaves(store, f, 0, func(leaf labelFolder) { leaves = append(leaves, leaf) }, &ignored); err != nil {
+		if err := s.leaves(store, f, 0, func(leaf labelFolder) { leaves = append(leaves, leaf) }, &above); err != nil {
 			return nil, err
 		}
 	}
@@ -54,7 +54,10 @@ func (s *scanner) nested(store source.Store, top []labelFolder, at string) ([]la
 		s.note("the labels are the folders that hold the pictures, such as %q in %q: --labels-at top takes those above",
 			first.label, path.Dir(first.rel))
 	}
-	s.Ignored += ignored
+	s.Ignored += above.ignored
+	for _, dir := range above.folders {
+		s.AddPathless(dir)
+	}
 	s.folder.leaves = true
 	slices.SortFunc(leaves, byLabel)
 	return leaves, nil
@@ -79,8 +82,14 @@ func uniqueLeaves(leaves []labelFolder) (shared string) {
 	return shared
 }
 
+// above is what lies above the leaves.
+type above struct {
+	folders []string
+	ignored int // files in them
+}
+
 // leaves hands on the folders below and including f that hold pictures themselves, or no folders.
-func (s *scanner) leaves(store source.Store, f labelFolder, depth int, found func(labelFolder), ignored *int) error {
+func (s *scanner) leaves(store source.Store, f labelFolder, depth int, found func(labelFolder), up *above) error {
 	entries, err := store.ReadDir(s.At(f.name))
 	if err != nil || depth == maxNested {
 		found(f) // reading it says what is wrong
@@ -113,9 +122,10 @@ func (s *scanner) leaves(store source.Store, f labelFolder, depth int, found fun
 		found(f)
 		return nil
 	}
-	*ignored += files
+	up.ignored += files
+	up.folders = append(up.folders, s.At(f.name))
 	for _, b := range below {
-		if err := s.leaves(store, b, depth+1, found, ignored); err != nil {
+		if err := s.leaves(store, b, depth+1, found, up); err != nil {
 			return err
 		}
 	}

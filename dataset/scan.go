@@ -151,6 +151,7 @@ func scanLabels(store source.Store, root string, cfg ScanConfig) (*Folder, error
 	if err != nil {
 		return nil, err
 	}
+	s.AddPathless(root)
 	if len(folders) == 0 {
 		return nil, fmt.Errorf("dataset: scan %q: the folder has no sub-folders, want one for each label: put each label's "+
 			"pictures in a folder of its own, such as %s",

@@ -21,7 +21,7 @@ func (p requestParser) npy(body []byte) (records []record, l layout, err error) 
 	}
 	shape, l := a.Shape(), layoutInstances
 	if len(shape) == 3 {
-		shape, l = append([]int{1}, shape...), layoutOne
+		shape, l = append(npy.Shape{1}, shape...), layoutOne
 	}
 	if len(shape) != 4 || shape[3] != 3 || shape[1] < 1 || shape[2] < 1 {
 		return nil, 0, badRequest("the array has the shape %v, want [N,H,W,3] or [H,W,3]: upright pictures of red, green "+

@@ -63,8 +63,8 @@ func (c ShardConfig) Validate() error {
 				"is searched for", of.Scaling)
 		}
 		if v := resolved(c.Split).Validation; v < 0 {
-			return wrongfield.Errorf("train: config", "L2", "got %g, to be searched for, without a validation part: want a "+
-				"number, or a part to choose by", c.L2)
+			return wrongfield.Errorf("train: config", "L2", "is to be searched for (auto), and there is no validation part to "+
+				"choose it by: want a number, or such a part")
 		}
 	}
 	return head.StreamConfig{Options: of, Classes: 2, Memory: c.Memory, Passes: c.Passes,
@@ -152,8 +152,8 @@ func (r *shardRun) run(ctx context.Context) error {
 	if err := r.duplicates(ctx, memory/4); err != nil {
 		return err
 	}
-	sc := head.StreamConfig{Options: r.cfg.Options, Classes: len(r.set.Labels), MultiLabel: r.set.MultiLabel,
-		Balanced: r.cfg.ClassWeights.Balanced, Memory: memory, Passes: r.cfg.Passes, Threads: r.cfg.Engine.Threads,
+	sc := head.StreamConfig{Options: r.cfg.Options, Classes: len(r.set.Labels), Names: r.set.Labels,
+		MultiLabel: r.set.MultiLabel, Balanced: r.cfg.ClassWeights.Balanced, Memory: memory, Passes: r.cfg.Passes, Threads: r.cfg.Engine.Threads,
 		Held: int(min(shardsHeld, memory/16/int64(4*len(r.set.Labels)+64))), Progress: r.watch}
 	if sc.ClassWeights, err = r.cfg.ClassWeights.factors(r.set.Labels); err != nil {
 		return err

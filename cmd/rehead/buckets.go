@@ -141,6 +141,19 @@ func (a *app) here(address string) (local string, done func() error, err error) 
 	return s.Local(address, cache, func() { a.note("fetching %s", address) })
 }
 
+// withFile hands on a path on this machine for the file that a path or address names.
+func (a *app) withFile(address string, read func(local string) error) (err error) {
+	local, done, err := a.here(address)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	if err = read(local); err != nil && local != address {
+		err = fmt.Errorf("%s: %w", address, err)
+	}
+	return err
+}
+
 // onlyOne refuses a prefix that models lie below, before all of them are fetched.
 func onlyOne(s *bucket.Store, address string) error {
 	info, err := s.Stat(address)

@@ -80,7 +80,10 @@ func (a *app) compare(ctx context.Context, args []string, o *compareOptions) err
 		var err error
 		if strings.EqualFold(filepath.Ext(arg), ".csv") {
 			names[i] = filepath.Base(arg)
-			sides[i], err = readPredictions(arg)
+			err = a.withFile(arg, func(local string) error {
+				sides[i], err = readPredictions(local)
+				return err
+			})
 		} else {
 			if len(args) < 3 {
 				return usagef("compare: %s is a model: name the pictures to measure on, too, or give files of evaluate "+

@@ -27,6 +27,8 @@ type dataFlags struct {
 	roots map[string]string // image roots of single manifests, before imageRoot
 
 	addresses source.Addresses // that are followed
+	// hands on a path on this machine for the file that a path or address names
+	withFile func(address string, read func(local string) error) error
 }
 
 func (d *dataFlags) add(cmd *cobra.Command, a *app) {
@@ -41,7 +43,7 @@ func (d *dataFlags) add(cmd *cobra.Command, a *app) {
 
 // addManifest adds the flags that say how a folder or a manifest is read.
 func (d *dataFlags) addManifest(cmd *cobra.Command, a *app) {
-	d.addresses = a.cloud.addresses()
+	d.addresses, d.withFile = a.cloud.addresses(), a.withFile
 	f := cmd.Flags()
 	f.StringVar(&d.labelsAt, "labels-at", "",
 		"which folders are the labels where they lie in each other: top or leaf (default: the leaves, if no folder at the "+
@@ -102,7 +104,11 @@ func (d *dataFlags) openStore(store source.Store, path string, minLabels int) (_
 		Columns: d.columns, Attribute: d.attribute, MinLabels: minLabels, MultiLabel: d.multiLabel, Separator: d.separator,
 		LabelsAt: d.labelsAt, Addresses: d.addresses}
 	if d.classes != "" {
-		if cfg.Classes, err = dataset.ReadClasses(d.classes); err != nil {
+		err = d.withFile(d.classes, func(local string) error {
+			cfg.Classes, err = dataset.ReadClasses(local)
+			return err
+		})
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -72,7 +72,11 @@ func (h *headFlags) add(cmd *cobra.Command, cfg *train.Config) {
 
 // resolve sets what flags alone cannot.
 func (h *headFlags) resolve(a *app, cfg *train.Config) (err error) {
-	if cfg.ClassWeights, err = classWeights(h.classWeights); err != nil {
+	err = a.withFile(h.classWeights, func(local string) error {
+		cfg.ClassWeights, err = classWeights(local)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if h.warmStart != "" {

@@ -141,6 +141,7 @@ func TestKilledRunsEndAlike(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	rng := rand.New(rand.NewPCG(seed, 1))
 	const embedding, solving = 5, 5
+	over := false
 	for kill := range embedding + solving {
 		moment, told := func() bool { return false }, ""
 		if kill < embedding { // in the next fifth of the cache
@@ -165,6 +166,9 @@ func TestKilledRunsEndAlike(t *testing.T) {
 		out, err := process(t, func(p *os.Process, ended <-chan struct{}) {
 			hit = until(ended, moment) && p.Kill() == nil
 		}, rehead, args("killed")...)
+		if over = err == nil && kill > embedding; over {
+			break // a busy machine woke the killer after the run's end: it was the last one
+		}
 		if !hit || err == nil {
 			t.Fatalf("kill %d of seed %d, %s, came too late: %v: %s", kill, seed, told, err, out)
 		}
@@ -172,8 +176,10 @@ func TestKilledRunsEndAlike(t *testing.T) {
 			t.Fatalf("kill %d of seed %d, %s: a model was there before the run was done", kill, seed, told)
 		}
 	}
-	if out, err := process(t, nil, rehead, args("killed")...); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	if !over {
+		if out, err := process(t, nil, rehead, args("killed")...); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
 	}
 	sameFiles(t, filepath.Join(dir, "killed"), filepath.Join(dir, "whole"))
 	for _, pattern := range []string{"cache of killed/*.checkpoint*", ".rehead-tmp-*/model.json"} {

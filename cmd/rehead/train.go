@@ -207,7 +207,11 @@ func (a *app) trainTo(ctx context.Context, dir string, o *trainOptions, saved fu
 		return nil, err
 	}
 	if o.correct != "" {
-		if cfg.Corrections, err = dataset.ReadCorrections(o.correct); err != nil {
+		err = a.withFile(o.correct, func(local string) error {
+			cfg.Corrections, err = dataset.ReadCorrections(local)
+			return err
+		})
+		if err != nil {
 			return nil, err
 		}
 	}

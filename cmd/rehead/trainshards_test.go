@@ -84,11 +84,14 @@ func TestShards(t *testing.T) {
 	}
 	fails(t, []string{"train", "--bottlenecks", dir, "--weights", "random:0.03", "-o", filepath.Join(w.dir, "x")}, "of the trunk")
 	fails(t, []string{"train", "--bottlenecks", w.pictures, "--weights", w.trunk}, "has no .safetensors file")
+	if o := command(t, "train", "--bottlenecks", dir, "--weights", w.trunk, "--l2", "auto", "--validation", "0"); o.code != exitUsage ||
+		!strings.Contains(o.stderr, "--l2: is to be searched for (auto), and there is no validation part") {
+		t.Errorf("a search without a validation part: exit code %d, %s", o.code, o.stderr)
+	}
 	for _, args := range [][]string{
 		{"embed", w.pictures, "--weights", w.trunk, "--shards", dir, "-o", "x.npy"},
 		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--views", "2"},
 		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--l2", "auto", "--scaling", "auto"},
-		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--l2", "auto", "--validation", "0"},
 		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--unknown", "0.6"},
 		{"train", "--bottlenecks", dir, "--weights", w.trunk, "--memory", "much"},
 	} {

@@ -200,11 +200,14 @@ func (a *app) convertWeights(ctx context.Context, in, out string, o *convertOpti
 	if err := to.free("model.json", "remove that model, or choose another place"); err != nil {
 		return err
 	}
-	in, done, err := a.here(in)
-	if err != nil {
-		return err
+	for _, file := range []*string{&in, &o.cfg.Labels} {
+		local, done, failed := a.here(*file)
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = errors.Join(err, done()) }()
+		*file = local
 	}
-	defer func() { err = errors.Join(err, done()) }()
 	o.cfg.Flavor, o.cfg.Official = inception.Flavor(o.flavor), registry.Official
 	if o.cfg.Mean, err = rgb("mean", o.mean); err != nil {
 		return err

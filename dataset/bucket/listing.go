@@ -208,6 +208,27 @@ func (l *listing) mayTry(prefix string) bool {
 	return l.tries[prefix] <= headTries
 }
 
+// hasPath tells whether paths have such an element.
+func hasPath(element string) bool { return element != "" && element != "." && element != ".." }
+
+// pathless are the keys whose first element below a prefix no path has, without the prefix.
+func pathless(all []Object, prefix string) (keys []string) {
+	for len(all) > 0 {
+		key := all[0].Key[len(prefix):]
+		base, _, deeper := strings.Cut(key, "/")
+		switch {
+		case !hasPath(base):
+			keys = append(keys, key)
+			fallthrough
+		case !deeper:
+			all = all[1:]
+		default:
+			all = all[after(all, prefix+base+"/"):]
+		}
+	}
+	return keys
+}
+
 // children are what lies directly below a prefix: objects, and names of folders. Keys with an element
 // that is empty, "." or ".." have no path: theirs leads elsewhere.
 func children(all []Object, prefix string, each func(name string, o *Object)) {
@@ -217,7 +238,7 @@ func children(all []Object, prefix string, each func(name string, o *Object)) {
 		if deeper {
 			o, n = nil, after(all, prefix+base+"/")
 		}
-		if base != "" && base != "." && base != ".." {
+		if hasPath(base) {
 			each(base, o)
 		}
 		all = all[n:]

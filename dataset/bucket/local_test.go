@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/c236555e/rehead/dataset"
 	"github.com/c236555e/rehead/dataset/bucket"
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
@@ -103,8 +104,8 @@ func TestRegression_LocalLeavesOthersAlone(t *testing.T) {
 	}
 }
 
-// TestRegression_KeysWithoutAPath: a key with an element that no path has is not listed, and what lies
-// beside it is, once.
+// TestRegression_KeysWithoutAPath: a key with an element that no path has is a problem, told of once, and what
+// lies beside it is listed, once.
 func TestRegression_KeysWithoutAPath(t *testing.T) {
 	m := &memory{objects: map[string][]byte{"m/a.jpg": filled(90), "m/./b.jpg": filled(91), "m/../c.jpg": filled(92),
 		"m//d.jpg": filled(93), "m/deep/..": filled(94), "m/deep/e.jpg": filled(95)}}
@@ -115,15 +116,53 @@ func TestRegression_KeysWithoutAPath(t *testing.T) {
 	if err := w.Walk("s3://b/m", "", func(f source.File) error { got = append(got, f.Rel); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"a.jpg", "deep/e.jpg"}; !slices.Equal(got, want) || len(w.Problems) > 0 {
-		t.Errorf("got %q and the problems %v, want %q", got, w.Problems, want)
+	if want := []string{"a.jpg", "deep/e.jpg"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
+	wantPathless(t, w.Problems, "s3://b/m/../c.jpg", "s3://b/m/./b.jpg", "s3://b/m//d.jpg", "s3://b/m/deep/..")
 	local, _, err := s.Local("s3://b/m", t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if list, err := os.ReadDir(local); err != nil || len(list) != 2 {
 		t.Errorf("got %v, %v, want a.jpg and deep", list, err)
+	}
+}
+
+// wantPathless holds problems against the paths of keys that no path leads to.
+func wantPathless(t *testing.T, problems []source.Problem, want ...string) {
+	t.Helper()
+	var got []string
+	for _, p := range problems {
+		if strings.Contains(p.Reason, "no path leads to") {
+			got = append(got, p.Path)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("got the problems %v, want of keys without a path %q", problems, want)
+	}
+}
+
+// TestRegression_LabelsWithoutAPath: keys without a path are told of at every depth of label folders.
+func TestRegression_LabelsWithoutAPath(t *testing.T) {
+	m := &memory{objects: map[string][]byte{}}
+	for i, at := range []string{"top/rose/1.png", "top/daisy/1.png", "nested/x/rose/1.png", "nested/x/daisy/1.png",
+		"top//2.png", "top/rose//3.png", "nested/x/../4.png", "nested/x/rose/./5.png", "nested/./x/6.png"} {
+		m.objects[at] = filled(70 + i)
+	}
+	for root, want := range map[string][]string{
+		"s3://b/top":    {"s3://b/top//2.png", "s3://b/top/rose//3.png"},
+		"s3://b/nested": {"s3://b/nested/./x/6.png", "s3://b/nested/x/../4.png", "s3://b/nested/x/rose/./5.png"},
+	} {
+		folder, err := dataset.ScanStore(store(t, m, nil), root, dataset.ScanConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(folder.Items) != 2 || !slices.Equal(folder.Labels, []string{"daisy", "rose"}) {
+			t.Errorf("%s: got %v of %q, want a picture of each of two labels", root, folder.Items, folder.Labels)
+		}
+		wantPathless(t, folder.Problems, want...)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/c236555e/rehead/dataset/picture"
 	"github.com/c236555e/rehead/dataset/source"
@@ -74,7 +75,7 @@ func Split(address string) (bucket, key string, err error) {
 	if bucket, key, _ = strings.Cut(rest, "/"); scheme == "" || bucket == "" {
 		return "", "", fmt.Errorf("%s: names no bucket, want such as s3://bucket/folder", address)
 	}
-	if key = path.Clean("/" + key)[1:]; strings.ContainsRune(key, 0) {
+	if key = path.Clean("/" + key)[1:]; strings.ContainsRune(key, 0) || !utf8.ValidString(key) {
 		return "", "", fmt.Errorf("%q: has characters that no key has", address)
 	}
 	return bucket, key, nil
@@ -122,24 +123,40 @@ func (s *Store) object(op, address string) (*listing, *Object, error) {
 	return l, o, err
 }
 
-// ReadDir implements source.Store.
-func (s *Store) ReadDir(address string) ([]fs.DirEntry, error) {
+// inFolder are the objects below a folder, and what their keys begin with.
+func (s *Store) inFolder(address string) (all []Object, prefix string, err error) {
 	l, key, err := s.at(address)
-	if err != nil {
-		return nil, &fs.PathError{Op: "readdir", Path: address, Err: err}
-	}
-	prefix := ""
-	if key != "" {
-		prefix = key + "/"
-	}
-	all, err := l.below(prefix)
-	if err == nil && len(all) == 0 {
-		if err = fs.ErrNotExist; key == "" {
-			err = errors.New("the bucket is empty")
+	if err == nil {
+		if key != "" {
+			prefix = key + "/"
+		}
+		if all, err = l.below(prefix); err == nil && len(all) == 0 {
+			if err = fs.ErrNotExist; key == "" {
+				err = errors.New("the bucket is empty")
+			}
 		}
 	}
 	if err != nil {
-		return nil, &fs.PathError{Op: "readdir", Path: address, Err: err}
+		err = &fs.PathError{Op: "readdir", Path: address, Err: err}
+	}
+	return all, prefix, err
+}
+
+// Pathless are the objects in a folder whose keys go on with an element that is empty, "." or "..", as what
+// follows the folder's address: no path leads to them. Of a folder that cannot be read there are none.
+func (s *Store) Pathless(address string) (below []string) {
+	all, prefix, err := s.inFolder(address)
+	if err != nil {
+		return nil
+	}
+	return pathless(all, prefix)
+}
+
+// ReadDir implements source.Store.
+func (s *Store) ReadDir(address string) ([]fs.DirEntry, error) {
+	all, prefix, err := s.inFolder(address)
+	if err != nil {
+		return nil, err
 	}
 	var entries []fs.DirEntry
 	children(all, prefix, func(base string, o *Object) { entries = append(entries, newEntry(base, o)) })

@@ -133,7 +133,7 @@ func TestStoreRefuses(t *testing.T) {
 			t.Errorf("stat %s: got %v, want that it is not there", path, err)
 		}
 	}
-	for _, path := range []string{"s3://", "s3://other/x", "s3:///x"} {
+	for _, path := range []string{"s3://", "s3://other/x", "s3:///x", "s3://b/a\xff.jpg"} {
 		if _, err := s.Stat(path); err == nil {
 			t.Errorf("stat %q: got no error", path)
 		}

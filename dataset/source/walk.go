@@ -110,6 +110,22 @@ func (w *Walker) Add(path, reason string) {
 	w.Problems = append(w.Problems, Problem{Path: path, Reason: reason})
 }
 
+// pathless is a store that may hold files that no path leads to.
+type pathless interface {
+	// Pathless are those that lie in a folder, not in one below it, each with what follows the folder's path.
+	Pathless(dir string) (below []string)
+}
+
+// AddPathless notes the files in a folder that no path leads to. Walk does that of all that it looks into.
+func (w *Walker) AddPathless(dir string) {
+	if s, ok := w.Store.(pathless); ok {
+		for _, below := range s.Pathless(dir) {
+			w.Add(join(dir, below), `has a key that no path leads to, for it has an element that is empty, "." or "..": copy `+
+				"the object to another key")
+		}
+	}
+}
+
 // Walk passes the pictures below dir, whose slash path below the root is rel, to found, whose error
 // ends it.
 func (w *Walker) Walk(dir, rel string, found func(File) error) error {
@@ -125,6 +141,7 @@ func (w *Walker) walk(dir, rel string, depth int, found func(File) error) error 
 		w.Add(dir, Reason(err))
 		return nil
 	}
+	w.AddPathless(dir)
 	for _, e := range entries {
 		name := e.Name()
 		path, below := join(dir, name), norm.NFC.String(name)

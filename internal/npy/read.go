@@ -29,7 +29,19 @@ type header struct {
 	size    int  // bytes of a value
 	order   binary.ByteOrder
 	columns bool // column by column
-	shape   []int
+	shape   Shape
+}
+
+// Shape is an array's lengths, the slowest axis first.
+type Shape []int
+
+// String is the shape as errors show it: of many axes the first ones.
+func (s Shape) String() string {
+	const shown = 8
+	if len(s) <= shown {
+		return fmt.Sprint([]int(s))
+	}
+	return fmt.Sprintf("[%s and %d more]", strings.Trim(fmt.Sprint([]int(s[:shown])), "[]"), len(s)-shown)
 }
 
 var (
@@ -65,8 +77,8 @@ func NewArray(r io.Reader, length int64) (*Array, error) {
 	return &Array{header: *h, values: int(values), r: r}, nil
 }
 
-// Shape is the array's, the slowest axis first. The caller must not change it.
-func (a *Array) Shape() []int { return a.shape }
+// Shape is the array's. The caller must not change it.
+func (a *Array) Shape() Shape { return a.shape }
 
 // Numbers passes every value once, rounded to float32, in runs that stand one behind the other row by row:
 // at is the place of the first, and the slice is used again for the next run. It ends with the first error;
@@ -234,7 +246,7 @@ func parse(text string) (*header, error) {
 	descr, order, shape := descrPattern.FindStringSubmatch(text), orderPattern.FindStringSubmatch(text),
 		shapePattern.FindStringSubmatch(text)
 	if descr == nil || order == nil || shape == nil {
-		return nil, fmt.Errorf("has the header %.200q, want one that says descr, fortran_order and shape of an array of "+
+		return nil, fmt.Errorf("has the header %.80q, want one that says descr, fortran_order and shape of an array of "+
 			"floats, integers, booleans or texts", text)
 	}
 	h := &header{kind: descr[2][0], order: binary.LittleEndian, columns: order[1] == "True"}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/c236555e/rehead/internal/wrongfield"
 )
@@ -59,6 +58,7 @@ type StreamConfig struct {
 	// of solver LBFGS, L2 and scaling not searched for. Tolerance 0 means DefaultStreamTolerance
 	Options
 	Classes      int
+	Names        []string  // optional: [Classes], what errors call the classes
 	MultiLabel   bool      // rows may have several labels
 	ClassWeights []float64 // as Config.ClassWeights
 	Balanced     bool      // as Config.Balanced
@@ -113,11 +113,22 @@ func (c StreamConfig) Validate() error {
 		return wrongfield.Errorf("train: config", "Held", "got %d, want 0 or more", c.Held)
 	case c.Classes < 2 || c.Classes > maxClasses:
 		return fmt.Errorf("train: stream: got %d classes, want 2 to %d", c.Classes, maxClasses)
+	case c.Names != nil && len(c.Names) != c.Classes:
+		return wrongfield.Errorf("train: config", "Names", "got %d, want none or one for each of %d classes", len(c.Names),
+			c.Classes)
 	case c.ClassWeights != nil && len(c.ClassWeights) != c.Classes:
 		return wrongfield.Errorf("train: config", "ClassWeights", "got %d, want one for each of %d classes",
 			len(c.ClassWeights), c.Classes)
 	}
 	return c.config().Validate()
+}
+
+// class is what errors call a class.
+func (c StreamConfig) class(l int) string {
+	if c.Names == nil {
+		return fmt.Sprintf("class %d of %d", l, c.Classes)
+	}
+	return fmt.Sprintf("label %q", c.Names[l])
 }
 
 // config is what is common with a fit in memory.
@@ -192,30 +203,7 @@ type stream struct {
 	at      progressPoint
 }
 
-// progressPoint is how far a fit has come: all that a checkpoint keeps.
-type progressPoint struct {
-	pass int // the one that is to be made, from 1; 0: nothing is known
-	next int // the batch that it comes to next
-	x    []float64
-	sum  []float64 // of the gradient so far
-	loss float64   // the same
-	// of the rows' lengths so far, times what they count, and of their squares
-	size, square float64
-	own          float64 // of the logits of the rows' own labels, without the bias
-	parts        [2]Measured
-
-	best      []float64 // where the gradient is known and the loss was least
-	bestGrad  []float64
-	bestLoss  float64
-	longest   float64     // of the next step; 0: any
-	s, y      [][]float32 // what head and gradient moved by between passes, the oldest first
-	losses    []Loss
-	solved    int // evaluations of the sample
-	found     certificate
-	converged bool
-}
-
-// stopped is what the caller hears of an error.
+// why is what the caller hears of an error.
 func (s *stream) why(err error) error {
 	if s.ctx.Err() == nil {
 		return err
@@ -257,184 +245,6 @@ func newStream(ctx context.Context, src Source, cfg StreamConfig) (*stream, erro
 	}{s.base.Options, s.k, cfg.MultiLabel, cfg.ClassWeights, cfg.Balanced, s.cfg.Memory, s.cfg.Passes, cfg.Held,
 		digest[:]})
 	return s, err
-}
-
-// solve makes passes until the head is near enough to the optimum.
-func (s *stream) solve() error {
-	p := &s.at
-	if p.pass == 0 {
-		*p = progressPoint{pass: 1, bestLoss: math.Inf(1)}
-		if err := s.step(stepFrom{}); err != nil {
-			return err
-		}
-	}
-	for {
-		resumed := p.next
-		if err := s.pass(); err != nil {
-			s.keep.save(p.state(s.scale))
-			return err
-		}
-		cert := s.certificate()
-		near := cert.gap <= s.cfg.Tolerance*cert.loss
-		better := near || cert.loss < p.bestLoss
-		if p.pass > 1 {
-			p.remember(s.k * s.f)
-			p.restrain(better, s.k*s.f)
-		}
-		if better {
-			copy(p.best, p.x)
-			copy(p.bestGrad, p.sum)
-			p.bestLoss, p.found = cert.loss, cert
-		}
-		p.losses = append(p.losses, Loss{p.pass, cert.loss})
-		p.converged = near
-		s.tell(cert)
-		if p.converged || p.pass+1 >= s.cfg.Passes {
-			return s.end(better, resumed)
-		}
-		p.pass++
-		from := stepFrom{x: p.best, grad: p.bestGrad, loss: p.bestLoss, gap: p.found.gap, prox: s.aloneCurvature(),
-			longest: p.longest}
-		if err := s.step(from); err != nil {
-			return err
-		}
-	}
-}
-
-// remember keeps what the last pass tells of the curvature of the loss with the best bias, where it lies
-// beside the best head.
-func (p *progressPoint) remember(weights int) {
-	s, y := make([]float32, weights), make([]float32, weights)
-	for i, v := range p.x[:weights] {
-		s[i], y[i] = float32(v-p.best[i]), float32(p.sum[i]-p.bestGrad[i])
-	}
-	if product(1, s, y) > 0 {
-		p.s, p.y = append(p.s, s), append(p.y, y)
-	}
-}
-
-// aloneCurvature is what is added to the sample's curvature. A row outside the sample has a direction of its
-// own, in which the sample, whose own rows the head fits, has next to no curvature: steps along all of these
-// went many times too far. A row has p (1-p) |z|^2 of it, of which p (1-p) is 1/4 at most.
-func (s *stream) aloneCurvature() float64 {
-	if s.drawn.n == s.rows[PartTrain] {
-		return 0
-	}
-	n := float64(s.rows[PartTrain])
-	return s.at.square / n / n / 4
-}
-
-// restrain bounds the next step after one that led up; good ones widen the bound.
-func (p *progressPoint) restrain(better bool, weights int) {
-	square := 0.0
-	for i, v := range p.x[:weights] {
-		d := v - p.best[i]
-		square += d * d
-	}
-	if length := math.Sqrt(square); !better {
-		p.longest = length / 2
-	} else if p.longest > 0 {
-		p.longest = max(p.longest, 2*length)
-	}
-}
-
-// step moves to the head that is to be looked at next, and begins its pass.
-func (s *stream) step(from stepFrom) error {
-	p := &s.at
-	from.tolerance, from.l2 = s.cfg.Tolerance, s.base.L2
-	from.s, from.y = p.s, p.y
-	x, evaluations, err := s.sample.solve(s.ctx, from)
-	if err != nil {
-		return err
-	}
-	dim := s.k*s.f + s.k
-	p.x, p.solved = x, p.solved+evaluations
-	p.next, p.loss, p.size, p.square, p.own, p.parts = 0, 0, 0, 0, 0, [2]Measured{}
-	if p.sum == nil {
-		p.sum, p.best, p.bestGrad = make([]float64, dim), make([]float64, dim), make([]float64, dim)
-	}
-	clear(p.sum)
-	s.keep.save(p.state(s.scale))
-	return nil
-}
-
-// certificate is that of a whole pass, and makes its sums means.
-func (s *stream) certificate() certificate {
-	p, o := &s.at, s.whole
-	loss := o.regularise(p.loss, p.x, p.sum)
-	o.length = p.size / float64(o.n)
-	c := o.bound(p.x, p.sum)
-	c.loss = loss
-	if s.base.Scaling != ScaleNone && !s.cfg.MultiLabel && s.cfg.ClassWeights == nil && !s.cfg.Balanced {
-		c.gap = min(c.gap, s.centredGap(loss))
-	}
-	return c
-}
-
-// centredGap is the bound of objective.certify where rows have the mean 0 and all count the same: the
-// constants c that mend the probabilities leave G alone, so that of (1-e) q + e c it is (1-e) G - e T, T
-// being the mean of t z, whose square is at most max t times the mean of |z|^2. Its product with G is
-// known where G = g - L2 W is nearly -L2 W, as that of T and W is the mean logit of the rows' own labels.
-// The entropy of a mixture is at least the mixture of the entropies.
-func (s *stream) centredGap(loss float64) float64 {
-	p, o, w := &s.at, s.whole, s.k*s.f
-	n := float64(o.n)
-	var own, data, norm, square float64 // <G, W>, |G|^2, |g|^2, |W|^2
-	for i, g := range p.sum[:w] {
-		d := g - o.l2*p.x[i]
-		own += d * p.x[i]
-		data += d * d
-		norm += g * g
-		square += p.x[i] * p.x[i]
-	}
-	b, g := p.x[w:], p.sum[w:]
-	entropy := loss - o.l2/2*square - own
-	for l, d := range g {
-		entropy -= d * b[l]
-	}
-	e := o.mend(b, g)
-	constant, most := 0.0, 0.0
-	for l, want := range s.full.wanted {
-		most = max(most, want)
-		if e > 0 {
-			if c := (want - (1-e)*(want+g[l])) / e; c > 0 {
-				constant -= c * math.Log(c)
-			}
-		}
-	}
-	t := math.Sqrt(most * p.square / n)
-	meets := (s.full.on - s.full.off) * p.own / n
-	moved := (1-e)*(1-e)*data + 2*e*(1-e)*(math.Sqrt(norm)*t+o.l2*meets) + e*e*t*t
-	return loss - (1-e)*entropy - e*constant + moved/(2*o.l2)
-}
-
-// tell sends an event of a head that a pass was made for.
-func (s *stream) tell(c certificate) {
-	if s.cfg.Progress == nil {
-		return
-	}
-	e := Event{Phase: PhaseFit, Done: s.at.pass, Total: s.cfg.Passes - 1, L2: s.base.L2, Loss: c.loss,
-		Gradient: c.gradient, Gap: c.gap, TrainAccuracy: math.NaN(), ValidationLoss: math.NaN(),
-		ValidationAccuracy: math.NaN()}
-	if v := s.at.parts[0]; v.Rows > 0 {
-		e.ValidationLoss, e.ValidationAccuracy = v.Loss/float64(v.Rows), float64(v.Right)/float64(v.Rows)
-	}
-	s.cfg.Progress(e)
-}
-
-// end gets what is still wanted of the best head, where the last pass was of another: its logits of held
-// rows, and what both parts are answered; or where only a part of that pass was made by this run: the logits.
-func (s *stream) end(last bool, resumed int) error {
-	p := &s.at
-	if last && (resumed == 0 || s.cfg.Held == 0) {
-		return nil
-	}
-	to := resumed
-	if !last {
-		copy(p.x, p.best)
-		p.parts, to = [2]Measured{}, math.MaxInt
-	}
-	return s.measure(to, !last)
 }
 
 // solution is what was found.

@@ -321,6 +321,8 @@ func TestStreamRefuses(t *testing.T) {
 		"Memory: got 1.0 MB, want at least":         {ex, StreamConfig{Classes: 3, Memory: 1 << 20}},
 		"row 700: got a feature that is not finite": {bad, StreamConfig{Classes: 3}},
 		"class 3 of 4: got no rows":                 {missing, StreamConfig{Classes: 4}},
+		`label "tulip": got no rows`:                {missing, StreamConfig{Classes: 4, Names: []string{"a", "b", "c", "tulip"}}},
+		"Names: got 1, want none or one for each":   {missing, StreamConfig{Classes: 4, Names: []string{"a"}}},
 		"Solver: got adam, want lbfgs":              {ex, StreamConfig{Classes: 3, Options: Options{Solver: Adam}}},
 		"L2: got -1, want 0":                        {ex, StreamConfig{Classes: 3, Options: Options{L2: -1}}},
 		"got label 2, want 0..1":                    {ex, StreamConfig{Classes: 2}},

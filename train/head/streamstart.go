@@ -72,11 +72,11 @@ func (s *stream) count() error {
 	}
 	for l, c := range labels {
 		if c == 0 {
-			return fmt.Errorf("train: stream: class %d of %d: got no rows in the training part, want at least one", l, s.k)
+			return fmt.Errorf("train: stream: %s: got no rows in the training part, want at least one", s.cfg.class(l))
 		}
 		if int(c) == n && s.cfg.MultiLabel {
-			return fmt.Errorf("train: stream: class %d of %d: all %d rows have it, want at least one without: leave it out",
-				l, s.k, n)
+			return fmt.Errorf("train: stream: %s: all %d rows have it, want at least one without: leave it out",
+				s.cfg.class(l), n)
 		}
 	}
 	s.full = counted(s.base, s.cfg.MultiLabel, n, labels)

@@ -46,6 +46,29 @@ func (s *stream) sizes() (z sizes, err error) {
 	return z, nil
 }
 
+// progressPoint is how far a fit has come: all that a checkpoint keeps.
+type progressPoint struct {
+	pass int // the one that is to be made, from 1; 0: nothing is known
+	next int // the batch that it comes to next
+	x    []float64
+	sum  []float64 // of the gradient so far
+	loss float64   // the same
+	// of the rows' lengths so far, times what they count, and of their squares
+	size, square float64
+	own          float64 // of the logits of the rows' own labels, without the bias
+	parts        [2]Measured
+
+	best      []float64 // where the gradient is known and the loss was least
+	bestGrad  []float64
+	bestLoss  float64
+	longest   float64     // of the next step; 0: any
+	s, y      [][]float32 // what head and gradient moved by between passes, the oldest first
+	losses    []Loss
+	solved    int // evaluations of the sample
+	found     certificate
+	converged bool
+}
+
 // state is all that a fit knows between two batches.
 func (p *progressPoint) state(sc scale) state {
 	done, loss := make([]float64, len(p.losses)), make([]float64, len(p.losses))

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 
 	"github.com/c236555e/rehead/dataset/bucket"
 )
@@ -120,8 +121,14 @@ func trust(t *http.Transport, file string) error {
 	return nil
 }
 
-// Bucket opens a bucket, whether there is one or not.
-func (c *Client) Bucket(name string) (bucket.Bucket, error) { return &store{c.calls, c.url, name}, nil }
+// Bucket opens a bucket, whether there is one or not; a name that none can have is an error.
+func (c *Client) Bucket(name string) (bucket.Bucket, error) {
+	if s3utils.CheckValidBucketName(name) != nil {
+		return nil, fmt.Errorf("dataset: s3: the bucket is called %.100q, want 3 to 63 letters, digits, dots and dashes, of "+
+			"which the first and the last is a letter or a digit", name)
+	}
+	return &store{c.calls, c.url, name}, nil
+}
 
 // store is a bucket.
 type store struct {
