@@ -121,7 +121,7 @@ func newWeightsConvert(a *app) *cobra.Command {
 TorchScript, Keras .keras, .h5 and .weights.h5, ONNX, OpenVINO's .xml, Core ML
 packages and .mlmodel, SavedModel, TensorFlow's frozen GraphDef (also inside
 inception-2015-12-05.tgz), checkpoints (.ckpt, or .index with its .data file),
-.tflite, TensorFlow.js's model.json and Paddle's .pdparams, and writes
+TensorFlow.js's model.json, .tflite, Paddle's .pdparams and .json, and writes
 safetensors with batch norm folded in. The file's bytes decide what it is, never
 its name. A head that is more than one dense layer with softmax becomes a model
 folder, as does retrain.py's output_graph.pb with its labels beside it or in

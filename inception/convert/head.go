@@ -45,7 +45,14 @@ func (src *source) simplify() {
 	switch {
 	case dense == 0:
 		src.links, src.headErr = nil, errors.New("has no dense layer behind the global pool")
-	case len(src.links) == 1 && src.activation == inception.Softmax && src.reads == readsMean:
+	default:
+		src.plain()
+	}
+}
+
+// plain makes a head of one dense layer and a softmax the file's classifier.
+func (src *source) plain() {
+	if len(src.links) == 1 && src.activation == inception.Softmax && src.reads == readsMean {
 		src.fc, src.links = src.links[0].dense, nil
 	}
 }

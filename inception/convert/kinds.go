@@ -22,7 +22,8 @@ const (
 	sayPickle = "of Python pickles those of torch.save and, as paddle.save(net.state_dict(), path) writes them, " +
 		"Paddle's .pdparams are read; of others write safetensors under torchvision's names with " +
 		"safetensors.numpy.save_file"
-	sayPaddle = "is a program of Paddle's, or its values (paddle.jit.save), which are not read: save the weights with " +
+	sayPaddle = "is a program of Paddle's before version 3 (.pdmodel), or values without the program's .json beside " +
+		`them: write both with paddle.jit.save(net, "net", input_spec=[...]), or the weights with ` +
 		`paddle.save(net.state_dict(), "net.pdparams")`
 	sayOrbax = "is a checkpoint of Flax or Orbax: write safetensors under torchvision's names with " +
 		"safetensors.flax.save_file"

@@ -72,9 +72,11 @@ func locate(path string) string {
 	if isTFJS(path) {
 		return filepath.Join(path, tfjsModel)
 	}
-	if stem, ok := strings.CutSuffix(path, ".bin"); ok {
-		if _, err := os.Stat(stem + ".xml"); err == nil {
-			return stem + ".xml" // OpenVINO's constants, and the network that they belong to
+	for values, network := range map[string]string{".bin": ".xml", paddleValues: ".json"} { // OpenVINO's, Paddle's
+		if stem, ok := strings.CutSuffix(path, values); ok {
+			if _, err := os.Stat(stem + network); err == nil {
+				return stem + network
+			}
 		}
 	}
 	if m := shardName.FindStringSubmatch(path); m != nil {
@@ -174,6 +176,7 @@ const (
 	formatOpenVINO    = "openvino"
 	formatCoreML      = "coreml"
 	formatPaddle      = "paddle"
+	formatProgram     = "paddle program"
 	formatMXNet       = "mxnet"
 )
 
@@ -227,6 +230,8 @@ func sniff(head []byte, size int64, r io.ReaderAt) (string, error) {
 	case tflite.Is(head):
 		return formatTFLite, nil
 	case paddle.IsProgram(head):
+		return formatProgram, nil
+	case paddle.IsOld(head):
 		return "", errors.New(sayPaddle)
 	case onnx.IsJSON(head):
 		return formatONNXJSON, nil
@@ -269,7 +274,7 @@ var errKind = errors.New("is not a weight file that rehead knows: want safetenso
 	"a Keras .keras or .h5, " +
 	"an ONNX file (binary, text or JSON), a .pt2, a SavedModel, a frozen TensorFlow graph, a TensorFlow checkpoint, " +
 	"a .tflite, TensorFlow.js's model.json, OpenVINO's .xml, Core ML's .mlmodel or .mlpackage, MXNet's .params or " +
-	"Paddle's .pdparams")
+	"Paddle's .pdparams or .json with its .pdiparams")
 
 // isSafetensors: the length of a header that a file may have, then a JSON object.
 func isSafetensors(head []byte) bool {
@@ -321,6 +326,8 @@ func (f *file) source() (*source, error) {
 		return coremlSource(f)
 	case formatPaddle:
 		return paddleSource(f)
+	case formatProgram:
+		return paddleProgram(f)
 	case formatMXNet:
 		return mxnetSource(f)
 	case formatSavedModel:

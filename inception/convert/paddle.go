@@ -1,7 +1,10 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +21,13 @@ const (
 	paddleEps  = 1e-5
 	paddleKept = 0.8
 )
+
+// paddleValues ends the name of the file with a program's values.
+const paddleValues = ".pdiparams"
+
+// paddleScaling is what is said of files without a scaling in front of the network.
+const paddleScaling = "the file does not say how pictures are scaled: torchvision's recipe is taken; Paddle's own " +
+	"weights want --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375"
 
 // paddleBlocks are torchvision's names of inception_block_list.
 var paddleBlocks = []string{"Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d",
@@ -62,8 +72,7 @@ func paddleSource(f *file) (*source, error) {
 	}
 	src.what, src.flavor = "Paddle", inception.Torchvision
 	src.reason, src.open = "Paddle's names, whose average pools count their border", undecided{}
-	src.doubts = []string{"the file does not say how pictures are scaled: torchvision's recipe is taken; Paddle's own " +
-		"weights want --mean 123.675,116.28,103.53 --std 58.395,57.12,57.375"}
+	src.doubts = []string{paddleScaling}
 	src.epsilon(paddleEps)
 	if src.fc == nil {
 		return src, nil
@@ -74,11 +83,54 @@ func paddleSource(f *file) (*source, error) {
 	return src, src.kept(paddleKept)
 }
 
+// paddleProgram reads what paddle.jit.save wrote: the program, and the values in the .pdiparams file of its name.
+func paddleProgram(f *file) (*source, error) {
+	open := f.neighbour()
+	if open == nil {
+		return nil, errors.New("is a program of Paddle's without its .pdiparams file: unpack both first")
+	}
+	name := strings.TrimSuffix(filepath.Base(f.path), filepath.Ext(f.path)) + paddleValues
+	g, err := paddle.ReadProgram(f.data, f.size, func() (io.ReaderAt, int64, error) { return open(name) })
+	if err != nil {
+		return nil, err
+	}
+	src, match, err := graphSource(g, onnxDialect{})
+	if err != nil {
+		return nil, err
+	}
+	src.what = "Paddle program"
+	src.pooled(match, false)
+	if _, _, ok, err := src.front.scaling(); !ok && err == nil {
+		src.doubts = append(src.doubts, paddleScaling)
+	}
+	if len(src.links) == 0 || src.links[0].kind != inception.LayerScale || src.reads != readsMean {
+		return src, nil
+	}
+	a := src.links[0].scale
+	shifted := slices.ContainsFunc(a.shift, func(v float64) bool { return v != 0 })
+	if len(a.scale) != 1 || !(a.scale[0] > 0) || shifted {
+		return src, nil
+	}
+	src.links = src.links[1:] // a dropout's: what it leaves of the average is the bottleneck, as in the state dict
+	src.doubts = append(src.doubts, fmt.Sprintf("the bottleneck is %.6g of the average, as Paddle's classifier reads it",
+		a.scale[0]))
+	src.plain()
+	return src, src.kept(float32(a.scale[0]))
+}
+
 // kept multiplies what the last block gives: its convolutions end in ReLU, so that their last scaling
 // does.
 func (src *source) kept(part float32) error {
 	for path, u := range src.units {
 		if !slices.Contains(lastConvolutions, path) {
+			continue
+		}
+		if u.after != nil {
+			by := affine{scale: []float64{float64(part)}}
+			if err := by.before(u.after.scale, u.after.shift); err != nil {
+				return err
+			}
+			u.after = &by
 			continue
 		}
 		if u.norm == nil || u.norm.gamma == nil || u.norm.beta == nil {

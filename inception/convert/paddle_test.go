@@ -2,6 +2,9 @@ package convert
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,10 +28,9 @@ func TestPools(t *testing.T) {
 	}
 }
 
-// TestPaddleProgram: what paddle.jit.save writes is named for what it is.
-func TestPaddleProgram(t *testing.T) {
+// TestPaddleOld: what is not read of paddle.jit.save's files is named for what it is.
+func TestPaddleOld(t *testing.T) {
 	for name, head := range map[string]string{
-		"net.json":    `{"base_code":{"magic":"pir","trainable":true,"version":4},"program":{"regions":[]}}`,
 		"net.pdmodel": "\x0a\xe2\x35\x08\x00\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x1a\x22\x0a\x12batch_norm2d_0.b_0",
 		"net.pdiparams": strings.Repeat("\x00", 16) + "\x0a\x00\x00\x00\x08\x05\x10\x10\x10\x03\x10\x03\x10\x03" +
 			strings.Repeat("\xfc\x26\x67\x3c", 16),
@@ -38,9 +40,70 @@ func TestPaddleProgram(t *testing.T) {
 			t.Errorf("%s: got %v, want the line that writes what is read", name, err)
 		}
 	}
-	for name, head := range map[string]string{"a graph": "\x0a\x10\x0a\x05input\x12\x0bPlaceholder", "zeros": strings.Repeat("\x00", 64)} {
-		if paddle.IsProgram([]byte(head)) {
+	for name, head := range map[string]string{"a graph": "\x0a\x10\x0a\x05input\x12\x0bPlaceholder",
+		"zeros": strings.Repeat("\x00", 64)} {
+		if paddle.IsOld([]byte(head)) {
 			t.Errorf("%s is taken for a program of Paddle's", name)
+		}
+	}
+}
+
+// TestPaddleProgram: a program and its values, named by either, answer as Paddle does, scaling and softmax included.
+// See testdata/paddle3.py.
+func TestPaddleProgram(t *testing.T) {
+	const program, values = "paddle-program.json", "paddle-program.pdiparams"
+	dir := fixture.Files(t, program, values)
+	for _, name := range []string{program, values} {
+		m, err := OpenModel(filepath.Join(dir, name), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := m.Recipe; m.Flavor != inception.Torchvision || r.Size != fixtureSize || r.Mean != *half() || r.Std != *half() {
+			t.Errorf("flavour %s, recipe %+v", m.Flavor, r)
+		}
+		answersAs(t, m, "paddle.json")
+	}
+	info, err := Describe(filepath.Join(dir, program), Options{})
+	if err != nil || info.Notes["doubt"] != "the bottleneck is 0.8 of the average, as Paddle's classifier reads it" ||
+		info.Ignored != 0 {
+		t.Errorf("got %+v, %v, want one doubt and no tensor that is not used", info, err)
+	}
+}
+
+// TestPaddleProgramRefused: what is damaged, in training or another's is refused in words.
+func TestPaddleProgramRefused(t *testing.T) {
+	const program, values = "paddle-program.json", "paddle-program.pdiparams"
+	text, b := fixture.Read(t, program), fixture.Read(t, values)
+	for want, c := range map[string]struct {
+		from, to string
+		values   []byte
+	}{
+		"is damaged":                   {`"program"`, `program`, b},
+		"bytes follow the last":        {"", "", append(slices.Clone(b), 0)},
+		"the file is truncated":        {"", "", b[:len(b)-1]},
+		"no tensor begins there":       {"", "", append([]byte{1}, b[1:]...)},
+		"belong to different networks": {`[16,3,3,3]`, `[16,3,3,4]`, b},
+		"call net.eval()": {`{"#":"1.dropout","A":[{"AT":{"#":"0.a_bool","D":true}`,
+			`{"#":"1.dropout","A":[{"AT":{"#":"0.a_bool","D":false}`, b},
+		"its layout is NHWC":              {`{"#":"0.a_str","D":"NCHW"}`, `{"#":"0.a_str","D":"NHWC"}`, b},
+		"belongs beside this one":         {"", "", nil},
+		"has no name or no number of its": {`create_parameter_471.w_0`, `create_parameter_470.w_0`, b},
+	} {
+		now := bytes.Replace(text, []byte(c.from), []byte(c.to), 1)
+		if c.from != "" && bytes.Equal(now, text) {
+			t.Errorf("%s: %q is not in the fixture", want, c.from)
+		}
+		dir := t.TempDir()
+		path := filepath.Join(dir, "net.json")
+		err := os.WriteFile(path, now, 0o600)
+		if c.values != nil && err == nil {
+			err = os.WriteFile(filepath.Join(dir, "net.pdiparams"), c.values, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(path, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/c236555e/rehead/inception/convert/internal/graph"
 	"github.com/c236555e/rehead/inception/convert/internal/onnx"
 	"github.com/c236555e/rehead/inception/convert/internal/openvino"
+	"github.com/c236555e/rehead/inception/convert/internal/paddle"
 	"github.com/c236555e/rehead/inception/convert/internal/pt2"
 	"github.com/c236555e/rehead/inception/convert/internal/pth"
 	"github.com/c236555e/rehead/inception/convert/internal/torchscript"
@@ -195,6 +196,69 @@ func FuzzOpenVINO(f *testing.F) {
 		}
 		return m.Graph, nil
 	})
+}
+
+// shortPaddle is a program of Paddle's with its first operators alone and the parameters that they read.
+func shortPaddle(t testing.TB, text []byte, operators int) (short, values []byte) {
+	t.Helper()
+	var whole map[string]any
+	if err := json.Unmarshal(text, &whole); err != nil {
+		t.Fatal(err)
+	}
+	region := whole["program"].(map[string]any)["regions"].([]any)[0].(map[string]any)
+	block := region["blocks"].([]any)[0].(map[string]any)
+	parameter := func(o any) bool { return o.(map[string]any)["#"] == "p" }
+	all := block["ops"].([]any)
+	kept := slices.DeleteFunc(slices.Clone(all), parameter)[:operators]
+	read := map[any]bool{}
+	for _, o := range kept {
+		for _, in := range o.(map[string]any)["I"].([]any) {
+			read[in.(map[string]any)["%"]] = true
+		}
+	}
+	shapes := map[string][]any{}
+	parameters := slices.DeleteFunc(slices.Clone(all), func(o any) bool {
+		if !parameter(o) {
+			return true
+		}
+		out := o.(map[string]any)["O"].(map[string]any)
+		name := o.(map[string]any)["A"].([]any)[3].(string)
+		if read[out["%"]] {
+			shapes[name] = out["TT"].(map[string]any)["D"].([]any)[1].([]any)
+		}
+		return !read[out["%"]]
+	})
+	block["ops"] = append(parameters, kept...)
+	for _, name := range slices.Sorted(maps.Keys(shapes)) {
+		n := 4
+		values = append(values, make([]byte, 16)...)
+		values = append(values, byte(2+2*len(shapes[name])), 0, 0, 0, 0x08, 5)
+		for _, d := range shapes[name] {
+			n *= int(d.(float64))
+			values = append(values, 0x10, byte(d.(float64)))
+		}
+		values = append(values, make([]byte, n)...)
+	}
+	short, err := json.Marshal(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return short, values
+}
+
+// FuzzPaddle: no program makes its reader or the matcher panic.
+func FuzzPaddle(f *testing.F) {
+	read := func(_ *testing.T, text, values []byte) (*graph.Graph, error) {
+		return paddle.ReadProgram(bytes.NewReader(text), int64(len(text)), func() (io.ReaderAt, int64, error) {
+			return bytes.NewReader(values), int64(len(values)), nil
+		})
+	}
+	text, values := shortPaddle(f, fixture.Read(f, "paddle-program.json"), 16)
+	if g, err := read(nil, text, values); err != nil || len(g.Nodes) < 8 {
+		f.Fatalf("the seed is not read: %v", err)
+	}
+	f.Add(text, values)
+	fuzzPair(f, read)
 }
 
 // FuzzCoreML: no model makes its reader or the matcher panic.

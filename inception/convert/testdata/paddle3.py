@@ -1,5 +1,5 @@
-"""paddle3.py OUT: a narrow InceptionV3 of paddle.vision's class as paddle.save writes its state dict, and its answers. Run with
-paddlepaddle 3.3.1; weights of three values compress well."""
+"""paddle3.py OUT: a narrow InceptionV3 of paddle.vision's class as paddle.save writes its state dict, and, with a scaling in front and
+a softmax behind it, as paddle.jit.save does; its answers. Run with paddlepaddle 3.3.1; weights of three values compress well."""
 import gzip, json, os, sys
 import numpy as np, paddle
 
@@ -52,10 +52,25 @@ net(pixels)
 for h in hooks:
     h.remove()
 read = []
-net.fc.register_forward_pre_hook(lambda layer, inputs: read.append(inputs[0].numpy().tolist()))
+reading = net.fc.register_forward_pre_hook(lambda layer, inputs: read.append(inputs[0].numpy().tolist()))
 p = paddle.nn.functional.softmax(net(pixels)).numpy()
+reading.remove()
 paddle.save(net.state_dict(), f"{OUT}/paddle.pdparams")
 json.dump({"bottlenecks": read[0], "probabilities": p.tolist()}, open(f"{OUT}/paddle.json", "w"))
-with open(f"{OUT}/paddle.pdparams", "rb") as f, gzip.GzipFile(f"{OUT}/paddle.pdparams.gz", "wb", 9, mtime=0) as z:
-    z.write(f.read())
-os.remove(f"{OUT}/paddle.pdparams")
+
+
+class Scaled(paddle.nn.Layer):
+    """Pixels 0..255 in, probabilities out."""
+    def __init__(self):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return paddle.nn.functional.softmax(self.net((x / 255 - 0.5) / 0.5))
+
+
+paddle.jit.save(Scaled(), f"{OUT}/paddle-program", input_spec=[paddle.static.InputSpec([None, 3, SIZE, SIZE], "float32")])
+for name in ("paddle.pdparams", "paddle-program.json", "paddle-program.pdiparams"):
+    with open(f"{OUT}/{name}", "rb") as f, gzip.GzipFile(f"{OUT}/{name}.gz", "wb", 9, mtime=0) as z:
+        z.write(f.read())
+    os.remove(f"{OUT}/{name}")

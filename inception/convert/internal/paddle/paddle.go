@@ -1,5 +1,5 @@
-// Package paddle lists the tensors of a .pdparams file, which paddle.save makes of a state dict: a
-// pickle of NumPy arrays by name. Nothing of it is run.
+// Package paddle reads what PaddlePaddle writes: the tensors of a .pdparams file, which paddle.save makes
+// of a state dict, a pickle of NumPy arrays by name; and programs with their values. Nothing of it is run.
 package paddle
 
 import (
@@ -21,12 +21,12 @@ func Is(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("\x80\x04\x95")) || bytes.HasPrefix(head, []byte("\x80\x05\x95"))
 }
 
-// IsProgram reports whether head is of a file that paddle.jit.save writes: a program as JSON (.json) or of older
-// versions (.pdmodel), or its values without their names (.pdiparams).
-func IsProgram(head []byte) bool {
-	if bytes.HasPrefix(head, []byte(`{"base_code":{"magic":"pir"`)) {
-		return true
-	}
+// IsProgram reports whether head is of a program as JSON.
+func IsProgram(head []byte) bool { return bytes.HasPrefix(head, []byte(`{"base_code":{"magic":"pir"`)) }
+
+// IsOld reports whether head is of a program that Paddle wrote before version 3 (.pdmodel), or of a program's
+// values, which have no names (.pdiparams).
+func IsOld(head []byte) bool {
 	if len(head) > 24 && bytes.Count(head[:16], []byte{0}) == 16 { // two versions of 0 and no levels
 		size := binary.LittleEndian.Uint32(head[16:])
 		return size >= 4 && size <= 64 && head[20] == 0x08 && head[22] == 0x10 // a type, then sides
