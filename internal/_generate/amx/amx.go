@@ -322,17 +322,29 @@ func joinPixels() {
 // splitPixels writes the function that takes float32 apart.
 func splitPixels() {
 	avx.Func("splitPixels", "a",
-		"turns 16 float32 of each pixel into the nearest bfloat16 and, behind these, that of what they leave.")
+		"turns 16 float32 of each pixel, or 8, into the nearest bfloat16 and, behind these, that of what they leave.")
 	even, odd := joinArgs()
-	pixelsLoop("splitPixels_pixel", func(at GPPhysical) {
-		VMOVUPS(Mem{Base: even, Index: at, Scale: 1}, Y0)
-		VINSERTF64X4(Imm(1), Mem{Base: odd, Index: at, Scale: 1}, Z0, Z0)
+	split := func() {
 		VMOVAPS(Z0, Z1)
 		VMOVDQU(avx.NarrowPairs(Z1), Mem{Base: RDI})
 		VPMOVZXWD(Y1, Z2)
 		VPSLLD(Imm(16), Z2, Z2)
 		VSUBPS(Z2, Z0, Z0)
 		VMOVDQU(avx.NarrowPairs(Z0), Mem{Base: RDI, Disp: row / 2})
+	}
+	TESTQ(odd, odd)
+	JE(LabelRef("splitPixels_alone"))
+	pixelsLoop("splitPixels_both", func(at GPPhysical) {
+		VMOVUPS(Mem{Base: even, Index: at, Scale: 1}, Y0)
+		VINSERTF64X4(Imm(1), Mem{Base: odd, Index: at, Scale: 1}, Z0, Z0)
+		split()
+	})
+	VZEROUPPER()
+	RET()
+	Label("splitPixels_alone")
+	pixelsLoop("splitPixels_even", func(at GPPhysical) {
+		VMOVUPS(Mem{Base: even, Index: at, Scale: 1}, Y0) // the rest becomes zero
+		split()
 	})
 	VZEROUPPER()
 	RET()

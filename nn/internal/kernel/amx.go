@@ -16,12 +16,13 @@ type tiled struct {
 	steps        []int     // bytes in the scratch memory from a pixel to each step's channels
 	halves       [][2]tileHalf
 	gathers      []tileGather
+	from         [][]int32 // of each of these, bytes from the first element to each pixel
 	order        tileOrder
 	groups       []tileGroup
 	held         int // pixels of a gather in the scratch memory
 	cuts         []tilePart
 	kind         tileKind
-	fine         bool // weights of bfloat16 come in two parts
+	fine         bool       // weights of bfloat16 come in two parts
 	model        *tileModel // of tests; else nil
 	threads      int
 }
@@ -146,7 +147,7 @@ func (t *tiled) gather(p tilePart, plane int, in, x []float32) {
 	first := p.tile * tilePixels
 	j := tileJoin{n: p.tiles*tilePixels + t.order.reach, plane: 4 * plane, apart: t.held * tileRow}
 	for i, g := range t.gathers {
-		j.to, j.from = &x[t.parts()*i*t.held*tileRow/4], &t.order.sources[g.phase][first]
+		j.to, j.from = &x[t.parts()*i*t.held*tileRow/4], &t.from[i][first]
 		from := t.in + g.block*plane
 		j.even, j.odd = &in[from], nil
 		if g.beyond != 0 {

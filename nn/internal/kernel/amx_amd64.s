@@ -3889,14 +3889,16 @@ joinPixels_even:
 // func splitPixels(a *byte)
 // Requires: AVX, AVX512F
 TEXT ·splitPixels(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), SI
-	MOVQ (SI), DI
-	MOVQ 8(SI), R10
-	MOVQ 16(SI), R11
-	MOVQ 24(SI), R9
-	MOVQ 32(SI), CX
+	MOVQ  a+0(FP), SI
+	MOVQ  (SI), DI
+	MOVQ  8(SI), R10
+	MOVQ  16(SI), R11
+	MOVQ  24(SI), R9
+	MOVQ  32(SI), CX
+	TESTQ R11, R11
+	JE    splitPixels_alone
 
-splitPixels_pixel:
+splitPixels_both:
 	MOVLQSX      (R9), AX
 	VMOVUPS      (R10)(AX*1), Y0
 	VINSERTF64X4 $0x01, (R11)(AX*1), Z0, Z0
@@ -3913,7 +3915,28 @@ splitPixels_pixel:
 	ADDQ         $0x04, R9
 	ADDQ         $0x40, DI
 	DECQ         CX
-	JNE          splitPixels_pixel
+	JNE          splitPixels_both
+	VZEROUPPER
+	RET
+
+splitPixels_alone:
+splitPixels_even:
+	MOVLQSX   (R9), AX
+	VMOVUPS   (R10)(AX*1), Y0
+	VMOVAPS   Z0, Z1
+	LONG      $0x487ef262
+	WORD      $0xc972
+	VMOVDQU   Y1, (DI)
+	VPMOVZXWD Y1, Z2
+	VPSLLD    $0x10, Z2, Z2
+	VSUBPS    Z2, Z0, Z0
+	LONG      $0x487ef262
+	WORD      $0xc072
+	VMOVDQU   Y0, 32(DI)
+	ADDQ      $0x04, R9
+	ADDQ      $0x40, DI
+	DECQ      CX
+	JNE       splitPixels_even
 	VZEROUPPER
 	RET
 

@@ -25,6 +25,7 @@ type tileOrder struct {
 	pitch        int  // pixels of a line
 	total, reach int  // pixels, and those that a tap reads ahead
 	plane        int  // floats from one channel block to the next
+	last         int  // bytes from the input's pixel 0 to the last one that is read
 	sources      [][]int32
 }
 
@@ -48,18 +49,22 @@ func newTileOrder(s *Spec) tileOrder {
 	if !o.apart {
 		o.reach += o.inner.most()
 	}
-	last := o.outer.at(o.outer.outs-1, o.outer.taps-1) + o.inner.at(o.inner.outs-1, o.inner.taps-1)
-	tiles := (o.total + tilePixels - 1) / tilePixels
-	for a := range min(o.outer.stride, o.outer.taps) {
-		for b := range o.innerPhases() {
-			from := make([]int32, tiles*tilePixels+o.reach)
-			for i := range from { // what lies behind the last pixel is not used
-				from[i] = int32(min(last, o.outer.at(i/o.pitch, a)+o.inner.at(i%o.pitch, b)))
-			}
-			o.sources = append(o.sources, from)
-		}
+	o.last = o.outer.at(o.outer.outs-1, o.outer.taps-1) + o.inner.at(o.inner.outs-1, o.inner.taps-1)
+	for phase := range min(o.outer.stride, o.outer.taps) * o.innerPhases() {
+		o.sources = append(o.sources, o.from(phase, o.last))
 	}
 	return o
+}
+
+// from lists the bytes from the input's pixel 0 to each of a phase, none beyond last: what lies behind that is
+// not used.
+func (o *tileOrder) from(phase, last int) []int32 {
+	from := make([]int32, (o.total+tilePixels-1)/tilePixels*tilePixels+o.reach)
+	a, b := phase/o.innerPhases(), phase%o.innerPhases()
+	for i := range from {
+		from[i] = int32(min(last, o.outer.at(i/o.pitch, a)+o.inner.at(i%o.pitch, b)))
+	}
+	return from
 }
 
 func (o *tileOrder) innerPhases() int {
@@ -104,11 +109,16 @@ func (o *tileOrder) places(out Tensor) []int32 {
 // gatherIndex is where in the scratch memory a gather lies.
 func (t *tiled) gatherIndex(g tileGather) int {
 	i := slices.Index(t.gathers, g)
-	if i < 0 {
-		i = len(t.gathers)
-		t.gathers = append(t.gathers, g)
+	if i >= 0 {
+		return i
 	}
-	return i
+	t.gathers = append(t.gathers, g)
+	from := t.order.sources[g.phase]
+	if g.beyond != 4*t.order.plane { // a neighbour, which the last pixel has not
+		from = t.order.from(g.phase, t.order.last-g.beyond)
+	}
+	t.from = append(t.from, from)
+	return len(t.gathers) - 1
 }
 
 // A tileStep is a step before the size of the scratch memory is known.
@@ -116,8 +126,8 @@ type tileStep struct{ gather, ahead int }
 
 // layChannels finds the steps: each tap of two channel blocks, and of a last one without another two taps of
 // the same line. Of float32 a block is one of bfloat16, and there twice where it becomes two of these; of three,
-// which are multiplied with each other in one step, two lie side by side.
-func (t *tiled) layChannels(blocks int) {
+// which are multiplied with each other in one step, two lie side by side. planes are those of the input.
+func (t *tiled) layChannels(blocks, planes int) {
 	var steps []tileStep
 	o := &t.order
 	add := func(g tileGather, outer, inner int, halves [2]tileHalf) {
@@ -140,7 +150,11 @@ func (t *tiled) layChannels(blocks int) {
 				if t.kind == tilesOfFloats {
 					add(tileGather{2 * b, 0, 0}, outer, inner, [2]tileHalf{{b, tap, 0}, {b + 1, tap, 0}})
 				} else if t.kind == tilesOfHalves {
-					add(tileGather{2 * b, 4 * o.plane, 0}, outer, inner, [2]tileHalf{{b, tap, 0}, {b, tap, 0}})
+					g := tileGather{2 * b, 4 * o.plane, 0}
+					if 2*b+1 == planes {
+						g.beyond = 0
+					}
+					add(g, outer, inner, [2]tileHalf{{b, tap, 0}, {b, tap, 0}})
 				} else if b+1 < blocks {
 					add(tileGather{b, 4 * o.plane, 0}, outer, inner, [2]tileHalf{{b, tap, 0}, {b + 1, tap, 0}})
 				} else if axis, at := o.pairing(outer, inner); at%2 == 0 && at+1 < axis.taps {

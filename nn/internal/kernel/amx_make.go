@@ -43,7 +43,7 @@ func newTiledBytes(specs []ByteSpec) *tiled {
 	for _, s := range specs {
 		t.addOutputs(s.Out, len(s.Scale), ByteBlock)
 	}
-	t.layChannels(Blocks(s.In.C))
+	t.layChannels(Blocks(s.In.C), Blocks(s.In.C))
 	t.layWeights((&Spec{Alloc: s.Alloc}).alloc)
 	group, area := 0, s.KH*s.KW
 	for _, s := range specs {
@@ -97,7 +97,7 @@ func (t *tiled) ofSpecs(specs []Spec, block int) *tiled {
 		t.addOutputs(specs[i].Out, specs[i].outs(), block)
 	}
 	ins, area := s.ins(), s.KH*s.KW
-	t.layChannels((ins + PairBlock - 1) / PairBlock)
+	t.layChannels((ins+PairBlock-1)/PairBlock, Blocks(s.In.C))
 	t.layWeights(s.alloc)
 	group := 0
 	for _, s := range specs {

@@ -177,11 +177,12 @@ func splitGo(j *tileJoin) {
 	for i, at := range from {
 		pixel := to[2*PairBlock*i:][:2*PairBlock]
 		for c := range PairBlock {
-			block := j.even
-			if c >= Block {
-				block = j.odd
+			v := float32(0)
+			if c < Block {
+				v = pixelAt(j.even, at)[c]
+			} else if j.odd != nil {
+				v = pixelAt(j.odd, at)[c-Block]
 			}
-			v := pixelAt(block, at)[c%Block]
 			h := BFloat16(v)
 			pixel[c], pixel[PairBlock+c] = h, BFloat16(v-widen(h))
 		}
@@ -404,6 +405,95 @@ func TestApart(t *testing.T) {
 		}
 		if !slices.Equal(octets(clean), octets(outs[0])) {
 			t.Errorf("%+v: wrote outside the outputs", c)
+		}
+	}
+}
+
+// TestTilesReadInside: what lies around the input reaches no result, whichever blocks and taps are paired, and
+// float32 that becomes two bfloat16 keeps 16 bits.
+func TestTilesReadInside(t *testing.T) {
+	for _, c := range []struct {
+		in, kh, kw, stride int
+		floats             bool
+	}{
+		{8, 3, 3, 1, true}, {24, 3, 3, 1, true}, {32, 3, 3, 2, true}, {16, 3, 3, 1, false}, {48, 1, 7, 1, false},
+		{48, 7, 1, 1, false}, {16, 5, 5, 1, false}, {80, 3, 3, 2, false}, {16, 1, 1, 1, false},
+	} {
+		const h, w, outs = 9, 11, 32
+		rng := rand.New(rand.NewPCG(uint64(c.in), uint64(c.kh)))
+		words := c.in
+		if !c.floats {
+			words /= PairChannels
+		}
+		top, left := (c.kh-1)/2, (c.kw-1)/2
+		in := Padded(words, h, w, Border{top, top, left, left})
+		around := 3 * in.Size()
+		x := make([]float32, in.Size()+2*around)
+		for i := range x {
+			x[i] = float32(math.NaN())
+		}
+		clear(x[around:][:in.Size()])
+		in = in.At(around)
+		var at func(ch, y, xx int) float64
+		if c.floats {
+			for ch := range c.in {
+				for y := range h {
+					for xx := range w {
+						x[in.Index(ch, y, xx)] = rng.Float32()
+					}
+				}
+			}
+			at = func(ch, y, xx int) float64 { return float64(x[in.Index(ch, y, xx)]) }
+		} else {
+			index := func(ch, y, xx int) int {
+				return PairChannels*(in.Off+ch/PairBlock*in.Plane+y*in.Row+xx*Block) + ch%PairBlock
+			}
+			for ch := range c.in {
+				for y := range h {
+					for xx := range w {
+						halves(x)[index(ch, y, xx)] = BFloat16(rng.Float32())
+					}
+				}
+			}
+			at = func(ch, y, xx int) float64 { return float64(widen(halves(x)[index(ch, y, xx)])) }
+		}
+		oh, ow := (h-1)/c.stride+1, (w-1)/c.stride+1
+		s := Spec{In: in, Out: Dense(outs/PairChannels, oh, ow), KH: c.kh, KW: c.kw, StrideH: c.stride, StrideW: c.stride,
+			PadTop: top, PadLeft: left, Filter: random(rng, outs*c.in*c.kh*c.kw), Pairs: true, Floats: c.floats, Fine: true}
+		models := []*tileModel{&modelTiles}
+		if hasPairTiles() {
+			models = append(models, nil)
+		}
+		for _, model := range models {
+			tiles := newTiledPairs([]Spec{s})
+			tiles.model = model
+			out, scratch := make([]float32, s.Out.Size()), make([]float32, tiles.Scratch())
+			for i := range scratch {
+				scratch[i] = float32(math.NaN())
+			}
+			for i := range tiles.Parts() {
+				tiles.Run(i, out, x, scratch)
+			}
+			for o := range outs {
+				for y := range oh {
+					for xx := range ow {
+						sum, all := 0.0, 0.0
+						for ch := range c.in {
+							for k := range c.kh * c.kw {
+								iy, ix := y*c.stride-top+k/c.kw, xx*c.stride-left+k%c.kw
+								if iy >= 0 && iy < h && ix >= 0 && ix < w {
+									p := float64(s.Filter[(o*c.in+ch)*c.kh*c.kw+k]) * at(ch, iy, ix)
+									sum, all = sum+p, all+math.Abs(p)
+								}
+							}
+						}
+						got := float64(widen(halves(out)[PairChannels*(o/PairBlock*s.Out.Plane+y*s.Out.Row+xx*Block)+o%PairBlock]))
+						if !(math.Abs(got-sum) <= math.Abs(sum)*0x1p-8+all*0x1p-14) {
+							t.Fatalf("%+v: output %d at %d,%d: got %g, want %g", c, o, y, xx, got, sum)
+						}
+					}
+				}
+			}
 		}
 	}
 }
