@@ -117,7 +117,7 @@ func table() []any {
 		source.Addresses.Open, source.Addresses.Openable,
 		(*source.Archive).Sniff, train.EmbedFiles,
 		source.NewWalker, (*source.Walker).Add, (*source.Walker).At, (*source.Walker).Sniff,
-		(*source.Walker).Walk,
+		(*source.Walker).AddPathless, (*source.Walker).Walk,
 		picture.DecodedBytes, picture.MeanGrid, picture.Sniff, picture.Augment.CacheSum,
 		picture.Augment.Validate, picture.Augment.View, (*picture.DecodeError).Error,
 		(*picture.DecodeError).Unwrap, picture.ReadHeader, (*picture.Header).Decode, picture.Decode,
