@@ -155,7 +155,7 @@ func (r *shardRun) run(ctx context.Context) error {
 	sc := head.StreamConfig{Options: r.cfg.Options, Classes: len(r.set.Labels), Names: r.set.Labels,
 		MultiLabel: r.set.MultiLabel, Balanced: r.cfg.ClassWeights.Balanced, Memory: memory, Passes: r.cfg.Passes,
 		Threads: r.cfg.Engine.Threads,
-		Held: int(min(shardsHeld, memory/16/int64(4*len(r.set.Labels)+64))), Progress: r.watch}
+		Held:    int(min(shardsHeld, memory/16/int64(4*len(r.set.Labels)+64))), Progress: r.watch}
 	if sc.ClassWeights, err = r.cfg.ClassWeights.factors(r.set.Labels); err != nil {
 		return err
 	}
