@@ -153,8 +153,9 @@ func (r *shardRun) run(ctx context.Context) error {
 		return err
 	}
 	sc := head.StreamConfig{Options: r.cfg.Options, Classes: len(r.set.Labels), Names: r.set.Labels,
-		MultiLabel: r.set.MultiLabel, Balanced: r.cfg.ClassWeights.Balanced, Memory: memory, Passes: r.cfg.Passes, Threads: r.cfg.Engine.Threads,
-		Held: int(min(shardsHeld, memory/16/int64(4*len(r.set.Labels)+64))), Progress: r.watch}
+		MultiLabel: r.set.MultiLabel, Balanced: r.cfg.ClassWeights.Balanced, Memory: memory, Passes: r.cfg.Passes,
+		Threads: r.cfg.Engine.Threads,
+		Held:    int(min(shardsHeld, memory/16/int64(4*len(r.set.Labels)+64))), Progress: r.watch}
 	if sc.ClassWeights, err = r.cfg.ClassWeights.factors(r.set.Labels); err != nil {
 		return err
 	}

@@ -62,6 +62,18 @@ func proposals(c *doctor.Checkup, errs *metrics.LabelErrors) []dataset.Proposal 
 	return rows
 }
 
+// readCorrections reads the file that --corrections names; nothing where none is given.
+func (a *app) readCorrections(path string) (c []dataset.Correction, err error) {
+	if path == "" {
+		return nil, nil
+	}
+	err = a.withFile(path, func(local string) error {
+		c, err = dataset.ReadCorrections(local)
+		return err
+	})
+	return c, err
+}
+
 // writeCorrections writes them whole or not at all; nothing where no file is asked for.
 func (a *app) writeCorrections(path string, rows []dataset.Proposal) error {
 	if path == "" {

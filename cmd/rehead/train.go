@@ -206,14 +206,8 @@ func (a *app) trainTo(ctx context.Context, dir string, o *trainOptions, saved fu
 	if err := a.checkOutputs(o); err != nil {
 		return nil, err
 	}
-	if o.correct != "" {
-		err = a.withFile(o.correct, func(local string) error {
-			cfg.Corrections, err = dataset.ReadCorrections(local)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
+	if cfg.Corrections, err = a.readCorrections(o.correct); err != nil {
+		return nil, err
 	}
 	folder, err := o.open(dir, 2)
 	if err != nil {
