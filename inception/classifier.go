@@ -176,8 +176,10 @@ func (c *Classifier) Close() error { return c.trunk.Close() }
 const SelfTestTolerance = 1e-3
 
 // BFloat16Tolerance is SelfTestTolerance for a model that computes with bfloat16: what plain Go adds in
-// another order may round to the next of its 8 bits. Kernels in assembly agree to the bit.
-const BFloat16Tolerance = 2e-2
+// another order may round to the next of its 8 bits, and tiles (kernel amx) round weights that other kernels
+// take for what they are. Those others agree to the bit if they are in assembly; narrow networks of made-up
+// weights were off by up to 0.027 between tiles and plain Go, photographs in the full one by 0.013.
+const BFloat16Tolerance = 4e-2
 
 func (m *Model) tolerance() float64 {
 	if m.BFloat16 {

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -161,5 +162,16 @@ func deepKey(w *inception.Weights, engine nn.Config) cache.Key {
 // cacheKey says which bottlenecks are the trunk's, on an engine of the same arithmetic.
 func cacheKey(w *inception.Weights, engine nn.Config) cache.Key {
 	return cache.Key{Key: bottleneck.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: w.Features(),
-		Arithmetic: engine.Arithmetic()}}
+		Arithmetic: arithmetic(w, engine)}}
+}
+
+// arithmetic names what bottlenecks must have in common to be mixed: of bfloat16, that tiles round the weights
+// of more convolutions than other kernels do.
+func arithmetic(w *inception.Weights, engine nn.Config) string {
+	const tiles = "amx"
+	name := engine.Arithmetic()
+	if name == "" && w.Precision() == nn.BFloat16 && cmp.Or(engine.Kernel, nn.Kernels()[0]) == tiles {
+		return tiles
+	}
+	return name
 }

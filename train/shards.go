@@ -18,7 +18,7 @@ func ShardKey(w *inception.Weights, reads *inception.Features, engine nn.Config)
 		return shards.Key{}, errors.New("train: shards: got no weights")
 	}
 	k := shards.Key{Key: bottleneck.Key{Trunk: w.Digest, Recipe: w.Recipe, Features: reads.Length(w.Width),
-		Arithmetic: engine.Arithmetic()}, Reads: shards.Last}
+		Arithmetic: arithmetic(w, engine)}, Reads: shards.Last}
 	if reads == nil {
 		return k, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/c236555e/rehead/internal/draw"
+	"github.com/c236555e/rehead/nn"
 )
 
 // mistakes are command lines that are wrong, by kind, as somebody may type them in a folder that has
@@ -42,7 +43,7 @@ var mistakes = []struct {
 		"train pets --resize keras-corp",
 		"train pets --dtype f8",
 		"train pets --device gpu",
-		"train pets --kernel fast",
+		"train pets --kernel quickest",
 		"train pets --precision int4",
 		"train pets --min-accuracy 90",
 		"train pets --plot-format pdf",
@@ -148,6 +149,10 @@ func TestMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	mistaken(t)
+	kernels := nn.Kernels()
+	last := len(kernels) - 1
+	same := strings.NewReplacer(here+string(filepath.Separator), "",
+		strings.Join(kernels[:last], ", ")+" or "+kernels[last], "a kernel of this machine")
 	var b strings.Builder
 	b.WriteString("<!-- Written by go test ./cmd/rehead -run TestMistakes -update: change the answers instead. -->\n\n" +
 		"# Mistakes and their answers\n\nWhat `rehead` says on stderr, behind `rehead: `, and its exit code.\n")
@@ -161,7 +166,7 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("rehead %s: code %d, stdout %q, stderr %q; want one sentence", line, o.code, o.stdout, o.stderr)
 			}
 			fmt.Fprintf(&b, "| `%s` | %d | %s |\n", cell(line), o.code,
-				cell(strings.ReplaceAll(answer, here+string(filepath.Separator), "")))
+				cell(same.Replace(answer)))
 		}
 	}
 	if *update {

@@ -188,43 +188,58 @@ func (p *planner) byteCopies(s ir.Step) error {
 	return nil
 }
 
-// byteConv adds a convolution.
+// byteConv adds convolutions.
 func (p *planner) byteConv(s ir.Step, t task) {
-	in, out := p.values[s.In[0]], p.values[s.Out]
-	w, outs := s.Window, out.c
-	spec := kernel.ByteSpec{
-		In: in.tensor(), Out: out.tensor(), KH: w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW,
-		PadTop: w.Top, PadLeft: w.Left, Thin: in.buf.thin, Channels: in.span(), Alloc: p.slab.Alloc,
+	all := p.together(s)
+	if len(all) == 0 {
+		return
 	}
-	from, to := p.bytes.step[in.buf], p.bytes.step[out.buf]
-	zero := 0.0
-	if in.buf.thin {
-		zero = float64(p.bytes.input.Zero)
+	in, w := p.values[s.In[0]], s.Window
+	for _, s := range all {
+		outs := p.values[s.Out].c
+		p.packed += kernel.Lines(kernel.Lines(outs) * w.KH * w.KW * in.span() / kernel.WordChannels)
 	}
-	p.packed += kernel.Lines(kernel.Lines(outs) * w.KH * w.KW * in.span() / kernel.WordChannels)
-	p.later(s, t, w, func(t *task) error {
-		spec.Scale, spec.Shift = make([]float32, outs), make([]float32, outs)
-		filter := spread(s.W, outs, in, w.KH*w.KW)
-		each := len(filter) / outs
-		spec.Filter = make([]int8, len(filter))
-		for o := range outs {
-			row := spec.Filter[o*each:][:each]
-			step := QuantizeFilter(row, filter[o*each:][:each], w.KH*w.KW)
-			sum := 0
-			for _, q := range row {
-				sum += int(q)
-			}
-			scale := step * float64(from) / float64(to)
-			spec.Scale[o] = float32(scale)
-			spec.Shift[o] = float32(float64(s.B[o])/float64(to) - zero*float64(sum)*scale)
+	p.later(all, t, w, func(t *task) error {
+		var specs []kernel.ByteSpec
+		for _, s := range all {
+			specs = append(specs, p.byteSpec(s))
 		}
-		c, err := kernel.NewByteConv(p.set, spec)
+		c, err := kernel.NewByteConv(p.set, specs[0], specs[1:]...)
 		if err != nil {
 			return fmt.Errorf("engine: step %q: %w", s.Name, err)
 		}
 		t.kernel(c, t.flop/512, false)
 		return nil
 	})
+}
+
+// byteSpec describes a convolution and quantizes its weights.
+func (p *planner) byteSpec(s ir.Step) kernel.ByteSpec {
+	in, out, w := p.values[s.In[0]], p.values[s.Out], s.Window
+	from, to, outs := p.bytes.step[in.buf], p.bytes.step[out.buf], out.c
+	filter := spread(s.W, outs, in, w.KH*w.KW)
+	each := len(filter) / outs
+	spec := kernel.ByteSpec{
+		In: in.tensor(), Out: out.tensor(), KH: w.KH, KW: w.KW, StrideH: w.StrideH, StrideW: w.StrideW,
+		PadTop: w.Top, PadLeft: w.Left, Thin: in.buf.thin, Channels: in.span(), Alloc: p.slab.Alloc, Threads: p.threads,
+		Filter: make([]int8, len(filter)), Scale: make([]float32, outs), Shift: make([]float32, outs),
+	}
+	zero := 0.0
+	if in.buf.thin {
+		zero = float64(p.bytes.input.Zero)
+	}
+	for o := range outs {
+		row := spec.Filter[o*each:][:each]
+		step := QuantizeFilter(row, filter[o*each:][:each], w.KH*w.KW)
+		sum := 0
+		for _, q := range row {
+			sum += int(q)
+		}
+		scale := step * float64(from) / float64(to)
+		spec.Scale[o] = float32(scale)
+		spec.Shift[o] = float32(float64(s.B[o])/float64(to) - zero*float64(sum)*scale)
+	}
+	return spec
 }
 
 // QuantizeFilter turns the weights of one output, [I,area], into steps of the size

@@ -10,22 +10,39 @@ type wanted struct {
 	lean      bool // no larger weights
 }
 
-// choose prepares the fastest algorithm for s. The choice depends on the shape
+// apart reports whether w is of float32 and computed by the tile unit, which multiplies about as fast as the
+// direct convolution and half again, but slower than Winograd's does where that saves most.
+func (w *wanted) apart(set kernel.Set) bool {
+	better := w.KH*w.KW == 1 || w.StrideH > 1 || w.StrideW > 1
+	return better && !w.lean && !w.alike && w.Spec.Apart(set)
+}
+
+// choose prepares the fastest algorithm for convolutions of one input, more than one only for a set that
+// computes them together. The choice depends on the shape
 // and the set alone, never on a timing, so that one model on one kind of
 // machine always computes the same bits. Plain Go convolves float32 directly: it is
 // what the others are compared with.
-func choose(set kernel.Set, s wanted, threads int) (kernel.Conv, error) {
+func choose(set kernel.Set, all []wanted, threads int) (kernel.Conv, error) {
+	s := all[0]
 	if t, ok := tiling(set, &s); ok {
 		return kernel.NewWinograd(set, s.Spec, t, threads)
 	}
-	return kernel.NewDirect(set, s.Spec)
+	specs := make([]kernel.Spec, len(all))
+	for i, w := range all {
+		specs[i] = w.Spec
+		specs[i].Threads = threads
+	}
+	if s.apart(set) {
+		return kernel.NewApart(set, specs...)
+	}
+	return kernel.NewDirect(set, specs[0], specs[1:]...)
 }
 
 // tiling returns the fast convolution that measured best for shapes like s, if
 // one beat the direct convolution. A larger tile multiplies less and transforms
 // more, and has more weights to fetch: small planes want small tiles.
 func tiling(set kernel.Set, s *wanted) (kernel.Tiling, bool) {
-	if s.lean || set == kernel.Ref && !s.alike || len(kernel.Tilings(&s.Spec)) == 0 || s.ins < 16 || s.outs < 16 {
+	if s.apart(set) || s.lean || s.alike && set.PairTiles() || set == kernel.Ref && !s.alike || len(kernel.Tilings(&s.Spec)) == 0 || s.ins < 16 || s.outs < 16 {
 		return kernel.Tiling{}, false
 	}
 	side := min(s.Out.H, s.Out.W)

@@ -97,9 +97,44 @@ func (p *planner) fast(s ir.Step) bool {
 	return ok
 }
 
+// together lists the convolutions that are computed in s's place, none where that is another's: all that read
+// the same pixels one by one, if the kernels take them together, or else s.
+func (p *planner) together(s ir.Step) (all []ir.Step) {
+	single := func(s ir.Step) bool {
+		w := s.Window
+		return s.Kind == ir.Conv && w == ir.Window{KH: 1, KW: 1, StrideH: 1, StrideW: 1}
+	}
+	if !single(s) || s.In[0] == p.net.Input || !p.joins(s) {
+		return []ir.Step{s}
+	}
+	for _, other := range p.steps {
+		if single(other) && other.In[0] == s.In[0] && p.sole[other.Out] == p.sole[s.Out] && p.joins(other) {
+			all = append(all, other)
+		}
+	}
+	if all[0].Out != s.Out {
+		return nil
+	}
+	return all
+}
+
+// joins reports whether the kernels compute a convolution together with others.
+func (p *planner) joins(s ir.Step) bool {
+	if p.bytes != nil {
+		in := p.values[s.In[0]]
+		return (&kernel.ByteSpec{Thin: in.buf.thin}).Together(p.set)
+	}
+	w := p.spec(s)
+	return w.Together(p.set) || w.apart(p.set)
+}
+
 // conv prepares a convolution or a dense layer, which is one of a single pixel.
 func (p *planner) conv(s ir.Step, t task) {
-	in, out := p.values[s.In[0]], p.values[s.Out]
+	all := p.together(s)
+	if len(all) == 0 {
+		return
+	}
+	in := p.values[s.In[0]]
 	spec := p.spec(s)
 	tile, fast := tiling(p.set, &spec)
 	if !fast {
@@ -108,17 +143,25 @@ func (p *planner) conv(s ir.Step, t task) {
 	narrow := p.format != floats && s.Kind == ir.Conv
 	direct := narrow && !fast && !spec.Planar // of weights that bfloat16 holds
 	spec.Rounded = direct && p.format == rounded && p.set.Rounds()
-	p.packed += spec.Packed(tile)
-	p.later(s, t, ir.Window{KH: spec.KH, KW: spec.KW, StrideH: spec.StrideH}, func(t *task) error {
-		w := s.W
-		if direct {
-			w = kernel.RoundWeights(w)
+	for _, s := range all {
+		one := p.spec(s)
+		p.packed += one.Packed(tile)
+	}
+	p.later(all, t, ir.Window{KH: spec.KH, KW: spec.KW, StrideH: spec.StrideH}, func(t *task) error {
+		specs := make([]wanted, len(all))
+		for i, s := range all {
+			specs[i] = p.spec(s)
+			specs[i].Rounded = spec.Rounded
+			w, out := s.W, p.values[s.Out]
+			if specs[i].Fine = p.fine(s); direct && !specs[i].Fine {
+				w = kernel.RoundWeights(w)
+			}
+			specs[i].Filter = spread(w, out.c, in, spec.KH*spec.KW)
+			if narrow {
+				spread16(&specs[i], out)
+			}
 		}
-		spec.Filter = spread(w, out.c, in, spec.KH*spec.KW)
-		if narrow {
-			spread16(&spec, out)
-		}
-		c, err := choose(p.set, spec, p.threads)
+		c, err := choose(p.set, specs, p.threads)
 		if err != nil {
 			return fmt.Errorf("engine: step %q: %w", s.Name, err)
 		}
@@ -127,12 +170,31 @@ func (p *planner) conv(s ir.Step, t task) {
 	})
 }
 
-// later adds t, a convolution of s with window w whose weights are packed by prepare, on all processors.
-func (p *planner) later(s ir.Step, t task, w ir.Window, prepare func(t *task) error) {
-	in, out := p.values[s.In[0]], p.values[s.Out]
-	t.shape = shape(in, out, w)
+// fine reports whether the tile unit takes the weights of s for what they are, as all others do: few channels
+// average out no errors.
+func (p *planner) fine(s ir.Step) bool {
+	return p.format == pairs && p.set.PairTiles() && p.values[s.In[0]].c <= fineChannels && s.In[0] != p.net.Input
+}
+
+// fineChannels is the most channels of an input whose weights are not rounded to one bfloat16.
+const fineChannels = 32
+
+// later adds t, convolutions of one input with window w whose weights are packed by prepare, on all
+// processors.
+func (p *planner) later(all []ir.Step, t task, w ir.Window, prepare func(t *task) error) {
+	s := all[0]
+	in, out, weights := p.values[s.In[0]], *p.values[s.Out], 0
+	out.c = 0
+	for _, s := range all {
+		out.c += p.values[s.Out].c
+		weights += len(s.W)
+	}
+	if len(all) > 1 {
+		t.name = fmt.Sprintf("%s and %d more", s.Name, len(all)-1)
+	}
+	t.shape = shape(in, &out, w)
 	t.flop = 2 * float64(in.c*w.KH*w.KW) * float64(out.c*out.h*out.w)
-	t.sharesWeights = len(s.W) > in.c*in.h*in.w
+	t.sharesWeights = weights > in.c*in.h*in.w
 	at, index := p.level[s.Out], p.add(p.level[s.Out], t)
 	p.prepare = append(p.prepare, func() error { return prepare(&p.plan.regions[at][index]) })
 }

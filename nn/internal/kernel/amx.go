@@ -2,44 +2,78 @@ package kernel
 
 import "unsafe"
 
-// tiled is a convolution by the tile unit, which multiplies 16 pixels by 16 outputs by 64 bytes of each at
-// once: 64 channels, or 32 of bfloat16. It is immutable once made.
+// tiled is convolutions of one input and one window by the tile unit, which multiplies 16 pixels by 16
+// outputs by 64 bytes of each at once: 64 channels, or 32 of bfloat16. It is immutable once made.
 //
-// Pixels are copied to scratch memory, 64 bytes side by side, together with what lies between the
-// rows of a plane: all pixels are then the same distance apart, and so are those that a tap reads. What
-// is computed for those between the rows is left out.
+// A part copies its pixels to scratch memory first, 64 bytes of each side by side, in an order in which
+// what a tap reads lies the same distance from every pixel (see tileOrder). What is computed for pixels
+// between the rows is left out.
 type tiled struct {
 	name         string
-	in, out      int // indices of the first elements
+	in           int // index of the first element
 	w            []int8
 	scale, shift []float32 // of bfloat16: the least result, and what is added
 	steps        []int     // bytes in the scratch memory from a pixel to each step's channels
-	places       []int32   // bytes from out to each pixel, those between rows included, -1 for these
-	plane        int       // of in
-	blocks       int       // channel blocks of in
-	last         int       // pixels that are read
-	outs         []int     // bytes from a pixel in out to each 16 outputs
-	pitch, reach int       // pixels from one row to the next, and that a tap reads ahead
-	held         int       // pixels in the scratch memory, of each 64 bytes
-	panel        int       // bytes of the weights of 16 outputs
+	halves       [][2]tileHalf
+	gathers      []tileGather
+	order        tileOrder
+	groups       []tileGroup
+	held         int // pixels of a gather in the scratch memory
 	cuts         []tilePart
-	run          func(*tileUnit)
+	kind         tileKind
+	fine         bool // weights of bfloat16 come in two parts
+	model        *tileModel // of tests; else nil
+	threads      int
 }
 
+// tileModel stands for the kernels where they cannot run.
+type tileModel struct {
+	multiply func(a *tileUnit, kind tileKind, wide int)
+	join     func(j *tileJoin, kind tileKind)
+}
+
+// A tileKind is what tiles multiply.
+type tileKind uint8
+
+const (
+	tilesOfBytes  tileKind = iota
+	tilesOfPairs           // bfloat16
+	tilesOfHalves          // float32 as two bfloat16, to bfloat16
+	tilesOfFloats          // float32 as three bfloat16, to float32
+)
+
 // tileUnit is what a kernel of the tile unit is handed; the generator knows its layout. The kernels
-// move dst on and count tiles down.
+// count tiles and ahead down.
 type tileUnit struct {
-	x            *byte // the first pixel's first 64 channels; pixels lie 64 bytes apart
-	w            [2]*int8
-	scale, shift *float32 // of 32 outputs, as tiled has them
-	out          *float32 // channel block 0, row 0, column 0
-	steps        *int     // bytes from x to each step's channels
+	x            *byte    // the first pixel's first 64 bytes; pixels lie 64 bytes apart
+	w            *int8    // [steps][16 or 32 outputs by sixteens][16 words][16]
+	scale, shift *float32 // of the outputs, as tiled has them
+	out          *float32
+	steps        *int // bytes from x to each step's channels
 	nsteps       int
 	dst          *int32 // bytes from out to each pixel, negative for those to leave out
 	tiles        int    // groups of 32 pixels
-	groups       [2]int // bytes from a pixel in out to each 16 outputs, negative to leave them out
+	lone         int    // 1: 16 pixels more
+	outs         [2]int // bytes from a pixel in out to each 16 outputs
 	sums         *byte  // 4 KB
 	shape        *[64]byte
+	next         *int8 // weights to fetch
+	ahead        int   // groups of pixels until they are
+	few          int   // 1: a few groups fetch all of them
+	apart        int   // bytes from a part of a pixel's float32 to the next
+	plane        int   // bytes from 8 outputs of float32 to the next
+}
+
+// tileJoin is pixels to copy: to 64 bytes of each 32 from even and 32 from odd, or zeros if that is nil. Float32
+// to be taken apart is 16 numbers, from both, or 32, from even and three planes behind it, whose parts go to
+// places apart.
+type tileJoin struct {
+	to        *float32
+	even, odd *float32
+	from      *int32 // bytes from even, and from odd, to each pixel
+	n         int
+	plane     int // bytes
+	apart     int // bytes
 }
 
 // tileShape configures eight tiles of 16 rows of 64 bytes.
@@ -51,174 +85,116 @@ var tileShape = func() (s [64]byte) {
 	return s
 }()
 
-// A tilePart is some pixels, those between rows included, for some groups of 32 outputs.
-type tilePart struct{ pixel, pixels, group, groups int }
+// A tileGather is 32 bytes of each pixel and 32 others: those of a channel block, and those that lie beyond
+// bytes further on, none if that is zero.
+type tileGather struct{ block, beyond, phase int }
+
+// A tileHalf is what 32 bytes of a step are multiplied with: the weights of a channel block at a tap. The
+// block is negative where there are none, and the part 1 of what weights leave that were rounded once.
+type tileHalf struct{ block, tap, part int }
+
+// A tileGroup is 16 or 32 outputs of one convolution.
+type tileGroup struct {
+	first  int // index of its scales
+	wide   int // 1 of 32 outputs
+	w      int // index of its weights
+	outs   [2]int
+	plane  int     // bytes from one channel block to the next
+	places []int32 // bytes to each pixel, those between rows included, -1 for these
+}
+
+// A tilePart is some tiles of pixels, those between rows included, for some groups of outputs.
+type tilePart struct{ tile, tiles, group, groups int }
 
 const (
-	tilePixels   = 32 // that a kernel computes at once,
-	tileOutputs  = 32 // and outputs
-	tileChannels = 64 // of bytes, of a step
-	tileHalves   = 32 // of bfloat16
-	tileRow      = 64 // bytes
-	tileBytes    = 16 * tileRow
-	tileWords    = 4 * tileBytes / 4
-	leastTiles   = 4 // groups of pixels of a part, if there are as many
+	tilePixels  = 16
+	tileOutputs = 16
+	tileRow     = 64 // bytes,
+	tileBytes   = 16 * tileRow
+	tileWords   = tileBytes / 4
+	tileLane    = tileRow / 2 // of a channel block
+	// A part's pixels fit the cache of a core's own, beside weights, and it is worth a thread's turn.
+	tileRoom      = 768 << 10
+	tileLeast     = 20000 // cycles
+	tileFewTiles  = 8
+	tilePartsEach = 2 // of a thread
 )
-
-// tilesDo reports whether the tile unit computes s: it reads neighbouring pixels.
-func (s *ByteSpec) tilesDo() bool {
-	return !s.Thin && s.StrideH == 1 && s.StrideW == 1 && s.Out.W <= s.In.Row/Block
-}
-
-// tilesDo is the same of a convolution of bfloat16.
-func (s *Spec) tilesDo() bool {
-	return s.Pairs && !s.Planar && s.StrideH == 1 && s.StrideW == 1 && s.Out.W <= s.In.Row/Block
-}
-
-// newTiledBytes prepares s for the tile unit.
-func newTiledBytes(s *ByteSpec) *tiled {
-	t := &tiled{name: "int8 tiles 32x32", run: runTiles}
-	outs := len(s.Scale)
-	for o := 0; o < outs; o += 16 {
-		t.outs = append(t.outs, 4*(o/16/2*s.Out.Plane+o/16%2*Block/2))
-	}
-	t.lay(&Spec{In: s.In, Out: s.Out, KH: s.KH, KW: s.KW, PadTop: s.PadTop, PadLeft: s.PadLeft, Alloc: s.Alloc})
-	copy(t.scale, s.Scale)
-	copy(t.shift, s.Shift)
-	area := s.KH * s.KW
-	for o := range outs {
-		row := s.Filter[o*s.Channels*area:][:s.Channels*area]
-		for i := range s.Channels {
-			for k := range area {
-				at := t.weight(o, i/tileChannels*area+k, i%tileChannels/WordChannels)
-				t.w[at+i%WordChannels] = row[i*area+k]
-			}
-		}
-	}
-	return t
-}
-
-// newTiledPairs prepares s, of bfloat16, for the tile unit.
-func newTiledPairs(s *Spec) *tiled {
-	t := &tiled{name: "bfloat16 tiles 32x32", run: runPairTiles}
-	for b := range Blocks(s.Out.C) {
-		t.outs = append(t.outs, 4*b*s.Out.Plane)
-	}
-	t.lay(s)
-	copy(t.shift, s.Bias)
-	if !s.ReLU {
-		for i := range t.scale {
-			t.scale[i] = negInf
-		}
-	}
-	ins, area := s.ins(), s.KH*s.KW
-	for o := range s.outs() {
-		row := s.Filter[o*ins*area:][:ins*area]
-		for i := range ins {
-			for k := range area {
-				at := t.weight(o, i/tileHalves*area+k, i%tileHalves/PairChannels)
-				h := BFloat16(row[i*area+k])
-				at += 2 * (i % PairChannels)
-				t.w[at], t.w[at+1] = int8(h), int8(h>>8)
-			}
-		}
-	}
-	return t
-}
-
-// lay finds out where s, whose weights are not looked at, reads and writes, and makes room for weights.
-func (t *tiled) lay(s *Spec) {
-	t.in, t.out = s.In.Off-s.PadTop*s.In.Row-s.PadLeft*Block, s.Out.Off
-	t.plane, t.blocks, t.pitch = s.In.Plane, Blocks(s.In.C), s.In.Row/Block
-	t.reach = (s.KH-1)*t.pitch + s.KW - 1
-	for y := range s.Out.H {
-		for x := range t.pitch {
-			at := int32(-1)
-			if x < s.Out.W {
-				at = int32(4 * (y*s.Out.Row + x*Block))
-			}
-			t.places = append(t.places, at)
-		}
-	}
-	t.places = t.places[:(s.Out.H-1)*t.pitch+s.Out.W]
-	t.last = len(t.places) + t.reach
-	if len(t.outs)%2 == 1 {
-		t.outs = append(t.outs, -1)
-	}
-	groups := len(t.outs) / 2
-	t.cut(groups)
-	for len(t.places)%tilePixels != 0 {
-		t.places = append(t.places, -1)
-	}
-	for g := range (t.blocks + 1) / 2 {
-		for y := range s.KH {
-			for x := range s.KW {
-				t.steps = append(t.steps, tileRow*(g*t.held+y*t.pitch+x))
-			}
-		}
-	}
-	t.panel = len(t.steps) * tileBytes
-	t.w = int8s(s.alloc(2 * groups * t.panel / 4))
-	t.scale, t.shift = make([]float32, groups*tileOutputs), make([]float32, groups*tileOutputs)
-}
-
-// weight is where a word of output o's weights lies: [16 outputs][steps][16 words][16].
-func (t *tiled) weight(o, step, word int) int {
-	return o/16*t.panel + step*tileBytes + word*tileRow + o%16*4
-}
-
-// cut divides the work: first pixels, then groups of outputs.
-func (t *tiled) cut(groups int) {
-	tiles := (len(t.places) + tilePixels - 1) / tilePixels
-	blocks := max(1, min(partCount/4, tiles/leastTiles))
-	split := max(1, min(groups, partCount/4/blocks))
-	for b := range blocks {
-		first, end := b*tiles/blocks, (b+1)*tiles/blocks
-		t.held = max(t.held, (end-first)*tilePixels+t.reach)
-		for g := range split {
-			g0, g1 := g*groups/split, (g+1)*groups/split
-			t.cuts = append(t.cuts, tilePart{first * tilePixels, (end - first) * tilePixels, g0, g1 - g0})
-		}
-	}
-}
 
 func (t *tiled) Algorithm() string { return t.name }
 func (t *tiled) Parts() int        { return len(t.cuts) }
 
 // Scratch has room for the pixels and a group's sums.
 func (t *tiled) Scratch() int {
-	return (t.blocks+1)/2*t.held*tileRow/4 + tileWords + 16
+	return (t.planes()*t.held*tileRow+4*tileBytes)/4 + 16
 }
 
-// gather copies the pixels of part p to x, 64 bytes of each side by side.
-func (t *tiled) gather(p tilePart, in, x []float32) {
-	const words = tileRow / 4
-	n := min(p.pixels+t.reach, t.last-p.pixel)
-	for g := range (t.blocks + 1) / 2 {
-		even := in[t.in+2*g*t.plane+p.pixel*Block:]
-		var odd []float32
-		if 2*g+1 < t.blocks {
-			odd = even[t.plane:]
+// planes is how many times 64 bytes of each pixel there are in the scratch memory.
+func (t *tiled) planes() int {
+	return t.parts() * len(t.gathers)
+}
+
+// parts is how many numbers each one becomes.
+func (t *tiled) parts() int {
+	if t.kind == tilesOfFloats {
+		return 3
+	}
+	return 1
+}
+
+// gather copies the pixels of part p to x.
+func (t *tiled) gather(p tilePart, plane int, in, x []float32) {
+	first := p.tile * tilePixels
+	j := tileJoin{n: p.tiles*tilePixels + t.order.reach, plane: 4 * plane, apart: t.held * tileRow}
+	for i, g := range t.gathers {
+		j.to, j.from = &x[t.parts()*i*t.held*tileRow/4], &t.order.sources[g.phase][first]
+		from := t.in + g.block*plane
+		j.even, j.odd = &in[from], nil
+		if g.beyond != 0 {
+			j.odd = &in[from+g.beyond/4]
 		}
-		joinBlocks(x[g*t.held*words:], even, odd, n)
+		t.join(&j)
 	}
 }
 
 func (t *tiled) Run(i int, out, in, scratch []float32) {
 	p := t.cuts[i]
 	s := scratch[alignment(scratch):]
-	sums, x := s[:tileWords], s[tileWords:]
-	t.gather(p, in, x)
+	sums, x := s[:4*tileWords], s[4*tileWords:]
+	t.gather(p, t.order.plane, in, x)
 	a := tileUnit{
-		steps: &t.steps[0], nsteps: len(t.steps), out: &out[t.out], shape: &tileShape,
-		sums: (*byte)(unsafe.Pointer(&sums[0])),
+		x: (*byte)(unsafe.Pointer(&x[0])), out: &out[0], steps: &t.steps[0], nsteps: len(t.steps),
+		lone: p.tiles % 2, shape: &tileShape, sums: (*byte)(unsafe.Pointer(&sums[0])), apart: t.held * tileRow,
 	}
-	for g := p.group; g < p.group+p.groups; g++ {
-		a.x, a.dst, a.tiles = (*byte)(unsafe.Pointer(&x[0])), &t.places[p.pixel], p.pixels/tilePixels
-		for k := range a.w {
-			a.w[k], a.groups[k] = &t.w[(2*g+k)*t.panel], t.outs[2*g+k]
-		}
-		a.scale, a.shift = &t.scale[g*tileOutputs], &t.shift[g*tileOutputs]
-		t.run(&a)
+	fetches := tileFetches
+	if p.tiles <= tileFewTiles {
+		a.few, fetches = 1, tileFetches/tileFewFetch
 	}
+	groups := t.groups[p.group:][:p.groups]
+	for i, g := range groups {
+		next := groups[min(i+1, len(groups)-1)]
+		a.w, a.next, a.ahead = &t.w[g.w], &t.w[next.w], fetches
+		a.dst, a.tiles, a.outs = &g.places[p.tile*tilePixels], p.tiles/2, g.outs
+		a.plane = g.plane
+		a.scale, a.shift = &t.scale[g.first], &t.shift[g.first]
+		t.multiply(&a, g.wide)
+	}
+}
+
+// join and multiply call the kernels by their names: what is handed over stays on the stack.
+func (t *tiled) join(j *tileJoin) {
+	if t.model != nil {
+		copied := *j
+		t.model.join(&copied, t.kind)
+		return
+	}
+	joinTiles(j, t.kind)
+}
+
+func (t *tiled) multiply(a *tileUnit, wide int) {
+	if t.model != nil {
+		copied := *a
+		t.model.multiply(&copied, t.kind, wide)
+		return
+	}
+	multiplyTiles(a, t.kind, wide)
 }

@@ -2,22 +2,37 @@
 
 #include "textflag.h"
 
-// func byteTiles32x32(a *byte)
-// Requires: AVX, AVX512F
-TEXT ·byteTiles32x32(SB), NOSPLIT, $0-8
+// func byteTiles16(a *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·byteTiles16(SB), NOSPLIT, $0-8
 	MOVQ a+0(FP), SI
 	MOVQ 104(SI), AX
 
 	// ldtilecfg (%rax)
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x78
-	BYTE $0x49
-	BYTE $0x00
-	MOVQ $0x00000040, R13
-	MOVQ (SI), R8
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0x00
+	MOVQ   $0x00000040, R13
+	MOVQ   (SI), R8
+	MOVQ   112(SI), R14
+	MOVQ   56(SI), DX
+	MOVQ   $0x00000100, R15
+	CMPQ   128(SI), $0x00
+	JE     byteTiles16_begin
+	IMUL3Q $0x04, R15, R15
 
-byteTiles32x32_group:
+byteTiles16_begin:
+	VPXORD  Z2, Z2, Z2
+	MOVQ    16(SI), AX
+	VMOVUPS (AX), Z4
+	MOVQ    24(SI), AX
+	VMOVUPS (AX), Z6
+	CMPQ    64(SI), $0x00
+	JE      byteTiles16_lone
+
+byteTiles16_group:
 	// tilezero %tmm0
 	BYTE $0xc4
 	BYTE $0xe2
@@ -31,26 +46,11 @@ byteTiles32x32_group:
 	BYTE $0x7b
 	BYTE $0x49
 	BYTE $0xc8
-
-	// tilezero %tmm2
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x49
-	BYTE $0xd0
-
-	// tilezero %tmm3
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x49
-	BYTE $0xd8
 	MOVQ 8(SI), R9
-	MOVQ 16(SI), R10
-	MOVQ 48(SI), R11
-	MOVQ 56(SI), R12
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
 
-byteTiles32x32_step:
+byteTiles16_step2:
 	MOVQ (R11), AX
 	ADDQ R8, AX
 
@@ -61,30 +61,6 @@ byteTiles32x32_step:
 	BYTE $0x4b
 	BYTE $0xa4
 	BYTE $0x28
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-
-	// tileloadd 0x0(%r9,%r13,1),%tmm6
-	BYTE $0xc4
-	BYTE $0x82
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xb4
-	BYTE $0x29
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-	BYTE $0x00
-
-	// tileloadd 0x0(%r10,%r13,1),%tmm7
-	BYTE $0xc4
-	BYTE $0x82
-	BYTE $0x7b
-	BYTE $0x4b
-	BYTE $0xbc
-	BYTE $0x2a
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
@@ -102,6 +78,18 @@ byteTiles32x32_step:
 	BYTE $0x00
 	BYTE $0x00
 
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
 	// tdpbusd %tmm6,%tmm4,%tmm0
 	BYTE $0xc4
 	BYTE $0xe2
@@ -109,243 +97,190 @@ byteTiles32x32_step:
 	BYTE $0x5e
 	BYTE $0xc4
 
-	// tdpbusd %tmm7,%tmm4,%tmm1
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x41
-	BYTE $0x5e
-	BYTE $0xcc
+	// tdpbusd %tmm6,%tmm5,%tmm1
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x49
+	BYTE       $0x5e
+	BYTE       $0xcd
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	CMPQ       128(SI), $0x00
+	JE         byteTiles16_step2_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
 
-	// tdpbusd %tmm6,%tmm5,%tmm2
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x49
-	BYTE $0x5e
-	BYTE $0xd5
-
-	// tdpbusd %tmm7,%tmm5,%tmm3
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x41
-	BYTE $0x5e
-	BYTE $0xdd
+byteTiles16_step2_fetched:
+	ADDQ R15, R14
 	ADDQ $0x00000400, R9
-	ADDQ $0x00000400, R10
 	ADDQ $0x08, R11
 	DECQ R12
-	JNE  byteTiles32x32_step
-	MOVQ 96(SI), R10
+	JNE  byteTiles16_step2
+	MOVQ 96(SI), AX
 
-	// tilestored %tmm0,0x0(%r10,%r13,1)
+	// tilestored %tmm0,0x0(%rax,%r13,1)
 	BYTE $0xc4
-	BYTE $0x82
+	BYTE $0xa2
 	BYTE $0x7a
 	BYTE $0x4b
 	BYTE $0x84
-	BYTE $0x2a
+	BYTE $0x28
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
 
-	// tilestored %tmm1,0x400(%r10,%r13,1)
+	// tilestored %tmm1,0x400(%rax,%r13,1)
 	BYTE $0xc4
-	BYTE $0x82
+	BYTE $0xa2
 	BYTE $0x7a
 	BYTE $0x4b
 	BYTE $0x8c
-	BYTE $0x2a
+	BYTE $0x28
 	BYTE $0x00
 	BYTE $0x04
 	BYTE $0x00
 	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ $0x00000004, CX
 
-	// tilestored %tmm2,0x800(%r10,%r13,1)
-	BYTE $0xc4
-	BYTE $0x82
-	BYTE $0x7a
-	BYTE $0x4b
-	BYTE $0x94
-	BYTE $0x2a
-	BYTE $0x00
-	BYTE $0x08
-	BYTE $0x00
-	BYTE $0x00
-
-	// tilestored %tmm3,0xc00(%r10,%r13,1)
-	BYTE    $0xc4
-	BYTE    $0x82
-	BYTE    $0x7a
-	BYTE    $0x4b
-	BYTE    $0x9c
-	BYTE    $0x2a
-	BYTE    $0x00
-	BYTE    $0x0c
-	BYTE    $0x00
-	BYTE    $0x00
-	VPXORD  Z2, Z2, Z2
-	MOVQ    64(SI), DX
-	MOVQ    80(SI), BX
-	TESTQ   BX, BX
-	JLT     byteTiles32x32_end0
-	ADDQ    40(SI), BX
-	MOVQ    24(SI), AX
-	VMOVUPS (AX), Z3
-	MOVQ    32(SI), AX
-	VMOVUPS (AX), Z4
-	LEAQ    (R10), AX
-	MOVQ    $0x00000010, CX
-
-byteTiles32x32_pixel0_a:
+byteTiles16_store20:
 	MOVLQSX   (DX), R9
 	TESTQ     R9, R9
-	JLT       byteTiles32x32_skip0_a
+	JLT       byteTiles16_skip200
 	VCVTDQ2PS (AX), Z0
-	VMULPS    Z3, Z0, Z0
-	VADDPS    Z4, Z0, Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
 	VMAXPS    Z2, Z0, Z0
 	VCVTPS2DQ Z0, Z0
 	VPMOVUSDB Z0, (BX)(R9*1)
 
-byteTiles32x32_skip0_a:
-	ADDQ $0x00000040, AX
-	ADDQ $0x04, DX
-	DECQ CX
-	JNE  byteTiles32x32_pixel0_a
-	LEAQ 2048(R10), AX
-	MOVQ $0x00000010, CX
-
-byteTiles32x32_pixel0_b:
-	MOVLQSX   (DX), R9
+byteTiles16_skip200:
+	MOVLQSX   4(DX), R9
 	TESTQ     R9, R9
-	JLT       byteTiles32x32_skip0_b
-	VCVTDQ2PS (AX), Z0
-	VMULPS    Z3, Z0, Z0
-	VADDPS    Z4, Z0, Z0
+	JLT       byteTiles16_skip201
+	VCVTDQ2PS 64(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
 	VMAXPS    Z2, Z0, Z0
 	VCVTPS2DQ Z0, Z0
 	VPMOVUSDB Z0, (BX)(R9*1)
 
-byteTiles32x32_skip0_b:
-	ADDQ $0x00000040, AX
-	ADDQ $0x04, DX
-	DECQ CX
-	JNE  byteTiles32x32_pixel0_b
-	SUBQ $0x00000080, DX
-
-byteTiles32x32_end0:
-	MOVQ    88(SI), DI
-	TESTQ   DI, DI
-	JLT     byteTiles32x32_end1
-	ADDQ    40(SI), DI
-	MOVQ    24(SI), AX
-	VMOVUPS 64(AX), Z3
-	MOVQ    32(SI), AX
-	VMOVUPS 64(AX), Z4
-	LEAQ    1024(R10), AX
-	MOVQ    $0x00000010, CX
-
-byteTiles32x32_pixel1_a:
-	MOVLQSX   (DX), R9
+byteTiles16_skip201:
+	MOVLQSX   8(DX), R9
 	TESTQ     R9, R9
-	JLT       byteTiles32x32_skip1_a
-	VCVTDQ2PS (AX), Z0
-	VMULPS    Z3, Z0, Z0
-	VADDPS    Z4, Z0, Z0
+	JLT       byteTiles16_skip202
+	VCVTDQ2PS 128(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
 	VMAXPS    Z2, Z0, Z0
 	VCVTPS2DQ Z0, Z0
-	VPMOVUSDB Z0, (DI)(R9*1)
+	VPMOVUSDB Z0, (BX)(R9*1)
 
-byteTiles32x32_skip1_a:
-	ADDQ $0x00000040, AX
-	ADDQ $0x04, DX
-	DECQ CX
-	JNE  byteTiles32x32_pixel1_a
-	LEAQ 3072(R10), AX
-	MOVQ $0x00000010, CX
-
-byteTiles32x32_pixel1_b:
-	MOVLQSX   (DX), R9
+byteTiles16_skip202:
+	MOVLQSX   12(DX), R9
 	TESTQ     R9, R9
-	JLT       byteTiles32x32_skip1_b
-	VCVTDQ2PS (AX), Z0
-	VMULPS    Z3, Z0, Z0
-	VADDPS    Z4, Z0, Z0
+	JLT       byteTiles16_skip203
+	VCVTDQ2PS 192(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
 	VMAXPS    Z2, Z0, Z0
 	VCVTPS2DQ Z0, Z0
-	VPMOVUSDB Z0, (DI)(R9*1)
+	VPMOVUSDB Z0, (BX)(R9*1)
 
-byteTiles32x32_skip1_b:
-	ADDQ $0x00000040, AX
-	ADDQ $0x04, DX
+byteTiles16_skip203:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
 	DECQ CX
-	JNE  byteTiles32x32_pixel1_b
-	SUBQ $0x00000080, DX
+	JNE  byteTiles16_store20
+	MOVQ $0x00000004, CX
 
-byteTiles32x32_end1:
-	ADDQ $0x00000080, 64(SI)
+byteTiles16_store21:
+	MOVLQSX   (DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles16_skip210
+	VCVTDQ2PS (AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+
+byteTiles16_skip210:
+	MOVLQSX   4(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles16_skip211
+	VCVTDQ2PS 64(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+
+byteTiles16_skip211:
+	MOVLQSX   8(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles16_skip212
+	VCVTDQ2PS 128(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+
+byteTiles16_skip212:
+	MOVLQSX   12(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles16_skip213
+	VCVTDQ2PS 192(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+
+byteTiles16_skip213:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  byteTiles16_store21
 	ADDQ $0x00000800, R8
-	DECQ 72(SI)
-	JNE  byteTiles32x32_group
+	DECQ 120(SI)
+	JNE  byteTiles16_more
+	XORQ R15, R15
 
-	// tilerelease
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x78
-	BYTE $0x49
-	BYTE $0xc0
-	VZEROUPPER
-	RET
+byteTiles16_more:
+	DECQ 64(SI)
+	JNE  byteTiles16_group
 
-// func pairTiles32x32(a *byte)
-// Requires: AVX, AVX512F
-TEXT ·pairTiles32x32(SB), NOSPLIT, $0-8
-	MOVQ a+0(FP), SI
-	MOVQ 104(SI), AX
+byteTiles16_lone:
+	CMPQ 72(SI), $0x00
+	JE   byteTiles16_end
 
-	// ldtilecfg (%rax)
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x78
-	BYTE $0x49
-	BYTE $0x00
-	MOVQ $0x00000040, R13
-	MOVQ (SI), R8
-
-pairTiles32x32_group:
 	// tilezero %tmm0
 	BYTE $0xc4
 	BYTE $0xe2
 	BYTE $0x7b
 	BYTE $0x49
 	BYTE $0xc0
-
-	// tilezero %tmm1
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x49
-	BYTE $0xc8
-
-	// tilezero %tmm2
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x49
-	BYTE $0xd0
-
-	// tilezero %tmm3
-	BYTE $0xc4
-	BYTE $0xe2
-	BYTE $0x7b
-	BYTE $0x49
-	BYTE $0xd8
 	MOVQ 8(SI), R9
-	MOVQ 16(SI), R10
-	MOVQ 48(SI), R11
-	MOVQ 56(SI), R12
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
 
-pairTiles32x32_step:
+byteTiles16_step1:
 	MOVQ (R11), AX
 	ADDQ R8, AX
 
@@ -373,13 +308,756 @@ pairTiles32x32_step:
 	BYTE $0x00
 	BYTE $0x00
 
-	// tileloadd 0x0(%r10,%r13,1),%tmm7
+	// tdpbusd %tmm6,%tmm4,%tmm0
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x49
+	BYTE       $0x5e
+	BYTE       $0xc4
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	CMPQ       128(SI), $0x00
+	JE         byteTiles16_step1_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+byteTiles16_step1_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000400, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  byteTiles16_step1
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ $0x00000004, CX
+
+byteTiles16_store10:
+	MOVLQSX   (DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles16_skip100
+	VCVTDQ2PS (AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+
+byteTiles16_skip100:
+	MOVLQSX   4(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles16_skip101
+	VCVTDQ2PS 64(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+
+byteTiles16_skip101:
+	MOVLQSX   8(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles16_skip102
+	VCVTDQ2PS 128(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+
+byteTiles16_skip102:
+	MOVLQSX   12(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles16_skip103
+	VCVTDQ2PS 192(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+
+byteTiles16_skip103:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  byteTiles16_store10
+
+byteTiles16_end:
+	// tilerelease
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	VZEROUPPER
+	RET
+
+// func pairTiles16(a *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·pairTiles16(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), SI
+	MOVQ 104(SI), AX
+
+	// ldtilecfg (%rax)
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0x00
+	MOVQ   $0x00000040, R13
+	MOVQ   (SI), R8
+	MOVQ   112(SI), R14
+	MOVQ   56(SI), DX
+	MOVQ   $0x00000100, R15
+	CMPQ   128(SI), $0x00
+	JE     pairTiles16_begin
+	IMUL3Q $0x04, R15, R15
+
+pairTiles16_begin:
+	VPXORD  Z2, Z2, Z2
+	MOVQ    16(SI), AX
+	VMOVUPS (AX), Z4
+	MOVQ    24(SI), AX
+	VMOVUPS (AX), Z6
+	CMPQ    64(SI), $0x00
+	JE      pairTiles16_lone
+
+pairTiles16_group:
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// tilezero %tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+pairTiles16_step2:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rax,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
 	BYTE $0xc4
 	BYTE $0x82
 	BYTE $0x7b
 	BYTE $0x4b
-	BYTE $0xbc
-	BYTE $0x2a
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x4a
+	BYTE       $0x5c
+	BYTE       $0xcd
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	CMPQ       128(SI), $0x00
+	JE         pairTiles16_step2_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+pairTiles16_step2_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000400, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  pairTiles16_step2
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm1,0x400(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x8c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ $0x00000004, CX
+
+pairTiles16_store20:
+	MOVLQSX (DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles16_skip200
+	VADDPS  (AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles16_skip200:
+	MOVLQSX 4(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles16_skip201
+	VADDPS  64(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles16_skip201:
+	MOVLQSX 8(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles16_skip202
+	VADDPS  128(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles16_skip202:
+	MOVLQSX 12(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles16_skip203
+	VADDPS  192(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles16_skip203:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  pairTiles16_store20
+	MOVQ $0x00000004, CX
+
+pairTiles16_store21:
+	MOVLQSX (DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles16_skip210
+	VADDPS  (AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles16_skip210:
+	MOVLQSX 4(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles16_skip211
+	VADDPS  64(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles16_skip211:
+	MOVLQSX 8(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles16_skip212
+	VADDPS  128(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles16_skip212:
+	MOVLQSX 12(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles16_skip213
+	VADDPS  192(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles16_skip213:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  pairTiles16_store21
+	ADDQ $0x00000800, R8
+	DECQ 120(SI)
+	JNE  pairTiles16_more
+	XORQ R15, R15
+
+pairTiles16_more:
+	DECQ 64(SI)
+	JNE  pairTiles16_group
+
+pairTiles16_lone:
+	CMPQ 72(SI), $0x00
+	JE   pairTiles16_end
+
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+pairTiles16_step1:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x4a
+	BYTE       $0x5c
+	BYTE       $0xc4
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	CMPQ       128(SI), $0x00
+	JE         pairTiles16_step1_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+pairTiles16_step1_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000400, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  pairTiles16_step1
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ $0x00000004, CX
+
+pairTiles16_store10:
+	MOVLQSX (DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles16_skip100
+	VADDPS  (AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles16_skip100:
+	MOVLQSX 4(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles16_skip101
+	VADDPS  64(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles16_skip101:
+	MOVLQSX 8(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles16_skip102
+	VADDPS  128(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles16_skip102:
+	MOVLQSX 12(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles16_skip103
+	VADDPS  192(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+
+pairTiles16_skip103:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  pairTiles16_store10
+
+pairTiles16_end:
+	// tilerelease
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	VZEROUPPER
+	RET
+
+// func floatTiles16(a *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·floatTiles16(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), SI
+	MOVQ 104(SI), AX
+
+	// ldtilecfg (%rax)
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0x00
+	MOVQ   $0x00000040, R13
+	MOVQ   (SI), R8
+	MOVQ   112(SI), R14
+	MOVQ   56(SI), DX
+	MOVQ   $0x00000300, R15
+	CMPQ   128(SI), $0x00
+	JE     floatTiles16_begin
+	IMUL3Q $0x04, R15, R15
+
+floatTiles16_begin:
+	VPXORD  Z2, Z2, Z2
+	MOVQ    16(SI), AX
+	VMOVUPS (AX), Z4
+	MOVQ    24(SI), AX
+	VMOVUPS (AX), Z6
+	CMPQ    64(SI), $0x00
+	JE      floatTiles16_lone
+
+floatTiles16_group:
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// tilezero %tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+floatTiles16_step2:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rax,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 136(SI), DI
+	LEAQ (AX)(DI*1), BX
+	ADDQ BX, DI
+
+	// tileloadd 0x800(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xcd
+
+	// tileloadd 0x400(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xcd
+
+	// tileloadd 0x0(%rbx,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2b
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rbx,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x2b
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xcd
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xcd
+
+	// tileloadd 0x0(%rdi,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2f
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rdi,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x2f
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xcd
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
@@ -404,12 +1082,1220 @@ pairTiles32x32_step:
 	BYTE $0x5c
 	BYTE $0xc4
 
-	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	// tdpbf16ps %tmm6,%tmm5,%tmm1
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x4a
+	BYTE       $0x5c
+	BYTE       $0xcd
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	CMPQ       128(SI), $0x00
+	JE         floatTiles16_step2_fetched
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+	PREFETCHT1 1024(R14)
+	PREFETCHT1 1088(R14)
+	PREFETCHT1 1152(R14)
+	PREFETCHT1 1216(R14)
+	PREFETCHT1 1280(R14)
+	PREFETCHT1 1344(R14)
+	PREFETCHT1 1408(R14)
+	PREFETCHT1 1472(R14)
+	PREFETCHT1 1536(R14)
+	PREFETCHT1 1600(R14)
+	PREFETCHT1 1664(R14)
+	PREFETCHT1 1728(R14)
+	PREFETCHT1 1792(R14)
+	PREFETCHT1 1856(R14)
+	PREFETCHT1 1920(R14)
+	PREFETCHT1 1984(R14)
+	PREFETCHT1 2048(R14)
+	PREFETCHT1 2112(R14)
+	PREFETCHT1 2176(R14)
+	PREFETCHT1 2240(R14)
+	PREFETCHT1 2304(R14)
+	PREFETCHT1 2368(R14)
+	PREFETCHT1 2432(R14)
+	PREFETCHT1 2496(R14)
+	PREFETCHT1 2560(R14)
+	PREFETCHT1 2624(R14)
+	PREFETCHT1 2688(R14)
+	PREFETCHT1 2752(R14)
+	PREFETCHT1 2816(R14)
+	PREFETCHT1 2880(R14)
+	PREFETCHT1 2944(R14)
+	PREFETCHT1 3008(R14)
+
+floatTiles16_step2_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000c00, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  floatTiles16_step2
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm1,0x400(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x8c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ $0x00000004, CX
+
+floatTiles16_store20:
+	MOVLQSX       (DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip200
+	VADDPS        (AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip200:
+	MOVLQSX       4(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip201
+	VADDPS        64(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip201:
+	MOVLQSX       8(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip202
+	VADDPS        128(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip202:
+	MOVLQSX       12(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip203
+	VADDPS        192(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip203:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  floatTiles16_store20
+	MOVQ $0x00000004, CX
+
+floatTiles16_store21:
+	MOVLQSX       (DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip210
+	VADDPS        (AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip210:
+	MOVLQSX       4(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip211
+	VADDPS        64(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip211:
+	MOVLQSX       8(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip212
+	VADDPS        128(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip212:
+	MOVLQSX       12(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip213
+	VADDPS        192(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip213:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  floatTiles16_store21
+	ADDQ $0x00000800, R8
+	DECQ 120(SI)
+	JNE  floatTiles16_more
+	XORQ R15, R15
+
+floatTiles16_more:
+	DECQ 64(SI)
+	JNE  floatTiles16_group
+
+floatTiles16_lone:
+	CMPQ 72(SI), $0x00
+	JE   floatTiles16_end
+
+	// tilezero %tmm0
 	BYTE $0xc4
 	BYTE $0xe2
-	BYTE $0x42
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+floatTiles16_step1:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 136(SI), DI
+	LEAQ (AX)(DI*1), BX
+	ADDQ BX, DI
+
+	// tileloadd 0x800(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
 	BYTE $0x5c
+	BYTE $0xc4
+
+	// tileloadd 0x400(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tileloadd 0x0(%rbx,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2b
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tileloadd 0x0(%rdi,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2f
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x4a
+	BYTE       $0x5c
+	BYTE       $0xc4
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	CMPQ       128(SI), $0x00
+	JE         floatTiles16_step1_fetched
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+	PREFETCHT1 1024(R14)
+	PREFETCHT1 1088(R14)
+	PREFETCHT1 1152(R14)
+	PREFETCHT1 1216(R14)
+	PREFETCHT1 1280(R14)
+	PREFETCHT1 1344(R14)
+	PREFETCHT1 1408(R14)
+	PREFETCHT1 1472(R14)
+	PREFETCHT1 1536(R14)
+	PREFETCHT1 1600(R14)
+	PREFETCHT1 1664(R14)
+	PREFETCHT1 1728(R14)
+	PREFETCHT1 1792(R14)
+	PREFETCHT1 1856(R14)
+	PREFETCHT1 1920(R14)
+	PREFETCHT1 1984(R14)
+	PREFETCHT1 2048(R14)
+	PREFETCHT1 2112(R14)
+	PREFETCHT1 2176(R14)
+	PREFETCHT1 2240(R14)
+	PREFETCHT1 2304(R14)
+	PREFETCHT1 2368(R14)
+	PREFETCHT1 2432(R14)
+	PREFETCHT1 2496(R14)
+	PREFETCHT1 2560(R14)
+	PREFETCHT1 2624(R14)
+	PREFETCHT1 2688(R14)
+	PREFETCHT1 2752(R14)
+	PREFETCHT1 2816(R14)
+	PREFETCHT1 2880(R14)
+	PREFETCHT1 2944(R14)
+	PREFETCHT1 3008(R14)
+
+floatTiles16_step1_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000c00, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  floatTiles16_step1
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ $0x00000004, CX
+
+floatTiles16_store10:
+	MOVLQSX       (DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip100
+	VADDPS        (AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip100:
+	MOVLQSX       4(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip101
+	VADDPS        64(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip101:
+	MOVLQSX       8(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip102
+	VADDPS        128(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip102:
+	MOVLQSX       12(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles16_skip103
+	VADDPS        192(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+
+floatTiles16_skip103:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  floatTiles16_store10
+
+floatTiles16_end:
+	// tilerelease
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	VZEROUPPER
+	RET
+
+// func byteTiles32(a *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·byteTiles32(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), SI
+	MOVQ 104(SI), AX
+
+	// ldtilecfg (%rax)
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0x00
+	MOVQ   $0x00000040, R13
+	MOVQ   (SI), R8
+	MOVQ   112(SI), R14
+	MOVQ   56(SI), DX
+	MOVQ   $0x00000100, R15
+	CMPQ   128(SI), $0x00
+	JE     byteTiles32_begin
+	IMUL3Q $0x04, R15, R15
+
+byteTiles32_begin:
+	VPXORD  Z2, Z2, Z2
+	MOVQ    16(SI), AX
+	VMOVUPS (AX), Z4
+	MOVQ    24(SI), AX
+	VMOVUPS (AX), Z6
+	MOVQ    16(SI), AX
+	VMOVUPS 64(AX), Z5
+	MOVQ    24(SI), AX
+	VMOVUPS 64(AX), Z7
+	CMPQ    64(SI), $0x00
+	JE      byteTiles32_lone
+
+byteTiles32_group:
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// tilezero %tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+
+	// tilezero %tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd0
+
+	// tilezero %tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd8
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+byteTiles32_step2:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rax,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbusd %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x49
+	BYTE $0x5e
+	BYTE $0xc4
+
+	// tdpbusd %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x49
+	BYTE $0x5e
+	BYTE $0xd5
+
+	// tdpbusd %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x41
+	BYTE $0x5e
 	BYTE $0xcc
+
+	// tdpbusd %tmm7,%tmm5,%tmm3
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x41
+	BYTE       $0x5e
+	BYTE       $0xdd
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	CMPQ       128(SI), $0x00
+	JE         byteTiles32_step2_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+byteTiles32_step2_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000800, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  byteTiles32_step2
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm1,0x400(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x8c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm2,0x800(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x94
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm3,0xc00(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x9c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x0c
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ 32(SI), DI
+	ADDQ 88(SI), DI
+	MOVQ $0x00000004, CX
+
+byteTiles32_store20:
+	MOVLQSX   (DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles32_skip200
+	VCVTDQ2PS (AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+	VCVTDQ2PS 1024(AX), Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z7, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (DI)(R9*1)
+
+byteTiles32_skip200:
+	MOVLQSX   4(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles32_skip201
+	VCVTDQ2PS 64(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+	VCVTDQ2PS 1088(AX), Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z7, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (DI)(R9*1)
+
+byteTiles32_skip201:
+	MOVLQSX   8(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles32_skip202
+	VCVTDQ2PS 128(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+	VCVTDQ2PS 1152(AX), Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z7, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (DI)(R9*1)
+
+byteTiles32_skip202:
+	MOVLQSX   12(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles32_skip203
+	VCVTDQ2PS 192(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+	VCVTDQ2PS 1216(AX), Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z7, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (DI)(R9*1)
+
+byteTiles32_skip203:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  byteTiles32_store20
+	ADDQ $0x00000400, AX
+	MOVQ $0x00000004, CX
+
+byteTiles32_store21:
+	MOVLQSX   (DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles32_skip210
+	VCVTDQ2PS (AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+	VCVTDQ2PS 1024(AX), Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z7, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (DI)(R9*1)
+
+byteTiles32_skip210:
+	MOVLQSX   4(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles32_skip211
+	VCVTDQ2PS 64(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+	VCVTDQ2PS 1088(AX), Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z7, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (DI)(R9*1)
+
+byteTiles32_skip211:
+	MOVLQSX   8(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles32_skip212
+	VCVTDQ2PS 128(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+	VCVTDQ2PS 1152(AX), Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z7, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (DI)(R9*1)
+
+byteTiles32_skip212:
+	MOVLQSX   12(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles32_skip213
+	VCVTDQ2PS 192(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+	VCVTDQ2PS 1216(AX), Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z7, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (DI)(R9*1)
+
+byteTiles32_skip213:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  byteTiles32_store21
+	ADDQ $0x00000800, R8
+	DECQ 120(SI)
+	JNE  byteTiles32_more
+	XORQ R15, R15
+
+byteTiles32_more:
+	DECQ 64(SI)
+	JNE  byteTiles32_group
+
+byteTiles32_lone:
+	CMPQ 72(SI), $0x00
+	JE   byteTiles32_end
+
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// tilezero %tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+byteTiles32_step1:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbusd %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x49
+	BYTE $0x5e
+	BYTE $0xc4
+
+	// tdpbusd %tmm7,%tmm4,%tmm1
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x41
+	BYTE       $0x5e
+	BYTE       $0xcc
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	CMPQ       128(SI), $0x00
+	JE         byteTiles32_step1_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+byteTiles32_step1_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000800, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  byteTiles32_step1
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm1,0x400(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x8c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ 32(SI), DI
+	ADDQ 88(SI), DI
+	MOVQ $0x00000004, CX
+
+byteTiles32_store10:
+	MOVLQSX   (DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles32_skip100
+	VCVTDQ2PS (AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+	VCVTDQ2PS 1024(AX), Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z7, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (DI)(R9*1)
+
+byteTiles32_skip100:
+	MOVLQSX   4(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles32_skip101
+	VCVTDQ2PS 64(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+	VCVTDQ2PS 1088(AX), Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z7, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (DI)(R9*1)
+
+byteTiles32_skip101:
+	MOVLQSX   8(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles32_skip102
+	VCVTDQ2PS 128(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+	VCVTDQ2PS 1152(AX), Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z7, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (DI)(R9*1)
+
+byteTiles32_skip102:
+	MOVLQSX   12(DX), R9
+	TESTQ     R9, R9
+	JLT       byteTiles32_skip103
+	VCVTDQ2PS 192(AX), Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (BX)(R9*1)
+	VCVTDQ2PS 1216(AX), Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z7, Z0, Z0
+	VMAXPS    Z2, Z0, Z0
+	VCVTPS2DQ Z0, Z0
+	VPMOVUSDB Z0, (DI)(R9*1)
+
+byteTiles32_skip103:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  byteTiles32_store10
+
+byteTiles32_end:
+	// tilerelease
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	VZEROUPPER
+	RET
+
+// func pairTiles32(a *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·pairTiles32(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), SI
+	MOVQ 104(SI), AX
+
+	// ldtilecfg (%rax)
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0x00
+	MOVQ   $0x00000040, R13
+	MOVQ   (SI), R8
+	MOVQ   112(SI), R14
+	MOVQ   56(SI), DX
+	MOVQ   $0x00000100, R15
+	CMPQ   128(SI), $0x00
+	JE     pairTiles32_begin
+	IMUL3Q $0x04, R15, R15
+
+pairTiles32_begin:
+	VPXORD  Z2, Z2, Z2
+	MOVQ    16(SI), AX
+	VMOVUPS (AX), Z4
+	MOVQ    24(SI), AX
+	VMOVUPS (AX), Z6
+	MOVQ    16(SI), AX
+	VMOVUPS 64(AX), Z5
+	MOVQ    24(SI), AX
+	VMOVUPS 64(AX), Z7
+	CMPQ    64(SI), $0x00
+	JE      pairTiles32_lone
+
+pairTiles32_group:
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// tilezero %tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+
+	// tilezero %tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd0
+
+	// tilezero %tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd8
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+pairTiles32_step2:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rax,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
 
 	// tdpbf16ps %tmm6,%tmm5,%tmm2
 	BYTE $0xc4
@@ -418,172 +2304,1685 @@ pairTiles32x32_step:
 	BYTE $0x5c
 	BYTE $0xd5
 
-	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
 	BYTE $0xc4
 	BYTE $0xe2
 	BYTE $0x42
 	BYTE $0x5c
-	BYTE $0xdd
-	ADDQ $0x00000400, R9
-	ADDQ $0x00000400, R10
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x42
+	BYTE       $0x5c
+	BYTE       $0xdd
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	CMPQ       128(SI), $0x00
+	JE         pairTiles32_step2_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+pairTiles32_step2_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000800, R9
 	ADDQ $0x08, R11
 	DECQ R12
-	JNE  pairTiles32x32_step
-	MOVQ 96(SI), R10
+	JNE  pairTiles32_step2
+	MOVQ 96(SI), AX
 
-	// tilestored %tmm0,0x0(%r10,%r13,1)
+	// tilestored %tmm0,0x0(%rax,%r13,1)
 	BYTE $0xc4
-	BYTE $0x82
+	BYTE $0xa2
 	BYTE $0x7a
 	BYTE $0x4b
 	BYTE $0x84
-	BYTE $0x2a
+	BYTE $0x28
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
 	BYTE $0x00
 
-	// tilestored %tmm1,0x400(%r10,%r13,1)
+	// tilestored %tmm1,0x400(%rax,%r13,1)
 	BYTE $0xc4
-	BYTE $0x82
+	BYTE $0xa2
 	BYTE $0x7a
 	BYTE $0x4b
 	BYTE $0x8c
-	BYTE $0x2a
+	BYTE $0x28
 	BYTE $0x00
 	BYTE $0x04
 	BYTE $0x00
 	BYTE $0x00
 
-	// tilestored %tmm2,0x800(%r10,%r13,1)
+	// tilestored %tmm2,0x800(%rax,%r13,1)
 	BYTE $0xc4
-	BYTE $0x82
+	BYTE $0xa2
 	BYTE $0x7a
 	BYTE $0x4b
 	BYTE $0x94
-	BYTE $0x2a
+	BYTE $0x28
 	BYTE $0x00
 	BYTE $0x08
 	BYTE $0x00
 	BYTE $0x00
 
-	// tilestored %tmm3,0xc00(%r10,%r13,1)
-	BYTE    $0xc4
-	BYTE    $0x82
-	BYTE    $0x7a
-	BYTE    $0x4b
-	BYTE    $0x9c
-	BYTE    $0x2a
-	BYTE    $0x00
-	BYTE    $0x0c
-	BYTE    $0x00
-	BYTE    $0x00
-	VPXORD  Z2, Z2, Z2
-	MOVQ    64(SI), DX
-	MOVQ    80(SI), BX
-	TESTQ   BX, BX
-	JLT     pairTiles32x32_end0
-	ADDQ    40(SI), BX
-	MOVQ    24(SI), AX
-	VMOVUPS (AX), Z3
-	MOVQ    32(SI), AX
-	VMOVUPS (AX), Z4
-	LEAQ    (R10), AX
-	MOVQ    $0x00000010, CX
+	// tilestored %tmm3,0xc00(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x9c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x0c
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ 32(SI), DI
+	ADDQ 88(SI), DI
+	MOVQ $0x00000004, CX
 
-pairTiles32x32_pixel0_a:
+pairTiles32_store20:
 	MOVLQSX (DX), R9
 	TESTQ   R9, R9
-	JLT     pairTiles32x32_skip0_a
-	VADDPS  (AX), Z4, Z0
-	VMAXPS  Z0, Z3, Z0
+	JLT     pairTiles32_skip200
+	VADDPS  (AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
 	LONG    $0x487ef262
 	WORD    $0xc072
 	VMOVDQU Y0, (BX)(R9*1)
-
-pairTiles32x32_skip0_a:
-	ADDQ $0x00000040, AX
-	ADDQ $0x04, DX
-	DECQ CX
-	JNE  pairTiles32x32_pixel0_a
-	LEAQ 2048(R10), AX
-	MOVQ $0x00000010, CX
-
-pairTiles32x32_pixel0_b:
-	MOVLQSX (DX), R9
-	TESTQ   R9, R9
-	JLT     pairTiles32x32_skip0_b
-	VADDPS  (AX), Z4, Z0
-	VMAXPS  Z0, Z3, Z0
-	LONG    $0x487ef262
-	WORD    $0xc072
-	VMOVDQU Y0, (BX)(R9*1)
-
-pairTiles32x32_skip0_b:
-	ADDQ $0x00000040, AX
-	ADDQ $0x04, DX
-	DECQ CX
-	JNE  pairTiles32x32_pixel0_b
-	SUBQ $0x00000080, DX
-
-pairTiles32x32_end0:
-	MOVQ    88(SI), DI
-	TESTQ   DI, DI
-	JLT     pairTiles32x32_end1
-	ADDQ    40(SI), DI
-	MOVQ    24(SI), AX
-	VMOVUPS 64(AX), Z3
-	MOVQ    32(SI), AX
-	VMOVUPS 64(AX), Z4
-	LEAQ    1024(R10), AX
-	MOVQ    $0x00000010, CX
-
-pairTiles32x32_pixel1_a:
-	MOVLQSX (DX), R9
-	TESTQ   R9, R9
-	JLT     pairTiles32x32_skip1_a
-	VADDPS  (AX), Z4, Z0
-	VMAXPS  Z0, Z3, Z0
+	VADDPS  1024(AX), Z7, Z0
+	VMAXPS  Z0, Z5, Z0
 	LONG    $0x487ef262
 	WORD    $0xc072
 	VMOVDQU Y0, (DI)(R9*1)
 
-pairTiles32x32_skip1_a:
-	ADDQ $0x00000040, AX
-	ADDQ $0x04, DX
-	DECQ CX
-	JNE  pairTiles32x32_pixel1_a
-	LEAQ 3072(R10), AX
-	MOVQ $0x00000010, CX
-
-pairTiles32x32_pixel1_b:
-	MOVLQSX (DX), R9
+pairTiles32_skip200:
+	MOVLQSX 4(DX), R9
 	TESTQ   R9, R9
-	JLT     pairTiles32x32_skip1_b
-	VADDPS  (AX), Z4, Z0
-	VMAXPS  Z0, Z3, Z0
+	JLT     pairTiles32_skip201
+	VADDPS  64(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+	VADDPS  1088(AX), Z7, Z0
+	VMAXPS  Z0, Z5, Z0
 	LONG    $0x487ef262
 	WORD    $0xc072
 	VMOVDQU Y0, (DI)(R9*1)
 
-pairTiles32x32_skip1_b:
-	ADDQ $0x00000040, AX
-	ADDQ $0x04, DX
-	DECQ CX
-	JNE  pairTiles32x32_pixel1_b
-	SUBQ $0x00000080, DX
+pairTiles32_skip201:
+	MOVLQSX 8(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32_skip202
+	VADDPS  128(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+	VADDPS  1152(AX), Z7, Z0
+	VMAXPS  Z0, Z5, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (DI)(R9*1)
 
-pairTiles32x32_end1:
-	ADDQ $0x00000080, 64(SI)
+pairTiles32_skip202:
+	MOVLQSX 12(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32_skip203
+	VADDPS  192(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+	VADDPS  1216(AX), Z7, Z0
+	VMAXPS  Z0, Z5, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (DI)(R9*1)
+
+pairTiles32_skip203:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  pairTiles32_store20
+	ADDQ $0x00000400, AX
+	MOVQ $0x00000004, CX
+
+pairTiles32_store21:
+	MOVLQSX (DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32_skip210
+	VADDPS  (AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+	VADDPS  1024(AX), Z7, Z0
+	VMAXPS  Z0, Z5, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (DI)(R9*1)
+
+pairTiles32_skip210:
+	MOVLQSX 4(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32_skip211
+	VADDPS  64(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+	VADDPS  1088(AX), Z7, Z0
+	VMAXPS  Z0, Z5, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (DI)(R9*1)
+
+pairTiles32_skip211:
+	MOVLQSX 8(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32_skip212
+	VADDPS  128(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+	VADDPS  1152(AX), Z7, Z0
+	VMAXPS  Z0, Z5, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (DI)(R9*1)
+
+pairTiles32_skip212:
+	MOVLQSX 12(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32_skip213
+	VADDPS  192(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+	VADDPS  1216(AX), Z7, Z0
+	VMAXPS  Z0, Z5, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (DI)(R9*1)
+
+pairTiles32_skip213:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  pairTiles32_store21
 	ADDQ $0x00000800, R8
-	DECQ 72(SI)
-	JNE  pairTiles32x32_group
+	DECQ 120(SI)
+	JNE  pairTiles32_more
+	XORQ R15, R15
 
+pairTiles32_more:
+	DECQ 64(SI)
+	JNE  pairTiles32_group
+
+pairTiles32_lone:
+	CMPQ 72(SI), $0x00
+	JE   pairTiles32_end
+
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// tilezero %tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+pairTiles32_step1:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x42
+	BYTE       $0x5c
+	BYTE       $0xcc
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	CMPQ       128(SI), $0x00
+	JE         pairTiles32_step1_fetched
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+
+pairTiles32_step1_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00000800, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  pairTiles32_step1
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm1,0x400(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x8c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ 32(SI), DI
+	ADDQ 88(SI), DI
+	MOVQ $0x00000004, CX
+
+pairTiles32_store10:
+	MOVLQSX (DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32_skip100
+	VADDPS  (AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+	VADDPS  1024(AX), Z7, Z0
+	VMAXPS  Z0, Z5, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (DI)(R9*1)
+
+pairTiles32_skip100:
+	MOVLQSX 4(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32_skip101
+	VADDPS  64(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+	VADDPS  1088(AX), Z7, Z0
+	VMAXPS  Z0, Z5, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (DI)(R9*1)
+
+pairTiles32_skip101:
+	MOVLQSX 8(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32_skip102
+	VADDPS  128(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+	VADDPS  1152(AX), Z7, Z0
+	VMAXPS  Z0, Z5, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (DI)(R9*1)
+
+pairTiles32_skip102:
+	MOVLQSX 12(DX), R9
+	TESTQ   R9, R9
+	JLT     pairTiles32_skip103
+	VADDPS  192(AX), Z6, Z0
+	VMAXPS  Z0, Z4, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (BX)(R9*1)
+	VADDPS  1216(AX), Z7, Z0
+	VMAXPS  Z0, Z5, Z0
+	LONG    $0x487ef262
+	WORD    $0xc072
+	VMOVDQU Y0, (DI)(R9*1)
+
+pairTiles32_skip103:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  pairTiles32_store10
+
+pairTiles32_end:
 	// tilerelease
 	BYTE $0xc4
 	BYTE $0xe2
 	BYTE $0x78
 	BYTE $0x49
 	BYTE $0xc0
+	VZEROUPPER
+	RET
+
+// func floatTiles32(a *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·floatTiles32(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), SI
+	MOVQ 104(SI), AX
+
+	// ldtilecfg (%rax)
+	BYTE   $0xc4
+	BYTE   $0xe2
+	BYTE   $0x78
+	BYTE   $0x49
+	BYTE   $0x00
+	MOVQ   $0x00000040, R13
+	MOVQ   (SI), R8
+	MOVQ   112(SI), R14
+	MOVQ   56(SI), DX
+	MOVQ   $0x00000300, R15
+	CMPQ   128(SI), $0x00
+	JE     floatTiles32_begin
+	IMUL3Q $0x04, R15, R15
+
+floatTiles32_begin:
+	VPXORD  Z2, Z2, Z2
+	MOVQ    16(SI), AX
+	VMOVUPS (AX), Z4
+	MOVQ    24(SI), AX
+	VMOVUPS (AX), Z6
+	MOVQ    16(SI), AX
+	VMOVUPS 64(AX), Z5
+	MOVQ    24(SI), AX
+	VMOVUPS 64(AX), Z7
+	CMPQ    64(SI), $0x00
+	JE      floatTiles32_lone
+
+floatTiles32_group:
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// tilezero %tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+
+	// tilezero %tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd0
+
+	// tilezero %tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xd8
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+floatTiles32_step2:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rax,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 136(SI), DI
+	LEAQ (AX)(DI*1), BX
+	ADDQ BX, DI
+
+	// tileloadd 0x1000(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x10
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x1400(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x14
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+
+	// tileloadd 0x800(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0xc00(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x0c
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+
+	// tileloadd 0x0(%rbx,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2b
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rbx,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x2b
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+
+	// tileloadd 0x0(%rdi,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2f
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rdi,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x2f
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xdd
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%rax,%r13,1),%tmm5
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xac
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm6,%tmm5,%tmm2
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xd5
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tdpbf16ps %tmm7,%tmm5,%tmm3
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x42
+	BYTE       $0x5c
+	BYTE       $0xdd
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	CMPQ       128(SI), $0x00
+	JE         floatTiles32_step2_fetched
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+	PREFETCHT1 1024(R14)
+	PREFETCHT1 1088(R14)
+	PREFETCHT1 1152(R14)
+	PREFETCHT1 1216(R14)
+	PREFETCHT1 1280(R14)
+	PREFETCHT1 1344(R14)
+	PREFETCHT1 1408(R14)
+	PREFETCHT1 1472(R14)
+	PREFETCHT1 1536(R14)
+	PREFETCHT1 1600(R14)
+	PREFETCHT1 1664(R14)
+	PREFETCHT1 1728(R14)
+	PREFETCHT1 1792(R14)
+	PREFETCHT1 1856(R14)
+	PREFETCHT1 1920(R14)
+	PREFETCHT1 1984(R14)
+	PREFETCHT1 2048(R14)
+	PREFETCHT1 2112(R14)
+	PREFETCHT1 2176(R14)
+	PREFETCHT1 2240(R14)
+	PREFETCHT1 2304(R14)
+	PREFETCHT1 2368(R14)
+	PREFETCHT1 2432(R14)
+	PREFETCHT1 2496(R14)
+	PREFETCHT1 2560(R14)
+	PREFETCHT1 2624(R14)
+	PREFETCHT1 2688(R14)
+	PREFETCHT1 2752(R14)
+	PREFETCHT1 2816(R14)
+	PREFETCHT1 2880(R14)
+	PREFETCHT1 2944(R14)
+	PREFETCHT1 3008(R14)
+
+floatTiles32_step2_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00001800, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  floatTiles32_step2
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm1,0x400(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x8c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm2,0x800(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x94
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm3,0xc00(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x9c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x0c
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ 32(SI), DI
+	ADDQ 88(SI), DI
+	MOVQ $0x00000004, CX
+
+floatTiles32_store20:
+	MOVLQSX       (DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip200
+	VADDPS        (AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1024(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip200:
+	MOVLQSX       4(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip201
+	VADDPS        64(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1088(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip201:
+	MOVLQSX       8(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip202
+	VADDPS        128(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1152(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip202:
+	MOVLQSX       12(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip203
+	VADDPS        192(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1216(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip203:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  floatTiles32_store20
+	ADDQ $0x00000400, AX
+	MOVQ $0x00000004, CX
+
+floatTiles32_store21:
+	MOVLQSX       (DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip210
+	VADDPS        (AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1024(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip210:
+	MOVLQSX       4(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip211
+	VADDPS        64(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1088(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip211:
+	MOVLQSX       8(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip212
+	VADDPS        128(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1152(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip212:
+	MOVLQSX       12(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip213
+	VADDPS        192(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1216(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip213:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  floatTiles32_store21
+	ADDQ $0x00000800, R8
+	DECQ 120(SI)
+	JNE  floatTiles32_more
+	XORQ R15, R15
+
+floatTiles32_more:
+	DECQ 64(SI)
+	JNE  floatTiles32_group
+
+floatTiles32_lone:
+	CMPQ 72(SI), $0x00
+	JE   floatTiles32_end
+
+	// tilezero %tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc0
+
+	// tilezero %tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x7b
+	BYTE $0x49
+	BYTE $0xc8
+	MOVQ 8(SI), R9
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+floatTiles32_step1:
+	MOVQ (R11), AX
+	ADDQ R8, AX
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 136(SI), DI
+	LEAQ (AX)(DI*1), BX
+	ADDQ BX, DI
+
+	// tileloadd 0x1000(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x10
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x1400(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x14
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tileloadd 0x800(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x08
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0xc00(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x0c
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tileloadd 0x0(%rbx,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2b
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tileloadd 0x0(%r9,%r13,1),%tmm6
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xb4
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tileloadd 0x400(%r9,%r13,1),%tmm7
+	BYTE $0xc4
+	BYTE $0x82
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xbc
+	BYTE $0x29
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tileloadd 0x0(%rdi,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x2f
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x42
+	BYTE $0x5c
+	BYTE $0xcc
+
+	// tileloadd 0x0(%rax,%r13,1),%tmm4
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7b
+	BYTE $0x4b
+	BYTE $0xa4
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tdpbf16ps %tmm6,%tmm4,%tmm0
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x4a
+	BYTE $0x5c
+	BYTE $0xc4
+
+	// tdpbf16ps %tmm7,%tmm4,%tmm1
+	BYTE       $0xc4
+	BYTE       $0xe2
+	BYTE       $0x42
+	BYTE       $0x5c
+	BYTE       $0xcc
+	PREFETCHT1 (R14)
+	PREFETCHT1 64(R14)
+	PREFETCHT1 128(R14)
+	PREFETCHT1 192(R14)
+	PREFETCHT1 256(R14)
+	PREFETCHT1 320(R14)
+	PREFETCHT1 384(R14)
+	PREFETCHT1 448(R14)
+	PREFETCHT1 512(R14)
+	PREFETCHT1 576(R14)
+	PREFETCHT1 640(R14)
+	PREFETCHT1 704(R14)
+	CMPQ       128(SI), $0x00
+	JE         floatTiles32_step1_fetched
+	PREFETCHT1 768(R14)
+	PREFETCHT1 832(R14)
+	PREFETCHT1 896(R14)
+	PREFETCHT1 960(R14)
+	PREFETCHT1 1024(R14)
+	PREFETCHT1 1088(R14)
+	PREFETCHT1 1152(R14)
+	PREFETCHT1 1216(R14)
+	PREFETCHT1 1280(R14)
+	PREFETCHT1 1344(R14)
+	PREFETCHT1 1408(R14)
+	PREFETCHT1 1472(R14)
+	PREFETCHT1 1536(R14)
+	PREFETCHT1 1600(R14)
+	PREFETCHT1 1664(R14)
+	PREFETCHT1 1728(R14)
+	PREFETCHT1 1792(R14)
+	PREFETCHT1 1856(R14)
+	PREFETCHT1 1920(R14)
+	PREFETCHT1 1984(R14)
+	PREFETCHT1 2048(R14)
+	PREFETCHT1 2112(R14)
+	PREFETCHT1 2176(R14)
+	PREFETCHT1 2240(R14)
+	PREFETCHT1 2304(R14)
+	PREFETCHT1 2368(R14)
+	PREFETCHT1 2432(R14)
+	PREFETCHT1 2496(R14)
+	PREFETCHT1 2560(R14)
+	PREFETCHT1 2624(R14)
+	PREFETCHT1 2688(R14)
+	PREFETCHT1 2752(R14)
+	PREFETCHT1 2816(R14)
+	PREFETCHT1 2880(R14)
+	PREFETCHT1 2944(R14)
+	PREFETCHT1 3008(R14)
+
+floatTiles32_step1_fetched:
+	ADDQ R15, R14
+	ADDQ $0x00001800, R9
+	ADDQ $0x08, R11
+	DECQ R12
+	JNE  floatTiles32_step1
+	MOVQ 96(SI), AX
+
+	// tilestored %tmm0,0x0(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x84
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+	BYTE $0x00
+
+	// tilestored %tmm1,0x400(%rax,%r13,1)
+	BYTE $0xc4
+	BYTE $0xa2
+	BYTE $0x7a
+	BYTE $0x4b
+	BYTE $0x8c
+	BYTE $0x28
+	BYTE $0x00
+	BYTE $0x04
+	BYTE $0x00
+	BYTE $0x00
+	MOVQ 32(SI), BX
+	ADDQ 80(SI), BX
+	MOVQ 32(SI), DI
+	ADDQ 88(SI), DI
+	MOVQ $0x00000004, CX
+
+floatTiles32_store10:
+	MOVLQSX       (DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip100
+	VADDPS        (AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1024(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip100:
+	MOVLQSX       4(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip101
+	VADDPS        64(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1088(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip101:
+	MOVLQSX       8(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip102
+	VADDPS        128(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1152(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip102:
+	MOVLQSX       12(DX), R9
+	TESTQ         R9, R9
+	JLT           floatTiles32_skip103
+	VADDPS        192(AX), Z6, Z0
+	VMAXPS        Z0, Z4, Z0
+	VMOVUPS       Y0, (BX)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (BX)(R10*1)
+	VADDPS        1216(AX), Z7, Z0
+	VMAXPS        Z0, Z5, Z0
+	VMOVUPS       Y0, (DI)(R9*1)
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	MOVQ          144(SI), R10
+	ADDQ          R9, R10
+	VMOVUPS       Y0, (DI)(R10*1)
+
+floatTiles32_skip103:
+	ADDQ $0x00000100, AX
+	ADDQ $0x10, DX
+	DECQ CX
+	JNE  floatTiles32_store10
+
+floatTiles32_end:
+	// tilerelease
+	BYTE $0xc4
+	BYTE $0xe2
+	BYTE $0x78
+	BYTE $0x49
+	BYTE $0xc0
+	VZEROUPPER
+	RET
+
+// func joinPixels(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·joinPixels(SB), NOSPLIT, $0-8
+	MOVQ  a+0(FP), SI
+	MOVQ  (SI), DI
+	MOVQ  8(SI), R10
+	MOVQ  16(SI), R11
+	MOVQ  24(SI), R9
+	MOVQ  32(SI), CX
+	TESTQ R11, R11
+	JE    joinPixels_alone
+
+joinPixels_both:
+	MOVLQSX      (R9), AX
+	VMOVUPS      (R10)(AX*1), Y0
+	VINSERTF64X4 $0x01, (R11)(AX*1), Z0, Z0
+	VMOVUPS      Z0, (DI)
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, DI
+	DECQ         CX
+	JNE          joinPixels_both
+	VZEROUPPER
+	RET
+
+joinPixels_alone:
+joinPixels_even:
+	MOVLQSX (R9), AX
+	VMOVUPS (R10)(AX*1), Y0
+	VMOVUPS Z0, (DI)
+	ADDQ    $0x04, R9
+	ADDQ    $0x40, DI
+	DECQ    CX
+	JNE     joinPixels_even
+	VZEROUPPER
+	RET
+
+// func splitPixels(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·splitPixels(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), SI
+	MOVQ (SI), DI
+	MOVQ 8(SI), R10
+	MOVQ 16(SI), R11
+	MOVQ 24(SI), R9
+	MOVQ 32(SI), CX
+
+splitPixels_pixel:
+	MOVLQSX      (R9), AX
+	VMOVUPS      (R10)(AX*1), Y0
+	VINSERTF64X4 $0x01, (R11)(AX*1), Z0, Z0
+	VMOVAPS      Z0, Z1
+	LONG         $0x487ef262
+	WORD         $0xc972
+	VMOVDQU      Y1, (DI)
+	VPMOVZXWD    Y1, Z2
+	VPSLLD       $0x10, Z2, Z2
+	VSUBPS       Z2, Z0, Z0
+	LONG         $0x487ef262
+	WORD         $0xc072
+	VMOVDQU      Y0, 32(DI)
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, DI
+	DECQ         CX
+	JNE          splitPixels_pixel
+	VZEROUPPER
+	RET
+
+// func splitFloats(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·splitFloats(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), SI
+	MOVQ (SI), DI
+	MOVQ 8(SI), R10
+	MOVQ 16(SI), R11
+	MOVQ 24(SI), R9
+	MOVQ 32(SI), CX
+	MOVQ 40(SI), R11
+	MOVQ 48(SI), R12
+
+splitFloats_pixel:
+	MOVLQSX      (R9), AX
+	ADDQ         R10, AX
+	MOVQ         DI, R13
+	VMOVUPS      (AX), Y0
+	ADDQ         R11, AX
+	VINSERTF64X4 $0x01, (AX), Z0, Z0
+	ADDQ         R11, AX
+	VMOVUPS      (AX), Y1
+	ADDQ         R11, AX
+	VINSERTF64X4 $0x01, (AX), Z1, Z1
+	ADDQ         R11, AX
+	VMOVAPS      Z0, Z2
+	LONG         $0x487ef262
+	WORD         $0xd272
+	VMOVDQU      Y2, (R13)
+	VPMOVZXWD    Y2, Z2
+	VPSLLD       $0x10, Z2, Z2
+	VSUBPS       Z2, Z0, Z0
+	VMOVAPS      Z1, Z3
+	LONG         $0x487ef262
+	WORD         $0xdb72
+	VMOVDQU      Y3, 32(R13)
+	VPMOVZXWD    Y3, Z3
+	VPSLLD       $0x10, Z3, Z3
+	VSUBPS       Z3, Z1, Z1
+	ADDQ         R12, R13
+	VMOVAPS      Z0, Z2
+	LONG         $0x487ef262
+	WORD         $0xd272
+	VMOVDQU      Y2, (R13)
+	VPMOVZXWD    Y2, Z2
+	VPSLLD       $0x10, Z2, Z2
+	VSUBPS       Z2, Z0, Z0
+	VMOVAPS      Z1, Z3
+	LONG         $0x487ef262
+	WORD         $0xdb72
+	VMOVDQU      Y3, 32(R13)
+	VPMOVZXWD    Y3, Z3
+	VPSLLD       $0x10, Z3, Z3
+	VSUBPS       Z3, Z1, Z1
+	ADDQ         R12, R13
+	VMOVAPS      Z0, Z2
+	LONG         $0x487ef262
+	WORD         $0xd272
+	VMOVDQU      Y2, (R13)
+	VMOVAPS      Z1, Z3
+	LONG         $0x487ef262
+	WORD         $0xdb72
+	VMOVDQU      Y3, 32(R13)
+	ADDQ         R12, R13
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, DI
+	DECQ         CX
+	JNE          splitFloats_pixel
 	VZEROUPPER
 	RET

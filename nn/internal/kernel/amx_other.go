@@ -2,8 +2,8 @@
 
 package kernel
 
-// No set has tiles here, so that this is never called.
+// No set has tiles here: these are never called.
 
-func runTiles(*tileUnit) {}
+func multiplyTiles(*tileUnit, tileKind, int) {}
 
-func runPairTiles(*tileUnit) {}
+func joinTiles(*tileJoin, tileKind) {}

@@ -41,12 +41,14 @@ func (s Set) Rounds() bool { return s.unit == unitBoth }
 // OwnSums reports whether the set's sums of bfloat16 are rounded otherwise than those of all others in
 // assembly: it Rounds, or has tiles, which add up even and odd products apart, each rounded once, 16 of
 // them at a time, and are off by no more.
-func (s Set) OwnSums() bool { return s.Rounds() || s.pairTiles() }
+func (s Set) OwnSums() bool { return s.Rounds() || s.PairTiles() }
 
-// pairTiles reports whether the tile unit multiplies bfloat16.
-func (s Set) pairTiles() bool { return s.unit == unitTiles && hasPairTiles() }
+// PairTiles reports whether the tile unit multiplies bfloat16.
+func (s Set) PairTiles() bool { return s.unit == unitTiles && hasPairTiles() }
 
 var errNoPairs = errors.New("kernel: convolution of bfloat16: these kernels have none: use those of float32 and round")
+
+var errTogether = errors.New("kernel: convolutions of one input: these kernels compute one at a time")
 
 var errFloats = errors.New("kernel: convolution that reads float32 and writes bfloat16: choose one of its tilings")
 

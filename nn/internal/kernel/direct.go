@@ -4,21 +4,21 @@ import "fmt"
 
 // NewDirect prepares the direct convolution of s: every output's sum is
 // computed in registers, block of input channels by block, tap by tap.
-func NewDirect(set Set, s Spec) (Conv, error) {
-	if err := s.Validate(); err != nil {
-		return nil, err
+func NewDirect(set Set, s Spec, more ...Spec) (Conv, error) {
+	all := append([]Spec{s}, more...)
+	for i := range all {
+		if err := all[i].validateDirect(set); err != nil {
+			return nil, err
+		}
 	}
-	if err := s.validateHalo(); err != nil {
-		return nil, err
-	}
-	if err := s.validatePairs(set); err != nil {
-		return nil, err
+	if set.PairTiles() && s.tilesDo() {
+		return newTiledPairs(all), nil
 	}
 	if s.Floats {
 		return nil, errFloats
 	}
-	if set.pairTiles() && s.tilesDo() {
-		return newTiledPairs(&s), nil
+	if len(more) > 0 {
+		return nil, errTogether
 	}
 	d := &direct{level: set.level, pairs: s.Pairs, block: s.block(), depth: Block}
 	switch {
@@ -39,6 +39,17 @@ func NewDirect(set Set, s Spec) (Conv, error) {
 	d.tables(&s)
 	d.split(&s)
 	return d, nil
+}
+
+// validateDirect reports why the set cannot convolve s directly.
+func (s *Spec) validateDirect(set Set) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	if err := s.validateHalo(); err != nil {
+		return err
+	}
+	return s.validatePairs(set)
 }
 
 // flagReLU makes a kernel clamp at zero.

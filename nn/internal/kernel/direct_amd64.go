@@ -111,10 +111,10 @@ func supported() (sets []Set) {
 		return nil
 	}
 	if x.HasAVX512F && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512BW {
-		sets = append(sets, Set{level: levelAVX512})
 		if hasTiles() {
 			sets = append(sets, Set{level: levelAVX512, unit: unitTiles})
 		}
+		sets = append(sets, Set{level: levelAVX512})
 	}
 	return append(sets, Set{level: levelAVX2})
 }

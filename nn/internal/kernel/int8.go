@@ -48,6 +48,7 @@ type ByteSpec struct {
 	Filter           []int8    // [outputs, Channels, KH, KW], read while preparing only; see PairLimit
 	Scale, Shift     []float32 // [outputs], finite
 	Alloc            func(n int) []float32
+	Threads          int // that compute, 0 for one: how the tile unit's work is divided
 }
 
 // PairLimit bounds the sum of two weights that are multiplied with neighbouring
@@ -119,22 +120,20 @@ func byteShapes(b byteUnit) (tiles sizes, widths []int) {
 	return sizes{4, 5}, []int{16}
 }
 
-// NewByteConv prepares the convolution of s.
-func NewByteConv(set Set, s ByteSpec) (Conv, error) {
-	spec := Spec{In: s.In, Out: s.Out, KH: s.KH, KW: s.KW, StrideH: s.StrideH, StrideW: s.StrideW, PadTop: s.PadTop,
-		PadLeft: s.PadLeft}
-	if err := spec.validateHalo(); err != nil {
-		return nil, err
+// NewByteConv prepares the convolution of s, and more that differ from it in weights and outputs alone, which
+// are such that the set computes them [ByteSpec.Together].
+func NewByteConv(set Set, s ByteSpec, more ...ByteSpec) (Conv, error) {
+	all := append([]ByteSpec{s}, more...)
+	for i := range all {
+		if err := all[i].validate(); err != nil {
+			return nil, err
+		}
 	}
-	outs := len(s.Scale)
-	if want := outs * s.Channels * s.KH * s.KW; len(s.Filter) != want || len(s.Shift) != outs || outs == 0 {
-		return nil, fmt.Errorf("kernel: convolution of bytes: got %d weights, %d scales and %d shifts, want "+
-			"%dx%dx%dx%d = %d weights",
-			len(s.Filter), outs, len(s.Shift), outs, s.Channels, s.KH, s.KW, want)
+	if set.unit == unitTiles && s.tilesDo() {
+		return newTiledBytes(all), nil
 	}
-	if most := WordChannels * s.In.C; s.Channels > most || outs > WordChannels*s.Out.C {
-		return nil, fmt.Errorf("kernel: convolution of bytes: got %d input and %d output channels, want at most %d and %d",
-			s.Channels, outs, most, WordChannels*s.Out.C)
+	if len(more) > 0 {
+		return nil, errTogether
 	}
 	c := &byteConv{by: set.byteUnit(), depth: Block / 2}
 	if s.Thin {
@@ -142,13 +141,30 @@ func NewByteConv(set Set, s ByteSpec) (Conv, error) {
 	}
 	var widths []int
 	c.sizes, widths = byteShapes(c.by)
-	if set.unit == unitTiles && s.tilesDo() {
-		return newTiledBytes(&s), nil
-	}
 	c.tables(&s)
 	c.pack(&s, widths)
 	c.split(&s)
 	return c, nil
+}
+
+// validate reports what is wrong with s.
+func (s *ByteSpec) validate() error {
+	spec := Spec{In: s.In, Out: s.Out, KH: s.KH, KW: s.KW, StrideH: s.StrideH, StrideW: s.StrideW, PadTop: s.PadTop,
+		PadLeft: s.PadLeft}
+	if err := spec.validateHalo(); err != nil {
+		return err
+	}
+	outs := len(s.Scale)
+	if want := outs * s.Channels * s.KH * s.KW; len(s.Filter) != want || len(s.Shift) != outs || outs == 0 {
+		return fmt.Errorf("kernel: convolution of bytes: got %d weights, %d scales and %d shifts, want "+
+			"%dx%dx%dx%d = %d weights",
+			len(s.Filter), outs, len(s.Shift), outs, s.Channels, s.KH, s.KW, want)
+	}
+	if most := WordChannels * s.In.C; s.Channels > most || outs > WordChannels*s.Out.C {
+		return fmt.Errorf("kernel: convolution of bytes: got %d input and %d output channels, want at most %d and %d",
+			s.Channels, outs, most, WordChannels*s.Out.C)
+	}
+	return nil
 }
 
 // tables lists the taps of a pixel and the places of the pixels. A tap is half

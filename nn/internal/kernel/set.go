@@ -44,9 +44,8 @@ func (s Set) String() string {
 // Ref is the set of plain Go kernels, which runs everywhere.
 var Ref = Set{level: levelRef}
 
-// Sets lists the sets that this processor can run, best first; the last is Ref. That of the tile unit
-// comes second, so that it is taken by name alone: no time was ever measured of it. Nor was any of arm64's,
-// whose order is that of the instructions that they take.
+// Sets lists the sets that this processor can run, best first; the last is Ref. No time was ever measured of
+// arm64's, whose order is that of the instructions that they take.
 func Sets() []Set {
 	return append(supported(), Ref)
 }

@@ -122,13 +122,19 @@ type Spec struct {
 	// rounded to bfloat16. Sets that do not have [Set.Pairs] refuse it.
 	Pairs bool
 	// Floats says of Pairs that In is of float32, one lane a channel. Only Winograd's tiles of two
-	// dimensions take it.
+	// dimensions take it, and the tile unit, which multiplies it as two bfloat16: the nearest one and that
+	// of what it leaves.
 	Floats bool
 	// Rounded says that In and Filter are of float32 that bfloat16 can hold, and may be multiplied as
 	// such, see [Set.Rounds].
 	Rounded bool
+	// Fine says of Pairs that the tile unit multiplies with weights of two bfloat16, the nearest one and that of
+	// what it leaves, in twice the time.
+	Fine bool
 	// Alloc returns n zeros for packed weights; nil means the ordinary way.
 	Alloc func(n int) []float32
+	// Threads that compute, 0 for one: how the tile unit's work is divided.
+	Threads int
 }
 
 // alloc returns n zeros that start at a cache line.
