@@ -42,7 +42,9 @@ func choose(set kernel.Set, all []wanted, threads int) (kernel.Conv, error) {
 // one beat the direct convolution. A larger tile multiplies less and transforms
 // more, and has more weights to fetch: small planes want small tiles.
 func tiling(set kernel.Set, s *wanted) (kernel.Tiling, bool) {
-	if s.apart(set) || s.lean || s.alike && set.PairTiles() || set == kernel.Ref && !s.alike || len(kernel.Tilings(&s.Spec)) == 0 || s.ins < 16 || s.outs < 16 {
+	tiles := s.apart(set) || s.alike && set.PairTiles()
+	if tiles || s.lean || set == kernel.Ref && !s.alike || len(kernel.Tilings(&s.Spec)) == 0 || s.ins < 16 ||
+		s.outs < 16 {
 		return kernel.Tiling{}, false
 	}
 	side := min(s.Out.H, s.Out.W)
