@@ -113,7 +113,6 @@ const (
 	tileRow     = 64 // bytes,
 	tileBytes   = 16 * tileRow
 	tileWords   = tileBytes / 4
-	tileLane    = tileRow / 2 // of a channel block
 	// A part's pixels fit the cache of a core's own, beside weights, and it is worth a thread's turn.
 	tileRoom      = 768 << 10
 	tileLeast     = 20000 // cycles
