@@ -135,7 +135,7 @@ func (c *countdown) Err() error {
 // step, and stop at the first refusal.
 func TestCancelBetweenSteps(t *testing.T) {
 	x, y := small(t)
-	const n = 3
+	const n = 5 // more than are under way at once on any processor
 	in, out := make([]float32, n*40), make([]float32, n*y.Shape().TotalSize())
 	for _, kernel := range Kernels() {
 		p, err := Compile(Config{Device: "cpu", Kernel: kernel, Threads: 2}, x, y)

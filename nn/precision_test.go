@@ -177,8 +177,13 @@ func TestBFloat16(t *testing.T) {
 		if first[0] == nil {
 			first = [2][]float32{means, blocks}
 		}
-		if slices.Contains([]string{"ref", "amx", "bf16"}, kernel) || slices.Contains([]string{"amx", "bf16"}, Kernels()[0]) { // their sums are rounded otherwise
-			if a := off(blocks, first[1]); !(a < 0.001) {
+		own := []string{"amx", "bf16"} // their sums are rounded otherwise, and amx's weights, too
+		if kernel == "ref" || slices.Contains(own, kernel) || slices.Contains(own, Kernels()[0]) {
+			bound := 0.001
+			if kernel == "amx" || Kernels()[0] == "amx" {
+				bound = 0.006
+			}
+			if a := off(blocks, first[1]); !(a < bound) {
 				t.Errorf("%s is off by %.3g from %s", kernel, a, Kernels()[0])
 			}
 		} else if !slices.Equal(means, first[0]) || !slices.Equal(blocks, first[1]) {
