@@ -284,7 +284,7 @@ func TestPairTilesModel(t *testing.T) {
 
 // TestPairTiles holds the tile unit's kernel of bfloat16 to its model, bit for bit.
 func TestPairTiles(t *testing.T) {
-	if !hasPairTiles() {
+	if _, err := Select("amx"); err != nil || !hasPairTiles() {
 		t.Skip("no tile unit for bfloat16 here (AMX_BF16), or the kernel permits none")
 	}
 	tileBeds(t, func(c conformCase, b *pairBed) {
