@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # github.com/fsouza/fake-gcs-server v1.56.1: reads and removals pass over ifGenerationMatch; uploads heed it.
 #
+# Version: github.com/fsouza/fake-gcs-server v1.56.1 (fakestorage, over HTTP).
 # Behaviour: GET of an object's bytes or of what is known of it, and DELETE, answer as if ifGenerationMatch were not
 # there, whatever generation it names. An upload with the same condition is refused with 412.
 # Expected: as of Google's service, 412 from each of them where the object is of another generation.
@@ -63,4 +64,4 @@ func main() {
 E
 go mod init finding 2>/dev/null
 go get github.com/fsouza/fake-gcs-server@v1.56.1 2>/dev/null
-go run . 2>&1
+go run .

@@ -2,6 +2,7 @@
 # github.com/minio/minio-go/v7 v7.4.1: a chain of credentials drops every provider's error, and one in which all fail
 # signs nothing and says nothing.
 #
+# Version: github.com/minio/minio-go/v7 v7.4.1 (pkg/credentials).
 # Behaviour: credentials.NewChainCredentials asks its providers in turn and throws their errors away. A profile that
 # the shared file does not have, or a file that cannot be read, is passed over for the next provider; after the last
 # one Get returns empty keys of the type anonymous and a nil error. Alone, the same provider returns its error.

@@ -211,15 +211,7 @@ func precise(b *testing.B, p nn.Precision, pictures [][]byte) *inception.Classif
 	if err != nil {
 		b.Fatal(err)
 	}
-	m, err := inception.ModelFromWeights(w)
-	if err != nil {
-		b.Fatal(err)
-	}
-	c, err := inception.NewClassifier(m, nn.Config{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	return c
+	return answering(b, w)
 }
 
 // BenchmarkServedLatency takes turns as well: pictures decoded and run one by one with nothing

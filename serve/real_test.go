@@ -30,6 +30,12 @@ func realModel(t testing.TB, width float64, size int) *inception.Classifier {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return answering(t, w)
+}
+
+// answering is a classifier of the weights' own head.
+func answering(t testing.TB, w *inception.Weights) *inception.Classifier {
+	t.Helper()
 	m, err := inception.ModelFromWeights(w)
 	if err != nil {
 		t.Fatal(err)

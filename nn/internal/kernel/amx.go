@@ -142,7 +142,8 @@ func (t *tiled) parts() int {
 }
 
 // gather copies the pixels of part p to x.
-func (t *tiled) gather(p tilePart, plane int, in, x []float32) {
+func (t *tiled) gather(p tilePart, in, x []float32) {
+	plane := t.order.plane
 	first := p.tile * tilePixels
 	j := tileJoin{n: p.tiles*tilePixels + t.order.reach, plane: 4 * plane, apart: t.held * tileRow}
 	for i, g := range t.gathers {
@@ -160,7 +161,7 @@ func (t *tiled) Run(i int, out, in, scratch []float32) {
 	p := t.cuts[i]
 	s := scratch[alignment(scratch):]
 	sums, x := s[:4*tileWords], s[4*tileWords:]
-	t.gather(p, t.order.plane, in, x)
+	t.gather(p, in, x)
 	a := tileUnit{
 		x: (*byte)(unsafe.Pointer(&x[0])), out: &out[0], steps: &t.steps[0], nsteps: len(t.steps),
 		lone: p.tiles % 2, shape: &tileShape, sums: (*byte)(unsafe.Pointer(&sums[0])), apart: t.held * tileRow,

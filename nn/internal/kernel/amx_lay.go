@@ -114,7 +114,7 @@ func (t *tiled) gatherIndex(g tileGather) int {
 	}
 	t.gathers = append(t.gathers, g)
 	from := t.order.sources[g.phase]
-	if g.beyond != 4*t.order.plane { // a neighbour, which the last pixel has not
+	if g.beyond != 0 && g.beyond != 4*t.order.plane { // a neighbour, which the last pixel has not
 		from = t.order.from(g.phase, t.order.last-g.beyond)
 	}
 	t.from = append(t.from, from)
